@@ -1,0 +1,50 @@
+"""Oslo's three-dimensional grid: learning rate x L2 x batch size, 125 networks.
+
+Sanfelici, Santona, Ditscheid and Alstad, 'Facial emotion recognition with gradient boosted CNNs', University of Oslo,
+2024, section 4.1, figures 8 and 9. Theirs took up to two days on a cluster.
+
+Published, at 300 epochs on Kaggle's test folder, one seed, selected on the images it reports: best accuracy .60 at
+learning rate 1e-5, L2 1e-4, batch 128; lowest loss 1.1608 at learning rate 1e-5, L2 1e-5, batch 8. Run again for 50
+epochs the first point gave .2671, and the earlier grid's best (1e-3, 1e-4, 64) gave .5692.
+
+    variant   data                              epochs  trials   time on two CPU cores     accuracy to expect
+    (none)    built-in faces, 2,000 at 24 px    12      125      not measured yet          not measured yet
+    smoke     built-in faces, 140 at 24 px      2       8        not measured yet          no better than chance
+    full      FER-2013, Kaggle's folders        300     125      meant for a GPU           .60 published
+
+    python -m fer_jax.sweep --config=configs/grid3d.py
+    python -m fer_jax.sweep --config=configs/grid3d.py --config.sweep.repeats=5
+    python -m fer_jax.sweep --config=configs/grid3d.py:full --config.data.path=fer2013.zip
+"""
+
+from fer_jax.config import ConfigDict, variants
+from fer_jax.flags import base
+
+
+def get_config(words: str = "") -> ConfigDict:
+    chosen = variants(words, ("smoke", "full"))
+    config = base(__file__, f"oslo.py:{words}")
+
+    # Data
+    config.data.image_size = 24  # the smallest that is quick: three pairs leave 1x1 of it
+
+    # Training
+    config.train.epochs = 12
+
+    # Sweep
+    config.sweep.grid.train.learning_rate = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+    config.sweep.grid.train.l2 = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+    config.sweep.grid.train.batch_size = (8, 16, 32, 64, 128)  # a shape field: five stacks of 25
+    config.sweep.repeats = 1  # one seed, as theirs
+
+    if "smoke" in chosen:
+        config.train.epochs = 2
+        config.sweep.grid.train.learning_rate = (1e-3, 1e-1)
+        config.sweep.grid.train.l2 = (1e-4, 1e-1)
+        config.sweep.grid.train.batch_size = (16, 32)
+
+    if "full" in chosen:
+        config.data.image_size = 48
+        config.train.epochs = 300
+
+    return config

@@ -1,0 +1,156 @@
+"""Everything a report is made from, gathered once: trials, points in order of merit, curves, axes, and what they stand on."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fer_jax.analysis import axes, statistics
+
+METRIC_NAMES = {
+    "val_accuracy": "validation accuracy",
+    "val_loss": "validation loss",
+    "test_accuracy": "test accuracy",
+    "test_loss": "test loss",
+    "train_accuracy": "training accuracy",
+    "train_loss": "training loss",
+}
+STATUSES = ("done", "running", "pending", "pruned", "diverged", "failed")
+
+
+@dataclasses.dataclass(frozen=True)
+class Evidence:
+    """One run, ready to be drawn and described.
+
+    Attributes:
+      title: heading of the report.
+      record: config.json: config (dotted values), command, versions, devices, data, started, finished, seconds, ...
+      trials: trials.csv, with a column `point` (number of the point, in plan order).
+      points: a row a point, index = its number: what `statistics.summarise` gives, `total` (trials planned) and `rank`
+        (1 is best by the mean of `metric`; empty without a done trial).
+      curves: a row a trial and epoch: id, epoch, train_loss, train_accuracy, val_loss, val_accuracy.
+      axes: swept fields, laid out, in the order of the fields' declaration.
+      metric: what chooses: val_accuracy or val_loss.
+    """
+
+    title: str
+    record: Mapping[str, Any]
+    trials: pd.DataFrame
+    points: pd.DataFrame
+    curves: pd.DataFrame
+    axes: Mapping[str, axes.Axis]
+    metric: str
+
+    @property
+    def swept(self) -> list[str]:
+        return list(self.axes)
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        return self.record.get("data") or {}
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        return self.record.get("config") or {}
+
+    @property
+    def repeats(self) -> int:
+        """Most trials planned at any point."""
+        return int(self.points["total"].max()) if len(self.points) else 0
+
+    @property
+    def statuses(self) -> dict[str, int]:
+        """Trials by status, those that occur, in the order of STATUSES."""
+        counts = self.trials["status"].value_counts()
+        return {s: int(counts[s]) for s in (*STATUSES, *sorted(set(counts.index) - set(STATUSES))) if s in counts.index}
+
+    @property
+    def ranked(self) -> pd.DataFrame:
+        """Points with at least one done trial, best first."""
+        return self.points[self.points["rank"].notna()].sort_values("rank")
+
+    @property
+    def higher_is_better(self) -> bool:
+        return not self.metric.endswith("loss")
+
+    @property
+    def majority_share(self) -> float | None:
+        """Share of the validation split's commonest class: what always giving that answer scores."""
+        share = self.data.get("majority_share")
+        return None if share is None else float(share)
+
+    @property
+    def has_test(self) -> bool:
+        """Whether any trial has a test result."""
+        return "test_accuracy" in self.trials and bool(self.trials["test_accuracy"].notna().any())
+
+    @property
+    def chosen_on_reported(self) -> bool:
+        """Whether the images that chose the epoch and the point are the ones the results are quoted on (oslo's split)."""
+        return self.data.get("split") == "kaggle"
+
+    @property
+    def scope(self) -> str:
+        """What every caption has to say: data set, split, and number of repeats."""
+        parts = [str(self.data.get("label", "unknown data set, unknown split"))]
+        parts.append("one seed" if self.repeats == 1 else f"{self.repeats} seeds a point")
+        if self.chosen_on_reported:
+            parts.append("selected on the images it reports")
+        return ", ".join(parts)
+
+    def images(self, split: str) -> int | None:
+        """Pictures in a split (train, validation or test), if the record has them."""
+        counts = (self.data.get("counts") or {}).get(split)
+        if isinstance(counts, Mapping):
+            counts = list(counts.values())
+        return None if counts is None else int(np.sum(counts))
+
+    def describe(self, point: int, fields: Sequence[str] | None = None, marks: bool = False) -> str:
+        """A point in words: 'learning rate 1e-3, l2 1e-4'; with `marks` as figures write it."""
+        fields = self.swept if fields is None else fields
+        names, row = axes.short_names(self.swept), self.points.loc[point]
+        parts = [f"{names[f]} {self.axes[f].mark(row[f]) if marks else self.axes[f].text(row[f])}" for f in fields]
+        return ", ".join(parts) or "the configuration"
+
+
+def gather(record: Mapping[str, Any], trials: pd.DataFrame, curves: pd.DataFrame, name: str) -> Evidence:
+    """Ranks the points of a run and lays out its swept fields.
+
+    Args:
+      record: config.json.
+      trials: trials.csv; may hold trials that are not done, or no trial at all.
+      curves: per-epoch metrics of the trials that have begun; may be empty.
+      name: title where the config gives none.
+    """
+    config = record.get("config") or {}
+    swept = [field for field in record.get("swept") or () if field in trials.columns]
+    metric = str(config.get("train.select") or "val_accuracy")
+    codes, _ = statistics.point_codes(trials, swept)
+    points = statistics.summarise(trials, swept)
+    points.insert(len(swept), "total", np.bincount(codes, minlength=len(points)))
+    points.insert(0, "rank", _rank(points, metric))
+    return Evidence(
+        title=str(config.get("report.title") or name),
+        record=record,
+        trials=trials.assign(point=codes),
+        points=points,
+        curves=curves,
+        axes={field: axes.axis(field, points[field]) for field in swept},
+        metric=metric,
+    )
+
+
+def _rank(points: pd.DataFrame, metric: str) -> np.ndarray:
+    """Place of each point by its mean, 1 the best; ties go to the lower validation loss, then to the earlier point."""
+    merit = points[f"{metric}_mean"].to_numpy(dtype=np.float64) if f"{metric}_mean" in points else np.full(len(points), np.nan)
+    sign = 1 if metric.endswith("loss") else -1
+    loss = points["val_loss_mean"].to_numpy(dtype=np.float64) if "val_loss_mean" in points else np.zeros(len(points))
+    rank = np.full(len(points), np.nan)
+    known = np.flatnonzero(~np.isnan(merit))
+    order = known[np.lexsort((known, loss[known], sign * merit[known]))]
+    rank[order] = np.arange(1, len(order) + 1)
+    return rank

@@ -1,0 +1,124 @@
+"""Means and spreads over repeats: one row a point, and always how many trials it stands on and which were left out.
+
+Sample statistics throughout (divisor n - 1). With one trial there is no spread: sd, variance, sem and intervals stay empty.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+STATISTICS = ("mean", "sd", "variance", "min", "max", "sem")
+# Columns of trials.csv that are no measurement; whatever else is numeric and not swept is a metric.
+BOOKKEEPING = ("id", "status", "seed", "repeat", "stack", "wave", "slot", "epochs", "best_epoch", "diverged_epoch", "error")
+
+
+def summarise(trials: pd.DataFrame, swept: Sequence[str], metrics: Sequence[str] | None = None) -> pd.DataFrame:
+    """Statistics of every metric over the repeats of each point.
+
+    Only trials whose status is `done` enter. A metric that is NaN in one of them (a test metric under a split without a
+    test set, say) has empty statistics at that point, because a mean over fewer trials than `n` says would mislead.
+
+    Args:
+      trials: a row a trial with `status`, the swept columns and the metric columns, as in trials.csv.
+      swept: names of the swept columns; rows equal in all of them are one point. None swept: all rows are one point.
+      metrics: columns to summarise; None takes every column that `metric_columns` finds.
+
+    Returns:
+      A row a point, in order of first appearance: the swept columns, `n` (done trials), `left_out` (such as
+      '1 diverged, 2 pending', empty if nobody was), then `<metric>_mean`, `_sd`, `_variance`, `_min`, `_max` and `_sem`.
+    """
+    metrics = metric_columns(trials, swept) if metrics is None else list(metrics)
+    codes, firsts = point_codes(trials, swept)
+    done = (trials["status"] == "done").to_numpy(dtype=bool)
+    values = np.column_stack([pd.to_numeric(trials[name]).to_numpy(dtype=np.float64) for name in metrics] or [np.empty(len(trials))])
+    table = trials.iloc[firsts][list(swept)].reset_index(drop=True)
+
+    members = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes, minlength=len(firsts)))[:-1]) if len(firsts) else []
+    table["n"] = [int(done[rows].sum()) for rows in members]
+    statuses = trials["status"].to_numpy()
+    table["left_out"] = [count_words(statuses[rows[~done[rows]]]) for rows in members]
+    results = np.array([_sample(values[rows[done[rows]]]) for rows in members]).reshape(-1, len(STATISTICS), values.shape[1])
+    columns = {f"{metric}_{name}": results[:, s, m] for m, metric in enumerate(metrics) for s, name in enumerate(STATISTICS)}
+    return pd.concat([table, pd.DataFrame(columns, index=table.index)], axis=1)
+
+
+def _sample(values: np.ndarray) -> np.ndarray:
+    """The STATISTICS of each column of (trials, metrics), NaN where there are too few trials; shape (6, metrics)."""
+    n = len(values)
+    result = np.full((len(STATISTICS), values.shape[1]), np.nan)
+    if n == 0:
+        return result
+    with np.errstate(invalid="ignore", over="ignore"):
+        result[0], result[3], result[4] = values.mean(axis=0), values.min(axis=0), values.max(axis=0)
+        if n > 1:
+            result[2] = values.var(axis=0, ddof=1)
+            result[1] = np.sqrt(result[2])
+            result[5] = result[1] / math.sqrt(n)
+    return result
+
+
+def metric_columns(trials: pd.DataFrame, swept: Sequence[str]) -> list[str]:
+    """Names of the columns that hold measurements: numeric (or wholly empty), not swept, not bookkeeping."""
+    known = {*BOOKKEEPING, *swept}
+    return [
+        name
+        for name in trials.columns
+        if name not in known
+        and not pd.api.types.is_bool_dtype(trials[name])
+        and (pd.api.types.is_numeric_dtype(trials[name]) or trials[name].isna().all())
+    ]
+
+
+def point_codes(trials: pd.DataFrame, swept: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Which point each trial belongs to, numbered by first appearance.
+
+    Returns:
+      codes, int64 (trials,), and the row number of each point's first trial, int64 (points,). Swept values may be anything
+      (lists and tuples of equal content are one value; an empty cell equals an empty cell).
+    """
+    seen: dict[Hashable, int] = {}
+    firsts: list[int] = []
+    codes = np.empty(len(trials), dtype=np.int64)
+    columns = [[hashable(value) for value in trials[name]] for name in swept]
+    for row, key in enumerate(zip(*columns, strict=True) if columns else [()] * len(trials)):
+        if key not in seen:
+            seen[key] = len(firsts)
+            firsts.append(row)
+        codes[row] = seen[key]
+    return codes, np.array(firsts, dtype=np.int64)
+
+
+def hashable(value: Any) -> Hashable:
+    """A swept value as a dictionary key: sequences become tuples, numpy scalars Python ones, an empty cell None."""
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return tuple(hashable(item) for item in value)
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if value is None or value is pd.NA or value != value else value
+
+
+def count_words(statuses: Sequence[str] | np.ndarray) -> str:
+    """'2 diverged, 1 failed' for statuses in any order; empty for none."""
+    order = ("done", "diverged", "failed", "pruned", "running", "pending")
+    counts = Counter(statuses)
+    return ", ".join(f"{counts[s]} {s}" for s in (*order, *sorted(set(counts) - set(order))) if counts[s])
+
+
+def interval(mean: float, sem: float, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Student's interval for a mean: mean -+ t(level, n - 1) sem; (nan, nan) below two trials."""
+    if n < 2:
+        return math.nan, math.nan
+    half = float(special.stdtrit(n - 1, 0.5 + level / 2)) * sem
+    return mean - half, mean + half
+
+
+def share_error(share: float, n: int) -> float:
+    """Standard error of a share measured on n images, sqrt(p (1 - p) / n): what another draw of images would change."""
+    return math.sqrt(max(share * (1 - share), 0.0) / n) if n > 0 else math.nan

@@ -1,0 +1,106 @@
+"""The look of every figure, and how one becomes a PNG.
+
+Figures are plain `matplotlib.figure.Figure` objects on the Agg canvas: no pyplot, no global state, so that reports can be
+drawn from several threads and without a display. Colours are Okabe and Ito's (safe for colour-blind readers) and viridis.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import Colormap
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+
+DPI = 200
+WIDTH = 10.0  # inches; a page shows it about 1,050 pixels wide, so that 9 points read as 13 pixels
+TEXT = 9.0
+SMALL = 8.0
+BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
+CYCLE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
+INK, MUTED, FAINT, EMPTY = "#1b1f24", "#5b6470", "#d9dde2", "#eef0f2"
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawing:
+    """A figure and the words that go with it.
+
+    Attributes:
+      name: stem of its file, such as learning_curves.
+      heading: a few words.
+      caption: what is shown and how to read it; the page adds data set, split and repeats.
+      figure: the matplotlib figure.
+    """
+
+    name: str
+    heading: str
+    caption: str
+    figure: Figure
+
+
+def figure(height: float) -> Figure:
+    """An empty figure of the page's width, `height` inches high, laid out so that nothing overlaps."""
+    made = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained", facecolor="white")
+    made.get_layout_engine().set(w_pad=0.08, h_pad=0.06, wspace=0.03, hspace=0.04)  # type: ignore[union-attr]
+    FigureCanvasAgg(made)
+    return made
+
+
+def tidy(ax: Any, grid: str = "both") -> None:
+    """Two spines, small ticks, a faint grid ('both', 'x', 'y' or 'none') behind the data."""
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        ax.spines[side].set_color(MUTED)
+        ax.spines[side].set_linewidth(0.7)
+    ax.tick_params(labelsize=SMALL, color=MUTED, labelcolor=INK, width=0.7, length=3)
+    if grid != "none":
+        ax.grid(axis=grid, color=FAINT, linewidth=0.6)
+    ax.set_axisbelow(True)
+
+
+def title(ax: Any, text: str) -> None:
+    """A panel's heading, flush left."""
+    ax.set_title(text, fontsize=TEXT, fontweight="bold", color=INK, loc="left")
+
+
+def label(ax: Any, x: str | None = None, y: str | None = None) -> None:
+    """Names of the axes."""
+    if x is not None:
+        ax.set_xlabel(x, fontsize=TEXT, color=INK)
+    if y is not None:
+        ax.set_ylabel(y, fontsize=TEXT, color=INK)
+
+
+def bold(size: float) -> FontProperties:
+    return FontProperties(size=size, weight="bold")
+
+
+def ticks(axis: Any, places: Sequence[float], texts: Sequence[str]) -> None:
+    """Sets major ticks with their texts and drops minor ones; `axis` is `ax.xaxis` or `ax.yaxis`."""
+    axis.set_ticks(list(places), labels=list(texts))
+    axis.set_ticks([], minor=True)
+
+
+def colours(metric: str) -> Colormap:
+    """Viridis, turned so that brighter is better; what has no value is pale grey."""
+    name = "viridis_r" if metric.endswith("loss") else "viridis"
+    return matplotlib.colormaps[name].with_extremes(bad=EMPTY)
+
+
+def ink_on(rgba: Sequence[float]) -> str:
+    """Black or white, whichever reads on this colour (relative luminance, WCAG 2)."""
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in rgba[:3]]
+    return "#000000" if 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] > 0.18 else "#ffffff"
+
+
+def png(made: Figure) -> bytes:
+    """The figure as a PNG of DPI dots an inch, reproducible (no date or version in it)."""
+    buffer = io.BytesIO()
+    made.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 6})
+    return buffer.getvalue()

@@ -1,0 +1,199 @@
+"""A run in plain words: what was best, by how much, on what it stands, and what it does not show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fer_jax.analysis import statistics
+from fer_jax.analysis.evidence import METRIC_NAMES, Evidence
+
+# A point this close to the majority share has learnt nothing worth the name.
+_AT_MAJORITY = 0.01
+
+
+def mean_text(mean: float, sd: float, n: int, decimals: int = 3) -> str:
+    """'0.873 ± 0.004 (n = 3)', or '0.873 (n = 1)': a mean never goes without its n."""
+    if not math.isfinite(mean):
+        return "–"
+    spread = f" ± {sd:.{decimals}f}" if n > 1 and math.isfinite(sd) else ""
+    return f"{mean:.{decimals}f}{spread} (n = {n})"
+
+
+def metric_text(evidence: Evidence, point: int, metric: str, decimals: int = 3) -> str:
+    """A point's mean, spread and n for one metric; a dash where there is none."""
+    row = evidence.points.loc[point]
+    if f"{metric}_mean" not in row:
+        return "–"
+    return mean_text(float(row[f"{metric}_mean"]), float(row[f"{metric}_sd"]), int(row["n"]), decimals)
+
+
+def sentences(evidence: Evidence) -> list[str]:
+    """What a supervisor should know before looking at any figure; plain text, most important first."""
+    if not len(evidence.ranked):
+        return [*_state(evidence), "No trial is done yet, so there is no result to rank."]
+    best = int(evidence.ranked.index[0])
+    return [
+        *_distance(evidence, best),
+        *_spread(evidence, best),
+        *_test(evidence, best),
+        *_resolution(evidence, best),
+        *_state(evidence),
+    ]
+
+
+def _distance(evidence: Evidence, best: int) -> list[str]:
+    share = evidence.majority_share
+    accuracy = float(evidence.points.loc[best, "val_accuracy_mean"])
+    if share is None or not math.isfinite(accuracy):
+        return []
+    difference = accuracy - share
+    name = _majority_class(evidence)
+    always = f"always answering “{name}”" if name else "always giving the commonest answer"
+    if abs(difference) <= _AT_MAJORITY:
+        return [f"It is at the majority share of the validation split ({share:.3f}, {always}): nothing has been learnt."]
+    where = "above" if difference > 0 else "below"
+    text = f"It lies {abs(difference):.3f} {where} the majority share of the validation split ({share:.3f}, {always})."
+    stuck = int((np.abs(evidence.ranked["val_accuracy_mean"] - share) <= _AT_MAJORITY).sum())
+    if stuck:
+        text += f" {stuck} of {len(evidence.ranked)} points never left that share (within {_AT_MAJORITY})."
+    return [text]
+
+
+def _spread(evidence: Evidence, best: int) -> list[str]:
+    if evidence.repeats == 1:
+        return ["One seed: no spread can be given."]
+    row = evidence.points.loc[best]
+    n, total = int(row["n"]), int(row["total"])
+    found = []
+    if n < total:
+        found.append(f"The best point is a mean over {n} of {total} trials, {row['left_out']} left out.")
+    if n > 1:
+        low, high = statistics.interval(float(row[f"{evidence.metric}_mean"]), float(row[f"{evidence.metric}_sem"]), n)
+        found.append(f"95 % interval of its mean {METRIC_NAMES[evidence.metric]}: {low:.3f} to {high:.3f} (Student, n = {n}).")
+    else:
+        found.append("Its one done trial gives no spread.")
+    return found
+
+
+def _test(evidence: Evidence, best: int) -> list[str]:
+    if evidence.chosen_on_reported:
+        return [
+            "Selected on the images it reports: this split has no test set, so the epoch and the point were chosen on the very "
+            "images the accuracy is quoted for, and the figure is optimistic."
+        ]
+    if not evidence.has_test:
+        return []
+    text = metric_text(evidence, best, "test_accuracy")
+    return [f"On the test split, read once and used for no choice, the same point has accuracy {text}."]
+
+
+def _resolution(evidence: Evidence, best: int) -> list[str]:
+    """How far apart two accuracies must be before the number of validation images can tell them apart."""
+    n = evidence.images("validation")
+    if not n or evidence.metric != "val_accuracy" or len(evidence.ranked) < 2:
+        return []
+    top = float(evidence.points.loc[best, "val_accuracy_mean"])
+    error = statistics.share_error(top, n)
+    near = int((evidence.ranked["val_accuracy_mean"] >= top - error).sum()) - 1
+    others = {0: "no other point is", 1: "one other point is"}.get(near, f"{near} other points are")
+    return [
+        f"An accuracy on {n:,} validation images has a standard error of {error:.3f}; {others} within one of the best. "
+        f"The best of {len(evidence.ranked)} is favoured by chance."
+    ]
+
+
+def _state(evidence: Evidence) -> list[str]:
+    counts, total = evidence.statuses, len(evidence.trials)
+    if not total:
+        return ["The run has no trials yet."]
+    rest = statistics.count_words([s for s in evidence.trials["status"] if s != "done"])
+    done = counts.get("done", 0)
+    if done == total:
+        return [f"All {total} trials are done." if total > 1 else "Its one trial is done."]
+    text = f"{done} of {total} trials done; {rest}."
+    if counts.get("pending", 0) + counts.get("running", 0):
+        text += " The run is not finished: everything here is provisional."
+    elif done:
+        text += " A mean stands on done trials only; whoever is missing is named beside it."
+    return [text]
+
+
+def _majority_class(evidence: Evidence) -> str | None:
+    counts = (evidence.data.get("counts") or {}).get("validation")
+    classes = list(evidence.data.get("classes") or [])
+    if isinstance(counts, Mapping):
+        classes, counts = list(counts), list(counts.values())
+    return str(classes[int(np.argmax(counts))]) if counts is not None and len(counts) == len(classes) > 0 else None
+
+
+def facts(evidence: Evidence) -> list[tuple[str, str]]:
+    """What the result stands on, as (name, text): data, images, classes, training, hardware, versions, time, command."""
+    record, data = evidence.record, evidence.data
+    sizes = [(name, evidence.images(name)) for name in ("train", "validation", "test")]
+    found = [
+        ("Data set and split", str(data.get("label", "unknown"))),
+        ("Images", ", ".join(f"{n:,} {name}" for name, n in sizes if n) or "unknown"),
+        ("Classes", _classes(evidence)),
+        ("Trials", _trials(evidence)),
+        ("Training", _training(evidence.config)),
+        ("Hardware", _hardware(record)),
+        ("Time", _time(record)),
+        ("Versions", ", ".join(f"{name} {version}" for name, version in (record.get("versions") or {}).items()) or "unknown"),
+        ("Data checksum", str(data.get("checksum", "unknown"))[:16]),
+    ]
+    return [(name, text) for name, text in found if text]
+
+
+def _classes(evidence: Evidence) -> str:
+    names = [str(name) for name in evidence.data.get("classes") or []]
+    return f"{len(names)}: {', '.join(names)}" if names else "unknown"
+
+
+def _trials(evidence: Evidence) -> str:
+    points = len(evidence.points)
+    seeds = sorted({int(seed) for seed in evidence.trials["seed"].dropna()}) if "seed" in evidence.trials else []
+    if not seeds:
+        words = ""
+    elif len(seeds) == 1:
+        words = f", one seed ({seeds[0]})"
+    else:
+        words = f", {evidence.repeats} seeds a point ({seeds[0]} to {seeds[-1]})"
+    return f"{len(evidence.trials)} on {points} point{'s' * (points != 1)}{words}"
+
+
+def _training(config: Mapping[str, Any]) -> str:
+    if "train.epochs" not in config:
+        return ""
+    return (
+        f"{config.get('model.name', 'network')}, {config.get('train.optimizer', 'optimiser unknown')}, {config['train.epochs']} epochs, "
+        f"epoch chosen by {METRIC_NAMES.get(str(config.get('train.select')), 'validation accuracy')}"
+    )
+
+
+def _hardware(record: Mapping[str, Any]) -> str:
+    devices = [str(device) for device in record.get("devices") or []]
+    kinds = list(dict.fromkeys(devices))
+    return ", ".join(f"{devices.count(kind)} × {kind}" if devices.count(kind) > 1 else kind for kind in kinds) or "unknown"
+
+
+def _time(record: Mapping[str, Any]) -> str:
+    seconds, speed = record.get("seconds"), record.get("images_per_second")
+    parts = [duration(float(seconds)) if seconds is not None else "not finished"]
+    if speed:
+        parts.append(f"{float(speed):,.0f} training images/s over all trials")
+    started = str(record.get("started") or "")[:16].replace("T", " ")
+    return ", ".join(parts) + (f", started {started}" if started else "")
+
+
+def duration(seconds: float) -> str:
+    """'42 s', '5 min 12 s' or '3 h 04 min'."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.0f} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -1,0 +1,322 @@
+"""Every config field, declared once: kind, default, range, meaning. All else about configs follows from `FIELDS`.
+
+To add a field, add one entry to the table: the default config, the placeholders of `sweep.grid`, `sweep.each` and
+`sweep.zip`, the command line, the checks, `--print_config` and a trial's identity pick it up from there. Choose a
+default that changes nothing (an id leaves out fields at their default, so old runs keep theirs), and write the rules
+that join several fields in rules.py.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ml_collections import ConfigDict, config_dict
+
+from fer_jax.errors import ConfigError
+from fer_jax.field import Field, FieldError, in_words
+from fer_jax.rules import resolve
+
+_SYNTHETIC = ("data.name", "synthetic")
+_CNN = ("model.name", "cnn")
+_MLP = ("model.name", "mlp")
+_SGD = ("train.optimizer", "sgd")
+_ADAM = ("train.optimizer", "adam")
+_INT32 = 2**31 - 1
+
+# fmt: off
+_TABLE = (
+    Field("data.name", "synthetic", "shape", "data set: built-in faces, FER-2013, or any class-per-folder tree",
+          choices=("synthetic", "fer2013", "folder")),
+    Field("data.path", "", "run", "folder, zip, tar or csv that holds the data set; unused for built-in faces"),
+    Field("data.split", "official", "shape",
+          "which images train, validate and test; kaggle validates on all that is not training",
+          choices=("official", "kaggle", "stratified_80_10_10", "stratified_70_20_10")),
+    Field("data.seed", 0, "shape", "seed of the split and of the built-in faces",
+          low=0, high=_INT32, never_swept="one split serves a whole sweep"),
+    Field("data.fraction", 1.0, "shape", "share of every split that is used", low=0, low_open=True, high=1),
+    Field("data.image_size", 48, "shape", "height and width, pixels", low=8, high=512),
+    Field("data.channels", 1, "shape", "1 = grey, 3 = RGB (grey is copied)", choices=(1, 3)),
+    Field("data.classes", (), "shape", "class names to keep; () = all", item=str),
+    Field("data.on_error", "fatal", "run", "what an unreadable image or row does", choices=("fatal", "skip")),
+    Field("data.train_size", 2000, "shape", "training images drawn", low=1, high=1_000_000, needs=_SYNTHETIC),
+    Field("data.validation_size", 500, "shape", "validation images drawn", low=1, high=1_000_000, needs=_SYNTHETIC),
+    Field("data.test_size", 500, "shape", "test images drawn", low=1, high=1_000_000, needs=_SYNTHETIC),
+    Field("data.label_noise", 0.02, "shape", "share of images given a wrong label", low=0, high=0.05, needs=_SYNTHETIC),
+
+    Field("model.name", "cnn", "shape", "network family", choices=("cnn", "mlp")),
+    Field("model.dropout", 0.4, "traced", "share of activations set to 0 in training", low=0, high=1, high_open=True),
+    Field("model.batch_norm", False, "shape", "batch normalisation on or off"),
+    Field("model.pairs", 3, "shape", "number of convolution-pooling pairs", low=1, high=6, needs=_CNN),
+    Field("model.kernels", (32, 64, 64), "shape", "kernels of each convolution; one number serves all",
+          low=1, high=4096, needs=_CNN),
+    Field("model.kernel_size", 3, "shape", "height and width of a kernel, pixels", low=1, high=11, needs=_CNN),
+    Field("model.padding", "valid", "shape", "convolution border: none, or zeros that keep the size",
+          choices=("valid", "same"), needs=_CNN),
+    Field("model.pool_size", 2, "shape", "height, width and stride of a pool, pixels; 1 = no pooling",
+          low=1, high=6, needs=_CNN),
+    Field("model.pool", "max", "shape", "what a pool keeps", choices=("max", "average"), needs=_CNN),
+    Field("model.pool_padding", "valid", "shape", "pooling border: drop the rest, or pad it",
+          choices=("valid", "same"), needs=_CNN),
+    Field("model.dense", (64, 7), "shape", "units of each hidden dense layer; the output layer is added",
+          low=1, high=65536, needs=_CNN),
+    Field("model.hidden", (1000, 1000), "shape", "units of each hidden layer; the output layer is added",
+          low=1, high=65536, needs=_MLP),
+
+    Field("train.batch_size", 64, "shape", "images per update", low=1, high=65536),
+    Field("train.epochs", 50, "traced", "passes over the training split", low=1, high=1_000_000),
+    Field("train.optimizer", "adam", "shape", "update rule", choices=("adam", "sgd")),
+    Field("train.learning_rate", 1e-3, "traced", "step size of an update", low=0, low_open=True),
+    Field("train.l2", 1e-4, "traced", "lambda: the objective gains lambda times the sum of squared kernels", low=0),
+    Field("train.momentum", 0.0, "traced", "share of the last step that is kept",
+          low=0, high=1, high_open=True, needs=_SGD),
+    Field("train.beta1", 0.9, "traced", "decay of the mean of gradients",
+          low=0, high=1, high_open=True, needs=_ADAM),
+    Field("train.beta2", 0.999, "traced", "decay of the mean of squared gradients",
+          low=0, high=1, high_open=True, needs=_ADAM),
+    Field("train.seed", 0, "traced", "seed of weights, batches and dropout; repeat r trains with seed + r",
+          low=0, high=_INT32, never_swept="sweep.repeats gives every point the same seeds"),
+    Field("train.select", "val_accuracy", "shape",
+          "which epoch's weights count: best on the validation split by this metric",
+          choices=("val_accuracy", "val_loss")),
+
+    Field("loss.focal_gamma", 0.0, "traced", "focal loss exponent; 0 = cross-entropy", low=0),
+    Field("loss.label_smoothing", 0.0, "traced", "share of a label spread over all classes",
+          low=0, high=1, high_open=True),
+
+    Field("stack.engine", "auto", "run", "trials one after another on each device, vectorised, or by backend",
+          choices=("auto", "map", "vmap")),
+    Field("stack.width", 0, "run", "trials on the device together; 0 = by memory", low=0, high=65536),
+    Field("stack.devices", 0, "run", "devices that share a wave; 0 = by size of the work", low=0, high=65536),
+    Field("stack.micro_batch", 0, "run", "images per pass through the network inside a batch; 0 = by backend",
+          low=0, high=65536),
+
+    Field("checkpoint.every", 10, "run", "epochs between checkpoints; 0 = only at the end", low=0),
+    Field("report.title", "", "run", "heading of the report; empty = name of the run"),
+
+    Field("sweep.points", (), "sweep", "settings as dicts of dotted names, such as {'train.l2': 0.}", item=dict),
+    Field("sweep.repeats", 1, "sweep", "trials a point, with seeds train.seed, train.seed + 1, ...",
+          low=1, high=100_000),
+)
+# fmt: on
+
+FIELDS: dict[str, Field] = {field.name: field for field in _TABLE}
+TREES = ("grid", "each", "zip")
+TRIAL_KINDS = ("shape", "traced")
+SWEPT_KINDS = (*TRIAL_KINDS, "head")
+
+
+def default_config() -> ConfigDict:
+    """Returns every field at its default, with the sweep trees `sweep.{grid,each,zip}` full of empty placeholders.
+
+    The config is locked: assigning to a field that does not exist, or a value of another type, fails at once.
+    """
+    leaves = {name: field.default for name, field in FIELDS.items()}
+    for name in _sweep_names():
+        leaves[name] = config_dict.placeholder(object)
+    root: dict[str, Any] = {}
+    for name, value in leaves.items():
+        *blocks, last = name.split(".")
+        functools.reduce(lambda block, key: block.setdefault(key, {}), blocks, root)[last] = value
+    return ConfigDict(root).lock()
+
+
+def _sweep_names() -> list[str]:
+    return [f"sweep.{tree}.{name}" for tree in TREES for name, field in FIELDS.items() if field.kind in SWEPT_KINDS]
+
+
+def get(config: ConfigDict, name: str) -> Any:
+    """Returns the value behind a dotted name."""
+    return functools.reduce(lambda block, key: block[key], name.split("."), config)
+
+
+def put(config: ConfigDict, name: str, value: Any) -> None:
+    """Sets the value behind a dotted name."""
+    block, _, last = name.rpartition(".")
+    (get(config, block) if block else config)[last] = value
+
+
+def sweepable(name: str, where: str) -> Field:
+    """Returns the field called `name`.
+
+    Raises:
+        FieldError: there is none, or it may not be swept; the message calls it `where`.
+    """
+    if name not in FIELDS:
+        raise FieldError([where], f"{where}: no field {name}; did you mean {nearest(name)}?")
+    field = FIELDS[name]
+    if field.kind not in SWEPT_KINDS or field.never_swept:
+        reason = field.never_swept or f"it is a {field.kind} field, the same for every trial"
+        raise FieldError([where], f"{where}: {name} cannot be swept: {reason}")
+    return field
+
+
+def locate(name: str) -> tuple[Field, str]:
+    """Returns the field a dotted name stands for, and the sweep tree the name lies in ('' for the field itself).
+
+    Raises:
+        FieldError: no such field, or not one to sweep; names the nearest right name.
+    """
+    if name in FIELDS:
+        return FIELDS[name], ""
+    for tree in TREES:
+        prefix = f"sweep.{tree}."
+        if name.startswith(prefix) and name.removeprefix(prefix) in FIELDS:
+            return sweepable(name.removeprefix(prefix), name), tree
+    inside = next((known for known in (*FIELDS, *_sweep_names()) if known.startswith(f"{name}.")), None)
+    if inside:
+        raise FieldError([name], f"{name} is a block of fields: set one of them, such as {inside}")
+    raise FieldError([name], f"no field {name}; did you mean {nearest(name)}?")
+
+
+def nearest(name: str) -> str:
+    """Returns the field name most like `name`; one with the same last word wins, and a sweep tree's prefix is kept."""
+    for tree in TREES:
+        prefix = f"sweep.{tree}."
+        if name.startswith(prefix):
+            return prefix + nearest(name.removeprefix(prefix))
+    last = name.rpartition(".")[2]
+    same = [known for known in FIELDS if known.rpartition(".")[2] == last]
+    if same:
+        return difflib.get_close_matches(name, same, 1, cutoff=0)[0]
+    by_last = {known.rpartition(".")[2]: known for known in FIELDS}
+    whole = difflib.get_close_matches(name, FIELDS, 1, cutoff=0)[0]
+    part = difflib.get_close_matches(last, by_last, 1, cutoff=0.75)
+    return by_last[part[0]] if part and "." not in name else whole
+
+
+def flatten(config: ConfigDict) -> dict[str, Any]:
+    """Returns dotted name -> value in canonical type for every field but those of `sweep`, in the order of `FIELDS`.
+
+    Raises:
+        FieldError: a value has the wrong type or is out of range.
+    """
+    return {name: field.coerce(get(config, name)) for name, field in FIELDS.items() if field.kind != "sweep"}
+
+
+def sweep_tree(config: ConfigDict, tree: str) -> dict[str, tuple[Any, ...]]:
+    """Returns dotted name -> values for what is set in `sweep.<tree>`, in the order of `FIELDS`.
+
+    Raises:
+        FieldError: a list is empty, holds a wrong value, or belongs to a field that may not be swept; for `zip` also
+            lists of unequal length.
+    """
+    lists = {}
+    for name, field in FIELDS.items():
+        where = f"sweep.{tree}.{name}"
+        values = get(config, where) if field.kind in SWEPT_KINDS else None
+        if values is not None:
+            lists[name] = sweepable(name, where).coerce_list(values, where)
+    if tree == "zip" and len({len(values) for values in lists.values()}) > 1:
+        lengths = in_words(f"sweep.zip.{name} has {len(values)}" for name, values in lists.items())
+        raise FieldError([f"sweep.zip.{name}" for name in lists], f"lists of sweep.zip need one length: {lengths}")
+    return lists
+
+
+def sweep_points(config: ConfigDict) -> tuple[dict[str, Any], ...]:
+    """Returns `sweep.points` with canonical values; raises FieldError as `sweep_tree` does."""
+    points = []
+    for number, point in enumerate(FIELDS["sweep.points"].coerce(get(config, "sweep.points"))):
+        where = f"sweep.points[{number}]"
+        points.append({name: sweepable(name, where).coerce(value, f"{where} {name}") for name, value in point.items()})
+    return tuple(points)
+
+
+def validate(config: ConfigDict) -> None:
+    """Checks names, types and ranges of every field and sweep list, and, if nothing is swept, how the fields fit.
+
+    How the fields fit together at each point of a sweep is checked by `search.space.expand`.
+
+    Raises:
+        FieldError: a ConfigError of one line that names the field, its value, what is wanted and the nearest name.
+    """
+    config = canonical(config)
+    points = sweep_points(config)
+    lists = {tree: sweep_tree(config, tree) for tree in TREES}
+    for name in lists["grid"]:
+        if name in lists["zip"]:
+            where = f"sweep.zip.{name}"
+            raise FieldError([where], f"{where}: {name} is in sweep.grid as well; keep one of them")
+    if not points and not any(lists.values()):
+        resolve(flatten(config))
+
+
+def canonical(config: ConfigDict) -> ConfigDict:
+    """Returns a locked copy with every value in its field's own type and every sweep list a tuple.
+
+    Raises:
+        FieldError: an unknown or missing field, a wrong type, or a value out of range.
+    """
+    if not isinstance(config, ConfigDict):
+        given = type(config).__name__
+        raise ConfigError(f"a config is a ConfigDict from fer_jax.config.default_config(), not a {given}")
+    present = dict(_leaves(config))
+    expected = dict(_leaves(default_config()))
+    for name in present:
+        if name not in expected:
+            locate(name)
+    for name in expected:
+        if name not in present:
+            raise FieldError([name], f"{name} is missing: start from fer_jax.config.default_config()")
+    return from_json(to_json(config))
+
+
+def variants(text: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns the variant words of a config file, `smoke` of `grid3d.py:smoke`, in the order they were given.
+
+    Args:
+        text: words joined by commas; empty for none.
+        allowed: the words the file knows. `smoke` and `full` exclude each other.
+
+    Raises:
+        ConfigError: an unknown word, a word given twice, or both `smoke` and `full`.
+    """
+    words = tuple(word.strip() for word in text.split(",")) if text.strip() else ()
+    for word in words:
+        if word not in allowed:
+            close = difflib.get_close_matches(word, allowed, 1, cutoff=0)
+            hint = f"did you mean {close[0]}? (known: {', '.join(allowed)})" if close else "this file has none"
+            raise ConfigError(f"unknown variant {word!r}; {hint}")
+    if len(set(words)) != len(words) or {"smoke", "full"} <= set(words):
+        raise ConfigError(f"variants {text!r}: give each word once, and smoke or full but not both")
+    return words
+
+
+def to_json(config: ConfigDict) -> dict[str, Any]:
+    """Returns the config as what JSON can hold: dotted name -> value, and under `sweep` only the lists that are set."""
+    record: dict[str, Any] = flatten(config)
+    sweep = {tree: {name: list(values) for name, values in sweep_tree(config, tree).items()} for tree in TREES}
+    repeats = FIELDS["sweep.repeats"].coerce(get(config, "sweep.repeats"))
+    record["sweep"] = {**sweep, "points": list(sweep_points(config)), "repeats": repeats}
+    return record
+
+
+def from_json(record: Mapping[str, Any]) -> ConfigDict:
+    """Rebuilds the config that `to_json` wrote; fields the record does not know keep their default.
+
+    Raises:
+        ConfigError: the record holds a field or value that this version does not know.
+    """
+    config = default_config()
+    for name, value in record.items():
+        if name != "sweep":
+            put(config, name, locate(name)[0].coerce(value))
+    sweep = record.get("sweep", {})
+    for tree in TREES:
+        for name, values in sweep.get(tree, {}).items():
+            where = f"sweep.{tree}.{name}"
+            put(config, where, sweepable(name, where).coerce_list(values, where))
+    config.sweep.repeats = sweep.get("repeats", 1)
+    config.sweep.points = tuple(sweep.get("points", ()))
+    config.sweep.points = sweep_points(config)
+    return config
+
+
+def _leaves(config: ConfigDict, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in config.items():
+        if isinstance(value, ConfigDict):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value

@@ -1,0 +1,220 @@
+"""One config field: its kind, type, range and meaning, and the check that gives a value its canonical form."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import numbers
+import reprlib
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from absl import flags
+
+from fer_jax.errors import ConfigError
+
+Kind = Literal["shape", "traced", "head", "run", "sweep"]
+
+_BOOLEAN = flags.BooleanParser()
+
+
+class FieldError(ConfigError):
+    """A ConfigError that knows which fields it is about, so that a loader can say where their values came from.
+
+    Attributes:
+        names: dotted names of the fields involved, the one to blame first.
+    """
+
+    def __init__(self, names: Sequence[str], message: str) -> None:
+        super().__init__(" ".join(message.split()))
+        self.names = tuple(names)
+
+
+@dataclass(frozen=True)
+class Field:
+    """The declaration of one config field.
+
+    Attributes:
+        name: dotted name, such as `train.l2`.
+        default: value when nothing else is said; its type is the field's type (bool, int, float, str or tuple).
+        kind: what a change of the field costs. `shape`: another compiled program; `traced`: nothing; `head`: no
+            training; `run`: not part of a trial's identity; `sweep`: says how trials are made.
+        comment: meaning and unit, one line.
+        low, high: bounds of a number (of each item, for a tuple); None means unbounded.
+        low_open, high_open: whether the bound itself is excluded.
+        choices: the only values allowed, when given.
+        item: type of a tuple's items; needed where the default is an empty tuple.
+        needs: (other field, value) without which this field changes nothing, such as ("train.optimizer", "sgd").
+        never_swept: why the field may not be swept although its kind could be; empty when it may.
+    """
+
+    name: str
+    default: Any
+    kind: Kind
+    comment: str
+    low: float | None = None
+    high: float | None = None
+    low_open: bool = False
+    high_open: bool = False
+    choices: tuple[Any, ...] = ()
+    item: type | None = None
+    needs: tuple[str, Any] | None = None
+    never_swept: str = ""
+
+    @property
+    def value_type(self) -> type:
+        return type(self.default)
+
+    @property
+    def item_type(self) -> type:
+        """Type of the items of a tuple field; the field's own type otherwise."""
+        if self.value_type is not tuple:
+            return self.value_type
+        return self.item or type(self.default[0])
+
+    @property
+    def wanted(self) -> str:
+        """What a value must be, in words: type and range."""
+        words = {bool: "true or false", int: "a whole number", float: "a number", str: "a word", dict: "a dict"}
+        one = words[self.item_type]
+        if self.choices:
+            one = " or ".join(str(choice) for choice in self.choices)
+        ends = []
+        if self.low is not None:
+            ends.append(f"{'above' if self.low_open else 'at least'} {self.low:,}")
+        if self.high is not None:
+            ends.append(f"{'below' if self.high_open else 'at most'} {self.high:,}")
+        text = f"{one}, {' and '.join(ends)}" if ends else one
+        return f"a tuple, each item {text}" if self.value_type is tuple else text
+
+    @property
+    def allowed(self) -> str:
+        """The values allowed, in short: `adam | sgd`, `[0, 1)`, `> 0`; empty where the type says it all."""
+        if self.choices:
+            return " | ".join(str(choice) for choice in self.choices)
+        if self.low is None or self.high is None:
+            ends = ((self.low, ">" if self.low_open else ">="), (self.high, "<" if self.high_open else "<="))
+            return " ".join(f"{sign} {end:,}" for end, sign in ends if end is not None)
+        return f"{'(' if self.low_open else '['}{self.low:,}, {self.high:,}{')' if self.high_open else ']'}"
+
+    def coerce(self, value: Any, where: str = "") -> Any:
+        """Returns `value` as the field's own type: 1 becomes 1.0 for a float, a list or single item becomes a tuple.
+
+        Args:
+            value: what was given.
+            where: name to use in an error when it is not the field's own, such as `sweep.grid.train.l2`.
+
+        Raises:
+            FieldError: the type, range or choice is wrong.
+        """
+        where = where or self.name
+        if self.value_type is not tuple:
+            return self._coerce_one(value, where)
+        items = _as_tuple(value)
+        return tuple(self._coerce_one(item, where) for item in ((value,) if items is None else items))
+
+    def coerce_list(self, value: Any, where: str) -> tuple[Any, ...]:
+        """Returns the values of a sweep over this field as a tuple; a single value is a list of one.
+
+        A list for a tuple field must hold tuples, because (16, 32) could mean one value or two.
+
+        Raises:
+            FieldError: the list is empty, or one of its values is wrong.
+        """
+        values = _as_tuple(value)
+        if values is None:
+            if isinstance(value, (Mapping, set, frozenset)) or self.value_type is tuple:
+                raise FieldError([where], f"{where} = {_show(value)}: must be a list of values{self._example()}")
+            values = (value,)
+        if not values:
+            raise FieldError([where], f"{where} is an empty list: give at least one value, or None for no sweep")
+        if self.value_type is tuple and any(_as_tuple(one) is None for one in values):
+            raise FieldError([where], f"{where} = {_show(value)}: must be a list of tuples{self._example()}")
+        return tuple(self.coerce(one, where) for one in values)
+
+    def parse(self, text: str) -> Any:
+        """Reads a value as it stands on a command line; see `coerce` for what it may raise."""
+        if self.value_type is str:
+            return self.coerce(text)
+        return self.coerce(_literal(text))
+
+    def parse_list(self, text: str, where: str) -> tuple[Any, ...] | None:
+        """Reads the values of a sweep from a command line: `(0.,1e-3)`, `[0.,1e-3]`, `0.,1e-3`, `1e-3` or `None`."""
+        value = _literal(text)
+        return None if value is None else self.coerce_list(value, where)
+
+    def _example(self) -> str:
+        if self.value_type is not tuple:
+            return ""
+        return f", such as ({self.default!r},)" if self.default else ", such as (('a', 'b'),)"
+
+    def _coerce_one(self, value: Any, where: str) -> Any:
+        kind = self.item_type
+        ok = {
+            bool: isinstance(value, bool) or type(value).__name__ == "bool",  # NumPy's bool is no Python bool
+            int: isinstance(value, numbers.Integral) and not isinstance(value, bool),
+            float: isinstance(value, numbers.Real) and not isinstance(value, bool),
+            str: isinstance(value, str),
+            dict: isinstance(value, Mapping),
+        }[kind]
+        if not ok:
+            raise FieldError([where], f"{where} = {_show(value)}: must be {self.wanted}")
+        if kind is float:
+            if not -sys.float_info.max <= value <= sys.float_info.max:  # NaN, infinities and whole numbers beyond both
+                raise FieldError([where], f"{where} = {_show(value)}: must be a finite number")
+            value = float(value) + 0.0  # -0.0 and 0.0 are one value and must have one identity
+        value = kind(value)
+        if self.choices and value not in self.choices:
+            close = difflib.get_close_matches(str(value), [str(choice) for choice in self.choices], 1)
+            hint = f" (did you mean {close[0]}?)" if close else ""
+            raise FieldError([where], f"{where} = {_show(value)}: must be {self.wanted}{hint}")
+        if not self._in_range(value):
+            raise FieldError([where], f"{where} = {_show(value)}: must be {self.wanted}")
+        return value
+
+    def _in_range(self, value: Any) -> bool:
+        if self.low is not None and (value < self.low or (self.low_open and value == self.low)):
+            return False
+        return self.high is None or value < self.high or (value == self.high and not self.high_open)
+
+
+def _as_tuple(value: Any) -> tuple[Any, ...] | None:
+    """The items of a list, tuple, range or array; None for anything that is a single value or has no order."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    return tuple(value) if isinstance(value, (list, tuple, range)) else None
+
+
+def _literal(text: str) -> Any:
+    """A Python literal where `text` is one; else its comma-separated words, or the one word it is."""
+    text = text.strip()
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        pass
+    inner = text[1:-1] if text[:1] + text[-1:] in ("()", "[]") else text
+    if "," in inner:
+        return tuple(_word(word) for word in inner.rstrip(", ").split(","))
+    return _word(inner) if inner == text else (_word(inner),)
+
+
+def _word(text: str) -> Any:
+    text = text.strip()
+    if text.lower() in ("true", "false"):
+        return _BOOLEAN.parse(text)
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return text
+
+
+def _show(value: Any) -> str:
+    return reprlib.repr(value)
+
+
+def in_words(names: Iterable[str]) -> str:
+    """`a, b and c`."""
+    *head, last = names
+    return f"{', '.join(head)} and {last}" if head else last

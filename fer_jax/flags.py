@@ -1,0 +1,277 @@
+"""From a command line to a checked config: `--config=FILE[:variant,...] --config.a.b=value ...`.
+
+A config file is a Python file with `get_config(variants: str = "") -> ConfigDict` that starts from
+`fer_jax.config.default_config()`, or from another config file through `base`. Whatever is wrong in the file or on the
+command line becomes a ConfigError of one line that says where the trouble came from.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shlex
+import traceback
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fer_jax import config as fields
+from fer_jax.errors import ConfigError
+from fer_jax.field import FieldError
+from fer_jax.search import space
+
+COMMAND_LINE = "command line"
+_FLAG = re.compile(r"--?(?:config|(?P<no>no)?config\.(?P<name>[^=]*))(?:=(?P<value>.*))?", re.DOTALL)
+_MISSING_KEY = re.compile(r"Key \"(\w+)\" does not exist|^\W*(\w+)\W*$")
+_WRONG_TYPE = re.compile(r"Could not override field '(\w+)'.* is of original type <class '([\w.]+)'>", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A checked config and where it came from.
+
+    Attributes:
+        config: locked ConfigDict.
+        file: path of the config file as given.
+        variants: words after the colon.
+        overrides: dotted name -> value set on top of the file.
+        command: the command line, quoted for a shell; empty when loaded from Python.
+    """
+
+    config: fields.ConfigDict
+    file: str
+    variants: tuple[str, ...] = ()
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    command: str = ""
+
+    @property
+    def name(self) -> str:
+        """File name and variants, `grid3d-smoke`: the default name of a run."""
+        return re.sub(r"[^\w.=+-]+", "_", "-".join((Path(self.file).stem, *self.variants)))
+
+
+def config_from_argv(argv: Sequence[str]) -> tuple[Loaded, list[str]]:
+    """Loads the config a command line asks for.
+
+    Args:
+        argv: program name and arguments, like `sys.argv`.
+
+    Returns:
+        The config, and `argv` without its config flags, ready for absl's `FLAGS(...)`.
+
+    Raises:
+        ConfigError: no `--config`, or anything `load` refuses.
+    """
+    file, overrides, rest = split_argv(argv)
+    if file is None:
+        raise ConfigError(f"{COMMAND_LINE}: no config: add --config=FILE, such as --config=configs/grid3d.py:smoke")
+    return load(file, overrides, command=_command(argv)), rest
+
+
+def split_argv(argv: Sequence[str]) -> tuple[str | None, dict[str, str], list[str]]:
+    """Separates config flags from the others without loading anything, so that `--help` works without a config.
+
+    A flag is `--config.a.b=value`, `--config.a.b value`, or for true and false `--config.a.b` and `--noconfig.a.b`. The
+    last of several values for a name counts. Nothing after a lone `--` is a flag.
+
+    Returns:
+        The value of `--config` (None if absent), dotted name -> text of each override, and the remaining arguments.
+    """
+    file: str | None = None
+    overrides: dict[str, str] = {}
+    rest: list[str] = list(argv[:1])
+    at = 1
+    while at < len(argv):
+        match = _FLAG.fullmatch(argv[at])
+        if argv[at] == "--":
+            rest.extend(argv[at:])
+            break
+        at += 1
+        if match is None:
+            rest.append(argv[at - 1])
+            continue
+        name, value = match["name"], match["value"]
+        if value is None:
+            if match["no"] or (name in fields.FIELDS and fields.FIELDS[name].value_type is bool):
+                value = "false" if match["no"] else "true"
+            elif at < len(argv):
+                value = argv[at]
+                at += 1
+            else:
+                raise ConfigError(f"{COMMAND_LINE}: {argv[at - 1]} has no value")
+        if name is None:
+            file = value
+        else:
+            overrides.pop(name, None)
+            overrides[name] = value
+    return file, overrides, rest
+
+
+def load(file: str, overrides: Mapping[str, Any] | None = None, command: str = "") -> Loaded:
+    """Loads a config file, applies overrides, and checks every field and every point of its sweep.
+
+    Args:
+        file: path of a config file, with its variants after a colon.
+        overrides: dotted name -> value; text is read as on a command line.
+        command: what to record as the command line.
+
+    Raises:
+        ConfigError: one line that names the file or `command line`, the field, and what is wanted.
+    """
+    overrides = dict(overrides or {})
+    path, words = _split_variants(file)
+    origin = COMMAND_LINE if command else "overrides"
+    try:
+        config = fields.canonical(read_file(path, words))
+    except FieldError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    for name, value in overrides.items():
+        try:
+            _apply(config, name, value)
+        except FieldError as error:
+            raise ConfigError(f"{origin}: {error}") from None
+    try:
+        config = fields.canonical(config)
+        space.expand(config)
+    except FieldError as error:
+        blamed = {name.partition("[")[0] for name in error.names}  # sweep.points[3] is set by sweep.points
+        raise ConfigError(f"{origin if blamed & set(overrides) else path}: {error}") from None
+    return Loaded(
+        config,
+        path,
+        tuple(word.strip() for word in words.split(",") if word.strip()),
+        {name: fields.get(config, name) for name in overrides},
+        command,
+    )
+
+
+def base(file: str, name: str) -> fields.ConfigDict:
+    """Returns the config of a neighbouring config file: `base(__file__, "oslo.py:full")`.
+
+    Args:
+        file: `__file__` of the config file that builds on the other.
+        name: path of the other, relative to the first, with variants after a colon.
+    """
+    path, words = _split_variants(name)
+    return read_file(str(Path(file).parent / path), words)
+
+
+def read_file(path: str, words: str = "") -> fields.ConfigDict:
+    """Runs the `get_config` of a config file.
+
+    Raises:
+        ConfigError: the file does not exist, cannot be read, or raises; names file and line.
+    """
+    try:
+        source = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise ConfigError(_unreadable(path, error)) from None
+    module = types.ModuleType(Path(path).stem)
+    module.__file__ = path
+    try:
+        exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)
+        if not callable(getattr(module, "get_config", None)):
+            raise ConfigError("no function get_config(variants)")
+        config = module.get_config(words) if words else module.get_config()
+    except _FileError:
+        raise
+    except Exception as error:
+        raise _FileError(_describe_failure(path, source, error)) from None
+    if not isinstance(config, fields.ConfigDict):
+        given = type(config).__name__
+        raise _FileError(f"{path}: get_config returns a {given}, not the ConfigDict that default_config() gives")
+    return config
+
+
+def describe(config: fields.ConfigDict) -> str:
+    """Returns every field as a line: name, value (`*`: not the default), kind, meaning, range; then the sweep."""
+    rows = []
+    for name, value in fields.flatten(config).items():
+        declared = fields.FIELDS[name]
+        limits = f"; {declared.allowed}" if declared.allowed else ""
+        needs = f"; only with {declared.needs[0]} = {declared.needs[1]}" if declared.needs else ""
+        text = f"{'*' if value != declared.default else ' '}{value if value != '' else repr(value)}"
+        rows.append((name, text, declared.kind, declared.comment + limits + needs))
+    for tree in fields.TREES:
+        for name, listed in fields.sweep_tree(config, tree).items():
+            rows.append((f"sweep.{tree}.{name}", f"*{listed}", "sweep", f"{len(listed)} values of {name}"))
+    for name in ("sweep.points", "sweep.repeats"):
+        declared, value = fields.FIELDS[name], fields.get(config, name)
+        rows.append((name, f"{'*' if value != declared.default else ' '}{value}", "sweep", declared.comment))
+    widths = [min(max(len(row[column]) for row in rows), limit) for column, limit in ((0, 40), (1, 30), (2, 6))]
+    lines: list[str] = []
+    block = ""
+    for row in rows:
+        if row[0].partition(".")[0] != block and lines:
+            lines.append("")
+        block = row[0].partition(".")[0]
+        lines.append("  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)).rstrip())
+    trials = space.expand(config)
+    repeats = config.sweep.repeats
+    stacks = len({trial.shape_key() for trial in trials})
+    counts = f"points {len(trials) // repeats} x repeats {repeats} = trials {len(trials)}, of shapes {stacks}"
+    return "\n".join([*lines, "", counts])
+
+
+class _FileError(ConfigError):
+    """An error that already names its config file; passes unchanged through the files that build on it."""
+
+
+def _split_variants(file: str) -> tuple[str, str]:
+    path, dot_py, words = file.partition(".py:")
+    return (path + ".py", words) if dot_py else (file, "")
+
+
+def _apply(config: fields.ConfigDict, name: str, value: Any) -> None:
+    declared, tree = fields.locate(name)
+    if tree:
+        value = declared.parse_list(value, name) if isinstance(value, str) else value
+        value = value if value is None else declared.coerce_list(value, name)
+    else:
+        value = declared.parse(value) if isinstance(value, str) else declared.coerce(value)
+    fields.put(config, name, value)
+
+
+def _command(argv: Sequence[str]) -> str:
+    program = Path(argv[0])
+    head = ["python", "-m", f"fer_jax.{program.stem}"] if program.parent.name == "fer_jax" else [program.name]
+    return shlex.join([*head, *argv[1:]])
+
+
+def _unreadable(path: str, error: Exception) -> str:
+    if not isinstance(error, FileNotFoundError):
+        return f"{path}: cannot be read as a config file: {getattr(error, 'strerror', None) or error}"
+    folder = Path(path).parent
+    near = difflib.get_close_matches(Path(path).name, [found.name for found in folder.glob("*.py")], 1)
+    hint = f"; did you mean {folder / near[0]}?" if near else "; configs/ of the repository holds some to start from"
+    return f"{path}: no such config file{hint}"
+
+
+def _describe_failure(path: str, source: str, error: Exception) -> str:
+    """One line for an exception a config file raised, with the line of the file it came from."""
+    if isinstance(error, SyntaxError) and error.filename == path:
+        return f"{path}, line {error.lineno}: {error.msg}"
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno or 0 for frame in frames if frame.filename == path]
+    place = f"{path}, line {lines[-1]}" if lines else path
+    if isinstance(error, ConfigError):
+        return f"{path}: {error}"
+    code = source.splitlines()[lines[-1] - 1] if lines else ""
+    in_config_dict = "ml_collections" in frames[-1].filename
+    missing, wrong = _MISSING_KEY.search(str(error)), _WRONG_TYPE.search(str(error))
+    if missing and in_config_dict and isinstance(error, (AttributeError, KeyError)):
+        name = _name_in(code, missing[1] or missing[2])
+        return f"{place}: no field {name}; did you mean {fields.nearest(name)}?"
+    if wrong and isinstance(error, TypeError):
+        name = _name_in(code, wrong[1])
+        wanted = fields.FIELDS[name].wanted if name in fields.FIELDS else "of another type"
+        return f"{place}: {name} must be {wanted}; this is a value of type {wrong[2]}"
+    return f"{place}: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+
+def _name_in(code: str, key: str) -> str:
+    """The dotted name in a line such as `config.train.l3 = 0` that ends at `key`; `key` where the line shows none."""
+    match = re.search(rf"\b\w+\.((?:\w+\.)*{key})\b", code)
+    return match[1] if match else key

@@ -1,0 +1,31 @@
+"""Networks by name. A network is one function that builds a `Chain` from config values; `NETWORKS` lists them."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from fer_jax.errors import ConfigError
+from fer_jax.models.cnn import build_cnn
+from fer_jax.models.mlp import build_mlp
+from fer_jax.models.network import Builder, Chain, Network, normalize
+
+__all__ = ["NETWORKS", "Chain", "Network", "build", "normalize"]
+
+NETWORKS: dict[str, Builder] = {"cnn": build_cnn, "mlp": build_mlp}
+
+
+def build(values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int) -> Network:
+    """The network a trial's config values ask for.
+
+    Args:
+      values: dotted field name -> value; `model.*` is read, the dropout rate is not (it is traced).
+      image_shape: (height, width, channels).
+      num_classes: number of logits.
+
+    Raises:
+      ConfigError: `model.name` is unknown.
+    """
+    name = values["model.name"]
+    if name not in NETWORKS:
+        raise ConfigError(f"model.name: {name!r} is none of {', '.join(sorted(NETWORKS))}")
+    return Network(partial(NETWORKS[name], values, image_shape, num_classes), image_shape, num_classes)

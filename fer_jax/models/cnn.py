@@ -1,0 +1,46 @@
+"""oslo's convolutional network and its ablations: conv-pool pairs, then dense layers.
+
+Each pair is a convolution with ReLU, batch norm if asked for, pooling, dropout. oslo leaves the place of its dropout
+unpublished; after each pool is our choice.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flax import nnx
+
+from fer_jax.models import pooling
+from fer_jax.models.layers import BatchNorm, Conv, Dense, Dropout, Flatten, Pool
+from fer_jax.models.network import Chain
+
+
+def build_cnn(values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int, rngs: nnx.Rngs) -> Chain:
+    """Builds the chain conv_0, [norm_0,] pool_0, dropout_0, conv_1, ..., flatten, dense_0, ..., output.
+
+    Args:
+      values: reads model.pairs, kernels, kernel_size, padding, batch_norm, pool_size, pool, pool_padding and dense.
+      image_shape: (height, width, channels).
+      num_classes: units of the last layer, `output`, which has no activation.
+      rngs: its `params` stream draws the initial weights.
+    """
+    size, _, channels = image_shape
+    kernel_size, padding = values["model.kernel_size"], values["model.padding"]
+    kernels = values["model.kernels"]
+    layers: list[tuple[str, nnx.Module]] = []
+    for pair in range(values["model.pairs"]):
+        filters = kernels[pair] if len(kernels) > 1 else kernels[0]
+        layers.append((f"conv_{pair}", Conv(channels, filters, kernel_size, padding, relu=True, rngs=rngs)))
+        if values["model.batch_norm"]:
+            layers.append((f"norm_{pair}", BatchNorm(filters)))
+        layers.append((f"pool_{pair}", Pool(values["model.pool_size"], values["model.pool"], values["model.pool_padding"])))
+        layers.append((f"dropout_{pair}", Dropout(pair)))
+        size = size if padding == "same" else size - kernel_size + 1
+        size = pooling.pooled_size(size, values["model.pool_size"], values["model.pool_padding"])
+        channels = filters
+    layers.append(("flatten", Flatten()))
+    features = size * size * channels
+    for index, units in enumerate(values["model.dense"]):
+        layers.append((f"dense_{index}", Dense(features, units, relu=True, rngs=rngs)))
+        features = units
+    layers.append(("output", Dense(features, num_classes, relu=False, rngs=rngs)))
+    return Chain(layers)

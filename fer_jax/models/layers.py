@@ -1,0 +1,138 @@
+"""Layers of the networks, as Flax NNX modules that know nothing of trials.
+
+A layer keeps only its own arrays. What differs from call to call (train or inference, the dropout rate, the random key) comes
+in a `Call`, so that one network serves every trial of a stack, mapped or vectorised. Defaults are Keras': Glorot uniform
+kernels, zero biases, BatchNorm with momentum .99 and epsilon 1e-3.
+"""
+
+import dataclasses
+import math
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from fer_jax.models import convolution, pooling
+
+glorot_uniform = jax.nn.initializers.glorot_uniform()
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """One application of a network.
+
+    Attributes:
+      train: batch statistics and dropout if true; running statistics and no dropout if false.
+      dropout: probability in [0, 1) with which an activation is dropped, a traced scalar or a float; None leaves dropout out
+        of the compiled program.
+      key: random key of this trial and step; needed where dropout is not None.
+      rows: int32 (n,), the position of each image in its batch. A mask depends on (key, layer, row) alone, so a batch cut into
+        micro-batches sees the same masks as the whole.
+    """
+
+    train: bool = False
+    dropout: jax.Array | float | None = None
+    key: jax.Array | None = None
+    rows: jax.Array | None = None
+
+
+class Conv(nnx.Module):
+    """Convolution with a square kernel, stride one, and bias; (n, h, w, c) -> (n, h', w', filters).
+
+    `relu` follows the bias if asked for. `linear` and `finish` are its two halves, so that a max-pool can be put between them.
+    """
+
+    def __init__(self, channels: int, filters: int, kernel_size: int, padding: str, *, relu: bool, rngs: nnx.Rngs):
+        self.kernel = nnx.Param(glorot_uniform(rngs.params(), (kernel_size, kernel_size, channels, filters)))
+        self.bias = nnx.Param(jnp.zeros(filters))
+        self.padding = convolution.padding_amounts(padding, kernel_size)
+        self.relu = relu
+
+    def linear(self, x: jax.Array) -> jax.Array:
+        return convolution.convolve(x, self.kernel[...], self.padding)
+
+    def finish(self, x: jax.Array) -> jax.Array:
+        x = x + self.bias[...]
+        return jax.nn.relu(x) if self.relu else x
+
+    def __call__(self, x: jax.Array, call: Call) -> jax.Array:
+        return self.finish(self.linear(x))
+
+
+class Dense(nnx.Module):
+    """Affine map (n, features) -> (n, units), with ReLU if asked for."""
+
+    def __init__(self, features: int, units: int, *, relu: bool, rngs: nnx.Rngs):
+        self.kernel = nnx.Param(glorot_uniform(rngs.params(), (features, units)))
+        self.bias = nnx.Param(jnp.zeros(units))
+        self.relu = relu
+
+    def __call__(self, x: jax.Array, call: Call) -> jax.Array:
+        x = x @ self.kernel[...] + self.bias[...]
+        return jax.nn.relu(x) if self.relu else x
+
+
+class Pool(nnx.Module):
+    """Non-overlapping pooling of `kind` 'max' or 'average'; see `pooling`."""
+
+    def __init__(self, size: int, kind: str, padding: str):
+        self.size, self.kind, self.padding = size, kind, padding
+
+    def __call__(self, x: jax.Array, call: Call) -> jax.Array:
+        pool = pooling.max_pool if self.kind == "max" else pooling.average_pool
+        return pool(x, self.size, self.padding)
+
+
+class Flatten(nnx.Module):
+    """(n, ...) -> (n, product of the rest), row-major as in Keras."""
+
+    def __call__(self, x: jax.Array, call: Call) -> jax.Array:
+        return x.reshape(x.shape[0], math.prod(x.shape[1:]))
+
+
+class Dropout(nnx.Module):
+    """Inverted dropout (Srivastava et al. 2014) with a traced rate; rate 0 leaves every activation bitwise as it is.
+
+    Masks come from 16 random bits an activation, so the rate is rounded to a multiple of 2**-16.
+
+    Args:
+      index: number of this layer among the network's dropout layers; keeps their masks independent.
+    """
+
+    def __init__(self, index: int):
+        self.index = index
+
+    def __call__(self, x: jax.Array, call: Call) -> jax.Array:
+        if not call.train or call.dropout is None:
+            return x
+        if call.key is None or call.rows is None:
+            raise ValueError("dropout in training needs Call.key and Call.rows")
+        key = jax.random.fold_in(call.key, self.index)
+        bits = jax.vmap(lambda row: jax.random.bits(jax.random.fold_in(key, row), x.shape[1:], jnp.uint16))(call.rows)
+        rate = jnp.asarray(call.dropout, x.dtype)
+        kept = bits >= jnp.round(rate * 65536).astype(jnp.uint32)
+        return jnp.where(kept, x / (1 - rate), jnp.zeros((), x.dtype))
+
+
+class BatchNorm(nnx.Module):
+    """Batch normalisation (Ioffe and Szegedy 2015) over all axes but the last, as `keras.layers.BatchNormalization`.
+
+    In training, statistics of the batch (biased variance) normalise and move the running ones by 1 - momentum.
+    """
+
+    def __init__(self, features: int, *, momentum: float = 0.99, epsilon: float = 1e-3):
+        self.scale = nnx.Param(jnp.ones(features))
+        self.bias = nnx.Param(jnp.zeros(features))
+        self.mean = nnx.BatchStat(jnp.zeros(features))
+        self.var = nnx.BatchStat(jnp.ones(features))
+        self.momentum, self.epsilon = momentum, epsilon
+
+    def __call__(self, x: jax.Array, call: Call) -> jax.Array:
+        if call.train:
+            axes = tuple(range(x.ndim - 1))
+            mean, var = x.mean(axes), x.var(axes)
+            self.mean[...] = self.momentum * self.mean[...] + (1 - self.momentum) * jax.lax.stop_gradient(mean)
+            self.var[...] = self.momentum * self.var[...] + (1 - self.momentum) * jax.lax.stop_gradient(var)
+        else:
+            mean, var = self.mean[...], self.var[...]
+        return (x - mean) * (jax.lax.rsqrt(var + self.epsilon) * self.scale[...]) + self.bias[...]

@@ -1,0 +1,130 @@
+"""A network as a chain of named layers, and the pure functions the trainer uses.
+
+`Chain` is the Flax NNX module; `Network` wraps one in functions of plain nested dicts, which is what travels through
+`lax.scan`, `vmap`, checkpoints and `load_run`.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from fer_jax.models.layers import Call, Conv, Pool
+
+Variables = dict[str, Any]
+
+
+class Chain(nnx.Module):
+    """Layers applied one after another, each under a name by which its output can be asked for.
+
+    Args:
+      layers: (name, layer) pairs in order; names must be unique. The last layer gives the logits.
+    """
+
+    def __init__(self, layers: Sequence[tuple[str, nnx.Module]]):
+        self.names = tuple(name for name, _ in layers)
+        if len({*self.names, "names"}) != len(self.names) + 1:
+            raise ValueError(f"layer names must be unique, and none may be 'names': {self.names}")
+        for name, layer in layers:
+            setattr(self, name, layer)
+
+    def __call__(self, x: jax.Array, call: Call, capture: Sequence[str] = ()) -> tuple[jax.Array, dict[str, jax.Array]]:
+        activations = {}
+        layers = [getattr(self, name) for name in self.names]
+        position = 0
+        while position < len(layers):
+            name, layer = self.names[position], layers[position]
+            following = layers[position + 1] if position + 1 < len(layers) else None
+            if isinstance(layer, Conv) and isinstance(following, Pool) and following.kind == "max" and name not in capture:
+                # Bias and ReLU are monotone: after a max-pool they give the same numbers for a quarter of the work.
+                x = layer.finish(following(layer.linear(x), call))
+                position += 1
+                name = self.names[position]
+            else:
+                x = layer(x, call)
+            if name in capture:
+                activations[name] = x
+            position += 1
+        return x, activations
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """Pure functions of one architecture; every trial of a stack shares them.
+
+    Attributes:
+      build: makes the chain from random streams.
+      image_shape: (height, width, channels) of one input.
+      num_classes: number of logits.
+    """
+
+    build: Callable[[nnx.Rngs], Chain]
+    image_shape: tuple[int, int, int]
+    num_classes: int
+
+    def __post_init__(self) -> None:
+        abstract = nnx.eval_shape(lambda: self.build(nnx.Rngs(0)))
+        graphdef, params, stats = nnx.split(abstract, nnx.Param, ...)
+        object.__setattr__(self, "_graphdef", graphdef)
+        object.__setattr__(self, "_templates", (params, stats))
+        object.__setattr__(self, "layer_names", abstract.names)
+
+    def init(self, key: jax.Array) -> tuple[Variables, Variables]:
+        """Fresh (params, stats) as nested dicts of float32 arrays; `stats` holds BatchNorm's running statistics."""
+        _, params, stats = nnx.split(self.build(nnx.Rngs(params=key)), nnx.Param, ...)
+        return nnx.to_pure_dict(params), nnx.to_pure_dict(stats)
+
+    def apply(
+        self,
+        params: Variables,
+        stats: Variables,
+        images: jax.Array,
+        *,
+        train: bool = False,
+        dropout: jax.Array | float | None = None,
+        key: jax.Array | None = None,
+        rows: jax.Array | None = None,
+        capture: Sequence[str] = (),
+    ) -> tuple[jax.Array, Variables, dict[str, jax.Array]]:
+        """Runs the network.
+
+        Args:
+          params, stats: from `init` or a checkpoint.
+          images: float (n, height, width, channels), normalised.
+          train, dropout, key, rows: see `layers.Call`; `rows` defaults to 0..n-1.
+          capture: names out of `layer_names` whose outputs are wanted.
+
+        Returns:
+          logits float (n, num_classes), the stats after this call, and {name: activation}.
+
+        Raises:
+          KeyError: a name in `capture` is none of this network's layers.
+        """
+        unknown = [name for name in capture if name not in self.layer_names]
+        if unknown:
+            raise KeyError(f"no layer {unknown[0]!r}; this network has {', '.join(self.layer_names)}")
+        if rows is None:
+            rows = jnp.arange(images.shape[0])
+        params_state, stats_state = jax.tree.map(lambda leaf: leaf, self._templates)
+        nnx.replace_by_pure_dict(params_state, params)
+        nnx.replace_by_pure_dict(stats_state, stats)
+        chain = nnx.merge(self._graphdef, params_state, stats_state, copy=True)
+        logits, activations = chain(images, Call(train, dropout, key, rows), capture)
+        return logits, nnx.to_pure_dict(nnx.split(chain, nnx.Param, ...)[2]), activations
+
+    def num_parameters(self) -> int:
+        """Trainable parameters of one model (BatchNorm's running statistics not counted)."""
+        params, _ = jax.eval_shape(self.init, jax.random.key(0))
+        return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(params))
+
+
+def normalize(images: jax.Array) -> jax.Array:
+    """uint8 pixels 0..255 -> float32 in [0, 1]."""
+    return images.astype(jnp.float32) * jnp.float32(1 / 255)
+
+
+Builder = Callable[[Mapping[str, Any], tuple[int, int, int], int, nnx.Rngs], Chain]

@@ -1,0 +1,99 @@
+"""Non-overlapping max and average pooling whose gradients are those of Keras, without `reduce_window`.
+
+`reduce_window` and its gradient cost 2.6 times the rest of a small network on a CPU. Here a window is an axis: the image is
+reshaped to (n, rows, size, columns, size, channels) and the `size * size` slices are compared one after another. Which slice
+won is kept in a byte, so that the gradient goes to one pixel (the first, on ties, as in Keras) in one elementwise pass;
+`max` over the axes would split ties evenly, and after a ReLU ties are the rule.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def pooled_size(size: int, pool: int, padding: str) -> int:
+    """Side of the pooled map: floor(size / pool) for 'valid', ceil for 'same'."""
+    return size // pool if padding == "valid" else -(-size // pool)
+
+
+def max_pool(images: jax.Array, pool: int, padding: str = "valid") -> jax.Array:
+    """Largest value of every pool x pool window, stride = pool.
+
+    Args:
+      images: float (n, height, width, channels).
+      pool: side of the window in pixels.
+      padding: 'valid' drops what is left over, 'same' pads with minus infinity, the odd pixel after.
+
+    Returns:
+      float (n, pooled_height, pooled_width, channels).
+    """
+    return images if pool == 1 else _max_over_windows(_fit(images, pool, padding, -jnp.inf), pool)
+
+
+def average_pool(images: jax.Array, pool: int, padding: str = "valid") -> jax.Array:
+    """Mean of every pool x pool window, stride = pool; with 'same', over the pixels that lie inside the image, as in Keras.
+
+    Shapes as for `max_pool`.
+    """
+    if pool == 1:
+        return images
+    sums = _windows(_fit(images, pool, padding, 0.0), pool).sum(axis=(2, 4))
+    inside = np.ones((1, *images.shape[1:3], 1), np.float32)
+    counts = _windows(np.asarray(_fit_numpy(inside, pool, padding)), pool).sum(axis=(2, 4))
+    return sums / counts
+
+
+def _windows(images: jax.Array, pool: int) -> jax.Array:
+    n, height, width, channels = images.shape
+    return images.reshape(n, height // pool, pool, width // pool, pool, channels)
+
+
+def _fit_amounts(size: int, pool: int, padding: str) -> tuple[int, int]:
+    """Pixels added (or, negative, cut) before and after so that the windows tile the side exactly."""
+    extra = pooled_size(size, pool, padding) * pool - size
+    return (extra // 2, extra - extra // 2) if extra > 0 else (0, extra)
+
+
+def _fit(images: jax.Array, pool: int, padding: str, fill: float) -> jax.Array:
+    edges = [_fit_amounts(size, pool, padding) for size in images.shape[1:3]]
+    return jax.lax.pad(images, jnp.asarray(fill, images.dtype), [(0, 0, 0), *((lo, hi, 0) for lo, hi in edges), (0, 0, 0)])
+
+
+def _fit_numpy(images: np.ndarray, pool: int, padding: str) -> np.ndarray:
+    (top, bottom), (left, right) = [_fit_amounts(size, pool, padding) for size in images.shape[1:3]]
+    cut = images[:, : images.shape[1] + min(bottom, 0), : images.shape[2] + min(right, 0)]
+    return np.pad(cut, ((0, 0), (top, max(bottom, 0)), (left, max(right, 0)), (0, 0)))
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _max_over_windows(images: jax.Array, pool: int) -> jax.Array:
+    return _winner(images, pool)[0]
+
+
+def _winner(images: jax.Array, pool: int) -> tuple[jax.Array, jax.Array]:
+    windows = _windows(images, pool)
+    best = windows[:, :, 0, :, 0]
+    which = jnp.zeros(best.shape, jnp.uint8)
+    for k in range(1, pool * pool):
+        challenger = windows[:, :, k // pool, :, k % pool]
+        wins = challenger > best
+        best = jnp.where(wins, challenger, best)
+        which = jnp.where(wins, jnp.uint8(k), which)
+    return best, which
+
+
+def _forward(images: jax.Array, pool: int) -> tuple[jax.Array, jax.Array]:
+    return _winner(images, pool)
+
+
+def _backward(pool: int, which: jax.Array, grad: jax.Array) -> tuple[jax.Array]:
+    place = jnp.arange(pool * pool, dtype=jnp.uint8).reshape(pool, 1, pool, 1)
+    chosen = which[:, :, None, :, None] == place
+    spread = jnp.where(chosen, grad[:, :, None, :, None], jnp.zeros((), grad.dtype))
+    n, rows, columns, channels = grad.shape
+    return (spread.reshape(n, rows * pool, columns * pool, channels),)
+
+
+_max_over_windows.defvjp(_forward, _backward)

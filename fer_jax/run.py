@@ -1,0 +1,323 @@
+"""A run directory as Python objects: its tables, and every trained network ready to classify pictures.
+
+Loading reads tables only and never writes; weights are read trial by trial, when they are first asked for. A run that is
+still going loads as far as it has got; load it again to see what has been added.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from fer_jax import config as fields
+from fer_jax import inference
+from fer_jax.analysis import statistics
+from fer_jax.errors import ConfigError, RunError
+from fer_jax.inference import did_you_mean
+from fer_jax.store import RunDirectory
+
+if TYPE_CHECKING:
+    from fer_jax.data import Dataset
+
+_SELECT_COLUMNS = ("status", "seed", "repeat", "stack", "wave")
+
+
+def load_run(path: str | Path) -> Run:
+    """Opens the run in the directory `path`, finished or not.
+
+    Raises:
+        RunError: there is no run, or one of its files is damaged.
+        ConfigError: its config has a field or value this version does not know.
+    """
+    return Run(path)
+
+
+class Run:
+    """One sweep and what it left.
+
+    Attributes:
+        path: the run directory.
+        record: config.json as it stands: config, command, versions, devices, data, started, finished, ...
+        config: the sweep's config, as `fer_jax.config.default_config` makes it.
+        swept: dotted names of the swept fields.
+        trials: a row a trial, as in trials.csv, with swept values in their fields' types.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self._directory = RunDirectory(self.path)
+        self.record = self._directory.read_config()
+        missing = [key for key in ("config", "data", "swept") if key not in self.record]
+        if missing:
+            raise RunError(f"{self.path / 'config.json'} has no {missing[0]!r}: it was not written by this program")
+        self.config = fields.from_json(self.record["config"])
+        self.swept = tuple(self.record["swept"])
+        self.trials = self._read_trials()
+
+    def __repr__(self) -> str:
+        statuses = statistics.count_words(self.trials["status"].to_numpy()) or "no trials yet"
+        return f"<Run {self.path}: {statuses}; {self.record['data'].get('label', 'unknown data')}>"
+
+    def _read_trials(self) -> pd.DataFrame:
+        if not self._directory.has("trials.csv"):
+            return pd.DataFrame(columns=["id", "status", *self.swept])
+        trials = self._directory.read_trials()
+        for name in set(self.swept) & set(trials.columns) & set(fields.FIELDS):
+            if fields.FIELDS[name].type in (str, tuple):
+                trials[name] = [fields.FIELDS[name].parse(text) for text in trials[name].astype(object).fillna("")]
+        return trials
+
+    @functools.cached_property
+    def curves(self) -> pd.DataFrame:
+        """A row a trial and epoch: id, epoch (1-based), train_loss, train_accuracy, val_loss, val_accuracy."""
+        return self._directory.read_curves()
+
+    @functools.cached_property
+    def plan(self) -> dict[str, Any]:
+        """plan.json: stacks and waves in running order. Raises RunError if the run has none yet."""
+        return self._directory.read_plan()
+
+    @functools.cached_property
+    def summary(self) -> pd.DataFrame:
+        """A row a point: swept fields, n (done trials), left_out ('1 diverged'), and mean, sd, variance, min, max, sem."""
+        return statistics.summarise(self.trials, self.swept)
+
+    def best_point(self, metric: str | None = None) -> pd.Series:
+        """The row of `summary` with the best mean over its done trials; losses are better low, all else high.
+
+        Equal means go to the lower validation loss, then to the earlier point. `n` and `left_out` say what the mean stands on.
+
+        Args:
+            metric: such as 'val_accuracy'; None takes the config's train.select.
+
+        Raises:
+            RunError: an unknown metric, one of the test split, which may choose nothing, or no done trial.
+        """
+        metric = self._metric(metric)
+        return self.summary.loc[_best(self.summary, metric, "_mean", self._unranked(metric))]
+
+    def best(self, metric: str | None = None) -> TrialResult:
+        """The single best done trial. Optimistic: it is the luckiest of many seeds; report `best_point` instead.
+
+        Arguments and errors as for `best_point`.
+        """
+        metric = self._metric(metric)
+        done = self.trials[self.trials["status"] == "done"]
+        return TrialResult(self, done.loc[_best(done, metric, "", self._unranked(metric))])
+
+    def _metric(self, metric: str | None) -> str:
+        metric = metric or self.config.train.select
+        known = [name for name in statistics.metric_columns(self.trials, self.swept)]
+        if metric not in known:
+            if not len(self.trials):
+                raise RunError(f"{self.path} has no trials yet")
+            raise RunError(f"no metric {metric!r} in {self.path}; {did_you_mean(metric, known)}")
+        if "test_" in metric:
+            raise RunError(f"{metric} may not choose: choose by {metric.replace('test_', 'val_')}, then read {metric} of what it chose")
+        return metric
+
+    def _unranked(self, metric: str) -> str:
+        statuses = statistics.count_words(self.trials["status"].to_numpy())
+        return f"no trial in {self.path} is done with a {metric} ({statuses})"
+
+    def trial(self, id: str) -> TrialResult:
+        """The trial with this id, or with the one id that begins so; RunError names near ones otherwise."""
+        matches = [known for known in self.trials["id"] if known.startswith(id)] if id else []
+        if id in matches:
+            matches = [id]
+        if len(matches) > 1:
+            raise RunError(f"trial id {id!r} is ambiguous in {self.path}: {', '.join(matches[:4])}{', ...' if len(matches) > 4 else ''}")
+        if not matches:
+            raise RunError(f"no trial {id!r} in {self.path}; {did_you_mean(id, list(self.trials['id']))}")
+        return TrialResult(self, self.trials[self.trials["id"] == matches[0]].iloc[0])
+
+    def select(self, **wanted: Any) -> list[TrialResult]:
+        """The trials with these values, in plan order; all of them for no argument, [] where none match.
+
+        Args:
+            **wanted: field=value. A field is its dotted name with '__' for '.', as in train__l2, or its last word where that
+                is enough, as in learning_rate; or status, seed, repeat, stack or wave.
+
+        Raises:
+            RunError: an unknown or ambiguous field, or a value the field cannot have.
+        """
+        keep = np.ones(len(self.trials), dtype=bool)
+        for keyword, value in wanted.items():
+            if keyword in _SELECT_COLUMNS and keyword in self.trials:
+                keep &= (self.trials[keyword] == value).fillna(False).to_numpy(dtype=bool)
+                continue
+            name = self._field(keyword)
+            try:
+                value = fields.FIELDS[name].coerce(value)
+            except ConfigError as error:
+                raise RunError(str(error)) from None
+            present = self.trials[name] if name in self.trials else [fields.get(self.config, name)] * len(self.trials)
+            keep &= np.array([statistics.hashable(one) == value for one in present], dtype=bool)
+        return [TrialResult(self, row) for _, row in self.trials[keep].iterrows()]
+
+    def _field(self, keyword: str) -> str:
+        name = keyword.replace("__", ".")
+        known = [field.name for field in fields.FIELDS.values() if field.kind in fields.TRIAL_KINDS]
+        if name in known:
+            return name
+        same = [field for field in known if field.rpartition(".")[2] == name]
+        same = [field for field in same if field in self.swept] or same
+        if len(same) > 1:
+            raise RunError(f"{keyword!r} is ambiguous: write {' or '.join(field.replace('.', '__') for field in same)}")
+        if not same:
+            raise RunError(f"no field {keyword!r}; did you mean {fields.nearest(name).replace('.', '__')}?")
+        return same[0]
+
+    def dataset(self, path: str | None = None) -> Dataset:
+        """The data the run was trained on, loaded anew.
+
+        Args:
+            path: where the data lie now, if not at the config's data.path.
+
+        Raises:
+            DataError: they cannot be read.
+            RunError: they are not the run's: the checksum differs.
+        """
+        from fer_jax import data
+
+        block = self.config.data.copy_and_resolve_references()
+        block.path = path or block.path
+        loaded = data.load(block)
+        expected = self.record["data"].get("checksum")
+        if loaded.checksum != expected:
+            source = f"{block.path} " if block.path else ""
+            raise RunError(
+                f"the data {source}are not those of {self.path}: checksum {loaded.checksum[:10]}, not {str(expected)[:10]}"
+            )
+        return loaded
+
+    @functools.cached_property
+    def _own_dataset(self) -> Dataset:
+        return self.dataset()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TrialResult:
+    """One trial of a run: its settings, figures and networks.
+
+    Attributes:
+        run: the run it belongs to.
+        row: its row of `run.trials`.
+    """
+
+    run: Run
+    row: pd.Series
+
+    def __repr__(self) -> str:
+        return f"<trial {self.id} of {self.run.path}: {self.status}>"
+
+    @property
+    def id(self) -> str:
+        return self.row["id"]
+
+    @property
+    def status(self) -> str:
+        """pending, running, done, pruned, diverged or failed."""
+        return self.row["status"]
+
+    @property
+    def curves(self) -> pd.DataFrame:
+        """Its rows of `run.curves`."""
+        return self.run.curves[self.run.curves["id"] == self.id].reset_index(drop=True)
+
+    @functools.cached_property
+    def config(self) -> fields.ConfigDict:
+        """The config that trains this trial alone: nothing swept, `train.seed` its own."""
+        record = {name: value for name, value in self.run.record["config"].items() if name != "sweep"}
+        config = fields.from_json(record)
+        for name in self.run.swept:
+            if name in fields.FIELDS:
+                fields.put(config, name, fields.FIELDS[name].coerce(self.row[name]))
+        config.train.seed = int(self.row["seed"])
+        return config
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names, in the order of the columns `predict` returns."""
+        return tuple(self.run.record["data"]["classes"])
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """{'params', 'stats'} of the epoch that validation chose: nested dicts of numpy arrays, without a trial axis.
+
+        Raises:
+            RunError: the trial has left no weights (yet).
+        """
+        return self._weights["best"]
+
+    @property
+    def last_variables(self) -> dict[str, Any]:
+        """As `variables`, of the last epoch."""
+        return self._weights["last"]
+
+    @functools.cached_property
+    def _weights(self) -> dict[str, Any]:
+        wave, slot = self.row.get("wave", ""), self.row.get("slot")
+        if not wave or pd.isna(slot) or self.status in ("pending", "running", "failed"):
+            raise RunError(f"trial {self.id} of {self.run.path} is {self.status}: it has no weights{' yet' * (self.status != 'failed')}")
+        return self.run._directory.load_trial(wave, int(slot))
+
+    def predict(self, images: Any) -> np.ndarray:
+        """Class probabilities by the weights that validation chose.
+
+        Args:
+            images: uint8, or float in 0..255: (n, S, S, C), (n, S, S), (S, S, C) or (S, S), with S = data.image_size and
+                C = data.channels; grey pictures serve a network for colour.
+
+        Returns:
+            float32 (n, K), rows summing to 1, columns as `classes`.
+
+        Raises:
+            RunError: another size, kind or range of images; or no weights.
+        """
+        return self._apply(images, None)
+
+    def features(self, images: Any, layer: str) -> np.ndarray:
+        """The output of a named layer, float32 (n, ...), for images as `predict` takes them.
+
+        Raises:
+            RunError: as for `predict`, or an unknown layer (it names near ones).
+        """
+        return self._apply(images, layer)
+
+    def _apply(self, images: Any, layer: str | None) -> np.ndarray:
+        values = fields.flatten(self.config)
+        return inference.apply(values, len(self.classes), self.variables, images, layer)
+
+    def confusion_matrix(self, split: str = "test") -> pd.DataFrame:
+        """Pictures by true class (rows) and predicted class (columns), by the weights that validation chose.
+
+        Args:
+            split: 'test', 'validation' or 'train'.
+
+        Raises:
+            RunError: no such split, or the data at data.path are no longer those of the run (`run.dataset`).
+            DataError: the data cannot be read.
+        """
+        splits = self.run._own_dataset.splits()
+        if split not in splits:
+            raise RunError(f"the data of {self.run.path} have no {split} split; choose one of {', '.join(splits)}")
+        predicted = self.predict(splits[split].images).argmax(axis=1)
+        count = len(self.classes)
+        counts = np.bincount(splits[split].labels * count + predicted, minlength=count**2).reshape(count, count)
+        return pd.DataFrame(counts, index=pd.Index(self.classes, name="true"), columns=pd.Index(self.classes, name="predicted"))
+
+
+def _best(table: pd.DataFrame, metric: str, suffix: str, nothing: str) -> Any:
+    """Label of the row with the best `metric`; ties go to the lower validation loss, then to the earlier row."""
+    merit = table[f"{metric}{suffix}"].astype(float) * (1 if metric.endswith("loss") else -1)
+    tie = table[f"val_loss{suffix}"].astype(float) if f"val_loss{suffix}" in table else merit
+    order = pd.DataFrame({"merit": merit, "tie": tie})[merit.notna()].sort_values(["merit", "tie"], kind="stable")
+    if order.empty:
+        raise RunError(nothing)
+    return order.index[0]

@@ -1,0 +1,1 @@
+"""What to train next: spaces of trials, and searches that choose among them."""

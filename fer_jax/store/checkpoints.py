@@ -1,0 +1,217 @@
+"""Orbax checkpoints of a wave: the full state it resumes from, and the weights it leaves.
+
+Every array has the trial axis first and is stored as one chunk a trial (arrays without axes, such as an epoch, as one
+value), so a trial is read without its neighbours. Arrays are copied to the host before they are handed to Orbax: the
+training loop may donate its buffers while the copy is being written, and what is on disk does not depend on how the
+arrays were spread over devices.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fer_jax.errors import RunError
+from fer_jax.store.files import explain_write, write_error
+
+if TYPE_CHECKING:
+    import orbax.checkpoint.experimental.v1 as ocp
+
+_COMPLETE = re.compile(r"(state|final)-(\d+)")
+
+
+class Checkpoints:
+    """The checkpoints below one folder: `<folder>/<wave>/state-<epoch>` and `<folder>/<wave>/final-<n>`.
+
+    A checkpoint is written under a temporary name and renamed when it is complete, and renamed again before it is deleted,
+    so a folder with one of the two names above is always whole. Where there are several, the highest number counts.
+    """
+
+    def __init__(self, folder: Path):
+        self._folder = folder.absolute()
+        self._pending: tuple[Path, Any] | None = None
+
+    def save(self, wave: str, kind: str, number: int, tree: Any) -> None:
+        """Start writing `tree` and return once it is copied off the devices; `wait` ends it and reports its errors.
+
+        Args:
+          wave: name of the wave.
+          kind: 'state' or 'final'.
+          number: the epoch of a state; for a final, higher than those before it. An equal number is replaced.
+          tree: any pytree of arrays (jax or numpy), trial axis first.
+        """
+        self.wait()
+        path = self._folder / wave / f"{kind}-{number:06d}"
+        with explain_write(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        host = _to_host(tree)
+        try:
+            with _context():
+                self._pending = path, _orbax().save_async(path, host, overwrite=True)
+        except Exception as error:
+            raise write_error(path, error) from error
+
+    def wait(self) -> None:
+        """Block until the checkpoint being written is complete, then delete the older ones of its kind.
+
+        Raises RunError if it could not be written; the older ones are then still there.
+        """
+        if self._pending is None:
+            return
+        (path, response), self._pending = self._pending, None
+        try:
+            response.result()
+        except Exception as error:
+            raise write_error(path, error) from error
+        for older in self._complete(path.parent.name, path.name.split("-")[0])[:-1]:
+            self._delete(older)
+
+    def latest(self, wave: str, kind: str) -> int | None:
+        """Number of the newest complete checkpoint, None where there is none."""
+        complete = self._complete(wave, kind)
+        return int(complete[-1].name.split("-")[1]) if complete else None
+
+    def restore(self, wave: str, kind: str, abstract: Any) -> Any:
+        """The newest checkpoint in the structure of `abstract` (leaves with shape and dtype).
+
+        A leaf whose abstract leaf has a `sharding` comes back as a jax.Array placed so, any other as a numpy array.
+        Raises RunError if there is none, or if names or shapes differ from `abstract`.
+        """
+        path = self._newest(wave, kind)
+        import jax
+
+        wanted = jax.tree.map(lambda leaf: np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape), abstract)
+        try:
+            with _context():
+                loaded = _orbax().load(path, wanted)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(f"cannot read {path}: it is damaged or another program wrote it; remove it to train the wave anew") from error
+
+        def place(key: Any, leaf: Any, value: np.ndarray) -> Any:
+            if value.shape != tuple(leaf.shape) or value.dtype != leaf.dtype:
+                raise RunError(
+                    f"{path} does not fit this program: {jax.tree_util.keystr(key)} is {value.dtype}{list(value.shape)}, "
+                    f"expected {leaf.dtype}{list(leaf.shape)}; remove it to train the wave anew"
+                )
+            sharding = getattr(leaf, "sharding", None)
+            return value if sharding is None else jax.device_put(value, sharding)
+
+        return jax.tree_util.tree_map_with_path(place, abstract, loaded)
+
+    def load_trial(self, wave: str, slot: int, abstract: Any = None) -> Any:
+        """Trial `slot` of the wave's final weights: numpy arrays without the trial axis, no other trial's bytes read.
+
+        With `abstract`, any pytree of which only structure and names count, its leaves are read and no others; without it
+        everything comes back as it was saved, but for tuples that become lists. Raises RunError if there are no final
+        weights, no such slot or no such leaf.
+        """
+        path = self._newest(wave, "final")
+        import jax
+        import tensorstore as ts
+
+        def open_leaf(key: Any, _: Any) -> Any:
+            kvstore = {"driver": "ocdbt", "base": f"file://{base}/", "path": f"{_leaf_name(key)}/"}
+            return ts.open({"driver": "zarr3", "kvstore": kvstore}, open=True, read=True)
+
+        try:
+            base = next(path.glob("*/manifest.ocdbt")).parent
+            with _context():
+                tree = _orbax().metadata(path).metadata if abstract is None else abstract
+            # Opened and read together: a tree of small arrays costs waiting, not bytes.
+            arrays = jax.tree.map(lambda future: future.result(), jax.tree_util.tree_map_with_path(open_leaf, tree))
+            width = min((array.shape[0] for array in jax.tree.leaves(arrays) if array.rank), default=slot + 1)
+            if not 0 <= slot < width:
+                raise RunError(f"{path} holds slots 0 to {width - 1}, not {slot}")
+            reads = jax.tree.map(lambda array: array[slot].read() if array.rank else array.read(), arrays)
+            return jax.tree.map(lambda read: np.asarray(read.result()), reads)
+        except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
+            raise RunError(f"cannot read {path}: it is damaged or another program wrote it") from error
+
+    def drop(self, wave: str, kind: str) -> None:
+        """Delete the wave's checkpoints of this kind; nothing happens where there are none."""
+        self.wait()
+        for path in self._complete(wave, kind):
+            self._delete(path)
+
+    def clean(self) -> None:
+        """Delete what killed writers left: unfinished and half-deleted checkpoints, and older ones beside newer ones."""
+        for folder in self._folder.glob("*/"):
+            for path in folder.iterdir():
+                if not _COMPLETE.fullmatch(path.name):
+                    shutil.rmtree(path, ignore_errors=True)
+            for kind in ("state", "final"):
+                for older in self._complete(folder.name, kind)[:-1]:
+                    self._delete(older)
+
+    def _complete(self, wave: str, kind: str) -> list[Path]:
+        folder = self._folder / wave
+        names = [match for path in folder.glob(f"{kind}-*") if (match := _COMPLETE.fullmatch(path.name))]
+        return [folder / match[0] for match in sorted(names, key=lambda match: int(match[2]))]
+
+    def _newest(self, wave: str, kind: str) -> Path:
+        complete = self._complete(wave, kind)
+        if not complete:
+            what = "state to resume from" if kind == "state" else "weights of finished trials"
+            raise RunError(f"{self._folder / wave} holds no {what}")
+        return complete[-1]
+
+    def _delete(self, path: Path) -> None:
+        # Removing a tree takes many steps; under its own name a half-removed checkpoint would count as a complete one.
+        doomed = path.with_name(f"{path.name}.deleted")
+        with explain_write(path):
+            shutil.rmtree(doomed, ignore_errors=True)
+            path.rename(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _leaf_name(key: Any) -> str:
+    parts = (getattr(part, "key", getattr(part, "name", getattr(part, "idx", None))) for part in key)
+    return ".".join(str(part) for part in parts)
+
+
+class _Quiet(logging.Filter):
+    """Drops what Orbax logs: its threads print a traceback each for an error that `wait` reports in one line."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "/orbax/checkpoint/" not in record.pathname
+
+
+def _orbax() -> ModuleType:
+    """Orbax, imported when first needed: it takes a second that tables and reports need not wait for."""
+    import orbax.checkpoint.experimental.v1 as ocp
+
+    logger = logging.getLogger("absl")
+    if not any(isinstance(present, _Quiet) for present in logger.filters):
+        logger.addFilter(_Quiet())
+    return ocp
+
+
+def _context() -> ocp.Context:
+    ocp = _orbax()
+    context = ocp.Context()
+    one_trial = ocp.options.ArrayOptions.Saving.StorageOptions(shard_axes=(0,))
+    saving = context.array.saving
+    saving.scoped_storage_options_creator = lambda _, leaf: one_trial if np.ndim(leaf) else None
+    # Trained weights shrink by a tenth and take three times as long.
+    saving.use_compression = False
+    context.memory.deepcopy_host_arrays = False
+    # Made in the background, a folder that cannot be made leaves threads waiting for it for twenty minutes.
+    context.asynchronous.create_directories_asynchronously = False
+    return context
+
+
+def _to_host(tree: Any) -> Any:
+    import jax
+
+    def own(given: Any, fetched: Any) -> np.ndarray:
+        # On a CPU device_get returns a view of the device's buffer, which the next step may overwrite.
+        owned = isinstance(fetched, np.ndarray) and fetched is not given and fetched.flags.owndata
+        return fetched if owned else np.array(fetched)
+
+    return jax.tree.map(own, tree, jax.device_get(tree))

@@ -1,0 +1,237 @@
+"""One run directory: its tables, documents, curves, checkpoints and log, each with one way to write and to read it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+import pandas as pd
+
+from fer_jax.errors import RunError
+from fer_jax.store.checkpoints import Checkpoints
+from fer_jax.store.files import explain_write, locked, remove_temporary_files, write_bytes
+
+CURVE_COLUMNS = ("id", "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy")
+_TEXT_COLUMNS = ("id", "status", "stack", "wave", "error", "left_out")
+# Counts that a pending trial does not have yet; pandas would turn them into floats.
+_COUNT_COLUMNS = ("seed", "repeat", "slot", "epochs", "best_epoch", "diverged_epoch", "n")
+_PART = re.compile(r"(?P<wave>.+)-(?P<first>\d+)\.parquet")
+
+
+class RunDirectory:
+    """The files of the run at `path`; nothing is made or changed before the first write.
+
+    Reading needs no lock: every file changes by a rename, so a reader sees the old or the new one. Writers hold `lock`.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self._checkpoints = Checkpoints(self.path / "checkpoints")
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Be the only writer inside the `with` block; leftovers of killed writers are removed on entry.
+
+        A checkpoint still being written is waited for on exit. Raises RunError naming the process and host of the holder.
+        """
+        with locked(self.path / ".lock"):
+            self._clean()
+            try:
+                yield
+            except BaseException:
+                # The first error is the one to show.
+                with contextlib.suppress(RunError):
+                    self.wait()
+                raise
+            self.wait()
+
+    def _clean(self) -> None:
+        with explain_write(self.path):
+            for folder in (self.path, self.path / "curves", self.path / "figures"):
+                remove_temporary_files(folder)
+            self._checkpoints.clean()
+
+    # Documents and tables
+
+    def write_config(self, document: Mapping[str, Any]) -> None:
+        """Write config.json: resolved config, command, versions, devices, data provenance."""
+        self._write_json("config.json", document)
+
+    def read_config(self) -> dict[str, Any]:
+        """Read config.json (tuples come back as lists); RunError if there is no run here."""
+        return self._read_json("config.json")
+
+    def write_plan(self, document: Mapping[str, Any]) -> None:
+        """Write plan.json: the stacks and waves in running order."""
+        self._write_json("plan.json", document)
+
+    def read_plan(self) -> dict[str, Any]:
+        """Read plan.json; RunError if there is none."""
+        return self._read_json("plan.json")
+
+    def has(self, name: str) -> bool:
+        """Whether the run has the file `name`, such as 'plan.json' or 'trials.csv'."""
+        return (self.path / name).is_file()
+
+    def write_trials(self, frame: pd.DataFrame) -> None:
+        """Write trials.csv, a row a trial. Figures keep their full precision, missing ones stay empty."""
+        self._write_table("trials.csv", frame)
+
+    def read_trials(self) -> pd.DataFrame:
+        """Read trials.csv as `write_trials` got it: ids and texts as str, counts as Int64, tuples as their text."""
+        return self._read_table("trials.csv")
+
+    def write_summary(self, frame: pd.DataFrame) -> None:
+        """Write summary.csv, a row a point."""
+        self._write_table("summary.csv", frame)
+
+    def read_summary(self) -> pd.DataFrame:
+        """Read summary.csv; RunError if there is none yet."""
+        return self._read_table("summary.csv")
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write any other text file of the run, such as report.html."""
+        write_bytes(self.path / name, text.encode())
+
+    def open_log(self) -> TextIO:
+        """log.txt, opened to append lines; each line is handed to the system when it ends."""
+        with explain_write(self.path / "log.txt"):
+            self.path.mkdir(parents=True, exist_ok=True)
+            return open(self.path / "log.txt", "a", buffering=1, encoding="utf-8")
+
+    # Curves
+
+    def write_curves(self, wave: str, first_epoch: int, frame: pd.DataFrame) -> None:
+        """Write the part of the curves that begins at `first_epoch` (1-based), a row a trial and epoch.
+
+        Columns: CURVE_COLUMNS and any others. An equal part is replaced.
+        """
+        if frame.empty:
+            return
+        buffer = io.BytesIO()
+        frame.to_parquet(buffer, index=False)
+        write_bytes(self.path / "curves" / f"{wave}-{first_epoch:06d}.parquet", buffer.getvalue())
+
+    def read_curves(self, wave: str | None = None) -> pd.DataFrame:
+        """The curves of one wave or of all, in order of wave and epoch; no rows where nothing is written yet."""
+        frames = []
+        for path, _ in self._parts(wave):
+            # A run that resumes meanwhile may have dropped the part since it was listed.
+            with contextlib.suppress(FileNotFoundError):
+                frames.append(_read_parquet(path))
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(CURVE_COLUMNS))
+
+    def drop_curves(self, wave: str, from_epoch: int = 1) -> None:
+        """Delete the wave's rows with epoch >= from_epoch."""
+        for path, first in reversed(self._parts(wave)):
+            if first >= from_epoch:
+                with explain_write(path):
+                    path.unlink()
+                continue
+            frame = _read_parquet(path)
+            kept = frame[frame["epoch"] < from_epoch]
+            if len(kept) < len(frame):
+                self.write_curves(wave, first, kept)
+
+    def _parts(self, wave: str | None) -> list[tuple[Path, int]]:
+        found = [(path, match) for path in self.path.glob("curves/*.parquet") if (match := _PART.fullmatch(path.name))]
+        parts = [(path, match["wave"], int(match["first"])) for path, match in found if wave in (None, match["wave"])]
+        return [(path, first) for path, _, first in sorted(parts, key=lambda part: part[1:])]
+
+    # Checkpoints
+
+    def save_state(self, wave: str, epoch: int, tree: Any) -> None:
+        """Begin to save the full state after `epoch` (>= 1); returns once it is copied to the host.
+
+        The buffers of `tree` may be donated or changed at once. The older state is deleted when this one is complete. Raises
+        RunError if it, or the state begun before it, cannot be written.
+        """
+        self._checkpoints.save(wave, "state", epoch, tree)
+
+    def wait(self) -> None:
+        """Block until the state being saved is complete; RunError if it cannot be written."""
+        self._checkpoints.wait()
+
+    def latest_state(self, wave: str) -> int | None:
+        """Epoch of the newest complete state of the wave, None where there is none."""
+        return self._checkpoints.latest(wave, "state")
+
+    def resume(self, wave: str) -> int:
+        """Make the wave's files agree and return the epoch to go on after: rule 4 of `fer_jax.store`; 0 = from the start."""
+        self.wait()
+        epoch = self.latest_state(wave) or 0
+        self.drop_curves(wave, epoch + 1)
+        return epoch
+
+    def restore_state(self, wave: str, abstract: Any) -> Any:
+        """The newest complete state, in the structure, shapes and dtypes of `abstract`.
+
+        A leaf of `abstract` with a `sharding` gives a jax.Array placed so, on any number of devices; any other a numpy array.
+        Raises RunError if there is no state or it does not fit.
+        """
+        self.wait()
+        return self._checkpoints.restore(wave, "state", abstract)
+
+    def drop_state(self, wave: str) -> None:
+        """Delete the wave's full state, once its final weights and table rows are written."""
+        self._checkpoints.drop(wave, "state")
+
+    def save_final(self, wave: str, tree: Any) -> None:
+        """Save the weights the wave leaves, complete on return; those of an earlier end of the same wave are replaced."""
+        self._checkpoints.save(wave, "final", (self._checkpoints.latest(wave, "final") or 0) + 1, tree)
+        self.wait()
+
+    def load_trial(self, wave: str, slot: int, abstract: Any = None) -> Any:
+        """The final weights of one trial, as numpy arrays without the trial axis; reads no other trial's bytes."""
+        return self._checkpoints.load_trial(wave, slot, abstract)
+
+    # Formats
+
+    def _write_json(self, name: str, document: Mapping[str, Any]) -> None:
+        write_bytes(self.path / name, (json.dumps(document, indent=1) + "\n").encode())
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        try:
+            return json.loads((self.path / name).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise RunError(f"{self.path / name} is damaged ({error}); restore it or start a new --workdir") from None
+        except OSError as error:
+            raise _read_error(self.path / name, error) from None
+
+    def _write_table(self, name: str, frame: pd.DataFrame) -> None:
+        counts = {column: "Int64" for column in _COUNT_COLUMNS if column in frame}
+        write_bytes(self.path / name, frame.astype(counts).to_csv(index=False).encode())
+
+    def _read_table(self, name: str) -> pd.DataFrame:
+        path = self.path / name
+        try:
+            # Ids are hexadecimal: read as numbers, 12345e6789 would be infinite.
+            header = pd.read_csv(path, nrows=0).columns
+            types = {column: "str" for column in _TEXT_COLUMNS if column in header}
+            types |= {column: "Int64" for column in _COUNT_COLUMNS if column in header}
+            frame = pd.read_csv(path, dtype=types, float_precision="round_trip")
+        except OSError as error:
+            raise _read_error(path, error) from None
+        except ValueError as error:
+            raise RunError(f"{path} is damaged ({str(error).splitlines()[0]}); restore it or start a new --workdir") from None
+        return frame.fillna({column: "" for column in _TEXT_COLUMNS if column in frame})
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} is damaged ({str(error).splitlines()[0]}); delete it to lose those epochs' curves") from None
+
+
+def _read_error(path: Path, error: OSError) -> RunError:
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return RunError(f"no run at {path.parent}: it has no {path.name}")
+    return RunError(f"cannot read {path}: {error.strerror}")

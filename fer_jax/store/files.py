@@ -1,0 +1,129 @@
+"""Files of a run directory: atomic writes, the lock, and one-line errors for what a disk can refuse."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import re
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from fer_jax.errors import RunError
+
+TEMPORARY_SUFFIX = ".tmp"
+_ADVICE = {
+    errno.ENOSPC: "free some space and start the same command again",
+    errno.EDQUOT: "your quota is used up: free some space and start the same command again",
+    errno.EACCES: "change its permissions or choose another --workdir",
+    errno.EPERM: "change its permissions or choose another --workdir",
+    errno.EROFS: "choose a --workdir that can be written",
+    errno.ENOTDIR: "a file is in the way: remove it or choose another --workdir",
+    errno.EEXIST: "a file is in the way: remove it or choose another --workdir",
+}
+_held: set[int] = set()
+
+
+def write_error(path: Path, error: BaseException) -> RunError:
+    """The one line shown when `path` cannot be written, whatever `error` the system or a library raised."""
+    code = getattr(error, "errno", None)
+    # tensorstore raises ValueErrors that quote the whole chain of files, and the system's error number at the end.
+    if quoted := re.search(r"os_error_code='(\d+)'", str(error)):
+        code = int(quoted[1])
+    reason = os.strerror(code) if code else (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return RunError(f"cannot write {path}: {reason}; {_ADVICE.get(code or 0, 'mend that and start the same command again')}")
+
+
+@contextlib.contextmanager
+def explain_write(path: Path) -> Iterator[None]:
+    """Turn an OSError raised inside into a one-line RunError about `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace the file at `path` by `data`, making its folder if needed.
+
+    The data go to a temporary file beside it, which is flushed to disk and renamed: at any moment, and after any kill, the
+    name holds the old or the new content in full. Raises RunError when the disk refuses.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    with explain_write(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(temporary, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's own entries, so that a rename inside it survives a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_temporary_files(folder: Path) -> None:
+    """Delete what writers that were killed left in `folder` (not in the folders below it)."""
+    for path in folder.glob(f".*{TEMPORARY_SUFFIX}"):
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file `path` for this process, or raise a RunError that names who holds it.
+
+    The kernel drops the lock (flock) when its holder ends, in whatever way, so a lock file left behind blocks nobody.
+    """
+    with explain_write(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = _holder(descriptor)
+            raise RunError(f"{path.parent} is in use by {holder}; wait for it, or choose another --workdir") from None
+        except OSError as error:
+            raise RunError(f"cannot lock {path}: {error.strerror}; choose a --workdir on a disk with file locks") from error
+        record = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+        with explain_write(path):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(record).encode(), 0)
+        _held.add(descriptor)
+        yield
+    finally:
+        _held.discard(descriptor)
+        os.close(descriptor)
+
+
+def _holder(descriptor: int) -> str:
+    try:
+        record = json.loads(os.pread(descriptor, 4096, 0))
+        return f"process {record['pid']} on {record['host']} since {record['since']}"
+    except (ValueError, KeyError, TypeError):
+        return "another process"
+
+
+def _forget_locks() -> None:
+    for descriptor in _held:
+        os.close(descriptor)
+    _held.clear()
+
+
+# A lock belongs to an open file, which a forked worker inherits: it would outlive a killed parent if the child kept it.
+os.register_at_fork(after_in_child=_forget_locks)

@@ -1,0 +1,135 @@
+"""A wave of trials as compiled programs: `trial`'s functions mapped or vectorised over the trial axis, sharded over devices.
+
+Two engines give the same numbers (to rounding): 'map' runs the trials of a device one after another, which suits a CPU, where
+memory traffic is the limit and a finished trial costs nothing; 'vmap' runs them side by side, which suits an accelerator, where
+one small model is bound by the launching of kernels. `shard_map` splits the trial axis over the devices: no trial needs another,
+so the program has no collectives.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from fer_jax.models import Network, normalize
+from fer_jax.train import trial
+from fer_jax.train.trial import Recipe, TrialState
+
+ENGINES = ("map", "vmap")
+EVALUATION_BATCH = 32
+
+
+@dataclasses.dataclass(frozen=True)
+class WaveProgram:
+    """The compiled programs of one stack; every wave of the stack, of whatever traced values, uses the same.
+
+    Attributes:
+      network: architecture shared by the trials.
+      recipe: what else the program is compiled for.
+      engine: 'map' or 'vmap'.
+      devices: the trial axis is split evenly over them; a wave's width must be a multiple of their number.
+    """
+
+    network: Network
+    recipe: Recipe
+    engine: str
+    devices: tuple[jax.Device, ...]
+
+    def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise ValueError(f"stack.engine: {self.engine!r} is none of {', '.join(ENGINES)}")
+
+    @functools.cached_property
+    def mesh(self) -> Mesh:
+        return Mesh(np.asarray(self.devices), ("trial",))
+
+    @functools.cached_property
+    def per_trial(self) -> NamedSharding:
+        """Sharding of arrays with a leading trial axis."""
+        return NamedSharding(self.mesh, PartitionSpec("trial"))
+
+    @functools.cached_property
+    def shared(self) -> NamedSharding:
+        """Sharding of the data, which every device holds whole."""
+        return NamedSharding(self.mesh, PartitionSpec())
+
+    @functools.cached_property
+    def init(self) -> Callable[[Any], TrialState]:
+        """hyper -> the wave's initial state."""
+        return self._over_trials(functools.partial(trial.init, self.network, self.recipe), shared=0)
+
+    @functools.cached_property
+    def epoch(self) -> Callable[..., tuple[TrialState, dict[str, jax.Array]]]:
+        """(state, hyper, train, validation) -> (state, records), one epoch of every active trial; the old state is donated."""
+
+        def one(state_and_hyper: tuple, train: Any, validation: Any) -> tuple[TrialState, dict[str, jax.Array]]:
+            return trial.epoch(self.network, self.recipe, *state_and_hyper, train, validation)
+
+        mapped = self._over_trials(one, shared=2, jit=False)
+        return jax.jit(lambda state, hyper, train, validation: mapped((state, hyper), train, validation), donate_argnums=0)
+
+    @functools.cached_property
+    def evaluate(self) -> Callable[..., tuple[jax.Array, jax.Array]]:
+        """(variables, hyper, batches) -> loss (trial,), accuracy (trial,)."""
+
+        def one(variables_and_hyper: tuple, batches: Any) -> tuple[jax.Array, jax.Array]:
+            variables, hyper = variables_and_hyper
+            return trial.evaluate(
+                self.network, self.recipe, variables["params"], variables["stats"], hyper, batches
+            )
+
+        mapped = self._over_trials(one, shared=1)
+        return lambda variables, hyper, batches: mapped((variables, hyper), batches)
+
+    def place_hyper(self, values: Mapping[str, Sequence[float]]) -> dict[str, jax.Array]:
+        """Traced values as device arrays of shape (trial,): integers stay integers (seed as uint32), the rest is float32."""
+        arrays = {}
+        for name, column in values.items():
+            kind = np.uint32 if name == "train.seed" else np.int32 if all(isinstance(v, int) for v in column) else np.float32
+            arrays[name] = jax.device_put(np.asarray(column, kind), self.per_trial)
+        return arrays
+
+    def place_train(self, images: np.ndarray, labels: np.ndarray) -> dict[str, jax.Array]:
+        """Training split on every device: uint8 (n, h, w, c) and int32 (n,)."""
+        return jax.device_put({"images": np.asarray(images), "labels": np.asarray(labels, np.int32)}, self.shared)
+
+    def place_batches(self, images: np.ndarray, labels: np.ndarray) -> dict[str, jax.Array]:
+        """A split on every device, cut into padded batches for `evaluate`."""
+        return jax.device_put(padded_batches(images, labels, EVALUATION_BATCH), self.shared)
+
+    def _over_trials(self, function: Callable, *, shared: int, jit: bool = True) -> Callable:
+        """Applies function(trial's values, *shared values) to every trial of the first argument's leading axis."""
+
+        def local(values: Any, *rest: Any) -> Any:
+            if self.engine == "vmap":
+                return jax.vmap(lambda one: function(one, *rest))(values)
+            return jax.lax.map(lambda one: function(one, *rest), values)
+
+        mapped = jax.shard_map(
+            local,
+            mesh=self.mesh,
+            in_specs=(PartitionSpec("trial"), *[PartitionSpec()] * shared),
+            out_specs=PartitionSpec("trial"),
+            check_vma=False,  # convolve's custom gradient carries no device types
+        )
+        return jax.jit(mapped) if jit else mapped
+
+
+def padded_batches(images: np.ndarray, labels: np.ndarray, batch: int) -> dict[str, np.ndarray]:
+    """Cuts a split into equal batches, the last one padded with blank images that `valid` marks as not counting."""
+    count = len(labels)
+    batch = min(batch, count)
+    total = -(-count // batch) * batch
+    padding = total - count
+    return {
+        "images": np.concatenate([images, np.zeros((padding, *images.shape[1:]), images.dtype)]).reshape(
+            -1, batch, *images.shape[1:]
+        ),
+        "labels": np.concatenate([labels, np.zeros(padding, labels.dtype)]).astype(np.int32).reshape(-1, batch),
+        "valid": (np.arange(total) < count).reshape(-1, batch),
+    }

@@ -1,0 +1,71 @@
+"""What there is to compute on, and how fast its matrix product is."""
+
+import dataclasses
+import os
+import time
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+MOST_HOST_DEVICES = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Hardware:
+    """The devices of this process.
+
+    Attributes:
+      backend: 'cpu', 'gpu' or 'tpu'.
+      kind: the vendor's name of a device, such as 'NVIDIA H100'.
+      devices: number of devices; on a CPU, of host devices (one a core, see `prepare_host_devices`).
+      memory: free bytes of one device; on a CPU, of the machine shared by the host devices.
+      product_rate: floating-point operations a second of a float32 matrix product on all devices together; 0 if not measured.
+    """
+
+    backend: str
+    kind: str
+    devices: int
+    memory: int
+    product_rate: float = 0.0
+
+
+def prepare_host_devices() -> None:
+    """Makes a CPU appear as one device a core, so that trials can be mapped over cores.
+
+    Takes effect only before JAX has looked for devices; later it does nothing, and trials share the devices there are. A
+    number the user has set (`jax_num_cpu_devices`) stands.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if jax.config.jax_num_cpu_devices < 0 and "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+        try:
+            jax.config.update("jax_num_cpu_devices", min(cores, MOST_HOST_DEVICES))
+        except RuntimeError:
+            return
+
+
+def detect(measure_rate: bool = True) -> Hardware:
+    """Looks at JAX's default backend; with `measure_rate`, times a matrix product for about a tenth of a second."""
+    device = jax.devices()[0]
+    rate = _product_rate() if measure_rate and device.platform == "cpu" else 0.0
+    return Hardware(device.platform, device.device_kind, jax.device_count(), _free_memory(device), rate)
+
+
+def _free_memory(device: Any) -> int:
+    stats = device.memory_stats() or {}
+    if "bytes_limit" in stats:
+        return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _product_rate() -> float:
+    size = 1024
+    product = jax.jit(lambda a: a @ a)
+    matrix = jnp.full((size, size), 1 / size)
+    product(matrix).block_until_ready()
+    best = float("inf")
+    for _ in range(5):
+        start = time.perf_counter()
+        product(matrix).block_until_ready()
+        best = min(best, time.perf_counter() - start)
+    return 2 * size**3 / best

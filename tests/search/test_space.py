@@ -1,0 +1,251 @@
+"""Expansion of a config into trials, against a slow independent reading of the rules."""
+
+import dataclasses
+import itertools
+import math
+import pickle
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fer_jax import config as fields
+from fer_jax.errors import ConfigError
+from fer_jax.field import Field
+from fer_jax.search import space
+
+LISTS = {
+    "train.l2": st.sampled_from((0.0, 1e-5, 1e-4, 1e-3)),
+    "train.learning_rate": st.sampled_from((1e-4, 1e-3, 1e-2)),
+    "train.batch_size": st.sampled_from((8, 16, 32)),
+    "model.dropout": st.sampled_from((0.0, 0.25, 0.4)),
+    "model.dense": st.sampled_from(((), (64,), (64, 7))),
+    "train.optimizer": st.sampled_from(("adam", "sgd")),
+}
+
+
+def build(grid=None, each=None, zipped=None, points=(), repeats=1, **values):
+    config = fields.default_config()
+    for tree, lists in (("grid", grid), ("each", each), ("zip", zipped)):
+        for name, listed in (lists or {}).items():
+            fields.put(config, f"sweep.{tree}.{name}", listed)
+    config.sweep.points = tuple(points)
+    config.sweep.repeats = repeats
+    for name, value in values.items():
+        fields.put(config, name.replace("__", "."), value)
+    return config
+
+
+def refusal(config):
+    with pytest.raises(ConfigError) as caught:
+        space.expand(config)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def lists_of(names, min_size=1):
+    return st.fixed_dictionaries(
+        {}, optional={name: st.lists(LISTS[name], min_size=min_size, max_size=3) for name in names}
+    )
+
+
+@st.composite
+def sweeps(draw):
+    names = draw(st.permutations(list(LISTS)))
+    length = draw(st.integers(1, 3))
+    zipped = {name: draw(st.lists(LISTS[name], min_size=length, max_size=length)) for name in names[: draw(st.integers(0, 2))]}
+    points = st.dictionaries(st.sampled_from(list(LISTS)), st.none(), max_size=3)
+    return {
+        "grid": draw(lists_of(names[2:5])),
+        "each": draw(lists_of(names)),
+        "zipped": zipped,
+        "points": [{name: draw(LISTS[name]) for name in point} for point in draw(st.lists(points, max_size=3))],
+        "repeats": draw(st.integers(1, 3)),
+    }
+
+
+def reference_points(sweep, base):
+    """The set of points, written out the long way."""
+    settings_ = [dict(point) for point in sweep["points"]]
+    settings_ += [{name: value} for name, values in sweep["each"].items() for value in values]
+    grid, zipped = sweep["grid"], sweep["zipped"]
+    if grid or zipped:
+        rows = [dict(zip(zipped, row, strict=True)) for row in zip(*zipped.values(), strict=True)] or [{}]
+        for row in rows:
+            for combination in itertools.product(*grid.values()):
+                settings_.append({**row, **dict(zip(grid, combination, strict=True))})
+    nothing_swept = not grid and not zipped and not sweep["each"] and not any(sweep["points"])
+    if nothing_swept:
+        settings_ = [{}]
+    return {tuple((name, {**base, **setting}[name]) for name in LISTS) for setting in settings_}
+
+
+@settings(max_examples=150, deadline=None)
+@given(sweeps())
+def test_trials_are_the_union_without_duplicates_times_repeats(sweep):
+    config = build(**sweep)
+    trials = space.expand(config)
+    got = [tuple((name, trial.values[name]) for name in LISTS) for trial in trials]
+    expected = reference_points(sweep, fields.flatten(config))
+    assert set(got) == expected
+    assert len(got) == len(expected) * sweep["repeats"]
+    assert len({trial.id("data") for trial in trials}) == len(trials)
+    assert [trial.repeat for trial in trials] == list(range(sweep["repeats"])) * len(expected)
+    assert all(trial.seed == trial.repeat for trial in trials)
+    assert all(tuple(trial.point) == space.swept(config) for trial in trials)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    grid=lists_of(["train.l2", "train.learning_rate", "train.batch_size"]),
+    rows=st.lists(st.tuples(LISTS["model.dropout"], LISTS["model.dense"]), min_size=1, max_size=4, unique=True),
+)
+def test_grid_by_zip_has_the_size_of_a_product(grid, rows):
+    zipped = {"model.dropout": [row[0] for row in rows], "model.dense": [row[1] for row in rows]}
+    assert len(space.expand(build(grid=grid, zipped=zipped))) == len(rows) * math.prod(
+        len(set(values)) for values in grid.values()
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(sweeps(), st.randoms(use_true_random=False))
+def test_more_values_and_repeats_renumber_nothing(sweep, random):
+    before = {trial.id("data") for trial in space.expand(build(**sweep))}
+    more = {**sweep, "repeats": sweep["repeats"] + 1, "points": [*sweep["points"], {"train.l2": 0.5}]}
+    random.shuffle(more["points"])
+    after = {trial.id("data") for trial in space.expand(build(**more))}
+    swept_something = sweep["grid"] or sweep["each"] or sweep["zipped"] or any(sweep["points"])
+    assert before < after or not swept_something
+
+
+@pytest.fixture
+def neutral_field(monkeypatch):
+    field = Field("loss.new", 0.0, "traced", "a field that changes nothing at its default", low=0)
+    monkeypatch.setattr(fields, "FIELDS", {"loss.new": field, **fields.FIELDS})
+
+
+def test_ids_are_fixed_for_good():
+    """Literal ids: a change here means that every stored run would be taken for another one."""
+    trial, second = space.expand(build(repeats=2))
+    assert trial.id("0" * 64) == "52d9e2e8a2"
+    assert second.id("0" * 64) == "a1d1ddd5f7"
+    (other,) = space.expand(build(train__l2=0.5, model__dense=(32,)))
+    assert other.id("0" * 64) == "d1d1d1d1d1"
+
+
+def test_ids_survive_a_new_field_with_a_neutral_default(request):
+    config = dict(grid={"train.l2": (0.0, 1e-4), "model.dense": ((), (64, 7))}, repeats=2)
+    before = [trial.id("data") for trial in space.expand(build(**config))]
+    request.getfixturevalue("neutral_field")
+    trials = space.expand(build(**config))
+    assert "loss.new" in trials[0].values
+    assert [trial.id("data") for trial in trials] == before
+    assert space.expand(build(loss__new=0.5, **config))[0].id("data") != before[0]
+
+
+def test_id_depends_on_data_seed_and_values_only():
+    trial = space.expand(build())[0]
+    identity = trial.id("data")
+    assert len(identity) == 10 and set(identity) <= set("0123456789abcdef")
+    assert trial.id("other data") != identity
+    assert space.expand(build(train__seed=1))[0].id("data") != identity
+    assert space.expand(build(train__l2=0.0))[0].id("data") != identity
+    assert space.expand(build(data__path="elsewhere", stack__width=3, report__title="x"))[0].id("data") == identity
+    in_a_sweep = space.expand(build(grid={"train.l2": (0.0, 1e-4)}))
+    assert identity in {other.id("data") for other in in_a_sweep}
+
+
+def test_repeat_r_trains_with_seed_plus_r_at_every_point():
+    trials = space.expand(build(grid={"train.l2": (0.0, 1e-4)}, repeats=3, train__seed=10))
+    assert [trial.seed for trial in trials] == [10, 11, 12, 10, 11, 12]
+    assert [trial.values["train.seed"] for trial in trials] == [10, 11, 12, 10, 11, 12]
+    assert "train.seed" not in trials[0].point
+    repeat, same_seed = space.expand(build(repeats=2))[1], space.expand(build(train__seed=1))[0]
+    assert repeat.id("data") == same_seed.id("data")
+
+
+def test_nothing_swept_is_one_point():
+    (trial,) = space.expand(fields.default_config())
+    assert trial.point == {}
+    assert set(trial.values) == {name for name, field in fields.FIELDS.items() if field.kind in ("shape", "traced")}
+
+
+def test_grid_is_nested_in_the_order_of_the_fields():
+    grid = {"train.l2": (0.0, 1.0), "train.batch_size": (8, 16)}  # set in another order than FIELDS has
+    points = [tuple(trial.point.values()) for trial in space.expand(build(grid=grid))]
+    assert points == [(8, 0.0), (8, 1.0), (16, 0.0), (16, 1.0)]
+    zipped = {"train.optimizer": ("adam", "sgd"), "train.epochs": (1, 2)}
+    points = [tuple(trial.point.values()) for trial in space.expand(build(grid={"train.l2": (0.0, 1.0)}, zipped=zipped))]
+    assert points == [(1, "adam", 0.0), (1, "adam", 1.0), (2, "sgd", 0.0), (2, "sgd", 1.0)]
+
+
+def test_each_varies_one_field_at_a_time():
+    trials = space.expand(build(each={"train.l2": (0.0, 1.0), "model.dropout": (0.1,)}))
+    assert [tuple(trial.point.values()) for trial in trials] == [(0.1, 1e-4), (0.4, 0.0), (0.4, 1.0)]
+
+
+def test_values_are_canonical_whatever_was_given():
+    (trial,) = space.expand(build(grid={"train.l2": [0], "model.kernels": [[8]]}))
+    assert repr(trial.values["train.l2"]) == "0.0"
+    assert trial.values["model.kernels"] == trial.point["model.kernels"] == (8, 8, 8)
+    duplicates = {"train.l2": (0, 0.0, -0.0), "model.kernels": ((8,), (8, 8, 8))}
+    assert len(space.expand(build(grid=duplicates))) == 1
+
+
+def test_shape_key_joins_trials_of_one_program():
+    trials = space.expand(build(grid={"train.l2": (0.0, 1.0), "train.epochs": (1, 2), "train.batch_size": (8, 16)}, repeats=2))
+    by_size = {}
+    for trial in trials:
+        by_size.setdefault(trial.values["train.batch_size"], set()).add(trial.shape_key())
+    assert [len(keys) for keys in by_size.values()] == [1, 1]
+    assert len(set.union(*by_size.values())) == 2
+    assert ("model.dropout", 0.4) not in trials[0].shape_key()
+
+
+def test_head_fields_make_no_trials(monkeypatch):
+    head = Field("head.depth", 6, "head", "depth of a tree", low=1)
+    monkeypatch.setattr(fields, "FIELDS", {**fields.FIELDS, "head.depth": head})
+    assert len(space.expand(build(grid={"head.depth": (4, 6)}))) == 1
+    config = build(grid={"head.depth": (4, 6), "train.l2": (0.0, 1.0)}, points=[{"head.depth": 3, "train.l2": 0.0}])
+    assert space.swept(config) == ("train.l2",)
+    assert [trial.point for trial in space.expand(config)] == [{"train.l2": 0.0}, {"train.l2": 1.0}]
+
+
+def test_trials_travel_between_processes():
+    trials = space.expand(build(grid={"train.l2": (0.0, 1.0)}))
+    assert pickle.loads(pickle.dumps(trials)) == trials
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        trials[0].repeat = 1
+
+
+def test_a_point_that_does_not_fit_is_named():
+    text = refusal(build(grid={"model.pairs": (1, 3)}))
+    assert text.startswith("model.kernels = (32, 64, 64)") and text.endswith("(at the sweep's point model.pairs = 1)")
+    text = refusal(build(zipped={"data.image_size": (48, 16), "train.batch_size": (8, 16)}))
+    assert "pool_2" in text and "data.image_size = 16, train.batch_size = 16" in text
+    fitting = build(zipped={"model.pairs": (1, 2), "model.kernels": ((8,), (8, 16))})
+    assert [trial.values["model.kernels"] for trial in space.expand(fitting)] == [(8,), (8, 16)]
+
+
+def test_the_base_need_not_fit_where_every_point_does():
+    config = build(grid={"model.kernels": ((8,),)}, model__pairs=2)
+    assert space.expand(config)[0].values["model.kernels"] == (8, 8)
+
+
+def test_a_sweep_that_changes_nothing_is_refused():
+    assert refusal(build(grid={"train.momentum": (0.0, 0.9)})) == (
+        "the sweep over train.momentum changes nothing: it needs train.optimizer = sgd, and no trial has that"
+    )
+    assert "model.hidden" in refusal(build(each={"model.hidden": ((10,), (20,))}))
+    grid = {"train.momentum": (0.0, 0.9), "train.optimizer": ("adam", "sgd")}
+    assert len(space.expand(build(grid=grid))) == 4
+
+
+def test_a_sweep_too_large_to_list_is_refused_before_it_is_listed():
+    values = tuple(index / 1000 for index in range(1000))
+    huge = {"train.l2": values, "model.dropout": values, "loss.focal_gamma": values}
+    assert "1,000,000,000 trials" in refusal(build(grid=huge))
+
+
+def test_repeats_must_leave_the_seed_in_range():
+    assert "train.seed" in refusal(build(repeats=2, train__seed=2**31 - 1))

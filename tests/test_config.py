@@ -1,0 +1,419 @@
+"""Fields, their checks, and the config built from them."""
+
+import json
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fer_jax import config as fields
+from fer_jax.errors import ConfigError
+from fer_jax.field import FieldError
+
+
+def message(call, *arguments):
+    with pytest.raises(ConfigError) as caught:
+        call(*arguments)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def unlocked(**values):
+    config = fields.default_config().unlock()
+    config.update_from_flattened_dict(values)
+    return config
+
+
+def test_every_field_is_declared_soundly():
+    for name, field in fields.FIELDS.items():
+        assert field.name == name
+        assert field.coerce(field.default) == field.default
+        assert type(field.coerce(field.default)) is type(field.default)
+        assert field.comment and "\n" not in field.comment
+        assert field.kind in ("shape", "traced", "head", "run", "sweep")
+        if field.needs:
+            other, value = field.needs
+            assert fields.FIELDS[other].coerce(value) == value
+
+
+def test_default_config_holds_each_field_once_and_mirrors_it_in_the_sweep_trees():
+    config = fields.default_config()
+    for name, field in fields.FIELDS.items():
+        assert fields.get(config, name) == field.default
+        for tree in ("grid", "each", "zip"):
+            block = config.sweep[tree]
+            *path, last = name.split(".")
+            for key in path:
+                block = block.get(key, {})
+            assert (last in block) == (field.kind in ("shape", "traced", "head"))
+            assert block.get(last) is None
+    fields.validate(config)
+
+
+def test_default_config_refuses_unknown_fields_and_other_types_at_once():
+    config = fields.default_config()
+    with pytest.raises(AttributeError):
+        config.train.learnin_rate = 1.0
+    with pytest.raises(TypeError):
+        config.train.learning_rate = "fast"
+
+
+def test_default_configs_share_nothing():
+    first, second = fields.default_config(), fields.default_config()
+    first.train.l2 = 1.0
+    first.sweep.grid.train.l2 = (0.0, 1.0)
+    assert second.train.l2 == fields.FIELDS["train.l2"].default
+    assert second.sweep.grid.train.l2 is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "canonical"),
+    [
+        ("train.learning_rate", 1, 1.0),
+        ("train.learning_rate", np.float32(0.5), 0.5),
+        ("train.l2", -0.0, 0.0),
+        ("train.epochs", np.int64(7), 7),
+        ("model.kernels", [8, 16, 16], (8, 16, 16)),
+        ("model.kernels", 32, (32,)),
+        ("model.dense", (), ()),
+        ("model.batch_norm", np.True_, True),
+        ("data.classes", ["happy", "sad"], ("happy", "sad")),
+        ("data.fraction", 1, 1.0),
+        ("data.image_size", 8, 8),
+        ("data.label_noise", 0.05, 0.05),
+    ],
+)
+def test_values_become_the_fields_own_type(name, value, canonical):
+    given_value = fields.FIELDS[name].coerce(value)
+    assert given_value == canonical
+    assert type(given_value) is type(canonical)
+    assert repr(given_value) == repr(canonical)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("train.learning_rate", 0.0, "above 0"),
+        ("train.l2", -1e-9, "at least 0"),
+        ("train.l2", math.nan, "finite"),
+        ("train.l2", math.inf, "finite"),
+        ("train.l2", 10**400, "finite"),
+        ("train.l2", "1e-3", "a number"),
+        ("train.l2", True, "a number"),
+        ("train.l2", None, "a number"),
+        ("train.momentum", 1.0, "below 1"),
+        ("model.dropout", 1.0, "below 1"),
+        ("data.fraction", 0.0, "above 0"),
+        ("data.fraction", 1.01, "at most 1"),
+        ("data.label_noise", 0.051, "at most 0.05"),
+        ("data.image_size", 7, "at least 8"),
+        ("data.image_size", 513, "at most 512"),
+        ("data.channels", 2, "1 or 3"),
+        ("train.epochs", 2.0, "a whole number"),
+        ("train.epochs", True, "a whole number"),
+        ("train.epochs", 0, "at least 1"),
+        ("train.optimizer", "adma", "did you mean adam?"),
+        ("model.batch_norm", 1, "true or false"),
+        ("model.kernels", (8, 0, 8), "at least 1"),
+        ("model.kernels", (8, 8.5, 8), "a whole number"),
+        ("data.classes", (1, 2), "a word"),
+        ("stack.engine", "gpu", "auto or map or vmap"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_wanted(name, value, wanted):
+    text = message(fields.FIELDS[name].coerce, value)
+    assert text.startswith(f"{name} = ")
+    assert wanted in text
+
+
+@pytest.mark.parametrize("name", [name for name, field in fields.FIELDS.items() if field.item_type in (int, float)])
+def test_ends_of_a_range_are_open_or_closed_as_declared(name):
+    field = fields.FIELDS[name]
+    step = 1 if field.item_type is int else 1e-12
+    for end, is_open, inward in ((field.low, field.low_open, step), (field.high, field.high_open, -step)):
+        if end is None or field.choices:
+            continue
+        outside = (end - inward, end) if is_open else (end - inward,)
+        for value in outside:
+            with pytest.raises(FieldError):
+                field.coerce(field.item_type(value))
+        field.coerce(field.item_type(end + inward if is_open else end))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("train.l2", "1e-3", 1e-3),
+        ("train.l2", "0", 0.0),
+        ("train.epochs", "12", 12),
+        ("model.batch_norm", "true", True),
+        ("model.batch_norm", "False", False),
+        ("model.kernels", "(8,16,16)", (8, 16, 16)),
+        ("model.kernels", "[8, 16, 16]", (8, 16, 16)),
+        ("model.kernels", "8,16,16", (8, 16, 16)),
+        ("model.kernels", "32", (32,)),
+        ("model.dense", "()", ()),
+        ("data.classes", "happy,sad", ("happy", "sad")),
+        ("data.classes", "('happy', 'sad')", ("happy", "sad")),
+        ("data.path", "a b/(1,2).zip", "a b/(1,2).zip"),
+        ("data.path", "1e-3", "1e-3"),
+        ("report.title", "[draft]", "[draft]"),
+    ],
+)
+def test_text_is_read_as_the_fields_type(name, text, value):
+    assert fields.FIELDS[name].parse(text) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "values"),
+    [
+        ("train.l2", "(0.,1e-3)", (0.0, 1e-3)),
+        ("train.l2", "[0.,1e-3]", (0.0, 1e-3)),
+        ("train.l2", "0,1e-3", (0.0, 1e-3)),
+        ("train.l2", "1e-3", (1e-3,)),
+        ("train.l2", "None", None),
+        ("train.optimizer", "adam,sgd", ("adam", "sgd")),
+        ("train.optimizer", "(adam, sgd)", ("adam", "sgd")),
+        ("train.optimizer", "('adam',)", ("adam",)),
+        ("train.optimizer", "sgd", ("sgd",)),
+        ("model.batch_norm", "true,false", (True, False)),
+        ("model.batch_norm", "(True, False)", (True, False)),
+        ("model.kernels", "((32,64,64),(16,))", ((32, 64, 64), (16,))),
+        ("model.dense", "((),(64,))", ((), (64,))),
+        ("data.classes", "(('happy','sad'),())", (("happy", "sad"), ())),
+    ],
+)
+def test_text_is_read_as_a_list_to_sweep(name, text, values):
+    assert fields.FIELDS[name].parse_list(text, f"sweep.grid.{name}") == values
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("train.l2", (), "empty"),
+        ("train.l2", (0.0, math.nan), "finite"),
+        ("train.l2", (0.0, "x"), "a number"),
+        ("train.l2", {0.0, 1.0}, "a list of values"),
+        ("train.l2", {"a": 1}, "a list of values"),
+        ("train.l2", ((0.0, 1.0),), "a number"),
+        ("model.kernels", (16, 32), "a list of tuples"),
+        ("model.kernels", 16, "a list of values"),
+        ("train.batch_size", (8, 16.0), "a whole number"),
+    ],
+)
+def test_a_wrong_list_is_named_with_its_tree(name, value, wanted):
+    config = fields.default_config()
+    fields.put(config, f"sweep.grid.{name}", value)
+    text = message(fields.validate, config)
+    assert text.startswith(f"sweep.grid.{name} ")
+    assert wanted in text
+
+
+def test_lists_may_be_arrays_ranges_or_single_values():
+    config = fields.default_config()
+    config.sweep.grid.train.learning_rate = np.logspace(-3, -1, 3)
+    config.sweep.grid.train.batch_size = range(8, 11)
+    config.sweep.grid.train.l2 = 1
+    assert fields.sweep_tree(config, "grid") == {
+        "train.batch_size": (8, 9, 10),
+        "train.learning_rate": pytest.approx((1e-3, 1e-2, 1e-1)),
+        "train.l2": (1.0,),
+    }
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("train.learnin_rate", "train.learning_rate"),
+        ("learning_rate", "train.learning_rate"),
+        ("optimizer.learning_rate", "train.learning_rate"),
+        ("lr", "train.l2"),
+        ("train.l3", "train.l2"),
+        ("learningrate", "train.learning_rate"),
+        ("loss.gamma", "loss.focal_gamma"),
+        ("sweep.grid.train.batchsize", "sweep.grid.train.batch_size"),
+        ("sweep.repeat", "sweep.repeats"),
+    ],
+)
+def test_nearest_name(wrong, right):
+    if wrong == "lr":  # nothing is near: any field will do, but there must be one
+        assert fields.nearest(wrong) in fields.FIELDS
+    else:
+        assert fields.nearest(wrong) == right
+
+
+@given(st.text(max_size=30))
+def test_nearest_always_names_something(name):
+    assert fields.nearest(name).split(".")[0] in fields.default_config()
+
+
+def test_unknown_and_missing_fields_are_named():
+    assert message(fields.validate, unlocked(**{"train.learnin_rate": 1.0})) == (
+        "no field train.learnin_rate; did you mean train.learning_rate?"
+    )
+    assert "stack.width is a run" not in message(fields.validate, unlocked(**{"sweep.grid.trian.l2": (0.0,)}))
+    config = fields.default_config().unlock()
+    del config.train.l2
+    assert message(fields.validate, config).startswith("train.l2 is missing")
+    assert "not a dict" in message(fields.validate, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("train.seed", "sweep.repeats"), ("data.seed", "one split")],
+)
+@pytest.mark.parametrize("tree", ["grid", "each", "zip"])
+def test_seeds_are_not_swept(tree, name, why):
+    config = fields.default_config()
+    fields.put(config, f"sweep.{tree}.{name}", (0, 1))
+    text = message(fields.validate, config)
+    assert text.startswith(f"sweep.{tree}.{name}: {name} cannot be swept")
+    assert why in text
+
+
+@pytest.mark.parametrize(
+    ("point", "wanted"),
+    [
+        ({"train.l3": 0.0}, "did you mean train.l2?"),
+        ({"train.l2": -1.0}, "at least 0"),
+        ({"stack.width": 2}, "run field"),
+        ({"train.seed": 2}, "sweep.repeats"),
+        (3, "a dict"),
+    ],
+)
+def test_points_are_checked(point, wanted):
+    config = fields.default_config()
+    config.sweep.points = ({"train.l2": 0.0}, point)
+    text = message(fields.validate, config)
+    assert text.startswith("sweep.points")
+    assert wanted in text
+
+
+def test_zip_needs_equal_lengths_and_fields_that_the_grid_leaves_free():
+    config = fields.default_config()
+    config.sweep.zip.train.l2 = (0.0, 1.0)
+    config.sweep.zip.model.dropout = (0.0, 0.1, 0.2)
+    text = message(fields.validate, config)
+    assert "sweep.zip.train.l2 has 2" in text and "sweep.zip.model.dropout has 3" in text
+    config.sweep.zip.model.dropout = (0.0, 0.1)
+    fields.validate(config)
+    config.sweep.grid.train.l2 = (0.0,)
+    assert message(fields.validate, config).startswith("sweep.zip.train.l2: train.l2 is in sweep.grid as well")
+
+
+@pytest.mark.parametrize("path", ["data.path", "model.kernels", "data.classes"])
+def test_fields_that_must_fit_each_other(path):
+    values = {
+        "data.path": {"data.name": "fer2013"},
+        "model.kernels": {"model.kernels": (8, 16)},
+        "data.classes": {"data.classes": ("happy",)},
+    }[path]
+    assert message(fields.validate, unlocked(**values)).startswith(path)
+    assert message(fields.validate, unlocked(**{"data.classes": ("sad", "sad")})).startswith("data.classes")
+
+
+def test_equal_settings_get_equal_values():
+    base = fields.flatten(fields.default_config())
+    assert fields.resolve({**base, "model.kernels": (8,)})["model.kernels"] == (8, 8, 8)
+    assert fields.resolve({**base, "data.classes": ("sad", "happy")})["data.classes"] == ("happy", "sad")
+
+
+def reference_sizes(size, pairs, kernel, pool, padding, pool_padding):
+    """Height after each convolution and pool as XLA computes it."""
+
+    def network(x):
+        sizes = []
+        for _ in range(pairs):
+            x = jax.lax.conv_general_dilated(
+                x, jnp.zeros((kernel, kernel, 1, 1)), (1, 1), padding.upper(), dimension_numbers=("NHWC", "HWIO", "NHWC")
+            )
+            sizes.append(x.shape[1])
+            window = (1, pool, pool, 1)
+            x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, window, pool_padding.upper())
+            sizes.append(x.shape[1])
+        return jnp.zeros(()), sizes
+
+    return network(jnp.zeros((1, size, size, 1)))[1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    size=st.integers(8, 40),
+    pairs=st.integers(1, 5),
+    kernel=st.integers(1, 7),
+    pool=st.integers(1, 4),
+    padding=st.sampled_from(("valid", "same")),
+    pool_padding=st.sampled_from(("valid", "same")),
+)
+def test_a_network_is_refused_exactly_where_its_feature_map_vanishes(size, pairs, kernel, pool, padding, pool_padding):
+    values = {
+        **fields.flatten(fields.default_config()),
+        **{"data.image_size": size, "model.pairs": pairs, "model.kernels": (8,), "model.kernel_size": kernel},
+        **{"model.pool_size": pool, "model.padding": padding, "model.pool_padding": pool_padding},
+    }
+    try:
+        left = min(reference_sizes(size, pairs, kernel, pool, padding, pool_padding))
+    except (TypeError, ValueError):  # XLA refuses a window on nothing
+        left = 0
+    if left >= 1:
+        fields.resolve(values)
+    else:
+        text = message(fields.resolve, values)
+        assert text.startswith(f"model.pairs = {pairs}: ")
+        assert "conv_" in text or "pool_" in text
+
+
+def test_a_vanished_feature_map_names_the_layer_and_the_way_out():
+    text = message(fields.validate, unlocked(**{"data.image_size": 20}))
+    assert "pool_2 leaves nothing of its 1x1 input" in text
+    assert "use fewer pairs, a larger image or model.pool_padding = same" in text
+
+
+def test_mlp_has_no_feature_map_to_lose():
+    fields.validate(unlocked(**{"data.image_size": 8, "model.name": "mlp"}))
+
+
+def test_variants():
+    assert fields.variants("", ("smoke", "full")) == ()
+    assert fields.variants("full, scenario5", ("scenario5", "smoke", "full")) == ("full", "scenario5")
+    assert message(fields.variants, "smok", ("smoke", "full")) == (
+        "unknown variant 'smok'; did you mean smoke? (known: smoke, full)"
+    )
+    assert "has none" in message(fields.variants, "smoke", ())
+    assert "unknown variant ''" in message(fields.variants, "smoke,", ("smoke",))
+    assert "not both" in message(fields.variants, "smoke,full", ("smoke", "full"))
+    assert "once" in message(fields.variants, "smoke,smoke", ("smoke", "full"))
+
+
+def test_json_round_trip_keeps_types():
+    config = fields.default_config()
+    config.model.kernels = (8, 16, 16)
+    config.train.l2 = 0
+    config.sweep.grid.model.dense = ((), (64, 7))
+    config.sweep.each.train.learning_rate = [1, 0.1]
+    config.sweep.zip.train.epochs = (1, 2)
+    config.sweep.points = ({"data.classes": ("happy", "sad")},)
+    config.sweep.repeats = 3
+    record = json.loads(json.dumps(fields.to_json(config)))
+    again = fields.from_json(record)
+    assert again.to_json() == fields.canonical(config).to_json()
+    assert repr(fields.flatten(again)) == repr(fields.flatten(config))
+    assert fields.sweep_tree(again, "grid") == {"model.dense": ((), (64, 7))}
+    assert again.sweep.points == ({"data.classes": ("happy", "sad")},)
+    assert again.is_locked
+
+
+def test_a_record_of_fewer_fields_gets_defaults_and_of_other_fields_is_refused():
+    assert fields.from_json({"train.l2": 0.5}).train.epochs == fields.FIELDS["train.epochs"].default
+    assert "did you mean" in message(fields.from_json, {"train.l9": 0.5})
+
+
+def test_canonical_leaves_its_argument_alone():
+    config = fields.default_config()
+    config.sweep.grid.train.l2 = [0, 1]
+    assert fields.canonical(config).sweep.grid.train.l2 == (0.0, 1.0)
+    assert config.sweep.grid.train.l2 == [0, 1]
