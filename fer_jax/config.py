@@ -252,9 +252,9 @@ def canonical(config: ConfigDict) -> ConfigDict:
     if not isinstance(config, ConfigDict):
         given = type(config).__name__
         raise ConfigError(f"a config is a ConfigDict from fer_jax.config.default_config(), not a {given}")
-    present = dict(_leaves(config))
-    expected = dict(_leaves(default_config()))
-    for name in present:
+    present = set(_leaves(config))
+    expected = (*FIELDS, *_sweep_names())
+    for name in sorted(present):
         if name not in expected:
             locate(name)
     for name in expected:
@@ -314,9 +314,9 @@ def from_json(record: Mapping[str, Any]) -> ConfigDict:
     return config
 
 
-def _leaves(config: ConfigDict, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(config: ConfigDict, prefix: str = "") -> Iterator[str]:
     for key, value in config.items():
         if isinstance(value, ConfigDict):
             yield from _leaves(value, f"{prefix}{key}.")
         else:
-            yield prefix + key, value
+            yield prefix + key

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import ast
 import difflib
+import math
 import numbers
 import reprlib
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from absl import flags
 
 from fer_jax.errors import ConfigError
 
+Type: TypeAlias = type  # inside Field the name `type` is a property
 Kind = Literal["shape", "traced", "head", "run", "sweep"]
 
 _BOOLEAN = flags.BooleanParser()
@@ -59,19 +60,19 @@ class Field:
     low_open: bool = False
     high_open: bool = False
     choices: tuple[Any, ...] = ()
-    item: type | None = None
+    item: Type | None = None
     needs: tuple[str, Any] | None = None
     never_swept: str = ""
 
     @property
-    def value_type(self) -> type:
+    def type(self) -> Type:
         return type(self.default)
 
     @property
-    def item_type(self) -> type:
+    def item_type(self) -> Type:
         """Type of the items of a tuple field; the field's own type otherwise."""
-        if self.value_type is not tuple:
-            return self.value_type
+        if self.type is not tuple:
+            return self.type
         return self.item or type(self.default[0])
 
     @property
@@ -87,7 +88,7 @@ class Field:
         if self.high is not None:
             ends.append(f"{'below' if self.high_open else 'at most'} {self.high:,}")
         text = f"{one}, {' and '.join(ends)}" if ends else one
-        return f"a tuple, each item {text}" if self.value_type is tuple else text
+        return f"a tuple, each item {text}" if self.type is tuple else text
 
     @property
     def allowed(self) -> str:
@@ -110,7 +111,7 @@ class Field:
             FieldError: the type, range or choice is wrong.
         """
         where = where or self.name
-        if self.value_type is not tuple:
+        if self.type is not tuple:
             return self._coerce_one(value, where)
         items = _as_tuple(value)
         return tuple(self._coerce_one(item, where) for item in ((value,) if items is None else items))
@@ -125,18 +126,18 @@ class Field:
         """
         values = _as_tuple(value)
         if values is None:
-            if isinstance(value, (Mapping, set, frozenset)) or self.value_type is tuple:
+            if isinstance(value, (Mapping, set, frozenset)) or self.type is tuple:
                 raise FieldError([where], f"{where} = {_show(value)}: must be a list of values{self._example()}")
             values = (value,)
         if not values:
             raise FieldError([where], f"{where} is an empty list: give at least one value, or None for no sweep")
-        if self.value_type is tuple and any(_as_tuple(one) is None for one in values):
+        if self.type is tuple and any(_as_tuple(one) is None for one in values):
             raise FieldError([where], f"{where} = {_show(value)}: must be a list of tuples{self._example()}")
         return tuple(self.coerce(one, where) for one in values)
 
     def parse(self, text: str) -> Any:
         """Reads a value as it stands on a command line; see `coerce` for what it may raise."""
-        if self.value_type is str:
+        if self.type is str:
             return self.coerce(text)
         return self.coerce(_literal(text))
 
@@ -146,7 +147,7 @@ class Field:
         return None if value is None else self.coerce_list(value, where)
 
     def _example(self) -> str:
-        if self.value_type is not tuple:
+        if self.type is not tuple:
             return ""
         return f", such as ({self.default!r},)" if self.default else ", such as (('a', 'b'),)"
 
@@ -161,11 +162,14 @@ class Field:
         }[kind]
         if not ok:
             raise FieldError([where], f"{where} = {_show(value)}: must be {self.wanted}")
+        try:
+            value = kind(value)
+        except OverflowError:  # a whole number no float can hold
+            value = math.inf
         if kind is float:
-            if not -sys.float_info.max <= value <= sys.float_info.max:  # NaN, infinities and whole numbers beyond both
-                raise FieldError([where], f"{where} = {_show(value)}: must be a finite number")
-            value = float(value) + 0.0  # -0.0 and 0.0 are one value and must have one identity
-        value = kind(value)
+            if not math.isfinite(value):
+                raise FieldError([where], f"{where} = {value}: must be a finite number")
+            value += 0.0  # -0.0 and 0.0 are one value and must have one identity
         if self.choices and value not in self.choices:
             close = difflib.get_close_matches(str(value), [str(choice) for choice in self.choices], 1)
             hint = f" (did you mean {close[0]}?)" if close else ""

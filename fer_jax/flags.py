@@ -24,7 +24,7 @@ from fer_jax.search import space
 
 COMMAND_LINE = "command line"
 _FLAG = re.compile(r"--?(?:config|(?P<no>no)?config\.(?P<name>[^=]*))(?:=(?P<value>.*))?", re.DOTALL)
-_MISSING_KEY = re.compile(r"Key \"(\w+)\" does not exist|^\W*(\w+)\W*$")
+_MISSING_KEY = re.compile(r"[\"'](\w+)\\?[\"']")
 _WRONG_TYPE = re.compile(r"Could not override field '(\w+)'.* is of original type <class '([\w.]+)'>", re.DOTALL)
 
 
@@ -94,7 +94,7 @@ def split_argv(argv: Sequence[str]) -> tuple[str | None, dict[str, str], list[st
             continue
         name, value = match["name"], match["value"]
         if value is None:
-            if match["no"] or (name in fields.FIELDS and fields.FIELDS[name].value_type is bool):
+            if match["no"] or (name in fields.FIELDS and fields.FIELDS[name].type is bool):
                 value = "false" if match["no"] else "true"
             elif at < len(argv):
                 value = argv[at]
@@ -262,7 +262,7 @@ def _describe_failure(path: str, source: str, error: Exception) -> str:
     in_config_dict = "ml_collections" in frames[-1].filename
     missing, wrong = _MISSING_KEY.search(str(error)), _WRONG_TYPE.search(str(error))
     if missing and in_config_dict and isinstance(error, (AttributeError, KeyError)):
-        name = _name_in(code, missing[1] or missing[2])
+        name = _name_in(code, missing[1])
         return f"{place}: no field {name}; did you mean {fields.nearest(name)}?"
     if wrong and isinstance(error, TypeError):
         name = _name_in(code, wrong[1])
@@ -272,6 +272,6 @@ def _describe_failure(path: str, source: str, error: Exception) -> str:
 
 
 def _name_in(code: str, key: str) -> str:
-    """The dotted name in a line such as `config.train.l3 = 0` that ends at `key`; `key` where the line shows none."""
-    match = re.search(rf"\b\w+\.((?:\w+\.)*{key})\b", code)
+    """The dotted name that contains `key` in a line such as `config.train.l3 = 0`; `key` where the line shows none."""
+    match = re.search(rf"\b\w+\.((?:\w+\.)*{key}\b(?:\.\w+)*)", code)
     return match[1] if match else key

@@ -25,7 +25,7 @@ def apply(
     """Class probabilities of images, or the output of a layer.
 
     Args:
-        values: dotted field name -> value of the trial, as `config.flatten` gives; the network, image size and channels.
+        values: dotted field name -> value of the trial, as `config.flatten` gives.
         num_classes: number of classes, K.
         variables: {'params', 'stats'} of one trial.
         images: see `as_pictures`.
@@ -39,8 +39,9 @@ def apply(
     """
     size, channels = values["data.image_size"], values["data.channels"]
     pictures = as_pictures(images, size, channels)
-    shape_fields = {name for name, field in fields.FIELDS.items() if field.kind == "shape"}
-    spec = tuple(item for item in fields.resolve(values).items() if item[0].startswith("model.") and item[0] in shape_fields)
+    named = [name for name, field in fields.FIELDS.items() if name.startswith("model.") and field.kind == "shape"]
+    resolved = fields.resolve(values)
+    spec = tuple((name, resolved[name]) for name in named)
     forward, layers = _network(spec, (size, size, channels), num_classes)
     if layer is not None and layer not in layers:
         raise RunError(f"no layer {layer!r} in this network; {did_you_mean(layer, layers)}")
@@ -56,13 +57,14 @@ def as_pictures(images: Any, size: int, channels: int) -> np.ndarray:
     """Images in any form a person may hold as an array (n, size, size, channels), in its own dtype.
 
     Args:
-        images: numbers in 0..255 of shape (n, size, size, channels), (n, size, size), (size, size, channels) or (size, size);
-            grey pictures are copied to all channels.
+        images: numbers in 0..255 of shape (n, size, size, channels), (n, size, size), (size, size, channels) or
+            (size, size); grey pictures are copied to all channels.
 
     Raises:
         RunError: anything else, or floats that all lie in 0..1, which were surely scaled.
     """
-    expected = f"images must be numbers in 0..255 of shape (n, {size}, {size}, {channels}), (n, {size}, {size}) or ({size}, {size})"
+    shapes = f"(n, {size}, {size}, {channels}), (n, {size}, {size}) or ({size}, {size})"
+    expected = f"images must be numbers in 0..255 of shape {shapes}"
     try:
         array = np.asarray(images)
     except ValueError:

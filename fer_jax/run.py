@@ -1,7 +1,7 @@
 """A run directory as Python objects: its tables, and every trained network ready to classify pictures.
 
-Loading reads tables only and never writes; weights are read trial by trial, when they are first asked for. A run that is
-still going loads as far as it has got; load it again to see what has been added.
+Loading reads tables only and never writes; weights are read trial by trial, when they are first asked for. A run
+that is still going loads as far as it has got; load it again to see what has been added.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from fer_jax import inference
 from fer_jax.analysis import statistics
 from fer_jax.errors import ConfigError, RunError
 from fer_jax.inference import did_you_mean
+from fer_jax.search import space
 from fer_jax.store import RunDirectory
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Run:
         self.config = fields.from_json(self.record["config"])
         self.swept = tuple(self.record["swept"])
         self.trials = self._read_trials()
+        self._datasets: dict[str, Dataset] = {}
 
     def __repr__(self) -> str:
         statuses = statistics.count_words(self.trials["status"].to_numpy()) or "no trials yet"
@@ -84,13 +86,14 @@ class Run:
 
     @functools.cached_property
     def summary(self) -> pd.DataFrame:
-        """A row a point: swept fields, n (done trials), left_out ('1 diverged'), and mean, sd, variance, min, max, sem."""
+        """A row a point: swept fields, n (done trials), left_out ('1 diverged'), then the statistics of each metric."""
         return statistics.summarise(self.trials, self.swept)
 
     def best_point(self, metric: str | None = None) -> pd.Series:
         """The row of `summary` with the best mean over its done trials; losses are better low, all else high.
 
-        Equal means go to the lower validation loss, then to the earlier point. `n` and `left_out` say what the mean stands on.
+        Equal means go to the lower validation loss, then to the earlier point. Its `n` and `left_out` say how many
+        trials the mean stands on and who is missing.
 
         Args:
             metric: such as 'val_accuracy'; None takes the config's train.select.
@@ -112,13 +115,14 @@ class Run:
 
     def _metric(self, metric: str | None) -> str:
         metric = metric or self.config.train.select
-        known = [name for name in statistics.metric_columns(self.trials, self.swept)]
+        known = statistics.metric_columns(self.trials, self.swept)
         if metric not in known:
             if not len(self.trials):
                 raise RunError(f"{self.path} has no trials yet")
             raise RunError(f"no metric {metric!r} in {self.path}; {did_you_mean(metric, known)}")
         if "test_" in metric:
-            raise RunError(f"{metric} may not choose: choose by {metric.replace('test_', 'val_')}, then read {metric} of what it chose")
+            instead = metric.replace("test_", "val_")
+            raise RunError(f"{metric} may not choose: choose by {instead}, then read the {metric} of what it chose")
         return metric
 
     def _unranked(self, metric: str) -> str:
@@ -131,7 +135,8 @@ class Run:
         if id in matches:
             matches = [id]
         if len(matches) > 1:
-            raise RunError(f"trial id {id!r} is ambiguous in {self.path}: {', '.join(matches[:4])}{', ...' if len(matches) > 4 else ''}")
+            some = ", ".join(matches[:4] + ["..."] * (len(matches) > 4))
+            raise RunError(f"trial id {id!r} is ambiguous in {self.path}: {some}")
         if not matches:
             raise RunError(f"no trial {id!r} in {self.path}; {did_you_mean(id, list(self.trials['id']))}")
         return TrialResult(self, self.trials[self.trials["id"] == matches[0]].iloc[0])
@@ -140,8 +145,8 @@ class Run:
         """The trials with these values, in plan order; all of them for no argument, [] where none match.
 
         Args:
-            **wanted: field=value. A field is its dotted name with '__' for '.', as in train__l2, or its last word where that
-                is enough, as in learning_rate; or status, seed, repeat, stack or wave.
+            **wanted: field=value. A field is its dotted name with '__' for '.', as in train__l2, or its last word where
+                that is enough, as in learning_rate; or status, seed, repeat, stack or wave.
 
         Raises:
             RunError: an unknown or ambiguous field, or a value the field cannot have.
@@ -172,33 +177,6 @@ class Run:
         if not same:
             raise RunError(f"no field {keyword!r}; did you mean {fields.nearest(name).replace('.', '__')}?")
         return same[0]
-
-    def dataset(self, path: str | None = None) -> Dataset:
-        """The data the run was trained on, loaded anew.
-
-        Args:
-            path: where the data lie now, if not at the config's data.path.
-
-        Raises:
-            DataError: they cannot be read.
-            RunError: they are not the run's: the checksum differs.
-        """
-        from fer_jax import data
-
-        block = self.config.data.copy_and_resolve_references()
-        block.path = path or block.path
-        loaded = data.load(block)
-        expected = self.record["data"].get("checksum")
-        if loaded.checksum != expected:
-            source = f"{block.path} " if block.path else ""
-            raise RunError(
-                f"the data {source}are not those of {self.path}: checksum {loaded.checksum[:10]}, not {str(expected)[:10]}"
-            )
-        return loaded
-
-    @functools.cached_property
-    def _own_dataset(self) -> Dataset:
-        return self.dataset()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -244,7 +222,7 @@ class TrialResult:
     @property
     def classes(self) -> tuple[str, ...]:
         """Class names, in the order of the columns `predict` returns."""
-        return tuple(self.run.record["data"]["classes"])
+        return tuple(sorted(self.config.data.classes) or self.run.record["data"]["classes"])
 
     @property
     def variables(self) -> dict[str, Any]:
@@ -264,15 +242,16 @@ class TrialResult:
     def _weights(self) -> dict[str, Any]:
         wave, slot = self.row.get("wave", ""), self.row.get("slot")
         if not wave or pd.isna(slot) or self.status in ("pending", "running", "failed"):
-            raise RunError(f"trial {self.id} of {self.run.path} is {self.status}: it has no weights{' yet' * (self.status != 'failed')}")
+            yet = "" if self.status == "failed" else " yet"
+            raise RunError(f"trial {self.id} of {self.run.path} is {self.status}: it has no weights{yet}")
         return self.run._directory.load_trial(wave, int(slot))
 
     def predict(self, images: Any) -> np.ndarray:
         """Class probabilities by the weights that validation chose.
 
         Args:
-            images: uint8, or float in 0..255: (n, S, S, C), (n, S, S), (S, S, C) or (S, S), with S = data.image_size and
-                C = data.channels; grey pictures serve a network for colour.
+            images: uint8, or other numbers in 0..255, of shape (n, S, S, C), (n, S, S), (S, S, C) or (S, S), where S is
+                data.image_size and C data.channels; grey pictures serve a network for colour.
 
         Returns:
             float32 (n, K), rows summing to 1, columns as `classes`.
@@ -294,23 +273,53 @@ class TrialResult:
         values = fields.flatten(self.config)
         return inference.apply(values, len(self.classes), self.variables, images, layer)
 
-    def confusion_matrix(self, split: str = "test") -> pd.DataFrame:
+    def dataset(self, path: str | None = None) -> Dataset:
+        """The data it was trained on, loaded anew.
+
+        Args:
+            path: where the data lie now, if no longer at data.path.
+
+        Raises:
+            DataError: they cannot be read.
+            RunError: they are not those of the run: the checksum differs.
+        """
+        from fer_jax import data
+
+        block = self.config.data.copy_and_resolve_references()
+        block.path = path or block.path
+        key = block.to_json()
+        if key not in self.run._datasets:
+            self.run._datasets[key] = data.load(block)
+        loaded = self.run._datasets[key]
+        if any(name.startswith("data.") for name in self.run.swept):
+            # The record knows one data set; the id is a hash of the trial's own.
+            same = space.expand(self.config)[0].id(loaded.checksum) == self.id
+        else:
+            same = loaded.checksum == self.run.record["data"].get("checksum")
+        if not same:
+            source = block.path or "the data"
+            raise RunError(f"{source}: not what {self.run.path} was trained on (checksum {loaded.checksum[:10]})")
+        return loaded
+
+    def confusion_matrix(self, split: str = "test", path: str | None = None) -> pd.DataFrame:
         """Pictures by true class (rows) and predicted class (columns), by the weights that validation chose.
 
         Args:
             split: 'test', 'validation' or 'train'.
+            path: as for `dataset`.
 
         Raises:
-            RunError: no such split, or the data at data.path are no longer those of the run (`run.dataset`).
+            RunError: no such split, other data than the run's, or no weights.
             DataError: the data cannot be read.
         """
-        splits = self.run._own_dataset.splits()
+        splits = self.dataset(path).splits()
         if split not in splits:
             raise RunError(f"the data of {self.run.path} have no {split} split; choose one of {', '.join(splits)}")
         predicted = self.predict(splits[split].images).argmax(axis=1)
         count = len(self.classes)
         counts = np.bincount(splits[split].labels * count + predicted, minlength=count**2).reshape(count, count)
-        return pd.DataFrame(counts, index=pd.Index(self.classes, name="true"), columns=pd.Index(self.classes, name="predicted"))
+        true, answer = pd.Index(self.classes, name="true"), pd.Index(self.classes, name="predicted")
+        return pd.DataFrame(counts, index=true, columns=answer)
 
 
 def _best(table: pd.DataFrame, metric: str, suffix: str, nothing: str) -> Any:

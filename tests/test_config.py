@@ -231,7 +231,6 @@ def test_lists_may_be_arrays_ranges_or_single_values():
         ("train.learnin_rate", "train.learning_rate"),
         ("learning_rate", "train.learning_rate"),
         ("optimizer.learning_rate", "train.learning_rate"),
-        ("lr", "train.l2"),
         ("train.l3", "train.l2"),
         ("learningrate", "train.learning_rate"),
         ("loss.gamma", "loss.focal_gamma"),
@@ -240,12 +239,10 @@ def test_lists_may_be_arrays_ranges_or_single_values():
     ],
 )
 def test_nearest_name(wrong, right):
-    if wrong == "lr":  # nothing is near: any field will do, but there must be one
-        assert fields.nearest(wrong) in fields.FIELDS
-    else:
-        assert fields.nearest(wrong) == right
+    assert fields.nearest(wrong) == right
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.text(max_size=30))
 def test_nearest_always_names_something(name):
     assert fields.nearest(name).split(".")[0] in fields.default_config()
@@ -255,7 +252,9 @@ def test_unknown_and_missing_fields_are_named():
     assert message(fields.validate, unlocked(**{"train.learnin_rate": 1.0})) == (
         "no field train.learnin_rate; did you mean train.learning_rate?"
     )
-    assert "stack.width is a run" not in message(fields.validate, unlocked(**{"sweep.grid.trian.l2": (0.0,)}))
+    config = fields.default_config().unlock()
+    config.sweep.grid.trian = {"l2": (0.0,)}
+    assert message(fields.validate, config) == "no field sweep.grid.trian.l2; did you mean sweep.grid.train.l2?"
     config = fields.default_config().unlock()
     del config.train.l2
     assert message(fields.validate, config).startswith("train.l2 is missing")
@@ -325,22 +324,27 @@ def test_equal_settings_get_equal_values():
 def reference_sizes(size, pairs, kernel, pool, padding, pool_padding):
     """Height after each convolution and pool as XLA computes it."""
 
+    sizes = []
+
     def network(x):
-        sizes = []
         for _ in range(pairs):
             x = jax.lax.conv_general_dilated(
-                x, jnp.zeros((kernel, kernel, 1, 1)), (1, 1), padding.upper(), dimension_numbers=("NHWC", "HWIO", "NHWC")
+                x,
+                jnp.zeros((kernel, kernel, 1, 1)),
+                (1, 1),
+                padding.upper(),
+                dimension_numbers=("NHWC", "HWIO", "NHWC"),
             )
             sizes.append(x.shape[1])
             window = (1, pool, pool, 1)
             x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, window, pool_padding.upper())
             sizes.append(x.shape[1])
-        return jnp.zeros(()), sizes
 
-    return network(jnp.zeros((1, size, size, 1)))[1]
+    jax.eval_shape(network, jnp.zeros((1, size, size, 1)))
+    return sizes
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     size=st.integers(8, 40),
     pairs=st.integers(1, 5),

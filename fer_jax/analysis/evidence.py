@@ -79,8 +79,12 @@ class Evidence:
 
     @property
     def majority_share(self) -> float | None:
-        """Share of the validation split's commonest class: what always giving that answer scores."""
-        share = self.data.get("majority_share")
+        """Share of the validation split's commonest class: what always giving that answer scores.
+
+        None where the record has none, or where a swept data field gave data sets of different shares.
+        """
+        shares = {data.get("majority_share") for data in (self.data, *(self.record.get("other_data") or ()))}
+        share = next(iter(shares)) if len(shares) == 1 else None
         return None if share is None else float(share)
 
     @property
@@ -96,7 +100,10 @@ class Evidence:
     @property
     def scope(self) -> str:
         """What every caption has to say: data set, split, and number of repeats."""
+        others = len(self.record.get("other_data") or ())
         parts = [str(self.data.get("label", "unknown data set, unknown split"))]
+        if others:
+            parts[0] += f" and {others} other data set{'s' * (others > 1)}"
         parts.append("one seed" if self.repeats == 1 else f"{self.repeats} seeds a point")
         if self.chosen_on_reported:
             parts.append("selected on the images it reports")

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from fer_jax.analysis import style, verdict
-from fer_jax.analysis.axes import Axis
+from fer_jax.analysis.axes import Axis, short_name
 from fer_jax.analysis.evidence import METRIC_NAMES, Evidence
 from fer_jax.analysis.statistics import hashable
 
@@ -28,7 +28,9 @@ def learning_curves(evidence: Evidence, best: int = 5) -> style.Drawing | None:
     if not len(evidence.curves) or "val_accuracy" not in evidence.curves:
         return None
     chosen = [int(point) for point in evidence.ranked.index[:best]]
-    grids = {metric: evidence.curves.pivot(index="id", columns="epoch", values=metric) for metric in evidence.curves.columns[2:]}
+    curves = evidence.curves.drop_duplicates(["id", "epoch"], keep="last")
+    metrics = [f"{split}_{kind}" for split in ("val", "train") for kind, _ in _PANELS if f"{split}_{kind}" in curves]
+    grids = {metric: curves.pivot(index="id", columns="epoch", values=metric) for metric in metrics}
     made = style.figure(3.9 + 0.2 * max(1, len(chosen)))
     panels = made.subplots(1, 2)
     notes = []
@@ -42,7 +44,7 @@ def learning_curves(evidence: Evidence, best: int = 5) -> style.Drawing | None:
         ax.margins(x=0.02)
     _curve_legend(made, evidence, chosen)
     caption = "Bands: mean ± sd over the repeats." if evidence.repeats > 1 else "Dot: the epoch that validation chose."
-    return style.Drawing("learning_curves", "Learning curves", " ".join([caption, *notes]), made)
+    return style.Drawing("learning_curves", "Learning curves", "Curves", " ".join([caption, *notes]), made)
 
 
 def _background(ax: Any, grid: pd.DataFrame, few: bool) -> None:
@@ -71,8 +73,8 @@ def _point_curves(ax: Any, evidence: Evidence, grids: dict[str, pd.DataFrame], p
         if len(values) > 1 and solid:
             sd = values.std(axis=0, ddof=1)
             ax.fill_between(epochs, mean - sd, mean + sd, color=colour, alpha=0.2, linewidth=0, zorder=2)
-        chosen = trials["best_epoch"].iloc[0] if "best_epoch" in trials else math.nan
-        if len(values) == 1 and solid and chosen in block.columns:
+        chosen = trials["best_epoch"].iloc[0] if "best_epoch" in trials else None
+        if len(values) == 1 and solid and pd.notna(chosen) and chosen in block.columns:
             ax.plot([chosen], [block.iloc[0][chosen]], "o", color=colour, markersize=5.5, markeredgecolor="white", zorder=5)
         low, high = min(low, float(mean.min())), max(high, float(mean.max()))
     return low, high
@@ -108,7 +110,7 @@ def _curve_legend(made: Any, evidence: Evidence, chosen: list[int]) -> None:
     key = []
     if points:
         key = [Line2D([], [], color=style.INK, linewidth=1.9, label="validation"),
-               Line2D([], [], color=style.INK, linewidth=1.1, linestyle=(0, (4, 2)), label="training, dropout on")]  # fmt: skip
+               Line2D([], [], color=style.INK, linewidth=1.1, linestyle=(0, (4, 2)), label="training, as it runs")]  # fmt: skip
     drawn = set(evidence.curves["id"])
     others = len(drawn) - int(evidence.trials.loc[evidence.trials["point"].isin(chosen), "id"].isin(drawn).sum())
     if others:
@@ -154,7 +156,7 @@ def main_effects(evidence: Evidence) -> style.Drawing | None:
         for ax in panels:
             ax.axhline(evidence.majority_share, color=style.INK, linewidth=0.9, linestyle=":", zorder=1)
     _effect_legend(made, kinds)
-    return style.Drawing("main_effects", "What each field does", _effect_caption(evidence, kinds), made)
+    return style.Drawing("main_effects", "What each field does", "Fields", _effect_caption(evidence, kinds), made)
 
 
 def _trend(ax: Any, evidence: Evidence, field: str) -> str:
@@ -268,4 +270,4 @@ def _one_field(evidence: Evidence, field: str) -> style.Drawing:
     made.legend(*handles, loc="outside lower center", fontsize=style.SMALL, frameon=False, ncols=3, labelcolor=style.INK)
     caption = "At the epoch that validation chose."
     caption += " Mean ± sd over the repeats; small marks are single trials." if evidence.repeats > 1 else " One trial a value."
-    return style.Drawing("main_effects", f"What {axis.label} does", caption, made)
+    return style.Drawing("main_effects", f"What {short_name(field)} does", "Field", caption, made)

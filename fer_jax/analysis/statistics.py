@@ -37,7 +37,7 @@ def summarise(trials: pd.DataFrame, swept: Sequence[str], metrics: Sequence[str]
     metrics = metric_columns(trials, swept) if metrics is None else list(metrics)
     codes, firsts = point_codes(trials, swept)
     done = (trials["status"] == "done").to_numpy(dtype=bool)
-    values = np.column_stack([pd.to_numeric(trials[name]).to_numpy(dtype=np.float64) for name in metrics] or [np.empty(len(trials))])
+    values = np.column_stack([pd.to_numeric(trials[name]).to_numpy(dtype=np.float64, na_value=np.nan) for name in metrics] or [np.empty(len(trials))])
     table = trials.iloc[firsts][list(swept)].reset_index(drop=True)
 
     members = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes, minlength=len(firsts)))[:-1]) if len(firsts) else []

@@ -12,15 +12,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from PIL import Image
 
 DPI = 200
 WIDTH = 10.0  # inches; a page shows it about 1,050 pixels wide, so that 9 points read as 13 pixels
-TEXT = 9.0
-SMALL = 8.0
+TEXT = 9.5
+SMALL = 8.5
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 CYCLE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
 INK, MUTED, FAINT, EMPTY = "#1b1f24", "#5b6470", "#d9dde2", "#eef0f2"
@@ -33,12 +35,14 @@ class Drawing:
     Attributes:
       name: stem of its file, such as learning_curves.
       heading: a few words.
+      short: one or two words, for a link.
       caption: what is shown and how to read it; the page adds data set, split and repeats.
       figure: the matplotlib figure.
     """
 
     name: str
     heading: str
+    short: str
     caption: str
     figure: Figure
 
@@ -47,7 +51,7 @@ def figure(height: float) -> Figure:
     """An empty figure of the page's width, `height` inches high, laid out so that nothing overlaps."""
     made = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained", facecolor="white")
     made.get_layout_engine().set(w_pad=0.08, h_pad=0.06, wspace=0.03, hspace=0.04)  # type: ignore[union-attr]
-    FigureCanvasAgg(made)
+    FigureCanvasAgg(made)  # attaches itself
     return made
 
 
@@ -100,7 +104,9 @@ def ink_on(rgba: Sequence[float]) -> str:
 
 
 def png(made: Figure) -> bytes:
-    """The figure as a PNG of DPI dots an inch, reproducible (no date or version in it)."""
+    """The figure as an opaque PNG of DPI dots an inch; the same figure gives the same bytes."""
+    canvas = FigureCanvasAgg(made)
+    canvas.draw()
     buffer = io.BytesIO()
-    made.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 6})
+    Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").save(buffer, "png", compress_level=6, dpi=(DPI, DPI))
     return buffer.getvalue()

@@ -13,7 +13,7 @@ from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from fer_jax.analysis import axes, style
+from fer_jax.analysis import axes, published, style
 from fer_jax.analysis.evidence import METRIC_NAMES, Evidence
 from fer_jax.analysis.statistics import hashable
 
@@ -55,9 +55,11 @@ def heat_maps(evidence: Evidence, metric: str) -> style.Drawing | None:
         if rest:
             style.title(ax, _setting_text(evidence, rest, inside))
         style.label(ax, x.label if number + columns >= len(shown) else None, y.label if number % columns == 0 else None)
-    _bar(made, panels.ravel()[: len(shown)].tolist(), evidence, metric, norm, capped, fraction=0.035, pad=0.02, aspect=32)
+    bar = _bar(made, panels.ravel()[: len(shown)].tolist(), evidence, metric, norm, capped, fraction=0.035, pad=0.02, aspect=32)
+    bar.set_label(_with_unit(metric), fontsize=style.TEXT)
     caption = _caption(evidence, metric, len(settings), len(shown), capped, norm)
-    return style.Drawing(f"surface_{metric}", f"{METRIC_NAMES[metric].capitalize()} over the grid", caption, made)
+    short = "Accuracy grid" if metric.endswith("accuracy") else "Loss grid"
+    return style.Drawing(f"surface_{metric}", f"{METRIC_NAMES[metric].capitalize()} over the grid", short, caption, made)
 
 
 def _by_size(evidence: Evidence) -> list[str]:
@@ -120,13 +122,13 @@ def _annotate(ax: Any, evidence: Evidence, inside: pd.DataFrame, metric: str, at
     for row, place_y, place_x in zip(inside.itertuples(), *at, strict=True):
         mean, sd = getattr(row, f"{metric}_mean"), getattr(row, f"{metric}_sd")
         if not math.isfinite(mean):
-            ax.text(place_x, place_y, _reason(row.left_out), ha="center", va="center", fontsize=size - 1, color=style.MUTED)
+            ax.text(place_x, place_y, _reason(row.left_out), ha="center", va="center", fontsize=size - 1, color=style.MUTED, in_layout=False)
             continue
         text = f"{mean:.2f}" if mean >= 10 or metric.endswith("loss") else f"{mean:.3f}"[mean < 1 :]
         text = text if mean < 100 else f"{mean:.0e}".replace("e+0", "e")
         if math.isfinite(sd) and len(evidence.axes) and not crowded:
             text += f"\n±{f'{sd:.3f}'[sd < 1:]}"
-        ax.text(place_x, place_y, text, ha="center", va="center", fontsize=size, linespacing=1.05, color=style.ink_on(colours(norm(mean))))
+        ax.text(place_x, place_y, text, ha="center", va="center", fontsize=size, linespacing=1.05, color=style.ink_on(colours(norm(mean))), in_layout=False)
 
 
 def _reason(left_out: str) -> str:
@@ -153,22 +155,26 @@ def _norm(evidence: Evidence, metric: str) -> tuple[Normalize, bool]:
     return Normalize(low, high, clip=True), capped
 
 
-def _bar(made: Any, panels: list[Any], evidence: Evidence, metric: str, norm: Normalize, capped: bool, **shape: Any) -> None:
+def _bar(made: Any, panels: list[Any], evidence: Evidence, metric: str, norm: Normalize, capped: bool, **shape: Any) -> Any:
     """The colour bar, with the majority share marked on it."""
     mappable = ScalarMappable(norm=norm, cmap=style.colours(metric))
     bar = made.colorbar(mappable, ax=panels, extend="max" if capped else "neither", **shape)
     bar.outline.set_visible(False)
-    bar.set_label(METRIC_NAMES[metric] + (" (nats)" if metric.endswith("loss") else ""), fontsize=style.TEXT)
     low, high, share = float(norm.vmin or 0), float(norm.vmax or 1), evidence.majority_share
     places = [float(t) for t in MaxNLocator(6).tick_values(low, high) if low <= t <= high]
     texts = [f"{t:.2f}" for t in places]
     if metric.endswith("accuracy") and share is not None:
         beside = [i for i, t in enumerate(places) if abs(t - share) > 0.06 * (high - low)]
         places, texts = [*(places[i] for i in beside), share], [*(texts[i] for i in beside), f"{share:.2f}\nmajority"]
-        bar.ax.axhline(share, color="white", linewidth=3.4)
-        bar.ax.axhline(share, color=style.VERMILLION, linewidth=1.8)
+        bar.ax.axhline(share, color="white", linewidth=3.6, clip_on=False)
+        bar.ax.axhline(share, color=style.VERMILLION, linewidth=2, clip_on=False)
     style.ticks(bar.ax.yaxis, places, texts)
     bar.ax.tick_params(labelsize=style.SMALL, length=3, width=0.7, color=style.MUTED)
+    return bar
+
+
+def _with_unit(metric: str) -> str:
+    return METRIC_NAMES[metric] + (" (nats)" if metric.endswith("loss") else "")
 
 
 def _caption(evidence: Evidence, metric: str, settings: int, shown: int, capped: bool, norm: Normalize) -> str:
@@ -197,21 +203,18 @@ def scatter_3d(evidence: Evidence) -> style.Drawing | None:
     if len(fields) < 3 or not len(evidence.ranked):
         return None
     layout = [evidence.axes[field] for field in fields]
-    made = style.figure(4.5)
+    made = style.figure(4.15)
     notes: list[str] = []
     for place, metric in enumerate(("val_accuracy", "val_loss"), 1):
         ax = made.add_subplot(1, 2, place, projection="3d")
         notes += _cloud(made, ax, evidence, metric, layout)
-    crowded = len(evidence.swept) > 3
-    caption = "Larger and brighter is better; ringed and joined to the floor: the best. Crosses: no result." if _missing(evidence) else (
-        "Larger and brighter is better; ringed and joined to the floor: the best.")  # fmt: skip
-    if crowded:
+    caption = "Larger and brighter is better; ringed and joined to the floor: the best."
+    if (evidence.points["n"] == 0).any():
+        caption += " Crosses: no result."
+    if len(evidence.swept) > 3:
         caption += " Each place shows the best over the other swept fields."
-    return style.Drawing("scatter_3d", "The grid in three dimensions", " ".join([caption, *notes]), made)
-
-
-def _missing(evidence: Evidence) -> bool:
-    return bool((evidence.points["n"] == 0).any())
+    caption = " ".join([caption, *notes, published.beside(evidence)]).strip()
+    return style.Drawing("scatter_3d", "The grid in three dimensions", "In 3-D", caption, made)
 
 
 def _cloud(made: Any, ax: Any, evidence: Evidence, metric: str, layout: list[axes.Axis]) -> list[str]:
@@ -237,9 +240,9 @@ def _cloud(made: Any, ax: Any, evidence: Evidence, metric: str, layout: list[axe
         plane._axinfo["grid"].update(color=style.FAINT, linewidth=0.5)
     ax.tick_params(labelsize=style.SMALL - 1, pad=-1)
     ax.view_init(elev=21, azim=-58)
-    ax.set_box_aspect((1, 1, 0.92), zoom=1.1)
-    style.title(ax, METRIC_NAMES[metric].capitalize())
-    _bar(made, [ax], evidence, metric, norm, capped, shrink=0.62, aspect=20, pad=0.06)
+    ax.set_box_aspect((1, 1, 0.92), zoom=1.13)
+    style.title(ax, _with_unit(metric).capitalize())
+    _bar(made, [ax], evidence, metric, norm, capped, shrink=0.6, aspect=20, pad=0.11)
     return [f"Losses above {norm.vmax:.2f} share one colour."] if capped else []
 
 
@@ -248,5 +251,5 @@ def _mark_best(ax: Any, evidence: Evidence, metric: str, place: np.ndarray, row:
     floor = float(layout[2].position(layout[2].levels).min())
     ax.plot([x, x], [y, y], [floor, z], color=style.VERMILLION, linewidth=1.2, linestyle=(0, (3, 2)))
     ax.scatter([x], [y], [z], s=190, facecolors="none", edgecolors=style.VERMILLION, linewidths=1.8, depthshade=False)
-    text = ax.text(x, y, z, f"   {row[f'{metric}_mean']:.3f}", fontsize=style.TEXT, fontweight="bold", color=style.INK, zorder=20)
+    text = ax.text(x, y, z, f"   {row[f'{metric}_mean']:.3f}", fontsize=style.TEXT, fontweight="bold", color=style.INK, zorder=20, in_layout=False)
     text.set_path_effects([effects.withStroke(linewidth=2.5, foreground="white")])

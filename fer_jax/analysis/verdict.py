@@ -118,7 +118,7 @@ def _state(evidence: Evidence) -> list[str]:
     if counts.get("pending", 0) + counts.get("running", 0):
         text += " The run is not finished: everything here is provisional."
     elif done:
-        text += " A mean stands on done trials only; whoever is missing is named beside it."
+        text += " A mean stands on done trials only; what was left out is named beside it."
     return [text]
 
 
@@ -139,11 +139,12 @@ def facts(evidence: Evidence) -> list[tuple[str, str]]:
         ("Images", ", ".join(f"{n:,} {name}" for name, n in sizes if n) or "unknown"),
         ("Classes", _classes(evidence)),
         ("Trials", _trials(evidence)),
-        ("Training", _training(evidence.config)),
+        ("Training", _training(evidence)),
         ("Hardware", _hardware(record)),
         ("Time", _time(record)),
         ("Versions", ", ".join(f"{name} {version}" for name, version in (record.get("versions") or {}).items()) or "unknown"),
         ("Data checksum", str(data.get("checksum", "unknown"))[:16]),
+        ("Data warnings", "; ".join(str(warning) for warning in data.get("warnings") or [])),
     ]
     return [(name, text) for name, text in found if text]
 
@@ -165,19 +166,21 @@ def _trials(evidence: Evidence) -> str:
     return f"{len(evidence.trials)} on {points} point{'s' * (points != 1)}{words}"
 
 
-def _training(config: Mapping[str, Any]) -> str:
+def _training(evidence: Evidence) -> str:
+    config = evidence.config
     if "train.epochs" not in config:
         return ""
-    return (
-        f"{config.get('model.name', 'network')}, {config.get('train.optimizer', 'optimiser unknown')}, {config['train.epochs']} epochs, "
-        f"epoch chosen by {METRIC_NAMES.get(str(config.get('train.select')), 'validation accuracy')}"
-    )
+    parts = [config.get("model.name"), config.get("train.optimizer"), f"{config['train.epochs']} epochs" * ("train.epochs" not in evidence.swept)]
+    chooser = METRIC_NAMES.get(evidence.metric, evidence.metric)
+    return ", ".join([*(str(part) for part in parts if part), f"epoch and point chosen by {chooser}"])
 
 
 def _hardware(record: Mapping[str, Any]) -> str:
-    devices = [str(device) for device in record.get("devices") or []]
-    kinds = list(dict.fromkeys(devices))
-    return ", ".join(f"{devices.count(kind)} × {kind}" if devices.count(kind) > 1 else kind for kind in kinds) or "unknown"
+    """'2 × cpu (Linux x86_64)' from devices such as 'cpu:0 cpu'."""
+    kinds = [str(device).partition(" ")[2] or str(device) for device in record.get("devices") or []]
+    text = ", ".join(f"{kinds.count(kind)} × {kind}" if kinds.count(kind) > 1 else kind for kind in dict.fromkeys(kinds))
+    machine = record.get("machine")
+    return (text or "unknown") + (f" ({machine})" if machine else "")
 
 
 def _time(record: Mapping[str, Any]) -> str:

@@ -1,12 +1,19 @@
-"""What a data set is to the rest of the program: three splits of uint8 pictures with integer labels, and where they came from."""
+"""What a data set is to the rest of the program: splits of uint8 pictures with integer labels, and where they came from."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from fer_jax.data import faces, splits
+from fer_jax.errors import DataError
+
+if TYPE_CHECKING:
+    from fer_jax.data.sources import Source
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,21 +86,125 @@ class Dataset:
         return np.bincount(self.splits()[split].labels, minlength=self.num_classes)
 
 
-def picture_digests(images: np.ndarray) -> np.ndarray:
-    """SHA-256 of every picture's pixels, as bytes of dtype 'S32'-like void, shape (n,).
-
-    Args:
-      images: uint8, shape (n, size, size, channels).
-    """
-    digests = b"".join(hashlib.sha256(np.ascontiguousarray(image)).digest() for image in images)
-    return np.frombuffer(digests, dtype="V32")
-
-
-def checksum(classes: tuple[str, ...], splits: dict[str, Split]) -> str:
+def checksum(classes: tuple[str, ...], parts: Mapping[str, Split]) -> str:
     """SHA-256 (hex) over classes, the splits' names, and each split's shape, pictures and labels in their order."""
     digest = hashlib.sha256("\0".join(classes).encode())
-    for name, split in splits.items():
+    for name, split in parts.items():
         digest.update(f"\n{name} {split.images.shape}\n".encode())
         digest.update(np.ascontiguousarray(split.labels, dtype="<i4"))
         digest.update(np.ascontiguousarray(split.images))
     return digest.hexdigest()
+
+
+def load(block: Any) -> Dataset:
+    """Loads the data set a config asks for.
+
+    Args:
+      block: `config.data`, or anything with its fields as attributes.
+
+    Raises:
+      DataError: the source is missing or broken, lacks a class or a split that was asked for, or leaves a class of a split
+        without pictures (with `data.on_error` = skip the last is only noted in the provenance, under "warnings").
+    """
+    source = _Drawn.from_block(block) if block.name == "synthetic" else _read(block)
+    classes, rows, labels = _keep_classes(source.classes, np.asarray(source.labels), tuple(block.classes))
+    chosen = splits.assign(block.split, labels, np.asarray(source.usage)[rows], classes, block.seed)
+    parts = {}
+    for name, members in chosen.items():
+        members = splits.subset(members, labels, classes, block.fraction, block.seed)
+        parts[name] = Split(_gather(source.images, rows[members]), labels[members])
+    warnings = _check_filled(parts, classes, block)
+    counts = {
+        name: dict(zip(classes, np.bincount(part.labels, minlength=len(classes)).tolist(), strict=True))
+        for name, part in parts.items()
+    }
+    provenance = {**source.provenance, "counts": counts, "warnings": warnings}
+    return Dataset(
+        name=block.name, split=block.split, classes=classes, train=parts["train"], validation=parts["validation"],
+        test=parts.get("test"), checksum=checksum(classes, parts), provenance=provenance,
+    )  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class _Drawn:
+    """Built-in faces in the form in which files come; see `sources.Source`."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    usage: np.ndarray
+    classes: tuple[str, ...]
+    provenance: dict[str, Any]
+
+    @classmethod
+    def from_block(cls, block: Any) -> _Drawn:
+        names = faces.CLASSES
+        classes = tuple(names[i] for i in _find_classes(names, tuple(block.classes)))
+        sizes = {"train": block.train_size, "validation": block.validation_size, "test": block.test_size}
+        drawn = [
+            faces.draw(name, sizes[name], seed=block.seed, size=block.image_size, channels=block.channels, classes=classes,
+                       label_noise=block.label_noise)
+            for name in splits.NAMES
+        ]  # fmt: skip
+        usage = np.repeat(np.arange(len(drawn), dtype=np.int8), list(sizes.values()))
+        provenance = {"source": "built-in faces", "kind": "synthetic", "seed": block.seed, "label_noise": block.label_noise}
+        images, labels = (np.concatenate(arrays) for arrays in zip(*drawn, strict=True))
+        return cls(images, labels, usage, classes, provenance)
+
+
+def _read(block: Any) -> Source:
+    from fer_jax.data import sources
+
+    return sources.read(
+        block.path, block.image_size, block.channels, block.on_error, fer=block.name == "fer2013"
+    )
+
+
+def _find_classes(known: tuple[str, ...], wanted: tuple[str, ...]) -> list[int]:
+    """Indices into `known`, ascending, of the classes wanted; all if none is. Other spellings of a name are understood."""
+    if not wanted:
+        return list(range(len(known)))
+    from fer_jax.data import names
+
+    found = set()
+    for name in wanted:
+        match = name if name in known else names.canonical(name)
+        if match not in known:
+            raise DataError(f"data.classes: no class {name!r}; the data set has {', '.join(known)}")
+        found.add(known.index(match))
+    if len(found) < 2:
+        raise DataError(f"data.classes = {wanted}: names one class; give two or more of {', '.join(known)}")
+    return sorted(found)
+
+
+def _keep_classes(
+    known: tuple[str, ...], labels: np.ndarray, wanted: tuple[str, ...]
+) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+    """The classes kept, the rows of their pictures (ascending) and the new labels of those rows (int32)."""
+    kept = _find_classes(known, wanted)
+    renumber = np.full(len(known), -1, np.int32)
+    renumber[kept] = np.arange(len(kept), dtype=np.int32)
+    rows = np.flatnonzero(renumber[labels] >= 0)
+    return tuple(known[i] for i in kept), rows, renumber[labels[rows]]
+
+
+def _gather(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The given pictures; without a copy where they lie side by side."""
+    if len(rows) and rows[-1] - rows[0] == len(rows) - 1:
+        return images[rows[0] : rows[-1] + 1]
+    return images[rows]
+
+
+def _check_filled(parts: Mapping[str, Split], classes: tuple[str, ...], block: Any) -> list[str]:
+    """Warnings about classes without pictures; raises DataError unless they may be skipped, and for an empty split always."""
+    warnings = []
+    for name, part in parts.items():
+        if not len(part):
+            raise DataError(f"data.path = {block.path}: the {name} split is empty under data.split = {block.split}")
+        for label in np.flatnonzero(np.bincount(part.labels, minlength=len(classes)) == 0):
+            warnings.append(f"class {classes[label]} has no pictures in the {name} split")
+    if warnings and block.on_error == "fatal":
+        raise DataError(
+            f"{warnings[0]} (data.split = {block.split}): add some, leave the class out with data.classes, "
+            "or accept it with data.on_error = skip"
+        )
+    return warnings

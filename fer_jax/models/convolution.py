@@ -37,7 +37,7 @@ def convolve(images: jax.Array, kernel: jax.Array, padding: Padding) -> jax.Arra
     Args:
       images: float (n, height, width, channels).
       kernel: float (kernel_height, kernel_width, channels, filters).
-      padding: zeros around the images, from `padding_amounts`.
+      padding: zeros around the images, from `padding_amounts`; a negative amount leaves pixels out.
 
     Returns:
       float (n, out_height, out_width, filters).
@@ -48,7 +48,9 @@ def convolve(images: jax.Array, kernel: jax.Array, padding: Padding) -> jax.Arra
 
 
 def _pad(images: jax.Array, padding: Padding) -> jax.Array:
-    return images if padding == ((0, 0), (0, 0)) else jnp.pad(images, ((0, 0), *padding, (0, 0)))
+    """Zeros around the images; a negative amount cuts instead."""
+    amounts = [(0, 0, 0), *((before, after, 0) for before, after in padding), (0, 0, 0)]
+    return images if padding == ((0, 0), (0, 0)) else jax.lax.pad(images, jnp.zeros((), images.dtype), amounts)
 
 
 def _patches(images: jax.Array, rows: int, columns: int) -> jax.Array:
@@ -80,9 +82,8 @@ def _backward(padding: Padding, saved: tuple[jax.Array, jax.Array], grad: jax.Ar
         for i in range(rows)
         for j in range(columns)
     )
-    (top, _), (left, _) = padding
-    images_grad = padded_grad[:, top : top + images.shape[1], left : left + images.shape[2]]
-    return images_grad, kernel_grad
+    undo = tuple((-before, -after) for before, after in padding)
+    return _pad(padded_grad, undo), kernel_grad
 
 
 convolve.defvjp(_forward, _backward)

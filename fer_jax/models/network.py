@@ -5,6 +5,7 @@
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -40,8 +41,9 @@ class Chain(nnx.Module):
             name, layer = self.names[position], layers[position]
             following = layers[position + 1] if position + 1 < len(layers) else None
             if isinstance(layer, Conv) and isinstance(following, Pool) and following.kind == "max" and name not in capture:
-                # Bias and ReLU are monotone: after a max-pool they give the same numbers for a quarter of the work.
-                x = layer.finish(following(layer.linear(x), call))
+                # Bias and ReLU are monotone: after a max-pool they give the same numbers for a quarter of the work. What the
+                # pool would drop at the border need not be computed.
+                x = layer.finish(following(layer.linear(x, leave_out=following.dropped(layer.output_size(x))), call))
                 position += 1
                 name = self.names[position]
             else:
@@ -66,12 +68,15 @@ class Network:
     image_shape: tuple[int, int, int]
     num_classes: int
 
-    def __post_init__(self) -> None:
-        abstract = nnx.eval_shape(lambda: self.build(nnx.Rngs(0)))
-        graphdef, params, stats = nnx.split(abstract, nnx.Param, ...)
-        object.__setattr__(self, "_graphdef", graphdef)
-        object.__setattr__(self, "_templates", (params, stats))
-        object.__setattr__(self, "layer_names", abstract.names)
+    @functools.cached_property
+    def _abstract(self) -> tuple[Any, Any, Any]:
+        """Graph definition, and params and stats without their arrays."""
+        return nnx.split(nnx.eval_shape(lambda: self.build(nnx.Rngs(0))), nnx.Param, ...)
+
+    @functools.cached_property
+    def layer_names(self) -> tuple[str, ...]:
+        """Names of the layers in order; `apply` gives their outputs."""
+        return nnx.eval_shape(lambda: self.build(nnx.Rngs(0))).names
 
     def init(self, key: jax.Array) -> tuple[Variables, Variables]:
         """Fresh (params, stats) as nested dicts of float32 arrays; `stats` holds BatchNorm's running statistics."""
@@ -109,10 +114,10 @@ class Network:
             raise KeyError(f"no layer {unknown[0]!r}; this network has {', '.join(self.layer_names)}")
         if rows is None:
             rows = jnp.arange(images.shape[0])
-        params_state, stats_state = jax.tree.map(lambda leaf: leaf, self._templates)
+        graphdef, params_state, stats_state = jax.tree.map(lambda leaf: leaf, self._abstract)
         nnx.replace_by_pure_dict(params_state, params)
         nnx.replace_by_pure_dict(stats_state, stats)
-        chain = nnx.merge(self._graphdef, params_state, stats_state, copy=True)
+        chain = nnx.merge(graphdef, params_state, stats_state, copy=True)
         logits, activations = chain(images, Call(train, dropout, key, rows), capture)
         return logits, nnx.to_pure_dict(nnx.split(chain, nnx.Param, ...)[2]), activations
 

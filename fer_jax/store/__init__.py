@@ -2,17 +2,16 @@
 
 How a run survives a kill at any moment:
 
-1. One process writes, and holds the lock while it does. Every file and checkpoint appears by a rename, in full or not at all.
+1. One process writes, and holds the lock while it does. Every file and checkpoint appears by a rename, in full or not
+   at all.
 2. A checkpoint of a wave at epoch e is `write_curves` with the rows since the last one, then `save_state` at e. So the
    curves on disk always reach at least as far as the newest complete state.
 3. A state counts once it is complete; only then is the one before it deleted.
-4. To go on, `resume` takes the newest complete state, at epoch e, drops the rows after e and returns e; with no state, all
-   rows of the wave and 0. `restore_state` then gives the arrays, and training repeats the epochs after e bit for bit.
-5. At its end a wave writes its last curves, then `save_final`, then its rows of trials.csv, then `drop_state`. trials.csv
-   alone says what is done: a kill before it repeats rule 4, a kill after it leaves a state that the next start drops.
-
-Rule 1 covers a killed process. Tables and documents are flushed to disk before the rename, and so are the arrays of a
-checkpoint, so a power cut costs at most the newest checkpoint.
+4. To go on, `resume` takes the newest complete state, at epoch e, drops the wave's rows after e and returns e; without
+   a state it drops all its rows and returns 0. `restore_state` then gives the arrays, and training repeats the epochs
+   after e, bit for bit.
+5. At its end a wave writes its last curves, then `save_final`, then its rows of trials.csv, then `drop_state`. Only the
+   table says what is done: a kill before it leads to rule 4, a kill after it leaves a state for the next start to drop.
 """
 
 from fer_jax.store.directory import CURVE_COLUMNS, RunDirectory

@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     import orbax.checkpoint.experimental.v1 as ocp
 
 _COMPLETE = re.compile(r"(state|final)-(\d+)")
+_LEFTOVER = re.compile(r"(state|final)-\d+\.(orbax-checkpoint-tmp|deleted).*")
 
 
 class Checkpoints:
     """The checkpoints below one folder: `<folder>/<wave>/state-<epoch>` and `<folder>/<wave>/final-<n>`.
 
-    A checkpoint is written under a temporary name and renamed when it is complete, and renamed again before it is deleted,
-    so a folder with one of the two names above is always whole. Where there are several, the highest number counts.
+    A checkpoint is written under a temporary name and renamed when it is complete, and renamed again before it is
+    deleted, so a folder with one of the two names above is always whole. Of several, the highest number counts.
     """
 
     def __init__(self, folder: Path):
@@ -50,10 +51,12 @@ class Checkpoints:
         path = self._folder / wave / f"{kind}-{number:06d}"
         with explain_write(path):
             path.parent.mkdir(parents=True, exist_ok=True)
+            if path.exists():
+                self._delete(path)
         host = _to_host(tree)
         try:
             with _context():
-                self._pending = path, _orbax().save_async(path, host, overwrite=True)
+                self._pending = path, _orbax().save_async(path, host)
         except Exception as error:
             raise write_error(path, error) from error
 
@@ -89,34 +92,36 @@ class Checkpoints:
         wanted = jax.tree.map(lambda leaf: np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape), abstract)
         try:
             with _context():
+                # Orbax would cast to other dtypes in silence.
+                stored, expected = _layout(_orbax().metadata(path).metadata), _layout(wanted)
+                for name in sorted(stored.keys() | expected.keys()):
+                    found, asked = stored.get(name, "missing"), expected.get(name, "an array of this program")
+                    if found != asked:
+                        raise RunError(f"{path}: {name} is {found}, not {asked}; remove it to start the wave anew")
                 loaded = _orbax().load(path, wanted)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RunError(f"cannot read {path}: it is damaged or another program wrote it; remove it to train the wave anew") from error
+            raise RunError(f"cannot read {path}: it is damaged; remove it to start the wave anew") from error
 
-        def place(key: Any, leaf: Any, value: np.ndarray) -> Any:
-            if value.shape != tuple(leaf.shape) or value.dtype != leaf.dtype:
-                raise RunError(
-                    f"{path} does not fit this program: {jax.tree_util.keystr(key)} is {value.dtype}{list(value.shape)}, "
-                    f"expected {leaf.dtype}{list(leaf.shape)}; remove it to train the wave anew"
-                )
+        def place(leaf: Any, value: np.ndarray) -> Any:
             sharding = getattr(leaf, "sharding", None)
             return value if sharding is None else jax.device_put(value, sharding)
 
-        return jax.tree_util.tree_map_with_path(place, abstract, loaded)
+        return jax.tree.map(place, abstract, loaded)
 
     def load_trial(self, wave: str, slot: int, abstract: Any = None) -> Any:
         """Trial `slot` of the wave's final weights: numpy arrays without the trial axis, no other trial's bytes read.
 
-        With `abstract`, any pytree of which only structure and names count, its leaves are read and no others; without it
-        everything comes back as it was saved, but for tuples that become lists. Raises RunError if there are no final
-        weights, no such slot or no such leaf.
+        With `abstract`, any pytree of which only structure and names count, its leaves are read and no others; without
+        it everything comes back as it was saved, but for tuples that become lists. Raises RunError if there are no
+        final weights, no such slot or no such leaf.
         """
         path = self._newest(wave, "final")
         import jax
         import tensorstore as ts
 
         def open_leaf(key: Any, _: Any) -> Any:
-            kvstore = {"driver": "ocdbt", "base": f"file://{base}/", "path": f"{_leaf_name(key)}/"}
+            files = {"driver": "file", "path": f"{base}/"}
+            kvstore = {"driver": "ocdbt", "base": files, "path": f"{_leaf_name(key)}/"}
             return ts.open({"driver": "zarr3", "kvstore": kvstore}, open=True, read=True)
 
         try:
@@ -131,7 +136,7 @@ class Checkpoints:
             reads = jax.tree.map(lambda array: array[slot].read() if array.rank else array.read(), arrays)
             return jax.tree.map(lambda read: np.asarray(read.result()), reads)
         except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
-            raise RunError(f"cannot read {path}: it is damaged or another program wrote it") from error
+            raise RunError(f"cannot read {path}: damaged, or of other arrays") from error
 
     def drop(self, wave: str, kind: str) -> None:
         """Delete the wave's checkpoints of this kind; nothing happens where there are none."""
@@ -140,10 +145,10 @@ class Checkpoints:
             self._delete(path)
 
     def clean(self) -> None:
-        """Delete what killed writers left: unfinished and half-deleted checkpoints, and older ones beside newer ones."""
+        """Delete what killed writers left: unfinished and half-deleted checkpoints, and old ones beside newer ones."""
         for folder in self._folder.glob("*/"):
             for path in folder.iterdir():
-                if not _COMPLETE.fullmatch(path.name):
+                if _LEFTOVER.fullmatch(path.name):
                     shutil.rmtree(path, ignore_errors=True)
             for kind in ("state", "final"):
                 for older in self._complete(folder.name, kind)[:-1]:
@@ -168,6 +173,15 @@ class Checkpoints:
             shutil.rmtree(doomed, ignore_errors=True)
             path.rename(doomed)
         shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _layout(tree: Any) -> dict[str, str]:
+    """Leaf name -> dtype and shape, such as 'float32[8, 3]'."""
+    import jax
+
+    return {
+        _leaf_name(key): f"{leaf.dtype}{list(leaf.shape)}" for key, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }
 
 
 def _leaf_name(key: Any) -> str:

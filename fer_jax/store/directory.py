@@ -37,7 +37,7 @@ class RunDirectory:
     def lock(self) -> Iterator[None]:
         """Be the only writer inside the `with` block; leftovers of killed writers are removed on entry.
 
-        A checkpoint still being written is waited for on exit. Raises RunError naming the process and host of the holder.
+        A checkpoint still being written is waited for on exit. Raises RunError naming the holder's pid and host.
         """
         with locked(self.path / ".lock"):
             self._clean()
@@ -95,8 +95,12 @@ class RunDirectory:
         return self._read_table("summary.csv")
 
     def write_text(self, name: str, text: str) -> None:
-        """Write any other text file of the run, such as report.html."""
+        """Write any other text file of the run, such as 'report.html'."""
         write_bytes(self.path / name, text.encode())
+
+    def write_bytes(self, name: str, content: bytes) -> None:
+        """Write any other file of the run, such as 'figures/curves.png'."""
+        write_bytes(self.path / name, content)
 
     def open_log(self) -> TextIO:
         """log.txt, opened to append lines; each line is handed to the system when it ends."""
@@ -148,8 +152,8 @@ class RunDirectory:
     def save_state(self, wave: str, epoch: int, tree: Any) -> None:
         """Begin to save the full state after `epoch` (>= 1); returns once it is copied to the host.
 
-        The buffers of `tree` may be donated or changed at once. The older state is deleted when this one is complete. Raises
-        RunError if it, or the state begun before it, cannot be written.
+        The buffers of `tree` may be donated or changed at once. The older state is deleted when this one is complete.
+        Raises RunError if it, or the state begun before it, cannot be written.
         """
         self._checkpoints.save(wave, "state", epoch, tree)
 
@@ -162,7 +166,7 @@ class RunDirectory:
         return self._checkpoints.latest(wave, "state")
 
     def resume(self, wave: str) -> int:
-        """Make the wave's files agree and return the epoch to go on after: rule 4 of `fer_jax.store`; 0 = from the start."""
+        """Make the wave's files agree; returns the epoch to go on after, 0 = from the start (rule 4 of the store)."""
         self.wait()
         epoch = self.latest_state(wave) or 0
         self.drop_curves(wave, epoch + 1)
@@ -171,7 +175,7 @@ class RunDirectory:
     def restore_state(self, wave: str, abstract: Any) -> Any:
         """The newest complete state, in the structure, shapes and dtypes of `abstract`.
 
-        A leaf of `abstract` with a `sharding` gives a jax.Array placed so, on any number of devices; any other a numpy array.
+        A leaf of `abstract` with a `sharding` gives a jax.Array placed so, on any number of devices; others are numpy.
         Raises RunError if there is no state or it does not fit.
         """
         self.wait()
@@ -182,7 +186,7 @@ class RunDirectory:
         self._checkpoints.drop(wave, "state")
 
     def save_final(self, wave: str, tree: Any) -> None:
-        """Save the weights the wave leaves, complete on return; those of an earlier end of the same wave are replaced."""
+        """Save the weights the wave leaves, complete on return; those of an earlier end of the wave are replaced."""
         self._checkpoints.save(wave, "final", (self._checkpoints.latest(wave, "final") or 0) + 1, tree)
         self.wait()
 
@@ -199,7 +203,7 @@ class RunDirectory:
         try:
             return json.loads((self.path / name).read_text(encoding="utf-8"))
         except ValueError as error:
-            raise RunError(f"{self.path / name} is damaged ({error}); restore it or start a new --workdir") from None
+            raise _damaged(self.path / name, error, "restore it or start a new --workdir") from None
         except OSError as error:
             raise _read_error(self.path / name, error) from None
 
@@ -218,7 +222,7 @@ class RunDirectory:
         except OSError as error:
             raise _read_error(path, error) from None
         except ValueError as error:
-            raise RunError(f"{path} is damaged ({str(error).splitlines()[0]}); restore it or start a new --workdir") from None
+            raise _damaged(path, error, "restore it or start a new --workdir") from None
         return frame.fillna({column: "" for column in _TEXT_COLUMNS if column in frame})
 
 
@@ -228,7 +232,11 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:
-        raise RunError(f"{path} is damaged ({str(error).splitlines()[0]}); delete it to lose those epochs' curves") from None
+        raise _damaged(path, error, "delete it, and with it those epochs' curves") from None
+
+
+def _damaged(path: Path, error: Exception, advice: str) -> RunError:
+    return RunError(f"{path} is damaged ({str(error).splitlines()[0]}); {advice}")
 
 
 def _read_error(path: Path, error: OSError) -> RunError:

@@ -35,7 +35,8 @@ def write_error(path: Path, error: BaseException) -> RunError:
     if quoted := re.search(r"os_error_code='(\d+)'", str(error)):
         code = int(quoted[1])
     reason = os.strerror(code) if code else (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return RunError(f"cannot write {path}: {reason}; {_ADVICE.get(code or 0, 'mend that and start the same command again')}")
+    advice = _ADVICE.get(code or 0, "mend that and start the same command again")
+    return RunError(f"cannot write {path}: {reason}; {advice}")
 
 
 @contextlib.contextmanager
@@ -50,8 +51,8 @@ def explain_write(path: Path) -> Iterator[None]:
 def write_bytes(path: Path, data: bytes) -> None:
     """Replace the file at `path` by `data`, making its folder if needed.
 
-    The data go to a temporary file beside it, which is flushed to disk and renamed: at any moment, and after any kill, the
-    name holds the old or the new content in full. Raises RunError when the disk refuses.
+    The data go to a temporary file beside it, which is flushed to disk and renamed: at any moment, and after any kill,
+    the name holds the old or the new content in full. Raises RunError when the disk refuses.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
     with explain_write(path):
@@ -92,6 +93,7 @@ def locked(path: Path) -> Iterator[None]:
     with explain_write(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        _held.add(descriptor)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -99,16 +101,16 @@ def locked(path: Path) -> Iterator[None]:
             holder = _holder(descriptor)
             raise RunError(f"{path.parent} is in use by {holder}; wait for it, or choose another --workdir") from None
         except OSError as error:
-            raise RunError(f"cannot lock {path}: {error.strerror}; choose a --workdir on a disk with file locks") from error
+            raise RunError(f"cannot lock {path}: {error.strerror}; choose a --workdir on another disk") from error
         record = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
         with explain_write(path):
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, json.dumps(record).encode(), 0)
-        _held.add(descriptor)
         yield
     finally:
-        _held.discard(descriptor)
-        os.close(descriptor)
+        if descriptor in _held:
+            _held.discard(descriptor)
+            os.close(descriptor)
 
 
 def _holder(descriptor: int) -> str:

@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from fer_jax.models import Network, normalize
+from fer_jax.config import FIELDS
+from fer_jax.models import Network
 from fer_jax.train import trial
 from fer_jax.train.trial import Recipe, TrialState
 
@@ -61,7 +61,9 @@ class WaveProgram:
     @functools.cached_property
     def init(self) -> Callable[[Any], TrialState]:
         """hyper -> the wave's initial state."""
-        return self._over_trials(functools.partial(trial.init, self.network, self.recipe), shared=0)
+        mapped = self._over_trials(functools.partial(trial.init, self.network, self.recipe), shared=0)
+        # Without it the first epoch would meet another sharding than the second, and compile twice.
+        return jax.jit(mapped, out_shardings=self.per_trial)
 
     @functools.cached_property
     def epoch(self) -> Callable[..., tuple[TrialState, dict[str, jax.Array]]]:
@@ -70,8 +72,12 @@ class WaveProgram:
         def one(state_and_hyper: tuple, train: Any, validation: Any) -> tuple[TrialState, dict[str, jax.Array]]:
             return trial.epoch(self.network, self.recipe, *state_and_hyper, train, validation)
 
-        mapped = self._over_trials(one, shared=2, jit=False)
-        return jax.jit(lambda state, hyper, train, validation: mapped((state, hyper), train, validation), donate_argnums=0)
+        mapped = self._over_trials(one, shared=2)
+        return jax.jit(
+            lambda state, hyper, train, validation: mapped((state, hyper), train, validation),
+            donate_argnums=0,
+            out_shardings=self.per_trial,
+        )
 
     @functools.cached_property
     def evaluate(self) -> Callable[..., tuple[jax.Array, jax.Array]]:
@@ -84,15 +90,14 @@ class WaveProgram:
             )
 
         mapped = self._over_trials(one, shared=1)
-        return lambda variables, hyper, batches: mapped((variables, hyper), batches)
+        return jax.jit(lambda variables, hyper, batches: mapped((variables, hyper), batches))
 
     def place_hyper(self, values: Mapping[str, Sequence[float]]) -> dict[str, jax.Array]:
         """Traced values as device arrays of shape (trial,): integers stay integers (seed as uint32), the rest is float32."""
-        arrays = {}
-        for name, column in values.items():
-            kind = np.uint32 if name == "train.seed" else np.int32 if all(isinstance(v, int) for v in column) else np.float32
-            arrays[name] = jax.device_put(np.asarray(column, kind), self.per_trial)
-        return arrays
+        kinds = {name: np.int32 if FIELDS[name].type is int else np.float32 for name in values} | {"train.seed": np.uint32}
+        return {
+            name: jax.device_put(np.asarray(column, kinds[name]), self.per_trial) for name, column in values.items()
+        }
 
     def place_train(self, images: np.ndarray, labels: np.ndarray) -> dict[str, jax.Array]:
         """Training split on every device: uint8 (n, h, w, c) and int32 (n,)."""
@@ -102,7 +107,7 @@ class WaveProgram:
         """A split on every device, cut into padded batches for `evaluate`."""
         return jax.device_put(padded_batches(images, labels, EVALUATION_BATCH), self.shared)
 
-    def _over_trials(self, function: Callable, *, shared: int, jit: bool = True) -> Callable:
+    def _over_trials(self, function: Callable, *, shared: int) -> Callable:
         """Applies function(trial's values, *shared values) to every trial of the first argument's leading axis."""
 
         def local(values: Any, *rest: Any) -> Any:
@@ -110,14 +115,13 @@ class WaveProgram:
                 return jax.vmap(lambda one: function(one, *rest))(values)
             return jax.lax.map(lambda one: function(one, *rest), values)
 
-        mapped = jax.shard_map(
+        return jax.shard_map(
             local,
             mesh=self.mesh,
             in_specs=(PartitionSpec("trial"), *[PartitionSpec()] * shared),
             out_specs=PartitionSpec("trial"),
             check_vma=False,  # convolve's custom gradient carries no device types
         )
-        return jax.jit(mapped) if jit else mapped
 
 
 def padded_batches(images: np.ndarray, labels: np.ndarray, batch: int) -> dict[str, np.ndarray]:

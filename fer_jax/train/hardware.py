@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -42,6 +43,13 @@ def prepare_host_devices() -> None:
             jax.config.update("jax_num_cpu_devices", min(cores, MOST_HOST_DEVICES))
         except RuntimeError:
             return
+
+
+def use_compilation_cache(folder: Path) -> None:
+    """Keeps compiled programs on disk, so that the second start of a sweep compiles nothing; a cache the user has set stands."""
+    if jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
 def detect(measure_rate: bool = True) -> Hardware:

@@ -86,7 +86,7 @@ def init(network: Network, recipe: Recipe, hyper: Hyper) -> TrialState:
         stats=stats,
         opt=optim.build(recipe.optimizer, hyper).init(params),
         best={"params": jax.tree.map(jnp.copy, params), "stats": jax.tree.map(jnp.copy, stats)},
-        best_score=jnp.full((), -jnp.inf),
+        best_score=jnp.full((), -jnp.inf, jnp.float32),
         best_epoch=zero,
         epoch=zero,
         diverged_epoch=zero,
@@ -109,8 +109,9 @@ def epoch(
       validation: batches as for `evaluate`.
 
     Returns:
-      The new state and the scalars train_loss, train_accuracy (running means over the epoch's steps, with dropout, as Keras
-      reports them), val_loss, val_accuracy (after the epoch, in inference mode); NaN where the trial was not active.
+      The new state and a record of scalars: train_loss, train_accuracy (running means over the epoch's steps, with dropout,
+      as Keras reports them), val_loss, val_accuracy (after the epoch, in inference mode), all NaN where the trial was not
+      trained or diverged; `ran`, whether it was; `active`, whether it has epochs left.
     """
 
     def run(state: TrialState) -> tuple[TrialState, dict[str, jax.Array]]:
@@ -130,11 +131,13 @@ def epoch(
             epoch=number,
             diverged_epoch=jnp.where(finite, state.diverged_epoch, number),
         )
-        return new, {**train_metrics, "val_loss": val_loss, "val_accuracy": val_accuracy}
+        metrics = {**train_metrics, "val_loss": val_loss, "val_accuracy": val_accuracy}
+        metrics = {name: jnp.where(finite, value, jnp.nan) for name, value in metrics.items()}
+        return new, {**metrics, "ran": jnp.bool_(True), "active": is_active(new, hyper)}
 
     def skip(state: TrialState) -> tuple[TrialState, dict[str, jax.Array]]:
-        nan = jnp.full((), jnp.nan)
-        return state, dict.fromkeys(("train_loss", "train_accuracy", "val_loss", "val_accuracy"), nan)
+        nothing = dict.fromkeys(("train_loss", "train_accuracy", "val_loss", "val_accuracy"), jnp.full((), jnp.nan))
+        return state, {**nothing, "ran": jnp.bool_(False), "active": jnp.bool_(False)}
 
     return jax.lax.cond(is_active(state, hyper), run, skip, state)
 

@@ -45,8 +45,9 @@ def record(swept: Sequence[str], epochs: int = 12, split: str = "official", **co
     return {
         "config": {**BASE, "train.epochs": epochs, "data.split": split, **{k.replace("__", "."): v for k, v in config.items()}},
         "command": "python -m fer_jax.sweep --config=configs/grid3d.py",
-        "versions": {"fer_jax": "0.1.0", "python": "3.11.7", "jax": "0.10.2", "flax": "0.12.8", "numpy": "2.4.6"},
-        "devices": ["cpu", "cpu"],
+        "versions": {"python": "3.11.7", "fer_jax": "0.1.0", "jax": "0.10.2", "flax": "0.12.8", "numpy": "2.4.6"},
+        "devices": ["cpu:0 cpu", "cpu:1 cpu"],
+        "machine": "Linux x86_64",
         "data": {
             "checksum": "9f2c4be1a07d5c33" * 4,
             "classes": list(CLASSES),

@@ -1,6 +1,7 @@
 """Expansion of a config into trials, against a slow independent reading of the rules."""
 
 import dataclasses
+import hashlib
 import itertools
 import math
 import pickle
@@ -53,7 +54,9 @@ def lists_of(names, min_size=1):
 def sweeps(draw):
     names = draw(st.permutations(list(LISTS)))
     length = draw(st.integers(1, 3))
-    zipped = {name: draw(st.lists(LISTS[name], min_size=length, max_size=length)) for name in names[: draw(st.integers(0, 2))]}
+    zipped = {
+        name: draw(st.lists(LISTS[name], min_size=length, max_size=length)) for name in names[: draw(st.integers(0, 2))]
+    }
     points = st.dictionaries(st.sampled_from(list(LISTS)), st.none(), max_size=3)
     return {
         "grid": draw(lists_of(names[2:5])),
@@ -80,7 +83,7 @@ def reference_points(sweep, base):
     return {tuple((name, {**base, **setting}[name]) for name in LISTS) for setting in settings_}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(sweeps())
 def test_trials_are_the_union_without_duplicates_times_repeats(sweep):
     config = build(**sweep)
@@ -95,7 +98,7 @@ def test_trials_are_the_union_without_duplicates_times_repeats(sweep):
     assert all(tuple(trial.point) == space.swept(config) for trial in trials)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     grid=lists_of(["train.l2", "train.learning_rate", "train.batch_size"]),
     rows=st.lists(st.tuples(LISTS["model.dropout"], LISTS["model.dense"]), min_size=1, max_size=4, unique=True),
@@ -107,7 +110,7 @@ def test_grid_by_zip_has_the_size_of_a_product(grid, rows):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(sweeps(), st.randoms(use_true_random=False))
 def test_more_values_and_repeats_renumber_nothing(sweep, random):
     before = {trial.id("data") for trial in space.expand(build(**sweep))}
@@ -125,12 +128,16 @@ def neutral_field(monkeypatch):
 
 
 def test_ids_are_fixed_for_good():
-    """Literal ids: a change here means that every stored run would be taken for another one."""
-    trial, second = space.expand(build(repeats=2))
-    assert trial.id("0" * 64) == "52d9e2e8a2"
-    assert second.id("0" * 64) == "a1d1ddd5f7"
+    """The text that is hashed, letter by letter: after a change of it every stored run would seem to be another one."""
+
+    def digest(text):
+        return hashlib.sha256(text).hexdigest()[:10]
+
+    first, second = space.expand(build(repeats=2))
+    assert first.id("abc") == digest(b'{"data":"abc","seed":0,"values":{}}')
+    assert second.id("abc") == digest(b'{"data":"abc","seed":1,"values":{}}')
     (other,) = space.expand(build(train__l2=0.5, model__dense=(32,)))
-    assert other.id("0" * 64) == "d1d1d1d1d1"
+    assert other.id("abc") == digest(b'{"data":"abc","seed":0,"values":{"model.dense":[32],"train.l2":0.5}}')
 
 
 def test_ids_survive_a_new_field_with_a_neutral_default(request):
@@ -175,7 +182,9 @@ def test_grid_is_nested_in_the_order_of_the_fields():
     points = [tuple(trial.point.values()) for trial in space.expand(build(grid=grid))]
     assert points == [(8, 0.0), (8, 1.0), (16, 0.0), (16, 1.0)]
     zipped = {"train.optimizer": ("adam", "sgd"), "train.epochs": (1, 2)}
-    points = [tuple(trial.point.values()) for trial in space.expand(build(grid={"train.l2": (0.0, 1.0)}, zipped=zipped))]
+    points = [
+        tuple(trial.point.values()) for trial in space.expand(build(grid={"train.l2": (0.0, 1.0)}, zipped=zipped))
+    ]
     assert points == [(1, "adam", 0.0), (1, "adam", 1.0), (2, "sgd", 0.0), (2, "sgd", 1.0)]
 
 
@@ -193,7 +202,9 @@ def test_values_are_canonical_whatever_was_given():
 
 
 def test_shape_key_joins_trials_of_one_program():
-    trials = space.expand(build(grid={"train.l2": (0.0, 1.0), "train.epochs": (1, 2), "train.batch_size": (8, 16)}, repeats=2))
+    trials = space.expand(
+        build(grid={"train.l2": (0.0, 1.0), "train.epochs": (1, 2), "train.batch_size": (8, 16)}, repeats=2)
+    )
     by_size = {}
     for trial in trials:
         by_size.setdefault(trial.values["train.batch_size"], set()).add(trial.shape_key())
@@ -222,7 +233,7 @@ def test_a_point_that_does_not_fit_is_named():
     text = refusal(build(grid={"model.pairs": (1, 3)}))
     assert text.startswith("model.kernels = (32, 64, 64)") and text.endswith("(at the sweep's point model.pairs = 1)")
     text = refusal(build(zipped={"data.image_size": (48, 16), "train.batch_size": (8, 16)}))
-    assert "pool_2" in text and "data.image_size = 16, train.batch_size = 16" in text
+    assert "conv_2" in text and "data.image_size = 16, train.batch_size = 16" in text
     fitting = build(zipped={"model.pairs": (1, 2), "model.kernels": ((8,), (8, 16))})
     assert [trial.values["model.kernels"] for trial in space.expand(fitting)] == [(8,), (8, 16)]
 

@@ -1,0 +1,37 @@
+"""Train hundreds of small facial-expression networks at once, on one accelerator, and know what the numbers mean.
+
+    import fer_jax
+    run = fer_jax.run_sweep(config, workdir)
+    run = fer_jax.load_run("runs/grid3d")
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ml_collections import ConfigDict
+
+    from fer_jax.run import Run
+
+__all__ = ["load_run", "run_sweep"]
+
+
+def run_sweep(config: ConfigDict, workdir: str | Path, **options: Any) -> Run:
+    """Trains what `config` asks for and `workdir` does not hold yet; see `fer_jax.launch.local.run_sweep` for the options.
+
+    Returns:
+      The run, as `load_run` gives it.
+    """
+    from fer_jax.launch import local
+
+    return load_run(local.run_sweep(config, workdir, **options))
+
+
+def load_run(path: str | Path) -> Run:
+    """Opens a run directory, finished or not; see `fer_jax.run.load_run`."""
+    from fer_jax import run
+
+    return run.load_run(path)

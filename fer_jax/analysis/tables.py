@@ -1,0 +1,199 @@
+"""Tables as HTML: text in, escaped, with the few attributes that sorting and filtering in the page need."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+from html import escape
+
+import pandas as pd
+
+from fer_jax.analysis import axes, statistics, verdict
+from fer_jax.analysis.evidence import Evidence
+
+_METRICS = ("val_accuracy", "val_loss", "train_accuracy", "train_loss", "test_accuracy", "test_loss")
+_HEADINGS = {
+    "val_accuracy": "val. accuracy",
+    "val_loss": "val. loss",
+    "train_accuracy": "train accuracy",
+    "train_loss": "train loss",
+    "test_accuracy": "test accuracy",
+    "test_loss": "test loss",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """One column: heading, what it means in a tooltip, the texts of its cells, and a style (num, text, id or status)."""
+
+    heading: str
+    cells: Sequence[str]
+    hint: str = ""
+    style: str = "num"
+
+
+def html(columns: Sequence[Column], name: str, caption: str, sortable: bool = True, filterable: bool = False, first: int = 0) -> str:
+    """A table as HTML.
+
+    Args:
+      name: id of the element.
+      filterable: whether a text box above it hides the rows that do not match.
+      first: number of leading rows to set off as the best.
+    """
+    heads = "".join(_head(column, sortable) for column in columns)
+    rows = []
+    for place, cells in enumerate(zip(*(column.cells for column in columns), strict=True)):
+        inside = "".join(f'<td class="{c.style}">{_cell(c.style, text)}</td>' for c, text in zip(columns, cells, strict=True))
+        rows.append(f'<tr class="best">{inside}</tr>' if place < first else f"<tr>{inside}</tr>")
+    box = ""
+    if filterable:
+        box = (
+            '<div class="tools"><input type="search" placeholder="Filter rows: words that must all occur" '
+            f'aria-label="Filter {escape(caption)}" data-for="{name}"><span class="count" aria-live="polite">{len(rows)} rows</span></div>'
+        )
+    return (
+        f'{box}<div class="scroll{" tall" if filterable else ""}" tabindex="0">'
+        f'<table id="{name}"{" data-sortable" if sortable else ""}><caption>{escape(caption)}</caption>'
+        f"<thead><tr>{heads}</tr></thead><tbody>\n" + "\n".join(rows) + "\n</tbody></table></div>"
+    )
+
+
+def _head(column: Column, sortable: bool) -> str:
+    hint = f' title="{escape(column.hint)}"' if column.hint else ""
+    text = f'<button type="button">{escape(column.heading)}</button>' if sortable else escape(column.heading)
+    return f'<th scope="col" class="{column.style}"{hint}>{text}</th>'
+
+
+def _cell(style: str, text: str) -> str:
+    return f'<span class="pill {escape(text)}">{escape(text)}</span>' if style == "status" and text else escape(text)
+
+
+def number(value: object, decimals: int = 4) -> str:
+    """A figure for a table: fixed decimals, a dash for none, exponents for what exploded."""
+    if value is None or pd.isna(value):
+        return "–"
+    x = float(value)  # type: ignore[arg-type]
+    if not math.isfinite(x):
+        return "∞" if x > 0 else "−∞"
+    return f"{x:.{decimals}f}" if abs(x) < 1000 else axes.value_text(float(f"{x:.3g}"))
+
+
+def whole(value: object) -> str:
+    return "–" if value is None or pd.isna(value) else str(int(value))  # type: ignore[call-overload]
+
+
+def _fields(evidence: Evidence, rows: pd.DataFrame) -> list[Column]:
+    names = axes.short_names(evidence.swept)
+    return [
+        Column(names[f], [evidence.axes[f].text(v) for v in rows[f]], f, "num" if evidence.axes[f].numeric else "text")
+        for f in evidence.swept
+    ]
+
+
+def _known(evidence: Evidence, rows: pd.DataFrame, suffix: str = "") -> list[str]:
+    """Metrics to show: all that any row has, the test split last."""
+    return [m for m in _METRICS if f"{m}{suffix}" in rows and rows[f"{m}{suffix}"].notna().any()]
+
+
+def best_points(evidence: Evidence, most: int = 10) -> str:
+    """The best points with what they stand on, by rank."""
+    rows = evidence.ranked.head(most)
+    return html(_point_columns(evidence, rows, brief=True), "best", f"The best {len(rows)} points", sortable=False, first=1)
+
+
+def all_points(evidence: Evidence) -> str:
+    """Every point, those without a result last."""
+    rows = evidence.points.sort_values("rank", na_position="last", kind="stable")
+    caption = f"All {len(rows)} points"
+    return html(_point_columns(evidence, rows), "points", caption, filterable=True, first=int(rows["rank"].eq(1).any()))
+
+
+def _point_columns(evidence: Evidence, rows: pd.DataFrame, brief: bool = False) -> list[Column]:
+    columns = [Column("rank", [whole(v) for v in rows["rank"]], f"by mean {evidence.metric}"), *_fields(evidence, rows)]
+    columns.append(Column("n", [whole(v) for v in rows["n"]], "done trials, which the means stand on"))
+    if rows["left_out"].ne("").any():
+        columns.append(Column("left out", list(rows["left_out"]), "trials that are in no mean", "text"))
+    spread = bool((rows["n"] > 1).any())
+    for metric in _known(evidence, rows, "_mean"):
+        if brief and metric == "train_loss":
+            continue
+        columns.append(Column(_HEADINGS[metric], [number(v) for v in rows[f"{metric}_mean"]], f"mean {metric} at the epoch validation chose"))
+        if not spread:
+            continue
+        columns.append(Column("± sd", [_sd(v) for v in rows[f"{metric}_sd"]], f"sample standard deviation of {metric}"))
+        if metric == evidence.metric:
+            columns += _range(rows, metric)
+    share = evidence.majority_share
+    if share is not None and "val_accuracy_mean" in rows:
+        gain = [number(v - share, 3) for v in rows["val_accuracy_mean"]]
+        columns.append(Column("over majority", [g if g.startswith("-") or g == "–" else f"+{g}" for g in gain], "val. accuracy minus majority share"))
+    return columns
+
+
+def _sd(value: float) -> str:
+    return number(value) if math.isfinite(value) else "–"
+
+
+def _range(rows: pd.DataFrame, metric: str) -> list[Column]:
+    """Interval and range over the repeats, for the metric that chooses."""
+    bounds = [statistics.interval(m, s, int(n)) for m, s, n in zip(rows[f"{metric}_mean"], rows[f"{metric}_sem"], rows["n"], strict=True)]
+    ends = list(zip(rows[f"{metric}_min"], rows[f"{metric}_max"], rows["n"], strict=True))
+    return [
+        Column("95 % interval", ["–" if math.isnan(a) else f"{a:.3f} to {b:.3f}" for a, b in bounds], "Student's interval of the mean"),
+        Column("min to max", [f"{a:.3f} to {b:.3f}" if n > 1 else "–" for a, b, n in ends], "smallest and largest over the repeats"),
+    ]
+
+
+def trials(evidence: Evidence) -> str:
+    """Every trial, in plan order: at the epoch that validation chose, and at the last one."""
+    rows = evidence.trials
+    columns = [Column("id", list(rows["id"].astype(str)), "identifies the trial: run.trial(id)", "id"), Column("status", list(rows["status"]), "", "status")]
+    columns += _fields(evidence, rows)
+    for name, heading in (("seed", "seed"), ("epochs", "epochs"), ("best_epoch", "best epoch")):
+        if name in rows:
+            columns.append(Column(heading, [whole(v) for v in rows[name]]))
+    columns += [Column(_HEADINGS[m], [number(v) for v in rows[m]], f"{m} at the epoch validation chose") for m in _known(evidence, rows)]
+    for metric in ("val_accuracy", "val_loss", "test_accuracy"):
+        last = f"last_{metric}"
+        if last in rows and rows[last].notna().any():
+            columns.append(Column(f"last {_HEADINGS[metric]}", [number(v) for v in rows[last]], f"{metric} at the last epoch"))
+    return html(columns, "trials", f"All {len(rows)} trials", filterable=True)
+
+
+def casualties(evidence: Evidence) -> str:
+    """The trials that diverged, failed or were pruned, each with when and why; empty if there are none."""
+    rows = evidence.trials[evidence.trials["status"].isin(("diverged", "failed", "pruned"))]
+    if not len(rows):
+        return ""
+    empty = pd.Series([None] * len(rows), index=rows.index)
+    columns = [Column("id", list(rows["id"].astype(str)), "", "id"), Column("status", list(rows["status"]), "", "status"), *_fields(evidence, rows)]
+    columns.append(Column("seed", [whole(v) for v in rows.get("seed", empty)]))
+    columns.append(Column("diverged at epoch", [whole(v) for v in rows.get("diverged_epoch", empty)]))
+    if rows.get("error", empty).fillna("").ne("").any():
+        columns.append(Column("error", ["" if pd.isna(v) else str(v) for v in rows["error"]], "", "text"))
+    return html(columns, "casualties", f"Trials in no mean: {statistics.count_words(rows['status'].to_numpy())}")
+
+
+def settings(evidence: Evidence, defaults: dict[str, object], comments: dict[str, str]) -> str:
+    """The config: every field with its value, what it means, and whether it is swept or differs from its default."""
+    config = {name: value for name, value in evidence.config.items() if name != "sweep"}
+    notes = {name: "swept" if name in evidence.swept else _differs(value, defaults.get(name, value)) for name, value in config.items()}
+    order = sorted(config, key=lambda name: {"swept": 0, "set": 1}.get(notes[name], 2))
+    values = [", ".join(evidence.axes[n].texts) if notes[n] == "swept" else axes.value_text(config[n]) for n in order]
+    columns = [
+        Column("field", order, "", "id"),
+        Column("value", values, "", "text"),
+        Column("", [notes[n] for n in order], "swept, or set to other than its default", "text"),
+        Column("meaning", [comments.get(n, "") for n in order], "", "text"),
+    ]
+    return html(columns, "settings", "The config: swept fields first, then those that differ from their defaults", filterable=True)
+
+
+def _differs(value: object, default: object) -> str:
+    return "" if statistics.hashable(value) == statistics.hashable(default) else "set"
+
+
+def facts(evidence: Evidence) -> str:
+    """What the result stands on, as a definition list."""
+    return "<dl>" + "".join(f"<div><dt>{escape(n)}</dt><dd>{escape(t)}</dd></div>" for n, t in verdict.facts(evidence)) + "</dl>"

@@ -1,0 +1,8 @@
+"""Pictures and their labels: built-in faces, readers of FER-2013 and of class-per-folder trees, splits.
+
+Light to import (NumPy only); what reading files needs is imported when a file is read.
+"""
+
+from fer_jax.data.dataset import Dataset, Split, load
+
+__all__ = ["Dataset", "Split", "load"]

@@ -1,0 +1,166 @@
+"""The user's cache of prepared data sets: where it lies, and how it is written so that it is whole or not there.
+
+    <root>/data/<name>-<hash of the absolute path>/       one source
+        lock                                              held while something is written
+        <hash of names, sizes and times>/                 one state of that source; older ones are deleted
+            records/                                      the TFDS data set
+            48x48x1/                                      arrays of one size
+        tmp-*                                             being written, or left behind by a kill: deleted by the next writer
+
+The root is $FER_JAX_CACHE, else $XDG_CACHE_HOME/fer_jax, else ~/.cache/fer_jax. A folder appears under its name by one rename,
+after all in it is written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import json
+import re
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from fer_jax.data import progress
+from fer_jax.data.names import shown
+from fer_jax.errors import DataError
+
+FORMAT = 1  # of everything below a source's folder; another number, another place
+
+_TEMPORARY = "tmp-"
+
+
+def root() -> Path:
+    """The cache folder; it need not exist."""
+    if chosen := os.environ.get("FER_JAX_CACHE"):
+        return Path(chosen).expanduser().absolute()
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    # The XDG specification has relative paths ignored.
+    return (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "fer_jax"
+
+
+@contextlib.contextmanager
+def explain_write(path: Path) -> Iterator[None]:
+    """Turns an OSError raised inside into one line about the cache."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise DataError(
+            f"cannot write the data cache {shown(str(path))}: {reason}; make room or set FER_JAX_CACHE to another folder"
+        ) from error
+
+
+class Damaged(Exception):
+    """Something in the cache is not what was written there; says which file and what is wrong. It is built again."""
+
+
+def write_note(path: Path, content: Any) -> None:
+    """Writes JSON values with their checksum."""
+    text = json.dumps(content, sort_keys=True)
+    path.write_text(json.dumps({"sha256": _sha256(text), "content": content}, sort_keys=True, indent=1), encoding="ascii")
+
+
+def read_note(path: Path) -> Any:
+    """Reads what `write_note` wrote. Raises Damaged."""
+    try:
+        note = json.loads(path.read_text(encoding="ascii"))
+        if note["sha256"] != _sha256(json.dumps(note["content"], sort_keys=True)):
+            raise Damaged(f"{path.name}: its checksum differs")
+        return note["content"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Damaged(f"{path.name}: {str(error).splitlines()[0]}") from error
+
+
+class Place:
+    """Where one state of one source is kept.
+
+    Args:
+      source: absolute path of the source.
+      fingerprint: of its state; see `origins.Origin.fingerprint`.
+      kind: how it is read; another way, another place.
+
+    Attributes:
+      home: folder of the source.
+      entry: folder of this state.
+    """
+
+    def __init__(self, source: str, fingerprint: str, kind: str):
+        slug = re.sub(r"[^A-Za-z0-9._-]", "_", os.path.basename(source))[:40].strip(".") or "data"
+        self.source = source
+        self.home = root() / "data" / f"{slug}-{_short(source, kind, str(FORMAT))}"
+        self.entry = self.home / _short(fingerprint)
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Lets one process at a time write; says so if it has to wait. What a killed writer left behind is cleared away."""
+        with explain_write(self.home):
+            self.home.mkdir(parents=True, exist_ok=True)
+            handle = open(self.home / "lock", "a")  # noqa: SIM115  (closed below, which also frees the lock)
+        with handle:
+            alone = self._take(handle.fileno())
+            if alone:
+                self._clear()
+            yield
+
+    def _take(self, handle: int) -> bool:
+        """Whether the lock is held; a file system without locks is no reason to stop, because renames keep entries whole."""
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress.say(f"another process is preparing {shown(self.source)}; waiting for it")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL):
+                return False
+            raise
+        return True
+
+    def _clear(self) -> None:
+        for found in self.home.iterdir():
+            # Older states of the source cannot be asked for again. Who has their arrays mapped keeps them until it ends.
+            if found.is_dir() and found != self.entry:
+                shutil.rmtree(found, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def new(self, name: str) -> Iterator[Path]:
+        """A temporary folder that becomes `entry / name` when the block ends without an error, replacing what is there.
+
+        Raises:
+          DataError: the cache cannot be written.
+        """
+        with explain_write(self.home):
+            temporary = self.home / f"{_TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}"
+            temporary.mkdir()  # with the user's own permissions, unlike tempfile.mkdtemp: a cache may be shared
+        try:
+            yield temporary
+            with explain_write(self.home):
+                self.entry.mkdir(exist_ok=True)
+                if (self.entry / name).exists():
+                    os.rename(self.entry / name, temporary / "replaced")
+                os.rename(temporary, self.entry / name)
+                shutil.rmtree(self.entry / name / "replaced", ignore_errors=True)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[IO[bytes]]:
+        """An unnamed file that is gone when the block ends or the process is killed."""
+        with explain_write(self.home):
+            file = tempfile.TemporaryFile(dir=self.home)  # noqa: SIM115  (closed below)
+        with file:
+            yield file
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _short(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]

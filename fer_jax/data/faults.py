@@ -1,0 +1,64 @@
+"""What was wrong with single items of a source: counted, named, and either fatal or left out, as `data.on_error` says."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from fer_jax.data.names import shown
+from fer_jax.errors import DataError
+
+# One kind of fault: how one and how several of it are called.
+PICTURE = ("unreadable picture", "unreadable pictures")
+LABEL = ("item of an unknown class", "items of an unknown class")
+STRAY = ("picture outside the class folders", "pictures outside the class folders")
+ROW = ("broken row", "broken rows")
+EMPTY = ("empty class folder", "empty class folders")
+REFUSED = ("refused archive member", "refused archive members")
+
+_LISTED = 50  # items of one kind that are kept by name; the others are only counted
+
+
+@dataclasses.dataclass
+class Faults:
+    """Items of one source that cannot be used.
+
+    Attributes:
+      counts: number of items by kind (its singular).
+      listed: the first items of every kind: {"kind", "item", "reason"}.
+    """
+
+    counts: dict[str, int] = dataclasses.field(default_factory=dict)
+    listed: list[dict[str, str]] = dataclasses.field(default_factory=list)
+
+    def add(self, kind: tuple[str, str], item: str, reason: str) -> None:
+        """Notes that `item` (a member's name, or 'row 17') cannot be used."""
+        count = self.counts[kind[0]] = self.counts.get(kind[0], 0) + 1
+        if count <= _LISTED:
+            self.listed.append({"kind": kind[0], "item": shown(item), "reason": reason})
+
+    def __len__(self) -> int:
+        return sum(self.counts.values())
+
+    def as_json(self) -> dict[str, Any]:
+        """{"count", "kinds", "items"}; `from_json` takes it back."""
+        return {"count": len(self), "kinds": self.counts, "items": self.listed}
+
+    @classmethod
+    def from_json(cls, noted: dict[str, Any]) -> Faults:
+        return cls(dict(noted["kinds"]), list(noted["items"]))
+
+    def describe(self, path: str) -> str:
+        """'3 unreadable pictures, first: a.zip: train/happy/x.jpg (is empty)', kind after kind."""
+        plurals = dict((PICTURE, LABEL, STRAY, ROW, EMPTY, REFUSED))
+        parts = []
+        for kind, count in self.counts.items():
+            first = next(item for item in self.listed if item["kind"] == kind)
+            what = f"1 {kind}:" if count == 1 else f"{count:,} {plurals[kind]}, first:"
+            parts.append(f"{what} {shown(path)}: {first['item']} ({first['reason']})")
+        return "; ".join(parts)
+
+    def check(self, path: str, on_error: str) -> None:
+        """Raises DataError if there are faults and `on_error` is not 'skip'."""
+        if len(self) and on_error != "skip":
+            raise DataError(f"{self.describe(path)}; --config.data.on_error=skip leaves {'it' if len(self) == 1 else 'them'} out")

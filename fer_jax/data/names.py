@@ -1,0 +1,65 @@
+"""Names of expressions and of splits as data sets spell them, and the one spelling used here: labels are always mapped by name."""
+
+from __future__ import annotations
+
+import re
+
+# Alphabetical, as the folders of the Kaggle release sort; the table's integers follow CSV_ORDER instead.
+CLASSES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+CSV_ORDER = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+
+TRAIN, VALIDATION, TEST, NO_USAGE = 0, 1, 2, -1
+USAGES = {NO_USAGE: "unassigned", TRAIN: "train", VALIDATION: "validation", TEST: "test"}
+
+_SPELLINGS = {
+    "angry": ("anger", "angered", "angriness"),
+    "disgust": ("disgusted", "disgusting"),
+    "fear": ("fearful", "fearfulness", "afraid", "scared"),
+    "happy": ("happiness",),
+    "neutral": ("neutrality",),
+    "sad": ("sadness",),
+    "surprise": ("surprised", "suprise", "suprised", "surprize", "surprized"),
+}
+_CANONICAL = {spelling: name for name, spellings in _SPELLINGS.items() for spelling in spellings}
+_SPLITS = {
+    "train": TRAIN,
+    "training": TRAIN,
+    "validation": VALIDATION,
+    "valid": VALIDATION,
+    "val": VALIDATION,
+    "dev": VALIDATION,
+    "publictest": VALIDATION,
+    "test": TEST,
+    "testing": TEST,
+    "privatetest": TEST,
+}
+_OFFICIAL = {"training": TRAIN, "publictest": VALIDATION, "privatetest": TEST}
+_OFFICIAL_FILE = re.compile(r"(training|publictest|privatetest)_", re.IGNORECASE)
+
+
+def canonical(name: str) -> str:
+    """The spelling used here for a class name: 'Anger' gives 'angry'. An unknown name comes back in lower case, as it is."""
+    lowered = name.strip().lower()
+    return _CANONICAL.get(lowered, lowered)
+
+
+def folder_usage(name: str) -> int | None:
+    """TRAIN, VALIDATION or TEST for a folder named after a split in any usual spelling ('Val', 'public_test'), else None."""
+    return _SPLITS.get(re.sub(r"[ _-]", "", name.lower()))
+
+
+def file_usage(name: str) -> int | None:
+    """The official usage that a file name of the Kaggle release begins with ('PublicTest_1.jpg' is VALIDATION), else None."""
+    found = _OFFICIAL_FILE.match(name)
+    return _OFFICIAL[found[1].lower()] if found else None
+
+
+def table_usage(word: str) -> int | None:
+    """The usage that the table's third column spells (Training, PublicTest, PrivateTest; case does not matter), else None."""
+    return _OFFICIAL.get(word.strip().lower())
+
+
+def shown(name: str, limit: int = 200) -> str:
+    """A file or member name as it may stand in a one-line message: control characters escaped, the middle of a long one left out."""
+    text = name if name.isprintable() else ascii(name)[1:-1]
+    return text if len(text) <= limit else f"{text[: limit // 2 - 2]}...{text[-(limit // 2 - 2):]}"

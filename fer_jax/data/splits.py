@@ -1,0 +1,101 @@
+"""Which pictures train, which validate and which test: rows of a source, chosen by usage or drawn again class by class.
+
+Everything here works on labels and usage codes and returns row numbers, so a memory-mapped source is read only where it is kept.
+Draws use `numpy.random.RandomState`, whose numbers NumPy has frozen, and the class names, so that a class is split the same way
+whether or not other classes are kept.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+
+from fer_jax.errors import DataError
+
+NAMES = ("train", "validation", "test")
+NO_USAGE = -1  # a usage code is an index into NAMES, or this
+# Shares of validation and test in percent; training gets the rest.
+STRATIFIED = {"stratified_80_10_10": (10, 10), "stratified_70_20_10": (20, 10)}
+
+
+def assign(choice: str, labels: np.ndarray, usage: np.ndarray, classes: tuple[str, ...], seed: int) -> dict[str, np.ndarray]:
+    """Rows of each split.
+
+    Args:
+      choice: `data.split`: official, kaggle or one of `STRATIFIED`.
+      labels: int, shape (n,), indices into `classes`.
+      usage: int, shape (n,): 0 train, 1 validation, 2 test, -1 none given.
+      classes: class names.
+      seed: `data.seed`, 0 to 2**31 - 1; used by the stratified choices only.
+
+    Returns:
+      Rows by split name, int64, ascending. Under kaggle there is no test split, and validation is all that is not training.
+
+    Raises:
+      DataError: the source does not say which picture belongs to which of the needed splits; names the choices that would work.
+    """
+    if choice in STRATIFIED:
+        return _stratify(STRATIFIED[choice], labels, classes, seed)
+    found = set(np.unique(usage).tolist())
+    usable = _usable(found)
+    if choice not in usable:
+        raise DataError(f"data.split = {choice}: {_why_not(found)}: use data.split = {' or '.join(usable)}")
+    rows = {name: np.flatnonzero(usage == code) for code, name in enumerate(NAMES)}
+    if choice == "official":
+        return rows
+    return {"train": rows["train"], "validation": np.flatnonzero(usage > 0)}
+
+
+def _usable(found: set[int]) -> tuple[str, ...]:
+    """The choices that a source with these usage codes allows."""
+    official = ("official",) if found == {0, 1, 2} else ()
+    kaggle = ("kaggle",) if found in ({0, 1, 2}, {0, 1}, {0, 2}) else ()
+    return official + kaggle + tuple(STRATIFIED)
+
+
+def _why_not(found: set[int]) -> str:
+    if found == {NO_USAGE}:
+        return "the source does not say which pictures train and which test"
+    if NO_USAGE in found:
+        return "the source says of some pictures only whether they train or test"
+    missing = [name for code, name in enumerate(NAMES) if code not in found]
+    return f"the source has no {' and no '.join(missing)} set"
+
+
+def _stratify(percent: tuple[int, int], labels: np.ndarray, classes: tuple[str, ...], seed: int) -> dict[str, np.ndarray]:
+    """Deals every class out on its own: shares rounded to whole pictures, but one picture each at least if there are three."""
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in NAMES}
+    for label, name in enumerate(classes):
+        rows = _shuffled(np.flatnonzero(labels == label), seed, name)
+        validation, test = (min(max(1, (len(rows) * share + 50) // 100), len(rows) // 3 or 0) for share in percent)
+        parts["validation"].append(rows[:validation])
+        parts["test"].append(rows[validation : validation + test])
+        parts["train"].append(rows[validation + test :])
+    return {name: np.sort(np.concatenate(rows)) for name, rows in parts.items()}
+
+
+def subset(rows: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], fraction: float, seed: int) -> np.ndarray:
+    """A share of the given rows, the same share of every class, at least one picture of each; ascending.
+
+    A larger fraction contains every smaller one of the same seed.
+
+    Args:
+      rows: row numbers of one split.
+      labels: int, shape (n,), of the whole source.
+      classes: class names.
+      fraction: `data.fraction`, above 0, at most 1.
+      seed: `data.seed`.
+    """
+    if fraction == 1:
+        return rows
+    kept = []
+    for label, name in enumerate(classes):
+        candidates = _shuffled(rows[labels[rows] == label], seed, f"fraction {name}")
+        kept.append(candidates[: max(1, int(len(candidates) * fraction + 0.5))])
+    return np.sort(np.concatenate(kept))
+
+
+def _shuffled(rows: np.ndarray, seed: int, purpose: str) -> np.ndarray:
+    order = np.random.RandomState([seed, zlib.crc32(purpose.encode())]).permutation(len(rows))
+    return rows[order]

@@ -1,0 +1,1 @@
+"""The only loop of the program: ask, plan, train, store, tell."""

@@ -1,0 +1,376 @@
+"""The loop of a sweep on this machine: expand, plan, train wave by wave, store, report."""
+
+import copy
+import dataclasses
+import datetime
+import importlib.metadata
+import platform
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import jax
+import pandas as pd
+
+from fer_jax import config as fields
+from fer_jax import data, models
+from fer_jax import plan as planning
+from fer_jax.data import Dataset
+from fer_jax.errors import FerJaxError, RunError
+from fer_jax.launch import resume, wave
+from fer_jax.launch.progress import Progress
+from fer_jax.plan import Plan, Stack, Wave
+from fer_jax.search import space
+from fer_jax.search.space import Trial
+from fer_jax.store import RunDirectory
+from fer_jax.train import hardware
+from fer_jax.train.engine import WaveProgram
+
+VERSIONED = ("fer_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """A sweep ready to run.
+
+    Attributes:
+      config: checked.
+      trials: id -> trial, in the order of the sweep.
+      datasets: data fields of a trial (see `data_key`) -> its data set.
+    """
+
+    config: fields.ConfigDict
+    trials: Mapping[str, Trial]
+    datasets: Mapping[tuple, Dataset]
+
+    def dataset(self, trial: Trial) -> Dataset:
+        return self.datasets[data_key(trial)]
+
+    def sizes(self, trial: Trial) -> planning.DataSizes:
+        found = self.dataset(trial)
+        count = {name: len(split) for name, split in found.splits().items()}
+        return planning.DataSizes(
+            found.train.images.shape[1:], found.num_classes, count["train"], count["validation"], count.get("test", 0)
+        )
+
+
+def data_key(trial: Trial) -> tuple:
+    """The values that decide which data set a trial uses."""
+    return tuple((name, value) for name, value in trial.values.items() if name.startswith("data."))
+
+
+def prepare(config: fields.ConfigDict) -> Prepared:
+    """Checks a config, expands it into trials and loads their data.
+
+    Raises:
+      ConfigError, DataError: what is wrong, in one line.
+    """
+    config = fields.canonical(config)
+    expanded = space.expand(config)
+    datasets: dict[tuple, Dataset] = {}
+    trials = {}
+    for trial in expanded:
+        key = data_key(trial)
+        if key not in datasets:
+            block = copy.deepcopy(config)
+            for name, value in key:
+                fields.put(block, name, value)
+            datasets[key] = data.load(block.data)
+        trials[trial.id(datasets[key].checksum)] = trial
+    return Prepared(config, trials, datasets)
+
+
+def plan_sweep(prepared: Prepared, trials: Mapping[str, Trial] | None = None, first_stack: int = 0) -> Plan:
+    """Plans a sweep, or some of its trials, for the hardware at hand."""
+    options = planning.Options(**{field.name: prepared.config.stack[field.name] for field in dataclasses.fields(planning.Options)})
+    chosen = prepared.trials if trials is None else trials
+    return planning.make_plan(chosen, prepared.sizes, options, hardware.detect(), first_stack)
+
+
+def run_sweep(
+    config: fields.ConfigDict, workdir: str | Path, *, extend: bool = False, retry_failed: bool = False, command: str = ""
+) -> Path:
+    """Trains everything a config asks for that `workdir` does not hold yet, and writes tables and report.
+
+    Args:
+      config: as `fer_jax.config.default_config` makes it.
+      workdir: the run directory, made if need be.
+      extend: allow new points and repeats in a directory that holds some of them.
+      retry_failed: train trials again that failed.
+      command: recorded in config.json.
+
+    Returns:
+      `workdir` as a path; `fer_jax.load_run` opens it.
+
+    Raises:
+      FerJaxError: a wrong config, broken data, a locked or foreign directory.
+      KeyboardInterrupt: the user stopped; the same call goes on from there.
+    """
+    hardware.prepare_host_devices()
+    directory = RunDirectory(workdir)
+    prepared = prepare(config)
+    with directory.lock(), directory.open_log() as log:
+        sweep = _Sweep(prepared, directory, Progress(log), command)
+        sweep.begin(extend, retry_failed)
+        try:
+            with _stop_requests() as stop_requested:
+                sweep.train(stop_requested)
+        finally:
+            sweep.end()
+    return directory.path
+
+
+class _Sweep:
+    """One start of a sweep in its (locked) run directory."""
+
+    def __init__(self, prepared: Prepared, directory: RunDirectory, progress: Progress, command: str):
+        self.prepared, self.directory, self.progress, self.command = prepared, directory, progress, command
+        self.started = time.monotonic()
+        self.images = 0
+        self.training_seconds = 0.0
+        self.placed: tuple[Any, wave.DeviceData] | None = None
+        self.record: dict[str, Any] = {}
+        self.plan: Plan
+        self.table: pd.DataFrame
+
+    def begin(self, extend: bool, retry_failed: bool) -> None:
+        """Applies the resume rule, plans what is new, and writes config.json, plan.json and trials.csv."""
+        prepared, directory = self.prepared, self.directory
+        old = directory.read_config() if directory.has("config.json") else {}
+        checksums = frozenset(dataset.checksum for dataset in prepared.datasets.values())
+        current = fields.to_json(prepared.config)
+        stacks: tuple[Stack, ...] = ()
+        if directory.has("plan.json"):
+            stacks = Plan.from_json(directory.read_plan()).stacks
+            known = resume.Known(
+                frozenset(trial for stack in stacks for trial in stack.trials), old["config"], frozenset(old["checksums"])
+            )
+            resume.check(str(directory.path), known, prepared.trials, current, checksums, extend)
+        planned = {trial for stack in stacks for trial in stack.trials}
+        new = {identity: trial for identity, trial in prepared.trials.items() if identity not in planned}
+        addition = plan_sweep(prepared, new, len(stacks))
+        self.plan = Plan((*stacks, *addition.stacks), addition.hardware)
+        self.record = self._config_record(old, current, checksums)
+        directory.write_config(self.record)
+        directory.write_plan(self.plan.to_json())
+        self.table = self._trial_table(retry_failed)
+        directory.write_trials(self.table.reset_index())
+        datasets = list(prepared.datasets.values())
+        self.progress.say(f"{datasets[0].label}: {_counts(datasets[0])}" + (f" (and {len(datasets) - 1} other data sets)" if datasets[1:] else ""))
+        self.progress.say(planning.describe(self.plan))
+
+    def train(self, stop_requested: Any) -> None:
+        """Trains every wave that has a pending trial."""
+        pending = [(stack, one) for stack in self.plan.stacks for one in stack.waves if self._is_pending(one)]
+        done = sum(self.table["status"] != "pending")
+        if done:
+            self.progress.say(f"{done} of {len(self.table)} trials were trained before; {len(pending)} waves are left")
+        self.progress.flops_left = sum(_share(stack, one) for stack, one in pending)
+        for stack, one in pending:
+            self._train_wave(stack, one, stop_requested)
+
+    def end(self) -> None:
+        """Writes the summary, the report and what this start has cost; runs also after an interruption or an error."""
+        seconds = (self.record.get("seconds") or 0.0) + time.monotonic() - self.started
+        finished = _now() if (self.table["status"] != "pending").all() else None
+        rate = self.images / self.training_seconds if self.training_seconds else self.record.get("images_per_second")
+        self.record.update(finished=finished, seconds=seconds, images_per_second=rate)
+        self.directory.write_config(self.record)
+        from fer_jax import report
+        from fer_jax.run import load_run
+
+        self.directory.write_summary(load_run(self.directory.path).summary)
+        page = report.write_report(self.directory.path)
+        statuses = ", ".join(f"{count} {status}" for status, count in self.table["status"].value_counts().items())
+        self.progress.say(f"{statuses} in {planning.in_time(time.monotonic() - self.started)}; report: {page}")
+
+    def _config_record(self, old: Mapping[str, Any], current: Mapping[str, Any], checksums: frozenset[str]) -> dict[str, Any]:
+        datasets = list(self.prepared.datasets.values())
+        return {
+            "config": current,
+            "command": self.command or old.get("command", ""),
+            "versions": {"python": platform.python_version(), **_versions()},
+            "devices": [f"{device.platform}:{device.id} {device.device_kind}" for device in jax.devices()],
+            "machine": f"{platform.system()} {platform.machine()}",
+            "data": _describe_data(datasets[0]),
+            "other_data": [_describe_data(dataset) for dataset in datasets[1:]],
+            "checksums": sorted(checksums | frozenset(old.get("checksums", ()))),
+            "swept": list(space.swept(self.prepared.config)),
+            "started": old.get("started") or _now(),
+            "finished": None,
+            "seconds": old.get("seconds"),
+            "images_per_second": old.get("images_per_second"),
+        }
+
+    def _trial_table(self, retry_failed: bool) -> pd.DataFrame:
+        """A row a trial in the order of the sweep, with the results of earlier starts."""
+        places = {
+            identity: (stack.name, one.name, slot)
+            for stack in self.plan.stacks
+            for one in stack.waves
+            for slot, identity in enumerate(one.trials)
+        }
+        rows = []
+        for identity, trial in self.prepared.trials.items():
+            stack, name, slot = places[identity]
+            place = {"seed": trial.seed, "repeat": trial.repeat, "stack": stack, "wave": name, "slot": slot}
+            rows.append({"id": identity, "status": "pending", **trial.point, **place})
+        table = pd.DataFrame(rows).set_index("id")
+        columns = ["status", *self.record["swept"], "seed", "repeat", "stack", "wave", "slot"]
+        table = table[columns].reindex(columns=[*columns, *(name for name in wave.RESULTS if name != "status")]).astype(object)
+        table["error"] = ""
+        if self.directory.has("trials.csv"):
+            old = self.directory.read_trials().set_index("id")
+            kept = old["status"].isin(["done", "diverged"] if retry_failed else ["done", "diverged", "failed"])
+            for name in wave.RESULTS:
+                table.loc[old.index[kept], name] = old.loc[kept, name].astype(object)
+        return table
+
+    def _is_pending(self, one: Wave) -> bool:
+        waiting = (self.table.loc[list(one.trials), "status"] == "pending").any()
+        if not waiting:
+            self.directory.drop_state(one.name)
+        return bool(waiting)
+
+    def _train_wave(self, stack: Stack, one: Wave, stop_requested: Any) -> None:
+        ids = list(one.trials)
+        self.table.loc[ids, "status"] = "running"
+        self.directory.write_trials(self.table.reset_index())
+        try:
+            results = self._run(stack, one, stop_requested)
+        except wave.Interrupted:
+            self.table.loc[ids, "status"] = "pending"
+            self.directory.write_trials(self.table.reset_index())
+            self.progress.say(f"stopped in {one.name}; the same command goes on from there")
+            raise KeyboardInterrupt from None
+        except FerJaxError:
+            self.table.loc[ids, "status"] = "pending"
+            raise
+        except Exception as error:
+            # Whatever one wave dies of (memory, most often), the others shall run.
+            self.progress.note(traceback.format_exc())
+            message = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            self.progress.say(f"{one.name} failed: {message}; the traceback is in log.txt, --retry_failed tries again")
+            results = pd.DataFrame({"status": "failed", "error": message}, index=ids)
+        for column in results:
+            self.table.loc[ids, column] = results[column].astype(object)
+        self.directory.write_trials(self.table.reset_index())
+        self.directory.drop_state(one.name)
+
+    def _run(self, stack: Stack, one: Wave, stop_requested: Any) -> pd.DataFrame:
+        trials = [self.prepared.trials[identity] for identity in one.trials]
+        program = self._program(stack, trials[0])
+        config = self.prepared.config
+        job = wave.WaveJob(one, trials, stack.width, program, self._place(program, trials[0]), config.checkpoint.every)
+        done = job.images() - job.images(self.directory.latest_state(one.name) or 0)
+        flops = _share(stack, one) * (1 - done / job.images())
+        title = f"{one.name} ({len(trials)} trials)"
+        with self.progress.wave(title, job.images(), done, flops) as follower:
+            results = wave.train(job, self.directory, follower, stop_requested)
+        if follower.images_per_second:
+            self.images += follower.images
+            self.training_seconds += follower.seconds
+        outcome = ", ".join(f"{count} {status}" for status, count in results["status"].value_counts().items())
+        rate = f"{follower.images_per_second:,.0f} trial-images/s, " if follower.images_per_second else ""
+        best = pd.to_numeric(results["val_accuracy"]).max()
+        self.progress.say(f"{title}: {outcome}, {rate}best val accuracy {best:.3f}")
+        return results
+
+    def _program(self, stack: Stack, trial: Trial) -> WaveProgram:
+        sizes = self.prepared.sizes(trial)
+        if stack.devices > jax.device_count():
+            raise RunError(
+                f"{stack.name} was planned for {stack.devices} devices and there are {jax.device_count()}: "
+                "resume on the hardware the run began on, or start a new --workdir"
+            )
+        return WaveProgram(
+            models.build(trial.values, sizes.image_shape, sizes.num_classes),
+            planning.recipe_of(trial.values, stack.optional, stack.micro_batch),
+            stack.engine,
+            tuple(jax.devices()[: stack.devices]),
+        )
+
+    def _place(self, program: WaveProgram, trial: Trial) -> wave.DeviceData:
+        """The trial's data on the program's devices; kept for the next wave."""
+        key = data_key(trial), program.devices
+        if self.placed is None or self.placed[0] != key:
+            found = self.prepared.dataset(trial)
+            self.placed = None
+            test = program.place_batches(found.test.images, found.test.labels) if found.test else None
+            placed = wave.DeviceData(
+                program.place_train(found.train.images, found.train.labels),
+                program.place_batches(found.validation.images, found.validation.labels),
+                test,
+            )
+            self.placed = key, placed
+        return self.placed[1]
+
+
+@contextmanager
+def _stop_requests() -> Iterator[Any]:
+    """A function that says whether the user (Ctrl-C) or the system (SIGTERM) has asked to stop; a second Ctrl-C stops at once."""
+    asked: list[int] = []
+
+    def handle(number: int, frame: Any) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+        print("\nstopping after this epoch (once more: at once)", file=sys.stderr, flush=True)
+
+    previous = {}
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            previous[number] = signal.signal(number, handle)
+    except ValueError:
+        # Outside the main thread (a notebook server's worker, say) signals belong to somebody else.
+        previous = {}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, old in previous.items():
+            signal.signal(number, old)
+
+
+def _share(stack: Stack, one: Wave) -> float:
+    """Floating-point operations of one wave."""
+    return stack.flops * len(one.trials) / len(stack.trials)
+
+
+def _describe_data(dataset: Dataset) -> dict[str, Any]:
+    counts = {
+        name: dict(zip(dataset.classes, dataset.counts(name).tolist(), strict=True)) for name in dataset.splits()
+    }
+    return {
+        **dataset.provenance,
+        "checksum": dataset.checksum,
+        "classes": list(dataset.classes),
+        "split": dataset.split,
+        "counts": counts,
+        "majority_share": dataset.majority_share,
+        "label": dataset.label,
+    }
+
+
+def _counts(dataset: Dataset) -> str:
+    parts: Sequence[str] = [f"{len(split):,} {name}" for name, split in dataset.splits().items()]
+    size, _, channels = dataset.train.images.shape[1:]
+    return f"{', '.join(parts)} images of {size}x{size}x{channels}, {dataset.num_classes} classes"
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in VERSIONED:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -1,0 +1,90 @@
+"""The resume rule: the same command finishes what is missing; another sweep in the same directory is refused."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from fer_jax.config import FIELDS
+from fer_jax.errors import RunError
+from fer_jax.search.space import Trial
+
+
+@dataclasses.dataclass(frozen=True)
+class Known:
+    """What an earlier start of the run stored.
+
+    Attributes:
+      trials: ids of its trials.
+      config: the flat config (dotted names, `sweep` nested) of its newest start.
+      checksums: of the data sets it used.
+    """
+
+    trials: frozenset[str]
+    config: Mapping[str, Any]
+    checksums: frozenset[str]
+
+
+def check(
+    workdir: str, known: Known, trials: Mapping[str, Trial], config: Mapping[str, Any], checksums: frozenset[str], extend: bool
+) -> None:
+    """Decides whether a start may go on with a run directory.
+
+    1. The same trials go on; what is done is not repeated. Fields that define no trial may have changed.
+    2. All the old trials and new ones besides go on with --extend.
+    3. Anything else belongs into another directory.
+
+    Args:
+      workdir: named in errors.
+      known: of the run that is there.
+      trials: id -> trial of this start.
+      config, checksums: of this start.
+      extend: whether --extend was given.
+
+    Raises:
+      RunError: case 3, with a field-by-field difference, or case 2 without --extend.
+    """
+    missing, added = known.trials - trials.keys(), trials.keys() - known.trials
+    if missing:
+        raise RunError(
+            f"{workdir} holds another sweep ({len(missing)} of its {len(known.trials)} trials are not in this one): "
+            f"{_difference(known, config, checksums)}; choose another --workdir"
+        )
+    if added and not extend:
+        raise RunError(
+            f"{workdir} holds {len(known.trials)} of this sweep's {len(trials)} trials: "
+            f"{_difference(known, config, checksums)}; add --extend to train the other {len(added)} as well"
+        )
+
+
+def _difference(known: Known, config: Mapping[str, Any], checksums: frozenset[str]) -> str:
+    changes = []
+    for name in dict.fromkeys((*known.config, *config)):
+        old, new = known.config.get(name), config.get(name)
+        if name == "sweep":
+            changes += [f"sweep.{key} was {_show(o)}, is {_show(n)}" for key, o, n in _nested(old or {}, new or {})]
+        elif _plain(old) != _plain(new) and name in FIELDS and FIELDS[name].kind != "run":
+            changes.append(f"{name} was {_show(old)}, is {_show(new)}")
+    if known.checksums != checksums:
+        changes.append("the data have other checksums")
+    return "; ".join(changes) or "its trials were made by another version of the program"
+
+
+def _nested(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """(key, old, new) of what differs, one level of nesting resolved."""
+    found = []
+    for key in dict.fromkeys((*old, *new)):
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, Mapping) or isinstance(b, Mapping):
+            found += [(f"{key}.{inner}", x, y) for inner, x, y in _nested(a or {}, b or {})]
+        elif _plain(a) != _plain(b):
+            found.append((key, a, b))
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, as JSON keeps them."""
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _show(value: Any) -> str:
+    return "not set" if value is None else str(tuple(value) if isinstance(value, list) else value)

@@ -1,0 +1,65 @@
+"""Tables and figures of a run as one page: `python -m fer_jax.report RUN [RUN ...]`, while it runs or afterwards.
+
+Writes figures/*.png and report.html into each run directory; report.html holds everything and can be sent as it is.
+"""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from fer_jax import config as fields
+from fer_jax.analysis import evidence, page, style
+from fer_jax.errors import FerJaxError
+from fer_jax.run import load_run
+from fer_jax.store import RunDirectory
+
+USAGE = "usage: python -m fer_jax.report RUN [RUN ...]"
+
+
+def write_report(run_dir: str | Path) -> Path:
+    """Writes the figures and report.html of a run, however far it has come.
+
+    Needs no lock: files are replaced one by one, each in full.
+
+    Args:
+      run_dir: a run directory.
+
+    Returns:
+      The path of report.html.
+
+    Raises:
+      RunError: no run there, a damaged file, or a directory that cannot be written.
+    """
+    run = load_run(run_dir)
+    found = evidence.gather(run.record, run.trials, run.curves, run.path.resolve().name)
+    directory = RunDirectory(run.path)
+    figures = [(drawing, style.png(drawing.figure)) for drawing in page.drawings(found)]
+    for drawing, png in figures:
+        directory.write_bytes(f"figures/{drawing.name}.png", png)
+    meanings = {field.name: (field.default, field.comment) for field in fields.FIELDS.values()}
+    written = f"Written by fer_jax on {datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC."
+    directory.write_text("report.html", page.render(found, figures, meanings, written))
+    return run.path / "report.html"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Writes a report for every run named; returns 0, or 2 if any could not be written."""
+    runs = list(argv[1:])
+    if not runs or any(run in ("-h", "--help") for run in runs):
+        print(f"{USAGE}\n\n{__doc__}", file=sys.stderr if not runs else sys.stdout)
+        return 0 if runs else 2
+    status = 0
+    for run in runs:
+        try:
+            print(write_report(run))
+        except FerJaxError as error:
+            print(f"error: {error}", file=sys.stderr)
+            status = 2
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,68 @@
+"""Trains everything a config asks for: `python -m fer_jax.sweep --config=configs/grid3d.py[:variant,...] [--config.a.b=v ...]`."""
+
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from fer_jax import plan as planning
+from fer_jax.errors import FerJaxError
+from fer_jax.flags import describe, load, split_argv
+
+FLAGS = flags.FLAGS
+_WORKDIR = flags.DEFINE_string("workdir", None, "Run directory; by default runs/<config>[-variant].")
+_PLAN = flags.DEFINE_bool("plan", False, "Print what would run, with its cost, and stop.")
+_PRINT_CONFIG = flags.DEFINE_bool("print_config", False, "Print every config field with its value, kind and meaning, and stop.")
+_EXTEND = flags.DEFINE_bool("extend", False, "Go on with a run directory that holds only some of the trials.")
+_RETRY_FAILED = flags.DEFINE_bool("retry_failed", False, "Train failed trials again.")
+_EXECUTOR = flags.DEFINE_enum("executor", "local", ["local"], "Where waves run: 'local' is this machine.")
+USAGE = "usage: python -m fer_jax.sweep --config=FILE[:variant,...] [--config.a.b=value ...] [flags]"
+
+
+def main(argv: list[str]) -> int:
+    """Runs the program; returns its exit status: 0 done, 1 some trials failed, 2 an error of the user's, 130 stopped."""
+    try:
+        return _main(argv)
+    except FerJaxError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _main(argv: list[str]) -> int:
+    file, overrides, rest = split_argv(argv)
+    try:
+        extra = FLAGS(rest)[1:]
+    except flags.Error as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    if extra:
+        print(f"error: unexpected argument {extra[0]!r}; {USAGE}", file=sys.stderr)
+        return 2
+    if file is None:
+        print(f"error: no config: add --config=FILE, such as --config=configs/grid3d.py:smoke; {USAGE}", file=sys.stderr)
+        return 2
+    command = " ".join(["python -m fer_jax.sweep", *argv[1:]])
+    loaded = load(file, overrides, command)
+    if _PRINT_CONFIG.value:
+        print(describe(loaded.config))
+        return 0
+
+    # JAX takes seconds to import; errors above need not wait for it.
+    from fer_jax.launch import local
+    from fer_jax.run import load_run
+    from fer_jax.train import hardware
+
+    hardware.prepare_host_devices()
+    if _PLAN.value:
+        prepared = local.prepare(loaded.config)
+        print(planning.describe(local.plan_sweep(prepared)))
+        return 0
+    workdir = Path(_WORKDIR.value or Path("runs") / loaded.name)
+    local.run_sweep(loaded.config, workdir, extend=_EXTEND.value, retry_failed=_RETRY_FAILED.value, command=command)
+    return 1 if (load_run(workdir).trials["status"] == "failed").any() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,246 @@
+"""Command lines and config files, right and wrong."""
+
+import re
+import textwrap
+
+import pytest
+
+from fer_jax import config as fields
+from fer_jax import flags
+from fer_jax.errors import ConfigError
+from fer_jax.search import space
+
+HEAD = "from fer_jax.config import default_config, variants\nfrom fer_jax.flags import base\n"
+
+
+def write(folder, body, name="mine.py"):
+    """A config file whose get_config has `body`; the body begins on line 5."""
+    path = folder / name
+    text = textwrap.indent(textwrap.dedent(body), "    ")
+    path.write_text(f'{HEAD}def get_config(words=""):\n    config = default_config()\n{text}\n    return config\n')
+    return str(path)
+
+
+def refusal(call, *arguments):
+    with pytest.raises(ConfigError) as caught:
+        call(*arguments)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def from_command_line(*arguments):
+    return flags.config_from_argv(["/somewhere/fer_jax/sweep.py", *arguments])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "file", "overrides", "rest"),
+    [
+        ([], None, {}, []),
+        (["--config=a.py"], "a.py", {}, []),
+        (["-config=a.py"], "a.py", {}, []),
+        (["--config", "a.py", "run"], "a.py", {}, ["run"]),
+        (["--config=a.py:x,y=2"], "a.py:x,y=2", {}, []),
+        (["--config=a.py", "--config.train.l2=1e-3", "--plan"], "a.py", {"train.l2": "1e-3"}, ["--plan"]),
+        (["--config.train.l2", "-1", "--config=a.py"], "a.py", {"train.l2": "-1"}, []),
+        (["--config.train.l2=1", "--config.train.l2=2"], None, {"train.l2": "2"}, []),
+        (["--config.data.path=a=b c"], None, {"data.path": "a=b c"}, []),
+        (["--config.data.path="], None, {"data.path": ""}, []),
+        (["--config.model.batch_norm", "--plan"], None, {"model.batch_norm": "true"}, ["--plan"]),
+        (["--noconfig.model.batch_norm", "x"], None, {"model.batch_norm": "false"}, ["x"]),
+        (
+            ["--configs=a", "--config_file=b", "--workdir=--config"],
+            None,
+            {},
+            ["--configs=a", "--config_file=b", "--workdir=--config"],
+        ),
+        (["--config=a.py", "--", "--config=b.py"], "a.py", {}, ["--", "--config=b.py"]),
+        (["--help"], None, {}, ["--help"]),
+    ],
+)
+def test_config_flags_are_separated_from_the_others(arguments, file, overrides, rest):
+    assert flags.split_argv(["program", *arguments]) == (file, overrides, ["program", *rest])
+
+
+def test_a_command_line_becomes_a_checked_config(tmp_path):
+    path = write(tmp_path, "config.train.epochs = 7\nvariants(words, ('smoke',))")
+    loaded, rest = from_command_line(
+        f"--config={path}:smoke", "--config.sweep.grid.train.l2=(0.,1e-3)", "--config.train.batch_size", "8", "--plan"
+    )
+    assert rest == ["/somewhere/fer_jax/sweep.py", "--plan"]
+    assert loaded.config.train.epochs == 7
+    assert loaded.config.train.batch_size == 8
+    assert loaded.config.sweep.grid.train.l2 == (0.0, 1e-3)
+    assert loaded.config.is_locked
+    assert loaded.overrides == {"sweep.grid.train.l2": (0.0, 1e-3), "train.batch_size": 8}
+    assert (loaded.file, loaded.variants, loaded.name) == (path, ("smoke",), "mine-smoke")
+    assert loaded.command == (
+        f"python -m fer_jax.sweep --config={path}:smoke '--config.sweep.grid.train.l2=(0.,1e-3)'"
+        " --config.train.batch_size 8 --plan"
+    )
+
+
+def test_overrides_may_be_python_values(tmp_path):
+    path = write(tmp_path, "config.sweep.grid.train.l2 = (1., 2.)")
+    loaded = flags.load(path, {"train.epochs": 3, "model.kernels": [8, 8, 8], "sweep.grid.train.l2": None})
+    assert (loaded.config.train.epochs, loaded.config.model.kernels, loaded.command) == (3, (8, 8, 8), "")
+    assert len(space.expand(loaded.config)) == 1
+    assert refusal(flags.load, path, {"train.l2": -1}).startswith("overrides: train.l2 = -1.0: must be")
+
+
+def test_run_name_is_safe_as_a_folder(tmp_path):
+    path = write(tmp_path, "pass")
+    assert flags.load(f"{path}:../a b").name == "mine-.._a_b"
+
+
+@pytest.mark.parametrize(
+    ("override", "wanted"),
+    [
+        ("train.l3=1", "no field train.l3; did you mean train.l2?"),
+        ("learning_rate=1", "no field learning_rate; did you mean train.learning_rate?"),
+        ("train=3", "train is a block of fields: set one of them, such as train.batch_size"),
+        (
+            "sweep.grid.train=3",
+            "sweep.grid.train is a block of fields: set one of them, such as sweep.grid.train.batch_size",
+        ),
+        ("sweep.grid.train.l=1", "no field sweep.grid.train.l; did you mean sweep.grid.train.l2?"),
+        ("sweep.grid.train.seed=(1,2)", "sweep.grid.train.seed: train.seed cannot be swept"),
+        ("sweep.each.stack.width=1", "sweep.each.stack.width: stack.width cannot be swept: it is a run field"),
+        ("sweep.points=({'train.l3':0},)", "sweep.points[0]: no field train.l3"),
+        ("sweep.grid.train.l2=()", "sweep.grid.train.l2 is an empty list"),
+        ("sweep.grid.train.l2=", "sweep.grid.train.l2 = ''"),
+        ("sweep.grid.train.l2=(0.,nan)", "sweep.grid.train.l2 = 'nan'"),
+        ("sweep.grid.train.l2=(0.,1e-3", "sweep.grid.train.l2 = '(0.'"),
+        ("sweep.grid.model.pairs=(1,3)", "model.kernels = (32, 64, 64)"),
+        ("sweep.zip.train.momentum=(.1,.2)", "the sweep over train.momentum changes nothing"),
+        ("train.l2=inf", "train.l2 = 'inf'"),
+        ("train.l2=1e999", "train.l2 = inf: must be a finite number"),
+        ("train.epochs=1.5", "train.epochs = 1.5: must be a whole number"),
+        ("train.epochs=", "train.epochs = ''"),
+        ("train.optimizer=SGD", "train.optimizer = 'SGD': must be adam or sgd"),
+        ("model.kernels=(8,16)", "model.kernels = (8, 16)"),
+        ("data.name=fer2013", "data.path is empty"),
+        ("=3", "no field ; did you mean"),
+        ("train.l2='; import os", "train.l2 = "),
+    ],
+)
+def test_a_wrong_override_is_blamed_on_the_command_line(tmp_path, override, wanted):
+    path = write(tmp_path, "pass")
+    text = refusal(from_command_line, f"--config={path}", f"--config.{override}")
+    assert text.startswith(f"command line: {wanted}")
+
+
+def test_command_lines_without_a_config_or_value():
+    assert refusal(from_command_line, "--plan").startswith("command line: no config: add --config=FILE")
+    assert "has no value" in refusal(from_command_line, "--config")
+    assert "--config.train.l2 has no value" in refusal(from_command_line, "--config=x.py", "--config.train.l2")
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        ("config.train.learnin_rate = 1.", ", line 5: no field train.learnin_rate; did you mean train.learning_rate?"),
+        ("x = 1\nconfig.trian.l2 = 1.", ", line 6: no field trian.l2; did you mean train.l2?"),
+        ("config['train']['l3'] = 1.", ", line 5: no field l3; did you mean train.l2?"),
+        (
+            "config.sweep.grid.train.l3 = (1.,)",
+            ", line 5: no field sweep.grid.train.l3; did you mean sweep.grid.train.l2?",
+        ),
+        ("config.train.l2 = 'big'", ", line 5: train.l2 must be a number, at least 0; this is a value of type str"),
+        ("config.model.kernels = 32", ", line 5: model.kernels must be a tuple, each item a whole number"),
+        ("config.train = 32", ", line 5: train must be of another type; this is a value of type int"),
+        ("config.train.l2 = -1.", ": train.l2 = -1.0: must be a number, at least 0"),
+        ("config.train.l2 = None", ": train.l2 = None: must be a number"),
+        ("config.train = {'l9': 1}", ": no field train.l9; did you mean train.l2?"),
+        ("config.sweep.grid.train.l2 = ()", ": sweep.grid.train.l2 is an empty list"),
+        (
+            "config.sweep.zip.train.l2 = (0., 1.)\nconfig.sweep.zip.train.epochs = (1,)",
+            ": lists of sweep.zip need one length",
+        ),
+        ("config.data.name = 'fer2013'", ": data.path is empty"),
+        ("variants(words, ('smoke',))\n1 / 0", ", line 6: ZeroDivisionError: division by zero"),
+        ("{}['a']", ", line 5: KeyError: 'a'"),
+        ("import no_such_module", ", line 5: ModuleNotFoundError: No module named 'no_such_module'"),
+        ("raise ValueError('two\\nlines')", ", line 5: ValueError: two lines"),
+        ("(", ", line "),
+        ("return 3", ": get_config returns a int, not the ConfigDict"),
+        ("return", ": get_config returns a NoneType, not the ConfigDict"),
+        ("from ml_collections import ConfigDict\nreturn ConfigDict()", ": data.name is missing"),
+    ],
+)
+def test_a_wrong_config_file_is_named_with_its_line(tmp_path, body, wanted):
+    path = write(tmp_path, body)
+    assert refusal(flags.load, path).startswith(path + wanted)
+
+
+def test_files_that_are_no_config_files(tmp_path):
+    empty = tmp_path / "empty.py"
+    empty.write_text("")
+    assert refusal(flags.load, str(empty)) == f"{empty}: no function get_config(variants)"
+    empty.write_bytes(b"\xff\xfe\x00")
+    assert "cannot be read" in refusal(flags.load, str(empty))
+    empty.write_bytes(b"x = 1\x00")
+    assert refusal(flags.load, str(empty)).startswith(str(empty))
+    assert "cannot be read" in refusal(flags.load, str(tmp_path))
+    assert refusal(flags.load, str(tmp_path / "emty.py")).endswith(f"did you mean {empty}?")
+    assert "no such config file; configs/" in refusal(flags.load, "nowhere/at_all.py")
+
+
+def test_variants_reach_the_file_and_unknown_ones_are_named(tmp_path):
+    path = write(tmp_path, "config.train.epochs = 1 if 'smoke' in variants(words, ('smoke', 'full')) else 2")
+    assert flags.load(path).config.train.epochs == 2
+    assert flags.load(path + ":smoke").config.train.epochs == 1
+    assert flags.load(path + ":").variants == ()
+    assert refusal(flags.load, path + ":smook") == (
+        f"{path}: unknown variant 'smook'; did you mean smoke? (known: smoke, full)"
+    )
+
+
+def test_a_config_builds_on_its_neighbour_from_any_directory(tmp_path, monkeypatch):
+    folder, elsewhere = tmp_path / "experiments", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    write(folder, "config.train.epochs = 3 if words == 'smoke' else 30", "first.py")
+    write(folder, "config = base(__file__, f'first.py:{words}')\nconfig.train.l2 = 0.5", "second.py")
+    for directory, path in (
+        (folder, "second.py"),
+        (tmp_path, "experiments/second.py"),
+        (elsewhere, "../experiments/second.py"),
+    ):
+        monkeypatch.chdir(directory)
+        config = flags.load(path).config
+        assert (config.train.epochs, config.train.l2) == (30, 0.5)
+        assert flags.load(f"{path}:smoke").config.train.epochs == 3
+    monkeypatch.chdir(elsewhere)
+    assert flags.load(str(folder / "second.py")).config.train.epochs == 30
+
+
+def test_an_error_in_a_neighbour_is_blamed_on_it_alone(tmp_path):
+    first = write(tmp_path, "config.train.l3 = 1.", "first.py")
+    second = write(tmp_path, "config = base(__file__, 'first.py')", "second.py")
+    assert refusal(flags.load, second) == f"{first}, line 5: no field train.l3; did you mean train.l2?"
+    third = write(tmp_path, "config = base(__file__, 'absent.py')", "third.py")
+    assert refusal(flags.load, third).startswith(f"{third}: {tmp_path / 'absent.py'}: no such config file")
+
+
+def test_an_edited_file_is_read_anew_and_leaves_nothing_behind(tmp_path):
+    for epochs in (1, 2, 3):
+        path = write(tmp_path, f"config.train.epochs = {epochs}")
+        assert flags.load(path).config.train.epochs == epochs
+    assert [found.name for found in tmp_path.iterdir()] == ["mine.py"]
+
+
+def test_loads_do_not_share_values(tmp_path):
+    path = write(tmp_path, "pass")
+    assert flags.load(path, {"train.l2": 1.0}).config.train.l2 != flags.load(path).config.train.l2
+
+
+def test_description_has_every_field_and_marks_what_was_changed(tmp_path):
+    path = write(tmp_path, "config.sweep.each.train.l2 = (0., 1.)\nconfig.train.epochs = 7\nconfig.sweep.repeats = 2")
+    text = flags.describe(flags.load(path).config)
+    lines = {line.split()[0]: line for line in text.splitlines() if line}
+    assert set(fields.FIELDS) <= set(lines)
+    assert re.search(r"^train\.epochs +\*7 +traced +passes over the training split; \[1, 1,000,000\]$", text, re.M)
+    assert re.search(r"^train\.batch_size + 64 +shape ", text, re.M)
+    assert re.search(r"^sweep\.each\.train\.l2 +\*\(0\.0, 1\.0\) +sweep +2 values of train\.l2$", text, re.M)
+    assert "only with train.optimizer = sgd" in lines["train.momentum"]
+    assert text.endswith("points 2 x repeats 2 = trials 4, of shapes 1")

@@ -1,0 +1,595 @@
+"""The run directory under kills, full disks, several devices and concurrent readers."""
+
+import json
+import math
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+import tensorstore as ts
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ml_dtypes import bfloat16
+
+from fer_jax.errors import RunError
+from fer_jax.store import CURVE_COLUMNS, RunDirectory
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def run(tmp_path):
+    return RunDirectory(tmp_path / "run")
+
+
+def start(code, path):
+    """A process that runs `code` with `run`, a RunDirectory at `path`; returns once it has printed a line."""
+    header = """
+import os, sys
+import numpy as np, pandas as pd
+from fer_jax.store import CURVE_COLUMNS, RunDirectory
+run = RunDirectory(sys.argv[1])
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, "-c", header + code, str(path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    process.first_line = process.stdout.readline().strip()
+    assert process.first_line, "the process ended before it was ready"
+    return process
+
+
+def kill(process):
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+
+
+def curve_rows(first, last, ids=("a", "b")):
+    rows = [(name, epoch, 1 / epoch, 0.5, 1 / epoch, 0.5) for epoch in range(first, last + 1) for name in ids]
+    return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
+
+
+def sharded(array, devices):
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:devices]), ("trial",))
+    return jax.device_put(array, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("trial")))
+
+
+def snapshot(folder):
+    return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in sorted(folder.rglob("*"))}
+
+
+# Files
+
+
+def test_sigkilled_writer_leaves_the_old_or_the_new_file(run):
+    code = """
+print("ready", flush=True)
+n = 0
+while True:
+    n += 1
+    run.write_text("report.html", str(n % 10) * 1_000_000)
+    run.write_plan({"n": [n] * 20_000})
+    run.write_trials(pd.DataFrame({"id": ["0"] * 5000, "status": str(n)}))
+"""
+    for delay in (0.0, 0.013, 0.12):
+        process = start(code, run.path)
+        while not run.has("trials.csv"):
+            time.sleep(0.01)
+        time.sleep(delay)
+        kill(process)
+        text = (run.path / "report.html").read_text()
+        assert len(text) == 1_000_000 and len(set(text)) == 1
+        plan = run.read_plan()["n"]
+        assert len(plan) == 20_000 and len(set(plan)) == 1
+        trials = run.read_trials()
+        assert len(trials) == 5000 and trials["status"].nunique() == 1
+        with run.lock():
+            assert {path.name for path in run.path.iterdir()} <= {"report.html", "plan.json", "trials.csv", ".lock"}
+
+
+def test_failed_write_keeps_the_old_file_and_says_why_in_one_line(run, monkeypatch):
+    run.write_plan({"stacks": [1]})
+    for code, words in (
+        (28, "No space left on device; free some space"),
+        (13, "Permission denied; change its permissions"),
+    ):
+
+        def refuse(descriptor, code=code):
+            raise OSError(code, os.strerror(code))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", refuse)
+            with pytest.raises(RunError, match=words) as caught:
+                run.write_plan({"stacks": [2]})
+        assert "\n" not in str(caught.value) and "plan.json" in str(caught.value)
+    assert run.read_plan() == {"stacks": [1]}
+    assert [path.name for path in run.path.iterdir()] == ["plan.json"]
+
+
+def test_every_writer_explains_a_folder_it_cannot_have(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    run = RunDirectory(tmp_path / "file" / "run")
+    writers = (
+        lambda: run.write_config({}),
+        lambda: run.write_trials(pd.DataFrame({"id": ["a"]})),
+        lambda: run.write_curves("w", 1, curve_rows(1, 1)),
+        lambda: run.save_state("w", 1, {"x": np.zeros(2)}),
+        lambda: run.save_final("w", {"x": np.zeros(2)}),
+        lambda: run.open_log(),
+        lambda: run.lock().__enter__(),
+    )
+    for write in writers:
+        with pytest.raises(RunError, match="^cannot write .*: Not a directory; a file is in the way.*$"):
+            write()
+
+
+def test_tables_come_back_as_they_were_written(run):
+    trials = pd.DataFrame(
+        {
+            "id": ["12345e6789", "0000000000", "1234567890"],
+            "status": ["done", "diverged", "pending"],
+            "model.kernels": [(16, 32), (16,), (8, 8)],
+            "model.batch_norm": [True, False, True],
+            "train.l2": [0.1 + 0.2, 1e-300, 5.0],
+            "seed": [0, 1, 2],
+            "epochs": [3, 2, None],
+            "diverged_epoch": [None, 2, None],
+            "wave": ["stack_0-wave_0", "", None],
+            "val_loss": [np.float32(0.1), math.inf, None],
+            "error": ["", 'said "no", twice\nin two lines', None],
+        }
+    )
+    run.write_trials(trials)
+    read = run.read_trials()
+    assert read["id"].tolist() == trials["id"].tolist()
+    assert read["train.l2"].tolist() == trials["train.l2"].tolist()
+    assert read["model.kernels"].tolist() == ["(16, 32)", "(16,)", "(8, 8)"]
+    assert read["model.batch_norm"].tolist() == [True, False, True]
+    assert read["epochs"].tolist() == [3, 2, pd.NA] and read["epochs"].dtype == "Int64"
+    assert read["wave"].tolist() == ["stack_0-wave_0", "", ""] and read["error"][1] == trials["error"][1]
+    assert np.float32(read["val_loss"][0]) == np.float32(0.1) and read["val_loss"][1] == math.inf
+    assert "3.0" not in (run.path / "trials.csv").read_text()
+    before = (run.path / "trials.csv").read_bytes()
+    run.write_trials(read)
+    assert (run.path / "trials.csv").read_bytes() == before
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.floats(allow_nan=False), min_size=1, max_size=20),
+    st.lists(st.none() | st.integers(0, 2**53), max_size=20),
+)
+def test_figures_survive_any_number_of_rewrites(figures, counts):
+    size = max(len(figures), len(counts))
+    counts, figures = counts + [None] * (size - len(counts)), figures + [None] * (size - len(figures))
+    with tempfile.TemporaryDirectory() as folder:
+        run = RunDirectory(folder)
+        frame = pd.DataFrame(
+            {"id": [f"{i:x}" for i in range(size)], "epochs": pd.array(counts, "Int64"), "val_loss": figures}
+        )
+        run.write_summary(frame)
+        once = run.read_summary()
+        text = (run.path / "summary.csv").read_bytes()
+        run.write_summary(once)
+        assert (run.path / "summary.csv").read_bytes() == text
+        assert once["epochs"].tolist() == frame["epochs"].tolist()
+        assert once["val_loss"].astype(float).fillna(-1).tolist() == frame["val_loss"].astype(float).fillna(-1).tolist()
+
+
+def test_missing_and_damaged_files_are_named(run):
+    with pytest.raises(RunError, match="^no run at .*: it has no config.json$"):
+        run.read_config()
+    for name, read in (
+        ("plan.json", run.read_plan),
+        ("trials.csv", run.read_trials),
+        ("summary.csv", run.read_summary),
+    ):
+        run.write_text(name, "{" if name.endswith("json") else "")
+        with pytest.raises(RunError, match=f"^.*{name} is damaged .*; restore it or start a new --workdir$"):
+            read()
+    run.write_text("curves/w-000001.parquet", "no parquet")
+    with pytest.raises(RunError, match="^.*w-000001.parquet is damaged .*$"):
+        run.read_curves()
+
+
+def test_log_lines_are_on_disk_at_once_and_appended(run):
+    for line in ("first", "second"):
+        log = run.open_log()
+        log.write(f"{line}\n")
+        assert (run.path / "log.txt").read_text().endswith(f"{line}\n")
+        log.close()
+    assert (run.path / "log.txt").read_text() == "first\nsecond\n"
+
+
+# Lock
+
+HOLD = """
+import time
+with run.lock():
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_second_process_learns_who_holds_the_run_and_a_dead_one_holds_nothing(run):
+    process = start(HOLD, run.path)
+    with (
+        pytest.raises(RunError, match=f"in use by process {process.pid} on {socket.gethostname()} since ") as caught,
+        run.lock(),
+    ):
+        pass
+    assert "\n" not in str(caught.value)
+    kill(process)
+    with run.lock():
+        assert json.loads((run.path / ".lock").read_text())["pid"] == os.getpid()
+        with pytest.raises(RunError, match=f"in use by process {os.getpid()} "), RunDirectory(run.path).lock():
+            pass
+    with run.lock():
+        pass
+
+
+def test_a_forked_worker_that_outlives_its_parent_holds_nothing(run):
+    code = """
+import time
+with run.lock():
+    if os.fork() == 0:
+        print(os.getpid(), flush=True)
+    time.sleep(60)
+"""
+    process = start(code, run.path)
+    child = int(process.first_line)
+    try:
+        kill(process)
+        os.kill(child, 0)
+        with run.lock():
+            pass
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
+def test_lock_is_released_and_saves_are_finished_when_the_body_fails(run):
+    with pytest.raises(ZeroDivisionError), run.lock():
+        run.save_state("w", 1, {"x": np.zeros(3)})
+        raise ZeroDivisionError
+    assert RunDirectory(run.path).latest_state("w") == 1
+    with run.lock():
+        pass
+
+
+# Curves
+
+
+def test_curves_are_read_in_order_of_wave_and_epoch(run):
+    assert run.read_curves().columns.tolist() == list(CURVE_COLUMNS) and run.read_curves().empty
+    run.write_curves("stack_0-wave_1", 1, curve_rows(1, 2, "c"))
+    run.write_curves("stack_0-wave_0", 11, curve_rows(11, 12))
+    run.write_curves("stack_0-wave_0", 1, curve_rows(1, 10))
+    run.write_curves("stack_0-wave_0", 13, curve_rows(13, 12))
+    expected = pd.concat([curve_rows(1, 12), curve_rows(1, 2, "c")], ignore_index=True)
+    pd.testing.assert_frame_equal(run.read_curves(), expected)
+    pd.testing.assert_frame_equal(run.read_curves("stack_0-wave_0"), curve_rows(1, 12))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(1, 4), max_size=5), st.integers(1, 22))
+def test_dropping_curves_is_a_filter_on_the_epoch(lengths, from_epoch):
+    with tempfile.TemporaryDirectory() as folder:
+        run = RunDirectory(folder)
+        first = 1
+        for length in lengths:
+            run.write_curves("w", first, curve_rows(first, first + length - 1))
+            first += length
+        run.write_curves("v-000001", 1, curve_rows(1, 3))
+        run.drop_curves("w", from_epoch)
+        assert run.read_curves("w")["epoch"].tolist() == curve_rows(1, min(first, from_epoch) - 1)["epoch"].tolist()
+        assert len(run.read_curves("v-000001")) == 6
+
+
+# Checkpoints
+
+
+class Moments(NamedTuple):
+    nu: np.ndarray
+    count: np.ndarray
+    nothing: tuple = ()
+
+
+def example(width=8):
+    rng = np.random.default_rng(0)
+    kernels = rng.normal(size=(width, 5, 3)).astype(np.float32)
+    return {
+        "params": {
+            "conv_0": {"kernel": kernels},
+            "dense_0": {"bias": np.arange(width * 2.0, dtype=np.float32).reshape(width, 2)},
+        },
+        "stats": {},
+        "optimizer": (
+            Moments(kernels**2, np.full(width, 7, np.int32)),
+            Moments(kernels, np.arange(width, dtype=np.int32)),
+        ),
+        "alive": np.arange(width) % 3 > 0,
+        "half": rng.normal(size=(width, 4)).astype(bfloat16),
+        "epoch": np.int32(12),
+    }
+
+
+def abstract(tree, devices=None):
+    def leaf(value):
+        value = np.asarray(value)
+        if devices is None or not value.ndim:
+            return jax.ShapeDtypeStruct(value.shape, value.dtype)
+        return jax.ShapeDtypeStruct(value.shape, value.dtype, sharding=sharded(np.zeros(4), devices).sharding)
+
+    return jax.tree.map(leaf, tree)
+
+
+def assert_equal_trees(got, expected):
+    assert jax.tree.structure(got) == jax.tree.structure(expected)
+    for one, other in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
+        assert np.asarray(one).dtype == np.asarray(other).dtype
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+
+
+@pytest.mark.parametrize("saved_on, restored_on", [(None, None), (4, 2), (1, 4), (4, 1), (4, None)])
+def test_a_state_comes_back_bit_for_bit_on_any_number_of_devices(run, saved_on, restored_on):
+    tree = example()
+    placed = jax.tree.map(lambda x: sharded(x, saved_on) if saved_on and np.ndim(x) else x, tree)
+    run.save_state("w", 12, placed)
+    restored = run.restore_state("w", abstract(tree, restored_on))
+    assert_equal_trees(restored, tree)
+    kernel = restored["params"]["conv_0"]["kernel"]
+    assert isinstance(kernel, np.ndarray) if restored_on is None else len(kernel.sharding.device_set) == restored_on
+
+
+@pytest.mark.parametrize("devices", [1, 4])
+def test_buffers_may_be_donated_while_a_state_is_being_saved(run, devices):
+    before = np.arange(8 * 500_000, dtype=np.float32).reshape(8, 500_000)
+    tree = {"x": sharded(before, devices), "host": before.copy()}
+    step = jax.jit(lambda x: -x - 1, donate_argnums=0)
+    run.save_state("w", 1, tree)
+    tree["host"][:] = 0
+    for _ in range(20):
+        tree["x"] = step(tree["x"])
+    jax.block_until_ready(tree["x"])
+    restored = run.restore_state("w", abstract({"x": before, "host": before}))
+    np.testing.assert_array_equal(restored["x"], before)
+    np.testing.assert_array_equal(restored["host"], before)
+
+
+def test_only_the_newest_state_stays_and_never_none(run):
+    for epoch in (10, 20, 30):
+        run.save_state("w", epoch, {"x": np.full(3, epoch)})
+        assert RunDirectory(run.path).latest_state("w") in (epoch, epoch - 10 or None)
+    run.wait()
+    assert [path.name for path in (run.path / "checkpoints" / "w").iterdir()] == ["state-000030"]
+    run.save_state("w", 30, {"x": np.full(3, 31)})
+    assert run.restore_state("w", {"x": np.zeros(3, int)})["x"].tolist() == [31, 31, 31]
+    run.drop_state("w")
+    assert run.latest_state("w") is None
+    with pytest.raises(RunError, match="holds no state to resume from$"):
+        run.restore_state("w", {"x": np.zeros(3, int)})
+
+
+def test_a_state_of_other_arrays_is_refused_by_name(run):
+    run.save_state("w", 1, example())
+    for change, words in (
+        ({"epoch": jax.ShapeDtypeStruct((2,), np.int32)}, r"epoch is int32\[\], not int32\[2\]"),
+        ({"alive": jax.ShapeDtypeStruct((8,), np.float32)}, r"alive is bool\[8\], not float32\[8\]"),
+        ({"momentum": jax.ShapeDtypeStruct((8,), np.float32)}, r"momentum is missing, not float32\[8\]"),
+        ({"params": {}}, r"params.conv_0.kernel is float32\[8, 5, 3\], not an array of this program"),
+    ):
+        with pytest.raises(RunError, match=words) as caught:
+            run.restore_state("w", abstract(example()) | change)
+        assert "\n" not in str(caught.value)
+
+
+def final_weights(width, size):
+    kernel = np.random.default_rng(1).normal(size=(width, size)).astype(np.float32)
+    return {
+        "best": {"params": {"dense_0": {"kernel": kernel}}, "stats": {}},
+        "last": {"params": {"dense_0": {"kernel": -kernel}}, "stats": {}},
+    }
+
+
+def test_a_trial_is_loaded_without_its_neighbours(run):
+    width, size = 16, 60_000
+    tree = final_weights(width, size)
+    run.save_final("w", jax.tree.map(lambda x: sharded(x, 4), tree))
+
+    def bytes_read():
+        (metric,) = ts.experimental_collect_matching_metrics("/tensorstore/kvstore/file/bytes_read")
+        return metric["values"][0]["value"]
+
+    for slot in (0, 7, 15):
+        before = bytes_read()
+        trial = run.load_trial("w", slot)
+        used = bytes_read() - before
+        assert_equal_trees(trial, jax.tree.map(lambda x, slot=slot: x[slot], tree))
+        assert used < 1.1 * 2 * 4 * size
+    before = bytes_read()
+    partial = run.load_trial("w", 3, {"last": {"params": {"dense_0": {"kernel": 0}}}})
+    assert bytes_read() - before < 1.1 * 4 * size
+    np.testing.assert_array_equal(
+        partial["last"]["params"]["dense_0"]["kernel"], tree["last"]["params"]["dense_0"]["kernel"][3]
+    )
+
+
+def test_trials_load_in_any_structure_from_any_path(tmp_path):
+    run = RunDirectory(tmp_path / "a b%20#c?")
+    tree = example()
+    run.save_final("w", tree)
+    expected = jax.tree.map(lambda x: x[5] if np.ndim(x) else np.asarray(x), tree)
+    assert_equal_trees(run.load_trial("w", 5, tree), expected)
+    assert run.load_trial("w", 5)["stats"] == {}
+    for slot in (-1, 8):
+        with pytest.raises(RunError, match=f"holds slots 0 to 7, not {slot}$"):
+            run.load_trial("w", slot)
+    with pytest.raises(RunError, match="damaged, or of other arrays"):
+        run.load_trial("w", 5, {"nothing": 0})
+    with pytest.raises(RunError, match="holds no weights of finished trials$"):
+        run.load_trial("v", 0)
+
+
+def test_an_interrupted_replacement_of_final_weights_keeps_the_old(run):
+    run.save_final("w", {"x": np.zeros(2)})
+    run.save_final("w", {"x": np.ones(2)})
+    folder = run.path / "checkpoints" / "w"
+    assert [path.name for path in folder.iterdir()] == ["final-000002"]
+    assert run.load_trial("w", 1)["x"] == 1
+    (folder / "final-000003.orbax-checkpoint-tmp").mkdir()
+    assert run.load_trial("w", 1)["x"] == 1
+
+
+def test_reading_writes_nothing(run):
+    run.write_trials(pd.DataFrame({"id": ["a"]}))
+    run.write_curves("w", 1, curve_rows(1, 2))
+    run.save_state("w", 2, example())
+    run.save_final("w", example())
+    before = snapshot(run.path)
+    reader = RunDirectory(run.path)
+    reader.read_trials(), reader.read_curves(), reader.latest_state("w")
+    reader.restore_state("w", abstract(example())), reader.load_trial("w", 0)
+    assert snapshot(run.path) == before
+    RunDirectory(run.path / "nothing").read_curves()
+    assert not (run.path / "nothing").exists()
+
+
+@pytest.fixture
+def small_files():
+    """No file may grow beyond 64 KiB: the kernel refuses, as it does when a disk is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, hard))
+    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_refused_save_is_one_line_and_keeps_the_older_state(run, small_files, capfd, caplog):
+    run.save_state("w", 1, {"x": np.ones((4, 10))})
+    run.wait()
+    run.save_state("w", 2, {"x": np.ones((4, 100_000))})
+    with pytest.raises(RunError, match="^cannot write .*state-000002: File too large; .*$") as caught:
+        run.wait()
+    assert "\n" not in str(caught.value)
+    with pytest.raises(RunError, match="^cannot write .*final-000001: File too large; .*$"):
+        run.save_final("w", {"x": np.ones((4, 100_000))})
+    assert run.latest_state("w") == 1
+    small_files()
+    run.save_state("w", 2, {"x": np.ones((4, 100_000))})
+    run.wait()
+    assert run.latest_state("w") == 2
+    captured = capfd.readouterr()
+    assert captured.out + captured.err == "" and caplog.records == []
+
+
+# Resuming
+
+
+def test_resume_after_a_kill_between_any_two_writes(run):
+    """One wave, checkpoints at 2 and 4: the files left by a kill after each write, and where `resume` goes on."""
+
+    def state(epoch):
+        run.save_state("w", epoch, {"x": np.full(2, epoch)})
+        run.wait()
+
+    unfinished = run.path / "checkpoints" / "w" / "state-000004.orbax-checkpoint-tmp"
+    steps = (
+        (lambda: None, 0),
+        (lambda: run.write_curves("w", 1, curve_rows(1, 2)), 0),
+        (lambda: (run.write_curves("w", 1, curve_rows(1, 2)), state(2)), 2),
+        (lambda: run.write_curves("w", 3, curve_rows(3, 4)), 2),
+        (lambda: (run.write_curves("w", 3, curve_rows(3, 4)), unfinished.mkdir()), 2),
+        (lambda: (run.write_curves("w", 3, curve_rows(3, 4)), state(4)), 4),
+        (lambda: run.save_final("w", {"x": np.zeros(2)}), 4),
+    )
+    for write, epoch in steps:
+        write()
+        after = RunDirectory(run.path)
+        with after.lock():
+            assert after.resume("w") == epoch
+            assert not unfinished.exists()
+            assert after.read_curves("w")["epoch"].tolist() == curve_rows(1, epoch)["epoch"].tolist()
+            if epoch:
+                assert after.restore_state("w", {"x": np.zeros(2, int)})["x"].tolist() == [epoch, epoch]
+
+
+def test_leftovers_of_killed_writers_are_removed_under_the_lock(run):
+    for epoch in (1, 2):
+        run.save_state("w", epoch, {"x": np.full(2, epoch)})
+    run.save_final("v", {"x": np.zeros(2)})
+    folder = run.path / "checkpoints"
+    for leftover in (
+        "w/state-000003.orbax-checkpoint-tmp/state",
+        "w/state-000001.deleted/state",
+        "v/final-000002.orbax-checkpoint-tmp-9",
+    ):
+        (folder / leftover).mkdir(parents=True)
+    (folder / "w/state-000002").rename(folder / "w/state-000004")
+    (folder / "v/final-000001").rename(folder / "v/final-000007")
+    run.write_curves("w", 1, curve_rows(1, 1))
+    (run.path / "curves" / ".w-000002.parquet.77.tmp").write_text("half")
+    with run.lock():
+        left = sorted(str(path.relative_to(folder)) for path in folder.glob("*/*"))
+        assert left == ["v/final-000007", "w/state-000004"]
+        assert [path.name for path in (run.path / "curves").iterdir()] == ["w-000001.parquet"]
+
+
+def test_sigkilled_training_resumes_from_a_complete_and_consistent_checkpoint(run):
+    code = """
+with run.lock():
+    epoch = run.resume("w")
+    print(epoch, flush=True)
+    while True:
+        epoch += 1
+        rows = [(name, epoch, 0., 0., 0., 0.) for name in "ab"]
+        run.write_curves("w", epoch, pd.DataFrame(rows, columns=CURVE_COLUMNS))
+        params, count = np.full((4, 300_000), epoch, np.float32), np.full(4, epoch)
+        run.save_state("w", epoch, {"params": params, "count": count, "epoch": np.asarray(epoch)})
+"""
+    like = {"params": np.zeros((4, 300_000), np.float32), "count": np.zeros(4, int), "epoch": np.zeros((), int)}
+    resumed = 0
+    for delay in (0.03, 0.2):
+        process = start(code, run.path)
+        assert int(process.first_line) == resumed
+        while (RunDirectory(run.path).latest_state("w") or 0) < resumed + 2:
+            time.sleep(0.005)
+        time.sleep(delay)
+        kill(process)
+        after = RunDirectory(run.path)
+        with after.lock():
+            resumed = after.resume("w")
+            state = after.restore_state("w", like)
+            assert (
+                {int(leaf.min()) for leaf in jax.tree.leaves(state)}
+                == {resumed}
+                == {int(leaf.max()) for leaf in jax.tree.leaves(state)}
+            )
+            assert after.read_curves("w")["epoch"].tolist() == [epoch for epoch in range(1, resumed + 1) for _ in "ab"]
+            assert len(list((run.path / "checkpoints" / "w").iterdir())) == 1
+
+
+def test_saving_costs_little(run):
+    """A quarter of a second is far above what is measured (see docs), and far below an epoch of such a wave."""
+    tree = {name: jnp.zeros((25, 60_000)) for name in ("params", "mu", "nu", "best")}
+    run.save_state("w", 1, tree)
+    run.wait()
+    blocked = []
+    for epoch in (2, 3, 4):
+        begun = time.perf_counter()
+        run.save_state("w", epoch, tree)
+        blocked.append(time.perf_counter() - begun)
+        run.wait()
+    assert min(blocked) < 0.25

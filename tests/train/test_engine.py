@@ -1,0 +1,120 @@
+"""What makes a stack trustworthy: engines agree, neighbours do not matter, nothing recompiles, nothing is communicated."""
+
+import jax
+import numpy as np
+import pytest
+
+TRIALS = [
+    {"train.seed": 0},
+    {"train.seed": 1, "train.learning_rate": 1e-2},
+    {"train.seed": 0, "train.l2": 1e-2, "loss.focal_gamma": 2.0},
+    {"train.seed": 3, "loss.label_smoothing": 0.2},
+]
+
+
+def assert_trees(actual, expected, **tolerance):
+    for (path, a), b in zip(jax.tree_util.tree_leaves_with_path(actual), jax.tree.leaves(expected), strict=True):
+        if tolerance:
+            np.testing.assert_allclose(a, b, err_msg=jax.tree_util.keystr(path), **tolerance)
+        else:
+            np.testing.assert_array_equal(a, b, err_msg=jax.tree_util.keystr(path))
+
+
+def slot(tree, index):
+    return jax.tree.map(lambda leaf: leaf[index], tree)
+
+
+# A bias before a batch norm that never meets the ReLU has a gradient of zero, of which Adam makes steps of rounding noise.
+@pytest.mark.parametrize("network", [{}, {"batch_norm": True, "optimizer": "sgd"}])
+def test_mapped_and_vectorised_engines_agree_after_20_steps(small, network):
+    mapped, records = small(**network).run(TRIALS, 4)
+    vectorised, other = small(engine="vmap", **network).run(TRIALS, 4)
+    assert_trees(vectorised.params, mapped.params, atol=1e-4)
+    assert_trees(vectorised.stats, mapped.stats, atol=1e-4)
+    np.testing.assert_allclose(other["val_loss"], records["val_loss"], atol=1e-4)
+    np.testing.assert_array_equal(other["train_accuracy"], records["train_accuracy"])
+
+
+@pytest.mark.parametrize("engine", ["map", "vmap"])
+def test_a_trial_alone_equals_the_same_trial_in_a_stack(small, engine):
+    together, _ = small(engine=engine).run(TRIALS, 4)
+    alone, _ = small(engine=engine).run(TRIALS[2:3], 4, slots=1)
+    assert_trees(slot(alone.params, 0), slot(together.params, 2), atol=1e-5)
+
+
+@pytest.mark.parametrize("engine", ["map", "vmap"])
+def test_sharding_over_devices_changes_no_result(small, engine):
+    one, _ = small(engine=engine).run(TRIALS, 2)
+    four, _ = small(engine=engine, devices=4).run(TRIALS, 2)
+    assert_trees(four.params, one.params, atol=1e-5)
+
+
+def test_the_sharded_program_communicates_nothing(small):
+    stack = small(engine="vmap", devices=4)
+    hyper = stack.hyper(TRIALS)
+    state = stack.program.init(hyper)
+    text = stack.program.epoch.lower(state, hyper, stack.train, stack.validation).compile().as_text()
+    assert not [word for word in ("all-gather", "all-reduce", "all-to-all", "collective", "reduce-scatter") if word in text]
+    assert " dot(" in text and " convolution(" not in text
+
+
+@pytest.mark.parametrize("engine", ["map", "vmap"])
+def test_changing_traced_values_never_recompiles(small, engine):
+    stack = small(engine=engine)
+    stack.run(TRIALS, 1)
+    before = stack.program.epoch._cache_size()
+    changed = {
+        "train.seed": 9,
+        "train.epochs": 7,
+        "train.learning_rate": 0.5,
+        "train.l2": 0.0,
+        "train.momentum": 0.5,
+        "train.beta1": 0.5,
+        "model.dropout": 0.7,
+        "loss.focal_gamma": 3.0,
+        "loss.label_smoothing": 0.3,
+    }
+    stack.run([changed] * 4, 2)
+    assert stack.program.epoch._cache_size() == before == 1
+
+
+@pytest.mark.parametrize("engine", ["map", "vmap"])
+def test_a_diverged_trial_is_frozen_and_moves_no_neighbour_by_a_bit(small, engine):
+    calm, _ = small(engine=engine).run(TRIALS, 3)
+    # A step of 1e30 takes the weights to where the next loss is not a number.
+    wild = [*TRIALS[:2], {"train.learning_rate": 1e30}, TRIALS[3]]
+    state, records = small(engine=engine).run(wild, 3)
+    for index in (0, 1, 3):
+        assert_trees(slot(state, index), slot(calm, index))
+    assert state.diverged_epoch.tolist() == [0, 0, 1, 0]
+    assert records["ran"][:, 2].tolist() == [True, False, False]
+    assert not records["active"][:, 2].any() and np.isnan(records["train_loss"][0, 2])
+    assert all(np.isfinite(leaf[2]).all() for leaf in jax.tree.leaves((state.params, state.opt, state.best)))
+
+
+def test_a_trial_stops_at_its_own_number_of_epochs(small):
+    trials = [{"train.epochs": 1}, {"train.epochs": 3}, {"train.epochs": 3}, {"train.epochs": 0}]
+    once, _ = small().run(trials, 1)
+    state, records = small().run(trials, 3)
+    assert records["ran"].sum(0).tolist() == [1, 3, 3, 0] and state.epoch.tolist() == [1, 3, 3, 0]
+    assert_trees(slot(state, 0), slot(once, 0))
+    assert_trees(slot(state, 1), slot(state, 2))
+
+
+def test_micro_batches_give_the_same_step(small):
+    trials = [{**trial, "model.dropout": 0.3} for trial in TRIALS]
+    whole, _ = small().run(trials, 4)
+    cut, _ = small(micro_batch=2).run(trials, 4)
+    assert_trees(cut.params, whole.params, atol=1e-4)
+
+
+def test_equal_seeds_see_the_same_start_and_the_same_order(small):
+    state, records = small().run([{"train.learning_rate": 1e-9}, {"train.learning_rate": 2e-9}, {"train.seed": 5}], 1)
+    np.testing.assert_allclose(records["train_loss"][0, 0], records["train_loss"][0, 1], rtol=1e-5)
+    assert abs(records["train_loss"][0, 0] - records["train_loss"][0, 2]) > 1e-3
+
+
+def test_leaving_optional_blocks_out_changes_nothing_for_trials_that_do_not_use_them(small):
+    full, _ = small().run([{}], 3)
+    bare, _ = small(dropout=False, label_smoothing=False, focal_gamma=False).run([{}], 3)
+    assert_trees(bare.params, full.params, atol=1e-5)
