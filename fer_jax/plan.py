@@ -5,6 +5,7 @@ made once, stored, and followed by every later start of the same run, so that a 
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
@@ -15,7 +16,7 @@ from fer_jax.errors import ConfigError
 from fer_jax.search.space import Trial
 from fer_jax.train import cost
 from fer_jax.train.hardware import Hardware
-from fer_jax.train.trial import Recipe
+from fer_jax.train.trial import HYPER, Recipe
 
 # Share of a float32 matrix product's rate that a training step reaches on a CPU, and seconds to compile a stack there.
 # Measured with benchmarks/throughput.py; docs/performance.md has the figures.
@@ -166,7 +167,7 @@ def recipe_of(values: Mapping[str, Any], optional: Iterable[str], micro_batch: i
 
 def traced_values(values: Mapping[str, Any]) -> dict[str, Any]:
     """The traced fields of a trial: what its stack's program takes as arguments."""
-    return {name: value for name, value in values.items() if FIELDS[name].kind == "traced"}
+    return {name: values[name] for name in HYPER}
 
 
 OPTIONAL_FIELDS = ("model.dropout", "loss.label_smoothing", "loss.focal_gamma")
@@ -194,8 +195,7 @@ def _plan_stack(
     engine = options.engine if options.engine != "auto" else "map" if hardware.backend == "cpu" else "vmap"
     micro_batch = _micro_batch(values, engine, options, hardware)
     optional = tuple(f for f in OPTIONAL_FIELDS if any(trial.values[f] for trial in group.values()))
-    network = models.build(values, data.image_shape, data.num_classes)
-    one = cost.measure(network, recipe_of(values, optional, micro_batch), traced_values(values))
+    one = _cost(_network_values(values), data.image_shape, data.num_classes, recipe_of(values, optional, micro_batch))
     steps = data.train // batch
     per_epoch = one.train_flops * steps * batch + one.evaluation_flops * data.validation
     epochs = [trial.values["train.epochs"] for trial in group.values()]
@@ -225,6 +225,23 @@ def _plan_stack(
         seconds=flops / rate + CPU_COMPILE_SECONDS if rate else 0.0,
         waves=waves,
     )
+
+
+def _network_values(values: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple((name, value) for name, value in values.items() if name.startswith("model.") and FIELDS[name].kind == "shape")
+
+
+def _cost(network: tuple[tuple[str, Any], ...], image_shape: tuple[int, int, int], num_classes: int, recipe: Recipe) -> cost.Cost:
+    """`cost.measure`, once for all stacks that push the same number of images through the same network."""
+    images = recipe.micro_batch or recipe.batch_size
+    return _measured(network, image_shape, num_classes, dataclasses.replace(recipe, batch_size=images, micro_batch=0))
+
+
+@functools.cache
+def _measured(
+    network: tuple[tuple[str, Any], ...], image_shape: tuple[int, int, int], num_classes: int, recipe: Recipe
+) -> cost.Cost:
+    return cost.measure(models.build(dict(network), image_shape, num_classes), recipe)
 
 
 def _micro_batch(values: Mapping[str, Any], engine: str, options: Options, hardware: Hardware) -> int:

@@ -1,9 +1,13 @@
-"""Every test runs on four fake CPU devices, so that sharding over trials is exercised without an accelerator."""
+"""Every test runs on four fake CPU devices, so that sharding over trials is exercised without an accelerator, and with a
+cache of its own, so that neither data nor compiled programs of the user's enter."""
 
 import os
+import tempfile
 
-os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.environ.setdefault("KERAS_BACKEND", "jax")
+os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ["KERAS_BACKEND"] = "jax"
+_cache = tempfile.TemporaryDirectory(prefix="fer_jax_tests_")
+os.environ["FER_JAX_CACHE"] = _cache.name
 
 import jax  # noqa: E402  (the platform has to be chosen before jax is imported)
 

@@ -37,7 +37,6 @@ _NAMES = {
 }
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _LONGEST_MARK = 22
-_MOST_TICKS = 10
 
 
 def short_name(field: str) -> str:
@@ -60,16 +59,21 @@ def short_names(fields: Sequence[str]) -> dict[str, str]:
 
 
 def value_text(value: Any) -> str:
-    """One value, short and typable: 0.001, 1e-5, 64, '32, 64, 64', same; an empty cell is a dash."""
+    """One value, short and typable: 0.001, 1e-5, 64, same, 32-64-64 for a tuple; an empty cell is a dash."""
     value = hashable(value)
     if value is None:
         return "–"
     if isinstance(value, tuple):
-        return ", ".join(value_text(item) for item in value)
+        return "-".join(value_text(item) for item in value) or "none"
     if isinstance(value, float):
-        return _plain_exponent(f"{value:.6g}")
-    text = str(value)
-    return text[1:-1].rstrip(",") if text.startswith("(") and text.endswith(")") else text
+        return _scientific(value) if 0 < value < 1e-3 else _plain_exponent(f"{value:.6g}")
+    return str(value)
+
+
+def _scientific(value: float, figures: int = 6) -> str:
+    """A positive number as 1e-3 or 2.5e-4."""
+    digits, _, power = f"{value:.{figures - 1}e}".partition("e")
+    return f"{float(digits):.{figures}g}e{int(power)}"
 
 
 def _plain_exponent(text: str) -> str:
@@ -145,25 +149,41 @@ class Axis:
     def mark(self, value: Any) -> str:
         return self.marks[int(self.index([value])[0])]
 
-    def ticks(self) -> tuple[np.ndarray, list[str]]:
-        """Coordinates and texts that fit beside each other: the levels themselves while they are few, else round numbers."""
+    def ticks(self, room: float = 60) -> tuple[np.ndarray, list[str]]:
+        """Coordinates and texts for an axis about `room` characters long.
+
+        The levels themselves while they fit beside each other, else round numbers; categories are never left out.
+        """
         places = self.position(self.levels)
-        if self.kind == "ordinal" or len(self.levels) <= _MOST_TICKS:
-            keep = _apart(places, 0.07 if self.kind == "ordinal" else 0.05)
+        if self.kind == "ordinal" and not self.numeric:
+            return places, list(self.marks)
+        keep = _apart(places, self.marks, room)
+        if self.kind == "ordinal" or len(keep) == len(places):
             return places[keep], [self.marks[i] for i in keep]
         low, high = float(places.min()), float(places.max())
         if self.kind == "linear":
-            places = np.array([t for t in MaxNLocator(6).tick_values(low, high) if low <= t <= high])
+            places = np.array([t for t in MaxNLocator(max(2, int(room / 7))).tick_values(low, high) if low <= t <= high])
             return places, [figure_text(value_text(round(float(t), 12))) for t in places]
-        places = np.arange(math.floor(low), math.ceil(high) + 1, dtype=np.float64)
-        return places, ["10" + str(int(t)).translate(_SUPERSCRIPTS) for t in places]
+        places = np.arange(math.ceil(low - 0.1), math.floor(high + 0.1) + 1, dtype=np.float64)
+        if len(places) < 2:
+            return self.position(self.levels)[keep], [self.marks[i] for i in keep]
+        texts = ["10" + str(int(t)).translate(_SUPERSCRIPTS) for t in places]
+        keep = _apart(places, texts, room)
+        return places[keep], [texts[i] for i in keep]
 
 
-def _apart(places: np.ndarray, share: float) -> list[int]:
-    """Which ascending places to label so that neighbours are at least this share of the whole apart."""
-    least, keep = share * float(places[-1] - places[0]), [0]
+def text_width(text: str) -> float:
+    """Room a text needs under an axis, in characters, with the gap to its neighbour; raised digits are narrow."""
+    return 1.5 + sum(0.6 if c in "⁻⁰¹²³⁴⁵⁶⁷⁸⁹" else 1.0 for c in text)
+
+
+def _apart(places: np.ndarray, texts: Sequence[str], room: float) -> list[int]:
+    """Which ascending places can bear their text without touching the one before."""
+    scale = room / (float(places[-1] - places[0]) or 1.0)
+    keep = [0]
     for i in range(1, len(places)):
-        if places[i] - places[keep[-1]] >= least:
+        needed = (text_width(texts[i]) + text_width(texts[keep[-1]])) / 2
+        if (places[i] - places[keep[-1]]) * scale >= needed:
             keep.append(i)
     return keep
 
@@ -171,8 +191,8 @@ def _apart(places: np.ndarray, share: float) -> list[int]:
 def axis(field: str, values: pd.Series | Sequence[Any]) -> Axis:
     """Lays out a field from the values it takes over all points.
 
-    Numbers are logarithmic when they span a decade or more, or grow by a constant factor, and are not evenly spaced;
-    anything else that is not a number is ordinal, as are decades with a zero among them.
+    Numbers are logarithmic when they were chosen by factors rather than steps; whatever is not a number is ordinal, as are
+    decades with a zero among them.
     """
     levels = list(dict.fromkeys(hashable(value) for value in values))
     kind = "ordinal"
@@ -180,29 +200,37 @@ def axis(field: str, values: pd.Series | Sequence[Any]) -> Axis:
         levels.sort()
         kind = _scale(np.array(levels, dtype=np.float64))
     texts = [value_text(level) for level in levels]
-    if all("e" in text or _decade(level) for text, level in zip(texts, levels, strict=True)) and any("e" in t for t in texts):
-        texts = [f"1e{round(math.log10(level))}" if _decade(level) else t for t, level in zip(texts, levels, strict=True)]
-    return Axis(field, kind, tuple(levels), tuple(texts), tuple(figure_text(text) for text in texts))
+    # 1e-5 beside 0.001 would be hard to compare.
+    powers = any("e" in text for text in texts if _is_number(text))
+    if powers:
+        texts = [_scientific(level) if _is_real(level) and level > 0 else text for level, text in zip(levels, texts, strict=True)]
+    marks = [_rounded(level, text, powers) for level, text in zip(levels, texts, strict=True)]
+    marks = [figure_text(text) for text in (marks if len(set(marks)) == len(levels) else texts)]
+    return Axis(field, kind, tuple(levels), tuple(texts), tuple(marks))
+
+
+def _rounded(level: Any, text: str, powers: bool) -> str:
+    """Three figures of a number that was drawn at random rather than written by somebody."""
+    if not isinstance(level, float) or not level > 0 or len(text) < 7:
+        return text
+    return _scientific(level, 3) if powers else f"{level:.3g}"
 
 
 def _is_real(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _decade(value: Any) -> bool:
-    return _is_real(value) and value > 0 and abs(math.log10(value) - round(math.log10(value))) < 1e-9
-
-
 def _scale(levels: np.ndarray) -> str:
     """linear, log or ordinal for ascending distinct numbers."""
-    if len(levels) < 2:
-        return "linear"
-    steps = np.diff(levels)
-    even = len(levels) > 2 and np.allclose(steps, steps[0], rtol=1e-6, atol=0)
     positive = levels[levels > 0]
-    decades = len(positive) > 1 and positive[-1] / positive[0] >= 9.99
-    if len(positive) < len(levels):
-        return "ordinal" if decades and not even and levels[0] == 0 else "linear"
-    ratios = levels[1:] / levels[:-1]
-    geometric = len(levels) > 2 and np.allclose(ratios, ratios[0], rtol=1e-6)
-    return "log" if (decades or geometric) and not even else "linear"
+    if len(positive) == len(levels):
+        return "log" if _by_factors(levels) else "linear"
+    return "ordinal" if levels[0] == 0 and len(positive) > 1 and positive[-1] / positive[0] >= 9.99 and _by_factors(positive) else "linear"
+
+
+def _by_factors(levels: np.ndarray) -> bool:
+    """Whether positive numbers were chosen by factors: their median is nearer to the geometric than to the arithmetic middle."""
+    low, high, middle = levels[0], levels[-1], float(np.median(levels))
+    if len(levels) < 3:
+        return bool(high / low >= 9.99)
+    return bool(high / low >= 4 and abs(math.log(middle / math.sqrt(low * high))) < abs(math.log(2 * middle / (low + high))))

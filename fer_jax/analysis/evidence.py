@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -109,6 +110,17 @@ class Evidence:
             parts.append("selected on the images it reports")
         return ", ".join(parts)
 
+    def share_within(self, low: float, high: float) -> float | None:
+        """The majority share, unless it lies so far below what is shown (low to high) that it would squeeze it."""
+        share = self.majority_share
+        return share if share is not None and low - share <= high - low else None
+
+    def loss_ceiling(self, values: np.ndarray) -> float:
+        """Losses above this have exploded: 1.15 times that of equal odds on all classes, or of the median point if more."""
+        values = values[np.isfinite(values)]
+        equal_odds = math.log(max(2, len(self.data.get("classes") or [])))
+        return 1.15 * max([equal_odds, *([float(np.median(values))] if len(values) else [])])
+
     def images(self, split: str) -> int | None:
         """Pictures in a split (train, validation or test), if the record has them."""
         counts = (self.data.get("counts") or {}).get(split)
@@ -121,7 +133,7 @@ class Evidence:
         fields = self.swept if fields is None else fields
         names, row = axes.short_names(self.swept), self.points.loc[point]
         parts = [f"{names[f]} {self.axes[f].mark(row[f]) if marks else self.axes[f].text(row[f])}" for f in fields]
-        return ", ".join(parts) or "the configuration"
+        return ", ".join(parts) or "the one configuration"
 
 
 def gather(record: Mapping[str, Any], trials: pd.DataFrame, curves: pd.DataFrame, name: str) -> Evidence:

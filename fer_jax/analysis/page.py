@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from importlib import resources
 
-from fer_jax.analysis import plots, statistics, style, surfaces, tables, verdict
+from fer_jax.analysis import effects, plots, statistics, style, surfaces, tables, verdict
 from fer_jax.analysis.evidence import METRIC_NAMES, Evidence
 
 
@@ -20,7 +20,7 @@ def drawings(evidence: Evidence) -> list[style.Drawing]:
         surfaces.heat_maps(evidence, "val_accuracy"),
         surfaces.heat_maps(evidence, "val_loss"),
         surfaces.scatter_3d(evidence),
-        plots.main_effects(evidence),
+        effects.main_effects(evidence),
     ]
     return [drawing for drawing in made if drawing is not None]
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import math
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,14 +19,19 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 DPI = 200
 WIDTH = 10.0  # inches; a page shows it about 1,050 pixels wide, so that 9 points read as 13 pixels
 TEXT = 9.5
 SMALL = 8.5
+# Characters of tick labels that fit under a panel, by the number of panels in a row.
+ROOM = {1: 110, 2: 50, 3: 31}
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
-CYCLE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
+CYCLE = (# Characters of tick labels that fit under a panel, by the number of panels in a row.
+ROOM = {1: 110, 2: 50, 3: 31}
+BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
 INK, MUTED, FAINT, EMPTY = "#1b1f24", "#5b6470", "#d9dde2", "#eef0f2"
 
 
@@ -74,11 +81,18 @@ def title(ax: Any, text: str) -> None:
 
 
 def label(ax: Any, x: str | None = None, y: str | None = None) -> None:
-    """Names of the axes."""
+    """Names of the axes, broken into lines where they are long."""
     if x is not None:
-        ax.set_xlabel(x, fontsize=TEXT, color=INK)
+        ax.set_xlabel(textwrap.fill(x, 46), fontsize=TEXT, color=INK)
     if y is not None:
-        ax.set_ylabel(y, fontsize=TEXT, color=INK)
+        ax.set_ylabel(textwrap.fill(y, 26), fontsize=TEXT, color=INK)
+
+
+def value_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
+    """Round numbers between two values, with as many decimals as tell them apart."""
+    places = [float(t) for t in MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(low, high) if low - 1e-12 <= t <= high + 1e-12]
+    step = places[1] - places[0] if len(places) > 1 else 1.0
+    return places, [f"{t:.{max(1, math.ceil(-math.log10(step) - 1e-9))}f}" for t in places]
 
 
 def bold(size: float) -> FontProperties:

@@ -11,7 +11,6 @@ import pandas as pd
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
 
 from fer_jax.analysis import axes, published, style
 from fer_jax.analysis.evidence import METRIC_NAMES, Evidence
@@ -57,7 +56,12 @@ def heat_maps(evidence: Evidence, metric: str) -> style.Drawing | None:
         style.label(ax, x.label if number + columns >= len(shown) else None, y.label if number % columns == 0 else None)
     bar = _bar(made, panels.ravel()[: len(shown)].tolist(), evidence, metric, norm, capped, fraction=0.035, pad=0.02, aspect=32)
     bar.set_label(_with_unit(metric), fontsize=style.TEXT)
-    caption = _caption(evidence, metric, len(settings), len(shown), capped, norm)
+    caption = _caption(evidence, metric, capped, norm)
+    with_result = len(set(_keys(evidence.ranked, rest)))
+    if len(shown) < with_result:
+        caption += f" Of {with_result} panels, the {len(shown)} that hold the best points."
+    if with_result < len(settings):
+        caption += f" Panels without a result: {len(settings) - with_result}, not shown."
     short = "Accuracy grid" if metric.endswith("accuracy") else "Loss grid"
     return style.Drawing(f"surface_{metric}", f"{METRIC_NAMES[metric].capitalize()} over the grid", short, caption, made)
 
@@ -73,8 +77,8 @@ def _keys(points: pd.DataFrame, fields: list[str]) -> list[tuple[Any, ...]]:
 
 
 def _choose(evidence: Evidence, settings: list[tuple[Any, ...]], rest: list[str]) -> list[tuple[Any, ...]]:
-    """The settings that get a panel, in the fields' order: all, or those that hold the best points."""
-    kept = list(dict.fromkeys(_keys(evidence.ranked, rest)))[:_MOST_PANELS] if len(settings) > _MOST_PANELS else settings
+    """The settings that get a panel, in the fields' order: all that have a result, or those that hold the best points."""
+    kept = list(dict.fromkeys(_keys(evidence.ranked, rest)))[:_MOST_PANELS]
     return sorted(kept, key=lambda key: [int(evidence.axes[f].index([v])[0]) for f, v in zip(rest, key, strict=True)])
 
 
@@ -99,7 +103,7 @@ def _panel(ax: Any, evidence: Evidence, inside: pd.DataFrame, metric: str, pair:
     for spine in ax.spines.values():
         spine.set_visible(False)
     ax.tick_params(length=0)
-    _level_ticks(ax.xaxis, x, 22 // columns if max(map(len, x.marks)) <= 6 else 9 // columns)
+    _level_ticks(ax.xaxis, x, int(style.ROOM[columns] / max(map(axes.text_width, x.marks))))
     _level_ticks(ax.yaxis, y, 16)
     if len(x.levels) * columns <= 24:
         _annotate(ax, evidence, inside, metric, at, norm, crowded=len(x.levels) * columns > 18)
@@ -110,7 +114,7 @@ def _panel(ax: Any, evidence: Evidence, inside: pd.DataFrame, metric: str, pair:
 
 
 def _level_ticks(axis: Any, levels: axes.Axis, most: int) -> None:
-    every = math.ceil(len(levels.levels) / max(2, most))
+    every = math.ceil(len(levels.levels) / max(1, most))
     places = list(range(0, len(levels.levels), every))
     style.ticks(axis, places, [levels.marks[i] for i in places])
 
@@ -124,11 +128,18 @@ def _annotate(ax: Any, evidence: Evidence, inside: pd.DataFrame, metric: str, at
         if not math.isfinite(mean):
             ax.text(place_x, place_y, _reason(row.left_out), ha="center", va="center", fontsize=size - 1, color=style.MUTED, in_layout=False)
             continue
-        text = f"{mean:.2f}" if mean >= 10 or metric.endswith("loss") else f"{mean:.3f}"[mean < 1 :]
-        text = text if mean < 100 else f"{mean:.0e}".replace("e+0", "e")
-        if math.isfinite(sd) and len(evidence.axes) and not crowded:
-            text += f"\n±{f'{sd:.3f}'[sd < 1:]}"
-        ax.text(place_x, place_y, text, ha="center", va="center", fontsize=size, linespacing=1.05, color=style.ink_on(colours(norm(mean))), in_layout=False)
+        text = f"{mean:.3f}"[mean < 1 :] if metric.endswith("accuracy") else _three(mean)
+        if math.isfinite(sd) and not crowded:
+            text += f"\n±{f'{sd:.3f}'[1:] if sd < 0.9995 else _three(sd)}"
+        ax.text(place_x, place_y, text, ha="center", va="center", fontsize=size, linespacing=1.05,
+                color=style.ink_on(colours(norm(mean))), in_layout=False)  # fmt: skip
+
+
+def _three(value: float) -> str:
+    """About three figures: 0.81, 12.3, 441, 6e4."""
+    if value < 9.995:
+        return f"{value:.2f}"
+    return f"{value:.{1 if value < 99.95 else 0}f}" if value < 9999 else f"{value:.0e}".replace("e+0", "e").replace("e+", "e")
 
 
 def _reason(left_out: str) -> str:
@@ -140,15 +151,15 @@ def _reason(left_out: str) -> str:
 
 
 def _norm(evidence: Evidence, metric: str) -> tuple[Normalize, bool]:
-    """A shared colour scale; a loss far above that of equal odds is capped, so that the rest can be told apart."""
+    """A shared colour scale, and whether exploded losses are capped by it, so that the rest can be told apart."""
     values = evidence.points[f"{metric}_mean"].to_numpy(dtype=float)
     values = values[np.isfinite(values)]
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
-    capped, share = False, evidence.majority_share
-    if metric.endswith("loss") and len(values):
-        cap = 1.15 * max(math.log(max(2, len(evidence.data.get("classes") or []))), float(np.median(values)))
-        capped, high = high > cap, min(high, cap)
-    elif share is not None:
+    capped = False
+    if metric.endswith("loss"):
+        ceiling = evidence.loss_ceiling(values)
+        capped, high = high > ceiling, min(high, ceiling)
+    elif (share := evidence.share_within(low, high)) is not None:
         low, high = min(low, share), max(high, share)
     if high - low < 1e-9:
         low, high = low - 0.01, high + 0.01
@@ -160,12 +171,12 @@ def _bar(made: Any, panels: list[Any], evidence: Evidence, metric: str, norm: No
     mappable = ScalarMappable(norm=norm, cmap=style.colours(metric))
     bar = made.colorbar(mappable, ax=panels, extend="max" if capped else "neither", **shape)
     bar.outline.set_visible(False)
-    low, high, share = float(norm.vmin or 0), float(norm.vmax or 1), evidence.majority_share
-    places = [float(t) for t in MaxNLocator(6).tick_values(low, high) if low <= t <= high]
-    texts = [f"{t:.2f}" for t in places]
-    if metric.endswith("accuracy") and share is not None:
-        beside = [i for i, t in enumerate(places) if abs(t - share) > 0.06 * (high - low)]
-        places, texts = [*(places[i] for i in beside), share], [*(texts[i] for i in beside), f"{share:.2f}\nmajority"]
+    low, high = float(norm.vmin or 0), float(norm.vmax or 1)
+    places, texts = style.value_ticks(low, high)
+    share = evidence.majority_share
+    if metric.endswith("accuracy") and share is not None and low <= share <= high:
+        clear = [i for i, t in enumerate(places) if abs(t - share) > 0.1 * (high - low)]
+        places, texts = [*(places[i] for i in clear), share], [*(texts[i] for i in clear), f"{share:.2f}\nmajority"]
         bar.ax.axhline(share, color="white", linewidth=3.6, clip_on=False)
         bar.ax.axhline(share, color=style.VERMILLION, linewidth=2, clip_on=False)
     style.ticks(bar.ax.yaxis, places, texts)
@@ -177,14 +188,13 @@ def _with_unit(metric: str) -> str:
     return METRIC_NAMES[metric] + (" (nats)" if metric.endswith("loss") else "")
 
 
-def _caption(evidence: Evidence, metric: str, settings: int, shown: int, capped: bool, norm: Normalize) -> str:
+def _caption(evidence: Evidence, metric: str, capped: bool, norm: Normalize) -> str:
     text = "Each cell is one point" + (": the mean over its repeats, ± sd." if evidence.repeats > 1 else ".")
     text += f" Framed: the {'lowest' if metric.endswith('loss') else 'highest'}."
     share = evidence.majority_share
     if metric.endswith("accuracy") and share is not None:
-        text += f" The majority share is {share:.3f} (red line on the colour bar)."
-    if shown < settings:
-        text += f" The {shown} panels of {settings} that hold the best points."
+        on_scale = float(norm.vmin or 0) <= share <= float(norm.vmax or 1)
+        text += f" The majority share is {share:.3f} ({'red line on the colour bar' if on_scale else 'below the scale'})."
     if capped:
         text += f" Losses above {norm.vmax:.2f} share one colour."
     if (evidence.points["n"] == 0).any():
@@ -196,21 +206,24 @@ def _caption(evidence: Evidence, metric: str, settings: int, shown: int, capped:
 def scatter_3d(evidence: Evidence) -> style.Drawing | None:
     """Accuracy and loss over three numeric fields, as oslo's figures 8 and 9 show them.
 
-    None unless at least three numeric fields with two or more values were swept. Where more were, the three largest are the
-    axes and each place shows the best point of those that fall on it.
+    None unless at least three numeric fields with two or more values were swept, and not merely one at a time. Where more
+    than three were, the three largest are the axes and each place shows the best point of those that fall on it.
     """
     fields = [f for f in _by_size(evidence) if evidence.axes[f].numeric][:3]
     if len(fields) < 3 or not len(evidence.ranked):
         return None
     layout = [evidence.axes[field] for field in fields]
-    made = style.figure(4.15)
+    # One field at a time around a base is a cross, of this many points; there is nothing in its space to see.
+    if len(set(_keys(evidence.points, fields))) <= sum(len(axis.levels) for axis in layout) - 2:
+        return None
+    made = style.figure(4.3)
     notes: list[str] = []
     for place, metric in enumerate(("val_accuracy", "val_loss"), 1):
         ax = made.add_subplot(1, 2, place, projection="3d")
         notes += _cloud(made, ax, evidence, metric, layout)
     caption = "Larger and brighter is better; ringed and joined to the floor: the best."
-    if (evidence.points["n"] == 0).any():
-        caption += " Crosses: no result."
+    if evidence.points.loc[evidence.points["n"] == 0, "left_out"].str.contains("diverged|failed|pruned").any():
+        caption += " Crosses: diverged or failed."
     if len(evidence.swept) > 3:
         caption += " Each place shows the best over the other swept fields."
     caption = " ".join([caption, *notes, published.beside(evidence)]).strip()
@@ -228,19 +241,25 @@ def _cloud(made: Any, ax: Any, evidence: Evidence, metric: str, layout: list[axe
     xyz = places.to_numpy(dtype=float).T
     known = np.isfinite(value)
     quality = norm(value[known]) if better > 0 else 1 - norm(value[known])
-    ax.scatter(*xyz[:, ~known], marker="x", s=14, color="#9aa2ac", linewidth=0.8, depthshade=False)
-    ax.scatter(*xyz[:, known], c=value[known], cmap=style.colours(metric), norm=norm, s=14 + 95 * np.asarray(quality) ** 1.5,
+    size = min(1.0, (125 / len(points)) ** 0.6)
+    over = ~known & points["left_out"].str.contains("diverged|failed|pruned").to_numpy(dtype=bool)
+    if over.any():
+        ax.scatter(*xyz[:, over], marker="x", s=14, color="#9aa2ac", linewidth=0.8, depthshade=False)
+    ax.scatter(*xyz[:, known], c=value[known], cmap=style.colours(metric), norm=norm, s=size * (14 + 95 * np.asarray(quality) ** 1.5),
                edgecolors="#2b3138", linewidths=0.35, depthshade=False, alpha=0.95)  # fmt: skip
     _mark_best(ax, evidence, metric, xyz[:, -1], points.iloc[-1], layout)
-    for set_label, axis, plane in zip((ax.set_xlabel, ax.set_ylabel, ax.set_zlabel), layout, (ax.xaxis, ax.yaxis, ax.zaxis), strict=True):
+    parts = ((ax.set_xlabel, ax.set_xlim), (ax.set_ylabel, ax.set_ylim), (ax.set_zlabel, ax.set_zlim))
+    for (set_label, limit), axis, plane in zip(parts, layout, (ax.xaxis, ax.yaxis, ax.zaxis), strict=True):
+        ends = axis.position(axis.levels)[[0, -1]]
+        limit(*(ends + 0.08 * (ends[1] - ends[0]) * np.array([-1, 1])))
         set_label(axis.label, fontsize=style.SMALL, labelpad=1)
-        style.ticks(plane, *axis.ticks())
+        style.ticks(plane, *axis.ticks(room=26))
         plane.pane.set_facecolor("#f7f8f9")
         plane.pane.set_edgecolor(style.FAINT)
         plane._axinfo["grid"].update(color=style.FAINT, linewidth=0.5)
     ax.tick_params(labelsize=style.SMALL - 1, pad=-1)
     ax.view_init(elev=21, azim=-58)
-    ax.set_box_aspect((1, 1, 0.92), zoom=1.13)
+    ax.set_box_aspect((1, 1, 0.92), zoom=1.06)
     style.title(ax, _with_unit(metric).capitalize())
     _bar(made, [ax], evidence, metric, norm, capped, shrink=0.6, aspect=20, pad=0.11)
     return [f"Losses above {norm.vmax:.2f} share one colour."] if capped else []

@@ -110,29 +110,28 @@ def all_points(evidence: Evidence) -> str:
 
 
 def _point_columns(evidence: Evidence, rows: pd.DataFrame, brief: bool = False) -> list[Column]:
+    """Columns of a table of points; `brief` leaves out what does not help to judge the best."""
     columns = [Column("rank", [whole(v) for v in rows["rank"]], f"by mean {evidence.metric}"), *_fields(evidence, rows)]
     columns.append(Column("n", [whole(v) for v in rows["n"]], "done trials, which the means stand on"))
     if rows["left_out"].ne("").any():
         columns.append(Column("left out", list(rows["left_out"]), "trials that are in no mean", "text"))
     spread = bool((rows["n"] > 1).any())
-    for metric in _known(evidence, rows, "_mean"):
-        if brief and metric == "train_loss":
-            continue
-        columns.append(Column(_HEADINGS[metric], [number(v) for v in rows[f"{metric}_mean"]], f"mean {metric} at the epoch validation chose"))
-        if not spread:
-            continue
-        columns.append(Column("± sd", [_sd(v) for v in rows[f"{metric}_sd"]], f"sample standard deviation of {metric}"))
-        if metric == evidence.metric:
-            columns += _range(rows, metric)
+    metrics = _known(evidence, rows, "_mean")
+    if brief:
+        metrics = [m for m in metrics if m in {evidence.metric, "val_accuracy", "val_loss", "test_accuracy"}]
+    for metric in metrics:
+        hint = f"mean {metric} at the epoch validation chose"
+        columns.append(Column(_HEADINGS[metric], [number(v) for v in rows[f"{metric}_mean"]], hint))
+        if spread and not (brief and metric == "val_loss" != evidence.metric):
+            columns.append(Column("± sd", [number(v) for v in rows[f"{metric}_sd"]], f"sample standard deviation of {metric}"))
+        if spread and metric == evidence.metric:
+            columns += _range(rows, metric)[: 1 if brief else 2]
     share = evidence.majority_share
-    if share is not None and "val_accuracy_mean" in rows:
+    if share is not None and "val_accuracy" in metrics:
         gain = [number(v - share, 3) for v in rows["val_accuracy_mean"]]
-        columns.append(Column("over majority", [g if g.startswith("-") or g == "–" else f"+{g}" for g in gain], "val. accuracy minus majority share"))
+        signed = [g if g.startswith("-") or g == "–" else f"+{g}" for g in gain]
+        columns.append(Column("over majority", signed, "mean val. accuracy minus the majority share"))
     return columns
-
-
-def _sd(value: float) -> str:
-    return number(value) if math.isfinite(value) else "–"
 
 
 def _range(rows: pd.DataFrame, metric: str) -> list[Column]:

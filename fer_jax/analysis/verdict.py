@@ -20,7 +20,7 @@ def mean_text(mean: float, sd: float, n: int, decimals: int = 3) -> str:
     if not math.isfinite(mean):
         return "–"
     spread = f" ± {sd:.{decimals}f}" if n > 1 and math.isfinite(sd) else ""
-    return f"{mean:.{decimals}f}{spread} (n = {n})"
+    return f"{mean:.{decimals}f}{spread} (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{n})"
 
 
 def metric_text(evidence: Evidence, point: int, metric: str, decimals: int = 3) -> str:
@@ -36,12 +36,14 @@ def sentences(evidence: Evidence) -> list[str]:
     if not len(evidence.ranked):
         return [*_state(evidence), "No trial is done yet, so there is no result to rank."]
     best = int(evidence.ranked.index[0])
+    unfinished = bool({"pending", "running"} & set(evidence.statuses))
     return [
+        *(_state(evidence) if unfinished else ()),
         *_distance(evidence, best),
         *_spread(evidence, best),
         *_test(evidence, best),
         *_resolution(evidence, best),
-        *_state(evidence),
+        *(() if unfinished else _state(evidence)),
     ]
 
 

@@ -10,10 +10,11 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
+from typing import Self
 
+from fer_jax.data.faults import Unusable
 from fer_jax.data.names import shown
 from fer_jax.data.origins import Member, Origin, bounded_lines
-from fer_jax.data.pictures import PictureError
 from fer_jax.errors import DataError
 
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, struct.error)
@@ -57,28 +58,31 @@ class Zip(Origin):
         unix_mode = info.external_attr >> 16
         return Member(name, info.file_size, "link" if stat.S_ISLNK(unix_mode) else "file", position)
 
-    def read(self, members: Iterable[Member], limit: int) -> Iterator[tuple[Member, bytes | PictureError]]:
+    def read(self, members: Iterable[Member], limit: int) -> Iterator[tuple[Member, bytes | Unusable]]:
         with _explain(self.path), zipfile.ZipFile(self.path) as archive:
             infos = archive.infolist()
             for member in members:
                 try:
                     with archive.open(infos[member.position]) as file:
-                        data: bytes | PictureError = file.read(limit + 1)
+                        data: bytes | Unusable = file.read(limit + 1)
                 except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError) as error:
-                    data = PictureError(f"is damaged in the archive: {str(error)[:80]}")
+                    data = Unusable(f"is damaged in the archive: {str(error)[:80]}")
                 yield member, data
 
     def lines(self, member: Member, limit: int) -> Iterator[bytes]:
-        with _explain(self.path), zipfile.ZipFile(self.path) as archive:
-            with archive.open(archive.infolist()[member.position]) as file:
-                yield from bounded_lines(file, limit)
+        with (
+            _explain(self.path),
+            zipfile.ZipFile(self.path) as archive,
+            archive.open(archive.infolist()[member.position]) as file,
+        ):
+            yield from bounded_lines(file, limit)
 
 
 class _StrictInfo(tarfile.TarInfo):
     """A tar header; one that is missing or broken is an error, where tarfile would take it for the end of the archive."""
 
     @classmethod
-    def fromtarfile(cls, archive: tarfile.TarFile) -> tarfile.TarInfo:
+    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
         try:
             return super().fromtarfile(archive)
         except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # the regular end
@@ -87,7 +91,7 @@ class _StrictInfo(tarfile.TarInfo):
             raise tarfile.ReadError(f"{error}, {archive.offset:,} bytes into it") from error
 
     @classmethod
-    def frombuf(cls, buffer: bytes | bytearray, encoding: str | None, errors: str) -> tarfile.TarInfo:
+    def frombuf(cls, buffer: bytes | bytearray, encoding: str, errors: str) -> Self:
         info = super().frombuf(buffer, encoding, errors)
         extended = not info.isreg() and not info.isdir() and not info.issym() and not info.islnk() and not info.isdev()
         if extended and info.size > _MAX_HEADER:
@@ -123,7 +127,7 @@ class Tar(Origin):
             return Member(name, 0, "link", position)
         return Member(name, info.size, "file" if info.isreg() else "special", position)
 
-    def read(self, members: Iterable[Member], limit: int) -> Iterator[tuple[Member, bytes | PictureError]]:
+    def read(self, members: Iterable[Member], limit: int) -> Iterator[tuple[Member, bytes | Unusable]]:
         wanted = {member.position: member for member in members}
         with self._archive() as archive:
             for position, info in enumerate(archive):

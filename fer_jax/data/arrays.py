@@ -47,7 +47,7 @@ def write(folder: Path, pictures: Iterable[tuple[np.ndarray, int, int]], shape: 
     with open(folder / "images.npy", "wb") as file:
         summed = _Summed(file)
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(summed, header)  # type: ignore[arg-type]  # all it needs is write
+        np.lib.format.write_array_header_1_0(summed, header)
         for image, label, usage in pictures:
             summed.write(np.ascontiguousarray(image))
             labels.append(label)
@@ -58,7 +58,7 @@ def write(folder: Path, pictures: Iterable[tuple[np.ndarray, int, int]], shape: 
     for name, values in (("labels", np.array(labels, np.int32)), ("usage", np.array(usages, np.int8))):
         with open(folder / f"{name}.npy", "wb") as file:
             summed = _Summed(file)
-            np.lib.format.write_array_header_1_0(summed, np.lib.format.header_data_from_array_1_0(values))  # type: ignore[arg-type]
+            np.lib.format.write_array_header_1_0(summed, np.lib.format.header_data_from_array_1_0(values))
             summed.write(values)
         sums[name] = summed.sum.hexdigest()
     changed = (folder / "images.npy").stat().st_mtime_ns
@@ -84,16 +84,15 @@ def load(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     for name, dtype, wanted in (("images", np.uint8, shape), ("labels", np.int32, shape[:1]), ("usage", np.int8, shape[:1])):
         path = folder / f"{name}.npy"
         try:
-            array = np.load(path, mmap_mode="r" if name == "images" else None, allow_pickle=False)
             state = path.stat()
             untouched = name == "images" and state.st_size > _ALWAYS and state.st_mtime_ns == note["images_mtime_ns"]
-            checksum = note["sha256"][name] if untouched else _checksum(path)
+            if not untouched and _checksum(path) != note["sha256"][name]:
+                raise Damaged(f"{path.name}: its checksum differs")
+            array = np.load(path, mmap_mode="r" if name == "images" else None, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise Damaged(f"{path.name}: {str(error).splitlines()[0]}") from error
         if array.dtype != dtype or array.shape != wanted:
             raise Damaged(f"{path.name}: holds {array.dtype} {array.shape}, not {np.dtype(dtype)} {wanted}")
-        if checksum != note["sha256"][name]:
-            raise Damaged(f"{path.name}: its checksum differs")
         array.flags.writeable = False
         found[name] = array
     return found, note

@@ -17,8 +17,8 @@ import contextlib
 import errno
 import fcntl
 import hashlib
-import os
 import json
+import os
 import re
 import secrets
 import shutil
@@ -94,6 +94,7 @@ class Place:
     def __init__(self, source: str, fingerprint: str, kind: str):
         slug = re.sub(r"[^A-Za-z0-9._-]", "_", os.path.basename(source))[:40].strip(".") or "data"
         self.source = source
+        self.fingerprint = fingerprint
         self.home = root() / "data" / f"{slug}-{_short(source, kind, str(FORMAT))}"
         self.entry = self.home / _short(fingerprint)
 

@@ -20,13 +20,13 @@ CLASSES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 FREQUENCIES = (4953, 547, 5121, 8989, 6198, 6077, 4002)  # of FER-2013's 35,887 pictures
 
 # How far faces differ: the largest deviation either way. Lengths are in half pictures, other numbers are shares.
-STRENGTH = (0.4, 1.25)  # of an expression, 1 as in the table
-JITTER = 1.2  # of every muscle, in units of _JITTER
+STRENGTH, FAINT = 1.2, 0.9  # of an expression, 1 as in the table
+JITTER = 1.0  # of every muscle, in units of _JITTER
 ZOOM, ZOOM_RANGE = 1.25, 0.2
-SHIFT, ROLL, YAW, PITCH = 0.23, 0.12, 0.3, 0.3
-SKIN, BACKGROUND = (0.5, 0.85), (0.1, 0.9)
+SHIFT, ROLL, YAW, PITCH = 0.27, 0.12, 0.3, 0.3
+SKIN, BACKGROUND = (0.4, 0.7), (0.0, 0.4)
 LIGHT, EXPOSURE = 0.5, (0.7, 1.1)
-NOISE = (0.01, 0.08)
+NOISE = (0.01, 0.06)
 
 
 class Muscles(NamedTuple):
@@ -216,7 +216,9 @@ def _tint(draws: _Draws, brightness: np.ndarray, red: float, blue: float, channe
 
 def _muscles(draws: _Draws, expressions: np.ndarray) -> Muscles:
     """The expression each face wears: its class's, at a strength of its own, with jitter; each (n, 1, 1)."""
-    strength = draws.uniform(*STRENGTH)
+    rarely = draws.uniform(0, 1)
+    rarely = rarely * rarely
+    strength = np.float32(STRENGTH) - np.float32(FAINT) * rarely * rarely
     values = []
     for i, (rest, width) in enumerate(zip(np.float32(EXPRESSIONS["neutral"]), _JITTER, strict=True)):
         values.append(_column(rest + strength * (expressions[:, i] - rest) + draws.bell(width * JITTER)))

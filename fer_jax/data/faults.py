@@ -19,6 +19,10 @@ REFUSED = ("refused archive member", "refused archive members")
 _LISTED = 50  # items of one kind that are kept by name; the others are only counted
 
 
+class Unusable(Exception):
+    """Why one item cannot be used, in a few words and without its name, which the caller knows."""
+
+
 @dataclasses.dataclass
 class Faults:
     """Items of one source that cannot be used.

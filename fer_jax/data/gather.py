@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from fer_jax.data import faults as kinds
 from fer_jax.data import layout, names, pictures, progress, tables
-from fer_jax.data.faults import Faults
+from fer_jax.data.faults import Faults, Unusable
 from fer_jax.data.origins import Member, Origin
 from fer_jax.errors import DataError
 
@@ -76,10 +76,10 @@ def gather(origin: Origin, fer: bool, spool: IO[bytes]) -> Gathered:
       DataError: the source is damaged as a whole, holds nothing to read, or nothing of it can be used. Single broken items
         are only noted, in `faults`.
     """
-    if origin.kind == "csv" and not fer:
-        raise DataError(f"{names.shown(origin.path)}: a table is read as FER-2013 only: --config.data.name=fer2013")
     faults = Faults()
     found = layout.find(origin.path, origin.members(), fer, faults)
+    what = f"{len(found.pictures):,} pictures" if found.pictures else "a table"
+    progress.say(f"reading {names.shown(origin.path)} for the first time: {what}")
     if found.tables:
         items = list(_table_items(origin, found.tables[0], spool, faults))
     else:
@@ -117,10 +117,10 @@ def _picture_items(origin: Origin, placed: list[layout.Placed], spool: IO[bytes]
         for member, data in origin.read(wanted, pictures.MAX_BYTES):
             advance()
             try:
-                if isinstance(data, pictures.PictureError):
+                if isinstance(data, Unusable):
                     raise data
                 digest = pictures.digest(pictures.decode(data))
-            except pictures.PictureError as error:
+            except Unusable as error:
                 faults.add(kinds.PICTURE, member.name, str(error))
                 continue
             spool.write(data)
@@ -135,10 +135,10 @@ def _table_items(origin: Origin, table: Member, spool: IO[bytes], faults: Faults
     with progress.bar("reading", None) as advance:
         for row in tables.rows(origin.lines(table, tables.MAX_ROW_BYTES), name, faults):
             advance()
-            data = pictures.encode_grey(row.pixels, tables.SIDE, tables.SIDE)
-            digest = pictures.digest(pictures.decode(data))
+            image = pictures.from_grey(row.pixels, tables.SIDE, tables.SIDE)
+            data = pictures.encode(image)
             spool.write(data)
-            yield Item(row.usage, row.label, digest, f"row {row.number}", start, len(data))
+            yield Item(row.usage, row.label, pictures.digest(image), f"row {row.number}", start, len(data))
             start += len(data)
 
 

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Literal
 
+from fer_jax.data.faults import Unusable
 from fer_jax.data.names import shown
-from fer_jax.data.pictures import PictureError
 from fer_jax.errors import DataError
 
 _MAX_DEPTH = 100
@@ -57,7 +57,7 @@ class Origin(abc.ABC):
         """Everything in the source; of members with one name, the last. Raises DataError if it is damaged as a whole."""
 
     @abc.abstractmethod
-    def read(self, members: Iterable[Member], limit: int) -> Iterator[tuple[Member, bytes | PictureError]]:
+    def read(self, members: Iterable[Member], limit: int) -> Iterator[tuple[Member, bytes | Unusable]]:
         """The bytes of the given members, in the source's own order.
 
         Whoever gets more than `limit` bytes knows that the member is larger than that. A member that cannot be read comes
@@ -70,7 +70,8 @@ class Origin(abc.ABC):
 
     def fingerprint(self) -> str:
         """Changes when the source does, as far as names, sizes and modification times tell; cheap."""
-        state = os.stat(self.path)
+        with explain_read(self.path):
+            state = os.stat(self.path)
         return _digest([f"{state.st_size} {state.st_mtime_ns}"])
 
     def checksum(self) -> str | None:
@@ -122,13 +123,13 @@ class Folder(Origin):
             for name, size, _ in self._found
         ]
 
-    def read(self, members: Iterable[Member], limit: int) -> Iterator[tuple[Member, bytes | PictureError]]:
+    def read(self, members: Iterable[Member], limit: int) -> Iterator[tuple[Member, bytes | Unusable]]:
         for member in members:
             try:
                 with open(os.path.join(self.path, member.name), "rb") as file:
                     yield member, file.read(limit + 1)
             except OSError as error:
-                yield member, PictureError(f"cannot be read: {error.strerror}")
+                yield member, Unusable(f"cannot be read: {error.strerror}")
 
     def lines(self, member: Member, limit: int) -> Iterator[bytes]:
         path = os.path.join(self.path, member.name)
@@ -148,9 +149,9 @@ class Table(Origin):
     kind = "csv"
 
     def members(self) -> list[Member]:
-        return [Member(os.path.basename(self.path), os.path.getsize(self.path), "file")]
+        return [Member(os.path.basename(self.path), 0, "file")]
 
-    def read(self, members: Iterable[Member], limit: int) -> Iterator[tuple[Member, bytes | PictureError]]:
+    def read(self, members: Iterable[Member], limit: int) -> Iterator[tuple[Member, bytes | Unusable]]:
         raise TypeError("a table is opened, not read")
 
     def lines(self, member: Member, limit: int) -> Iterator[bytes]:

@@ -17,17 +17,17 @@ import zlib
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-SUFFIXES = frozenset(".jpg .jpeg .jpe .jfif .png .bmp .gif .tif .tiff .webp .ppm .pgm .pbm".split())
+from fer_jax.data.faults import Unusable
+
+SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm")
+)
 MAX_PIXELS = 64_000_000  # width times height; decoded, that is up to 256 MB
 MAX_BYTES = 64 * 2**20  # of one encoded picture
 
 # Formats with a decoder in Pillow itself: nothing here starts another program.
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 _ORIENTATION = 0x0112
-
-
-class PictureError(Exception):
-    """Why a picture cannot be used, in a few words and without its name, which the caller knows."""
 
 
 def decode(data: bytes) -> Image.Image:
@@ -40,33 +40,33 @@ def decode(data: bytes) -> Image.Image:
       An upright picture of mode L or RGB, in its own size.
 
     Raises:
-      PictureError: it is no picture, damaged, of a kind that has no sensible 8-bit form, or above MAX_BYTES or MAX_PIXELS;
+      Unusable: it is no picture, damaged, of a kind that has no sensible 8-bit form, or above MAX_BYTES or MAX_PIXELS;
         the latter is read from the header, before any pixel is decoded.
     """
     if not data:
-        raise PictureError("is empty")
+        raise Unusable("is empty")
     if len(data) > MAX_BYTES:
-        raise PictureError(f"is larger than {MAX_BYTES // 2**20} MiB")
+        raise Unusable(f"is larger than {MAX_BYTES // 2**20} MiB")
     try:
         with warnings.catch_warnings():
             # Pillow's own limit is replaced by ours; its other remarks (odd EXIF, truncated profiles) are not for a user.
             warnings.simplefilter("ignore")
             return _decode(data)
-    except (PictureError, MemoryError):
+    except (Unusable, MemoryError):
         raise
     except Image.DecompressionBombError as error:
-        raise PictureError(f"has more than {MAX_PIXELS // 10**6} megapixels") from error
+        raise Unusable(f"has more than {MAX_PIXELS // 10**6} megapixels") from error
     except UnidentifiedImageError as error:
-        raise PictureError("is no picture of a known format") from error
+        raise Unusable("is no picture of a known format") from error
     except Exception as error:  # Pillow's parsers raise whatever a broken file makes them meet: struct.error, IndexError, ...
-        raise PictureError(_first_line(error)) from error
+        raise Unusable(_first_line(error)) from error
 
 
 def _decode(data: bytes) -> Image.Image:
     image: Image.Image = Image.open(io.BytesIO(data), formats=_FORMATS)
     width, height = image.size
     if width * height > MAX_PIXELS:
-        raise PictureError(f"has {width} x {height} pixels; at most {MAX_PIXELS // 10**6} megapixels are read")
+        raise Unusable(f"has {width} x {height} pixels; at most {MAX_PIXELS // 10**6} megapixels are read")
     image.load()
     if _orientation(image) != 1:
         image = ImageOps.exif_transpose(image)
@@ -84,10 +84,10 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # 16-bit grey, which some formats and versions of Pillow hand out as 32-bit integers
         wide = np.asarray(image)
         if wide.min() < 0 or wide.max() > 65535:
-            raise PictureError("has 32 bits a pixel; save it with 8 or 16")
+            raise Unusable("has 32 bits a pixel; save it with 8 or 16")
         return Image.fromarray(((wide.astype(np.uint32) + 128) // 257).astype(np.uint8))
     if image.mode == "F":
-        raise PictureError("has floating-point pixels of unknown range; save it with 8 or 16 bits")
+        raise Unusable("has floating-point pixels of unknown range; save it with 8 or 16 bits")
     mode = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
     if image.mode in ("LA", "La", "RGBA", "RGBa", "PA") or "transparency" in image.info:
         clear = image.convert("RGBA")
@@ -123,10 +123,15 @@ def digest(image: Image.Image) -> str:
     return hashlib.sha256(head + image.tobytes()).hexdigest()
 
 
-def encode_grey(pixels: bytes, width: int, height: int) -> bytes:
-    """A lossless PNG of 8-bit grey pixels given row by row."""
+def from_grey(pixels: bytes, width: int, height: int) -> Image.Image:
+    """8-bit grey pixels, row by row, as `decode` would return them."""
+    return Image.frombytes("L", (width, height), pixels)
+
+
+def encode(image: Image.Image) -> bytes:
+    """A lossless PNG; `decode` gives the same picture back."""
     file = io.BytesIO()
-    Image.frombytes("L", (width, height), pixels).save(file, "PNG")
+    image.save(file, "PNG")
     return file.getvalue()
 
 

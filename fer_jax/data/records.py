@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,7 @@ def write(gathered: Gathered, folder: Path, fer: bool) -> None:
     with _quiet():
         builder = (Fer2013 if fer else PictureFolders)(gathered, data_dir=folder, file_format="array_record")
         builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
+    shutil.rmtree(folder / "downloads", ignore_errors=True)  # TFDS makes it although nothing is downloaded
 
 
 def open_builder(folder: Path) -> tfds.core.DatasetBuilder:

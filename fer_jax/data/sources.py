@@ -56,6 +56,8 @@ def read(path: str, image_size: int, channels: int, on_error: str, fer: bool) ->
         written.
     """
     origin = open_origin(path)
+    if origin.kind == "csv" and not fer:
+        raise DataError(f"data.path: {names.shown(path)} is a table, which is read as FER-2013: --config.data.name=fer2013")
     place = Place(origin.path, origin.fingerprint(), "fer2013" if fer else "folders")
     size = (image_size, image_size, channels)
     try:
@@ -127,13 +129,12 @@ def _write_records(place: Place, path: str, origin: Origin, on_error: str, fer: 
     """Reads the whole source into an ArrayRecord data set."""
     from fer_jax.data import gather
 
-    progress.say(f"preparing {names.shown(path)} for the first time; the result goes to {place.home}")
     with cache.explain_write(place.home), place.scratch() as spool:
         gathered = gather.gather(origin, fer, spool)
         gathered.faults.check(path, on_error)
         if len(gathered.faults):
             progress.say(f"left out: {gathered.faults.describe(path)}")
-        if open_origin(path).fingerprint() != origin.fingerprint():
+        if open_origin(path).fingerprint() != place.fingerprint:
             raise DataError(f"{names.shown(path)}: changed while it was read; start again when it is complete")
         about = {"classes": gathered.classes, "count": len(gathered.items), "provenance": gathered.provenance}
         with place.new(_RECORDS) as folder:

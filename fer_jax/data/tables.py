@@ -14,7 +14,7 @@ import numpy as np
 
 from fer_jax.data import faults as kinds
 from fer_jax.data import names
-from fer_jax.data.faults import Faults
+from fer_jax.data.faults import Faults, Unusable
 from fer_jax.errors import DataError
 
 SIDE = 48  # height and width of every picture of the table
@@ -25,11 +25,7 @@ _PIXELS = SIDE * SIDE
 _ALLOWED = b"0123456789 "
 
 
-class RowError(ValueError):
-    """Why a row cannot be used, in a few words."""
-
-
-class UnknownLabel(RowError):
+class UnknownLabel(Unusable):
     """The row's emotion is no integer from 0 to 6."""
 
 
@@ -71,14 +67,14 @@ def rows(lines: Iterable[bytes], name: str, faults: Faults) -> Iterator[Row]:
             yield parse_row(number, line, columns)
         except UnknownLabel as error:
             faults.add(kinds.LABEL, f"row {number}", str(error))
-        except RowError as error:
+        except Unusable as error:
             faults.add(kinds.ROW, f"row {number}", str(error))
 
 
 def _columns(header: bytes, name: str) -> dict[str, int]:
     try:
         fields = _fields(header.removeprefix(b"\xef\xbb\xbf"))
-    except RowError as error:
+    except Unusable as error:
         raise DataError(f"{names.shown(name)}: row 1 is no header ({error})") from error
     found = {field.strip().lower(): at for at, field in enumerate(fields)}
     missing = [column for column in COLUMNS if column not in found]
@@ -92,7 +88,7 @@ def _fields(line: bytes) -> list[str]:
     try:
         return next(csv.reader([line.decode("utf-8", "replace").rstrip("\r\n")]), [])
     except csv.Error as error:
-        raise RowError(str(error)) from error
+        raise Unusable(str(error)) from error
 
 
 def parse_row(number: int, line: bytes, columns: Mapping[str, int]) -> Row:
@@ -104,18 +100,18 @@ def parse_row(number: int, line: bytes, columns: Mapping[str, int]) -> Row:
       columns: where emotion, pixels and usage stand.
 
     Raises:
-      RowError: a field is missing, or out of its range; UnknownLabel if it is the emotion.
+      Unusable: a field is missing, or out of its range; UnknownLabel if it is the emotion.
     """
     if len(line) > MAX_ROW_BYTES:
-        raise RowError(f"is longer than {MAX_ROW_BYTES // 1024} KiB")
+        raise Unusable(f"is longer than {MAX_ROW_BYTES // 1024} KiB")
     fields = _fields(line)
     if len(fields) <= max(columns.values()):
-        raise RowError(f"has {len(fields)} of {max(columns.values()) + 1} fields")
+        raise Unusable(f"has {len(fields)} of {max(columns.values()) + 1} fields")
     emotion, pixels, word = (fields[columns[column]] for column in COLUMNS)
     label = parse_emotion(emotion)
     usage = names.table_usage(word)
     if usage is None:
-        raise RowError(f"usage {names.shown(word.strip(), 40)!r} is none of Training, PublicTest, PrivateTest")
+        raise Unusable(f"usage {names.shown(word.strip(), 40)!r} is none of Training, PublicTest, PrivateTest")
     return Row(number, label, usage, parse_pixels(pixels))
 
 
@@ -137,17 +133,17 @@ def parse_pixels(text: str) -> bytes:
       2,304 bytes.
 
     Raises:
-      RowError: there are fewer or more, or one is no integer or out of range.
+      Unusable: there are fewer or more, or one is no integer or out of range.
     """
     raw = text.encode("ascii", "replace")
     if raw.translate(None, _ALLOWED):
         bad = (pair for pair in enumerate(text.split(" "), 1) if not (pair[1].isascii() and pair[1].isdigit()))
         at, token = next(pair for pair in bad if pair[1])
-        raise RowError(f"pixel {at} is {names.shown(token, 20)!r}, not an integer from 0 to 255")
+        raise Unusable(f"pixel {at} is {names.shown(token, 20)!r}, not an integer from 0 to 255")
     values = np.fromstring(raw, np.int64, sep=" ") if raw.strip() else np.zeros(0, np.int64)
     if len(values) != _PIXELS:
-        raise RowError(f"has {len(values):,} pixels, not {_PIXELS:,}")
+        raise Unusable(f"has {len(values):,} pixels, not {_PIXELS:,}")
     if values.max() > 255 or values.min() < 0:
         at = int(np.flatnonzero((values > 255) | (values < 0))[0])
-        raise RowError(f"pixel {at + 1} is {text.split()[at][:20]}, not an integer from 0 to 255")
+        raise Unusable(f"pixel {at + 1} is {text.split()[at][:20]}, not an integer from 0 to 255")
     return values.astype(np.uint8).tobytes()

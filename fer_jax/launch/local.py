@@ -20,7 +20,7 @@ import pandas as pd
 from fer_jax import config as fields
 from fer_jax import data, models
 from fer_jax import plan as planning
-from fer_jax.data import Dataset
+from fer_jax.data import Dataset, cache
 from fer_jax.errors import FerJaxError, RunError
 from fer_jax.launch import resume, wave
 from fer_jax.launch.progress import Progress
@@ -112,6 +112,7 @@ def run_sweep(
       KeyboardInterrupt: the user stopped; the same call goes on from there.
     """
     hardware.prepare_host_devices()
+    hardware.use_compilation_cache(cache.root() / "compiled")
     directory = RunDirectory(workdir)
     prepared = prepare(config)
     with directory.lock(), directory.open_log() as log:

@@ -20,12 +20,12 @@ class Progress:
     Args:
       log: log.txt, open for appending; None while nothing may be written.
       total_flops: of all waves still to run; with the rate so far it gives the time left.
-      stream: where a person looks.
+      stream: where a person looks; standard error by default.
     """
 
-    def __init__(self, log: TextIO | None, total_flops: float = 0.0, stream: TextIO = sys.stderr):
+    def __init__(self, log: TextIO | None, total_flops: float = 0.0, stream: TextIO | None = None):
         self.log = log
-        self.stream = stream
+        self.stream = stream or sys.stderr
         self.flops_left = total_flops
         self.best: float | None = None
         self._flops_done = 0.0

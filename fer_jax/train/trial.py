@@ -14,8 +14,12 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from fer_jax.config import FIELDS
 from fer_jax.models import Network, normalize
 from fer_jax.train import losses, optim
+
+# The traced fields, by their config names; a trial's `hyper` holds a scalar for each.
+HYPER = tuple(name for name, field in FIELDS.items() if field.kind == "traced")
 
 Hyper = Mapping[str, jax.Array]
 Split = Mapping[str, jax.Array]

@@ -1,0 +1,138 @@
+"""Small data sets in every form that can be read, made of random pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fer_jax.data import gather, names, origins
+
+OFFICIAL = {names.TRAIN: "Training", names.VALIDATION: "PublicTest", names.TEST: "PrivateTest"}
+
+
+def jpeg(seed: int, size: int = 48) -> bytes:
+    """A grey JPEG of smooth noise; no two seeds decode to the same pixels."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 6), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(coarse).resize((size, size), Image.Resampling.BICUBIC).save(file, "JPEG")
+    return file.getvalue()
+
+
+def pixels(data: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(data)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """Pictures of all seven classes and three usages: (class, usage, file name, JPEG)."""
+
+    pictures: tuple[tuple[str, int, str, bytes], ...]
+
+    def kaggle(self) -> dict[str, bytes]:
+        """Member names of the Kaggle folder release, with their contents."""
+        folder = {names.TRAIN: "train", names.VALIDATION: "test", names.TEST: "test"}
+        return {
+            f"{folder[usage]}/{label}/{OFFICIAL[usage]}_{name}": data for label, usage, name, data in self.pictures
+        }
+
+    def three_way(self) -> dict[str, bytes]:
+        folder = {names.TRAIN: "Train", names.VALIDATION: "val", names.TEST: "testing"}
+        return {f"{folder[usage]}/{label}/{name}": data for label, usage, name, data in self.pictures}
+
+    def table(self, header: str = "emotion,pixels,Usage") -> bytes:
+        columns = [column.strip().lower() for column in header.split(",")]
+        lines = [header]
+        for label, usage, _, data in reversed(self.pictures):
+            fields = {
+                "emotion": str(names.CSV_ORDER.index(label)),
+                "pixels": " ".join(map(str, pixels(data).ravel().tolist())),
+                "usage": OFFICIAL[usage],
+            }
+            lines.append(",".join(fields[column] for column in columns))
+        return ("\n".join(lines) + "\n").encode()
+
+
+@pytest.fixture(scope="session")
+def sample() -> Sample:
+    made = []
+    for at, label in enumerate(names.CLASSES):
+        for usage in OFFICIAL:
+            for copy in range(2):
+                seed = at * 10 + usage * 3 + copy
+                made.append((label, usage, f"{(seed * 7919) % 1000:03}.jpg", jpeg(seed)))
+    return Sample(tuple(made))
+
+
+def write_folder(path: Path, members: dict[str, bytes]) -> Path:
+    for name, data in members.items():
+        target = path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+    return path
+
+
+def write_zip(path: Path, members: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in reversed(members.items()):
+            archive.writestr(name, data)
+    return path
+
+
+def write_tar(path: Path, members: dict[str, bytes]) -> Path:
+    with tarfile.open(path, f"w:{path.suffix[1:] if path.suffix != '.tar' else ''}") as archive:  # type: ignore[call-overload]
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return path
+
+
+class Make:
+    """Writers, for tests that take them as a fixture."""
+
+    jpeg = staticmethod(jpeg)
+    pixels = staticmethod(pixels)
+    folder = staticmethod(write_folder)
+    zip = staticmethod(write_zip)
+    tar = staticmethod(write_tar)
+
+
+@pytest.fixture(scope="session")
+def make() -> type[Make]:
+    return Make
+
+
+class Collected:
+    """What one walk over a source finds, without preparing anything from it."""
+
+    def __init__(self, path: Path, fer: bool):
+        with tempfile.TemporaryFile() as spool:
+            found = gather.gather(origins.open_origin(str(path)), fer, spool)
+            self.data = {item.name: found.data(item) for item in found.items}
+        self.items = found.items
+        self.classes = found.classes
+        self.faults = found.faults
+        self.provenance = found.provenance
+        self.usage = {item.name: item.usage for item in found.items}
+        self.labels = {item.name: item.label for item in found.items}
+        self.key = [(item.usage, item.label, item.digest) for item in found.items]
+
+
+@pytest.fixture
+def collect() -> type[Collected]:
+    return Collected
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("FER_JAX_CACHE", str(folder))
+    return folder

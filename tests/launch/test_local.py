@@ -1,0 +1,149 @@
+"""A sweep from config to run directory: results, resume, refusal, failure."""
+
+import contextlib
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import fer_jax
+from fer_jax.errors import ConfigError, RunError
+from fer_jax.launch import local, wave
+
+
+def tables(path):
+    run = fer_jax.load_run(path)
+    return run.trials, run.curves.sort_values(["id", "epoch"], ignore_index=True)
+
+
+@pytest.fixture
+def stop_after(monkeypatch):
+    """stop_after(n) makes sweeps behave as if Ctrl-C came during the n-th epoch."""
+
+    def arrange(epochs):
+        asked = iter(range(1, 1_000_000))
+
+        @contextlib.contextmanager
+        def requests():
+            yield lambda: next(asked) == epochs
+
+        monkeypatch.setattr(local, "_stop_requests", requests)
+
+    return arrange
+
+
+def test_a_sweep_leaves_tables_figures_and_networks_that_give_the_tabled_numbers(config, tmp_path):
+    config.sweep.grid.train.batch_size = (8, 16)
+    run = fer_jax.run_sweep(config, tmp_path / "run")
+    assert len(run.trials) == 8 and (run.trials["status"] == "done").all()
+    assert run.trials["stack"].nunique() == 2
+    assert (run.summary["n"] == 2).all() and len(run.summary) == 4
+    assert len(run.curves) == 8 * 4
+    for _, row in run.trials.iterrows():
+        curve = run.curves[run.curves["id"] == row["id"]]
+        best = curve["val_accuracy"].max()
+        assert row["val_accuracy"] == best and row["last_val_loss"] == curve["val_loss"].iloc[-1]
+        assert row["best_epoch"] == curve["epoch"][curve["val_accuracy"] == best].iloc[0]
+    trial = run.trial(run.trials["id"].iloc[-1])
+    matrix = np.asarray(trial.confusion_matrix("test"))
+    assert np.trace(matrix) / matrix.sum() == pytest.approx(run.trials["test_accuracy"].iloc[-1])
+    for name in ("config.json", "plan.json", "trials.csv", "summary.csv", "report.html", "log.txt"):
+        assert (tmp_path / "run" / name).stat().st_size > 100
+    assert list((tmp_path / "run" / "figures").glob("*.png"))
+    assert run.record["data"]["checksum"] and run.record["finished"]
+
+
+def test_the_same_command_again_trains_nothing(config, tmp_path, monkeypatch):
+    fer_jax.run_sweep(config, tmp_path)
+    before, _ = tables(tmp_path)
+    monkeypatch.setattr(wave, "train", lambda *_: pytest.fail("a finished wave was trained again"))
+    fer_jax.run_sweep(config, tmp_path)
+    pd.testing.assert_frame_equal(tables(tmp_path)[0], before)
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_resuming_gives_the_tables_of_an_uninterrupted_run(config, tmp_path, stop_after, every):
+    config.checkpoint.every = every
+    config.model.dropout = 0.3
+    fer_jax.run_sweep(config, tmp_path / "whole")
+    stop_after(2)
+    with pytest.raises(KeyboardInterrupt):
+        fer_jax.run_sweep(config, tmp_path / "cut")
+    partial, curves = tables(tmp_path / "cut")
+    assert (partial["status"] == "pending").all() and curves["epoch"].max() == 2
+    stop_after(0)
+    fer_jax.run_sweep(config, tmp_path / "cut")
+    for whole, cut in zip(tables(tmp_path / "whole"), tables(tmp_path / "cut"), strict=True):
+        pd.testing.assert_frame_equal(cut, whole, check_exact=True)
+    assert not list((tmp_path / "cut" / "checkpoints").glob("*/state-*"))
+
+
+def test_another_sweep_is_refused_field_by_field_and_more_repeats_need_extend(config, tmp_path):
+    fer_jax.run_sweep(config, tmp_path)
+    before, _ = tables(tmp_path)
+    config.train.l2 = 0.5
+    with pytest.raises(RunError, match=r"another sweep.*train\.l2 was 0\.0001, is 0\.5.*another --workdir"):
+        fer_jax.run_sweep(config, tmp_path)
+    config.train.l2 = 1e-4
+    config.sweep.repeats = 3
+    with pytest.raises(RunError, match=r"4 of this sweep's 6 trials: sweep\.repeats was 2, is 3; add --extend"):
+        fer_jax.run_sweep(config, tmp_path)
+    config.report.title = "run fields may change"
+    extended = fer_jax.run_sweep(config, tmp_path, extend=True)
+    assert len(extended.trials) == 6 and (extended.summary["n"] == 3).all()
+    kept = extended.trials.set_index("id").loc[before["id"]].reset_index()
+    pd.testing.assert_frame_equal(kept, before, check_exact=True)
+
+
+def test_a_failing_wave_is_marked_and_the_others_run(config, tmp_path, monkeypatch, capsys):
+    config.sweep.grid.train.batch_size = (8, 16)
+    train = wave.train
+
+    def broken(job, *rest):
+        if job.program.recipe.batch_size == 8:
+            raise RuntimeError("RESOURCE_EXHAUSTED: out of memory\nallocating")
+        return train(job, *rest)
+
+    monkeypatch.setattr(wave, "train", broken)
+    run = fer_jax.run_sweep(config, tmp_path)
+    assert run.trials.groupby("train.batch_size")["status"].unique().map(list).to_dict() == {8: ["failed"], 16: ["done"]}
+    assert run.trials["error"].iloc[0] == "RuntimeError: RESOURCE_EXHAUSTED: out of memory allocating"
+    assert "--retry_failed" in capsys.readouterr().err
+    assert "Traceback" in (tmp_path / "log.txt").read_text()
+    monkeypatch.setattr(wave, "train", train)
+    assert (fer_jax.run_sweep(config, tmp_path).trials["status"] == "failed").sum() == 4
+    assert (fer_jax.run_sweep(config, tmp_path, retry_failed=True).trials["status"] == "done").all()
+
+
+def test_a_diverged_trial_is_marked_with_its_epoch_and_left_out_of_its_mean(config, tmp_path):
+    config.train.optimizer = "sgd"
+    config.sweep.grid.train.learning_rate = (1e-2, 1e30)
+    run = fer_jax.run_sweep(config, tmp_path)
+    assert run.trials["status"].tolist() == ["done", "done", "diverged", "diverged"]
+    assert run.trials["diverged_epoch"].tolist()[2:] == [1, 1]
+    assert run.summary["n"].tolist() == [2, 0] and run.summary["left_out"].tolist() == ["", "2 diverged"]
+
+
+def test_a_swept_data_field_gives_each_stack_its_own_data(config, tmp_path):
+    config.sweep.grid.data.image_size = (12, 16)
+    run = fer_jax.run_sweep(config, tmp_path)
+    assert (run.trials["status"] == "done").all() and run.trials["stack"].nunique() == 2
+    assert len(run.record["other_data"]) == 1
+
+
+def test_mapped_and_vectorised_sweeps_agree(config, tmp_path):
+    config.train.epochs = 1
+    config.model.dropout = 0.0
+    mapped = fer_jax.run_sweep(config, tmp_path / "map")
+    config.stack.engine = "vmap"
+    config.stack.devices = 2
+    vectorised = fer_jax.run_sweep(config, tmp_path / "vmap")
+    assert vectorised.trials["id"].tolist() == mapped.trials["id"].tolist()
+    np.testing.assert_allclose(vectorised.trials["val_loss"], mapped.trials["val_loss"], atol=1e-4)
+
+
+def test_a_batch_larger_than_the_training_split_is_refused(config, tmp_path):
+    config.train.batch_size = 71
+    with pytest.raises(ConfigError, match=re.escape("train.batch_size = 71 is more than the 70 training images")):
+        fer_jax.run_sweep(config, tmp_path)

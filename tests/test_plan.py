@@ -1,0 +1,125 @@
+"""Stacks and waves: every trial once, waves balanced, one stack where only traced fields differ."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fer_jax import config as fields
+from fer_jax import plan as planning
+from fer_jax.errors import ConfigError
+from fer_jax.search import space
+from fer_jax.train.hardware import Hardware
+
+CPU = Hardware("cpu", "cpu", 2, 8 << 30, 1e11)
+GPU = Hardware("gpu", "some GPU", 1, 16 << 30)
+SIZES = planning.DataSizes((24, 24, 1), 7, 2000, 500, 500)
+
+
+def plan(config, hardware=CPU, **options):
+    trials = {trial.id("data"): trial for trial in space.expand(config)}
+    return planning.make_plan(trials, lambda _: SIZES, planning.Options(**options), hardware), trials
+
+
+@pytest.fixture
+def config():
+    config = fields.default_config()
+    config.data.image_size = 24
+    return config
+
+
+def test_oslos_125_points_are_five_stacks_one_a_batch_size(config):
+    config.sweep.grid.train.learning_rate = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+    config.sweep.grid.train.l2 = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+    config.sweep.grid.train.batch_size = (8, 16, 32, 64, 128)
+    made, trials = plan(config)
+    assert [dict(stack.shape) for stack in made.stacks] == [{"train.batch_size": b} for b in (8, 16, 32, 64, 128)]
+    assert sorted(made.trials) == sorted(trials) and all(len(stack.trials) == 25 for stack in made.stacks)
+    assert made.stacks[0].images == 25 * 50 * 2000 and made.stacks[4].images == 25 * 50 * 1920
+
+
+def test_traced_fields_and_repeats_make_one_stack(config):
+    config.sweep.each.train.learning_rate = (1e-3, 1e-4)
+    config.sweep.each.loss.focal_gamma = (2.0, 5.0)
+    config.sweep.each.loss.label_smoothing = (0.1,)
+    config.sweep.repeats = 5
+    made, _ = plan(config)
+    assert len(made.stacks) == 1 and len(made.trials) == 25
+    assert made.stacks[0].optional == ("model.dropout", "loss.label_smoothing", "loss.focal_gamma")
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 40), st.integers(0, 12), st.integers(1, 5))
+def test_waves_hold_every_trial_once_and_differ_by_one_at_most(repeats, width, devices):
+    config = fields.default_config()
+    config.model.name = "mlp"
+    config.model.hidden = ()
+    config.sweep.repeats = repeats
+    made, trials = plan(config, Hardware("cpu", "cpu", devices, 8 << 30, 1e11), width=width)
+    (stack,) = made.stacks
+    assert list(stack.trials) == list(trials)
+    sizes = [len(wave.trials) for wave in stack.waves]
+    assert max(sizes) - min(sizes) <= 1 and stack.width % stack.devices == 0
+    assert max(sizes) <= stack.width < max(sizes) + stack.devices
+    if width:
+        assert max(sizes) <= width
+    assert planning.Plan.from_json(json.loads(json.dumps(made.to_json()))) == made
+
+
+def test_a_cpu_maps_with_micro_batches_and_a_gpu_vectorises(config):
+    (stack,) = plan(config)[0].stacks
+    assert (stack.engine, stack.micro_batch, stack.seconds > 0) == ("map", 8, True)
+    (stack,) = plan(config, GPU)[0].stacks
+    assert (stack.engine, stack.micro_batch, stack.seconds) == ("vmap", 0, 0)
+    config.model.batch_norm = True
+    assert plan(config)[0].stacks[0].micro_batch == 0
+
+
+def test_less_memory_makes_more_waves(config):
+    config.sweep.repeats = 60
+    roomy = plan(config, GPU)[0].stacks[0]
+    tight = plan(config, Hardware("gpu", "small GPU", 1, 1 << 30))[0].stacks[0]
+    assert len(tight.waves) > len(roomy.waves) and tight.memory < 1 << 30
+
+
+def test_flops_are_those_counted_by_hand(config):
+    """Multiply-adds of conv_0..2, dense_0..1 and output at 24x24 (the maps the pools keep: 22, 8 and 2 pixels), times 2."""
+    config.sweep.repeats = 1
+    config.train.epochs = 1
+    config.model.dropout = 0.0
+    (stack,) = plan(config)[0].stacks
+    forward = 2 * (22**2 * 9 * 32 + 8**2 * 9 * 32 * 64 + 2**2 * 9 * 64 * 64 + 64 * 64 + 64 * 7 + 7 * 7)
+    assert stack.flops == pytest.approx(3 * forward * 1984 + forward * 500, rel=1e-6)
+    assert stack.parameters == 60_415
+
+
+def test_the_plan_reads_as_a_table(config):
+    config.sweep.grid.train.batch_size = (8, 16)
+    lines = planning.describe(plan(config)[0]).splitlines()
+    assert lines[0].split()[:4] == ["stack", "trials", "waves", "engine"]
+    assert "train.batch_size=8 [dropout]" in lines[1] and "60,415" in lines[1]
+    assert lines[-1].startswith("2 trials in 2 stacks on 2 x cpu: 200,000 training image passes")
+    assert "time unknown: this hardware has not been measured" in planning.describe(plan(config, GPU)[0])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"micro_batch": 7}, "stack.micro_batch = 7 does not divide train.batch_size = 64"),
+        ({"devices": 3}, "stack.devices = 3, but this machine has 2"),
+    ],
+)
+def test_wishes_that_cannot_be_met_are_named(config, options, message):
+    with pytest.raises(ConfigError, match=message):
+        plan(config, **options)
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 B"), (999, "999 B"), (1200, "1.2 kB"), (123456789, "123 MB")])
+def test_bytes_in_words(count, text):
+    assert planning.in_bytes(count) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(3, "3 s"), (75, "1 min 15 s"), (4000, "1 h 6 min"), (200_000, "2.3 days")])
+def test_time_in_words(seconds, text):
+    assert planning.in_time(seconds) == text
