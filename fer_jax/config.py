@@ -8,6 +8,7 @@ that join several fields in rules.py.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import functools
 from collections.abc import Iterator, Mapping
@@ -106,6 +107,24 @@ FIELDS: dict[str, Field] = {field.name: field for field in _TABLE}
 TREES = ("grid", "each", "zip")
 TRIAL_KINDS = ("shape", "traced")
 SWEPT_KINDS = (*TRIAL_KINDS, "head")
+
+
+def add_field(field: Field) -> None:
+    """Declares a field of your own, before any config is made; what the module's docstring says of the table holds for it.
+
+    Raises:
+        ConfigError: there is a field of that name already.
+    """
+    if field.name in FIELDS:
+        raise ConfigError(f"{field.name} is declared already")
+    FIELDS[field.name] = field
+
+
+def add_choice(name: str, choice: str) -> None:
+    """Allows another value of a field with choices, such as a network registered under `model.name`."""
+    field = FIELDS[name]
+    if choice not in field.choices:
+        FIELDS[name] = dataclasses.replace(field, choices=(*field.choices, choice))
 
 
 def default_config() -> ConfigDict:

@@ -16,7 +16,7 @@ from fer_jax.errors import ConfigError
 from fer_jax.search.space import Trial
 from fer_jax.train import cost
 from fer_jax.train.hardware import Hardware
-from fer_jax.train.trial import HYPER, Recipe
+from fer_jax.train.trial import Recipe
 
 # Share of a float32 matrix product's rate that a training step reaches on a CPU, and seconds to compile a stack there.
 # Measured with benchmarks/throughput.py; docs/performance.md has the figures.
@@ -137,7 +137,7 @@ def make_plan(
       first_stack: number of the first stack, for a plan that extends another.
 
     Raises:
-      ConfigError: a batch larger than the training split, a width or micro-batch that does not fit.
+      ConfigError: a number of devices or a micro-batch that does not fit.
     """
     groups: dict[Hashable, dict[str, Trial]] = {}
     for identity, trial in trials.items():
@@ -150,6 +150,14 @@ def make_plan(
         data = sizes(next(iter(group.values())))
         stacks.append(_plan_stack(f"stack_{number}", shape, group, data, options, hardware))
     return Plan(tuple(stacks), f"{hardware.devices} x {hardware.kind}")
+
+
+def check(trials: Iterable[Trial], sizes: Callable[[Trial], DataSizes]) -> None:
+    """Raises ConfigError where a batch is larger than the training split: nothing would be left to train on."""
+    for trial in trials:
+        batch, count = trial.values["train.batch_size"], sizes(trial).train
+        if batch > count:
+            raise ConfigError(f"train.batch_size = {batch} is more than the {count} training images: no full batch is left")
 
 
 def recipe_of(values: Mapping[str, Any], optional: Iterable[str], micro_batch: int) -> Recipe:
@@ -167,7 +175,7 @@ def recipe_of(values: Mapping[str, Any], optional: Iterable[str], micro_batch: i
 
 def traced_values(values: Mapping[str, Any]) -> dict[str, Any]:
     """The traced fields of a trial: what its stack's program takes as arguments."""
-    return {name: values[name] for name in HYPER}
+    return {name: value for name, value in values.items() if FIELDS[name].kind == "traced"}
 
 
 OPTIONAL_FIELDS = ("model.dropout", "loss.label_smoothing", "loss.focal_gamma")
@@ -175,9 +183,9 @@ OPTIONAL_FIELDS = ("model.dropout", "loss.label_smoothing", "loss.focal_gamma")
 
 def _differing(trials: Iterable[Trial]) -> list[str]:
     """Shape fields that do not have the same value in all trials."""
-    keys = list(dict.fromkeys(trial.shape_key() for trial in trials))
-    first = dict(keys[0]) if keys else {}
-    return [name for name, value in first.items() if any(dict(key)[name] != value for key in keys)]
+    distinct = [trial.values for trial in {trial.shape_key(): trial for trial in trials}.values()]
+    shape = (name for name, field in FIELDS.items() if field.kind == "shape")
+    return [name for name in shape if any(values[name] != distinct[0][name] for values in distinct)]
 
 
 def _plan_stack(
@@ -190,8 +198,6 @@ def _plan_stack(
 ) -> Stack:
     values = next(iter(group.values())).values
     batch = values["train.batch_size"]
-    if batch > data.train:
-        raise ConfigError(f"train.batch_size = {batch} is more than the {data.train} training images: no full batch is left")
     engine = options.engine if options.engine != "auto" else "map" if hardware.backend == "cpu" else "vmap"
     micro_batch = _micro_batch(values, engine, options, hardware)
     optional = tuple(f for f in OPTIONAL_FIELDS if any(trial.values[f] for trial in group.values()))

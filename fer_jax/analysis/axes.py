@@ -1,4 +1,4 @@
-"""How a swept field becomes an axis or a column: its name for people, its order, whether it is logarithmic, and its texts.
+"""How a swept field becomes an axis or a column: its name for people, its order, its scale and its texts.
 
 Every figure and table asks here, so that a value reads the same wherever it appears.
 """
@@ -37,6 +37,7 @@ _NAMES = {
 }
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _LONGEST_MARK = 22
+_FEW = 20
 
 
 def short_name(field: str) -> str:
@@ -162,7 +163,8 @@ class Axis:
             return places[keep], [self.marks[i] for i in keep]
         low, high = float(places.min()), float(places.max())
         if self.kind == "linear":
-            places = np.array([t for t in MaxNLocator(max(2, int(room / 7))).tick_values(low, high) if low <= t <= high])
+            round_numbers = np.asarray(MaxNLocator(max(2, int(room / 7))).tick_values(low, high))
+            places = round_numbers[(round_numbers >= low) & (round_numbers <= high)]
             return places, [figure_text(value_text(round(float(t), 12))) for t in places]
         places = np.arange(math.ceil(low - 0.1), math.floor(high + 0.1) + 1, dtype=np.float64)
         if len(places) < 2:
@@ -191,21 +193,24 @@ def _apart(places: np.ndarray, texts: Sequence[str], room: float) -> list[int]:
 def axis(field: str, values: pd.Series | Sequence[Any]) -> Axis:
     """Lays out a field from the values it takes over all points.
 
-    Numbers are logarithmic when they were chosen by factors rather than steps; whatever is not a number is ordinal, as are
-    decades with a zero among them.
+    Numbers are logarithmic when they were chosen by factors rather than steps; whatever is not a number is ordinal, as
+    are decades with a zero among them.
     """
-    levels = list(dict.fromkeys(hashable(value) for value in values))
+    levels: list[Any] = list(dict.fromkeys(hashable(value) for value in values))
     kind = "ordinal"
     if levels and all(_is_real(level) for level in levels):
         levels.sort()
         kind = _scale(np.array(levels, dtype=np.float64))
     texts = [value_text(level) for level in levels]
-    # 1e-5 beside 0.001 would be hard to compare.
-    powers = any("e" in text for text in texts if _is_number(text))
+    # 1e-5 beside 0.001 would be hard to compare, and so would an axis in 1e-3 beside one in 0.001.
+    powers = any("e" in text for text in texts if _is_number(text)) or (kind == "log" and _decades(levels))
     if powers:
-        texts = [_scientific(level) if _is_real(level) and level > 0 else text for level, text in zip(levels, texts, strict=True)]
+        positive = [_is_real(level) and level > 0 for level in levels]
+        texts = [_scientific(v) if p else text for v, p, text in zip(levels, positive, texts, strict=True)]
     marks = [_rounded(level, text, powers) for level, text in zip(levels, texts, strict=True)]
-    marks = [figure_text(text) for text in (marks if len(set(marks)) == len(levels) else texts)]
+    if len(set(marks)) < len(levels) <= _FEW:
+        marks = texts  # rounded, two levels of a grid would read alike
+    marks = [figure_text(text) for text in marks]
     return Axis(field, kind, tuple(levels), tuple(texts), tuple(marks))
 
 
@@ -220,17 +225,25 @@ def _is_real(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def _decades(levels: Sequence[float]) -> bool:
+    """Whether all are powers of ten and one is small enough to be written as such."""
+    exponents = np.log10(np.array(levels, dtype=np.float64))
+    return bool(exponents.min() < -2.5 and np.allclose(exponents, np.round(exponents), rtol=0, atol=1e-9))
+
+
 def _scale(levels: np.ndarray) -> str:
     """linear, log or ordinal for ascending distinct numbers."""
     positive = levels[levels > 0]
     if len(positive) == len(levels):
         return "log" if _by_factors(levels) else "linear"
-    return "ordinal" if levels[0] == 0 and len(positive) > 1 and positive[-1] / positive[0] >= 9.99 and _by_factors(positive) else "linear"
+    decades = levels[0] == 0 and len(positive) > 1 and positive[-1] / positive[0] >= 9.99
+    return "ordinal" if decades and _by_factors(positive) else "linear"
 
 
 def _by_factors(levels: np.ndarray) -> bool:
-    """Whether positive numbers were chosen by factors: their median is nearer to the geometric than to the arithmetic middle."""
+    """Whether positive numbers grow by factors: their median is nearer the geometric than the arithmetic middle."""
     low, high, middle = levels[0], levels[-1], float(np.median(levels))
     if len(levels) < 3:
         return bool(high / low >= 9.99)
-    return bool(high / low >= 4 and abs(math.log(middle / math.sqrt(low * high))) < abs(math.log(2 * middle / (low + high))))
+    from_geometric, from_arithmetic = math.log(middle / math.sqrt(low * high)), math.log(2 * middle / (low + high))
+    return bool(high / low >= 4 and abs(from_geometric) < abs(from_arithmetic))

@@ -20,9 +20,9 @@ _GREY = "#8c95a0"
 def main_effects(evidence: Evidence) -> style.Drawing | None:
     """One panel a swept field: the metric that chooses against the field's values.
 
-    Where every value of a field was planned with the same settings of the others (a grid), its mean and its best over those
-    are drawn; where fields were varied around a base, the cut through the base with its spread; else the points alone.
-    With a single swept field: its accuracy and loss, validation and training. None with fewer than two points to compare.
+    Where every value of a field was planned with the same settings of the others (a grid), its mean and its best over
+    those are drawn; where fields were varied around a base, the cut through the base with its spread; else the points
+    alone. With a single swept field: its accuracy and loss, validation and training. None with fewer than two points.
     """
     fields = [field for field in evidence.swept if len(evidence.axes[field].levels) > 1]
     if not fields or len(evidence.ranked) < 2:
@@ -37,6 +37,7 @@ def main_effects(evidence: Evidence) -> style.Drawing | None:
     panels = made.subplots(rows, columns, sharey=not cut, squeeze=False).ravel()
     for number, (ax, field) in enumerate(zip(panels, fields, strict=False)):
         _panel(ax, evidence, field, kinds[field])
+        style.open_up(ax)
         style.tidy(ax, "y")
         _field_ticks(ax, evidence.axes[field], style.ROOM[columns])
         if number % columns == 0:
@@ -44,7 +45,8 @@ def main_effects(evidence: Evidence) -> style.Drawing | None:
     for ax in panels[len(fields) :]:
         ax.set_visible(False)
     _legend(made, set(kinds.values()))
-    return style.Drawing("main_effects", "What each field does", "Fields", _caption(evidence, set(kinds.values())), made)
+    caption = _caption(evidence, set(kinds.values()))
+    return style.Drawing("main_effects", "What each field does", "Fields", caption, made)
 
 
 def _kind(evidence: Evidence, field: str) -> str:
@@ -77,31 +79,34 @@ def _panel(ax: Any, evidence: Evidence, field: str, kind: str) -> None:
         cut = _at_base(evidence, field)
         places = axis.position(cut[field])
         order = np.argsort(places, kind="stable")
-        values, sd = cut[metric].to_numpy(dtype=float)[order], cut[f"{evidence.metric}_sd"].fillna(0).to_numpy(dtype=float)[order]
-        ax.errorbar(places[order], values, sd, marker="o", markersize=5, capsize=3, color=style.GREEN, linewidth=1.6,
-                    linestyle="-" if axis.numeric else "none", zorder=4)  # fmt: skip
+        values = cut[metric].to_numpy(dtype=float)[order]
+        sd = cut[f"{evidence.metric}_sd"].fillna(0).to_numpy(dtype=float)[order]
+        look = {"marker": "o", "markersize": 5, "capsize": 3, "color": style.GREEN, "linewidth": 1.6}
+        ax.errorbar(places[order], values, sd, linestyle="-" if axis.numeric else "none", zorder=4, **look)
     else:
-        ax.plot(_spread_out(axis, ranked[field]), values, "o", color=_GREY, markersize=3.2, alpha=0.55, markeredgewidth=0, zorder=2)
+        dots = {"color": _GREY, "markersize": 3.2, "alpha": 0.55, "markeredgewidth": 0, "zorder": 2}
+        ax.plot(_spread_out(axis, ranked[field]), values, "o", **dots)
     if kind == "crossed":
         groups = ranked.groupby(axis.index(ranked[field]))[metric]
         mean, best = groups.mean(), groups.max() if evidence.higher_is_better else groups.min()
         places = axis.position(axis.levels)[mean.index.to_numpy()]
         line = "-" if axis.numeric else "none"
-        ax.plot(places, mean, linestyle=line, marker="o", color=style.BLUE, linewidth=1.8, markersize=5, zorder=4)
-        ax.plot(places, best, linestyle=line, marker="D", color=style.VERMILLION, linewidth=1.3, markersize=4.5, zorder=3)
+        ax.plot(places, mean, ls=line, marker="o", color=style.BLUE, linewidth=1.8, markersize=5, zorder=4)
+        ax.plot(places, best, ls=line, marker="D", color=style.VERMILLION, linewidth=1.3, markersize=4.5, zorder=3)
     share = evidence.share_within(float(values.min()), float(values.max())) if evidence.higher_is_better else None
     if share is not None:
         ax.axhline(share, color=style.INK, linewidth=0.9, linestyle=":", zorder=1)
 
 
 def _spread_out(axis: Axis, values: pd.Series) -> np.ndarray:
-    """Positions moved a little sideways, evenly and always the same, so that dots at one value do not hide each other."""
+    """Positions moved a little sideways, always the same way, so that dots at one value do not hide each other."""
     places = axis.position(values)
     levels = np.sort(axis.position(axis.levels))
     if len(levels) > 12:
         return places
     number = pd.Series(places).groupby(places).cumcount().to_numpy()
-    return places + 0.22 * float(np.min(np.diff(levels))) * ((number * 0.618034 + 0.5) % 1 - 0.5)
+    width = min(0.22 * float(np.min(np.diff(levels))), 0.06 * float(levels[-1] - levels[0]))
+    return places + width * ((number * 0.618034 + 0.5) % 1 - 0.5)
 
 
 def _field_ticks(ax: Any, axis: Axis, room: int) -> None:
@@ -122,20 +127,23 @@ def _field_ticks(ax: Any, axis: Axis, room: int) -> None:
 def _legend(made: Any, kinds: set[str]) -> None:
     handles = []
     if kinds != {"cut"}:
-        handles.append(Line2D([], [], marker="o", linestyle="none", color=_GREY, markersize=3.5, label="one point"))
+        handles.append(Line2D([], [], marker="o", ls="none", color=_GREY, markersize=3.5, label="one point"))
     if "crossed" in kinds:
         handles.append(Line2D([], [], marker="o", color=style.BLUE, label="mean over the other fields"))
-        handles.append(Line2D([], [], marker="D", color=style.VERMILLION, markersize=4.5, label="best over the other fields"))
+        best = "best over the other fields"
+        handles.append(Line2D([], [], marker="D", color=style.VERMILLION, markersize=4.5, label=best))
     if "cut" in kinds:
-        handles.append(Line2D([], [], marker="o", color=style.GREEN, label="all other fields at the config's own value"))
-    made.legend(handles=handles, loc="outside lower center", fontsize=style.SMALL, frameon=False, ncols=len(handles), labelcolor=style.INK)
+        handles.append(
+            Line2D([], [], marker="o", color=style.GREEN, label="all other fields at the config's own value")
+        )
+    style.legend(made, handles, "lower center", len(handles))
 
 
 def _caption(evidence: Evidence, kinds: set[str]) -> str:
     name = METRIC_NAMES.get(evidence.metric, evidence.metric)
     text = f"Mean {name} against each swept field."
     if "crossed" in kinds:
-        text += " The mean shows the average effect, corners that fail included; the best shows what is attainable at that value."
+        text += " The mean shows the average effect, failing corners included; the best, what that value can attain."
     if "cut" in kinds:
         text += " Each panel has its own scale." + (" Bars: ± sd over the repeats." if evidence.repeats > 1 else "")
     share = evidence.majority_share
@@ -149,8 +157,9 @@ def _one_field(evidence: Evidence, field: str) -> style.Drawing:
     """Accuracy and loss against the only swept field, mean ± sd, with every done trial as a small mark."""
     axis, made = evidence.axes[field], style.figure(3.7)
     caption = "At the epoch that validation chose."
-    caption += " Mean ± sd over the repeats; small marks are single trials." if evidence.repeats > 1 else " One trial a value."
-    handles: dict[str, Any] = {}
+    repeated = evidence.repeats > 1
+    caption += " Mean ± sd over the repeats; small marks are single trials." if repeated else " One trial a value."
+    handles: list[Any] = []
     for ax, (kind, name) in zip(made.subplots(1, 2), (("accuracy", "accuracy"), ("loss", "loss (nats)")), strict=True):
         means = _validation_and_training(ax, evidence, field, kind)
         finite = means[np.isfinite(means)]
@@ -158,16 +167,17 @@ def _one_field(evidence: Evidence, field: str) -> style.Drawing:
             share = evidence.share_within(float(finite.min()), float(finite.max())) if len(finite) else None
             if share is not None:
                 ax.axhline(share, color=style.INK, linewidth=0.9, linestyle=":", label=f"majority share {share:.3f}")
-            handles = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+            handles = ax.get_legend_handles_labels()[0]
         else:
             ceiling = evidence.loss_ceiling(finite)
             if len(finite) and finite.max() > ceiling:
                 ax.set_ylim(max(0.0, float(finite.min()) - 0.1), ceiling)
                 caption += f" Losses above {ceiling:.1f} are cut off."
+        style.open_up(ax)
         style.tidy(ax, "y")
         style.label(ax, y=name)
         _field_ticks(ax, axis, style.ROOM[2])
-    made.legend(handles.values(), handles.keys(), loc="outside lower center", fontsize=style.SMALL, frameon=False, ncols=3, labelcolor=style.INK)
+    style.legend(made, handles, "lower center", len(handles))
     return style.Drawing("main_effects", f"What {short_name(field)} does", "Field", caption, made)
 
 
@@ -179,13 +189,17 @@ def _validation_and_training(ax: Any, evidence: Evidence, field: str, kind: str)
     places = axis.position(ranked[field])[order]
     line = "-" if axis.numeric and len(axis.levels) <= 40 else "none"
     drawn = []
-    for split, name, colour, marker in (("val", "validation", style.BLUE, "o"), ("train", "training", style.ORANGE, "s")):
+    for split, name, colour, marker in (
+        ("val", "validation", style.BLUE, "o"),
+        ("train", "training", style.ORANGE, "s"),
+    ):
         if f"{split}_{kind}_mean" not in ranked:
             continue
         mean, sd = (ranked[f"{split}_{kind}_{what}"].to_numpy(dtype=float)[order] for what in ("mean", "sd"))
         if evidence.repeats > 1:
-            ax.plot(_spread_out(axis, done[field]), done[f"{split}_{kind}"], marker, color=colour, markersize=3, alpha=0.4, markeredgewidth=0)
-        ax.errorbar(places, mean, np.nan_to_num(sd), color=colour, marker=marker, markersize=5, capsize=3, linewidth=1.7,
-                    linestyle=line, label=name, zorder=4)  # fmt: skip
+            marks = {"color": colour, "markersize": 3, "alpha": 0.4, "markeredgewidth": 0}
+            ax.plot(_spread_out(axis, done[field]), done[f"{split}_{kind}"], marker, **marks)
+        look = {"color": colour, "marker": marker, "markersize": 5, "capsize": 3, "linewidth": 1.7, "linestyle": line}
+        ax.errorbar(places, mean, np.nan_to_num(sd), label=name, zorder=4, **look)
         drawn.append(mean)
-    return np.concatenate(drawn)
+    return np.concatenate(drawn) if drawn else np.empty(0)

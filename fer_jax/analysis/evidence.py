@@ -1,4 +1,4 @@
-"""Everything a report is made from, gathered once: trials, points in order of merit, curves, axes, and what they stand on."""
+"""Everything a report is made from, gathered once: trials, points in order of merit, curves, axes, the record."""
 
 from __future__ import annotations
 
@@ -95,8 +95,8 @@ class Evidence:
 
     @property
     def chosen_on_reported(self) -> bool:
-        """Whether the images that chose the epoch and the point are the ones the results are quoted on (oslo's split)."""
-        return self.data.get("split") == "kaggle"
+        """Whether results are quoted on the very images that chose the epoch and the point (oslo's split)."""
+        return any(data.get("split") == "kaggle" for data in (self.data, *(self.record.get("other_data") or ())))
 
     @property
     def scope(self) -> str:
@@ -105,7 +105,7 @@ class Evidence:
         parts = [str(self.data.get("label", "unknown data set, unknown split"))]
         if others:
             parts[0] += f" and {others} other data set{'s' * (others > 1)}"
-        parts.append("one seed" if self.repeats == 1 else f"{self.repeats} seeds a point")
+        parts.append({0: "no trials yet", 1: "one seed"}.get(self.repeats, f"{self.repeats} seeds a point"))
         if self.chosen_on_reported:
             parts.append("selected on the images it reports")
         return ", ".join(parts)
@@ -113,10 +113,10 @@ class Evidence:
     def share_within(self, low: float, high: float) -> float | None:
         """The majority share, unless it lies so far below what is shown (low to high) that it would squeeze it."""
         share = self.majority_share
-        return share if share is not None and low - share <= high - low else None
+        return share if share is not None and low - share <= max(high - low, 0.01) else None
 
     def loss_ceiling(self, values: np.ndarray) -> float:
-        """Losses above this have exploded: 1.15 times that of equal odds on all classes, or of the median point if more."""
+        """Losses above this have exploded: 1.15 times that of equal odds on all classes, or the median if larger."""
         values = values[np.isfinite(values)]
         equal_odds = math.log(max(2, len(self.data.get("classes") or [])))
         return 1.15 * max([equal_odds, *([float(np.median(values))] if len(values) else [])])
@@ -165,7 +165,11 @@ def gather(record: Mapping[str, Any], trials: pd.DataFrame, curves: pd.DataFrame
 
 def _rank(points: pd.DataFrame, metric: str) -> np.ndarray:
     """Place of each point by its mean, 1 the best; ties go to the lower validation loss, then to the earlier point."""
-    merit = points[f"{metric}_mean"].to_numpy(dtype=np.float64) if f"{metric}_mean" in points else np.full(len(points), np.nan)
+    merit = (
+        points[f"{metric}_mean"].to_numpy(dtype=np.float64)
+        if f"{metric}_mean" in points
+        else np.full(len(points), np.nan)
+    )
     sign = 1 if metric.endswith("loss") else -1
     loss = points["val_loss_mean"].to_numpy(dtype=np.float64) if "val_loss_mean" in points else np.zeros(len(points))
     rank = np.full(len(points), np.nan)

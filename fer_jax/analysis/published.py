@@ -1,4 +1,4 @@
-"""What a paper published for a sweep we draw as it did; shown beside, and never as reproduced unless it ran on the same."""
+"""What a paper published for a sweep we draw as it did: shown beside, with whether it ran on the same data."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from fer_jax.analysis.evidence import Evidence
 
 _OSLO_FIELDS = {"train.learning_rate", "train.l2", "train.batch_size"}
 _OSLO = (
-    "oslo, figures 8 and 9, 300 epochs, one seed: best accuracy .60 at learning rate 1e-5, L2 penalty 1e-4, batch size 128; lowest "
-    "loss 1.1608 at 1e-5, 1e-5, 8. Run again for 50 epochs the first point gave .2671; their earlier grid's best "
-    "(1e-3, 1e-4, 64) gave .5692"
+    "oslo, figures 8 and 9, 300 epochs, one seed: best accuracy .60 at learning rate 1e-5, L2 penalty 1e-4, batch "
+    "size 128; lowest loss 1.1608 at 1e-5, 1e-5, 8. Run again for 50 epochs the first point gave .2671; their earlier "
+    "grid's best (1e-3, 1e-4, 64) gave .5692"
 )
 
 

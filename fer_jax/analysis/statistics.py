@@ -1,6 +1,7 @@
 """Means and spreads over repeats: one row a point, and always how many trials it stands on and which were left out.
 
-Sample statistics throughout (divisor n - 1). With one trial there is no spread: sd, variance, sem and intervals stay empty.
+Sample statistics throughout (divisor n - 1). With one trial there is no spread: sd, variance, sem and intervals stay
+empty.
 """
 
 from __future__ import annotations
@@ -16,7 +17,19 @@ from scipy import special
 
 STATISTICS = ("mean", "sd", "variance", "min", "max", "sem")
 # Columns of trials.csv that are no measurement; whatever else is numeric and not swept is a metric.
-BOOKKEEPING = ("id", "status", "seed", "repeat", "stack", "wave", "slot", "epochs", "best_epoch", "diverged_epoch", "error")
+BOOKKEEPING = (
+    "id",
+    "status",
+    "seed",
+    "repeat",
+    "stack",
+    "wave",
+    "slot",
+    "epochs",
+    "best_epoch",
+    "diverged_epoch",
+    "error",
+)
 
 
 def summarise(trials: pd.DataFrame, swept: Sequence[str], metrics: Sequence[str] | None = None) -> pd.DataFrame:
@@ -32,20 +45,31 @@ def summarise(trials: pd.DataFrame, swept: Sequence[str], metrics: Sequence[str]
 
     Returns:
       A row a point, in order of first appearance: the swept columns, `n` (done trials), `left_out` (such as
-      '1 diverged, 2 pending', empty if nobody was), then `<metric>_mean`, `_sd`, `_variance`, `_min`, `_max` and `_sem`.
+      '1 diverged, 2 pending', empty if none was), then `<metric>_mean`, `_sd`, `_variance`, `_min`, `_max`, `_sem`.
     """
     metrics = metric_columns(trials, swept) if metrics is None else list(metrics)
     codes, firsts = point_codes(trials, swept)
     done = (trials["status"] == "done").to_numpy(dtype=bool)
-    values = np.column_stack([pd.to_numeric(trials[name]).to_numpy(dtype=np.float64, na_value=np.nan) for name in metrics] or [np.empty(len(trials))])
+    values = np.column_stack(
+        [pd.to_numeric(trials[name]).to_numpy(dtype=np.float64, na_value=np.nan) for name in metrics]
+        or [np.empty(len(trials))]
+    )
     table = trials.iloc[firsts][list(swept)].reset_index(drop=True)
 
-    members = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes, minlength=len(firsts)))[:-1]) if len(firsts) else []
+    members = (
+        np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes, minlength=len(firsts)))[:-1])
+        if len(firsts)
+        else []
+    )
     table["n"] = [int(done[rows].sum()) for rows in members]
     statuses = trials["status"].to_numpy()
     table["left_out"] = [count_words(statuses[rows[~done[rows]]]) for rows in members]
-    results = np.array([_sample(values[rows[done[rows]]]) for rows in members]).reshape(-1, len(STATISTICS), values.shape[1])
-    columns = {f"{metric}_{name}": results[:, s, m] for m, metric in enumerate(metrics) for s, name in enumerate(STATISTICS)}
+    results = np.array([_sample(values[rows[done[rows]]]) for rows in members]).reshape(
+        -1, len(STATISTICS), values.shape[1]
+    )
+    columns = {
+        f"{metric}_{name}": results[:, s, m] for m, metric in enumerate(metrics) for s, name in enumerate(STATISTICS)
+    }
     return pd.concat([table, pd.DataFrame(columns, index=table.index)], axis=1)
 
 
@@ -80,8 +104,8 @@ def point_codes(trials: pd.DataFrame, swept: Sequence[str]) -> tuple[np.ndarray,
     """Which point each trial belongs to, numbered by first appearance.
 
     Returns:
-      codes, int64 (trials,), and the row number of each point's first trial, int64 (points,). Swept values may be anything
-      (lists and tuples of equal content are one value; an empty cell equals an empty cell).
+      codes, int64 (trials,), and the row number of each point's first trial, int64 (points,). Swept values may be
+      anything (lists and tuples of equal content are one value; an empty cell equals an empty cell).
     """
     seen: dict[Hashable, int] = {}
     firsts: list[int] = []

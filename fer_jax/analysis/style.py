@@ -1,7 +1,8 @@
 """The look of every figure, and how one becomes a PNG.
 
-Figures are plain `matplotlib.figure.Figure` objects on the Agg canvas: no pyplot, no global state, so that reports can be
-drawn from several threads and without a display. Colours are Okabe and Ito's (safe for colour-blind readers) and viridis.
+Figures are plain `matplotlib.figure.Figure` objects on the Agg canvas: no pyplot, no global state, so that reports can
+be drawn from several threads and without a display. Colours are Okabe and Ito's (safe for colour-blind readers) and
+viridis.
 """
 
 from __future__ import annotations
@@ -13,12 +14,11 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
@@ -29,9 +29,7 @@ SMALL = 8.5
 # Characters of tick labels that fit under a panel, by the number of panels in a row.
 ROOM = {1: 110, 2: 50, 3: 31}
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
-CYCLE = (# Characters of tick labels that fit under a panel, by the number of panels in a row.
-ROOM = {1: 110, 2: 50, 3: 31}
-BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
+CYCLE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
 INK, MUTED, FAINT, EMPTY = "#1b1f24", "#5b6470", "#d9dde2", "#eef0f2"
 
 
@@ -56,8 +54,8 @@ class Drawing:
 
 def figure(height: float) -> Figure:
     """An empty figure of the page's width, `height` inches high, laid out so that nothing overlaps."""
-    made = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained", facecolor="white")
-    made.get_layout_engine().set(w_pad=0.08, h_pad=0.06, wspace=0.03, hspace=0.04)  # type: ignore[union-attr]
+    layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06, wspace=0.03, hspace=0.04)
+    made = Figure(figsize=(WIDTH, height), dpi=DPI, layout=layout, facecolor="white")
     FigureCanvasAgg(made)  # attaches itself
     return made
 
@@ -75,6 +73,13 @@ def tidy(ax: Any, grid: str = "both") -> None:
     ax.set_axisbelow(True)
 
 
+def open_up(ax: Any, least: float = 0.02) -> None:
+    """Widens the y axis to `least` where everything drawn is nearly one value, which would fill it with rounding."""
+    low, high = ax.get_ylim()
+    if high - low < least:
+        ax.set_ylim((low + high - least) / 2, (low + high + least) / 2)
+
+
 def title(ax: Any, text: str) -> None:
     """A panel's heading, flush left."""
     ax.set_title(text, fontsize=TEXT, fontweight="bold", color=INK, loc="left")
@@ -83,32 +88,34 @@ def title(ax: Any, text: str) -> None:
 def label(ax: Any, x: str | None = None, y: str | None = None) -> None:
     """Names of the axes, broken into lines where they are long."""
     if x is not None:
-        ax.set_xlabel(textwrap.fill(x, 46), fontsize=TEXT, color=INK)
+        ax.set_xlabel(textwrap.fill(x, 56), fontsize=TEXT, color=INK)
     if y is not None:
         ax.set_ylabel(textwrap.fill(y, 26), fontsize=TEXT, color=INK)
 
 
 def value_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
     """Round numbers between two values, with as many decimals as tell them apart."""
-    places = [float(t) for t in MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(low, high) if low - 1e-12 <= t <= high + 1e-12]
+    places = [
+        float(t) for t in MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(low, high) if low - 1e-12 <= t <= high + 1e-12
+    ]
     step = places[1] - places[0] if len(places) > 1 else 1.0
     return places, [f"{t:.{max(1, math.ceil(-math.log10(step) - 1e-9))}f}" for t in places]
+
+
+def legend(made: Figure, handles: Sequence[Any], where: str, columns: int, **more: Any) -> None:
+    """A legend outside the panels; `where` is upper left, lower left or lower center."""
+    options = {"fontsize": SMALL, "frameon": False, "labelcolor": INK, "alignment": "left", **more}
+    made.legend(handles=list(handles), loc=f"outside {where}", ncols=columns, **options)  # type: ignore[call-overload]
 
 
 def bold(size: float) -> FontProperties:
     return FontProperties(size=size, weight="bold")
 
 
-def ticks(axis: Any, places: Sequence[float], texts: Sequence[str]) -> None:
+def ticks(axis: Any, places: Sequence[float] | np.ndarray, texts: Sequence[str]) -> None:
     """Sets major ticks with their texts and drops minor ones; `axis` is `ax.xaxis` or `ax.yaxis`."""
     axis.set_ticks(list(places), labels=list(texts))
     axis.set_ticks([], minor=True)
-
-
-def colours(metric: str) -> Colormap:
-    """Viridis, turned so that brighter is better; what has no value is pale grey."""
-    name = "viridis_r" if metric.endswith("loss") else "viridis"
-    return matplotlib.colormaps[name].with_extremes(bad=EMPTY)
 
 
 def ink_on(rgba: Sequence[float]) -> str:
@@ -122,5 +129,7 @@ def png(made: Figure) -> bytes:
     canvas = FigureCanvasAgg(made)
     canvas.draw()
     buffer = io.BytesIO()
-    Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").save(buffer, "png", compress_level=6, dpi=(DPI, DPI))
+    Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").save(
+        buffer, "png", compress_level=6, dpi=(DPI, DPI)
+    )
     return buffer.getvalue()

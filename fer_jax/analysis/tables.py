@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 
 import pandas as pd
@@ -25,7 +25,7 @@ _HEADINGS = {
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """One column: heading, what it means in a tooltip, the texts of its cells, and a style (num, text, id or status)."""
+    """One column: heading, the texts of its cells, what it means (a tooltip), and a style (num, text, id or status)."""
 
     heading: str
     cells: Sequence[str]
@@ -33,7 +33,9 @@ class Column:
     style: str = "num"
 
 
-def html(columns: Sequence[Column], name: str, caption: str, sortable: bool = True, filterable: bool = False, first: int = 0) -> str:
+def html(
+    columns: Sequence[Column], name: str, caption: str, sortable: bool = True, filterable: bool = False, first: int = 0
+) -> str:
     """A table as HTML.
 
     Args:
@@ -44,13 +46,16 @@ def html(columns: Sequence[Column], name: str, caption: str, sortable: bool = Tr
     heads = "".join(_head(column, sortable) for column in columns)
     rows = []
     for place, cells in enumerate(zip(*(column.cells for column in columns), strict=True)):
-        inside = "".join(f'<td class="{c.style}">{_cell(c.style, text)}</td>' for c, text in zip(columns, cells, strict=True))
+        inside = "".join(
+            f'<td class="{c.style}">{_cell(c.style, text)}</td>' for c, text in zip(columns, cells, strict=True)
+        )
         rows.append(f'<tr class="best">{inside}</tr>' if place < first else f"<tr>{inside}</tr>")
     box = ""
     if filterable:
         box = (
             '<div class="tools"><input type="search" placeholder="Filter rows: words that must all occur" '
-            f'aria-label="Filter {escape(caption)}" data-for="{name}"><span class="count" aria-live="polite">{len(rows)} rows</span></div>'
+            f'aria-label="Filter {escape(caption)}" data-for="{name}">'
+            f'<span class="count" aria-live="polite">{len(rows)} rows</span></div>'
         )
     return (
         f'{box}<div class="scroll{" tall" if filterable else ""}" tabindex="0">'
@@ -99,7 +104,9 @@ def _known(evidence: Evidence, rows: pd.DataFrame, suffix: str = "") -> list[str
 def best_points(evidence: Evidence, most: int = 10) -> str:
     """The best points with what they stand on, by rank."""
     rows = evidence.ranked.head(most)
-    return html(_point_columns(evidence, rows, brief=True), "best", f"The best {len(rows)} points", sortable=False, first=1)
+    return html(
+        _point_columns(evidence, rows, brief=True), "best", f"The best {len(rows)} points", sortable=False, first=1
+    )
 
 
 def all_points(evidence: Evidence) -> str:
@@ -123,7 +130,9 @@ def _point_columns(evidence: Evidence, rows: pd.DataFrame, brief: bool = False) 
         hint = f"mean {metric} at the epoch validation chose"
         columns.append(Column(_HEADINGS[metric], [number(v) for v in rows[f"{metric}_mean"]], hint))
         if spread and not (brief and metric == "val_loss" != evidence.metric):
-            columns.append(Column("± sd", [number(v) for v in rows[f"{metric}_sd"]], f"sample standard deviation of {metric}"))
+            columns.append(
+                Column("± sd", [number(v) for v in rows[f"{metric}_sd"]], f"sample standard deviation of {metric}")
+            )
         if spread and metric == evidence.metric:
             columns += _range(rows, metric)[: 1 if brief else 2]
     share = evidence.majority_share
@@ -136,27 +145,46 @@ def _point_columns(evidence: Evidence, rows: pd.DataFrame, brief: bool = False) 
 
 def _range(rows: pd.DataFrame, metric: str) -> list[Column]:
     """Interval and range over the repeats, for the metric that chooses."""
-    bounds = [statistics.interval(m, s, int(n)) for m, s, n in zip(rows[f"{metric}_mean"], rows[f"{metric}_sem"], rows["n"], strict=True)]
+    bounds = [
+        statistics.interval(m, s, int(n))
+        for m, s, n in zip(rows[f"{metric}_mean"], rows[f"{metric}_sem"], rows["n"], strict=True)
+    ]
     ends = list(zip(rows[f"{metric}_min"], rows[f"{metric}_max"], rows["n"], strict=True))
     return [
-        Column("95 % interval", ["–" if math.isnan(a) else f"{a:.3f} to {b:.3f}" for a, b in bounds], "Student's interval of the mean"),
-        Column("min to max", [f"{a:.3f} to {b:.3f}" if n > 1 else "–" for a, b, n in ends], "smallest and largest over the repeats"),
+        Column(
+            "95 % interval",
+            ["–" if math.isnan(a) else f"{a:.3f} to {b:.3f}" for a, b in bounds],
+            "Student's interval of the mean",
+        ),
+        Column(
+            "min to max",
+            [f"{a:.3f} to {b:.3f}" if n > 1 else "–" for a, b, n in ends],
+            "smallest and largest over the repeats",
+        ),
     ]
 
 
 def trials(evidence: Evidence) -> str:
     """Every trial, in plan order: at the epoch that validation chose, and at the last one."""
     rows = evidence.trials
-    columns = [Column("id", list(rows["id"].astype(str)), "identifies the trial: run.trial(id)", "id"), Column("status", list(rows["status"]), "", "status")]
+    columns = [
+        Column("id", list(rows["id"].astype(str)), "identifies the trial: run.trial(id)", "id"),
+        Column("status", list(rows["status"]), "", "status"),
+    ]
     columns += _fields(evidence, rows)
     for name, heading in (("seed", "seed"), ("epochs", "epochs"), ("best_epoch", "best epoch")):
         if name in rows:
             columns.append(Column(heading, [whole(v) for v in rows[name]]))
-    columns += [Column(_HEADINGS[m], [number(v) for v in rows[m]], f"{m} at the epoch validation chose") for m in _known(evidence, rows)]
+    columns += [
+        Column(_HEADINGS[m], [number(v) for v in rows[m]], f"{m} at the epoch validation chose")
+        for m in _known(evidence, rows)
+    ]
     for metric in ("val_accuracy", "val_loss", "test_accuracy"):
         last = f"last_{metric}"
         if last in rows and rows[last].notna().any():
-            columns.append(Column(f"last {_HEADINGS[metric]}", [number(v) for v in rows[last]], f"{metric} at the last epoch"))
+            columns.append(
+                Column(f"last {_HEADINGS[metric]}", [number(v) for v in rows[last]], f"{metric} at the last epoch")
+            )
     return html(columns, "trials", f"All {len(rows)} trials", filterable=True)
 
 
@@ -166,18 +194,26 @@ def casualties(evidence: Evidence) -> str:
     if not len(rows):
         return ""
     empty = pd.Series([None] * len(rows), index=rows.index)
-    columns = [Column("id", list(rows["id"].astype(str)), "", "id"), Column("status", list(rows["status"]), "", "status"), *_fields(evidence, rows)]
+    columns = [
+        Column("id", list(rows["id"].astype(str)), "", "id"),
+        Column("status", list(rows["status"]), "", "status"),
+        *_fields(evidence, rows),
+    ]
     columns.append(Column("seed", [whole(v) for v in rows.get("seed", empty)]))
     columns.append(Column("diverged at epoch", [whole(v) for v in rows.get("diverged_epoch", empty)]))
     if rows.get("error", empty).fillna("").ne("").any():
         columns.append(Column("error", ["" if pd.isna(v) else str(v) for v in rows["error"]], "", "text"))
-    return html(columns, "casualties", f"Trials in no mean: {statistics.count_words(rows['status'].to_numpy())}")
+    caption = f"Trials in no mean: {statistics.count_words(rows['status'].to_numpy())}"
+    return html(columns, "casualties", caption, filterable=len(rows) > 12)
 
 
 def settings(evidence: Evidence, defaults: dict[str, object], comments: dict[str, str]) -> str:
     """The config: every field with its value, what it means, and whether it is swept or differs from its default."""
     config = {name: value for name, value in evidence.config.items() if name != "sweep"}
-    notes = {name: "swept" if name in evidence.swept else _differs(value, defaults.get(name, value)) for name, value in config.items()}
+    notes = {
+        name: "swept" if name in evidence.swept else _differs(value, defaults.get(name, value))
+        for name, value in config.items()
+    }
     order = sorted(config, key=lambda name: {"swept": 0, "set": 1}.get(notes[name], 2))
     values = [", ".join(evidence.axes[n].texts) if notes[n] == "swept" else axes.value_text(config[n]) for n in order]
     columns = [
@@ -186,7 +222,7 @@ def settings(evidence: Evidence, defaults: dict[str, object], comments: dict[str
         Column("", [notes[n] for n in order], "swept, or set to other than its default", "text"),
         Column("meaning", [comments.get(n, "") for n in order], "", "text"),
     ]
-    return html(columns, "settings", "The config: swept fields first, then those that differ from their defaults", filterable=True)
+    return html(columns, "settings", "Every config field", filterable=True)
 
 
 def _differs(value: object, default: object) -> str:
@@ -195,4 +231,8 @@ def _differs(value: object, default: object) -> str:
 
 def facts(evidence: Evidence) -> str:
     """What the result stands on, as a definition list."""
-    return "<dl>" + "".join(f"<div><dt>{escape(n)}</dt><dd>{escape(t)}</dd></div>" for n, t in verdict.facts(evidence)) + "</dl>"
+    items = []
+    for name, text in verdict.facts(evidence):
+        value = f"<code>{escape(text)}</code>" if name == "Command" else escape(text)
+        items.append(f"<div{' class=wide' if name == 'Command' else ''}><dt>{escape(name)}</dt><dd>{value}</dd></div>")
+    return f"<dl>{''.join(items)}</dl>"

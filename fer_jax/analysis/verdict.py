@@ -56,7 +56,9 @@ def _distance(evidence: Evidence, best: int) -> list[str]:
     name = _majority_class(evidence)
     always = f"always answering “{name}”" if name else "always giving the commonest answer"
     if abs(difference) <= _AT_MAJORITY:
-        return [f"It is at the majority share of the validation split ({share:.3f}, {always}): nothing has been learnt."]
+        return [
+            f"It is at the majority share of the validation split ({share:.3f}, {always}): nothing has been learnt."
+        ]
     where = "above" if difference > 0 else "below"
     text = f"It lies {abs(difference):.3f} {where} the majority share of the validation split ({share:.3f}, {always})."
     stuck = int((np.abs(evidence.ranked["val_accuracy_mean"] - share) <= _AT_MAJORITY).sum())
@@ -75,7 +77,9 @@ def _spread(evidence: Evidence, best: int) -> list[str]:
         found.append(f"The best point is a mean over {n} of {total} trials, {row['left_out']} left out.")
     if n > 1:
         low, high = statistics.interval(float(row[f"{evidence.metric}_mean"]), float(row[f"{evidence.metric}_sem"]), n)
-        found.append(f"95 % interval of its mean {METRIC_NAMES[evidence.metric]}: {low:.3f} to {high:.3f} (Student, n = {n}).")
+        found.append(
+            f"95 % interval of its mean {METRIC_NAMES[evidence.metric]}: {low:.3f} to {high:.3f} (Student, n = {n})."
+        )
     else:
         found.append("Its one done trial gives no spread.")
     return found
@@ -84,7 +88,7 @@ def _spread(evidence: Evidence, best: int) -> list[str]:
 def _test(evidence: Evidence, best: int) -> list[str]:
     if evidence.chosen_on_reported:
         return [
-            "Selected on the images it reports: this split has no test set, so the epoch and the point were chosen on the very "
+            "Selected on the images it reports: this split has no test set, so epoch and point were chosen on the very "
             "images the accuracy is quoted for, and the figure is optimistic."
         ]
     if not evidence.has_test:
@@ -103,8 +107,8 @@ def _resolution(evidence: Evidence, best: int) -> list[str]:
     near = int((evidence.ranked["val_accuracy_mean"] >= top - error).sum()) - 1
     others = {0: "no other point is", 1: "one other point is"}.get(near, f"{near} other points are")
     return [
-        f"An accuracy on {n:,} validation images has a standard error of {error:.3f}; {others} within one of the best. "
-        f"The best of {len(evidence.ranked)} is favoured by chance."
+        f"An accuracy on {n:,} validation images has a standard error of {error:.3f}; {others} that close to the best. "
+        f"Being the best of {len(evidence.ranked)}, its figure is somewhat lucky."
     ]
 
 
@@ -133,7 +137,7 @@ def _majority_class(evidence: Evidence) -> str | None:
 
 
 def facts(evidence: Evidence) -> list[tuple[str, str]]:
-    """What the result stands on, as (name, text): data, images, classes, training, hardware, versions, time, command."""
+    """What the result stands on, as (name, text): data, images, classes, training, hardware, time, versions."""
     record, data = evidence.record, evidence.data
     sizes = [(name, evidence.images(name)) for name in ("train", "validation", "test")]
     found = [
@@ -144,8 +148,12 @@ def facts(evidence: Evidence) -> list[tuple[str, str]]:
         ("Training", _training(evidence)),
         ("Hardware", _hardware(record)),
         ("Time", _time(record)),
-        ("Versions", ", ".join(f"{name} {version}" for name, version in (record.get("versions") or {}).items()) or "unknown"),
+        (
+            "Versions",
+            ", ".join(f"{name} {version}" for name, version in (record.get("versions") or {}).items()) or "unknown",
+        ),
         ("Data checksum", str(data.get("checksum", "unknown"))[:16]),
+        ("Command", str(record.get("command") or "not recorded")),
         ("Data warnings", "; ".join(str(warning) for warning in data.get("warnings") or [])),
     ]
     return [(name, text) for name, text in found if text]
@@ -172,7 +180,11 @@ def _training(evidence: Evidence) -> str:
     config = evidence.config
     if "train.epochs" not in config:
         return ""
-    parts = [config.get("model.name"), config.get("train.optimizer"), f"{config['train.epochs']} epochs" * ("train.epochs" not in evidence.swept)]
+    parts = [
+        config.get("model.name"),
+        config.get("train.optimizer"),
+        f"{config['train.epochs']} epochs" * ("train.epochs" not in evidence.swept),
+    ]
     chooser = METRIC_NAMES.get(evidence.metric, evidence.metric)
     return ", ".join([*(str(part) for part in parts if part), f"epoch and point chosen by {chooser}"])
 
@@ -180,7 +192,9 @@ def _training(evidence: Evidence) -> str:
 def _hardware(record: Mapping[str, Any]) -> str:
     """'2 × cpu (Linux x86_64)' from devices such as 'cpu:0 cpu'."""
     kinds = [str(device).partition(" ")[2] or str(device) for device in record.get("devices") or []]
-    text = ", ".join(f"{kinds.count(kind)} × {kind}" if kinds.count(kind) > 1 else kind for kind in dict.fromkeys(kinds))
+    text = ", ".join(
+        f"{kinds.count(kind)} × {kind}" if kinds.count(kind) > 1 else kind for kind in dict.fromkeys(kinds)
+    )
     machine = record.get("machine")
     return (text or "unknown") + (f" ({machine})" if machine else "")
 

@@ -10,15 +10,27 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import Self
+from typing import Literal, Self
 
 from fer_jax.data.faults import Unusable
 from fer_jax.data.names import shown
 from fer_jax.data.origins import Member, Origin, bounded_lines
 from fer_jax.errors import DataError
 
-_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, struct.error)
-_MAX_HEADER = 2**20  # bytes of a tar's extended header (a long name, a comment); tarfile would read any size into memory
+_DAMAGE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    ValueError,
+    struct.error,
+)
+_Mode = Literal["r:", "r:gz", "r:bz2", "r:xz"]
+_COMPRESSED: dict[bytes, _Mode] = {b"\x1f\x8b": "r:gz", b"BZh": "r:bz2", b"\xfd7zXZ\0": "r:xz"}
+# Bytes of a tar's extended header (a long name, a comment), of which tarfile would read any number into memory.
+_MAX_HEADER = 2**20
 
 
 @contextlib.contextmanager
@@ -27,10 +39,13 @@ def _explain(path: str) -> Iterator[None]:
     try:
         yield
     except _DAMAGE as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
-        raise DataError(f"{shown(path)}: the archive is damaged or cut off ({reason}); get it again") from error
-    except (NotImplementedError, RuntimeError) as error:
-        raise DataError(f"{shown(path)}: {error}; unpack it and name the folder") from error
+        raise DataError(f"{shown(path)}: the archive is damaged or cut off ({_reason(error)}); get it again") from error
+    except RuntimeError as error:  # a way of packing that this build of zipfile does not know
+        raise DataError(f"{shown(path)}: {_reason(error)}; unpack it and name the folder") from error
+
+
+def _reason(error: Exception) -> str:
+    return shown((str(error).strip().splitlines() or [type(error).__name__])[0], 160)
 
 
 def _last_of_each(members: Iterable[Member]) -> list[Member]:
@@ -66,7 +81,7 @@ class Zip(Origin):
                     with archive.open(infos[member.position]) as file:
                         data: bytes | Unusable = file.read(limit + 1)
                 except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError) as error:
-                    data = Unusable(f"is damaged in the archive: {str(error)[:80]}")
+                    data = Unusable(f"is damaged in the archive: {_reason(error)}")
                 yield member, data
 
     def lines(self, member: Member, limit: int) -> Iterator[bytes]:
@@ -79,7 +94,7 @@ class Zip(Origin):
 
 
 class _StrictInfo(tarfile.TarInfo):
-    """A tar header; one that is missing or broken is an error, where tarfile would take it for the end of the archive."""
+    """A tar header. A missing or broken one is an error, where tarfile would take it for the end of the archive."""
 
     @classmethod
     def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
@@ -107,11 +122,14 @@ class Tar(Origin):
     @staticmethod
     def begins(head: bytes) -> bool:
         """Whether a file that begins with `head` (512 bytes) may be a tar or a compressed one."""
-        return head[257:262] == b"ustar" or head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0"))
+        return head[257:262] == b"ustar" or head.startswith(tuple(_COMPRESSED))
 
     @contextlib.contextmanager
     def _archive(self) -> Iterator[tarfile.TarFile]:
-        with _explain(self.path), tarfile.open(self.path, tarinfo=_StrictInfo) as archive:
+        with _explain(self.path), open(self.path, "rb") as file:
+            head = file.read(8)
+        mode: _Mode = next((mode for magic, mode in _COMPRESSED.items() if head.startswith(magic)), "r:")
+        with _explain(self.path), tarfile.open(self.path, mode, tarinfo=_StrictInfo) as archive:
             yield archive
 
     def members(self) -> list[Member]:

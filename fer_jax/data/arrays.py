@@ -12,7 +12,8 @@ import numpy as np
 from fer_jax.data.cache import Damaged, read_note, write_note
 
 _NOTE = "arrays.json"
-_ALWAYS = 256 * 2**20  # bytes; up to here the pictures' checksum is computed at every start (about .15 s at most per 80 MB)
+# Bytes up to which the pictures' checksum is computed at every start; 80 MB take .05 to .15 s.
+_ALWAYS = 256 * 2**20
 
 
 class _Summed:
@@ -68,12 +69,13 @@ def write(folder: Path, pictures: Iterable[tuple[np.ndarray, int, int]], shape: 
 def load(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Maps what `write` wrote.
 
-    Checked every time: the note's own checksum, every file's dtype, shape and length, the checksums of labels and usage, and
-    that of the pictures if they take up to 256 MiB; of larger ones only if the file was touched since it was written.
+    Checked every time: the note's own checksum, every file's dtype, shape and length, the checksums of labels and
+    usage, and that of the pictures if they take up to 256 MiB; of larger ones only if the file was touched since it was
+    written.
 
     Returns:
-      {"images": uint8 (n, size, size, channels), mapped and read-only; "labels": int32 (n,); "usage": int8 (n,)}, and the
-      note: sha256 by name, shape, about.
+      {"images": uint8 (n, size, size, channels), mapped and read-only; "labels": int32 (n,); "usage": int8 (n,)}, and
+        the note: sha256 by name, shape, about.
 
     Raises:
       Damaged: anything is not as it was written.
@@ -81,7 +83,8 @@ def load(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     note = read_note(folder / _NOTE)
     shape = tuple(note["shape"])
     found = {}
-    for name, dtype, wanted in (("images", np.uint8, shape), ("labels", np.int32, shape[:1]), ("usage", np.int8, shape[:1])):
+    kinds = {"images": (np.uint8, shape), "labels": (np.int32, shape[:1]), "usage": (np.int8, shape[:1])}
+    for name, (dtype, wanted) in kinds.items():
         path = folder / f"{name}.npy"
         try:
             state = path.stat()

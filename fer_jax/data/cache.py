@@ -5,10 +5,10 @@
         <hash of names, sizes and times>/                 one state of that source; older ones are deleted
             records/                                      the TFDS data set
             48x48x1/                                      arrays of one size
-        tmp-*                                             being written, or left behind by a kill: deleted by the next writer
+        tmp-*                                             being written, or left by a kill: the next writer deletes it
 
-The root is $FER_JAX_CACHE, else $XDG_CACHE_HOME/fer_jax, else ~/.cache/fer_jax. A folder appears under its name by one rename,
-after all in it is written.
+The root is $FER_JAX_CACHE, else $XDG_CACHE_HOME/fer_jax, else ~/.cache/fer_jax. A folder appears under its name by one
+rename, after all in it is written.
 """
 
 from __future__ import annotations
@@ -53,18 +53,19 @@ def explain_write(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise DataError(
-            f"cannot write the data cache {shown(str(path))}: {reason}; make room or set FER_JAX_CACHE to another folder"
+            f"cannot write the data cache {shown(str(path))}: {reason}; make room or choose another with FER_JAX_CACHE="
         ) from error
 
 
 class Damaged(Exception):
-    """Something in the cache is not what was written there; says which file and what is wrong. It is built again."""
+    """Something in the cache is not what was written there. Says which file and what is wrong."""
 
 
 def write_note(path: Path, content: Any) -> None:
     """Writes JSON values with their checksum."""
     text = json.dumps(content, sort_keys=True)
-    path.write_text(json.dumps({"sha256": _sha256(text), "content": content}, sort_keys=True, indent=1), encoding="ascii")
+    note = {"sha256": _sha256(text), "content": content}
+    path.write_text(json.dumps(note, sort_keys=True, indent=1), encoding="ascii")
 
 
 def read_note(path: Path) -> Any:
@@ -100,7 +101,7 @@ class Place:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Lets one process at a time write; says so if it has to wait. What a killed writer left behind is cleared away."""
+        """Lets one process at a time write, and says so if it has to wait. Clears away what killed writers left."""
         with explain_write(self.home):
             self.home.mkdir(parents=True, exist_ok=True)
             handle = open(self.home / "lock", "a")  # noqa: SIM115  (closed below, which also frees the lock)
@@ -111,7 +112,7 @@ class Place:
             yield
 
     def _take(self, handle: int) -> bool:
-        """Whether the lock is held; a file system without locks is no reason to stop, because renames keep entries whole."""
+        """Whether the lock is held; without locks on a file system, renames still keep entries whole."""
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -125,7 +126,7 @@ class Place:
 
     def _clear(self) -> None:
         for found in self.home.iterdir():
-            # Older states of the source cannot be asked for again. Who has their arrays mapped keeps them until it ends.
+            # Nobody can ask for older states again. Who has their arrays mapped keeps them.
             if found.is_dir() and found != self.entry:
                 shutil.rmtree(found, ignore_errors=True)
 

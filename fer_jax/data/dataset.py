@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fer_jax.data import faces, splits
+from fer_jax.data import faces, names, splits
 from fer_jax.errors import DataError
 
 if TYPE_CHECKING:
@@ -107,12 +107,17 @@ def load(block: Any) -> Dataset:
         without pictures (with `data.on_error` = skip the last is only noted in the provenance, under "warnings").
     """
     source = _Drawn.from_block(block) if block.name == "synthetic" else _read(block)
-    classes, rows, labels = _keep_classes(source.classes, np.asarray(source.labels), tuple(block.classes))
-    chosen = splits.assign(block.split, labels, np.asarray(source.usage)[rows], classes, block.seed)
+    source_labels = np.asarray(source.labels)
+    chosen = splits.assign(block.split, source_labels, np.asarray(source.usage), source.classes, block.seed)
+    kept = _find_classes(source.classes, tuple(block.classes))
+    classes = tuple(source.classes[i] for i in kept)
+    renumber = np.full(len(source.classes), -1, np.int32)
+    renumber[kept] = np.arange(len(kept), dtype=np.int32)
+    labels = renumber[source_labels]
     parts = {}
-    for name, members in chosen.items():
-        members = splits.subset(members, labels, classes, block.fraction, block.seed)
-        parts[name] = Split(_gather(source.images, rows[members]), labels[members])
+    for name, rows in chosen.items():
+        rows = splits.subset(rows[labels[rows] >= 0], labels, classes, block.fraction, block.seed)
+        parts[name] = Split(_gather(source.images, rows), labels[rows])
     warnings = _check_filled(parts, classes, block)
     counts = {
         name: dict(zip(classes, np.bincount(part.labels, minlength=len(classes)).tolist(), strict=True))
@@ -154,17 +159,13 @@ class _Drawn:
 def _read(block: Any) -> Source:
     from fer_jax.data import sources
 
-    return sources.read(
-        block.path, block.image_size, block.channels, block.on_error, fer=block.name == "fer2013"
-    )
+    return sources.read(block.path, block.image_size, block.channels, block.on_error, fer=block.name == "fer2013")
 
 
 def _find_classes(known: tuple[str, ...], wanted: tuple[str, ...]) -> list[int]:
     """Indices into `known`, ascending, of the classes wanted; all if none is. Other spellings of a name are understood."""
     if not wanted:
         return list(range(len(known)))
-    from fer_jax.data import names
-
     found = set()
     for name in wanted:
         match = name if name in known else names.canonical(name)
@@ -176,17 +177,6 @@ def _find_classes(known: tuple[str, ...], wanted: tuple[str, ...]) -> list[int]:
     return sorted(found)
 
 
-def _keep_classes(
-    known: tuple[str, ...], labels: np.ndarray, wanted: tuple[str, ...]
-) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
-    """The classes kept, the rows of their pictures (ascending) and the new labels of those rows (int32)."""
-    kept = _find_classes(known, wanted)
-    renumber = np.full(len(known), -1, np.int32)
-    renumber[kept] = np.arange(len(kept), dtype=np.int32)
-    rows = np.flatnonzero(renumber[labels] >= 0)
-    return tuple(known[i] for i in kept), rows, renumber[labels[rows]]
-
-
 def _gather(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """The given pictures; without a copy where they lie side by side."""
     if len(rows) and rows[-1] - rows[0] == len(rows) - 1:
@@ -195,11 +185,11 @@ def _gather(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def _check_filled(parts: Mapping[str, Split], classes: tuple[str, ...], block: Any) -> list[str]:
-    """Warnings about classes without pictures; raises DataError unless they may be skipped, and for an empty split always."""
+    """Warnings about classes without pictures; DataError unless they may be skipped, and for an empty split always."""
     warnings = []
     for name, part in parts.items():
         if not len(part):
-            raise DataError(f"data.path = {block.path}: the {name} split is empty under data.split = {block.split}")
+            raise DataError(f"the {name} split holds no pictures (data.split = {block.split}): use another data.split")
         for label in np.flatnonzero(np.bincount(part.labels, minlength=len(classes)) == 0):
             warnings.append(f"class {classes[label]} has no pictures in the {name} split")
     if warnings and block.on_error == "fatal":

@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-CLASSES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
-FREQUENCIES = (4953, 547, 5121, 8989, 6198, 6077, 4002)  # of FER-2013's 35,887 pictures
+from fer_jax.data.names import CLASSES
+
+FREQUENCIES = (4953, 547, 5121, 8989, 6198, 6077, 4002)  # of CLASSES in FER-2013's 35,887 pictures
 
 # How far faces differ: the largest deviation either way. Lengths are in half pictures, other numbers are shares.
 STRENGTH, FAINT = 1.2, 0.9  # of an expression, 1 as in the table
@@ -161,7 +162,7 @@ class _Canvas:
     Attributes:
       x, y: where pixel centres lie on the head before it turns, float32 (n, size, size); a head is about 1.3 by 1.7.
       pixel: width of a pixel in those coordinates, float32 (n, 1, 1).
-      image: brightness 0 to 1, float32 (n, size, size, channels).
+      image: brightness 0 to 1, float32 (channels, n, size, size).
     """
 
     x: np.ndarray
@@ -187,8 +188,9 @@ class _Canvas:
 
     def paint(self, cover: np.ndarray, shade: np.ndarray, opacity: float | np.ndarray = 1.0) -> None:
         """Lays a shade, float32 (n, channels), over the covered share of every pixel."""
-        cover = (cover * np.float32(opacity))[..., None]
-        self.image += cover * (shade[:, None, None, :] - self.image)
+        cover = cover * np.float32(opacity)
+        for plane, grey in zip(self.image, shade.T, strict=True):
+            plane += cover * (_column(grey) - plane)
 
 
 class _Paints(NamedTuple):
@@ -244,8 +246,8 @@ def _render(draws: _Draws, expressions: np.ndarray, size: int, channels: int) ->
         white=_tint(draws, np.full_like(skin, 0.95), 0, 0, channels),
     )
     background = _tint(draws, draws.uniform(*BACKGROUND), 0.1, 0.1, channels)
-    image = np.empty((len(expressions), size, size, channels), np.float32)
-    image[:] = background[:, None, None, :]
+    image = np.empty((channels, len(expressions), size, size), np.float32)
+    image[:] = background.T[:, :, None, None]
     canvas = _Canvas(x, y, np.float32(2 / size) / zoom, image)
 
     _paint_head(canvas, draws, paints)
@@ -259,7 +261,8 @@ def _render(draws: _Draws, expressions: np.ndarray, size: int, channels: int) ->
     _paint_eyes(canvas, draws, paints, u, v, muscles)
     _paint_mouth(canvas, draws, paints, u, v, muscles)
     _expose(image, draws, grid)
-    return (np.clip(image, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+    pixels = (np.clip(image, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+    return np.moveaxis(pixels, 0, -1)
 
 
 def _paint_head(canvas: _Canvas, draws: _Draws, paints: _Paints) -> None:
@@ -329,8 +332,10 @@ def _paint_mouth(canvas: _Canvas, draws: _Draws, paints: _Paints, u: np.ndarray,
 
 def _expose(image: np.ndarray, draws: _Draws, grid: np.ndarray) -> None:
     """Light from one side, exposure and sensor noise."""
-    n, size, _, channels = image.shape
+    size = len(grid)
     across = _column(draws.bell(LIGHT)) * grid[None, None, :] + _column(draws.bell(LIGHT)) * grid[None, :, None]
-    image *= (_column(draws.uniform(*EXPOSURE)) * (1 + across))[..., None]
-    image += _column(draws.bell(0.1))[..., None]
-    image += (draws.noise(size * size * channels) * draws.uniform(*NOISE)[:, None]).reshape(image.shape)
+    gain, offset = _column(draws.uniform(*EXPOSURE)) * (1 + across), _column(draws.bell(0.1))
+    sd = _column(draws.uniform(*NOISE))
+    for plane in image:
+        plane *= gain
+        plane += offset + draws.noise(size * size).reshape(plane.shape) * sd

@@ -1,4 +1,4 @@
-"""What was wrong with single items of a source: counted, named, and either fatal or left out, as `data.on_error` says."""
+"""What was wrong with single items of a source: counted, named, and fatal or left out, as `data.on_error` says."""
 
 from __future__ import annotations
 
@@ -65,4 +65,5 @@ class Faults:
     def check(self, path: str, on_error: str) -> None:
         """Raises DataError if there are faults and `on_error` is not 'skip'."""
         if len(self) and on_error != "skip":
-            raise DataError(f"{self.describe(path)}; --config.data.on_error=skip leaves {'it' if len(self) == 1 else 'them'} out")
+            those = "it" if len(self) == 1 else "them"
+            raise DataError(f"{self.describe(path)}; --config.data.on_error=skip leaves {those} out")

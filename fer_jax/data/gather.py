@@ -1,7 +1,7 @@
-"""One walk over a source: every usable picture with its class and usage, in an order that does not depend on the kind of source.
+"""One walk over a source: every usable picture with its class and usage, in one order for all kinds of source.
 
-Encoded pictures are kept as they are in an unnamed temporary file; the rows of a table become PNG. Each picture is decoded
-once here, so that a broken one is known before anything is built from it.
+Encoded pictures are kept as they are in an unnamed temporary file; the rows of a table become PNG. Each picture is
+decoded once here, so that a broken one is known before anything is built from it.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Item:
       digest: see `pictures.digest`.
       name: in the source: a member's name, or 'row 17'.
       start, size: where its file lies in the spool, bytes.
+      mode: L or RGB, as it was decoded.
     """
 
     usage: int
@@ -39,6 +40,7 @@ class Item:
     name: str
     start: int
     size: int
+    mode: str
 
 
 @dataclasses.dataclass
@@ -49,7 +51,8 @@ class Gathered:
       items: sorted, so that one order serves every kind of source.
       classes: alphabetical; all seven for FER-2013, even those without a picture.
       faults: what could not be used.
-      provenance: JSON values: source, kind, checksum of the file and of its contents, counts, ignored and skipped items.
+      provenance: JSON values: source, kind, checksum of the file and of its contents, counts, ignored and skipped
+        items.
     """
 
     items: list[Item]
@@ -57,6 +60,11 @@ class Gathered:
     faults: Faults
     provenance: dict[str, Any]
     spool: IO[bytes]
+
+    @property
+    def channels(self) -> int:
+        """1 if all pictures are grey, else 3."""
+        return 1 if all(item.mode == "L" for item in self.items) else 3
 
     def data(self, item: Item) -> bytes:
         """The encoded picture."""
@@ -73,8 +81,8 @@ def gather(origin: Origin, fer: bool, spool: IO[bytes]) -> Gathered:
       spool: an empty file, open for reading and writing; takes the encoded pictures.
 
     Raises:
-      DataError: the source is damaged as a whole, holds nothing to read, or nothing of it can be used. Single broken items
-        are only noted, in `faults`.
+      DataError: the source is damaged as a whole, holds nothing to read, or nothing of it can be used. Single broken
+        items are only noted, in `faults`.
     """
     faults = Faults()
     found = layout.find(origin.path, origin.members(), fer, faults)
@@ -119,13 +127,13 @@ def _picture_items(origin: Origin, placed: list[layout.Placed], spool: IO[bytes]
             try:
                 if isinstance(data, Unusable):
                     raise data
-                digest = pictures.digest(pictures.decode(data))
+                image = pictures.decode(data)
             except Unusable as error:
                 faults.add(kinds.PICTURE, member.name, str(error))
                 continue
             spool.write(data)
             place = places[member.name]
-            yield Item(place.usage, place.label, digest, member.name, start, len(data))
+            yield Item(place.usage, place.label, pictures.digest(image), member.name, start, len(data), image.mode)
             start += len(data)
 
 
@@ -138,7 +146,7 @@ def _table_items(origin: Origin, table: Member, spool: IO[bytes], faults: Faults
             image = pictures.from_grey(row.pixels, tables.SIDE, tables.SIDE)
             data = pictures.encode(image)
             spool.write(data)
-            yield Item(row.usage, row.label, pictures.digest(image), f"row {row.number}", start, len(data))
+            yield Item(row.usage, row.label, pictures.digest(image), f"row {row.number}", start, len(data), image.mode)
             start += len(data)
 
 

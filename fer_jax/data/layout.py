@@ -1,12 +1,12 @@
-"""What the names in a source say: which members are pictures, of which class and split, and which are a table of pixels.
+"""What the names in a source say: which members are pictures, of which class and split, and which are a table.
 
 Pictures lie in folders named after classes, possibly some folders down, possibly below folders named after splits:
 
     [...]/<split>/<class>/[...]/picture.jpg      the class is the folder right below the split
     [...]/<class>/[...]/picture.jpg              the class is the folder right below what all pictures have in common
 
-In FER-2013 file names may carry the official usage (Training_, PublicTest_, PrivateTest_). It is believed before the folder,
-since the Kaggle release keeps both test sets in one, unless the tree has a validation folder of its own.
+In FER-2013 file names may carry the official usage (Training_, PublicTest_, PrivateTest_). It is believed before the
+folder, since the Kaggle release keeps both test sets in one, unless the tree has a validation folder of its own.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def find(path: str, members: Sequence[Member], fer: bool, faults: Faults) -> Lay
     layout.ignored += [member.name for member in csvs if member not in layout.tables]
     if len(layout.tables) + bool(pictures) > 1:
         found = [member.name for member in layout.tables] + ["folders of pictures"] * bool(pictures)
-        raise DataError(f"{names.shown(path)}: holds several data sets ({' and '.join(found)}); keep or name one of them")
+        raise DataError(f"{names.shown(path)}: holds several data sets ({' and '.join(found)}); keep one of them")
     if not layout.tables and not pictures:
         raise DataError(_nothing(path, layout, fer))
     _place(path, pictures, folders, fer, layout, faults)
@@ -98,7 +98,8 @@ def find(path: str, members: Sequence[Member], fer: bool, faults: Faults) -> Lay
 
 def _nothing(path: str, layout: Layout, fer: bool) -> str:
     wanted = "pictures in class folders" + (", fer2013.csv or icml_face_data.csv" if fer else "")
-    archives = [name for name in layout.ignored if name.lower().endswith((".zip", ".tar", ".gz", ".xz", ".bz2", ".csv"))]
+    endings = (".zip", ".tar", ".gz", ".xz", ".bz2", ".csv")
+    archives = [name for name in layout.ignored if name.lower().endswith(endings)]
     hint = f"; it holds {names.shown(archives[0])}: name that file itself" if archives else ""
     return f"{names.shown(path)}: holds no {wanted}{hint}"
 
@@ -131,9 +132,8 @@ def _place(
     usages = {names.folder_usage(above[at]) for (_, above), at in zip(pictures, splits, strict=True) if at is not None}
     roots = sorted({"/".join(above[:at]) for (_, above), at in zip(pictures, splits, strict=True) if at is not None})
     if len(roots) > 1:
-        raise DataError(
-            f"{names.shown(path)}: holds several data sets (in {roots[0] or 'its top folder'} and {roots[1]}); keep one of them"
-        )
+        both = f"in {roots[0] or 'its top folder'} and {roots[1]}"
+        raise DataError(f"{names.shown(path)}: holds several data sets ({both}); keep one of them")
     common = _common([above for _, above in pictures if above])
     class_folders: set[tuple[str, ...]] = set()
     for (member, above), at in zip(pictures, splits, strict=True):

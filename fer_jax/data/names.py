@@ -1,4 +1,4 @@
-"""Names of expressions and of splits as data sets spell them, and the one spelling used here: labels are always mapped by name."""
+"""Names of expressions and of splits as data sets spell them, and the one spelling used here. Labels map by name."""
 
 from __future__ import annotations
 
@@ -38,28 +38,28 @@ _OFFICIAL_FILE = re.compile(r"(training|publictest|privatetest)_", re.IGNORECASE
 
 
 def canonical(name: str) -> str:
-    """The spelling used here for a class name: 'Anger' gives 'angry'. An unknown name comes back in lower case, as it is."""
+    """The spelling used here for a class name: 'Anger' gives 'angry'; an unknown name only becomes lower case."""
     lowered = name.strip().lower()
     return _CANONICAL.get(lowered, lowered)
 
 
 def folder_usage(name: str) -> int | None:
-    """TRAIN, VALIDATION or TEST for a folder named after a split in any usual spelling ('Val', 'public_test'), else None."""
+    """TRAIN, VALIDATION or TEST for a folder named after a split ('Val', 'public_test', ...), else None."""
     return _SPLITS.get(re.sub(r"[ _-]", "", name.lower()))
 
 
 def file_usage(name: str) -> int | None:
-    """The official usage that a file name of the Kaggle release begins with ('PublicTest_1.jpg' is VALIDATION), else None."""
+    """The official usage that a file name begins with ('PublicTest_1.jpg' is VALIDATION), else None."""
     found = _OFFICIAL_FILE.match(name)
     return _OFFICIAL[found[1].lower()] if found else None
 
 
 def table_usage(word: str) -> int | None:
-    """The usage that the table's third column spells (Training, PublicTest, PrivateTest; case does not matter), else None."""
+    """The usage that a table spells as Training, PublicTest or PrivateTest, in any case; else None."""
     return _OFFICIAL.get(word.strip().lower())
 
 
 def shown(name: str, limit: int = 200) -> str:
-    """A file or member name as it may stand in a one-line message: control characters escaped, the middle of a long one left out."""
+    """A name as it may stand in a one-line message: control characters escaped, a long one without its middle."""
     text = name if name.isprintable() else ascii(name)[1:-1]
-    return text if len(text) <= limit else f"{text[: limit // 2 - 2]}...{text[-(limit // 2 - 2):]}"
+    return text if len(text) <= limit else f"{text[: limit // 2 - 2]}...{text[-(limit // 2 - 2) :]}"

@@ -1,6 +1,7 @@
-"""Where pictures come from: a folder, a zip, a tar or a single table, all seen as a list of members whose bytes can be read.
+"""Where pictures come from: a folder, a zip, a tar or a single table, all seen as members whose bytes can be read.
 
-Nothing is ever written to disk under a name that a source chose: members are read into memory, at most `limit` bytes of each.
+Nothing is ever written to disk under a name that a source chose: members are read into memory, at most `limit` bytes of
+each.
 """
 
 from __future__ import annotations
@@ -54,19 +55,19 @@ class Origin(abc.ABC):
 
     @abc.abstractmethod
     def members(self) -> list[Member]:
-        """Everything in the source; of members with one name, the last. Raises DataError if it is damaged as a whole."""
+        """Everything in the source; the last of members with one name. Raises DataError if the source is damaged."""
 
     @abc.abstractmethod
     def read(self, members: Iterable[Member], limit: int) -> Iterator[tuple[Member, bytes | Unusable]]:
         """The bytes of the given members, in the source's own order.
 
-        Whoever gets more than `limit` bytes knows that the member is larger than that. A member that cannot be read comes
-        with its reason instead; a source that is damaged as a whole raises DataError.
+        Whoever gets more than `limit` bytes knows that the member is larger than that. A member that cannot be read
+        comes with its reason instead; a source that is damaged as a whole raises DataError.
         """
 
     @abc.abstractmethod
     def lines(self, member: Member, limit: int) -> Iterator[bytes]:
-        """One member line by line; of a line longer than `limit` bytes the first `limit` + 1. Raises DataError if it fails."""
+        """One member line by line; of a line above `limit` bytes, `limit` + 1. Raises DataError if that fails."""
 
     def fingerprint(self) -> str:
         """Changes when the source does, as far as names, sizes and modification times tell; cheap."""
@@ -152,7 +153,7 @@ class Table(Origin):
         return [Member(os.path.basename(self.path), 0, "file")]
 
     def read(self, members: Iterable[Member], limit: int) -> Iterator[tuple[Member, bytes | Unusable]]:
-        raise TypeError("a table is opened, not read")
+        raise TypeError("a table is read line by line")
 
     def lines(self, member: Member, limit: int) -> Iterator[bytes]:
         with explain_read(self.path), open(self.path, "rb") as file:
@@ -185,7 +186,7 @@ def open_origin(path: str) -> Origin:
     Raises:
       DataError: nothing is there, it cannot be read, or it is none of these.
     """
-    from fer_jax.data.archives import Tar, Zip
+    from fer_jax.data.archives import Tar, Zip  # which build on this module
 
     if not path:
         raise DataError("data.path is empty: name a folder, a zip, a tar or a csv with --config.data.path=")

@@ -1,10 +1,10 @@
-"""From the bytes of a picture file to uint8 pixels of the size and colour asked for; the only place that decodes pictures.
+"""From the bytes of a picture file to uint8 pixels of the size and colour asked for; all decoding is here.
 
-A picture is decoded once to upright 8-bit grey or RGB (`decode`): 16 bits a channel are scaled to 8, EXIF orientation is
-applied, transparency is laid over white, palettes, CMYK and the like become RGB, of several frames the first counts. `fit`
-then makes it grey (ITU-R 601: .299 R + .587 G + .114 B) or RGB (grey is copied), cuts the largest centred square out of it,
-so that faces keep their proportions, and resizes that with Pillow's Lanczos filter, whose support widens when shrinking. A
-picture that has the colour and size asked for is passed on byte for byte.
+A picture is decoded once to upright 8-bit grey or RGB (`decode`): 16 bits a channel are scaled to 8, EXIF orientation
+is applied, transparency is laid over white, palettes, CMYK and the like become RGB, of several frames the first counts.
+`fit` then makes it grey (ITU-R 601: .299 R + .587 G + .114 B) or RGB (grey is copied), cuts the largest centred square
+out of it, so that faces keep their proportions, and resizes that with Pillow's Lanczos filter, whose support widens
+when shrinking. A picture that has the colour and size asked for is passed on byte for byte.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def decode(data: bytes) -> Image.Image:
         raise Unusable(f"is larger than {MAX_BYTES // 2**20} MiB")
     try:
         with warnings.catch_warnings():
-            # Pillow's own limit is replaced by ours; its other remarks (odd EXIF, truncated profiles) are not for a user.
+            # Our limit replaces Pillow's; its other remarks (odd EXIF, truncated profiles) are not for a user.
             warnings.simplefilter("ignore")
             return _decode(data)
     except (Unusable, MemoryError):
@@ -58,7 +58,7 @@ def decode(data: bytes) -> Image.Image:
         raise Unusable(f"has more than {MAX_PIXELS // 10**6} megapixels") from error
     except UnidentifiedImageError as error:
         raise Unusable("is no picture of a known format") from error
-    except Exception as error:  # Pillow's parsers raise whatever a broken file makes them meet: struct.error, IndexError, ...
+    except Exception as error:  # whatever a broken file makes a parser run into: struct.error, IndexError, ...
         raise Unusable(_first_line(error)) from error
 
 
@@ -81,7 +81,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16-bit grey, which some formats and versions of Pillow hand out as 32-bit integers
+    if image.mode.startswith("I"):  # 16-bit grey; some formats give 32-bit integers instead
         wide = np.asarray(image)
         if wide.min() < 0 or wide.max() > 65535:
             raise Unusable("has 32 bits a pixel; save it with 8 or 16")
@@ -118,7 +118,7 @@ def fit(image: Image.Image, image_size: int, channels: int) -> np.ndarray:
 
 
 def digest(image: Image.Image) -> str:
-    """SHA-256 (64 hex digits) of a decoded picture's mode, size and pixels: the same for every file that decodes to them."""
+    """SHA-256 (hex) of a decoded picture's mode, size and pixels: the same for every file that decodes to them."""
     head = f"{image.mode} {image.width} {image.height}\n".encode()
     return hashlib.sha256(head + image.tobytes()).hexdigest()
 

@@ -1,7 +1,7 @@
-"""The TensorFlow Datasets builder: encoded pictures in ArrayRecord files, written without TensorFlow and read through Grain.
+"""The TensorFlow Datasets builder: encoded pictures in ArrayRecord files, written and read without TensorFlow.
 
-Importing this module takes seconds (TFDS and Grain), so only preparation does it. A prepared folder is an ordinary TFDS data
-set; to stream from it:
+Importing this module takes seconds (TFDS and Grain), so only preparation does it. A prepared folder is an ordinary
+TFDS data set; to stream from it:
 
     source = records.data_source(folder, "train")      # dicts with image (encoded bytes), label, file, digest
     grain.MapDataset.source(source).map(...)
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -31,9 +32,9 @@ _CHUNK = 256  # records fetched in one call; one by one takes four times as long
 class Fer2013(tfds.core.GeneratorBasedBuilder):
     """FER-2013 from a folder, archive or table at hand; nothing is downloaded.
 
-    Splits: train, validation (PublicTest), test (PrivateTest), and `unassigned` where the source gives no usage. Features:
-    image, the encoded picture as the source had it (PNG for a row of a table); label; file, its name in the source; digest,
-    SHA-256 of its decoded pixels. Within a split, records are sorted by label and digest.
+    Splits: train, validation (PublicTest), test (PrivateTest), and `unassigned` where the source gives no usage.
+    Features: image, the encoded picture as the source had it (PNG for a row of a table); label; file, its name in the
+    source; digest, SHA-256 of its decoded pixels. Within a split, records are sorted by label and digest.
 
     Args:
       gathered: the pictures.
@@ -51,7 +52,7 @@ class Fer2013(tfds.core.GeneratorBasedBuilder):
 
     def _info(self) -> tfds.core.DatasetInfo:
         features = {
-            "image": tfds.features.Image(shape=(None, None, None)),
+            "image": tfds.features.Image(shape=(None, None, self._gathered.channels)),
             "label": tfds.features.ClassLabel(names=list(self._gathered.classes)),
             "file": tfds.features.Text(),
             "digest": tfds.features.Text(),
@@ -75,12 +76,15 @@ class Fer2013(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(self, items: Sequence[Item]) -> Iterator[tuple[int, dict[str, Any]]]:
         with progress.bar("writing", len(items)) as advance:
             for key, item in enumerate(items):
-                yield key, {
-                    "image": self._gathered.data(item),
-                    "label": item.label,
-                    "file": names.shown(item.name),
-                    "digest": item.digest,
-                }
+                yield (
+                    key,
+                    {
+                        "image": self._gathered.data(item),
+                        "label": item.label,
+                        "file": names.shown(item.name),
+                        "digest": item.digest,
+                    },
+                )
                 advance()
 
 
@@ -104,7 +108,12 @@ def write(gathered: Gathered, folder: Path, fer: bool) -> None:
     """Prepares the TFDS data set `folder/fer2013/1.0.0` (`picture_folders` if it is not FER-2013). Raises OSError."""
     with _quiet():
         builder = (Fer2013 if fer else PictureFolders)(gathered, data_dir=folder, file_format="array_record")
-        builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
+        try:
+            builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
+        except RuntimeError as error:  # from ArrayRecord when a disk refuses, with the system's words somewhere in it
+            known = (os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EIO))
+            reason = next((words for words in known if words in str(error)), str(error).splitlines()[0][:160])
+            raise OSError(errno.EIO, reason) from error
     shutil.rmtree(folder / "downloads", ignore_errors=True)  # TFDS makes it although nothing is downloaded
 
 
@@ -149,8 +158,8 @@ class _Chunks:
         return -(-len(self._source) // _CHUNK)
 
     def __getitem__(self, index: int) -> list[dict[str, Any]]:
-        first = index * _CHUNK
-        return self._source.__getitems__(list(range(first, min(first + _CHUNK, len(self._source)))))  # type: ignore[attr-defined]
+        wanted = range(index * _CHUNK, min((index + 1) * _CHUNK, len(self._source)))
+        return self._source.__getitems__(list(wanted))  # type: ignore[attr-defined]
 
 
 def _read_split(source: Sequence[Any], usage: int, decode: Callable[[Record], Any]) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""Reading a data set from wherever it lies: the first start prepares it in the user's cache, later ones map the arrays found there.
+"""Reading a data set from wherever it lies: the first start prepares it in the user's cache, later ones map arrays.
 
 Light to import; what preparation needs (Pillow, TFDS, Grain) is imported when something has to be prepared.
 """
@@ -26,8 +26,9 @@ class Source:
     """All pictures of a data set, before splits and chosen classes.
 
     Attributes:
-      images: uint8, shape (n, size, size, channels), mapped from the cache and read-only. Sorted by usage, label and the pixels
-        of the undecoded size, so that the same pictures from a folder, an archive or a table give the same arrays.
+      images: uint8, shape (n, size, size, channels), mapped from the cache and read-only. Sorted by usage, label and
+        the pixels of the undecoded size, so that the same pictures from a folder, an archive or a table give the same
+        arrays.
       labels: int32, shape (n,), indices into `classes`.
       usage: int8, shape (n,): 0 train, 1 validation, 2 test, -1 none given.
       classes: alphabetical names in one spelling (`names.canonical`); all seven for FER-2013.
@@ -52,12 +53,12 @@ def read(path: str, image_size: int, channels: int, on_error: str, fer: bool) ->
       fer: whether it is FER-2013: seven classes, official usage by file name, tables. Else any class folders.
 
     Raises:
-      DataError: the source is missing or broken as a whole, has broken items that may not be skipped, or the cache cannot be
-        written.
+      DataError: the source is missing or broken as a whole, has broken items that may not be skipped, or the cache
+        cannot be written.
     """
     origin = open_origin(path)
     if origin.kind == "csv" and not fer:
-        raise DataError(f"data.path: {names.shown(path)} is a table, which is read as FER-2013: --config.data.name=fer2013")
+        raise DataError(f"data.path: {names.shown(path)} is a table of FER-2013: --config.data.name=fer2013 reads it")
     place = Place(origin.path, origin.fingerprint(), "fer2013" if fer else "folders")
     size = (image_size, image_size, channels)
     try:
@@ -147,7 +148,7 @@ def _write_records(place: Place, path: str, origin: Origin, on_error: str, fer: 
 
 def _write_arrays(place: Place, about: dict[str, Any], size: tuple[int, int, int]) -> None:
     """Decodes the stored pictures to arrays of one size. Raises Damaged if the records are."""
-    with place.new(_arrays_name(size)) as folder, cache.explain_write(folder):
+    with place.new(_arrays_name(size)) as folder, cache.explain_write(place.home):
         pictures = _decoded(place, about["count"], size)
         arrays.write(folder, pictures, (about["count"], *size), about)
 

@@ -11,15 +11,17 @@ import zlib
 
 import numpy as np
 
+from fer_jax.data.names import NO_USAGE
 from fer_jax.errors import DataError
 
-NAMES = ("train", "validation", "test")
-NO_USAGE = -1  # a usage code is an index into NAMES, or this
+NAMES = ("train", "validation", "test")  # a usage code is an index into these, or NO_USAGE
 # Shares of validation and test in percent; training gets the rest.
 STRATIFIED = {"stratified_80_10_10": (10, 10), "stratified_70_20_10": (20, 10)}
 
 
-def assign(choice: str, labels: np.ndarray, usage: np.ndarray, classes: tuple[str, ...], seed: int) -> dict[str, np.ndarray]:
+def assign(
+    choice: str, labels: np.ndarray, usage: np.ndarray, classes: tuple[str, ...], seed: int
+) -> dict[str, np.ndarray]:
     """Rows of each split.
 
     Args:
@@ -40,7 +42,7 @@ def assign(choice: str, labels: np.ndarray, usage: np.ndarray, classes: tuple[st
     found = set(np.unique(usage).tolist())
     usable = _usable(found)
     if choice not in usable:
-        raise DataError(f"data.split = {choice}: {_why_not(found)}: use data.split = {' or '.join(usable)}")
+        raise DataError(f"data.split = {choice}: {_why_not(found)}; choices that work: {', '.join(usable)}")
     rows = {name: np.flatnonzero(usage == code) for code, name in enumerate(NAMES)}
     if choice == "official":
         return rows
@@ -64,11 +66,11 @@ def _why_not(found: set[int]) -> str:
 
 
 def _stratify(percent: tuple[int, int], labels: np.ndarray, classes: tuple[str, ...], seed: int) -> dict[str, np.ndarray]:
-    """Deals every class out on its own: shares rounded to whole pictures, but one picture each at least if there are three."""
+    """Deals every class out on its own: shares rounded to whole pictures, but one each at least if there are three."""
     parts: dict[str, list[np.ndarray]] = {name: [] for name in NAMES}
     for label, name in enumerate(classes):
         rows = _shuffled(np.flatnonzero(labels == label), seed, name)
-        validation, test = (min(max(1, (len(rows) * share + 50) // 100), len(rows) // 3 or 0) for share in percent)
+        validation, test = (min(max(1, (len(rows) * share + 50) // 100), len(rows) // 3) for share in percent)
         parts["validation"].append(rows[:validation])
         parts["test"].append(rows[validation : validation + test])
         parts["train"].append(rows[validation + test :])

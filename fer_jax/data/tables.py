@@ -1,7 +1,8 @@
 """FER-2013 as a table: `fer2013.csv` and `icml_face_data.csv`, a row a picture, with columns emotion, pixels and Usage.
 
-Columns are found by name whatever their order, case and surrounding spaces. Rows are numbered as an editor does: the header is
-row 1. Lines are parsed one by one, so that a stray quotation mark spoils one row and not the rest of the file.
+Columns are found by name whatever their order, case and surrounding spaces. Rows are numbered as an editor does: the
+header is row 1. Lines are parsed one by one, so that a stray quotation mark spoils one row and not the rest of the
+file.
 """
 
 from __future__ import annotations

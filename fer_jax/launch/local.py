@@ -82,7 +82,9 @@ def prepare(config: fields.ConfigDict) -> Prepared:
                 fields.put(block, name, value)
             datasets[key] = data.load(block.data)
         trials[trial.id(datasets[key].checksum)] = trial
-    return Prepared(config, trials, datasets)
+    prepared = Prepared(config, trials, datasets)
+    planning.check(trials.values(), prepared.sizes)
+    return prepared
 
 
 def plan_sweep(prepared: Prepared, trials: Mapping[str, Trial] | None = None, first_stack: int = 0) -> Plan:

@@ -139,7 +139,7 @@ def _curve_rows(ids: Sequence[str], first: int, records: Sequence[Mapping[str, n
     """A row a trial and epoch, for the epochs a trial was trained in."""
     parts = []
     for epoch, record in enumerate(records, first):
-        ran = np.flatnonzero(record["ran"][: len(ids)])
+        ran = np.flatnonzero(record["ran"][: len(ids)]).tolist()
         columns = {name: record[name][ran] for name in CURVE_METRICS}
         parts.append(pd.DataFrame({"id": [ids[slot] for slot in ran], "epoch": epoch, **columns}))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()

@@ -4,14 +4,26 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from fer_jax import config
 from fer_jax.errors import ConfigError
 from fer_jax.models.cnn import build_cnn
 from fer_jax.models.mlp import build_mlp
 from fer_jax.models.network import Builder, Chain, Network, normalize
 
-__all__ = ["NETWORKS", "Chain", "Network", "build", "normalize"]
+__all__ = ["NETWORKS", "Chain", "Network", "build", "normalize", "register"]
 
 NETWORKS: dict[str, Builder] = {"cnn": build_cnn, "mlp": build_mlp}
+
+
+def register(name: str, builder: Builder) -> None:
+    """Makes a network of your own known as `model.name = name`; docs/extending.md has an example.
+
+    Args:
+      name: as configs will call it; a name that is taken is replaced.
+      builder: (values, image_shape, num_classes, rngs) -> Chain, as `cnn.build_cnn`.
+    """
+    NETWORKS[name] = builder
+    config.add_choice("model.name", name)
 
 
 def build(values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int) -> Network:

@@ -12,7 +12,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-Padding = tuple[tuple[int, int], tuple[int, int]]
+Padding = tuple[tuple[int, int], ...]
 
 
 def padding_amounts(padding: str, kernel_size: int) -> Padding:
@@ -74,14 +74,11 @@ def _backward(padding: Padding, saved: tuple[jax.Array, jax.Array], grad: jax.Ar
     # Each output pixel hands its gradient back to the rows * columns input pixels it saw.
     spread = (grad @ kernel.reshape(rows * columns * channels, filters).T).reshape(*grad.shape[:3], rows, columns, channels)
     height, width = grad.shape[1:3]
-    padded_grad = sum(
-        jnp.pad(
-            spread[:, :, :, i, j],
-            ((0, 0), (i, padded.shape[1] - height - i), (j, padded.shape[2] - width - j), (0, 0)),
-        )
-        for i in range(rows)
-        for j in range(columns)
-    )
+    padded_grad = jnp.zeros(padded.shape, grad.dtype)
+    for i in range(rows):
+        for j in range(columns):
+            place = ((i, padded.shape[1] - height - i), (j, padded.shape[2] - width - j))
+            padded_grad += _pad(spread[:, :, :, i, j], place)
     undo = tuple((-before, -after) for before, after in padding)
     return _pad(padded_grad, undo), kernel_grad
 

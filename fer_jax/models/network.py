@@ -71,7 +71,7 @@ class Network:
     @functools.cached_property
     def _abstract(self) -> tuple[Any, Any, Any]:
         """Graph definition, and params and stats without their arrays."""
-        return nnx.split(nnx.eval_shape(lambda: self.build(nnx.Rngs(0))), nnx.Param, ...)
+        return _split(nnx.eval_shape(lambda: self.build(nnx.Rngs(0))))
 
     @functools.cached_property
     def layer_names(self) -> tuple[str, ...]:
@@ -80,7 +80,7 @@ class Network:
 
     def init(self, key: jax.Array) -> tuple[Variables, Variables]:
         """Fresh (params, stats) as nested dicts of float32 arrays; `stats` holds BatchNorm's running statistics."""
-        _, params, stats = nnx.split(self.build(nnx.Rngs(params=key)), nnx.Param, ...)
+        _, params, stats = _split(self.build(nnx.Rngs(params=key)))
         return nnx.to_pure_dict(params), nnx.to_pure_dict(stats)
 
     def apply(
@@ -119,12 +119,18 @@ class Network:
         nnx.replace_by_pure_dict(stats_state, stats)
         chain = nnx.merge(graphdef, params_state, stats_state, copy=True)
         logits, activations = chain(images, Call(train, dropout, key, rows), capture)
-        return logits, nnx.to_pure_dict(nnx.split(chain, nnx.Param, ...)[2]), activations
+        return logits, nnx.to_pure_dict(_split(chain)[2]), activations
 
     def num_parameters(self) -> int:
         """Trainable parameters of one model (BatchNorm's running statistics not counted)."""
         params, _ = jax.eval_shape(self.init, jax.random.key(0))
         return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(params))
+
+
+def _split(chain: Chain) -> tuple[Any, Any, Any]:
+    """Graph definition, parameters, and everything else."""
+    graphdef, *states = nnx.split(chain, nnx.Param, ...)
+    return graphdef, states[0], states[1]
 
 
 def normalize(images: jax.Array) -> jax.Array:

@@ -10,7 +10,6 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 
 def pooled_size(size: int, pool: int, padding: str) -> int:
@@ -40,8 +39,8 @@ def average_pool(images: jax.Array, pool: int, padding: str = "valid") -> jax.Ar
     if pool == 1:
         return images
     sums = _windows(_fit(images, pool, padding, 0.0), pool).sum(axis=(2, 4))
-    inside = np.ones((1, *images.shape[1:3], 1), np.float32)
-    counts = _windows(np.asarray(_fit_numpy(inside, pool, padding)), pool).sum(axis=(2, 4))
+    inside = jnp.ones((1, *images.shape[1:3], 1), images.dtype)
+    counts = _windows(_fit(inside, pool, padding, 0.0), pool).sum(axis=(2, 4))
     return sums / counts
 
 
@@ -59,12 +58,6 @@ def _fit_amounts(size: int, pool: int, padding: str) -> tuple[int, int]:
 def _fit(images: jax.Array, pool: int, padding: str, fill: float) -> jax.Array:
     edges = [_fit_amounts(size, pool, padding) for size in images.shape[1:3]]
     return jax.lax.pad(images, jnp.asarray(fill, images.dtype), [(0, 0, 0), *((lo, hi, 0) for lo, hi in edges), (0, 0, 0)])
-
-
-def _fit_numpy(images: np.ndarray, pool: int, padding: str) -> np.ndarray:
-    (top, bottom), (left, right) = [_fit_amounts(size, pool, padding) for size in images.shape[1:3]]
-    cut = images[:, : images.shape[1] + min(bottom, 0), : images.shape[2] + min(right, 0)]
-    return np.pad(cut, ((0, 0), (top, max(bottom, 0)), (left, max(right, 0)), (0, 0)))
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))

@@ -9,6 +9,7 @@ import jax
 import jax.extend.core
 import jax.numpy as jnp
 
+from fer_jax.config import FIELDS
 from fer_jax.models import Network, normalize
 from fer_jax.train import trial
 from fer_jax.train.trial import Recipe
@@ -39,9 +40,8 @@ def measure(network: Network, recipe: Recipe) -> Cost:
     """Cost of one trial of a stack with this network and recipe."""
     images_at_once = recipe.micro_batch or recipe.batch_size
     recipe = dataclasses.replace(recipe, batch_size=images_at_once, micro_batch=0)
-    hyper = {name: jax.ShapeDtypeStruct((), jnp.float32) for name in trial.HYPER} | {
-        "train.seed": jax.ShapeDtypeStruct((), jnp.uint32)
-    }
+    hyper = {name: jax.ShapeDtypeStruct((), jnp.float32) for name, field in FIELDS.items() if field.kind == "traced"}
+    hyper["train.seed"] = jax.ShapeDtypeStruct((), jnp.uint32)
     state = jax.eval_shape(lambda hyper: trial.init(network, recipe, hyper), hyper)
     images = jax.ShapeDtypeStruct((images_at_once, *network.image_shape), jnp.uint8)
     labels = jax.ShapeDtypeStruct((images_at_once,), jnp.int32)

@@ -70,7 +70,8 @@ class WaveProgram:
         """(state, hyper, train, validation) -> (state, records), one epoch of every active trial; the old state is donated."""
 
         def one(state_and_hyper: tuple, train: Any, validation: Any) -> tuple[TrialState, dict[str, jax.Array]]:
-            return trial.epoch(self.network, self.recipe, *state_and_hyper, train, validation)
+            state, hyper = state_and_hyper
+            return trial.epoch(self.network, self.recipe, state, hyper, train, validation)
 
         mapped = self._over_trials(one, shared=2)
         return jax.jit(

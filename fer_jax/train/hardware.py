@@ -38,7 +38,9 @@ def prepare_host_devices() -> None:
     number the user has set (`jax_num_cpu_devices`) stands.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if jax.config.jax_num_cpu_devices < 0 and "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+    # JAX makes its settings attributes at run time, where a type checker does not see them.
+    settings: Any = jax.config
+    if settings.jax_num_cpu_devices < 0 and "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         try:
             jax.config.update("jax_num_cpu_devices", min(cores, MOST_HOST_DEVICES))
         except RuntimeError:
@@ -47,7 +49,8 @@ def prepare_host_devices() -> None:
 
 def use_compilation_cache(folder: Path) -> None:
     """Keeps compiled programs on disk, so that the second start of a sweep compiles nothing; a cache the user has set stands."""
-    if jax.config.jax_compilation_cache_dir is None:
+    settings: Any = jax.config
+    if settings.jax_compilation_cache_dir is None:
         jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 

@@ -41,7 +41,7 @@ def data_loss(
 def l2_penalty(params: dict, strength: jax.Array | float) -> jax.Array:
     """strength times the sum of squares of all kernels (Keras' `regularizers.L2`); biases and BatchNorm are left alone."""
     kernels = [leaf for path, leaf in jax.tree_util.tree_leaves_with_path(params) if is_kernel(path)]
-    return strength * sum(jnp.sum(jnp.square(kernel)) for kernel in kernels)
+    return strength * jnp.stack([jnp.sum(jnp.square(kernel)) for kernel in kernels]).sum()
 
 
 def is_kernel(path: tuple) -> bool:

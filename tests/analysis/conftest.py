@@ -43,7 +43,12 @@ def record(swept: Sequence[str], epochs: int = 12, split: str = "official", **co
         sizes = {"train": 28709, "validation": 7178}
     counts = {name: {c: round(n * s) for c, s in zip(CLASSES, SHARES, strict=True)} for name, n in sizes.items()}
     return {
-        "config": {**BASE, "train.epochs": epochs, "data.split": split, **{k.replace("__", "."): v for k, v in config.items()}},
+        "config": {
+            **BASE,
+            "train.epochs": epochs,
+            "data.split": split,
+            **{k.replace("__", "."): v for k, v in config.items()},
+        },
         "command": "python -m fer_jax.sweep --config=configs/grid3d.py",
         "versions": {"python": "3.11.7", "fer_jax": "0.1.0", "jax": "0.10.2", "flax": "0.12.8", "numpy": "2.4.6"},
         "devices": ["cpu:0 cpu", "cpu:1 cpu"],
@@ -65,14 +70,18 @@ def record(swept: Sequence[str], epochs: int = 12, split: str = "official", **co
 
 
 def skill(values: Mapping[str, Any]) -> float:
-    """How well a point learns, 0 to 1: a ridge over learning rate, hurt by strong penalties and, mildly, by big batches."""
+    """How well a point learns, 0 to 1: a ridge over learning rate and batch size, hurt by strong penalties."""
     rate = float(values.get("train.learning_rate", 1e-3))
     batch = float(values.get("train.batch_size", 64))
     penalty = float(values.get("train.l2", 1e-4)) or 1e-9
     effective = math.log10(rate) - 0.5 * math.log10(batch / 64)
     peak = math.exp(-(((effective + 3.0) / 0.95) ** 2))
     hurt = 1 / (1 + (penalty / 2e-2) ** 1.3)
-    extra = sum((zlib.crc32(str(v).encode()) % 7) / 100 for k, v in values.items() if isinstance(v, (str, tuple)) and k in values)
+    extra = sum(
+        (zlib.crc32(str(v).encode()) % 7) / 100
+        for k, v in values.items()
+        if isinstance(v, (str, tuple)) and k in values
+    )
     return float(np.clip(peak * hurt - extra, 0, 1))
 
 
@@ -94,8 +103,9 @@ def made_curves(trial_id: str, values: Mapping[str, Any], epochs: int, rng: np.r
 
 
 def build(
-    grid: Mapping[str, Sequence[Any]] | None = None, points: Sequence[Mapping[str, Any]] | None = None, repeats: int = 1,
-    epochs: int = 12, split: str = "official", done: float = 1.0, accidents: bool = True, seed: int = 0, **config: Any,
+    grid: Mapping[str, Sequence[Any]] | None = None, points: Sequence[Mapping[str, Any]] | None = None,
+    repeats: int = 1, epochs: int = 12, split: str = "official", done: float = 1.0, accidents: bool = True,
+    seed: int = 0, **config: Any,
 ) -> SimpleNamespace:  # fmt: skip
     """A run as the report sees it: `.record`, `.trials` and `.curves`.
 
@@ -113,11 +123,21 @@ def build(
     for index, (point, repeat) in enumerate(itertools.product(points, range(repeats))):
         over = index < done * len(points) * repeats
         trial_id = f"{index:010x}"
-        row = {"id": trial_id, "status": "done" if over else "pending", **point, "seed": repeat, "repeat": repeat,
-               "stack": "stack_0", "wave": "stack_0-wave_0", "slot": index, "epochs": 0, "best_epoch": np.nan, "diverged_epoch": np.nan}
-        metrics = dict.fromkeys(
-            f"{last}{split_}_{m}" for last in ("", "last_") for split_ in ("train", "val", "test") for m in ("loss", "accuracy")
-        )  # fmt: skip
+        row = {
+            "id": trial_id,
+            "status": "done" if over else "pending",
+            **point,
+            "seed": repeat,
+            "repeat": repeat,
+            "stack": "stack_0",
+            "wave": "stack_0-wave_0",
+            "slot": index,
+            "epochs": 0,
+            "best_epoch": np.nan,
+            "diverged_epoch": np.nan,
+        }
+        kinds = itertools.product(("", "last_"), ("train", "val", "test"), ("loss", "accuracy"))
+        metrics = dict.fromkeys(f"{last}{part}_{kind}" for last, part, kind in kinds)
         if over:
             curve = made_curves(trial_id, {**BASE, **point}, epochs, rng)
             if accidents and float(point.get("train.learning_rate", 0)) == 0.1 and index % 3 == 0:
@@ -145,7 +165,7 @@ def build(
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def made() -> Callable[..., SimpleNamespace]:
     return build
 

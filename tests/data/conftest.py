@@ -39,9 +39,7 @@ class Sample:
     def kaggle(self) -> dict[str, bytes]:
         """Member names of the Kaggle folder release, with their contents."""
         folder = {names.TRAIN: "train", names.VALIDATION: "test", names.TEST: "test"}
-        return {
-            f"{folder[usage]}/{label}/{OFFICIAL[usage]}_{name}": data for label, usage, name, data in self.pictures
-        }
+        return {f"{folder[usage]}/{label}/{OFFICIAL[usage]}_{name}": data for label, usage, name, data in self.pictures}
 
     def three_way(self) -> dict[str, bytes]:
         folder = {names.TRAIN: "Train", names.VALIDATION: "val", names.TEST: "testing"}

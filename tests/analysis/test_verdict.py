@@ -1,0 +1,110 @@
+"""What the report says in words, and that only validation ranks."""
+
+import numpy as np
+import pytest
+
+from fer_jax.analysis import evidence, published, statistics, verdict
+
+RATES = {"train.learning_rate": (1e-4, 1e-3, 1e-2)}
+
+
+def gather(run):
+    return evidence.gather(run.record, run.trials, run.curves, "a run")
+
+
+def words(found):
+    return " ".join(verdict.sentences(found))
+
+
+def test_best_point_is_the_best_mean_and_not_the_best_trial(made):
+    run = made(RATES, repeats=2, accidents=False)
+    run.trials["val_accuracy"] = [0.50, 0.54, 0.10, 0.90, 0.40, 0.41]
+    found = gather(run)
+    assert found.points.loc[found.ranked.index[0], "train.learning_rate"] == 1e-4
+    assert found.ranked["rank"].tolist() == [1, 2, 3]
+    assert verdict.metric_text(found, int(found.ranked.index[0]), "val_accuracy").startswith("0.520 ± 0.028 (n")
+
+
+def test_the_test_split_ranks_nothing(made):
+    run = made(RATES, repeats=2, accidents=False)
+    before = gather(run).ranked.index.tolist()
+    run.trials["test_accuracy"] = run.trials["test_accuracy"].to_numpy()[::-1]
+    run.trials.loc[run.trials["point" if "point" in run.trials else "seed"] == 0, "test_loss"] = 0.0
+    assert gather(run).ranked.index.tolist() == before
+
+
+def test_equal_means_go_to_the_lower_loss(made):
+    run = made(RATES, accidents=False)
+    run.trials["val_accuracy"], run.trials["val_loss"] = 0.5, [1.2, 1.1, 1.3]
+    assert gather(run).ranked["train.learning_rate"].tolist() == [1e-3, 1e-4, 1e-2]
+
+
+def test_loss_chooses_when_the_config_says_so(made):
+    run = made(RATES, accidents=False, train__select="val_loss")
+    run.trials["val_accuracy"], run.trials["val_loss"] = [0.9, 0.5, 0.5], [1.2, 1.1, 1.3]
+    assert gather(run).ranked["train.learning_rate"].tolist() == [1e-3, 1e-4, 1e-2]
+
+
+def test_one_seed_is_said_and_gives_no_spread(made):
+    text = words(gather(made(RATES)))
+    assert "One seed: no spread can be given." in text and "±" not in text and "interval" not in text
+
+
+def test_repeats_give_students_interval(made):
+    found = gather(made(RATES, repeats=4, accidents=False))
+    values = found.trials.loc[found.trials["point"] == found.ranked.index[0], "val_accuracy"]
+    low, high = statistics.interval(values.mean(), values.std(ddof=1) / 2, 4)
+    assert f"{low:.3f} to {high:.3f}" in words(found) and "no spread" not in words(found)
+
+
+def test_a_mean_names_who_was_left_out(made):
+    run = made({}, repeats=4)
+    run.trials.loc[1, ["status", "val_accuracy"]] = ["diverged", np.nan]
+    text = words(gather(run))
+    assert "mean over 3 of 4 trials, 1 diverged left out" in text and "3 of 4 trials done; 1 diverged" in text
+
+
+def test_distance_from_the_majority_share(made):
+    run = made({}, repeats=2)
+    run.trials["val_accuracy"] = 0.75
+    share = run.record["data"]["majority_share"]
+    assert f"{0.75 - share:.3f} above the majority share" in words(gather(run))
+    run.trials["val_accuracy"] = share
+    assert "nothing has been learnt" in words(gather(run))
+
+
+def test_the_kaggle_split_is_labelled(made):
+    found = gather(made(RATES, split="kaggle"))
+    assert "Selected on the images it reports" in words(found) and "test split" not in words(found)
+    assert found.scope.endswith("one seed, selected on the images it reports")
+
+
+def test_an_unfinished_run_is_provisional(made):
+    assert "provisional" in words(gather(made(RATES, repeats=2, done=0.5)))
+    assert "No trial is done yet" in words(gather(made(RATES, done=0)))
+
+
+def test_facts_survive_a_record_without_its_optional_entries(made):
+    run = made(RATES)
+    found = evidence.gather({"config": {}, "data": {}, "swept": run.record["swept"]}, run.trials, run.curves, "bare")
+    facts = dict(verdict.facts(found))
+    assert facts["Hardware"] == facts["Versions"] == facts["Classes"] == "unknown" and words(found)
+    full = dict(verdict.facts(gather(run)))
+    assert full["Images"] == "2,000 train, 500 validation, 500 test" and "2 × cpu" in full["Hardware"]
+    assert "5 min 12 s" in full["Time"] and "9,610 training images/s" in full["Time"]
+    assert full["Command"] == run.record["command"] and "jax 0.10.2" in full["Versions"]
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(42.4, "42 s"), (312.4, "5 min 12 s"), (3599.7, "1 h 00 min")])
+def test_durations(seconds, text):
+    assert verdict.duration(seconds) == text
+
+
+def test_published_figures_are_comparable_only_on_the_same_data(made, oslo):
+    assert published.beside(gather(oslo)).startswith("Published, other data")
+    assert published.beside(gather(made(RATES))) == ""
+    oslo.record["config"] |= {"data.name": "fer2013", "train.epochs": 50}
+    oslo.record["data"]["split"] = "kaggle"
+    assert published.beside(gather(oslo)).startswith("Published, other training length")
+    oslo.record["config"]["train.epochs"] = 300
+    assert published.beside(gather(oslo)).startswith("Published, same data set, split, classes and epochs")

@@ -1,0 +1,97 @@
+"""The program as its user starts it: in a process of its own, killed, started again, misspelled."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import fer_jax
+
+ROOT = Path(__file__).parents[1]
+SMOKE = "--config=configs/grid3d.py:smoke"
+
+
+def start(*arguments, **options):
+    command = [sys.executable, "-m", "fer_jax.sweep", *arguments]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+    )
+
+
+def finish(process):
+    out, err = process.communicate(timeout=300)
+    return process.returncode, out, err
+
+
+def curves(path):
+    return fer_jax.load_run(path).curves.sort_values(["id", "epoch"], ignore_index=True)
+
+
+def test_a_killed_sweep_ends_with_the_tables_of_one_that_ran_through(tmp_path):
+    quick = ("--config.sweep.grid.train.batch_size=16", "--config.train.epochs=12", "--config.checkpoint.every=1")
+    status, _, err = finish(start(SMOKE, *quick, f"--workdir={tmp_path / 'whole'}"))
+    assert status == 0, err
+    killed = start(SMOKE, *quick, f"--workdir={tmp_path / 'killed'}")
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "killed").glob("checkpoints/*/state-*")):
+        assert killed.poll() is None and time.monotonic() < deadline, killed.communicate()[1]
+        time.sleep(0.05)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert fer_jax.load_run(tmp_path / "killed").trials["status"].eq("running").all()
+    status, _, err = finish(start(SMOKE, *quick, f"--workdir={tmp_path / 'killed'}"))
+    assert status == 0, err
+    whole, again = (fer_jax.load_run(tmp_path / name).trials for name in ("whole", "killed"))
+    pd.testing.assert_frame_equal(again, whole, check_exact=True)
+    pd.testing.assert_frame_equal(curves(tmp_path / "killed"), curves(tmp_path / "whole"), check_exact=True)
+
+
+def test_interrupting_saves_the_epoch_and_says_how_to_go_on(tmp_path):
+    process = start(SMOKE, "--config.train.epochs=100000", "--config.checkpoint.every=1", f"--workdir={tmp_path}")
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("checkpoints/*/state-*")):
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()[1]
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    status, _, err = finish(process)
+    assert status == 130 and "the same command goes on from there" in err and "Traceback" not in err
+    assert "\r" not in err and "\x1b" not in err
+    assert fer_jax.load_run(tmp_path).trials["status"].eq("pending").all()
+
+
+@pytest.mark.parametrize("config", ["grid3d", "oslo", "mlp"])
+def test_plan_prints_stacks_and_writes_nothing(config, tmp_path):
+    status, out, err = finish(start(f"--config=configs/{config}.py:smoke", "--plan", f"--workdir={tmp_path / 'run'}"))
+    assert status == 0, err
+    assert out.startswith("  stack") and "stack_0" in out and "training image passes" in out
+    assert not (tmp_path / "run").exists()
+
+
+def test_print_config_lists_fields_with_their_meaning():
+    status, out, _ = finish(start(SMOKE, "--print_config"))
+    assert status == 0 and "train.learning_rate" in out and "step size" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([SMOKE, "--config.train.learning_rat=1"], "did you mean train.learning_rate"),
+        ([SMOKE, "--config.sweep.grid.train.l2=(-1.,)"], "sweep.grid.train.l2"),
+        (["--config=configs/grid3d.py:smok"], "did you mean smoke"),
+        (["--config=configs/grid4d.py"], "configs/grid4d.py"),
+        ([], "no config"),
+        ([SMOKE, "--wrokdir=x"], "wrokdir"),
+        ([SMOKE, "--config.data.name=fer2013", "--config.data.path=/nowhere/fer.zip"], "/nowhere/fer.zip"),
+        ([SMOKE, "--config.sweep.grid.train.batch_size=16,5000"], "train.batch_size = 5000"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_no_directory(arguments, message, tmp_path):
+    status, out, err = finish(start(*arguments, f"--workdir={tmp_path / 'run'}"))
+    assert status == 2 and out == ""
+    assert err.startswith("error: ") and message in err and len(err.splitlines()) == 1
+    assert not (tmp_path / "run").exists()
