@@ -21,7 +21,7 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
     if len(set(names)) != len(names) or len(names) == 1:
         raise FieldError(["data.classes"], f"data.classes = {names}: give two or more different names, or () for all")
     values["data.classes"] = names
-    if values["data.name"] != "synthetic" and not values["data.path"]:
+    if values["data.name"] in ("fer2013", "folder") and not values["data.path"]:
         raise FieldError(
             ["data.path", "data.name"],
             f"data.path is empty: data.name = {values['data.name']} needs --config.data.path=FOLDER, ZIP, TAR or CSV",

@@ -1,3 +1,5 @@
+"""From a run directory to report.html: what is written, when, and what is said where there is no run."""
+
 from __future__ import annotations
 
 import json
@@ -28,7 +30,7 @@ def run_directory(path, statuses=("done", "done", "diverged", "pending"), curves
             "counts": {name: {"happy": 60, "sad": 40} for name in ("train", "validation", "test")},
             "label": "synthetic faces, official split",
         },
-        "swept": SWEPT, "started": "2025-01-01T00:00:00+00:00", "finished": None, "seconds": None, "images_per_second": None,
+        "swept": SWEPT, "started": "2025-01-01T00:00:00+00:00", "finished": None, "seconds": None,
     }  # fmt: skip
     directory = RunDirectory(path)
     directory.write_config(record)
@@ -43,11 +45,8 @@ def run_directory(path, statuses=("done", "done", "diverged", "pending"), curves
         for name in ("train", "val", "test"):
             row |= {f"{name}_loss": 0.5 if done else None, f"{name}_accuracy": 0.8 + slot / 100 if done else None}
         rows.append(row | {"error": ""})
-        epochs += [
-            {"id": row["id"], "epoch": epoch, "train_loss": 0.6, "train_accuracy": 0.7, "val_loss": 0.6, "val_accuracy": 0.7}
-            for epoch in (1, 2)
-            if done
-        ]  # fmt: skip
+        curve = {"train_loss": 0.6, "train_accuracy": 0.7, "val_loss": 0.6, "val_accuracy": 0.7}
+        epochs += [{"id": row["id"], "epoch": epoch, **curve} for epoch in (1, 2) if done]
     directory.write_trials(pd.DataFrame(rows))
     if curves:
         directory.write_curves("stack_0-wave_0", 1, pd.DataFrame(epochs))
@@ -71,7 +70,7 @@ def test_writes_page_and_figures_and_leaves_nothing_else(tmp_path):
 
 def test_works_before_anything_is_done_and_again_later(tmp_path):
     path = run_directory(tmp_path / "run", ("pending",) * 4, curves=False)
-    assert "No result yet" in report.write_report(path).read_text()
+    assert "No result yet" in report.write_report(path).read_text() and not (path / "figures").exists()
     (path / "trials.csv").unlink()
     assert "The run has no trials yet." in report.write_report(path).read_text()
     run_directory(path)
@@ -79,7 +78,7 @@ def test_works_before_anything_is_done_and_again_later(tmp_path):
 
 
 def test_the_configs_title_is_used(tmp_path):
-    path = run_directory(tmp_path / "run")
+    path = run_directory(tmp_path / "run", ("pending",) * 4, curves=False)
     record = json.loads((path / "config.json").read_text())
     record["config"]["report.title"] = "The grid of <oslo>"
     (path / "config.json").write_text(json.dumps(record))
@@ -87,21 +86,21 @@ def test_the_configs_title_is_used(tmp_path):
 
 
 def test_does_not_wait_for_the_lock_of_a_running_sweep(tmp_path):
-    path = run_directory(tmp_path / "run")
+    path = run_directory(tmp_path / "run", ("pending",) * 4, curves=False)
     with RunDirectory(path).lock():
         assert report.write_report(path).exists()
 
 
 def test_runs_in_threads(tmp_path):
-    paths = [run_directory(tmp_path / name) for name in "abc"]
-    with ThreadPoolExecutor(3) as pool:
+    paths = [run_directory(tmp_path / name) for name in "ab"]
+    with ThreadPoolExecutor(2) as pool:
         pages = list(pool.map(report.write_report, paths))
     figures = [[p.read_bytes() for p in sorted((path / "figures").iterdir())] for path in paths]
-    assert len(pages) == 3 and figures[0] == figures[1] == figures[2]
+    assert len(pages) == 2 and figures[0] == figures[1] != []
 
 
 def test_main_writes_each_run_and_goes_on_after_a_wrong_one(tmp_path, capsys):
-    good = [run_directory(tmp_path / name) for name in ("one", "two")]
+    good = [run_directory(tmp_path / name, ("failed",) * 4, curves=False) for name in ("one", "two")]
     status = report.main(["report", str(good[0]), str(tmp_path / "none"), str(good[1])])
     out, err = capsys.readouterr()
     assert status == 2
@@ -134,7 +133,7 @@ def test_usage(capsys):
 
 
 def test_program(tmp_path):
-    path = run_directory(tmp_path / "run")
+    path = run_directory(tmp_path / "run", ("pending",) * 4, curves=False)
     done = subprocess.run(
         [sys.executable, "-m", "fer_jax.report", str(path)], capture_output=True, text=True, check=False
     )

@@ -88,7 +88,8 @@ def figure_text(text: str) -> str:
     if e and _is_number(text):
         raised = "10" + power.translate(_SUPERSCRIPTS)
         return raised if digits == "1" else f"{digits}×{raised}"
-    return text if len(text) <= _LONGEST_MARK else text[: _LONGEST_MARK - 1] + "…"
+    short = text if len(text) <= _LONGEST_MARK else text[: _LONGEST_MARK - 1] + "…"
+    return short.replace("$", r"\$")  # matplotlib would read a formula
 
 
 def _is_number(text: str) -> bool:

@@ -12,7 +12,7 @@ from fer_jax.analysis import published, scale, style
 from fer_jax.analysis.axes import Axis
 from fer_jax.analysis.evidence import Evidence
 from fer_jax.analysis.scale import Scale
-from fer_jax.analysis.surfaces import by_size, places
+from fer_jax.analysis.surfaces import by_size, one_at_a_time
 
 _OVER = "diverged|failed|pruned"
 
@@ -26,12 +26,9 @@ def scatter_3d(evidence: Evidence) -> style.Drawing | None:
     fields = [field for field in by_size(evidence) if evidence.axes[field].numeric][:3]
     found = [scale.over_points(evidence, metric) for metric in ("val_accuracy", "val_loss")]
     scales = [colours for colours in found if colours is not None]
-    if len(fields) < 3 or not scales:
+    if len(fields) < 3 or not scales or one_at_a_time(evidence, fields):
         return None
     layout = [evidence.axes[field] for field in fields]
-    # One field at a time around a base is a cross, of this many points; there is nothing in its space to see.
-    if len(set(places(evidence.points, fields))) <= sum(len(axis.levels) for axis in layout) - 2:
-        return None
     made = style.figure(4.3)
     for number, colours in enumerate(scales, 1):
         ax = made.add_subplot(1, len(scales), number, projection="3d")

@@ -51,6 +51,8 @@ def heat_maps(evidence: Evidence, metric: str) -> style.Drawing | None:
     cells = len(x.levels) * len(y.levels) * len(settings)
     if max(len(x.levels), len(y.levels)) > _MOST_LEVELS or len(evidence.points) < 0.5 * cells:
         return None
+    if one_at_a_time(evidence, fields):
+        return None
     filled = list(dict.fromkeys(places(evidence.ranked, rest)))
     shown = filled[:_MOST_PANELS]
     shown.sort(key=lambda key: [int(evidence.axes[f].index([v])[0]) for f, v in zip(rest, key, strict=True)])
@@ -76,6 +78,12 @@ def places(points: pd.DataFrame, fields: list[str]) -> list[tuple[Any, ...]]:
     """Each point's values of some fields."""
     columns = [[hashable(value) for value in points[field]] for field in fields]
     return list(zip(*columns, strict=True)) if columns else [()] * len(points)
+
+
+def one_at_a_time(evidence: Evidence, fields: list[str]) -> bool:
+    """Whether the points are no more than a base and single fields varied around it: a cross, with nothing between."""
+    arms = sum(len(evidence.axes[field].levels) - 1 for field in fields)
+    return len(set(places(evidence.points, fields))) <= 1 + arms
 
 
 def _draw(grid: _Grid, shown: list[tuple[Any, ...]]) -> Any:

@@ -215,7 +215,7 @@ def settings(evidence: Evidence, defaults: dict[str, object], comments: dict[str
         for name, value in config.items()
     }
     order = sorted(config, key=lambda name: {"swept": 0, "set": 1}.get(notes[name], 2))
-    values = [", ".join(evidence.axes[n].texts) if notes[n] == "swept" else axes.value_text(config[n]) for n in order]
+    values = [_levels(evidence.axes[n]) if notes[n] == "swept" else axes.value_text(config[n]) for n in order]
     columns = [
         Column("field", order, "", "id"),
         Column("value", values, "", "text"),
@@ -223,6 +223,13 @@ def settings(evidence: Evidence, defaults: dict[str, object], comments: dict[str
         Column("meaning", [comments.get(n, "") for n in order], "", "text"),
     ]
     return html(columns, "settings", "Every config field", filterable=True)
+
+
+def _levels(axis: axes.Axis, most: int = 12) -> str:
+    """All values of a swept field, or the ends of a long list."""
+    if len(axis.texts) <= most:
+        return ", ".join(axis.texts)
+    return f"{len(axis.texts)} values, {axis.texts[0]} to {axis.texts[-1]}"
 
 
 def _differs(value: object, default: object) -> str:

@@ -3,6 +3,7 @@
 Light to import (NumPy only); what reading files needs is imported when a file is read.
 """
 
-from fer_jax.data.dataset import Dataset, Split, load
+from fer_jax.data.dataset import READERS, Dataset, Split, load, register
+from fer_jax.data.sources import Source
 
-__all__ = ["Dataset", "Split", "load"]
+__all__ = ["READERS", "Dataset", "Source", "Split", "load", "register"]

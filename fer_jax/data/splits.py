@@ -65,7 +65,9 @@ def _why_not(found: set[int]) -> str:
     return f"the source has no {' and no '.join(missing)} set"
 
 
-def _stratify(percent: tuple[int, int], labels: np.ndarray, classes: tuple[str, ...], seed: int) -> dict[str, np.ndarray]:
+def _stratify(
+    percent: tuple[int, int], labels: np.ndarray, classes: tuple[str, ...], seed: int
+) -> dict[str, np.ndarray]:
     """Deals every class out on its own: shares rounded to whole pictures, but one each at least if there are three."""
     parts: dict[str, list[np.ndarray]] = {name: [] for name in NAMES}
     for label, name in enumerate(classes):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import itertools
 import math
 import zlib
@@ -13,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+CURVES = ("id", "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy")
 CLASSES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 SHARES = (0.138, 0.015, 0.143, 0.250, 0.173, 0.169, 0.112)
 OSLO_GRID = {
@@ -85,8 +88,8 @@ def skill(values: Mapping[str, Any]) -> float:
     return float(np.clip(peak * hurt - extra, 0, 1))
 
 
-def made_curves(trial_id: str, values: Mapping[str, Any], epochs: int, rng: np.random.Generator) -> pd.DataFrame:
-    """Epochs of one trial: a saturating rise from the majority share, overfitting where it learns fast."""
+def made_curves(values: Mapping[str, Any], epochs: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Epochs of one trial, a column each: a saturating rise from the majority share, overfitting where it learns fast."""
     s = skill(values)
     t = np.arange(1, epochs + 1)
     rise = s * (1 - np.exp(-t * (0.15 + 0.6 * s)))
@@ -96,10 +99,10 @@ def made_curves(trial_id: str, values: Mapping[str, Any], epochs: int, rng: np.r
     loss = 1.87 - 1.45 * rise + 0.004 * s * t**1.5 + np.abs(noise[2])
     if float(values.get("train.learning_rate", 0)) >= 0.1 and s < 0.02:
         loss = loss + rng.lognormal(2, 1)
-    return pd.DataFrame({
-        "id": trial_id, "epoch": t, "train_loss": 1.87 - 1.6 * rise + noise[3] * 0.5, "train_accuracy": train,
+    return {
+        "epoch": t, "train_loss": 1.87 - 1.6 * rise + noise[3] * 0.5, "train_accuracy": train,
         "val_loss": loss, "val_accuracy": accuracy,
-    })  # fmt: skip
+    }  # fmt: skip
 
 
 def build(
@@ -137,31 +140,31 @@ def build(
             "diverged_epoch": np.nan,
         }
         kinds = itertools.product(("", "last_"), ("train", "val", "test"), ("loss", "accuracy"))
-        metrics = dict.fromkeys(f"{last}{part}_{kind}" for last, part, kind in kinds)
+        metrics: dict[str, Any] = dict.fromkeys(f"{last}{part}_{kind}" for last, part, kind in kinds)
         if over:
-            curve = made_curves(trial_id, {**BASE, **point}, epochs, rng)
+            curve = made_curves({**BASE, **point}, epochs, rng)
             if accidents and float(point.get("train.learning_rate", 0)) == 0.1 and index % 3 == 0:
                 row |= {"status": "diverged", "diverged_epoch": 3, "epochs": 3}
-                curve = curve.head(3)
-                curve.loc[curve.index[-1], ["train_loss", "val_loss"]] = np.nan
+                curve = {name: column[:3].copy() for name, column in curve.items()}
+                curve["train_loss"][-1] = curve["val_loss"][-1] = np.nan
             elif accidents and index == 7:
                 row |= {"status": "failed", "error": "out of memory at width 1 <even at one trial>"}
-                curve = curve.head(0)
+                curve = {name: column[:0] for name, column in curve.items()}
             else:
                 best = int(curve["val_accuracy"].argmax())
                 row |= {"epochs": epochs, "best_epoch": best + 1}
                 for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy"):
-                    metrics[name], metrics[f"last_{name}"] = curve[name].iloc[best], curve[name].iloc[-1]
+                    metrics[name], metrics[f"last_{name}"] = curve[name][best], curve[name][-1]
                 if split != "kaggle":
                     for last in ("", "last_"):
                         metrics[f"{last}test_accuracy"] = metrics[f"{last}val_accuracy"] - 0.012 + rng.normal(0, 0.006)
                         metrics[f"{last}test_loss"] = metrics[f"{last}val_loss"] + 0.03
-            curves.append(curve)
+            curves.append(curve | {"id": np.full(len(curve["epoch"]), trial_id)})
         rows.append({"error": None, **row, **metrics})
     return SimpleNamespace(
         record=record(swept, epochs, split, **config),
         trials=pd.DataFrame(rows).astype({name: float for name in metrics}),
-        curves=pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=["id", "epoch", "train_loss"]),
+        curves=pd.DataFrame({name: np.concatenate([curve[name] for curve in curves]) for name in CURVES if curves}),
     )
 
 
@@ -173,4 +176,10 @@ def made() -> Callable[..., SimpleNamespace]:
 @pytest.fixture
 def oslo() -> SimpleNamespace:
     """Oslo's 125 points, one seed, some trials diverged and one failed."""
+    run = _oslo()
+    return SimpleNamespace(record=copy.deepcopy(run.record), trials=run.trials.copy(), curves=run.curves.copy())
+
+
+@functools.cache
+def _oslo() -> SimpleNamespace:
     return build(OSLO_GRID)

@@ -1,3 +1,5 @@
+"""Which points lead and what a result stands on: validation ranks, tests never do."""
+
 from __future__ import annotations
 
 import math
