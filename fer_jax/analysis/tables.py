@@ -67,7 +67,9 @@ def html(
 def _head(column: Column, sortable: bool) -> str:
     hint = f' title="{escape(column.hint)}"' if column.hint else ""
     text = f'<button type="button">{escape(column.heading)}</button>' if sortable else escape(column.heading)
-    return f'<th scope="col" class="{column.style}"{hint}>{text}</th>'
+    # Room enough that a long name is not broken at every tenth letter.
+    long = " long" if column.style == "text" and max(map(len, column.cells), default=0) > 14 else ""
+    return f'<th scope="col" class="{column.style}{long}"{hint}>{text}</th>'
 
 
 def _cell(style: str, text: str) -> str:

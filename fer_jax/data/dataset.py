@@ -93,8 +93,8 @@ def checksum(classes: tuple[str, ...], parts: Mapping[str, Split]) -> str:
     digest = hashlib.sha256("\0".join(classes).encode())
     for name, split in parts.items():
         digest.update(f"\n{name} {split.images.shape}\n".encode())
-        digest.update(np.ascontiguousarray(split.labels, dtype="<i4"))
-        digest.update(np.ascontiguousarray(split.images))
+        digest.update(np.ascontiguousarray(split.labels, dtype="<i4").data)
+        digest.update(np.ascontiguousarray(split.images).data)
     return digest.hexdigest()
 
 

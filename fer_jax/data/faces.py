@@ -68,7 +68,7 @@ EXPRESSIONS = {
     "sad":      ( .03, -.14,  .60,  -.17,  .015, .24,   .0,   .0),
     "surprise": ( .14,  .01, 1.70,   .00,  .22,  .18,   .0,   .0),
 }  # fmt: skip
-_JITTER = Muscles(*np.float32([0.02, 0.03, 0.2, 0.03, 0.006, 0.02, 0.1, 0.1]))
+_JITTER = (0.02, 0.03, 0.2, 0.03, 0.006, 0.02, 0.1, 0.1)
 
 _CHUNK_PIXELS = 1 << 17  # pictures are drawn in groups of about this many pixels: the work fits the processor's cache
 _SPLITS = {"train": 1, "validation": 2, "test": 3}
@@ -135,13 +135,11 @@ class _Canvas:
 
     def ellipse(self, x: np.ndarray, y: np.ndarray, width: np.ndarray | float, height: np.ndarray | float) -> np.ndarray:
         """Coverage of the ellipse with the given half axes around the origin of the coordinates x, y."""
-        width, height = np.float32(width), np.float32(height)
         u, v = x / width, y / height
-        return self.cover((1 - np.sqrt(u * u + v * v)) * np.minimum(width, height))
+        return self.cover((1 - np.sqrt(u * u + v * v)) * np.minimum(width, height, dtype=np.float32))
 
     def stroke(self, distance: np.ndarray, half_width: np.ndarray | float, inside: np.ndarray) -> np.ndarray:
         """Coverage of a line by distance to its middle, cut off where `inside` turns negative."""
-        half_width = np.float32(half_width)
         thin = np.minimum(1, 2 * half_width / self.pixel)
         return self.cover(half_width - np.abs(distance)) * self.cover(inside) * thin
 
@@ -181,8 +179,8 @@ def _muscles(draws: Draws, expressions: np.ndarray) -> Muscles:
     square = square * square
     strength = np.float32(STRENGTH) - np.float32(FAINT) * square * square  # faint expressions are rare
     values = []
-    for i, (rest, width) in enumerate(zip(np.float32(EXPRESSIONS["neutral"]), _JITTER, strict=True)):
-        values.append(_column(rest + strength * (expressions[:, i] - rest) + draws.bell(width * JITTER)))
+    for rest, width, muscle in zip(EXPRESSIONS["neutral"], _JITTER, expressions.T, strict=True):
+        values.append(_column(rest + strength * (muscle - np.float32(rest)) + draws.bell(width * JITTER)))
     return Muscles(*values)
 
 

@@ -56,8 +56,8 @@ class Reader(HTMLParser):
 
 def render(run, figures=True):
     evidence = gather(run.record, run.trials, run.curves, "run")
-    drawn = page.drawings(evidence) if figures else []
-    drawn = [(drawing, style.png(drawing.figure)) for drawing in drawn]
+    drawings = page.drawings(evidence) if figures else []
+    drawn = [(drawing, style.png(drawing.figure)) for drawing in drawings]
     return page.render(evidence, drawn, {"train.l2": (1e-4, "L2 penalty")}, "Written on a Tuesday.")
 
 
