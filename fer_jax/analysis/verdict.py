@@ -55,12 +55,11 @@ def _distance(evidence: Evidence, best: int) -> list[str]:
     difference = accuracy - share
     name = _majority_class(evidence)
     always = f"always answering “{name}”" if name else "always giving the commonest answer"
+    majority = f"the majority share of the validation split ({share:.3f}, {always})"
     if abs(difference) <= _AT_MAJORITY:
-        return [
-            f"It is at the majority share of the validation split ({share:.3f}, {always}): nothing has been learnt."
-        ]
+        return [f"The best point is at {majority}: nothing has been learnt."]
     where = "above" if difference > 0 else "below"
-    text = f"It lies {abs(difference):.3f} {where} the majority share of the validation split ({share:.3f}, {always})."
+    text = f"The best point lies {abs(difference):.3f} {where} {majority}."
     stuck = int((np.abs(evidence.ranked["val_accuracy_mean"] - share) <= _AT_MAJORITY).sum())
     if stuck:
         text += f" {stuck} of {len(evidence.ranked)} points never left that share (within {_AT_MAJORITY})."

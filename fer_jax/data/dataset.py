@@ -1,4 +1,4 @@
-"""What a data set is to the rest of the program: splits of uint8 pictures with integer labels, and where they came from."""
+"""What a data set is to the rest of the program: splits of uint8 pictures with integer labels, and their origin."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fer_jax import config
 from fer_jax.data import faces, names, splits
 from fer_jax.errors import DataError
 
@@ -48,8 +47,8 @@ class Dataset:
       name: `data.name` of the config: synthetic, fer2013 or folder.
       split: `data.split` of the config: official, kaggle, stratified_80_10_10 or stratified_70_20_10.
       classes: class names; a label is an index into them.
-      train, validation, test: the splits. `test` is None under the kaggle split, whose validation split is all there is.
-      checksum: 64 hex digits over pictures, labels, classes and the assignment to splits. The same data from a folder, an
+      train, validation, test: the splits. `test` is None under the kaggle split, which validates on all the rest.
+      checksum: 64 hex digits over pictures, labels, classes and the assignment to splits. The same data from a folder,
         archive or a table has the same checksum; the order in which a source lists its pictures does not enter.
       provenance: where the data came from, as JSON values only: source, kind, checksums, counts and skipped items.
     """
@@ -105,9 +104,9 @@ def load(block: Any) -> Dataset:
       block: `config.data`, or anything with its fields as attributes.
 
     Raises:
-      DataError: the source is missing or broken, lacks a class or a split that was asked for, or leaves a class of a split
-        without pictures. The last is only noted in the provenance, under "warnings", with `data.on_error` = skip, and
-        for built-in faces, of which a few may well show no rare class.
+      DataError: the source is missing or broken, lacks a class or split that was asked for, or leaves a class of a
+        split without pictures. The last is only noted in the provenance, under "warnings", with `data.on_error` = skip
+        and for built-in faces, of which a few may well show no rare class.
     """
     source = READERS[block.name](block)
     source_labels = np.asarray(source.labels)
@@ -148,8 +147,8 @@ class _Drawn:
         classes = tuple(faces.CLASSES[i] for i in _find_classes(faces.CLASSES, tuple(block.classes)))
         sizes = {"train": block.train_size, "validation": block.validation_size, "test": block.test_size}
         drawn = [
-            faces.draw(name, sizes[name], seed=block.seed, size=block.image_size, channels=block.channels, classes=classes,
-                       label_noise=block.label_noise)
+            faces.draw(name, sizes[name], seed=block.seed, size=block.image_size, channels=block.channels,
+                       classes=classes, label_noise=block.label_noise)
             for name in splits.NAMES
         ]  # fmt: skip
         usage = np.repeat(np.arange(len(drawn), dtype=np.int8), list(sizes.values()))
@@ -175,12 +174,14 @@ def register(name: str, reader: Callable[[Any], Source]) -> None:
       name: as configs will call it; a name that is taken is replaced.
       reader: from `config.data` to all pictures, with their labels and their usage where one is given.
     """
+    from fer_jax import config
+
     READERS[name] = reader
     config.add_choice("data.name", name)
 
 
 def _find_classes(known: tuple[str, ...], wanted: tuple[str, ...]) -> list[int]:
-    """Indices into `known`, ascending, of the classes wanted; all if none is. Other spellings of a name are understood."""
+    """Indices into `known`, ascending, of the classes wanted; all if none is. Other spellings are understood."""
     if not wanted:
         return list(range(len(known)))
     found = set()

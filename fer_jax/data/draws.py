@@ -1,6 +1,6 @@
 """Random numbers as hashes: a picture's numbers follow from its own key, however many pictures are drawn around it.
 
-Only integer arithmetic and exact float32 products are used, so the numbers are the same on every machine and NumPy version.
+Only integer arithmetic and exact float32 products are used, so the numbers are the same on every machine.
 """
 
 from __future__ import annotations

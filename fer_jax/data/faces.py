@@ -1,12 +1,12 @@
 """Built-in data: faces drawn from ellipses and strokes, with the seven expressions of FER-2013 in its proportions.
 
-Nobody's photograph is needed to run, test or demonstrate the program. A face has an identity (proportions, skin, hair), an
-expression (brows, eyes, nose, mouth: table `EXPRESSIONS`, at a strength of its own), a pose (place, distance, roll, yaw,
-pitch), light and sensor noise, all drawn at random; the answer is in the shape of a few small features, not at any fixed
-pixel, which is what defeats a linear classifier.
+Nobody's photograph is needed to run, test or demonstrate the program. A face has an identity (proportions, skin, hair),
+an expression (brows, eyes, nose, mouth: table `EXPRESSIONS`, at a strength of its own), a pose (place, distance, roll,
+yaw, pitch), light and sensor noise, all drawn at random; the answer is in the shape of a few small features, not at any
+fixed pixel, which is what defeats a linear classifier.
 
-Every random number is a hash of (seed, split, picture, purpose), so picture i is the same however many are drawn, and only
-+, -, *, / and square roots touch the pixels, so they are the same bytes on every machine.
+Every random number is a hash of (seed, split, picture, purpose), so picture i is the same however many are drawn, and
+only +, -, *, / and square roots touch the pixels, so they are the same bytes on every machine.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from fer_jax.data.names import CLASSES
 
 FREQUENCIES = (4953, 547, 5121, 8989, 6198, 6077, 4002)  # of CLASSES in FER-2013's 35,887 pictures
 
-# How far faces differ: the range, or the largest deviation either way. Lengths are in half pictures. Chosen so that oslo's
-# network, 12 epochs on 2,000 pictures of 24 pixels, ends above .9 and logistic regression on the pixels below .65: place and
-# pose spoil what a linear model can use, while strong expressions lift the network off its plateau early.
+# How far faces differ: the range, or the largest deviation either way. Lengths are in half pictures. Chosen so that
+# oslo's network, 12 epochs on 2,000 pictures of 24 pixels, ends above .9 and logistic regression on pixels below .65:
+# place and pose spoil what a linear model can use, while strong expressions lift the network off its plateau early.
 STRENGTH, FAINT = 1.25, 0.75  # of an expression, 1 as in the table: the strongest, and how much less the faintest is
 JITTER = 0.8  # of every muscle, in units of _JITTER
 ZOOM, ZOOM_RANGE = 1.35, 0.2
@@ -95,7 +95,7 @@ def draw(
     """
     keys = picture_keys(seed, _SPLITS[split], count)
     shares = np.array([FREQUENCIES[CLASSES.index(name)] for name in classes], dtype=np.float64)
-    # A golden-ratio sequence instead of a coin: every prefix has nearly the right proportions, no rare class is missing.
+    # A golden-ratio sequence instead of a coin: every prefix has nearly the right proportions.
     start = float(Draws(picture_keys(seed ^ 0x5EED, _SPLITS[split], 1)).uniform(0, 1)[0])
     steps = np.arange(count, dtype=np.float64) * 0.6180339887498949 + start
     truth = np.searchsorted(np.cumsum(shares) / shares.sum(), steps - np.floor(steps), side="right")
@@ -133,7 +133,9 @@ class _Canvas:
         """Share of a pixel covered by a shape, from the signed distance (positive inside) of its centre to the edge."""
         return np.clip(inside / self.pixel + np.float32(0.5), 0, 1)
 
-    def ellipse(self, x: np.ndarray, y: np.ndarray, width: np.ndarray | float, height: np.ndarray | float) -> np.ndarray:
+    def ellipse(
+        self, x: np.ndarray, y: np.ndarray, width: np.ndarray | float, height: np.ndarray | float
+    ) -> np.ndarray:
         """Coverage of the ellipse with the given half axes around the origin of the coordinates x, y."""
         u, v = x / width, y / height
         return self.cover((1 - np.sqrt(u * u + v * v)) * np.minimum(width, height, dtype=np.float32))
@@ -272,7 +274,9 @@ def _paint_nose(canvas: _Canvas, draws: Draws, paints: _Paints, u: np.ndarray, v
     canvas.paint(cheek, paints.dark, wrinkle * np.float32(0.7))
 
 
-def _paint_mouth(canvas: _Canvas, draws: Draws, paints: _Paints, u: np.ndarray, v: np.ndarray, muscles: Muscles) -> None:
+def _paint_mouth(
+    canvas: _Canvas, draws: Draws, paints: _Paints, u: np.ndarray, v: np.ndarray, muscles: Muscles
+) -> None:
     """Lips, the dark between them, and the upper teeth."""
     width = muscles.width * (1 + _column(draws.bell(0.1)))
     t = np.clip(u / width, -1, 1)

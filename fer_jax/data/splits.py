@@ -1,8 +1,8 @@
 """Which pictures train, which validate and which test: rows of a source, chosen by usage or drawn again class by class.
 
-Everything here works on labels and usage codes and returns row numbers, so a memory-mapped source is read only where it is kept.
-Draws use `numpy.random.RandomState`, whose numbers NumPy has frozen, and the class names, so that a class is split the same way
-whether or not other classes are kept.
+Everything here works on labels and usage codes and returns row numbers, so a memory-mapped source is read only where it
+is kept. Draws use `numpy.random.RandomState`, whose numbers NumPy has frozen, and the class names, so that a class is
+split the same way whether or not other classes are kept.
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ def assign(
       seed: `data.seed`, 0 to 2**31 - 1; used by the stratified choices only.
 
     Returns:
-      Rows by split name, int64, ascending. Under kaggle there is no test split, and validation is all that is not training.
+      Rows by split name, int64, ascending. Under kaggle there is no test split; validation is all that is not training.
 
     Raises:
-      DataError: the source does not say which picture belongs to which of the needed splits; names the choices that would work.
+      DataError: the source does not say which picture belongs to which of the needed splits; names the choices that
+        would work.
     """
     if choice in STRATIFIED:
         return _stratify(STRATIFIED[choice], labels, classes, seed)

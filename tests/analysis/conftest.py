@@ -89,7 +89,7 @@ def skill(values: Mapping[str, Any]) -> float:
 
 
 def made_curves(values: Mapping[str, Any], epochs: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Epochs of one trial, a column each: a saturating rise from the majority share, overfitting where it learns fast."""
+    """Epochs of one trial, a column each: a saturating rise from the majority share, overfitting where it is fast."""
     s = skill(values)
     t = np.arange(1, epochs + 1)
     rise = s * (1 - np.exp(-t * (0.15 + 0.6 * s)))

@@ -26,7 +26,7 @@ def sizes(data: Dataset) -> dict[str, int]:
 
 @pytest.fixture
 def source(monkeypatch):
-    """Puts a source of 90 pictures (thirty each of angry, happy, sad; usages 0, 1 and 2 in turn) in place of any file."""
+    """Puts a source of 90 pictures (thirty each of angry, happy, sad; usages 0, 1, 2 in turn) in place of any file."""
     images = np.random.default_rng(0).integers(0, 256, (90, 12, 12, 1), np.uint8)
     made = types.SimpleNamespace(
         images=images, labels=np.repeat(np.arange(3, dtype=np.int32), 30), usage=np.tile([0, 1, 2], 30).astype(np.int8),
@@ -56,7 +56,9 @@ def test_built_in_faces():
 def test_checksum_follows_the_data_and_nothing_else():
     first = load(block()).checksum
     assert first == load(block(path="elsewhere", on_error="skip")).checksum
-    changes = ({"seed": 1}, {"image_size": 13}, {"split": "kaggle"}, {"fraction": 0.5}, {"channels": 3}, {"label_noise": 0.0})
+    changes = (
+        {"seed": 1}, {"image_size": 13}, {"split": "kaggle"}, {"fraction": 0.5}, {"channels": 3}, {"label_noise": 0.0}
+    )  # fmt: skip
     others = [load(block(**change)).checksum for change in changes]
     assert len({first, *others}) == len(others) + 1
 
