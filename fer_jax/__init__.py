@@ -20,14 +20,25 @@ __all__ = ["load_run", "run_sweep"]
 
 
 def run_sweep(config: ConfigDict, workdir: str | Path, **options: Any) -> Run:
-    """Trains what `config` asks for and `workdir` does not hold yet; see `fer_jax.launch.local.run_sweep` for the options.
+    """Trains what `config` asks for and `workdir` does not hold yet, and writes tables and report.
+
+    Args:
+      config, workdir, **options: as for `fer_jax.launch.local.run_sweep`, errors too. After an interruption the report shows
+        what there is.
 
     Returns:
       The run, as `load_run` gives it.
     """
+    from fer_jax import report
     from fer_jax.launch import local
 
-    return load_run(local.run_sweep(config, workdir, **options))
+    try:
+        local.run_sweep(config, workdir, **options)
+    except KeyboardInterrupt:
+        report.write_report(workdir)
+        raise
+    report.write_report(workdir)
+    return load_run(workdir)
 
 
 def load_run(path: str | Path) -> Run:

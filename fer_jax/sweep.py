@@ -1,11 +1,12 @@
 """Trains everything a config asks for: `python -m fer_jax.sweep --config=configs/grid3d.py[:variant,...] [--config.a.b=v ...]`."""
 
+import shlex
 import sys
 from pathlib import Path
 
 from absl import flags
 
-from fer_jax import plan as planning
+from fer_jax import run_sweep
 from fer_jax.errors import FerJaxError
 from fer_jax.flags import describe, load, split_argv
 
@@ -32,6 +33,9 @@ def main(argv: list[str]) -> int:
 
 def _main(argv: list[str]) -> int:
     file, overrides, rest = split_argv(argv)
+    if {"-h", "--help"} & set(rest):
+        print(f"{__doc__}\n\n{USAGE}\n{FLAGS.main_module_help()}\n\nConfig fields: --config=FILE --print_config")
+        return 0
     try:
         extra = FLAGS(rest)[1:]
     except flags.Error as error:
@@ -43,15 +47,15 @@ def _main(argv: list[str]) -> int:
     if file is None:
         print(f"error: no config: add --config=FILE, such as --config=configs/grid3d.py:smoke; {USAGE}", file=sys.stderr)
         return 2
-    command = " ".join(["python -m fer_jax.sweep", *argv[1:]])
+    command = f"python -m fer_jax.sweep {shlex.join(argv[1:])}"
     loaded = load(file, overrides, command)
     if _PRINT_CONFIG.value:
         print(describe(loaded.config))
         return 0
 
     # JAX takes seconds to import; errors above need not wait for it.
+    from fer_jax import plan as planning
     from fer_jax.launch import local
-    from fer_jax.run import load_run
     from fer_jax.train import hardware
 
     hardware.prepare_host_devices()
@@ -60,8 +64,9 @@ def _main(argv: list[str]) -> int:
         print(planning.describe(local.plan_sweep(prepared)))
         return 0
     workdir = Path(_WORKDIR.value or Path("runs") / loaded.name)
-    local.run_sweep(loaded.config, workdir, extend=_EXTEND.value, retry_failed=_RETRY_FAILED.value, command=command)
-    return 1 if (load_run(workdir).trials["status"] == "failed").any() else 0
+    run = run_sweep(loaded.config, workdir, extend=_EXTEND.value, retry_failed=_RETRY_FAILED.value, command=command)
+    print(f"report: {workdir / 'report.html'}")
+    return 1 if (run.trials["status"] == "failed").any() else 0
 
 
 if __name__ == "__main__":

@@ -72,6 +72,11 @@ def test_plan_prints_stacks_and_writes_nothing(config, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_help_says_how_to_use_it():
+    status, out, _ = finish(start("--help"))
+    assert status == 0 and "--config=FILE[:variant,...]" in out and "retry_failed" in out
+
+
 def test_print_config_lists_fields_with_their_meaning():
     status, out, _ = finish(start(SMOKE, "--print_config"))
     assert status == 0 and "train.learning_rate" in out and "step size" in out

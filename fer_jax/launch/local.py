@@ -1,4 +1,4 @@
-"""The loop of a sweep on this machine: expand, plan, train wave by wave, store, report."""
+"""The loop of a sweep on this machine: expand, plan, train wave by wave, store."""
 
 import copy
 import dataclasses
@@ -20,6 +20,7 @@ import pandas as pd
 from fer_jax import config as fields
 from fer_jax import data, models
 from fer_jax import plan as planning
+from fer_jax.analysis import statistics
 from fer_jax.data import Dataset, cache
 from fer_jax.errors import FerJaxError, RunError
 from fer_jax.launch import resume, wave
@@ -97,7 +98,7 @@ def plan_sweep(prepared: Prepared, trials: Mapping[str, Trial] | None = None, fi
 def run_sweep(
     config: fields.ConfigDict, workdir: str | Path, *, extend: bool = False, retry_failed: bool = False, command: str = ""
 ) -> Path:
-    """Trains everything a config asks for that `workdir` does not hold yet, and writes tables and report.
+    """Trains everything a config asks for that `workdir` does not hold yet, and writes its tables.
 
     Args:
       config: as `fer_jax.config.default_config` makes it.
@@ -178,19 +179,16 @@ class _Sweep:
             self._train_wave(stack, one, stop_requested)
 
     def end(self) -> None:
-        """Writes the summary, the report and what this start has cost; runs also after an interruption or an error."""
+        """Writes the summary and what this start has cost; runs also after an interruption or an error."""
         seconds = (self.record.get("seconds") or 0.0) + time.monotonic() - self.started
         finished = _now() if (self.table["status"] != "pending").all() else None
         rate = self.images / self.training_seconds if self.training_seconds else self.record.get("images_per_second")
         self.record.update(finished=finished, seconds=seconds, images_per_second=rate)
         self.directory.write_config(self.record)
-        from fer_jax import report
-        from fer_jax.run import load_run
-
-        self.directory.write_summary(load_run(self.directory.path).summary)
-        page = report.write_report(self.directory.path)
+        trials = self.directory.read_trials()
+        self.directory.write_summary(statistics.summarise(trials, self.record["swept"]))
         statuses = ", ".join(f"{count} {status}" for status, count in self.table["status"].value_counts().items())
-        self.progress.say(f"{statuses} in {planning.in_time(time.monotonic() - self.started)}; report: {page}")
+        self.progress.say(f"{statuses} in {planning.in_time(time.monotonic() - self.started)}")
 
     def _config_record(self, old: Mapping[str, Any], current: Mapping[str, Any], checksums: frozenset[str]) -> dict[str, Any]:
         datasets = list(self.prepared.datasets.values())
