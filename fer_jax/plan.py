@@ -18,8 +18,8 @@ from fer_jax.train import cost
 from fer_jax.train.hardware import Hardware
 from fer_jax.train.trial import Recipe
 
-# Share of a float32 matrix product's rate that a training step reaches on a CPU, and seconds to compile a stack there.
-# Measured with benchmarks/throughput.py; docs/performance.md has the figures.
+# Share of a float32 matrix product's rate that a training step reaches on a CPU, and seconds to compile a stack there: rough
+# figures from oslo's network on two noisy cores, where the share lay between .4 and .6.
 CPU_EFFICIENCY = 0.5
 CPU_COMPILE_SECONDS = 7.0
 # On a CPU a wave's epoch should not keep the user waiting for a sign of life.
