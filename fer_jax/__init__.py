@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -30,12 +31,15 @@ def run_sweep(config: ConfigDict, workdir: str | Path, **options: Any) -> Run:
       The run, as `load_run` gives it.
     """
     from fer_jax import report
+    from fer_jax.errors import RunError
     from fer_jax.launch import local
 
     try:
         local.run_sweep(config, workdir, **options)
     except KeyboardInterrupt:
-        report.write_report(workdir)
+        # Stopped before there was a run: nothing to report.
+        with contextlib.suppress(RunError):
+            report.write_report(workdir)
         raise
     report.write_report(workdir)
     return load_run(workdir)

@@ -19,14 +19,16 @@ class Progress:
 
     Args:
       log: log.txt, open for appending; None while nothing may be written.
-      total_flops: of all waves still to run; with the rate so far it gives the time left.
       stream: where a person looks; standard error by default.
+
+    Attributes:
+      flops_left: of all waves still to run; with the rate so far it gives the time left.
     """
 
-    def __init__(self, log: TextIO | None, total_flops: float = 0.0, stream: TextIO | None = None):
+    def __init__(self, log: TextIO | None, stream: TextIO | None = None):
         self.log = log
         self.stream = stream or sys.stderr
-        self.flops_left = total_flops
+        self.flops_left = 0.0
         self.best: float | None = None
         self._flops_done = 0.0
         self._seconds = 0.0
