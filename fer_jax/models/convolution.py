@@ -1,13 +1,14 @@
-"""Two-dimensional convolution as patches and one matrix product, with its own gradient.
+"""Two-dimensional convolution that knows whether it serves one trial or many, with its own gradient.
 
-XLA's CPU backend does not rewrite the weight gradient of `lax.conv_general_dilated` inside a loop (jax issue 12868), where it
-is tens of times slower; and `vmap` over kernels turns it into a grouped convolution, whose backward pass is slow on every
-backend (jax issue 13800). A matrix product suffers from neither: in a scan it stays a matrix product, under `vmap` it becomes
-a batched one. The gradient rebuilds the patches instead of storing them, since they are kernel_height * kernel_width times the
-size of the input.
+One kernel, for trials mapped one after another: forward is XLA's convolution, whose CPU kernel needs no patches in memory. Its
+weight gradient is not used: inside a loop XLA's CPU backend does not rewrite it (jax issue 12868) and it is tens of times slower.
+A kernel a trial, for trials side by side: `vmap` would make a grouped convolution, whose backward pass is slow on every backend
+(jax issue 13800), so that patches and one matrix product take its place, which `vmap` makes a batched one. The weight gradient is
+a product with patches in both cases; it rebuilds them, since they are kernel_height * kernel_width times the size of the input.
 """
 
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -42,9 +43,26 @@ def convolve(images: jax.Array, kernel: jax.Array, padding: Padding) -> jax.Arra
     Returns:
       float (n, out_height, out_width, filters).
     """
-    rows, columns, channels, filters = kernel.shape
-    patches = _patches(_pad(images, padding), rows, columns)
-    return patches @ kernel.reshape(rows * columns * channels, filters)
+    return _correlate(padding)(images, kernel)
+
+
+@cache
+def _correlate(padding: Padding) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """(images, kernel) -> their cross-correlation, by another way if either has a trial axis."""
+
+    def with_patches(images: jax.Array, kernel: jax.Array) -> jax.Array:
+        rows, columns, channels, filters = kernel.shape
+        return _patches(_pad(images, padding), rows, columns) @ kernel.reshape(rows * columns * channels, filters)
+
+    @jax.custom_batching.custom_vmap
+    def correlate(images: jax.Array, kernel: jax.Array) -> jax.Array:
+        return jax.lax.conv_general_dilated(images, kernel, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+    @correlate.def_vmap
+    def correlate_all(size: int, batched: list[bool], images: jax.Array, kernel: jax.Array) -> tuple[jax.Array, bool]:
+        return jax.vmap(with_patches, in_axes=[0 if axis else None for axis in batched])(images, kernel), True
+
+    return correlate
 
 
 def _pad(images: jax.Array, padding: Padding) -> jax.Array:
@@ -55,9 +73,13 @@ def _pad(images: jax.Array, padding: Padding) -> jax.Array:
 
 def _patches(images: jax.Array, rows: int, columns: int) -> jax.Array:
     """(n, h, w, c) -> (n, h - rows + 1, w - columns + 1, rows * columns * c): the neighbourhood of every output pixel."""
+    return jnp.concatenate(_shifted(images, rows, columns), axis=-1)
+
+
+def _shifted(images: jax.Array, rows: int, columns: int) -> list[jax.Array]:
+    """(n, h, w, ...) -> rows * columns arrays (n, h - rows + 1, w - columns + 1, ...), one for each place in the kernel."""
     height, width = images.shape[1] - rows + 1, images.shape[2] - columns + 1
-    shifted = [images[:, i : i + height, j : j + width] for i in range(rows) for j in range(columns)]
-    return jnp.concatenate(shifted, axis=-1)
+    return [images[:, i : i + height, j : j + width] for i in range(rows) for j in range(columns)]
 
 
 def _forward(images: jax.Array, kernel: jax.Array, padding: Padding) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
@@ -68,8 +90,13 @@ def _backward(padding: Padding, saved: tuple[jax.Array, jax.Array], grad: jax.Ar
     images, kernel = saved
     rows, columns, channels, filters = kernel.shape
     padded = _pad(images, padding)
-    patches = _patches(padded, rows, columns)
-    kernel_grad = jnp.tensordot(patches, grad, axes=((0, 1, 2), (0, 1, 2))).reshape(kernel.shape)
+    if channels == 1:
+        # Pixels of a grey image lie side by side, so that patches are quickest made the way the product wants them: transposed.
+        patches = jnp.stack(_shifted(padded[..., 0], rows, columns))
+        kernel_grad = jnp.tensordot(patches, grad, axes=((1, 2, 3), (0, 1, 2))).reshape(kernel.shape)
+    else:
+        patches = _patches(padded, rows, columns)
+        kernel_grad = jnp.tensordot(patches, grad, axes=((0, 1, 2), (0, 1, 2))).reshape(kernel.shape)
 
     # Each output pixel hands its gradient back to the rows * columns input pixels it saw.
     spread = (grad @ kernel.reshape(rows * columns * channels, filters).T).reshape(*grad.shape[:3], rows, columns, channels)

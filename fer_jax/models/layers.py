@@ -121,7 +121,7 @@ class Dropout(nnx.Module):
         rate = jnp.asarray(call.dropout, x.dtype)
         bits = _hashed_bits(call.key, self.index, call.rows, x.shape[1:])
         kept = bits.astype(x.dtype) * x.dtype.type(2**-32) >= rate
-        return jnp.where(kept, x / (1 - rate), jnp.zeros((), x.dtype))
+        return jnp.where(kept, x * (1 / (1 - rate)), jnp.zeros((), x.dtype))
 
 
 def _hashed_bits(key: jax.Array, layer: int, rows: jax.Array, shape: tuple[int, ...]) -> jax.Array:

@@ -21,7 +21,7 @@ class Cost:
 
     Attributes:
       parameters: trainable parameters.
-      train_flops: floating-point operations of the matrix products of a forward and backward pass, per image. They are all
+      train_flops: floating-point operations of the matrix products and convolutions of a forward and backward pass, per image. They are all
         but a few per cent of the work; the gradient for the images themselves, which compilers leave out, is counted.
       evaluation_flops: the same of a forward pass, per image.
       state_bytes: what stays on the device between epochs (weights, optimiser, best weights).
@@ -65,13 +65,17 @@ def measure(network: Network, recipe: Recipe) -> Cost:
 
 
 def _product_flops(jaxpr: Any) -> float:
-    """Floating-point operations of all matrix products, a multiplication and an addition counting two."""
+    """Floating-point operations of all matrix products and convolutions, a multiplication and an addition counting two."""
     total = 0.0
     for equation in jaxpr.eqns:
         if equation.primitive.name == "dot_general":
             (contracted, _), _ = equation.params["dimension_numbers"]
             left = equation.invars[0].aval.shape
             total += 2 * math.prod(equation.outvars[0].aval.shape) * math.prod(left[axis] for axis in contracted)
+        elif equation.primitive.name == "conv_general_dilated":
+            # A kernel's size without its filters: what one output value is summed over.
+            kernel, filters = equation.invars[1].aval.shape, equation.params["dimension_numbers"].rhs_spec[0]
+            total += 2 * math.prod(equation.outvars[0].aval.shape) * math.prod(kernel) / kernel[filters]
         total += sum(_product_flops(inner) for inner in _subprograms(equation))
     return total
 

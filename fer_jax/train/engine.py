@@ -17,7 +17,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from fer_jax.config import FIELDS
 from fer_jax.models import Network
-from fer_jax.train import trial
+from fer_jax.train import hardware, trial
 from fer_jax.train.trial import Recipe, TrialState
 
 ENGINES = ("map", "vmap")
@@ -78,6 +78,7 @@ class WaveProgram:
             lambda state, hyper, train, validation: mapped((state, hyper), train, validation),
             donate_argnums=0,
             out_shardings=self.per_trial,
+            compiler_options=self._compiler_options,
         )
 
     @functools.cached_property
@@ -91,7 +92,13 @@ class WaveProgram:
             )
 
         mapped = self._over_trials(one, shared=1)
-        return jax.jit(lambda variables, hyper, batches: mapped((variables, hyper), batches))
+        return jax.jit(
+            lambda variables, hyper, batches: mapped((variables, hyper), batches), compiler_options=self._compiler_options
+        )
+
+    @property
+    def _compiler_options(self) -> dict[str, Any]:
+        return hardware.compiler_options(self.devices[0].platform)
 
     def place_hyper(self, values: Mapping[str, Sequence[float]]) -> dict[str, jax.Array]:
         """Traced values as device arrays of shape (trial,): integers stay integers (seed as uint32), the rest is float32."""

@@ -1,6 +1,7 @@
 """What there is to compute on, and how fast its matrix product is."""
 
 import dataclasses
+import functools
 import os
 import time
 from pathlib import Path
@@ -53,6 +54,20 @@ def use_compilation_cache(folder: Path) -> None:
     if settings.jax_compilation_cache_dir is None:
         jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+@functools.cache
+def compiler_options(platform: str) -> dict[str, Any]:
+    """Options that make XLA's code for a training step faster on 'cpu', 'gpu' or 'tpu'; none that this jaxlib does not know."""
+    if platform != "cpu":
+        return {}
+    # LLVM leaves half of a 512-bit register unused unless told; a processor without such registers takes no notice.
+    options = {"xla_cpu_prefer_vector_width": 512}
+    try:
+        jax.jit(lambda: jnp.zeros(()), compiler_options=options).lower().compile()
+    except jax.errors.JaxRuntimeError:
+        return {}
+    return options
 
 
 def detect(measure_rate: bool = True) -> Hardware:

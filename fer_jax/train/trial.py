@@ -59,7 +59,7 @@ class TrialState:
       best_score: its selection metric, higher is better (a loss is negated); -inf before the first epoch.
       best_epoch: int32, its number counted from 1; 0 before the first epoch.
       epoch: int32, epochs completed.
-      diverged_epoch: int32, the epoch in which a loss, gradient or update was not finite; 0 while all is well.
+      diverged_epoch: int32, the epoch in which a loss or gradient was not finite; 0 while all is well.
     """
 
     params: Any
@@ -186,9 +186,9 @@ def train_steps(
         grads, new_stats, loss, correct = gradients(network, recipe, params, stats, hyper, images, labels, key)
         penalty_grads = jax.grad(losses.l2_penalty)(params, hyper["train.l2"])
         grads = jax.tree.map(jnp.add, grads, penalty_grads)
+        # Known before the update, so that updating and choosing are one pass. XLA's CPU backend vectorises a dot product but no sum.
+        finite &= jnp.isfinite(loss + sum(jnp.vdot(grad, grad) for grad in jax.tree.leaves(grads)))
         updates, new_opt = optimizer.update(grads, opt, params)
-        # A gradient that is not finite makes an update that is not. XLA's CPU backend vectorises a dot product but no sum.
-        finite &= jnp.isfinite(loss + sum(jnp.vdot(update, update) for update in jax.tree.leaves(updates)))
         new = (optax.apply_updates(params, updates), new_stats, new_opt)
         return (*_choose(finite, new, (params, stats, opt)), finite), (loss, correct)
 
