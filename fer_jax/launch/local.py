@@ -24,6 +24,7 @@ from fer_jax.analysis import statistics
 from fer_jax.data import Dataset, cache
 from fer_jax.errors import FerJaxError, RunError
 from fer_jax.launch import resume, wave
+from fer_jax.launch.programs import Programs
 from fer_jax.launch.progress import Progress
 from fer_jax.plan import Plan, Stack, Wave
 from fer_jax.search import space
@@ -175,8 +176,10 @@ class _Sweep:
         if done:
             self.progress.say(f"{done} of {len(self.table)} trials were trained before; {len(pending)} waves are left")
         self.progress.flops_left = sum(_share(stack, one) for stack, one in pending)
-        for stack, one in pending:
-            self._train_wave(stack, one, stop_requested)
+        stacks = list({stack.name: stack for stack, _ in pending}.values())
+        with Programs(stacks, self._compile) as programs:
+            for stack, one in pending:
+                self._train_wave(stack, one, programs, stop_requested)
 
     def end(self) -> None:
         """Writes the summary and what this start has cost; runs also after an interruption or an error."""
@@ -238,12 +241,12 @@ class _Sweep:
             self.directory.drop_state(one.name)
         return bool(waiting)
 
-    def _train_wave(self, stack: Stack, one: Wave, stop_requested: Any) -> None:
+    def _train_wave(self, stack: Stack, one: Wave, programs: Programs, stop_requested: Any) -> None:
         ids = list(one.trials)
         self.table.loc[ids, "status"] = "running"
         self.directory.write_trials(self.table.reset_index())
         try:
-            results = self._run(stack, one, stop_requested)
+            results = self._run(stack, one, programs, stop_requested)
         except wave.Interrupted:
             self.table.loc[ids, "status"] = "pending"
             self.directory.write_trials(self.table.reset_index())
@@ -263,9 +266,12 @@ class _Sweep:
         self.directory.write_trials(self.table.reset_index())
         self.directory.drop_state(one.name)
 
-    def _run(self, stack: Stack, one: Wave, stop_requested: Any) -> pd.DataFrame:
+    def _run(self, stack: Stack, one: Wave, programs: Programs, stop_requested: Any) -> pd.DataFrame:
         trials = [self.prepared.trials[identity] for identity in one.trials]
-        program = self._program(stack, trials[0])
+        if not programs.is_ready(stack):
+            self.progress.say(f"compiling {stack.name}")
+        program, seconds = programs.take(stack)
+        self.progress.note(f"{stack.name} was compiled in {seconds:.1f} s")
         config = self.prepared.config
         job = wave.WaveJob(one, trials, stack.width, program, self._place(program, trials[0]), config.checkpoint.every)
         done = job.images() - job.images(self.directory.latest_state(one.name) or 0)
@@ -282,19 +288,23 @@ class _Sweep:
         self.progress.say(f"{title}: {outcome}, {rate}best val accuracy {best:.3f}")
         return results
 
-    def _program(self, stack: Stack, trial: Trial) -> WaveProgram:
+    def _compile(self, stack: Stack) -> WaveProgram:
+        """A stack's program, ready to run."""
+        trial = self.prepared.trials[stack.trials[0]]
         sizes = self.prepared.sizes(trial)
         if stack.devices > jax.device_count():
             raise RunError(
                 f"{stack.name} was planned for {stack.devices} devices and there are {jax.device_count()}: "
                 "resume on the hardware the run began on, or start a new --workdir"
             )
-        return WaveProgram(
+        program = WaveProgram(
             models.build(trial.values, sizes.image_shape, sizes.num_classes),
             planning.recipe_of(trial.values, stack.optional, stack.micro_batch),
             stack.engine,
             tuple(jax.devices()[: stack.devices]),
         )
+        program.prepare(stack.width, sizes.image_shape, sizes.train, sizes.validation, sizes.test)
+        return program
 
     def _place(self, program: WaveProgram, trial: Trial) -> wave.DeviceData:
         """The trial's data on the program's devices; kept for the next wave."""

@@ -99,7 +99,7 @@ class WaveProgress:
     """One wave's part of a `Progress`; call `epoch` after every epoch.
 
     Attributes:
-      images, seconds: trained so far by this start, without the first epoch, into which compilation and warm-up fall.
+      images, seconds: trained so far by this start.
     """
 
     def __init__(self, parent: Progress, bar: tqdm | None, title: str, images: int, done: int, flops: float):
@@ -118,10 +118,8 @@ class WaveProgress:
         """
         now = time.monotonic()
         seconds, self._last = now - self._last, now
-        first = self._done == self._first
-        if not first:
-            self.images += images
-            self.seconds += seconds
+        self.images += images
+        self.seconds += seconds
         self._done += images
         share = (self._done - self._first) / max(1, self._total - self._first)
         state = self._parent.epoch(seconds, best, share * self._flops)
@@ -136,5 +134,5 @@ class WaveProgress:
 
     @property
     def images_per_second(self) -> float | None:
-        """Trials x images a second; None while there is no epoch but the first."""
+        """Trials x images a second; None before the first epoch."""
         return self.images / self.seconds if self.seconds else None

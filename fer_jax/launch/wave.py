@@ -128,9 +128,8 @@ def _as_dict(state: TrialState) -> dict[str, Any]:
 
 
 def _restore(job: WaveJob, directory: RunDirectory, hyper: Mapping[str, jax.Array]) -> TrialState:
-    shapes = jax.eval_shape(job.program.init, hyper)
-    placed = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=job.program.per_trial), shapes)
-    found = directory.restore_state(job.wave.name, _as_dict(placed))
+    shapes = job.program.state_shapes(hyper)
+    found = directory.restore_state(job.wave.name, _as_dict(shapes))
     opt = jax.tree.unflatten(jax.tree.structure(shapes.opt), [found["opt"][f"leaf_{i}"] for i in range(len(found["opt"]))])
     return TrialState(**{**found, "opt": opt})
 

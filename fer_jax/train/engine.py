@@ -9,6 +9,7 @@ so the program has no collectives.
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -59,14 +60,14 @@ class WaveProgram:
         return NamedSharding(self.mesh, PartitionSpec())
 
     @functools.cached_property
-    def init(self) -> Callable[[Any], TrialState]:
+    def init(self) -> jax.stages.Wrapped:
         """hyper -> the wave's initial state."""
         mapped = self._over_trials(functools.partial(trial.init, self.network, self.recipe), shared=0)
         # Without it the first epoch would meet another sharding than the second, and compile twice.
         return jax.jit(mapped, out_shardings=self.per_trial)
 
     @functools.cached_property
-    def epoch(self) -> Callable[..., tuple[TrialState, dict[str, jax.Array]]]:
+    def epoch(self) -> jax.stages.Wrapped:
         """(state, hyper, train, validation) -> (state, records), one epoch of every active trial; the old state is donated."""
 
         def one(state_and_hyper: tuple, train: Any, validation: Any) -> tuple[TrialState, dict[str, jax.Array]]:
@@ -82,7 +83,7 @@ class WaveProgram:
         )
 
     @functools.cached_property
-    def evaluate(self) -> Callable[..., tuple[jax.Array, jax.Array]]:
+    def evaluate(self) -> jax.stages.Wrapped:
         """(variables, hyper, batches) -> loss (trial,), accuracy (trial,)."""
 
         def one(variables_and_hyper: tuple, batches: Any) -> tuple[jax.Array, jax.Array]:
@@ -96,16 +97,44 @@ class WaveProgram:
             lambda variables, hyper, batches: mapped((variables, hyper), batches), compiler_options=self._compiler_options
         )
 
+    def state_shapes(self, hyper: Any) -> TrialState:
+        """What `init` returns, as shapes with their sharding, without computing it; hyper may be shapes too."""
+        shapes = jax.eval_shape(jax.vmap(functools.partial(trial.init, self.network, self.recipe)), hyper)
+        return _with_sharding(shapes, self.per_trial)
+
+    def prepare(self, width: int, image_shape: tuple[int, int, int], train: int, validation: int, test: int) -> None:
+        """Compiles everything for the waves of a stack before the first of them is there; may run in another thread.
+
+        Args:
+          width: slots of a wave.
+          image_shape: (height, width, channels).
+          train, validation, test: images of each split; test may be 0.
+        """
+        traced = [name for name, field in FIELDS.items() if field.kind == "traced"]
+        hyper = _with_sharding({name: jax.ShapeDtypeStruct((width,), _kind(name)) for name in traced}, self.per_trial)
+        images = {"images": jax.ShapeDtypeStruct((train, *image_shape), np.uint8), "labels": jax.ShapeDtypeStruct((train,), np.int32)}
+        state = self.state_shapes(hyper)
+        lowered = {
+            "init": self.init.lower(hyper),
+            "epoch": self.epoch.lower(
+                state, hyper, _with_sharding(images, self.shared), _with_sharding(_batch_shapes(validation, image_shape), self.shared)
+            ),
+        }
+        if test:
+            batches = _with_sharding(_batch_shapes(test, image_shape), self.shared)
+            lowered["evaluate"] = self.evaluate.lower(state.best, hyper, batches)
+        with ThreadPoolExecutor() as pool:
+            compiled = dict(zip(lowered, pool.map(lambda one: one.compile(), lowered.values()), strict=True))
+        # The executables take the places of the functions that would compile them.
+        self.__dict__.update(compiled)
+
     @property
     def _compiler_options(self) -> dict[str, Any]:
         return hardware.compiler_options(self.devices[0].platform)
 
     def place_hyper(self, values: Mapping[str, Sequence[float]]) -> dict[str, jax.Array]:
         """Traced values as device arrays of shape (trial,): integers stay integers (seed as uint32), the rest is float32."""
-        kinds = {name: np.int32 if FIELDS[name].type is int else np.float32 for name in values} | {"train.seed": np.uint32}
-        return {
-            name: jax.device_put(np.asarray(column, kinds[name]), self.per_trial) for name, column in values.items()
-        }
+        return {name: jax.device_put(np.asarray(column, _kind(name)), self.per_trial) for name, column in values.items()}
 
     def place_train(self, images: np.ndarray, labels: np.ndarray) -> dict[str, jax.Array]:
         """Training split on every device: uint8 (n, h, w, c) and int32 (n,)."""
@@ -130,6 +159,25 @@ class WaveProgram:
             out_specs=PartitionSpec("trial"),
             check_vma=False,  # convolve's custom gradient carries no device types
         )
+
+
+def _kind(name: str) -> type:
+    """Element type of a traced field on the device."""
+    if name == "train.seed":
+        return np.uint32
+    return np.int32 if FIELDS[name].type is int else np.float32
+
+
+def _with_sharding(shapes: Any, sharding: NamedSharding) -> Any:
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shapes)
+
+
+def _batch_shapes(count: int, image_shape: tuple[int, int, int]) -> dict[str, jax.ShapeDtypeStruct]:
+    """Shapes of `padded_batches(images, labels, EVALUATION_BATCH)` for a number of images."""
+    batch = min(EVALUATION_BATCH, count)
+    shape = (-(-count // batch), batch)
+    kinds = {"images": ((*shape, *image_shape), np.uint8), "labels": (shape, np.int32), "valid": (shape, np.bool_)}
+    return {name: jax.ShapeDtypeStruct(*kind) for name, kind in kinds.items()}
 
 
 def padded_batches(images: np.ndarray, labels: np.ndarray, batch: int) -> dict[str, np.ndarray]:
