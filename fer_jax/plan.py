@@ -157,7 +157,10 @@ def check(trials: Iterable[Trial], sizes: Callable[[Trial], DataSizes]) -> None:
     for trial in trials:
         batch, count = trial.values["train.batch_size"], sizes(trial).train
         if batch > count:
-            raise ConfigError(f"train.batch_size = {batch} is more than the {count} training images: no full batch is left")
+            raise ConfigError(
+                f"train.batch_size = {batch} is more than the {count} training images: "
+                "lower it, or train on more images (data.train_size, data.fraction)"
+            )
 
 
 def recipe_of(values: Mapping[str, Any], optional: Iterable[str], micro_batch: int) -> Recipe:
@@ -325,10 +328,15 @@ def describe(plan: Plan) -> str:
     flops = in_flops(sum(stack.flops for stack in plan.stacks))
     images = sum(stack.images for stack in plan.stacks)
     lines.append(
-        f"{len(plan.trials)} trials in {len(plan.stacks)} stacks on {plan.hardware}: {images:,} training image passes, "
+        f"{_counted(len(plan.trials), 'trial')} in {_counted(len(plan.stacks), 'stack')} on {plan.hardware}: "
+        f"{images:,} training image passes, "
         f"{flops}, {total}"
     )
     return "\n".join(lines)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def in_bytes(count: float) -> str:

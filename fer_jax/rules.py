@@ -26,6 +26,12 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
             ["data.path", "data.name"],
             f"data.path is empty: data.name = {values['data.name']} needs --config.data.path=FOLDER, ZIP, TAR or CSV",
         )
+    if values["data.name"] == "synthetic" and values["data.path"]:
+        raise FieldError(
+            ["data.path", "data.name"],
+            f"data.path = {values['data.path']}: data.name = synthetic draws its own faces; to read it add "
+            "--config.data.name=fer2013, or =folder for any other data set",
+        )
     if values["model.name"] == "cnn":
         kernels, pairs = values["model.kernels"], values["model.pairs"]
         if len(kernels) not in (1, pairs):

@@ -131,6 +131,8 @@ class Run:
 
     def trial(self, id: str) -> TrialResult:
         """The trial with this id, or with the one id that begins so; RunError names near ones otherwise."""
+        if not isinstance(id, str):
+            raise RunError(f"trial id {id!r}: ids are text; run.trials['id'] lists them and run.select(seed=0) finds by value")
         matches = [known for known in self.trials["id"] if known.startswith(id)] if id else []
         if id in matches:
             matches = [id]
@@ -244,6 +246,9 @@ class TrialResult:
         if not wave or pd.isna(slot) or self.status in ("pending", "running", "failed"):
             yet = "" if self.status == "failed" else " yet"
             raise RunError(f"trial {self.id} of {self.run.path} is {self.status}: it has no weights{yet}")
+        if self.row.get("best_epoch") == 0:
+            epoch = self.row["diverged_epoch"]
+            raise RunError(f"trial {self.id} of {self.run.path} diverged in epoch {epoch}, its first: nothing of it was learnt")
         return self.run._directory.load_trial(wave, int(slot))
 
     def predict(self, images: Any) -> np.ndarray:

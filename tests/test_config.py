@@ -304,6 +304,11 @@ def test_zip_needs_equal_lengths_and_fields_that_the_grid_leaves_free():
     assert message(fields.validate, config).startswith("sweep.zip.train.l2: train.l2 is in sweep.grid as well")
 
 
+def test_a_path_that_built_in_faces_would_not_read_is_refused():
+    text = message(fields.validate, unlocked(**{"data.path": "fer2013.zip"}))
+    assert text.startswith("data.path") and "--config.data.name=fer2013" in text
+
+
 @pytest.mark.parametrize("path", ["data.path", "model.kernels", "data.classes"])
 def test_fields_that_must_fit_each_other(path):
     values = {

@@ -193,6 +193,8 @@ def test_trials_are_found_by_what_is_enough_of_their_id(run):
         run.trial("010e6789abd")
     with pytest.raises(RunError, match="no trial '' in"):
         run.trial("")
+    with pytest.raises(RunError, match="trial id 0: ids are text"):
+        run.trial(0)
 
 
 def test_an_id_that_begins_another_is_still_found(tmp_path):

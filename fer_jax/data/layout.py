@@ -156,7 +156,8 @@ def _place(
         layout.pictures.append(Placed(member, label, usage))
     parents = {folder[:-1] for folder in class_folders}
     for folder in sorted(folders - class_folders):
-        if folder[:-1] in parents and (not fer or names.canonical(folder[-1]) in names.CLASSES):
+        # The top folder, in which a README may lie, holds classes and is none.
+        if folder and folder[:-1] in parents and (not fer or names.canonical(folder[-1]) in names.CLASSES):
             faults.add(kinds.EMPTY, "/".join(folder), "holds no pictures")
 
 

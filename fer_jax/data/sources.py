@@ -68,7 +68,10 @@ def read(path: str, image_size: int, channels: int, on_error: str, fer: bool) ->
     if source is None:
         with place.lock():
             source = _load_or_prepare(place, path, origin, size, on_error, fer)
-    _faults(source.provenance).check(path, on_error)
+    faults = _faults(source.provenance)
+    faults.check(path, on_error)
+    if len(faults):
+        progress.say(f"left out: {faults.describe(path)}")
     return source
 
 
@@ -133,8 +136,6 @@ def _write_records(place: Place, path: str, origin: Origin, on_error: str, fer: 
     with cache.explain_write(place.home), place.scratch() as spool:
         gathered = gather.gather(origin, fer, spool)
         gathered.faults.check(path, on_error)
-        if len(gathered.faults):
-            progress.say(f"left out: {gathered.faults.describe(path)}")
         if open_origin(path).fingerprint() != place.fingerprint:
             raise DataError(f"{names.shown(path)}: changed while it was read; start again when it is complete")
         about = {"classes": gathered.classes, "count": len(gathered.items), "provenance": gathered.provenance}

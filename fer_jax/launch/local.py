@@ -118,6 +118,7 @@ def run_sweep(
     hardware.prepare_host_devices()
     hardware.use_compilation_cache(cache.root() / "compiled")
     directory = RunDirectory(workdir)
+    directory.check_ours()
     prepared = prepare(config)
     with directory.lock(), directory.open_log() as log:
         sweep = _Sweep(prepared, directory, Progress(log), command)
@@ -167,6 +168,9 @@ class _Sweep:
         directory.write_trials(self.table.reset_index())
         datasets = list(prepared.datasets.values())
         self.progress.say(f"{datasets[0].label}: {_counts(datasets[0])}" + (f" (and {len(datasets) - 1} other data sets)" if datasets[1:] else ""))
+        for dataset in datasets:
+            if skipped := dataset.provenance.get("skipped", {}).get("count"):
+                self.progress.say(f"left out of {dataset.label}: {skipped} broken items, named in config.json under data.skipped")
         self.progress.say(planning.describe(self.plan))
 
     def train(self, stop_requested: Any) -> None:
@@ -174,7 +178,7 @@ class _Sweep:
         pending = [(stack, one) for stack in self.plan.stacks for one in stack.waves if self._is_pending(one)]
         done = sum(self.table["status"] != "pending")
         if done:
-            self.progress.say(f"{done} of {len(self.table)} trials were trained before; {len(pending)} waves are left")
+            self.progress.say(f"{done} of {len(self.table)} trials were trained before; waves left: {len(pending)}")
         self.progress.flops_left = sum(_share(stack, one) for stack, one in pending)
         stacks = list({stack.name: stack for stack, _ in pending}.values())
         with Programs(stacks, self._compile) as programs:
@@ -276,7 +280,7 @@ class _Sweep:
         job = wave.WaveJob(one, trials, stack.width, program, self._place(program, trials[0]), config.checkpoint.every)
         done = job.images() - job.images(self.directory.latest_state(one.name) or 0)
         flops = _share(stack, one) * (1 - done / job.images())
-        title = f"{one.name} ({len(trials)} trials)"
+        title = f"{one.name} ({len(trials)} trial{'' if len(trials) == 1 else 's'})"
         with self.progress.wave(title, job.images(), done, flops) as follower:
             results = wave.train(job, self.directory, follower, stop_requested)
         if follower.images_per_second:

@@ -33,6 +33,13 @@ class RunDirectory:
         self.path = Path(path)
         self._checkpoints = Checkpoints(self.path / "checkpoints")
 
+    def check_ours(self) -> None:
+        """Raises RunError if the folder holds other people's files: neither a run nor what one that broke off early leaves."""
+        with contextlib.suppress(OSError):
+            strangers = sorted(entry.name for entry in self.path.iterdir() if not entry.name.startswith(".") and entry.name != "log.txt")
+            if strangers and not self.has("config.json"):
+                raise RunError(f"{self.path} holds no run but other files ({strangers[0]}): choose an empty --workdir")
+
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Be the only writer inside the `with` block; leftovers of killed writers are removed on entry.

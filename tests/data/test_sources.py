@@ -137,7 +137,15 @@ def test_what_was_skipped_is_remembered(folder: Path, walks: list[str], capsys) 
         with pytest.raises(DataError, match="Training_bad.jpg"):
             read(folder, size)
     assert len(walks) == 2
+    capsys.readouterr()
     assert same(source, read(folder, on_error="skip"))
+    assert "left out: 1 unreadable picture" in capsys.readouterr().err  # from the cache, too
+
+
+def test_a_readme_beside_the_classes_makes_no_empty_class(make, tmp_path: Path) -> None:
+    members = {f"{name}/{i}.png": make.jpeg(i, 30) for i, name in enumerate(("ape", "gnu"))}
+    source = read(make.folder(tmp_path / "zoo", {**members, "README.txt": b"apes"}), 12, 3, fer=False)
+    assert source.classes == ("ape", "gnu") and not source.provenance["skipped"]["count"]
 
 
 def test_other_class_folders(make, tmp_path: Path) -> None:

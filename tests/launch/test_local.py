@@ -62,6 +62,13 @@ def test_the_same_command_again_trains_nothing(config, tmp_path, monkeypatch):
     pd.testing.assert_frame_equal(tables(tmp_path)[0], before)
 
 
+def test_a_folder_of_other_files_is_left_alone(config, tmp_path):
+    (tmp_path / "happy").mkdir()
+    with pytest.raises(RunError, match="holds no run but other files .happy.: choose an empty --workdir"):
+        fer_jax.run_sweep(config, tmp_path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["happy"]
+
+
 @pytest.mark.parametrize("every", [1, 3])
 def test_resuming_gives_the_tables_of_an_uninterrupted_run(config, tmp_path, stop_after, every):
     config.checkpoint.every = every
@@ -123,6 +130,8 @@ def test_a_diverged_trial_is_marked_with_its_epoch_and_left_out_of_its_mean(conf
     assert run.trials["status"].tolist() == ["done", "done", "diverged", "diverged"]
     assert run.trials["diverged_epoch"].tolist()[2:] == [1, 1]
     assert run.summary["n"].tolist() == [2, 0] and run.summary["left_out"].tolist() == ["", "2 diverged"]
+    with pytest.raises(RunError, match="diverged in epoch 1, its first: nothing of it was learnt"):
+        run.trial(run.trials["id"].iloc[-1]).predict(np.zeros((16, 16), np.uint8))
 
 
 def test_a_swept_data_field_gives_each_stack_its_own_data(config, tmp_path):
