@@ -157,7 +157,9 @@ def test_id_depends_on_data_seed_and_values_only():
     assert trial.id("other data") != identity
     assert space.expand(build(train__seed=1))[0].id("data") != identity
     assert space.expand(build(train__l2=0.0))[0].id("data") != identity
-    assert space.expand(build(data__path="elsewhere", stack__width=3, report__title="x"))[0].id("data") == identity
+    assert space.expand(build(stack__width=3, report__title="x"))[0].id("data") == identity
+    here, there = (space.expand(build(data__name="fer2013", data__path=path))[0].id("data") for path in ("here", "there"))
+    assert here == there  # the data's checksum counts, not where they lie
     in_a_sweep = space.expand(build(grid={"train.l2": (0.0, 1e-4)}))
     assert identity in {other.id("data") for other in in_a_sweep}
 
