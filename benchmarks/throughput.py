@@ -2,92 +2,49 @@
 
     python benchmarks/throughput.py [--sizes=24,48] [--batches=8,32,128] [--trials=4] [--images=1000] [--repeats=3] [--json=FILE]
 
-oslo's network with dropout, whole epochs (training, validation of 64 images, best-weights bookkeeping). The candidates of one size
-and batch take turns, so that a machine whose speed drifts is unfair to none; each figure is the median over the repeats, and what
-to quote is the ratio to the first candidate. The rate of a float32 matrix product, measured before and after, says how fast the
+oslo's network with dropout, whole epochs (training, validation of a quarter as many images, best-weights bookkeeping). The candidates
+of one size and batch take turns, so that a machine whose speed drifts is unfair to none; each figure is the median over the repeats,
+and what to quote is the ratio to the first candidate. The rate of a float32 matrix product, measured before and after, says how fast the
 machine was at the time.
 """
 
 import argparse
+import dataclasses
 import json
 import platform
-import statistics
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
-import numpy as np
-
-from fer_jax import config, models
-from fer_jax.train import cost, hardware
-from fer_jax.train.engine import WaveProgram
-from fer_jax.train.trial import Recipe
+from candidate import ROOT, Candidate, Work, load
 
 
-class Candidate:
-    """One way to train the same trials."""
-
-    def __init__(self, name: str, engine: str, devices: int, micro_batch: int, size: int, batch: int, options: argparse.Namespace):
-        self.name = name
-        values = config.flatten(config.default_config())
-        recipe = Recipe(batch, label_smoothing=False, focal_gamma=False, micro_batch=micro_batch if micro_batch < batch else 0)
-        network = models.build(values, (size, size, 1), 7)
-        self.program = WaveProgram(network, recipe, engine, tuple(jax.devices()[:devices]))
-        self.cost = cost.measure(network, recipe)
-        traced = {field.name: field.default for field in config.FIELDS.values() if field.kind == "traced"}
-        columns = {field: [value] * options.trials for field, value in traced.items()}
-        columns["train.seed"] = list(range(options.trials))
-        columns["train.epochs"] = [1_000_000] * options.trials
-        self.hyper = self.program.place_hyper(columns)
-        rng = np.random.default_rng(0)
-        images = rng.integers(0, 256, (options.images, size, size, 1)).astype(np.uint8)
-        labels = rng.integers(0, 7, options.images)
-        self.train = self.program.place_train(images, labels)
-        self.validation = self.program.place_batches(images[:64], labels[:64])
-        self.state = self.program.init(self.hyper)
-        self.images = options.trials * (options.images // batch * batch)
-        self.seconds: list[float] = []
-        start = time.perf_counter()
-        self._epoch()
-        self.first_epoch_seconds = time.perf_counter() - start
-
-    def _epoch(self) -> None:
-        self.state, record = self.program.epoch(self.state, self.hyper, self.train, self.validation)
-        jax.block_until_ready((self.state, record))
-
-    def run(self) -> None:
-        start = time.perf_counter()
-        self._epoch()
-        self.seconds.append(time.perf_counter() - start)
-
-    @property
-    def rate(self) -> float:
-        return self.images / statistics.median(self.seconds)
-
-
-def measure(size: int, batch: int, options: argparse.Namespace) -> list[dict]:
+def measure(code: SimpleNamespace, size: int, batch: int, options: argparse.Namespace) -> list[dict]:
     """Rows of one size and batch, the candidates taking turns."""
-    devices = jax.device_count()
-    chosen = [
-        Candidate("map, micro-batches of 8", "map", devices, 8, size, batch, options),
-        Candidate("map, whole batches", "map", devices, batch, size, batch, options),
-        Candidate("map, one device", "map", 1, 8, size, batch, options),
-        Candidate("vmap", "vmap", devices, batch, size, batch, options),
-    ]
+    micro = 8 if batch > 8 else 0
+    whole = Work(size, batch, options.trials, options.images)
+    cut = dataclasses.replace(whole, micro_batch=micro)
+    candidates = {
+        "map, micro-batches of 8": Candidate(code, cut),
+        "map, whole batches": Candidate(code, whole),
+        "map, one device": Candidate(code, cut, devices=1),
+        "vmap": Candidate(code, whole, engine="vmap"),
+    }
     for _ in range(options.repeats):
-        for candidate in chosen:
+        for candidate in candidates.values():
             candidate.run()
+    first = next(iter(candidates.values()))
     return [
         {
             "size": size,
             "batch": batch,
-            "candidate": candidate.name,
+            "candidate": name,
             "images_per_second": round(candidate.rate),
-            "ratio": round(candidate.rate / chosen[0].rate, 3),
-            "gflops": round(candidate.rate * candidate.cost.train_flops / 1e9, 1),
-            "first_epoch_seconds": round(candidate.first_epoch_seconds, 1),
+            "ratio": round(candidate.ratio(first), 3),
+            "gflops": round(candidate.rate * candidate.flops / 1e9, 1),
+            "compile_seconds": round(candidate.compile_seconds, 1),
         }
-        for candidate in chosen
+        for name, candidate in candidates.items()
     ]
 
 
@@ -100,12 +57,14 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    code = load(ROOT)
+    hardware = code.hardware
     hardware.prepare_host_devices()
     before = hardware.detect().product_rate
     rows = []
     for size in map(int, options.sizes.split(",")):
         for batch in map(int, options.batches.split(",")):
-            for row in measure(size, batch, options):
+            for row in measure(code, size, batch, options):
                 rows.append(row)
                 print(
                     f"{size:3d} px  batch {batch:4d}  {row['candidate']:24s} {row['images_per_second']:8,d} img/s  "

@@ -65,7 +65,7 @@ def config_from_argv(argv: Sequence[str]) -> tuple[Loaded, list[str]]:
         ConfigError: no `--config`, or anything `load` refuses.
     """
     file, overrides, rest = split_argv(argv)
-    if file is None:
+    if not file:
         raise ConfigError(f"{COMMAND_LINE}: no config: add --config=FILE, such as --config=configs/grid3d.py:smoke")
     return load(file, overrides, command=_command(argv)), rest
 
@@ -164,6 +164,8 @@ def read_file(path: str, words: str = "") -> fields.ConfigDict:
     Raises:
         ConfigError: the file does not exist, cannot be read, or raises; names file and line.
     """
+    if Path(path).suffix not in ("", ".py"):
+        raise ConfigError(f"{path}: is no Python file; a config is one, such as configs/grid3d.py")
     try:
         source = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError, ValueError) as error:
@@ -241,6 +243,9 @@ def _command(argv: Sequence[str]) -> str:
 
 
 def _unreadable(path: str, error: Exception) -> str:
+    if Path(path).is_dir():
+        found = sorted(each.name for each in Path(path).glob("*.py"))
+        return f"{path}: is a folder, not a config file" + (f"; it holds {', '.join(found[:8])}" if found else "")
     if not isinstance(error, FileNotFoundError):
         return f"{path}: cannot be read as a config file: {getattr(error, 'strerror', None) or error}"
     folder = Path(path).parent

@@ -17,6 +17,7 @@ from fer_jax.search.space import Trial
 from fer_jax.train import cost
 from fer_jax.train.hardware import Hardware
 from fer_jax.train.trial import Recipe
+from fer_jax.words import counted, in_bytes, in_flops, in_time
 
 # Share of a float32 matrix product's rate that a training step reaches on a CPU, and seconds to compile a stack there: rough
 # figures from oslo's network on two noisy cores, where the share lay between .4 and .6.
@@ -328,41 +329,8 @@ def describe(plan: Plan) -> str:
     flops = in_flops(sum(stack.flops for stack in plan.stacks))
     images = sum(stack.images for stack in plan.stacks)
     lines.append(
-        f"{_counted(len(plan.trials), 'trial')} in {_counted(len(plan.stacks), 'stack')} on {plan.hardware}: "
+        f"{counted(len(plan.trials), 'trial')} in {counted(len(plan.stacks), 'stack')} on {plan.hardware}: "
         f"{images:,} training image passes, "
         f"{flops}, {total}"
     )
     return "\n".join(lines)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def in_bytes(count: float) -> str:
-    """1234567 -> '1.2 MB'."""
-    return _with_prefix(count, "B")
-
-
-def in_flops(count: float) -> str:
-    """2.5e12 -> '2.5 TFLOP'."""
-    return _with_prefix(count, "FLOP")
-
-
-def _with_prefix(count: float, unit: str) -> str:
-    for prefix in ("", "k", "M", "G", "T", "P", "E"):
-        if count < 999.5 or prefix == "E":
-            return f"{count:.{0 if count >= 99.5 or prefix == '' else 1}f} {prefix}{unit}"
-        count /= 1000
-    raise AssertionError("the loop returns at its last prefix")
-
-
-def in_time(seconds: float) -> str:
-    """75 -> '1 min 15 s'; from an hour on, minutes; from two days on, hours."""
-    seconds = round(seconds)
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60} s"
-    hours, minutes = seconds // 3600, seconds % 3600 // 60
-    return f"{hours} h {minutes} min" if hours < 48 else f"{hours / 24:.1f} days"

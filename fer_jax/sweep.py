@@ -44,7 +44,7 @@ def _main(argv: list[str]) -> int:
     if extra:
         print(f"error: unexpected argument {extra[0]!r}; {USAGE}", file=sys.stderr)
         return 2
-    if file is None:
+    if not file:
         print(f"error: no config: add --config=FILE, such as --config=configs/grid3d.py:smoke; {USAGE}", file=sys.stderr)
         return 2
     command = f"python -m fer_jax.sweep {shlex.join(argv[1:])}"
@@ -61,7 +61,7 @@ def _main(argv: list[str]) -> int:
     hardware.prepare_host_devices()
     if _PLAN.value:
         prepared = local.prepare(loaded.config)
-        print(planning.describe(local.plan_sweep(prepared)))
+        print(f"{local.describe_data(prepared)}\n{planning.describe(local.plan_sweep(prepared))}")
         return 0
     workdir = Path(_WORKDIR.value or Path("runs") / loaded.name)
     run = run_sweep(loaded.config, workdir, extend=_EXTEND.value, retry_failed=_RETRY_FAILED.value, command=command)

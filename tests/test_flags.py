@@ -180,7 +180,8 @@ def test_files_that_are_no_config_files(tmp_path):
     assert "cannot be read" in refusal(flags.load, str(empty))
     empty.write_bytes(b"x = 1\x00")
     assert refusal(flags.load, str(empty)).startswith(str(empty))
-    assert "cannot be read" in refusal(flags.load, str(tmp_path))
+    assert refusal(flags.load, str(tmp_path)) == f"{tmp_path}: is a folder, not a config file; it holds empty.py"
+    assert "is no Python file" in refusal(flags.load, "README.md")
     assert refusal(flags.load, str(tmp_path / "emty.py")).endswith(f"did you mean {empty}?")
     assert "no such config file; configs/" in refusal(flags.load, "nowhere/at_all.py")
 

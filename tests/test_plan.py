@@ -113,13 +113,3 @@ def test_the_plan_reads_as_a_table(config):
 def test_wishes_that_cannot_be_met_are_named(config, options, message):
     with pytest.raises(ConfigError, match=message):
         plan(config, **options)
-
-
-@pytest.mark.parametrize(("count", "text"), [(0, "0 B"), (999, "999 B"), (1200, "1.2 kB"), (123456789, "123 MB")])
-def test_bytes_in_words(count, text):
-    assert planning.in_bytes(count) == text
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(3, "3 s"), (75, "1 min 15 s"), (4000, "1 h 6 min"), (200_000, "2.3 days")])
-def test_time_in_words(seconds, text):
-    assert planning.in_time(seconds) == text

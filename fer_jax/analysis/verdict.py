@@ -10,6 +10,7 @@ import numpy as np
 
 from fer_jax.analysis import statistics
 from fer_jax.analysis.evidence import METRIC_NAMES, Evidence
+from fer_jax.words import in_time
 
 # A point this close to the majority share has learnt nothing worth the name.
 _AT_MAJORITY = 0.01
@@ -200,18 +201,8 @@ def _hardware(record: Mapping[str, Any]) -> str:
 
 def _time(record: Mapping[str, Any]) -> str:
     seconds, speed = record.get("seconds"), record.get("images_per_second")
-    parts = [duration(float(seconds)) if seconds is not None else "not finished"]
+    parts = [in_time(float(seconds)) if seconds is not None else "not finished"]
     if speed:
         parts.append(f"{float(speed):,.0f} training images/s over all trials")
     started = str(record.get("started") or "")[:16].replace("T", " ")
     return ", ".join(parts) + (f", started {started}" if started else "")
-
-
-def duration(seconds: float) -> str:
-    """'42 s', '5 min 12 s' or '3 h 04 min'."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{seconds:.0f} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -182,6 +182,8 @@ def register(name: str, reader: Callable[[Any], Source]) -> None:
 
 def _find_classes(known: tuple[str, ...], wanted: tuple[str, ...]) -> list[int]:
     """Indices into `known`, ascending, of the classes wanted; all if none is. Other spellings are understood."""
+    if not known:
+        raise DataError("the data set holds no classes")
     if len(known) < 2:
         raise DataError(f"the data set holds one class, {known[0]}: is data.path a class folder instead of the one above it?")
     if not wanted:

@@ -16,6 +16,7 @@ ROW = ("broken row", "broken rows")
 EMPTY = ("empty class folder", "empty class folders")
 REFUSED = ("refused archive member", "refused archive members")
 
+_NAMED = 3  # items of one kind that a message names
 _LISTED = 50  # items of one kind that are kept by name; the others are only counted
 
 
@@ -53,13 +54,14 @@ class Faults:
         return cls(dict(noted["kinds"]), list(noted["items"]))
 
     def describe(self, path: str) -> str:
-        """'3 unreadable pictures, first: a.zip: train/happy/x.jpg (is empty)', kind after kind."""
+        """'9 unreadable pictures in a.zip: train/happy/x.jpg (is empty), ... and 6 more', kind after kind."""
         plurals = dict((PICTURE, LABEL, STRAY, ROW, EMPTY, REFUSED))
         parts = []
         for kind, count in self.counts.items():
-            first = next(item for item in self.listed if item["kind"] == kind)
-            what = f"1 {kind}:" if count == 1 else f"{count:,} {plurals[kind]}, first:"
-            parts.append(f"{what} {shown(path)}: {first['item']} ({first['reason']})")
+            named = [f"{item['item']} ({item['reason']})" for item in self.listed if item["kind"] == kind][:_NAMED]
+            rest = f" and {count - len(named):,} more" if count > len(named) else ""
+            what = f"1 {kind}" if count == 1 else f"{count:,} {plurals[kind]}"
+            parts.append(f"{what} in {shown(path)}: {', '.join(named)}{rest}")
         return "; ".join(parts)
 
     def check(self, path: str, on_error: str) -> None:

@@ -32,6 +32,7 @@ from fer_jax.search.space import Trial
 from fer_jax.store import RunDirectory
 from fer_jax.train import hardware
 from fer_jax.train.engine import WaveProgram
+from fer_jax.words import counted, in_time
 
 VERSIONED = ("fer_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
@@ -87,6 +88,12 @@ def prepare(config: fields.ConfigDict) -> Prepared:
     prepared = Prepared(config, trials, datasets)
     planning.check(trials.values(), prepared.sizes)
     return prepared
+
+
+def describe_data(prepared: Prepared) -> str:
+    """'synthetic faces, official split: 2,000 train, 500 validation, 500 test', and how many other data sets there are."""
+    first, *others = prepared.datasets.values()
+    return f"{first.label}: {_counts(first)}" + (f" (and {counted(len(others), 'other data set')})" if others else "")
 
 
 def plan_sweep(prepared: Prepared, trials: Mapping[str, Trial] | None = None, first_stack: int = 0) -> Plan:
@@ -167,10 +174,10 @@ class _Sweep:
         self.table = self._trial_table(retry_failed)
         directory.write_trials(self.table.reset_index())
         datasets = list(prepared.datasets.values())
-        self.progress.say(f"{datasets[0].label}: {_counts(datasets[0])}" + (f" (and {len(datasets) - 1} other data sets)" if datasets[1:] else ""))
+        self.progress.say(describe_data(prepared))
         for dataset in datasets:
             if skipped := dataset.provenance.get("skipped", {}).get("count"):
-                self.progress.say(f"left out of {dataset.label}: {skipped} broken items, named in config.json under data.skipped")
+                self.progress.note(f"left out of {dataset.label}: {skipped} broken items, named in config.json under data.skipped")
         self.progress.say(planning.describe(self.plan))
 
     def train(self, stop_requested: Any) -> None:
@@ -194,8 +201,8 @@ class _Sweep:
         self.directory.write_config(self.record)
         trials = self.directory.read_trials()
         self.directory.write_summary(statistics.summarise(trials, self.record["swept"]))
-        statuses = ", ".join(f"{count} {status}" for status, count in self.table["status"].value_counts().items())
-        self.progress.say(f"{statuses} in {planning.in_time(time.monotonic() - self.started)}")
+        statuses = statistics.count_words(self.table["status"])
+        self.progress.say(f"{statuses} in {in_time(time.monotonic() - self.started)}")
 
     def _config_record(self, old: Mapping[str, Any], current: Mapping[str, Any], checksums: frozenset[str]) -> dict[str, Any]:
         datasets = list(self.prepared.datasets.values())
@@ -280,13 +287,13 @@ class _Sweep:
         job = wave.WaveJob(one, trials, stack.width, program, self._place(program, trials[0]), config.checkpoint.every)
         done = job.images() - job.images(self.directory.latest_state(one.name) or 0)
         flops = _share(stack, one) * (1 - done / job.images())
-        title = f"{one.name} ({len(trials)} trial{'' if len(trials) == 1 else 's'})"
+        title = f"{one.name} ({counted(len(trials), 'trial')})"
         with self.progress.wave(title, job.images(), done, flops) as follower:
             results = wave.train(job, self.directory, follower, stop_requested)
         if follower.images_per_second:
             self.images += follower.images
             self.training_seconds += follower.seconds
-        outcome = ", ".join(f"{count} {status}" for status, count in results["status"].value_counts().items())
+        outcome = statistics.count_words(results["status"])
         rate = f"{follower.images_per_second:,.0f} trial-images/s, " if follower.images_per_second else ""
         best = pd.to_numeric(results["val_accuracy"]).max()
         self.progress.say(f"{title}: {outcome}, {rate}best val accuracy {best:.3f}")

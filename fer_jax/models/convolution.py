@@ -7,8 +7,7 @@ A kernel a trial, for trials side by side: `vmap` would make a grouped convoluti
 a product with patches in both cases; it rebuilds them, since they are kernel_height * kernel_width times the size of the input.
 """
 
-from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -43,26 +42,23 @@ def convolve(images: jax.Array, kernel: jax.Array, padding: Padding) -> jax.Arra
     Returns:
       float (n, out_height, out_width, filters).
     """
-    return _correlate(padding)(images, kernel)
+    return _correlate(_pad(images, padding), kernel)
 
 
-@cache
-def _correlate(padding: Padding) -> Callable[[jax.Array, jax.Array], jax.Array]:
-    """(images, kernel) -> their cross-correlation, by another way if either has a trial axis."""
+@jax.custom_batching.custom_vmap
+def _correlate(padded: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Cross-correlation without padding, by another way if either has a trial axis."""
+    return jax.lax.conv_general_dilated(padded, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
-    def with_patches(images: jax.Array, kernel: jax.Array) -> jax.Array:
-        rows, columns, channels, filters = kernel.shape
-        return _patches(_pad(images, padding), rows, columns) @ kernel.reshape(rows * columns * channels, filters)
 
-    @jax.custom_batching.custom_vmap
-    def correlate(images: jax.Array, kernel: jax.Array) -> jax.Array:
-        return jax.lax.conv_general_dilated(images, kernel, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+@_correlate.def_vmap
+def _correlate_all(size: int, batched: list[bool], padded: jax.Array, kernel: jax.Array) -> tuple[jax.Array, bool]:
+    return jax.vmap(_multiply_patches, in_axes=[0 if axis else None for axis in batched])(padded, kernel), True
 
-    @correlate.def_vmap
-    def correlate_all(size: int, batched: list[bool], images: jax.Array, kernel: jax.Array) -> tuple[jax.Array, bool]:
-        return jax.vmap(with_patches, in_axes=[0 if axis else None for axis in batched])(images, kernel), True
 
-    return correlate
+def _multiply_patches(padded: jax.Array, kernel: jax.Array) -> jax.Array:
+    rows, columns, channels, filters = kernel.shape
+    return _patches(padded, rows, columns) @ kernel.reshape(rows * columns * channels, filters)
 
 
 def _pad(images: jax.Array, padding: Padding) -> jax.Array:
@@ -92,11 +88,10 @@ def _backward(padding: Padding, saved: tuple[jax.Array, jax.Array], grad: jax.Ar
     padded = _pad(images, padding)
     if channels == 1:
         # Pixels of a grey image lie side by side, so that patches are quickest made the way the product wants them: transposed.
-        patches = jnp.stack(_shifted(padded[..., 0], rows, columns))
-        kernel_grad = jnp.tensordot(patches, grad, axes=((1, 2, 3), (0, 1, 2))).reshape(kernel.shape)
+        patches, pixels = jnp.stack(_shifted(padded[..., 0], rows, columns)), (1, 2, 3)
     else:
-        patches = _patches(padded, rows, columns)
-        kernel_grad = jnp.tensordot(patches, grad, axes=((0, 1, 2), (0, 1, 2))).reshape(kernel.shape)
+        patches, pixels = _patches(padded, rows, columns), (0, 1, 2)
+    kernel_grad = jnp.tensordot(patches, grad, axes=(pixels, (0, 1, 2))).reshape(kernel.shape)
 
     # Each output pixel hands its gradient back to the rows * columns input pixels it saw.
     spread = (grad @ kernel.reshape(rows * columns * channels, filters).T).reshape(*grad.shape[:3], rows, columns, channels)

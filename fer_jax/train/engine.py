@@ -8,6 +8,7 @@ so the program has no collectives.
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -174,22 +175,23 @@ def _with_sharding(shapes: Any, sharding: NamedSharding) -> Any:
 
 def _batch_shapes(count: int, image_shape: tuple[int, int, int]) -> dict[str, jax.ShapeDtypeStruct]:
     """Shapes of `padded_batches(images, labels, EVALUATION_BATCH)` for a number of images."""
-    batch = min(EVALUATION_BATCH, count)
-    shape = (-(-count // batch), batch)
+    shape = _batch_grid(count, EVALUATION_BATCH)
     kinds = {"images": ((*shape, *image_shape), np.uint8), "labels": (shape, np.int32), "valid": (shape, np.bool_)}
     return {name: jax.ShapeDtypeStruct(*kind) for name, kind in kinds.items()}
 
 
 def padded_batches(images: np.ndarray, labels: np.ndarray, batch: int) -> dict[str, np.ndarray]:
     """Cuts a split into equal batches, the last one padded with blank images that `valid` marks as not counting."""
-    count = len(labels)
-    batch = min(batch, count)
-    total = -(-count // batch) * batch
-    padding = total - count
+    count, shape = len(labels), _batch_grid(len(labels), batch)
+    padding = math.prod(shape) - count
     return {
-        "images": np.concatenate([images, np.zeros((padding, *images.shape[1:]), images.dtype)]).reshape(
-            -1, batch, *images.shape[1:]
-        ),
-        "labels": np.concatenate([labels, np.zeros(padding, labels.dtype)]).astype(np.int32).reshape(-1, batch),
-        "valid": (np.arange(total) < count).reshape(-1, batch),
+        "images": np.concatenate([images, np.zeros((padding, *images.shape[1:]), images.dtype)]).reshape(*shape, *images.shape[1:]),
+        "labels": np.concatenate([labels, np.zeros(padding, labels.dtype)]).astype(np.int32).reshape(shape),
+        "valid": (np.arange(math.prod(shape)) < count).reshape(shape),
     }
+
+
+def _batch_grid(count: int, batch: int) -> tuple[int, int]:
+    """(batches, images in each) that hold `count` images."""
+    batch = min(batch, count)
+    return -(-count // batch), batch

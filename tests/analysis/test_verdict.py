@@ -1,7 +1,6 @@
 """What the report says in words, and what it stands on."""
 
 import numpy as np
-import pytest
 
 from fer_jax.analysis import evidence, published, statistics, verdict
 
@@ -73,11 +72,6 @@ def test_facts_survive_a_record_without_its_optional_entries(made):
     assert full["Images"] == "2,000 train, 500 validation, 500 test" and "2 × cpu" in full["Hardware"]
     assert "5 min 12 s" in full["Time"] and "9,610 training images/s" in full["Time"]
     assert full["Command"] == run.record["command"] and "jax 0.10.2" in full["Versions"]
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(42.4, "42 s"), (312.4, "5 min 12 s"), (3599.7, "1 h 00 min")])
-def test_durations(seconds, text):
-    assert verdict.duration(seconds) == text
 
 
 def test_published_figures_are_comparable_only_on_the_same_data(made, oslo):

@@ -39,16 +39,17 @@ def good(make) -> dict[str, bytes]:
     return {f"train/{label}/{i}.jpg": make.jpeg(i) for i, label in enumerate(("happy", "sad"))}
 
 
-def test_unreadable_pictures_are_counted_and_the_first_is_named(good, make, collect, tmp_path: Path) -> None:
-    members = good | {f"train/happy/bad{i}.jpg": data for i, data in enumerate((b"", b"text", make.jpeg(9)[:-400]))}
+def test_unreadable_pictures_are_counted_and_the_first_ones_named(good, make, collect, tmp_path: Path) -> None:
+    members = good | {f"train/happy/bad{i}.jpg": data for i, data in enumerate((b"", b"text", b"\xff\xd8", make.jpeg(9)[:-400]))}
     forms = {"f": make.folder, "a.zip": make.zip, "a.tar": make.tar}
     for path in [write(tmp_path / name, members) for name, write in forms.items()]:
         found = collect(path, True)
         assert set(found.data) == set(good)
-        assert kinds(found) == {"unreadable picture": 3}
+        assert kinds(found) == {"unreadable picture": 4}
         assert {item["item"] for item in found.provenance["skipped"]["items"]} == set(members) - set(good)
     text = fatal(collect(tmp_path / "a.tar", True), "a.tar")
-    assert text.startswith("3 unreadable pictures, first: a.tar: train/happy/bad0.jpg (is empty)")
+    assert text.startswith("4 unreadable pictures in a.tar: train/happy/bad0.jpg (is empty), train/happy/bad1.jpg (")
+    assert "train/happy/bad2.jpg" in text and " and 1 more; " in text and "bad3" not in text
     assert text.endswith("--config.data.on_error=skip leaves them out")
 
 
@@ -90,7 +91,7 @@ def test_an_empty_class_folder(good, make, collect, tmp_path: Path) -> None:
     (path / "train" / "notes").mkdir()
     found = collect(path, True)
     assert kinds(found) == {"empty class folder": 2}
-    assert "2 empty class folders, first: a.zip: train/disgust (holds no pictures)" in fatal(found)
+    assert "2 empty class folders in a.zip: train/disgust (holds no pictures), train/" in fatal(found)
     assert kinds(collect(path, False)) == {"empty class folder": 3}
 
 
@@ -139,7 +140,7 @@ def test_broken_rows_are_named_by_number(sample, collect, tmp_path: Path) -> Non
     assert len(found.items) == len(sample.pictures) - 2
     assert kinds(found) == {"broken row": 1, "item of an unknown class": 1}
     text = fatal(found, "fer2013.csv")
-    assert "1 broken row: fer2013.csv: row 4 (has 3 pixels, not 2,304)" in text and "row 6 (emotion '9'" in text
+    assert "1 broken row in fer2013.csv: row 4 (has 3 pixels, not 2,304)" in text and "row 6 (emotion '9'" in text
 
 
 def test_nothing_usable_is_fatal_even_when_skipping(make, collect, tmp_path: Path) -> None:

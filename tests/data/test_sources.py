@@ -126,7 +126,7 @@ def test_a_changed_source_is_read_again_and_its_old_state_deleted(folder: Path, 
 
 def test_what_was_skipped_is_remembered(folder: Path, walks: list[str], capsys) -> None:
     (folder / "train" / "sad" / "Training_bad.jpg").write_bytes(b"")
-    with pytest.raises(DataError, match="1 unreadable picture: .*Training_bad.jpg .is empty.; --config.data.on"):
+    with pytest.raises(DataError, match="1 unreadable picture in .*Training_bad.jpg .is empty.; --config.data.on"):
         read(folder)
     source = read(folder, on_error="skip")
     assert len(source.images) == 42

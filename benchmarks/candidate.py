@@ -1,0 +1,91 @@
+"""One way to train oslo's network on random pictures, and the seconds its epochs took: what the benchmarks let take turns."""
+
+import dataclasses
+import importlib
+import statistics
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import jax
+import numpy as np
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """What is trained: trials on as many random grey pictures of a size, in batches (of micro-batches; 0: whole).
+
+    A quarter as many pictures are the validation split.
+    """
+
+    size: int
+    batch: int
+    trials: int
+    images: int
+    micro_batch: int = 0
+
+
+def load(tree: Path) -> SimpleNamespace:
+    """The modules of the fer_jax that lies in a folder, beside any loaded before."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "fer_jax"]:
+        del sys.modules[name]
+    sys.path.insert(0, str(tree.resolve()))
+    names = ("config", "models", "train.cost", "train.engine", "train.hardware", "train.trial")
+    found = SimpleNamespace(**{name.rpartition(".")[2]: importlib.import_module(f"fer_jax.{name}") for name in names})
+    sys.path.pop(0)
+    if Path(found.models.__file__).parents[2] != tree.resolve():
+        raise SystemExit(f"{tree}: holds no folder fer_jax")
+    return found
+
+
+class Candidate:
+    """A program, its state and the seconds of its epochs (training, validation, best-weights bookkeeping).
+
+    Attributes:
+      compile_seconds: what the program took to compile.
+      flops: per training image, as fer_jax counts them.
+      seconds: of the epochs of `run`; the first epoch is run before and left out.
+    """
+
+    def __init__(self, code: SimpleNamespace, work: Work, engine: str = "map", devices: int | None = None):
+        rng = np.random.default_rng(0)
+        images = rng.integers(0, 256, (work.images, work.size, work.size, 1)).astype(np.uint8)
+        labels = rng.integers(0, 7, work.images)
+        held_out = work.images // 4
+        network = code.models.build(code.config.flatten(code.config.default_config()), images.shape[1:], 7)
+        recipe = code.trial.Recipe(work.batch, label_smoothing=False, focal_gamma=False, micro_batch=work.micro_batch)
+        program = code.engine.WaveProgram(network, recipe, engine, tuple(jax.devices()[:devices]))
+        traced = {field.name: field.default for field in code.config.FIELDS.values() if field.kind == "traced"}
+        changed = {"train.epochs": 1_000_000, "model.dropout": 0.4}
+        columns = {name: [changed.get(name, value)] * work.trials for name, value in traced.items()}
+        columns["train.seed"] = list(range(work.trials))
+        hyper = program.place_hyper(columns)
+        self._fixed = (hyper, program.place_train(images, labels), program.place_batches(images[:held_out], labels[:held_out]))
+        self._state = program.init(hyper)
+        start = time.perf_counter()
+        self._epoch = program.epoch.lower(self._state, *self._fixed).compile()
+        self.compile_seconds = time.perf_counter() - start
+        self.flops = code.cost.measure(network, recipe).train_flops
+        self.seconds: list[float] = []
+        self._images = work.trials * (work.images // work.batch * work.batch)
+        self.run()
+        self.seconds.clear()
+
+    def run(self) -> None:
+        """An epoch of every trial."""
+        start = time.perf_counter()
+        self._state, _ = self._epoch(self._state, *self._fixed)
+        jax.block_until_ready(self._state)
+        self.seconds.append(time.perf_counter() - start)
+
+    @property
+    def rate(self) -> float:
+        """Trials x training images a second, of the median epoch."""
+        return self._images / statistics.median(self.seconds)
+
+    def ratio(self, other: "Candidate") -> float:
+        """How much faster than another with which turns were taken: the median of the turns' ratios."""
+        return statistics.median(theirs / own for theirs, own in zip(other.seconds, self.seconds, strict=True))

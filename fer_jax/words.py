@@ -1,0 +1,36 @@
+"""Numbers in words, for people: counts, times, sizes."""
+
+
+def counted(count: int, noun: str) -> str:
+    """(1, 'trial') -> '1 trial', (2, 'trial') -> '2 trials'."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def in_time(seconds: float) -> str:
+    """75 -> '1 min 15 s'; from an hour on without seconds, from two days on in days."""
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60:02d} s"
+    if seconds < 48 * 3600:
+        return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"
+    return f"{seconds / 86400:.1f} days"
+
+
+def in_bytes(count: float) -> str:
+    """1234567 -> '1.2 MB'."""
+    return _with_prefix(count, "B")
+
+
+def in_flops(count: float) -> str:
+    """2.5e12 -> '2.5 TFLOP'."""
+    return _with_prefix(count, "FLOP")
+
+
+def _with_prefix(count: float, unit: str) -> str:
+    for prefix in ("", "k", "M", "G", "T", "P", "E"):
+        if count < 999.5 or prefix == "E":
+            return f"{count:.{0 if count >= 99.5 or prefix == '' else 1}f} {prefix}{unit}"
+        count /= 1000
+    raise AssertionError("the loop returns at its last prefix")
