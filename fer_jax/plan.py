@@ -20,8 +20,8 @@ from fer_jax.train.trial import Recipe
 from fer_jax.words import counted, in_bytes, in_flops, in_time
 
 # Share of a float32 matrix product's rate that a training step reaches on a CPU, and seconds to compile a stack there: rough
-# figures from oslo's network on two noisy cores, where the share lay between .4 and .6.
-CPU_EFFICIENCY = 0.5
+# figures from oslo's network on two noisy cores (benchmarks/throughput.py), where the share lay between .35 and .45.
+CPU_EFFICIENCY = 0.4
 CPU_COMPILE_SECONDS = 7.0
 # On a CPU a wave's epoch should not keep the user waiting for a sign of life.
 CPU_WAVE_SECONDS = 20.0

@@ -7,7 +7,8 @@ A kernel a trial, for trials side by side: `vmap` would make a grouped convoluti
 a product with patches in both cases; it rebuilds them, since they are kernel_height * kernel_width times the size of the input.
 """
 
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -42,23 +43,29 @@ def convolve(images: jax.Array, kernel: jax.Array, padding: Padding) -> jax.Arra
     Returns:
       float (n, out_height, out_width, filters).
     """
-    return _correlate(_pad(images, padding), kernel)
+    return _correlate(padding)(images, kernel)
 
 
-@jax.custom_batching.custom_vmap
-def _correlate(padded: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Cross-correlation without padding, by another way if either has a trial axis."""
-    return jax.lax.conv_general_dilated(padded, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+@cache
+def _correlate(padding: Padding) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """(images, kernel) -> their cross-correlation, by another way if either has a trial axis.
 
+    A function for each padding, since XLA's convolution cuts and pads as it reads while `_pad` makes a copy.
+    """
 
-@_correlate.def_vmap
-def _correlate_all(size: int, batched: list[bool], padded: jax.Array, kernel: jax.Array) -> tuple[jax.Array, bool]:
-    return jax.vmap(_multiply_patches, in_axes=[0 if axis else None for axis in batched])(padded, kernel), True
+    @jax.custom_batching.custom_vmap
+    def correlate(images: jax.Array, kernel: jax.Array) -> jax.Array:
+        return jax.lax.conv_general_dilated(images, kernel, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
+    @correlate.def_vmap
+    def correlate_all(size: int, batched: list[bool], images: jax.Array, kernel: jax.Array) -> tuple[jax.Array, bool]:
+        return jax.vmap(with_patches, in_axes=[0 if axis else None for axis in batched])(images, kernel), True
 
-def _multiply_patches(padded: jax.Array, kernel: jax.Array) -> jax.Array:
-    rows, columns, channels, filters = kernel.shape
-    return _patches(padded, rows, columns) @ kernel.reshape(rows * columns * channels, filters)
+    def with_patches(images: jax.Array, kernel: jax.Array) -> jax.Array:
+        rows, columns, channels, filters = kernel.shape
+        return _patches(_pad(images, padding), rows, columns) @ kernel.reshape(rows * columns * channels, filters)
+
+    return correlate
 
 
 def _pad(images: jax.Array, padding: Padding) -> jax.Array:
