@@ -47,7 +47,9 @@ class Field:
         low_open, high_open: whether the bound itself is excluded.
         choices: the only values allowed, when given.
         item: type of a tuple's items; needed where the default is an empty tuple.
-        needs: (other field, value) without which this field changes nothing, such as ("train.optimizer", "sgd").
+        needs: (other field, value or tuple of values) without which this field changes nothing, such as
+            ("train.optimizer", "sgd").
+        optional: whether a traced field is compiled in only where some trial's value is not the (neutral) default.
         never_swept: why the field may not be swept although its kind could be; empty when it may.
     """
 
@@ -62,6 +64,7 @@ class Field:
     choices: tuple[Any, ...] = ()
     item: Type | None = None
     needs: tuple[str, Any] | None = None
+    optional: bool = False
     never_swept: str = ""
 
     @property
@@ -74,6 +77,13 @@ class Field:
         if self.type is not tuple:
             return self.type
         return self.item or type(self.default[0])
+
+    @property
+    def needed(self) -> tuple[Any, ...]:
+        """The values of the other field in `needs` with which this field counts; empty where it always does."""
+        if self.needs is None:
+            return ()
+        return self.needs[1] if isinstance(self.needs[1], tuple) else (self.needs[1],)
 
     @property
     def wanted(self) -> str:

@@ -193,7 +193,7 @@ def describe(config: fields.ConfigDict) -> str:
     for name, value in fields.flatten(config).items():
         declared = fields.FIELDS[name]
         limits = f"; {declared.allowed}" if declared.allowed else ""
-        needs = f"; only with {declared.needs[0]} = {declared.needs[1]}" if declared.needs else ""
+        needs = f"; only with {declared.needs[0]} = {' or '.join(declared.needed)}" if declared.needs else ""
         text = f"{'*' if value != declared.default else ' '}{value if value != '' else repr(value)}"
         rows.append((name, text, declared.kind, declared.comment + limits + needs))
     for tree in fields.TREES:

@@ -36,8 +36,8 @@ def test_every_field_is_declared_soundly():
         assert field.comment and "\n" not in field.comment
         assert field.kind in ("shape", "traced", "head", "run", "sweep")
         if field.needs:
-            other, value = field.needs
-            assert fields.FIELDS[other].coerce(value) == value
+            other = fields.FIELDS[field.needs[0]]
+            assert all(other.coerce(value) == value for value in field.needed)
 
 
 def test_default_config_holds_each_field_once_and_mirrors_it_in_the_sweep_trees():
