@@ -49,7 +49,8 @@ class Field:
         item: type of a tuple's items; needed where the default is an empty tuple.
         needs: (other field, value or tuple of values) without which this field changes nothing, such as
             ("train.optimizer", "sgd").
-        optional: whether a traced field is compiled in only where some trial's value is not the (neutral) default.
+        neutral: value of a traced field at which its block of computation changes nothing, so that it is compiled in only
+            where some trial has another; None if there is no such block.
         never_swept: why the field may not be swept although its kind could be; empty when it may.
     """
 
@@ -64,7 +65,7 @@ class Field:
     choices: tuple[Any, ...] = ()
     item: Type | None = None
     needs: tuple[str, Any] | None = None
-    optional: bool = False
+    neutral: Any = None
     never_swept: str = ""
 
     @property

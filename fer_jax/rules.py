@@ -7,6 +7,9 @@ from typing import Any
 
 from fer_jax.field import FieldError
 
+# Sides, in pixels, of which a network with a fixed architecture leaves one pixel.
+_SMALLEST_IMAGE = {"silvestro": 36, "imperial": 24}
+
 
 def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the values (of all fields but `sweep`) with those that depend on others filled in; checks that they fit.
@@ -44,6 +47,12 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
             )
         values["model.kernels"] = kernels * pairs if len(kernels) == 1 else kernels
         _check_feature_maps(values)
+    smallest, size = _SMALLEST_IMAGE.get(values["model.name"], 0), values["data.image_size"]
+    if size < smallest:
+        raise FieldError(
+            ["data.image_size", "model.name"],
+            f"data.image_size = {size}: model.name = {values['model.name']} leaves nothing of less than {smallest} pixels",
+        )
     return values
 
 

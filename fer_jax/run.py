@@ -228,17 +228,19 @@ class TrialResult:
 
     @property
     def variables(self) -> dict[str, Any]:
-        """{'params', 'stats'} of the epoch that validation chose: nested dicts of numpy arrays, without a trial axis.
+        """{'params', 'stats', 'pixels'} of the epoch that validation chose: nested dicts of numpy arrays, without a trial axis.
+
+        'pixels' holds scale and offset: the network's input is scale * pixel + offset.
 
         Raises:
             RunError: the trial has left no weights (yet).
         """
-        return self._weights["best"]
+        return {**self._weights["best"], "pixels": self._weights["pixels"]}
 
     @property
     def last_variables(self) -> dict[str, Any]:
         """As `variables`, of the last epoch."""
-        return self._weights["last"]
+        return {**self._weights["last"], "pixels": self._weights["pixels"]}
 
     @functools.cached_property
     def _weights(self) -> dict[str, Any]:

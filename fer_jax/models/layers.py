@@ -25,6 +25,7 @@ class Call:
       train: batch statistics and dropout if true; running statistics and no dropout if false.
       dropout: probability in [0, 1) with which an activation is dropped, a traced scalar or a float; None leaves dropout out
         of the compiled program.
+      dense_dropout: the same for the dropout layers that stand after dense ones in a convolutional network.
       key: random key of this trial and step; needed where dropout is not None.
       rows: int32 (n,), the position of each image in its batch. A mask depends on (key, layer, row) alone, so a batch cut into
         micro-batches sees the same masks as the whole.
@@ -32,8 +33,14 @@ class Call:
 
     train: bool = False
     dropout: jax.Array | float | None = None
+    dense_dropout: jax.Array | float | None = None
     key: jax.Array | None = None
     rows: jax.Array | None = None
+
+
+def widened(units: int, multiplier: float) -> int:
+    """Kernels or units of a layer after model.width_multiplier; at least 1."""
+    return max(1, round(units * multiplier))
 
 
 class Conv(nnx.Module):
@@ -108,17 +115,19 @@ class Dropout(nnx.Module):
 
     Args:
       index: number of this layer among the network's dropout layers; keeps their masks independent.
+      dense: whether its rate is `Call.dense_dropout` instead of `Call.dropout`.
     """
 
-    def __init__(self, index: int):
-        self.index = index
+    def __init__(self, index: int, *, dense: bool = False):
+        self.index, self.dense = index, dense
 
     def __call__(self, x: jax.Array, call: Call) -> jax.Array:
-        if not call.train or call.dropout is None:
+        given = call.dense_dropout if self.dense else call.dropout
+        if not call.train or given is None:
             return x
         if call.key is None or call.rows is None:
             raise ValueError("dropout in training needs Call.key and Call.rows")
-        rate = jnp.asarray(call.dropout, x.dtype)
+        rate = jnp.asarray(given, x.dtype)
         bits = _hashed_bits(call.key, self.index, call.rows, x.shape[1:])
         kept = bits.astype(x.dtype) * x.dtype.type(2**-32) >= rate
         return jnp.where(kept, x * (1 / (1 - rate)), jnp.zeros((), x.dtype))

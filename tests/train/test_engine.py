@@ -115,5 +115,5 @@ def test_equal_seeds_see_the_same_start_and_the_same_order(small):
 
 def test_leaving_optional_blocks_out_changes_nothing_for_trials_that_do_not_use_them(small):
     full, _ = small().run([{}], 3)
-    bare, _ = small(dropout=False, label_smoothing=False, focal_gamma=False).run([{}], 3)
+    bare, _ = small(optional=()).run([{}], 3)
     assert_trees(bare.params, full.params, atol=1e-5)
