@@ -7,6 +7,7 @@ every machine.
 
 from __future__ import annotations
 
+import functools
 import zlib
 
 import numpy as np
@@ -92,26 +93,30 @@ def transform_copies(
 def _transform(images: np.ndarray, draws: np.ndarray) -> np.ndarray:
     """Pictures transformed as seven numbers in [0, 1) say, shape (n, 7); bilinear, with the border pixels repeated."""
     count, size = images.shape[:2]
-    columns = [column[:, None, None] for column in draws.T]
+    columns = [column[:, None, None] for column in draws.astype(np.float32).T]
     spin, down, right, tall, wide, bright = (2 * column - 1 for column in columns[:6])
-    mirror = np.where(columns[6] < FLIP, -1.0, 1.0)
-    half = HALF_ROTATION * spin
+    mirror = np.where(columns[6] < FLIP, np.float32(-1), np.float32(1))
+    half = np.float32(HALF_ROTATION) * spin
     cosine, sine = (1 - half * half) / (1 + half * half), 2 * half / (1 + half * half)
-    centre = (size - 1) / 2
-    grid = np.arange(size) - centre
-    y = grid[None, :, None] * (1 + ZOOM * tall)
-    x = grid[None, None, :] * (1 + ZOOM * wide) * mirror
-    top, below, down_share = _between(cosine * y - sine * x + centre + SHIFT * size * down, size)
-    left, beside, right_share = _between(sine * y + cosine * x + centre + SHIFT * size * right, size)
-    which = np.arange(count)[:, None, None]
-    upper = images[which, top, left] * (1 - right_share) + images[which, top, beside] * right_share
-    lower = images[which, below, left] * (1 - right_share) + images[which, below, beside] * right_share
-    pixels = (upper * (1 - down_share) + lower * down_share) * (1 + BRIGHTNESS * bright)[..., None]
-    return (np.clip(pixels, 0, 255) + 0.5).astype(np.uint8)
+    centre, far = np.float32((size - 1) / 2), np.float32(SHIFT * size)
+    grid = np.arange(size, dtype=np.float32) - centre
+    y = grid[None, :, None] * (1 + np.float32(ZOOM) * tall)
+    x = grid[None, None, :] * (1 + np.float32(ZOOM) * wide) * mirror
+    top, below, down_share = _between(cosine * y - sine * x + centre + far * down, size)
+    left, beside, right_share = _between(sine * y + cosine * x + centre + far * right, size)
+    pixels = images.reshape(-1, images.shape[3])
+    starts = np.arange(count)[:, None, None] * size**2
+    corners = (
+        pixels[starts + row * size + column] * (row_share * column_share)[..., None]
+        for row, row_share in ((top, 1 - down_share), (below, down_share))
+        for column, column_share in ((left, 1 - right_share), (beside, right_share))
+    )
+    mixed = functools.reduce(np.add, corners) * (1 + np.float32(BRIGHTNESS) * bright)[..., None]
+    return (np.clip(mixed, 0, 255) + np.float32(0.5)).astype(np.uint8)
 
 
 def _between(place: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The two pixels on either side of each place along one axis, and the share of the second, (..., 1)."""
+    """The two pixels on either side of each place along one axis, and the share of the second."""
     place = np.clip(place, 0, size - 1)
     first = np.floor(place).astype(np.intp)
-    return first, np.minimum(first + 1, size - 1), (place - first)[..., None]
+    return first, np.minimum(first + 1, size - 1), place - first.astype(np.float32)

@@ -45,10 +45,6 @@ class _Array:
     state: Any = None
 
 
-class _Mark:
-    pass
-
-
 def read(data: bytes) -> Any:
     """The value a pickle of protocol 2 holds.
 
@@ -74,6 +70,7 @@ def read(data: bytes) -> Any:
 class _Reader:
     def __init__(self) -> None:
         self.stack: list[Any] = []
+        self.outer: list[list[Any]] = []  # the stacks below each open mark
         self.memo: dict[Any, Any] = {}
 
     def read(self, data: bytes) -> Any:
@@ -88,26 +85,28 @@ class _Reader:
             elif name in _CONSTANTS:
                 self.stack.append(_CONSTANTS[name])
             elif name in _TUPLES:
-                count = _TUPLES[name]
-                self.stack[-count:] = [tuple(self.stack[-count:])]
+                items = [self.stack.pop() for _ in range(_TUPLES[name])]
+                self.stack.append(tuple(reversed(items)))
             elif name in ("BINPUT", "LONG_BINPUT"):
                 self.memo[argument] = self.stack[-1]
             elif name in ("BINGET", "LONG_BINGET"):
                 self.stack.append(self.memo[argument])
             elif name in _STEPS:
                 getattr(self, f"_{name.lower()}")()
+            elif name == "PROTO" and argument != 2:
+                raise Refused(f"has pickle protocol {argument}, not 2")
             elif name not in ("PROTO", "STOP"):
                 raise Refused(f"uses {name} at byte {position}, which plain data of protocol 2 does not")
-        (value,) = self.stack
-        return _finish(value)
+        if len(self.stack) != 1 or self.outer:
+            raise Refused("is damaged (values are left over)")
+        return _finish(self.stack[0])
 
     def _mark(self) -> None:
-        self.stack.append(_Mark())
+        self.outer.append(self.stack)
+        self.stack = []
 
     def _since_mark(self) -> list[Any]:
-        start = next(at for at in reversed(range(len(self.stack))) if isinstance(self.stack[at], _Mark))
-        found = self.stack[start + 1 :]
-        del self.stack[start:]
+        found, self.stack = self.stack, self.outer.pop()
         return found
 
     def _empty_list(self) -> None:
@@ -120,7 +119,8 @@ class _Reader:
         self.stack.append(())
 
     def _tuple(self) -> None:
-        self.stack.append(tuple(self._since_mark()))
+        values = self._since_mark()
+        self.stack.append(tuple(values))
 
     def _append(self) -> None:
         value = self.stack.pop()

@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from fer_jax import config as fields
 from fer_jax.data import balance, load, sources
-from fer_jax.errors import ConfigError, DataError
+from fer_jax.errors import DataError
 
 CLASSES = ("angry", "happy", "sad")
 FIELDS = {
@@ -182,12 +181,3 @@ def test_middling_numbers_leave_a_picture_as_it_is():
     np.testing.assert_array_equal(balance._transform(images, draws), images)
     draws[:, 6] = 0.1
     np.testing.assert_array_equal(balance._transform(images, draws), images[:, :, ::-1])
-
-
-def test_transformed_copies_are_never_validated_on():
-    config = fields.default_config()
-    config.data.balance, config.data.balance_splits = "augment", "all"
-    with pytest.raises(ConfigError, match="^data.balance_splits = all: data.balance = augment makes copies to train on only"):
-        fields.validate(config)
-    config.data.balance = "oversample"
-    fields.validate(config)

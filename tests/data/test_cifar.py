@@ -199,7 +199,7 @@ def test_nothing_in_a_pickle_is_ever_called(release, make, tmp_path, protocol):
     trap = tmp_path / "sprung"
     data = pickle.dumps({"data": Hostile(trap), "labels": [0]}, protocol)
     path = make.folder(tmp_path / "here", {**release, "data_batch_4": data})
-    with pytest.raises(DataError, match="data_batch_4 (names|uses)"):
+    with pytest.raises(DataError, match="data_batch_4 (names|uses|has pickle protocol)"):
         load(block(path))
     assert not trap.exists()
     pickle.loads(data)
