@@ -145,7 +145,7 @@ def test_trials_that_differ_in_a_traced_data_field_share_one_data_set(config):
     config.sweep.grid.data.normalize = ("unit", "standardize")
     prepared = local.prepare(config)
     assert len(prepared.trials) == 8 and len(prepared.datasets) == 1
-    config.sweep.grid.data.balance = ("none", "undersample")
+    config.sweep.grid.data.balance = ("none", "oversample")
     assert len(local.prepare(config).datasets) == 2
 
 
