@@ -30,7 +30,7 @@ _INT32 = 2**31 - 1
 
 # fmt: off
 _TABLE = (
-    Field("data.name", "synthetic", "shape", "data set: built-in faces, FER-2013, or any class-per-folder tree",
+    Field("data.name", "synthetic", "shape", "data set: built-in faces, FER-2013, any class-per-folder tree, or CIFAR-10",
           choices=("synthetic", "fer2013", "folder", "cifar10")),
     Field("data.path", "", "run", "folder, zip, tar or csv that holds the data set; unused for built-in faces"),
     Field("data.split", "official", "shape",
@@ -46,8 +46,8 @@ _TABLE = (
     Field("data.balance", "none", "shape",
           "equal classes: leave images out, repeat them, or repeat them rotated, shifted, zoomed, flipped and brightened",
           choices=("none", "undersample", "oversample", "augment")),
-    Field("data.balance_splits", "train", "shape", "which splits are balanced; augmented copies only ever train",
-          choices=("train", "all")),
+    Field("data.balance_splits", "train", "shape", "which splits are balanced; augment takes train only",
+          choices=("train", "all"), needs=("data.balance", ("undersample", "oversample"))),
     Field("data.normalize", "unit", "traced",
           "pixels to [0, 1], by the training split's range, to its mean 0 and sd 1, to [-1, 1], or left as 0..255",
           choices=("unit", "minmax", "standardize", "symmetric", "none")),

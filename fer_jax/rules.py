@@ -27,16 +27,23 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
     values["data.merge"] = _resolve_merges(values["data.merge"])
     values["loss.weights"] = tuple(f"{name}={weight:g}" for name, weight in sorted(class_weights(values).items()))
     _check_training(values)
-    if values["data.name"] in ("fer2013", "folder") and not values["data.path"]:
+    wanted = {"fer2013": "FOLDER, ZIP, TAR or CSV", "folder": "FOLDER, ZIP or TAR", "cifar10": "FOLDER, ZIP or TAR"}
+    if values["data.name"] in wanted and not values["data.path"]:
         raise FieldError(
             ["data.path", "data.name"],
-            f"data.path is empty: data.name = {values['data.name']} needs --config.data.path=FOLDER, ZIP, TAR or CSV",
+            f"data.path is empty: data.name = {values['data.name']} needs --config.data.path={wanted[values['data.name']]}",
         )
     if values["data.name"] == "synthetic" and values["data.path"]:
         raise FieldError(
             ["data.path", "data.name"],
             f"data.path = {values['data.path']}: data.name = synthetic draws its own faces; to read it add "
             "--config.data.name=fer2013, or =folder for any other data set",
+        )
+    if values["data.balance"] == "augment" and values["data.balance_splits"] == "all":
+        raise FieldError(
+            ["data.balance_splits", "data.balance"],
+            "data.balance_splits = all: data.balance = augment makes copies to train on only, no transformed picture is "
+            "validated or tested on; set data.balance_splits = train",
         )
     if values["model.name"] == "cnn":
         kernels, pairs = values["model.kernels"], values["model.pairs"]

@@ -221,10 +221,16 @@ class TrialResult:
         config.train.seed = int(self.row["seed"])
         return config
 
-    @property
+    @functools.cached_property
     def classes(self) -> tuple[str, ...]:
         """Class names, in the order of the columns `predict` returns."""
-        return tuple(sorted(self.config.data.classes) or self.run.record["data"]["classes"])
+        described = [self.run.record["data"], *(self.run.record.get("other_data") or [])]
+        if len(described) == 1:
+            return tuple(described[0]["classes"])
+        # A swept data field gave several data sets; the id is a hash of the trial's own.
+        trial = space.expand(self.config)[0]
+        own = (data for data in described if trial.id(data["checksum"]) == self.id)
+        return tuple(next(own, described[0])["classes"])
 
     @property
     def variables(self) -> dict[str, Any]:

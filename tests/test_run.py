@@ -379,6 +379,7 @@ def test_trials_of_a_sweep_over_data_each_load_their_own(tmp_path, monkeypatch):
         )
     directory = RunDirectory(write_run(tmp_path, pd.DataFrame(rows)))
     record = directory.read_config() | {"config": fields.to_json(config), "swept": ["data.classes"]}
+    record["other_data"] = [{"classes": ["angry", "sad"], "checksum": datasets[2].checksum}]
     directory.write_config(record)
     monkeypatch.setattr(data, "load", lambda block: datasets[len(block.classes) or 3], raising=False)
     trials = load_run(tmp_path).select(seed=6)

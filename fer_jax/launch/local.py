@@ -64,8 +64,12 @@ class Prepared:
 
 
 def data_key(trial: Trial) -> tuple:
-    """The values that decide which data set a trial uses."""
-    return tuple((name, value) for name, value in trial.values.items() if name.startswith("data."))
+    """The values that decide which data set a trial uses: traced ones, such as data.normalize, change no picture."""
+    return tuple(
+        (name, value)
+        for name, value in trial.values.items()
+        if name.startswith("data.") and fields.FIELDS[name].kind == "shape"
+    )
 
 
 def prepare(config: fields.ConfigDict) -> Prepared:

@@ -141,6 +141,31 @@ def test_a_swept_data_field_gives_each_stack_its_own_data(config, tmp_path):
     assert len(run.record["other_data"]) == 1
 
 
+def test_trials_that_differ_in_a_traced_data_field_share_one_data_set(config):
+    config.sweep.grid.data.normalize = ("unit", "standardize")
+    prepared = local.prepare(config)
+    assert len(prepared.trials) == 8 and len(prepared.datasets) == 1
+    config.sweep.grid.data.balance = ("none", "oversample")
+    assert len(local.prepare(config).datasets) == 2
+
+
+def test_trials_of_a_sweep_over_merged_classes_know_their_own(config, tmp_path):
+    config.train.epochs = config.sweep.repeats = 1
+    config.sweep.grid.train.learning_rate = None
+    config.sweep.grid.data.merge = ((), ("glad=happiness+surprise", "low=sad+fear+angry+disgust"))
+    config.data.balance = "oversample"
+    run = fer_jax.run_sweep(config, tmp_path)
+    seven, three = (run.trial(identity) for identity in run.trials["id"])
+    assert seven.classes == tuple(run.record["data"]["classes"]) and len(seven.classes) == 7
+    assert three.classes == ("glad", "low", "neutral")
+    assert three.predict(np.zeros((16, 16), np.uint8)).shape == (1, 3)
+    assert list(three.confusion_matrix("validation").columns) == list(three.classes)
+    assert run.record["data"]["label"] == "synthetic faces, official split, training oversampled"
+    assert run.record["other_data"][0]["merged"]["glad"] == ["happy", "surprise"]
+    counts = run.record["other_data"][0]["counts"]["train"]
+    assert len(set(counts.values())) == 1 and sum(counts.values()) > 70
+
+
 def test_mapped_and_vectorised_sweeps_agree(config, tmp_path):
     config.train.epochs = 1
     config.model.dropout = 0.0
