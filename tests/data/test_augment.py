@@ -91,7 +91,6 @@ def test_amounts_of_geometric_fields_are_uniform_in_their_range():
     images = ramps(2000, size)
 
     def around_the_centre(**strengths):
-        # A hundredth of the image, lest a place be cut off at the edge.
         out = run(images, {f"augment.{name}": value for name, value in strengths.items()})
         return out[:, middle, middle] - middle, out[:, middle, middle + 1] - out[:, middle, middle]
 
