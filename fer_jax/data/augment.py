@@ -120,30 +120,43 @@ def resample(images: jax.Array, matrix: tuple, shift: tuple[jax.Array | float, j
     With distances from the centre, pixel p of the result is what lies at matrix (p - shift).
 
     Args:
-      images: float32 (n, h, w, c).
-      matrix: see `inverse_map`, each number (n,).
+      images: float32 (n, h, w, c), at least two pixels high and wide.
+      matrix: see `inverse_map`; each number a scalar or (n,).
       shift: down and right, pixels, each scalar or (n,).
 
     Returns:
       float32 (n, h, w, c).
     """
-    _, height, width, _ = images.shape
+    count, height, width, channels = images.shape
+    y = (jnp.arange(height) - (height - 1) / 2)[None, :, None] - _column(shift[0])
+    x = (jnp.arange(width) - (width - 1) / 2)[None, None, :] - _column(shift[1])
+    corners, beyond = [], []
+    # Not a matrix product: a GPU would round the places to ten bits.
+    for row, size in zip(matrix, (height, width), strict=True):
+        place = jnp.clip(_column(row[0]) * y + _column(row[1]) * x + (size - 1) / 2, 0, size - 1)
+        corner = jnp.minimum(jnp.floor(place), size - 2)
+        corners.append(corner.astype(jnp.int32))
+        beyond.append((place - corner)[..., None])
+    first = (jnp.arange(count)[:, None, None] * height + corners[0]) * width + corners[1]
+    # Without barriers XLA's CPU backend works the places out again for each neighbour and for each use of the result.
+    first, pixels, (down, right) = jax.lax.optimization_barrier((first, images.reshape(-1, channels), beyond))
 
-    def one(image: jax.Array, matrix: tuple, shift: tuple) -> jax.Array:
-        y = (jnp.arange(height) - (height - 1) / 2 - shift[0])[:, None]
-        x = (jnp.arange(width) - (width - 1) / 2 - shift[1])[None, :]
-        # Not a matrix product: a GPU would round the places to ten bits.
-        places = [row[0] * y + row[1] * x + (size - 1) / 2 for row, size in zip(matrix, (height, width), strict=True)]
-        sample = jax.vmap(lambda plane: jax.scipy.ndimage.map_coordinates(plane, places, 1, mode="nearest"), -1, -1)
-        return sample(image)
+    def neighbour(step: int) -> jax.Array:
+        return pixels.at[first + step].get(mode="promise_in_bounds")
 
-    filled = [jnp.broadcast_to(amount, len(images)) for amount in shift]
-    return jax.vmap(one)(images, matrix, tuple(filled))
+    upper = neighbour(0) * (1 - right) + neighbour(1) * right
+    lower = neighbour(width) * (1 - right) + neighbour(width + 1) * right
+    return jax.lax.optimization_barrier(upper * (1 - down) + lower * down)
+
+
+def _column(amount: jax.Array | float) -> jax.Array:
+    return jnp.reshape(amount, (-1, 1, 1))
 
 
 def _unit(key: jax.Array, name: str, count: int, *shape: int) -> jax.Array:
     """Uniform in [0, 1), float32 (count, *shape)."""
-    bits = hashed_bits(key, _STREAMS[name], jnp.arange(count), shape)
+    # Without a barrier XLA's CPU backend hashes an image's number again for each of its pixels.
+    bits = jax.lax.optimization_barrier(hashed_bits(key, _STREAMS[name], jnp.arange(count), shape))
     return (bits >> 8).astype(jnp.float32) * jnp.float32(2**-24)
 
 
