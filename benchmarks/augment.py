@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from candidate import ROOT, Candidate, Work, load
+from jax.scipy.ndimage import map_coordinates
 
 FIELDS = {
     "flip": 0.5, "shift": 0.1, "rotate": 15.0, "zoom": 0.1, "shear": 10.0, "brightness": 0.2, "contrast": 0.2, "noise": 0.05,
@@ -44,12 +45,16 @@ def blend(parts: list[jax.Array], down: jax.Array, right: jax.Array) -> jax.Arra
     return upper * (1 - down) + lower * down
 
 
-def four_gathers(images: jax.Array, matrix: tuple, shift: tuple) -> jax.Array:
-    first, down, right = corners(images, matrix, shift)
-    width, channels = images.shape[2:]
-    pixels = images.reshape(-1, channels)
-    steps = (0, 1, width, width + 1)
-    return blend([pixels.at[first + step].get(mode="promise_in_bounds") for step in steps], down, right)
+def library(images: jax.Array, matrix: tuple, shift: tuple) -> jax.Array:
+    _, height, width, _ = images.shape
+
+    def one(image: jax.Array, matrix: tuple, shift: tuple) -> jax.Array:
+        y = (jnp.arange(height) - (height - 1) / 2 - shift[0])[:, None]
+        x = (jnp.arange(width) - (width - 1) / 2 - shift[1])[None, :]
+        places = [row[0] * y + row[1] * x + (size - 1) / 2 for row, size in zip(matrix, (height, width), strict=True)]
+        return jax.vmap(lambda plane: map_coordinates(plane, places, 1, mode="nearest"), -1, -1)(image)
+
+    return jax.vmap(one)(images, matrix, shift)
 
 
 def one_gather(images: jax.Array, matrix: tuple, shift: tuple) -> jax.Array:
@@ -80,7 +85,9 @@ class Turn:
     def __init__(self, function: Callable, images: jax.Array, steps: int, trials: int):
         def scanned(images: jax.Array, key: jax.Array) -> jax.Array:
             def step(total: jax.Array, number: jax.Array) -> tuple[jax.Array, None]:
-                return total + function(images, jax.random.fold_in(key, number)), None
+                # The training step cuts the batch into parts and reads it twice, so it has to lie in memory.
+                out = jax.lax.optimization_barrier(function(images, jax.random.fold_in(key, number)))
+                return total + out, None
 
             return jax.lax.scan(step, jnp.zeros(images.shape), jnp.arange(steps))[0]
 
@@ -122,11 +129,12 @@ def main() -> None:
 
     ways = {
         "resample: fer_jax": resampled(module.resample),
-        "resample: four gathers": resampled(four_gathers),
+        "resample: map_coordinates": resampled(library),
         "resample: one packed gather": resampled(one_gather),
         "resample: tent products": resampled(tent_products),
         **{name: augmented(name) for name in FIELDS},
         "flip and shift": augmented("flip", "shift"),
+        "shift and erase": augmented("shift", "erase"),
         "all of these": augmented(*FIELDS),
         "mixup": lambda images, key: module.mixup(images, images, {"augment.mixup": jnp.float32(0.2)}, key)[0],
     }

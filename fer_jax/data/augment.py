@@ -1,6 +1,6 @@
 """Augmentation of a training batch inside the compiled step: the fields `augment.*` of config.py, for one trial.
 
-Order: mirror, one bilinear resample (shift, rotation, zoom and shear together), contrast, brightness and noise, a clip to
+Order: one bilinear resample (zoom, shear, rotation and shift together), mirror, contrast, brightness and noise, a clip to
 0..255, erasure; mixup is a function of its own. Every image draws its own amounts from (key, field, row in the batch) alone:
 they are the same whatever other fields are used, whatever other trials share the stack and however the batch is cut later.
 Strength 0 leaves an image bitwise as it was.
@@ -49,12 +49,14 @@ def augment(images: jax.Array, hyper: Mapping[str, jax.Array], key: jax.Array, u
     Returns:
       float32 (n, h, w, c) in 0..255.
     """
-    out = images.astype(jnp.float32)
+    images = images.astype(jnp.float32)
+    out, mirrored = images, jnp.zeros(len(images), bool)
     if "augment.flip" in used:
-        mirrored = _unit(key, "augment.flip", len(out)) < hyper["augment.flip"]
-        out = jnp.where(mirrored.reshape(-1, 1, 1, 1), out[:, :, ::-1], out)
+        mirrored = _unit(key, "augment.flip", len(images)) < hyper["augment.flip"]
+        out = jnp.where(mirrored.reshape(-1, 1, 1, 1), images[:, :, ::-1], images)
     if any(name in used for name in GEOMETRIC):
-        out = _move(out, hyper, key, used)
+        wanted = sum(hyper[name] for name in GEOMETRIC if name in used) > 0
+        out = jnp.where(wanted, _move(images, mirrored, hyper, key, used), out)
     if any(name in used for name in PHOTOMETRIC):
         out = _expose(out, hyper, key, used)
     if "augment.erase" in used:
@@ -160,7 +162,10 @@ def _unit(key: jax.Array, name: str, count: int, *shape: int) -> jax.Array:
     return (bits >> 8).astype(jnp.float32) * jnp.float32(2**-24)
 
 
-def _move(images: jax.Array, hyper: Mapping[str, jax.Array], key: jax.Array, used: Collection[str]) -> jax.Array:
+def _move(
+    images: jax.Array, mirrored: jax.Array, hyper: Mapping[str, jax.Array], key: jax.Array, used: Collection[str]
+) -> jax.Array:
+    """Geometric fields and mirror in one resample."""
     count, height, width, _ = images.shape
 
     def spread(name: str, *shape: int) -> jax.Array:
@@ -171,9 +176,9 @@ def _move(images: jax.Array, hyper: Mapping[str, jax.Array], key: jax.Array, use
 
     down, right = spread("augment.shift", 2).T
     matrix = inverse_map(spread("augment.rotate"), 1 + spread("augment.zoom"), spread("augment.shear"))
-    moved = resample(images, matrix, (down * height, right * width))
-    wanted = sum(hyper[name] for name in GEOMETRIC if name in used) > 0
-    return jnp.where(wanted, moved, images)
+    side = jnp.where(mirrored, -1, 1)
+    matrix = tuple((from_y, from_x * side) for from_y, from_x in matrix)
+    return resample(images, matrix, (down * height, right * side * width))
 
 
 def _expose(images: jax.Array, hyper: Mapping[str, jax.Array], key: jax.Array, used: Collection[str]) -> jax.Array:

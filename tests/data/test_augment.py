@@ -113,6 +113,9 @@ def test_flip_is_an_exact_mirror_of_its_share_of_images():
     assert (mirrored | (out == images).all((1, 2, 3))).all()
     assert abs(mirrored.mean() - 0.3) < 5 * np.sqrt(0.21 / len(images))
     np.testing.assert_array_equal(run(FACES, {**OFF, "augment.flip": 1.0}), FACES[:, :, ::-1])
+    moves = {"augment.shift": 0.1, "augment.rotate": 20.0}
+    flipped = run(FACES, {**moves, "augment.flip": 1.0})
+    np.testing.assert_allclose(flipped, run(FACES, moves)[:, :, ::-1], atol=0.01)
 
 
 @pytest.mark.parametrize("name", STRENGTHS)
