@@ -177,8 +177,8 @@ def _move(
     down, right = spread("augment.shift", 2).T
     matrix = inverse_map(spread("augment.rotate"), 1 + spread("augment.zoom"), spread("augment.shear"))
     side = jnp.where(mirrored, -1, 1)
-    matrix = tuple((from_y, from_x * side) for from_y, from_x in matrix)
-    return resample(images, matrix, (down * height, right * side * width))
+    mirrored_matrix = tuple((from_y, from_x * side) for from_y, from_x in matrix)
+    return resample(images, mirrored_matrix, (down * height, right * side * width))
 
 
 def _expose(images: jax.Array, hyper: Mapping[str, jax.Array], key: jax.Array, used: Collection[str]) -> jax.Array:
