@@ -1,14 +1,15 @@
 """The Hanoi experiments, five repeats of each: augmentation, normalisation, focal loss, learning rate and batch size.
 
 'Facial expression recognition with CNN approach', Hanoi University of Science and Technology, June 2023. VGG19 with
-ImageNet weights, global max pooling and a softmax of 7; every class split 80/10/10, grey copied to three channels, MinMax
-scaling, images mirrored, rotated and shifted; Adam 1e-4, batch 32, learning rate halved after 7 epochs without progress.
+ImageNet weights, global max pooling and a softmax of 7; every class split 80/10/10, grey copied to three channels,
+MinMax scaling, images mirrored, rotated and shifted; Adam 1e-4, batch 32, learning rate halved after 7 epochs
+without progress.
 
 The network here is a small one in its place, three pairs of convolution and pooling on grey images: VGG19 and its
-pretrained weights are not in this version. So the comparisons between the experiments can be repeated, the accuracies
-cannot, and what rests on pretrained weights is missing or void: there is no variant for frozen blocks, and `random_init` is
-the same as `baseline`. Theirs and unpublished, so our choice: strength of each augmentation, number of epochs,
-early-stopping patience, and which epoch's weights count.
+pretrained weights are not in this version. So the comparisons between the experiments can be repeated, the
+accuracies cannot, and what rests on pretrained weights is missing or void: there is no variant for frozen blocks,
+and `random_init` is the same as `baseline`. Theirs and unpublished, so our choice: strength of each augmentation,
+number of epochs, early-stopping patience, and which epoch's weights count.
 
 Published, mean and standard deviation of test accuracy over five runs:
 
@@ -20,8 +21,8 @@ Published, mean and standard deviation of test accuracy over five runs:
     learning_rate      1e-4 and 1e-3                            1e-3 calls everything happy: validation .2505
     random_init        no pretrained weights                    .68   sd .006
 
-`all`, which is also what no word gives, holds baseline, no_augmentation, no_normalisation, focal and the learning rate 1e-3
-in one sweep: they differ in traced fields only, so they are a single stack.
+`all`, which is also what no word gives, holds baseline, no_augmentation, no_normalisation, focal and the learning
+rate 1e-3 in one sweep: they differ in traced fields only, so they are a single stack.
 
     variant   data                              epochs  repeats  time on two CPU cores     accuracy to expect
     (none)    built-in faces, 2,000 at 24 px    25      5        not measured yet          not measured yet

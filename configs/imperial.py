@@ -1,12 +1,13 @@
 """Imperial's two networks and their sanity checks: feed-forward with two readings of 'decay', a CNN, CIFAR-10.
 
-Wright, Tay, Juthaprachakul and Xia, 'Neural networks for classification of facial expressions', Imperial College London,
-29 January 2019. Their feed-forward network after a random search (learning rate 1e-3, decay 1e-3, momentum .5, batch 10, two
-layers of 1,000) and a CNN of five convolutions (SGD 1e-3, decay 1e-5, momentum .9, batch 32, 50 epochs); both collapsed.
+Wright, Tay, Juthaprachakul and Xia, 'Neural networks for classification of facial expressions', Imperial College
+London, 29 January 2019. Their feed-forward network after a random search (learning rate 1e-3, decay 1e-3, momentum
+.5, batch 10, two layers of 1,000) and a CNN of five convolutions (SGD 1e-3, decay 1e-5, momentum .9, batch 32, 50
+epochs); both collapsed.
 
-What 'decay .001' means is unpublished. Multiplied by it each epoch, as the solver they were given does, the rate is gone
-after the first; Keras' rule is rate / (1 + decay x updates). `mlp`, which is also what no word gives, runs both in one sweep;
-the words for one of them run it alone. configs/mlp.py is the same network without decay.
+What 'decay .001' means is unpublished. Multiplied by it each epoch, as the solver of CS231n does, a course they cite,
+the rate is gone after the first; Keras' rule is rate / (1 + decay x updates). `mlp`, which is also what no word gives,
+runs both in one sweep; the words for one of them run it alone. configs/mlp.py is the same network without decay.
 
 Published, each a single run, on FER-2013's PublicTest by its class counts. The ranges of their random search are
 unpublished, so there is no variant for it.
@@ -14,14 +15,15 @@ unpublished, so there is no variant for it.
     mlp               both readings of the decay             .248, nearly everything called happy; train about .25
     decay_per_epoch   rate x .001 after each epoch           the same figure
     decay_keras       rate / (1 + .001 x updates)            the same figure
-    cnn               five convolutions, average pooling     .244, collapsed too; its printed matrix sums to 3,654, not 3,589
+    cnn               five convolutions, average pooling     .244, collapsed too; its matrix sums to 3,654, not 3,589
     cifar10_overfit   CIFAR-10, 49 images, 2 layers of 40    curves only: to show that it overfits
     cifar10           CIFAR-10, 2 layers of 80               .61 train, .45 validation
 
-CIFAR-10's variants read CIFAR-10 in `full` only. Without its files, as (none) and smoke, they run on built-in faces, which
-says that they run and nothing of CIFAR-10. Of CIFAR-10 a share is taken by class: 50 images, five of each class, not their
-49, and ten to validate on, not their one; the built-in ones are 49. Their validation images are unpublished: here, all of
-CIFAR-10's test images. How they scaled its pixels is unpublished too, our choice: mean 0 and standard deviation 1.
+CIFAR-10's variants read CIFAR-10 in `full` only. Without its files, as (none) and smoke, they run on built-in faces,
+which says that they run and nothing of CIFAR-10. Of CIFAR-10 a share is taken by class: 50 images, five of each
+class, not their 49, and ten to validate on, not their one; the built-in ones are 49. Their validation images are
+unpublished: here, all of CIFAR-10's test images. How they scaled its pixels is unpublished too, our choice: mean 0
+and standard deviation 1.
 
     variant   data                              epochs  repeats  time on two CPU cores     accuracy to expect
     (none)    built-in faces, 2,000 at 24 px    20      3        not measured yet          not measured yet
@@ -100,7 +102,7 @@ def _set_cifar10(config: ConfigDict, scale: str, overfit: bool) -> None:
 
     config.train.learning_rate = 1e-3 if scale == "full" else 1e-2  # theirs does little in the stand-in's few updates
     config.train.momentum = 0.0
-    config.train.schedule = "exponential"  # the solver they were given multiplies the rate after each epoch
+    config.train.schedule = "exponential"  # which rule is unpublished: our choice, the solver of CS231n's
     config.train.decay_factor = 0.9
     config.train.batch_size = 20 if overfit else 10
     if scale != "smoke":

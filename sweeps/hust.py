@@ -1,7 +1,7 @@
 """The Hanoi experiments beside their means over five runs; configs/hust.py says what each is and what is missing.
 
-Missing: three frozen blocks of VGG19 against one. Nothing is frozen without pretrained weights, and the report has curves of
-it and no figure: accuracy grows with the number of blocks that train.
+Missing: three frozen blocks of VGG19 against one. Nothing is frozen without pretrained weights, and the report has
+curves of it and no figure: accuracy grows with the number of blocks that train.
 """
 
 from typing import Any
