@@ -117,7 +117,6 @@ ABLATIONS = (
         "kernel_size",
         {str(size): {"model.kernel_size": size} for size in (3, 5)},
         f"figures 14 and 15; {OURS}",
-        smoke=("3",),
     ),
     *_ablation(
         "kernel size, padded:",

@@ -14,7 +14,7 @@ FILES = sorted(path.name for path in CONFIGS.glob("*.py"))
 TRIALS = {
     "grid3d.py": {"": 125, "smoke": 8, "full": 125},
     "mlp.py": {"": 3, "smoke": 2, "full": 5},
-    "oslo_ablations.py": {"": 23, "smoke": 13, "full": 115},
+    "oslo_ablations.py": {"": 23, "smoke": 14, "full": 115},
     "oslo.py": {"": 3, "smoke": 2, "full": 5},
 }
 ALL = [(file, variant, trials) for file, counts in TRIALS.items() for variant, trials in counts.items()]
