@@ -6,6 +6,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+# What the smoke variant of a config makes small, and an experiment's overrides shall not make large again.
+SIZES = ("data.name", "data.image_size", "train.epochs", "sweep.repeats")
+
 
 @dataclasses.dataclass(frozen=True)
 class Published:
@@ -19,6 +22,8 @@ class Published:
         sd: sample standard deviation over `n` runs; None for a single run.
         n: runs it is the mean of.
         where: 'table 3', 'figure 9', 'section 4.2'.
+        weights: which of ours it is held against: 'last', those of the last epoch, which the papers mostly report, or
+            'best', those that validation chose.
     """
 
     metric: str
@@ -26,6 +31,7 @@ class Published:
     sd: float | None = None
     n: int = 1
     where: str = ""
+    weights: str = "last"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,10 +63,11 @@ class Experiment:
             word (`smoke`, `full`).
         overrides: dotted name -> value on top of it. Experiments with the same config and overrides are one sweep.
         point: dotted name -> value of swept fields that picks this experiment's point out of the sweep; empty if it has one.
-        published: its figures.
+        published: its figures; () where the paper only drew curves.
         conditions: of the paper.
         positive: class names whose probabilities are summed for 'binary_' metrics.
-        smoke: whether --scale=smoke runs it.
+        smoke: whether --scale=smoke runs it; there, overrides of `SIZES` do not count, and a sweep without `point` gives
+            its first point.
         note: what a reader must know, such as 'dropout rate unpublished: our choice'.
     """
 

@@ -259,20 +259,21 @@ class TrialResult:
             raise RunError(f"trial {self.id} of {self.run.path} diverged in epoch {epoch}, its first: nothing of it was learnt")
         return self.run._directory.load_trial(wave, int(slot))
 
-    def predict(self, images: Any) -> np.ndarray:
-        """Class probabilities by the weights that validation chose.
+    def predict(self, images: Any, weights: str = "best") -> np.ndarray:
+        """Class probabilities by the weights that validation chose, or by those of the last epoch.
 
         Args:
             images: uint8, or other numbers in 0..255, of shape (n, S, S, C), (n, S, S), (S, S, C) or (S, S), where S is
                 data.image_size and C data.channels; grey pictures serve a network for colour.
+            weights: 'best' (chosen by train.select) or 'last'.
 
         Returns:
             float32 (n, K), rows summing to 1, columns as `classes`.
 
         Raises:
-            RunError: another size, kind or range of images; or no weights.
+            RunError: another size, kind or range of images; no weights; or other `weights` than these two.
         """
-        return self._apply(images, None)
+        return self._apply(images, None, weights)
 
     def features(self, images: Any, layer: str) -> np.ndarray:
         """The output of a named layer, float32 (n, ...), for images as `predict` takes them.
@@ -282,9 +283,12 @@ class TrialResult:
         """
         return self._apply(images, layer)
 
-    def _apply(self, images: Any, layer: str | None) -> np.ndarray:
+    def _apply(self, images: Any, layer: str | None, weights: str = "best") -> np.ndarray:
+        if weights not in ("best", "last"):
+            raise RunError(f"weights = {weights!r}: must be 'best' or 'last'")
         values = fields.flatten(self.config)
-        return inference.apply(values, len(self.classes), self.variables, images, layer)
+        variables = self.variables if weights == "best" else self.last_variables
+        return inference.apply(values, len(self.classes), variables, images, layer)
 
     def dataset(self, path: str | None = None) -> Dataset:
         """The data it was trained on, loaded anew.

@@ -19,6 +19,7 @@ TRIALS = {
     "hust.py": {"": 30, "smoke": 12, "full": 30},
     "imperial.py": {"": 6, "smoke": 4, "full": 10},
     "mlp.py": {"": 3, "smoke": 2, "full": 5},
+    "oslo_ablations.py": {"": 23, "smoke": 14, "full": 115},
     "oslo.py": {"": 3, "smoke": 2, "full": 5},
     "silvestro.py": {"": 3, "smoke": 2, "full": 5},
 }
@@ -136,6 +137,23 @@ def test_grid3d_is_oslos_grid():
     assert {trial.values["train.epochs"] for trial in trials} == {300}
     oslo, point = load("oslo.py", "full").config, trials[0].values
     assert (point["model.kernels"], point["data.split"]) == (oslo.model.kernels, oslo.data.split)
+
+
+WORDS = {
+    "pairs": 3, "pairs_no_dropout": 3, "kernels": 3, "kernel_size": 2, "kernel_size_padded": 3, "dropout": 4, "pool_size": 3,
+    "dense_1": 3, "dense_2": 4,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("word", "points"), WORDS.items())
+def test_oslos_ablations_vary_one_part_each(word, points):
+    full = flags.load(f"{CONFIGS / 'oslo_ablations.py'}:{word},full", {"data.path": "fer2013.zip"}).config
+    trials = [trial for trial in space.expand(full) if trial.repeat == 0]
+    assert len(trials) == points and {trial.values["train.epochs"] for trial in trials} == {50}
+    part = {"pairs_no_dropout": "pairs", "kernel_size_padded": "kernel_size", "dense_1": "dense", "dense_2": "dense"}.get(word, word)
+    changed = {name for name in trials[0].values if len({trial.values[name] for trial in trials}) > 1}
+    assert changed - {"model.kernels"} == {f"model.{part}"} - {"model.kernels"} and trials[0].values["data.split"] == "kaggle"
+    assert len(space.expand(flags.load(f"{CONFIGS / 'oslo_ablations.py'}:{word},smoke").config)) == 2
 
 
 def test_mlp_is_imperials_network():

@@ -273,6 +273,16 @@ def test_predictions_are_those_of_the_network_and_compile_once(run, n):
     assert forward._cache_size() == compiled
 
 
+def test_predictions_by_the_weights_of_the_last_epoch(run):
+    trial, images = run.trial("010"), pictures(5)
+    variables = trial.last_variables
+    logits, _, _ = network(DENSE[0]).apply(variables["params"], variables["stats"], models.normalize(images))
+    np.testing.assert_allclose(trial.predict(images, weights="last"), jax.nn.softmax(logits), atol=1e-6)
+    np.testing.assert_array_equal(trial.predict(images, weights="best"), trial.predict(images))
+    with pytest.raises(RunError, match="^weights = 'latest': must be 'best' or 'last'$"):
+        trial.predict(images, weights="latest")
+
+
 def network_key(trial):
     values = fields.resolve(fields.flatten(trial.config))
     named = [name for name, field in fields.FIELDS.items() if name.startswith("model.") and field.kind == "shape"]
