@@ -59,8 +59,7 @@ class Candidate:
         recipe = code.plan.recipe_of(values, ("model.dropout",), work.micro_batch)
         network = code.models.build(values, images.shape[1:], 7)
         program = code.engine.WaveProgram(network, recipe, engine, tuple(jax.devices()[:devices]))
-        numbers = [field for field in code.config.FIELDS.values() if field.kind == "traced" and field.type in (int, float)]
-        traced = {field.name: field.default for field in numbers}
+        traced = {field.name: field.default for field in code.config.FIELDS.values() if field.kind == "traced"}
         changed = {"train.epochs": 1_000_000, "model.dropout": 0.4}
         columns = {name: [changed.get(name, value)] * work.trials for name, value in traced.items()}
         columns["train.seed"] = list(range(work.trials))

@@ -22,7 +22,7 @@ class Watch:
 
     @classmethod
     def new(cls) -> "Watch":
-        return cls(jnp.full((), jnp.inf), jnp.zeros((), jnp.int32))
+        return cls(jnp.full((), jnp.inf, jnp.float32), jnp.zeros((), jnp.int32))
 
     def see(self, value: jax.Array, min_delta: jax.Array | float) -> "Watch":
         """After another epoch; only a value lower by more than `min_delta` is better."""

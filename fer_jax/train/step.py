@@ -82,7 +82,7 @@ def _batch(recipe: Recipe, hyper: Hyper, images: jax.Array, labels: jax.Array, k
         images = augment.augment(images, hyper, key, pictured)
     batch = {"images": images, "labels": labels, "rows": jnp.arange(recipe.batch_size)}
     if recipe.uses("augment.mixup"):
-        batch["images"], batch["partners"], batch["share"] = augment.mixup(images, labels, hyper, key)
+        batch["images"], _, batch["partners"], batch["share"] = augment.mixup(images, labels, hyper, key)
     return batch
 
 

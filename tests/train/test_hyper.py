@@ -67,4 +67,4 @@ def test_pictures_of_one_shade_are_not_divided_by_zero():
 
 def test_initializers_keep_their_places():
     assert [int(one(model__init=name)["model.init"]) for name in config.FIELDS["model.init"].choices] == list(range(6))
-    assert initializers.NAMES == config.FIELDS["model.init"].choices
+    assert config.FIELDS["model.init"].choices == initializers.NAMES

@@ -14,7 +14,8 @@ from fer_jax.train.hyper import Facts
 from fer_jax.train.recipe import Recipe
 
 L = keras.layers
-BATCH = 8
+BATCH = 16
+L2 = 1e-2  # enough that no gradient is mere rounding, of which Adam would make whole steps
 
 
 def keras_silvestro():
@@ -34,12 +35,13 @@ def keras_oslo():
 
 
 def keras_imperial():
-    layers = [keras.Input((48, 48, 1)), L.Conv2D(36, 5, activation="relu"), L.AveragePooling2D()]
+    layers = [keras.Input((48, 48, 1)), L.Conv2D(36, 5, activation="relu"), L.AveragePooling2D(2)]
     for _ in range(2):
-        layers += [L.Conv2D(48, 3, activation="relu"), L.Conv2D(48, 3, padding="same", activation="relu"), L.AveragePooling2D()]
+        layers += [L.Conv2D(48, 3, activation="relu"), L.Conv2D(48, 3, padding="same", activation="relu"), L.AveragePooling2D(2)]
     return keras.Sequential([*layers, L.Flatten(), L.Dense(64, activation="relu"), L.Dense(7, activation="relu"), L.Dense(7)])
 
 
+RATES = {"silvestro": 1e-4, "cnn": 1e-3, "imperial": 1e-4}
 THEIRS = {"silvestro": keras_silvestro, "cnn": keras_oslo, "imperial": keras_imperial}
 
 
@@ -61,15 +63,17 @@ def trainable(network, tree):
 @pytest.fixture(scope="module", params=THEIRS)
 def pair(request):
     """Network, its variables with lively statistics, traced values, the Keras model of the same weights, and a batch."""
+    rate = RATES[request.param]
     values = config.flatten(config.default_config()) | {"model.name": request.param, "train.batch_size": BATCH}
     network = models.build(values, (48, 48, 1), 7)
     params, stats = jax.jit(network.init)(jax.random.key(2))
     rng = np.random.default_rng(0)
     stats = jax.tree.map(lambda leaf: leaf + rng.uniform(0.1, 0.5, leaf.shape).astype(np.float32), stats)
     traced = {name: field.default for name, field in config.FIELDS.items() if field.kind == "traced"}
-    arrays = hyper.encode([traced | {"train.l2": 0.0}], Facts.neutral(7))
+    arrays = hyper.encode([traced | {"train.l2": L2, "train.learning_rate": rate}], Facts.neutral(7))
     model = THEIRS[request.param]()
     copy_to(model, network, params, stats)
+    # Noise: in a picture's flat parts rounding would decide which pixel wins a pool, and where its gradient goes.
     images = rng.integers(0, 256, (BATCH, 48, 48, 1)).astype(np.uint8)
     batch = {"images": images, "labels": np.arange(BATCH) % 7, "rows": np.arange(BATCH)}
     return network, params, stats, jax.tree.map(lambda leaf: leaf[0], arrays), model, batch
@@ -100,18 +104,19 @@ def test_training_gives_loss_gradient_and_ten_adam_steps_of_keras(pair):
         updates, opt = optim.build(recipe, values).update(grads, opt, params)
         return optax.apply_updates(params, updates), stats, opt, loss, grads
 
-    optimizer = keras.optimizers.Adam(1e-3)
+    optimizer = keras.optimizers.Adam(float(values["train.learning_rate"]))
     optimizer.build(model.trainable_variables)
-    inputs = jnp.asarray(batch["images"] / np.float32(255))
+    inputs = normalize(batch["images"])
 
     @jax.jit
     def theirs(weights, others, opt):
         def objective(weights):
             logits, changed = model.stateless_call(weights, others, inputs, training=True)
             loss = keras.losses.sparse_categorical_crossentropy(batch["labels"], logits, from_logits=True)
-            return loss.mean(), changed
+            kernels = [weight for weight in weights if weight.ndim > 1]
+            return loss.mean() + sum(map(keras.regularizers.L2(L2), kernels)), (loss.mean(), changed)
 
-        (loss, others), grads = jax.value_and_grad(objective, has_aux=True)(weights)
+        (_, (loss, others)), grads = jax.value_and_grad(objective, has_aux=True)(weights)
         weights, opt = optimizer.stateless_apply(opt, grads, weights)
         return weights, others, opt, loss, grads
 
@@ -126,11 +131,13 @@ def test_training_gives_loss_gradient_and_ten_adam_steps_of_keras(pair):
         if number == 0:
             np.testing.assert_allclose(loss, keras_loss, atol=1e-4)
             for own, other in zip(trainable(network, grads), keras_grads, strict=True):
-                np.testing.assert_allclose(own, other, atol=1e-4)
+                np.testing.assert_allclose(own, other, atol=1e-4 * max(1, abs(other).max()))
     np.testing.assert_allclose(loss, keras_loss, atol=1e-3)
     copy_to(model, network, params, stats)
     for own, other in zip(model.trainable_variables, keras_state[0], strict=True):
-        np.testing.assert_allclose(own.value, other, atol=1e-3)
+        apart = abs(np.asarray(own.value) - other)
+        # A weight moves by up to ten learning rates in ten steps.
+        assert apart.max() <= 1e-3 and (apart > 2 * values["train.learning_rate"]).mean() < 1e-3
     for own, other in zip(model.non_trainable_variables, keras_state[1], strict=True):
         if own.value.dtype == jnp.float32:
             np.testing.assert_allclose(own.value, other, atol=1e-3)
