@@ -78,7 +78,9 @@ def make_weights(dense, channels=1):
     shapes = jax.eval_shape(network(dense, channels).init, jax.random.key(0))
     params, stats = jax.tree.map(lambda leaf: rng.normal(0, 0.3, (4, *leaf.shape)).astype(leaf.dtype), shapes)
     last = jax.tree.map(lambda leaf: leaf * 0.5, params)
-    return {"best": {"params": params, "stats": stats}, "last": {"params": last, "stats": stats}}
+    width = len(jax.tree.leaves(params)[0])
+    pixels = {"scale": np.full(width, 1 / 255, np.float32), "offset": np.zeros(width, np.float32)}
+    return {"best": {"params": params, "stats": stats}, "last": {"params": last, "stats": stats}, "pixels": pixels}
 
 
 def write_run(path, trials=None, channels=1):
@@ -244,7 +246,8 @@ def test_a_trial_knows_its_own_config_and_curves(run):
 def test_variables_are_those_of_the_trial(run, trial_id, wave, slot):
     trial = run.trial(trial_id)
     weights = jax.tree.map(lambda leaf: np.asarray(leaf[slot]), make_weights(DENSE[wave]))
-    for got, expected in ((trial.variables, weights["best"]), (trial.last_variables, weights["last"])):
+    for got, which in ((trial.variables, "best"), (trial.last_variables, "last")):
+        expected = {**weights[which], "pixels": weights["pixels"]}
         assert jax.tree.structure(got) == jax.tree.structure(expected)
         jax.tree.map(np.testing.assert_array_equal, got, expected)
         assert type(got) is dict and all(type(leaf) is np.ndarray for leaf in jax.tree.leaves(got))
