@@ -33,7 +33,7 @@ def load(tree: Path) -> SimpleNamespace:
     for name in [name for name in sys.modules if name.partition(".")[0] == "fer_jax"]:
         del sys.modules[name]
     sys.path.insert(0, str(tree.resolve()))
-    names = ("config", "models", "train.cost", "train.engine", "train.hardware", "train.trial")
+    names = ("config", "models", "plan", "train.cost", "train.engine", "train.hardware")
     found = SimpleNamespace(**{name.rpartition(".")[2]: importlib.import_module(f"fer_jax.{name}") for name in names})
     sys.path.pop(0)
     if Path(found.models.__file__).parents[2] != tree.resolve():
@@ -55,8 +55,9 @@ class Candidate:
         images = rng.integers(0, 256, (work.images, work.size, work.size, 1)).astype(np.uint8)
         labels = rng.integers(0, 7, work.images)
         held_out = work.images // 4
-        network = code.models.build(code.config.flatten(code.config.default_config()), images.shape[1:], 7)
-        recipe = code.trial.Recipe(work.batch, label_smoothing=False, focal_gamma=False, micro_batch=work.micro_batch)
+        values = code.config.flatten(code.config.default_config()) | {"train.batch_size": work.batch}
+        recipe = code.plan.recipe_of(values, ("model.dropout",), work.micro_batch)
+        network = code.models.build(values, images.shape[1:], 7)
         program = code.engine.WaveProgram(network, recipe, engine, tuple(jax.devices()[:devices]))
         traced = {field.name: field.default for field in code.config.FIELDS.values() if field.kind == "traced"}
         changed = {"train.epochs": 1_000_000, "model.dropout": 0.4}

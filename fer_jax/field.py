@@ -47,7 +47,10 @@ class Field:
         low_open, high_open: whether the bound itself is excluded.
         choices: the only values allowed, when given.
         item: type of a tuple's items; needed where the default is an empty tuple.
-        needs: (other field, value) without which this field changes nothing, such as ("train.optimizer", "sgd").
+        needs: (other field, value or tuple of values) without which this field changes nothing, such as
+            ("train.optimizer", "sgd").
+        neutral: value of a traced field at which its block of computation changes nothing, so that it is compiled in only
+            where some trial has another; None if there is no such block.
         never_swept: why the field may not be swept although its kind could be; empty when it may.
     """
 
@@ -62,6 +65,7 @@ class Field:
     choices: tuple[Any, ...] = ()
     item: Type | None = None
     needs: tuple[str, Any] | None = None
+    neutral: Any = None
     never_swept: str = ""
 
     @property
@@ -74,6 +78,13 @@ class Field:
         if self.type is not tuple:
             return self.type
         return self.item or type(self.default[0])
+
+    @property
+    def needed(self) -> tuple[Any, ...]:
+        """The values of the other field in `needs` with which this field counts; empty where it always does."""
+        if self.needs is None:
+            return ()
+        return self.needs[1] if isinstance(self.needs[1], tuple) else (self.needs[1],)
 
     @property
     def wanted(self) -> str:

@@ -12,7 +12,7 @@ import re
 import shlex
 import traceback
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from fer_jax.field import FieldError
 from fer_jax.search import space
 
 COMMAND_LINE = "command line"
+_EXAMPLES = {"config": "configs/grid3d.py", "study": "sweeps/oslo.py"}
 _FLAG = re.compile(r"--?(?:config|(?P<no>no)?config\.(?P<name>[^=]*))(?:=(?P<value>.*))?", re.DOTALL)
 _MISSING_KEY = re.compile(r"[\"'](\w+)\\?[\"']")
 _WRONG_TYPE = re.compile(r"Could not override field '(\w+)'.* is of original type <class '([\w.]+)'>", re.DOTALL)
@@ -164,27 +165,45 @@ def read_file(path: str, words: str = "") -> fields.ConfigDict:
     Raises:
         ConfigError: the file does not exist, cannot be read, or raises; names file and line.
     """
-    if Path(path).suffix not in ("", ".py"):
-        raise ConfigError(f"{path}: is no Python file; a config is one, such as configs/grid3d.py")
-    try:
-        source = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise ConfigError(_unreadable(path, error)) from None
-    module = types.ModuleType(Path(path).stem)
-    module.__file__ = path
-    try:
-        exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)
+
+    def config_of(module: types.ModuleType) -> Any:
         if not callable(getattr(module, "get_config", None)):
             raise ConfigError("no function get_config(variants)")
-        config = module.get_config(words) if words else module.get_config()
-    except _FileError:
-        raise
-    except Exception as error:
-        raise _FileError(_describe_failure(path, source, error)) from None
+        return module.get_config(words) if words else module.get_config()
+
+    config = execute_file(path, config_of, "config")
     if not isinstance(config, fields.ConfigDict):
         given = type(config).__name__
         raise _FileError(f"{path}: get_config returns a {given}, not the ConfigDict that default_config() gives")
     return config
+
+
+def execute_file(path: str, take: Callable[[types.ModuleType], Any], kind: str) -> Any:
+    """Executes a Python file and takes from it what it is for.
+
+    Args:
+        path: of the file.
+        take: from the executed module to the result; a ConfigError it raises is completed by the file's name.
+        kind: 'config' or 'study', for messages: the files lie in configs/ and sweeps/.
+
+    Raises:
+        ConfigError: the file does not exist, cannot be read, or raises; names file and line.
+    """
+    if Path(path).suffix not in ("", ".py"):
+        raise ConfigError(f"{path}: is no Python file; a {kind} is one, such as {_EXAMPLES[kind]}")
+    try:
+        source = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise ConfigError(_unreadable(path, error, kind)) from None
+    module = types.ModuleType(Path(path).stem)
+    module.__file__ = path
+    try:
+        exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)
+        return take(module)
+    except _FileError:
+        raise
+    except Exception as error:
+        raise _FileError(_describe_failure(path, source, error)) from None
 
 
 def describe(config: fields.ConfigDict) -> str:
@@ -193,7 +212,7 @@ def describe(config: fields.ConfigDict) -> str:
     for name, value in fields.flatten(config).items():
         declared = fields.FIELDS[name]
         limits = f"; {declared.allowed}" if declared.allowed else ""
-        needs = f"; only with {declared.needs[0]} = {declared.needs[1]}" if declared.needs else ""
+        needs = f"; only with {declared.needs[0]} = {' or '.join(declared.needed)}" if declared.needs else ""
         text = f"{'*' if value != declared.default else ' '}{value if value != '' else repr(value)}"
         rows.append((name, text, declared.kind, declared.comment + limits + needs))
     for tree in fields.TREES:
@@ -242,16 +261,16 @@ def _command(argv: Sequence[str]) -> str:
     return shlex.join([*head, *argv[1:]])
 
 
-def _unreadable(path: str, error: Exception) -> str:
+def _unreadable(path: str, error: Exception, kind: str) -> str:
     if Path(path).is_dir():
         found = sorted(each.name for each in Path(path).glob("*.py"))
-        return f"{path}: is a folder, not a config file" + (f"; it holds {', '.join(found[:8])}" if found else "")
+        return f"{path}: is a folder, not a {kind} file" + (f"; it holds {', '.join(found[:8])}" if found else "")
     if not isinstance(error, FileNotFoundError):
-        return f"{path}: cannot be read as a config file: {getattr(error, 'strerror', None) or error}"
+        return f"{path}: cannot be read as a {kind} file: {getattr(error, 'strerror', None) or error}"
     folder = Path(path).parent
     near = difflib.get_close_matches(Path(path).name, [found.name for found in folder.glob("*.py")], 1)
-    hint = f"; did you mean {folder / near[0]}?" if near else "; configs/ of the repository holds some to start from"
-    return f"{path}: no such config file{hint}"
+    hint = f"; did you mean {folder / near[0]}?" if near else f"; {Path(_EXAMPLES[kind]).parent}/ of the repository holds some to start from"
+    return f"{path}: no such {kind} file{hint}"
 
 
 def _describe_failure(path: str, source: str, error: Exception) -> str:

@@ -27,7 +27,7 @@ def apply(
     Args:
         values: dotted field name -> value of the trial, as `config.flatten` gives.
         num_classes: number of classes, K.
-        variables: {'params', 'stats'} of one trial.
+        variables: {'params', 'stats'} of one trial, and 'pixels': {'scale', 'offset'}, what its network takes for a pixel.
         images: see `as_pictures`.
         layer: name of the layer whose output is wanted; None for probabilities.
 
@@ -49,7 +49,7 @@ def apply(
     for start in range(0, max(len(pictures), 1), BATCH):
         batch = pictures[start : start + BATCH].astype(np.float32)
         padded = np.concatenate([batch, np.zeros((BATCH - len(batch), *batch.shape[1:]), np.float32)])
-        outputs.append(np.asarray(forward(variables["params"], variables["stats"], padded, layer))[: len(batch)])
+        outputs.append(np.asarray(forward(variables, padded, layer))[: len(batch)])
     return np.concatenate(outputs)
 
 
@@ -94,7 +94,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"did you mean {' or '.join(close)}?" if close else "there are none"
 
 
-Forward = Callable[[Mapping[str, Any], Mapping[str, Any], np.ndarray, str | None], Any]
+Forward = Callable[[Mapping[str, Any], np.ndarray, str | None], Any]
 
 
 @functools.lru_cache(maxsize=64)
@@ -108,10 +108,11 @@ def _network(
 
     network = models.build(dict(spec), image_shape, num_classes)
 
-    @functools.partial(jax.jit, static_argnums=3)
-    def forward(params: Any, stats: Any, images: Any, layer: str | None) -> Any:
+    @functools.partial(jax.jit, static_argnums=2)
+    def forward(variables: Any, images: Any, layer: str | None) -> Any:
         capture = () if layer is None else (layer,)
-        logits, _, activations = network.apply(params, stats, models.normalize(images), capture=capture)
+        inputs = models.normalize(images, **variables["pixels"])
+        logits, _, activations = network.apply(variables["params"], variables["stats"], inputs, capture=capture)
         return jax.nn.softmax(logits) if layer is None else activations[layer]
 
     return forward, network.layer_names

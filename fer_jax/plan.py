@@ -16,7 +16,7 @@ from fer_jax.errors import ConfigError
 from fer_jax.search.space import Trial
 from fer_jax.train import cost
 from fer_jax.train.hardware import Hardware
-from fer_jax.train.trial import Recipe
+from fer_jax.train.recipe import Recipe
 from fer_jax.words import counted, in_bytes, in_flops, in_time
 
 # Share of a float32 matrix product's rate that a training step reaches on a CPU, and seconds to compile a stack there: rough
@@ -169,10 +169,10 @@ def recipe_of(values: Mapping[str, Any], optional: Iterable[str], micro_batch: i
     return Recipe(
         batch_size=values["train.batch_size"],
         optimizer=values["train.optimizer"],
+        schedule=values["train.schedule"],
         select=values["train.select"],
-        dropout="model.dropout" in optional,
-        label_smoothing="loss.label_smoothing" in optional,
-        focal_gamma="loss.focal_gamma" in optional,
+        stop_metric=values["train.stop_metric"],
+        optional=tuple(optional),
         micro_batch=micro_batch,
     )
 
@@ -182,7 +182,11 @@ def traced_values(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if FIELDS[name].kind == "traced"}
 
 
-OPTIONAL_FIELDS = ("model.dropout", "loss.label_smoothing", "loss.focal_gamma")
+def optional_fields(trials: Iterable[Trial]) -> tuple[str, ...]:
+    """The traced fields with a block of computation of their own that some trial uses, in the order of `FIELDS`."""
+    values = [trial.values for trial in trials]
+    blocks = {name: field.neutral for name, field in FIELDS.items() if field.neutral is not None}
+    return tuple(name for name, neutral in blocks.items() if any(one[name] != neutral for one in values))
 
 
 def _differing(trials: Iterable[Trial]) -> list[str]:
@@ -203,8 +207,8 @@ def _plan_stack(
     values = next(iter(group.values())).values
     batch = values["train.batch_size"]
     engine = options.engine if options.engine != "auto" else "map" if hardware.backend == "cpu" else "vmap"
-    micro_batch = _micro_batch(values, engine, options, hardware)
-    optional = tuple(f for f in OPTIONAL_FIELDS if any(trial.values[f] for trial in group.values()))
+    micro_batch = _micro_batch(values, data, engine, options, hardware)
+    optional = optional_fields(group.values())
     one = _cost(_network_values(values), data.image_shape, data.num_classes, recipe_of(values, optional, micro_batch))
     steps = data.train // batch
     per_epoch = one.train_flops * steps * batch + one.evaluation_flops * data.validation
@@ -254,16 +258,17 @@ def _measured(
     return cost.measure(models.build(dict(network), image_shape, num_classes), recipe)
 
 
-def _micro_batch(values: Mapping[str, Any], engine: str, options: Options, hardware: Hardware) -> int:
+def _micro_batch(values: Mapping[str, Any], data: DataSizes, engine: str, options: Options, hardware: Hardware) -> int:
     batch, wish = values["train.batch_size"], options.micro_batch
+    whole = models.build(values, data.image_shape, data.num_classes).has_statistics
     if wish:
         if batch % wish:
             raise ConfigError(f"stack.micro_batch = {wish} does not divide train.batch_size = {batch}")
-        if values["model.batch_norm"] and wish != batch:
+        if whole and wish != batch:
             raise ConfigError("stack.micro_batch: batch normalisation needs the whole batch; leave it at 0")
         return 0 if wish == batch else wish
     # A few images' activations stay in the processor's cache; a fully connected network has few activations to keep.
-    small = engine == "map" and hardware.backend == "cpu" and values["model.name"] != "mlp" and not values["model.batch_norm"]
+    small = engine == "map" and hardware.backend == "cpu" and values["model.name"] != "mlp" and not whole
     return CPU_MICRO_BATCH if small and batch > CPU_MICRO_BATCH and batch % CPU_MICRO_BATCH == 0 else 0
 
 

@@ -7,6 +7,9 @@ from typing import Any
 
 from fer_jax.field import FieldError
 
+# Sides, in pixels, of which a network with a fixed architecture leaves one pixel.
+_SMALLEST_IMAGE = {"silvestro": 36, "imperial": 24}
+
 
 def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the values (of all fields but `sweep`) with those that depend on others filled in; checks that they fit.
@@ -21,16 +24,26 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
     if len(set(names)) != len(names) or len(names) == 1:
         raise FieldError(["data.classes"], f"data.classes = {names}: give two or more different names, or () for all")
     values["data.classes"] = names
-    if values["data.name"] in ("fer2013", "folder") and not values["data.path"]:
+    values["data.merge"] = _resolve_merges(values["data.merge"])
+    values["loss.weights"] = tuple(f"{name}={weight:g}" for name, weight in sorted(class_weights(values).items()))
+    _check_training(values)
+    wanted = {"fer2013": "FOLDER, ZIP, TAR or CSV", "folder": "FOLDER, ZIP or TAR", "cifar10": "FOLDER, ZIP or TAR"}
+    if values["data.name"] in wanted and not values["data.path"]:
         raise FieldError(
             ["data.path", "data.name"],
-            f"data.path is empty: data.name = {values['data.name']} needs --config.data.path=FOLDER, ZIP, TAR or CSV",
+            f"data.path is empty: data.name = {values['data.name']} needs --config.data.path={wanted[values['data.name']]}",
         )
     if values["data.name"] == "synthetic" and values["data.path"]:
         raise FieldError(
             ["data.path", "data.name"],
             f"data.path = {values['data.path']}: data.name = synthetic draws its own faces; to read it add "
             "--config.data.name=fer2013, or =folder for any other data set",
+        )
+    if values["data.balance"] == "augment" and values["data.balance_splits"] == "all":
+        raise FieldError(
+            ["data.balance_splits", "data.balance"],
+            "data.balance_splits = all: data.balance = augment makes copies to train on only, no transformed picture is "
+            "validated or tested on; set data.balance_splits = train",
         )
     if values["model.name"] == "cnn":
         kernels, pairs = values["model.kernels"], values["model.pairs"]
@@ -41,7 +54,70 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
             )
         values["model.kernels"] = kernels * pairs if len(kernels) == 1 else kernels
         _check_feature_maps(values)
+    smallest, size = _SMALLEST_IMAGE.get(values["model.name"], 0), values["data.image_size"]
+    if size < smallest:
+        raise FieldError(
+            ["data.image_size", "model.name"],
+            f"data.image_size = {size}: model.name = {values['model.name']} leaves nothing of less than {smallest} pixels",
+        )
     return values
+
+
+def merges(values: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """data.merge as new class name -> names of the classes that become it, both as the user spells them.
+
+    Raises:
+        FieldError: an entry that is not 'new=old+old'.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for text in values["data.merge"]:
+        name, equals, parts = (piece.strip() for piece in text.partition("="))
+        old = tuple(part.strip() for part in parts.split("+"))
+        if not (name and equals and all(old)) or name in found:
+            raise FieldError(["data.merge"], f"data.merge = {text!r}: must be 'new=old+old', such as 'positive=happy+surprise'")
+        found[name] = old
+    return found
+
+
+def _resolve_merges(given: tuple[str, ...]) -> tuple[str, ...]:
+    found = merges({"data.merge": given})
+    old = [part for parts in found.values() for part in parts]
+    if len(set(old)) != len(old):
+        raise FieldError(["data.merge"], f"data.merge = {given}: a class can become part of one new class only")
+    return tuple(f"{name}={'+'.join(sorted(parts))}" for name, parts in sorted(found.items()))
+
+
+def class_weights(values: Mapping[str, Any]) -> dict[str, float]:
+    """loss.weights as class name -> weight.
+
+    Raises:
+        FieldError: an entry that is not 'class=number', the number at least 0.
+    """
+    found: dict[str, float] = {}
+    for text in values["loss.weights"]:
+        name, _, number = (piece.strip() for piece in text.partition("="))
+        try:
+            weight = float(number)
+        except ValueError:
+            weight = -1.0
+        if not name or name in found or not 0 <= weight < float("inf"):
+            raise FieldError(["loss.weights"], f"loss.weights = {text!r}: must be 'class=number', such as 'disgust=5'")
+        found[name] = weight
+    return found
+
+
+def _check_training(values: Mapping[str, Any]) -> None:
+    """Raises FieldError for settings of the optimiser or the loss that exclude each other."""
+    if values["train.optimizer"] == "adam" and values["train.weight_decay"]:
+        raise FieldError(
+            ["train.weight_decay", "train.optimizer"],
+            f"train.weight_decay = {values['train.weight_decay']:g}: train.optimizer = adam has none; adamw is Adam with it, "
+            "and train.l2 is a penalty in the objective",
+        )
+    if values["loss.weights"] and values["loss.class_weight"]:
+        raise FieldError(
+            ["loss.weights", "loss.class_weight"], "loss.weights and loss.class_weight exclude each other: set one of them"
+        )
 
 
 def _check_feature_maps(values: Mapping[str, Any]) -> None:

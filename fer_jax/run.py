@@ -221,24 +221,32 @@ class TrialResult:
         config.train.seed = int(self.row["seed"])
         return config
 
-    @property
+    @functools.cached_property
     def classes(self) -> tuple[str, ...]:
         """Class names, in the order of the columns `predict` returns."""
-        return tuple(sorted(self.config.data.classes) or self.run.record["data"]["classes"])
+        described = [self.run.record["data"], *(self.run.record.get("other_data") or [])]
+        if len(described) == 1:
+            return tuple(described[0]["classes"])
+        # A swept data field gave several data sets; the id is a hash of the trial's own.
+        trial = space.expand(self.config)[0]
+        own = (data for data in described if trial.id(data["checksum"]) == self.id)
+        return tuple(next(own, described[0])["classes"])
 
     @property
     def variables(self) -> dict[str, Any]:
-        """{'params', 'stats'} of the epoch that validation chose: nested dicts of numpy arrays, without a trial axis.
+        """{'params', 'stats', 'pixels'} of the epoch that validation chose: nested dicts of numpy arrays, without a trial axis.
+
+        'pixels' holds scale and offset: the network's input is scale * pixel + offset.
 
         Raises:
             RunError: the trial has left no weights (yet).
         """
-        return self._weights["best"]
+        return {**self._weights["best"], "pixels": self._weights["pixels"]}
 
     @property
     def last_variables(self) -> dict[str, Any]:
         """As `variables`, of the last epoch."""
-        return self._weights["last"]
+        return {**self._weights["last"], "pixels": self._weights["pixels"]}
 
     @functools.cached_property
     def _weights(self) -> dict[str, Any]:
@@ -251,20 +259,21 @@ class TrialResult:
             raise RunError(f"trial {self.id} of {self.run.path} diverged in epoch {epoch}, its first: nothing of it was learnt")
         return self.run._directory.load_trial(wave, int(slot))
 
-    def predict(self, images: Any) -> np.ndarray:
-        """Class probabilities by the weights that validation chose.
+    def predict(self, images: Any, weights: str = "best") -> np.ndarray:
+        """Class probabilities by the weights that validation chose, or by those of the last epoch.
 
         Args:
             images: uint8, or other numbers in 0..255, of shape (n, S, S, C), (n, S, S), (S, S, C) or (S, S), where S is
                 data.image_size and C data.channels; grey pictures serve a network for colour.
+            weights: 'best' (chosen by train.select) or 'last'.
 
         Returns:
             float32 (n, K), rows summing to 1, columns as `classes`.
 
         Raises:
-            RunError: another size, kind or range of images; or no weights.
+            RunError: another size, kind or range of images; no weights; or other `weights` than these two.
         """
-        return self._apply(images, None)
+        return self._apply(images, None, weights)
 
     def features(self, images: Any, layer: str) -> np.ndarray:
         """The output of a named layer, float32 (n, ...), for images as `predict` takes them.
@@ -274,9 +283,12 @@ class TrialResult:
         """
         return self._apply(images, layer)
 
-    def _apply(self, images: Any, layer: str | None) -> np.ndarray:
+    def _apply(self, images: Any, layer: str | None, weights: str = "best") -> np.ndarray:
+        if weights not in ("best", "last"):
+            raise RunError(f"weights = {weights!r}: must be 'best' or 'last'")
         values = fields.flatten(self.config)
-        return inference.apply(values, len(self.classes), self.variables, images, layer)
+        variables = self.variables if weights == "best" else self.last_variables
+        return inference.apply(values, len(self.classes), variables, images, layer)
 
     def dataset(self, path: str | None = None) -> Dataset:
         """The data it was trained on, loaded anew.

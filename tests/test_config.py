@@ -36,8 +36,8 @@ def test_every_field_is_declared_soundly():
         assert field.comment and "\n" not in field.comment
         assert field.kind in ("shape", "traced", "head", "run", "sweep")
         if field.needs:
-            other, value = field.needs
-            assert fields.FIELDS[other].coerce(value) == value
+            other = fields.FIELDS[field.needs[0]]
+            assert all(other.coerce(value) == value for value in field.needed)
 
 
 def test_default_config_holds_each_field_once_and_mirrors_it_in_the_sweep_trees():
@@ -309,12 +309,13 @@ def test_a_path_that_built_in_faces_would_not_read_is_refused():
     assert text.startswith("data.path") and "--config.data.name=fer2013" in text
 
 
-@pytest.mark.parametrize("path", ["data.path", "model.kernels", "data.classes"])
+@pytest.mark.parametrize("path", ["data.path", "model.kernels", "data.classes", "data.balance_splits"])
 def test_fields_that_must_fit_each_other(path):
     values = {
         "data.path": {"data.name": "fer2013"},
         "model.kernels": {"model.kernels": (8, 16)},
         "data.classes": {"data.classes": ("happy",)},
+        "data.balance_splits": {"data.balance": "augment", "data.balance_splits": "all"},
     }[path]
     assert message(fields.validate, unlocked(**values)).startswith(path)
     assert message(fields.validate, unlocked(**{"data.classes": ("sad", "sad")})).startswith("data.classes")

@@ -7,20 +7,44 @@ from pathlib import Path
 import pytest
 
 from fer_jax import flags
+from fer_jax.config import to_json
+from fer_jax.errors import ConfigError
 from fer_jax.search import space
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 FILES = sorted(path.name for path in CONFIGS.glob("*.py"))
+SCALES = ("", "smoke", "full")
 TRIALS = {
     "grid3d.py": {"": 125, "smoke": 8, "full": 125},
+    "hust.py": {"": 30, "smoke": 12, "full": 30},
+    "imperial.py": {"": 6, "smoke": 4, "full": 10},
     "mlp.py": {"": 3, "smoke": 2, "full": 5},
+    "oslo_ablations.py": {"": 23, "smoke": 14, "full": 115},
     "oslo.py": {"": 3, "smoke": 2, "full": 5},
+    "silvestro.py": {"": 3, "smoke": 2, "full": 5},
 }
+# Points of each experiment; their repeats are those of the file's own three scales.
+POINTS = {
+    "silvestro.py": {f"scenario{number}": 1 for number in range(1, 9)},
+    "hust.py": {
+        "all": 6, "baseline": 1, "no_augmentation": 1, "no_normalisation": 1, "focal": 2, "batch": 3, "learning_rate": 2,
+        "random_init": 1,
+    },
+    "imperial.py": {
+        "mlp": 2, "decay_per_epoch": 1, "decay_keras": 1, "cnn": 1, "cifar10_overfit": 1, "cifar10": 1,
+    },
+}  # fmt: skip
+REPEATS = {"silvestro.py": (3, 2, 5), "hust.py": (5, 2, 5), "imperial.py": (3, 2, 5)}
+for file, experiments in POINTS.items():
+    for word, points in experiments.items():
+        for scale, repeats in zip(SCALES, REPEATS[file], strict=True):
+            TRIALS[file][",".join(filter(None, (word, scale)))] = points * repeats
+EXPERIMENTS = [(file, word) for file, experiments in POINTS.items() for word in experiments]
 ALL = [(file, variant, trials) for file, counts in TRIALS.items() for variant, trials in counts.items()]
 
 
 def load(file, variant=""):
-    overrides = {"data.path": "fer2013.zip"} if variant == "full" else {}
+    overrides = {"data.path": "fer2013.zip"} if "full" in variant.split(",") else {}
     return flags.load(f"{CONFIGS / file}:{variant}", overrides)
 
 
@@ -28,7 +52,7 @@ def load(file, variant=""):
 def test_expands_to_its_number_of_trials(file, variant, trials):
     loaded = load(file, variant)
     assert len(space.expand(loaded.config)) == trials
-    assert loaded.name == "-".join(filter(None, (Path(file).stem, variant)))
+    assert loaded.name == "-".join(filter(None, (Path(file).stem, *variant.split(","))))
     flags.describe(loaded.config)
 
 
@@ -40,18 +64,43 @@ def test_loads_from_another_directory(file, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("file", "variant", "trials"), ALL)
 def test_uses_built_in_data_unless_full(file, variant, trials):
-    data = load(file, variant).config.data
-    assert data.name == ("fer2013" if variant == "full" else "synthetic")
-    assert data.image_size == 48 or variant != "full"
+    data, full = load(file, variant).config.data, "full" in variant.split(",")
+    real, size = ("cifar10", 32) if "cifar10" in variant else ("fer2013", 48)
+    assert data.name == (real if full else "synthetic")
+    assert data.image_size == size or not full
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_smoke_is_small(file):
-    config = load(file, "smoke").config
-    images = len(space.expand(config)) * config.train.epochs * config.data.train_size
+@pytest.mark.parametrize(("file", "word"), [*((file, "") for file in FILES), *EXPERIMENTS])
+def test_smoke_is_small(file, word):
+    config = load(file, ",".join(filter(None, (word, "smoke")))).config
+    trials = space.expand(config)
+    images = len(trials) * config.train.epochs * config.data.train_size
     assert images <= 5_000
     assert config.train.epochs >= 2
-    assert config.train.batch_size <= config.data.train_size
+    assert max(trial.values["train.batch_size"] for trial in trials) <= config.data.train_size
+
+
+def test_every_config_is_counted():
+    assert set(TRIALS) == set(FILES)
+
+
+@pytest.mark.parametrize(("file", "word"), EXPERIMENTS)
+def test_docstring_explains_every_experiment(file, word):
+    text = re.match(r'"""(.*?)"""', (CONFIGS / file).read_text(), re.DOTALL)[1]
+    assert f"\n    {word} " in text or f"`{word}`" in text
+
+
+@pytest.mark.parametrize(("file", "one", "other"), [
+    ("silvestro.py", "scenario1", "scenario8"), ("hust.py", "focal", "batch"), ("imperial.py", "mlp", "cnn"),
+])  # fmt: skip
+def test_two_experiments_are_refused(file, one, other):
+    with pytest.raises(ConfigError, match="give one"):
+        load(file, f"{one},{other}")
+
+
+@pytest.mark.parametrize(("file", "word"), EXPERIMENTS)
+def test_words_may_come_in_any_order(file, word):
+    assert to_json(load(file, f"{word},smoke").config) == to_json(load(file, f"smoke,{word}").config)
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -90,7 +139,129 @@ def test_grid3d_is_oslos_grid():
     assert (point["model.kernels"], point["data.split"]) == (oslo.model.kernels, oslo.data.split)
 
 
+WORDS = {
+    "pairs": 3, "pairs_no_dropout": 3, "kernels": 3, "kernel_size": 2, "kernel_size_padded": 3, "dropout": 4, "pool_size": 3,
+    "dense_1": 3, "dense_2": 4,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("word", "points"), WORDS.items())
+def test_oslos_ablations_vary_one_part_each(word, points):
+    full = flags.load(f"{CONFIGS / 'oslo_ablations.py'}:{word},full", {"data.path": "fer2013.zip"}).config
+    trials = [trial for trial in space.expand(full) if trial.repeat == 0]
+    assert len(trials) == points and {trial.values["train.epochs"] for trial in trials} == {50}
+    part = {"pairs_no_dropout": "pairs", "kernel_size_padded": "kernel_size", "dense_1": "dense", "dense_2": "dense"}.get(word, word)
+    changed = {name for name in trials[0].values if len({trial.values[name] for trial in trials}) > 1}
+    assert changed - {"model.kernels"} == {f"model.{part}"} - {"model.kernels"} and trials[0].values["data.split"] == "kaggle"
+    assert len(space.expand(flags.load(f"{CONFIGS / 'oslo_ablations.py'}:{word},smoke").config)) == 2
+
+
 def test_mlp_is_imperials_network():
     values = space.expand(load("mlp.py", "full").config)[0].values
     assert (values["model.name"], values["model.hidden"], values["train.optimizer"]) == ("mlp", (1000, 1000), "sgd")
     assert (values["train.learning_rate"], values["train.momentum"], values["train.batch_size"]) == (1e-3, 0.5, 10)
+
+
+SILVESTRO = {
+    "scenario1": ((), "none", 0.0),
+    "scenario2": ((), "undersample", 0.0),
+    "scenario3": ((), "none", 1.0),
+    "scenario4": (("angry", "fear", "happy", "neutral", "sad", "surprise"), "undersample", 0.0),
+    "scenario5": (("happy", "neutral", "sad"), "undersample", 0.0),
+    "scenario6": (("angry", "fear", "happy", "sad", "surprise"), "none", 1.0),
+    "scenario7": (("angry", "disgust", "fear", "happy", "sad", "surprise"), "none", 1.0),
+    "scenario8": (("angry", "disgust", "fear", "happy", "sad", "surprise"), "undersample", 0.0),
+}
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("scenario", SILVESTRO)
+def test_silvestros_scenarios(scenario, scale):
+    values = space.expand(load("silvestro.py", ",".join(filter(None, (scenario, scale)))).config)[0].values
+    classes, balance, weight = SILVESTRO[scenario]
+    merged = ("negative=angry+disgust+fear+sad", "positive=happy+surprise") if scenario[-1] in "78" else ()
+    assert {
+        "data.classes": classes, "data.merge": merged, "data.balance": balance, "loss.class_weight": weight,
+        "data.balance_splits": "train" if balance == "none" else "all", "data.split": "stratified_70_20_10",
+        "data.normalize": "unit", "augment.shift": 0.1, "augment.flip": 0.5, "model.name": "silvestro",
+        "model.dropout": 0.25, "model.dense_dropout": 0.5, "train.l2": 0.0, "train.schedule": "constant",
+    }.items() <= values.items()  # fmt: skip
+    assert values["data.image_size"] >= 36
+
+
+def test_silvestros_training_is_the_published_one():
+    values = space.expand(load("silvestro.py", "scenario1,full").config)[0].values
+    assert {
+        "train.optimizer": "adam", "train.learning_rate": 1e-4, "train.batch_size": 64, "train.epochs": 40,
+        "model.width_multiplier": 1.0, "data.image_size": 48,
+    }.items() <= values.items()  # fmt: skip
+
+
+def test_hust_is_the_published_setting():
+    values = space.expand(load("hust.py", "baseline,full").config)[0].values
+    assert {
+        "data.split": "stratified_80_10_10", "data.normalize": "minmax", "train.optimizer": "adam",
+        "train.learning_rate": 1e-4, "train.beta1": 0.9, "train.beta2": 0.999, "train.batch_size": 32,
+        "train.plateau_patience": 7, "train.plateau_factor": 0.5, "train.learning_rate_floor": 1e-7,
+        "train.stop_metric": "val_loss", "loss.focal_gamma": 0.0, "train.l2": 0.0,
+    }.items() <= values.items()  # fmt: skip
+    assert values["augment.flip"] and values["augment.rotate"] and values["augment.shift"]
+    assert values["train.stop_patience"] > values["train.plateau_patience"]
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_husts_experiments_in_one_sweep_are_those_of_their_own_words(scale):
+    def settings(word):
+        trials = space.expand(load("hust.py", ",".join(filter(None, (word, scale)))).config)
+        return {tuple(trial.values.items()) for trial in trials}
+
+    together = settings("all")
+    words = ("baseline", "no_augmentation", "no_normalisation", "focal", "learning_rate", "random_init")
+    assert together == set().union(*(settings(word) for word in words))
+    assert len({trial.shape_key() for trial in space.expand(load("hust.py", scale).config)}) == 1
+
+
+@pytest.mark.parametrize("scale", ["", "full"])
+def test_husts_batch_sizes(scale):
+    config = load("hust.py", ",".join(filter(None, ("batch", scale)))).config
+    assert [trial.values["train.batch_size"] for trial in space.expand(config)][::5] == [2, 32, 2048]
+    if not scale:
+        drawn = config.data.train_size + config.data.validation_size + config.data.test_size
+        assert 0.8 * drawn >= 2048
+
+
+def test_imperials_decay_has_two_readings():
+    trials = space.expand(load("imperial.py", "full").config)[::5]
+    first, second = (trial.values for trial in trials)
+    assert (first["train.schedule"], first["train.decay_factor"]) == ("exponential", 1e-3)
+    assert (second["train.schedule"], second["train.decay"]) == ("inverse_time", 1e-3)
+    alone = [space.expand(load("imperial.py", f"{word},full").config)[0] for word in ("decay_per_epoch", "decay_keras")]
+    assert [trial.values for trial in alone] == [trial.values for trial in trials]
+    for values in (first, second):
+        assert {
+            "model.name": "mlp", "model.hidden": (1000, 1000), "train.optimizer": "sgd", "train.learning_rate": 1e-3,
+            "train.momentum": 0.5, "train.batch_size": 10, "data.split": "official", "train.l2": 0.0,
+        }.items() <= values.items()  # fmt: skip
+
+
+def test_imperials_cnn():
+    values = space.expand(load("imperial.py", "cnn,full").config)[0].values
+    assert {
+        "model.name": "imperial", "model.dropout": 0.0, "model.dense_dropout": 0.5, "model.width_multiplier": 1.0,
+        "train.optimizer": "sgd", "train.learning_rate": 1e-3, "train.schedule": "inverse_time", "train.decay": 1e-5,
+        "train.momentum": 0.9, "train.batch_size": 32, "train.epochs": 50, "data.split": "official",
+    }.items() <= values.items()  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("word", "hidden", "batch", "epochs"), [("cifar10_overfit", (40, 40), 20, 20), ("cifar10", (80, 80), 10, 30)]
+)
+def test_imperials_sanity_checks(word, hidden, batch, epochs):
+    values = space.expand(load("imperial.py", f"{word},full").config)[0].values
+    assert {
+        "model.name": "mlp", "model.hidden": hidden, "model.dropout": 0.0, "train.optimizer": "sgd",
+        "train.learning_rate": 1e-3, "train.schedule": "exponential", "train.decay_factor": 0.9, "train.momentum": 0.0,
+        "train.batch_size": batch, "train.epochs": epochs, "data.channels": 3, "data.split": "kaggle",
+    }.items() <= values.items()  # fmt: skip
+    assert values["data.fraction"] == (49 / 50_000 if word == "cifar10_overfit" else 1.0)
+    assert word == "cifar10" or load("imperial.py", word).config.data.train_size == 49

@@ -46,7 +46,7 @@ def test_traced_fields_and_repeats_make_one_stack(config):
     config.sweep.repeats = 5
     made, _ = plan(config)
     assert len(made.stacks) == 1 and len(made.trials) == 25
-    assert made.stacks[0].optional == ("model.dropout", "loss.label_smoothing", "loss.focal_gamma")
+    assert made.stacks[0].optional == ("model.dropout", "loss.focal_gamma", "loss.label_smoothing")
 
 
 @settings(deadline=None, max_examples=30)

@@ -78,7 +78,9 @@ def make_weights(dense, channels=1):
     shapes = jax.eval_shape(network(dense, channels).init, jax.random.key(0))
     params, stats = jax.tree.map(lambda leaf: rng.normal(0, 0.3, (4, *leaf.shape)).astype(leaf.dtype), shapes)
     last = jax.tree.map(lambda leaf: leaf * 0.5, params)
-    return {"best": {"params": params, "stats": stats}, "last": {"params": last, "stats": stats}}
+    width = len(jax.tree.leaves(params)[0])
+    pixels = {"scale": np.full(width, 1 / 255, np.float32), "offset": np.zeros(width, np.float32)}
+    return {"best": {"params": params, "stats": stats}, "last": {"params": last, "stats": stats}, "pixels": pixels}
 
 
 def write_run(path, trials=None, channels=1):
@@ -244,7 +246,8 @@ def test_a_trial_knows_its_own_config_and_curves(run):
 def test_variables_are_those_of_the_trial(run, trial_id, wave, slot):
     trial = run.trial(trial_id)
     weights = jax.tree.map(lambda leaf: np.asarray(leaf[slot]), make_weights(DENSE[wave]))
-    for got, expected in ((trial.variables, weights["best"]), (trial.last_variables, weights["last"])):
+    for got, which in ((trial.variables, "best"), (trial.last_variables, "last")):
+        expected = {**weights[which], "pixels": weights["pixels"]}
         assert jax.tree.structure(got) == jax.tree.structure(expected)
         jax.tree.map(np.testing.assert_array_equal, got, expected)
         assert type(got) is dict and all(type(leaf) is np.ndarray for leaf in jax.tree.leaves(got))
@@ -271,6 +274,16 @@ def test_predictions_are_those_of_the_network_and_compile_once(run, n):
     run.trial("001").predict(pictures(3))
     run.trial("000").predict(images.astype(np.float64))
     assert forward._cache_size() == compiled
+
+
+def test_predictions_by_the_weights_of_the_last_epoch(run):
+    trial, images = run.trial("010"), pictures(5)
+    variables = trial.last_variables
+    logits, _, _ = network(DENSE[0]).apply(variables["params"], variables["stats"], models.normalize(images))
+    np.testing.assert_allclose(trial.predict(images, weights="last"), jax.nn.softmax(logits), atol=1e-6)
+    np.testing.assert_array_equal(trial.predict(images, weights="best"), trial.predict(images))
+    with pytest.raises(RunError, match="^weights = 'latest': must be 'best' or 'last'$"):
+        trial.predict(images, weights="latest")
 
 
 def network_key(trial):
@@ -379,6 +392,7 @@ def test_trials_of_a_sweep_over_data_each_load_their_own(tmp_path, monkeypatch):
         )
     directory = RunDirectory(write_run(tmp_path, pd.DataFrame(rows)))
     record = directory.read_config() | {"config": fields.to_json(config), "swept": ["data.classes"]}
+    record["other_data"] = [{"classes": ["angry", "sad"], "checksum": datasets[2].checksum}]
     directory.write_config(record)
     monkeypatch.setattr(data, "load", lambda block: datasets[len(block.classes) or 3], raising=False)
     trials = load_run(tmp_path).select(seed=6)

@@ -9,11 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fer_jax.data import faces, names, splits
+from fer_jax import rules
+from fer_jax.data import faces, splits
+from fer_jax.data.balance import balance, transform_copies
+from fer_jax.data.classes import choose_classes, merge_classes
 from fer_jax.errors import DataError
 
 if TYPE_CHECKING:
     from fer_jax.data.sources import Source
+
+_BALANCED = {
+    "undersample": "undersampled",
+    "oversample": "oversampled",
+    "augment": "oversampled with transformed copies",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,13 +53,15 @@ class Dataset:
     """A data set as training sees it.
 
     Attributes:
-      name: `data.name` of the config: synthetic, fer2013 or folder.
+      name: `data.name` of the config: synthetic, fer2013, folder, cifar10 or a registered one.
       split: `data.split` of the config: official, kaggle, stratified_80_10_10 or stratified_70_20_10.
       classes: class names; a label is an index into them.
       train, validation, test: the splits. `test` is None under the kaggle split, which validates on all the rest.
       checksum: 64 hex digits over pictures, labels, classes and the assignment to splits. The same data from a folder,
         archive or a table has the same checksum; the order in which a source lists its pictures does not enter.
-      provenance: where the data came from, as JSON values only: source, kind, checksums, counts and skipped items.
+      provenance: where the data came from, as JSON values only: source, kind, checksums, counts and skipped items;
+        with `data.merge` also "merged" (new class -> its parts), with `data.balance` "balanced" (kind, splits and
+        counts before).
     """
 
     name: str
@@ -73,9 +84,13 @@ class Dataset:
 
     @property
     def label(self) -> str:
-        """For headings: 'synthetic faces, official split'."""
-        what = {"synthetic": "synthetic faces", "fer2013": "FER-2013"}.get(self.name, self.name)
-        return f"{what}, {self.split} split"
+        """For headings: 'synthetic faces, official split'; names what was balanced."""
+        what = {"synthetic": "synthetic faces", "fer2013": "FER-2013", "cifar10": "CIFAR-10"}.get(self.name, self.name)
+        balanced = self.provenance.get("balanced")
+        if not balanced:
+            return f"{what}, {self.split} split"
+        whole = len(balanced["splits"]) == len(self.splits())
+        return f"{what}, {self.split} split, {'every split' if whole else 'training'} {_BALANCED[balanced['kind']]}"
 
     def splits(self) -> dict[str, Split]:
         """The splits that exist, by name, in the order train, validation, test."""
@@ -104,28 +119,40 @@ def load(block: Any) -> Dataset:
       block: `config.data`, or anything with its fields as attributes.
 
     Raises:
-      DataError: the source is missing or broken, lacks a class or split that was asked for, or leaves a class of a
-        split without pictures. The last is only noted in the provenance, under "warnings", with `data.on_error` = skip
-        and for built-in faces, of which a few may well show no rare class.
+      DataError: the source is missing or broken, lacks a class or split that was asked for, has nothing to balance a class
+        with, or leaves a class of a split without pictures. The last is only noted in the provenance, under "warnings",
+        with `data.on_error` = skip and for built-in faces, of which a few may well show no rare class.
+      FieldError: `data.merge` cannot be understood.
     """
     source = READERS[block.name](block)
     source_labels = np.asarray(source.labels)
     chosen = splits.assign(block.split, source_labels, np.asarray(source.usage), source.classes, block.seed)
-    kept = _find_classes(source.classes, tuple(block.classes))
-    classes = tuple(source.classes[i] for i in kept)
+    kept = choose_classes(source.classes, tuple(block.classes))
+    classes, becomes = merge_classes(source.classes, kept, rules.merges({"data.merge": tuple(block.merge)}))
     renumber = np.full(len(source.classes), -1, np.int32)
-    renumber[kept] = np.arange(len(kept), dtype=np.int32)
+    renumber[kept] = [classes.index(becomes[source.classes[i]]) for i in kept]
     labels = renumber[source_labels]
-    parts = {}
-    for name, rows in chosen.items():
-        rows = splits.subset(rows[labels[rows] >= 0], labels, classes, block.fraction, block.seed)
-        parts[name] = Split(_gather(source.images, rows), labels[rows])
-    warnings = _check_filled(parts, classes, block)
-    counts = {
-        name: dict(zip(classes, np.bincount(part.labels, minlength=len(classes)).tolist(), strict=True))
-        for name, part in parts.items()
+    # Splits and fractions are drawn by the source's own classes: merging changes labels, never which pictures are used.
+    rows = {
+        name: splits.subset(part[labels[part] >= 0], source_labels, source.classes, block.fraction, block.seed)
+        for name, part in chosen.items()
     }
-    provenance = {**source.provenance, "counts": counts, "warnings": warnings}
+    counts = _count(rows, labels, classes)
+    provenance = {**source.provenance, "counts": counts, "warnings": _check_filled(counts, block)}
+    if block.merge:
+        parts_of = {name: [old for old, new in becomes.items() if new == name] for name in classes}
+        provenance["merged"] = {name: parts for name, parts in parts_of.items() if parts != [name]}
+    if block.balance != "none":
+        balanced = [name for name in rows if name == "train" or block.balance_splits == "all"]
+        for name in balanced:
+            rows[name] = balance(block.balance, rows[name], labels, classes, block.seed, name)
+        provenance["balanced"] = {"kind": block.balance, "splits": balanced, "counts_before": counts}
+        provenance["counts"] = _count(rows, labels, classes)
+    parts = {name: Split(_gather(source.images, part), labels[part]) for name, part in rows.items()}
+    if block.balance == "augment":
+        train = parts["train"]
+        images = transform_copies(train.images, rows["train"], train.labels, classes, block.seed)
+        parts["train"] = Split(images, train.labels)
     return Dataset(
         name=block.name, split=block.split, classes=classes, train=parts["train"], validation=parts["validation"],
         test=parts.get("test"), checksum=checksum(classes, parts), provenance=provenance,
@@ -144,7 +171,7 @@ class _Drawn:
 
     @classmethod
     def from_block(cls, block: Any) -> _Drawn:
-        classes = tuple(faces.CLASSES[i] for i in _find_classes(faces.CLASSES, tuple(block.classes)))
+        classes = tuple(faces.CLASSES[i] for i in choose_classes(faces.CLASSES, tuple(block.classes)))
         sizes = {"train": block.train_size, "validation": block.validation_size, "test": block.test_size}
         drawn = [
             faces.draw(name, sizes[name], seed=block.seed, size=block.image_size, channels=block.channels,
@@ -163,8 +190,19 @@ def _read(block: Any) -> Source:
     return sources.read(block.path, block.image_size, block.channels, block.on_error, fer=block.name == "fer2013")
 
 
+def _read_cifar(block: Any) -> Source:
+    from fer_jax.data import cifar
+
+    return cifar.read(block.path, block.image_size, block.channels)
+
+
 # What gives all pictures of a data set, by data.name.
-READERS: dict[str, Callable[[Any], Any]] = {"synthetic": _Drawn.from_block, "fer2013": _read, "folder": _read}
+READERS: dict[str, Callable[[Any], Any]] = {
+    "synthetic": _Drawn.from_block,
+    "fer2013": _read,
+    "folder": _read,
+    "cifar10": _read_cifar,
+}
 
 
 def register(name: str, reader: Callable[[Any], Source]) -> None:
@@ -180,40 +218,28 @@ def register(name: str, reader: Callable[[Any], Source]) -> None:
     config.add_choice("data.name", name)
 
 
-def _find_classes(known: tuple[str, ...], wanted: tuple[str, ...]) -> list[int]:
-    """Indices into `known`, ascending, of the classes wanted; all if none is. Other spellings are understood."""
-    if not known:
-        raise DataError("the data set holds no classes")
-    if len(known) < 2:
-        raise DataError(f"the data set holds one class, {known[0]}: is data.path a class folder instead of the one above it?")
-    if not wanted:
-        return list(range(len(known)))
-    found = set()
-    for name in wanted:
-        match = name if name in known else names.canonical(name)
-        if match not in known:
-            raise DataError(f"data.classes: no class {name!r}; the data set has {', '.join(known)}")
-        found.add(known.index(match))
-    if len(found) < 2:
-        raise DataError(f"data.classes = {wanted}: names one class; give two or more of {', '.join(known)}")
-    return sorted(found)
-
-
 def _gather(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """The given pictures; without a copy where they lie side by side."""
-    if len(rows) and rows[-1] - rows[0] == len(rows) - 1:
+    if (np.diff(rows) == 1).all():
         return images[rows[0] : rows[-1] + 1]
     return images[rows]
 
 
-def _check_filled(parts: Mapping[str, Split], classes: tuple[str, ...], block: Any) -> list[str]:
+def _count(rows: Mapping[str, np.ndarray], labels: np.ndarray, classes: tuple[str, ...]) -> dict[str, dict[str, int]]:
+    """Pictures by split and class."""
+    return {
+        name: dict(zip(classes, np.bincount(labels[part], minlength=len(classes)).tolist(), strict=True))
+        for name, part in rows.items()
+    }
+
+
+def _check_filled(counts: Mapping[str, Mapping[str, int]], block: Any) -> list[str]:
     """Warnings about classes without pictures; DataError unless they may be skipped, and for an empty split always."""
     warnings = []
-    for name, part in parts.items():
-        if not len(part):
+    for name, by_class in counts.items():
+        if not any(by_class.values()):
             raise DataError(f"the {name} split holds no pictures (data.split = {block.split}): use another data.split")
-        for label in np.flatnonzero(np.bincount(part.labels, minlength=len(classes)) == 0):
-            warnings.append(f"class {classes[label]} has no pictures in the {name} split")
+        warnings += [f"class {label} has no pictures in the {name} split" for label, count in by_class.items() if not count]
     if warnings and block.on_error == "fatal" and block.name != "synthetic":
         raise DataError(
             f"{warnings[0]} (data.split = {block.split}): add some, leave the class out with data.classes, "

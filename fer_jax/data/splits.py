@@ -72,7 +72,7 @@ def _stratify(
     """Deals every class out on its own: shares rounded to whole pictures, but one each at least if there are three."""
     parts: dict[str, list[np.ndarray]] = {name: [] for name in NAMES}
     for label, name in enumerate(classes):
-        rows = _shuffled(np.flatnonzero(labels == label), seed, name)
+        rows = shuffled(np.flatnonzero(labels == label), seed, name)
         validation, test = (min(max(1, (len(rows) * share + 50) // 100), len(rows) // 3) for share in percent)
         parts["validation"].append(rows[:validation])
         parts["test"].append(rows[validation : validation + test])
@@ -96,11 +96,12 @@ def subset(rows: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], fract
         return rows
     kept = []
     for label, name in enumerate(classes):
-        candidates = _shuffled(rows[labels[rows] == label], seed, f"fraction {name}")
+        candidates = shuffled(rows[labels[rows] == label], seed, f"fraction {name}")
         kept.append(candidates[: max(1, int(len(candidates) * fraction + 0.5))])
     return np.sort(np.concatenate(kept))
 
 
-def _shuffled(rows: np.ndarray, seed: int, purpose: str) -> np.ndarray:
+def shuffled(rows: np.ndarray, seed: int, purpose: str) -> np.ndarray:
+    """The rows in an order that follows from the seed (`data.seed`), the purpose and their number."""
     order = np.random.RandomState([seed, zlib.crc32(purpose.encode())]).permutation(len(rows))
     return rows[order]

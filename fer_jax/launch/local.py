@@ -32,6 +32,7 @@ from fer_jax.search.space import Trial
 from fer_jax.store import RunDirectory
 from fer_jax.train import hardware
 from fer_jax.train.engine import WaveProgram
+from fer_jax.train.hyper import Facts
 from fer_jax.words import counted, in_time
 
 VERSIONED = ("fer_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
@@ -63,8 +64,12 @@ class Prepared:
 
 
 def data_key(trial: Trial) -> tuple:
-    """The values that decide which data set a trial uses."""
-    return tuple((name, value) for name, value in trial.values.items() if name.startswith("data."))
+    """The values that decide which data set a trial uses: traced ones, such as data.normalize, change no picture."""
+    return tuple(
+        (name, value)
+        for name, value in trial.values.items()
+        if name.startswith("data.") and fields.FIELDS[name].kind == "shape"
+    )
 
 
 def prepare(config: fields.ConfigDict) -> Prepared:
@@ -284,7 +289,8 @@ class _Sweep:
         program, seconds = programs.take(stack)
         self.progress.note(f"{stack.name} was compiled in {seconds:.1f} s")
         config = self.prepared.config
-        job = wave.WaveJob(one, trials, stack.width, program, self._place(program, trials[0]), config.checkpoint.every)
+        facts = _facts(self.prepared.dataset(trials[0]))
+        job = wave.WaveJob(one, trials, stack.width, program, self._place(program, trials[0]), facts, config.checkpoint.every)
         done = job.images() - job.images(self.directory.latest_state(one.name) or 0)
         flops = _share(stack, one) * (1 - done / job.images())
         title = f"{one.name} ({counted(len(trials), 'trial')})"
@@ -361,6 +367,14 @@ def _stop_requests() -> Iterator[Any]:
 def _share(stack: Stack, one: Wave) -> float:
     """Floating-point operations of one wave."""
     return stack.flops * len(one.trials) / len(stack.trials)
+
+
+def _facts(dataset: Dataset) -> Facts:
+    pixels = dataset.train.images
+    # A class of no training images (data.on_error = skip) meets its weight nowhere.
+    counts = tuple(max(1, count) for count in dataset.counts("train").tolist())
+    low, high, mean, sd = (float(found) for found in (pixels.min(), pixels.max(), pixels.mean(), pixels.std()))
+    return Facts(dataset.classes, counts, low, high, mean, sd)
 
 
 def _describe_data(dataset: Dataset) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from fer_jax.plan import Wave, traced_values
 from fer_jax.search.space import Trial
 from fer_jax.store import RunDirectory
 from fer_jax.train.engine import WaveProgram
+from fer_jax.train.hyper import Facts
+from fer_jax.train.patience import Watch
 from fer_jax.train.trial import TrialState
 
 CURVE_METRICS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
@@ -27,6 +29,9 @@ RESULTS = (
     *(f"last_{name}" for name in (*CURVE_METRICS, "test_loss", "test_accuracy")),
     "error",
 )
+
+
+WATCHES = ("plateau", "stop")  # the fields of a state that are a Watch
 
 
 class Interrupted(Exception):
@@ -52,6 +57,7 @@ class WaveJob:
       width: slots; those beyond the trials stay idle.
       program: of its stack.
       data: on the program's devices.
+      facts: of the data, for the traced values that depend on them.
       checkpoint_every: epochs between checkpoints of the full state, 0 for none.
     """
 
@@ -60,13 +66,14 @@ class WaveJob:
     width: int
     program: WaveProgram
     data: DeviceData
+    facts: Facts
     checkpoint_every: int
 
     def hyper(self) -> dict[str, jax.Array]:
-        """Traced values, shape (width,); an idle slot has the first trial's values and no epochs."""
+        """Traced values, see `train.hyper`; an idle slot has the first trial's values and no epochs."""
         idle = {**traced_values(self.trials[0].values), "train.epochs": 0}
         rows = [traced_values(trial.values) for trial in self.trials] + [idle] * (self.width - len(self.trials))
-        return self.program.place_hyper({name: [row[name] for row in rows] for name in rows[0]})
+        return self.program.place_hyper({name: [row[name] for row in rows] for name in rows[0]}, self.facts)
 
     def images_per_epoch(self) -> int:
         """Training images of one epoch of one trial."""
@@ -117,21 +124,23 @@ def train(job: WaveJob, directory: RunDirectory, progress: WaveProgress, stop: C
     directory.write_curves(job.wave.name, first, _curve_rows(job.wave.trials, first, records))
     results = _results(job, state, hyper, directory.read_curves(job.wave.name))
     last = {"params": state.params, "stats": state.stats}
-    directory.save_final(job.wave.name, {"best": state.best, "last": last})
+    pixels = {"scale": hyper["pixels.scale"], "offset": hyper["pixels.offset"]}
+    directory.save_final(job.wave.name, {"best": state.best, "last": last, "pixels": pixels})
     return results
 
 
 def _as_dict(state: TrialState) -> dict[str, Any]:
     fields = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
+    watches = {name: {"best": fields[name].best, "wait": fields[name].wait} for name in WATCHES}
     # An optimiser's state is nested tuples whose types belong to Optax; only its leaves are data.
-    return {**fields, "opt": {f"leaf_{i}": leaf for i, leaf in enumerate(jax.tree.leaves(state.opt))}}
+    return {**fields, **watches, "opt": {f"leaf_{i}": leaf for i, leaf in enumerate(jax.tree.leaves(state.opt))}}
 
 
 def _restore(job: WaveJob, directory: RunDirectory, hyper: Mapping[str, jax.Array]) -> TrialState:
     shapes = job.program.state_shapes(hyper)
     found = directory.restore_state(job.wave.name, _as_dict(shapes))
     opt = jax.tree.unflatten(jax.tree.structure(shapes.opt), [found["opt"][f"leaf_{i}"] for i in range(len(found["opt"]))])
-    return TrialState(**{**found, "opt": opt})
+    return TrialState(**{**found, "opt": opt, **{name: Watch(**found[name]) for name in WATCHES}})
 
 
 def _curve_rows(ids: Sequence[str], first: int, records: Sequence[Mapping[str, np.ndarray]]) -> pd.DataFrame:

@@ -7,12 +7,19 @@ from typing import Any
 from fer_jax import config
 from fer_jax.errors import ConfigError
 from fer_jax.models.cnn import build_cnn
+from fer_jax.models.imperial import build_imperial
 from fer_jax.models.mlp import build_mlp
 from fer_jax.models.network import Builder, Chain, Network, normalize
+from fer_jax.models.silvestro import build_silvestro
 
 __all__ = ["NETWORKS", "Chain", "Network", "build", "normalize", "register"]
 
-NETWORKS: dict[str, Builder] = {"cnn": build_cnn, "mlp": build_mlp}
+NETWORKS: dict[str, Builder] = {
+    "cnn": build_cnn,
+    "mlp": build_mlp,
+    "silvestro": build_silvestro,
+    "imperial": build_imperial,
+}
 
 
 def register(name: str, builder: Builder) -> None:

@@ -10,25 +10,26 @@ from typing import Any
 from flax import nnx
 
 from fer_jax.models import pooling
-from fer_jax.models.layers import BatchNorm, Conv, Dense, Dropout, Flatten, Pool
+from fer_jax.models.layers import BatchNorm, Conv, Dense, Dropout, Flatten, Pool, widened
 from fer_jax.models.network import Chain
 
 
 def build_cnn(values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int, rngs: nnx.Rngs) -> Chain:
-    """Builds the chain conv_0, [norm_0,] pool_0, dropout_0, conv_1, ..., flatten, dense_0, ..., output.
+    """Builds the chain conv_0, [norm_0,] pool_0, dropout_0, conv_1, ..., flatten, dense_0, dense_dropout_0, ..., output.
 
     Args:
-      values: reads model.pairs, kernels, kernel_size, padding, batch_norm, pool_size, pool, pool_padding and dense.
+      values: reads model.pairs, kernels, kernel_size, padding, batch_norm, pool_size, pool, pool_padding, dense and
+        width_multiplier.
       image_shape: (height, width, channels).
       num_classes: units of the last layer, `output`, which has no activation.
       rngs: its `params` stream draws the initial weights.
     """
     size, _, channels = image_shape
     kernel_size, padding = values["model.kernel_size"], values["model.padding"]
-    kernels = values["model.kernels"]
+    kernels, width = values["model.kernels"], values["model.width_multiplier"]
     layers: list[tuple[str, nnx.Module]] = []
     for pair in range(values["model.pairs"]):
-        filters = kernels[pair] if len(kernels) > 1 else kernels[0]
+        filters = widened(kernels[pair] if len(kernels) > 1 else kernels[0], width)
         layers.append((f"conv_{pair}", Conv(channels, filters, kernel_size, padding, relu=True, rngs=rngs)))
         if values["model.batch_norm"]:
             layers.append((f"norm_{pair}", BatchNorm(filters)))
@@ -40,7 +41,9 @@ def build_cnn(values: Mapping[str, Any], image_shape: tuple[int, int, int], num_
     layers.append(("flatten", Flatten()))
     features = size * size * channels
     for index, units in enumerate(values["model.dense"]):
+        units = widened(units, width)
         layers.append((f"dense_{index}", Dense(features, units, relu=True, rngs=rngs)))
+        layers.append((f"dense_dropout_{index}", Dropout(values["model.pairs"] + index, dense=True)))
         features = units
     layers.append(("output", Dense(features, num_classes, relu=False, rngs=rngs)))
     return Chain(layers)

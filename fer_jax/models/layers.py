@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from fer_jax.hashing import hashed_bits
 from fer_jax.models import convolution, pooling
 
 glorot_uniform = jax.nn.initializers.glorot_uniform()
@@ -25,6 +26,7 @@ class Call:
       train: batch statistics and dropout if true; running statistics and no dropout if false.
       dropout: probability in [0, 1) with which an activation is dropped, a traced scalar or a float; None leaves dropout out
         of the compiled program.
+      dense_dropout: the same for the dropout layers that stand after dense ones in a convolutional network.
       key: random key of this trial and step; needed where dropout is not None.
       rows: int32 (n,), the position of each image in its batch. A mask depends on (key, layer, row) alone, so a batch cut into
         micro-batches sees the same masks as the whole.
@@ -32,8 +34,14 @@ class Call:
 
     train: bool = False
     dropout: jax.Array | float | None = None
+    dense_dropout: jax.Array | float | None = None
     key: jax.Array | None = None
     rows: jax.Array | None = None
+
+
+def widened(units: int, multiplier: float) -> int:
+    """Kernels or units of a layer after model.width_multiplier; at least 1."""
+    return max(1, round(units * multiplier))
 
 
 class Conv(nnx.Module):
@@ -103,41 +111,26 @@ class Flatten(nnx.Module):
 class Dropout(nnx.Module):
     """Inverted dropout (Srivastava et al. 2014) with a traced rate; rate 0 leaves every activation bitwise as it is.
 
-    Which activations are dropped is a keyed hash of (call key, layer, row in the batch, position): MurmurHash3's finaliser
-    applied twice. `jax.random.bits` would give masks as good for a tenth of the step and two fifths of its compilation.
+    Which activations are dropped is a keyed hash of (call key, layer, row in the batch, position).
 
     Args:
       index: number of this layer among the network's dropout layers; keeps their masks independent.
+      dense: whether its rate is `Call.dense_dropout` instead of `Call.dropout`.
     """
 
-    def __init__(self, index: int):
-        self.index = index
+    def __init__(self, index: int, *, dense: bool = False):
+        self.index, self.dense = index, dense
 
     def __call__(self, x: jax.Array, call: Call) -> jax.Array:
-        if not call.train or call.dropout is None:
+        given = call.dense_dropout if self.dense else call.dropout
+        if not call.train or given is None:
             return x
         if call.key is None or call.rows is None:
             raise ValueError("dropout in training needs Call.key and Call.rows")
-        rate = jnp.asarray(call.dropout, x.dtype)
-        bits = _hashed_bits(call.key, self.index, call.rows, x.shape[1:])
+        rate = jnp.asarray(given, x.dtype)
+        bits = hashed_bits(call.key, self.index, call.rows, x.shape[1:])
         kept = bits.astype(x.dtype) * x.dtype.type(2**-32) >= rate
         return jnp.where(kept, x * (1 / (1 - rate)), jnp.zeros((), x.dtype))
-
-
-def _hashed_bits(key: jax.Array, layer: int, rows: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """uint32 (n, *shape), a hash of key, layer, row and position."""
-    first, second = jax.random.key_data(key).reshape(-1)[:2]
-    position = jnp.arange(math.prod(shape), dtype=jnp.uint32).reshape(shape)
-    counter = rows.astype(jnp.uint32).reshape(-1, *[1] * len(shape)) * jnp.uint32(math.prod(shape)) + position
-    salt = jnp.uint32((layer + 1) * 0x9E3779B9 % 2**32)
-    return _mix(_mix(counter ^ first) ^ (second + salt))
-
-
-def _mix(bits: jax.Array) -> jax.Array:
-    """MurmurHash3's 32-bit finaliser (A. Appleby, public domain): every input bit flips every output bit half of the time."""
-    bits = (bits ^ (bits >> 16)) * jnp.uint32(0x85EBCA6B)
-    bits = (bits ^ (bits >> 13)) * jnp.uint32(0xC2B2AE35)
-    return bits ^ (bits >> 16)
 
 
 class BatchNorm(nnx.Module):

@@ -6,7 +6,7 @@ from typing import Any
 
 from flax import nnx
 
-from fer_jax.models.layers import BatchNorm, Dense, Dropout, Flatten
+from fer_jax.models.layers import BatchNorm, Dense, Dropout, Flatten, widened
 from fer_jax.models.network import Chain
 
 
@@ -14,12 +14,13 @@ def build_mlp(values: Mapping[str, Any], image_shape: tuple[int, int, int], num_
     """Builds the chain flatten, dense_0, [norm_0,] dropout_0, dense_1, ..., output.
 
     Args:
-      values: reads model.hidden (units of each hidden layer, may be empty) and model.batch_norm.
+      values: reads model.hidden (units of each hidden layer, may be empty), model.width_multiplier and model.batch_norm.
       image_shape, num_classes, rngs: as for `cnn.build_cnn`.
     """
     layers: list[tuple[str, nnx.Module]] = [("flatten", Flatten())]
     features = math.prod(image_shape)
     for index, units in enumerate(values["model.hidden"]):
+        units = widened(units, values["model.width_multiplier"])
         layers.append((f"dense_{index}", Dense(features, units, relu=True, rngs=rngs)))
         if values["model.batch_norm"]:
             layers.append((f"norm_{index}", BatchNorm(units)))

@@ -91,6 +91,7 @@ class Network:
         *,
         train: bool = False,
         dropout: jax.Array | float | None = None,
+        dense_dropout: jax.Array | float | None = None,
         key: jax.Array | None = None,
         rows: jax.Array | None = None,
         capture: Sequence[str] = (),
@@ -100,7 +101,7 @@ class Network:
         Args:
           params, stats: from `init` or a checkpoint.
           images: float (n, height, width, channels), normalised.
-          train, dropout, key, rows: see `layers.Call`; `rows` defaults to 0..n-1.
+          train, dropout, dense_dropout, key, rows: see `layers.Call`; `rows` defaults to 0..n-1.
           capture: names out of `layer_names` whose outputs are wanted.
 
         Returns:
@@ -118,8 +119,13 @@ class Network:
         nnx.replace_by_pure_dict(params_state, params)
         nnx.replace_by_pure_dict(stats_state, stats)
         chain = nnx.merge(graphdef, params_state, stats_state, copy=True)
-        logits, activations = chain(images, Call(train, dropout, key, rows), capture)
+        logits, activations = chain(images, Call(train, dropout, dense_dropout, key, rows), capture)
         return logits, nnx.to_pure_dict(_split(chain)[2]), activations
+
+    @functools.cached_property
+    def has_statistics(self) -> bool:
+        """Whether it keeps statistics of whole batches, so that a batch may not be cut."""
+        return bool(jax.tree.leaves(jax.eval_shape(self.init, jax.random.key(0))[1]))
 
     def num_parameters(self) -> int:
         """Trainable parameters of one model (BatchNorm's running statistics not counted)."""
@@ -133,9 +139,9 @@ def _split(chain: Chain) -> tuple[Any, Any, Any]:
     return graphdef, states[0], states[1]
 
 
-def normalize(images: jax.Array) -> jax.Array:
-    """uint8 pixels 0..255 -> float32 in [0, 1]."""
-    return images.astype(jnp.float32) * jnp.float32(1 / 255)
+def normalize(images: jax.Array, scale: jax.Array | float = 1 / 255, offset: jax.Array | float = 0.0) -> jax.Array:
+    """Pixels 0..255 -> the float32 input of a network, scale * pixel + offset; by default in [0, 1]."""
+    return images.astype(jnp.float32) * jnp.float32(scale) + jnp.float32(offset)
 
 
 Builder = Callable[[Mapping[str, Any], tuple[int, int, int], int, nnx.Rngs], Chain]

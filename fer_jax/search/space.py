@@ -141,10 +141,11 @@ def _check_number(points: int, trees: Mapping[str, Mapping[str, tuple[Any, ...]]
 def _check_used(names: tuple[str, ...], points: list[dict[str, Any]]) -> None:
     """Refuses to vary a field that changes nothing in any trial, such as momentum where every trial uses Adam."""
     for name in names:
-        if needs := fields.FIELDS[name].needs:
-            other, value = needs
-            if all(point[other] != value for point in points):
+        field = fields.FIELDS[name]
+        if field.needs:
+            other = field.needs[0]
+            if all(point[other] not in field.needed for point in points):
                 raise FieldError(
                     [*(f"sweep.{tree}.{name}" for tree in fields.TREES), "sweep.points", other],
-                    f"the sweep over {name} changes nothing: it needs {other} = {value}, and no trial has that",
+                    f"the sweep over {name} changes nothing: it needs {other} = {' or '.join(field.needed)}, and no trial has that",
                 )

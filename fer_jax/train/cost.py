@@ -9,10 +9,9 @@ import jax
 import jax.extend.core
 import jax.numpy as jnp
 
-from fer_jax.config import FIELDS
 from fer_jax.models import Network, normalize
-from fer_jax.train import trial
-from fer_jax.train.trial import Recipe
+from fer_jax.train import hyper, step, trial
+from fer_jax.train.recipe import Recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,27 +39,28 @@ def measure(network: Network, recipe: Recipe) -> Cost:
     """Cost of one trial of a stack with this network and recipe."""
     images_at_once = recipe.micro_batch or recipe.batch_size
     recipe = dataclasses.replace(recipe, batch_size=images_at_once, micro_batch=0)
-    hyper = {name: jax.ShapeDtypeStruct((), jnp.float32) for name, field in FIELDS.items() if field.kind == "traced"}
-    hyper["train.seed"] = jax.ShapeDtypeStruct((), jnp.uint32)
-    state = jax.eval_shape(lambda hyper: trial.init(network, recipe, hyper), hyper)
+    kinds = hyper.layout(network.num_classes)
+    values = {name: jax.ShapeDtypeStruct(shape, kind) for name, (shape, kind) in kinds.items()}
+    state = jax.eval_shape(lambda values: trial.init(network, recipe, values), values)
     images = jax.ShapeDtypeStruct((images_at_once, *network.image_shape), jnp.uint8)
-    labels = jax.ShapeDtypeStruct((images_at_once,), jnp.int32)
+    indices = jax.ShapeDtypeStruct((images_at_once,), jnp.int32)
 
-    def one_pass(state: trial.TrialState, hyper: Any, images: jax.Array, labels: jax.Array) -> Any:
-        return trial.gradients(
-            network, recipe, state.params, state.stats, hyper, images, labels, jax.random.key(hyper["train.seed"])
+    def one_pass(state: trial.TrialState, values: Any, images: jax.Array, indices: jax.Array) -> Any:
+        batch = {"images": images, "labels": indices, "rows": indices}
+        return step.gradients(
+            network, recipe, state.params, state.stats, values, batch, jax.random.key(values["train.seed"])
         )
 
     def forward(state: trial.TrialState, images: jax.Array) -> jax.Array:
         return network.apply(state.params, state.stats, normalize(images))[0]
 
-    step = jax.make_jaxpr(one_pass)(state, hyper, images, labels).jaxpr
+    passed = jax.make_jaxpr(one_pass)(state, values, images, indices).jaxpr
     return Cost(
         parameters=sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(state.params)),
-        train_flops=_product_flops(step) / images_at_once,
+        train_flops=_product_flops(passed) / images_at_once,
         evaluation_flops=_product_flops(jax.make_jaxpr(forward)(state, images).jaxpr) / images_at_once,
         state_bytes=sum(_bytes(leaf) for leaf in jax.tree.leaves(state)),
-        step_bytes=_peak_bytes(step),
+        step_bytes=_peak_bytes(passed),
     )
 
 

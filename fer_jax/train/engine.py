@@ -17,10 +17,11 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from fer_jax.config import FIELDS
 from fer_jax.models import Network
-from fer_jax.train import hardware, trial
-from fer_jax.train.trial import Recipe, TrialState
+from fer_jax.train import hardware, hyper, step, trial
+from fer_jax.train.hyper import Facts
+from fer_jax.train.recipe import Recipe
+from fer_jax.train.trial import TrialState
 
 ENGINES = ("map", "vmap")
 EVALUATION_BATCH = 32
@@ -72,12 +73,12 @@ class WaveProgram:
         """(state, hyper, train, validation) -> (state, records), one epoch of every active trial; the old state is donated."""
 
         def one(state_and_hyper: tuple, train: Any, validation: Any) -> tuple[TrialState, dict[str, jax.Array]]:
-            state, hyper = state_and_hyper
-            return trial.epoch(self.network, self.recipe, state, hyper, train, validation)
+            state, values = state_and_hyper
+            return trial.epoch(self.network, self.recipe, state, values, train, validation)
 
         mapped = self._over_trials(one, shared=2)
         return jax.jit(
-            lambda state, hyper, train, validation: mapped((state, hyper), train, validation),
+            lambda state, values, train, validation: mapped((state, values), train, validation),
             donate_argnums=0,
             out_shardings=self.per_trial,
             compiler_options=self._compiler_options,
@@ -88,19 +89,17 @@ class WaveProgram:
         """(variables, hyper, batches) -> loss (trial,), accuracy (trial,)."""
 
         def one(variables_and_hyper: tuple, batches: Any) -> tuple[jax.Array, jax.Array]:
-            variables, hyper = variables_and_hyper
-            return trial.evaluate(
-                self.network, self.recipe, variables["params"], variables["stats"], hyper, batches
-            )
+            variables, values = variables_and_hyper
+            return step.evaluate(self.network, self.recipe, variables["params"], variables["stats"], values, batches)
 
         mapped = self._over_trials(one, shared=1)
         return jax.jit(
-            lambda variables, hyper, batches: mapped((variables, hyper), batches), compiler_options=self._compiler_options
+            lambda variables, values, batches: mapped((variables, values), batches), compiler_options=self._compiler_options
         )
 
-    def state_shapes(self, hyper: Any) -> TrialState:
-        """What `init` returns, as shapes with their sharding, without computing it; hyper may be shapes too."""
-        shapes = jax.eval_shape(jax.vmap(functools.partial(trial.init, self.network, self.recipe)), hyper)
+    def state_shapes(self, values: Any) -> TrialState:
+        """What `init` returns, as shapes with their sharding, without computing it; the traced values may be shapes too."""
+        shapes = jax.eval_shape(jax.vmap(functools.partial(trial.init, self.network, self.recipe)), values)
         return _with_sharding(shapes, self.per_trial)
 
     def prepare(self, width: int, image_shape: tuple[int, int, int], train: int, validation: int, test: int) -> None:
@@ -111,19 +110,21 @@ class WaveProgram:
           image_shape: (height, width, channels).
           train, validation, test: images of each split; test may be 0.
         """
-        traced = [name for name, field in FIELDS.items() if field.kind == "traced"]
-        hyper = _with_sharding({name: jax.ShapeDtypeStruct((width,), _kind(name)) for name in traced}, self.per_trial)
+        kinds = hyper.layout(self.network.num_classes)
+        values = _with_sharding(
+            {name: jax.ShapeDtypeStruct((width, *shape), kind) for name, (shape, kind) in kinds.items()}, self.per_trial
+        )
         images = {"images": jax.ShapeDtypeStruct((train, *image_shape), np.uint8), "labels": jax.ShapeDtypeStruct((train,), np.int32)}
-        state = self.state_shapes(hyper)
+        state = self.state_shapes(values)
         lowered = {
-            "init": self.init.lower(hyper),
+            "init": self.init.lower(values),
             "epoch": self.epoch.lower(
-                state, hyper, _with_sharding(images, self.shared), _with_sharding(_batch_shapes(validation, image_shape), self.shared)
+                state, values, _with_sharding(images, self.shared), _with_sharding(_batch_shapes(validation, image_shape), self.shared)
             ),
         }
         if test:
             batches = _with_sharding(_batch_shapes(test, image_shape), self.shared)
-            lowered["evaluate"] = self.evaluate.lower(state.best, hyper, batches)
+            lowered["evaluate"] = self.evaluate.lower(state.best, values, batches)
         with ThreadPoolExecutor() as pool:
             compiled = dict(zip(lowered, pool.map(lambda one: one.compile(), lowered.values()), strict=True))
         # The executables take the places of the functions that would compile them.
@@ -133,9 +134,15 @@ class WaveProgram:
     def _compiler_options(self) -> dict[str, Any]:
         return hardware.compiler_options(self.devices[0].platform)
 
-    def place_hyper(self, values: Mapping[str, Sequence[float]]) -> dict[str, jax.Array]:
-        """Traced values as device arrays of shape (trial,): integers stay integers (seed as uint32), the rest is float32."""
-        return {name: jax.device_put(np.asarray(column, _kind(name)), self.per_trial) for name, column in values.items()}
+    def place_hyper(self, columns: Mapping[str, Sequence[Any]], facts: Facts | None = None) -> dict[str, jax.Array]:
+        """Traced fields' values, a column each, as the device arrays that `hyper.encode` makes of them.
+
+        Args:
+          columns: field name -> a value a trial.
+          facts: of the data; None where no value depends on them.
+        """
+        trials = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        return jax.device_put(hyper.encode(trials, facts or Facts.neutral(self.network.num_classes)), self.per_trial)
 
     def place_train(self, images: np.ndarray, labels: np.ndarray) -> dict[str, jax.Array]:
         """Training split on every device: uint8 (n, h, w, c) and int32 (n,)."""
@@ -160,13 +167,6 @@ class WaveProgram:
             out_specs=PartitionSpec("trial"),
             check_vma=False,  # convolve's custom gradient carries no device types
         )
-
-
-def _kind(name: str) -> type:
-    """Element type of a traced field on the device."""
-    if name == "train.seed":
-        return np.uint32
-    return np.int32 if FIELDS[name].type is int else np.float32
 
 
 def _with_sharding(shapes: Any, sharding: NamedSharding) -> Any:

@@ -141,6 +141,31 @@ def test_a_swept_data_field_gives_each_stack_its_own_data(config, tmp_path):
     assert len(run.record["other_data"]) == 1
 
 
+def test_trials_that_differ_in_a_traced_data_field_share_one_data_set(config):
+    config.sweep.grid.data.normalize = ("unit", "standardize")
+    prepared = local.prepare(config)
+    assert len(prepared.trials) == 8 and len(prepared.datasets) == 1
+    config.sweep.grid.data.balance = ("none", "oversample")
+    assert len(local.prepare(config).datasets) == 2
+
+
+def test_trials_of_a_sweep_over_merged_classes_know_their_own(config, tmp_path):
+    config.train.epochs = config.sweep.repeats = 1
+    config.sweep.grid.train.learning_rate = None
+    config.sweep.grid.data.merge = ((), ("glad=happiness+surprise", "low=sad+fear+angry+disgust"))
+    config.data.balance = "oversample"
+    run = fer_jax.run_sweep(config, tmp_path)
+    seven, three = (run.trial(identity) for identity in run.trials["id"])
+    assert seven.classes == tuple(run.record["data"]["classes"]) and len(seven.classes) == 7
+    assert three.classes == ("glad", "low", "neutral")
+    assert three.predict(np.zeros((16, 16), np.uint8)).shape == (1, 3)
+    assert list(three.confusion_matrix("validation").columns) == list(three.classes)
+    assert run.record["data"]["label"] == "synthetic faces, official split, training oversampled"
+    assert run.record["other_data"][0]["merged"]["glad"] == ["happy", "surprise"]
+    counts = run.record["other_data"][0]["counts"]["train"]
+    assert len(set(counts.values())) == 1 and sum(counts.values()) > 70
+
+
 def test_mapped_and_vectorised_sweeps_agree(config, tmp_path):
     config.train.epochs = 1
     config.model.dropout = 0.0
@@ -156,3 +181,40 @@ def test_a_batch_larger_than_the_training_split_is_refused(config, tmp_path):
     config.train.batch_size = 71
     with pytest.raises(ConfigError, match=re.escape("train.batch_size = 71 is more than the 70 training images")):
         fer_jax.run_sweep(config, tmp_path)
+
+
+def test_options_of_a_trial_reach_its_training_and_its_predictions(config, tmp_path):
+    """Normalisation, initial weights and class weights in one program; a loaded trial predicts what validation was told."""
+    config.sweep.grid.train.learning_rate = None
+    config.sweep.repeats = 1
+    config.sweep.each.data.normalize = ("unit", "minmax", "standardize", "symmetric", "none")
+    config.sweep.each.model.init = ("he_normal",)
+    config.sweep.each.loss.class_weight = (1.0,)
+    config.sweep.each.loss.weights = (("happy=3",),)
+    config.sweep.each.augment.rotate = (20.0,)
+    run = fer_jax.run_sweep(config, tmp_path)
+    assert len(run.trials) == 9 and run.trials["stack"].nunique() == 1
+    # Built-in faces hold pixels of 0 and of 255: 'minmax' is 'unit'.
+    assert run.trials["train_loss"].nunique() == 8
+    for identity in run.trials["id"]:
+        trial = run.trial(identity)
+        counts = trial.confusion_matrix("test").to_numpy()
+        assert counts.trace() / counts.sum() == pytest.approx(float(trial.row["test_accuracy"]))
+
+
+def test_a_run_resumes_with_its_watches_and_schedules(config, tmp_path, stop_after):
+    """Stopped after two epochs and resumed: the same tables as without the stop, early stopping and plateau included."""
+    config.train.epochs = 8
+    config.train.schedule = "cosine"
+    config.train.stop_patience = 2
+    config.train.stop_min_delta = 0.5
+    config.train.plateau_patience = 1
+    straight, curves = tables(fer_jax.run_sweep(config, tmp_path / "straight").path)
+    assert straight["epochs"].max() < 8
+    stop_after(2)
+    with pytest.raises(KeyboardInterrupt):
+        fer_jax.run_sweep(config, tmp_path / "stopped")
+    stop_after(0)
+    resumed, same = tables(fer_jax.run_sweep(config, tmp_path / "stopped").path)
+    pd.testing.assert_frame_equal(resumed, straight)
+    pd.testing.assert_frame_equal(same, curves)

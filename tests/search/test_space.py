@@ -247,7 +247,7 @@ def test_the_base_need_not_fit_where_every_point_does():
 
 def test_a_sweep_that_changes_nothing_is_refused():
     assert refusal(build(grid={"train.momentum": (0.0, 0.9)})) == (
-        "the sweep over train.momentum changes nothing: it needs train.optimizer = sgd, and no trial has that"
+        "the sweep over train.momentum changes nothing: it needs train.optimizer = sgd or nesterov or rmsprop, and no trial has that"
     )
     assert "model.hidden" in refusal(build(each={"model.hidden": ((10,), (20,))}))
     grid = {"train.momentum": (0.0, 0.9), "train.optimizer": ("adam", "sgd")}

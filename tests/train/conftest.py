@@ -8,20 +8,14 @@ import pytest
 
 from fer_jax import config, models
 from fer_jax.train.engine import WaveProgram
-from fer_jax.train.trial import Recipe
+from fer_jax.train.recipe import Recipe
 
-DEFAULTS = {
-    "train.seed": 0,
+DEFAULTS = {name: field.default for name, field in config.FIELDS.items() if field.kind == "traced"} | {
     "train.epochs": 4,
     "train.learning_rate": 3e-3,
-    "train.l2": 1e-4,
-    "train.momentum": 0.0,
-    "train.beta1": 0.9,
-    "train.beta2": 0.999,
     "model.dropout": 0.0,
-    "loss.focal_gamma": 0.0,
-    "loss.label_smoothing": 0.0,
 }
+OPTIONAL = ("model.dropout", "loss.focal_gamma", "loss.label_smoothing")
 
 
 @dataclasses.dataclass
@@ -57,7 +51,7 @@ def make(engine="map", devices=1, batch_size=8, batch_norm=False, images=40, **r
         "model.batch_norm": batch_norm,
     }
     network = models.build(values, (12, 12, 1), 3)
-    program = WaveProgram(network, Recipe(batch_size, **recipe), engine, tuple(jax.devices()[:devices]))
+    program = WaveProgram(network, Recipe(batch_size, **{"optional": OPTIONAL, **recipe}), engine, tuple(jax.devices()[:devices]))
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, images + 10)
     # A bright band whose place gives the class away, under noise.

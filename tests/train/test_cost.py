@@ -1,6 +1,6 @@
 from fer_jax import config, models
 from fer_jax.train import cost
-from fer_jax.train.trial import Recipe
+from fer_jax.train.recipe import Recipe
 
 
 def test_operations_are_those_counted_by_hand():

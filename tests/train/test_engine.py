@@ -4,6 +4,8 @@ import jax
 import numpy as np
 import pytest
 
+from fer_jax.config import FIELDS
+
 TRIALS = [
     {"train.seed": 0},
     {"train.seed": 1, "train.learning_rate": 1e-2},
@@ -65,6 +67,10 @@ def test_changing_traced_values_never_recompiles(small, engine):
     changed = {
         "train.seed": 9,
         "train.epochs": 7,
+        "train.plateau_patience": 1,
+        "train.stop_patience": 3,
+        "data.normalize": "standardize",
+        "loss.class_weight": 1.0,
         "train.learning_rate": 0.5,
         "train.l2": 0.0,
         "train.momentum": 0.5,
@@ -113,7 +119,58 @@ def test_equal_seeds_see_the_same_start_and_the_same_order(small):
     assert abs(records["train_loss"][0, 0] - records["train_loss"][0, 2]) > 1e-3
 
 
+EVERYTHING = {
+    "model.dropout": 0.2,
+    "model.dense_dropout": 0.2,
+    "model.init": "he_normal",
+    "data.normalize": "symmetric",
+    "loss.class_weight": 1.0,
+    "loss.focal_gamma": 1.0,
+    "loss.label_smoothing": 0.1,
+    "train.clip_norm": 1.0,
+    "train.weight_decay": 0.01,
+    "train.warmup": 1.0,
+    "train.plateau_patience": 1,
+    "augment.flip": 0.5,
+    "augment.shift": 0.1,
+    "augment.rotate": 10.0,
+    "augment.brightness": 0.1,
+    "augment.noise": 0.05,
+    "augment.erase": 0.3,
+    "augment.mixup": 0.2,
+}
+BLOCKS = tuple(name for name, field in FIELDS.items() if field.neutral is not None)
+
+
+def test_everything_at_once_agrees_between_engines_and_micro_batches(small):
+    setting = {"optional": BLOCKS, "optimizer": "adamw", "schedule": "cosine"}
+    trials = [EVERYTHING, {}, {**EVERYTHING, "train.seed": 3, "augment.mixup": 0.0}]
+    mapped, records = small(**setting).run(trials, 3)
+    cut, _ = small(**setting, micro_batch=4).run(trials, 3)
+    vectorised, _ = small(**setting, engine="vmap").run(trials, 3)
+    assert_trees(cut.params, mapped.params, atol=1e-4)
+    assert_trees(vectorised.params, mapped.params, atol=1e-3)
+    # The trial without any of it trains as in a program that has none of it.
+    plain, _ = small(optional=(), optimizer="adamw", schedule="cosine").run([{}], 3)
+    assert_trees(slot(plain.params, 0), slot(mapped.params, 1), atol=1e-5)
+
+
+def test_a_trial_that_no_longer_improves_stops_and_costs_no_more(small):
+    trials = [{"train.epochs": 9, "train.stop_patience": 2, "train.learning_rate": 1e-9}, {"train.epochs": 9}]
+    trials[0]["train.stop_min_delta"] = 1.0
+    state, records = small().run(trials, 9)
+    assert state.epoch.tolist() == [3, 9] and records["ran"].sum(0).tolist() == [3, 9]
+    assert records["active"][:, 0].tolist() == [True, True] + [False] * 7
+
+
+def test_a_plateau_lowers_the_learning_rate_of_its_own_trial(small):
+    stuck = {"train.learning_rate": 1e-9, "train.plateau_patience": 1, "train.plateau_factor": 0.1}
+    state, _ = small().run([stuck, {}, {**stuck, "train.learning_rate_floor": 5e-10}], 4)
+    # Four epochs, of which the first sets the mark.
+    np.testing.assert_allclose(state.rate_scale, [1e-3, 1, 0.5], rtol=1e-5)
+
+
 def test_leaving_optional_blocks_out_changes_nothing_for_trials_that_do_not_use_them(small):
     full, _ = small().run([{}], 3)
-    bare, _ = small(dropout=False, label_smoothing=False, focal_gamma=False).run([{}], 3)
+    bare, _ = small(optional=()).run([{}], 3)
     assert_trees(bare.params, full.params, atol=1e-5)

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from fer_jax.train import engine, trial
-from fer_jax.train.trial import Recipe
+from fer_jax.train.recipe import Recipe
 
 
 def test_an_epoch_is_the_textbook_loop(small):

@@ -1,0 +1,118 @@
+"""Imperial's two networks and their sanity checks: feed-forward with two readings of 'decay', a CNN, CIFAR-10.
+
+Wright, Tay, Juthaprachakul and Xia, 'Neural networks for classification of facial expressions', Imperial College
+London, 29 January 2019. Their feed-forward network after a random search (learning rate 1e-3, decay 1e-3, momentum
+.5, batch 10, two layers of 1,000) and a CNN of five convolutions (SGD 1e-3, decay 1e-5, momentum .9, batch 32, 50
+epochs); both collapsed.
+
+What 'decay .001' means is unpublished. Multiplied by it each epoch, as the solver of CS231n does, a course they cite,
+the rate is gone after the first; Keras' rule is rate / (1 + decay x updates). `mlp`, which is also what no word gives,
+runs both in one sweep; the words for one of them run it alone. configs/mlp.py is the same network without decay.
+
+Published, each a single run, on FER-2013's PublicTest by its class counts. The ranges of their random search are
+unpublished, so there is no variant for it.
+
+    mlp               both readings of the decay             .248, nearly everything called happy; train about .25
+    decay_per_epoch   rate x .001 after each epoch           the same figure
+    decay_keras       rate / (1 + .001 x updates)            the same figure
+    cnn               five convolutions, average pooling     .244, collapsed too; its matrix sums to 3,654, not 3,589
+    cifar10_overfit   CIFAR-10, 49 images, 2 layers of 40    curves only: to show that it overfits
+    cifar10           CIFAR-10, 2 layers of 80               .61 train, .45 validation
+
+CIFAR-10's variants read CIFAR-10 in `full` only. Without its files, as (none) and smoke, they run on built-in faces,
+which says that they run and nothing of CIFAR-10. Of CIFAR-10 a share is taken by class: 50 images, five of each
+class, not their 49, and ten to validate on, not their one; the built-in ones are 49. Their validation images are
+unpublished: here, all of CIFAR-10's test images. How they scaled its pixels is unpublished too, our choice: mean 0
+and standard deviation 1.
+
+    variant   data                              epochs  repeats  time on two CPU cores     accuracy to expect
+    (none)    built-in faces, 2,000 at 24 px    20      3        not measured yet          not measured yet
+    smoke     built-in faces, 140 at 16 or 24   2       2        not measured yet          no better than chance
+    full      FER-2013, official split          10, 50  5        not measured yet          as above
+    full      CIFAR-10, with a cifar10 word     20, 30  5        not measured yet          as above
+
+    python -m fer_jax.sweep --config=configs/imperial.py
+    python -m fer_jax.sweep --config=configs/imperial.py:cnn
+    python -m fer_jax.sweep --config=configs/imperial.py:full --config.data.path=fer2013.zip
+    python -m fer_jax.sweep --config=configs/imperial.py:cifar10,full --config.data.path=cifar-10-python.tar.gz
+"""
+
+from fer_jax.config import ConfigDict, variants
+from fer_jax.errors import ConfigError
+from fer_jax.flags import base
+
+EXPERIMENTS = ("mlp", "decay_per_epoch", "decay_keras", "cnn", "cifar10_overfit", "cifar10")
+
+
+def get_config(words: str = "") -> ConfigDict:
+    chosen = variants(words, (*EXPERIMENTS, "smoke", "full"))
+    experiment, *more = [word for word in chosen if word in EXPERIMENTS] or ["mlp"]
+    if more:
+        raise ConfigError(f"variants {words!r}: give one experiment")
+    scale = next((word for word in chosen if word in ("smoke", "full")), "")
+    config = base(__file__, f"mlp.py:{scale}")
+    if experiment == "cnn":
+        _set_cnn(config, scale)
+    elif experiment in ("cifar10", "cifar10_overfit"):
+        _set_cifar10(config, scale, overfit=experiment == "cifar10_overfit")
+    else:
+        _set_decay(config, experiment)
+    return config
+
+
+def _set_decay(config: ConfigDict, experiment: str) -> None:
+    """The readings of 'decay .001': the one that is asked for, or both as points of a sweep."""
+    per_epoch = {"train.schedule": "exponential", "train.decay_factor": 0.001}
+    keras = {"train.schedule": "inverse_time", "train.decay": 0.001}
+    if experiment == "mlp":
+        config.sweep.points = (per_epoch, keras)  # the schedule is a shape field: two stacks
+    elif experiment == "decay_per_epoch":
+        config.train.schedule = "exponential"
+        config.train.decay_factor = 0.001
+    else:
+        config.train.schedule = "inverse_time"
+        config.train.decay = 0.001
+
+
+def _set_cnn(config: ConfigDict, scale: str) -> None:
+    config.data.image_size = 48 if scale == "full" else 24  # of 24 the pools leave 1x1
+
+    config.model.name = "imperial"
+    config.model.hidden = (1000, 1000)  # the default: the feed-forward network's, and no field of this one
+    config.model.dropout = 0.0  # none after the convolutions
+    config.model.dense_dropout = 0.5
+    config.model.dense = (1024, 1024)  # unpublished: our choice; the third of their dense layers is the output
+    config.model.width_multiplier = 1.0 if scale == "full" else 0.25
+
+    config.train.momentum = 0.9
+    config.train.schedule = "inverse_time"
+    config.train.decay = 1e-5  # Keras', which they used here
+    config.train.batch_size = 32
+    if scale == "full":
+        config.train.learning_rate = 1e-3
+        config.train.epochs = 50
+
+
+def _set_cifar10(config: ConfigDict, scale: str, overfit: bool) -> None:
+    config.data.image_size = 32 if scale == "full" else config.data.image_size
+    config.data.channels = 3
+    config.data.normalize = "standardize"  # unpublished: our choice
+
+    config.model.hidden = (40, 40) if overfit else (80, 80)
+
+    config.train.learning_rate = 1e-3 if scale == "full" else 1e-2  # theirs does little in the stand-in's few updates
+    config.train.momentum = 0.0
+    config.train.schedule = "exponential"  # which rule is unpublished: our choice, the solver of CS231n's
+    config.train.decay_factor = 0.9
+    config.train.batch_size = 20 if overfit else 10
+    if scale != "smoke":
+        config.train.epochs = 20 if overfit else 30
+
+    if overfit:
+        config.data.train_size = 49
+    if scale == "full":
+        config.data.name = "cifar10"
+        config.data.split = "kaggle"  # 50,000 train, the 10,000 test images validate
+        if overfit:
+            config.data.fraction = 49 / 50_000
+            config.data.train_size = 2000  # the default: built-in faces only

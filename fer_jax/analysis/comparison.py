@@ -1,0 +1,91 @@
+"""Is a published figure what our repeats would lead one to expect? Intervals and tests, and their outcome in words."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import special, stats
+
+LEVEL = 0.95
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """How a published figure lies to ours.
+
+    Attributes:
+        words: such as 'within what our 5 seeds predict (0.551 to 0.583)'.
+        low, high: the prediction interval; NaN for Welch's test.
+        p: of Welch's test; NaN for a prediction interval.
+    """
+
+    words: str
+    low: float = math.nan
+    high: float = math.nan
+    p: float = math.nan
+
+
+def prediction_interval(mean: float, sd: float, n: int, runs: int = 1, level: float = LEVEL) -> tuple[float, float]:
+    """Where the mean of `runs` further runs would lie: mean -+ t(level, n - 1) sd sqrt(1 / runs + 1 / n).
+
+    Supposes Gaussian runs of one spread (Hahn and Meeker, Statistical Intervals, 1991, section 4.7).
+
+    Args:
+        mean, sd: of `n` runs, sd with divisor n - 1.
+        n: two or more; (nan, nan) below.
+        runs: runs behind the figure that is predicted, 1 or more.
+        level: probability that the interval holds it, in (0, 1).
+    """
+    if n < 2:
+        return math.nan, math.nan
+    half = float(special.stdtrit(n - 1, 0.5 + level / 2)) * sd * math.sqrt(1 / runs + 1 / n)
+    return mean - half, mean + half
+
+
+def welch(mean: float, sd: float, n: int, other_mean: float, other_sd: float, other_n: int) -> float:
+    """Two-sided p value of Welch's test that two samples have one mean (Welch, Biometrika 34, 1947).
+
+    Args:
+        mean, sd, n: of one sample, sd with divisor n - 1; likewise the other. NaN below two runs on either side.
+
+    Returns:
+        p in [0, 1]. Without spread on either side it is 1 for equal means, else 0.
+    """
+    if min(n, other_n) < 2:
+        return math.nan
+    if sd == 0 and other_sd == 0:
+        return 1.0 if mean == other_mean else 0.0
+    return float(stats.ttest_ind_from_stats(mean, sd, n, other_mean, other_sd, other_n, equal_var=False).pvalue)
+
+
+def compare(ours: Sequence[float], published: float, sd: float | None = None, n: int = 1) -> Verdict:
+    """Holds a published figure against our repeats.
+
+    Args:
+        ours: the figure of each of our repeats, finite.
+        published, sd, n: what was printed: a single run, or the mean of `n` runs with their sample sd. A mean without its
+            sd is held against the interval for a mean of `n` runs as widely spread as ours.
+
+    Returns:
+        Welch's test where both sides have a spread, else a prediction interval, both at 95 %. 'one seed' if `ours` holds
+        one value: it has no spread to judge by.
+    """
+    count = len(ours)
+    if count < 2:
+        return Verdict("one seed" if count else "no seed")
+    mean, spread = float(np.mean(ours)), float(np.std(ours, ddof=1))
+    side = "ours above" if mean > published else "ours below"
+    if sd is not None and n > 1:
+        p = welch(mean, spread, count, published, sd, n)
+        found = side if p < 1 - LEVEL else "no difference found"
+        shown = f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
+        return Verdict(f"{found}, Welch {shown}", p=p)
+    low, high = prediction_interval(mean, spread, count, n)
+    # Equal repeats make an interval of no width, which rounding of their mean must not move off them.
+    inside = low <= published <= high or math.isclose(published, mean, rel_tol=1e-12)
+    bounds = f"({low:.3f} to {high:.3f})"
+    words = f"within what our {count} seeds predict {bounds}" if inside else f"{side}: our {count} seeds predict {bounds}"
+    return Verdict(words, low=low, high=high)

@@ -1,0 +1,44 @@
+"""Imperial's convolutional network: five convolutions, three average pools, three dense layers with dropout in between.
+
+A convolution of 36 kernels of 5x5 and a pool; twice two convolutions of 48 kernels of 3x3, the second with a border of zeros, and
+a pool. The units of the dense layers and which of them is the output are unpublished: model.dense gives the hidden ones.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flax import nnx
+
+from fer_jax.models.layers import Conv, Dense, Dropout, Flatten, Pool, widened
+from fer_jax.models.network import Chain
+
+
+def build_imperial(values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int, rngs: nnx.Rngs) -> Chain:
+    """Builds conv_0, pool_0, conv_1, conv_2, pool_1, conv_3, conv_4, pool_2, flatten, dense_0, dense_dropout_0, ..., output.
+
+    Args:
+      values: reads model.dense and model.width_multiplier.
+      image_shape, num_classes, rngs: as for `cnn.build_cnn`.
+    """
+    size, _, channels = image_shape
+    width = values["model.width_multiplier"]
+    first, later = widened(36, width), widened(48, width)
+    layers: list[tuple[str, nnx.Module]] = [
+        ("conv_0", Conv(channels, first, 5, "valid", relu=True, rngs=rngs)),
+        ("pool_0", Pool(2, "average", "valid")),
+    ]
+    size, channels = (size - 4) // 2, first
+    for block in (1, 2):
+        layers.append((f"conv_{2 * block - 1}", Conv(channels, later, 3, "valid", relu=True, rngs=rngs)))
+        layers.append((f"conv_{2 * block}", Conv(later, later, 3, "same", relu=True, rngs=rngs)))
+        layers.append((f"pool_{block}", Pool(2, "average", "valid")))
+        size, channels = (size - 2) // 2, later
+    layers.append(("flatten", Flatten()))
+    features = size * size * channels
+    for index, units in enumerate(values["model.dense"]):
+        units = widened(units, width)
+        layers.append((f"dense_{index}", Dense(features, units, relu=True, rngs=rngs)))
+        layers.append((f"dense_dropout_{index}", Dropout(index, dense=True)))
+        features = units
+    layers.append(("output", Dense(features, num_classes, relu=False, rngs=rngs)))
+    return Chain(layers)

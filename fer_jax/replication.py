@@ -1,0 +1,97 @@
+"""A study as data: the experiments of a paper, the sweep that repeats each, and the figures the paper published for it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+# What the smoke variant of a config makes small, and an experiment's overrides shall not make large again.
+SIZES = ("data.name", "data.image_size", "train.epochs", "sweep.repeats")
+
+
+@dataclasses.dataclass(frozen=True)
+class Published:
+    """A figure a paper printed.
+
+    Attributes:
+        metric: what it is of: 'train_', 'val_' or 'test_' with 'accuracy' or 'loss', or with 'precision', 'recall', 'f1' or
+            'auc' (macro means over classes, AUC one-vs-rest); 'binary_' before any of them for the summed probability of
+            `Experiment.positive` against .5.
+        value: in [0, 1], or nats for a loss.
+        sd: sample standard deviation over `n` runs; None for a single run.
+        n: runs it is the mean of.
+        where: 'table 3', 'figure 9', 'section 4.2'.
+        weights: which of ours it is held against: 'last', those of the last epoch, which the papers mostly report, or
+            'best', those that validation chose.
+    """
+
+    metric: str
+    value: float
+    sd: float | None = None
+    n: int = 1
+    where: str = ""
+    weights: str = "last"
+
+
+@dataclasses.dataclass(frozen=True)
+class Conditions:
+    """What must be the same before a published figure may be called reproduced or missed; None is unpublished.
+
+    Attributes:
+        data: `data.name`.
+        split: `data.split`.
+        classes: names the classes have in training, after merging, in any order and spelling.
+        epochs: of the published run.
+        exact: whether the paper's split can be had at all: false where it re-split at random or by unpublished rules.
+    """
+
+    data: str
+    split: str
+    classes: tuple[str, ...]
+    epochs: int | None = None
+    exact: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """One row, or several with the same settings, of a paper's tables.
+
+    Attributes:
+        name: as the study's table calls it, such as 'scenario 5: happy, neutral, sad'.
+        config: config file with variants, relative to the repository: 'configs/silvestro.py:scenario5'. A scale adds its
+            word (`smoke`, `full`).
+        overrides: dotted name -> value on top of it. Experiments with the same config and overrides are one sweep.
+        point: dotted name -> value of swept fields that picks this experiment's point out of the sweep; empty if it has one.
+        published: its figures; () where the paper only drew curves.
+        conditions: of the paper.
+        positive: class names whose probabilities are summed for 'binary_' metrics.
+        smoke: whether --scale=smoke runs it; there, overrides of `SIZES` do not count, and a sweep without `point` gives
+            its first point.
+        note: what a reader must know, such as 'dropout rate unpublished: our choice'.
+    """
+
+    name: str
+    config: str
+    published: tuple[Published, ...]
+    conditions: Conditions
+    overrides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    point: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    positive: tuple[str, ...] = ()
+    smoke: bool = False
+    note: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """Everything a paper ran that can be repeated here; a file of `sweeps/` holds one as `STUDY`.
+
+    Attributes:
+        name: short name, such as 'silvestro'.
+        title: authors, title, place and year.
+        experiments: in the paper's order.
+    """
+
+    name: str
+    title: str
+    experiments: tuple[Experiment, ...]

@@ -1,0 +1,142 @@
+"""Runs the experiments of a paper and puts its figures beside ours: `python -m fer_jax.study --study=sweeps/oslo.py`."""
+
+import json
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from fer_jax import config as fields
+from fer_jax.analysis import study_table
+from fer_jax.errors import FerJaxError
+from fer_jax.flags import Loaded, split_argv
+from fer_jax.replication import Study
+from fer_jax.store import RunDirectory, files
+from fer_jax.study_sweeps import StudySweep, choose, load, read_study, sweeps
+from fer_jax.words import counted, in_time
+
+USAGE = "usage: python -m fer_jax.study --study=FILE [--scale=smoke|full] [--config.a.b=value ...] [flags]"
+
+
+def _declare() -> flags.FlagValues:
+    # Of their own: other programs declare flags of the same names.
+    values = flags.FlagValues()
+    flags.DEFINE_string("study", None, "Study file, such as sweeps/oslo.py.", flag_values=values)
+    flags.DEFINE_enum("scale", "full", ["smoke", "full"], "Built-in faces, seconds; or the paper's own setting.", flag_values=values)
+    flags.DEFINE_string("workdir", None, "Holds the runs and the table; by default runs/study-<study>[-smoke].", flag_values=values)
+    flags.DEFINE_multi_string("only", [], "Part of an experiment's name; may be given several times.", flag_values=values)
+    flags.DEFINE_bool("table", False, "Train nothing: write the table of what is there.", flag_values=values)
+    flags.DEFINE_bool("plan", False, "Print the sweeps with their cost, and stop.", flag_values=values)
+    flags.DEFINE_bool("extend", False, "Go on with runs that hold only some of the trials.", flag_values=values)
+    flags.DEFINE_bool("retry_failed", False, "Train failed trials again.", flag_values=values)
+    flags.DEFINE_bool("help", False, "Show this help.", short_name="h", flag_values=values)
+    return values
+
+
+def main(argv: list[str]) -> int:
+    """Runs the program; returns its exit status: 0 done, 1 some trials failed, 2 an error of the user's, 130 stopped."""
+    try:
+        return _main(argv)
+    except FerJaxError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _main(argv: list[str]) -> int:
+    config_file, overrides, rest = split_argv(argv)
+    values = _declare()
+    try:
+        extra = values(rest)[1:]
+    except flags.Error as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    if values.help:
+        print(f"{__doc__}\n\n{USAGE}\n{values.get_help()}\n\n--config.a.b=value sets a config field in every sweep.")
+        return 0
+    if config_file or extra:
+        print(f"error: unexpected argument {'--config' if config_file else repr(extra[0])}; {USAGE}", file=sys.stderr)
+        return 2
+    if not values.study:
+        print(f"error: no study: add --study=FILE, such as --study=sweeps/oslo.py; {USAGE}", file=sys.stderr)
+        return 2
+    study = read_study(values.study)
+    needed = sweeps(choose(study, values.only, values.scale), values.study, values.scale)
+    smoke = "-smoke" if values.scale == "smoke" else ""
+    workdir = Path(values.workdir or f"runs/study-{study.name}{smoke}")
+    status = 0
+    if not values.table:
+        loaded = {one.folder: load(one, overrides, workdir, values.scale) for one in needed}
+        status = _plan(needed, loaded) if values.plan else _train(needed, loaded, workdir, values.extend, values.retry_failed)
+    if not values.plan:
+        _write_table(study, needed, values.study, workdir, values.scale)
+    return status
+
+
+def _plan(needed: tuple[StudySweep, ...], loaded: dict[str, Loaded]) -> int:
+    # JAX takes seconds to import; errors before need not wait for it.
+    from fer_jax.launch import local
+    from fer_jax.train import hardware
+
+    hardware.prepare_host_devices()
+    total, known = 0.0, True
+    for sweep in needed:
+        plan = local.plan_sweep(local.prepare(loaded[sweep.folder].config))
+        seconds = [stack.seconds for stack in plan.stacks]
+        total, known = total + sum(seconds), known and all(seconds)
+        time = f"about {in_time(sum(seconds))}" if all(seconds) else "time unknown"
+        print(f"{sweep.folder}: {counted(len(plan.trials), 'trial')} in {counted(len(plan.stacks), 'stack')}, {time}")
+        for experiment in sweep.experiments:
+            print(f"    {experiment.name}")
+    print(f"{counted(len(needed), 'sweep')}, {f'about {in_time(total)}' if known else 'time unknown: hardware not measured'}")
+    return 0
+
+
+def _train(needed: tuple[StudySweep, ...], loaded: dict[str, Loaded], workdir: Path, extend: bool, retry_failed: bool) -> int:
+    """Trains what is missing; returns 1 if some trials failed."""
+    waiting = [sweep for sweep in needed if not _is_complete(workdir / sweep.folder, loaded[sweep.folder], retry_failed)]
+    if waiting:
+        from fer_jax import run_sweep
+        from fer_jax.launch import local
+        from fer_jax.train import hardware
+
+        hardware.prepare_host_devices()
+        # What is wrong with the data of the last sweep shall not come out after a night of training.
+        for sweep in waiting:
+            local.prepare(loaded[sweep.folder].config)
+        for number, sweep in enumerate(waiting, 1):
+            print(f"\nsweep {number} of {len(waiting)}: {sweep.folder}", flush=True)
+            one = loaded[sweep.folder]
+            options = {"extend": extend, "retry_failed": retry_failed, "command": one.command}
+            run_sweep(one.config, workdir / sweep.folder, **options)
+    tables = [RunDirectory(workdir / sweep.folder).read_trials() for sweep in needed]
+    return 1 if any((table["status"] == "failed").any() for table in tables) else 0
+
+
+def _is_complete(folder: Path, loaded: Loaded, retry_failed: bool) -> bool:
+    """Whether a run of exactly this config has ended: starting it again would only draw its report anew."""
+    directory = RunDirectory(folder)
+    if not directory.has("config.json") or not directory.has("trials.csv"):
+        return False
+    record = directory.read_config()
+    same = record.get("config") == json.loads(json.dumps(fields.to_json(loaded.config)))
+    failed = retry_failed and (directory.read_trials()["status"] == "failed").any()
+    return bool(same and record.get("finished") and not failed)
+
+
+def _write_table(study: Study, needed: tuple[StudySweep, ...], file: str, workdir: Path, scale: str) -> None:
+    """Writes study.md and study.csv of what was asked for and, at full scale, of what else is there; prints the former."""
+    from fer_jax import study_rows
+
+    asked = {experiment.name for sweep in needed for experiment in sweep.experiments}
+    rows = study_rows.gather(study, file, workdir, scale)
+    rows = [row for row in rows if row.experiment in asked or (row.run and scale == "full")]
+    files.write_bytes(workdir / "study.md", study_table.to_markdown(study.title, rows).encode())
+    files.write_bytes(workdir / "study.csv", study_table.to_frame(rows).to_csv(index=False).encode())
+    print(f"\n{study_table.to_text(study.title, [row for row in rows if row.experiment in asked])}")
+    print(f"table: {workdir / 'study.md'}, {workdir / 'study.csv'}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,219 @@
+"""What the experiments of a study came to: a row a published figure, from the runs that are there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from fer_jax import config as fields
+from fer_jax import rules
+from fer_jax.analysis import classification, comparison, statistics
+from fer_jax.analysis.study_table import Row
+from fer_jax.data.faces import FREQUENCIES
+from fer_jax.data.names import CLASSES, canonical
+from fer_jax.errors import ConfigError, FerJaxError, RunError
+from fer_jax.replication import Conditions, Experiment, Published, Study
+from fer_jax.run import Run, TrialResult, load_run
+from fer_jax.store import RunDirectory
+from fer_jax.study_sweeps import find_point, is_meant, paper_values, sweeps
+
+SPLITS = {"train": "train", "val": "validation", "test": "test"}
+# What `Conditions` speaks of, or what changes no result that is compared.
+_CONDITIONS = ("data.name", "data.split", "data.seed", "data.fraction", "train.epochs", "train.seed")
+
+
+def gather(study: Study, study_file: str, workdir: Path, scale: str) -> list[Row]:
+    """The rows of a study, in its order; an experiment whose sweep was not run gives rows that say so.
+
+    Args:
+        study_file: path of the study file.
+        workdir: of the study: the runs lie below it.
+        scale: 'smoke' or 'full'.
+
+    Raises:
+        FerJaxError: a damaged run, or a point, metric or class that cannot be read; one line.
+    """
+    rows = []
+    for sweep in sweeps(study.experiments, study_file, scale):
+        folder = workdir / sweep.folder
+        run = load_run(folder) if RunDirectory(folder).has("trials.csv") else None
+        for experiment in sweep.experiments:
+            rows += _rows(experiment, run, study_file, scale)
+    order = [experiment.name for experiment in study.experiments]
+    return sorted(rows, key=lambda row: order.index(row.experiment))
+
+
+def split_metric(metric: str) -> tuple[str, str, bool]:
+    """('val', 'auc', True) for 'binary_val_auc' or 'val_binary_auc': split, figure, whether of summed probabilities.
+
+    Raises:
+        ConfigError: no metric of a study.
+    """
+    split, _, figure = metric.removeprefix("binary_").partition("_")
+    binary = metric.startswith("binary_") or figure.startswith("binary_")
+    figure = figure.removeprefix("binary_")
+    if split not in SPLITS or figure not in classification.METRICS:
+        known = f"'train_', 'val_' or 'test_' before {', '.join(classification.METRICS)}"
+        raise ConfigError(f"metric {metric!r}: must be {known}; 'binary_' before that for summed probabilities")
+    return split, figure, binary
+
+
+def _rows(experiment: Experiment, run: Run | None, study_file: str, scale: str) -> list[Row]:
+    if run is None:
+        return [_empty(experiment, published) for published in _figures(experiment)]
+    found = find_point(experiment, run.config, scale)
+    trials = run.select(**{name.replace(".", "__"): value for name, value in found.point.items()})
+    done = [trial for trial in trials if trial.status == "done"]
+    left_out = statistics.count_words([trial.status for trial in trials if trial.status != "done"])
+    names = trial_classes(trials[0])
+    computed = _Computed(experiment)
+    elsewhere = [] if is_meant(experiment, found) else ["another point: smoke's sweep lacks this one"]
+    reasons = _reasons(experiment, trials[0], names, len(done), study_file)
+    rows = []
+    for published in _figures(experiment):
+        why = elsewhere + (reasons if math.isfinite(published.value) else ["no figure published"])
+        before = len(why)
+        chosen, last = (_values(done, published.metric, weights, computed, why) for weights in ("best", "last"))
+        compared = last if published.weights == "last" else chosen
+        if not all(math.isfinite(value) for value in compared) and len(why) == before:
+            why.append(f"no {published.metric} in the run")
+        rows.append(
+            Row(
+                *_printed(experiment, published),
+                data=run.record["data"].get("label", "").partition(",")[0],
+                split=trials[0].config.data.split,
+                classes=len(names),
+                epochs=trials[0].config.train.epochs,
+                n=len(done),
+                left_out=left_out,
+                chosen=chosen,
+                last=last,
+                against=published.weights,
+                verdict=None if why else comparison.compare(compared, published.value, published.sd, published.n),
+                why_none=tuple(dict.fromkeys(why)),
+                run=str(run.path),
+                note=experiment.note,
+            )
+        )
+    return rows
+
+
+def _figures(experiment: Experiment) -> tuple[Published, ...]:
+    """What is to be compared; the validation accuracy with no figure beside it where a paper only drew curves."""
+    return experiment.published or (Published("val_accuracy", math.nan, where="curves only"),)
+
+
+def _empty(experiment: Experiment, published: Published) -> Row:
+    split_metric(published.metric)
+    return Row(*_printed(experiment, published), against=published.weights, why_none=("not run",), note=experiment.note)
+
+
+def _printed(experiment: Experiment, published: Published) -> tuple[str, str, float, float | None, int, str]:
+    return experiment.name, published.metric, published.value, published.sd, published.n, published.where
+
+
+def trial_classes(trial: TrialResult) -> tuple[str, ...]:
+    """Names of the classes a trial was trained on, after merging, in the order of its probabilities."""
+    of_run = any(name.startswith("data.") for name in trial.run.swept)
+    return trial.classes if of_run else tuple(trial.run.record["data"]["classes"])
+
+
+class _Computed:
+    """Figures that need the network, each computed once for an experiment."""
+
+    def __init__(self, experiment: Experiment):
+        self.positive = experiment.positive
+        self.known: dict[tuple[str, str, str, bool], dict[str, float]] = {}
+
+    def figures(self, trial: TrialResult, weights: str, split: str, binary: bool) -> dict[str, float]:
+        key = (trial.id, weights, split, binary)
+        if key not in self.known:
+            splits = trial.dataset().splits()
+            if SPLITS[split] not in splits:
+                raise RunError(f"no {SPLITS[split]} split")
+            images, labels = splits[SPLITS[split]].images, splits[SPLITS[split]].labels
+            found = trial.predict(images, weights=weights)
+            measured = (
+                classification.binarise(found, labels, trial_classes(trial), self.positive)
+                if binary
+                else classification.measure(found, labels)
+            )
+            self.known[key] = measured
+        return self.known[key]
+
+
+def _values(
+    trials: Sequence[TrialResult], metric: str, weights: str, computed: _Computed, why: list[str]
+) -> tuple[float, ...]:
+    """One figure a trial, NaN where there is none; what stands in the way is added to `why`."""
+    split, figure, binary = split_metric(metric)
+    if figure in ("accuracy", "loss") and not binary:
+        column = metric if weights == "best" else f"last_{metric}"
+        return tuple(float(trial.row[column]) if trial.row.get(column) is not None else math.nan for trial in trials)
+    try:
+        return tuple(computed.figures(trial, weights, split, binary)[figure] for trial in trials)
+    except FerJaxError as error:
+        why.append(str(error))
+        return (math.nan,) * len(trials)
+
+
+def _reasons(
+    experiment: Experiment, trial: TrialResult, names: Sequence[str], done: int, study_file: str
+) -> list[str]:
+    """Why nothing may be concluded from this run about the published figures; empty if something may."""
+    conditions, ours = experiment.conditions, trial.config
+    found = _data_reasons(conditions, trial)
+    same_data = not found
+    if ours.data.split != conditions.split:
+        found.append(f"other split: {ours.data.split}, published {conditions.split}")
+    if not conditions.exact:
+        found.append("the paper's split cannot be had")
+    if {canonical(name) for name in names} != {canonical(name) for name in conditions.classes}:
+        found.append("other classes")
+    if conditions.epochs is None:
+        found.append("epochs unpublished")
+    elif ours.train.epochs != conditions.epochs:
+        found.append(f"other epochs: {ours.train.epochs}, published {conditions.epochs}")
+    if same_data and (changed := _changed(paper_values(experiment, study_file), trial)):
+        found.append(f"other settings: {', '.join(changed[:3])}{', ...' if len(changed) > 3 else ''}")
+    if done < 2:
+        found.append("one seed" if done else "no trial ended")
+    return found
+
+
+def _data_reasons(conditions: Conditions, trial: TrialResult) -> list[str]:
+    ours = trial.config.data
+    if ours.name != conditions.data:
+        return ["other data"]
+    if ours.fraction != 1:
+        return [f"other data: a share of {ours.fraction:g}"]
+    counts = trial.run.record["data"].get("counts", {}).values()
+    images = sum(sum(split.values()) for split in counts)
+    whole = _fer2013_images(trial)
+    if whole and images != whole:
+        return [f"other data: {images:,} images, FER-2013 has {whole:,}"]
+    return []
+
+
+def _fer2013_images(trial: TrialResult) -> int:
+    """Pictures that FER-2013 has of the trial's classes; 0 where the run's counts cannot tell."""
+    block = trial.config.data
+    if block.name != "fer2013" or block.balance != "none" or any(name.startswith("data.") for name in trial.run.swept):
+        return 0
+    merged = rules.merges({"data.merge": block.merge})
+    names = [part for name in trial_classes(trial) for part in merged.get(name, (name,))]
+    size = dict(zip(CLASSES, FREQUENCIES, strict=True))
+    return sum(size.get(canonical(name), 0) for name in names)
+
+
+def _changed(paper: dict[str, object], trial: TrialResult) -> list[str]:
+    """Fields in which a trial differs from the paper's own setting, other than what `Conditions` speaks of."""
+    ours = fields.resolve(fields.flatten(trial.config))
+    changed = []
+    for name, value in paper.items():
+        needs = fields.FIELDS[name].needs
+        used = not needs or paper.get(needs[0]) in fields.FIELDS[name].needed
+        if used and name not in _CONDITIONS and ours[name] != value:
+            changed.append(name)
+    return changed

@@ -1,0 +1,162 @@
+"""From a study to the sweeps it needs: reading it, choosing experiments, finding each one's point."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shlex
+import types
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fer_jax import config as fields
+from fer_jax import flags
+from fer_jax.errors import ConfigError
+from fer_jax.inference import did_you_mean
+from fer_jax.replication import SIZES, Experiment, Study
+from fer_jax.search import space
+
+
+@dataclasses.dataclass(frozen=True)
+class StudySweep:
+    """One sweep of a study and whom it serves.
+
+    Attributes:
+        folder: of its run, below the study's workdir.
+        file: config file with variants, the scale's word among them.
+        overrides: dotted name -> value that its experiments set.
+        experiments: in the study's order.
+    """
+
+    folder: str
+    file: str
+    overrides: Mapping[str, Any]
+    experiments: tuple[Experiment, ...]
+
+
+def read_study(path: str) -> Study:
+    """Executes a study file and returns its `STUDY`.
+
+    Raises:
+        ConfigError: no such file, one that raises, or one without a `STUDY`; one line.
+    """
+
+    def study_of(module: types.ModuleType) -> Study:
+        study = getattr(module, "STUDY", None)
+        if not isinstance(study, Study):
+            raise ConfigError("no STUDY of type fer_jax.replication.Study")
+        names = [experiment.name for experiment in study.experiments]
+        if len(set(names)) != len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ConfigError(f"two experiments are called {twice!r}")
+        return study
+
+    return flags.execute_file(path, study_of, "study")
+
+
+def choose(study: Study, only: Sequence[str], scale: str) -> tuple[Experiment, ...]:
+    """The experiments to run, in the study's order.
+
+    Args:
+        only: parts of names, in any case; an experiment counts if its name holds one of them. Empty: all experiments, or
+            at scale smoke those marked for it.
+        scale: 'smoke' or 'full'.
+
+    Raises:
+        ConfigError: a part that no name holds; says which are near.
+    """
+    if not only:
+        return tuple(one for one in study.experiments if one.smoke or scale != "smoke")
+    for part in only:
+        if not any(part.lower() in one.name.lower() for one in study.experiments):
+            known = [one.name for one in study.experiments]
+            raise ConfigError(f"no experiment {part!r} in {study.name}; {did_you_mean(part, known)}")
+    return tuple(one for one in study.experiments if any(part.lower() in one.name.lower() for part in only))
+
+
+def sweeps(experiments: Sequence[Experiment], study_file: str, scale: str) -> tuple[StudySweep, ...]:
+    """The distinct sweeps behind experiments, in order of first need.
+
+    Args:
+        experiments: of one study.
+        study_file: its path; configs are looked up beside the folder it lies in.
+        scale: 'smoke' or 'full'.
+    """
+    groups: dict[tuple[str, str], list[Experiment]] = {}
+    for one in experiments:
+        key = (one.config, json.dumps(_overrides(one, scale), sort_keys=True, default=str))
+        groups.setdefault(key, []).append(one)
+    found = []
+    for (config, setting), group in groups.items():
+        file = _file(config, study_file, scale)
+        # What tells sweeps of one config apart stands in their folders' names as a digest.
+        digest = hashlib.sha256(setting.encode()).hexdigest()[:6] if setting != "{}" else ""
+        path, words = _split_words(file)
+        folder = "-".join(filter(None, (Path(path).stem, *words.split(","), digest)))
+        found.append(StudySweep(folder, file, _overrides(group[0], scale), tuple(group)))
+    return tuple(found)
+
+
+def load(sweep: StudySweep, overrides: Mapping[str, Any], workdir: Path, scale: str) -> flags.Loaded:
+    """Loads the config of a sweep, with the user's overrides last, and makes sure it holds its experiments' points.
+
+    Raises:
+        ConfigError: as for `flags.load`, or a point that the sweep does not hold.
+    """
+    settings = {**sweep.overrides, **overrides}
+    words = [f"--config={sweep.file}", *(f"--config.{name}={value}" for name, value in settings.items())]
+    command = f"python -m fer_jax.sweep {shlex.join([*words, f'--workdir={workdir / sweep.folder}'])}"
+    loaded = flags.load(sweep.file, settings, command)
+    for one in sweep.experiments:
+        find_point(one, loaded.config, scale)
+    return loaded
+
+
+def find_point(experiment: Experiment, config: fields.ConfigDict, scale: str) -> space.Trial:
+    """The first trial of the point that an experiment means, of those a config expands to.
+
+    At scale smoke, where sweeps are cut down, it is the first point if the one that is meant is not there.
+
+    Raises:
+        ConfigError: no such point (but at scale smoke), or several.
+    """
+    firsts = [trial for trial in space.expand(config) if trial.repeat == 0]
+    found = [trial for trial in firsts if is_meant(experiment, trial)]
+    if len(found) == 1 or (scale == "smoke" and not found):
+        return (found or firsts)[0]
+    settings = ", ".join(f"{name} = {value}" for name, value in experiment.point.items()) or "all of them"
+    count = f"{len(found)} points are" if found else "no point is"
+    raise ConfigError(f"experiment {experiment.name!r}: {count} {settings} in the sweep of {experiment.config}, not one")
+
+
+def is_meant(experiment: Experiment, trial: space.Trial) -> bool:
+    """Whether a trial has every value of the experiment's `point`."""
+    wanted = {name: fields.sweepable(name, "point").coerce(value) for name, value in experiment.point.items()}
+    return all(trial.values[name] == value for name, value in wanted.items())
+
+
+def paper_values(experiment: Experiment, study_file: str) -> dict[str, Any]:
+    """Every shape and traced value of the paper's own setting: the full variant, at the experiment's point."""
+    file = _file(experiment.config, study_file, "full")
+    overrides = dict(experiment.overrides)
+    if overrides.get("data.name", flags.read_file(*_split_words(file)).data.name) != "synthetic":
+        overrides.setdefault("data.path", "unread")  # a config that reads data is refused without one
+    return dict(find_point(experiment, flags.load(file, overrides).config, "full").values)
+
+
+def _overrides(experiment: Experiment, scale: str) -> dict[str, Any]:
+    return {name: value for name, value in experiment.overrides.items() if scale != "smoke" or name not in SIZES}
+
+
+def _file(config: str, study_file: str, scale: str) -> str:
+    folder = Path(study_file).parent
+    root = folder.resolve().parent if folder.name in ("", "..") else folder.parent
+    path, words = _split_words(config)
+    return f"{root / path}:{','.join(filter(None, (words, scale)))}"
+
+
+def _split_words(config: str) -> tuple[str, str]:
+    path, _, words = config.partition(".py:")
+    return (path if path.endswith(".py") else f"{path}.py"), words

@@ -1,0 +1,304 @@
+"""The program that puts a paper's figures beside ours: oslo's study at smoke scale, and a small study of our own."""
+
+import contextlib
+import dataclasses
+import io
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import metrics
+
+import fer_jax
+from fer_jax import config as fields
+from fer_jax import study, study_rows, study_sweeps
+from fer_jax.analysis.study_table import HEAD
+from fer_jax.data.faces import FREQUENCIES
+from fer_jax.data.names import CLASSES
+from fer_jax.errors import ConfigError
+from fer_jax.replication import Conditions, Experiment, Published
+from fer_jax.search import space
+
+ROOT = Path(__file__).parents[1]
+STUDIES = sorted((ROOT / "sweeps").glob("*.py"))
+OSLO = str(ROOT / "sweeps" / "oslo.py")
+VERDICT = re.compile("within what|ours above|ours below|no difference")
+
+CONFIG = """
+from fer_jax.config import default_config, variants
+
+def get_config(words=""):
+    chosen = variants(words, ("smoke", "full"))
+    config = default_config()
+    config.data.image_size, config.data.train_size, config.data.validation_size, config.data.test_size = 16, 70, 40, 40
+    config.model.pairs, config.model.kernels, config.model.dense, config.model.dropout = 1, (4,), (8,), 0.0
+    config.train.batch_size, config.train.epochs = 35, 3
+    config.sweep.each.train.learning_rate = (1e-3, 1e-2)
+    config.sweep.repeats = 3
+    return config
+"""
+STUDY = """
+from fer_jax.data.names import CLASSES
+from fer_jax.replication import Conditions, Experiment, Published, Study
+
+SAME = Conditions("synthetic", "official", CLASSES, epochs=3)
+PUBLISHED = (
+    Published("val_accuracy", 0.2, weights="best"),
+    Published("val_accuracy", 0.9, sd=0.01, n=5),
+    Published("test_auc", 0.5),
+    Published("binary_test_accuracy", 0.7),
+    Published("test_precision", 0.1),
+)
+STUDY = Study("tiny", "A tiny paper", (
+    Experiment("slow", "configs/tiny.py", PUBLISHED, SAME, point={"train.learning_rate": 1e-3}, positive=("Happiness", "surprise")),
+    Experiment("fast", "configs/tiny.py", (), SAME, point={"train.learning_rate": 1e-2}, smoke=True),
+))
+"""
+
+
+def run(*arguments):
+    """Exit status, stdout and stderr of the program."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = study.main(["study", *(str(argument) for argument in arguments)])
+    return status, out.getvalue(), err.getvalue()
+
+
+def stamps(folder):
+    return {file: file.stat().st_mtime_ns for file in sorted(folder.rglob("*")) if file.parent != folder}
+
+
+@pytest.fixture(scope="module")
+def oslo(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("oslo")
+    status, out, err = run(f"--study={OSLO}", "--scale=smoke", f"--workdir={workdir}")
+    assert status == 0, err
+    return workdir, out
+
+
+def test_oslo_at_smoke_scale_runs_every_kind_of_experiment(oslo):
+    workdir, out = oslo
+    table = pd.read_csv(workdir / "study.csv")
+    asked = [one for one in study_sweeps.read_study(OSLO).experiments if one.smoke]
+    assert table["experiment"].tolist() == [one.name for one in asked for _ in one.published or (None,)]
+    assert {Path(path).name.split("-")[0] for path in table["run"]} == {"grid3d", "oslo", "oslo_ablations"}
+    assert table["data"].eq("synthetic faces").all() and table["classes"].eq(7).all() and table["epochs"].eq(2).all()
+    assert table[["chosen_mean", "last_mean"]].notna().all(axis=None)
+    runs = [fer_jax.load_run(path) for path in table["run"].unique()]
+    assert sum(len(one.plan["stacks"]) for one in runs) <= 6
+    assert "final network" in out and "other data" in out
+
+
+def test_built_in_faces_get_no_verdict(oslo):
+    workdir, out = oslo
+    table = pd.read_csv(workdir / "study.csv")
+    assert table["verdict"].isna().all() and table["no_verdict_because"].notna().all()
+    assert not VERDICT.search(out) and not VERDICT.search((workdir / "study.md").read_text())
+
+
+def test_the_same_command_again_trains_nothing(oslo):
+    workdir, out = oslo
+    before = stamps(workdir)
+    status, again, err = run(f"--study={OSLO}", "--scale=smoke", f"--workdir={workdir}")
+    assert status == 0 and err == "" and "sweep 1" not in again and again.splitlines()[-9:] == out.splitlines()[-9:]
+    assert stamps(workdir) == before
+    status, only, _ = run(f"--study={OSLO}", "--scale=smoke", f"--workdir={workdir}", "--table", "--only=dropout: 0.3")
+    assert status == 0 and "dropout: 0.3" in only and "final network" not in only
+    assert stamps(workdir) == before
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    root = tmp_path_factory.mktemp("tiny")
+    for name, text in (("configs", CONFIG), ("sweeps", STUDY)):
+        (root / name).mkdir()
+        (root / name / "tiny.py").write_text(text)
+    file = str(root / "sweeps" / "tiny.py")
+    status, out, err = run(f"--study={file}", f"--workdir={root / 'work'}")
+    assert status == 0, err
+    return file, root / "work", out
+
+
+def gather(tiny, change=lambda one: one, **conditions):
+    file, workdir, _ = tiny
+    read = study_sweeps.read_study(file)
+    experiments = [change(dataclasses.replace(one, conditions=dataclasses.replace(one.conditions, **conditions))) for one in read.experiments]
+    return study_rows.gather(dataclasses.replace(read, experiments=tuple(experiments)), file, workdir, "full")
+
+
+def test_a_verdict_where_all_conditions_are_the_papers(tiny):
+    rows = gather(tiny)
+    assert [row.experiment for row in rows] == ["slow"] * 5 + ["fast"]
+    assert all(row.n == 3 and row.split == "official" and row.epochs == 3 for row in rows)
+    single, mean, *computed, drawn = rows
+    assert single.conclusion.startswith("chosen weights ") and single.verdict.low < single.verdict.high
+    assert mean.conclusion.startswith("last epoch ours below, Welch p") and mean.verdict.p < 0.05
+    assert all(row.verdict for row in computed)
+    assert drawn.verdict is None and drawn.conclusion == "none: no figure published" and drawn.metric == "val_accuracy"
+    assert VERDICT.search(tiny[2]) and (tiny[1] / "study.md").exists()
+
+
+def test_figures_are_those_of_the_networks(tiny):
+    rows = gather(tiny)
+    trials = fer_jax.load_run(rows[0].run).select(learning_rate=1e-3)
+    assert rows[0].chosen == tuple(trial.row["val_accuracy"] for trial in trials)
+    assert rows[0].last == tuple(trial.row["last_val_accuracy"] for trial in trials)
+    test = trials[0].dataset().test
+    for number, trial in enumerate(trials):
+        for weights, field in (("best", "chosen"), ("last", "last")):
+            found = trial.predict(test.images, weights=weights).astype(float)
+            area = np.mean([metrics.roc_auc_score(test.labels == k, found[:, k]) for k in set(test.labels)])
+            positive = found[:, [CLASSES.index("happy"), CLASSES.index("surprise")]].sum(axis=1) >= 0.5
+            truth = np.isin(test.labels, (CLASSES.index("happy"), CLASSES.index("surprise")))
+            assert getattr(rows[2], field)[number] == pytest.approx(area)
+            assert getattr(rows[3], field)[number] == pytest.approx(np.mean(positive == truth))
+    assert rows[2].last[0] != rows[2].last[1]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "reason"),
+    [
+        ({"data": "fer2013"}, "other data"),
+        ({"split": "kaggle"}, "other split: official, published kaggle"),
+        ({"exact": False}, "the paper's split cannot be had"),
+        ({"classes": ("Happiness", "sad")}, "other classes"),
+        ({"epochs": 50}, "other epochs: 3, published 50"),
+        ({"epochs": None}, "epochs unpublished"),
+    ],
+)
+def test_no_verdict_where_a_condition_differs(tiny, conditions, reason):
+    rows = gather(tiny, **conditions)[:5]
+    assert all(row.verdict is None and row.why_none == (reason,) for row in rows)
+    assert not any(VERDICT.search(row.conclusion) for row in rows)
+
+
+def test_no_verdict_where_a_setting_is_not_the_papers(tiny):
+    file, workdir, _ = tiny
+    experiment = study_sweeps.read_study(file).experiments[0]
+    trial = fer_jax.load_run(gather(tiny)[0].run).select(learning_rate=1e-3)[0]
+    paper = study_sweeps.paper_values(experiment, file)
+    assert study_rows._changed(paper, trial) == []
+    assert study_rows._changed({**paper, "train.l2": 0.0, "train.epochs": 9}, trial) == ["train.l2"]
+
+
+def test_a_metric_that_cannot_be_had_is_said_so(tiny):
+    one_class = gather(tiny, lambda one: dataclasses.replace(one, positive=()))[3]
+    assert one_class.verdict is None and "no class is positive" in one_class.why_none[0]
+    with pytest.raises(ConfigError, match="metric 'val_acc': must be 'train_', 'val_' or 'test_' before accuracy"):
+        gather(tiny, lambda one: dataclasses.replace(one, published=(Published("val_acc", 0.5),)))
+
+
+def test_more_repeats_are_refused_without_extend_and_overrides_reach_every_sweep(tiny, tmp_path):
+    file, workdir, _ = tiny
+    status, _, err = run(f"--study={file}", f"--workdir={workdir}", "--config.sweep.repeats=4")
+    assert status == 2 and "add --extend" in err
+    status, out, _ = run(f"--study={file}", "--plan", f"--workdir={tmp_path / 'none'}", "--config.sweep.repeats=2")
+    assert status == 0 and out.startswith("tiny-full: 4 trials in 1 stack, ") and "    slow\n    fast\n1 sweep, " in out
+    assert not (tmp_path / "none").exists()
+
+
+def test_interrupted_before_the_end(tiny, tmp_path, monkeypatch):
+    def stop(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fer_jax, "run_sweep", stop)
+    status, out, _ = run(f"--study={tiny[0]}", f"--workdir={tmp_path / 'work'}")
+    assert status == 130 and "A tiny paper" not in out
+    status, out, _ = run(f"--study={tiny[0]}", f"--workdir={tmp_path / 'work'}", "--table")
+    assert status == 0 and out.count("none: not run") == 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "no study: add --study=FILE"),
+        (["--study=sweeps/osla.py"], "sweeps/osla.py: no such study file"),
+        ([f"--study={OSLO}", "--only=final netwrok"], "no experiment 'final netwrok' in oslo; did you mean final network"),
+        ([f"--study={OSLO}", "--scale=tiny"], "--scale"),
+        ([f"--study={OSLO}", "--scael=smoke"], "scael"),
+        ([f"--study={OSLO}", "--config=configs/oslo.py"], "unexpected argument --config"),
+        ([f"--study={OSLO}", "stray"], "unexpected argument 'stray'"),
+        ([f"--study={OSLO}"], "data.path is empty"),
+        ([f"--study={OSLO}", "--config.data.path=/nowhere/fer.zip"], "/nowhere/fer.zip"),
+        ([f"--study={OSLO}", "--scale=smoke", "--config.train.epoch=3"], "did you mean train.epochs"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_no_directory(arguments, message, tmp_path):
+    status, out, err = run(*arguments, f"--workdir={tmp_path / 'work'}")
+    assert status == 2 and out == ""
+    assert err.startswith("error: ") and message in err and len(err.splitlines()) == 1
+    assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1", "no STUDY of type fer_jax.replication.Study"),
+        ("import nowhere", "line 1: ModuleNotFoundError"),
+        ("def broken(:", "line 1"),
+        (STUDY.replace('"fast"', '"slow"'), "two experiments are called 'slow'"),
+    ],
+)
+def test_a_broken_study_file_is_one_line(text, message, tmp_path):
+    (tmp_path / "broken.py").write_text(text)
+    with pytest.raises(ConfigError, match=re.escape(message)) as caught:
+        study_sweeps.read_study(str(tmp_path / "broken.py"))
+    assert str(tmp_path / "broken.py") in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_point_that_the_sweep_lacks_is_an_error_but_at_smoke_scale():
+    config = fields.default_config()
+    config.sweep.each.train.l2 = (0.0, 1e-3)
+    lacking = Experiment("odd", "configs/x.py", (), Conditions("synthetic", "official", CLASSES), point={"train.l2": 0.5})
+    with pytest.raises(ConfigError, match="experiment 'odd': no point is train.l2 = 0.5 in the sweep of configs/x.py"):
+        study_sweeps.find_point(lacking, config, "full")
+    assert study_sweeps.find_point(lacking, config, "smoke").values["train.l2"] == 0.0
+    with pytest.raises(ConfigError, match="experiment 'odd': 2 points are all of them"):
+        study_sweeps.find_point(dataclasses.replace(lacking, point={}), config, "smoke")
+
+
+def test_smoke_keeps_its_size_and_equal_sweeps_are_one(tmp_path):
+    at = Conditions("fer2013", "kaggle", CLASSES)
+    make = lambda name, **overrides: Experiment(name, "configs/oslo.py", (), at, overrides=overrides)  # noqa: E731
+    experiments = (make("a"), make("b", **{"train.epochs": 300}), make("c", **{"train.l2": 0.1, "train.epochs": 300}))
+    smoke = study_sweeps.sweeps(experiments, OSLO, "smoke")
+    assert [len(one.experiments) for one in smoke] == [2, 1] and smoke[0].folder == "oslo-smoke"
+    loaded = study_sweeps.load(smoke[1], {}, tmp_path, "smoke")
+    assert loaded.config.train.epochs == 2 and loaded.config.train.l2 == 0.1
+    full = study_sweeps.sweeps(experiments, OSLO, "full")
+    assert len({one.folder for one in full}) == 3 and all(one.folder.startswith("oslo-full") for one in full)
+
+
+@pytest.mark.parametrize(("missing", "reasons"), [(0, []), (7, ["other data: 35,880 images, FER-2013 has 35,887"])])
+def test_fer2013_must_be_whole(missing, reasons):
+    config = fields.default_config()
+    config.data.name, config.data.path = "fer2013", "fer.zip"
+    counts = dict(zip(CLASSES, FREQUENCIES, strict=True))
+    counts["happy"] -= missing
+    record = {"data": {"classes": list(CLASSES), "counts": {"train": counts}}}
+    trial = SimpleNamespace(config=config, classes=CLASSES, run=SimpleNamespace(record=record, swept=()))
+    assert study_rows._data_reasons(Conditions("fer2013", "kaggle", CLASSES), trial) == reasons
+    config.data.fraction = 0.5
+    assert study_rows._data_reasons(Conditions("fer2013", "kaggle", CLASSES), trial) == ["other data: a share of 0.5"]
+
+
+@pytest.mark.parametrize("file", STUDIES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("scale", ["smoke", "full"])
+def test_every_shipped_study_loads(file, scale, tmp_path):
+    read = study_sweeps.read_study(str(file))
+    assert read.name == file.stem
+    overrides = {"data.path": "fer2013.zip"} if scale == "full" else {}
+    needed = study_sweeps.sweeps(study_sweeps.choose(read, (), scale), str(file), scale)
+    loaded = [study_sweeps.load(one, overrides, tmp_path, scale) for one in needed]
+    if scale == "smoke":
+        assert sum(len({trial.shape_key() for trial in space.expand(one.config)}) for one in loaded) <= 6
+    for one in read.experiments:
+        study_sweeps.paper_values(one, str(file))
+        assert all(study_rows.split_metric(published.metric) for published in one.published)
+
+
+def test_every_column_is_explained_in_the_row(oslo):
+    assert all(name in oslo[1] for name in HEAD)

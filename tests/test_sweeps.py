@@ -1,0 +1,152 @@
+"""Every shipped study names configs and points that exist, and carries the figures that its paper printed."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from fer_jax import flags
+from fer_jax.search import space
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted((ROOT / "sweeps").glob("*.py"))
+METRIC = re.compile(r"(binary_)?(train|val|test)_(accuracy|loss|precision|recall|f1|auc)")
+MOST_STACKS = 6
+
+# By how an experiment is called: metric -> value, or (value, standard deviation, runs); copied from the papers.
+PRINTED = {
+    "silvestro": {
+        "scenario 1": {"train_accuracy": 0.62, "val_accuracy": 0.62, "test_accuracy": 0.61, "test_precision": 0.57},
+        "scenario 2": {"val_accuracy": 0.38},
+        "scenario 3": {},
+        "scenario 4": {"train_accuracy": 0.56, "val_accuracy": 0.57},
+        "scenario 5": {
+            "train_accuracy": 0.72, "val_accuracy": 0.73, "test_accuracy": 0.72, "test_precision": 0.73, "test_auc": 0.88,
+        },
+        "scenario 6": {
+            "train_accuracy": 0.66, "val_accuracy": 0.66, "test_accuracy": 0.67, "test_precision": 0.65, "test_auc": 0.88,
+            "binary_test_accuracy": 0.87, "binary_test_precision": 0.90, "binary_test_auc": 0.94,
+        },
+        "scenario 7": {
+            "train_accuracy": 0.87, "val_accuracy": 0.88, "test_accuracy": 0.87, "test_precision": 0.87, "test_auc": 0.95,
+        },
+        "scenario 8": {
+            "train_accuracy": 0.86, "val_accuracy": 0.87, "test_accuracy": 0.86, "test_precision": 0.86, "test_auc": 0.94,
+            "train_loss": 0.31, "val_loss": 0.31,
+        },
+    },
+    "hust": {
+        "baseline": {"test_accuracy": (0.6932, 0.0051, 5)},
+        "no augmentation": {"test_accuracy": (0.6592, 0.007, 5)},
+        "no normalisation": {"test_accuracy": (0.687, 0.01, 5)},
+        "focal loss, gamma 2": {"test_accuracy": (0.687, 0.01, 5)},
+        "focal loss, gamma 5": {"test_accuracy": (0.670, 0.007, 5)},
+        "batch size 2": {}, "batch size 32": {}, "batch size 2,048": {},
+        "learning rate 1e-3": {"val_accuracy": 0.2505},
+        "random initial weights": {"test_accuracy": (0.68, 0.006, 5)},
+    },
+    "imperial": {
+        "CIFAR-10: overfit": {},
+        "CIFAR-10: 2 layers": {"train_accuracy": 0.61, "val_accuracy": 0.45},
+        "feed-forward, rate multiplied": {"train_accuracy": 0.25, "val_accuracy": 0.248},
+        "feed-forward, rate / (1": {"train_accuracy": 0.25, "val_accuracy": 0.248},
+        "CNN": {"val_accuracy": 0.244},
+    },
+}  # fmt: skip
+
+
+def read(path):
+    spec = importlib.util.spec_from_file_location(f"sweeps_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.STUDY
+
+
+STUDIES = {path.stem: read(path) for path in FILES}
+EXPERIMENTS = [
+    pytest.param(study, experiment, id=f"{name}: {experiment.name}")
+    for name, study in STUDIES.items()
+    for experiment in study.experiments
+]
+
+
+def load(experiment, scale):
+    word = f",{scale}" if scale else ""
+    overrides = dict(experiment.overrides)
+    if scale == "full":
+        overrides["data.path"] = "data.zip"
+    return flags.load(f"{ROOT / experiment.config}{word}", overrides).config
+
+
+def points(experiment, scale):
+    """The points of the experiment's sweep that it picks: swept name -> value, once each."""
+    swept = {tuple(trial.point.items()) for trial in space.expand(load(experiment, scale))}
+    return [point for point in swept if experiment.point.items() <= dict(point).items()]
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_a_study_is_named_after_its_file(name):
+    assert STUDIES[name].name == name and STUDIES[name].title
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_names_of_experiments_differ(name):
+    names = [experiment.name for experiment in STUDIES[name].experiments]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(("study", "experiment"), EXPERIMENTS)
+@pytest.mark.parametrize("scale", ["", "smoke", "full"])
+def test_an_experiment_picks_one_point_of_its_sweep(study, experiment, scale):
+    if scale == "smoke" and not experiment.smoke:
+        pytest.skip("not run at this scale")
+    assert len(points(experiment, scale)) == 1
+
+
+@pytest.mark.parametrize(("study", "experiment"), EXPERIMENTS)
+def test_conditions_are_those_of_the_full_config(study, experiment):
+    config, conditions = load(experiment, "full"), experiment.conditions
+    assert (config.data.name, config.data.split) == (conditions.data, conditions.split)
+    assert conditions.epochs in (None, config.train.epochs)
+    assert len(set(conditions.classes)) == len(conditions.classes) > 1
+    assert set(experiment.positive) <= set(conditions.classes)
+    if config.data.merge:
+        assert set(conditions.classes) == {text.partition("=")[0] for text in config.data.merge}
+    elif config.data.classes:
+        assert set(conditions.classes) == set(config.data.classes)
+
+
+@pytest.mark.parametrize(("study", "experiment"), EXPERIMENTS)
+def test_metrics_are_known(study, experiment):
+    for figure in experiment.published:
+        assert METRIC.fullmatch(figure.metric)
+        assert figure.where
+        assert 0 < figure.value < 1
+        assert (figure.sd is None) == (figure.n == 1)
+        assert experiment.positive or not figure.metric.startswith("binary_")
+    metrics = [figure.metric for figure in experiment.published]
+    assert len(set(metrics)) == len(metrics)
+    assert experiment.published or experiment.note
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_smoke_is_few_stacks(name):
+    chosen = [experiment for experiment in STUDIES[name].experiments if experiment.smoke]
+    sweeps = {(experiment.config, tuple(experiment.overrides.items())): experiment for experiment in chosen}
+    stacks = [{trial.shape_key() for trial in space.expand(load(one, "smoke"))} for one in sweeps.values()]
+    assert 1 <= sum(map(len, stacks)) <= MOST_STACKS
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_figures_are_the_papers(name):
+    study = STUDIES[name]
+    assert len(study.experiments) == len(PRINTED[name])
+    for experiment, (start, printed) in zip(study.experiments, PRINTED[name].items(), strict=True):
+        assert experiment.name.startswith(start)
+        ours = {figure.metric: figure for figure in experiment.published}
+        assert set(ours) == set(printed)
+        for metric, expected in printed.items():
+            value, sd, runs = expected if isinstance(expected, tuple) else (expected, None, 1)
+            assert (ours[metric].value, ours[metric].n) == (value, runs)
+            assert ours[metric].sd == (None if sd is None else pytest.approx(sd, abs=5e-5))

@@ -1,0 +1,70 @@
+"""Words and lists of a trial as the numbers its program takes."""
+
+import numpy as np
+import pytest
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.utils.class_weight import compute_class_weight
+
+from fer_jax import config
+from fer_jax.errors import ConfigError
+from fer_jax.models import initializers
+from fer_jax.train import hyper
+from fer_jax.train.hyper import Facts
+
+DEFAULTS = {name: field.default for name, field in config.FIELDS.items() if field.kind == "traced"}
+LABELS = np.repeat([0, 1, 2], [50, 5, 20])
+PIXELS = np.random.default_rng(0).integers(20, 200, (75, 4)).astype(float)
+FACTS = Facts(("angry", "disgust", "happy"), (50, 5, 20), PIXELS.min(), PIXELS.max(), PIXELS.mean(), PIXELS.std())
+
+
+def one(**changed):
+    values = {name.replace("__", "."): value for name, value in changed.items()}
+    return {name: array[0] for name, array in hyper.encode([{**DEFAULTS, **values}], FACTS).items()}
+
+
+def test_every_array_has_the_shape_and_type_of_the_layout():
+    found = hyper.encode([DEFAULTS, {**DEFAULTS, "train.seed": 2**31 - 1}], FACTS)
+    assert {name: (array.shape[1:], array.dtype) for name, array in found.items()} == {
+        name: (shape, np.dtype(kind)) for name, (shape, kind) in hyper.layout(3).items()
+    }
+    assert found["train.seed"].tolist() == [0, 2**31 - 1]
+
+
+def test_class_weights_are_those_of_scikit_learn():
+    expected = compute_class_weight("balanced", classes=np.arange(3), y=LABELS)
+    np.testing.assert_allclose(one(loss__class_weight=1.0)["loss.class_weight"], expected, rtol=1e-6)
+    np.testing.assert_allclose(one(loss__class_weight=0.5)["loss.class_weight"], expected**0.5, rtol=1e-6)
+    assert one()["loss.class_weight"].tolist() == [1, 1, 1]
+
+
+def test_weights_of_single_classes_are_found_by_name():
+    assert one(loss__weights=("disgusted=5", "happy=0.5"))["loss.class_weight"].tolist() == [1, 5, 0.5]
+    with pytest.raises(ConfigError, match="loss.weights: no class 'calm'; the data have angry, disgust, happy"):
+        one(loss__weights=("calm=2",))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("unit", PIXELS / 255),
+        ("symmetric", PIXELS / 127.5 - 1),
+        ("none", PIXELS),
+        ("minmax", MinMaxScaler().fit_transform(PIXELS.reshape(-1, 1)).reshape(PIXELS.shape)),
+        ("standardize", StandardScaler().fit_transform(PIXELS.reshape(-1, 1)).reshape(PIXELS.shape)),
+    ],
+)
+def test_normalisation_is_one_affine_map(name, expected):
+    found = one(data__normalize=name)
+    np.testing.assert_allclose(PIXELS * found["pixels.scale"] + found["pixels.offset"], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_pictures_of_one_shade_are_not_divided_by_zero():
+    flat = Facts(("a", "b"), (1, 1), 7, 7, 7, 0)
+    for name in ("minmax", "standardize"):
+        scale, offset = hyper.pixel_map(name, flat)
+        assert 7 * scale + offset == 0
+
+
+def test_initializers_keep_their_places():
+    assert [int(one(model__init=name)["model.init"]) for name in config.FIELDS["model.init"].choices] == list(range(6))
+    assert config.FIELDS["model.init"].choices == initializers.NAMES
