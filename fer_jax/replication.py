@@ -6,7 +6,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-# What the smoke variant of a config makes small, and an experiment's overrides shall not make large again.
+# Words that make a config small, or the paper's own; without one it takes minutes on built-in faces.
+SCALES = ("smoke", "full")
+# What a config makes small below full scale, and an experiment's overrides shall not make large again.
 SIZES = ("data.name", "data.image_size", "train.epochs", "sweep.repeats")
 
 
@@ -62,12 +64,13 @@ class Experiment:
         config: config file with variants, relative to the repository: 'configs/silvestro.py:scenario5'. A scale adds its
             word (`smoke`, `full`).
         overrides: dotted name -> value on top of it. Experiments with the same config and overrides are one sweep.
+            Below full scale those of `SIZES` do not count.
         point: dotted name -> value of swept fields that picks this experiment's point out of the sweep; empty if it has one.
+            Below full scale a sweep without that point gives its first.
         published: its figures; () where the paper only drew curves.
         conditions: of the paper.
         positive: class names whose probabilities are summed for 'binary_' metrics.
-        smoke: whether --scale=smoke runs it; there, overrides of `SIZES` do not count, and a sweep without `point` gives
-            its first point.
+        smoke: whether --scale=smoke runs it.
         note: what a reader must know, such as 'dropout rate unpublished: our choice'.
     """
 

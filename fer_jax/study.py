@@ -10,7 +10,7 @@ from fer_jax import config as fields
 from fer_jax.analysis import study_table
 from fer_jax.errors import FerJaxError
 from fer_jax.flags import Loaded, split_argv
-from fer_jax.replication import Study
+from fer_jax.replication import SCALES, Study
 from fer_jax.store import RunDirectory, files
 from fer_jax.study_sweeps import StudySweep, choose, load, read_study, sweeps
 from fer_jax.words import counted, in_time
@@ -22,8 +22,11 @@ def _declare() -> flags.FlagValues:
     # Of their own: other programs declare flags of the same names.
     values = flags.FlagValues()
     flags.DEFINE_string("study", None, "Study file, such as sweeps/oslo.py.", flag_values=values)
-    flags.DEFINE_enum("scale", "full", ["smoke", "full"], "Built-in faces, seconds; or the paper's own setting.", flag_values=values)
-    flags.DEFINE_string("workdir", None, "Holds the runs and the table; by default runs/study-<study>[-smoke].", flag_values=values)
+    flags.DEFINE_enum(
+        "scale", "", ["", *SCALES], "Built-in faces for seconds, or the paper's own setting; by default built-in faces for minutes.",
+        flag_values=values,
+    )  # fmt: skip
+    flags.DEFINE_string("workdir", None, "Holds the runs and the table; by default runs/study-<study>[-<scale>].", flag_values=values)
     flags.DEFINE_multi_string("only", [], "Part of an experiment's name; may be given several times.", flag_values=values)
     flags.DEFINE_bool("table", False, "Train nothing: write the table of what is there.", flag_values=values)
     flags.DEFINE_bool("plan", False, "Print the sweeps with their cost, and stop.", flag_values=values)
@@ -63,8 +66,7 @@ def _main(argv: list[str]) -> int:
         return 2
     study = read_study(values.study)
     needed = sweeps(choose(study, values.only, values.scale), values.study, values.scale)
-    smoke = "-smoke" if values.scale == "smoke" else ""
-    workdir = Path(values.workdir or f"runs/study-{study.name}{smoke}")
+    workdir = Path(values.workdir or "-".join(filter(None, ("runs/study", study.name, values.scale))))
     status = 0
     if not values.table:
         loaded = {one.folder: load(one, overrides, workdir, values.scale) for one in needed}
@@ -126,12 +128,12 @@ def _is_complete(folder: Path, loaded: Loaded, retry_failed: bool) -> bool:
 
 
 def _write_table(study: Study, needed: tuple[StudySweep, ...], file: str, workdir: Path, scale: str) -> None:
-    """Writes study.md and study.csv of what was asked for and, at full scale, of what else is there; prints the former."""
+    """Writes study.md and study.csv of what was asked for and, but for smoke, of what else is there; prints the former."""
     from fer_jax import study_rows
 
     asked = {experiment.name for sweep in needed for experiment in sweep.experiments}
     rows = study_rows.gather(study, file, workdir, scale)
-    rows = [row for row in rows if row.experiment in asked or (row.run and scale == "full")]
+    rows = [row for row in rows if row.experiment in asked or (row.run and scale != "smoke")]
     files.write_bytes(workdir / "study.md", study_table.to_markdown(study.title, rows).encode())
     files.write_bytes(workdir / "study.csv", study_table.to_frame(rows).to_csv(index=False).encode())
     print(f"\n{study_table.to_text(study.title, [row for row in rows if row.experiment in asked])}")

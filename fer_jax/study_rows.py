@@ -29,7 +29,7 @@ def gather(study: Study, study_file: str, workdir: Path, scale: str) -> list[Row
     Args:
         study_file: path of the study file.
         workdir: of the study: the runs lie below it.
-        scale: 'smoke' or 'full'.
+        scale: one of `replication.SCALES`, or '' for the configs' default.
 
     Raises:
         FerJaxError: a damaged run, or a point, metric or class that cannot be read; one line.
@@ -68,7 +68,7 @@ def _rows(experiment: Experiment, run: Run | None, study_file: str, scale: str) 
     left_out = statistics.count_words([trial.status for trial in trials if trial.status != "done"])
     names = trial_classes(trials[0])
     computed = _Computed(experiment)
-    elsewhere = [] if is_meant(experiment, found) else ["another point: smoke's sweep lacks this one"]
+    elsewhere = [] if is_meant(experiment, found) else ["another point: the sweep at this scale lacks this one"]
     reasons = _reasons(experiment, trials[0], names, len(done), study_file)
     rows = []
     for published in _figures(experiment):

@@ -62,7 +62,7 @@ def choose(study: Study, only: Sequence[str], scale: str) -> tuple[Experiment, .
     Args:
         only: parts of names, in any case; an experiment counts if its name holds one of them. Empty: all experiments, or
             at scale smoke those marked for it.
-        scale: 'smoke' or 'full'.
+        scale: one of `replication.SCALES`, or '' for the configs' default.
 
     Raises:
         ConfigError: a part that no name holds; says which are near.
@@ -82,7 +82,7 @@ def sweeps(experiments: Sequence[Experiment], study_file: str, scale: str) -> tu
     Args:
         experiments: of one study.
         study_file: its path; configs are looked up beside the folder it lies in.
-        scale: 'smoke' or 'full'.
+        scale: as for `choose`.
     """
     groups: dict[tuple[str, str], list[Experiment]] = {}
     for one in experiments:
@@ -117,14 +117,14 @@ def load(sweep: StudySweep, overrides: Mapping[str, Any], workdir: Path, scale: 
 def find_point(experiment: Experiment, config: fields.ConfigDict, scale: str) -> space.Trial:
     """The first trial of the point that an experiment means, of those a config expands to.
 
-    At scale smoke, where sweeps are cut down, it is the first point if the one that is meant is not there.
+    Below full scale, where sweeps are cut down, it is the first point if the one that is meant is not there.
 
     Raises:
-        ConfigError: no such point (but at scale smoke), or several.
+        ConfigError: no such point at full scale, or several.
     """
     firsts = [trial for trial in space.expand(config) if trial.repeat == 0]
     found = [trial for trial in firsts if is_meant(experiment, trial)]
-    if len(found) == 1 or (scale == "smoke" and not found):
+    if len(found) == 1 or (scale != "full" and not found):
         return (found or firsts)[0]
     settings = ", ".join(f"{name} = {value}" for name, value in experiment.point.items()) or "all of them"
     count = f"{len(found)} points are" if found else "no point is"
@@ -147,14 +147,14 @@ def paper_values(experiment: Experiment, study_file: str) -> dict[str, Any]:
 
 
 def _overrides(experiment: Experiment, scale: str) -> dict[str, Any]:
-    return {name: value for name, value in experiment.overrides.items() if scale != "smoke" or name not in SIZES}
+    return {name: value for name, value in experiment.overrides.items() if scale == "full" or name not in SIZES}
 
 
 def _file(config: str, study_file: str, scale: str) -> str:
     folder = Path(study_file).parent
     root = folder.resolve().parent if folder.name in ("", "..") else folder.parent
     path, words = _split_words(config)
-    return f"{root / path}:{','.join(filter(None, (words, scale)))}"
+    return ":".join(filter(None, (str(root / path), ",".join(filter(None, (words, scale))))))
 
 
 def _split_words(config: str) -> tuple[str, str]:

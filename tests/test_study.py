@@ -117,7 +117,7 @@ def tiny(tmp_path_factory):
         (root / name).mkdir()
         (root / name / "tiny.py").write_text(text)
     file = str(root / "sweeps" / "tiny.py")
-    status, out, err = run(f"--study={file}", f"--workdir={root / 'work'}")
+    status, out, err = run(f"--study={file}", "--scale=full", f"--workdir={root / 'work'}")
     assert status == 0, err
     return file, root / "work", out
 
@@ -193,9 +193,9 @@ def test_a_metric_that_cannot_be_had_is_said_so(tiny):
 
 def test_more_repeats_are_refused_without_extend_and_overrides_reach_every_sweep(tiny, tmp_path):
     file, workdir, _ = tiny
-    status, _, err = run(f"--study={file}", f"--workdir={workdir}", "--config.sweep.repeats=4")
+    status, _, err = run(f"--study={file}", "--scale=full", f"--workdir={workdir}", "--config.sweep.repeats=4")
     assert status == 2 and "add --extend" in err
-    status, out, _ = run(f"--study={file}", "--plan", f"--workdir={tmp_path / 'none'}", "--config.sweep.repeats=2")
+    status, out, _ = run(f"--study={file}", "--scale=full", "--plan", f"--workdir={tmp_path / 'none'}", "--config.sweep.repeats=2")
     assert status == 0 and out.startswith("tiny-full: 4 trials in 1 stack, ") and "    slow\n    fast\n1 sweep, " in out
     assert not (tmp_path / "none").exists()
 
@@ -205,9 +205,9 @@ def test_interrupted_before_the_end(tiny, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(fer_jax, "run_sweep", stop)
-    status, out, _ = run(f"--study={tiny[0]}", f"--workdir={tmp_path / 'work'}")
+    status, out, _ = run(f"--study={tiny[0]}", "--scale=full", f"--workdir={tmp_path / 'work'}")
     assert status == 130 and "A tiny paper" not in out
-    status, out, _ = run(f"--study={tiny[0]}", f"--workdir={tmp_path / 'work'}", "--table")
+    status, out, _ = run(f"--study={tiny[0]}", "--scale=full", f"--workdir={tmp_path / 'work'}", "--table")
     assert status == 0 and out.count("none: not run") == 6
 
 
@@ -221,8 +221,8 @@ def test_interrupted_before_the_end(tiny, tmp_path, monkeypatch):
         ([f"--study={OSLO}", "--scael=smoke"], "scael"),
         ([f"--study={OSLO}", "--config=configs/oslo.py"], "unexpected argument --config"),
         ([f"--study={OSLO}", "stray"], "unexpected argument 'stray'"),
-        ([f"--study={OSLO}"], "data.path is empty"),
-        ([f"--study={OSLO}", "--config.data.path=/nowhere/fer.zip"], "/nowhere/fer.zip"),
+        ([f"--study={OSLO}", "--scale=full"], "data.path is empty"),
+        ([f"--study={OSLO}", "--scale=full", "--config.data.path=/nowhere/fer.zip"], "/nowhere/fer.zip"),
         ([f"--study={OSLO}", "--scale=smoke", "--config.train.epoch=3"], "did you mean train.epochs"),
     ],
 )
@@ -249,7 +249,7 @@ def test_a_broken_study_file_is_one_line(text, message, tmp_path):
     assert str(tmp_path / "broken.py") in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_a_point_that_the_sweep_lacks_is_an_error_but_at_smoke_scale():
+def test_a_point_that_the_sweep_lacks_is_an_error_at_full_scale():
     config = fields.default_config()
     config.sweep.each.train.l2 = (0.0, 1e-3)
     lacking = Experiment("odd", "configs/x.py", (), Conditions("synthetic", "official", CLASSES), point={"train.l2": 0.5})
@@ -286,7 +286,7 @@ def test_fer2013_must_be_whole(missing, reasons):
 
 
 @pytest.mark.parametrize("file", STUDIES, ids=lambda path: path.stem)
-@pytest.mark.parametrize("scale", ["smoke", "full"])
+@pytest.mark.parametrize("scale", ["", "smoke", "full"])
 def test_every_shipped_study_loads(file, scale, tmp_path):
     read = study_sweeps.read_study(str(file))
     assert read.name == file.stem
