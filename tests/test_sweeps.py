@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from fer_jax import flags
+from fer_jax import flags, study_sweeps
 from fer_jax.search import space
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "sweeps").glob("*.py"))
 METRIC = re.compile(r"(binary_)?(train|val|test)_(accuracy|loss|precision|recall|f1|auc)")
-MOST_STACKS = 6
 
 # By how an experiment is called: metric -> value, or (value, standard deviation, runs); copied from the papers.
 PRINTED = {
@@ -72,11 +71,9 @@ EXPERIMENTS = [
 
 
 def load(experiment, scale):
-    word = f",{scale}" if scale else ""
-    overrides = dict(experiment.overrides)
-    if scale == "full":
-        overrides["data.path"] = "data.zip"
-    return flags.load(f"{ROOT / experiment.config}{word}", overrides).config
+    (sweep,) = study_sweeps.sweeps((experiment,), str(FILES[0]), scale)
+    overrides = {**sweep.overrides, **({"data.path": "data.zip"} if scale == "full" else {})}
+    return flags.load(sweep.file, overrides).config
 
 
 def points(experiment, scale):
@@ -90,18 +87,9 @@ def test_a_study_is_named_after_its_file(name):
     assert STUDIES[name].name == name and STUDIES[name].title
 
 
-@pytest.mark.parametrize("name", STUDIES)
-def test_names_of_experiments_differ(name):
-    names = [experiment.name for experiment in STUDIES[name].experiments]
-    assert len(set(names)) == len(names)
-
-
 @pytest.mark.parametrize(("study", "experiment"), EXPERIMENTS)
-@pytest.mark.parametrize("scale", ["", "smoke", "full"])
-def test_an_experiment_picks_one_point_of_its_sweep(study, experiment, scale):
-    if scale == "smoke" and not experiment.smoke:
-        pytest.skip("not run at this scale")
-    assert len(points(experiment, scale)) == 1
+def test_an_experiment_picks_one_point_of_its_sweep(study, experiment):
+    assert len(points(experiment, "full")) == 1
 
 
 @pytest.mark.parametrize(("study", "experiment"), EXPERIMENTS)
@@ -122,20 +110,13 @@ def test_metrics_are_known(study, experiment):
     for figure in experiment.published:
         assert METRIC.fullmatch(figure.metric)
         assert figure.where
-        assert 0 < figure.value < 1
+        assert 0 < figure.value < (1 if not figure.metric.endswith("loss") else 2)
         assert (figure.sd is None) == (figure.n == 1)
         assert experiment.positive or not figure.metric.startswith("binary_")
-    metrics = [figure.metric for figure in experiment.published]
+    # A single run and a mean of several may both be printed.
+    metrics = [(figure.metric, figure.n) for figure in experiment.published]
     assert len(set(metrics)) == len(metrics)
     assert experiment.published or experiment.note
-
-
-@pytest.mark.parametrize("name", STUDIES)
-def test_smoke_is_few_stacks(name):
-    chosen = [experiment for experiment in STUDIES[name].experiments if experiment.smoke]
-    sweeps = {(experiment.config, tuple(experiment.overrides.items())): experiment for experiment in chosen}
-    stacks = [{trial.shape_key() for trial in space.expand(load(one, "smoke"))} for one in sweeps.values()]
-    assert 1 <= sum(map(len, stacks)) <= MOST_STACKS
 
 
 @pytest.mark.parametrize("name", PRINTED)

@@ -43,7 +43,6 @@ def _copy(params, stats, network, model):
 @pytest.mark.parametrize(
     "changed",
     [
-        {},
         {"model__padding": "same", "model__kernel_size": 5, "model__pool": "average", "model__pool_padding": "same"},
         {"model__batch_norm": True, "model__pool_size": 3, "model__kernels": (8, 16), "model__pairs": 2, "model__dense": (32,)},
     ],
