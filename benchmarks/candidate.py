@@ -1,4 +1,4 @@
-"""One way to train oslo's network on random pictures, and the seconds its epochs took: what the benchmarks let take turns."""
+"""One way to train a network on random pictures, and the seconds its epochs took: what the benchmarks let take turns."""
 
 import dataclasses
 import importlib
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """What is trained: trials on as many random grey pictures of a size, in batches (of micro-batches; 0: whole).
+    """What is trained: trials of a network (model.name) on random grey pictures, in batches (of micro-batches; 0: whole).
 
     A quarter as many pictures are the validation split.
     """
@@ -26,6 +26,7 @@ class Work:
     trials: int
     images: int
     micro_batch: int = 0
+    model: str = "cnn"
 
 
 def load(tree: Path) -> SimpleNamespace:
@@ -55,7 +56,7 @@ class Candidate:
         images = rng.integers(0, 256, (work.images, work.size, work.size, 1)).astype(np.uint8)
         labels = rng.integers(0, 7, work.images)
         held_out = work.images // 4
-        values = code.config.flatten(code.config.default_config()) | {"train.batch_size": work.batch}
+        values = code.config.flatten(code.config.default_config()) | {"train.batch_size": work.batch, "model.name": work.model}
         recipe = code.plan.recipe_of(values, ("model.dropout",), work.micro_batch)
         network = code.models.build(values, images.shape[1:], 7)
         program = code.engine.WaveProgram(network, recipe, engine, tuple(jax.devices()[:devices]))
