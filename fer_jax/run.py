@@ -69,6 +69,9 @@ class Run:
         if not self._directory.has("trials.csv"):
             return pd.DataFrame(columns=["id", "status", *self.swept])
         trials = self._directory.read_trials()
+        for name in ("id", "status"):
+            if name not in trials:
+                raise RunError(f"{self.path / 'trials.csv'} has no column {name!r}: it is damaged, or not of this program")
         for name in set(self.swept) & set(trials.columns) & set(fields.FIELDS):
             if fields.FIELDS[name].type in (str, tuple):
                 trials[name] = [fields.FIELDS[name].parse(text) for text in trials[name].astype(object).fillna("")]

@@ -67,6 +67,7 @@ def _main(argv: list[str]) -> int:
     study = read_study(values.study)
     needed = sweeps(choose(study, values.only, values.scale), values.study, values.scale)
     workdir = Path(values.workdir or "-".join(filter(None, ("runs/study", study.name, values.scale))))
+    _check_metrics(needed)
     status = 0
     if not values.table:
         loaded = {one.folder: load(one, overrides, workdir, values.scale) for one in needed}
@@ -74,6 +75,15 @@ def _main(argv: list[str]) -> int:
     if not values.plan:
         _write_table(study, needed, values.study, workdir, values.scale)
     return status
+
+
+def _check_metrics(needed: tuple[StudySweep, ...]) -> None:
+    """Raises ConfigError for a metric that no study has, before anything is trained for it."""
+    from fer_jax.study_rows import split_metric
+
+    for experiment in (experiment for sweep in needed for experiment in sweep.experiments):
+        for published in experiment.published:
+            split_metric(published.metric)
 
 
 def _plan(needed: tuple[StudySweep, ...], loaded: dict[str, Loaded]) -> int:

@@ -64,6 +64,8 @@ def _rows(experiment: Experiment, run: Run | None, study_file: str, scale: str) 
         return [_empty(experiment, published) for published in _figures(experiment)]
     found = find_point(experiment, run.config, scale)
     trials = run.select(**{name.replace(".", "__"): value for name, value in found.point.items()})
+    if not trials:
+        return [_empty(experiment, published) for published in _figures(experiment)]
     done = [trial for trial in trials if trial.status == "done"]
     left_out = statistics.count_words([trial.status for trial in trials if trial.status != "done"])
     names = trial_classes(trials[0])

@@ -1,4 +1,10 @@
-"""Imperial's networks and sanity checks beside the figures they printed; configs/imperial.py says what each is."""
+"""Imperial's networks and sanity checks beside the figures they printed; configs/imperial.py says what each is.
+
+Two data sets, so at full scale two commands, into the same table:
+
+    python -m fer_jax.study --study=sweeps/imperial.py --scale=full --only=feed --only=CNN --config.data.path=fer2013.zip
+    python -m fer_jax.study --study=sweeps/imperial.py --scale=full --only=CIFAR --config.data.path=cifar-10-python.tar.gz
+"""
 
 from fer_jax.replication import Conditions, Experiment, Published, Study
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import shutil
 from pathlib import Path
 
 import jax
@@ -419,3 +420,11 @@ def test_one_line_errors_are_all_of_one_kind(run):
         with pytest.raises(FerJaxError) as caught:
             ask()
         assert re.fullmatch("[^\n]+", str(caught.value))
+
+
+def test_a_table_without_its_columns_is_named(path, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(path, copy)
+    (copy / "trials.csv").write_text("garbage\n")
+    with pytest.raises(RunError, match="trials.csv has no column 'id'"):
+        load_run(copy)

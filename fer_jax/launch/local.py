@@ -30,7 +30,7 @@ from fer_jax.plan import Plan, Stack, Wave
 from fer_jax.search import space
 from fer_jax.search.space import Trial
 from fer_jax.store import RunDirectory
-from fer_jax.train import hardware
+from fer_jax.train import hardware, hyper
 from fer_jax.train.engine import WaveProgram
 from fer_jax.train.hyper import Facts
 from fer_jax.words import counted, in_time
@@ -89,6 +89,8 @@ def prepare(config: fields.ConfigDict) -> Prepared:
             for name, value in key:
                 fields.put(block, name, value)
             datasets[key] = data.load(block.data)
+        classes = datasets[key].classes
+        hyper.class_weights(trial.values, Facts(classes, (1,) * len(classes)))  # raises for a class the data do not have
         trials[trial.id(datasets[key].checksum)] = trial
     prepared = Prepared(config, trials, datasets)
     planning.check(trials.values(), prepared.sizes)

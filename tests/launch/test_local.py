@@ -218,3 +218,11 @@ def test_a_run_resumes_with_its_watches_and_schedules(config, tmp_path, stop_aft
     resumed, same = tables(fer_jax.run_sweep(config, tmp_path / "stopped").path)
     pd.testing.assert_frame_equal(resumed, straight)
     pd.testing.assert_frame_equal(same, curves)
+
+
+def test_a_weight_for_a_class_that_the_data_do_not_have_is_refused_before_anything_is_written(config, tmp_path):
+    config.data.merge = ("positive=happy+surprise",)
+    config.loss.weights = ("happy=3",)
+    with pytest.raises(ConfigError, match="loss.weights: no class 'happy'; the data have angry, .*positive"):
+        fer_jax.run_sweep(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
