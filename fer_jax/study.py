@@ -8,7 +8,7 @@ from absl import flags
 
 from fer_jax import config as fields
 from fer_jax.analysis import study_table
-from fer_jax.errors import FerJaxError
+from fer_jax.errors import run_program
 from fer_jax.flags import Loaded, split_argv
 from fer_jax.replication import SCALES, Study
 from fer_jax.store import RunDirectory, files
@@ -38,13 +38,7 @@ def _declare() -> flags.FlagValues:
 
 def main(argv: list[str]) -> int:
     """Runs the program; returns its exit status: 0 done, 1 some trials failed, 2 an error of the user's, 130 stopped."""
-    try:
-        return _main(argv)
-    except FerJaxError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    return run_program(_main, argv)
 
 
 def _main(argv: list[str]) -> int:
@@ -88,13 +82,13 @@ def _check_metrics(needed: tuple[StudySweep, ...]) -> None:
 
 def _plan(needed: tuple[StudySweep, ...], loaded: dict[str, Loaded]) -> int:
     # JAX takes seconds to import; errors before need not wait for it.
-    from fer_jax.launch import local
+    from fer_jax.launch.prepared import plan_sweep, prepare
     from fer_jax.train import hardware
 
     hardware.prepare_host_devices()
     total, known = 0.0, True
     for sweep in needed:
-        plan = local.plan_sweep(local.prepare(loaded[sweep.folder].config))
+        plan = plan_sweep(prepare(loaded[sweep.folder].config))
         seconds = [stack.seconds for stack in plan.stacks]
         total, known = total + sum(seconds), known and all(seconds)
         time = f"about {in_time(sum(seconds))}" if all(seconds) else "time unknown"
@@ -110,13 +104,13 @@ def _train(needed: tuple[StudySweep, ...], loaded: dict[str, Loaded], workdir: P
     waiting = [sweep for sweep in needed if not _is_complete(workdir / sweep.folder, loaded[sweep.folder], retry_failed)]
     if waiting:
         from fer_jax import run_sweep
-        from fer_jax.launch import local
+        from fer_jax.launch.prepared import prepare
         from fer_jax.train import hardware
 
         hardware.prepare_host_devices()
         # What is wrong with the data of the last sweep shall not come out after a night of training.
         for sweep in waiting:
-            local.prepare(loaded[sweep.folder].config)
+            prepare(loaded[sweep.folder].config)
         for number, sweep in enumerate(waiting, 1):
             print(f"\nsweep {number} of {len(waiting)}: {sweep.folder}", flush=True)
             one = loaded[sweep.folder]

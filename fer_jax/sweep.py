@@ -7,7 +7,7 @@ from pathlib import Path
 from absl import flags
 
 from fer_jax import run_sweep
-from fer_jax.errors import FerJaxError
+from fer_jax.errors import run_program
 from fer_jax.flags import describe, load, split_argv
 
 FLAGS = flags.FLAGS
@@ -22,13 +22,7 @@ USAGE = "usage: python -m fer_jax.sweep --config=FILE[:variant,...] [--config.a.
 
 def main(argv: list[str]) -> int:
     """Runs the program; returns its exit status: 0 done, 1 some trials failed, 2 an error of the user's, 130 stopped."""
-    try:
-        return _main(argv)
-    except FerJaxError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    return run_program(_main, argv)
 
 
 def _main(argv: list[str]) -> int:
@@ -55,13 +49,13 @@ def _main(argv: list[str]) -> int:
 
     # JAX takes seconds to import; errors above need not wait for it.
     from fer_jax import plan as planning
-    from fer_jax.launch import local
+    from fer_jax.launch.prepared import describe_data, plan_sweep, prepare
     from fer_jax.train import hardware
 
     hardware.prepare_host_devices()
     if _PLAN.value:
-        prepared = local.prepare(loaded.config)
-        print(f"{local.describe_data(prepared)}\n{planning.describe(local.plan_sweep(prepared))}")
+        prepared = prepare(loaded.config)
+        print(f"{describe_data(prepared)}\n{planning.describe(plan_sweep(prepared))}")
         return 0
     workdir = Path(_WORKDIR.value or Path("runs") / loaded.name)
     run = run_sweep(loaded.config, workdir, extend=_EXTEND.value, retry_failed=_RETRY_FAILED.value, command=command)

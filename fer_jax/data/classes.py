@@ -22,7 +22,7 @@ def choose_classes(known: tuple[str, ...], wanted: tuple[str, ...]) -> list[int]
         return list(range(len(known)))
     found = set()
     for name in wanted:
-        match = _spelled(name, known)
+        match = names.spelled(name, known)
         if match not in known:
             raise DataError(f"data.classes: no class {name!r}; the data set has {', '.join(known)}")
         found.add(known.index(match))
@@ -54,7 +54,7 @@ def merge_classes(
         return tuple(becomes), becomes
     new: dict[str, tuple[str, ...]] = {}
     for name, parts in merges.items():
-        target = _spelled(name, known)
+        target = names.spelled(name, known)
         if target in new:
             raise DataError(f"data.merge: two new classes are called {target}; join their parts in one entry")
         new[target] = tuple(_part(part, known, becomes) for part in parts)
@@ -73,13 +73,9 @@ def merge_classes(
 
 
 def _part(name: str, known: tuple[str, ...], kept: Mapping[str, str]) -> str:
-    match = _spelled(name, known)
+    match = names.spelled(name, known)
     if match not in known:
         raise DataError(f"data.merge: no class {name!r}; the data set has {', '.join(known)}")
     if match not in kept:
         raise DataError(f"data.merge: {match} is left out by data.classes; add it there or take it out of data.merge")
     return match
-
-
-def _spelled(name: str, known: tuple[str, ...]) -> str:
-    return name if name in known else names.canonical(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 # Alphabetical, as the folders of the Kaggle release sort; the table's integers follow CSV_ORDER instead.
 CLASSES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
@@ -41,6 +42,11 @@ def canonical(name: str) -> str:
     """The spelling used here for a class name: 'Anger' gives 'angry'; an unknown name only becomes lower case."""
     lowered = name.strip().lower()
     return _CANONICAL.get(lowered, lowered)
+
+
+def spelled(name: str, known: Sequence[str]) -> str:
+    """The class of a data set that a user's spelling means: the name itself if the data set has it, else its canonical form."""
+    return name if name in known else canonical(name)
 
 
 def folder_usage(name: str) -> int | None:

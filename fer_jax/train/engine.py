@@ -1,9 +1,10 @@
 """A wave of trials as compiled programs: `trial`'s functions mapped or vectorised over the trial axis, sharded over devices.
 
-Two engines give the same numbers (to rounding): 'map' runs the trials of a device one after another, which suits a CPU, where
-memory traffic is the limit and a finished trial costs nothing; 'vmap' runs them side by side, which suits an accelerator, where
-one small model is bound by the launching of kernels. `shard_map` splits the trial axis over the devices: no trial needs another,
-so the program has no collectives.
+Two engines give the same numbers up to rounding, which training amplifies from step to step, soonest where images are resampled
+or batches normalised. 'map' runs the trials of a device one after another, which suits a CPU, where memory traffic is the limit
+and a finished trial costs nothing; 'vmap' runs them side by side, which suits an accelerator, where one small model is bound by
+the launching of kernels. `shard_map` splits the trial axis over the devices: no trial needs another, so the program has no
+collectives.
 """
 
 import dataclasses

@@ -112,7 +112,7 @@ def class_weights(trial: Mapping[str, Any], facts: Facts) -> np.ndarray:
         return (counts.sum() / (len(counts) * counts)) ** trial["loss.class_weight"]
     weights = np.ones(len(facts.classes))
     for name, weight in given.items():
-        match = name if name in facts.classes else names.canonical(name)
+        match = names.spelled(name, facts.classes)
         if match not in facts.classes:
             raise ConfigError(f"loss.weights: no class {name!r}; the data have {', '.join(facts.classes)}")
         weights[facts.classes.index(match)] = weight

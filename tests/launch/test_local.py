@@ -10,6 +10,7 @@ import pytest
 import fer_jax
 from fer_jax.errors import ConfigError, RunError
 from fer_jax.launch import local, wave
+from fer_jax.launch.prepared import prepare
 
 
 def tables(path):
@@ -143,10 +144,10 @@ def test_a_swept_data_field_gives_each_stack_its_own_data(config, tmp_path):
 
 def test_trials_that_differ_in_a_traced_data_field_share_one_data_set(config):
     config.sweep.grid.data.normalize = ("unit", "standardize")
-    prepared = local.prepare(config)
-    assert len(prepared.trials) == 8 and len(prepared.datasets) == 1
+    found = prepare(config)
+    assert len(found.trials) == 8 and len(found.datasets) == 1
     config.sweep.grid.data.balance = ("none", "oversample")
-    assert len(local.prepare(config).datasets) == 2
+    assert len(prepare(config).datasets) == 2
 
 
 def test_trials_of_a_sweep_over_merged_classes_know_their_own(config, tmp_path):
