@@ -26,6 +26,8 @@ _MLP = ("model.name", "mlp")
 _MOMENTUM = ("train.optimizer", ("sgd", "nesterov", "rmsprop"))
 _BETAS = ("train.optimizer", ("adam", "adamw", "lion"))
 _DECAYED = ("train.optimizer", ("adamw", "lion", "sgd", "nesterov", "rmsprop"))
+_BOOSTED = ("head.kind", "xgboost")
+_ANY_HEAD = ("head.kind", ("xgboost", "logistic", "svm", "forest", "neighbors"))
 _INT32 = 2**31 - 1
 
 # fmt: off
@@ -149,6 +151,32 @@ _TABLE = (
           neutral=0),
     Field("augment.mixup", 0.0, "traced", "alpha of the Beta distribution from which shares of two images are drawn",
           low=0, neutral=0),
+
+    Field("head.kind", "none", "head", "classifier fitted on features of every trained trial",
+          choices=("none", "xgboost", "logistic", "svm", "forest", "neighbors")),
+    Field("head.layer", "flatten", "head", "layer whose output, flattened, is its features; probabilities = the softmax",
+          needs=_ANY_HEAD),
+    Field("head.rounds", 100, "head", "most boosting rounds, a tree a class each", low=1, high=100_000, needs=_BOOSTED),
+    Field("head.stop_rounds", 0, "head",
+          "rounds without a lower validation loss after which boosting stops and keeps the best; 0 = never",
+          low=0, high=100_000, needs=_BOOSTED),
+    Field("head.max_depth", 6, "head", "deepest boosted tree; 0 = any depth", low=0, high=64, needs=_BOOSTED),
+    Field("head.eta", 0.3, "head", "learning rate of boosting", low=0, low_open=True, high=1, needs=_BOOSTED),
+    Field("head.reg_lambda", 1.0, "head", "L2 penalty on the leaves' values", low=0, needs=_BOOSTED),
+    Field("head.gamma", 0.0, "head", "least loss that a split must save", low=0, needs=_BOOSTED),
+    Field("head.subsample", 1.0, "head", "share of images drawn for a tree", low=0, low_open=True, high=1, needs=_BOOSTED),
+    Field("head.colsample_bytree", 1.0, "head", "share of features drawn for a tree", low=0, low_open=True, high=1,
+          needs=_BOOSTED),
+    Field("head.min_child_weight", 1.0, "head", "least sum of second derivatives in a leaf", low=0, needs=_BOOSTED),
+    Field("head.C", 1.0, "head", "inverse of the L2 penalty; small = strong", low=0, low_open=True,
+          needs=("head.kind", ("logistic", "svm"))),
+    Field("head.trees", 100, "head", "trees of the forest", low=1, high=100_000, needs=("head.kind", "forest")),
+    Field("head.tree_depth", 0, "head", "deepest tree of the forest; 0 = any depth", low=0, high=1000,
+          needs=("head.kind", "forest")),
+    Field("head.neighbors", 5, "head", "training images that vote", low=1, high=100_000, needs=("head.kind", "neighbors")),
+    Field("head.vote", "uniform", "head", "weight of a neighbour's vote: the same for all, or 1 / distance",
+          choices=("uniform", "distance"), needs=("head.kind", "neighbors")),
+    Field("head.threads", 1, "run", "threads of one fit; fits run side by side on the other cores", low=1, high=1024),
 
     Field("stack.engine", "auto", "run", "trials one after another on each device, vectorised, or by backend",
           choices=("auto", "map", "vmap")),

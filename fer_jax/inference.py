@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,10 @@ from fer_jax import config as fields
 from fer_jax.errors import RunError
 
 BATCH = 64
+# The softmax of the last layer, which has no layer of its own.
+PROBABILITIES = "probabilities"
+
+Forward = Callable[[Mapping[str, Any], np.ndarray, tuple[str, ...]], Mapping[str, Any]]
 
 
 def apply(
@@ -29,7 +33,7 @@ def apply(
         num_classes: number of classes, K.
         variables: {'params', 'stats'} of one trial, and 'pixels': {'scale', 'offset'}, what its network takes for a pixel.
         images: see `as_pictures`.
-        layer: name of the layer whose output is wanted; None for probabilities.
+        layer: name of the layer whose output is wanted, see `layer_names`; None for probabilities.
 
     Returns:
         float32 (n, K), rows summing to 1; or float32 (n, ...), what the layer gives.
@@ -37,20 +41,65 @@ def apply(
     Raises:
         RunError: images of another size, kind or range, or a layer the network does not have.
     """
+    name = PROBABILITIES if layer is None else layer
+    found = activations(values, num_classes, variables, images, (name,))
+    return np.concatenate([batch[name] for batch in found])
+
+
+def activations(
+    values: Mapping[str, Any], num_classes: int, variables: Mapping[str, Any], images: Any, layers: Sequence[str]
+) -> Iterator[dict[str, np.ndarray]]:
+    """The outputs of several layers for batches of images, one pass through the network a batch; see `apply`.
+
+    Yields:
+        layer name -> float32 (at most BATCH, ...), in the order of the images.
+    """
+    forward, pictures = _prepare(values, num_classes, images, layers)
+    return _batches(forward, variables, pictures, tuple(layers))
+
+
+def layer_shapes(values: Mapping[str, Any], num_classes: int) -> dict[str, tuple[int, ...]]:
+    """The layers whose output can be asked for, PROBABILITIES last, and the shape of what each gives for one image."""
+    import jax
+
+    from fer_jax import models
+
+    spec, image_shape, _ = _key(values, num_classes)
+    network = models.build(dict(spec), image_shape, num_classes)
+    params, stats = jax.eval_shape(network.init, jax.random.key(0))
+    image = jax.ShapeDtypeStruct((1, *image_shape), "float32")
+    apply = functools.partial(network.apply, capture=network.layer_names)
+    _, _, found = jax.eval_shape(apply, params, stats, image)
+    return {**{name: found[name].shape[1:] for name in network.layer_names}, PROBABILITIES: (num_classes,)}
+
+
+def _key(values: Mapping[str, Any], num_classes: int) -> tuple[tuple[tuple[str, Any], ...], tuple[int, int, int], int]:
     size, channels = values["data.image_size"], values["data.channels"]
-    pictures = as_pictures(images, size, channels)
     named = [name for name, field in fields.FIELDS.items() if name.startswith("model.") and field.kind == "shape"]
     resolved = fields.resolve(values)
-    spec = tuple((name, resolved[name]) for name in named)
-    forward, layers = _network(spec, (size, size, channels), num_classes)
-    if layer is not None and layer not in layers:
-        raise RunError(f"no layer {layer!r} in this network; {did_you_mean(layer, layers)}")
-    outputs = []
+    return tuple((name, resolved[name]) for name in named), (size, size, channels), num_classes
+
+
+def _prepare(
+    values: Mapping[str, Any], num_classes: int, images: Any, layers: Sequence[str]
+) -> tuple[Forward, np.ndarray]:
+    """The compiled network and the images as it takes them; RunError as `apply` says."""
+    pictures = as_pictures(images, values["data.image_size"], values["data.channels"])
+    forward, known = _network(*_key(values, num_classes))
+    for layer in layers:
+        if layer not in known:
+            raise RunError(f"no layer {layer!r} in this network; {did_you_mean(layer, known)}")
+    return forward, pictures
+
+
+def _batches(
+    forward: Forward, variables: Mapping[str, Any], pictures: np.ndarray, layers: tuple[str, ...]
+) -> Iterator[dict[str, np.ndarray]]:
     for start in range(0, max(len(pictures), 1), BATCH):
         batch = pictures[start : start + BATCH].astype(np.float32)
         padded = np.concatenate([batch, np.zeros((BATCH - len(batch), *batch.shape[1:]), np.float32)])
-        outputs.append(np.asarray(forward(variables, padded, layer))[: len(batch)])
-    return np.concatenate(outputs)
+        found = forward(variables, padded, layers)
+        yield {name: np.asarray(found[name])[: len(batch)] for name in layers}
 
 
 def as_pictures(images: Any, size: int, channels: int) -> np.ndarray:
@@ -94,14 +143,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"did you mean {' or '.join(close)}?" if close else "there are none"
 
 
-Forward = Callable[[Mapping[str, Any], np.ndarray, str | None], Any]
-
-
 @functools.lru_cache(maxsize=64)
 def _network(
     spec: tuple[tuple[str, Any], ...], image_shape: tuple[int, int, int], num_classes: int
 ) -> tuple[Forward, tuple[str, ...]]:
-    """The compiled network of these `model.*` values, shared by all trials that have them, and its layers' names."""
+    """The compiled network of these `model.*` values, shared by all trials that have them, and its outputs' names."""
     import jax
 
     from fer_jax import models
@@ -109,10 +155,10 @@ def _network(
     network = models.build(dict(spec), image_shape, num_classes)
 
     @functools.partial(jax.jit, static_argnums=2)
-    def forward(variables: Any, images: Any, layer: str | None) -> Any:
-        capture = () if layer is None else (layer,)
+    def forward(variables: Any, images: Any, layers: tuple[str, ...]) -> Any:
         inputs = models.normalize(images, **variables["pixels"])
-        logits, _, activations = network.apply(variables["params"], variables["stats"], inputs, capture=capture)
-        return jax.nn.softmax(logits) if layer is None else activations[layer]
+        capture = tuple(layer for layer in layers if layer != PROBABILITIES)
+        logits, _, found = network.apply(variables["params"], variables["stats"], inputs, capture=capture)
+        return {**found, PROBABILITIES: jax.nn.softmax(logits)}
 
-    return forward, network.layer_names
+    return forward, (*network.layer_names, PROBABILITIES)

@@ -21,8 +21,8 @@ from fer_jax import plan as planning
 from fer_jax.analysis import statistics
 from fer_jax.data import Dataset, cache
 from fer_jax.errors import FerJaxError, RunError
-from fer_jax.launch import resume, wave
-from fer_jax.launch.prepared import Prepared, data_key, describe_data, plan_sweep, prepare
+from fer_jax.launch import heads, resume, wave
+from fer_jax.launch.prepared import Prepared, data_key, describe_data, describe_heads, plan_sweep, prepare
 from fer_jax.launch.programs import Programs
 from fer_jax.launch.progress import Progress
 from fer_jax.plan import Plan, Stack, Wave
@@ -67,6 +67,7 @@ def run_sweep(
         try:
             with _stop_requests() as stop_requested:
                 sweep.train(stop_requested)
+                heads.fit_heads(prepared, directory, sweep.table, sweep.progress, stop_requested, retry_failed)
         finally:
             sweep.end()
     return directory.path
@@ -113,6 +114,8 @@ class _Sweep:
             if skipped := dataset.provenance.get("skipped", {}).get("count"):
                 self.progress.note(f"left out of {dataset.label}: {skipped} broken items, named in config.json under data.skipped")
         self.progress.say(planning.describe(self.plan))
+        if found := describe_heads(prepared):
+            self.progress.say(found)
 
     def train(self, stop_requested: Any) -> None:
         """Trains every wave that has a pending trial."""

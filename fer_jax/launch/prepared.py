@@ -2,18 +2,22 @@
 
 import copy
 import dataclasses
+import functools
+import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from fer_jax import config as fields
-from fer_jax import data
+from fer_jax import data, heads, inference
 from fer_jax import plan as planning
 from fer_jax.data import Dataset
+from fer_jax.errors import ConfigError
 from fer_jax.plan import Plan
 from fer_jax.search import space
-from fer_jax.search.space import Trial
+from fer_jax.search.space import Fit, Trial
 from fer_jax.train import hardware, hyper
 from fer_jax.train.hyper import Facts
-from fer_jax.words import counted
+from fer_jax.words import counted, in_bytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,11 +28,13 @@ class Prepared:
       config: checked.
       trials: id -> trial, in the order of the sweep.
       datasets: data fields of a trial (see `data_key`) -> its data set.
+      fits: id -> (id of its trial, fit), trial by trial.
     """
 
     config: fields.ConfigDict
     trials: Mapping[str, Trial]
     datasets: Mapping[tuple, Dataset]
+    fits: Mapping[str, tuple[str, Fit]]
 
     def dataset(self, trial: Trial) -> Dataset:
         return self.datasets[data_key(trial)]
@@ -39,6 +45,28 @@ class Prepared:
         return planning.DataSizes(
             found.train.images.shape[1:], found.num_classes, count["train"], count["validation"], count.get("test", 0)
         )
+
+    def head_layers(self) -> dict[str, tuple[str, ...]]:
+        """Trial id -> the layers its fits take features from, for the trials that have fits."""
+        layers: dict[str, dict[str, None]] = {}
+        for trial, fit in self.fits.values():
+            layers.setdefault(trial, {})[fit.head["head.layer"]] = None
+        return {trial: tuple(some) for trial, some in layers.items()}
+
+    def values(self, trial: str) -> dict[str, Any]:
+        """Every field but those of `sweep` as the trial with this id has it."""
+        return {**fields.flatten(self.config), **self.trials[trial].values}
+
+    def layer_shapes(self, trial: str) -> dict[str, tuple[int, ...]]:
+        """As `inference.layer_shapes`, for the trial with this id."""
+        values = self.values(trial)
+        network = tuple((name, value) for name, value in values.items() if name.startswith(("model.", "data.")))
+        return _layer_shapes(network, self.dataset(self.trials[trial]).num_classes)
+
+
+@functools.lru_cache(maxsize=64)
+def _layer_shapes(network: tuple[tuple[str, Any], ...], num_classes: int) -> dict[str, tuple[int, ...]]:
+    return inference.layer_shapes({**fields.flatten(fields.default_config()), **dict(network)}, num_classes)
 
 
 def data_key(trial: Trial) -> tuple:
@@ -57,7 +85,7 @@ def prepare(config: fields.ConfigDict) -> Prepared:
       ConfigError, DataError: what is wrong, in one line.
     """
     config = fields.canonical(config)
-    expanded = space.expand(config)
+    expanded, fits = space.expand(config), space.expand_fits(config)
     datasets: dict[tuple, Dataset] = {}
     trials = {}
     for trial in expanded:
@@ -70,9 +98,42 @@ def prepare(config: fields.ConfigDict) -> Prepared:
         classes = datasets[key].classes
         hyper.class_weights(trial.values, Facts(classes, (1,) * len(classes)))  # raises for a class the data do not have
         trials[trial.id(datasets[key].checksum)] = trial
-    prepared = Prepared(config, trials, datasets)
+    identities = {tuple(trial.values.items()): identity for identity, trial in trials.items()}
+    of_trial = ((identities[tuple(fit.trial.values.items())], fit) for fit in fits)
+    prepared = Prepared(config, trials, datasets, {fit.id(identity): (identity, fit) for identity, fit in of_trial})
     planning.check(trials.values(), prepared.sizes)
+    _check_heads(prepared)
     return prepared
+
+
+def _check_heads(prepared: Prepared) -> None:
+    """Raises ConfigError for a head that needs a package which is not there, or a layer that its network does not have."""
+    for kind in {fit.head["head.kind"] for _, fit in prepared.fits.values()}:
+        if package := heads.missing_package(kind):
+            raise ConfigError(f"head.kind = {kind} needs the package {package}: pip install {package}")
+    for trial, layers in prepared.head_layers().items():
+        shapes = prepared.layer_shapes(trial)
+        for layer in layers:
+            if layer not in shapes:
+                network = prepared.trials[trial].values["model.name"]
+                raise ConfigError(f"head.layer = {layer}: the {network} network has {', '.join(shapes)}")
+
+
+def describe_heads(prepared: Prepared) -> str:
+    """'1,200 fits: 5 trials x 4 layers x 60 head settings; features: 34 MiB', empty where no head is asked for."""
+    if not prepared.fits:
+        return ""
+    layers = prepared.head_layers()
+    images = {trial: sum(len(split) for split in prepared.dataset(prepared.trials[trial]).splits().values()) for trial in layers}
+    numbers = sum(
+        images[trial] * math.prod(prepared.layer_shapes(trial)[layer]) for trial, some in layers.items() for layer in some
+    )
+    different = {name for some in layers.values() for name in some}
+    settings = {tuple(fit.head.items()) for _, fit in prepared.fits.values()}
+    return (
+        f"{counted(len(prepared.fits), 'fit')} on {counted(len(layers), 'trained trial')}: "
+        f"{counted(len(different), 'layer')}, {counted(len(settings), 'head setting')}; {in_bytes(4 * numbers)} of features"
+    )
 
 
 def describe_data(prepared: Prepared) -> str:

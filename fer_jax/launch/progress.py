@@ -3,7 +3,7 @@
 import datetime
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -75,6 +75,32 @@ class Progress:
                 bar.close()
             self.flops_left -= flops
             self._flops_done += flops
+
+    @contextmanager
+    def counting(self, title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+        """Follows work that is counted; yields a function to call with how many more are done.
+
+        Args:
+          title: what is done.
+          total: how many there are.
+          unit: 'img' or 'fit'.
+        """
+        self.note(title)
+        if self.stream.isatty():
+            with tqdm(total=total, desc=title, file=self.stream, unit=unit, leave=False, dynamic_ncols=True) as bar:
+                yield bar.update
+            return
+        done, last = 0, time.monotonic()
+        print(title, file=self.stream, flush=True)
+
+        def advance(count: int) -> None:
+            nonlocal done, last
+            done += count
+            if time.monotonic() - last > SECONDS_BETWEEN_LINES and done < total:
+                last = time.monotonic()
+                print(f"{title}: {done:,} of {total:,}", file=self.stream, flush=True)
+
+        yield advance
 
     def epoch(self, seconds: float, best: float | None, wave_flops: float) -> str:
         """Takes an epoch of the current wave into account.

@@ -1,4 +1,8 @@
-"""From a config to its trials: the union of `sweep.points`, `sweep.each` and `sweep.grid` x `sweep.zip`, repeated."""
+"""From a config to its trials: the union of `sweep.points`, `sweep.each` and `sweep.grid` x `sweep.zip`, repeated.
+
+Head fields are swept in the same lists but make no trials: a trial with one head setting is a fit, and however many fits there
+are, every network is trained once.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from typing import Any
 from fer_jax import config as fields
 from fer_jax.field import FieldError
 
-MAX_TRIALS = 100_000
+MAX_SETTINGS = 100_000
 
 
 @dataclass(frozen=True)
@@ -53,11 +57,39 @@ class Trial:
         return hashlib.sha256(json.dumps(record, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:10]
 
 
+@dataclass(frozen=True)
+class Fit:
+    """One trial with one head setting: one classifier to fit on the features of a trained network.
+
+    Attributes:
+        trial: whose network gives the features.
+        head: dotted name -> value of the head fields that count with this kind of head; `head.kind` is never 'none'.
+    """
+
+    trial: Trial
+    head: Mapping[str, Any]
+
+    def id(self, trial: str) -> str:
+        """Ten hex digits that identify the fit: a SHA-256 over the trial's id and the head's values that are not default."""
+        changed = {name: value for name, value in self.head.items() if value != fields.FIELDS[name].default}
+        record = {"trial": trial, "head": changed}
+        return hashlib.sha256(json.dumps(record, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:10]
+
+
 def swept(config: fields.ConfigDict) -> tuple[str, ...]:
     """Returns the names of the swept shape and traced fields, in the order of `FIELDS`."""
+    return tuple(name for name in _swept(config) if fields.FIELDS[name].kind in fields.TRIAL_KINDS)
+
+
+def swept_heads(config: fields.ConfigDict) -> tuple[str, ...]:
+    """Returns the names of the swept head fields, in the order of `FIELDS`."""
+    return tuple(name for name in _swept(config) if fields.FIELDS[name].kind == "head")
+
+
+def _swept(config: fields.ConfigDict) -> tuple[str, ...]:
     names = {name for tree in fields.TREES for name in fields.sweep_tree(config, tree)}
     names.update(name for point in fields.sweep_points(config) for name in point)
-    return tuple(name for name, field in fields.FIELDS.items() if name in names and field.kind in fields.TRIAL_KINDS)
+    return tuple(name for name in fields.FIELDS if name in names)
 
 
 def expand(config: fields.ConfigDict) -> tuple[Trial, ...]:
@@ -70,26 +102,73 @@ def expand(config: fields.ConfigDict) -> tuple[Trial, ...]:
 
     Raises:
         FieldError: a wrong value or list, fields that do not fit together at some point, a sweep over a field that no
-            trial uses, or more than `MAX_TRIALS` trials.
+            trial uses, or more than `MAX_SETTINGS` settings.
     """
+    return tuple(trial for trials, _ in _points(config) for trial in trials)
+
+
+def expand_fits(config: fields.ConfigDict) -> tuple[Fit, ...]:
+    """Returns the fits of a config, trial by trial in the order of `expand`; none where every `head.kind` is 'none'.
+
+    Head fields that do not count with a setting's kind of head are left out: settings that differ in nothing else are one fit.
+
+    Raises:
+        FieldError: as `expand`, or a sweep over a head field that no fit uses.
+    """
+    return tuple(Fit(trial, head) for trials, heads in _points(config) for trial in trials for head in heads)
+
+
+def _points(config: fields.ConfigDict) -> list[tuple[tuple[Trial, ...], tuple[dict[str, Any], ...]]]:
+    """The trials of every point, and the head settings that each of these is combined with."""
     fields.validate(config)
     names, repeats = swept(config), config.sweep.repeats
+    settings = _settings(config)
+    points: dict[Hashable, tuple[dict[str, Any], dict[Hashable, dict[str, Any]]]] = {}
+    for setting in settings:
+        values = {name: value for name, value in setting.items() if fields.FIELDS[name].kind in fields.TRIAL_KINDS}
+        head = _counting_head(setting)
+        _, heads = points.setdefault(tuple(values.items()), (values, {}))
+        if head["head.kind"] != "none":
+            heads.setdefault(tuple(head.items()), head)
+    return [
+        (
+            tuple(
+                Trial(
+                    {**values, "train.seed": values["train.seed"] + repeat},
+                    {name: values[name] for name in names},
+                    repeat,
+                )
+                for repeat in range(repeats)
+            ),
+            tuple(heads.values()),
+        )
+        for values, heads in points.values()
+    ]
+
+
+def _settings(config: fields.ConfigDict) -> list[dict[str, Any]]:
+    """Every setting of the sweep, head fields among them, in order and checked; equal ones are not merged."""
     trees = {tree: fields.sweep_tree(config, tree) for tree in fields.TREES}
     points = fields.sweep_points(config)
+    repeats = config.sweep.repeats
     _check_number(len(points), trees, repeats)
     base = fields.flatten(config)
     fields.FIELDS["train.seed"].coerce(base["train.seed"] + repeats - 1, "train.seed + sweep.repeats - 1")
-    settings = itertools.chain(points, _each(trees["each"]), _product(trees["grid"], trees["zip"]))
-    unique: dict[Hashable, dict[str, Any]] = {}
-    for setting in settings if names else ({},):
-        values = _resolve(base, setting)
-        unique.setdefault(tuple(values.items()), values)
-    _check_used(names, list(unique.values()))
-    return tuple(
-        Trial({**values, "train.seed": values["train.seed"] + repeat}, {name: values[name] for name in names}, repeat)
-        for values in unique.values()
-        for repeat in range(repeats)
-    )
+    names = _swept(config)
+    listed = itertools.chain(points, _each(trees["each"]), _product(trees["grid"], trees["zip"])) if names else ({},)
+    settings = [_resolve(base, setting) for setting in listed]
+    _check_used(names, settings)
+    return settings
+
+
+def _counting_head(setting: Mapping[str, Any]) -> dict[str, Any]:
+    """The head fields of a setting that change its fit."""
+    heads = {name: field for name, field in fields.FIELDS.items() if field.kind == "head"}
+    return {
+        name: setting[name]
+        for name, field in heads.items()
+        if not field.needs or setting[field.needs[0]] in field.needed
+    }
 
 
 def _each(lists: Mapping[str, tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
@@ -122,7 +201,7 @@ def _resolve(base: Mapping[str, Any], setting: Mapping[str, Any]) -> dict[str, A
         point = ", ".join(f"{name} = {value}" for name, value in setting.items())
         sources = [f"sweep.{tree}.{name}" for tree in fields.TREES for name in setting]
         raise FieldError([*error.names, *sources, "sweep.points"], f"{error} (at the sweep's point {point})") from None
-    return {name: value for name, value in values.items() if fields.FIELDS[name].kind in fields.TRIAL_KINDS}
+    return {name: value for name, value in values.items() if fields.FIELDS[name].kind in fields.SWEPT_KINDS}
 
 
 def _check_number(points: int, trees: Mapping[str, Mapping[str, tuple[Any, ...]]], repeats: int) -> None:
@@ -131,10 +210,11 @@ def _check_number(points: int, trees: Mapping[str, Mapping[str, tuple[Any, ...]]
     zipped = [len(values) for values in trees["zip"].values()][:1]
     number = points + sum(len(values) for values in trees["each"].values())
     number = max(1, number + (math.prod(grid + zipped) if grid or zipped else 0)) * repeats
-    if number > MAX_TRIALS:
+    if number > MAX_SETTINGS:
         names = [f"sweep.{tree}.{name}" for tree, lists in trees.items() for name in lists]
         raise FieldError(
-            [*names, "sweep.points", "sweep.repeats"], f"the sweep makes {number:,} trials: {MAX_TRIALS:,} is the most"
+            [*names, "sweep.points", "sweep.repeats"],
+            f"the sweep makes {number:,} trials: {MAX_SETTINGS:,} is the most",
         )
 
 

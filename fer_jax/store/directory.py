@@ -14,12 +14,13 @@ import pandas as pd
 
 from fer_jax.errors import RunError
 from fer_jax.store.checkpoints import Checkpoints
+from fer_jax.store.features import FeatureFiles
 from fer_jax.store.files import explain_write, locked, remove_temporary_files, write_bytes
 
 CURVE_COLUMNS = ("id", "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy")
-_TEXT_COLUMNS = ("id", "status", "stack", "wave", "error", "left_out")
+_TEXT_COLUMNS = ("fit", "id", "status", "stack", "wave", "error", "left_out")
 # Counts that a pending trial does not have yet; pandas would turn them into floats.
-_COUNT_COLUMNS = ("seed", "repeat", "slot", "epochs", "best_epoch", "diverged_epoch", "n")
+_COUNT_COLUMNS = ("seed", "repeat", "slot", "epochs", "best_epoch", "diverged_epoch", "n", "features", "threads")
 _PART = re.compile(r"(?P<wave>.+)-(?P<first>\d+)\.parquet")
 
 
@@ -32,6 +33,7 @@ class RunDirectory:
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self._checkpoints = Checkpoints(self.path / "checkpoints")
+        self.features = FeatureFiles(self.path / "features")
 
     def check_ours(self) -> None:
         """Raises RunError if the folder holds other people's files: neither a run nor what one that broke off early leaves."""
@@ -59,7 +61,7 @@ class RunDirectory:
 
     def _clean(self) -> None:
         with explain_write(self.path):
-            for folder in (self.path, self.path / "curves", self.path / "figures"):
+            for folder in (self.path, self.path / "curves", self.path / "figures", self.path / "features", self.path / "heads"):
                 remove_temporary_files(folder)
             self._checkpoints.clean()
 
@@ -100,6 +102,34 @@ class RunDirectory:
     def read_summary(self) -> pd.DataFrame:
         """Read summary.csv; RunError if there is none yet."""
         return self._read_table("summary.csv")
+
+    # Heads
+
+    def write_heads(self, frame: pd.DataFrame) -> None:
+        """Write heads.csv, a row a fit."""
+        self._write_table("heads.csv", frame)
+
+    def read_heads(self) -> pd.DataFrame:
+        """Read heads.csv; as `read_trials`."""
+        return self._read_table("heads.csv")
+
+    def write_heads_summary(self, frame: pd.DataFrame) -> None:
+        """Write heads_summary.csv, a row a point and head setting."""
+        self._write_table("heads_summary.csv", frame)
+
+    def write_head(self, fit: str, suffix: str, content: bytes) -> None:
+        """Write the fitted classifier of a fit, heads/<fit>.<suffix>."""
+        write_bytes(self.path / "heads" / f"{fit}.{suffix}", content)
+
+    def read_head(self, fit: str, suffix: str) -> bytes:
+        """Read what `write_head` wrote; RunError if it is not there."""
+        path = self.path / "heads" / f"{fit}.{suffix}"
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise RunError(f"cannot read {path}: {error.strerror}; start the sweep again to fit it") from None
+
+    # Other files
 
     def write_text(self, name: str, text: str) -> None:
         """Write any other text file of the run, such as 'report.html'."""

@@ -1,0 +1,255 @@
+"""The kinds of head: how each is fitted, asked, kept and read again.
+
+Every kind has a class with `fit`, `probabilities`, `importances`, `to_bytes` and `from_bytes`. Nothing is ever pickled: XGBoost
+writes UBJSON, scikit-learn's estimators go through skops, which reads no type it does not know, and nearest neighbours are
+nothing but the features, which the run keeps anyway.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from fer_jax.errors import RunError
+from fer_jax.heads.features import Features
+
+# Rows that are classified together: bounds what an estimator allocates beside them.
+CHUNK = 8192
+MAX_ITERATIONS = 1000
+# Beside scikit-learn's own estimators; the nodes of a tree are plain arrays.
+TRUSTED = ["sklearn.tree._tree.Tree"]
+
+
+class Head(Protocol):
+    """A fitted classifier."""
+
+    @property
+    def rounds(self) -> int | None:
+        """Boosting rounds kept; None for a kind that does not boost."""
+
+    @property
+    def importances(self) -> np.ndarray | None:
+        """Share of each feature in what the trees gained, float (F,) summing to 1; None for a kind without trees."""
+
+    def probabilities(self, features: np.ndarray) -> np.ndarray:
+        """Class probabilities float32 (n, K), rows summing to 1, of features float32 (n, F)."""
+
+    def to_bytes(self) -> bytes:
+        """What `load` makes the same head of."""
+
+
+class Boosted:
+    """Gradient-boosted trees (Chen and Guestrin, KDD 2016): multi:softprob, mlogloss, hist.
+
+    The same settings, seed and number of threads give the same trees, bit for bit; another number of threads sums in another
+    order.
+    """
+
+    suffix = "ubj"
+
+    def __init__(self, booster: Any, num_classes: int):
+        self.booster = booster
+        self.num_classes = num_classes
+
+    @classmethod
+    def fit(cls, settings: Mapping[str, Any], features: Features, seed: int, stop: Callable[[], bool]) -> Boosted:
+        import xgboost
+
+        class Stop(xgboost.callback.TrainingCallback):
+            def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+                return stop()
+
+        train, validation = features.matrices
+        same = ("max_depth", "eta", "gamma", "subsample", "colsample_bytree", "min_child_weight")
+        parameters = {name: settings[f"head.{name}"] for name in same} | {
+            "lambda": settings["head.reg_lambda"],
+            "objective": "multi:softprob",
+            "num_class": features.num_classes,
+            "eval_metric": "mlogloss",
+            "tree_method": "hist",
+            "device": "cuda" if on_gpu() else "cpu",
+            "nthread": features.threads,
+            "seed": seed,
+        }
+        callbacks: list[Any] = [Stop()]
+        patience = settings["head.stop_rounds"]
+        if patience:
+            callbacks.append(xgboost.callback.EarlyStopping(rounds=patience, data_name="validation", save_best=True))
+        booster = xgboost.train(
+            parameters,
+            train,
+            settings["head.rounds"],
+            evals=[(validation, "validation")] if patience else [],
+            callbacks=callbacks,
+            verbose_eval=False,
+        )
+        return cls(booster, features.num_classes)
+
+    @property
+    def rounds(self) -> int:
+        return int(self.booster.num_boosted_rounds())
+
+    @property
+    def importances(self) -> np.ndarray:
+        gains = np.zeros(self.booster.num_features())
+        for name, gain in self.booster.get_score(importance_type="total_gain").items():
+            gains[int(name.removeprefix("f"))] = gain
+        return gains / (gains.sum() or 1.0)
+
+    def probabilities(self, features: np.ndarray) -> np.ndarray:
+        parts = [self.booster.inplace_predict(part) for part in _chunks(features)]
+        return np.concatenate(parts).reshape(len(features), self.num_classes).astype(np.float32)
+
+    def to_bytes(self) -> bytes:
+        return bytes(self.booster.save_raw("ubj"))
+
+    @classmethod
+    def from_bytes(cls, content: bytes, num_classes: int) -> Boosted:
+        import xgboost
+
+        return cls(xgboost.Booster(model_file=bytearray(content)), num_classes)
+
+
+class Estimator:
+    """One of scikit-learn's classifiers; features are standardised first where their scale matters.
+
+    The margins of the linear SVM are turned into probabilities by a softmax and are not calibrated: they rank classes, and a
+    loss computed from them means nothing.
+    """
+
+    suffix = "skops"
+    rounds = None
+
+    def __init__(self, pipeline: Any, num_classes: int):
+        self.pipeline = pipeline
+        self.num_classes = num_classes
+
+    @classmethod
+    def fit(cls, settings: Mapping[str, Any], features: Features, seed: int, stop: Callable[[], bool]) -> Estimator:
+        from sklearn.exceptions import ConvergenceWarning
+
+        pipeline = _pipeline(settings, seed, features.threads)
+        with warnings.catch_warnings():
+            # A linear head that is not at its optimum after MAX_ITERATIONS is as good a classifier as its scores say.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            pipeline.fit(features.splits["train"], features.labels["train"])
+        return cls(pipeline, features.num_classes)
+
+    @property
+    def importances(self) -> np.ndarray | None:
+        return getattr(self.pipeline[-1], "feature_importances_", None)
+
+    def probabilities(self, features: np.ndarray) -> np.ndarray:
+        return np.concatenate([self._some(part) for part in _chunks(features)]).astype(np.float32)
+
+    def _some(self, features: np.ndarray) -> np.ndarray:
+        # A class of no training images gets no column from scikit-learn.
+        full = np.zeros((len(features), self.num_classes))
+        if hasattr(self.pipeline, "predict_proba"):
+            full[:, self.pipeline.classes_] = self.pipeline.predict_proba(features)
+            return full
+        from scipy.special import softmax
+
+        margins = self.pipeline.decision_function(features)
+        margins = np.column_stack([-margins, margins]) if margins.ndim == 1 else margins
+        full[:, self.pipeline.classes_] = softmax(margins, axis=1)
+        return full
+
+    def to_bytes(self) -> bytes:
+        import skops.io
+
+        return skops.io.dumps(self.pipeline)
+
+    @classmethod
+    def from_bytes(cls, content: bytes, num_classes: int) -> Estimator:
+        import skops.io
+
+        return cls(skops.io.loads(content, trusted=TRUSTED), num_classes)
+
+
+def _pipeline(settings: Mapping[str, Any], seed: int, threads: int) -> Any:
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import LinearSVC
+
+    kind = settings["head.kind"]
+    if kind == "logistic":
+        return make_pipeline(StandardScaler(), LogisticRegression(C=settings["head.C"], max_iter=MAX_ITERATIONS))
+    if kind == "svm":
+        linear = LinearSVC(C=settings["head.C"], dual="auto", max_iter=MAX_ITERATIONS, random_state=seed)
+        return make_pipeline(StandardScaler(), linear)
+    if kind == "neighbors":
+        neighbors, vote = settings["head.neighbors"], settings["head.vote"]
+        return make_pipeline(StandardScaler(), KNeighborsClassifier(neighbors, weights=vote, n_jobs=threads))
+    forest = RandomForestClassifier(
+        settings["head.trees"], max_depth=settings["head.tree_depth"] or None, random_state=seed, n_jobs=threads
+    )
+    return make_pipeline(forest)
+
+
+KINDS: dict[str, type[Boosted] | type[Estimator]] = {
+    "xgboost": Boosted,
+    "logistic": Estimator,
+    "svm": Estimator,
+    "forest": Estimator,
+    "neighbors": Estimator,
+}
+
+
+def fit(settings: Mapping[str, Any], features: Features, seed: int, stop: Callable[[], bool] = lambda: False) -> Head:
+    """Fits a head.
+
+    Args:
+        settings: dotted name -> value of the head fields that count with their `head.kind`.
+        features: of the trial and layer.
+        seed: of whatever the kind draws: rows and columns of trees, the order of the SVM's descent.
+        stop: asked after each boosting round; true ends the fit early, and what is returned then is not to be kept.
+    """
+    return KINDS[settings["head.kind"]].fit(settings, features, seed, stop)
+
+
+def kept(settings: Mapping[str, Any]) -> bool:
+    """Whether a kind is worth keeping on disk: nearest neighbours are the training features once more."""
+    return settings["head.kind"] != "neighbors"
+
+
+def suffix(settings: Mapping[str, Any]) -> str:
+    """Of the file a head is kept in."""
+    return KINDS[settings["head.kind"]].suffix
+
+
+def load(settings: Mapping[str, Any], content: bytes, num_classes: int) -> Head:
+    """The head that `to_bytes` gave; RunError if the bytes are damaged or hold anything that no head is made of."""
+    try:
+        return KINDS[settings["head.kind"]].from_bytes(content, num_classes)
+    except Exception as error:
+        # XGBoost and skops raise whatever their parsers stumble over.
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise RunError(
+            f"a {settings['head.kind']} head cannot be read ({reason}); delete it and start the sweep again"
+        ) from None
+
+
+def missing_package(kind: str) -> str:
+    """The pip name of the package that a kind of head needs and this machine lacks; empty if there is none."""
+    module, package = ("xgboost", "xgboost-cpu") if kind == "xgboost" else ("skops", "skops")
+    return "" if kind == "none" or importlib.util.find_spec(module) else package
+
+
+def on_gpu() -> bool:
+    """Whether boosting runs on an NVIDIA GPU: JAX has one, and XGBoost was built for it."""
+    import jax
+    import xgboost
+
+    return jax.default_backend() == "gpu" and bool(xgboost.build_info().get("USE_CUDA"))
+
+
+def _chunks(features: np.ndarray) -> list[np.ndarray]:
+    return [features[start : start + CHUNK] for start in range(0, max(len(features), 1), CHUNK)]

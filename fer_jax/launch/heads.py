@@ -1,0 +1,276 @@
+"""The fits of a sweep, once its networks are trained: features once a trial and layer, classifiers side by side on the cores."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from fer_jax import config as fields
+from fer_jax import heads, inference
+from fer_jax.analysis import statistics
+from fer_jax.heads import Features, Head
+from fer_jax.launch.prepared import Prepared
+from fer_jax.launch.progress import Progress
+from fer_jax.search import space
+from fer_jax.store import RunDirectory
+from fer_jax.words import counted, in_time
+
+SPLITS = {"train": "train", "val": "validation", "test": "test"}
+SCORES = tuple(f"{split}_{figure}" for split in SPLITS for figure in ("accuracy", "loss"))
+# How much a head is above its own trial's network, on the same images and weights: the paired difference.
+GAINS = ("val_accuracy_gain", "test_accuracy_gain")
+METRICS = (*SCORES, *GAINS, "rounds", "seconds")
+SECONDS_BETWEEN_WRITES = 5.0
+HEAD_FIELDS = tuple(name for name, field in fields.FIELDS.items() if field.kind == "head")
+
+
+def fit_heads(
+    prepared: Prepared,
+    directory: RunDirectory,
+    trials: pd.DataFrame,
+    progress: Progress,
+    stop_requested: Callable[[], bool],
+    retry_failed: bool,
+) -> None:
+    """Fits what heads.csv does not hold yet, and writes it and heads_summary.csv; fits of earlier head settings stay in both.
+
+    Args:
+      prepared: the sweep.
+      directory: its run directory, locked.
+      trials: trials.csv, indexed by id.
+      progress: told what happens.
+      stop_requested: whether the user wants to stop; fits that are running then are given up.
+      retry_failed: fit again what failed.
+
+    Raises:
+      RunError: the disk refuses.
+      KeyboardInterrupt: the user stopped; the next start goes on.
+    """
+    if not prepared.fits:
+        return
+    stage = _Fits(prepared, directory, trials, progress, retry_failed)
+    waiting = stage.pending()
+    if not waiting:
+        return
+    started = time.monotonic()
+    try:
+        stage.extract(waiting, stop_requested)
+        stage.fit(waiting, stop_requested)
+    finally:
+        stage.write()
+    outcome = statistics.count_words(stage.table.loc[waiting, "status"])
+    progress.say(f"fits: {outcome} in {in_time(time.monotonic() - started)}")
+
+
+class _Fits:
+    """The fits of one start of a sweep."""
+
+    def __init__(
+        self, prepared: Prepared, directory: RunDirectory, trials: pd.DataFrame, progress: Progress, retry_failed: bool
+    ):
+        self.prepared, self.directory, self.trials, self.progress = prepared, directory, trials, progress
+        self.swept = list(space.swept(prepared.config))
+        self.threads = prepared.config.head.threads
+        self.table = self._table(retry_failed)
+
+    def _table(self, retry_failed: bool) -> pd.DataFrame:
+        """A row a fit, trial by trial, with the results of earlier starts; then the fits of earlier head settings."""
+        rows = []
+        for identity, (trial, fit) in self.prepared.fits.items():
+            of_trial = self.trials.loc[trial]
+            # A network that was not trained to its end has no features to fit on; its status says why there is no result.
+            status = "pending" if of_trial["status"] == "done" else of_trial["status"]
+            place = {"id": trial, "seed": fit.trial.seed, "repeat": fit.trial.repeat, **fit.trial.point}
+            rows.append({"fit": identity, **place, **fit.head, "status": status})
+        columns = [
+            "id",
+            "seed",
+            "repeat",
+            *self.swept,
+            *HEAD_FIELDS,
+            "status",
+            "features",
+            *METRICS,
+            "threads",
+            "error",
+        ]
+        table = pd.DataFrame(rows).set_index("fit").reindex(columns=columns).astype(object)
+        table["error"] = ""
+        if self.directory.has("heads.csv"):
+            old = self.directory.read_heads().set_index("fit").reindex(columns=columns).astype(object)
+            kept = old[old["status"].isin(["done"] if retry_failed else ["done", "failed"])]
+            known = kept.index.intersection(table.index)
+            table.loc[known, columns] = kept.loc[known, columns]
+            table = pd.concat([table, kept.loc[kept.index.difference(table.index, sort=False)]])
+        return table
+
+    def pending(self) -> list[str]:
+        """Ids of the fits to do."""
+        return list(self.table.index[self.table["status"] == "pending"])
+
+    def write(self) -> None:
+        """Writes heads.csv and its summary."""
+        table = self.table.infer_objects()
+        self.directory.write_heads(table.reset_index())
+        point = [*self.swept, *HEAD_FIELDS]
+        present = [name for name in METRICS if table[name].notna().any()]
+        self.directory.write_heads_summary(statistics.summarise(table, point, present))
+
+    # Features
+
+    def extract(self, waiting: list[str], stop_requested: Callable[[], bool]) -> None:
+        """Writes the features that the fits need and the run does not hold, one pass through each network."""
+        layers: dict[str, list[str]] = {}
+        for identity in waiting:
+            trial, fit = self.prepared.fits[identity]
+            layer, some = fit.head["head.layer"], layers.setdefault(trial, [])
+            if layer not in some:
+                some.append(layer)
+        missing = {}
+        for trial, some in layers.items():
+            absent = tuple(layer for layer in some if not self.directory.features.has(trial, layer, self._rows(trial)))
+            if absent:
+                missing[trial] = absent
+        if not missing:
+            return
+        images = sum(sum(self._rows(trial).values()) for trial in missing)
+        names = ", ".join(dict.fromkeys(layer for some in missing.values() for layer in some))
+        with self.progress.counting(
+            f"features of {counted(len(missing), 'trial')} ({names})", images, "img"
+        ) as advance:
+            for trial, absent in missing.items():
+                if stop_requested():
+                    self.progress.say("stopped while extracting features; the same command goes on from there")
+                    raise KeyboardInterrupt
+                self._extract(trial, absent, advance)
+
+    def _extract(self, trial: str, layers: tuple[str, ...], advance: Callable[[int], None]) -> None:
+        values, row = self.prepared.values(trial), self.trials.loc[trial]
+        dataset = self.prepared.dataset(self.prepared.trials[trial])
+        weights = self.directory.load_trial(row["wave"], int(row["slot"]))
+        variables = {**weights["best"], "pixels": weights["pixels"]}
+        shapes = self.prepared.layer_shapes(trial)
+        widths = {layer: shapes[layer] for layer in layers}
+        with self.directory.features.writers(trial, widths, self._rows(trial)) as arrays:
+            place = 0
+            for split in dataset.splits().values():
+                for batch in inference.activations(values, dataset.num_classes, variables, split.images, layers):
+                    count = len(batch[layers[0]])
+                    for layer in layers:
+                        arrays[layer][place : place + count] = batch[layer].reshape(count, -1)
+                    place += count
+                    advance(count)
+
+    def _rows(self, trial: str) -> dict[str, int]:
+        return {name: len(split) for name, split in self.prepared.dataset(self.prepared.trials[trial]).splits().items()}
+
+    # Fits
+
+    def fit(self, waiting: list[str], stop_requested: Callable[[], bool]) -> None:
+        """Runs the fits, as many at once as there are cores for."""
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        boosted = any(self.prepared.fits[identity][1].head["head.kind"] == "xgboost" for identity in waiting)
+        workers = 1 if boosted and heads.on_gpu() else max(1, min(len(waiting), cores // self.threads))
+        stopping = threading.Event()
+        desk = threading.local()
+        with (
+            self.progress.counting(
+                f"{counted(len(waiting), 'fit')}, {workers} at once", len(waiting), "fit"
+            ) as advance,
+            # A fit's own threads are `head.threads`: those of the linear algebra below it would come on top.
+            threadpool_limits(self.threads),
+            ThreadPoolExecutor(workers, "fit") as pool,
+        ):
+            running = {pool.submit(self._fit, identity, desk, stopping): identity for identity in waiting}
+            try:
+                self._collect(running, advance, stop_requested)
+            except BaseException:
+                stopping.set()
+                for future in running:
+                    future.cancel()
+                raise
+
+    def _collect(
+        self, running: dict[Future, str], advance: Callable[[int], None], stop_requested: Callable[[], bool]
+    ) -> None:
+        left, written = set(running), time.monotonic()
+        while left:
+            done, left = wait(left, timeout=0.2, return_when=FIRST_COMPLETED)
+            for future in done:
+                for name, value in future.result().items():
+                    self.table.at[running[future], name] = value
+                advance(1)
+            if stop_requested():
+                self.progress.say(
+                    f"stopped with {counted(len(left), 'fit')} to do; the same command goes on from there"
+                )
+                raise KeyboardInterrupt
+            if done and time.monotonic() - written > SECONDS_BETWEEN_WRITES:
+                self.write()
+                written = time.monotonic()
+
+    def _fit(self, identity: str, desk: Any, stopping: threading.Event) -> dict[str, Any]:
+        """One fit, in a thread of its own; what it comes to, as columns of heads.csv."""
+        trial, fit = self.prepared.fits[identity]
+        started = time.monotonic()
+        try:
+            features = self._features(trial, fit.head["head.layer"], desk)
+            head = heads.fit(fit.head, features, fit.trial.seed, stopping.is_set)
+            seconds = time.monotonic() - started
+            scores = self._scores(trial, fit.head["head.kind"], head, features)
+            if stopping.is_set():
+                return {}
+            if heads.kept(fit.head):
+                self.directory.write_head(identity, heads.suffix(fit.head), head.to_bytes())
+        except Exception as error:
+            self.progress.note(traceback.format_exc())
+            return {"status": "failed", "error": " ".join(f"{type(error).__name__}: {error}".split())[:300]}
+        width = features.splits["train"].shape[1]
+        rounds = math.nan if head.rounds is None else head.rounds
+        return {
+            "status": "done",
+            "features": width,
+            **scores,
+            "rounds": rounds,
+            "seconds": seconds,
+            "threads": self.threads,
+        }
+
+    def _features(self, trial: str, layer: str, desk: Any) -> Features:
+        """The features of a fit; a thread keeps those of its last fit, so that settings of one trial and layer share them."""
+        if getattr(desk, "key", None) != (trial, layer):
+            dataset = self.prepared.dataset(self.prepared.trials[trial])
+            labels = {name: split.labels for name, split in dataset.splits().items()}
+            splits = self.directory.features.read(trial, layer)
+            desk.features = Features(splits, labels, dataset.num_classes, self.threads)
+            desk.key = trial, layer
+        return desk.features
+
+    def _scores(self, trial: str, kind: str, head: Head, features: Features) -> dict[str, float]:
+        row, scores = self.trials.loc[trial], {}
+        for short, split in SPLITS.items():
+            if split not in features.splits:
+                continue
+            probabilities, labels = head.probabilities(features.splits[split]), features.labels[split]
+            scores[f"{short}_accuracy"] = float(np.mean(probabilities.argmax(axis=1) == labels))
+            # Margins that were never fitted as probabilities have no loss to compare.
+            scores[f"{short}_loss"] = math.nan if kind == "svm" else log_loss(probabilities, labels)
+            if f"{short}_accuracy_gain" in GAINS:
+                scores[f"{short}_accuracy_gain"] = scores[f"{short}_accuracy"] - float(row[f"{short}_accuracy"])
+        return scores
+
+
+def log_loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Mean of -ln p(label), nats; a probability of 0, which voting heads give, counts as float32's smallest step below 1."""
+    chosen = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.log(np.maximum(chosen, np.finfo(np.float32).eps)).mean())

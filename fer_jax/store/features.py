@@ -1,0 +1,108 @@
+"""Features of trained networks on disk: an array a trial and layer, written batch by batch, with a checksum beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from fer_jax.store.files import TEMPORARY_SUFFIX, explain_write, sync_folder, write_bytes
+
+_HASHED_BYTES = 1 << 24
+
+
+class FeatureFiles:
+    """The folder `features/` of a run: `<trial>-<layer>.npy`, float32 (images of all splits, F), and a `.json` that vouches for it.
+
+    An array counts only with its `.json`, which is written last: what a killed writer leaves is extracted again.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._verified: set[tuple[str, str]] = set()
+
+    def has(self, trial: str, layer: str, rows: Mapping[str, int]) -> bool:
+        """Whether features of these splits (name -> images) are there whole; the first call for an array reads all of it."""
+        if (trial, layer) in self._verified:
+            return True
+        path, seal = self._paths(trial, layer)
+        try:
+            record = json.loads(seal.read_text(encoding="utf-8"))
+            array = np.load(path, mmap_mode="r")
+            whole = (
+                record["rows"] == dict(rows)
+                and len(array) == sum(rows.values())
+                and record["sha256"] == _checksum(array)
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        if whole:
+            self._verified.add((trial, layer))
+        return whole
+
+    @contextlib.contextmanager
+    def writers(
+        self, trial: str, widths: Mapping[str, tuple[int, ...]], rows: Mapping[str, int]
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Arrays (images of all splits, F) to fill, one a layer; they count once the `with` block ends without an error.
+
+        They are mapped from disk, so that features larger than memory can be written.
+
+        Args:
+            widths: layer -> shape of its output for one image, which is flattened to F numbers.
+            rows: split -> images, in the order in which the rows are filled.
+
+        Raises:
+            RunError: the disk refuses.
+        """
+        total = sum(rows.values())
+        temporary = {layer: self.folder / f".{trial}-{layer}.{os.getpid()}{TEMPORARY_SUFFIX}" for layer in widths}
+        with explain_write(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                arrays: dict[str, np.ndarray] = {}
+                for layer, path in temporary.items():
+                    arrays[layer] = np.lib.format.open_memmap(path, "w+", np.float32, (total, math.prod(widths[layer])))
+                    # Filling a mapped file that the disk has no room for kills the process: ask for the room now.
+                    with open(path, "r+b") as file:
+                        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+                yield arrays
+                for layer, array in arrays.items():
+                    cast(np.memmap, array).flush()
+                    final, seal = self._paths(trial, layer)
+                    seal.unlink(missing_ok=True)
+                    os.replace(temporary[layer], final)
+                    record = {"rows": dict(rows), "sha256": _checksum(array)}
+                    write_bytes(seal, (json.dumps(record, indent=1) + "\n").encode())
+                    self._verified.add((trial, layer))
+                sync_folder(self.folder)
+            finally:
+                for path in temporary.values():
+                    path.unlink(missing_ok=True)
+
+    def read(self, trial: str, layer: str) -> dict[str, np.ndarray]:
+        """split -> float32 (n, F), mapped from disk; FileNotFoundError where there are none."""
+        path, seal = self._paths(trial, layer)
+        rows = json.loads(seal.read_text(encoding="utf-8"))["rows"]
+        array = np.load(path, mmap_mode="r")
+        edges = np.cumsum([0, *rows.values()])
+        return {name: array[start:end] for name, start, end in zip(rows, edges, edges[1:], strict=False)}
+
+    def _paths(self, trial: str, layer: str) -> tuple[Path, Path]:
+        return self.folder / f"{trial}-{layer}.npy", self.folder / f"{trial}-{layer}.json"
+
+
+def _checksum(array: np.ndarray) -> str:
+    """SHA-256 of the rows, read in pieces."""
+    found = hashlib.sha256()
+    step = max(1, _HASHED_BYTES // max(1, array[:1].nbytes))
+    for start in range(0, len(array), step):
+        found.update(np.ascontiguousarray(array[start : start + step]).data)
+    return found.hexdigest()
