@@ -16,8 +16,9 @@ import pandas as pd
 
 from fer_jax import config as fields
 from fer_jax import inference
-from fer_jax.analysis import statistics
+from fer_jax.analysis import fits, statistics
 from fer_jax.errors import ConfigError, RunError
+from fer_jax.fitted import FitResult
 from fer_jax.inference import did_you_mean
 from fer_jax.search import space
 from fer_jax.store import RunDirectory
@@ -72,10 +73,14 @@ class Run:
         for name in ("id", "status"):
             if name not in trials:
                 raise RunError(f"{self.path / 'trials.csv'} has no column {name!r}: it is damaged, or not of this program")
-        for name in set(self.swept) & set(trials.columns) & set(fields.FIELDS):
+        return self._typed(trials)
+
+    def _typed(self, table: pd.DataFrame) -> pd.DataFrame:
+        """With the swept words and tuples as their fields have them."""
+        for name in set(self.swept) & set(table.columns) & set(fields.FIELDS):
             if fields.FIELDS[name].type in (str, tuple):
-                trials[name] = [fields.FIELDS[name].parse(text) for text in trials[name].astype(object).fillna("")]
-        return trials
+                table[name] = [fields.FIELDS[name].parse(text) for text in table[name].astype(object).fillna("")]
+        return table
 
     @functools.cached_property
     def curves(self) -> pd.DataFrame:
@@ -91,6 +96,23 @@ class Run:
     def summary(self) -> pd.DataFrame:
         """A row a point: swept fields, n (done trials), left_out ('1 diverged'), then the statistics of each metric."""
         return statistics.summarise(self.trials, self.swept)
+
+    @functools.cached_property
+    def heads(self) -> pd.DataFrame:
+        """A row a fit, as in heads.csv: fit, id (of its trial), swept fields, head fields (empty where they do not count with
+        its kind of head), scores and their gain over the network's own; no rows where no head was asked for."""
+        if not self._directory.has("heads.csv"):
+            return pd.DataFrame(columns=["fit", "id", "status"])
+        table = self._directory.read_heads()
+        for name in fits.head_columns(table):
+            if name in fields.FIELDS and fields.FIELDS[name].type is int:
+                table[name] = table[name].astype("Int64")
+        return self._typed(table)
+
+    @functools.cached_property
+    def heads_summary(self) -> pd.DataFrame:
+        """A row a point and head setting: n (done fits), left_out, then the statistics of each metric."""
+        return fits.summarise(self.heads, self.swept)
 
     def best_point(self, metric: str | None = None) -> pd.Series:
         """The row of `summary` with the best mean over its done trials; losses are better low, all else high.
@@ -292,6 +314,42 @@ class TrialResult:
         values = fields.flatten(self.config)
         variables = self.variables if weights == "best" else self.last_variables
         return inference.apply(values, len(self.classes), variables, images, layer)
+
+    @property
+    def heads(self) -> pd.DataFrame:
+        """Its rows of `run.heads`."""
+        return self.run.heads[self.run.heads["id"] == self.id].reset_index(drop=True)
+
+    def head(self, **wanted: Any) -> FitResult:
+        """Its one fit with these values, such as `head(layer="dense_0", max_depth=6)`; all values of a single fit may be left out.
+
+        Args:
+            **wanted: head field=value; a field is what follows 'head.'.
+
+        Raises:
+            RunError: no head field of that name, a value it cannot have, no such fit, or several.
+        """
+        rows = self.heads
+        if not len(rows):
+            raise RunError(f"trial {self.id} of {self.run.path} has no fits: sweep with a head.kind, such as xgboost")
+        for keyword, value in wanted.items():
+            name = f"head.{keyword}"
+            known = [known.removeprefix("head.") for known in fits.head_columns(rows)]
+            if keyword not in known:
+                raise RunError(f"no field {name}; {did_you_mean(keyword, known)}")
+            try:
+                value = fields.FIELDS[name].coerce(value)
+            except ConfigError as error:
+                raise RunError(str(error)) from None
+            rows = rows[[statistics.hashable(one) == value for one in rows[name]]]
+        if len(rows) == 1:
+            return FitResult(self, rows.iloc[0])
+        said = ", ".join(f"{name} = {value}" for name, value in wanted.items()) or "any setting"
+        if not len(rows):
+            raise RunError(f"trial {self.id} of {self.run.path} has no fit with {said}; trial.heads lists {len(self.heads)}")
+        varied = [name for name in fits.head_columns(rows) if rows[name].astype(object).map(statistics.hashable).nunique(dropna=False) > 1]
+        more = ", ".join(name.removeprefix("head.") for name in varied)
+        raise RunError(f"trial {self.id} of {self.run.path} has {len(rows)} fits with {said}: name more of {more}")
 
     def dataset(self, path: str | None = None) -> Dataset:
         """The data it was trained on, loaded anew.

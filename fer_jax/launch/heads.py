@@ -17,7 +17,8 @@ from threadpoolctl import threadpool_limits
 
 from fer_jax import config as fields
 from fer_jax import heads, inference
-from fer_jax.analysis import statistics
+from fer_jax.analysis import fits, statistics
+from fer_jax.analysis.fits import GAINS, METRICS, SPLITS
 from fer_jax.heads import Features, Head
 from fer_jax.launch.prepared import Prepared
 from fer_jax.launch.progress import Progress
@@ -25,11 +26,6 @@ from fer_jax.search import space
 from fer_jax.store import RunDirectory
 from fer_jax.words import counted, in_time
 
-SPLITS = {"train": "train", "val": "validation", "test": "test"}
-SCORES = tuple(f"{split}_{figure}" for split in SPLITS for figure in ("accuracy", "loss"))
-# How much a head is above its own trial's network, on the same images and weights: the paired difference.
-GAINS = ("val_accuracy_gain", "test_accuracy_gain")
-METRICS = (*SCORES, *GAINS, "rounds", "seconds")
 SECONDS_BETWEEN_WRITES = 5.0
 HEAD_FIELDS = tuple(name for name, field in fields.FIELDS.items() if field.kind == "head")
 
@@ -122,9 +118,7 @@ class _Fits:
         """Writes heads.csv and its summary."""
         table = self.table.infer_objects()
         self.directory.write_heads(table.reset_index())
-        point = [*self.swept, *HEAD_FIELDS]
-        present = [name for name in METRICS if table[name].notna().any()]
-        self.directory.write_heads_summary(statistics.summarise(table, point, present))
+        self.directory.write_heads_summary(fits.summarise(table, self.swept))
 
     # Features
 

@@ -1,0 +1,46 @@
+"""What the fits of a run scored: heads.csv summarised over repeats, and as evidence that figures and tables can be made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from fer_jax.analysis import evidence, statistics
+
+SPLITS = {"train": "train", "val": "validation", "test": "test"}
+SCORES = tuple(f"{split}_{figure}" for split in SPLITS for figure in ("accuracy", "loss"))
+# How much a head is above its own trial's network, on the same images and weights: the paired difference.
+GAINS = tuple(f"{split}_accuracy_gain" for split in ("val", "test"))
+METRICS = (*SCORES, *GAINS, "rounds", "seconds")
+
+
+def head_columns(fits: pd.DataFrame) -> list[str]:
+    """The columns of heads.csv that hold head fields."""
+    return [name for name in fits.columns if name.startswith("head.")]
+
+
+def summarise(fits: pd.DataFrame, swept: Sequence[str]) -> pd.DataFrame:
+    """A row a point and head setting; see `statistics.summarise`.
+
+    Args:
+        fits: heads.csv.
+        swept: the fields of trials that are swept.
+    """
+    present = [name for name in METRICS if name in fits and fits[name].notna().any()]
+    return statistics.summarise(fits, [*swept, *head_columns(fits)], present)
+
+
+def gather(record: Mapping[str, Any], fits: pd.DataFrame, title: str) -> evidence.Evidence:
+    """The fits as the trials of a report: their points are the combinations of what was swept, head fields included.
+
+    Args:
+        record: config.json.
+        fits: heads.csv.
+        title: of the report.
+    """
+    varied = [name for name in head_columns(fits) if len({statistics.hashable(value) for value in fits[name]}) > 1]
+    swept = [*(record.get("swept") or ()), *varied]
+    no_curves = pd.DataFrame(columns=["id", "epoch"])
+    return evidence.gather({**record, "swept": swept}, fits, no_curves, title)

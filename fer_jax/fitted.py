@@ -1,0 +1,92 @@
+"""A fitted head of a trial: a classifier that takes the network's features and answers for pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from fer_jax import config as fields
+from fer_jax import heads
+from fer_jax.errors import RunError
+from fer_jax.heads import Features, Head
+
+if TYPE_CHECKING:
+    from fer_jax.run import TrialResult
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FitResult:
+    """One fit of a run: a head and the trial whose features it was fitted on.
+
+    Attributes:
+        trial: the trained trial.
+        row: its row of `run.heads`.
+    """
+
+    trial: TrialResult
+    row: pd.Series
+
+    def __repr__(self) -> str:
+        return f"<fit {self.id} of trial {self.trial.id}: {self.settings['head.kind']} on {self.layer}, {self.row['status']}>"
+
+    @property
+    def id(self) -> str:
+        return self.row["fit"]
+
+    @property
+    def layer(self) -> str:
+        """Name of the layer that gives the features."""
+        return self.settings["head.layer"]
+
+    @functools.cached_property
+    def settings(self) -> dict[str, Any]:
+        """Dotted name -> value of the head fields that count with its kind."""
+        known = {name: field for name, field in fields.FIELDS.items() if field.kind == "head"}
+        return {name: field.coerce(self.row[name]) for name, field in known.items() if not _is_empty(self.row[name])}
+
+    @functools.cached_property
+    def head(self) -> Head:
+        """The classifier: `probabilities(features)`, `importances`, `rounds`.
+
+        Raises:
+            RunError: it failed, is not fitted yet, or its file is gone or damaged.
+            DataError: nearest neighbours need the training labels, and the data cannot be read.
+        """
+        if self.row["status"] != "done":
+            raise RunError(f"fit {self.id} of {self.trial.run.path} is {self.row['status']}: there is no classifier")
+        directory, classes = self.trial.run._directory, len(self.trial.classes)
+        if heads.kept(self.settings):
+            return heads.load(self.settings, directory.read_head(self.id, heads.suffix(self.settings)), classes)
+        labels = {name: split.labels for name, split in self.trial.dataset().splits().items()}
+        try:
+            features = directory.features.read(self.trial.id, self.layer)
+        except OSError:
+            raise RunError(
+                f"the features of trial {self.trial.id} at {self.layer} are gone: start the sweep again"
+            ) from None
+        return heads.fit(self.settings, Features(features, labels, classes), int(self.row["seed"]))
+
+    @property
+    def importances(self) -> np.ndarray | None:
+        """Share of each feature in what the trees gained, float (F,) summing to 1; None for a kind without trees."""
+        return self.head.importances
+
+    def predict(self, images: Any) -> np.ndarray:
+        """Class probabilities of pictures, as `TrialResult.predict` takes and gives them.
+
+        They come from the weights that validation chose. A linear SVM has margins, not probabilities: theirs is the order of
+        the classes, not a calibrated share.
+
+        Raises:
+            RunError: images of another size, kind or range, or as for `head`.
+        """
+        features = self.trial.features(images, self.layer)
+        return self.head.probabilities(features.reshape(len(features), -1))
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value is pd.NA or value == "" or (isinstance(value, float) and value != value)
