@@ -1,0 +1,80 @@
+"""Oslo's boosted heads: XGBoost in place of the last layers of their final network, at four places and with tables 2 to 6.
+
+Sanfelici, Santona, Ditscheid and Alstad, 'Facial emotion recognition with gradient boosted CNNs', University of Oslo,
+2024, sections 3.5 and 4.2. Every network is trained once, whatever is swept here; each head is set against its own
+network's output on the same images (`val_accuracy_gain` in heads.csv: their 'relative accuracy gain', but in shares of
+the images, not of the accuracy). Words choose experiments; several words, or none for all, make one sweep.
+
+    word              varies                                          published
+    placement         features: flatten, dense_0, dense_1, output     .5352, .5520, .5503, .5513
+    depth             deepest tree, 4 to 12                           table 2: .5685 to .5786, their network .5759
+    eta               learning rate, .05 to .3                        table 3: .5582 to .5655, .5659
+    rounds            boosting rounds, 10 to 50                       table 4: .5548 to .5660, .5673
+    reg_lambda        L2 penalty on leaves, 1e-4 to 1                 table 5: .5644 to .5687, .5752
+    gamma             least loss a split must save, 0 to .5           table 6: .5687 to .5745, .5709
+    subsample         share of images a tree                          left out by them: values our choice
+    colsample_bytree  share of features a tree                        left out by them: values our choice
+    min_child_weight  least weight of a leaf                          left out by them: values our choice
+    their_parameters  the places again, with the network's own learning rate and penalty, which they tried first
+
+Tables 2 to 6 are fed by the first dense layer. Unpublished: what the other parameters were; ours are XGBoost's defaults and
+50 rounds. Their 'output' is the softmax, here `probabilities`. One run each, on Kaggle's test folder, which also chose.
+
+    variant   data                              epochs  trials   fits   time on two CPU cores    accuracy to expect
+    (none)    built-in faces, 2,000 at 48 px    15      3        138    not measured yet         not measured yet
+    smoke     built-in faces, 140 at 24 px      2       2        28     not measured yet         no better than chance
+    full      FER-2013, Kaggle's folders        50      5        230    not measured             .55 to .58 published
+
+    python -m fer_jax.sweep --config=configs/xgboost.py
+    python -m fer_jax.sweep --config=configs/xgboost.py:placement,depth
+    python -m fer_jax.sweep --config=configs/xgboost.py:full --config.data.path=fer2013.zip
+"""
+
+from typing import Any
+
+from fer_jax.config import ConfigDict, variants
+from fer_jax.flags import base
+
+PLACES = ("flatten", "dense_0", "dense_1", "probabilities")
+VALUES: dict[str, tuple[float, ...]] = {
+    "depth": (4, 6, 8, 10, 12),
+    "eta": (0.05, 0.1, 0.15, 0.2, 0.25, 0.3),
+    "rounds": (10, 20, 30, 40, 50),
+    "reg_lambda": (1e-4, 1e-3, 1e-2, 1e-1, 1.0),
+    "gamma": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5),
+    "subsample": (0.5, 0.7, 0.9),
+    "colsample_bytree": (0.5, 0.7, 0.9),
+    "min_child_weight": (0.1, 5.0, 25.0),
+}
+WORDS = ("placement", *VALUES, "their_parameters")
+
+
+def points(word: str) -> list[dict[str, Any]]:
+    """The head settings of one experiment."""
+    if word == "placement":
+        return [{"head.layer": place} for place in PLACES]
+    if word == "their_parameters":
+        return [{"head.layer": place, "head.eta": 1e-3, "head.reg_lambda": 1e-4} for place in PLACES]
+    field = "head.max_depth" if word == "depth" else f"head.{word}"
+    return [{field: value} for value in VALUES[word]]
+
+
+def get_config(words: str = "") -> ConfigDict:
+    chosen = variants(words, (*WORDS, "smoke", "full"))
+    scale = ",".join(word for word in chosen if word not in WORDS)
+    config = base(__file__, f"oslo.py:{scale}")
+
+    # Training
+    config.train.epochs = {"smoke": 2, "full": 50}.get(scale, 15)
+
+    # Head
+    config.head.kind = "xgboost"
+    config.head.layer = "dense_0"
+    config.head.rounds = 10 if scale == "smoke" else 50  # unpublished, our choice: the most they tried
+
+    # Sweep
+    experiments = [word for word in WORDS if word in chosen] or WORDS
+    config.sweep.points = tuple(point for word in experiments for point in points(word)[: 2 if scale == "smoke" else None])
+    config.sweep.repeats = {"smoke": 2, "full": 5}.get(scale, 3)
+
+    return config
