@@ -13,7 +13,8 @@ from typing import Any
 from fer_jax import models
 from fer_jax.config import FIELDS
 from fer_jax.errors import ConfigError
-from fer_jax.search.space import Trial
+from fer_jax.field import in_words
+from fer_jax.search.space import Trial, without_effect
 from fer_jax.train import cost
 from fer_jax.train.hardware import Hardware
 from fer_jax.train.recipe import Recipe
@@ -185,8 +186,19 @@ def traced_values(values: Mapping[str, Any]) -> dict[str, Any]:
 def optional_fields(trials: Iterable[Trial]) -> tuple[str, ...]:
     """The traced fields with a block of computation of their own that some trial uses, in the order of `FIELDS`."""
     values = [trial.values for trial in trials]
-    blocks = {name: field.neutral for name, field in FIELDS.items() if field.neutral is not None}
-    return tuple(name for name, neutral in blocks.items() if any(one[name] != neutral for one in values))
+    blocks = [field for field in FIELDS.values() if field.neutral is not None]
+    return tuple(
+        field.name for field in blocks if any(one[field.name] != field.neutral and field.has_effect(one) for one in values)
+    )
+
+
+def describe_unused(trials: Mapping[str, Trial]) -> str:
+    """A line that names the fields that are set and change nothing in any trial, with what they need; '' if there is none."""
+    needed: dict[str, list[str]] = {}
+    for name in without_effect(tuple(trials.values())):
+        needed.setdefault(FIELDS[name].needed, []).append(name)
+    groups = (f"{in_words(names)} (only with {need})" for need, names in needed.items())
+    return f"note: set without effect: {'; '.join(groups)}" if needed else ""
 
 
 def _differing(trials: Iterable[Trial]) -> list[str]:

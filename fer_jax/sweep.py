@@ -61,7 +61,12 @@ def _main(argv: list[str]) -> int:
     hardware.prepare_host_devices()
     if _PLAN.value:
         prepared = local.prepare(loaded.config)
-        print(f"{local.describe_data(prepared)}\n{planning.describe(local.plan_sweep(prepared))}")
+        lines = (
+            local.describe_data(prepared),
+            planning.describe_unused(prepared.trials),
+            planning.describe(local.plan_sweep(prepared)),
+        )
+        print("\n".join(filter(None, lines)))
         return 0
     workdir = Path(_WORKDIR.value or Path("runs") / loaded.name)
     run = run_sweep(loaded.config, workdir, extend=_EXTEND.value, retry_failed=_RETRY_FAILED.value, command=command)

@@ -185,6 +185,8 @@ class _Sweep:
         for dataset in datasets:
             if skipped := dataset.provenance.get("skipped", {}).get("count"):
                 self.progress.note(f"left out of {dataset.label}: {skipped} broken items, named in config.json under data.skipped")
+        if unused := planning.describe_unused(self.prepared.trials):
+            self.progress.say(unused)
         self.progress.say(planning.describe(self.plan))
 
     def train(self, stop_requested: Any) -> None:

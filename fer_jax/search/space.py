@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,10 +78,9 @@ def expand(config: fields.ConfigDict) -> tuple[Trial, ...]:
     points = fields.sweep_points(config)
     _check_number(len(points), trees, repeats)
     base = fields.flatten(config)
-    fields.FIELDS["train.seed"].coerce(base["train.seed"] + repeats - 1, "train.seed + sweep.repeats - 1")
-    settings = itertools.chain(points, _each(trees["each"]), _product(trees["grid"], trees["zip"]))
+    _check_seeds(base["train.seed"], repeats)
     unique: dict[Hashable, dict[str, Any]] = {}
-    for setting in settings if names else ({},):
+    for setting in _settings(points, trees) if names else ({},):
         values = _resolve(base, setting)
         unique.setdefault(tuple(values.items()), values)
     _check_used(names, list(unique.values()))
@@ -90,6 +89,54 @@ def expand(config: fields.ConfigDict) -> tuple[Trial, ...]:
         for values in unique.values()
         for repeat in range(repeats)
     )
+
+
+def sources(config: fields.ConfigDict, name: str) -> tuple[str, ...]:
+    """Returns what sets the field called `name` in every point, so that its value in the config is never used.
+
+    Such as ('sweep.grid.train.l2',); empty where that value is used.
+
+    Args:
+        config: one that `expand` takes.
+        name: dotted name of a field that is not one of `sweep`.
+    """
+    trees = {tree: fields.sweep_tree(config, tree) for tree in fields.TREES}
+    points = fields.sweep_points(config)
+    found = [f"sweep.{tree}.{name}" for tree, lists in trees.items() if name in lists]
+    found += ["sweep.points"] if any(name in point for point in points) else []
+    return tuple(found) if found and all(name in setting for setting in _settings(points, trees)) else ()
+
+
+def without_effect(trials: Sequence[Trial]) -> tuple[str, ...]:
+    """Returns the names of the fields that some trial sets and that change nothing in any, in the order of `FIELDS`.
+
+    Such as train.momentum where every trial uses Adam. A field at its default is not set.
+    """
+    return tuple(
+        name
+        for name, field in fields.FIELDS.items()
+        if field.needs
+        and field.kind in fields.TRIAL_KINDS
+        and not any(field.has_effect(trial.values) for trial in trials)
+        and not all(field.is_unset(trial.values[name]) for trial in trials)
+    )
+
+
+def describe_unmet(name: str, trials: Sequence[Trial]) -> str:
+    """Returns why a field has no effect: 'train.schedule is constant; it needs train.schedule = inverse_time'."""
+    field = fields.FIELDS[name]
+    found = []
+    for need in field.needs:
+        values = dict.fromkeys(str(trial.values[need.name]) for trial in trials)
+        found.append(f"{need.name} is {' or '.join(values)}")
+    return f"{' and '.join(found)}; it needs {field.needed}"
+
+
+def _settings(
+    points: tuple[dict[str, Any], ...], trees: Mapping[str, Mapping[str, tuple[Any, ...]]]
+) -> Iterator[dict[str, Any]]:
+    """What each point of a sweep changes in the config, in the order of the trials."""
+    return itertools.chain(points, _each(trees["each"]), _product(trees["grid"], trees["zip"]))
 
 
 def _each(lists: Mapping[str, tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
@@ -138,14 +185,23 @@ def _check_number(points: int, trees: Mapping[str, Mapping[str, tuple[Any, ...]]
         )
 
 
+def _check_seeds(seed: int, repeats: int) -> None:
+    """Refuses repeats whose seeds would leave the range of train.seed."""
+    last, most = seed + repeats - 1, fields.FIELDS["train.seed"].high
+    if most is not None and last > most:
+        raise FieldError(
+            ["train.seed", "sweep.repeats"],
+            f"train.seed = {seed} with sweep.repeats = {repeats:,} makes seeds up to {last}: {most} is the highest; lower train.seed",
+        )
+
+
 def _check_used(names: tuple[str, ...], points: list[dict[str, Any]]) -> None:
     """Refuses to vary a field that changes nothing in any trial, such as momentum where every trial uses Adam."""
     for name in names:
         field = fields.FIELDS[name]
-        if field.needs:
-            other = field.needs[0]
-            if all(point[other] not in field.needed for point in points):
-                raise FieldError(
-                    [*(f"sweep.{tree}.{name}" for tree in fields.TREES), "sweep.points", other],
-                    f"the sweep over {name} changes nothing: it needs {other} = {' or '.join(field.needed)}, and no trial has that",
-                )
+        if not any(field.has_effect(point) for point in points):
+            others = (need.name for need in field.needs)
+            raise FieldError(
+                [*(f"sweep.{tree}.{name}" for tree in fields.TREES), "sweep.points", *others],
+                f"the sweep over {name} changes nothing: it needs {field.needed}, and no trial has that",
+            )
