@@ -17,17 +17,25 @@ from typing import Any
 from ml_collections import ConfigDict, config_dict
 
 from fer_jax.errors import ConfigError
-from fer_jax.field import Field, FieldError, in_words
+from fer_jax.field import Field, FieldError, Need, in_words
 from fer_jax.rules import resolve
 
-_SYNTHETIC = ("data.name", "synthetic")
-_CNN = ("model.name", "cnn")
-_MLP = ("model.name", "mlp")
-_MOMENTUM = ("train.optimizer", ("sgd", "nesterov", "rmsprop"))
-_BETAS = ("train.optimizer", ("adam", "adamw", "lion"))
-_DECAYED = ("train.optimizer", ("adamw", "lion", "sgd", "nesterov", "rmsprop"))
-_BOOSTED = ("head.kind", "xgboost")
-_ANY_HEAD = ("head.kind", ("xgboost", "logistic", "svm", "forest", "neighbors"))
+
+def _when(name: str, *values: str) -> tuple[Need, ...]:
+    """`Field.needs` of a field that counts where another one has one of these values."""
+    return (Need(name, values),)
+
+
+_SYNTHETIC = _when("data.name", "synthetic")
+_CNN = _when("model.name", "cnn")
+_MLP = _when("model.name", "mlp")
+_MOMENTUM = _when("train.optimizer", "sgd", "nesterov", "rmsprop")
+_BETAS = _when("train.optimizer", "adam", "adamw", "lion")
+_DECAYED = _when("train.optimizer", "adamw", "lion", "sgd", "nesterov", "rmsprop")
+_PLATEAU = (Need("train.plateau_patience", above=0),)
+_STOPPING = (Need("train.stop_patience", above=0),)
+_BOOSTED = _when("head.kind", "xgboost")
+_ANY_HEAD = _when("head.kind", "xgboost", "logistic", "svm", "forest", "neighbors")
 _INT32 = 2**31 - 1
 
 # fmt: off
@@ -49,7 +57,7 @@ _TABLE = (
           "equal classes: leave images out, repeat them, or repeat them rotated, shifted, zoomed, flipped and brightened",
           choices=("none", "undersample", "oversample", "augment")),
     Field("data.balance_splits", "train", "shape", "which splits are balanced; augment takes train only",
-          choices=("train", "all"), needs=("data.balance", ("undersample", "oversample"))),
+          choices=("train", "all"), needs=_when("data.balance", "undersample", "oversample")),
     Field("data.normalize", "unit", "traced",
           "pixels to [0, 1], by the training split's range, to its mean 0 and sd 1, to [-1, 1], or left as 0..255",
           choices=("unit", "minmax", "standardize", "symmetric", "none")),
@@ -61,15 +69,15 @@ _TABLE = (
 
     Field("model.name", "cnn", "shape", "network family", choices=("cnn", "mlp", "silvestro", "imperial")),
     Field("model.dropout", 0.4, "traced", "share of activations set to 0 in training",
-          low=0, high=1, high_open=True, neutral=0),
+          low=0, high=1, high_open=True, neutral=0, needs=_when("model.name", "cnn", "mlp", "silvestro")),
     Field("model.dense_dropout", 0.0, "traced", "the same after dense layers of a convolutional network",
-          low=0, high=1, high_open=True, neutral=0, needs=("model.name", ("cnn", "silvestro", "imperial"))),
+          low=0, high=1, high_open=True, neutral=0, needs=_when("model.name", "cnn", "silvestro", "imperial")),
     Field("model.init", "glorot_uniform", "traced", "distribution of the initial kernels",
           choices=("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal"),
           neutral="glorot_uniform"),
     Field("model.width_multiplier", 1.0, "shape", "factor on the kernels and units of every hidden layer",
           low=0, low_open=True, high=16),
-    Field("model.batch_norm", False, "shape", "batch normalisation on or off", needs=("model.name", ("cnn", "mlp"))),
+    Field("model.batch_norm", False, "shape", "batch normalisation on or off", needs=_when("model.name", "cnn", "mlp")),
     Field("model.pairs", 3, "shape", "number of convolution-pooling pairs", low=1, high=6, needs=_CNN),
     Field("model.kernels", (32, 64, 64), "shape", "kernels of each convolution; one number serves all",
           low=1, high=4096, needs=_CNN),
@@ -82,7 +90,7 @@ _TABLE = (
     Field("model.pool_padding", "valid", "shape", "pooling border: drop the rest, or pad it",
           choices=("valid", "same"), needs=_CNN),
     Field("model.dense", (64, 7), "shape", "units of each hidden dense layer; the output layer is added",
-          low=1, high=65536, needs=("model.name", ("cnn", "imperial"))),
+          low=1, high=65536, needs=_when("model.name", "cnn", "imperial")),
     Field("model.hidden", (1000, 1000), "shape", "units of each hidden layer; the output layer is added",
           low=1, high=65536, needs=_MLP),
 
@@ -98,7 +106,7 @@ _TABLE = (
     Field("train.momentum", 0.0, "traced", "share of the last step that is kept",
           low=0, high=1, high_open=True, needs=_MOMENTUM),
     Field("train.rho", 0.9, "traced", "decay of RMSprop's mean of squared gradients",
-          low=0, high=1, high_open=True, needs=("train.optimizer", "rmsprop")),
+          low=0, high=1, high_open=True, needs=_when("train.optimizer", "rmsprop")),
     Field("train.beta1", 0.9, "traced", "decay of the mean of gradients",
           low=0, high=1, high_open=True, needs=_BETAS),
     Field("train.beta2", 0.999, "traced", "decay of the mean of squared gradients (Lion: of gradients; its authors use .99)",
@@ -107,21 +115,23 @@ _TABLE = (
           "how the learning rate changes: not; to its floor along a cosine; by decay_factor every decay_every epochs; by "
           "decay_factor each epoch; as 1 / (1 + decay x updates)",
           choices=("constant", "cosine", "step", "exponential", "inverse_time")),
-    Field("train.decay", 0.0, "traced", "Keras' decay, per update", low=0, needs=("train.schedule", "inverse_time")),
+    Field("train.decay", 0.0, "traced", "Keras' decay, per update", low=0, needs=_when("train.schedule", "inverse_time")),
     Field("train.decay_factor", 0.5, "traced", "factor on the learning rate",
-          low=0, low_open=True, high=1, needs=("train.schedule", ("step", "exponential"))),
+          low=0, low_open=True, high=1, needs=_when("train.schedule", "step", "exponential")),
     Field("train.decay_every", 10, "traced", "epochs between two steps of the learning rate",
-          low=1, high=1_000_000, needs=("train.schedule", "step")),
+          low=1, high=1_000_000, needs=_when("train.schedule", "step")),
     Field("train.warmup", 0.0, "traced", "epochs in which the learning rate grows linearly from 0", low=0, neutral=0),
     Field("train.plateau_patience", 0, "traced",
           "epochs without a lower validation loss after which the learning rate falls; 0 = never", low=0, high=1_000_000),
     Field("train.plateau_factor", 0.5, "traced", "factor on the learning rate at a plateau",
-          low=0, low_open=True, high=1, high_open=True),
-    Field("train.learning_rate_floor", 0.0, "traced", "below this neither cosine nor plateau takes the learning rate", low=0),
+          low=0, low_open=True, high=1, high_open=True, needs=_PLATEAU),
+    Field("train.learning_rate_floor", 0.0, "traced", "below this neither cosine nor plateau takes the learning rate",
+          low=0, needs=(*_when("train.schedule", "cosine"), *_PLATEAU)),
     Field("train.stop_patience", 0, "traced", "epochs without improvement after which a trial stops; 0 = never",
           low=0, high=1_000_000),
-    Field("train.stop_metric", "val_loss", "shape", "what must improve", choices=("val_loss", "val_accuracy")),
-    Field("train.stop_min_delta", 0.0, "traced", "a smaller change is no improvement", low=0),
+    Field("train.stop_metric", "val_loss", "shape", "what must improve", choices=("val_loss", "val_accuracy"),
+          needs=_STOPPING),
+    Field("train.stop_min_delta", 0.0, "traced", "a smaller change is no improvement", low=0, needs=_STOPPING),
     Field("train.seed", 0, "traced", "seed of weights, batches and dropout; repeat r trains with seed + r",
           low=0, high=_INT32, never_swept="sweep.repeats gives every point the same seeds"),
     Field("train.select", "val_accuracy", "shape",
@@ -169,13 +179,13 @@ _TABLE = (
           needs=_BOOSTED),
     Field("head.min_child_weight", 1.0, "head", "least sum of second derivatives in a leaf", low=0, needs=_BOOSTED),
     Field("head.C", 1.0, "head", "inverse of the L2 penalty; small = strong", low=0, low_open=True,
-          needs=("head.kind", ("logistic", "svm"))),
-    Field("head.trees", 100, "head", "trees of the forest", low=1, high=100_000, needs=("head.kind", "forest")),
+          needs=_when("head.kind", "logistic", "svm")),
+    Field("head.trees", 100, "head", "trees of the forest", low=1, high=100_000, needs=_when("head.kind", "forest")),
     Field("head.tree_depth", 0, "head", "deepest tree of the forest; 0 = any depth", low=0, high=1000,
-          needs=("head.kind", "forest")),
-    Field("head.neighbors", 5, "head", "training images that vote", low=1, high=100_000, needs=("head.kind", "neighbors")),
+          needs=_when("head.kind", "forest")),
+    Field("head.neighbors", 5, "head", "training images that vote", low=1, high=100_000, needs=_when("head.kind", "neighbors")),
     Field("head.vote", "uniform", "head", "weight of a neighbour's vote: the same for all, or 1 / distance",
-          choices=("uniform", "distance"), needs=("head.kind", "neighbors")),
+          choices=("uniform", "distance"), needs=_when("head.kind", "neighbors")),
     Field("head.threads", 1, "run", "threads of one fit; fits run side by side on the other cores", low=1, high=1024),
 
     Field("stack.engine", "auto", "run", "trials one after another on each device, vectorised, or by backend",
@@ -212,10 +222,19 @@ def add_field(field: Field) -> None:
 
 
 def add_choice(name: str, choice: str) -> None:
-    """Allows another value of a field with choices, such as a network registered under `model.name`."""
+    """Allows another value of a field with choices, such as a network registered under `model.name`.
+
+    What is behind it may read any field, so it meets every need of that field.
+    """
     field = FIELDS[name]
-    if choice not in field.choices:
-        FIELDS[name] = dataclasses.replace(field, choices=(*field.choices, choice))
+    if choice in field.choices:
+        return
+    FIELDS[name] = dataclasses.replace(field, choices=(*field.choices, choice))
+    for other, dependent in FIELDS.items():
+        needs = (
+            dataclasses.replace(need, values=(*need.values, choice)) if need.name == name else need for need in dependent.needs
+        )
+        FIELDS[other] = dataclasses.replace(dependent, needs=tuple(needs))
 
 
 def default_config() -> ConfigDict:
@@ -282,19 +301,30 @@ def locate(name: str) -> tuple[Field, str]:
 
 
 def nearest(name: str) -> str:
-    """Returns the field name most like `name`; one with the same last word wins, and a sweep tree's prefix is kept."""
+    """Returns the field name most like `name`; a sweep tree's prefix is kept.
+
+    One of its own block that holds its last word wins (`loss.gamma`: focal_gamma), then one with that last word in any block,
+    then one whose words begin with its letters (`lr`: learning_rate).
+    """
     for tree in TREES:
         prefix = f"sweep.{tree}."
         if name.startswith(prefix):
             return prefix + nearest(name.removeprefix(prefix))
-    last = name.rpartition(".")[2]
-    same = [known for known in FIELDS if known.rpartition(".")[2] == last]
+    block, _, last = name.rpartition(".")
+    same = [known for known in FIELDS if known.startswith(f"{block}.") and last in known.rpartition(".")[2].split("_")]
+    same = same or [known for known in FIELDS if known.rpartition(".")[2] == last]
+    same = same or [known for known in FIELDS if len(last) > 1 and _initials(known) == last]
     if same:
         return difflib.get_close_matches(name, same, 1, cutoff=0)[0]
     by_last = {known.rpartition(".")[2]: known for known in FIELDS}
     whole = difflib.get_close_matches(name, FIELDS, 1, cutoff=0)[0]
     part = difflib.get_close_matches(last, by_last, 1, cutoff=0.75)
     return by_last[part[0]] if part and "." not in name else whole
+
+
+def _initials(name: str) -> str:
+    """`train.learning_rate` -> 'lr'."""
+    return "".join(word[:1] for word in name.rpartition(".")[2].split("_"))
 
 
 def flatten(config: ConfigDict) -> dict[str, Any]:

@@ -34,6 +34,32 @@ class FieldError(ConfigError):
 
 
 @dataclass(frozen=True)
+class Need:
+    """What another field must be for a field to change anything.
+
+    Attributes:
+        name: dotted name of the other field.
+        values: the values of it that will do; not read where `above` is given.
+        above: a number that it must exceed.
+    """
+
+    name: str
+    values: tuple[Any, ...] = ()
+    above: float | None = None
+
+    def met(self, values: Mapping[str, Any]) -> bool:
+        """Whether the other field, among these dotted names -> values, is as needed."""
+        value = values[self.name]
+        return value in self.values if self.above is None else value > self.above
+
+    def __str__(self) -> str:
+        """`train.optimizer = sgd or nesterov`, `train.stop_patience above 0`."""
+        if self.above is not None:
+            return f"{self.name} above {self.above:,}"
+        return f"{self.name} = {' or '.join(str(value) for value in self.values)}"
+
+
+@dataclass(frozen=True)
 class Field:
     """The declaration of one config field.
 
@@ -47,8 +73,8 @@ class Field:
         low_open, high_open: whether the bound itself is excluded.
         choices: the only values allowed, when given.
         item: type of a tuple's items; needed where the default is an empty tuple.
-        needs: (other field, value or tuple of values) without which this field changes nothing, such as
-            ("train.optimizer", "sgd").
+        needs: conditions on other fields, such as Need("train.optimizer", ("sgd",)): where none of them is met, this field
+            changes nothing. Empty where it always may.
         neutral: value of a traced field at which its block of computation changes nothing, so that it is compiled in only
             where some trial has another; None if there is no such block.
         never_swept: why the field may not be swept although its kind could be; empty when it may.
@@ -64,7 +90,7 @@ class Field:
     high_open: bool = False
     choices: tuple[Any, ...] = ()
     item: Type | None = None
-    needs: tuple[str, Any] | None = None
+    needs: tuple[Need, ...] = ()
     neutral: Any = None
     never_swept: str = ""
 
@@ -80,11 +106,17 @@ class Field:
         return self.item or type(self.default[0])
 
     @property
-    def needed(self) -> tuple[Any, ...]:
-        """The values of the other field in `needs` with which this field counts; empty where it always does."""
-        if self.needs is None:
-            return ()
-        return self.needs[1] if isinstance(self.needs[1], tuple) else (self.needs[1],)
+    def needed(self) -> str:
+        """`needs` in words, `train.schedule = cosine or train.plateau_patience above 0`; empty where there are none."""
+        return " or ".join(str(need) for need in self.needs)
+
+    def has_effect(self, values: Mapping[str, Any]) -> bool:
+        """Whether this field can change anything in a trial with these values: dotted name -> value of every field."""
+        return not self.needs or any(need.met(values) for need in self.needs)
+
+    def is_unset(self, value: Any) -> bool:
+        """Whether `value` asks for nothing: it is the default, or leaves this field's block of computation out."""
+        return value == self.default or (self.neutral is not None and value == self.neutral)
 
     @property
     def wanted(self) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 
 from fer_jax import config as fields
 from fer_jax.errors import ConfigError
-from fer_jax.field import FieldError
+from fer_jax.field import FieldError, in_words
 from fer_jax.search import space
 
 COMMAND_LINE = "command line"
@@ -39,6 +39,7 @@ class Loaded:
         variants: words after the colon.
         overrides: dotted name -> value set on top of the file.
         command: the command line, quoted for a shell; empty when loaded from Python.
+        unused: dotted name -> why, in one line, of the overrides that change nothing; empty unless `load` kept them.
     """
 
     config: fields.ConfigDict
@@ -46,6 +47,7 @@ class Loaded:
     variants: tuple[str, ...] = ()
     overrides: Mapping[str, Any] = field(default_factory=dict)
     command: str = ""
+    unused: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -110,13 +112,17 @@ def split_argv(argv: Sequence[str]) -> tuple[str | None, dict[str, str], list[st
     return file, overrides, rest
 
 
-def load(file: str, overrides: Mapping[str, Any] | None = None, command: str = "") -> Loaded:
+def load(
+    file: str, overrides: Mapping[str, Any] | None = None, command: str = "", keep_unused: bool = False
+) -> Loaded:
     """Loads a config file, applies overrides, and checks every field and every point of its sweep.
 
     Args:
         file: path of a config file, with its variants after a colon.
         overrides: dotted name -> value; text is read as on a command line.
         command: what to record as the command line.
+        keep_unused: whether an override that changes nothing is named in `Loaded.unused` instead of refused; for overrides
+            that are meant for several files.
 
     Raises:
         ConfigError: one line that names the file or `command line`, the field, and what is wanted.
@@ -135,7 +141,9 @@ def load(file: str, overrides: Mapping[str, Any] | None = None, command: str = "
             raise ConfigError(f"{origin}: {error}") from None
     try:
         config = fields.canonical(config)
-        space.expand(config)
+        unused = _unused(config, space.settings(config), overrides)
+        if unused and not keep_unused:
+            raise FieldError(list(unused), next(iter(unused.values())))
     except FieldError as error:
         blamed = {name.partition("[")[0] for name in error.names}  # sweep.points[3] is set by sweep.points
         raise ConfigError(f"{origin if blamed & set(overrides) else path}: {error}") from None
@@ -145,6 +153,7 @@ def load(file: str, overrides: Mapping[str, Any] | None = None, command: str = "
         tuple(word.strip() for word in words.split(",") if word.strip()),
         {name: fields.get(config, name) for name in overrides},
         command,
+        unused,
     )
 
 
@@ -212,7 +221,7 @@ def describe(config: fields.ConfigDict) -> str:
     for name, value in fields.flatten(config).items():
         declared = fields.FIELDS[name]
         limits = f"; {declared.allowed}" if declared.allowed else ""
-        needs = f"; only with {declared.needs[0]} = {' or '.join(declared.needed)}" if declared.needs else ""
+        needs = f"; only with {declared.needed}" if declared.needs else ""
         text = f"{'*' if value != declared.default else ' '}{value if value != '' else repr(value)}"
         rows.append((name, text, declared.kind, declared.comment + limits + needs))
     for tree in fields.TREES:
@@ -253,6 +262,35 @@ def _apply(config: fields.ConfigDict, name: str, value: Any) -> None:
     else:
         value = declared.parse(value) if isinstance(value, str) else declared.coerce(value)
     fields.put(config, name, value)
+
+
+def _unused(
+    config: fields.ConfigDict, settings: Sequence[Mapping[str, Any]], overrides: Mapping[str, Any]
+) -> dict[str, str]:
+    """Overrides that change nothing, and why: the sweep sets the field in every point, or no trial uses it."""
+    found = {}
+    without_effect = space.without_effect(settings)
+    for name in overrides:
+        if name not in fields.FIELDS or fields.FIELDS[name].kind not in fields.SWEPT_KINDS:
+            continue
+        value = fields.get(config, name)
+        if sources := space.sources(config, name):
+            hidden = f"{name} = {value} is never used: every trial has it from {in_words(sources)}"
+            found[name] = f"{hidden}; {_instead(sources, value)}"
+        elif name in without_effect and not fields.FIELDS[name].is_unset(value):
+            found[name] = f"{name} = {value} has no effect: {space.describe_unmet(name, settings)}"
+    return found
+
+
+def _instead(sources: Sequence[str], value: Any) -> str:
+    """What to write to have `value` in place of what parts of the sweep, such as 'sweep.grid.train.l2', give."""
+    first, *others = sources
+    if not others and first.startswith(("sweep.grid.", "sweep.each.")):
+        quoted = f"({value!r},)".replace("'", '"')
+        return f"override that instead: --config.{first}='{quoted}'"
+    # A list of one does not fit the other lists of sweep.zip, and points are many.
+    flags = (f"--config.{source}={'()' if source == 'sweep.points' else None}" for source in sources)
+    return f"to have it so, add {shlex.join(flags)}"
 
 
 def _command(argv: Sequence[str]) -> str:

@@ -185,8 +185,10 @@ def traced_values(values: Mapping[str, Any]) -> dict[str, Any]:
 def optional_fields(trials: Iterable[Trial]) -> tuple[str, ...]:
     """The traced fields with a block of computation of their own that some trial uses, in the order of `FIELDS`."""
     values = [trial.values for trial in trials]
-    blocks = {name: field.neutral for name, field in FIELDS.items() if field.neutral is not None}
-    return tuple(name for name, neutral in blocks.items() if any(one[name] != neutral for one in values))
+    blocks = [field for field in FIELDS.values() if field.neutral is not None]
+    return tuple(
+        field.name for field in blocks if any(one[field.name] != field.neutral and field.has_effect(one) for one in values)
+    )
 
 
 def _differing(trials: Iterable[Trial]) -> list[str]:

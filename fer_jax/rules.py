@@ -9,6 +9,8 @@ from fer_jax.field import FieldError
 
 # Sides, in pixels, of which a network with a fixed architecture leaves one pixel.
 _SMALLEST_IMAGE = {"silvestro": 36, "imperial": 24}
+# Kernels of their narrowest convolution; their dense layers that no field sets are wider.
+_FEWEST_KERNELS = {"silvestro": 32, "imperial": 36}
 
 
 def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -17,7 +19,7 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
     One kernel number becomes one a pair, and class names are sorted, so that equal settings are equal values.
 
     Raises:
-        FieldError: fields that exclude each other, or a network whose feature map would vanish.
+        FieldError: fields that exclude each other, or a network whose feature map or a layer of which would vanish.
     """
     values = dict(values)
     names = tuple(sorted(values["data.classes"]))
@@ -60,6 +62,7 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
             ["data.image_size", "model.name"],
             f"data.image_size = {size}: model.name = {values['model.name']} leaves nothing of less than {smallest} pixels",
         )
+    _check_widths(values)
     return values
 
 
@@ -117,6 +120,40 @@ def _check_training(values: Mapping[str, Any]) -> None:
     if values["loss.weights"] and values["loss.class_weight"]:
         raise FieldError(
             ["loss.weights", "loss.class_weight"], "loss.weights and loss.class_weight exclude each other: set one of them"
+        )
+
+
+    warmup, epochs = values["train.warmup"], values["train.epochs"]
+    if warmup > epochs:
+        raise FieldError(
+            ["train.warmup", "train.epochs"],
+            f"train.warmup = {warmup:g}: train.epochs = {epochs} end before it does; shorten it or train longer",
+        )
+    floor, rate = values["train.learning_rate_floor"], values["train.learning_rate"]
+    lowered = values["train.schedule"] == "cosine" or values["train.plateau_patience"] > 0
+    if lowered and floor > rate:
+        raise FieldError(
+            ["train.learning_rate_floor", "train.learning_rate"],
+            f"train.learning_rate_floor = {floor:g}: is above train.learning_rate = {rate:g}, which would never fall; lower it",
+        )
+
+
+def _check_widths(values: Mapping[str, Any]) -> None:
+    """Raises FieldError where model.width_multiplier leaves a hidden layer no kernel or unit.
+
+    Of a network that was registered the layers are not known.
+    """
+    read = {"cnn": ("model.kernels", "model.dense"), "mlp": ("model.hidden",), "imperial": ("model.dense",)}
+    name, width = values["model.name"], values["model.width_multiplier"]
+    fields = read.get(name, ())
+    layers = [(f"{field} = {values[field]}", size) for field in fields for size in values[field]]
+    if name in _FEWEST_KERNELS:
+        layers.append((f"model.name = {name}", _FEWEST_KERNELS[name]))
+    where, size = min(layers, key=lambda layer: layer[1], default=("", 0))
+    if where and round(size * width) < 1:
+        raise FieldError(
+            ["model.width_multiplier", *fields],
+            f"model.width_multiplier = {width:g}: leaves nothing of a layer of {size} ({where}); use more than {0.5 / size:g}",
         )
 
 

@@ -2,14 +2,15 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from absl import flags
 
 from fer_jax import config as fields
 from fer_jax.analysis import study_table
-from fer_jax.errors import run_program
-from fer_jax.flags import Loaded, split_argv
+from fer_jax.errors import ConfigError, run_program
+from fer_jax.flags import COMMAND_LINE, Loaded, split_argv
 from fer_jax.replication import SCALES, Study
 from fer_jax.store import RunDirectory, files
 from fer_jax.study_sweeps import StudySweep, choose, load, read_study, sweeps
@@ -22,8 +23,8 @@ def _declare() -> flags.FlagValues:
     # Of their own: other programs declare flags of the same names.
     values = flags.FlagValues()
     flags.DEFINE_string("study", None, "Study file, such as sweeps/oslo.py.", flag_values=values)
-    flags.DEFINE_enum(
-        "scale", "", ["", *SCALES], "Built-in faces for seconds, or the paper's own setting; by default built-in faces for minutes.",
+    flags.DEFINE_string(
+        "scale", "", "smoke: built-in faces for seconds; full: the paper's own setting; left out: built-in faces for minutes.",
         flag_values=values,
     )  # fmt: skip
     flags.DEFINE_string("workdir", None, "Holds the runs and the table; by default runs/study-<study>[-<scale>].", flag_values=values)
@@ -55,6 +56,9 @@ def _main(argv: list[str]) -> int:
     if config_file or extra:
         print(f"error: unexpected argument {'--config' if config_file else repr(extra[0])}; {USAGE}", file=sys.stderr)
         return 2
+    if values.scale not in ("", *SCALES):
+        print(f"error: --scale={values.scale}: must be {', '.join(SCALES)}, or left out", file=sys.stderr)
+        return 2
     if not values.study:
         print(f"error: no study: add --study=FILE, such as --study=sweeps/oslo.py; {USAGE}", file=sys.stderr)
         return 2
@@ -65,6 +69,7 @@ def _main(argv: list[str]) -> int:
     status = 0
     if not values.table:
         loaded = {one.folder: load(one, overrides, workdir, values.scale) for one in needed}
+        _check_overrides(overrides, loaded)
         status = _plan(needed, loaded) if values.plan else _train(needed, loaded, workdir, values.extend, values.retry_failed)
     if not values.plan:
         _write_table(study, needed, values.study, workdir, values.scale)
@@ -80,9 +85,25 @@ def _check_metrics(needed: tuple[StudySweep, ...]) -> None:
             split_metric(published.metric)
 
 
+def _check_overrides(overrides: Mapping[str, str], loaded: Mapping[str, Loaded]) -> None:
+    """Prints which overrides change nothing in which sweeps.
+
+    Raises:
+        ConfigError: one from the command line changes nothing in any sweep.
+    """
+    for name in overrides:
+        whys = [one.unused.get(name) for one in loaded.values()]
+        if whys[0] and all(whys):
+            raise ConfigError(f"{COMMAND_LINE}: {whys[0]}")
+    for folder, one in loaded.items():
+        for why in one.unused.values():
+            print(f"note: {folder}: {why}")
+
+
 def _plan(needed: tuple[StudySweep, ...], loaded: dict[str, Loaded]) -> int:
     # JAX takes seconds to import; errors before need not wait for it.
     from fer_jax.launch.prepared import plan_sweep, prepare
+    from fer_jax.search import space
     from fer_jax.train import hardware
 
     hardware.prepare_host_devices()
@@ -95,6 +116,8 @@ def _plan(needed: tuple[StudySweep, ...], loaded: dict[str, Loaded]) -> int:
         print(f"{sweep.folder}: {counted(len(plan.trials), 'trial')} in {counted(len(plan.stacks), 'stack')}, {time}")
         for experiment in sweep.experiments:
             print(f"    {experiment.name}")
+        if unused := space.describe_unused(space.settings(loaded[sweep.folder].config)):
+            print(f"    {unused}")
     print(f"{counted(len(needed), 'sweep')}, {f'about {in_time(total)}' if known else 'time unknown: hardware not measured'}")
     return 0
 

@@ -214,8 +214,6 @@ def _changed(paper: dict[str, object], trial: TrialResult) -> list[str]:
     ours = fields.resolve(fields.flatten(trial.config))
     changed = []
     for name, value in paper.items():
-        needs = fields.FIELDS[name].needs
-        used = not needs or paper.get(needs[0]) in fields.FIELDS[name].needed
-        if used and name not in _CONDITIONS and ours[name] != value:
+        if fields.FIELDS[name].has_effect(paper) and name not in _CONDITIONS and ours[name] != value:
             changed.append(name)
     return changed

@@ -65,8 +65,10 @@ def choose(study: Study, only: Sequence[str], scale: str) -> tuple[Experiment, .
         scale: one of `replication.SCALES`, or '' for the configs' default.
 
     Raises:
-        ConfigError: a part that no name holds; says which are near.
+        ConfigError: an empty part, or one that no name holds; says which are near.
     """
+    if not all(part.strip() for part in only):
+        raise ConfigError("--only is empty: give a part of an experiment's name, or leave it out")
     if not only:
         return tuple(one for one in study.experiments if one.smoke or scale != "smoke")
     for part in only:
@@ -102,13 +104,15 @@ def sweeps(experiments: Sequence[Experiment], study_file: str, scale: str) -> tu
 def load(sweep: StudySweep, overrides: Mapping[str, Any], workdir: Path, scale: str) -> flags.Loaded:
     """Loads the config of a sweep, with the user's overrides last, and makes sure it holds its experiments' points.
 
+    Overrides that change nothing in this sweep are named in its `unused`: they may be meant for another of the study.
+
     Raises:
         ConfigError: as for `flags.load`, or a point that the sweep does not hold.
     """
     settings = {**sweep.overrides, **overrides}
     words = [f"--config={sweep.file}", *(f"--config.{name}={value}" for name, value in settings.items())]
     command = f"python -m fer_jax.sweep {shlex.join([*words, f'--workdir={workdir / sweep.folder}'])}"
-    loaded = flags.load(sweep.file, settings, command)
+    loaded = flags.load(sweep.file, settings, command, keep_unused=True)
     for one in sweep.experiments:
         find_point(one, loaded.config, scale)
     return loaded
@@ -143,7 +147,7 @@ def paper_values(experiment: Experiment, study_file: str) -> dict[str, Any]:
     overrides = dict(experiment.overrides)
     if overrides.get("data.name", flags.read_file(*_split_words(file)).data.name) != "synthetic":
         overrides.setdefault("data.path", "unread")  # a config that reads data is refused without one
-    return dict(find_point(experiment, flags.load(file, overrides).config, "full").values)
+    return dict(find_point(experiment, flags.load(file, overrides, keep_unused=True).config, "full").values)
 
 
 def _overrides(experiment: Experiment, scale: str) -> dict[str, Any]:

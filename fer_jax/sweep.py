@@ -50,14 +50,19 @@ def _main(argv: list[str]) -> int:
     # JAX takes seconds to import; errors above need not wait for it.
     from fer_jax import plan as planning
     from fer_jax.launch.prepared import describe_data, describe_heads, plan_sweep, prepare
+    from fer_jax.search import space
     from fer_jax.train import hardware
 
     hardware.prepare_host_devices()
     if _PLAN.value:
         prepared = prepare(loaded.config)
-        print(f"{describe_data(prepared)}\n{planning.describe(plan_sweep(prepared))}")
-        if found := describe_heads(prepared):
-            print(found)
+        lines = (
+            describe_data(prepared),
+            space.describe_unused(space.settings(loaded.config)),
+            planning.describe(plan_sweep(prepared)),
+            describe_heads(prepared),
+        )
+        print("\n".join(filter(None, lines)))
         return 0
     workdir = Path(_WORKDIR.value or Path("runs") / loaded.name)
     run = run_sweep(loaded.config, workdir, extend=_EXTEND.value, retry_failed=_RETRY_FAILED.value, command=command)

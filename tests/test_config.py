@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from fer_jax import config as fields
 from fer_jax.errors import ConfigError
 from fer_jax.field import FieldError
+from fer_jax.models.layers import widened
 
 
 def message(call, *arguments):
@@ -35,9 +36,11 @@ def test_every_field_is_declared_soundly():
         assert type(field.coerce(field.default)) is type(field.default)
         assert field.comment and "\n" not in field.comment
         assert field.kind in ("shape", "traced", "head", "run", "sweep")
-        if field.needs:
-            other = fields.FIELDS[field.needs[0]]
-            assert all(other.coerce(value) == value for value in field.needed)
+        for need in field.needs:
+            other = fields.FIELDS[need.name]
+            assert all(other.coerce(value) == value for value in need.values)
+            assert bool(need.values) != (need.above is not None)
+            assert need.above is None or other.item_type in (int, float)
 
 
 def test_default_config_holds_each_field_once_and_mirrors_it_in_the_sweep_trees():
@@ -236,6 +239,10 @@ def test_lists_may_be_arrays_ranges_or_single_values():
         ("loss.gamma", "loss.focal_gamma"),
         ("sweep.grid.train.batchsize", "sweep.grid.train.batch_size"),
         ("sweep.repeat", "sweep.repeats"),
+        ("train.lr", "train.learning_rate"),
+        ("optimizer.lr", "train.learning_rate"),
+        ("sweep.grid.train.lr", "sweep.grid.train.learning_rate"),
+        ("bs", "train.batch_size"),
     ],
 )
 def test_nearest_name(wrong, right):
@@ -385,6 +392,78 @@ def test_a_vanished_feature_map_names_the_layer_and_the_way_out():
 
 def test_mlp_has_no_feature_map_to_lose():
     fields.validate(unlocked(**{"data.image_size": 8, "model.name": "mlp"}))
+
+
+@pytest.mark.parametrize(
+    ("values", "met"),
+    [
+        ({}, False),
+        ({"train.schedule": "cosine"}, True),
+        ({"train.schedule": "step"}, False),
+        ({"train.plateau_patience": 1}, True),
+        ({"train.schedule": "cosine", "train.plateau_patience": 1}, True),
+    ],
+)
+def test_a_field_with_several_needs_has_effect_where_one_is_met(values, met):
+    floor = fields.FIELDS["train.learning_rate_floor"]
+    assert floor.has_effect({**fields.flatten(fields.default_config()), **values}) is met
+    assert floor.needed == "train.schedule = cosine or train.plateau_patience above 0"
+
+
+def test_a_choice_of_ones_own_meets_every_need_of_its_field(monkeypatch):
+    monkeypatch.setattr(fields, "FIELDS", dict(fields.FIELDS))
+    for _ in range(2):
+        fields.add_choice("model.name", "mine")
+    assert fields.FIELDS["model.name"].choices.count("mine") == 1
+    assert fields.FIELDS["model.dense"].needed == "model.name = cnn or imperial or mine"
+    assert fields.FIELDS["train.momentum"].needed == "train.optimizer = sgd or nesterov or rmsprop"
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        ({"train.warmup": 50.5}, "train.warmup = 50.5: train.epochs = 50 end before it does"),
+        (
+            {"train.learning_rate_floor": 0.01, "train.schedule": "cosine"},
+            "train.learning_rate_floor = 0.01: is above train.learning_rate = 0.001",
+        ),
+        ({"train.learning_rate_floor": 0.01, "train.plateau_patience": 3}, "train.learning_rate_floor = 0.01: is above"),
+        ({"model.width_multiplier": 0.07}, "model.width_multiplier = 0.07: leaves nothing of a layer of 7 (model.dense = (64, 7))"),
+        ({"model.width_multiplier": 0.01, "model.dense": ()}, "model.width_multiplier = 0.01: leaves nothing of a layer of 32"),
+        ({"model.width_multiplier": 0.0005, "model.name": "mlp"}, "model.width_multiplier = 0.0005: leaves nothing of a layer of 1000"),
+        ({"model.width_multiplier": 0.015, "model.name": "silvestro"}, "a layer of 32 (model.name = silvestro); use more than 0.015625"),
+        ({"model.width_multiplier": 0.013, "model.name": "imperial", "model.dense": ()}, "a layer of 36 (model.name = imperial)"),
+    ],
+)
+def test_nonsense_is_refused(values, wanted):
+    assert wanted in message(fields.validate, unlocked(**values))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"train.warmup": 50.0},
+        {"train.learning_rate_floor": 0.001, "train.schedule": "cosine"},
+        {"train.learning_rate_floor": 0.01},
+        {"model.width_multiplier": 0.072},
+        {"model.width_multiplier": 0.01, "model.name": "mlp"},
+        {"model.width_multiplier": 0.01, "model.name": "mlp", "model.hidden": ()},
+        {"model.width_multiplier": 0.016, "model.name": "silvestro"},
+    ],
+)
+def test_what_is_just_not_nonsense_is_taken(values):
+    fields.validate(unlocked(**values))
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.integers(1, 300), st.floats(1e-3, 2.0))
+def test_a_width_is_refused_exactly_where_the_network_would_be_clamped(units, width):
+    config = unlocked(**{"model.name": "mlp", "model.hidden": (units, 400), "model.width_multiplier": width})
+    if round(units * width) >= 1:
+        fields.validate(config)
+        assert widened(units, width) == round(units * width)
+    else:
+        assert message(fields.validate, config).startswith("model.width_multiplier")
 
 
 def test_variants():

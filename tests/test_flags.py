@@ -1,6 +1,7 @@
 """Command lines and config files, right and wrong."""
 
 import re
+import shlex
 import textwrap
 
 import pytest
@@ -30,6 +31,11 @@ def refusal(call, *arguments):
 
 def from_command_line(*arguments):
     return flags.config_from_argv(["/somewhere/fer_jax/sweep.py", *arguments])
+
+
+def given(overrides):
+    """`train.l2=1 train.epochs=2` as flags."""
+    return [f"--config.{override}" for override in re.split(r" (?=[a-z_]+\.)", overrides)]
 
 
 @pytest.mark.parametrize(
@@ -121,12 +127,150 @@ def test_run_name_is_safe_as_a_folder(tmp_path):
         ("data.name=fer2013", "data.path is empty"),
         ("=3", "no field ; did you mean"),
         ("train.l2='; import os", "train.l2 = "),
+        ("train.lr=1", "no field train.lr; did you mean train.learning_rate?"),
+        ("sweep.grid.train.plateau_factor=(.1,.2)", "the sweep over train.plateau_factor changes nothing: it needs "),
+        ("sweep.each.train.stop_metric=(val_loss,val_accuracy)", "the sweep over train.stop_metric changes nothing: it needs "),
+        ("train.warmup=51", "train.warmup = 51: train.epochs = 50"),
+        ("model.width_multiplier=.001", "model.width_multiplier = 0.001: "),
+        ("train.seed=2147483647 sweep.repeats=2", "train.seed = 2147483647 with sweep.repeats = 2 makes seeds up to 2147483648"),
     ],
 )
 def test_a_wrong_override_is_blamed_on_the_command_line(tmp_path, override, wanted):
     path = write(tmp_path, "pass")
+    text = refusal(from_command_line, f"--config={path}", *given(override))
+    assert text.startswith(f"command line: {wanted}")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "wanted"),
+    [
+        (
+            "train.decay=1e-4",
+            "train.decay = 0.0001 has no effect: train.schedule is constant; it needs train.schedule = inverse_time",
+        ),
+        (
+            "train.learning_rate_floor=1e-5",
+            "train.learning_rate_floor = 1e-05 has no effect: train.schedule is constant and train.plateau_patience is 0; "
+            "it needs train.schedule = cosine or train.plateau_patience above 0",
+        ),
+        ("train.plateau_factor=.1", "train.plateau_factor = 0.1 has no effect: train.plateau_patience is 0; it needs "),
+        ("train.stop_min_delta=.1", "train.stop_min_delta = 0.1 has no effect: train.stop_patience is 0; it needs "),
+        ("train.stop_metric=val_accuracy", "train.stop_metric = val_accuracy has no effect: train.stop_patience is 0; "),
+        ("data.balance_splits=all", "data.balance_splits = all has no effect: data.balance is none; it needs "),
+        ("train.momentum=.9", "train.momentum = 0.9 has no effect: train.optimizer is adam; it needs "),
+        ("model.name=mlp model.dense_dropout=.5", "model.dense_dropout = 0.5 has no effect: model.name is mlp; "),
+        ("model.name=imperial model.hidden=(8,)", "model.hidden = (8,) has no effect: model.name is imperial; "),
+        ("model.name=imperial model.dropout=.5", "model.dropout = 0.5 has no effect: model.name is imperial; "),
+        (
+            "sweep.grid.train.schedule=constant,step train.decay=.1",
+            "train.decay = 0.1 has no effect: train.schedule is constant or step; ",
+        ),
+    ],
+)
+def test_an_override_without_effect_is_refused(tmp_path, overrides, wanted):
+    path = write(tmp_path, "pass")
+    text = refusal(from_command_line, f"--config={path}", *given(overrides))
+    assert text.startswith(f"command line: {wanted}")
+    python = dict(one.split("=", 1) for one in overrides.split())
+    assert refusal(flags.load, path, python).startswith(f"overrides: {wanted}")
+    kept = flags.load(path, python, keep_unused=True)
+    assert [why.startswith(wanted) for why in kept.unused.values()] == [True]
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        "train.decay=0",  # the default
+        "model.name=imperial model.dropout=0",  # what its network does anyway
+        "train.schedule=inverse_time train.decay=.1",
+        "train.plateau_patience=3 train.plateau_factor=.1 train.learning_rate_floor=1e-5",
+        "sweep.grid.train.schedule=constant,inverse_time train.decay=.1",
+        "sweep.grid.train.stop_patience=0,3 train.stop_metric=val_accuracy",
+        "sweep.points=({'train.schedule':'cosine'},{}) train.learning_rate_floor=1e-5",
+    ],
+)
+def test_an_override_with_an_effect_in_some_trial_is_taken(tmp_path, overrides):
+    loaded, _ = from_command_line(f"--config={write(tmp_path, 'pass')}", *given(overrides))
+    assert not loaded.unused
+
+
+def test_a_file_may_set_what_a_flag_or_variant_switches_off(tmp_path):
+    path = write(tmp_path, "config.model.dense = (8,)\nconfig.train.decay = 1e-3\nconfig.model.dense_dropout = 0.5")
+    loaded, _ = from_command_line(f"--config={path}", "--config.model.name=mlp")
+    assert not loaded.unused
+    assert space.without_effect(space.settings(loaded.config)) == ("model.dense_dropout", "model.dense", "train.decay")
+
+
+GRID = "config.sweep.grid.train.learning_rate = (1., 2.)"
+POINTS = "config.sweep.points = ({'train.learning_rate': 1.}, {'train.learning_rate': 2., 'train.l2': 0.})"
+
+
+@pytest.mark.parametrize(
+    ("body", "override", "wanted"),
+    [
+        (
+            GRID,
+            "train.learning_rate=0.1",
+            "train.learning_rate = 0.1 is never used: every trial has it from sweep.grid.train.learning_rate; "
+            "override that instead: --config.sweep.grid.train.learning_rate='(0.1,)'",
+        ),
+        (
+            f"{GRID}\n{POINTS}",
+            "train.learning_rate=0.1",
+            "train.learning_rate = 0.1 is never used: every trial has it from sweep.grid.train.learning_rate and sweep.points; "
+            "to have it so, add --config.sweep.grid.train.learning_rate=None '--config.sweep.points=()'",
+        ),
+        (
+            "config.sweep.zip.train.learning_rate = (1., 2.)\nconfig.sweep.zip.train.l2 = (1., 2.)",
+            "train.l2=0.1",
+            "train.l2 = 0.1 is never used: every trial has it from sweep.zip.train.l2; to have it so, add --config.sweep.zip.train.l2=None",
+        ),
+        (
+            POINTS,
+            "train.learning_rate=0.1",
+            "train.learning_rate = 0.1 is never used: every trial has it from sweep.points; to have it so, add '--config.sweep.points=()'",
+        ),
+        (
+            "config.sweep.each.train.l2 = (1., 2.)",
+            "train.l2=0.1",
+            "train.l2 = 0.1 is never used: every trial has it from sweep.each.train.l2; override that instead: ",
+        ),
+        (
+            "config.sweep.grid.train.optimizer = ('adam', 'sgd')",
+            "train.optimizer=lion",
+            "train.optimizer = lion is never used: every trial has it from sweep.grid.train.optimizer; "
+            "override that instead: --config.sweep.grid.train.optimizer='(\"lion\",)'",
+        ),
+    ],
+)
+def test_an_override_that_the_sweep_hides_is_refused_with_what_to_write_instead(tmp_path, body, override, wanted):
+    path = write(tmp_path, body)
     text = refusal(from_command_line, f"--config={path}", f"--config.{override}")
     assert text.startswith(f"command line: {wanted}")
+    advice, name, value = re.split("instead: |add ", text)[1], *override.split("=")
+    kept = [f"--config.{override}"] if ", add " in text else []
+    loaded, _ = from_command_line(f"--config={path}", *kept, *shlex.split(advice))
+    assert {str(trial.values[name]) for trial in space.expand(loaded.config)} == {value}
+
+
+@pytest.mark.parametrize(
+    ("body", "override"),
+    [
+        (POINTS, "train.l2=0.1"),
+        (f"{GRID}\nconfig.sweep.each.train.l2 = (1., 2.)", "train.learning_rate=0.1"),
+        ("config.sweep.each.train.learning_rate = (1.,)\nconfig.sweep.each.train.l2 = (1., 2.)", "train.learning_rate=0.1"),
+        (GRID, "train.learning_rate=0.1 sweep.grid.train.learning_rate=None"),
+    ],
+)
+def test_an_override_that_some_point_of_the_sweep_has_is_taken(tmp_path, body, override):
+    loaded, _ = from_command_line(f"--config={write(tmp_path, body)}", *given(override))
+    name, value = override.split()[0].split("=")
+    assert float(value) in {trial.values[name] for trial in space.expand(loaded.config)}
+
+
+def test_seeds_out_of_range_are_blamed_on_who_set_them(tmp_path):
+    path = write(tmp_path, "config.train.seed = 2147483647\nconfig.sweep.repeats = 3")
+    assert refusal(flags.load, path).startswith(f"{path}: train.seed = 2147483647 with sweep.repeats = 3 makes seeds up to ")
 
 
 def test_command_lines_without_a_config_or_value():
@@ -244,4 +388,5 @@ def test_description_has_every_field_and_marks_what_was_changed(tmp_path):
     assert re.search(r"^train\.batch_size + 64 +shape ", text, re.M)
     assert re.search(r"^sweep\.each\.train\.l2 +\*\(0\.0, 1\.0\) +sweep +2 values of train\.l2$", text, re.M)
     assert "only with train.optimizer = sgd" in lines["train.momentum"]
+    assert lines["train.plateau_factor"].endswith("only with train.plateau_patience above 0")
     assert text.endswith("points 2 x repeats 2 = trials 4, of shapes 1")

@@ -49,6 +49,34 @@ def test_traced_fields_and_repeats_make_one_stack(config):
     assert made.stacks[0].optional == ("model.dropout", "loss.focal_gamma", "loss.label_smoothing")
 
 
+def test_a_field_without_effect_is_not_compiled_in(config):
+    config.model.dropout = 0.0
+    config.model.dense_dropout = 0.5
+    assert plan(config)[0].stacks[0].optional == ("model.dense_dropout",)
+    config.model.name = "mlp"
+    made, trials = plan(config)
+    assert made.stacks[0].optional == ()
+    assert "[dense_dropout]" not in planning.describe(made)
+    assert space.describe_unused(space.settings(config)) == (
+        "note: set without effect: model.dense_dropout (only with model.name = cnn or silvestro or imperial)"
+    )
+    config.model.name = "imperial"
+    config.model.dropout = 0.4
+    assert plan(config)[0].stacks[0].optional == ("model.dense_dropout",)
+
+
+def test_fields_without_effect_are_named_in_one_line(config):
+    assert space.describe_unused(space.settings(config)) == ""
+    config.train.stop_metric, config.train.stop_min_delta, config.train.decay = "val_accuracy", 0.1, 0.5
+    assert space.describe_unused(space.settings(config)) == (
+        "note: set without effect: train.decay (only with train.schedule = inverse_time); "
+        "train.stop_metric and train.stop_min_delta (only with train.stop_patience above 0)"
+    )
+    config.sweep.grid.train.stop_patience = (0, 3)
+    config.sweep.grid.train.schedule = ("constant", "inverse_time")
+    assert space.describe_unused(space.settings(config)) == ""
+
+
 @settings(deadline=None, max_examples=30)
 @given(st.integers(1, 40), st.integers(0, 12), st.integers(1, 5))
 def test_waves_hold_every_trial_once_and_differ_by_one_at_most(repeats, width, devices):

@@ -200,6 +200,23 @@ def test_more_repeats_are_refused_without_extend_and_overrides_reach_every_sweep
     assert not (tmp_path / "none").exists()
 
 
+def test_an_override_may_serve_only_some_of_the_sweeps(tmp_path):
+    chosen = (f"--study={OSLO}", "--scale=smoke", "--plan", f"--workdir={tmp_path / 'none'}", "--config.train.l2=0.1")
+    status, out, err = run(*chosen, "--only=3-D grid: best", "--only=final")
+    assert status == 0, err
+    notes = [line for line in out.splitlines() if line.startswith("note: ")]
+    assert [note.partition(";")[0] for note in notes] == [
+        "note: grid3d-smoke: train.l2 = 0.1 is never used: every trial has it from sweep.grid.train.l2"
+    ]
+
+
+def test_a_plan_names_what_a_config_sets_without_effect(tiny, tmp_path):
+    chosen = (f"--study={tiny[0]}", "--scale=full", "--plan", f"--workdir={tmp_path / 'none'}", "--config.model.name=mlp")
+    status, out, err = run(*chosen)
+    assert status == 0, err
+    assert "    note: set without effect: model.pairs and model.kernels (only with model.name = cnn); model.dense (only" in out
+
+
 def test_interrupted_before_the_end(tiny, tmp_path, monkeypatch):
     def stop(*arguments, **options):
         raise KeyboardInterrupt
@@ -217,7 +234,11 @@ def test_interrupted_before_the_end(tiny, tmp_path, monkeypatch):
         ([], "no study: add --study=FILE"),
         (["--study=sweeps/osla.py"], "sweeps/osla.py: no such study file"),
         ([f"--study={OSLO}", "--only=final netwrok"], "no experiment 'final netwrok' in oslo; did you mean final network"),
-        ([f"--study={OSLO}", "--scale=tiny"], "--scale"),
+        ([f"--study={OSLO}", "--scale=tiny"], "--scale=tiny: must be smoke, full, or left out"),
+        ([f"--study={OSLO}", "--only="], "--only is empty"),
+        ([f"--study={OSLO}", "--only=final", "--only= "], "--only is empty"),
+        ([f"--study={OSLO}", "--only=final", "--config.train.momentum=.9"], "command line: train.momentum = 0.9 has no effect"),
+        ([f"--study={OSLO}", "--only=3-D grid: best", "--config.train.l2=0.1"], "command line: train.l2 = 0.1 is never used"),
         ([f"--study={OSLO}", "--scael=smoke"], "scael"),
         ([f"--study={OSLO}", "--config=configs/oslo.py"], "unexpected argument --config"),
         ([f"--study={OSLO}", "stray"], "unexpected argument 'stray'"),

@@ -72,6 +72,14 @@ def test_plan_prints_stacks_and_writes_nothing(config, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_plan_names_fields_without_effect():
+    status, out, err = finish(start("--config=configs/silvestro.py:smoke", "--plan", "--config.model.name=mlp"))
+    assert status == 0, err
+    (note,) = (line for line in out.splitlines() if line.startswith("note: "))
+    assert note == "note: set without effect: model.dense_dropout (only with model.name = cnn or silvestro or imperial)"
+    assert "dense_dropout" not in out.replace(note, "")
+
+
 def test_help_says_how_to_use_it():
     status, out, _ = finish(start("--help"))
     assert status == 0 and "--config=FILE[:variant,...]" in out and "retry_failed" in out
@@ -93,6 +101,8 @@ def test_print_config_lists_fields_with_their_meaning():
         ([SMOKE, "--wrokdir=x"], "wrokdir"),
         ([SMOKE, "--config.data.name=fer2013", "--config.data.path=/nowhere/fer.zip"], "/nowhere/fer.zip"),
         ([SMOKE, "--config.sweep.grid.train.batch_size=16,5000"], "train.batch_size = 5000"),
+        ([SMOKE, "--config.train.learning_rate=0.1"], "--config.sweep.grid.train.learning_rate='(0.1,)'"),
+        ([SMOKE, "--config.train.momentum=0.9"], "train.momentum = 0.9 has no effect"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_no_directory(arguments, message, tmp_path):

@@ -113,6 +113,8 @@ class _Sweep:
         for dataset in datasets:
             if skipped := dataset.provenance.get("skipped", {}).get("count"):
                 self.progress.note(f"left out of {dataset.label}: {skipped} broken items, named in config.json under data.skipped")
+        if unused := space.describe_unused(space.settings(self.prepared.config)):
+            self.progress.say(unused)
         self.progress.say(planning.describe(self.plan))
         if found := describe_heads(prepared):
             self.progress.say(found)

@@ -11,12 +11,12 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fer_jax import config as fields
-from fer_jax.field import FieldError
+from fer_jax.field import FieldError, in_words
 
 MAX_SETTINGS = 100_000
 
@@ -120,11 +120,9 @@ def expand_fits(config: fields.ConfigDict) -> tuple[Fit, ...]:
 
 def _points(config: fields.ConfigDict) -> list[tuple[tuple[Trial, ...], tuple[dict[str, Any], ...]]]:
     """The trials of every point, and the head settings that each of these is combined with."""
-    fields.validate(config)
     names, repeats = swept(config), config.sweep.repeats
-    settings = _settings(config)
     points: dict[Hashable, tuple[dict[str, Any], dict[Hashable, dict[str, Any]]]] = {}
-    for setting in settings:
+    for setting in settings(config):
         values = {name: value for name, value in setting.items() if fields.FIELDS[name].kind in fields.TRIAL_KINDS}
         head = _counting_head(setting)
         _, heads = points.setdefault(tuple(values.items()), (values, {}))
@@ -146,29 +144,86 @@ def _points(config: fields.ConfigDict) -> list[tuple[tuple[Trial, ...], tuple[di
     ]
 
 
-def _settings(config: fields.ConfigDict) -> list[dict[str, Any]]:
-    """Every setting of the sweep, head fields among them, in order and checked; equal ones are not merged."""
+def settings(config: fields.ConfigDict) -> list[dict[str, Any]]:
+    """Returns the values of every shape, traced and head field at each setting of the sweep, in order; equal ones are not merged.
+
+    Raises:
+        FieldError: as `expand` does.
+    """
+    fields.validate(config)
     trees = {tree: fields.sweep_tree(config, tree) for tree in fields.TREES}
     points = fields.sweep_points(config)
     repeats = config.sweep.repeats
     _check_number(len(points), trees, repeats)
     base = fields.flatten(config)
-    fields.FIELDS["train.seed"].coerce(base["train.seed"] + repeats - 1, "train.seed + sweep.repeats - 1")
+    _check_seeds(base["train.seed"], repeats)
     names = _swept(config)
-    listed = itertools.chain(points, _each(trees["each"]), _product(trees["grid"], trees["zip"])) if names else ({},)
-    settings = [_resolve(base, setting) for setting in listed]
-    _check_used(names, settings)
-    return settings
+    found = [_resolve(base, changes) for changes in (_listed(points, trees) if names else ({},))]
+    _check_used(names, found)
+    return found
 
 
 def _counting_head(setting: Mapping[str, Any]) -> dict[str, Any]:
     """The head fields of a setting that change its fit."""
     heads = {name: field for name, field in fields.FIELDS.items() if field.kind == "head"}
-    return {
-        name: setting[name]
-        for name, field in heads.items()
-        if not field.needs or setting[field.needs[0]] in field.needed
-    }
+    return {name: setting[name] for name, field in heads.items() if field.has_effect(setting)}
+
+
+def sources(config: fields.ConfigDict, name: str) -> tuple[str, ...]:
+    """Returns what sets the field called `name` in every point, so that its value in the config is never used.
+
+    Such as ('sweep.grid.train.l2',); empty where that value is used.
+
+    Args:
+        config: one that `expand` takes.
+        name: dotted name of a field that is not one of `sweep`.
+    """
+    trees = {tree: fields.sweep_tree(config, tree) for tree in fields.TREES}
+    points = fields.sweep_points(config)
+    found = [f"sweep.{tree}.{name}" for tree, lists in trees.items() if name in lists]
+    found += ["sweep.points"] if any(name in point for point in points) else []
+    return tuple(found) if found and all(name in setting for setting in _listed(points, trees)) else ()
+
+
+def without_effect(settings: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Returns the names of the fields that some setting sets and that change nothing in any, in the order of `FIELDS`.
+
+    Such as train.momentum where every trial uses Adam. A field at its default is not set.
+    """
+    return tuple(
+        name
+        for name, field in fields.FIELDS.items()
+        if field.needs
+        and field.kind in fields.SWEPT_KINDS
+        and not any(field.has_effect(setting) for setting in settings)
+        and not all(field.is_unset(setting[name]) for setting in settings)
+    )
+
+
+def describe_unused(settings: Sequence[Mapping[str, Any]]) -> str:
+    """A line that names the fields that are set and change nothing in any setting, with what they need; '' if there is none."""
+    needed: dict[str, list[str]] = {}
+    for name in without_effect(settings):
+        needed.setdefault(fields.FIELDS[name].needed, []).append(name)
+    groups = (f"{in_words(names)} (only with {need})" for need, names in needed.items())
+    return f"note: set without effect: {'; '.join(groups)}" if needed else ""
+
+
+def describe_unmet(name: str, settings: Sequence[Mapping[str, Any]]) -> str:
+    """Returns why a field has no effect: 'train.schedule is constant; it needs train.schedule = inverse_time'."""
+    field = fields.FIELDS[name]
+    found = []
+    for need in field.needs:
+        values = dict.fromkeys(str(setting[need.name]) for setting in settings)
+        found.append(f"{need.name} is {' or '.join(values)}")
+    return f"{' and '.join(found)}; it needs {field.needed}"
+
+
+def _listed(
+    points: tuple[dict[str, Any], ...], trees: Mapping[str, Mapping[str, tuple[Any, ...]]]
+) -> Iterator[dict[str, Any]]:
+    """What each setting of a sweep changes in the config, in order."""
+    return itertools.chain(points, _each(trees["each"]), _product(trees["grid"], trees["zip"]))
 
 
 def _each(lists: Mapping[str, tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
@@ -218,14 +273,23 @@ def _check_number(points: int, trees: Mapping[str, Mapping[str, tuple[Any, ...]]
         )
 
 
+def _check_seeds(seed: int, repeats: int) -> None:
+    """Refuses repeats whose seeds would leave the range of train.seed."""
+    last, most = seed + repeats - 1, fields.FIELDS["train.seed"].high
+    if most is not None and last > most:
+        raise FieldError(
+            ["train.seed", "sweep.repeats"],
+            f"train.seed = {seed} with sweep.repeats = {repeats:,} makes seeds up to {last}: {most} is the highest; lower train.seed",
+        )
+
+
 def _check_used(names: tuple[str, ...], points: list[dict[str, Any]]) -> None:
     """Refuses to vary a field that changes nothing in any trial, such as momentum where every trial uses Adam."""
     for name in names:
         field = fields.FIELDS[name]
-        if field.needs:
-            other = field.needs[0]
-            if all(point[other] not in field.needed for point in points):
-                raise FieldError(
-                    [*(f"sweep.{tree}.{name}" for tree in fields.TREES), "sweep.points", other],
-                    f"the sweep over {name} changes nothing: it needs {other} = {' or '.join(field.needed)}, and no trial has that",
-                )
+        if not any(field.has_effect(point) for point in points):
+            others = (need.name for need in field.needs)
+            raise FieldError(
+                [*(f"sweep.{tree}.{name}" for tree in fields.TREES), "sweep.points", *others],
+                f"the sweep over {name} changes nothing: it needs {field.needed}, and no trial has that",
+            )

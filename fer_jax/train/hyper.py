@@ -68,7 +68,7 @@ def encode(trials: Sequence[Mapping[str, Any]], facts: Facts) -> dict[str, np.nd
       facts: of the data set the trials share.
 
     Raises:
-      ConfigError: loss.weights names a class that the data do not have.
+      ConfigError: loss.weights names a class that the data do not have, or leaves no class a weight.
     """
     rows = [_encode_one(trial, facts) for trial in trials]
     kinds = layout(len(facts.classes))
@@ -105,7 +105,11 @@ def pixel_map(name: str, facts: Facts) -> tuple[float, float]:
 
 
 def class_weights(trial: Mapping[str, Any], facts: Facts) -> np.ndarray:
-    """(N / (K n_c)) ** loss.class_weight for every class c, or what loss.weights says; float64 (K,)."""
+    """(N / (K n_c)) ** loss.class_weight for every class c, or what loss.weights says; float64 (K,).
+
+    Raises:
+      ConfigError: as `encode`.
+    """
     given = rules.class_weights(trial)
     if not given:
         counts = np.asarray(facts.counts, float)
@@ -116,4 +120,6 @@ def class_weights(trial: Mapping[str, Any], facts: Facts) -> np.ndarray:
         if match not in facts.classes:
             raise ConfigError(f"loss.weights: no class {name!r}; the data have {', '.join(facts.classes)}")
         weights[facts.classes.index(match)] = weight
+    if not weights.any():
+        raise ConfigError("loss.weights: every class of the data has weight 0, so nothing is learnt; give one a weight above 0")
     return weights

@@ -55,6 +55,13 @@ def test_a_sweep_leaves_tables_figures_and_networks_that_give_the_tabled_numbers
     assert run.record["data"]["checksum"] and run.record["finished"]
 
 
+def test_a_start_names_fields_without_effect(config, tmp_path, capsys):
+    config.train.stop_min_delta = 0.5
+    fer_jax.run_sweep(config, tmp_path)
+    note = "note: set without effect: train.stop_min_delta (only with train.stop_patience above 0)"
+    assert note in capsys.readouterr().err.splitlines() and note in (tmp_path / "log.txt").read_text()
+
+
 def test_the_same_command_again_trains_nothing(config, tmp_path, monkeypatch):
     fer_jax.run_sweep(config, tmp_path)
     before, _ = tables(tmp_path)

@@ -254,6 +254,46 @@ def test_a_sweep_that_changes_nothing_is_refused():
     assert len(space.expand(build(grid=grid))) == 4
 
 
+def test_a_sweep_over_what_a_patience_of_0_leaves_out_is_refused():
+    assert refusal(build(grid={"train.plateau_factor": (0.1, 0.5)})) == (
+        "the sweep over train.plateau_factor changes nothing: it needs train.plateau_patience above 0, and no trial has that"
+    )
+    assert "train.stop_metric changes nothing" in refusal(build(each={"train.stop_metric": ("val_loss", "val_accuracy")}))
+    assert "train.schedule = cosine or train.plateau_patience above 0" in refusal(
+        build(zipped={"train.learning_rate_floor": (0.0, 1e-5)})
+    )
+    swept = {"train.plateau_factor": (0.1, 0.5), "train.plateau_patience": (0, 5)}
+    assert len(space.expand(build(grid=swept))) == 4
+    assert len(space.expand(build(grid={"train.plateau_factor": (0.1, 0.5)}, train__plateau_patience=5))) == 2
+    assert "train.plateau_factor" in refusal(build(grid={**swept, "train.plateau_patience": (0,)}, train__plateau_patience=5))
+
+
+def test_fields_without_effect_are_those_that_no_trial_uses():
+    def named(**options):
+        return space.without_effect(space.settings(build(**options)))
+
+    assert named() == ()
+    assert named(train__decay=0.1, model__hidden=(8,)) == ("model.hidden", "train.decay")
+    assert named(train__decay=0.1, grid={"train.schedule": ("constant", "inverse_time")}) == ()
+    assert named(train__decay=0.1, grid={"train.schedule": ("constant", "step")}) == ("train.decay",)
+    assert named(train__decay=0.1, points=[{"train.schedule": "inverse_time"}, {"train.l2": 0.0}]) == ()
+    assert named(train__stop_metric="val_accuracy") == ("train.stop_metric",)
+    assert named(train__stop_metric="val_accuracy", train__stop_patience=3) == ()
+    assert named(model__name="imperial", model__dropout=0.0) == ()  # there is none, as asked
+
+
+def test_sources_of_a_field_are_what_sets_it_in_every_point():
+    grid, each = {"train.l2": (0.0, 1.0)}, {"train.l2": (0.0, 1.0)}
+    assert space.sources(build(grid=grid), "train.l2") == ("sweep.grid.train.l2",)
+    assert space.sources(build(grid=grid), "train.epochs") == ()
+    assert space.sources(build(), "train.l2") == ()
+    assert space.sources(build(each=each), "train.l2") == ("sweep.each.train.l2",)
+    assert space.sources(build(each={**each, "train.epochs": (1, 2)}), "train.l2") == ()
+    both = [{"train.l2": 0.5}, {"train.l2": 0.6, "train.epochs": 3}]
+    assert space.sources(build(grid=grid, points=both), "train.l2") == ("sweep.grid.train.l2", "sweep.points")
+    assert space.sources(build(points=[*both, {}]), "train.l2") == ()
+
+
 def test_a_sweep_too_large_to_list_is_refused_before_it_is_listed():
     values = tuple(index / 1000 for index in range(1000))
     huge = {"train.l2": values, "model.dropout": values, "loss.focal_gamma": values}

@@ -43,6 +43,12 @@ def test_weights_of_single_classes_are_found_by_name():
         one(loss__weights=("calm=2",))
 
 
+def test_a_class_may_weigh_nothing_but_not_all_of_them():
+    assert one(loss__weights=("disgust=0", "happy=0"))["loss.class_weight"].tolist() == [1, 0, 0]
+    with pytest.raises(ConfigError, match="loss.weights: every class of the data has weight 0, so nothing is learnt"):
+        one(loss__weights=("angry=0", "disgust=0", "happy=0"))
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
