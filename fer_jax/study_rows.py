@@ -68,7 +68,7 @@ def _rows(experiment: Experiment, run: Run | None, study_file: str, scale: str) 
         return [_empty(experiment, published) for published in _figures(experiment)]
     done = [trial for trial in trials if trial.status == "done"]
     left_out = statistics.count_words([trial.status for trial in trials if trial.status != "done"])
-    names = trial_classes(trials[0])
+    names = trials[0].classes
     computed = _Computed(experiment)
     elsewhere = [] if is_meant(experiment, found) else ["another point: the sweep at this scale lacks this one"]
     reasons = _reasons(experiment, trials[0], names, len(done), study_file)
@@ -115,12 +115,6 @@ def _printed(experiment: Experiment, published: Published) -> tuple[str, str, fl
     return experiment.name, published.metric, published.value, published.sd, published.n, published.where
 
 
-def trial_classes(trial: TrialResult) -> tuple[str, ...]:
-    """Names of the classes a trial was trained on, after merging, in the order of its probabilities."""
-    of_run = any(name.startswith("data.") for name in trial.run.swept)
-    return trial.classes if of_run else tuple(trial.run.record["data"]["classes"])
-
-
 class _Computed:
     """Figures that need the network, each computed once for an experiment."""
 
@@ -137,7 +131,7 @@ class _Computed:
             images, labels = splits[SPLITS[split]].images, splits[SPLITS[split]].labels
             found = trial.predict(images, weights=weights)
             measured = (
-                classification.binarise(found, labels, trial_classes(trial), self.positive)
+                classification.binarise(found, labels, trial.classes, self.positive)
                 if binary
                 else classification.measure(found, labels)
             )
@@ -204,7 +198,7 @@ def _fer2013_images(trial: TrialResult) -> int:
     if block.name != "fer2013" or block.balance != "none" or any(name.startswith("data.") for name in trial.run.swept):
         return 0
     merged = rules.merges({"data.merge": block.merge})
-    names = [part for name in trial_classes(trial) for part in merged.get(name, (name,))]
+    names = [part for name in trial.classes for part in merged.get(name, (name,))]
     size = dict(zip(CLASSES, FREQUENCIES, strict=True))
     return sum(size.get(canonical(name), 0) for name in names)
 

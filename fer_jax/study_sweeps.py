@@ -93,7 +93,7 @@ def sweeps(experiments: Sequence[Experiment], study_file: str, scale: str) -> tu
         file = _file(config, study_file, scale)
         # What tells sweeps of one config apart stands in their folders' names as a digest.
         digest = hashlib.sha256(setting.encode()).hexdigest()[:6] if setting != "{}" else ""
-        path, words = _split_words(file)
+        path, words = flags.split_variants(file)
         folder = "-".join(filter(None, (Path(path).stem, *words.split(","), digest)))
         found.append(StudySweep(folder, file, _overrides(group[0], scale), tuple(group)))
     return tuple(found)
@@ -141,7 +141,7 @@ def paper_values(experiment: Experiment, study_file: str) -> dict[str, Any]:
     """Every shape and traced value of the paper's own setting: the full variant, at the experiment's point."""
     file = _file(experiment.config, study_file, "full")
     overrides = dict(experiment.overrides)
-    if overrides.get("data.name", flags.read_file(*_split_words(file)).data.name) != "synthetic":
+    if overrides.get("data.name", flags.read_file(*flags.split_variants(file)).data.name) != "synthetic":
         overrides.setdefault("data.path", "unread")  # a config that reads data is refused without one
     return dict(find_point(experiment, flags.load(file, overrides).config, "full").values)
 
@@ -153,10 +153,5 @@ def _overrides(experiment: Experiment, scale: str) -> dict[str, Any]:
 def _file(config: str, study_file: str, scale: str) -> str:
     folder = Path(study_file).parent
     root = folder.resolve().parent if folder.name in ("", "..") else folder.parent
-    path, words = _split_words(config)
+    path, words = flags.split_variants(config)
     return ":".join(filter(None, (str(root / path), ",".join(filter(None, (words, scale))))))
-
-
-def _split_words(config: str) -> tuple[str, str]:
-    path, _, words = config.partition(".py:")
-    return (path if path.endswith(".py") else f"{path}.py"), words

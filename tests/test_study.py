@@ -262,7 +262,10 @@ def test_a_point_that_the_sweep_lacks_is_an_error_at_full_scale():
 
 def test_smoke_keeps_its_size_and_equal_sweeps_are_one(tmp_path):
     at = Conditions("fer2013", "kaggle", CLASSES)
-    make = lambda name, **overrides: Experiment(name, "configs/oslo.py", (), at, overrides=overrides)  # noqa: E731
+
+    def make(name, **overrides):
+        return Experiment(name, "configs/oslo.py", (), at, overrides=overrides)
+
     experiments = (make("a"), make("b", **{"train.epochs": 300}), make("c", **{"train.l2": 0.1, "train.epochs": 300}))
     smoke = study_sweeps.sweeps(experiments, OSLO, "smoke")
     assert [len(one.experiments) for one in smoke] == [2, 1] and smoke[0].folder == "oslo-smoke"
