@@ -110,8 +110,21 @@ def load(sweep: StudySweep, overrides: Mapping[str, Any], workdir: Path, scale: 
     command = f"python -m fer_jax.sweep {shlex.join([*words, f'--workdir={workdir / sweep.folder}'])}"
     loaded = flags.load(sweep.file, settings, command)
     for one in sweep.experiments:
-        find_point(one, loaded.config, scale)
+        try:
+            find_point(one, loaded.config, scale)
+        except ConfigError as error:
+            raise ConfigError(f"{error}{_blame(loaded.config, sweep.experiments, overrides)}") from None
     return loaded
+
+
+def _blame(config: fields.ConfigDict, experiments: Sequence[Experiment], overrides: Mapping[str, Any]) -> str:
+    """Which of the user's overrides set what tells a sweep's experiments apart; empty if none does."""
+    apart = {*space.swept(config), *(name for one in experiments for name in one.point)}
+    guilty = [f"--config.{name}={value}" for name, value in overrides.items() if name in apart or name.startswith("sweep.")]
+    if not guilty:
+        return ""
+    words = "sets what tells its experiments apart" if len(guilty) == 1 else "set what tells its experiments apart"
+    return f"; {' and '.join(guilty)} {words}: leave {'it' if len(guilty) == 1 else 'them'} out, or choose others with --only"
 
 
 def find_point(experiment: Experiment, config: fields.ConfigDict, scale: str) -> space.Trial:
@@ -133,8 +146,12 @@ def find_point(experiment: Experiment, config: fields.ConfigDict, scale: str) ->
 
 def is_meant(experiment: Experiment, trial: space.Trial) -> bool:
     """Whether a trial has every value of the experiment's `point`."""
-    wanted = {name: fields.sweepable(name, "point").coerce(value) for name, value in experiment.point.items()}
-    return all(trial.values[name] == value for name, value in wanted.items())
+    return all(trial.values[name] == value for name, value in wanted(experiment).items())
+
+
+def wanted(experiment: Experiment) -> dict[str, Any]:
+    """The experiment's `point`, each value in its field's own type."""
+    return {name: fields.sweepable(name, "point").coerce(value) for name, value in experiment.point.items()}
 
 
 def paper_values(experiment: Experiment, study_file: str) -> dict[str, Any]:
