@@ -128,7 +128,7 @@ def load(
         ConfigError: one line that names the file or `command line`, the field, and what is wanted.
     """
     overrides = dict(overrides or {})
-    path, words = _split_variants(file)
+    path, words = split_variants(file)
     origin = COMMAND_LINE if command else "overrides"
     try:
         config = fields.canonical(read_file(path, words))
@@ -164,7 +164,7 @@ def base(file: str, name: str) -> fields.ConfigDict:
         file: `__file__` of the config file that builds on the other.
         name: path of the other, relative to the first, with variants after a colon.
     """
-    path, words = _split_variants(name)
+    path, words = split_variants(name)
     return read_file(str(Path(file).parent / path), words)
 
 
@@ -249,7 +249,8 @@ class _FileError(ConfigError):
     """An error that already names its config file; passes unchanged through the files that build on it."""
 
 
-def _split_variants(file: str) -> tuple[str, str]:
+def split_variants(file: str) -> tuple[str, str]:
+    """('configs/hust.py', 'focal,smoke') for 'configs/hust.py:focal,smoke'; the words are empty where there are none."""
     path, dot_py, words = file.partition(".py:")
     return (path + ".py", words) if dot_py else (file, "")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import decimal
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +27,9 @@ class Published:
         where: 'table 3', 'figure 9', 'section 4.2'.
         weights: which of ours it is held against: 'last', those of the last epoch, which the papers mostly report, or
             'best', those that validation chose.
+        digits: decimals it was printed with, which say how far it is rounded. None: as many as Python writes `value`
+            with, so .569 has three; name them where the last one printed is 0, as in .60, or where `value` was computed
+            from printed ones.
     """
 
     metric: str
@@ -34,6 +38,20 @@ class Published:
     n: int = 1
     where: str = ""
     weights: str = "last"
+    digits: int | None = None
+
+    @property
+    def decimals(self) -> int:
+        """`digits`, or those of `value` as Python writes it; 0 where nothing was printed."""
+        if self.digits is not None:
+            return self.digits
+        exponent = decimal.Decimal(repr(self.value)).as_tuple().exponent
+        return -exponent if isinstance(exponent, int) else 0
+
+    @property
+    def rounding(self) -> float:
+        """Half of the last printed digit: what was found lies no farther from `value`."""
+        return 0.5 * 10.0**-self.decimals
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from fer_jax import config as fields
 from fer_jax.analysis import evidence, page, style
+from fer_jax.analysis.evidence import Evidence
 from fer_jax.errors import FerJaxError
-from fer_jax.run import load_run
+from fer_jax.run import Run, load_run
 from fer_jax.store import RunDirectory
 
 USAGE = "usage: python -m fer_jax.report RUN [RUN ...]"
@@ -35,14 +36,29 @@ def write_report(run_dir: str | Path) -> Path:
     """
     run = load_run(run_dir)
     found = evidence.gather(run.record, run.trials, run.curves, run.path.resolve().name)
+    parts = _parts(run, found)
     directory = RunDirectory(run.path)
-    figures = [(drawing, style.png(drawing.figure)) for drawing in page.drawings(found)]
-    for drawing, png in figures:
-        directory.write_bytes(f"figures/{drawing.name}.png", png)
+    drawn = [[(drawing, style.png(drawing.figure)) for drawing in page.drawings(part)] for part in parts or [found]]
+    for number, figures in enumerate(drawn, 1):
+        for drawing, png in figures:
+            directory.write_bytes(f"figures/{drawing.name}{f'-{number}' if parts else ''}.png", png)
     meanings = {field.name: (field.default, field.comment) for field in fields.FIELDS.values()}
     written = f"Written by fer_jax on {datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC."
-    directory.write_text("report.html", page.render(found, figures, meanings, written))
+    pages = list(zip(parts, drawn, strict=True)) if parts else []
+    directory.write_text("report.html", page.render(found, [] if parts else drawn[0], meanings, written, pages))
     return run.path / "report.html"
+
+
+def _parts(run: Run, whole: Evidence) -> list[Evidence]:
+    """The parts of a run within which its points are ranked, in the order of the sweep; [] if all are ranked together."""
+    keys = run.groups(run.trials, whole.metric)
+    parts = []
+    for key in dict.fromkeys(keys) if len(set(keys)) > 1 else ():
+        trials = run.trials[[other == key for other in keys]].reset_index(drop=True)
+        data, *others = run.data_sets(trials)
+        curves = run.curves[run.curves["id"].isin(trials["id"])]
+        parts.append(evidence.gather({**run.record, "data": data, "other_data": others}, trials, curves, whole.title))
+    return parts
 
 
 def main(argv: Sequence[str]) -> int:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,7 @@ import pandas as pd
 
 from fer_jax import config as fields
 from fer_jax import inference
-from fer_jax.analysis import fits, statistics
+from fer_jax.analysis import comparable, fits, statistics
 from fer_jax.errors import ConfigError, RunError
 from fer_jax.fitted import FitResult
 from fer_jax.inference import did_you_mean
@@ -114,29 +116,76 @@ class Run:
         """A row a point and head setting: n (done fits), left_out, then the statistics of each metric."""
         return fits.summarise(self.heads, self.swept)
 
-    def best_point(self, metric: str | None = None) -> pd.Series:
+    def best_point(self, metric: str | None = None, **wanted: Any) -> pd.Series:
         """The row of `summary` with the best mean over its done trials; losses are better low, all else high.
 
-        Equal means go to the lower validation loss, then to the earlier point. Its `n` and `left_out` say how many
-        trials the mean stands on and who is missing.
+        Equal means go to the lower validation loss, where that is the same function at every point, then to the earlier
+        point. Its `n` and `left_out` say how many trials the mean stands on and who is missing.
 
         Args:
             metric: such as 'val_accuracy'; None takes the config's train.select.
+            **wanted: field=value, as for `select`: only points with these values are looked at.
 
         Raises:
-            RunError: an unknown metric, one of the test split, which may choose nothing, or no done trial.
+            RunError: an unknown metric, one of the test split, which may choose nothing, points that the metric cannot rank
+                against each other (see `groups`), or no done trial.
         """
         metric = self._metric(metric)
-        return self.summary.loc[_best(self.summary, metric, "_mean", self._unranked(metric))]
+        points = self.summary[self._matching(self.summary, wanted)]
+        self._check_ranked(points, metric, "best_point")
+        return self.summary.loc[_best(points, metric, "_mean", self._unranked(metric, wanted))]
 
-    def best(self, metric: str | None = None) -> TrialResult:
+    def best(self, metric: str | None = None, **wanted: Any) -> TrialResult:
         """The single best done trial. Optimistic: it is the luckiest of many seeds; report `best_point` instead.
 
         Arguments and errors as for `best_point`.
         """
         metric = self._metric(metric)
-        done = self.trials[self.trials["status"] == "done"]
-        return TrialResult(self, done.loc[_best(done, metric, "", self._unranked(metric))])
+        trials = self.trials[self._matching(self.trials, wanted)]
+        self._check_ranked(trials, metric, "best")
+        done = trials[trials["status"] == "done"]
+        return TrialResult(self, done.loc[_best(done, metric, "", self._unranked(metric, wanted))])
+
+    def groups(self, table: pd.DataFrame, metric: str) -> list[Hashable]:
+        """A key for every row of `trials` or `summary`: a metric ranks only rows of one key against each other.
+
+        Figures over different classes are not comparable, nor are losses of trials that were given different losses
+        (loss.focal_gamma, loss.label_smoothing; in training also the class weights).
+        """
+        losses = [name for name in comparable.loss_fields(metric) if name in self.swept and name in table]
+        return list(zip(self._class_sets(table), _values(table, losses), strict=True))
+
+    def data_sets(self, trials: pd.DataFrame) -> list[Mapping[str, Any]]:
+        """What config.json says of every data set that rows of `trials` use, in order of first use."""
+        _, firsts = statistics.point_codes(trials, [name for name in self.swept if name.startswith("data.")])
+        used = [TrialResult(self, trials.iloc[row]).data for row in firsts]
+        return list({data.get("checksum"): data for data in used}.values())
+
+    def _class_sets(self, table: pd.DataFrame) -> list[Hashable]:
+        """The classes of every row of `trials` or `summary`, after merging."""
+        names = [name for name in comparable.CLASS_FIELDS if name in self.swept and name in table]
+        _, firsts = statistics.point_codes(self.trials, names)
+        some = self.trials.iloc[firsts]
+        found = {}
+        for values, (_, row) in zip(_values(some, names), some.iterrows(), strict=True):
+            data = TrialResult(self, row)._own_data()
+            merged = json.dumps(data.get("merged", {}), sort_keys=True) if data else ""
+            found[values] = (tuple(data["classes"]), merged) if data else values
+        return [found[values] for values in _values(table, names)]
+
+    def _check_ranked(self, table: pd.DataFrame, metric: str, method: str) -> None:
+        """Raises RunError for points that the metric cannot rank against each other."""
+        if len(set(self.groups(table, metric))) < 2:
+            return
+        classes = len(set(self._class_sets(table))) > 1
+        names = comparable.differing(table, comparable.CLASS_FIELDS if classes else comparable.loss_fields(metric))
+        first = {name.replace(".", "__"): statistics.hashable(table[name].iloc[0]) for name in names}
+        one = ", ".join(f"{name}={value!r}" for name, value in first.items())
+        raise RunError(
+            f"{self.path}: points with different {'classes' if classes else 'losses'} ({' and '.join(names)} swept) are not "
+            f"ranked against each other by {metric}: choose among equal ones, as with run.{method}({metric!r}, {one}); "
+            "run.summary has them all"
+        )
 
     def _metric(self, metric: str | None) -> str:
         metric = metric or self.config.train.select
@@ -150,9 +199,10 @@ class Run:
             raise RunError(f"{metric} may not choose: choose by {instead}, then read the {metric} of what it chose")
         return metric
 
-    def _unranked(self, metric: str) -> str:
+    def _unranked(self, metric: str, wanted: Mapping[str, Any]) -> str:
         statuses = statistics.count_words(self.trials["status"].to_numpy())
-        return f"no trial in {self.path} is done with a {metric} ({statuses})"
+        which = f" and {', '.join(f'{name} = {value!r}' for name, value in wanted.items())}" if wanted else ""
+        return f"no trial in {self.path} is done with a {metric}{which} ({statuses})"
 
     def trial(self, id: str) -> TrialResult:
         """The trial with this id, or with the one id that begins so; RunError names near ones otherwise."""
@@ -178,19 +228,25 @@ class Run:
         Raises:
             RunError: an unknown or ambiguous field, or a value the field cannot have.
         """
-        keep = np.ones(len(self.trials), dtype=bool)
+        return [TrialResult(self, row) for _, row in self.trials[self._matching(self.trials, wanted)].iterrows()]
+
+    def _matching(self, table: pd.DataFrame, wanted: Mapping[str, Any]) -> np.ndarray:
+        """Which rows of `trials` or `summary` have the values that `select` describes."""
+        keep = np.ones(len(table), dtype=bool)
         for keyword, value in wanted.items():
             if keyword in _SELECT_COLUMNS and keyword in self.trials:
-                keep &= (self.trials[keyword] == value).fillna(False).to_numpy(dtype=bool)
+                if keyword not in table:
+                    raise RunError(f"{keyword} = {value!r}: a point has no {keyword}, its trials have; run.select finds them")
+                keep &= (table[keyword] == value).fillna(False).to_numpy(dtype=bool)
                 continue
             name = self._field(keyword)
             try:
                 value = fields.FIELDS[name].coerce(value)
             except ConfigError as error:
                 raise RunError(str(error)) from None
-            present = self.trials[name] if name in self.trials else [fields.get(self.config, name)] * len(self.trials)
+            present = table[name] if name in table else [fields.get(self.config, name)] * len(table)
             keep &= np.array([statistics.hashable(one) == value for one in present], dtype=bool)
-        return [TrialResult(self, row) for _, row in self.trials[keep].iterrows()]
+        return keep
 
     def _field(self, keyword: str) -> str:
         name = keyword.replace("__", ".")
@@ -249,13 +305,21 @@ class TrialResult:
     @functools.cached_property
     def classes(self) -> tuple[str, ...]:
         """Class names, in the order of the columns `predict` returns."""
+        return tuple(self.data["classes"])
+
+    @functools.cached_property
+    def data(self) -> Mapping[str, Any]:
+        """What config.json says of its data set: classes, counts, split, label, checksum, ..."""
+        return self._own_data() or self.run.record["data"]
+
+    def _own_data(self) -> Mapping[str, Any] | None:
+        """The record of its data set; None where several are recorded and none is its own."""
         described = [self.run.record["data"], *(self.run.record.get("other_data") or [])]
         if len(described) == 1:
-            return tuple(described[0]["classes"])
+            return described[0]
         # A swept data field gave several data sets; the id is a hash of the trial's own.
         trial = space.expand(self.config)[0]
-        own = (data for data in described if trial.id(data["checksum"]) == self.id)
-        return tuple(next(own, described[0])["classes"])
+        return next((data for data in described if trial.id(data["checksum"]) == self.id), None)
 
     @property
     def variables(self) -> dict[str, Any]:
@@ -400,10 +464,17 @@ class TrialResult:
         return pd.DataFrame(counts, index=true, columns=answer)
 
 
+def _values(table: pd.DataFrame, names: Sequence[str]) -> list[tuple[Hashable, ...]]:
+    """What each row has in the named columns."""
+    columns = [[statistics.hashable(value) for value in table[name]] for name in names]
+    return list(zip(*columns, strict=True)) if columns else [()] * len(table)
+
+
 def _best(table: pd.DataFrame, metric: str, suffix: str, nothing: str) -> Any:
-    """Label of the row with the best `metric`; ties go to the lower validation loss, then to the earlier row."""
+    """Label of the row with the best `metric`; ties go to the lower validation loss, if all have one loss, then to the earlier row."""
     merit = table[f"{metric}{suffix}"].astype(float) * (1 if metric.endswith("loss") else -1)
-    tie = table[f"val_loss{suffix}"].astype(float) if f"val_loss{suffix}" in table else merit
+    same_loss = not comparable.differing(table, comparable.loss_fields("val_loss"))
+    tie = table[f"val_loss{suffix}"].astype(float) if same_loss and f"val_loss{suffix}" in table else merit
     order = pd.DataFrame({"merit": merit, "tie": tie})[merit.notna()].sort_values(["merit", "tie"], kind="stable")
     if order.empty:
         raise RunError(nothing)

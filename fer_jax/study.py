@@ -62,6 +62,10 @@ def _main(argv: list[str]) -> int:
     if not values.study:
         print(f"error: no study: add --study=FILE, such as --study=sweeps/oslo.py; {USAGE}", file=sys.stderr)
         return 2
+    if values.table and overrides:
+        given = ", ".join(f"--config.{name}" for name in overrides)
+        print(f"error: --table reads the runs as they are and trains nothing: leave out {given}, or --table", file=sys.stderr)
+        return 2
     study = read_study(values.study)
     needed = sweeps(choose(study, values.only, values.scale), values.study, values.scale)
     workdir = Path(values.workdir or "-".join(filter(None, ("runs/study", study.name, values.scale))))
@@ -127,13 +131,18 @@ def _train(needed: tuple[StudySweep, ...], loaded: dict[str, Loaded], workdir: P
     waiting = [sweep for sweep in needed if not _is_complete(workdir / sweep.folder, loaded[sweep.folder], retry_failed)]
     if waiting:
         from fer_jax import run_sweep
+        from fer_jax.launch import resume
         from fer_jax.launch.prepared import prepare
         from fer_jax.train import hardware
 
         hardware.prepare_host_devices()
-        # What is wrong with the data of the last sweep shall not come out after a night of training.
+        # What is wrong with the data or the folder of the last sweep shall not come out after a night of training.
         for sweep in waiting:
-            prepare(loaded[sweep.folder].config)
+            prepared = prepare(loaded[sweep.folder].config)
+            directory = RunDirectory(workdir / sweep.folder)
+            directory.check_ours()
+            checksums = frozenset(dataset.checksum for dataset in prepared.datasets.values())
+            resume.check_directory(directory, prepared.trials, fields.to_json(prepared.config), checksums, extend)
         for number, sweep in enumerate(waiting, 1):
             print(f"\nsweep {number} of {len(waiting)}: {sweep.folder}", flush=True)
             one = loaded[sweep.folder]

@@ -15,8 +15,9 @@ from fer_jax.data.names import CLASSES, canonical
 from fer_jax.errors import ConfigError, FerJaxError, RunError
 from fer_jax.replication import Conditions, Experiment, Published, Study
 from fer_jax.run import Run, TrialResult, load_run
+from fer_jax.search.space import Trial
 from fer_jax.store import RunDirectory
-from fer_jax.study_sweeps import find_point, is_meant, paper_values, sweeps
+from fer_jax.study_sweeps import find_point, is_meant, paper_values, sweeps, wanted
 
 SPLITS = {"train": "train", "val": "validation", "test": "test"}
 # What `Conditions` speaks of, or what changes no result that is compared.
@@ -68,9 +69,10 @@ def _rows(experiment: Experiment, run: Run | None, study_file: str, scale: str) 
         return [_empty(experiment, published) for published in _figures(experiment)]
     done = [trial for trial in trials if trial.status == "done"]
     left_out = statistics.count_words([trial.status for trial in trials if trial.status != "done"])
-    names = trial_classes(trials[0])
+    names = trials[0].classes
+    label = trials[0].data.get("label", "").partition(",")[0]
     computed = _Computed(experiment)
-    elsewhere = [] if is_meant(experiment, found) else ["another point: the sweep at this scale lacks this one"]
+    elsewhere = [] if is_meant(experiment, found) else [_elsewhere(experiment, found)]
     reasons = _reasons(experiment, trials[0], names, len(done), study_file)
     rows = []
     for published in _figures(experiment):
@@ -78,13 +80,18 @@ def _rows(experiment: Experiment, run: Run | None, study_file: str, scale: str) 
         before = len(why)
         chosen, last = (_values(done, published.metric, weights, computed, why) for weights in ("best", "last"))
         compared = last if published.weights == "last" else chosen
-        if not all(math.isfinite(value) for value in compared) and len(why) == before:
-            why.append(f"no {published.metric} in the run")
+        if len(why) == before:
+            if not all(math.isfinite(value) for value in compared):
+                why.append(f"no {published.metric} in the run")
+            elif len(compared) > 1 and (reason := comparison.obstacle(compared)):
+                why.append(reason)
         rows.append(
             Row(
                 *_printed(experiment, published),
-                data=run.record["data"].get("label", "").partition(",")[0],
+                data=label,
                 split=trials[0].config.data.split,
+                sampling=_sampling(trials[0]),
+                images={name: sum(counts.values()) for name, counts in trials[0].data.get("counts", {}).items()},
                 classes=len(names),
                 epochs=trials[0].config.train.epochs,
                 n=len(done),
@@ -92,13 +99,33 @@ def _rows(experiment: Experiment, run: Run | None, study_file: str, scale: str) 
                 chosen=chosen,
                 last=last,
                 against=published.weights,
-                verdict=None if why else comparison.compare(compared, published.value, published.sd, published.n),
+                verdict=None if why else _verdict(compared, published),
                 why_none=tuple(dict.fromkeys(why)),
                 run=str(run.path),
                 note=experiment.note,
+                published_digits=published.decimals,
             )
         )
     return rows
+
+
+def _verdict(ours: Sequence[float], published: Published) -> comparison.Verdict:
+    return comparison.compare(ours, published.value, published.sd, published.n, published.rounding)
+
+
+def _elsewhere(experiment: Experiment, found: Trial) -> str:
+    """Which point stands in for the one that the sweep at this scale lacks: every setting that is not the one meant."""
+    meant = wanted(experiment)
+    other = [f"{name} = {found.values[name]} (not {value})" for name, value in meant.items() if found.values[name] != value]
+    return f"another point, which the sweep at this scale has instead: {' and '.join(other)}"
+
+
+def _sampling(trial: TrialResult) -> str:
+    """What was left out of the splits of a trial's data or repeated in them; empty if nothing."""
+    # A label is 'FER-2013, official split' and, where classes were balanced, how.
+    balanced = trial.data.get("label", "").split(", ", 2)[2:]
+    fraction = trial.config.data.fraction
+    return ", ".join([*balanced, *([f"a share of {fraction:g}"] if fraction != 1 else [])])
 
 
 def _figures(experiment: Experiment) -> tuple[Published, ...]:
@@ -108,17 +135,12 @@ def _figures(experiment: Experiment) -> tuple[Published, ...]:
 
 def _empty(experiment: Experiment, published: Published) -> Row:
     split_metric(published.metric)
-    return Row(*_printed(experiment, published), against=published.weights, why_none=("not run",), note=experiment.note)
+    printed, digits = _printed(experiment, published), published.decimals
+    return Row(*printed, against=published.weights, why_none=("not run",), note=experiment.note, published_digits=digits)
 
 
 def _printed(experiment: Experiment, published: Published) -> tuple[str, str, float, float | None, int, str]:
     return experiment.name, published.metric, published.value, published.sd, published.n, published.where
-
-
-def trial_classes(trial: TrialResult) -> tuple[str, ...]:
-    """Names of the classes a trial was trained on, after merging, in the order of its probabilities."""
-    of_run = any(name.startswith("data.") for name in trial.run.swept)
-    return trial.classes if of_run else tuple(trial.run.record["data"]["classes"])
 
 
 class _Computed:
@@ -137,7 +159,7 @@ class _Computed:
             images, labels = splits[SPLITS[split]].images, splits[SPLITS[split]].labels
             found = trial.predict(images, weights=weights)
             measured = (
-                classification.binarise(found, labels, trial_classes(trial), self.positive)
+                classification.binarise(found, labels, trial.classes, self.positive)
                 if binary
                 else classification.measure(found, labels)
             )
@@ -190,7 +212,7 @@ def _data_reasons(conditions: Conditions, trial: TrialResult) -> list[str]:
         return ["other data"]
     if ours.fraction != 1:
         return [f"other data: a share of {ours.fraction:g}"]
-    counts = trial.run.record["data"].get("counts", {}).values()
+    counts = trial.data.get("counts", {}).values()
     images = sum(sum(split.values()) for split in counts)
     whole = _fer2013_images(trial)
     if whole and images != whole:
@@ -204,7 +226,7 @@ def _fer2013_images(trial: TrialResult) -> int:
     if block.name != "fer2013" or block.balance != "none" or any(name.startswith("data.") for name in trial.run.swept):
         return 0
     merged = rules.merges({"data.merge": block.merge})
-    names = [part for name in trial_classes(trial) for part in merged.get(name, (name,))]
+    names = [part for name in trial.classes for part in merged.get(name, (name,))]
     size = dict(zip(CLASSES, FREQUENCIES, strict=True))
     return sum(size.get(canonical(name), 0) for name in names)
 

@@ -95,7 +95,7 @@ def sweeps(experiments: Sequence[Experiment], study_file: str, scale: str) -> tu
         file = _file(config, study_file, scale)
         # What tells sweeps of one config apart stands in their folders' names as a digest.
         digest = hashlib.sha256(setting.encode()).hexdigest()[:6] if setting != "{}" else ""
-        path, words = _split_words(file)
+        path, words = flags.split_variants(file)
         folder = "-".join(filter(None, (Path(path).stem, *words.split(","), digest)))
         found.append(StudySweep(folder, file, _overrides(group[0], scale), tuple(group)))
     return tuple(found)
@@ -114,8 +114,21 @@ def load(sweep: StudySweep, overrides: Mapping[str, Any], workdir: Path, scale: 
     command = f"python -m fer_jax.sweep {shlex.join([*words, f'--workdir={workdir / sweep.folder}'])}"
     loaded = flags.load(sweep.file, settings, command, keep_unused=True)
     for one in sweep.experiments:
-        find_point(one, loaded.config, scale)
+        try:
+            find_point(one, loaded.config, scale)
+        except ConfigError as error:
+            raise ConfigError(f"{error}{_blame(loaded.config, sweep.experiments, overrides)}") from None
     return loaded
+
+
+def _blame(config: fields.ConfigDict, experiments: Sequence[Experiment], overrides: Mapping[str, Any]) -> str:
+    """Which of the user's overrides set what tells a sweep's experiments apart; empty if none does."""
+    apart = {*space.swept(config), *(name for one in experiments for name in one.point)}
+    guilty = [f"--config.{name}={value}" for name, value in overrides.items() if name in apart or name.startswith("sweep.")]
+    if not guilty:
+        return ""
+    words = "sets what tells its experiments apart" if len(guilty) == 1 else "set what tells its experiments apart"
+    return f"; {' and '.join(guilty)} {words}: leave {'it' if len(guilty) == 1 else 'them'} out, or choose others with --only"
 
 
 def find_point(experiment: Experiment, config: fields.ConfigDict, scale: str) -> space.Trial:
@@ -137,15 +150,19 @@ def find_point(experiment: Experiment, config: fields.ConfigDict, scale: str) ->
 
 def is_meant(experiment: Experiment, trial: space.Trial) -> bool:
     """Whether a trial has every value of the experiment's `point`."""
-    wanted = {name: fields.sweepable(name, "point").coerce(value) for name, value in experiment.point.items()}
-    return all(trial.values[name] == value for name, value in wanted.items())
+    return all(trial.values[name] == value for name, value in wanted(experiment).items())
+
+
+def wanted(experiment: Experiment) -> dict[str, Any]:
+    """The experiment's `point`, each value in its field's own type."""
+    return {name: fields.sweepable(name, "point").coerce(value) for name, value in experiment.point.items()}
 
 
 def paper_values(experiment: Experiment, study_file: str) -> dict[str, Any]:
     """Every shape and traced value of the paper's own setting: the full variant, at the experiment's point."""
     file = _file(experiment.config, study_file, "full")
     overrides = dict(experiment.overrides)
-    if overrides.get("data.name", flags.read_file(*_split_words(file)).data.name) != "synthetic":
+    if overrides.get("data.name", flags.read_file(*flags.split_variants(file)).data.name) != "synthetic":
         overrides.setdefault("data.path", "unread")  # a config that reads data is refused without one
     return dict(find_point(experiment, flags.load(file, overrides, keep_unused=True).config, "full").values)
 
@@ -157,10 +174,5 @@ def _overrides(experiment: Experiment, scale: str) -> dict[str, Any]:
 def _file(config: str, study_file: str, scale: str) -> str:
     folder = Path(study_file).parent
     root = folder.resolve().parent if folder.name in ("", "..") else folder.parent
-    path, words = _split_words(config)
+    path, words = flags.split_variants(config)
     return ":".join(filter(None, (str(root / path), ",".join(filter(None, (words, scale))))))
-
-
-def _split_words(config: str) -> tuple[str, str]:
-    path, _, words = config.partition(".py:")
-    return (path if path.endswith(".py") else f"{path}.py"), words

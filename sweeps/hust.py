@@ -73,7 +73,7 @@ STUDY = Study(
             name="focal loss, gamma 5",
             config=ALL,
             point=BASELINE | {"loss.focal_gamma": 5.0},
-            published=(Published("test_accuracy", 0.670, sd=0.007, n=5, where="section 4.4"),),
+            published=(Published("test_accuracy", 0.670, digits=3, sd=0.007, n=5, where="section 4.4"),),
             conditions=CONDITIONS,
             smoke=True,
             note=STAND_IN,

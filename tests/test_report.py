@@ -85,6 +85,25 @@ def test_the_configs_title_is_used(tmp_path):
     assert "<h1>The grid of &lt;oslo&gt;</h1>" in report.write_report(path).read_text()
 
 
+def test_points_with_different_classes_or_losses_are_reported_part_by_part(tmp_path):
+    def record_of(path, **changes):
+        record = json.loads((path / "config.json").read_text())
+        (path / "config.json").write_text(json.dumps(record | changes))
+        return record
+
+    losses = run_directory(tmp_path / "losses", ("done",) * 4)
+    config_of = record_of(losses)["config"] | {"train.select": "val_loss"}
+    record_of(losses, config=config_of, swept=["loss.focal_gamma", SWEPT[1]])
+    text = (losses / "trials.csv").read_text()
+    (losses / "trials.csv").write_text(text.replace(SWEPT[0], "loss.focal_gamma"))
+    html = report.write_report(losses).read_text()
+    assert "Points with different losses are not ranked against each other" in html and "Verdict: focal gamma" in html
+    assert {"learning_curves-1.png", "learning_curves-2.png"} <= {file.name for file in (losses / "figures").iterdir()}
+    record_of(losses, config=config_of | {"train.select": "val_accuracy"})
+    html = report.write_report(losses).read_text()
+    assert "Not ranked against each other" not in html and "so none is ranked by it" in html
+
+
 def test_does_not_wait_for_the_lock_of_a_running_sweep(tmp_path):
     path = run_directory(tmp_path / "run", ("pending",) * 4, curves=False)
     with RunDirectory(path).lock():

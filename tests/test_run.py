@@ -404,6 +404,65 @@ def test_trials_of_a_sweep_over_data_each_load_their_own(tmp_path, monkeypatch):
         load_run(tmp_path).select(seed=6)[1].dataset()
 
 
+def write_swept(path, swept, values, **columns):
+    """A run that sweeps one field, a done trial a value."""
+    config = base_config()
+    config.sweep.grid.train.learning_rate = config.sweep.grid.model.dense = None
+    fields.put(config, f"sweep.grid.{swept}", values)
+    config.sweep.repeats, config.model.dense = 1, (8,)
+    datasets = {3: make_dataset().checksum, 2: "2" * 64}
+    rows = []
+    for slot, trial in enumerate(space.expand(config)):
+        row = {"id": trial.id(datasets[len(trial.values["data.classes"]) or 3]), "status": "done", **trial.point}
+        row |= {"seed": trial.seed, "repeat": 0, "wave": "w", "slot": slot}
+        rows.append(row | {name: column[slot] for name, column in columns.items()})
+    directory = RunDirectory(write_run(path, pd.DataFrame(rows)))
+    record = directory.read_config() | {"config": fields.to_json(config), "swept": [swept]}
+    if swept == "data.classes":
+        record["other_data"] = [{"classes": ["angry", "sad"], "checksum": datasets[2], "label": "two"}]
+    directory.write_config(record)
+    return load_run(path)
+
+
+def test_points_with_different_classes_are_not_ranked_against_each_other(tmp_path):
+    run = write_swept(tmp_path, "data.classes", ((), ("angry", "sad")), val_accuracy=[0.5, 0.8], val_loss=[1.0, 0.5])
+    for choose in ("best", "best_point"):
+        with pytest.raises(RunError) as caught:
+            getattr(run, choose)()
+        message = str(caught.value)
+        assert "points with different classes (data.classes swept) are not ranked against each other by val_accuracy" in message
+        assert f"run.{choose}('val_accuracy', data__classes=())" in message and "\n" not in message
+    assert run.best_point(data__classes=()).name == 0 and run.best("val_loss", classes=("angry", "sad")).row["val_loss"] == 0.5
+    assert [data.get("label") for data in run.data_sets(run.trials)] == ["synthetic faces, official split", "two"]
+
+
+def test_the_same_classes_named_in_full_are_ranked(tmp_path):
+    run = write_swept(tmp_path, "data.classes", ((), CLASSES), val_accuracy=[0.5, 0.8], val_loss=[1.0, 0.5])
+    assert run.best_point().name == 1
+
+
+def test_losses_of_another_kind_are_not_ranked_and_break_no_tie(tmp_path):
+    run = write_swept(tmp_path / "a", "loss.focal_gamma", (0.0, 2.0), val_accuracy=[0.5, 0.5], val_loss=[1.0, 0.2])
+    assert run.best_point().name == 0 and run.best().row["val_loss"] == 1.0
+    with pytest.raises(RunError, match=r"different losses \(loss.focal_gamma swept\) are not ranked .* loss__focal_gamma=0.0\)"):
+        run.best_point("val_loss")
+    assert run.best_point("val_loss", focal_gamma=2).name == 1
+    # Class weights enter the training loss only.
+    run = write_swept(tmp_path / "b", "loss.class_weight", (0.0, 1.0), val_loss=[1.0, 0.2], val_accuracy=[0.5, 0.5], train_loss=[2, 1])
+    assert run.best_point("val_loss").name == run.best_point().name == 1
+    with pytest.raises(RunError, match="different losses .loss.class_weight swept."):
+        run.best("train_loss")
+
+
+def test_a_choice_among_some_points(run):
+    assert run.best_point(learning_rate=1e-3, dense=(8,))["n"] == 2
+    assert run.best(learning_rate=1e-3, seed=5, dense=(8,)).id == "000e6789abc"
+    with pytest.raises(RunError, match="seed = 5: a point has no seed, its trials have; run.select finds them"):
+        run.best_point(seed=5)
+    with pytest.raises(RunError, match=r"no trial in .* is done with a val_accuracy and learning_rate = 0.5 \("):
+        run.best(learning_rate=0.5)
+
+
 def test_using_a_run_never_writes_to_it(path):
     def files():
         return {file: (file.stat().st_mtime_ns, file.stat().st_size) for file in sorted(Path(path).rglob("*"))}

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import io
 import re
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,6 +26,7 @@ from fer_jax.search import space
 ROOT = Path(__file__).parents[1]
 STUDIES = sorted((ROOT / "sweeps").glob("*.py"))
 OSLO = str(ROOT / "sweeps" / "oslo.py")
+HUST = str(ROOT / "sweeps" / "hust.py")
 VERDICT = re.compile("within what|ours above|ours below|no difference")
 
 CONFIG = """
@@ -217,6 +219,56 @@ def test_a_plan_names_what_a_config_sets_without_effect(tiny, tmp_path):
     assert "    note: set without effect: model.pairs and model.kernels (only with model.name = cnn); model.dense (only" in out
 
 
+def test_a_folder_of_another_sweep_is_found_before_the_first_trains(tiny, tmp_path):
+    file, workdir, _ = tiny
+    (tmp_path / "sweeps").mkdir()
+    (tmp_path / "configs").mkdir()
+    for name in ("first", "tiny"):
+        (tmp_path / "configs" / f"{name}.py").write_text(CONFIG)
+    (tmp_path / "sweeps" / "two.py").write_text(STUDY.replace("configs/tiny.py", "configs/first.py", 1))
+    shutil.copytree(workdir / "tiny-full", tmp_path / "work" / "tiny-full")
+    arguments = (f"--study={tmp_path / 'sweeps' / 'two.py'}", "--scale=full", f"--workdir={tmp_path / 'work'}", "--config.train.l2=0")
+    status, out, err = run(*arguments)
+    assert status == 2 and out == "" and len(err.splitlines()) == 1
+    assert "tiny-full holds another sweep (6 of its 6 trials are not in this one): train.l2 was 0.0001, is 0.0" in err
+    assert not (tmp_path / "work" / "first-full").exists()
+
+
+def test_equal_repeats_get_no_verdict(tiny, monkeypatch):
+    monkeypatch.setattr(study_rows, "_values", lambda trials, *rest: (0.25,) * len(trials))
+    rows = gather(tiny)
+    assert all(row.verdict is None and row.why_none == ("the repeats do not differ",) for row in rows[:5])
+    assert rows[0].conclusion == "none: the repeats do not differ"
+
+
+def test_a_verdict_knows_how_a_figure_was_rounded(tiny):
+    def printed(value, digits):
+        published = (Published("val_accuracy", value, digits=digits),)
+        row = gather(tiny, lambda one: dataclasses.replace(one, published=published) if one.name == "slow" else one)[0]
+        return row.verdict.words
+
+    assert printed(3.0, 2).startswith("ours below") and printed(3.0, -1).startswith("within")
+
+
+def test_rows_show_images_split_and_the_share_that_was_used(tiny):
+    row = gather(tiny)[0]
+    assert row.images == {"train": 70, "validation": 40, "test": 40} and row.sampling == ""
+    assert "70 / 40 / 40" in tiny[2]
+    config = fields.default_config()
+    config.data.fraction = 0.5
+    label = "FER-2013, stratified_80_10_10 split, every split undersampled"
+    trial = SimpleNamespace(config=config, data={"label": label})
+    assert study_rows._sampling(trial) == "every split undersampled, a share of 0.5"
+
+
+def test_a_row_of_another_point_says_which(oslo):
+    read = study_sweeps.read_study(OSLO)
+    rows = {row.experiment: row for row in study_rows.gather(read, OSLO, oslo[0], "smoke")}
+    words = "another point, which the sweep at this scale has instead: train.learning_rate = 0.001 (not 1e-05) and train.batch_size = 16 (not 128)"
+    assert rows["3-D grid: best accuracy"].why_none[:2] == (words, "other data")
+    assert not any("another point" in reason for reason in rows["final network"].why_none)
+
+
 def test_interrupted_before_the_end(tiny, tmp_path, monkeypatch):
     def stop(*arguments, **options):
         raise KeyboardInterrupt
@@ -242,6 +294,9 @@ def test_interrupted_before_the_end(tiny, tmp_path, monkeypatch):
         ([f"--study={OSLO}", "--scael=smoke"], "scael"),
         ([f"--study={OSLO}", "--config=configs/oslo.py"], "unexpected argument --config"),
         ([f"--study={OSLO}", "stray"], "unexpected argument 'stray'"),
+        ([f"--study={OSLO}", "--table", "--config.train.l2=0"], "--table reads the runs as they are and trains nothing: leave out --config.train.l2"),
+        ([f"--study={HUST}", "--scale=full", "--config.data.path=x.zip", "--config.augment.flip=0"], "; --config.augment.flip=0 sets what tells its experiments apart: leave it out"),
+        ([f"--study={HUST}", "--scale=smoke", "--config.augment.flip=0"], "2 points are data.normalize = minmax, augment.flip = 0.0, "),
         ([f"--study={OSLO}", "--scale=full"], "data.path is empty"),
         ([f"--study={OSLO}", "--scale=full", "--config.data.path=/nowhere/fer.zip"], "/nowhere/fer.zip"),
         ([f"--study={OSLO}", "--scale=smoke", "--config.train.epoch=3"], "did you mean train.epochs"),
@@ -283,7 +338,10 @@ def test_a_point_that_the_sweep_lacks_is_an_error_at_full_scale():
 
 def test_smoke_keeps_its_size_and_equal_sweeps_are_one(tmp_path):
     at = Conditions("fer2013", "kaggle", CLASSES)
-    make = lambda name, **overrides: Experiment(name, "configs/oslo.py", (), at, overrides=overrides)  # noqa: E731
+
+    def make(name, **overrides):
+        return Experiment(name, "configs/oslo.py", (), at, overrides=overrides)
+
     experiments = (make("a"), make("b", **{"train.epochs": 300}), make("c", **{"train.l2": 0.1, "train.epochs": 300}))
     smoke = study_sweeps.sweeps(experiments, OSLO, "smoke")
     assert [len(one.experiments) for one in smoke] == [2, 1] and smoke[0].folder == "oslo-smoke"
@@ -300,7 +358,7 @@ def test_fer2013_must_be_whole(missing, reasons):
     counts = dict(zip(CLASSES, FREQUENCIES, strict=True))
     counts["happy"] -= missing
     record = {"data": {"classes": list(CLASSES), "counts": {"train": counts}}}
-    trial = SimpleNamespace(config=config, classes=CLASSES, run=SimpleNamespace(record=record, swept=()))
+    trial = SimpleNamespace(config=config, classes=CLASSES, data=record["data"], run=SimpleNamespace(record=record, swept=()))
     assert study_rows._data_reasons(Conditions("fer2013", "kaggle", CLASSES), trial) == reasons
     config.data.fraction = 0.5
     assert study_rows._data_reasons(Conditions("fer2013", "kaggle", CLASSES), trial) == ["other data: a share of 0.5"]

@@ -1,12 +1,18 @@
 """Every shipped study names configs and points that exist, and carries the figures that its paper printed."""
 
 import importlib.util
+import math
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fer_jax import flags, study_sweeps
+from fer_jax.data import splits
+from fer_jax.data.faces import FREQUENCIES
+from fer_jax.data.names import CLASSES
+from fer_jax.replication import Published
 from fer_jax.search import space
 
 ROOT = Path(__file__).parents[1]
@@ -117,6 +123,29 @@ def test_metrics_are_known(study, experiment):
     metrics = [(figure.metric, figure.n) for figure in experiment.published]
     assert len(set(metrics)) == len(metrics)
     assert experiment.published or experiment.note
+
+
+@pytest.mark.parametrize(
+    ("figure", "decimals"),
+    [(Published("val_accuracy", 0.569), 3), (Published("val_accuracy", 0.6), 1), (Published("val_loss", 1.1608), 4),
+     (Published("val_accuracy", 0.6, digits=2), 2), (Published("val_accuracy", math.nan), 0)],
+)  # fmt: skip
+def test_a_published_figure_is_rounded_to_its_printed_digits(figure, decimals):
+    assert figure.decimals == decimals and figure.rounding == 0.5 * 10.0**-decimals
+
+
+@pytest.mark.parametrize(("study", "experiment"), EXPERIMENTS)
+def test_no_figure_is_taken_for_a_coarser_one_than_was_printed(study, experiment):
+    # Python drops the last 0 of .60, and no paper here printed a single digit.
+    assert all(2 <= figure.decimals <= 5 for figure in experiment.published)
+
+
+def test_notes_say_whose_image_counts_they_are():
+    labels = np.zeros(FREQUENCIES[CLASSES.index("disgust")], int)
+    rows = splits.assign("stratified_70_20_10", labels, np.full(len(labels), -1), ("disgust",), 0)
+    ours = [len(rows[name]) for name in splits.NAMES]
+    note = next(one.note for one in STUDIES["silvestro"].experiments if one.name.startswith("scenario 2"))
+    assert "hers are 382, 111 and 56" in note and "ours {}, {} and {}".format(*ours) in note
 
 
 @pytest.mark.parametrize("name", PRINTED)

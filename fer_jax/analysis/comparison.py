@@ -61,31 +61,41 @@ def welch(mean: float, sd: float, n: int, other_mean: float, other_sd: float, ot
     return float(stats.ttest_ind_from_stats(mean, sd, n, other_mean, other_sd, other_n, equal_var=False).pvalue)
 
 
-def compare(ours: Sequence[float], published: float, sd: float | None = None, n: int = 1) -> Verdict:
+def obstacle(ours: Sequence[float]) -> str:
+    """Why our repeats allow no verdict on anything: they show no spread to judge by. Empty where they do."""
+    if len(ours) < 2:
+        return "one seed" if len(ours) else "no seed"
+    return "the repeats do not differ" if min(ours) == max(ours) else ""
+
+
+def compare(ours: Sequence[float], published: float, sd: float | None = None, n: int = 1, rounding: float = 0.0) -> Verdict:
     """Holds a published figure against our repeats.
 
     Args:
         ours: the figure of each of our repeats, finite.
         published, sd, n: what was printed: a single run, or the mean of `n` runs with their sample sd. A mean without its
             sd is held against the interval for a mean of `n` runs as widely spread as ours.
+        rounding: half of the last printed digit: the paper found something within `published` -+ this. 'Ours above' and
+            'ours below' hold for all of it.
 
     Returns:
-        Welch's test where both sides have a spread, else a prediction interval, both at 95 %. 'one seed' if `ours` holds
-        one value: it has no spread to judge by.
+        Welch's test where both sides have a spread, else a prediction interval, both at 95 %; p is the largest over the
+        rounding. Only the words of `obstacle` where that has any.
     """
-    count = len(ours)
-    if count < 2:
-        return Verdict("one seed" if count else "no seed")
-    mean, spread = float(np.mean(ours)), float(np.std(ours, ddof=1))
+    if reason := obstacle(ours):
+        return Verdict(reason)
+    count, mean, spread = len(ours), float(np.mean(ours)), float(np.std(ours, ddof=1))
     side = "ours above" if mean > published else "ours below"
+    nearest = min(max(mean, published - rounding), published + rounding)
     if sd is not None and n > 1:
-        p = welch(mean, spread, count, published, sd, n)
+        p = welch(mean, spread, count, nearest, sd, n)
         found = side if p < 1 - LEVEL else "no difference found"
         shown = f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
         return Verdict(f"{found}, Welch {shown}", p=p)
     low, high = prediction_interval(mean, spread, count, n)
-    # Equal repeats make an interval of no width, which rounding of their mean must not move off them.
-    inside = low <= published <= high or math.isclose(published, mean, rel_tol=1e-12)
-    bounds = f"({low:.3f} to {high:.3f})"
-    words = f"within what our {count} seeds predict {bounds}" if inside else f"{side}: our {count} seeds predict {bounds}"
-    return Verdict(words, low=low, high=high)
+    bounds = f"our {count} seeds predict ({low:.3f} to {high:.3f})"
+    if low <= published <= high:
+        return Verdict(f"within what {bounds}", low=low, high=high)
+    if low <= nearest <= high:
+        return Verdict(f"within what {bounds}, given its rounding (-+ {rounding:g})", low=low, high=high)
+    return Verdict(f"{side}: {bounds}", low=low, high=high)

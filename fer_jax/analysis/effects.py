@@ -66,7 +66,7 @@ def _at_base(evidence: Evidence, field: str) -> pd.DataFrame:
     ranked = evidence.ranked
     keep = np.ones(len(ranked), dtype=bool)
     for other in evidence.swept:
-        if other != field:
+        if other != field and len(evidence.axes[other].levels) > 1:
             base = hashable(evidence.config.get(other))
             keep &= np.array([hashable(value) == base for value in ranked[other]], dtype=bool)
     return ranked[keep]
@@ -159,6 +159,8 @@ def _one_field(evidence: Evidence, field: str) -> style.Drawing:
     caption = "At the epoch that validation chose."
     repeated = evidence.repeats > 1
     caption += " Mean ± sd over the repeats; small marks are single trials." if repeated else " One trial a value."
+    if field in evidence.loss_fields:
+        caption += " Each value has a loss of its own kind: the losses are not comparable."
     handles: list[Any] = []
     for ax, (kind, name) in zip(made.subplots(1, 2), (("accuracy", "accuracy"), ("loss", "loss (nats)")), strict=True):
         means = _validation_and_training(ax, evidence, field, kind)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_jax.analysis import axes, statistics
+from fer_jax.analysis import axes, comparable, statistics
 
 METRIC_NAMES = {
     "val_accuracy": "validation accuracy",
@@ -55,6 +55,11 @@ class Evidence:
         return self.record.get("data") or {}
 
     @property
+    def data_sets(self) -> list[Mapping[str, Any]]:
+        """The records of all its data sets; several where a data field is swept."""
+        return [self.data, *(self.record.get("other_data") or ())]
+
+    @property
     def config(self) -> Mapping[str, Any]:
         return self.record.get("config") or {}
 
@@ -84,7 +89,7 @@ class Evidence:
 
         None where the record has none, or where a swept data field gave data sets of different shares.
         """
-        shares = {data.get("majority_share") for data in (self.data, *(self.record.get("other_data") or ()))}
+        shares = {data.get("majority_share") for data in self.data_sets}
         share = next(iter(shares)) if len(shares) == 1 else None
         return None if share is None else float(share)
 
@@ -96,7 +101,12 @@ class Evidence:
     @property
     def chosen_on_reported(self) -> bool:
         """Whether results are quoted on the very images that chose the epoch and the point (oslo's split)."""
-        return any(data.get("split") == "kaggle" for data in (self.data, *(self.record.get("other_data") or ())))
+        return any(data.get("split") == "kaggle" for data in self.data_sets)
+
+    @property
+    def loss_fields(self) -> tuple[str, ...]:
+        """The swept fields that make the points' validation losses different functions, which rank nothing; () if none."""
+        return comparable.differing(self.points, comparable.loss_fields("val_loss"))
 
     @property
     def scope(self) -> str:
@@ -122,11 +132,9 @@ class Evidence:
         return 1.15 * max([equal_odds, *([float(np.median(values))] if len(values) else [])])
 
     def images(self, split: str) -> int | None:
-        """Pictures in a split (train, validation or test), if the record has them."""
-        counts = (self.data.get("counts") or {}).get(split)
-        if isinstance(counts, Mapping):
-            counts = list(counts.values())
-        return None if counts is None else int(np.sum(counts))
+        """Pictures in a split (train, validation or test), if the record has them and all data sets have as many."""
+        found = {images(data, split) for data in self.data_sets}
+        return found.pop() if len(found) == 1 else None
 
     def describe(self, point: int, fields: Sequence[str] | None = None, marks: bool = False) -> str:
         """A point in words: 'learning rate 1e-3, l2 1e-4'; with `marks` as figures write it."""
@@ -134,6 +142,14 @@ class Evidence:
         names, row = axes.short_names(self.swept), self.points.loc[point]
         parts = [f"{names[f]} {self.axes[f].mark(row[f]) if marks else self.axes[f].text(row[f])}" for f in fields]
         return ", ".join(parts) or "the one configuration"
+
+
+def images(data: Mapping[str, Any], split: str) -> int | None:
+    """Pictures in a split of a data set, if its record has them."""
+    counts = (data.get("counts") or {}).get(split)
+    if isinstance(counts, Mapping):
+        counts = list(counts.values())
+    return None if counts is None else int(np.sum(counts))
 
 
 def gather(record: Mapping[str, Any], trials: pd.DataFrame, curves: pd.DataFrame, name: str) -> Evidence:
@@ -164,16 +180,42 @@ def gather(record: Mapping[str, Any], trials: pd.DataFrame, curves: pd.DataFrame
 
 
 def _rank(points: pd.DataFrame, metric: str) -> np.ndarray:
-    """Place of each point by its mean, 1 the best; ties go to the lower validation loss, then to the earlier point."""
+    """Place of each point by its mean, 1 the best; ties go to the lower validation loss, if all have the same loss, then to
+    the earlier point."""
     merit = (
         points[f"{metric}_mean"].to_numpy(dtype=np.float64)
         if f"{metric}_mean" in points
         else np.full(len(points), np.nan)
     )
     sign = 1 if metric.endswith("loss") else -1
-    loss = points["val_loss_mean"].to_numpy(dtype=np.float64) if "val_loss_mean" in points else np.zeros(len(points))
+    same_loss = not comparable.differing(points, comparable.loss_fields("val_loss"))
+    has_loss = same_loss and "val_loss_mean" in points
+    loss = points["val_loss_mean"].to_numpy(dtype=np.float64) if has_loss else np.zeros(len(points))
     rank = np.full(len(points), np.nan)
     known = np.flatnonzero(~np.isnan(merit))
     order = known[np.lexsort((known, loss[known], sign * merit[known]))]
     rank[order] = np.arange(1, len(order) + 1)
     return rank
+
+
+def part_names(parts: Sequence[Evidence]) -> list[str]:
+    """What tells the parts of a run apart that are not ranked against each other: '2 classes (happy, sad)', 'focal gamma 2'."""
+    classes = [[str(name) for name in part.data.get("classes") or ()] for part in parts]
+    merged = [part.data.get("merged") or {} for part in parts]
+    told = [part.describe(0, _constant(part)) if _constant(part) else "" for part in parts]
+    if any((classes[0], merged[0]) != other for other in zip(classes, merged, strict=True)):
+        listed = [", ".join(_origin(name, old) for name in names) for names, old in zip(classes, merged, strict=True)]
+        sets = [f"{len(names)} classes ({words})" for names, words in zip(classes, listed, strict=True)]
+        told = told if len(set(told)) > 1 else [""] * len(parts)
+        return [", ".join(filter(None, pair)) for pair in zip(sets, told, strict=True)]
+    return told
+
+
+def _constant(part: Evidence) -> list[str]:
+    """The swept loss fields in which no point of a part differs from another."""
+    return [name for name in comparable.loss_fields("val_loss") if name in part.swept and name not in part.loss_fields]
+
+
+def _origin(name: str, merged: Mapping[str, Sequence[str]]) -> str:
+    """'positive = happy + surprise' for a class that others were merged into."""
+    return f"{name} = {' + '.join(merged[name])}" if name in merged else name

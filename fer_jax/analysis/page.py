@@ -10,7 +10,10 @@ from html import escape
 from importlib import resources
 
 from fer_jax.analysis import curves, effects, scatter, statistics, style, surfaces, tables, verdict
-from fer_jax.analysis.evidence import METRIC_NAMES, Evidence
+from fer_jax.analysis.evidence import METRIC_NAMES, Evidence, part_names
+
+# Its id, the words of its link, its heading, its HTML.
+_Section = tuple[str, str, str, str]
 
 
 def drawings(evidence: Evidence) -> list[style.Drawing]:
@@ -18,7 +21,7 @@ def drawings(evidence: Evidence) -> list[style.Drawing]:
     made = [
         curves.learning_curves(evidence),
         surfaces.heat_maps(evidence, "val_accuracy"),
-        surfaces.heat_maps(evidence, "val_loss"),
+        None if evidence.loss_fields else surfaces.heat_maps(evidence, "val_loss"),
         scatter.scatter_3d(evidence),
         effects.main_effects(evidence),
     ]
@@ -30,6 +33,7 @@ def render(
     figures: Sequence[tuple[style.Drawing, bytes]],
     fields: Mapping[str, tuple[object, str]],
     written: str,
+    parts: Sequence[tuple[Evidence, Sequence[tuple[style.Drawing, bytes]]]] = (),
 ) -> str:
     """The page.
 
@@ -37,21 +41,13 @@ def render(
       figures: drawings with their PNG.
       fields: dotted name of every config field -> (default, meaning).
       written: when, for the foot of the page.
+      parts: where not all points are ranked against each other, the parts within which they are, each with its figures;
+        then `figures` is empty.
     """
-    sections = [("verdict", "Verdict", "Verdict", _verdict(evidence))]
-    if len(evidence.ranked):
-        sections.append(("best-points", "Best", "Best points", _best(evidence)))
-    for number, (drawing, png) in enumerate(figures, 1):
-        sections.append((drawing.name, drawing.short, drawing.heading, _figure(number, drawing, png, evidence)))
-    if lost := tables.casualties(evidence):
-        sections.append(("left-out", "Left out", "Left out", f"<p>{escape(_scope(evidence))}</p>{lost}"))
-    if len(evidence.points) > 1:
-        name = METRIC_NAMES.get(evidence.metric, evidence.metric)
-        note = f"Ranked by mean {name}. {_scope(evidence)} Click a heading to sort."
-        sections.append(("all-points", "Points", "All points", f"<p>{escape(note)}</p>{tables.all_points(evidence)}"))
-    if len(evidence.trials):
-        note = f"Metrics at the epoch that validation chose; “last” at the last one. {_scope(evidence)}"
-        sections.append(("all-trials", "Trials", "All trials", f"<p>{escape(note)}</p>{tables.trials(evidence)}"))
+    if parts:
+        sections = _part_sections(parts)
+    else:
+        sections = [*_sections(evidence), *_figures(evidence, figures), *_lists(evidence)]
     sections.append(("config", "Config", "Every config field", _config(evidence, fields)))
     template = string.Template(
         resources.files(__package__).joinpath("report_template.html").read_text(encoding="utf-8")
@@ -69,6 +65,51 @@ def render(
         ),
         written=escape(written),
     )
+
+
+def _sections(evidence: Evidence, suffix: str = "") -> list[_Section]:
+    found = [("verdict", "Verdict", "Verdict", _verdict(evidence))]
+    if len(evidence.ranked):
+        found.append(("best-points", "Best", "Best points", _best(evidence, suffix)))
+    return found
+
+
+def _figures(evidence: Evidence, figures: Sequence[tuple[style.Drawing, bytes]], first: int = 1) -> list[_Section]:
+    return [
+        (drawing.name, drawing.short, drawing.heading, _figure(number, drawing, png, evidence))
+        for number, (drawing, png) in enumerate(figures, first)
+    ]
+
+
+def _lists(evidence: Evidence, suffix: str = "") -> list[_Section]:
+    found = []
+    if lost := tables.casualties(evidence, suffix):
+        found.append(("left-out", "Left out", "Left out", f"<p>{escape(_scope(evidence))}</p>{lost}"))
+    if len(evidence.points) > 1:
+        name = METRIC_NAMES.get(evidence.metric, evidence.metric)
+        note = f"Ranked by mean {name}. {_scope(evidence)} Click a heading to sort."
+        points = tables.all_points(evidence, suffix)
+        found.append(("all-points", "Points", "All points", f"<p>{escape(note)}</p>{points}"))
+    if len(evidence.trials):
+        note = f"Metrics at the epoch that validation chose; “last” at the last one. {_scope(evidence)}"
+        trials = tables.trials(evidence, suffix)
+        found.append(("all-trials", "Trials", "All trials", f"<p>{escape(note)}</p>{trials}"))
+    return found
+
+
+def _part_sections(parts: Sequence[tuple[Evidence, Sequence[tuple[style.Drawing, bytes]]]]) -> list[_Section]:
+    """Which parts there are and why, then the sections of each."""
+    all_parts = [part for part, _ in parts]
+    names = part_names(all_parts)
+    overview = f"<p>{escape(verdict.not_ranked(all_parts))}</p>{tables.parts(all_parts, names)}"
+    found = [("parts", "Parts", "Not ranked against each other", overview)]
+    drawn = 1
+    for number, (name, (part, figures)) in enumerate(zip(names, parts, strict=True), 1):
+        suffix = f"-{number}"
+        own = [*_sections(part, suffix), *_figures(part, figures, drawn), *_lists(part, suffix)]
+        drawn += len(figures)
+        found += [(f"{key}{suffix}", f"{short} {number}", f"{heading}: {name}", text) for key, short, heading, text in own]
+    return found
 
 
 def _scope(evidence: Evidence) -> str:
@@ -109,11 +150,11 @@ def _tile(label: str, evidence: Evidence, point: int, metric: str, kind: str = "
     return f'<div class="tile {kind}"><b>{mean:.3f}{spread}</b><span>{escape(label)}, n = {n}</span></div>'
 
 
-def _best(evidence: Evidence) -> str:
+def _best(evidence: Evidence, suffix: str) -> str:
     note = f"{_scope(evidence)} Ranked by validation; test figures stand beside and choose nothing."
     if not evidence.has_test:
         note = f"{_scope(evidence)} Ranked by validation."
-    return f"<p>{escape(note)}</p>{tables.best_points(evidence)}"
+    return f"<p>{escape(note)}</p>{tables.best_points(evidence, suffix)}"
 
 
 def _figure(number: int, drawing: style.Drawing, png: bytes, evidence: Evidence) -> str:

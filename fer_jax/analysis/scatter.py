@@ -24,7 +24,8 @@ def scatter_3d(evidence: Evidence) -> style.Drawing | None:
     more than three were, the three largest are the axes and each place shows the best point of those that fall on it.
     """
     fields = [field for field in by_size(evidence) if evidence.axes[field].numeric][:3]
-    found = [scale.over_points(evidence, metric) for metric in ("val_accuracy", "val_loss")]
+    metrics = ("val_accuracy",) if evidence.loss_fields else ("val_accuracy", "val_loss")
+    found = [scale.over_points(evidence, metric) for metric in metrics]
     scales = [colours for colours in found if colours is not None]
     if len(fields) < 3 or not scales or one_at_a_time(evidence, fields):
         return None

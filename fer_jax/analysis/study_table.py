@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from fer_jax.analysis.comparison import Verdict
 
-HEAD = ("experiment", "metric", "data set", "split", "classes", "epochs", "n", "published", "chosen weights", "last epoch", "verdict")
+HEAD = (
+    "experiment", "metric", "data set", "split", "images", "classes", "epochs", "n", "published", "chosen weights",
+    "last epoch", "verdict",
+)  # fmt: skip
 SELECTED = "selected on the images it reports"
 
 
@@ -21,7 +24,10 @@ class Row:
     Attributes:
         experiment, metric: names, as in the study.
         published, published_sd, published_n, where: as printed; NaN where nothing was.
+        published_digits: decimals of `published` as printed.
         data, split: data set and `data.split` of our run.
+        sampling: what was left out of the split or repeated in it, such as 'every split undersampled'; empty if nothing.
+        images: pictures by split, in the order train, validation, test.
         classes, epochs: of our run; 0 without one.
         n: our done trials.
         left_out: our others, such as '1 diverged'.
@@ -41,6 +47,8 @@ class Row:
     where: str
     data: str = ""
     split: str = ""
+    sampling: str = ""
+    images: Mapping[str, int] = dataclasses.field(default_factory=dict)
     classes: int = 0
     epochs: int = 0
     n: int = 0
@@ -52,6 +60,7 @@ class Row:
     why_none: tuple[str, ...] = ()
     run: str = ""
     note: str = ""
+    published_digits: int = 4
 
     @property
     def conclusion(self) -> str:
@@ -93,6 +102,8 @@ def _record(row: Row) -> dict[str, object]:
         "metric": row.metric,
         "data": row.data,
         "split": row.split,
+        "sampling": row.sampling,
+        **{f"{split}_images": row.images.get(split) for split in ("train", "validation", "test")},
         "label": SELECTED if row.split == "kaggle" else "",
         "classes": row.classes or None,
         "epochs": row.epochs or None,
@@ -115,14 +126,15 @@ def _record(row: Row) -> dict[str, object]:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    published = "-" if math.isnan(row.published) else _number(row.published)
+    published = "-" if math.isnan(row.published) else _number(row.published, row.published_digits)
     published += f" +- {_number(row.published_sd)}" if row.published_sd is not None else ""
     published += f" ({row.published_n} runs)" if row.published_n > 1 else ""
     return (
         row.experiment,
         row.metric,
         row.data or "-",
-        f"{row.split}*" if row.split == "kaggle" else row.split or "-",
+        _split(row),
+        " / ".join(f"{count:,}" for count in row.images.values()) or "-",
         str(row.classes or "-"),
         str(row.epochs or "-"),
         f"{row.n} ({row.left_out})" if row.left_out else str(row.n),
@@ -131,6 +143,11 @@ def _cells(row: Row) -> tuple[str, ...]:
         _ours(row.last),
         row.conclusion,
     )
+
+
+def _split(row: Row) -> str:
+    split = f"{row.split}*" if row.split == "kaggle" else row.split or "-"
+    return ", ".join(filter(None, (split, row.sampling)))
 
 
 def _ours(values: Sequence[float]) -> str:
@@ -146,14 +163,15 @@ def _mean_and_sd(values: Sequence[float]) -> tuple[float, float]:
     return float(series.mean(skipna=False)), float(series.std(ddof=1, skipna=False))
 
 
-def _number(value: float) -> str:
-    return f"{value:.4f}"
+def _number(value: float, digits: int = 4) -> str:
+    return f"{value:.{digits}f}"
 
 
 def _legend(rows: Sequence[Row]) -> list[str]:
     lines = [
-        "n: our trials that ended; published and ours: mean +- sample sd over runs. Chosen weights: of the epoch that was "
-        "best on the validation split. A verdict needs the same data set, split, classes, epochs and settings."
+        "Images: train / validation / test. n: our trials that ended; published and ours: mean +- sample sd over runs. "
+        "Chosen weights: of the epoch that was best on the validation split. A verdict needs the same data set, split, "
+        "classes, epochs and settings; one that finds a difference finds it for all that rounds to the published figure."
     ]
     if any(row.split == "kaggle" for row in rows):
         lines.append(f"* {SELECTED}: all that is not training validates")

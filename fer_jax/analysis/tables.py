@@ -103,19 +103,39 @@ def _known(evidence: Evidence, rows: pd.DataFrame, suffix: str = "") -> list[str
     return [m for m in _METRICS if f"{m}{suffix}" in rows and rows[f"{m}{suffix}"].notna().any()]
 
 
-def best_points(evidence: Evidence, most: int = 10) -> str:
-    """The best points with what they stand on, by rank."""
+def parts(all_parts: Sequence[Evidence], names: Sequence[str]) -> str:
+    """The parts of a run whose points are not ranked against each other, with the best point of each."""
+    best = [int(part.ranked.index[0]) if len(part.ranked) else None for part in all_parts]
+    pairs = list(zip(all_parts, best, strict=True))
+    metric = all_parts[0].metric
+    columns = [
+        Column("part", names, "", "text"),
+        Column("data", [" and ".join(str(one.get("label", "unknown")) for one in p.data_sets) for p in all_parts], "", "text"),
+        Column("images", [" and ".join(verdict.image_words(one) for one in p.data_sets) for p in all_parts], "", "text"),
+        Column("points", [str(len(part.points)) for part in all_parts]),
+        Column("best point", ["–" if at is None else part.describe(at) for part, at in pairs], f"by mean {metric}", "text"),
+        Column(
+            _HEADINGS.get(metric, metric),
+            ["–" if at is None else verdict.metric_text(part, at, metric) for part, at in pairs],
+            f"mean {metric} of the best point",
+        ),
+        Column("majority share", [number(part.majority_share, 3) for part in all_parts], "of the validation split"),
+    ]
+    return html(columns, "overview", f"{len(all_parts)} parts, each ranked by itself", sortable=False)
+
+
+def best_points(evidence: Evidence, suffix: str = "", most: int = 10) -> str:
+    """The best points with what they stand on, by rank; `suffix` tells the tables of several parts of a run apart."""
     rows = evidence.ranked.head(most)
-    return html(
-        _point_columns(evidence, rows, brief=True), "best", f"The best {len(rows)} points", sortable=False, first=1
-    )
+    caption = f"The best {len(rows)} points"
+    return html(_point_columns(evidence, rows, brief=True), f"best{suffix}", caption, sortable=False, first=1)
 
 
-def all_points(evidence: Evidence) -> str:
+def all_points(evidence: Evidence, suffix: str = "") -> str:
     """Every point, those without a result last."""
     rows = evidence.points.sort_values("rank", na_position="last", kind="stable")
-    caption = f"All {len(rows)} points"
-    return html(_point_columns(evidence, rows), "points", caption, filterable=True, first=int(rows["rank"].eq(1).any()))
+    caption, first = f"All {len(rows)} points", int(rows["rank"].eq(1).any())
+    return html(_point_columns(evidence, rows), f"points{suffix}", caption, filterable=True, first=first)
 
 
 def _point_columns(evidence: Evidence, rows: pd.DataFrame, brief: bool = False) -> list[Column]:
@@ -166,7 +186,7 @@ def _range(rows: pd.DataFrame, metric: str) -> list[Column]:
     ]
 
 
-def trials(evidence: Evidence) -> str:
+def trials(evidence: Evidence, suffix: str = "") -> str:
     """Every trial, in plan order: at the epoch that validation chose, and at the last one."""
     rows = evidence.trials
     columns = [
@@ -187,10 +207,10 @@ def trials(evidence: Evidence) -> str:
             columns.append(
                 Column(f"last {_HEADINGS[metric]}", [number(v) for v in rows[last]], f"{metric} at the last epoch")
             )
-    return html(columns, "trials", f"All {len(rows)} trials", filterable=True)
+    return html(columns, f"trials{suffix}", f"All {len(rows)} trials", filterable=True)
 
 
-def casualties(evidence: Evidence) -> str:
+def casualties(evidence: Evidence, suffix: str = "") -> str:
     """The trials that diverged, failed or were pruned, each with when and why; empty if there are none."""
     rows = evidence.trials[evidence.trials["status"].isin(("diverged", "failed", "pruned"))]
     if not len(rows):
@@ -206,7 +226,7 @@ def casualties(evidence: Evidence) -> str:
     if rows.get("error", empty).fillna("").ne("").any():
         columns.append(Column("error", ["" if pd.isna(v) else str(v) for v in rows["error"]], "", "text"))
     caption = f"Trials in no mean: {statistics.count_words(rows['status'].to_numpy())}"
-    return html(columns, "casualties", caption, filterable=len(rows) > 12)
+    return html(columns, f"casualties{suffix}", caption, filterable=len(rows) > 12)
 
 
 def settings(evidence: Evidence, defaults: dict[str, object], comments: dict[str, str]) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from fer_jax.analysis import statistics
-from fer_jax.analysis.evidence import METRIC_NAMES, Evidence
+from fer_jax.analysis.evidence import METRIC_NAMES, Evidence, images
 from fer_jax.words import in_time
 
 # A point this close to the majority share has learnt nothing worth the name.
@@ -44,6 +44,7 @@ def sentences(evidence: Evidence) -> list[str]:
         *_spread(evidence, best),
         *_test(evidence, best),
         *_resolution(evidence, best),
+        *_losses(evidence),
         *(() if unfinished else _state(evidence)),
     ]
 
@@ -112,6 +113,27 @@ def _resolution(evidence: Evidence, best: int) -> list[str]:
     ]
 
 
+def _losses(evidence: Evidence) -> list[str]:
+    if not evidence.loss_fields:
+        return []
+    names = " and ".join(evidence.loss_fields)
+    return [f"Points with different losses ({names}): each has a validation loss of its own kind, so none is ranked by it."]
+
+
+def not_ranked(parts: Sequence[Evidence]) -> str:
+    """Why the parts of a run are taken one by one."""
+    kinds = {(tuple(part.data.get("classes") or ()), repr(part.data.get("merged"))) for part in parts}
+    found = []
+    if len(kinds) > 1:
+        found.append("Points with different classes are not ranked against each other: an accuracy depends on which there are.")
+    if len(parts) > len(kinds):
+        found.append(
+            "Points with different losses are not ranked against each other by the validation loss, which chooses here: it "
+            "is each trial's own."
+        )
+    return " ".join([*found, "What follows takes them part by part."])
+
+
 def _state(evidence: Evidence) -> list[str]:
     counts, total = evidence.statuses, len(evidence.trials)
     if not total:
@@ -139,11 +161,8 @@ def _majority_class(evidence: Evidence) -> str | None:
 def facts(evidence: Evidence) -> list[tuple[str, str]]:
     """What the result stands on, as (name, text): data, images, classes, training, hardware, time, versions."""
     record, data = evidence.record, evidence.data
-    sizes = [(name, evidence.images(name)) for name in ("train", "validation", "test")]
     found = [
-        ("Data set and split", str(data.get("label", "unknown"))),
-        ("Images", ", ".join(f"{n:,} {name}" for name, n in sizes if n) or "unknown"),
-        ("Classes", _classes(evidence)),
+        *_data_facts(evidence.data_sets),
         ("Trials", _trials(evidence)),
         ("Training", _training(evidence)),
         ("Hardware", _hardware(record)),
@@ -152,15 +171,36 @@ def facts(evidence: Evidence) -> list[tuple[str, str]]:
             "Versions",
             ", ".join(f"{name} {version}" for name, version in (record.get("versions") or {}).items()) or "unknown",
         ),
-        ("Data checksum", str(data.get("checksum", "unknown"))[:16]),
+        ("Data checksum", ", ".join(str(one.get("checksum", "unknown"))[:16] for one in evidence.data_sets)),
         ("Command", str(record.get("command") or "not recorded")),
         ("Data warnings", "; ".join(str(warning) for warning in data.get("warnings") or [])),
     ]
     return [(name, text) for name, text in found if text]
 
 
-def _classes(evidence: Evidence) -> str:
-    names = [str(name) for name in evidence.data.get("classes") or []]
+def _data_facts(data_sets: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Label, pictures and classes: an entry each for one data set, together for each of several."""
+    if len(data_sets) > 1:
+        return [
+            (f"Data set {number}", f"{data.get('label', 'unknown')}; images: {image_words(data)}; classes: {_classes(data)}")
+            for number, data in enumerate(data_sets, 1)
+        ]
+    (data,) = data_sets
+    return [
+        ("Data set and split", str(data.get("label", "unknown"))),
+        ("Images", image_words(data)),
+        ("Classes", _classes(data)),
+    ]
+
+
+def image_words(data: Mapping[str, Any]) -> str:
+    """'2,000 train, 500 validation, 500 test'."""
+    sizes = [(name, images(data, name)) for name in ("train", "validation", "test")]
+    return ", ".join(f"{n:,} {name}" for name, n in sizes if n) or "unknown"
+
+
+def _classes(data: Mapping[str, Any]) -> str:
+    names = [str(name) for name in data.get("classes") or []]
     return f"{len(names)}: {', '.join(names)}" if names else "unknown"
 
 

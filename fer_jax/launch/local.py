@@ -92,13 +92,8 @@ class _Sweep:
         old = directory.read_config() if directory.has("config.json") else {}
         checksums = frozenset(dataset.checksum for dataset in prepared.datasets.values())
         current = fields.to_json(prepared.config)
-        stacks: tuple[Stack, ...] = ()
-        if directory.has("plan.json"):
-            stacks = Plan.from_json(directory.read_plan()).stacks
-            known = resume.Known(
-                frozenset(trial for stack in stacks for trial in stack.trials), old["config"], frozenset(old["checksums"])
-            )
-            resume.check(str(directory.path), known, prepared.trials, current, checksums, extend)
+        resume.check_directory(directory, prepared.trials, current, checksums, extend)
+        stacks: tuple[Stack, ...] = Plan.from_json(directory.read_plan()).stacks if directory.has("plan.json") else ()
         planned = {trial for stack in stacks for trial in stack.trials}
         new = {identity: trial for identity, trial in prepared.trials.items() if identity not in planned}
         addition = plan_sweep(prepared, new, len(stacks))

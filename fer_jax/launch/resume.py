@@ -6,7 +6,9 @@ from typing import Any
 
 from fer_jax.config import FIELDS
 from fer_jax.errors import RunError
+from fer_jax.plan import Plan
 from fer_jax.search.space import Trial
+from fer_jax.store import RunDirectory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +24,22 @@ class Known:
     trials: frozenset[str]
     config: Mapping[str, Any]
     checksums: frozenset[str]
+
+
+def check_directory(
+    directory: RunDirectory, trials: Mapping[str, Trial], config: Mapping[str, Any], checksums: frozenset[str], extend: bool
+) -> None:
+    """`check` against what a run directory holds; a directory without a plan holds nothing.
+
+    Raises:
+      RunError: as for `check`, or a damaged file.
+    """
+    if not directory.has("plan.json"):
+        return
+    old = directory.read_config()
+    planned = frozenset(trial for stack in Plan.from_json(directory.read_plan()).stacks for trial in stack.trials)
+    known = Known(planned, old["config"], frozenset(old["checksums"]))
+    check(str(directory.path), known, trials, config, checksums, extend)
 
 
 def check(

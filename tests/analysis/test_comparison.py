@@ -77,5 +77,30 @@ def test_a_published_mean_without_spread_needs_a_narrower_interval_than_a_single
 
 def test_too_few_or_equal_repeats():
     assert comparison.compare((0.5,), 0.5).words == "one seed" and comparison.compare((), 0.5).words == "no seed"
-    assert comparison.compare((0.1, 0.1, 0.1), 0.1).words.startswith("within")
-    assert comparison.compare((0.1, 0.1, 0.1), 0.2).words.startswith("ours below")
+    for published, sd, n in ((0.1, None, 1), (0.2, None, 1), (0.2, 0.01, 5)):
+        verdict = comparison.compare((0.1, 0.1, 0.1), published, sd, n)
+        assert verdict.words == "the repeats do not differ" and math.isnan(verdict.p) and math.isnan(verdict.low)
+    assert comparison.obstacle(OURS) == ""
+
+
+@pytest.mark.parametrize(
+    ("published", "rounding", "words"),
+    [
+        (0.54, 0.0, "ours above: our 5 seeds predict (0.546 to 0.594)"),
+        (0.54, 0.005, "ours above: our 5 seeds predict (0.546 to 0.594)"),
+        (0.542, 0.005, "within what our 5 seeds predict (0.546 to 0.594), given its rounding (-+ 0.005)"),
+        (0.598, 0.005, "within what our 5 seeds predict (0.546 to 0.594), given its rounding (-+ 0.005)"),
+        (0.6, 0.005, "ours below: our 5 seeds predict (0.546 to 0.594)"),
+        (0.57, 0.005, "within what our 5 seeds predict (0.546 to 0.594)"),
+    ],
+)
+def test_a_single_published_run_is_rounded(published, rounding, words):
+    assert comparison.compare(OURS, published, rounding=rounding).words == words
+
+
+def test_welch_holds_for_all_that_rounds_to_what_was_printed():
+    exact, rounded = (comparison.compare(OURS, 0.58, 0.0045, 5, rounding).p for rounding in (0.0, 0.005))
+    nearest = comparison.compare(OURS, 0.575, 0.0045, 5).p
+    assert exact < 0.05 < rounded == pytest.approx(nearest)
+    inside = comparison.compare(OURS, 0.571, 0.0045, 5, rounding=0.005)
+    assert inside.p == pytest.approx(1) and inside.words.startswith("no difference found")

@@ -38,6 +38,17 @@ def test_losses_rank_low_and_ties_go_to_loss_then_to_the_earlier_point():
     assert ranked(frame.assign(val_loss=[2.0, 3.0, 1.0]), "val_loss") == [3, 1, 2]
 
 
+def test_losses_of_another_kind_break_no_tie(made):
+    run = made({"loss.focal_gamma": (0.0, 2.0)}, accidents=False)
+    run.trials["val_accuracy"], run.trials["val_loss"] = 0.5, [1.0, 0.2]
+    evidence = gather(run.record, run.trials, run.curves, "run")
+    assert list(evidence.ranked["loss.focal_gamma"]) == [0.0, 2.0] and evidence.loss_fields == ("loss.focal_gamma",)
+    run.trials = run.trials.rename(columns={"loss.focal_gamma": "loss.class_weight"})
+    run.record["swept"] = ["loss.class_weight"]
+    evidence = gather(run.record, run.trials, run.curves, "run")
+    assert list(evidence.ranked["loss.class_weight"]) == [2.0, 0.0] and evidence.loss_fields == ()
+
+
 def test_points_without_a_done_trial_have_no_rank():
     frame = trials(x=[1, 2], status=["diverged", "done"], val_accuracy=[0.9, 0.3], val_loss=[1.0, 1.0])
     assert ranked(frame) == [2]
@@ -92,6 +103,8 @@ def test_images_of_a_split(made):
     run = made()
     evidence = gather(run.record, run.trials, run.curves, "run")
     assert evidence.images("validation") == sum(run.record["data"]["counts"]["validation"].values())
+    other = {"counts": {"validation": {"happy": 5}}}
+    assert gather({**run.record, "other_data": [other]}, run.trials, run.curves, "run").images("validation") is None
     assert gather({"swept": []}, run.trials, run.curves, "run").images("validation") is None
 
 

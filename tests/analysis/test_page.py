@@ -182,6 +182,33 @@ def test_selection_by_loss_leads_with_the_loss(made):
     assert losses == sorted(losses)
 
 
+def test_losses_of_several_kinds_share_no_figure(made):
+    grid = {"loss.focal_gamma": (0.0, 2.0), **SMALL}
+    headings = read(render(made(grid))).headings
+    assert any("accuracy" in heading for heading in headings) and not any("loss" in heading for heading in headings)
+
+
+def test_parts_that_are_not_ranked_against_each_other(made):
+    parts = []
+    for classes in (["happy", "sad"], ["angry", "fear", "happy"]):
+        run = made({"data.classes": (tuple(classes),), **SMALL}, accidents=False)
+        run.record["data"] |= {"classes": classes, "label": f"{len(classes)} faces"}
+        part = gather(run.record, run.trials, run.curves, "run")
+        parts.append((part, [(drawing, style.png(drawing.figure)) for drawing in page.drawings(part)]))
+    html = page.render(parts[0][0], [], {}, "Written on a Tuesday.", parts)
+    reader = read(html)
+    names = [attributes["id"] for _, attributes in reader.attributes if "id" in attributes]
+    assert len(set(names)) == len(names) and {"points-1", "points-2", "trials-2", "verdict-1", "overview"} <= set(names)
+    assert {a["href"][1:] for tag, a in reader.attributes if tag == "a"} <= set(names)
+    assert "Points with different classes are not ranked against each other" in html
+    assert reader.headings[:2] == ["Not ranked against each other", "Verdict: 2 classes (happy, sad)"]
+    assert "Best points: 3 classes (angry, fear, happy)" in reader.headings
+    heads, first, second = reader.tables["overview"]
+    assert first[:2] == ["2 classes (happy, sad)", "2 faces"] and second[heads.index("points")] == "6"
+    figures = re.findall(r"<b>Figure (\d+)\.", html)
+    assert figures == [str(number) for number in range(1, len(figures) + 1)] and len(figures) > 2
+
+
 def test_kaggle_split_has_no_test_column_and_is_labelled_everywhere(made):
     html = render(made({"train.l2": (1e-5, 1e-3)}, split="kaggle"))
     assert not any(head.startswith("test") for head in read(html).tables["points"][0])

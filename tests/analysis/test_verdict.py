@@ -74,6 +74,19 @@ def test_facts_survive_a_record_without_its_optional_entries(made):
     assert full["Command"] == run.record["command"] and "jax 0.10.2" in full["Versions"]
 
 
+def test_every_data_set_is_listed_with_its_classes_and_images(made):
+    run = made({"data.fraction": (0.5, 1.0)})
+    run.record["other_data"] = [{"label": "half of it", "classes": ["happy", "sad"], "counts": {"train": {"happy": 7, "sad": 5}}}]
+    facts = dict(verdict.facts(gather(run)))
+    assert facts["Data set 1"].startswith("synthetic faces, official split; images: 2,000 train, 500 validation, 500 test; classes: 7: angry, ")
+    assert facts["Data set 2"] == "half of it; images: 12 train; classes: 2: happy, sad" and "Classes" not in facts
+
+
+def test_losses_of_several_kinds_are_said_to_rank_nothing(made):
+    assert "so none is ranked by it" in words(gather(made({"loss.focal_gamma": (0.0, 2.0)})))
+    assert "ranked by it" not in words(gather(made({"loss.class_weight": (0.0, 1.0)})))
+
+
 def test_published_figures_are_comparable_only_on_the_same_data(made, oslo):
     assert published.beside(gather(oslo)).startswith("Published, other data")
     assert published.beside(gather(made(RATES))) == ""
