@@ -20,9 +20,9 @@ unpublished, so there is no variant for it.
     cifar10           CIFAR-10, 2 layers of 80               .61 train, .45 validation
 
 CIFAR-10's variants read CIFAR-10 in `full` only. Without its files, as (none) and smoke, they run on built-in faces,
-which says that they run and nothing of CIFAR-10. Of CIFAR-10 a share is taken by class: 50 images, five of each
-class, not their 49, and ten to validate on, not their one; the built-in ones are 49. Their validation images are
-unpublished: here, all of CIFAR-10's test images. How they scaled its pixels is unpublished too, our choice: mean 0
+which says that they run and nothing of CIFAR-10. Which 49 images they overfit is unpublished: here, five of each class
+and four of one, and ten of the test images to validate on, not their one. The other experiment validates on all of
+CIFAR-10's test images, our choice as well. How they scaled its pixels is unpublished too, our choice: mean 0
 and standard deviation 1.
 
     variant   data                              epochs  repeats  time on two CPU cores     accuracy to expect

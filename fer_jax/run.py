@@ -26,7 +26,7 @@ from fer_jax.search import space
 from fer_jax.store import RunDirectory
 
 if TYPE_CHECKING:
-    from fer_jax.data import Dataset
+    from fer_jax.data import Dataset, Split
 
 _SELECT_COLUMNS = ("status", "seed", "repeat", "stack", "wave")
 
@@ -454,14 +454,54 @@ class TrialResult:
             RunError: no such split, other data than the run's, or no weights.
             DataError: the data cannot be read.
         """
-        splits = self.dataset(path).splits()
-        if split not in splits:
-            raise RunError(f"the data of {self.run.path} have no {split} split; choose one of {', '.join(splits)}")
-        predicted = self.predict(splits[split].images).argmax(axis=1)
+        found = self._split(split, path)
+        predicted = self.predict(found.images).argmax(axis=1)
         count = len(self.classes)
-        counts = np.bincount(splits[split].labels * count + predicted, minlength=count**2).reshape(count, count)
+        counts = np.bincount(found.labels * count + predicted, minlength=count**2).reshape(count, count)
         true, answer = pd.Index(self.classes, name="true"), pd.Index(self.classes, name="predicted")
         return pd.DataFrame(counts, index=true, columns=answer)
+
+    def binarised(
+        self,
+        positive: Sequence[str],
+        split: str = "test",
+        threshold: float = 0.5,
+        weights: str = "best",
+        path: str | None = None,
+    ) -> dict[str, float]:
+        """Figures of 'one of the positive classes or not', from the probabilities of a network trained on more classes.
+
+        A picture is called positive if the probabilities of the positive classes sum to `threshold` or more. Compare
+        thresholds on the validation split: the test split is for the one that was chosen.
+
+        Args:
+            positive: names of some of `classes`, in any spelling `data.names.canonical` knows.
+            split: 'test', 'validation' or 'train'.
+            threshold: in [0, 1].
+            weights: as for `predict`.
+            path: as for `dataset`.
+
+        Returns:
+            accuracy, loss (nats), precision, recall, f1 (means over both answers) and auc; see `classification.binarise`.
+
+        Raises:
+            ConfigError: an unknown class, or none or all of them positive.
+            RunError: no such split, a threshold out of range, other data than the run's, or no weights.
+            DataError: the data cannot be read.
+        """
+        from fer_jax.analysis import classification
+
+        classification.positive_columns(self.classes, positive)
+        if not 0 <= threshold <= 1:
+            raise RunError(f"threshold = {threshold}: must be in [0, 1], a share of the probability")
+        found = self._split(split, path)
+        return classification.binarise(self.predict(found.images, weights), found.labels, self.classes, positive, threshold)
+
+    def _split(self, name: str, path: str | None) -> Split:
+        splits = self.dataset(path).splits()
+        if name not in splits:
+            raise RunError(f"the data of {self.run.path} have no {name} split; choose one of {', '.join(splits)}")
+        return splits[name]
 
 
 def _values(table: pd.DataFrame, names: Sequence[str]) -> list[tuple[Hashable, ...]]:

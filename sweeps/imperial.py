@@ -32,7 +32,7 @@ STUDY = Study(
             config="configs/imperial.py:cifar10_overfit",
             published=(),
             conditions=_on_cifar10(20),
-            note=f"no figure published: curves (figure 1); ours are 50 images, five of each class; {STAND_IN}",
+            note=f"no figure published: curves (figure 1); which images unpublished: ours are five of each class, four of one; {STAND_IN}",
         ),
         Experiment(
             name="CIFAR-10: 2 layers of 80",

@@ -25,7 +25,6 @@ STUDY = Study(
                 Published("test_precision", 0.57, where="section 1"),
             ),
             conditions=_conditions(*FER),
-            smoke=True,
             note=f"{LAST}; her supports (503, 47, 519, ...) are not a tenth of each class, so her split was not by class",
         ),
         Experiment(

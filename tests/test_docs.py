@@ -1,15 +1,28 @@
-"""The examples of docs/extending.md run as they stand."""
+"""The examples of docs/extending.md and docs/training.md run as they stand."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 import fer_jax
 from fer_jax import config as fields
-from fer_jax import data, models
+from fer_jax import data, flags, models
+from fer_jax.data.classes import choose_classes, merge_classes
+from fer_jax.data.faces import CLASSES
+from fer_jax.rules import merges
+from fer_jax.search import space
+from fer_jax.train import hyper
 
-PAGE = (Path(__file__).parents[1] / "docs" / "extending.md").read_text()
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "extending.md").read_text()
+TRAINING = (ROOT / "docs" / "training.md").read_text()
+COMMANDS = [
+    shlex.split(command)
+    for block in re.findall(r"```sh\n(.*?)```", TRAINING, re.DOTALL)
+    for command in block.replace("\\\n", " ").splitlines()
+]
 
 
 @pytest.fixture
@@ -73,3 +86,32 @@ def test_a_config_field(example, tmp_path):
     config.model.name = "narrow"
     config.sweep.grid.model.bottleneck = (4, 16)
     assert len(train(config, tmp_path).plan["stacks"]) == 2
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_a_command_of_the_training_page_means_something(words, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert words[:3] == ["python", "-m", "fer_jax.sweep"]
+    loaded, rest = flags.config_from_argv(["sweep", *words[3:]])
+    assert rest == ["sweep"]
+    for trial in space.expand(loaded.config):
+        kept = choose_classes(CLASSES, trial.values["data.classes"])
+        classes, _ = merge_classes(CLASSES, kept, merges(trial.values))
+        hyper.class_weights(trial.values, hyper.Facts(classes, (1,) * len(classes)))
+
+
+def test_the_fields_of_the_training_page_exist_and_all_of_training_are_there():
+    named = set(re.findall(r"\b(?:train|loss|data|model)\.\w+", TRAINING))
+    assert named <= set(fields.FIELDS)
+    needless = {"train.seed"}  # the README's
+    assert {name for name in fields.FIELDS if name.startswith(("train.", "loss."))} - needless <= named
+
+
+def test_two_answers_from_more_classes(tmp_path):
+    (code,) = re.findall(r"```python\n(.*?)```", TRAINING, re.DOTALL)
+    found = {"workdir": tmp_path}
+    exec(code, found)
+    trial = found["trial"]
+    assert trial.classes == ("angry", "fear", "happy", "sad", "surprise")
+    assert found["figures"] == trial.binarised(("surprise", "happy")) and found["chosen"] in (0.3, 0.4, 0.5, 0.6)
+    assert found["figures"]["auc"] == found["figures_there"]["auc"]

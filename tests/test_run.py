@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import metrics
 
 from fer_jax import config as fields
 from fer_jax import data, inference, models
@@ -368,6 +369,38 @@ def test_confusion_matrix_counts_the_pictures_of_a_split(run, monkeypatch):
     with pytest.raises(RunError, match="have no private split; choose one of train, validation, test$"):
         trial.confusion_matrix("private")
     assert trial.dataset("moved.zip") is dataset and seen == ["", "moved.zip"] and trial.config.data.path == ""
+
+
+def test_binarised_sums_probabilities_and_agrees_with_scikit_learn(run, monkeypatch):
+    dataset = make_dataset()
+    monkeypatch.setattr(data, "load", lambda block: dataset, raising=False)
+    trial = run.trial("010")
+    for split, threshold, weights in (("test", 0.5, "best"), ("validation", 0.3, "last")):
+        labels = np.isin(dataset.splits()[split].labels, [CLASSES.index("happy"), CLASSES.index("sad")])
+        summed = trial.predict(dataset.splits()[split].images, weights)[:, 1:].sum(axis=1)
+        found = trial.binarised(("Happiness", "sad"), split, threshold, weights)
+        report = metrics.classification_report(labels, summed >= threshold, output_dict=True, zero_division=0)
+        assert found["accuracy"] == pytest.approx(np.mean(labels == (summed >= threshold)))
+        assert found["auc"] == pytest.approx(metrics.roc_auc_score(labels, summed))
+        assert found["loss"] == pytest.approx(metrics.log_loss(labels, summed.astype(float)), rel=1e-5)
+        assert found["precision"] == pytest.approx(report["macro avg"]["precision"])
+        assert found["recall"] == pytest.approx(report["macro avg"]["recall"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"positive": ("glad",)}, ConfigError, "no class 'glad' to be positive; the classes are angry, happy, sad"),
+        ({"positive": CLASSES}, ConfigError, "every class is positive"),
+        ({"positive": ("sad",), "threshold": 50}, RunError, "threshold = 50: must be in .0, 1."),
+        ({"positive": ("sad",), "split": "private"}, RunError, "have no private split; choose one of train, validation, test"),
+    ],
+)
+def test_what_cannot_be_binarised_is_one_line(run, monkeypatch, arguments, error, message):
+    monkeypatch.setattr(data, "load", lambda block: make_dataset(), raising=False)
+    with pytest.raises(error, match=message) as caught:
+        run.trial("010").binarised(**arguments)
+    assert "\n" not in str(caught.value)
 
 
 def test_other_data_than_the_runs_are_refused(path, monkeypatch):

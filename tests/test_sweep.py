@@ -60,6 +60,7 @@ def test_interrupting_saves_the_epoch_and_says_how_to_go_on(tmp_path):
     process.send_signal(signal.SIGINT)
     status, _, err = finish(process)
     assert status == 130 and "the same command goes on from there" in err and "Traceback" not in err
+    assert "stopping after this epoch" in err and "  stopping after this epoch" in (tmp_path / "log.txt").read_text()
     assert "\r" not in err and "\x1b" not in err
     assert fer_jax.load_run(tmp_path).trials["status"].eq("pending").all()
 

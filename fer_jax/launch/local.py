@@ -7,8 +7,8 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ def run_sweep(
         sweep = _Sweep(prepared, directory, Progress(log), command)
         sweep.begin(extend, retry_failed)
         try:
-            with _stop_requests() as stop_requested:
+            with _stop_requests(sweep.progress.note) as stop_requested:
                 sweep.train(stop_requested)
                 heads.fit_heads(prepared, directory, sweep.table, sweep.progress, stop_requested, retry_failed)
         finally:
@@ -269,15 +269,22 @@ class _Sweep:
 
 
 @contextmanager
-def _stop_requests() -> Iterator[Any]:
-    """A function that says whether the user (Ctrl-C) or the system (SIGTERM) has asked to stop; a second Ctrl-C stops at once."""
+def _stop_requests(note: Callable[[str], None]) -> Iterator[Any]:
+    """A function that says whether the user (Ctrl-C) or the system (SIGTERM) has asked to stop; a second Ctrl-C stops at once.
+
+    The first request is shown and given to `note`, for the log.
+    """
     asked: list[int] = []
 
     def handle(number: int, frame: Any) -> None:
         if asked:
             raise KeyboardInterrupt
         asked.append(number)
-        print("\nstopping after this epoch (once more: at once)", file=sys.stderr, flush=True)
+        words = "stopping after this epoch (once more: at once)"
+        print(f"\n{words}", file=sys.stderr, flush=True)
+        # A file refuses to be written while the signal found it being written.
+        with suppress(RuntimeError):
+            note(words)
 
     previous = {}
     try:

@@ -67,7 +67,8 @@ class WaveProgram:
         """hyper -> the wave's initial state."""
         mapped = self._over_trials(functools.partial(trial.init, self.network, self.recipe), shared=0)
         # Without it the first epoch would meet another sharding than the second, and compile twice.
-        return jax.jit(mapped, out_shardings=self.per_trial)
+        options = hardware.compiler_options(self.devices[0].platform, once=True)
+        return jax.jit(mapped, out_shardings=self.per_trial, compiler_options=options)
 
     @functools.cached_property
     def epoch(self) -> jax.stages.Wrapped:

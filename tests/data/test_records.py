@@ -37,6 +37,17 @@ def test_it_is_an_ordinary_tfds_data_set(stored) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["fer2013"]
 
 
+def test_writing_leaves_nothing_in_the_systems_temporary_folder(sample, make, tmp_path, monkeypatch) -> None:
+    from fer_jax.data import records
+
+    source = make.zip(tmp_path / "a.zip", sample.kaggle())
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    with tempfile.TemporaryFile() as spool:
+        records.write(gather.gather(origins.open_origin(str(source)), True, spool), tmp_path / "records", fer=True)
+    assert not list((tmp_path / "temporary").iterdir())
+
+
 def test_grain_gives_back_the_original_files(stored, sample) -> None:
     import grain
 

@@ -90,7 +90,17 @@ def test_fraction_keeps_its_share_of_every_class_and_grows(fraction, other, seed
     for label in range(3):
         whole = (labels[rows] == label).sum()
         got = (labels[small] == label).sum()
-        assert got >= 1 and abs(got - whole * min(fraction, other)) <= 1
+        # Half a picture for its own rounding, and its share of the two that three classes and the whole may be rounded by.
+        assert got >= 1 and abs(got - whole * min(fraction, other)) <= max(1, 0.5 + 2 * whole / len(rows))
+
+
+@pytest.mark.parametrize(("each", "count"), [(5000, 49), (1000, 10), (1, 10)])
+def test_the_fraction_of_the_whole_is_rounded_and_not_of_each_class(each, count):
+    """imperial's 49 of CIFAR-10's 50,000 training images, and at least one of each class."""
+    labels = np.tile(np.arange(10), each)
+    found = splits.subset(np.arange(len(labels)), labels, tuple("abcdefghij"), 49 / 50_000, 0)
+    assert len(set(found)) == len(found) == count
+    assert np.ptp(np.bincount(labels[found], minlength=10)) <= 1
 
 
 def test_fraction_one_is_everything():

@@ -26,7 +26,7 @@ def stop_after(monkeypatch):
         asked = iter(range(1, 1_000_000))
 
         @contextlib.contextmanager
-        def requests():
+        def requests(note):
             yield lambda: next(asked) == epochs
 
         monkeypatch.setattr(local, "_stop_requests", requests)

@@ -43,6 +43,9 @@ class Small:
         return jax.tree.map(lambda leaf: leaf[used], state), record
 
 
+MAPPED = {"engine": "map"}
+
+
 def make(engine="map", devices=1, batch_size=8, batch_norm=False, images=40, **recipe):
     values = config.flatten(config.default_config()) | {
         "model.pairs": 1,
@@ -72,7 +75,7 @@ def small():
     made = {}
 
     def cached(**arguments):
-        key = tuple(sorted(arguments.items()))
+        key = tuple(sorted({**MAPPED, **arguments}.items()))
         if key not in made:
             made[key] = make(**arguments)
         return made[key]
