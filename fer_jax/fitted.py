@@ -15,7 +15,7 @@ from fer_jax.errors import RunError
 from fer_jax.heads import Features, Head
 
 if TYPE_CHECKING:
-    from fer_jax.run import TrialResult
+    from fer_jax.trained import TrialResult
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

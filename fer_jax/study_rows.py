@@ -14,10 +14,11 @@ from fer_jax.data.faces import FREQUENCIES
 from fer_jax.data.names import CLASSES, canonical
 from fer_jax.errors import ConfigError, FerJaxError, RunError
 from fer_jax.replication import Conditions, Experiment, Published, Study
-from fer_jax.run import Run, TrialResult, load_run
+from fer_jax.run import Run, load_run
 from fer_jax.search.space import Trial
 from fer_jax.store import RunDirectory
 from fer_jax.study_sweeps import find_point, is_meant, paper_values, sweeps, wanted
+from fer_jax.trained import TrialResult
 
 SPLITS = {"train": "train", "val": "validation", "test": "test"}
 # What `Conditions` speaks of, or what changes no result that is compared.

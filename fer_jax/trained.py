@@ -1,0 +1,268 @@
+"""One trial of a run as a Python object: its settings, its figures and its networks, ready to classify pictures.
+
+Weights are read when they are first asked for, those of this trial alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from fer_jax import config as fields
+from fer_jax import inference
+from fer_jax.analysis import fits, statistics
+from fer_jax.errors import ConfigError, RunError
+from fer_jax.fitted import FitResult
+from fer_jax.inference import did_you_mean
+from fer_jax.search import space
+
+if TYPE_CHECKING:
+    from fer_jax.data import Dataset, Split
+    from fer_jax.run import Run
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TrialResult:
+    """One trial of a run: its settings, figures and networks.
+
+    Attributes:
+        run: the run it belongs to.
+        row: its row of `run.trials`.
+    """
+
+    run: Run
+    row: pd.Series
+
+    def __repr__(self) -> str:
+        return f"<trial {self.id} of {self.run.path}: {self.status}>"
+
+    @property
+    def id(self) -> str:
+        return self.row["id"]
+
+    @property
+    def status(self) -> str:
+        """pending, running, done, pruned, diverged or failed."""
+        return self.row["status"]
+
+    @property
+    def curves(self) -> pd.DataFrame:
+        """Its rows of `run.curves`."""
+        return self.run.curves[self.run.curves["id"] == self.id].reset_index(drop=True)
+
+    @functools.cached_property
+    def config(self) -> fields.ConfigDict:
+        """The config that trains this trial alone: nothing swept, `train.seed` its own."""
+        record = {name: value for name, value in self.run.record["config"].items() if name != "sweep"}
+        config = fields.from_json(record)
+        for name in self.run.swept:
+            if name in fields.FIELDS:
+                fields.put(config, name, fields.FIELDS[name].coerce(self.row[name]))
+        config.train.seed = int(self.row["seed"])
+        return config
+
+    @functools.cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Class names, in the order of the columns `predict` returns."""
+        return tuple(self.data["classes"])
+
+    @functools.cached_property
+    def data(self) -> Mapping[str, Any]:
+        """What config.json says of its data set: classes, counts, split, label, checksum, ..."""
+        return self._own_data() or self.run.record["data"]
+
+    def _own_data(self) -> Mapping[str, Any] | None:
+        """The record of its data set; None where several are recorded and none is its own."""
+        described = [self.run.record["data"], *(self.run.record.get("other_data") or [])]
+        if len(described) == 1:
+            return described[0]
+        # A swept data field gave several data sets; the id is a hash of the trial's own.
+        trial = space.expand(self.config)[0]
+        return next((data for data in described if trial.id(data["checksum"]) == self.id), None)
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """{'params', 'stats', 'pixels'} of the epoch that validation chose: nested dicts of numpy arrays, without a trial axis.
+
+        'pixels' holds scale and offset: the network's input is scale * pixel + offset.
+
+        Raises:
+            RunError: the trial has left no weights (yet).
+        """
+        return {**self._weights["best"], "pixels": self._weights["pixels"]}
+
+    @property
+    def last_variables(self) -> dict[str, Any]:
+        """As `variables`, of the last epoch."""
+        return {**self._weights["last"], "pixels": self._weights["pixels"]}
+
+    @functools.cached_property
+    def _weights(self) -> dict[str, Any]:
+        wave, slot = self.row.get("wave", ""), self.row.get("slot")
+        if not wave or pd.isna(slot) or self.status in ("pending", "running", "failed"):
+            yet = "" if self.status == "failed" else " yet"
+            raise RunError(f"trial {self.id} of {self.run.path} is {self.status}: it has no weights{yet}")
+        if self.row.get("best_epoch") == 0:
+            epoch = self.row["diverged_epoch"]
+            raise RunError(f"trial {self.id} of {self.run.path} diverged in epoch {epoch}, its first: nothing of it was learnt")
+        return self.run._directory.load_trial(wave, int(slot))
+
+    def predict(self, images: Any, weights: str = "best") -> np.ndarray:
+        """Class probabilities by the weights that validation chose, or by those of the last epoch.
+
+        Args:
+            images: uint8, or other numbers in 0..255, of shape (n, S, S, C), (n, S, S), (S, S, C) or (S, S), where S is
+                data.image_size and C data.channels; grey pictures serve a network for colour.
+            weights: 'best' (chosen by train.select) or 'last'.
+
+        Returns:
+            float32 (n, K), rows summing to 1, columns as `classes`.
+
+        Raises:
+            RunError: another size, kind or range of images; no weights; or other `weights` than these two.
+        """
+        return self._apply(images, None, weights)
+
+    def features(self, images: Any, layer: str) -> np.ndarray:
+        """The output of a named layer, float32 (n, ...), for images as `predict` takes them.
+
+        Raises:
+            RunError: as for `predict`, or an unknown layer (it names near ones).
+        """
+        return self._apply(images, layer)
+
+    def _apply(self, images: Any, layer: str | None, weights: str = "best") -> np.ndarray:
+        if weights not in ("best", "last"):
+            raise RunError(f"weights = {weights!r}: must be 'best' or 'last'")
+        values = fields.flatten(self.config)
+        variables = self.variables if weights == "best" else self.last_variables
+        return inference.apply(values, len(self.classes), variables, images, layer)
+
+    @property
+    def heads(self) -> pd.DataFrame:
+        """Its rows of `run.heads`."""
+        return self.run.heads[self.run.heads["id"] == self.id].reset_index(drop=True)
+
+    def head(self, **wanted: Any) -> FitResult:
+        """Its one fit with these values, such as `head(layer="dense_0", max_depth=6)`; all values of a single fit may be left out.
+
+        Args:
+            **wanted: head field=value; a field is what follows 'head.'.
+
+        Raises:
+            RunError: no head field of that name, a value it cannot have, no such fit, or several.
+        """
+        rows = self.heads
+        if not len(rows):
+            raise RunError(f"trial {self.id} of {self.run.path} has no fits: sweep with a head.kind, such as xgboost")
+        for keyword, value in wanted.items():
+            name = f"head.{keyword}"
+            known = [known.removeprefix("head.") for known in fits.head_columns(rows)]
+            if keyword not in known:
+                raise RunError(f"no field {name}; {did_you_mean(keyword, known)}")
+            try:
+                value = fields.FIELDS[name].coerce(value)
+            except ConfigError as error:
+                raise RunError(str(error)) from None
+            rows = rows[[statistics.hashable(one) == value for one in rows[name]]]
+        if len(rows) == 1:
+            return FitResult(self, rows.iloc[0])
+        said = ", ".join(f"{name} = {value}" for name, value in wanted.items()) or "any setting"
+        if not len(rows):
+            raise RunError(f"trial {self.id} of {self.run.path} has no fit with {said}; trial.heads lists {len(self.heads)}")
+        varied = [name for name in fits.head_columns(rows) if rows[name].astype(object).map(statistics.hashable).nunique(dropna=False) > 1]
+        more = ", ".join(name.removeprefix("head.") for name in varied)
+        raise RunError(f"trial {self.id} of {self.run.path} has {len(rows)} fits with {said}: name more of {more}")
+
+    def dataset(self, path: str | None = None) -> Dataset:
+        """The data it was trained on, loaded anew.
+
+        Args:
+            path: where the data lie now, if no longer at data.path.
+
+        Raises:
+            DataError: they cannot be read.
+            RunError: they are not those of the run: the checksum differs.
+        """
+        from fer_jax import data
+
+        block = self.config.data.copy_and_resolve_references()
+        block.path = path or block.path
+        key = block.to_json()
+        if key not in self.run._datasets:
+            self.run._datasets[key] = data.load(block)
+        loaded = self.run._datasets[key]
+        if any(name.startswith("data.") for name in self.run.swept):
+            # The record knows one data set; the id is a hash of the trial's own.
+            same = space.expand(self.config)[0].id(loaded.checksum) == self.id
+        else:
+            same = loaded.checksum == self.run.record["data"].get("checksum")
+        if not same:
+            source = block.path or "the data"
+            raise RunError(f"{source}: not what {self.run.path} was trained on (checksum {loaded.checksum[:10]})")
+        return loaded
+
+    def confusion_matrix(self, split: str = "test", path: str | None = None) -> pd.DataFrame:
+        """Pictures by true class (rows) and predicted class (columns), by the weights that validation chose.
+
+        Args:
+            split: 'test', 'validation' or 'train'.
+            path: as for `dataset`.
+
+        Raises:
+            RunError: no such split, other data than the run's, or no weights.
+            DataError: the data cannot be read.
+        """
+        found = self._split(split, path)
+        predicted = self.predict(found.images).argmax(axis=1)
+        count = len(self.classes)
+        counts = np.bincount(found.labels * count + predicted, minlength=count**2).reshape(count, count)
+        true, answer = pd.Index(self.classes, name="true"), pd.Index(self.classes, name="predicted")
+        return pd.DataFrame(counts, index=true, columns=answer)
+
+    def binarised(
+        self,
+        positive: Sequence[str],
+        split: str = "test",
+        threshold: float = 0.5,
+        weights: str = "best",
+        path: str | None = None,
+    ) -> dict[str, float]:
+        """Figures of 'one of the positive classes or not', from the probabilities of a network trained on more classes.
+
+        A picture is called positive if the probabilities of the positive classes sum to `threshold` or more. Compare
+        thresholds on the validation split: the test split is for the one that was chosen.
+
+        Args:
+            positive: names of some of `classes`, in any spelling `data.names.canonical` knows.
+            split: 'test', 'validation' or 'train'.
+            threshold: in [0, 1].
+            weights: as for `predict`.
+            path: as for `dataset`.
+
+        Returns:
+            accuracy, loss (nats), precision, recall, f1 (means over both answers) and auc; see `classification.binarise`.
+
+        Raises:
+            ConfigError: an unknown class, or none or all of them positive.
+            RunError: no such split, a threshold out of range, other data than the run's, or no weights.
+            DataError: the data cannot be read.
+        """
+        from fer_jax.analysis import classification
+
+        classification.positive_columns(self.classes, positive)
+        if not 0 <= threshold <= 1:
+            raise RunError(f"threshold = {threshold}: must be in [0, 1], a share of the probability")
+        found = self._split(split, path)
+        return classification.binarise(self.predict(found.images, weights), found.labels, self.classes, positive, threshold)
+
+    def _split(self, name: str, path: str | None) -> Split:
+        splits = self.dataset(path).splits()
+        if name not in splits:
+            raise RunError(f"the data of {self.run.path} have no {name} split; choose one of {', '.join(splits)}")
+        return splits[name]
