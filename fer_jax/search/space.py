@@ -201,10 +201,15 @@ def without_effect(settings: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 
 
 def describe_unused(settings: Sequence[Mapping[str, Any]]) -> str:
-    """A line that names the fields that are set and change nothing in any setting, with what they need; '' if there is none."""
+    """A line that names the fields that are set and change nothing in any setting, with what they need; '' if there is none.
+
+    The sizes of the built-in faces are not named: whoever reads another data set has left them behind on purpose.
+    """
     needed: dict[str, list[str]] = {}
     for name in without_effect(settings):
-        needed.setdefault(fields.FIELDS[name].needed, []).append(name)
+        field = fields.FIELDS[name]
+        if any(need.name != "data.name" for need in field.needs):
+            needed.setdefault(field.needed, []).append(name)
     groups = (f"{in_words(names)} (only with {need})" for need, names in needed.items())
     return f"note: set without effect: {'; '.join(groups)}" if needed else ""
 
