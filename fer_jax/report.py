@@ -5,15 +5,19 @@ Writes figures/*.png and report.html into each run directory; report.html holds 
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from fer_jax import config as fields
-from fer_jax.analysis import evidence, page, style
+from fer_jax.analysis import effects, evidence, fits, importances, page, style
 from fer_jax.analysis.evidence import Evidence
-from fer_jax.errors import FerJaxError
+from fer_jax.errors import FerJaxError, RunError
+from fer_jax.fitted import FitResult
 from fer_jax.run import Run, load_run
 from fer_jax.store import RunDirectory
 
@@ -42,11 +46,43 @@ def write_report(run_dir: str | Path) -> Path:
     for number, figures in enumerate(drawn, 1):
         for drawing, png in figures:
             directory.write_bytes(f"figures/{drawing.name}{f'-{number}' if parts else ''}.png", png)
+    heads = [_heads(run, part) for part in (parts or [found]) if run.heads["id"].isin(part.trials["id"]).any()]
+    for number, (_, figures) in enumerate(heads, 1):
+        for drawing, png in figures:
+            directory.write_bytes(f"figures/{drawing.name}{f'-{number}' if len(heads) > 1 else ''}.png", png)
     meanings = {field.name: (field.default, field.comment) for field in fields.FIELDS.values()}
     written = f"Written by fer_jax on {datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC."
     pages = list(zip(parts, drawn, strict=True)) if parts else []
-    directory.write_text("report.html", page.render(found, [] if parts else drawn[0], meanings, written, pages))
+    directory.write_text("report.html", page.render(found, [] if parts else drawn[0], meanings, written, pages, heads))
     return run.path / "report.html"
+
+
+def _heads(run: Run, trials: Evidence) -> tuple[Evidence, list[tuple[style.Drawing, bytes]]]:
+    """The fits on trials that are ranked against each other, and their figures."""
+    own = run.heads[run.heads["id"].isin(trials.trials["id"])].reset_index(drop=True)
+    gathered = fits.gather(trials.record, own, trials.title)
+    drawn = []
+    if drawing := effects.main_effects(gathered):
+        drawn.append(dataclasses.replace(drawing, name="head_effects", heading="What each head field does", short="Head fields"))
+    if drawing := _importances(run, gathered, own):
+        drawn.append(drawing)
+    return gathered, [(drawing, style.png(drawing.figure)) for drawing in drawn]
+
+
+def _importances(run: Run, gathered: Evidence, own: pd.DataFrame) -> style.Drawing | None:
+    """What the trees of the best head setting with trees look at; None where no head has any, or none is left on disk."""
+    for point in gathered.ranked.index:
+        done = own[(gathered.trials["point"] == point) & (own["status"] == "done")]
+        if not done["head.kind"].isin(["xgboost", "forest"]).any():
+            continue
+        found = [FitResult(run.trial(row["id"]), row) for _, row in done.iterrows()]
+        try:
+            shares = [fit.importances for fit in found]
+        except RunError:
+            return None
+        classes = found[0].trial.classes
+        return importances.draw([share for share in shares if share is not None], found[0].layer, classes, gathered.describe(point))
+    return None
 
 
 def _parts(run: Run, whole: Evidence) -> list[Evidence]:

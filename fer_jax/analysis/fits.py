@@ -42,5 +42,6 @@ def gather(record: Mapping[str, Any], fits: pd.DataFrame, title: str) -> evidenc
     """
     varied = [name for name in head_columns(fits) if len({statistics.hashable(value) for value in fits[name]}) > 1]
     swept = [*(record.get("swept") or ()), *varied]
+    columns = [*swept, *(name for name in fits.columns if name not in head_columns(fits) and name not in ("features", "threads"))]
     no_curves = pd.DataFrame(columns=["id", "epoch"])
-    return evidence.gather({**record, "swept": swept}, fits, no_curves, title)
+    return evidence.gather({**record, "swept": swept}, fits[list(dict.fromkeys(columns))], no_curves, title)

@@ -14,6 +14,8 @@ from fer_jax.analysis.evidence import METRIC_NAMES, Evidence, part_names
 
 # Its id, the words of its link, its heading, its HTML.
 _Section = tuple[str, str, str, str]
+# Trials that are ranked against each other, and the figures made of them.
+_Part = tuple[Evidence, Sequence[tuple[style.Drawing, bytes]]]
 
 
 def drawings(evidence: Evidence) -> list[style.Drawing]:
@@ -33,7 +35,8 @@ def render(
     figures: Sequence[tuple[style.Drawing, bytes]],
     fields: Mapping[str, tuple[object, str]],
     written: str,
-    parts: Sequence[tuple[Evidence, Sequence[tuple[style.Drawing, bytes]]]] = (),
+    parts: Sequence[_Part] = (),
+    heads: Sequence[_Part] = (),
 ) -> str:
     """The page.
 
@@ -43,11 +46,14 @@ def render(
       written: when, for the foot of the page.
       parts: where not all points are ranked against each other, the parts within which they are, each with its figures;
         then `figures` is empty.
+      heads: the fits of the run as `fits.gather` gives them, with their figures, one a part; none without heads.
     """
     if parts:
         sections = _part_sections(parts)
     else:
         sections = [*_sections(evidence), *_figures(evidence, figures), *_lists(evidence)]
+    drawn = len(figures) + sum(len(of_part) for _, of_part in parts)
+    sections += _head_sections(heads, drawn + 1)
     sections.append(("config", "Config", "Every config field", _config(evidence, fields)))
     template = string.Template(
         resources.files(__package__).joinpath("report_template.html").read_text(encoding="utf-8")
@@ -74,9 +80,11 @@ def _sections(evidence: Evidence, suffix: str = "") -> list[_Section]:
     return found
 
 
-def _figures(evidence: Evidence, figures: Sequence[tuple[style.Drawing, bytes]], first: int = 1) -> list[_Section]:
+def _figures(
+    evidence: Evidence, figures: Sequence[tuple[style.Drawing, bytes]], first: int = 1, what: str = "Trials"
+) -> list[_Section]:
     return [
-        (drawing.name, drawing.short, drawing.heading, _figure(number, drawing, png, evidence))
+        (drawing.name, drawing.short, drawing.heading, _figure(number, drawing, png, evidence, what))
         for number, (drawing, png) in enumerate(figures, first)
     ]
 
@@ -97,7 +105,21 @@ def _lists(evidence: Evidence, suffix: str = "") -> list[_Section]:
     return found
 
 
-def _part_sections(parts: Sequence[tuple[Evidence, Sequence[tuple[style.Drawing, bytes]]]]) -> list[_Section]:
+def _head_sections(heads: Sequence[_Part], first: int) -> list[_Section]:
+    """The heads of every part, with their figures, which are numbered from `first` on."""
+    found: list[_Section] = []
+    for number, (evidence, figures) in enumerate(heads, 1):
+        suffix = f"-{number}" if len(heads) > 1 else ""
+        sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in verdict.head_sentences(evidence))
+        text = f'<ul class="plain">{sentences}</ul>{tables.heads(evidence, suffix)}'
+        found.append((f"heads{suffix}", f"Heads {number}" if suffix else "Heads", "Heads on features of the networks", text))
+        drawn = _figures(evidence, figures, first, "Fits")
+        first += len(figures)
+        found += [(f"{key}{suffix}", short, heading, text) for key, short, heading, text in drawn]
+    return found
+
+
+def _part_sections(parts: Sequence[_Part]) -> list[_Section]:
     """Which parts there are and why, then the sections of each."""
     all_parts = [part for part, _ in parts]
     names = part_names(all_parts)
@@ -157,10 +179,10 @@ def _best(evidence: Evidence, suffix: str) -> str:
     return f"<p>{escape(note)}</p>{tables.best_points(evidence, suffix)}"
 
 
-def _figure(number: int, drawing: style.Drawing, png: bytes, evidence: Evidence) -> str:
+def _figure(number: int, drawing: style.Drawing, png: bytes, evidence: Evidence, what: str) -> str:
     data = base64.b64encode(png).decode("ascii")
     done = statistics.count_words(evidence.trials["status"].to_numpy())
-    caption = f"{drawing.caption} {_scope(evidence)} Trials: {done}."
+    caption = f"{drawing.caption} {_scope(evidence)} {what}: {done}."
     return (
         f'<figure><div class="sheet"><img src="data:image/png;base64,{data}" '
         f'alt="{escape(drawing.heading)}: {escape(drawing.caption)}"></div>'

@@ -12,6 +12,8 @@ import pandas as pd
 from fer_jax.analysis import axes, statistics, verdict
 from fer_jax.analysis.evidence import Evidence
 
+# More swept fields than this are shown as what differs from the config, in one column.
+_MOST_FIELDS = 3
 _METRICS = ("val_accuracy", "val_loss", "train_accuracy", "train_loss", "test_accuracy", "test_loss")
 _HEADINGS = {
     "val_accuracy": "val. accuracy",
@@ -163,6 +165,42 @@ def _point_columns(evidence: Evidence, rows: pd.DataFrame, brief: bool = False) 
         signed = [g if g.startswith("-") or g == "–" else f"+{g}" for g in gain]
         columns.append(Column("over majority", signed, "mean val. accuracy minus the majority share"))
     return columns
+
+
+def heads(evidence: Evidence, suffix: str = "") -> str:
+    """Every head setting, each against its own trials' networks, those without a result last."""
+    rows = evidence.points.sort_values("rank", na_position="last", kind="stable")
+    columns = [Column("rank", [whole(v) for v in rows["rank"]], f"by mean {evidence.metric}")]
+    columns += _fields(evidence, rows) if len(evidence.swept) <= _MOST_FIELDS else [_differences(evidence, rows)]
+    columns.append(Column("n", [whole(v) for v in rows["n"]], "done fits, which the means stand on"))
+    if rows["left_out"].ne("").any():
+        columns.append(Column("left out", list(rows["left_out"]), "fits that are in no mean", "text"))
+    spread = bool((rows["n"] > 1).any())
+    for split, name in (("val", "val."), ("test", "test")):
+        if f"{split}_accuracy_gain_mean" not in rows or rows[f"{split}_accuracy_gain_mean"].isna().all():
+            continue
+        columns.append(Column(f"{name} accuracy", [number(v) for v in rows[f"{split}_accuracy_mean"]], "mean"))
+        if spread:
+            columns.append(Column("± sd", [number(v) for v in rows[f"{split}_accuracy_sd"]], "sample standard deviation"))
+        # Figures of float32 differ from exact shares by less than a picture.
+        gains = [f"{round(v, 4) + 0.0:+.4f}" if v == v else "–" for v in rows[f"{split}_accuracy_gain_mean"]]
+        columns.append(Column("gain", gains, "accuracy minus that of the same trial's network on the same images, mean"))
+        if spread:
+            ends = _range(rows, f"{split}_accuracy_gain")[0]
+            columns.append(dataclasses.replace(ends, heading="95 % of gain", hint="Student's interval of the paired difference"))
+    columns.append(Column("seconds", [number(v, 1) for v in rows["seconds_mean"]], "to fit one head on its threads"))
+    caption = f"All {len(rows)} head settings"
+    return html(columns, f"heads-table{suffix}", caption, filterable=True, first=int(rows["rank"].eq(1).any()))
+
+
+def _differences(evidence: Evidence, rows: pd.DataFrame) -> Column:
+    """What each row has that the config itself has not: many fields varied one at a time, in one column."""
+    names = axes.short_names(evidence.swept)
+    cells = []
+    for _, row in rows.iterrows():
+        other = [f for f in evidence.swept if statistics.hashable(row[f]) not in (None, statistics.hashable(evidence.config.get(f)))]
+        cells.append(", ".join(f"{names[f]} {evidence.axes[f].text(row[f])}" for f in other) or "as configured")
+    return Column("setting", cells, "fields that differ from the config's own value", "text")
 
 
 def _range(rows: pd.DataFrame, metric: str) -> list[Column]:

@@ -49,6 +49,38 @@ def sentences(evidence: Evidence) -> list[str]:
     ]
 
 
+def head_sentences(evidence: Evidence) -> list[str]:
+    """What the fits say against the networks they stand on; plain text.
+
+    Args:
+      evidence: of the fits, see `fits.gather`.
+    """
+    networks, fits = evidence.trials["id"].nunique(), len(evidence.trials)
+    found = [
+        f"{fits} fits on the features of {networks} trained networks, at the weights that validation chose and without dropout; "
+        "no network was trained for them."
+    ]
+    if not len(evidence.ranked):
+        return [*found, "No fit is done yet."]
+    best = int(evidence.ranked.index[0])
+    row = evidence.points.loc[best]
+    n, gain = int(row["n"]), float(row["val_accuracy_gain_mean"])
+    found.append(
+        f"Best of {len(evidence.ranked)} head settings by mean {METRIC_NAMES[evidence.metric]}: {evidence.describe(best)}; "
+        f"validation accuracy {metric_text(evidence, best, 'val_accuracy')}"
+        + (f", test accuracy {metric_text(evidence, best, 'test_accuracy')}" if evidence.has_test else "")
+        + "."
+    )
+    against = f"Against its own networks' output, on the same images, that is {gain:+.4f} validation accuracy"
+    if n < 2:
+        return [*found, f"{against} (one network: no spread can be given)."]
+    low, high = statistics.interval(gain, float(row["val_accuracy_gain_sem"]), n)
+    apart = "the heads cannot be told from the networks" if low <= 0 <= high else "more than the spread over networks explains"
+    found.append(f"{against}, 95 % interval {low:+.4f} to {high:+.4f} (paired, Student, n = {n}): {apart}.")
+    found.append("It is the best of its list on the images it was chosen by: the gain of a setting named beforehand is smaller.")
+    return found
+
+
 def _distance(evidence: Evidence, best: int) -> list[str]:
     share = evidence.majority_share
     accuracy = float(evidence.points.loc[best, "val_accuracy_mean"])
