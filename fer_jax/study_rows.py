@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from fer_jax import config as fields
 from fer_jax import rules
@@ -13,9 +14,9 @@ from fer_jax.analysis.study_table import Row
 from fer_jax.data.faces import FREQUENCIES
 from fer_jax.data.names import CLASSES, canonical
 from fer_jax.errors import ConfigError, FerJaxError, RunError
+from fer_jax.fitted import FitResult
 from fer_jax.replication import Conditions, Experiment, Published, Study
 from fer_jax.run import Run, load_run
-from fer_jax.search.space import Trial
 from fer_jax.store import RunDirectory
 from fer_jax.study_sweeps import find_point, is_meant, paper_values, sweeps, wanted
 from fer_jax.trained import TrialResult
@@ -65,16 +66,17 @@ def _rows(experiment: Experiment, run: Run | None, study_file: str, scale: str) 
     if run is None:
         return [_empty(experiment, published) for published in _figures(experiment)]
     found = find_point(experiment, run.config, scale)
-    trials = run.select(**{name.replace(".", "__"): value for name, value in found.point.items()})
+    trials = run.select(**{name.replace(".", "__"): found[name] for name in run.swept})
     if not trials:
         return [_empty(experiment, published) for published in _figures(experiment)]
+    head = {name: value for name, value in found.items() if fields.FIELDS[name].kind == "head"}
     done = [trial for trial in trials if trial.status == "done"]
     left_out = statistics.count_words([trial.status for trial in trials if trial.status != "done"])
     names = trials[0].classes
     label = trials[0].data.get("label", "").partition(",")[0]
-    computed = _Computed(experiment)
+    computed = _Computed(experiment, head)
     elsewhere = [] if is_meant(experiment, found) else [_elsewhere(experiment, found)]
-    reasons = _reasons(experiment, trials[0], names, len(done), study_file)
+    reasons = _reasons(experiment, trials[0], head, len(done), study_file)
     rows = []
     for published in _figures(experiment):
         why = elsewhere + (reasons if math.isfinite(published.value) else ["no figure published"])
@@ -114,10 +116,10 @@ def _verdict(ours: Sequence[float], published: Published) -> comparison.Verdict:
     return comparison.compare(ours, published.value, published.sd, published.n, published.rounding)
 
 
-def _elsewhere(experiment: Experiment, found: Trial) -> str:
+def _elsewhere(experiment: Experiment, found: Mapping[str, Any]) -> str:
     """Which point stands in for the one that the sweep at this scale lacks: every setting that is not the one meant."""
     meant = wanted(experiment)
-    other = [f"{name} = {found.values[name]} (not {value})" for name, value in meant.items() if found.values[name] != value]
+    other = [f"{name} = {found[name]} (not {value})" for name, value in meant.items() if found[name] != value]
     return f"another point, which the sweep at this scale has instead: {' and '.join(other)}"
 
 
@@ -145,10 +147,11 @@ def _printed(experiment: Experiment, published: Published) -> tuple[str, str, fl
 
 
 class _Computed:
-    """Figures that need the network, each computed once for an experiment."""
+    """Figures that need the network or its head, each computed once for an experiment."""
 
-    def __init__(self, experiment: Experiment):
+    def __init__(self, experiment: Experiment, head: Mapping[str, Any]):
         self.positive = experiment.positive
+        self.head = head
         self.known: dict[tuple[str, str, str, bool], dict[str, float]] = {}
 
     def figures(self, trial: TrialResult, weights: str, split: str, binary: bool) -> dict[str, float]:
@@ -158,7 +161,7 @@ class _Computed:
             if SPLITS[split] not in splits:
                 raise RunError(f"no {SPLITS[split]} split")
             images, labels = splits[SPLITS[split]].images, splits[SPLITS[split]].labels
-            found = trial.predict(images, weights=weights)
+            found = self.fit(trial).predict(images) if self.head else trial.predict(images, weights=weights)
             measured = (
                 classification.binarise(found, labels, trial.classes, self.positive)
                 if binary
@@ -167,16 +170,24 @@ class _Computed:
             self.known[key] = measured
         return self.known[key]
 
+    def fit(self, trial: TrialResult) -> FitResult:
+        """The fit of the trial that the experiment means; RunError if there is none."""
+        return trial.head(**{name.removeprefix("head."): value for name, value in self.head.items()})
+
 
 def _values(
     trials: Sequence[TrialResult], metric: str, weights: str, computed: _Computed, why: list[str]
 ) -> tuple[float, ...]:
     """One figure a trial, NaN where there is none; what stands in the way is added to `why`."""
     split, figure, binary = split_metric(metric)
-    if figure in ("accuracy", "loss") and not binary:
+    if computed.head and weights == "last":
+        return (math.nan,) * len(trials)  # heads are fitted on the chosen weights' features only
+    if figure in ("accuracy", "loss") and not binary and not computed.head:
         column = metric if weights == "best" else f"last_{metric}"
         return tuple(float(trial.row[column]) if trial.row.get(column) is not None else math.nan for trial in trials)
     try:
+        if computed.head and figure in ("accuracy", "loss") and not binary:
+            return tuple(float(computed.fit(trial).row[metric]) for trial in trials)
         return tuple(computed.figures(trial, weights, split, binary)[figure] for trial in trials)
     except FerJaxError as error:
         why.append(str(error))
@@ -184,7 +195,7 @@ def _values(
 
 
 def _reasons(
-    experiment: Experiment, trial: TrialResult, names: Sequence[str], done: int, study_file: str
+    experiment: Experiment, trial: TrialResult, head: Mapping[str, Any], done: int, study_file: str
 ) -> list[str]:
     """Why nothing may be concluded from this run about the published figures; empty if something may."""
     conditions, ours = experiment.conditions, trial.config
@@ -194,13 +205,13 @@ def _reasons(
         found.append(f"other split: {ours.data.split}, published {conditions.split}")
     if not conditions.exact:
         found.append("the paper's split cannot be had")
-    if {canonical(name) for name in names} != {canonical(name) for name in conditions.classes}:
+    if {canonical(name) for name in trial.classes} != {canonical(name) for name in conditions.classes}:
         found.append("other classes")
     if conditions.epochs is None:
         found.append("epochs unpublished")
     elif ours.train.epochs != conditions.epochs:
         found.append(f"other epochs: {ours.train.epochs}, published {conditions.epochs}")
-    if same_data and (changed := _changed(paper_values(experiment, study_file), trial)):
+    if same_data and (changed := _changed(paper_values(experiment, study_file), trial, head)):
         found.append(f"other settings: {', '.join(changed[:3])}{', ...' if len(changed) > 3 else ''}")
     if done < 2:
         found.append("one seed" if done else "no trial ended")
@@ -232,9 +243,9 @@ def _fer2013_images(trial: TrialResult) -> int:
     return sum(size.get(canonical(name), 0) for name in names)
 
 
-def _changed(paper: dict[str, object], trial: TrialResult) -> list[str]:
-    """Fields in which a trial differs from the paper's own setting, other than what `Conditions` speaks of."""
-    ours = fields.resolve(fields.flatten(trial.config))
+def _changed(paper: dict[str, object], trial: TrialResult, head: Mapping[str, Any]) -> list[str]:
+    """Fields in which a trial, or its head, differs from the paper's own setting, other than what `Conditions` speaks of."""
+    ours = {**fields.resolve(fields.flatten(trial.config)), **head}
     changed = []
     for name, value in paper.items():
         if fields.FIELDS[name].has_effect(paper) and name not in _CONDITIONS and ours[name] != value:

@@ -131,26 +131,37 @@ def _blame(config: fields.ConfigDict, experiments: Sequence[Experiment], overrid
     return f"; {' and '.join(guilty)} {words}: leave {'it' if len(guilty) == 1 else 'them'} out, or choose others with --only"
 
 
-def find_point(experiment: Experiment, config: fields.ConfigDict, scale: str) -> space.Trial:
-    """The first trial of the point that an experiment means, of those a config expands to.
+def find_point(experiment: Experiment, config: fields.ConfigDict, scale: str) -> dict[str, Any]:
+    """The values of every shape and traced field at the point that an experiment means, of those a config expands to.
 
-    Below full scale, where sweeps are cut down, it is the first point if the one that is meant is not there.
+    Where the experiment's `point` names head fields, it means one head setting, and their values are there as well. Below full
+    scale, where sweeps are cut down, it is the first point if the one that is meant is not there.
 
     Raises:
         ConfigError: no such point at full scale, or several.
     """
-    firsts = [trial for trial in space.expand(config) if trial.repeat == 0]
-    found = [trial for trial in firsts if is_meant(experiment, trial)]
+    kinds = fields.SWEPT_KINDS if has_head(experiment) else fields.TRIAL_KINDS
+    settings = [
+        {name: value for name, value in setting.items() if fields.FIELDS[name].kind in kinds}
+        for setting in space.settings(config)
+    ]
+    distinct = list({tuple(setting.items()): setting for setting in settings}.values())
+    found = [setting for setting in distinct if is_meant(experiment, setting)]
     if len(found) == 1 or (scale != "full" and not found):
-        return (found or firsts)[0]
-    settings = ", ".join(f"{name} = {value}" for name, value in experiment.point.items()) or "all of them"
+        return (found or distinct)[0]
+    named = ", ".join(f"{name} = {value}" for name, value in experiment.point.items()) or "all of them"
     count = f"{len(found)} points are" if found else "no point is"
-    raise ConfigError(f"experiment {experiment.name!r}: {count} {settings} in the sweep of {experiment.config}, not one")
+    raise ConfigError(f"experiment {experiment.name!r}: {count} {named} in the sweep of {experiment.config}, not one")
 
 
-def is_meant(experiment: Experiment, trial: space.Trial) -> bool:
-    """Whether a trial has every value of the experiment's `point`."""
-    return all(trial.values[name] == value for name, value in wanted(experiment).items())
+def has_head(experiment: Experiment) -> bool:
+    """Whether an experiment is about a head: its `point` names a head field."""
+    return any(fields.FIELDS[name].kind == "head" for name in experiment.point if name in fields.FIELDS)
+
+
+def is_meant(experiment: Experiment, setting: Mapping[str, Any]) -> bool:
+    """Whether a setting, as `find_point` gives it, has every value of the experiment's `point`."""
+    return all(setting[name] == value for name, value in wanted(experiment).items())
 
 
 def wanted(experiment: Experiment) -> dict[str, Any]:
@@ -159,12 +170,12 @@ def wanted(experiment: Experiment) -> dict[str, Any]:
 
 
 def paper_values(experiment: Experiment, study_file: str) -> dict[str, Any]:
-    """Every shape and traced value of the paper's own setting: the full variant, at the experiment's point."""
+    """The values of the paper's own setting, as `find_point` gives them: the full variant, at the experiment's point."""
     file = _file(experiment.config, study_file, "full")
     overrides = dict(experiment.overrides)
     if overrides.get("data.name", flags.read_file(*flags.split_variants(file)).data.name) != "synthetic":
         overrides.setdefault("data.path", "unread")  # a config that reads data is refused without one
-    return dict(find_point(experiment, flags.load(file, overrides, keep_unused=True).config, "full").values)
+    return find_point(experiment, flags.load(file, overrides, keep_unused=True).config, "full")
 
 
 def _overrides(experiment: Experiment, scale: str) -> dict[str, Any]:

@@ -331,7 +331,7 @@ def test_a_point_that_the_sweep_lacks_is_an_error_at_full_scale():
     lacking = Experiment("odd", "configs/x.py", (), Conditions("synthetic", "official", CLASSES), point={"train.l2": 0.5})
     with pytest.raises(ConfigError, match="experiment 'odd': no point is train.l2 = 0.5 in the sweep of configs/x.py"):
         study_sweeps.find_point(lacking, config, "full")
-    assert study_sweeps.find_point(lacking, config, "smoke").values["train.l2"] == 0.0
+    assert study_sweeps.find_point(lacking, config, "smoke")["train.l2"] == 0.0
     with pytest.raises(ConfigError, match="experiment 'odd': 2 points are all of them"):
         study_sweeps.find_point(dataclasses.replace(lacking, point={}), config, "smoke")
 
