@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import fer_jax
+from fer_jax import report
 from fer_jax.errors import ConfigError, RunError
 from fer_jax.launch import local, wave
 from fer_jax.launch.prepared import prepare
@@ -16,6 +17,13 @@ from fer_jax.launch.prepared import prepare
 def tables(path):
     run = fer_jax.load_run(path)
     return run.trials, run.curves.sort_values(["id", "epoch"], ignore_index=True)
+
+
+@pytest.fixture(autouse=True)
+def no_report(request, monkeypatch):
+    """Only the test that looks at figures waits for them to be drawn."""
+    if "figures" not in request.node.name:
+        monkeypatch.setattr(report, "write_report", lambda path: None)
 
 
 @pytest.fixture
