@@ -22,7 +22,12 @@ TRIALS = {
     "oslo_ablations.py": {"": 23, "smoke": 14, "full": 115},
     "oslo.py": {"": 3, "smoke": 2, "full": 5},
     "silvestro.py": {"": 3, "smoke": 2, "full": 5},
+    "xgboost.py": {"": 3, "smoke": 2, "full": 5},
 }
+FITS = {
+    "": 39, "smoke": 17, "full": 39, "placement": 4, "depth": 5, "eta": 6, "rounds": 5, "reg_lambda": 5, "gamma": 6, "subsample": 3,
+    "colsample_bytree": 3, "min_child_weight": 3, "their_parameters": 4, "placement,depth": 8, "depth,full": 5,
+}  # fmt: skip
 # Points of each experiment; their repeats are those of the file's own three scales.
 POINTS = {
     "silvestro.py": {f"scenario{number}": 1 for number in range(1, 9)},
@@ -60,6 +65,14 @@ def test_expands_to_its_number_of_trials(file, variant, trials):
 def test_loads_from_another_directory(file, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     load(file)
+
+
+@pytest.mark.parametrize(("variant", "settings"), FITS.items())
+def test_xgboost_fits_every_setting_on_every_network(variant, settings):
+    config = load("xgboost.py", variant).config
+    fits = space.expand_fits(config)
+    assert len(fits) == settings * len(space.expand(config))
+    assert {fit.head["head.kind"] for fit in fits} == {"xgboost"}
 
 
 @pytest.mark.parametrize(("file", "variant", "trials"), ALL)

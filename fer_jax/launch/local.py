@@ -67,7 +67,7 @@ def run_sweep(
         try:
             with _stop_requests(sweep.progress.note) as stop_requested:
                 sweep.train(stop_requested)
-                heads.fit_heads(prepared, directory, sweep.table, sweep.progress, stop_requested, retry_failed)
+                sweep.fit_heads(stop_requested, retry_failed)
         finally:
             sweep.end()
     return directory.path
@@ -80,6 +80,7 @@ class _Sweep:
         self.prepared, self.directory, self.progress, self.command = prepared, directory, progress, command
         self.started = time.monotonic()
         self.images = 0
+        self.fits_done = not prepared.fits
         self.training_seconds = 0.0
         self.placed: tuple[Any, wave.DeviceData] | None = None
         self.record: dict[str, Any] = {}
@@ -126,10 +127,15 @@ class _Sweep:
             for stack, one in pending:
                 self._train_wave(stack, one, programs, stop_requested)
 
+    def fit_heads(self, stop_requested: Any, retry_failed: bool) -> None:
+        """Fits the heads of every trained trial that heads.csv does not hold yet."""
+        heads.fit_heads(self.prepared, self.directory, self.table, self.progress, stop_requested, retry_failed)
+        self.fits_done = True
+
     def end(self) -> None:
         """Writes the summary and what this start has cost; runs also after an interruption or an error."""
         seconds = (self.record.get("seconds") or 0.0) + time.monotonic() - self.started
-        finished = _now() if (self.table["status"] != "pending").all() else None
+        finished = _now() if self.fits_done and (self.table["status"] != "pending").all() else None
         rate = self.images / self.training_seconds if self.training_seconds else self.record.get("images_per_second")
         self.record.update(finished=finished, seconds=seconds, images_per_second=rate)
         self.directory.write_config(self.record)

@@ -6,7 +6,16 @@ from fer_jax import config as fields
 
 
 @pytest.fixture
-def config():
+def config(make_config):
+    return make_config()
+
+
+@pytest.fixture(scope="session")
+def make_config():
+    return _make_config
+
+
+def _make_config():
     config = fields.default_config()
     config.data.image_size = 16
     config.data.train_size = 70
