@@ -108,6 +108,11 @@ class Run:
                 table[name] = table[name].astype("Int64")
         return self._typed(table)
 
+    @property
+    def has_failures(self) -> bool:
+        """Whether a trial or a fit has failed; to diverge is a result, not a failure."""
+        return any((table["status"] == "failed").any() for table in (self.trials, self.heads))
+
     @functools.cached_property
     def heads_summary(self) -> pd.DataFrame:
         """A row a point and head setting: n (done fits), left_out, then the statistics of each metric."""

@@ -38,7 +38,7 @@ def _declare() -> flags.FlagValues:
 
 
 def main(argv: list[str]) -> int:
-    """Runs the program; returns its exit status: 0 done, 1 some trials failed, 2 an error of the user's, 130 stopped."""
+    """Runs the program; returns its exit status: 0 done, 1 some trials or fits failed, 2 an error of the user's, 130 stopped."""
     return run_program(_main, argv)
 
 
@@ -106,18 +106,21 @@ def _check_overrides(overrides: Mapping[str, str], loaded: Mapping[str, Loaded])
 
 def _plan(needed: tuple[StudySweep, ...], loaded: dict[str, Loaded]) -> int:
     # JAX takes seconds to import; errors before need not wait for it.
-    from fer_jax.launch.prepared import plan_sweep, prepare
+    from fer_jax.launch.prepared import describe_heads, plan_sweep, prepare
     from fer_jax.search import space
     from fer_jax.train import hardware
 
     hardware.prepare_host_devices()
     total, known = 0.0, True
     for sweep in needed:
-        plan = plan_sweep(prepare(loaded[sweep.folder].config))
+        prepared = prepare(loaded[sweep.folder].config)
+        plan = plan_sweep(prepared)
         seconds = [stack.seconds for stack in plan.stacks]
         total, known = total + sum(seconds), known and all(seconds)
         time = f"about {in_time(sum(seconds))}" if all(seconds) else "time unknown"
         print(f"{sweep.folder}: {counted(len(plan.trials), 'trial')} in {counted(len(plan.stacks), 'stack')}, {time}")
+        if fits := describe_heads(prepared):
+            print(f"    ({fits})")
         for experiment in sweep.experiments:
             print(f"    {experiment.name}")
         if unused := space.describe_unused(space.settings(loaded[sweep.folder].config)):
@@ -128,6 +131,8 @@ def _plan(needed: tuple[StudySweep, ...], loaded: dict[str, Loaded]) -> int:
 
 def _train(needed: tuple[StudySweep, ...], loaded: dict[str, Loaded], workdir: Path, extend: bool, retry_failed: bool) -> int:
     """Trains what is missing; returns 1 if some trials failed."""
+    from fer_jax import load_run
+
     waiting = [sweep for sweep in needed if not _is_complete(workdir / sweep.folder, loaded[sweep.folder], retry_failed)]
     if waiting:
         from fer_jax import run_sweep
@@ -148,8 +153,7 @@ def _train(needed: tuple[StudySweep, ...], loaded: dict[str, Loaded], workdir: P
             one = loaded[sweep.folder]
             options = {"extend": extend, "retry_failed": retry_failed, "command": one.command}
             run_sweep(one.config, workdir / sweep.folder, **options)
-    tables = [RunDirectory(workdir / sweep.folder).read_trials() for sweep in needed]
-    return 1 if any((table["status"] == "failed").any() for table in tables) else 0
+    return 1 if any(load_run(workdir / sweep.folder).has_failures for sweep in needed) else 0
 
 
 def _is_complete(folder: Path, loaded: Loaded, retry_failed: bool) -> bool:
@@ -159,7 +163,9 @@ def _is_complete(folder: Path, loaded: Loaded, retry_failed: bool) -> bool:
         return False
     record = directory.read_config()
     same = record.get("config") == json.loads(json.dumps(fields.to_json(loaded.config)))
-    failed = retry_failed and (directory.read_trials()["status"] == "failed").any()
+    from fer_jax import load_run
+
+    failed = retry_failed and load_run(folder).has_failures
     return bool(same and record.get("finished") and not failed)
 
 

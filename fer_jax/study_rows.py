@@ -17,8 +17,9 @@ from fer_jax.errors import ConfigError, FerJaxError, RunError
 from fer_jax.fitted import FitResult
 from fer_jax.replication import Conditions, Experiment, Published, Study
 from fer_jax.run import Run, load_run
+from fer_jax.search import space
 from fer_jax.store import RunDirectory
-from fer_jax.study_sweeps import find_point, is_meant, paper_values, sweeps, wanted
+from fer_jax.study_sweeps import find_point, has_head, is_meant, paper_values, sweeps, wanted
 from fer_jax.trained import TrialResult
 
 SPLITS = {"train": "train", "val": "validation", "test": "test"}
@@ -69,7 +70,7 @@ def _rows(experiment: Experiment, run: Run | None, study_file: str, scale: str) 
     trials = run.select(**{name.replace(".", "__"): found[name] for name in run.swept})
     if not trials:
         return [_empty(experiment, published) for published in _figures(experiment)]
-    head = {name: value for name, value in found.items() if fields.FIELDS[name].kind == "head"}
+    head = space.counting_head(found) if has_head(experiment) else {}
     done = [trial for trial in trials if trial.status == "done"]
     left_out = statistics.count_words([trial.status for trial in trials if trial.status != "done"])
     names = trials[0].classes

@@ -135,7 +135,7 @@ def find_point(experiment: Experiment, config: fields.ConfigDict, scale: str) ->
     """The values of every shape and traced field at the point that an experiment means, of those a config expands to.
 
     Where the experiment's `point` names head fields, it means one head setting, and their values are there as well. Below full
-    scale, where sweeps are cut down, it is the first point if the one that is meant is not there.
+    scale, where sweeps are cut down, it is the point most like the one that is meant, if that is not there.
 
     Raises:
         ConfigError: no such point at full scale, or several.
@@ -148,7 +148,8 @@ def find_point(experiment: Experiment, config: fields.ConfigDict, scale: str) ->
     distinct = list({tuple(setting.items()): setting for setting in settings}.values())
     found = [setting for setting in distinct if is_meant(experiment, setting)]
     if len(found) == 1 or (scale != "full" and not found):
-        return (found or distinct)[0]
+        meant = wanted(experiment)
+        return max(found or distinct, key=lambda setting: sum(setting[name] == value for name, value in meant.items()))
     named = ", ".join(f"{name} = {value}" for name, value in experiment.point.items()) or "all of them"
     count = f"{len(found)} points are" if found else "no point is"
     raise ConfigError(f"experiment {experiment.name!r}: {count} {named} in the sweep of {experiment.config}, not one")

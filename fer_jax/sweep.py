@@ -21,7 +21,7 @@ USAGE = "usage: python -m fer_jax.sweep --config=FILE[:variant,...] [--config.a.
 
 
 def main(argv: list[str]) -> int:
-    """Runs the program; returns its exit status: 0 done, 1 some trials failed, 2 an error of the user's, 130 stopped."""
+    """Runs the program; returns its exit status: 0 done, 1 some trials or fits failed, 2 an error of the user's, 130 stopped."""
     return run_program(_main, argv)
 
 
@@ -67,7 +67,7 @@ def _main(argv: list[str]) -> int:
     workdir = Path(_WORKDIR.value or Path("runs") / loaded.name)
     run = run_sweep(loaded.config, workdir, extend=_EXTEND.value, retry_failed=_RETRY_FAILED.value, command=command)
     print(f"report: {workdir / 'report.html'}")
-    return 1 if (run.trials["status"] == "failed").any() else 0
+    return 1 if run.has_failures else 0
 
 
 if __name__ == "__main__":

@@ -86,9 +86,11 @@ def test_oslo_at_smoke_scale_runs_every_kind_of_experiment(oslo):
     table = pd.read_csv(workdir / "study.csv")
     asked = [one for one in study_sweeps.read_study(OSLO).experiments if one.smoke]
     assert table["experiment"].tolist() == [one.name for one in asked for _ in one.published or (None,)]
-    assert {Path(path).name.split("-")[0] for path in table["run"]} == {"grid3d", "oslo", "oslo_ablations"}
+    assert {Path(path).name.split("-")[0] for path in table["run"]} == {"grid3d", "oslo", "oslo_ablations", "xgboost"}
     assert table["data"].eq("synthetic faces").all() and table["classes"].eq(7).all() and table["epochs"].eq(2).all()
-    assert table[["chosen_mean", "last_mean"]].notna().all(axis=None)
+    headed = table["experiment"].str.startswith("XGBoost")
+    assert headed.sum() == 3 and table["chosen_mean"].notna().all()
+    assert table["last_mean"].notna().eq(~headed).all()  # heads are fitted on the chosen weights only
     runs = [fer_jax.load_run(path) for path in table["run"].unique()]
     assert sum(len(one.plan["stacks"]) for one in runs) <= 6
     assert "final network" in out and "other data" in out
@@ -99,6 +101,20 @@ def test_built_in_faces_get_no_verdict(oslo):
     table = pd.read_csv(workdir / "study.csv")
     assert table["verdict"].isna().all() and table["no_verdict_because"].notna().all()
     assert not VERDICT.search(out) and not VERDICT.search((workdir / "study.md").read_text())
+
+
+def test_rows_of_heads_are_those_of_heads_csv(oslo):
+    read = study_sweeps.read_study(OSLO)
+    rows = {row.experiment: row for row in study_rows.gather(read, OSLO, oslo[0], "smoke")}
+    run_of_heads = fer_jax.load_run(rows["XGBoost fed by flatten"].run)
+    for name, layer, depth in (("XGBoost fed by flatten", "flatten", 6), ("XGBoost, depth 4", "dense_0", 4)):
+        row, table = rows[name], run_of_heads.heads
+        meant = {"head.layer": layer, "head.max_depth": depth, "head.eta": 0.3, "head.rounds": 10, "head.gamma": 0.0}
+        meant |= {"head.subsample": 1.0, "head.colsample_bytree": 1.0, "head.min_child_weight": 1.0, "head.reg_lambda": 1.0}
+        fits = table[(table[list(meant)] == pd.Series(meant)).all(axis=1)]
+        assert row.n == 2 and row.against == "best" and row.chosen == tuple(fits["val_accuracy"])
+        # At smoke scale the sweep boosts for fewer rounds than the experiment means.
+        assert row.why_none[0].endswith("has instead: head.rounds = 10 (not 50)")
 
 
 def test_the_same_command_again_trains_nothing(oslo):
@@ -182,8 +198,8 @@ def test_no_verdict_where_a_setting_is_not_the_papers(tiny):
     experiment = study_sweeps.read_study(file).experiments[0]
     trial = fer_jax.load_run(gather(tiny)[0].run).select(learning_rate=1e-3)[0]
     paper = study_sweeps.paper_values(experiment, file)
-    assert study_rows._changed(paper, trial) == []
-    assert study_rows._changed({**paper, "train.l2": 0.0, "train.epochs": 9}, trial) == ["train.l2"]
+    assert study_rows._changed(paper, trial, {}) == []
+    assert study_rows._changed({**paper, "train.l2": 0.0, "train.epochs": 9}, trial, {}) == ["train.l2"]
 
 
 def test_a_metric_that_cannot_be_had_is_said_so(tiny):

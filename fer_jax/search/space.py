@@ -124,7 +124,7 @@ def _points(config: fields.ConfigDict) -> list[tuple[tuple[Trial, ...], tuple[di
     points: dict[Hashable, tuple[dict[str, Any], dict[Hashable, dict[str, Any]]]] = {}
     for setting in settings(config):
         values = {name: value for name, value in setting.items() if fields.FIELDS[name].kind in fields.TRIAL_KINDS}
-        head = _counting_head(setting)
+        head = counting_head(setting)
         _, heads = points.setdefault(tuple(values.items()), (values, {}))
         if head["head.kind"] != "none":
             heads.setdefault(tuple(head.items()), head)
@@ -163,7 +163,7 @@ def settings(config: fields.ConfigDict) -> list[dict[str, Any]]:
     return found
 
 
-def _counting_head(setting: Mapping[str, Any]) -> dict[str, Any]:
+def counting_head(setting: Mapping[str, Any]) -> dict[str, Any]:
     """The head fields of a setting that change its fit."""
     heads = {name: field for name, field in fields.FIELDS.items() if field.kind == "head"}
     return {name: setting[name] for name, field in heads.items() if field.has_effect(setting)}
