@@ -286,7 +286,7 @@ def _stop_requests(note: Callable[[str], None]) -> Iterator[Any]:
         if asked:
             raise KeyboardInterrupt
         asked.append(number)
-        words = "stopping after this epoch (once more: at once)"
+        words = "stopping after this epoch or fit (once more: at once)"
         print(f"\n{words}", file=sys.stderr, flush=True)
         # A file refuses to be written while the signal found it being written.
         with suppress(RuntimeError):
