@@ -90,7 +90,8 @@ class Progress:
             with tqdm(total=total, desc=title, file=self.stream, unit=unit, leave=False, dynamic_ncols=True) as bar:
                 yield bar.update
             return
-        done, last = 0, time.monotonic()
+        done = 0
+        started = last = time.monotonic()
         print(title, file=self.stream, flush=True)
 
         def advance(count: int) -> None:
@@ -98,7 +99,8 @@ class Progress:
             done += count
             if time.monotonic() - last > SECONDS_BETWEEN_LINES and done < total:
                 last = time.monotonic()
-                print(f"{title}: {done:,} of {total:,}", file=self.stream, flush=True)
+                left = in_time((last - started) / done * (total - done))
+                print(f"{title}: {done:,} done, {left} left", file=self.stream, flush=True)
 
         yield advance
 
