@@ -1,12 +1,13 @@
 """The kinds of head: how each is fitted, asked, kept and read again.
 
 Every kind has a class with `fit`, `probabilities`, `importances`, `to_bytes` and `from_bytes`. Nothing is ever pickled: XGBoost
-writes UBJSON, scikit-learn's estimators go through skops, which reads no type it does not know, and nearest neighbours are
-nothing but the features, which the run keeps anyway.
+writes UBJSON, which a checksum follows, scikit-learn's estimators go through skops, which reads no type it does not know, and
+nearest neighbours are nothing but the features, which the run keeps anyway.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import warnings
 from collections.abc import Callable, Mapping
@@ -20,6 +21,8 @@ from fer_jax.heads.features import Features
 # Rows that are classified together: bounds what an estimator allocates beside them.
 CHUNK = 8192
 MAX_ITERATIONS = 1000
+# Of the SHA-256 that follows a booster's UBJSON; XGBoost, which stops reading at the last brace, does not mind it.
+SEAL_BYTES = 32
 # Beside scikit-learn's own estimators; the nodes of a tree are plain arrays.
 TRUSTED = ["sklearn.tree._tree.Tree"]
 
@@ -105,12 +108,17 @@ class Boosted:
         return np.concatenate(parts).reshape(len(features), self.num_classes).astype(np.float32)
 
     def to_bytes(self) -> bytes:
-        return bytes(self.booster.save_raw("ubj"))
+        content = bytes(self.booster.save_raw("ubj"))
+        return content + _seal(content)
 
     @classmethod
     def from_bytes(cls, content: bytes, num_classes: int) -> Boosted:
         import xgboost
 
+        # XGBoost's parser trusts what it reads: damaged bytes can end the process, or pass for another model.
+        content, seal = content[:-SEAL_BYTES], content[-SEAL_BYTES:]
+        if seal != _seal(content):
+            raise ValueError("its checksum differs")
         return cls(xgboost.Booster(model_file=bytearray(content)), num_classes)
 
 
@@ -249,6 +257,10 @@ def on_gpu() -> bool:
     import xgboost
 
     return jax.default_backend() == "gpu" and bool(xgboost.build_info().get("USE_CUDA"))
+
+
+def _seal(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()
 
 
 def _chunks(features: np.ndarray) -> list[np.ndarray]:

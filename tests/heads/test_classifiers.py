@@ -335,6 +335,27 @@ def refusal(settings, content):
     return str(caught.value)
 
 
+@pytest.mark.parametrize("kind", KEPT)
+def test_damaged_bytes_are_refused_in_one_line(fitted, kind):
+    """Given to XGBoost, several of these end the process."""
+    settings, _, content = fitted[kind]
+    for damaged in (b"", b"{", b"\0" * 100, content[:10], content[: len(content) // 2], content[:-3], content[3:]):
+        refusal(settings, damaged)
+
+
+def test_no_bit_of_a_boosted_head_changes_unnoticed(fitted):
+    settings, _, content = fitted["xgboost"]
+    for place in (0, 1, *np.random.default_rng(0).integers(0, len(content), 200), len(content) - 1):
+        damaged = bytearray(content)
+        damaged[place] ^= 0x10
+        refusal(settings, bytes(damaged))
+
+
+def test_a_head_of_another_kind_is_refused(fitted):
+    for asked, kept in (("xgboost", "forest"), ("forest", "xgboost")):
+        refusal(fitted[asked][0], fitted[kept][2])
+
+
 def test_an_untrusted_type_is_refused_and_nothing_of_it_runs(fitted, tmp_path, monkeypatch):
     module, ran = tmp_path / "some_evil_module.py", tmp_path / "ran"
     module.write_text("class Evil:\n    def __init__(self):\n        self.field = 1\n")
