@@ -175,8 +175,12 @@ class Estimator:
     @classmethod
     def from_bytes(cls, content: bytes, num_classes: int) -> Estimator:
         import skops.io
+        from sklearn.pipeline import Pipeline
 
-        return cls(skops.io.loads(content, trusted=TRUSTED), num_classes)
+        pipeline = skops.io.loads(content, trusted=TRUSTED)
+        if not isinstance(pipeline, Pipeline):
+            raise ValueError(f"it holds a {type(pipeline).__name__}")
+        return cls(pipeline, num_classes)
 
 
 def _pipeline(settings: Mapping[str, Any], seed: int, threads: int) -> Any:

@@ -356,6 +356,11 @@ def test_a_head_of_another_kind_is_refused(fitted):
         refusal(fitted[asked][0], fitted[kept][2])
 
 
+@pytest.mark.parametrize("other", [[1, 2], {"a": 1}, linear_model.LogisticRegression()], ids=["list", "dict", "estimator"])
+def test_a_harmless_object_that_is_no_head_is_refused(other):
+    refusal(values("logistic"), skops.io.dumps(other))
+
+
 def test_an_untrusted_type_is_refused_and_nothing_of_it_runs(fitted, tmp_path, monkeypatch):
     module, ran = tmp_path / "some_evil_module.py", tmp_path / "ran"
     module.write_text("class Evil:\n    def __init__(self):\n        self.field = 1\n")
