@@ -155,8 +155,10 @@ class Estimator:
         return np.concatenate([self._some(part) for part in _chunks(features)]).astype(np.float32)
 
     def _some(self, features: np.ndarray) -> np.ndarray:
-        # A class of no training images gets no column from scikit-learn.
+        # A class of no training images gets no column from scikit-learn, which refuses to classify no image at all.
         full = np.zeros((len(features), self.num_classes))
+        if not len(features):
+            return full
         if hasattr(self.pipeline, "predict_proba"):
             full[:, self.pipeline.classes_] = self.pipeline.predict_proba(features)
             return full

@@ -288,6 +288,12 @@ def test_predictions_in_chunks_are_those_of_all_rows_at_once(features, kind, mon
     np.testing.assert_allclose(head.probabilities(asked), whole, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_row_gives_no_row(features, kind):
+    found = heads.fit(values(kind), features, 0).probabilities(features.splits["validation"][:0])
+    assert found.shape == (0, K) and found.dtype == np.float32
+
+
 # Kept and read again
 
 
