@@ -78,10 +78,12 @@ class Boosted:
             "nthread": features.threads,
             "seed": seed,
         }
-        callbacks: list[Any] = [Stop()]
+        callbacks: list[Any] = []
         patience = settings["head.stop_rounds"]
         if patience:
             callbacks.append(xgboost.callback.EarlyStopping(rounds=patience, data_name="validation", save_best=True))
+        # The first callback that wants to stop is the last one called, and EarlyStopping has to have seen a round.
+        callbacks.append(Stop())
         booster = xgboost.train(
             parameters,
             train,

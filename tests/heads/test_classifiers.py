@@ -242,6 +242,20 @@ def test_without_early_stopping_every_round_is_kept(features):
     assert heads.fit(values("xgboost", rounds=40, eta=0.6), features, 0).rounds == 40
 
 
+@pytest.mark.parametrize("patience", [0, 50])
+@pytest.mark.parametrize("after", [1, 5])
+def test_a_request_to_stop_ends_boosting_after_the_round(features, after, patience):
+    asked = []
+
+    def stop():
+        asked.append(True)
+        return len(asked) == after
+
+    head = heads.fit(values("xgboost", rounds=10_000, stop_rounds=patience), features, 0, stop)
+    assert len(asked) == after
+    assert head.rounds <= after if patience else head.rounds == after
+
+
 # Repeatability
 
 
