@@ -149,8 +149,11 @@ def test_pickled_objects_are_not_loaded(folder):
     "rows", [{"train": 6, "validation": 2, "test": 2}, {"train": 5, "validation": 3}, {"train": 10}, {**ROWS, "more": 1}], ids=str
 )
 def test_features_of_other_numbers_of_images_do_not_count(folder, rows):
-    write(folder)
+    writer = write(folder)
     assert not whole(folder, rows=rows)
+    assert not writer.has("t0", "flatten", rows)
+    reader = FeatureFiles(folder)
+    assert reader.has("t0", "flatten", ROWS) and not reader.has("t0", "flatten", rows)
 
 
 def test_an_array_is_read_whole_only_once(folder, monkeypatch):
