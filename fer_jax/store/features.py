@@ -41,7 +41,7 @@ class FeatureFiles:
                 and len(array) == sum(rows.values())
                 and record["sha256"] == _checksum(array)
             )
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, EOFError, ValueError, KeyError, TypeError):
             return False
         if whole:
             self._verified[trial, layer] = dict(rows)
