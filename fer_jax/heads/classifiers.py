@@ -36,7 +36,7 @@ class Head(Protocol):
 
     @property
     def importances(self) -> np.ndarray | None:
-        """Share of each feature in what the trees gained, float (F,) summing to 1; None for a kind without trees."""
+        """Share of each feature in what the trees gained, float (F,) summing to 1; None where no tree has a split."""
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
         """Class probabilities float32 (n, K), rows summing to 1, of features float32 (n, F)."""
@@ -99,11 +99,11 @@ class Boosted:
         return int(self.booster.num_boosted_rounds())
 
     @property
-    def importances(self) -> np.ndarray:
+    def importances(self) -> np.ndarray | None:
         gains = np.zeros(self.booster.num_features())
         for name, gain in self.booster.get_score(importance_type="total_gain").items():
             gains[int(name.removeprefix("f"))] = gain
-        return gains / (gains.sum() or 1.0)
+        return gains / gains.sum() if gains.any() else None
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
         parts = [self.booster.inplace_predict(part) for part in _chunks(features)]
@@ -151,7 +151,8 @@ class Estimator:
 
     @property
     def importances(self) -> np.ndarray | None:
-        return getattr(self.pipeline[-1], "feature_importances_", None)
+        shares = getattr(self.pipeline[-1], "feature_importances_", None)
+        return None if shares is None or not shares.any() else shares
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
         return np.concatenate([self._some(part) for part in _chunks(features)]).astype(np.float32)

@@ -158,6 +158,13 @@ def test_kinds_without_trees_have_neither_importances_nor_rounds(features, kind)
     assert head.importances is None and head.rounds is None
 
 
+@pytest.mark.parametrize("kind, changed", [("xgboost", {"gamma": 1e9}), ("forest", {})])
+def test_trees_without_a_split_have_no_importances(features, kind, changed):
+    constant = {name: np.ones_like(array) for name, array in features.splits.items()}
+    some = features if changed else Features(constant, features.labels, K)
+    assert heads.fit(values(kind, **changed), some, 0).importances is None
+
+
 # Classes
 
 
