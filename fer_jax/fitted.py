@@ -72,7 +72,7 @@ class FitResult:
 
     @property
     def importances(self) -> np.ndarray | None:
-        """Share of each feature in what the trees gained, float (F,) summing to 1; None for a kind without trees."""
+        """Share of each feature in what the trees gained, float (F,) summing to 1; None where no tree has a split."""
         return self.head.importances
 
     def predict(self, images: Any) -> np.ndarray:

@@ -77,11 +77,11 @@ def _importances(run: Run, gathered: Evidence, own: pd.DataFrame) -> style.Drawi
             continue
         found = [FitResult(run.trial(row["id"]), row) for _, row in done.iterrows()]
         try:
-            shares = [fit.importances for fit in found]
+            shares = [share for share in (fit.importances for fit in found) if share is not None]
         except RunError:
             return None
-        classes = found[0].trial.classes
-        return importances.draw([share for share in shares if share is not None], found[0].layer, classes, gathered.describe(point))
+        if shares:
+            return importances.draw(shares, found[0].layer, found[0].trial.classes, gathered.describe(point))
     return None
 
 

@@ -1,12 +1,13 @@
 """The kinds of head: how each is fitted, asked, kept and read again.
 
 Every kind has a class with `fit`, `probabilities`, `importances`, `to_bytes` and `from_bytes`. Nothing is ever pickled: XGBoost
-writes UBJSON, scikit-learn's estimators go through skops, which reads no type it does not know, and nearest neighbours are
-nothing but the features, which the run keeps anyway.
+writes UBJSON, which a checksum follows, scikit-learn's estimators go through skops, which reads no type it does not know, and
+nearest neighbours are nothing but the features, which the run keeps anyway.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import warnings
 from collections.abc import Callable, Mapping
@@ -20,6 +21,8 @@ from fer_jax.heads.features import Features
 # Rows that are classified together: bounds what an estimator allocates beside them.
 CHUNK = 8192
 MAX_ITERATIONS = 1000
+# Of the SHA-256 that follows a booster's UBJSON; XGBoost, which stops reading at the last brace, does not mind it.
+SEAL_BYTES = 32
 # Beside scikit-learn's own estimators; the nodes of a tree are plain arrays.
 TRUSTED = ["sklearn.tree._tree.Tree"]
 
@@ -33,7 +36,7 @@ class Head(Protocol):
 
     @property
     def importances(self) -> np.ndarray | None:
-        """Share of each feature in what the trees gained, float (F,) summing to 1; None for a kind without trees."""
+        """Share of each feature in what the trees gained, float (F,) summing to 1; None where no tree has a split."""
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
         """Class probabilities float32 (n, K), rows summing to 1, of features float32 (n, F)."""
@@ -75,10 +78,12 @@ class Boosted:
             "nthread": features.threads,
             "seed": seed,
         }
-        callbacks: list[Any] = [Stop()]
+        callbacks: list[Any] = []
         patience = settings["head.stop_rounds"]
         if patience:
             callbacks.append(xgboost.callback.EarlyStopping(rounds=patience, data_name="validation", save_best=True))
+        # The first callback that wants to stop is the last one called, and EarlyStopping has to have seen a round.
+        callbacks.append(Stop())
         booster = xgboost.train(
             parameters,
             train,
@@ -94,23 +99,28 @@ class Boosted:
         return int(self.booster.num_boosted_rounds())
 
     @property
-    def importances(self) -> np.ndarray:
+    def importances(self) -> np.ndarray | None:
         gains = np.zeros(self.booster.num_features())
         for name, gain in self.booster.get_score(importance_type="total_gain").items():
             gains[int(name.removeprefix("f"))] = gain
-        return gains / (gains.sum() or 1.0)
+        return gains / gains.sum() if gains.any() else None
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
         parts = [self.booster.inplace_predict(part) for part in _chunks(features)]
         return np.concatenate(parts).reshape(len(features), self.num_classes).astype(np.float32)
 
     def to_bytes(self) -> bytes:
-        return bytes(self.booster.save_raw("ubj"))
+        content = bytes(self.booster.save_raw("ubj"))
+        return content + _seal(content)
 
     @classmethod
     def from_bytes(cls, content: bytes, num_classes: int) -> Boosted:
         import xgboost
 
+        # XGBoost's parser trusts what it reads: damaged bytes can end the process, or pass for another model.
+        content, seal = content[:-SEAL_BYTES], content[-SEAL_BYTES:]
+        if seal != _seal(content):
+            raise ValueError("its checksum differs")
         return cls(xgboost.Booster(model_file=bytearray(content)), num_classes)
 
 
@@ -141,14 +151,17 @@ class Estimator:
 
     @property
     def importances(self) -> np.ndarray | None:
-        return getattr(self.pipeline[-1], "feature_importances_", None)
+        shares = getattr(self.pipeline[-1], "feature_importances_", None)
+        return None if shares is None or not shares.any() else shares
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
         return np.concatenate([self._some(part) for part in _chunks(features)]).astype(np.float32)
 
     def _some(self, features: np.ndarray) -> np.ndarray:
-        # A class of no training images gets no column from scikit-learn.
+        # A class of no training images gets no column from scikit-learn, which refuses to classify no image at all.
         full = np.zeros((len(features), self.num_classes))
+        if not len(features):
+            return full
         if hasattr(self.pipeline, "predict_proba"):
             full[:, self.pipeline.classes_] = self.pipeline.predict_proba(features)
             return full
@@ -167,8 +180,12 @@ class Estimator:
     @classmethod
     def from_bytes(cls, content: bytes, num_classes: int) -> Estimator:
         import skops.io
+        from sklearn.pipeline import Pipeline
 
-        return cls(skops.io.loads(content, trusted=TRUSTED), num_classes)
+        pipeline = skops.io.loads(content, trusted=TRUSTED)
+        if not isinstance(pipeline, Pipeline):
+            raise ValueError(f"it holds a {type(pipeline).__name__}")
+        return cls(pipeline, num_classes)
 
 
 def _pipeline(settings: Mapping[str, Any], seed: int, threads: int) -> Any:
@@ -249,6 +266,10 @@ def on_gpu() -> bool:
     import xgboost
 
     return jax.default_backend() == "gpu" and bool(xgboost.build_info().get("USE_CUDA"))
+
+
+def _seal(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()
 
 
 def _chunks(features: np.ndarray) -> list[np.ndarray]:

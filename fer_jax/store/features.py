@@ -26,11 +26,11 @@ class FeatureFiles:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self._verified: set[tuple[str, str]] = set()
+        self._verified: dict[tuple[str, str], dict[str, int]] = {}
 
     def has(self, trial: str, layer: str, rows: Mapping[str, int]) -> bool:
         """Whether features of these splits (name -> images) are there whole; the first call for an array reads all of it."""
-        if (trial, layer) in self._verified:
+        if self._verified.get((trial, layer)) == dict(rows):
             return True
         path, seal = self._paths(trial, layer)
         try:
@@ -41,10 +41,10 @@ class FeatureFiles:
                 and len(array) == sum(rows.values())
                 and record["sha256"] == _checksum(array)
             )
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, EOFError, ValueError, KeyError, TypeError):
             return False
         if whole:
-            self._verified.add((trial, layer))
+            self._verified[trial, layer] = dict(rows)
         return whole
 
     @contextlib.contextmanager
@@ -81,7 +81,7 @@ class FeatureFiles:
                     os.replace(temporary[layer], final)
                     record = {"rows": dict(rows), "sha256": _checksum(array)}
                     write_bytes(seal, (json.dumps(record, indent=1) + "\n").encode())
-                    self._verified.add((trial, layer))
+                    self._verified[trial, layer] = dict(rows)
                 sync_folder(self.folder)
             finally:
                 for path in temporary.values():
