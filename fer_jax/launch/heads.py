@@ -105,10 +105,21 @@ class _Fits:
         if self.directory.has("heads.csv"):
             old = self.directory.read_heads().set_index("fit").reindex(columns=columns).astype(object)
             kept = old[old["status"].isin(["done"] if retry_failed else ["done", "failed"])]
+            kept = kept[[not self._is_lost(identity, row) for identity, row in kept.iterrows()]]
             known = kept.index.intersection(table.index)
             table.loc[known, columns] = kept.loc[known, columns]
             table = pd.concat([table, kept.loc[kept.index.difference(table.index, sort=False)]])
         return table
+
+    def _is_lost(self, identity: str, row: pd.Series) -> bool:
+        """Whether a fit that was done has to be done again because its classifier, or what stands for it, is gone."""
+        known = self.prepared.fits.get(identity)
+        if known is None or row["status"] != "done":
+            return False
+        trial, head = known[0], known[1].head
+        if heads.kept(head):
+            return not self.directory.has_head(identity, heads.suffix(head))
+        return not self.directory.features.exists(trial, head["head.layer"])
 
     def pending(self) -> list[str]:
         """Ids of the fits to do."""

@@ -121,6 +121,10 @@ class RunDirectory:
         """Write the fitted classifier of a fit, heads/<fit>.<suffix>."""
         write_bytes(self.path / "heads" / f"{fit}.{suffix}", content)
 
+    def has_head(self, fit: str, suffix: str) -> bool:
+        """Whether the classifier of a fit is there, whole or not."""
+        return self.has(f"heads/{fit}.{suffix}")
+
     def read_head(self, fit: str, suffix: str) -> bytes:
         """Read what `write_head` wrote; RunError if it is not there."""
         path = self.path / "heads" / f"{fit}.{suffix}"
