@@ -121,7 +121,10 @@ class Boosted:
         content, seal = content[:-SEAL_BYTES], content[-SEAL_BYTES:]
         if seal != _seal(content):
             raise ValueError("its checksum differs")
-        return cls(xgboost.Booster(model_file=bytearray(content)), num_classes)
+        booster = xgboost.Booster(model_file=bytearray(content))
+        # Threads that wait for each other by spinning cost a small call on busy cores far more than they save a large one.
+        booster.set_param({"nthread": 1})
+        return cls(booster, num_classes)
 
 
 class Estimator:
