@@ -83,8 +83,12 @@ def load(experiment, scale):
 
 
 def points(experiment, scale):
-    """The points of the experiment's sweep that it picks: swept name -> value, once each."""
-    swept = {tuple(trial.point.items()) for trial in space.expand(load(experiment, scale))}
+    """The points of the experiment's sweep that it picks, with head settings where it names one: swept name -> value, once each."""
+    config = load(experiment, scale)
+    names = space.swept(config)
+    if any(name.startswith("head.") for name in experiment.point):
+        names = (*names, *space.swept_heads(config))
+    swept = {tuple((name, setting[name]) for name in names) for setting in space.settings(config)}
     return [point for point in swept if experiment.point.items() <= dict(point).items()]
 
 
@@ -160,3 +164,19 @@ def test_figures_are_the_papers(name):
             value, sd, runs = expected if isinstance(expected, tuple) else (expected, None, 1)
             assert (ours[metric].value, ours[metric].n) == (value, runs)
             assert ours[metric].sd == (None if sd is None else pytest.approx(sd, abs=5e-5))
+
+
+def test_oslos_boosted_heads_are_those_of_its_tables():
+    printed = {  # section 4.2 and tables 2 to 6, per cent
+        "fed by": (53.52, 55.20, 55.03, 55.13),
+        "depth": (56.85, 57.43, 57.86, 57.70, 56.98),
+        "eta": (55.82, 56.26, 56.55, 55.98, 56.26, 56.35),
+        "rounds": (55.48, 56.02, 56.30, 56.28, 56.60),
+        "lambda": (56.48, 56.44, 56.53, 56.65, 56.87),
+        "gamma": (57.02, 57.45, 57.36, 57.38, 57.43, 56.87),
+    }
+    heads = [one for one in STUDIES["oslo"].experiments if one.name.startswith("XGBoost")]
+    for word, figures in printed.items():
+        found = [one.published[0] for one in heads if f" {word} " in f"{one.name} "]
+        assert [round(100 * figure.value, 2) for figure in found] == list(figures)
+        assert all(figure.decimals == 4 and figure.metric == "val_accuracy" and figure.weights == "best" for figure in found)
