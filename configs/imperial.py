@@ -27,7 +27,7 @@ and standard deviation 1.
 
     variant   data                              epochs  repeats  time on two CPU cores     accuracy to expect
     (none)    built-in faces, 2,000 at 24 px    20      3        2 min 15 s, busy cores    .39 and .68 (Keras')
-    smoke     built-in faces, 140 at 16 or 24   2       2        not measured yet          no better than chance
+    smoke     built-in faces, 140 at 16 or 24   2       2        16 s                      no better than chance
     full      FER-2013, official split          10, 50  5        18 min, cnn 5 h (plan)    as above
     full      CIFAR-10, with a cifar10 word     20, 30  5        not measured (no data)    as above
 
