@@ -110,8 +110,13 @@ class RunDirectory:
         self._write_table("heads.csv", frame)
 
     def read_heads(self) -> pd.DataFrame:
-        """Read heads.csv; as `read_trials`."""
-        return self._read_table("heads.csv")
+        """Read heads.csv; as `read_trials`. RunError if it is not a table of fits."""
+        table = self._read_table("heads.csv")
+        for name in ("fit", "id", "status"):
+            if name not in table:
+                path = self.path / "heads.csv"
+                raise RunError(f"{path} has no column {name!r}: it is damaged; delete it, and the same command does its fits again")
+        return table
 
     def write_heads_summary(self, frame: pd.DataFrame) -> None:
         """Write heads_summary.csv, a row a point and head setting."""

@@ -264,6 +264,17 @@ def test_the_report_shows_heads_against_their_networks(headed, tmp_path):
     assert {"head_effects.png", "head_importances.png"} <= {path.name for path in (tmp_path / "figures").iterdir()}
 
 
+def test_a_damaged_table_of_fits_is_named(whole, tmp_path, make_config):
+    shutil.copytree(whole.path, tmp_path / "run")
+    (tmp_path / "run" / "heads.csv").write_text("broken\n")
+    for use in (lambda: fer_jax.load_run(tmp_path / "run").heads, lambda: fer_jax.run_sweep(with_heads(make_config()), tmp_path / "run")):
+        with pytest.raises(RunError, match="heads.csv has no column 'fit': it is damaged; delete it"):
+            use()
+    (tmp_path / "run" / "heads.csv").unlink()
+    again = fer_jax.run_sweep(with_heads(make_config()), tmp_path / "run")
+    assert (again.heads["status"] == "done").all() and len(again.heads) == len(whole.heads)
+
+
 def test_log_loss_of_a_vote_for_nobody_is_finite():
     probabilities = np.array([[1.0, 0.0], [0.25, 0.75]], np.float32)
     expected = -(np.log(np.finfo(np.float32).eps) + np.log(0.75)) / 2
