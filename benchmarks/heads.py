@@ -1,6 +1,6 @@
 """Prediction time of heads against the network whose features they take, extraction of the features left out and counted.
 
-    OMP_WAIT_POLICY=passive python benchmarks/heads.py [--run=DIR] [--batches=1,64,0] [--images=0] [--repeats=15] [--json=FILE]
+    python benchmarks/heads.py [--run=DIR] [--batches=1,64,0] [--images=0] [--repeats=15] [--json=FILE]
 
 The network alone (`trial.predict`), the first head of each kind at each layer given its features (`fit.head.probabilities`), and the same
 head given pictures (`fit.predict`) answer for the same held-out pictures in calls of the same size (0: all in one call), and take turns.
@@ -9,9 +9,6 @@ repeats; a ratio is a median over the network's, so above 1 is slower than the n
 
 A network takes pictures in batches of 64 and fills up what is missing: a call with one picture costs it 64. So small calls are measured with
 a network that was compiled for their size as well.
-
-XGBoost's threads wait for each other by spinning. Where other programs want the cores as well, that can take a turn of the scheduler, many
-times the prediction itself; told to wait passively they give the core away. Without the variable the script measures what users get.
 
 Without --run a network is trained for it (two epochs on 2,000 built-in faces of 48 px, XGBoost at four places, a minute or two): the time
 of a prediction does not depend on how good the network is, but that of trees on how many and how deep they are.
