@@ -1,8 +1,8 @@
 """Oslo's boosted heads: XGBoost in place of the last layers of their final network, at four places and with tables 2 to 6.
 
 Sanfelici, Santona, Ditscheid and Alstad, 'Facial emotion recognition with gradient boosted CNNs', University of Oslo,
-2024, sections 3.5 and 4.2; Published: accuracies of .535 to .579, a tenth of a point to two below their network. Every network is trained once, whatever is swept here; each head is set against its own
-network's output on the same images (`val_accuracy_gain` in heads.csv: their 'relative accuracy gain', but in shares of
+2024, sections 3.5 and 4.2. Published: accuracies of .535 to .579, beside networks of .566 to .576. Every network is
+trained once, whatever is swept here; each head is set against its own network's output on the same images (`val_accuracy_gain` in heads.csv: their 'relative accuracy gain', but in shares of
 the images, not of the accuracy). Words choose experiments; several words, or none for all, make one sweep.
 
     word              varies                                          published

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,17 +58,20 @@ class FitResult:
             DataError: nearest neighbours need the training labels, and the data cannot be read.
         """
         if self.row["status"] != "done":
-            raise RunError(f"fit {self.id} of {self.trial.run.path} is {self.row['status']}: there is no classifier")
+            why = f" ({self.row['error']})" if self.row["error"] else ""
+            raise RunError(f"fit {self.id} of {self.trial.run.path} has no classifier: its status is {self.row['status']}{why}")
         directory, classes = self.trial.run._directory, len(self.trial.classes)
         if heads.kept(self.settings):
-            return heads.load(self.settings, directory.read_head(self.id, heads.suffix(self.settings)), classes)
+            suffix = heads.suffix(self.settings)
+            content = directory.read_head(self.id, suffix)
+            try:
+                return heads.load(self.settings, content, classes)
+            except RunError as error:
+                raise RunError(f"{directory.path / 'heads' / f'{self.id}.{suffix}'}: {error}") from None
         labels = {name: split.labels for name, split in self.trial.dataset().splits().items()}
-        try:
-            features = directory.features.read(self.trial.id, self.layer)
-        except OSError:
-            raise RunError(
-                f"the features of trial {self.trial.id} at {self.layer} are gone: start the sweep again"
-            ) from None
+        if not directory.features.has(self.trial.id, self.layer, {name: len(some) for name, some in labels.items()}):
+            raise RunError(f"the features of trial {self.trial.id} at {self.layer} are gone or damaged: start the sweep again")
+        features = directory.features.read(self.trial.id, self.layer)
         return heads.fit(self.settings, Features(features, labels, classes), int(self.row["seed"]))
 
     @property
@@ -85,7 +89,7 @@ class FitResult:
             RunError: images of another size, kind or range, or as for `head`.
         """
         features = self.trial.features(images, self.layer)
-        return self.head.probabilities(features.reshape(len(features), -1))
+        return self.head.probabilities(features.reshape(len(features), math.prod(features.shape[1:])))
 
 
 def _is_empty(value: Any) -> bool:

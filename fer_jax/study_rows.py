@@ -133,7 +133,10 @@ def _sampling(trial: TrialResult) -> str:
 
 
 def _figures(experiment: Experiment) -> tuple[Published, ...]:
-    """What is to be compared; the validation accuracy with no figure beside it where a paper only drew curves."""
+    """What is to be compared; the validation accuracy with no figure beside it where a paper printed none."""
+    if has_head(experiment):
+        # Heads know the chosen weights only.
+        return experiment.published or (Published("val_accuracy", math.nan, where="not published", weights="best"),)
     return experiment.published or (Published("val_accuracy", math.nan, where="curves only"),)
 
 

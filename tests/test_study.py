@@ -113,8 +113,16 @@ def test_rows_of_heads_are_those_of_heads_csv(oslo):
         meant |= {"head.subsample": 1.0, "head.colsample_bytree": 1.0, "head.min_child_weight": 1.0, "head.reg_lambda": 1.0}
         fits = table[(table[list(meant)] == pd.Series(meant)).all(axis=1)]
         assert row.n == 2 and row.against == "best" and row.chosen == tuple(fits["val_accuracy"])
+        assert "no val_accuracy in the run" not in row.why_none
         # At smoke scale the sweep boosts for fewer rounds than the experiment means.
         assert row.why_none[0].endswith("has instead: head.rounds = 10 (not 50)")
+
+
+def test_a_head_that_nobody_published_shows_ours(oslo):
+    read = study_sweeps.read_study(OSLO)
+    rows = [row for row in study_rows.gather(read, OSLO, oslo[0], "smoke") if row.experiment.startswith("XGBoost, subsample")]
+    assert len(rows) == 3 and all(len(row.chosen) == 2 and row.against == "best" for row in rows)
+    assert all("no figure published" in row.why_none and "no val_accuracy in the run" not in row.why_none for row in rows)
 
 
 def test_the_same_command_again_trains_nothing(oslo):

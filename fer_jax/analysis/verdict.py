@@ -77,7 +77,8 @@ def head_sentences(evidence: Evidence) -> list[str]:
     low, high = statistics.interval(gain, float(row["val_accuracy_gain_sem"]), n)
     apart = "the heads cannot be told from the networks" if low <= 0 <= high else "more than the spread over networks explains"
     found.append(f"{against}, 95 % interval {low:+.4f} to {high:+.4f} (paired, Student, n = {n}): {apart}.")
-    found.append("It is the best of its list on the images it was chosen by: the gain of a setting named beforehand is smaller.")
+    if len(evidence.ranked) > 1:
+        found.append("It is the best of its list on the images it was chosen by: the gain of a setting named beforehand is smaller.")
     return found
 
 

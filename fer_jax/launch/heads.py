@@ -65,7 +65,9 @@ def fit_heads(
     finally:
         stage.write()
     outcome = statistics.count_words(stage.table.loc[waiting, "status"])
-    progress.say(f"fits: {outcome} in {in_time(time.monotonic() - started)}")
+    errors = [error for error in stage.table.loc[waiting, "error"] if error]
+    reason = f"; {errors[0]} (heads.csv has all reasons, --retry_failed tries again)" if errors else ""
+    progress.say(f"fits: {outcome} in {in_time(time.monotonic() - started)}{reason}")
 
 
 class _Fits:
@@ -119,7 +121,7 @@ class _Fits:
         trial, head = known[0], known[1].head
         if heads.kept(head):
             return not self.directory.has_head(identity, heads.suffix(head))
-        return not self.directory.features.exists(trial, head["head.layer"])
+        return not self.directory.features.has(trial, head["head.layer"], self._rows(trial))
 
     def pending(self) -> list[str]:
         """Ids of the fits to do."""
@@ -271,7 +273,9 @@ class _Fits:
             # Margins that were never fitted as probabilities have no loss to compare.
             scores[f"{short}_loss"] = math.nan if kind == "svm" else log_loss(probabilities, labels)
             if f"{short}_accuracy_gain" in GAINS:
-                scores[f"{short}_accuracy_gain"] = scores[f"{short}_accuracy"] - float(row[f"{short}_accuracy"])
+                # The network's accuracy was summed in float32; as a count of pictures it is exact, and a tie is a gain of 0.
+                own = round(float(row[f"{short}_accuracy"]) * len(labels)) / len(labels)
+                scores[f"{short}_accuracy_gain"] = scores[f"{short}_accuracy"] - own
         return scores
 
 

@@ -47,10 +47,6 @@ class FeatureFiles:
             self._verified[trial, layer] = dict(rows)
         return whole
 
-    def exists(self, trial: str, layer: str) -> bool:
-        """Whether features are there, whole or not."""
-        return all(path.is_file() for path in self._paths(trial, layer))
-
     @contextlib.contextmanager
     def writers(
         self, trial: str, widths: Mapping[str, tuple[int, ...]], rows: Mapping[str, int]

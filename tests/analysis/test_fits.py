@@ -75,7 +75,7 @@ def record(**more):
 
 def test_what_varies_among_the_fits_is_swept():
     gathered = fits.gather(record(), FITS, "a run")
-    assert gathered.swept == ["head.kind", "head.max_depth", "head.C"]
+    assert gathered.swept == ["head.kind", "head.max_depth"]
     boosters = fits.gather(record(swept=[]), FITS[FITS["head.kind"] == "xgboost"].reset_index(drop=True), "a run")
     assert boosters.swept == ["head.max_depth"]
     assert boosters.points["total"].tolist() == [3, 3] and boosters.points["n"].tolist() == [3, 2]
@@ -85,7 +85,7 @@ def test_what_varies_among_the_fits_is_swept():
 def test_what_was_swept_among_the_trials_stays_swept_and_comes_first():
     two = pd.concat([FITS.assign(**{"train.l2": 0.0}), FITS.assign(**{"train.l2": 0.1})], ignore_index=True)
     gathered = fits.gather(record(swept=["train.l2"]), two, "a run")
-    assert gathered.swept == ["train.l2", "head.kind", "head.max_depth", "head.C"]
+    assert gathered.swept == ["train.l2", "head.kind", "head.max_depth"]
     assert len(gathered.points) == 6 and gathered.record["swept"] == gathered.swept
 
 

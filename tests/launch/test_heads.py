@@ -67,8 +67,8 @@ def test_fits_are_scored_as_the_loaded_heads_score(whole):
             features = trial.features(images, row["head.layer"]).reshape(len(images), -1)
             np.testing.assert_array_equal(direct.probabilities(features), probabilities)
         own = run.trials.set_index("id").loc[row["id"]]
-        assert row["val_accuracy_gain"] == pytest.approx(row["val_accuracy"] - own["val_accuracy"])
-        assert row["test_accuracy_gain"] == pytest.approx(row["test_accuracy"] - own["test_accuracy"])
+        assert row["val_accuracy_gain"] == pytest.approx(row["val_accuracy"] - own["val_accuracy"], abs=1e-6)
+        assert row["test_accuracy_gain"] == pytest.approx(row["test_accuracy"] - own["test_accuracy"], abs=1e-6)
         assert row["features"] == features.shape[1] and row["threads"] == 1
     boosted = table[table["head.kind"] == "xgboost"]
     assert (boosted["rounds"] == 5).all() and boosted["head.C"].isna().all()
@@ -197,9 +197,42 @@ def test_every_kind_comes_back_from_disk(config, tmp_path, kind):
     trial = run.trial(run.trials["id"][0])
     test = trial.dataset().test
     fit = trial.head()
+    assert fit.predict(test.images[:0]).shape == (0, 7)
     assert np.mean(fit.predict(test.images).argmax(axis=1) == test.labels) == fit.row["test_accuracy"]
     assert np.isnan(fit.row["val_loss"]) == (kind == "svm")
     assert bool(list((tmp_path / "heads").glob("*"))) == (kind != "neighbors")
+
+
+def test_a_tie_with_the_network_is_a_gain_of_zero(config, tmp_path):
+    config.sweep.grid.train.learning_rate = None
+    config.train.epochs = 1
+    config.head.kind = "xgboost"
+    config.head.layer = "probabilities"
+    config.head.rounds = 1
+    config.head.min_child_weight = 1e5  # no split: the answer is the first class, whatever the picture
+    run = fer_jax.run_sweep(config, tmp_path)
+    labels = run.trial(run.trials["id"][0]).dataset().validation.labels
+    for _, row in run.heads.iterrows():
+        own = run.trials.set_index("id").loc[row["id"], "val_accuracy"]
+        right = round(own * len(labels))
+        assert row["val_accuracy_gain"] == row["val_accuracy"] - right / len(labels)
+        assert own != right / len(labels)  # the network's own figure is a float32
+
+
+def test_neighbours_do_not_answer_from_damaged_features(config, tmp_path):
+    config.sweep.grid.train.learning_rate = None
+    config.sweep.repeats = 1
+    config.train.epochs = 1
+    config.head.kind = "neighbors"
+    run = fer_jax.run_sweep(config, tmp_path)
+    trial = run.trial(run.trials["id"][0])
+    path = tmp_path / "features" / f"{trial.id}-flatten.npy"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-4] + b"\x00\x00\xc0\x7f")
+    with pytest.raises(RunError, match="at flatten are gone or damaged: start the sweep again$"):
+        fer_jax.load_run(tmp_path).trial(trial.id).head().predict(trial.dataset().test.images)
+    fer_jax.run_sweep(config, tmp_path)
+    assert path.read_bytes() == whole
 
 
 def test_the_plan_counts_trials_and_fits(config):
@@ -251,7 +284,11 @@ def test_what_a_trial_answers_when_asked_for_a_head(whole, tmp_path):
     fit = trial.head(kind="logistic")
     assert repr(fit).startswith(f"<fit {fit.id} of trial {trial.id}: logistic on flatten, done>")
     assert fit.importances is None and trial.head(layer="dense_0").importances.sum() == pytest.approx(1)
-    (run.path / "heads" / f"{fit.id}.skops").unlink()
+    path = run.path / "heads" / f"{fit.id}.skops"
+    path.write_bytes(b"damaged")
+    with pytest.raises(RunError, match=f"{fit.id}.skops: a logistic head cannot be read"):
+        run.trial(trial.id).head(kind="logistic").predict(trial.dataset().test.images)
+    path.unlink()
     with pytest.raises(RunError, match="start the sweep again to fit it$"):
         run.trial(trial.id).head(kind="logistic").predict(trial.dataset().test.images)
 
