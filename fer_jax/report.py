@@ -43,13 +43,11 @@ def write_report(run_dir: str | Path) -> Path:
     parts = _parts(run, found)
     directory = RunDirectory(run.path)
     drawn = [[(drawing, style.png(drawing.figure)) for drawing in page.drawings(part)] for part in parts or [found]]
-    for number, figures in enumerate(drawn, 1):
-        for drawing, png in figures:
-            directory.write_bytes(f"figures/{drawing.name}{f'-{number}' if parts else ''}.png", png)
     heads = [_heads(run, part) for part in (parts or [found]) if run.heads["id"].isin(part.trials["id"]).any()]
-    for number, (_, figures) in enumerate(heads, 1):
-        for drawing, png in figures:
-            directory.write_bytes(f"figures/{drawing.name}{f'-{number}' if len(heads) > 1 else ''}.png", png)
+    for of_parts in (drawn, [figures for _, figures in heads]):
+        for number, figures in enumerate(of_parts, 1):
+            for drawing, png in figures:
+                directory.write_bytes(f"figures/{drawing.name}{f'-{number}' if len(of_parts) > 1 else ''}.png", png)
     meanings = {field.name: (field.default, field.comment) for field in fields.FIELDS.values()}
     written = f"Written by fer_jax on {datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC."
     pages = list(zip(parts, drawn, strict=True)) if parts else []

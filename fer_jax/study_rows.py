@@ -10,6 +10,7 @@ from typing import Any
 from fer_jax import config as fields
 from fer_jax import rules
 from fer_jax.analysis import classification, comparison, statistics
+from fer_jax.analysis.fits import SPLITS
 from fer_jax.analysis.study_table import Row
 from fer_jax.data.faces import FREQUENCIES
 from fer_jax.data.names import CLASSES, canonical
@@ -22,7 +23,6 @@ from fer_jax.store import RunDirectory
 from fer_jax.study_sweeps import find_point, has_head, is_meant, paper_values, sweeps, wanted
 from fer_jax.trained import TrialResult
 
-SPLITS = {"train": "train", "val": "validation", "test": "test"}
 # What `Conditions` speaks of, or what changes no result that is compared.
 _CONDITIONS = ("data.name", "data.split", "data.seed", "data.fraction", "train.epochs", "train.seed")
 

@@ -85,10 +85,10 @@ def prepare(config: fields.ConfigDict) -> Prepared:
       ConfigError, DataError: what is wrong, in one line.
     """
     config = fields.canonical(config)
-    expanded, fits = space.expand(config), space.expand_fits(config)
     datasets: dict[tuple, Dataset] = {}
-    trials = {}
-    for trial in expanded:
+    trials, fits = {}, {}
+    expanded = ((trial, settings) for of_point, settings in space.expand_points(config) for trial in of_point)
+    for trial, head_settings in expanded:
         key = data_key(trial)
         if key not in datasets:
             block = copy.deepcopy(config)
@@ -97,10 +97,11 @@ def prepare(config: fields.ConfigDict) -> Prepared:
             datasets[key] = data.load(block.data)
         classes = datasets[key].classes
         hyper.class_weights(trial.values, Facts(classes, (1,) * len(classes)))  # raises for a class the data do not have
-        trials[trial.id(datasets[key].checksum)] = trial
-    identities = {tuple(trial.values.items()): identity for identity, trial in trials.items()}
-    of_trial = ((identities[tuple(fit.trial.values.items())], fit) for fit in fits)
-    prepared = Prepared(config, trials, datasets, {fit.id(identity): (identity, fit) for identity, fit in of_trial})
+        identity = trial.id(datasets[key].checksum)
+        trials[identity] = trial
+        for fit in (Fit(trial, head) for head in head_settings):
+            fits[fit.id(identity)] = identity, fit
+    prepared = Prepared(config, trials, datasets, fits)
     planning.check(trials.values(), prepared.sizes)
     _check_heads(prepared)
     return prepared
@@ -120,7 +121,7 @@ def _check_heads(prepared: Prepared) -> None:
 
 
 def describe_heads(prepared: Prepared) -> str:
-    """'1,200 fits: 5 trials x 4 layers x 60 head settings; features: 34 MiB', empty where no head is asked for."""
+    """'1,200 fits on 5 trained trials: 4 layers, 240 head settings; 34 MB of features', empty where no head is asked for."""
     if not prepared.fits:
         return ""
     layers = prepared.head_layers()

@@ -104,7 +104,7 @@ def expand(config: fields.ConfigDict) -> tuple[Trial, ...]:
         FieldError: a wrong value or list, fields that do not fit together at some point, a sweep over a field that no
             trial uses, or more than `MAX_SETTINGS` settings.
     """
-    return tuple(trial for trials, _ in _points(config) for trial in trials)
+    return tuple(trial for trials, _ in expand_points(config) for trial in trials)
 
 
 def expand_fits(config: fields.ConfigDict) -> tuple[Fit, ...]:
@@ -115,11 +115,14 @@ def expand_fits(config: fields.ConfigDict) -> tuple[Fit, ...]:
     Raises:
         FieldError: as `expand`, or a sweep over a head field that no fit uses.
     """
-    return tuple(Fit(trial, head) for trials, heads in _points(config) for trial in trials for head in heads)
+    return tuple(Fit(trial, head) for trials, heads in expand_points(config) for trial in trials for head in heads)
 
 
-def _points(config: fields.ConfigDict) -> list[tuple[tuple[Trial, ...], tuple[dict[str, Any], ...]]]:
-    """The trials of every point, and the head settings that each of these is combined with."""
+def expand_points(config: fields.ConfigDict) -> list[tuple[tuple[Trial, ...], tuple[dict[str, Any], ...]]]:
+    """Returns the trials of every point, and the head settings that each of these is combined with.
+
+    What `expand` and `expand_fits` say of trials and fits holds for both here, at the price of one expansion.
+    """
     names, repeats = swept(config), config.sweep.repeats
     points: dict[Hashable, tuple[dict[str, Any], dict[Hashable, dict[str, Any]]]] = {}
     for setting in settings(config):
