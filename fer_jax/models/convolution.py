@@ -31,18 +31,27 @@ def padding_amounts(padding: str, kernel_size: int) -> Padding:
     return side, side
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
-def convolve(images: jax.Array, kernel: jax.Array, padding: Padding) -> jax.Array:
+def convolve(images: jax.Array, kernel: jax.Array, padding: Padding, *, grouped: bool = False) -> jax.Array:
     """Cross-correlates images with a kernel, stride one, as `keras.ops.conv` does.
 
     Args:
       images: float (n, height, width, channels).
       kernel: float (kernel_height, kernel_width, channels, filters).
       padding: zeros around the images, from `padding_amounts`; a negative amount leaves pixels out.
+      grouped: leave everything to XLA, which makes one grouped convolution of many under `vmap`.
 
     Returns:
       float (n, out_height, out_width, filters).
     """
+    return _xla(images, kernel, padding) if grouped else _convolve(images, kernel, padding)
+
+
+def _xla(images: jax.Array, kernel: jax.Array, padding: Padding) -> jax.Array:
+    return jax.lax.conv_general_dilated(images, kernel, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _convolve(images: jax.Array, kernel: jax.Array, padding: Padding) -> jax.Array:
     return _correlate(padding)(images, kernel)
 
 
@@ -55,7 +64,9 @@ def _correlate(padding: Padding) -> Callable[[jax.Array, jax.Array], jax.Array]:
 
     @jax.custom_batching.custom_vmap
     def correlate(images: jax.Array, kernel: jax.Array) -> jax.Array:
-        return jax.lax.conv_general_dilated(images, kernel, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        if kernel.shape[2] > 1:
+            return _xla(images, kernel, padding)
+        return _scaled(_pad(images, padding)[..., 0], kernel[:, :, 0])
 
     @correlate.def_vmap
     def correlate_all(size: int, batched: list[bool], images: jax.Array, kernel: jax.Array) -> tuple[jax.Array, bool]:
@@ -68,9 +79,43 @@ def _correlate(padding: Padding) -> Callable[[jax.Array, jax.Array], jax.Array]:
     return correlate
 
 
+def _scaled(images: jax.Array, kernel: jax.Array) -> jax.Array:
+    """(n, h, w) grey images and a (rows, columns, filters) kernel: scaled and shifted images added up, which XLA fuses with a pool."""
+    rows, columns, filters = kernel.shape
+    shifted = _shifted(images, rows, columns)
+    return sum(one[..., None] * scale for one, scale in zip(shifted, kernel.reshape(-1, filters), strict=True))
+
+
+@jax.custom_batching.custom_vmap
+def _kernel_gradient(images: jax.Array, grad: jax.Array) -> jax.Array:
+    """Gradient for the kernel, (rows, columns, channels, filters), from padded images and the gradient of the output."""
+    if images.shape[-1] == 1:
+        return _products(images, grad)
+    # The same sum as a convolution: channels take the place of the batch, the output's gradient that of the kernel.
+    swapped = _xla(images.transpose(3, 1, 2, 0), grad.transpose(1, 2, 0, 3), ((0, 0), (0, 0)))
+    return swapped.transpose(1, 2, 0, 3)
+
+
+@_kernel_gradient.def_vmap
+def _kernel_gradients(size: int, batched: list[bool], images: jax.Array, grad: jax.Array) -> tuple[jax.Array, bool]:
+    return jax.vmap(_products, in_axes=[0 if axis else None for axis in batched])(images, grad), True
+
+
+def _products(images: jax.Array, grad: jax.Array) -> jax.Array:
+    """`_kernel_gradient` as one matrix product with patches."""
+    rows, columns = (images.shape[axis] - grad.shape[axis] + 1 for axis in (1, 2))
+    channels, filters = images.shape[-1], grad.shape[-1]
+    if channels == 1:
+        # Pixels of a grey image lie side by side, so that patches are quickest made the way the product wants them: transposed.
+        patches, pixels = jnp.stack(_shifted(images[..., 0], rows, columns)), (1, 2, 3)
+    else:
+        patches, pixels = _patches(images, rows, columns), (0, 1, 2)
+    return jnp.tensordot(patches, grad, axes=(pixels, (0, 1, 2))).reshape(rows, columns, channels, filters)
+
+
 def _pad(images: jax.Array, padding: Padding) -> jax.Array:
     """Zeros around the images; a negative amount cuts instead."""
-    amounts = [(0, 0, 0), *((before, after, 0) for before, after in padding), (0, 0, 0)]
+    amounts = [(0, 0, 0), *((before, after, 0) for before, after in padding), *[(0, 0, 0)] * (images.ndim - 3)]
     return images if padding == ((0, 0), (0, 0)) else jax.lax.pad(images, jnp.zeros((), images.dtype), amounts)
 
 
@@ -85,31 +130,28 @@ def _shifted(images: jax.Array, rows: int, columns: int) -> list[jax.Array]:
     return [images[:, i : i + height, j : j + width] for i in range(rows) for j in range(columns)]
 
 
+def _image_gradient(kernel: jax.Array, grad: jax.Array) -> jax.Array:
+    """Gradient for the padded images: each output pixel hands its own back to the rows * columns input pixels it saw."""
+    rows, columns, channels, filters = kernel.shape
+    spread = (grad @ kernel.reshape(rows * columns * channels, filters).T).reshape(*grad.shape[:3], rows, columns, channels)
+
+    def place(part: jax.Array, axis: int, before: int, after: int) -> jax.Array:
+        # Zeros on both sides by concatenation: XLA's CPU backend checks the borders of a pad pixel by pixel.
+        zeros = [jnp.zeros((*part.shape[:axis], size, *part.shape[axis + 1 :]), part.dtype) for size in (before, after)]
+        return jnp.concatenate([zeros[0], part, zeros[1]], axis)
+
+    lines = (sum(place(spread[:, :, :, i, j], 2, j, columns - 1 - j) for j in range(columns)) for i in range(rows))
+    return sum(place(line, 1, i, rows - 1 - i) for i, line in enumerate(lines))
+
+
 def _forward(images: jax.Array, kernel: jax.Array, padding: Padding) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return convolve(images, kernel, padding), (images, kernel)
+    return _convolve(images, kernel, padding), (images, kernel)
 
 
 def _backward(padding: Padding, saved: tuple[jax.Array, jax.Array], grad: jax.Array) -> tuple[jax.Array, jax.Array]:
     images, kernel = saved
-    rows, columns, channels, filters = kernel.shape
-    padded = _pad(images, padding)
-    if channels == 1:
-        # Pixels of a grey image lie side by side, so that patches are quickest made the way the product wants them: transposed.
-        patches, pixels = jnp.stack(_shifted(padded[..., 0], rows, columns)), (1, 2, 3)
-    else:
-        patches, pixels = _patches(padded, rows, columns), (0, 1, 2)
-    kernel_grad = jnp.tensordot(patches, grad, axes=(pixels, (0, 1, 2))).reshape(kernel.shape)
-
-    # Each output pixel hands its gradient back to the rows * columns input pixels it saw.
-    spread = (grad @ kernel.reshape(rows * columns * channels, filters).T).reshape(*grad.shape[:3], rows, columns, channels)
-    height, width = grad.shape[1:3]
-    padded_grad = jnp.zeros(padded.shape, grad.dtype)
-    for i in range(rows):
-        for j in range(columns):
-            place = ((i, padded.shape[1] - height - i), (j, padded.shape[2] - width - j))
-            padded_grad += _pad(spread[:, :, :, i, j], place)
     undo = tuple((-before, -after) for before, after in padding)
-    return _pad(padded_grad, undo), kernel_grad
+    return _pad(_image_gradient(kernel, grad), undo), _kernel_gradient(_pad(images, padding), grad)
 
 
-convolve.defvjp(_forward, _backward)
+_convolve.defvjp(_forward, _backward)
