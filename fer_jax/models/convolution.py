@@ -1,17 +1,22 @@
 """Two-dimensional convolution that knows whether it serves one trial or many, with its own gradient.
 
 One kernel, for trials mapped one after another: forward is XLA's convolution, whose CPU kernel needs no patches in memory. Its
-weight gradient is not used: inside a loop XLA's CPU backend does not rewrite it (jax issue 12868) and it is tens of times slower.
+weight gradient is not used: inside a loop XLA's CPU backend does not rewrite it (jax issue 12868) and it is tens of times slower;
+the roles are exchanged by hand instead. The gradient for the images is a matrix product whose rows are added up where they overlap.
 A kernel a trial, for trials side by side: `vmap` would make a grouped convolution, whose backward pass is slow on every backend
-(jax issue 13800), so that patches and one matrix product take its place, which `vmap` makes a batched one. The weight gradient is
-a product with patches in both cases; it rebuilds them, since they are kernel_height * kernel_width times the size of the input.
+(jax issue 13800), so that patches and one matrix product take its place, which `vmap` makes a batched one. Where the grouped
+convolution is wanted all the same (engine 'grouped'), XLA has both passes to itself.
 """
 
+import math
 from collections.abc import Callable
 from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
+
+# What a chunk's intermediate results may take: a third of the cache that two cores of a Xeon share.
+CHUNK_BYTES = 2**24
 
 Padding = tuple[tuple[int, int], ...]
 
@@ -87,18 +92,44 @@ def _scaled(images: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 @jax.custom_batching.custom_vmap
-def _kernel_gradient(images: jax.Array, grad: jax.Array) -> jax.Array:
-    """Gradient for the kernel, (rows, columns, channels, filters), from padded images and the gradient of the output."""
+def _gradients(images: jax.Array, kernel: jax.Array, grad: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Gradients for padded images and for the kernel, from that of the output."""
     if images.shape[-1] == 1:
-        return _products(images, grad)
-    # The same sum as a convolution: channels take the place of the batch, the output's gradient that of the kernel.
+        return _image_gradient(kernel, grad), _products(images, grad)
+    size = _chunk(images.shape[0], grad.dtype.itemsize * math.prod(grad.shape[1:3]) * math.prod(kernel.shape[:3]))
+    if size == images.shape[0]:
+        return _image_gradient(kernel, grad), _kernel_gradient(images, grad)
+
+    # A few images' intermediate results stay in the processor's cache. And what a loop reads lies in memory: XLA would otherwise
+    # compute the layers before once more while it transposes.
+    def chunk(total: jax.Array, part: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        images, grad = part
+        return total + _kernel_gradient(images, grad), _image_gradient(kernel, grad)
+
+    parts = jax.tree.map(lambda x: x.reshape(-1, size, *x.shape[1:]), (images, grad))
+    kernel_grad, image_grads = jax.lax.scan(chunk, jnp.zeros_like(kernel), parts)
+    return image_grads.reshape(images.shape), kernel_grad
+
+
+def _chunk(count: int, image_bytes: int) -> int:
+    """Images at a time: the largest share of them all whose intermediate results take no more than CHUNK_BYTES."""
+    return max(size for size in range(1, count + 1) if count % size == 0 and (size == 1 or size * image_bytes <= CHUNK_BYTES))
+
+
+@_gradients.def_vmap
+def _gradients_of_all(
+    size: int, batched: list[bool], images: jax.Array, kernel: jax.Array, grad: jax.Array
+) -> tuple[tuple[jax.Array, jax.Array], tuple[bool, bool]]:
+    def one(images: jax.Array, kernel: jax.Array, grad: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return _image_gradient(kernel, grad), _products(images, grad)
+
+    return jax.vmap(one, in_axes=[0 if axis else None for axis in batched])(images, kernel, grad), (True, True)
+
+
+def _kernel_gradient(images: jax.Array, grad: jax.Array) -> jax.Array:
+    """A convolution with the roles exchanged: channels take the place of the batch, the output's gradient that of the kernel."""
     swapped = _xla(images.transpose(3, 1, 2, 0), grad.transpose(1, 2, 0, 3), ((0, 0), (0, 0)))
     return swapped.transpose(1, 2, 0, 3)
-
-
-@_kernel_gradient.def_vmap
-def _kernel_gradients(size: int, batched: list[bool], images: jax.Array, grad: jax.Array) -> tuple[jax.Array, bool]:
-    return jax.vmap(_products, in_axes=[0 if axis else None for axis in batched])(images, grad), True
 
 
 def _products(images: jax.Array, grad: jax.Array) -> jax.Array:
@@ -151,7 +182,8 @@ def _forward(images: jax.Array, kernel: jax.Array, padding: Padding) -> tuple[ja
 def _backward(padding: Padding, saved: tuple[jax.Array, jax.Array], grad: jax.Array) -> tuple[jax.Array, jax.Array]:
     images, kernel = saved
     undo = tuple((-before, -after) for before, after in padding)
-    return _pad(_image_gradient(kernel, grad), undo), _kernel_gradient(_pad(images, padding), grad)
+    image_grad, kernel_grad = _gradients(_pad(images, padding), kernel, grad)
+    return _pad(image_grad, undo), kernel_grad
 
 
 _convolve.defvjp(_forward, _backward)

@@ -7,6 +7,8 @@ kernels, zero biases, BatchNorm with momentum .99 and epsilon 1e-3.
 
 import dataclasses
 import math
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -147,11 +149,45 @@ class BatchNorm(nnx.Module):
         self.momentum, self.epsilon = momentum, epsilon
 
     def __call__(self, x: jax.Array, call: Call) -> jax.Array:
-        if call.train:
-            axes = tuple(range(x.ndim - 1))
-            mean, var = x.mean(axes), x.var(axes)
-            self.mean[...] = self.momentum * self.mean[...] + (1 - self.momentum) * jax.lax.stop_gradient(mean)
-            self.var[...] = self.momentum * self.var[...] + (1 - self.momentum) * jax.lax.stop_gradient(var)
-        else:
-            mean, var = self.mean[...], self.var[...]
-        return (x - mean) * (jax.lax.rsqrt(var + self.epsilon) * self.scale[...]) + self.bias[...]
+        if not call.train:
+            return _affine(x, self.mean[...], jax.lax.rsqrt(self.var[...] + self.epsilon) * self.scale[...], self.bias[...])
+        y, mean, var = _normalise_batch(x, self.scale[...], self.bias[...], self.epsilon)
+        self.mean[...] = self.momentum * self.mean[...] + (1 - self.momentum) * mean
+        self.var[...] = self.momentum * self.var[...] + (1 - self.momentum) * var
+        return y
+
+
+def _affine(x: jax.Array, mean: jax.Array, factor: jax.Array, bias: jax.Array) -> jax.Array:
+    return (x - mean) * factor + bias
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(3,))
+def _normalise_batch(x: jax.Array, scale: jax.Array, bias: jax.Array, epsilon: float) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """A batch with the mean and variance of its channels made 0 and 1, times scale, plus bias; and that mean and variance.
+
+    The gradient is written out: two sums over the batch, where automatic differentiation makes five. None is handed on through the
+    mean and variance returned, which only move running statistics.
+    """
+    axes = tuple(range(x.ndim - 1))
+    mean = x.mean(axes)
+    var = jnp.square(x - mean).mean(axes)
+    return _affine(x, mean, jax.lax.rsqrt(var + epsilon) * scale, bias), mean, var
+
+
+def _normalise_forward(x: jax.Array, scale: jax.Array, bias: jax.Array, epsilon: float) -> tuple[Any, tuple]:
+    y, mean, var = _normalise_batch(x, scale, bias, epsilon)
+    return (y, mean, var), (x, scale, mean, jax.lax.rsqrt(var + epsilon))
+
+
+def _normalise_backward(epsilon: float, saved: tuple, grads: tuple) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Ioffe and Szegedy 2015, section 3, the chain rule written per channel."""
+    (x, scale, mean, inverse), grad = saved, grads[0]
+    axes, count = tuple(range(x.ndim - 1)), x.size // x.shape[-1]
+    centred = x - mean
+    bias_grad = grad.sum(axes)
+    along = (grad * centred).sum(axes)
+    x_grad = (inverse * scale) * (grad - bias_grad / count - centred * (inverse**2 * along / count))
+    return x_grad, inverse * along, bias_grad
+
+
+_normalise_batch.defvjp(_normalise_forward, _normalise_backward)
