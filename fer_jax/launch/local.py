@@ -97,7 +97,7 @@ class _Sweep:
         stacks: tuple[Stack, ...] = Plan.from_json(directory.read_plan()).stacks if directory.has("plan.json") else ()
         planned = {trial for stack in stacks for trial in stack.trials}
         new = {identity: trial for identity, trial in prepared.trials.items() if identity not in planned}
-        addition = plan_sweep(prepared, new, len(stacks))
+        addition = plan_sweep(prepared, new, len(stacks), self.progress.say)
         self.plan = Plan((*stacks, *addition.stacks), addition.hardware)
         self.record = self._config_record(old, current, checksums)
         directory.write_config(self.record)

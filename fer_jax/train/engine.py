@@ -104,6 +104,15 @@ class WaveProgram:
         shapes = jax.eval_shape(jax.vmap(functools.partial(trial.init, self.network, self.recipe)), values)
         return _with_sharding(shapes, self.per_trial)
 
+    def epoch_shapes(self, width: int, image_shape: tuple[int, int, int], train: int, validation: int) -> tuple[Any, ...]:
+        """What `epoch` takes for a wave of `width` slots and so many images: arguments as shapes with their sharding."""
+        kinds = hyper.layout(self.network.num_classes)
+        values = {name: jax.ShapeDtypeStruct((width, *shape), kind) for name, (shape, kind) in kinds.items()}
+        images = {"images": jax.ShapeDtypeStruct((train, *image_shape), np.uint8), "labels": jax.ShapeDtypeStruct((train,), np.int32)}
+        placed = _with_sharding(values, self.per_trial)
+        shared = _with_sharding((images, _batch_shapes(validation, image_shape)), self.shared)
+        return self.state_shapes(placed), placed, *shared
+
     def prepare(self, width: int, image_shape: tuple[int, int, int], train: int, validation: int, test: int) -> None:
         """Compiles everything for the waves of a stack before the first of them is there; may run in another thread.
 
@@ -112,18 +121,9 @@ class WaveProgram:
           image_shape: (height, width, channels).
           train, validation, test: images of each split; test may be 0.
         """
-        kinds = hyper.layout(self.network.num_classes)
-        values = _with_sharding(
-            {name: jax.ShapeDtypeStruct((width, *shape), kind) for name, (shape, kind) in kinds.items()}, self.per_trial
-        )
-        images = {"images": jax.ShapeDtypeStruct((train, *image_shape), np.uint8), "labels": jax.ShapeDtypeStruct((train,), np.int32)}
-        state = self.state_shapes(values)
-        lowered = {
-            "init": self.init.lower(values),
-            "epoch": self.epoch.lower(
-                state, values, _with_sharding(images, self.shared), _with_sharding(_batch_shapes(validation, image_shape), self.shared)
-            ),
-        }
+        shapes = self.epoch_shapes(width, image_shape, train, validation)
+        state, values, _, _ = shapes
+        lowered = {"init": self.init.lower(values), "epoch": self.epoch.lower(*shapes)}
         if test:
             batches = _with_sharding(_batch_shapes(test, image_shape), self.shared)
             lowered["evaluate"] = self.evaluate.lower(state.best, values, batches)
