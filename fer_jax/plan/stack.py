@@ -172,15 +172,21 @@ class _Case:
         return max(rates.items(), key=lambda item: item[1] * self.busy(*item))
 
     def _is_long(self, threshold: float) -> bool:
-        rate = self.hardware.product_rate * CPU_EFFICIENCY or LEAST_ACCELERATOR_RATE
-        return self.flops / rate > threshold
+        return (self._busy_seconds(0.0) or self.flops / LEAST_ACCELERATOR_RATE) > threshold
 
     def seconds(self, chosen: Candidate, rate: float) -> float:
         """Estimated duration; 0 where nothing is known of the rate."""
+        training = self._busy_seconds(rate)
         if rate:
-            return self.images / (rate * self.busy(chosen, rate)) + COMPILE_SECONDS
+            training /= self.busy(chosen, rate)
+        return training + COMPILE_SECONDS if training else 0.0
+
+    def _busy_seconds(self, rate: float) -> float:
+        """Estimated duration of the training with all slots busy, 0 where nothing is known of the rate."""
+        if rate:
+            return self.images / rate
         estimated = self.hardware.product_rate * CPU_EFFICIENCY
-        return self.flops / estimated + COMPILE_SECONDS if estimated else 0.0
+        return self.flops / estimated if estimated else 0.0
 
     def busy(self, chosen: Candidate, rate: float) -> float:
         """Share of the slots that hold a trial."""
@@ -202,10 +208,9 @@ class _Case:
         """Trials that are worth holding together."""
         if chosen.engine != "map":
             return chosen.width
-        wanted = self.work.trials
-        seconds = (self.images / rate if rate else self.seconds(chosen, 0.0)) * self.work.images / self.images
-        if seconds:
-            wanted = min(wanted, max(chosen.devices, int(MAP_WAVE_SECONDS / seconds)))
+        wanted = math.ceil(self.work.trials / chosen.devices) * chosen.devices
+        if epoch := self._busy_seconds(rate) * self.work.images / self.images:
+            wanted = min(wanted, max(chosen.devices, int(MAP_WAVE_SECONDS / epoch)))
         return self.fitting(chosen.engine, chosen.devices, chosen.micro_batch, wanted)
 
     def fitting(self, engine: str, devices: int, micro_batch: int, wanted: int) -> int:
