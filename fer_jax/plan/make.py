@@ -28,7 +28,7 @@ def make_plan(
       options: the user's wishes.
       hardware: what there is to run on.
       first_stack: number of the first stack, for a plan that extends another.
-      tuner: measures where that pays; without one the shipped table and upper estimates of memory decide.
+      tuner: measures where that pays; without one the shipped table and estimates of memory decide.
 
     Raises:
       ConfigError: a number of devices, a width or a micro-batch that does not fit.

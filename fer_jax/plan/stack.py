@@ -1,7 +1,6 @@
 """One stack: how it is run, how many of its trials at once, and what it will cost."""
 
 import dataclasses
-import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 from fer_jax.config import FIELDS
 from fer_jax.plan.stacks import DataSizes, Stack, Wave
 from fer_jax.search.space import Trial
-from fer_jax.train import candidates, cost, memory
+from fer_jax.train import candidates, memory
 from fer_jax.train.candidates import Candidate, Options, Work
 from fer_jax.train.findings import Findings
 from fer_jax.train.hardware import Hardware, detect
@@ -26,8 +25,8 @@ COMPILE_SECONDS = 7.0
 LEAST_ACCELERATOR_RATE = 1e12
 # One trial after another, a wave's epoch should not keep the user waiting for a sign of life.
 MAP_WAVE_SECONDS = 20.0
-# Of the free memory: what an upper estimate may fill, what the compiler's own figures may fill, and from where an upper
-# estimate is worth two compilations.
+# Of the free memory: what an estimate may fill, what the compiler's own figures may fill, and from where an estimate is worth
+# replacing by two compilations.
 ESTIMATED_SHARE = 0.6
 ANALYSED_SHARE = 0.8
 WORTH_ANALYSING = 0.1
@@ -79,7 +78,7 @@ def plan_stack(
 
     chosen, rate = case.choose()
     count, width = case.waves(chosen, rate)
-    one = case.cost(chosen.micro_batch)
+    one = work.cost(chosen.micro_batch)
     footprint = case.footprint(chosen.engine, chosen.devices, chosen.micro_batch, width)[0]
     return Stack(
         name=name,
@@ -144,17 +143,10 @@ class _Case:
     tuner: Tuner | None
     images: int
 
-    def cost(self, micro_batch: int) -> cost.Cost:
-        """Of one trial."""
-        work = self.work
-        images = micro_batch or work.recipe.batch_size
-        recipe = dataclasses.replace(work.recipe, batch_size=images, micro_batch=0)
-        return _measured_cost(dataclasses.replace(work, recipe=recipe, train=0, validation=0, trials=0))
-
     @property
     def flops(self) -> float:
         # An image's are the same in every batch, so one tracing serves stacks that differ in batch size.
-        one = self.cost(candidates.CPU_MICRO_BATCH)
+        one = self.work.cost(candidates.CPU_MICRO_BATCH)
         per_epoch = one.train_flops * self.work.images + one.evaluation_flops * self.work.validation
         return per_epoch * self.images / self.work.images
 
@@ -225,23 +217,17 @@ class _Case:
     def footprint(self, engine: str, devices: int, micro_batch: int, wanted: int) -> tuple[Footprint, float]:
         """Bytes on one device, and the share of the free memory that they may fill.
 
-        The compiler is asked only where the upper estimate for the trials wanted at once is no small part of the memory.
+        The compiler is asked only where the estimate for the trials wanted at once is no small part of the memory.
         """
-        upper = memory.upper_estimate(self.cost(micro_batch), self.data.bytes, engine)
-        if self.tuner is not None and upper.at(math.ceil(wanted / devices)) > WORTH_ANALYSING * self._free(devices):
+        estimated = memory.estimate(self.work.cost(micro_batch), self.data.bytes, engine)
+        if self.tuner is not None and estimated.at(math.ceil(wanted / devices)) > WORTH_ANALYSING * self._free(devices):
             test_bytes = self.data.test * math.prod(self.data.image_shape)
             if found := self.tuner.footprint(self.name, self.work, engine, micro_batch, test_bytes):
                 return found, ANALYSED_SHARE
-        return upper, ESTIMATED_SHARE
+        return estimated, ESTIMATED_SHARE
 
     def _free(self, devices: int) -> float:
         return self.hardware.memory / (devices if self.hardware.backend == "cpu" else 1)
-
-
-@functools.cache
-def _measured_cost(work: Work) -> cost.Cost:
-    """`cost.measure`, once for all stacks that push the same number of images through the same network."""
-    return cost.measure(work.built(), work.recipe)
 
 
 def _cut(stack: str, trials: Sequence[str], count: int) -> tuple[Wave, ...]:

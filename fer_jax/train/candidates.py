@@ -8,6 +8,7 @@ from typing import Any
 from fer_jax import models
 from fer_jax.errors import ConfigError
 from fer_jax.models import Network
+from fer_jax.train import cost
 from fer_jax.train.engine import ENGINES
 from fer_jax.train.hardware import Hardware
 from fer_jax.train.recipe import Recipe
@@ -68,14 +69,34 @@ class Work:
     def built(self) -> Network:
         return models.build(dict(self.network), self.image_shape, self.num_classes)
 
+    def cost(self, micro_batch: int) -> cost.Cost:
+        """Of one trial."""
+        recipe = dataclasses.replace(self.recipe, batch_size=micro_batch or self.recipe.batch_size, micro_batch=0)
+        return _cost(dataclasses.replace(self, recipe=recipe, train=0, validation=0, trials=0))
+
     def program_key(self) -> dict[str, Any]:
-        """What the compiled program depends on besides the numbers of images and trials, as JSON can hold it."""
+        """What the compiled program depends on besides the numbers of images and trials, as JSON can hold it.
+
+        Its cost stands in for the code of a network, which a user may have written and changed.
+        """
         return {
+            "cost": dataclasses.asdict(self.cost(CPU_MICRO_BATCH)),
             "network": [[name, value] for name, value in self.network],
             "image_shape": self.image_shape,
             "num_classes": self.num_classes,
             "recipe": dataclasses.asdict(self.recipe),
         }
+
+
+@functools.cache
+def _cost(work: Work) -> cost.Cost:
+    """`cost.measure`, once for all stacks that push the same number of images through the same network."""
+    return cost.measure(work.built(), work.recipe)
+
+
+@functools.cache
+def _has_statistics(work: Work) -> bool:
+    return work.built().has_statistics
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,11 +200,6 @@ def _candidate(
     wanted = min(most, -(-work.trials // devices) * devices)
     most = wanted if options.width else limit(engine, devices, micro_batch, wanted)
     return Candidate(engine, devices, micro_batch, max(devices, most // devices * devices))
-
-
-@functools.lru_cache(maxsize=64)
-def _has_statistics(work: Work) -> bool:
-    return work.built().has_statistics
 
 
 def _micro_batches(work: Work) -> tuple[int, ...]:

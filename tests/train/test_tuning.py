@@ -7,6 +7,7 @@ import jax
 import pytest
 
 from fer_jax import config as fields
+from fer_jax import models
 from fer_jax.errors import ConfigError
 from fer_jax.train import candidates, findings, tuning
 from fer_jax.train.candidates import Candidate, Options, Work
@@ -120,6 +121,19 @@ def test_other_versions_hardware_or_work_are_measured_again(tmp_path, monkeypatc
     assert measures() and not measures()
     monkeypatch.setenv("XLA_FLAGS", "--some_flag")
     assert measures()
+
+
+def test_a_network_whose_code_has_changed_is_measured_again(tmp_path, monkeypatch):
+    bench = Bench({MAP_8: 1000, MAP_16: 950, ALONE: 400, VMAP: 1100})
+    for count in (4, 6):
+
+        def own(values, *rest, count=count):
+            return models.NETWORKS["cnn"]({**values, "model.kernels": (count,)}, *rest)
+
+        monkeypatch.setitem(models.NETWORKS, "own", own)
+        candidates._cost.cache_clear()
+        bench.tuner(tmp_path).rates("stack_0", work(**{"model.name": "own"}), LADDERS)
+    assert len(bench.started) == 8
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"question": 1}', "null"])
