@@ -3,7 +3,10 @@
 from fer_jax.plan.stacks import Plan, Stack
 from fer_jax.words import counted, in_bytes, in_flops, in_time
 
-_HEAD = ("stack", "trials", "waves", "engine", "width", "micro", "chosen by", "parameters", "memory", "FLOPs", "time", "shape")
+_HEAD = (
+    *("stack", "trials", "waves", "engine", "width", "micro", "chosen by"),
+    *("parameters", "memory", "FLOPs", "time", "shape"),
+)
 
 
 def describe(plan: Plan) -> str:

@@ -25,8 +25,8 @@ COMPILE_SECONDS = 7.0
 LEAST_ACCELERATOR_RATE = 1e12
 # One trial after another, a wave's epoch should not keep the user waiting for a sign of life.
 MAP_WAVE_SECONDS = 20.0
-# Of the free memory: what an estimate may fill, what the compiler's own figures may fill, and from where an estimate is worth
-# replacing by two compilations.
+# Of the free memory: what an estimate may fill, what the compiler's own figures may fill, and from where on an estimate
+# is worth replacing by two compilations.
 ESTIMATED_SHARE = 0.6
 ANALYSED_SHARE = 0.8
 WORTH_ANALYSING = 0.1

@@ -135,7 +135,9 @@ def check(options: Options, work: Work, hardware: Hardware) -> None:
     if options.devices > hardware.devices:
         raise ConfigError(f"stack.devices = {options.devices}, but this machine has {hardware.devices}")
     if 0 < options.width < options.devices:
-        raise ConfigError(f"stack.width = {options.width} leaves some of stack.devices = {options.devices} without a trial")
+        raise ConfigError(
+            f"stack.width = {options.width} leaves some of stack.devices = {options.devices} without a trial: raise it"
+        )
 
 
 def from_table(work: Work, options: Options, hardware: Hardware, limit: Limit) -> Candidate:
@@ -145,13 +147,13 @@ def from_table(work: Work, options: Options, hardware: Hardware, limit: Limit) -
     |---|---|---|---|
     | cpu | map | of 8 | memory traffic is the limit, and a few images' activations stay in the processor's cache |
     | cpu: mlp, BatchNorm | map | whole | few activations to keep; statistics are of the whole batch |
-    | others | vmap | whole | one small model is bound by the launching of kernels until width x batch is `VMAP_IMAGES` |
+    | others | vmap | whole | one small model is bound by the launching of kernels up to `VMAP_IMAGES` at once |
 
     On all devices, or on one where there are fewer trials than devices: its matrix product has the whole machine.
     """
     cpu, batch = hardware.backend == "cpu", work.recipe.batch_size
     engine = options.engine if options.engine != "auto" else "map" if cpu else "vmap"
-    devices = options.devices or (hardware.devices if _shared(work, options, hardware) else 1)
+    devices = _devices(work, options, hardware)
     micro_batch = options.micro_batch
     if not micro_batch and cpu and engine == "map" and dict(work.network)["model.name"] != "mlp":
         micro_batch = CPU_MICRO_BATCH if CPU_MICRO_BATCH in _micro_batches(work) else 0
@@ -175,20 +177,20 @@ def ladders(work: Work, options: Options, hardware: Hardware, limit: Limit) -> t
         # Several trials at once on one host device only lose to the same on all of them.
         for devices in counts if engine == "map" else counts[:1]:
             if engine == "map":
-                sizes = _tried_micro_batches(first, work, options, hardware)
-                climbed = tuple(_candidate(engine, devices, size, devices, work, options, limit) for size in sizes)
+                rungs = [(size, devices) for size in _tried_micro_batches(first, work, options, hardware)]
             else:
                 micro_batch = 0 if options.micro_batch == work.recipe.batch_size else options.micro_batch
-                widths = _tried_widths(work, devices, options, hardware)
-                climbed = tuple(_candidate(engine, devices, micro_batch, width, work, options, limit) for width in widths)
+                rungs = [(micro_batch, width) for width in _tried_widths(work, devices, options, hardware)]
+            climbed = (_candidate(engine, devices, *rung, work, options, limit) for rung in rungs)
             found.append(tuple(dict.fromkeys(climbed)))
     # A ladder that begins with the table's choice needs no second one for it.
     return tuple(found[1:] if found[1][:1] == found[0] else found)
 
 
-def _shared(work: Work, options: Options, hardware: Hardware) -> bool:
-    """Whether there are trials enough, and wanted at once, for all devices."""
-    return min(work.trials, options.width or work.trials) >= hardware.devices
+def _devices(work: Work, options: Options, hardware: Hardware) -> int:
+    """As many as can have a trial each at once, one where the trials are too few for that."""
+    most = min(hardware.devices, options.width or hardware.devices)
+    return options.devices or (most if work.trials >= most else 1)
 
 
 def _candidate(
@@ -219,7 +221,7 @@ def _tried_micro_batches(first: Candidate, work: Work, options: Options, hardwar
 
 
 def _tried_widths(work: Work, devices: int, options: Options, hardware: Hardware) -> Iterable[int]:
-    """Growing widths on all devices together, up to the first that holds all trials; one trial at once is what 'map' does."""
+    """Growing widths on all devices together, up to the first that holds all trials; one at once is what 'map' does."""
     if options.width:
         return (options.width,)
     if hardware.backend == "cpu":

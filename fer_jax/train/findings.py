@@ -2,9 +2,9 @@
 
     <cache root>/tuned/<hash>.json      {"question": ..., "answer": ...}, one file a question
 
-A question holds all that its answer depends on: versions, hardware, network, recipe. Other versions ask another question;
-answers to old ones stay behind, a few hundred bytes each. Deleting the folder forgets everything. A file that cannot be read
-or written is as good as none: what it would have said is measured again.
+A question holds all that its answer depends on: versions, hardware, network, recipe. Other versions ask another
+question; answers to old ones stay behind, a few hundred bytes each. Deleting the folder forgets everything. A file that
+cannot be read or written is as good as none: what it would have said is measured again.
 """
 
 import contextlib

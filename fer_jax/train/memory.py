@@ -31,7 +31,8 @@ class Footprint:
 def estimate(one: Cost, data_bytes: int, engine: str) -> Footprint:
     """What is needed if every intermediate result of one trial's step is kept from its making to its last use.
 
-    Compilers fuse and need less; side by side, a convolution's patches are added (oslo's network on a CPU: a quarter more than this).
+    Compilers fuse and need less; side by side, a convolution's patches are added (oslo's network on a CPU: a quarter
+    more than this).
     """
     # An epoch's new states lie beside the old.
     states = 2 * one.state_bytes

@@ -1,6 +1,7 @@
-"""The way a stack is run, chosen by timing a few steps of each candidate, and its memory by asking the compiler; both once.
+"""The way a stack is run, by timing a few steps of each candidate, and its memory, by asking the compiler; both once.
 
-Random images and the epoch's own program, with validation in the stack's proportion. Rates are trials x training images a second.
+Random images and the epoch's own program, with validation in the stack's proportion. Rates are trials x training images
+a second.
 """
 
 import dataclasses
@@ -15,7 +16,7 @@ import numpy as np
 
 from fer_jax.config import FIELDS
 from fer_jax.train import memory
-from fer_jax.train.candidates import Candidate, Work
+from fer_jax.train.candidates import CPU_MICRO_BATCH, Candidate, Work
 from fer_jax.train.engine import WaveProgram
 from fer_jax.train.findings import Findings
 from fer_jax.train.memory import Footprint
@@ -23,25 +24,26 @@ from fer_jax.train.memory import Footprint
 THRESHOLD_SECONDS = 600.0
 BUDGET_SECONDS = {"cpu": 60.0}
 ACCELERATOR_BUDGET_SECONDS = 180.0  # compiles for longer, and how a network behaves there is less known beforehand
-# A ladder is climbed while a rung is so much faster than the one before; what is so near to the fastest takes turns with it.
+# A ladder is climbed while a rung is so much faster than the one before; what is so near to the fastest takes turns.
 GROWTH = 1.1
 FINALISTS = 0.8
 MOST_FINALISTS = 4
 TURNS = 3
 TURN_SECONDS = 0.3
-EPOCH_IMAGES = 256
+# An epoch that is measured: 256 images or 8 steps; on a CPU no more than so much work, but 2 steps.
+CPU_EPOCH_FLOPS = 30e9
+EPOCH_IMAGES, FEWEST_STEPS, ENOUGH_STEPS = 256, 2, 8
 
 
-# Compiled and warmed up; trains a short epoch of all its trials and returns the images trained.
+# Compiled and warmed up: trains a short epoch of all its trials and returns the images trained.
 Runner = Callable[[], int]
 
 
 def start(work: Work, candidate: Candidate) -> Runner:
     """Compiles a candidate for a few steps an epoch on random images, and runs it once."""
-    network, batch = work.built(), work.recipe.batch_size
     recipe = dataclasses.replace(work.recipe, micro_batch=candidate.micro_batch)
-    program = WaveProgram(network, recipe, candidate.engine, tuple(jax.devices()[: candidate.devices]))
-    images = min(max(2, EPOCH_IMAGES // batch) * batch, work.images)
+    program = WaveProgram(work.built(), recipe, candidate.engine, tuple(jax.devices()[: candidate.devices]))
+    images = _epoch_images(work)
     held_out = max(1, round(images * work.validation / work.train))
     rng = np.random.default_rng(0)
     pictures = rng.integers(0, 256, (images + held_out, *work.image_shape)).astype(np.uint8)
@@ -64,6 +66,15 @@ def start(work: Work, candidate: Candidate) -> Runner:
 
     run()
     return run
+
+
+def _epoch_images(work: Work) -> int:
+    """Training images of the epoch that is measured, whole batches."""
+    batch = work.recipe.batch_size
+    images = max(EPOCH_IMAGES, ENOUGH_STEPS * batch)
+    if jax.default_backend() == "cpu":
+        images = min(images, int(CPU_EPOCH_FLOPS / max(1.0, work.cost(CPU_MICRO_BATCH).train_flops)))
+    return min(max(FEWEST_STEPS, images // batch) * batch, work.images)
 
 
 def to_stderr(line: str) -> None:
@@ -116,7 +127,8 @@ class Tuner:
 
     def footprint(self, stack: str, work: Work, engine: str, micro_batch: int, test_bytes: int) -> Footprint | None:
         """The compiler's figures for a device's memory, now or earlier; None where it cannot compile this."""
-        question = {"subject": "memory", **_sized(work), "engine": engine, "micro_batch": micro_batch, "test_bytes": test_bytes}
+        program = {**_sized(work), "engine": engine, "micro_batch": micro_batch}
+        question = {"subject": "memory", **program, "test_bytes": test_bytes}
         match self.findings.get(question):
             case [int() | float() as base, int() | float() as per_trial] if per_trial > 0:
                 return Footprint(base, per_trial)

@@ -229,6 +229,12 @@ def test_what_the_user_has_set_stands(options, property_, values):
     assert getattr(candidates.from_table(work(), options, CPU, anything_fits), property_) in values
 
 
+def test_a_narrow_width_takes_as_many_devices_as_can_have_a_trial():
+    four = dataclasses.replace(CPU, devices=4)
+    for trials, width, devices in ((8, 2, 2), (8, 0, 4), (3, 0, 1), (2, 2, 2), (1, 2, 1)):
+        assert candidates.from_table(work(trials), Options(width=width), four, anything_fits).devices == devices
+
+
 def test_a_width_that_leaves_devices_without_a_trial_is_refused():
     with pytest.raises(ConfigError, match="stack.width = 1 leaves some of stack.devices = 2 without a trial"):
         candidates.check(Options(width=1, devices=2), work(), CPU)
