@@ -92,8 +92,13 @@ class Candidate:
 
     @property
     def rate(self) -> float:
-        """Trials x training images a second, of the median epoch."""
-        return self.images / statistics.median(self.seconds)
+        """Trials x training images a second, the median over the epochs."""
+        return statistics.median(self.rates)
+
+    @property
+    def rates(self) -> list[float]:
+        """Trials x training images a second of every epoch."""
+        return [self.images / seconds for seconds in self.seconds]
 
     def ratio(self, other: "Candidate") -> float:
         """How much faster than another with which turns were taken: the median of the turns' ratios."""

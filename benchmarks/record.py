@@ -62,6 +62,7 @@ def machine(code: SimpleNamespace) -> dict[str, Any]:
         "backend": found.backend,
         "versions": versions(),
         "load_before": load(),
+        "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY", "not set"),
         "product_gflops": [product_gflops(code)],
     }
 
@@ -84,4 +85,31 @@ def save(path: Path | None, document: dict[str, Any]) -> None:
 
 def chosen(options: argparse.Namespace) -> dict[str, Any]:
     """The options of the command, as JSON takes them, without where the results go."""
-    return {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items() if name not in ("json", "png")}
+    return {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items() if name != "json"}
+
+
+class Results:
+    """The rows of a benchmark in this process and what goes with them into the file `options.json`.
+
+    Args:
+      code: from `candidate.load`.
+      options: of the command.
+    """
+
+    def __init__(self, code: SimpleNamespace, options: argparse.Namespace):
+        self._code, self._options = code, options
+        self.document = {**machine(code), "options": chosen(options), "rows": []}
+
+    def add(self, row: dict[str, Any]) -> None:
+        self.document["rows"].append(row)
+
+    def save(self) -> None:
+        """Writes what there is so far, so that a run that is cut off leaves it."""
+        save(self._options.json, self.document)
+
+    def finish(self) -> None:
+        """Measures the machine again, says how fast it was, and writes the file."""
+        self.document["product_gflops"].append(product_gflops(self._code))
+        before, after = self.document["product_gflops"]
+        print(f"float32 matrix product: {before:,.0f} GFLOP/s before, {after:,.0f} after")
+        self.save()
