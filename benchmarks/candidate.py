@@ -5,6 +5,7 @@ import importlib
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -54,9 +55,13 @@ class Candidate:
       flops: per training image, as fer_jax counts them.
       images: trials x training images of an epoch.
       seconds: of the epochs of `run`; the first epoch is run before and left out.
+      state, records: after the last epoch.
+
+    Args:
+      devices: the first so many (None: all), or these.
     """
 
-    def __init__(self, code: SimpleNamespace, work: Work, engine: str = "map", devices: int | None = None):
+    def __init__(self, code: SimpleNamespace, work: Work, engine: str = "map", devices: int | Sequence[jax.Device] | None = None):
         rng = np.random.default_rng(0)
         images = rng.integers(0, 256, (work.images, work.size, work.size, 1)).astype(np.uint8)
         labels = rng.integers(0, 7, work.images)
@@ -66,16 +71,17 @@ class Candidate:
         dropped = [name for name in ("model.dropout", "model.dense_dropout") if name in settings]
         recipe = code.plan.recipe_of(values, dropped, work.micro_batch)
         network = code.models.build(values, images.shape[1:], 7)
-        program = code.engine.WaveProgram(network, recipe, engine, tuple(jax.devices()[:devices]))
+        chosen = jax.devices()[:devices] if devices is None or isinstance(devices, int) else devices
+        program = code.engine.WaveProgram(network, recipe, engine, tuple(chosen))
         traced = {field.name: field.default for field in code.config.FIELDS.values() if field.kind == "traced"}
         changed = {name: value for name, value in settings.items() if name in traced} | {"train.epochs": 1_000_000}
         columns = {name: [changed.get(name, value)] * work.trials for name, value in traced.items()}
         columns["train.seed"] = list(range(work.trials))
         hyper = program.place_hyper(columns)
         self._fixed = (hyper, program.place_train(images, labels), program.place_batches(images[:held_out], labels[:held_out]))
-        self._state = program.init(hyper)
+        self.state = program.init(hyper)
         start = time.perf_counter()
-        self._epoch = program.epoch.lower(self._state, *self._fixed).compile()
+        self._epoch = program.epoch.lower(self.state, *self._fixed).compile()
         self.compile_seconds = time.perf_counter() - start
         self.flops = code.cost.measure(network, recipe).train_flops
         self.seconds: list[float] = []
@@ -86,8 +92,8 @@ class Candidate:
     def run(self) -> None:
         """An epoch of every trial."""
         start = time.perf_counter()
-        self._state, _ = self._epoch(self._state, *self._fixed)
-        jax.block_until_ready(self._state)
+        self.state, self.records = self._epoch(self.state, *self._fixed)
+        jax.block_until_ready(self.state)
         self.seconds.append(time.perf_counter() - start)
 
     @property

@@ -17,7 +17,8 @@ from typing import Any
 
 # Intel's OpenMP keeps a waiting thread's core busy for 200 ms, GNU's for about one. That one is left to it: a thread that sleeps at once
 # is slow to wake at every layer, which would be unfair to PyTorch. `REST` is more than either and lies between two turns.
-WAIT = {"KMP_BLOCKTIME": "1"}
+# JAX would take most of a GPU's memory at once, and leave none to the others.
+SETTINGS = {"KMP_BLOCKTIME": "1", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 REST = 0.02
 
 
@@ -30,13 +31,13 @@ class Worker:
 
     Args:
       module: a file of this folder, without its ending.
-      environment: variables set for the process besides `WAIT`.
+      environment: variables set for the process besides `SETTINGS`.
     """
 
     def __init__(self, module: str, environment: Mapping[str, str] | None = None):
         folder = Path(__file__).parent
         paths = [str(folder.parent), os.environ.get("PYTHONPATH", "")]
-        variables = {**os.environ, **WAIT, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **(environment or {})}
+        variables = {**os.environ, **SETTINGS, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **(environment or {})}
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (it lives as long as the process)
         self._process = subprocess.Popen(
             [sys.executable, str(Path(__file__)), module],
@@ -76,10 +77,10 @@ class Worker:
         return self.receive()
 
     def close(self) -> None:
-        """Ends the process."""
+        """Ends the process; one that is still at work gets two seconds."""
         self._process.stdin.close()
         try:
-            self._process.wait(10)
+            self._process.wait(2)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
