@@ -1,8 +1,10 @@
-"""Everything there is to know of a GPU in one call: agreement, throughput, the time of oslo's grid, and the share of the roofline.
+"""Everything there is to know of a GPU in one call: agreement, throughput, the time of oslo's grid, and the share of the
+roofline.
 
     python benchmarks/accelerator.py --json=FILE [--limit_seconds=560] [--parts=agreement,throughput,grid,roofline,precision] [--smoke]
 
-Runs on whatever JAX finds; PyTorch is measured where it is installed. --smoke is the same with tiny work, for a CPU. The parts, in order:
+Runs on whatever JAX finds; PyTorch is measured where it is installed. --smoke is the same with tiny work, for a CPU.
+The parts, in order:
 
     agreement   a few steps of a stack by every engine here and mapped on the CPU, same seeds and masks, products in full float32
     throughput  oslo's network by batch size: one trial in a scan, every engine by width, PyTorch eager and as a CUDA graph, taking turns
@@ -11,8 +13,8 @@ Runs on whatever JAX finds; PyTorch is measured where it is installed. --smoke i
     roofline    large matrix products in bfloat16, TF32 and float32, and copying; what share of them the steps above reach
     precision   throughput again in each `train.precision`, where there is such a field
 
-The file is written after every measurement, so that a call that is cut off has lost nothing. What does not fit into a part's share of the
-limit any more is left out and named under 'left_out'.
+The file is written after every measurement, so that a call that is cut off has lost nothing. What does not fit into a
+part's share of the limit any more is left out and named under 'left_out'.
 """
 
 import argparse
@@ -25,7 +27,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # PyTorch's processes want memory too; before JAX is imported
+os.environ.setdefault(
+    "XLA_PYTHON_CLIENT_PREALLOCATE", "false"
+)  # PyTorch's processes want memory too; before JAX is imported
 
 import jax
 import jax.numpy as jnp
@@ -136,18 +140,27 @@ def agreement(session: Session) -> None:
     """Losses and weights after one epoch of four steps, here and on the CPU."""
     fields = {**FIELDS[session.scale.network], "train.learning_rate": 1e-3}
     work = Work(session.scale.size, 16, 4, 64, held_out=16, settings=tuple(fields.items()))
+
     def compare(engine: str, reference: Candidate) -> dict:
         other = Candidate(session.code, work, engine, 1)
         ours, theirs = (jax.device_get((one.state.params, one.records)) for one in (other, reference))
-        apart = [np.abs(a - b).reshape(-1) for a, b in zip(jax.tree.leaves(ours[0]), jax.tree.leaves(theirs[0]), strict=True)]
+        apart = [
+            np.abs(a - b).reshape(-1) for a, b in zip(jax.tree.leaves(ours[0]), jax.tree.leaves(theirs[0]), strict=True)
+        ]
         apart = np.concatenate(apart)
         losses = [float(np.abs(ours[1][name] / theirs[1][name] - 1).max()) for name in ("train_loss", "val_loss")]
         agrees = max(losses) < LOSS_TOLERANCE and float(np.quantile(apart, 0.99)) < WEIGHT_TOLERANCE
         about = {"engine": engine, "agrees": agrees, "train_loss": losses[0], "val_loss": losses[1]}
-        return {**about, "weights_99_percent_within": float(np.quantile(apart, 0.99)), "weights_all_within": float(apart.max())}
+        return {
+            **about,
+            "weights_99_percent_within": float(np.quantile(apart, 0.99)),
+            "weights_all_within": float(apart.max()),
+        }
 
     with jax.default_matmul_precision("highest"):
-        reference = session.attempt("agreement, CPU", lambda: Candidate(session.code, work, "map", jax.devices("cpu")[:1]))
+        reference = session.attempt(
+            "agreement, CPU", lambda: Candidate(session.code, work, "map", jax.devices("cpu")[:1])
+        )
         for engine in session.code.engine.ENGINES if reference else ():
             found = session.attempt(f"agreement, {engine}", functools.partial(compare, engine, reference))
             if found:
@@ -171,7 +184,10 @@ def throughput(session: Session) -> None:
     torch_ways = [name for name in peers.CANDIDATES if name.startswith(("PyTorch: channels", "PyTorch: CUDA"))]
     platform = session.document["backend"]
     torch_ways = [name for name in torch_ways if peers.CANDIDATES[name].platform in ("", platform)]
-    others = [peers.Candidate(name, dataclasses.replace(peers.CANDIDATES[name], images=session.scale.images)) for name in torch_ways]
+    others = [
+        peers.Candidate(name, dataclasses.replace(peers.CANDIDATES[name], images=session.scale.images))
+        for name in torch_ways
+    ]
     try:
         for batch in session.scale.batches:
             _throughput_at(session, batch, others)
@@ -188,7 +204,10 @@ def _throughput_at(session: Session, batch: int, others: Sequence[peers.Candidat
         if made:
             stacks[engine, width] = made
     for other in others:
-        session.attempt(f"{other.name}, batch {batch}", lambda other=other: other.build(session.scale.network, batch, session.scale.size, {}))
+        session.attempt(
+            f"{other.name}, batch {batch}",
+            lambda other=other: other.build(session.scale.network, batch, session.scale.size, {}),
+        )
     for _ in range(session.options.repeats):
         for stack in stacks.values():
             stack.run()
@@ -197,7 +216,13 @@ def _throughput_at(session: Session, batch: int, others: Sequence[peers.Candidat
                 other.run(session.scale.seconds)
     alone = stacks.get(("map", 1))
     rows = [
-        {"candidate": f"fer_jax: {width} x {engine}", "engine": engine, "width": width, **_rates(stack.rates, alone), **_work(stack)}
+        {
+            "candidate": f"fer_jax: {width} x {engine}",
+            "engine": engine,
+            "width": width,
+            **_rates(stack.rates, alone),
+            **_work(stack),
+        }
         for (engine, width), stack in stacks.items()
     ]
     for other in others:
@@ -208,7 +233,10 @@ def _throughput_at(session: Session, batch: int, others: Sequence[peers.Candidat
     for row in rows:
         session.document["throughput"].append({"batch": batch, **row})
         ratio = f"x {row['ratio_to_alone']:.1f}" if row.get("ratio_to_alone") else ""
-        print(f"batch {batch:4d}  {row['candidate']:32s} {row['images_per_second']['median']:12,.0f} img/s  {ratio}", flush=True)
+        print(
+            f"batch {batch:4d}  {row['candidate']:32s} {row['images_per_second']['median']:12,.0f} img/s  {ratio}",
+            flush=True,
+        )
     fitting = {way: stack.rate for way, stack in stacks.items() if way[1] == session.scale.widths[0]}
     if fitting:
         session.best[batch] = max(fitting, key=lambda way: fitting[way])[0]
@@ -235,12 +263,21 @@ def grid(session: Session) -> None:
             work = Work(session.scale.size, batch, trials, train, held_out=validation, settings=tuple(settings.items()))
             stack = Candidate(session.code, work, engine, 1)
             stack.run()
-            return {"batch": batch, "engine": engine, "epoch_seconds": stack.seconds[0], "images_per_second": stack.rate, **_work(stack)}
+            return {
+                "batch": batch,
+                "engine": engine,
+                "epoch_seconds": stack.seconds[0],
+                "images_per_second": stack.rate,
+                **_work(stack),
+            }
 
         found = session.attempt(f"grid, batch {batch}", measure)
         if found:
             session.document["grid"].append(found)
-            print(f"grid, batch {batch}: {found['epoch_seconds']:.2f} s an epoch of {trials} trials ({engine})", flush=True)
+            print(
+                f"grid, batch {batch}: {found['epoch_seconds']:.2f} s an epoch of {trials} trials ({engine})",
+                flush=True,
+            )
             session.save()
     rows = session.document["grid"]
     if len(rows) == len(session.scale.batches):
@@ -287,7 +324,10 @@ def ceilings(session: Session) -> None:
         if "tflops" in row:
             row["share_of_products"] = {name: row["tflops"] / rate for name, rate in rates.items()}
     for found in session.document["roofline"]:
-        print("  ".join(f"{value:,.1f} {name}" if isinstance(value, float) else value for name, value in found.items()), flush=True)
+        print(
+            "  ".join(f"{value:,.1f} {name}" if isinstance(value, float) else value for name, value in found.items()),
+            flush=True,
+        )
     session.save()
 
 
@@ -309,7 +349,13 @@ def precision(session: Session) -> None:
             for stack in running.values():
                 stack.run()
         for name, stack in running.items():
-            row = {"batch": batch, "precision": name, "engine": engine, "images_per_second": record.spread(stack.rates), **_work(stack)}
+            row = {
+                "batch": batch,
+                "precision": name,
+                "engine": engine,
+                "images_per_second": record.spread(stack.rates),
+                **_work(stack),
+            }
             session.document["precision"].append(row)
             print(f"batch {batch:4d}  {name}: {stack.rate:,.0f} img/s", flush=True)
         session.save()
@@ -323,7 +369,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--smoke", action="store_true", help="tiny work, for a CPU")
     parser.add_argument("--json", type=Path, required=True)
     session = Session(parser.parse_args(arguments))
-    functions = {"agreement": agreement, "throughput": throughput, "grid": grid, "roofline": ceilings, "precision": precision}
+    functions = {
+        "agreement": agreement,
+        "throughput": throughput,
+        "grid": grid,
+        "roofline": ceilings,
+        "precision": precision,
+    }
     print(f"{session.document['hardware']}, JAX {jax.__version__}", flush=True)
     for part in session.options.parts.split(","):
         session.begin(part)

@@ -2,16 +2,16 @@
 
     python benchmarks/bookkeeping.py [--cases=thousand,grid3d] [--trials=1000] [--epochs=20] [--variant=] [--json=FILE]
 
-Two sweeps through `fer_jax.run_sweep`: a thousand tiny trials, where bookkeeping would show, and `configs/grid3d.py` (with --variant, such as
-smoke). The training loop's wall time is divided into
+Two sweeps through `fer_jax.run_sweep`: a thousand tiny trials, where bookkeeping would show, and `configs/grid3d.py`
+(with --variant, such as smoke). The training loop's wall time is divided into
 
     busy        the devices compute epochs, initial weights or evaluations: the union of the times from the call of a program, or from the
                 end of the one before it, to its results
     compiling   the loop waits for a program that is being compiled, or compiles one itself
     host        the rest, which is bookkeeping
 
-so what is done on the host while the devices compute costs nothing. Import, planning, and what follows the last wave (summary, report) lie
-outside the loop and are given apart.
+so what is done on the host while the devices compute costs nothing. Import, planning, and what follows the last wave
+(summary, report) lie outside the loop and are given apart.
 """
 
 import argparse
@@ -109,14 +109,18 @@ class Clock:
 @contextmanager
 def followed(clock: Clock) -> Iterator[None]:
     """Puts the clock around the programs of `WaveProgram`, the waits for them, and the loop of a sweep."""
-    engine, local, programs = (importlib.import_module(f"fer_jax.{name}") for name in ("train.engine", "launch.local", "launch.programs"))
+    engine, local, programs = (
+        importlib.import_module(f"fer_jax.{name}") for name in ("train.engine", "launch.local", "launch.programs")
+    )
     places = [(engine.WaveProgram, "prepare"), (programs.Programs, "take"), (local._Sweep, "train")]
     originals = [getattr(*place) for place in places]
     prepare, take, train = originals
 
     def prepared(self: Any, *arguments: Any, **named: Any) -> None:
         prepare(self, *arguments, **named)
-        self.__dict__.update({name: clock.follow(name, self.__dict__[name]) for name in PROGRAMS if name in self.__dict__})
+        self.__dict__.update(
+            {name: clock.follow(name, self.__dict__[name]) for name in PROGRAMS if name in self.__dict__}
+        )
 
     def taken(self: Any, *arguments: Any, **named: Any) -> Any:
         with clock.waiting():

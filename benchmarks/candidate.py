@@ -61,7 +61,9 @@ class Candidate:
       devices: the first so many (None: all), or these.
     """
 
-    def __init__(self, code: SimpleNamespace, work: Work, engine: str = "map", devices: int | Sequence[jax.Device] | None = None):
+    def __init__(
+        self, code: SimpleNamespace, work: Work, engine: str = "map", devices: int | Sequence[jax.Device] | None = None
+    ):
         rng = np.random.default_rng(0)
         images = rng.integers(0, 256, (work.images, work.size, work.size, 1)).astype(np.uint8)
         labels = rng.integers(0, 7, work.images)
@@ -78,7 +80,11 @@ class Candidate:
         columns = {name: [changed.get(name, value)] * work.trials for name, value in traced.items()}
         columns["train.seed"] = list(range(work.trials))
         hyper = program.place_hyper(columns)
-        self._fixed = (hyper, program.place_train(images, labels), program.place_batches(images[:held_out], labels[:held_out]))
+        self._fixed = (
+            hyper,
+            program.place_train(images, labels),
+            program.place_batches(images[:held_out], labels[:held_out]),
+        )
         self.state = program.init(hyper)
         start = time.perf_counter()
         self._epoch = program.epoch.lower(self.state, *self._fixed).compile()

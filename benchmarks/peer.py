@@ -1,8 +1,9 @@
 """The networks, weights and pictures that every library is given, so that all of them do the same work.
 
-A training step is: gather a batch of uint8 pictures by shuffled indices, scale it to [0, 1], forward with dropout, cross-entropy,
-backward, Adam with learning rate 1e-3 and Keras' epsilon 1e-7. fer_jax's step does more (L2, a check that everything is finite,
-accuracy, best weights, masks that depend on nothing but key and place), which is left to its charge.
+A training step is: gather a batch of uint8 pictures by shuffled indices, scale it to [0, 1], forward with dropout,
+cross-entropy, backward, Adam with learning rate 1e-3 and Keras' epsilon 1e-7. fer_jax's step does more (L2, a check
+that everything is finite, accuracy, best weights, masks that depend on nothing but key and place), which is left to
+its charge.
 """
 
 from collections.abc import Iterator

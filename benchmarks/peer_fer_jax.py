@@ -22,7 +22,9 @@ def machine() -> dict:
     return record.machine(code)
 
 
-def build(network: str, batch: int, images: int, way: str, trials: int = 0, size: int = SIZE, **chosen: object) -> "Peer":
+def build(
+    network: str, batch: int, images: int, way: str, trials: int = 0, size: int = SIZE, **chosen: object
+) -> "Peer":
     """Compiles an epoch of a stack.
 
     Args:
@@ -71,7 +73,9 @@ class Peer:
 def logits(network: str, count: int, size: int = SIZE) -> list[list[float]]:
     """The reference answers of the network with `weights` to the first `pictures`."""
     code = load(ROOT)
-    built = code.models.build({**code.config.flatten(code.config.default_config()), **FIELDS[network]}, (size, size, 1), CLASSES)
+    built = code.models.build(
+        {**code.config.flatten(code.config.default_config()), **FIELDS[network]}, (size, size, 1), CLASSES
+    )
     given = weights(network, size)
     params = {name: {k: v for k, v in arrays.items() if k not in ("mean", "var")} for name, arrays in given.items()}
     stats = {name: {k: arrays[k] for k in ("mean", "var")} for name, arrays in given.items() if "mean" in arrays}

@@ -83,7 +83,12 @@ class Peer:
         start = time.perf_counter()
         chain = make(network, size, inplace=way != "vectorised").to(self.device).to(memory_format=self.layout)
         parameters = sum(value.numel() for value in chain.parameters())
-        self.step = {"eager": self._eager, "compiled": self._compiled, "vectorised": self._vectorised, "graph": self._graph}[way](chain)
+        self.step = {
+            "eager": self._eager,
+            "compiled": self._compiled,
+            "vectorised": self._vectorised,
+            "graph": self._graph,
+        }[way](chain)
         for _ in range(3):
             self.step()
         self._wait()
@@ -140,7 +145,9 @@ class Peer:
         return self._eager(torch.compile(chain))
 
     def _vectorised(self, chain: nn.Sequential) -> Callable[[], None]:
-        chains = [chain] + [type(chain)(*(_again(layer) for layer in chain)).to(self.device) for _ in range(self.models - 1)]
+        chains = [chain] + [
+            type(chain)(*(_again(layer) for layer in chain)).to(self.device) for _ in range(self.models - 1)
+        ]
         params, buffers = torch.func.stack_module_state(chains)
         params = {name: value.detach().clone().requires_grad_() for name, value in params.items()}
         adam = self._adam(params.values())

@@ -3,18 +3,20 @@
     python benchmarks/peers.py [--networks=oslo,silvestro] [--batches=8,32,128] [--candidates=NAME,...] [--repeats=5] [--seconds=1.5]
         [--json=FILE]
 
-PyTorch is no dependency of fer_jax; for this into an environment of its own, and the same version on a machine without a GPU as a build
+PyTorch is no dependency of fer_jax: it goes into an environment of its own, on a machine without a GPU as its build
 for processors, which is a tenth as large:
 
     python3 -m venv VENV && VENV/bin/pip install -e '.[test]' -c constraints.txt torch==2.13.0
 
-oslo's or silvestro's network with dropout, 48 px grey, 7 classes; `peer.py` says what a training step is and what of it fer_jax does
-beyond the others. Every candidate has a process (or as many as its arrangement says) of its own and runs while the others wait. Before
-the clock starts, each network must have as many parameters as fer_jax's and give the same logits to 1e-4 for the same weights, or the
-script ends. A candidate whose packages are missing, or that fails, is left out with its reason.
+oslo's or silvestro's network with dropout, 48 px grey, 7 classes; `peer.py` says what a training step is and what of
+it fer_jax does beyond the others, whose code is what their documentation would have one write. Every candidate has a
+process (or as many as its arrangement says) of its own and runs while the others wait. Before the clock starts, each
+network must have as many parameters as fer_jax's and give the same logits to 1e-4 for the same weights, or the script
+ends. A candidate whose packages are missing, or that fails, is left out with its reason.
 
-A rate is the median over the repeats. A ratio is fer_jax's rate ('fer_jax: a stack') over the candidate's, the median over the turns:
-above 1, fer_jax is the faster one. The rate of a float32 matrix product before and after says how fast the machine was at the time.
+A rate is the median over the repeats. A ratio is fer_jax's rate ('fer_jax: a stack') over the candidate's, the median
+over the turns: above 1, fer_jax is the faster one. The rate of a float32 matrix product before and after says how
+fast the machine was at the time.
 """
 
 import argparse
@@ -147,15 +149,23 @@ def check_answers(candidates: Sequence[Candidate], network: str, size: int) -> N
 
 
 def measure(
-    candidates: Sequence[Candidate], network: str, batch: int, options: argparse.Namespace, given: Mapping[str, Mapping] | None = None
+    candidates: Sequence[Candidate],
+    network: str,
+    batch: int,
+    options: argparse.Namespace,
+    given: Mapping[str, Mapping] | None = None,
 ) -> list[dict]:
     """Rows of one network and batch size, the candidates taking turns; `given` adds settings by module."""
     for candidate in candidates:
         candidate.build(network, batch, options.size, (given or {}).get(candidate.arrangement.module, {}))
     first = candidates[0]
+    if first.failure:
+        raise SystemExit(f"{first.name}: {first.failure}")
     for candidate in candidates:
-        if not candidate.failure and candidate.facts["parameters"] != first.facts.get("parameters"):
-            raise SystemExit(f"{candidate.name}: {candidate.facts['parameters']:,} parameters, fer_jax {first.facts['parameters']:,}")
+        if not candidate.failure and candidate.facts["parameters"] != first.facts["parameters"]:
+            raise SystemExit(
+                f"{candidate.name}: {candidate.facts['parameters']:,} parameters, fer_jax {first.facts['parameters']:,}"
+            )
         candidate.run(options.seconds / 3)  # a turn that is not counted
         candidate.rates.clear()
     for _ in range(options.repeats):
@@ -166,7 +176,12 @@ def measure(
 
 def row(candidate: Candidate, first: Candidate, network: str, batch: int) -> dict:
     """What is known of a candidate after its turns."""
-    found = {"network": network, "batch": batch, "candidate": candidate.name, "processes": candidate.arrangement.processes}
+    found = {
+        "network": network,
+        "batch": batch,
+        "candidate": candidate.name,
+        "processes": candidate.arrangement.processes,
+    }
     if candidate.failure:
         return {**found, "left_out": candidate.failure}
     facts = {name: round(value, 1) if isinstance(value, float) else value for name, value in candidate.facts.items()}
@@ -196,14 +211,21 @@ def show(row: Mapping[str, Any]) -> None:
 def finished(machine: Mapping[str, Any], options: argparse.Namespace, rows: Sequence[dict], worker: Worker) -> dict:
     """What goes into the file: the machine, measured again, the options and the rows."""
     after = worker.call("answer", function="product_gflops")
-    return {**machine, "product_gflops": [*machine["product_gflops"], after], "options": chosen(options), "rows": list(rows)}
+    return {
+        **machine,
+        "product_gflops": [*machine["product_gflops"], after],
+        "options": chosen(options),
+        "rows": list(rows),
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--networks", default="oslo,silvestro")
     parser.add_argument("--batches", default="8,32,128")
-    parser.add_argument("--candidates", default="", help="beginnings of names, joined by commas; fer_jax's stack is always there")
+    parser.add_argument(
+        "--candidates", default="", help="beginnings of names, joined by commas; fer_jax's stack is always there"
+    )
     parser.add_argument("--size", type=int, default=48, help="side of the pictures in pixels")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.5, help="of one candidate's turn, at least")

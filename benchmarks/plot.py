@@ -2,8 +2,8 @@
 
     python benchmarks/plot.py RESULTS.json [RESULTS.json ...] --png=docs/performance.png
 
-Files of the same networks and batch sizes are shown as one: a later one counts. A bar ends at the median of the turns' ratios and its
-whisker spans their quartiles.
+Files of the same networks and batch sizes are shown as one: a later one counts. A bar ends at the median of the
+turns' ratios and its whisker spans their quartiles.
 """
 
 import argparse
@@ -34,7 +34,9 @@ def draw(found: Mapping[str, Mapping[str, Mapping[int, Mapping[str, Any]]]]) -> 
     """The figure: a panel a network, a group of bars a candidate, a bar a batch size, on a logarithmic axis."""
     rows = sum(len(candidates) for candidates in found.values())
     made = style.figure(1.2 + 0.42 * rows)
-    panels = made.subplots(len(found), 1, squeeze=False, height_ratios=[len(candidates) for candidates in found.values()])[:, 0]
+    panels = made.subplots(
+        len(found), 1, squeeze=False, height_ratios=[len(candidates) for candidates in found.values()]
+    )[:, 0]
     batches = sorted({batch for candidates in found.values() for rows in candidates.values() for batch in rows})
     colour = dict(zip(batches, COLOURS, strict=False))
     ratios = [row["ratio"] for candidates in found.values() for rows in candidates.values() for row in rows.values()]
@@ -50,7 +52,12 @@ def draw(found: Mapping[str, Mapping[str, Mapping[int, Mapping[str, Any]]]]) -> 
                 y = place + (index - (len(batches) - 1) / 2) * height
                 # From 1, not from 0, which a logarithmic axis does not have: level with fer_jax is no bar.
                 ax.barh(y, row["ratio"] - 1, height * 0.92, left=1, color=colour[batch])
-                ax.plot([row["ratios"]["lower_quartile"], row["ratios"]["upper_quartile"]], [y, y], color=style.INK, linewidth=1)
+                ax.plot(
+                    [row["ratios"]["lower_quartile"], row["ratios"]["upper_quartile"]],
+                    [y, y],
+                    color=style.INK,
+                    linewidth=1,
+                )
                 ax.annotate(f"{row['ratio']:.2f}", (max(1, row["ratio"], row["ratios"]["upper_quartile"]), y), (4, 0),
                             textcoords="offset points", va="center", fontsize=style.SMALL - 1, color=style.INK)  # fmt: skip
         ax.set_xscale("log")
@@ -64,7 +71,7 @@ def draw(found: Mapping[str, Mapping[str, Mapping[int, Mapping[str, Any]]]]) -> 
         style.tidy(ax, "x")
         ax.axvline(1, color=style.INK, linewidth=1)
         style.title(ax, f"{network}'s network")
-    style.label(panels[-1], "fer_jax's images a second over the candidate's (right of 1: fer_jax is faster)")
+    style.label(panels[-1], "fer_jax's images a second over the candidate's")
     handles = [panels[0].barh(0, 0, color=colour[batch], label=f"batch {batch}") for batch in batches]
     style.legend(made, handles, "lower center", len(batches))
     return made

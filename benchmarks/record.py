@@ -1,4 +1,5 @@
-"""What the benchmarks write down beside their figures: versions, hardware, load, and how fast the machine was before and after."""
+"""What the benchmarks write down beside their figures: versions, hardware, load, and how fast the machine was before and
+after."""
 
 import argparse
 import json
@@ -85,7 +86,11 @@ def save(path: Path | None, document: dict[str, Any]) -> None:
 
 def chosen(options: argparse.Namespace) -> dict[str, Any]:
     """The options of the command, as JSON takes them, without where the results go."""
-    return {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items() if name != "json"}
+    return {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in vars(options).items()
+        if name != "json"
+    }
 
 
 class Results:

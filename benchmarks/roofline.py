@@ -1,15 +1,18 @@
-"""How near a training step comes to what the machine could do: operations and bytes counted, ceilings measured in the same run.
+"""How near a training step comes to what the machine could do: operations and bytes counted, ceilings measured in the
+same run.
 
     python benchmarks/roofline.py [--networks=oslo,silvestro] [--batches=8,32,128] [--trials=0] [--engine=] [--seconds=1] [--json=FILE]
 
-Counted, for one step of one trial: the operations of matrix products and convolutions (`fer_jax.train.cost`), and the bytes that XLA says the
-compiled step reads and writes. The latter is the sum over the fused operations of their inputs and outputs, as if nothing stayed in a cache
-between two of them, and knows nothing of what a library's kernel reads twice: an upper bound of memory traffic on a CPU whose cache holds a
-micro-batch, a fair figure on an accelerator. It is taken from the step for one trial, whatever the engine.
+Counted, for one step of one trial: the operations of matrix products and convolutions (`fer_jax.train.cost`), and the
+bytes that XLA says the compiled step reads and writes. The latter is the sum over the fused operations of their
+inputs and outputs, as if nothing stayed in a cache between two of them, and knows nothing of what a library's kernel
+reads twice: an upper bound of memory traffic on a CPU whose cache holds a micro-batch, a fair figure on an
+accelerator. It is taken from the step for one trial, whatever the engine.
 
-Ceilings, each on all devices at once: a large float32 matrix product; matrix products of the step's own shapes, convolutions as patches times
-kernel, weighted as they occur (what a step of nothing but these products would reach); copying a large array. Then the step itself, all
-taking turns. Per cent of the first two; the bound of the roofline model is min(large product, bytes a second x operations a byte).
+Ceilings, each on all devices at once: a large float32 matrix product; matrix products of the step's own shapes,
+convolutions as patches times kernel, weighted as they occur (what a step of nothing but these products would reach);
+copying a large array. Then the step itself, all taking turns. Per cent of the first two; the bound of the roofline
+model is min(large product, bytes a second x operations a byte).
 """
 
 import argparse
@@ -130,7 +133,9 @@ def products(jaxpr: Any, found: collections.Counter[Shape] | None = None) -> col
 
 
 def _subprograms(equation: Any) -> list:
-    values = [item for value in equation.params.values() for item in (value if isinstance(value, (tuple, list)) else (value,))]
+    values = [
+        item for value in equation.params.values() for item in (value if isinstance(value, (tuple, list)) else (value,))
+    ]
     return [getattr(item, "jaxpr", item) for item in values if hasattr(item, "jaxpr") or hasattr(item, "eqns")]
 
 
@@ -142,10 +147,15 @@ def step_of(code: SimpleNamespace, network: Any, values: dict, batch: int, size:
     kinds = hyper.layout(CLASSES)
     given = {name: jax.ShapeDtypeStruct(shape, kind) for name, (shape, kind) in kinds.items()}
     state = jax.eval_shape(lambda given: trial.init(network, recipe, given), given)
-    split = {"images": jax.ShapeDtypeStruct((batch, size, size, 1), jnp.uint8), "labels": jax.ShapeDtypeStruct((batch,), jnp.int32)}
+    split = {
+        "images": jax.ShapeDtypeStruct((batch, size, size, 1), jnp.uint8),
+        "labels": jax.ShapeDtypeStruct((batch,), jnp.int32),
+    }
 
     def once(state: Any, given: Any, split: Any) -> Any:
-        return step.train_steps(network, recipe, state.params, state.stats, state.opt, given, split, state.epoch, state.rate_scale)
+        return step.train_steps(
+            network, recipe, state.params, state.stats, state.opt, given, split, state.epoch, state.rate_scale
+        )
 
     return once, (state, given, split)
 
@@ -157,7 +167,9 @@ def counted_bytes(compiled: Any) -> float | None:
     return (found or {}).get("bytes accessed")
 
 
-def measure(code: SimpleNamespace, name: str, batch: int, options: argparse.Namespace, large: Ceiling, memory: Ceiling) -> dict:
+def measure(
+    code: SimpleNamespace, name: str, batch: int, options: argparse.Namespace, large: Ceiling, memory: Ceiling
+) -> dict:
     """The row of one network and batch size."""
     values = code.config.flatten(code.config.default_config()) | FIELDS[name]
     network = code.models.build(values, (options.size, options.size, 1), CLASSES)
@@ -168,7 +180,9 @@ def measure(code: SimpleNamespace, name: str, batch: int, options: argparse.Name
     at_once = MICRO_BATCH if cut else batch
     once, shapes = step_of(code, network, values, at_once, options.size)
     images = max(batch, options.images // trials // batch * batch)
-    work = Work(options.size, batch, trials, images, MICRO_BATCH if cut else 0, held_out=1, settings=tuple(FIELDS[name].items()))
+    work = Work(
+        options.size, batch, trials, images, MICRO_BATCH if cut else 0, held_out=1, settings=tuple(FIELDS[name].items())
+    )
     step = Candidate(code, work, engine, devices if trials % devices == 0 else 1)
     traced = jax.make_jaxpr(once)(*shapes)
     side_by_side = 1 if engine == "map" else trials // devices
@@ -241,11 +255,15 @@ def main() -> None:
     parser.add_argument("--networks", default="oslo,silvestro")
     parser.add_argument("--batches", default="8,32,128")
     parser.add_argument("--size", type=int, default=48, help="side of the pictures in pixels")
-    parser.add_argument("--trials", type=int, default=0, help="0: two a device where they are mapped, else 8,192 images a step")
+    parser.add_argument(
+        "--trials", type=int, default=0, help="0: two a device where they are mapped, else 8,192 images a step"
+    )
     parser.add_argument("--engine", default="", help="empty: map on a CPU, vmap elsewhere")
     parser.add_argument("--images", type=int, default=2048, help="of an epoch, all trials together")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.5, help="of the large product's turn, and of all own products' together")
+    parser.add_argument(
+        "--seconds", type=float, default=0.5, help="of the large product's turn, and of all own products' together"
+    )
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     code = load(ROOT)

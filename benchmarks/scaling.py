@@ -2,10 +2,11 @@
 
     python benchmarks/scaling.py [--network=tiny] [--size=16] [--trials=1,2,4,...,512] [--images=128,...,4096] [--repeats=3] [--json=FILE]
 
-A tiny network, so that 512 trials end soon; `--network=oslo --size=48` for the real one. One engine (the planner's for this machine, unless
---engine says otherwise), whole epochs. Trials grow at 128 images each; images grow at 8 trials; devices grow at 64 trials of 128 images. The
-measurements of a part take turns. Said at the end: the slope of log seconds over log size, all sizes and the upper half of them (1 is
-proportional; below 1, a fixed cost still shows), and how much dearer the last trial (image) is than one of the middle.
+A tiny network, so that 512 trials end soon; `--network=oslo --size=48` for the real one. One engine (the planner's
+for this machine, unless --engine says otherwise), whole epochs. Trials grow at 128 images each; images grow at 8
+trials; devices grow at 64 trials of 128 images. The measurements of a part take turns. Said at the end: the slope of
+log seconds over log size, all sizes and the upper half of them (1 is proportional; below 1, a fixed cost still
+shows), and how much dearer the last trial (image) is than one of the middle.
 """
 
 import argparse
@@ -42,7 +43,9 @@ def growth(sizes: Sequence[int], seconds: Sequence[float]) -> dict[str, float]:
     }
 
 
-def measure(works: Mapping[int, tuple[Work, int]], code: SimpleNamespace, engine: str, repeats: int) -> dict[int, Candidate]:
+def measure(
+    works: Mapping[int, tuple[Work, int]], code: SimpleNamespace, engine: str, repeats: int
+) -> dict[int, Candidate]:
     """Candidates by size, which took turns; a work comes with its number of devices."""
     candidates = {size: Candidate(code, work, engine, devices) for size, (work, devices) in works.items()}
     for _ in range(repeats):
@@ -63,8 +66,12 @@ def parts(options: argparse.Namespace, engine: str) -> dict[str, dict[int, tuple
 
     return {
         "trials": {trials: work(trials, IMAGES, every) for trials in numbers["trials"]},
-        "images": {images: work(TRIALS * every // math.gcd(TRIALS, every), images, every) for images in numbers["images"]},
-        "devices": {devices: work(MANY * every // math.gcd(MANY, every), IMAGES, devices) for devices in range(1, every + 1)},
+        "images": {
+            images: work(TRIALS * every // math.gcd(TRIALS, every), images, every) for images in numbers["images"]
+        },
+        "devices": {
+            devices: work(MANY * every // math.gcd(MANY, every), IMAGES, devices) for devices in range(1, every + 1)
+        },
     }
 
 
@@ -91,7 +98,15 @@ def main() -> None:
         for size, candidate in candidates.items():
             rates = record.spread(candidate.rates)
             devices = works[size][1]
-            results.add({"part": part, "size": size, "devices": devices, "seconds": record.spread(candidate.seconds), "images_per_second": rates})
+            results.add(
+                {
+                    "part": part,
+                    "size": size,
+                    "devices": devices,
+                    "seconds": record.spread(candidate.seconds),
+                    "images_per_second": rates,
+                }
+            )
             print(f"{part:8s} {size:6d}  {seconds[size]:9.4f} s an epoch  {rates['median']:11,.0f} img/s", flush=True)
         found = growth(list(seconds), list(seconds.values()))
         results.document["growth"][part] = found

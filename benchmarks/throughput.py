@@ -3,11 +3,12 @@
     python benchmarks/throughput.py [--networks=oslo,silvestro] [--sizes=48] [--batches=8,32,128] [--widths=1,2,4,8,16] [--images=2048]
         [--repeats=3] [--json=FILE]
 
-oslo's and silvestro's network (or imperial's) with dropout, whole epochs (training, validation of a quarter as many images, best-weights
-bookkeeping). An epoch is `images` over all trials together, whatever the width. The candidates of one network, size and batch take turns
-over all widths, so that a machine whose speed drifts is unfair to none; each figure is the median over the repeats, and what to quote is
-the ratio to the first candidate: one trial, mapped, on one device. The rate of a float32 matrix product, measured before and after, says
-how fast the machine was at the time.
+oslo's and silvestro's network (or imperial's) with dropout, whole epochs (training, validation of a quarter as many
+images, best-weights bookkeeping). An epoch is `images` over all trials together, whatever the width. The candidates
+of one network, size and batch take turns over all widths, so that a machine whose speed drifts is unfair to none;
+each figure is the median over the repeats, and what to quote is the ratio to the first candidate: one trial, mapped,
+on one device. The rate of a float32 matrix product, measured before and after, says how fast the machine was at the
+time.
 """
 
 import argparse
@@ -83,11 +84,21 @@ def measure(code: SimpleNamespace, network: str, size: int, batch: int, options:
     for _ in range(options.repeats):
         for candidate in running:
             candidate.run()
-    return [row(arrangement, candidate, running[0], network, size, batch) for arrangement, candidate in candidates.items()]
+    return [
+        row(arrangement, candidate, running[0], network, size, batch) for arrangement, candidate in candidates.items()
+    ]
 
 
-def row(arrangement: Arrangement, candidate: Candidate | str, first: Candidate, network: str, size: int, batch: int) -> dict:
-    about = {"network": network, "size": size, "batch": batch, "candidate": arrangement.name, **dataclasses.asdict(arrangement)}
+def row(
+    arrangement: Arrangement, candidate: Candidate | str, first: Candidate, network: str, size: int, batch: int
+) -> dict:
+    about = {
+        "network": network,
+        "size": size,
+        "batch": batch,
+        "candidate": arrangement.name,
+        **dataclasses.asdict(arrangement),
+    }
     if isinstance(candidate, str):
         return {**about, "left_out": candidate}
     # Widths differ in the images of an epoch, where they are not divided evenly.
@@ -103,7 +114,9 @@ def row(arrangement: Arrangement, candidate: Candidate | str, first: Candidate, 
 
 
 def show(row: dict) -> None:
-    start = f"{row['network']:9s} {row['size']:3d} px  batch {row['batch']:4d}  {row['width']:4d} x {row['candidate']:30s}"
+    start = (
+        f"{row['network']:9s} {row['size']:3d} px  batch {row['batch']:4d}  {row['width']:4d} x {row['candidate']:30s}"
+    )
     if "left_out" in row:
         print(f"{start} left out: {row['left_out']}", flush=True)
         return
@@ -117,7 +130,9 @@ def main() -> None:
     parser.add_argument("--sizes", default="48", help="sides of the pictures in pixels")
     parser.add_argument("--batches", default="8,32,128")
     parser.add_argument("--widths", default="1,2,4,8,16", help="trials of a stack")
-    parser.add_argument("--images", type=int, default=2048, help="of an epoch, all trials together; at least a batch a trial")
+    parser.add_argument(
+        "--images", type=int, default=2048, help="of an epoch, all trials together; at least a batch a trial"
+    )
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()

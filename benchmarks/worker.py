@@ -1,7 +1,7 @@
 """A process of its own for a candidate: it builds, and runs one measurement at a time on command, while the others wait.
 
-So that each library has its own threads and settings, and those that wait do not spin. Commands and answers are lines of JSON over
-the process's standard input and output; `Worker` is the side that commands.
+So that each library has its own threads and settings, and those that wait do not spin. Commands and answers are lines
+of JSON over the process's standard input and output; `Worker` is the side that commands.
 """
 
 import importlib
@@ -37,7 +37,12 @@ class Worker:
     def __init__(self, module: str, environment: Mapping[str, str] | None = None):
         folder = Path(__file__).parent
         paths = [str(folder.parent), os.environ.get("PYTHONPATH", "")]
-        variables = {**os.environ, **SETTINGS, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **(environment or {})}
+        variables = {
+            **os.environ,
+            **SETTINGS,
+            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+            **(environment or {}),
+        }
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (it lives as long as the process)
         self._process = subprocess.Popen(
             [sys.executable, str(Path(__file__)), module],
@@ -121,11 +126,11 @@ def serve(module: str) -> None:
                 result = function(**arguments)
             else:
                 result = getattr(built, method)(**arguments)
-            answer = {"result": result}
+            answer = json.dumps({"result": result})
         except Exception as error:
             said = str(error).strip().splitlines()
-            answer = {"error": f"{type(error).__name__}: {said[0] if said else ''}"[:300]}
-        print(json.dumps(answer), file=answers, flush=True)
+            answer = json.dumps({"error": f"{type(error).__name__}: {said[0] if said else ''}"[:300]})
+        print(answer, file=answers, flush=True)
 
 
 if __name__ == "__main__":
