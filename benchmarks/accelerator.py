@@ -1,7 +1,7 @@
-"""Everything there is to know of a GPU in one call: agreement, throughput, the time of oslo's grid, and the share of the
-roofline.
+"""A GPU in one call: agreement, throughput, the time of oslo's grid, and the share of the roofline.
 
-    python benchmarks/accelerator.py --json=FILE [--limit_seconds=560] [--parts=agreement,throughput,grid,roofline,precision] [--smoke]
+    python benchmarks/accelerator.py --json=FILE [--limit_seconds=560] [--repeats=3] [--smoke]
+        [--parts=agreement,throughput,grid,roofline,precision]
 
 Runs on whatever JAX finds; PyTorch is measured where it is installed. --smoke is the same with tiny work, for a CPU.
 The parts, in order:

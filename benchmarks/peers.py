@@ -1,7 +1,7 @@
 """fer_jax against PyTorch, Flax and Keras on the same work, taking turns: images a second over all models in training.
 
-    python benchmarks/peers.py [--networks=oslo,silvestro] [--batches=8,32,128] [--candidates=NAME,...] [--repeats=5] [--seconds=1.5]
-        [--json=FILE]
+    python benchmarks/peers.py [--networks=oslo,silvestro] [--batches=8,32,128] [--repeats=5] [--seconds=1.5]
+        [--candidates=NAME,...] [--json=FILE]
 
 PyTorch is no dependency of fer_jax: it goes into an environment of its own, on a machine without a GPU as its build
 for processors, which is a tenth as large:

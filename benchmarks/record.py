@@ -1,5 +1,4 @@
-"""What the benchmarks write down beside their figures: versions, hardware, load, and how fast the machine was before and
-after."""
+"""What the benchmarks write beside their figures: versions, hardware, load, and how fast the machine was."""
 
 import argparse
 import json

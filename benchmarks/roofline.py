@@ -1,7 +1,7 @@
-"""How near a training step comes to what the machine could do: operations and bytes counted, ceilings measured in the
-same run.
+"""How near a training step comes to what the machine can do, by ceilings measured in the same run.
 
-    python benchmarks/roofline.py [--networks=oslo,silvestro] [--batches=8,32,128] [--trials=0] [--engine=] [--seconds=1] [--json=FILE]
+    python benchmarks/roofline.py [--networks=oslo,silvestro] [--batches=8,32,128] [--trials=0]
+        [--engine=] [--repeats=5] [--seconds=0.5] [--json=FILE]
 
 Counted, for one step of one trial: the operations of matrix products and convolutions (`fer_jax.train.cost`), and the
 bytes that XLA says the compiled step reads and writes. The latter is the sum over the fused operations of their

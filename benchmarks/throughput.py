@@ -1,7 +1,7 @@
 """Throughput of a stack: trials x training images a second, by engine, devices, width and batch size.
 
-    python benchmarks/throughput.py [--networks=oslo,silvestro] [--sizes=48] [--batches=8,32,128] [--widths=1,2,4,8,16] [--images=2048]
-        [--repeats=3] [--json=FILE]
+    python benchmarks/throughput.py [--networks=oslo,silvestro] [--sizes=48] [--batches=8,32,128]
+        [--widths=1,2,4,8,16] [--images=2048] [--repeats=3] [--json=FILE]
 
 oslo's and silvestro's network (or imperial's) with dropout, whole epochs (training, validation of a quarter as many
 images, best-weights bookkeeping). An epoch is `images` over all trials together, whatever the width. The candidates

@@ -1,4 +1,4 @@
-"""A process of its own for a candidate: it builds, and runs one measurement at a time on command, while the others wait.
+"""A process of its own for a candidate: it runs one measurement at a time, on command, while the others wait.
 
 So that each library has its own threads and settings, and those that wait do not spin. Commands and answers are lines
 of JSON over the process's standard input and output; `Worker` is the side that commands.
@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-# Intel's OpenMP keeps a waiting thread's core busy for 200 ms, GNU's for about one. That one is left to it: a thread that sleeps at once
-# is slow to wake at every layer, which would be unfair to PyTorch. `REST` is more than either and lies between two turns.
+# Intel's OpenMP keeps a waiting thread's core busy for 200 ms, GNU's for about one. That one is left to it: a thread that
+# sleeps at once is slow to wake at every layer, which would be unfair to PyTorch. `REST`, between two turns, is more.
 # JAX would take most of a GPU's memory at once, and leave none to the others.
 SETTINGS = {"KMP_BLOCKTIME": "1", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 REST = 0.02
