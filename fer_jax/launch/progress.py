@@ -159,6 +159,10 @@ class WaveProgress:
             print(line, file=self._parent.stream, flush=True)
             self._last_line = now
 
+    def note(self, text: str) -> None:
+        """Logs something about the wave."""
+        self._parent.note(f"{self._title}: {text}")
+
     @property
     def flops(self) -> float:
         """Work done so far by this start."""

@@ -223,6 +223,7 @@ class _Training:
         slots = packing.choose(self.active, self.wave.slots, len(self.job.program.devices))
         if len(slots) == len(self.wave.slots):
             return
+        self.progress.note(f"{len(slots)} of {len(self.wave.slots)} slots go on after epoch {self.epoch}")
         whole = self.wave.whole()
         del self.wave  # its memory is wanted for what comes
         self.wave = PackedWave.of(self._program(len(slots)), slots, whole, jax.device_get(self.hyper))

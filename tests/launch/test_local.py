@@ -27,22 +27,6 @@ def no_report(request, monkeypatch):
         monkeypatch.setattr(report, "write_report", lambda path: None)
 
 
-@pytest.fixture
-def stop_after(monkeypatch):
-    """stop_after(n) makes sweeps behave as if Ctrl-C came during the n-th epoch."""
-
-    def arrange(epochs):
-        asked = iter(range(1, 1_000_000))
-
-        @contextlib.contextmanager
-        def requests(note):
-            yield lambda: next(asked) == epochs
-
-        monkeypatch.setattr(local, "_stop_requests", requests)
-
-    return arrange
-
-
 def test_a_sweep_leaves_tables_figures_and_networks_that_give_the_tabled_numbers(config, tmp_path):
     config.sweep.grid.train.batch_size = (8, 16)
     run = fer_jax.run_sweep(config, tmp_path / "run")
