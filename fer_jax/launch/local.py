@@ -172,8 +172,7 @@ class _Sweep:
             message = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             exhausted = halving.is_out_of_memory(error)
         else:
-            self.table.enter(results)
-            self.directory.drop_state(one.name)
+            self._enter(one, results)
             return
         # Out here the error is gone, and with it the frames that held the wave's arrays.
         gc.collect()
@@ -181,7 +180,10 @@ class _Sweep:
             return
         advice = f"; {halving.ADVICE}" if exhausted else ""
         self.progress.say(f"{one.name} failed: {message}{advice}; the traceback is in log.txt, --retry_failed tries again")
-        self.table.enter(pd.DataFrame({"status": "failed", "error": message + advice}, index=list(one.trials)))
+        self._enter(one, pd.DataFrame({"status": "failed", "error": message + advice}, index=list(one.trials)))
+
+    def _enter(self, one: Wave, results: pd.DataFrame) -> None:
+        self.table.enter(results, self.waiting[0][1] if self.waiting else None)
         self.directory.drop_state(one.name)
 
     def _halve(self, stack: Stack, one: Wave, programs: Programs) -> bool:
@@ -198,7 +200,8 @@ class _Sweep:
         for each in alike:
             self.directory.forget(each.name)
         self.table.place(self.plan)
-        self.table.mark(one, "pending")
+        for each in alike:
+            self.table.mark(each, "pending")
         self.waiting = self._pending()
         self.progress.flops_left = sum(self._flops_left(*each) for each in self.waiting)
         going_on = f"going on from epoch {epochs[0]}" if epochs[0] else "starting again"
@@ -239,6 +242,8 @@ class _Sweep:
         programs.keep({stack.name, following[0].name} if following else {stack.name})
         if not programs.is_ready(stack, width):
             self.progress.say(f"compiling {stack.name}")
+            programs.begin(stack, width)
+            self.directory.import_writers()
         program, seconds = programs.take(stack, width)
         self.progress.note(f"{stack.name} was compiled in {seconds:.1f} s")
         if following:

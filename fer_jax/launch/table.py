@@ -56,13 +56,17 @@ class TrialTable:
 
     def mark(self, wave: Wave, status: str) -> None:
         """Gives all trials of a wave a status."""
-        self.rows.loc[list(wave.trials), "status"] = status
-        self._write()
+        trials = list(wave.trials)
+        if (self.rows.loc[trials, "status"] != status).any():
+            self.rows.loc[trials, "status"] = status
+            self._write()
 
-    def enter(self, results: pd.DataFrame) -> None:
-        """Enters results, a row a trial, indexed by id."""
+    def enter(self, results: pd.DataFrame, following: Wave | None = None) -> None:
+        """Enters results, a row a trial, indexed by id, and with them that the following wave is running: one file to write."""
         for column in results:
             self.rows.loc[results.index, column] = results[column].astype(object)
+        if following is not None:
+            self.rows.loc[list(following.trials), "status"] = "running"
         self._write()
 
     def _write(self) -> None:

@@ -38,6 +38,10 @@ class Checkpoints:
         self._folder = folder.absolute()
         self._pending: tuple[Path, Any] | None = None
 
+    def import_orbax(self) -> None:
+        """Import Orbax, which the first save would otherwise wait for."""
+        _orbax()
+
     def save(self, wave: str, kind: str, number: int, tree: Any, owned: bool = False) -> None:
         """Start writing `tree` and return once it is copied off the devices; `wait` ends it and reports its errors.
 

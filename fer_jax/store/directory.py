@@ -59,6 +59,12 @@ class RunDirectory:
                 raise
             self.wait()
 
+    def import_writers(self) -> None:
+        """Import what writes checkpoints and curves, for a moment in which a second does not matter."""
+        import pyarrow.parquet  # noqa: F401
+
+        self._checkpoints.import_orbax()
+
     def _clean(self) -> None:
         with explain_write(self.path):
             for folder in (self.path, self.path / "curves", self.path / "figures", self.path / "features", self.path / "heads"):

@@ -1,6 +1,5 @@
 """A sweep from config to run directory: results, resume, refusal, failure."""
 
-import contextlib
 import math
 import re
 
@@ -11,7 +10,7 @@ import pytest
 import fer_jax
 from fer_jax import report
 from fer_jax.errors import ConfigError, RunError
-from fer_jax.launch import local, wave
+from fer_jax.launch import wave
 from fer_jax.launch.prepared import prepare
 
 
