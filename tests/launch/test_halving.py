@@ -154,6 +154,21 @@ def test_a_program_that_cannot_be_compiled_for_want_of_memory_is_tried_at_half_t
     assert len(wave_names(run)) == 4 and set(run.trials["status"]) == {"done", "diverged"}
 
 
+def test_nothing_of_the_wave_that_did_not_fit_is_in_memory_when_its_halves_begin(leaving, tmp_path, memory_for, monkeypatch):
+    memory_for(4, epoch=5)
+    hand_down, kernel = halving.hand_down, (8, 256, 8)  # of the hidden layer, in all slots
+
+    def look(*arguments):
+        assert not [array for array in jax.live_arrays() if array.shape == kernel]
+        looked.append(True)
+        return hand_down(*arguments)
+
+    looked = []
+    monkeypatch.setattr(halving, "hand_down", look)
+    fer_jax.run_sweep(leaving, tmp_path)
+    assert looked
+
+
 def test_one_trial_that_does_not_fit_fails_and_the_user_is_told_what_to_do(narrow, tmp_path, memory_for, capsys):
     memory_for(0)
     run = fer_jax.run_sweep(narrow, tmp_path)
