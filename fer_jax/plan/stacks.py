@@ -23,10 +23,17 @@ class DataSizes:
 
 @dataclasses.dataclass(frozen=True)
 class Wave:
-    """Trials that are on the device together; the unit of checkpoint and resume."""
+    """Trials that are on the device together; the unit of checkpoint and resume.
+
+    Attributes:
+      name: 'stack_0-wave_0'; halves of it, made where it did not fit into memory, are 'stack_0-wave_0a' and 'stack_0-wave_0b'.
+      trials: their ids, in the order of their slots.
+      width: slots, a multiple of the stack's devices; 0 for the stack's width.
+    """
 
     name: str
     trials: tuple[str, ...]
+    width: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +77,10 @@ class Stack:
     def trials(self) -> tuple[str, ...]:
         return tuple(trial for wave in self.waves for trial in wave.trials)
 
+    def width_of(self, wave: Wave) -> int:
+        """Slots of one of its waves."""
+        return wave.width or self.width
+
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
@@ -90,6 +101,6 @@ class Plan:
         """Rebuilds what `to_json` gave, also after a trip through a JSON file (which turns tuples into lists)."""
         stacks = []
         for stack in document["stacks"]:
-            waves = tuple(Wave(wave["name"], tuple(wave["trials"])) for wave in stack["waves"])
+            waves = tuple(Wave(wave["name"], tuple(wave["trials"]), wave.get("width", 0)) for wave in stack["waves"])
             stacks.append(Stack(**{**stack, "optional": tuple(stack["optional"]), "waves": waves}))
         return cls(tuple(stacks), document["hardware"])

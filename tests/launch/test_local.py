@@ -1,6 +1,6 @@
 """A sweep from config to run directory: results, resume, refusal, failure."""
 
-import contextlib
+import math
 import re
 
 import numpy as np
@@ -10,7 +10,7 @@ import pytest
 import fer_jax
 from fer_jax import report
 from fer_jax.errors import ConfigError, RunError
-from fer_jax.launch import local, wave
+from fer_jax.launch import wave
 from fer_jax.launch.prepared import prepare
 
 
@@ -24,22 +24,6 @@ def no_report(request, monkeypatch):
     """Only the test that looks at figures waits for them to be drawn."""
     if "figures" not in request.node.name:
         monkeypatch.setattr(report, "write_report", lambda path: None)
-
-
-@pytest.fixture
-def stop_after(monkeypatch):
-    """stop_after(n) makes sweeps behave as if Ctrl-C came during the n-th epoch."""
-
-    def arrange(epochs):
-        asked = iter(range(1, 1_000_000))
-
-        @contextlib.contextmanager
-        def requests(note):
-            yield lambda: next(asked) == epochs
-
-        monkeypatch.setattr(local, "_stop_requests", requests)
-
-    return arrange
 
 
 def test_a_sweep_leaves_tables_figures_and_networks_that_give_the_tabled_numbers(config, tmp_path):
@@ -85,8 +69,12 @@ def test_a_folder_of_other_files_is_left_alone(config, tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["happy"]
 
 
-@pytest.mark.parametrize("every", [1, 3])
-def test_resuming_gives_the_tables_of_an_uninterrupted_run(config, tmp_path, stop_after, every):
+@pytest.mark.parametrize(("every", "ahead_below", "last"), [(1, math.inf, 2), (3, math.inf, 3), (3, 0.0, 2)])
+def test_resuming_gives_the_tables_of_an_uninterrupted_run(
+    config, tmp_path, stop_after, monkeypatch, every, ahead_below, last
+):
+    """Also where the next epoch was started before the stop was seen: it is part of what is saved."""
+    monkeypatch.setattr(wave, "AHEAD_BELOW_SECONDS", ahead_below)
     config.checkpoint.every = every
     config.model.dropout = 0.3
     fer_jax.run_sweep(config, tmp_path / "whole")
@@ -94,7 +82,7 @@ def test_resuming_gives_the_tables_of_an_uninterrupted_run(config, tmp_path, sto
     with pytest.raises(KeyboardInterrupt):
         fer_jax.run_sweep(config, tmp_path / "cut")
     partial, curves = tables(tmp_path / "cut")
-    assert (partial["status"] == "pending").all() and curves["epoch"].max() == 2
+    assert (partial["status"] == "pending").all() and curves["epoch"].max() == last
     stop_after(0)
     fer_jax.run_sweep(config, tmp_path / "cut")
     for whole, cut in zip(tables(tmp_path / "whole"), tables(tmp_path / "cut"), strict=True):
@@ -125,13 +113,13 @@ def test_a_failing_wave_is_marked_and_the_others_run(config, tmp_path, monkeypat
 
     def broken(job, *rest):
         if job.program.recipe.batch_size == 8:
-            raise RuntimeError("RESOURCE_EXHAUSTED: out of memory\nallocating")
+            raise RuntimeError("INTERNAL: the device\nis gone")
         return train(job, *rest)
 
     monkeypatch.setattr(wave, "train", broken)
     run = fer_jax.run_sweep(config, tmp_path)
     assert run.trials.groupby("train.batch_size")["status"].unique().map(list).to_dict() == {8: ["failed"], 16: ["done"]}
-    assert run.trials["error"].iloc[0] == "RuntimeError: RESOURCE_EXHAUSTED: out of memory allocating"
+    assert run.trials["error"].iloc[0] == "RuntimeError: INTERNAL: the device is gone"
     assert "--retry_failed" in capsys.readouterr().err
     assert "Traceback" in (tmp_path / "log.txt").read_text()
     monkeypatch.setattr(wave, "train", train)
