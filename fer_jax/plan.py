@@ -12,6 +12,7 @@ from typing import Any
 
 from fer_jax import models
 from fer_jax.config import FIELDS
+from fer_jax.data import stream
 from fer_jax.errors import ConfigError
 from fer_jax.search.space import Trial
 from fer_jax.train import cost
@@ -54,6 +55,7 @@ class Options:
     width: int = 0
     devices: int = 0
     micro_batch: int = 0
+    data: str = "auto"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +82,7 @@ class Stack:
       memory: estimated bytes on one device while a wave runs.
       seconds: estimated duration; 0 where this hardware has not been measured.
       waves: in running order.
+      data: 'resident', whole on every device, or 'stream', in chunks.
     """
 
     name: str
@@ -95,6 +98,7 @@ class Stack:
     memory: int
     seconds: float
     waves: tuple[Wave, ...]
+    data: str = "resident"
 
     @property
     def trials(self) -> tuple[str, ...]:
@@ -219,12 +223,14 @@ def _plan_stack(
     rate = hardware.product_rate * CPU_EFFICIENCY
 
     devices = _devices(len(group), options, hardware)
-    most = _most_at_once(one, data, batch, engine, devices, per_epoch / rate if rate else 0.0, hardware)
+    placing = _placing(data, devices, options, hardware)
+    pictures = data.bytes if placing == "resident" else stream.bytes_on_device(data.bytes)
+    most = _most_at_once(one, pictures, batch, engine, devices, per_epoch / rate if rate else 0.0, hardware)
     width = min(options.width or most, len(group))
     count = math.ceil(len(group) / width)
     width = math.ceil(math.ceil(len(group) / count) / devices) * devices
     waves = _cut(name, list(group), count)
-    resident = data.bytes + one.state_bytes * width // devices
+    resident = pictures + one.state_bytes * width // devices
     at_once = 1 if engine == "map" else width // devices
     return Stack(
         name=name,
@@ -240,6 +246,7 @@ def _plan_stack(
         memory=resident + one.step_bytes * at_once,
         seconds=flops / rate + CPU_COMPILE_SECONDS if rate else 0.0,
         waves=waves,
+        data=placing,
     )
 
 
@@ -281,12 +288,21 @@ def _devices(trials: int, options: Options, hardware: Hardware) -> int:
     return options.devices or (hardware.devices if trials >= hardware.devices else 1)
 
 
+def _placing(data: DataSizes, devices: int, options: Options, hardware: Hardware) -> str:
+    """Where the pictures of a stack are: `Stack.data`."""
+    if options.data != "auto":
+        return options.data
+    # The host devices of a CPU hold a copy each in the one memory they share.
+    copies = devices if hardware.backend == "cpu" else 1
+    return "resident" if stream.fits(data.bytes * copies, hardware.memory) else "stream"
+
+
 def _most_at_once(
-    one: cost.Cost, data: DataSizes, batch: int, engine: str, devices: int, epoch_seconds: float, hardware: Hardware
+    one: cost.Cost, pictures: int, batch: int, engine: str, devices: int, epoch_seconds: float, hardware: Hardware
 ) -> int:
-    """Trials that fit on the devices together and are worth holding together."""
+    """Trials that fit on the devices together, beside so many bytes of pictures on each, and are worth holding together."""
     shared = devices if hardware.backend != "cpu" else 1
-    free = hardware.memory * MEMORY_SHARE * shared - data.bytes * devices
+    free = hardware.memory * MEMORY_SHARE * shared - pictures * devices
     per_trial = one.state_bytes + (one.step_bytes if engine == "vmap" else 0)
     fitting = max(devices, int(free / per_trial))
     if engine == "vmap":
@@ -325,7 +341,7 @@ def describe(plan: Plan) -> str:
                 in_bytes(stack.memory),
                 in_flops(stack.flops),
                 in_time(stack.seconds) if stack.seconds else "?",
-                " ".join(filter(None, (shape, f"[{compiled}]" if compiled else ""))),
+                " ".join(filter(None, (shape, f"[{compiled}]" if compiled else "", "data streamed" if stack.data == "stream" else ""))),
             )
         )
     widths = [max(len(row[column]) for row in rows) for column in range(len(head) - 1)]

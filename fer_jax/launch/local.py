@@ -29,9 +29,10 @@ from fer_jax.plan import Plan, Stack, Wave
 from fer_jax.search import space
 from fer_jax.search.space import Trial
 from fer_jax.store import RunDirectory
-from fer_jax.train import hardware
+from fer_jax.train import feed, hardware, streamed
 from fer_jax.train.engine import WaveProgram
 from fer_jax.train.hyper import Facts
+from fer_jax.train.streamed import StreamedProgram
 from fer_jax.words import counted, in_time
 
 VERSIONED = ("fer_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
@@ -82,7 +83,7 @@ class _Sweep:
         self.images = 0
         self.fits_done = not prepared.fits
         self.training_seconds = 0.0
-        self.placed: tuple[Any, wave.DeviceData] | None = None
+        self.placed: tuple[Any, feed.Data] | None = None
         self.record: dict[str, Any] = {}
         self.plan: Plan
         self.table: pd.DataFrame
@@ -255,22 +256,18 @@ class _Sweep:
             stack.engine,
             tuple(jax.devices()[: stack.devices]),
         )
+        if stack.data == "stream":
+            seeds = {self.prepared.trials[identity].seed for identity in stack.trials}
+            program = streamed.program_for(program, sizes.image_shape, sizes.train, min(stack.width, len(seeds)))
         program.prepare(stack.width, sizes.image_shape, sizes.train, sizes.validation, sizes.test)
         return program
 
-    def _place(self, program: WaveProgram, trial: Trial) -> wave.DeviceData:
-        """The trial's data on the program's devices; kept for the next wave."""
-        key = data_key(trial), program.devices
+    def _place(self, program: WaveProgram, trial: Trial) -> feed.Data:
+        """The trial's data as the program takes them; kept for the next wave."""
+        key = data_key(trial), program.devices, isinstance(program, StreamedProgram)
         if self.placed is None or self.placed[0] != key:
-            found = self.prepared.dataset(trial)
             self.placed = None
-            test = program.place_batches(found.test.images, found.test.labels) if found.test else None
-            placed = wave.DeviceData(
-                program.place_train(found.train.images, found.train.labels),
-                program.place_batches(found.validation.images, found.validation.labels),
-                test,
-            )
-            self.placed = key, placed
+            self.placed = key, feed.place(program, self.prepared.dataset(trial))
         return self.placed[1]
 
 
