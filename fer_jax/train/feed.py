@@ -56,32 +56,32 @@ class StreamedData:
         self.train_images = len(dataset.train)
         self.has_test = dataset.test is not None
 
-    def train_epoch(self, program: StreamedProgram, state: TrialState, hyper: Mapping[str, jax.Array], epoch: int) -> Epoch:
-        """As `ResidentData.train_epoch`."""
+    def train_epoch(self, program: WaveProgram, state: TrialState, hyper: Mapping[str, jax.Array], epoch: int) -> Epoch:
+        """As `ResidentData.train_epoch`, with a streamed program."""
+        assert isinstance(program, StreamedProgram)
         seeds, own = np.unique(jax.device_get(hyper["train.seed"]), return_inverse=True)
         own = jax.device_put(own.astype(np.int32), program.per_trial)
         tally, scores = program.place_sums(len(own))
         for number, chunk in enumerate(self._training_chunks(program, seeds, epoch)):
-            before = tally
+            earlier = tally
             state, tally = program.train_chunk(state, tally, hyper, own, chunk, np.int32(number * program.size))
             # Without waiting here, chunks would pile up on a device that computes more slowly than they come.
-            jax.block_until_ready(before)
+            jax.block_until_ready(earlier)
         for batches in self._evaluation_chunks(program, "validation"):
             before, scores = scores, program.validate_chunk(state, scores, hyper, batches)
             jax.block_until_ready(before)
         return program.finish_epoch(state, tally, scores, hyper, np.int32(len(self._splits["validation"][1])))
 
     def evaluate(
-        self, program: StreamedProgram, variables: Any, hyper: Mapping[str, jax.Array], split: str
+        self, program: WaveProgram, variables: Any, hyper: Mapping[str, jax.Array], split: str
     ) -> tuple[jax.Array, jax.Array]:
-        """As `ResidentData.evaluate`."""
+        """As `ResidentData.evaluate`, with a streamed program."""
+        assert isinstance(program, StreamedProgram)
         _, scores = program.place_sums(len(hyper["train.seed"]))
         for batches in self._evaluation_chunks(program, split):
             before, scores = scores, program.evaluate_chunk(variables, scores, hyper, batches)
             jax.block_until_ready(before)
-        loss, correct = scores
-        count = np.int32(len(self._splits[split][1]))
-        return loss / count, correct / count
+        return program.mean_scores(scores, np.int32(len(self._splits[split][1])))
 
     def _training_chunks(self, program: StreamedProgram, seeds: np.ndarray, epoch: int) -> Iterator[Any]:
         """{'images': uint8 (streams, size, batch, h, w, c), 'labels'}, one after another, on the devices."""

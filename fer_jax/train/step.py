@@ -116,14 +116,18 @@ def chunk_steps(
       steps: of the whole epoch.
       epoch, rate_scale: as for `train_steps`.
     """
+    streams, size, batch = chunk["labels"].shape
+    # Rows to gather by, and not a slice, for the program to be that of resident data from here on: XLA computes the gathered
+    # pixels once, but fuses a slice into all that reads it, with other rounding.
+    rows = jnp.arange(streams * size * batch).reshape(streams, size, batch)[stream]
+    images, labels = (chunk[name].reshape(-1, *chunk[name].shape[3:]) for name in ("images", "labels"))
     update = _update(network, recipe, hyper, steps, epoch, rate_scale)
 
-    def one(carry: Carry, place: jax.Array) -> tuple[Carry, None]:
-        number = first + place
-        new = update(carry, number, chunk["images"][stream, place], chunk["labels"][stream, place])
-        return choose(number < steps, new, carry), None
+    def one(carry: Carry, place: tuple[jax.Array, jax.Array]) -> tuple[Carry, None]:
+        number, chosen = place
+        return update(carry, number, images[chosen], labels[chosen]), None
 
-    return jax.lax.scan(one, carry, jnp.arange(chunk["labels"].shape[1]))[0]
+    return jax.lax.scan(one, carry, (first + jnp.arange(size), rows))[0]
 
 
 def metrics(recipe: Recipe, tally: Tally, steps: int) -> dict[str, jax.Array]:
@@ -134,7 +138,10 @@ def metrics(recipe: Recipe, tally: Tally, steps: int) -> dict[str, jax.Array]:
 def _update(
     network: Network, recipe: Recipe, hyper: Hyper, steps: int, epoch: jax.Array, rate_scale: jax.Array
 ) -> Callable[[Carry, jax.Array, jax.Array, jax.Array], Carry]:
-    """(carry, number of the step in the epoch, uint8 images, labels) -> carry after one step of one trial."""
+    """(carry, number of the step in the epoch, uint8 images, labels) -> carry after one step of one trial.
+
+    A number from `steps` on is padding and leaves the carry as it was. Resident data have none, yet ask, for the programs to be alike.
+    """
     _, _, mask_key, picture_key = keys(hyper)
 
     def update(carry: Carry, number: jax.Array, images: jax.Array, labels: jax.Array) -> Carry:
@@ -146,11 +153,14 @@ def _update(
         penalty_grads = jax.grad(losses.l2_penalty)(params, hyper["train.l2"])
         grads = jax.tree.map(jnp.add, grads, penalty_grads)
         # Known before the update, so that updating and choosing are one pass. XLA's CPU backend vectorises a dot product but no sum.
-        finite = tally.finite & jnp.isfinite(loss + sum(jnp.vdot(grad, grad) for grad in jax.tree.leaves(grads)))
+        counts = number < steps
+        is_finite = jnp.isfinite(loss + sum(jnp.vdot(grad, grad) for grad in jax.tree.leaves(grads)))
+        finite = tally.finite & (is_finite | ~counts)
         factor = schedules.factor(recipe.schedule, hyper, update, steps, recipe.uses("train.warmup"))
         updates, new_opt = optim.build(recipe, hyper, factor * rate_scale).update(grads, opt, params)
         new = (optax.apply_updates(params, updates), new_stats, new_opt)
-        return *choose(finite, new, (params, stats, opt)), Tally(finite, tally.loss + loss, tally.correct + correct)
+        sums = choose(counts, (tally.loss + loss, tally.correct + correct), (tally.loss, tally.correct))
+        return *choose(finite & counts, new, (params, stats, opt)), Tally(finite, *sums)
 
     return update
 

@@ -96,6 +96,12 @@ class StreamedProgram(WaveProgram):
         mapped = self._over_trials(one, shared=1)
         return self._compiled_later(lambda variables, scores, values, batches: mapped((variables, scores, values), batches))
 
+    @functools.cached_property
+    def mean_scores(self) -> jax.stages.Wrapped:
+        """(scores, images) -> loss (trial,), accuracy (trial,)."""
+        # Mapped as in `evaluate`: XLA makes a division of a vector by one number a product with its rounded inverse.
+        return self._compiled_later(self._over_trials(lambda scores, count: (scores[0] / count, scores[1] / count), shared=1))
+
     def place_sums(self, width: int) -> tuple[Tally, Scores]:
         """Tally and scores of nothing yet, for a wave of this width."""
         return jax.device_put(_no_sums(width), self.per_trial)
@@ -129,12 +135,15 @@ class StreamedProgram(WaveProgram):
         }
         if test:
             lowered["evaluate_chunk"] = self.evaluate_chunk.lower(state.best, scores, values, batches(test))
+            lowered["mean_scores"] = self.mean_scores.lower(scores, number)
         return lowered
 
 
-def _no_sums(width: int) -> tuple[Tally, Scores]:
-    zeros, none = np.zeros(width, np.float32), np.zeros(width, np.int32)
-    return Tally(np.ones(width, bool), zeros, none), (zeros, none)
+def _no_sums(width: int) -> Any:
+    """`Tally.new` and `step.no_scores` for every trial, on the host."""
+    loss, correct = np.zeros(width, np.float32), np.zeros(width, np.int32)
+    tally: Any = {"finite": np.ones(width, bool), "loss": loss, "correct": correct}
+    return Tally(**tally), (loss, correct)
 
 
 def evaluation_grid(count: int, image_shape: tuple[int, int, int]) -> tuple[int, int]:
