@@ -129,6 +129,7 @@ class StreamedProgram(WaveProgram):
             return with_sharding(batch_shapes(evaluation_grid(count, image_shape), image_shape), self.shared)
 
         lowered = {
+            "order": self.order.lower(jax.ShapeDtypeStruct((), np.uint32), jax.ShapeDtypeStruct((), np.int32)),
             "train_chunk": self.train_chunk.lower(state, tally, values, own, with_sharding(chunk, self.shared), number),
             "validate_chunk": self.validate_chunk.lower(state, scores, values, batches(validation)),
             "finish_epoch": self.finish_epoch.lower(state, tally, scores, values, number),
