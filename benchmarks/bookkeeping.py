@@ -8,6 +8,7 @@ Two sweeps through `fer_jax.run_sweep`: a thousand tiny trials, where bookkeepin
     busy        the devices compute epochs, initial weights or evaluations: the union of the times from the call of a program, or from the
                 end of the one before it, to its results
     compiling   the loop waits for a program that is being compiled, or compiles one itself
+    importing   what writes checkpoints and curves is imported, once a process, while the first program is being compiled
     host        the rest, which is bookkeeping
 
 so what is done on the host while the devices compute costs nothing. Import, planning, and what follows the last wave
@@ -38,13 +39,14 @@ class Clock:
 
     Attributes:
       busy: (start, end) of every program's run, in seconds of `time.perf_counter`.
-      compiling: seconds.
+      compiling, importing: seconds.
       epochs: how often an epoch was run.
     """
 
     def __init__(self) -> None:
         self.busy: list[tuple[float, float]] = []
         self.compiling = 0.0
+        self.importing = 0.0
         self.epochs = 0
         self.loop = (0.0, 0.0)
         self._thread = threading.get_ident()
@@ -109,12 +111,17 @@ class Clock:
 @contextmanager
 def followed(clock: Clock) -> Iterator[None]:
     """Puts the clock around the programs of `WaveProgram`, the waits for them, and the loop of a sweep."""
-    engine, local, programs = (
-        importlib.import_module(f"fer_jax.{name}") for name in ("train.engine", "launch.local", "launch.programs")
+    engine, local, programs, store = (
+        importlib.import_module(f"fer_jax.{name}") for name in ("train.engine", "launch.local", "launch.programs", "store")
     )
-    places = [(engine.WaveProgram, "prepare"), (programs.Programs, "take"), (local._Sweep, "train")]
+    places = [
+        (engine.WaveProgram, "prepare"),
+        (programs.Programs, "take"),
+        (store.RunDirectory, "import_writers"),
+        (local._Sweep, "train"),
+    ]
     originals = [getattr(*place) for place in places]
-    prepare, take, train = originals
+    prepare, take, import_writers, train = originals
 
     def prepared(self: Any, *arguments: Any, **named: Any) -> None:
         prepare(self, *arguments, **named)
@@ -126,6 +133,11 @@ def followed(clock: Clock) -> Iterator[None]:
         with clock.waiting():
             return take(self, *arguments, **named)
 
+    def imported(self: Any) -> None:
+        start = time.perf_counter()
+        import_writers(self)
+        clock.importing += time.perf_counter() - start
+
     def trained(self: Any, *arguments: Any, **named: Any) -> None:
         start = time.perf_counter()
         try:
@@ -133,7 +145,7 @@ def followed(clock: Clock) -> Iterator[None]:
         finally:
             clock.loop = (start, time.perf_counter())
 
-    for place, function in zip(places, (prepared, taken, trained), strict=True):
+    for place, function in zip(places, (prepared, taken, imported, trained), strict=True):
         setattr(*place, function)
     jax.monitoring.register_event_duration_secs_listener(clock.compiled)
     try:
@@ -153,7 +165,7 @@ def measure(run_sweep: Callable, config: Any, name: str) -> dict:
         end = time.perf_counter()
     clock.stop()
     loop = clock.loop[1] - clock.loop[0]
-    host = loop - clock.busy_seconds() - clock.compiling
+    host = loop - clock.busy_seconds() - clock.compiling - clock.importing
     return {
         "case": name,
         "epochs_of_waves": clock.epochs,
@@ -161,11 +173,12 @@ def measure(run_sweep: Callable, config: Any, name: str) -> dict:
             "loop": loop,
             "busy": clock.busy_seconds(),
             "compiling": clock.compiling,
+            "importing": clock.importing,
             "host": host,
             "before": clock.loop[0] - start,
             "after": end - clock.loop[1],
         },
-        "host_share": host / (loop - clock.compiling),
+        "host_share": host / (loop - clock.compiling - clock.importing),
         "host_milliseconds_per_epoch": 1e3 * host / max(1, clock.epochs),
     }
 
@@ -184,9 +197,9 @@ def thousand(code: SimpleNamespace, trials: int, epochs: int) -> Any:
 def show(row: dict) -> None:
     seconds = row["seconds"]
     print(
-        f"{row['case']}: loop {seconds['loop']:.1f} s, of it busy {seconds['busy']:.1f}, compiling {seconds['compiling']:.1f}, host "
-        f"{seconds['host']:.2f} ({row['host_share']:.2%} without compiling; {row['host_milliseconds_per_epoch']:.1f} ms an epoch of a wave); "
-        f"before it {seconds['before']:.1f} s, after {seconds['after']:.1f} s",
+        f"{row['case']}: loop {seconds['loop']:.1f} s, of it busy {seconds['busy']:.1f}, compiling {seconds['compiling']:.1f}, "
+        f"importing {seconds['importing']:.1f}, host {seconds['host']:.2f} ({row['host_share']:.2%} without compiling and "
+        f"importing; {row['host_milliseconds_per_epoch']:.1f} ms an epoch of a wave); before it {seconds['before']:.1f} s, after {seconds['after']:.1f} s",
         flush=True,
     )
 

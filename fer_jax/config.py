@@ -197,6 +197,8 @@ _TABLE = (
     Field("stack.micro_batch", 0, "run",
           "images per pass through the network inside a batch; 0 = measured as the engine, else by backend; the batch size = whole",
           low=0, high=65536),
+    Field("stack.data", "auto", "run", "pictures whole on every device, streamed to it, or by the memory they take",
+          choices=("auto", "resident", "stream")),
 
     Field("checkpoint.every", 10, "run", "epochs between checkpoints; 0 = only at the end", low=0),
     Field("report.title", "", "run", "heading of the report; empty = name of the run"),

@@ -1,6 +1,7 @@
 """The loop of a sweep on this machine: expand, plan, train wave by wave, store."""
 
 import gc
+import math
 import signal
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import pandas as pd
 
 from fer_jax import config as fields
@@ -29,10 +31,13 @@ from fer_jax.plan import Plan, Stack, Wave
 from fer_jax.search import space
 from fer_jax.search.space import Trial
 from fer_jax.store import RunDirectory
-from fer_jax.train import hardware
+from fer_jax.train import feed, hardware, streamed
 from fer_jax.train.engine import WaveProgram
 from fer_jax.train.hyper import Facts
+from fer_jax.train.streamed import StreamedProgram
 from fer_jax.words import counted, in_time
+
+FACTS_BLOCK = 1024  # images whose pixels are counted at once
 
 
 def run_sweep(
@@ -80,7 +85,8 @@ class _Sweep:
         self.images = 0
         self.fits_done = not prepared.fits
         self.training_seconds = 0.0
-        self.placed: tuple[Any, wave.DeviceData] | None = None
+        self.placed: tuple[Any, feed.Data] | None = None
+        self.facts: dict[tuple, Facts] = {}
         self.record: dict[str, Any] = {}
         self.waiting: deque[tuple[Stack, Wave]] = deque()
         self.plan: Plan
@@ -224,7 +230,7 @@ class _Sweep:
             width=width,
             program=program,
             data=self._place(program, trials[0]),
-            facts=_facts(self.prepared.dataset(trials[0])),
+            facts=self._facts(trials[0]),
             checkpoint_every=self.prepared.config.checkpoint.every,
             narrower=lambda fewer: programs.take(stack, fewer)[0],
             compile_ahead=lambda fewer: programs.begin(stack, fewer),
@@ -278,23 +284,25 @@ class _Sweep:
             stack.engine,
             tuple(jax.devices()[: stack.devices]),
         )
+        if stack.data == "stream":
+            seeds = {self.prepared.trials[identity].seed for identity in stack.trials}
+            program = streamed.program_for(program, sizes.image_shape, sizes.train, min(width, len(seeds)))
         program.prepare(width, sizes.image_shape, sizes.train, sizes.validation, sizes.test)
         return program
 
-    def _place(self, program: WaveProgram, trial: Trial) -> wave.DeviceData:
-        """The trial's data on the program's devices; kept for the next wave."""
-        key = data_key(trial), program.devices
+    def _place(self, program: WaveProgram, trial: Trial) -> feed.Data:
+        """The trial's data as the program takes them; kept for the next wave."""
+        key = data_key(trial), program.devices, isinstance(program, StreamedProgram)
         if self.placed is None or self.placed[0] != key:
-            found = self.prepared.dataset(trial)
             self.placed = None
-            test = program.place_batches(found.test.images, found.test.labels) if found.test else None
-            placed = wave.DeviceData(
-                program.place_train(found.train.images, found.train.labels),
-                program.place_batches(found.validation.images, found.validation.labels),
-                test,
-            )
-            self.placed = key, placed
+            self.placed = key, feed.place(program, self.prepared.dataset(trial))
         return self.placed[1]
+
+    def _facts(self, trial: Trial) -> Facts:
+        key = data_key(trial)
+        if key not in self.facts:
+            self.facts[key] = _facts(self.prepared.dataset(trial))
+        return self.facts[key]
 
 
 @contextmanager
@@ -330,8 +338,15 @@ def _stop_requests(note: Callable[[str], None]) -> Iterator[Any]:
 
 
 def _facts(dataset: Dataset) -> Facts:
-    pixels = dataset.train.images
+    pixels = np.asarray(dataset.train.images)
     # A class of no training images (data.on_error = skip) meets its weight nowhere.
     counts = tuple(max(1, count) for count in dataset.counts("train").tolist())
-    low, high, mean, sd = (float(found) for found in (pixels.min(), pixels.max(), pixels.mean(), pixels.std()))
-    return Facts(dataset.classes, counts, low, high, mean, sd)
+    # A float64 copy of the pixels, as their standard deviation would make, may not fit into memory. Sums of integers are exact.
+    histogram = np.zeros(256, np.int64)
+    for start in range(0, len(pixels), FACTS_BLOCK):
+        histogram += np.bincount(pixels[start : start + FACTS_BLOCK].reshape(-1), minlength=256)
+    shades = {shade: count for shade, count in enumerate(histogram.tolist()) if count}
+    number, total = sum(shades.values()), sum(shade * count for shade, count in shades.items())
+    squares = sum(shade**2 * count for shade, count in shades.items())
+    sd = math.sqrt(number * squares - total**2) / number
+    return Facts(dataset.classes, counts, float(min(shades)), float(max(shades)), total / number, sd)

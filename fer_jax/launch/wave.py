@@ -17,6 +17,7 @@ from fer_jax.plan import Wave, traced_values
 from fer_jax.search.space import Trial
 from fer_jax.store import RunDirectory
 from fer_jax.train.engine import WaveProgram
+from fer_jax.train.feed import Data
 from fer_jax.train.hyper import Facts
 from fer_jax.train.trial import TrialState, is_active
 
@@ -42,15 +43,6 @@ class Interrupted(Exception):
 
 
 @dataclasses.dataclass(frozen=True)
-class DeviceData:
-    """A data set on the devices, as `WaveProgram.place_train` and `place_batches` give it; `test` is None without one."""
-
-    train: Mapping[str, jax.Array]
-    validation: Mapping[str, jax.Array]
-    test: Mapping[str, jax.Array] | None
-
-
-@dataclasses.dataclass(frozen=True)
 class WaveJob:
     """A wave and everything it needs.
 
@@ -59,7 +51,7 @@ class WaveJob:
       trials: the trials, in the order of their slots.
       width: slots; those beyond the trials stay idle.
       program: of its stack, for this width.
-      data: on the program's devices.
+      data: what it trains on, on the program's devices or streamed to them.
       facts: of the data, for the traced values that depend on them.
       checkpoint_every: epochs between checkpoints of the full state, 0 for none.
       narrower: gives the stack's program for fewer slots, once it is compiled.
@@ -70,7 +62,7 @@ class WaveJob:
     trials: Sequence[Trial]
     width: int
     program: WaveProgram
-    data: DeviceData
+    data: Data
     facts: Facts
     checkpoint_every: int
     narrower: Callable[[int], WaveProgram]
@@ -85,7 +77,7 @@ class WaveJob:
     def images_per_epoch(self) -> int:
         """Training images of one epoch of one trial."""
         batch = self.program.recipe.batch_size
-        return self.data.train["labels"].shape[0] // batch * batch
+        return self.data.train_images // batch * batch
 
     def images(self, after_epoch: int = 0) -> int:
         """Training images of all trials beyond an epoch."""
@@ -192,8 +184,8 @@ class _Training:
         return self._is_checkpoint(epoch) or self._is_packing(epoch)
 
     def _start(self) -> None:
-        wave, data = self.wave, self.job.data
-        wave.state, record = wave.program.epoch(wave.state, wave.hyper, data.train, data.validation)
+        wave, done = self.wave, self.epoch + len(self.running)
+        wave.state, record = self.job.data.train_epoch(wave.program, wave.state, wave.hyper, done)
         self.running.append(record)
 
     def _read(self) -> None:
@@ -278,10 +270,10 @@ def _results(job: WaveJob, state: TrialState, hyper: Mapping[str, jax.Array], cu
     for prefix, column in (("", "best_epoch"), ("last_", "epochs")):
         chosen = at.reindex(list(zip(table.index, table[column], strict=True))).to_numpy()
         table[[prefix + name for name in CURVE_METRICS]] = chosen
-    if job.data.test is not None:
+    if job.data.has_test:
         last = {"params": state.params, "stats": state.stats}
         for prefix, variables in (("", state.best), ("last_", last)):
-            loss, accuracy = jax.device_get(job.program.evaluate(variables, hyper, job.data.test))
+            loss, accuracy = jax.device_get(job.data.evaluate(job.program, variables, hyper, "test"))
             # Before its first finite epoch a trial has nothing to test.
             tested = host["best"][slots] > 0
             table[f"{prefix}test_loss"] = np.where(tested, loss[slots], np.nan)

@@ -31,6 +31,7 @@ def _row(stack: Stack) -> tuple[str, ...]:
     shape = ", ".join(f"{name}={value}" for name, value in stack.shape.items())
     compiled = ", ".join(name.rpartition(".")[2] for name in stack.optional)
     rate = f" {stack.images_per_second:,.0f}/s" if stack.images_per_second else ""
+    streamed = "data streamed" if stack.data == "stream" else ""
     return (
         stack.name,
         str(len(stack.trials)),
@@ -43,5 +44,5 @@ def _row(stack: Stack) -> tuple[str, ...]:
         in_bytes(stack.memory),
         in_flops(stack.flops),
         in_time(stack.seconds) if stack.seconds else "?",
-        " ".join(filter(None, (shape, f"[{compiled}]" if compiled else ""))),
+        " ".join(filter(None, (shape, f"[{compiled}]" if compiled else "", streamed))),
     )

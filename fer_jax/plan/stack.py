@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fer_jax.config import FIELDS
+from fer_jax.data import stream
 from fer_jax.plan.stacks import DataSizes, Stack, Wave
 from fer_jax.search.space import Trial
 from fer_jax.train import candidates, memory
@@ -96,6 +97,7 @@ def plan_stack(
         waves=_cut(name, list(group), count),
         chosen_by="measured" if rate else ", ".join(options.given) or "table",
         images_per_second=rate,
+        data=case.placing(chosen.devices),
     )
 
 
@@ -114,7 +116,8 @@ def remember_limit(
       findings: where it is kept; by default the user's cache.
     """
     findings = findings or Findings.here(detect(measure_rate=False))
-    question = limit_question(_work(values, stack.optional, data, len(stack.trials)), stack.engine, stack.micro_batch)
+    work = _work(values, stack.optional, data, len(stack.trials))
+    question = limit_question(work, stack.engine, stack.micro_batch, stack.data)
     before, now = _as_limit(findings.get(question)), max(1, width // stack.devices)
     findings.put(question, min(before, now) if before else now)
 
@@ -210,7 +213,7 @@ class _Case:
         footprint, share = self.footprint(engine, devices, micro_batch, wanted)
         most = footprint.most(self._free(devices) * share)
         if self.tuner is not None:
-            remembered = self.tuner.findings.get(limit_question(self.work, engine, micro_batch))
+            remembered = self.tuner.findings.get(limit_question(self.work, engine, micro_batch, self.placing(devices)))
             most = min(most, _as_limit(remembered) or most)
         return min(wanted, most * devices)
 
@@ -219,14 +222,32 @@ class _Case:
 
         The compiler is asked only where the estimate for the trials wanted at once is no small part of the memory.
         """
-        estimated = memory.estimate(self.work.cost(micro_batch), self.data.bytes, engine)
+        streamed = self.placing(devices) == "stream"
+        pictures = stream.bytes_on_device(self.data.bytes) if streamed else self.data.bytes
+        estimated = memory.estimate(self.work.cost(micro_batch), pictures, engine)
         if self.tuner is not None and estimated.at(math.ceil(wanted / devices)) > WORTH_ANALYSING * self._free(devices):
-            test_bytes = self.data.test * math.prod(self.data.image_shape)
-            if found := self.tuner.footprint(self.name, self.work, engine, micro_batch, test_bytes):
+            work, test_bytes = self._in_chunks(pictures) if streamed else (self.work, self.data.test * self._image_bytes)
+            if found := self.tuner.footprint(self.name, work, engine, micro_batch, test_bytes):
                 return found, ANALYSED_SHARE
         return estimated, ESTIMATED_SHARE
 
+    def placing(self, devices: int) -> str:
+        """Where the pictures are: `Stack.data`."""
+        if self.options.data != "auto":
+            return self.options.data
+        return "resident" if stream.fits(self.data.bytes, self._free(devices)) else "stream"
+
+    def _in_chunks(self, pictures: int) -> tuple[Work, int]:
+        """As large a resident data set as the chunks that a device holds take, for the compiler to look at, and bytes beside it."""
+        images = max(self.work.recipe.batch_size, pictures // self._image_bytes)
+        return dataclasses.replace(self.work, train=images, validation=1), 0
+
+    @property
+    def _image_bytes(self) -> int:
+        return math.prod(self.data.image_shape)
+
     def _free(self, devices: int) -> float:
+        """Bytes for one device: the host devices of a CPU share its memory."""
         return self.hardware.memory / (devices if self.hardware.backend == "cpu" else 1)
 
 

@@ -54,6 +54,7 @@ class Stack:
       waves: in running order.
       chosen_by: what decided how it is run: 'measured', the fields of `stack` that the user has set, or 'table'.
       images_per_second: the rate that was measured, trials x training images with all slots busy; 0 where none was.
+      data: 'resident', whole on every device, or 'stream', in chunks.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Stack:
     # Plans stored before these fields were there have their defaults.
     chosen_by: str = "table"
     images_per_second: float = 0.0
+    data: str = "resident"
 
     @property
     def trials(self) -> tuple[str, ...]:

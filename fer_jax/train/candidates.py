@@ -31,6 +31,7 @@ class Options:
     width: int = 0
     devices: int = 0
     micro_batch: int = 0
+    data: str = "auto"
 
     @property
     def given(self) -> tuple[str, ...]:

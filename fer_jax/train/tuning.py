@@ -213,6 +213,6 @@ def _sized(work: Work) -> dict[str, Any]:
     return {**work.program_key(), "train": work.train, "validation": work.validation}
 
 
-def limit_question(work: Work, engine: str, micro_batch: int) -> dict[str, Any]:
-    """What `Findings` are asked for the most trials a device has room for, as an out-of-memory has shown."""
-    return {"subject": "limit", **_sized(work), "engine": engine, "micro_batch": micro_batch}
+def limit_question(work: Work, engine: str, micro_batch: int, data: str) -> dict[str, Any]:
+    """What `Findings` are asked for the most trials a device has room for, as an out-of-memory has shown; data 'resident' or 'stream'."""
+    return {"subject": "limit", **_sized(work), "engine": engine, "micro_batch": micro_batch, "data": data}

@@ -7,6 +7,7 @@ import pytest
 
 from fer_jax import config as fields
 from fer_jax import report
+from fer_jax.data import stream
 from fer_jax.launch import local
 
 
@@ -77,6 +78,7 @@ def shared_programs(programs, monkeypatch):
     def once(sweep, stack, width):
         trial = sweep.prepared.trials[stack.trials[0]]
         key = trial.shape_key(), stack.optional, stack.engine, stack.devices, stack.micro_batch, width
+        key += stack.data, stream.CHUNK_BYTES, len({sweep.prepared.trials[identity].seed for identity in stack.trials})
         if key not in programs:
             programs[key] = compile_program(sweep, stack, width)
         return programs[key]

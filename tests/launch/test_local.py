@@ -1,5 +1,6 @@
 """A sweep from config to run directory: results, resume, refusal, failure."""
 
+import dataclasses
 import math
 import re
 
@@ -9,8 +10,9 @@ import pytest
 
 import fer_jax
 from fer_jax import report
+from fer_jax.data import Split, stream
 from fer_jax.errors import ConfigError, RunError
-from fer_jax.launch import wave
+from fer_jax.launch import local, wave
 from fer_jax.launch.prepared import prepare
 
 
@@ -222,6 +224,41 @@ def test_a_run_resumes_with_its_watches_and_schedules(config, tmp_path, stop_aft
     resumed, same = tables(fer_jax.run_sweep(config, tmp_path / "stopped").path)
     pd.testing.assert_frame_equal(resumed, straight)
     pd.testing.assert_frame_equal(same, curves)
+
+
+@pytest.mark.parametrize("engine", ["map", "vmap"])
+def test_a_streamed_sweep_gives_the_tables_of_a_resident_one_though_interrupted(config, tmp_path, stop_after, monkeypatch, engine):
+    """Five steps an epoch in chunks of three, of two seeds; 35 validation images in two."""
+    monkeypatch.setattr(stream, "CHUNK_BYTES", 3 * 2 * 16 * 16 * 16)
+    config.data.train_size = 90
+    config.model.dropout = 0.3
+    config.augment.flip = 0.5
+    config.train.epochs = 3
+    config.stack.engine = engine
+    config.stack.data = "resident"
+    whole = tables(fer_jax.run_sweep(config, tmp_path / "whole").path)
+    config.stack.data = "stream"
+    stop_after(2)
+    with pytest.raises(KeyboardInterrupt):
+        fer_jax.run_sweep(config, tmp_path / "streamed")
+    stop_after(0)
+    fer_jax.run_sweep(config, tmp_path / "streamed")
+    assert "data streamed" in (tmp_path / "streamed" / "log.txt").read_text()
+    # Vectorised, XLA rounds the quotients of validation in either program as it likes.
+    exact = {"check_exact": True} if engine == "map" else {"rtol": 1e-6}
+    for streamed, expected in zip(tables(tmp_path / "streamed"), whole, strict=True):
+        pd.testing.assert_frame_equal(streamed, expected, **exact)
+
+
+def test_facts_of_the_pixels_are_those_numpy_finds(config, monkeypatch):
+    monkeypatch.setattr(local, "FACTS_BLOCK", 32)  # 70 images in three blocks
+    (dataset,) = prepare(config).datasets.values()
+    facts, pixels = local._facts(dataset), dataset.train.images
+    found = (facts.low, facts.high, facts.mean, facts.sd)
+    assert found == pytest.approx((pixels.min(), pixels.max(), pixels.mean(), pixels.std()), rel=1e-9)
+    one_shade = dataclasses.replace(dataset, train=Split(np.full((3, 4, 4, 1), 7, np.uint8), np.zeros(3, np.int32)))
+    facts = local._facts(one_shade)
+    assert (facts.low, facts.high, facts.mean, facts.sd) == (7, 7, 7, 0)
 
 
 def test_a_weight_for_a_class_that_the_data_do_not_have_is_refused_before_anything_is_written(config, tmp_path):

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 import fer_jax
+from fer_jax.data import stream
 from fer_jax.launch import packing, wave
 
 pytestmark = pytest.mark.usefixtures("shared_programs")
@@ -67,6 +68,21 @@ def test_a_packed_wave_gives_the_results_of_one_that_keeps_its_width(
         trial = packed.trial(identity)
         counts = trial.confusion_matrix("test").to_numpy()
         assert counts.trace() / counts.sum() == pytest.approx(float(trial.row["test_accuracy"]))
+
+
+def test_a_packed_wave_of_streamed_data_gives_the_results_of_resident_data(leaving, tmp_path, every_other_epoch, monkeypatch):
+    """Four steps an epoch in chunks of three, of two seeds, also where two trials of them are left."""
+    resident = fer_jax.run_sweep(leaving, tmp_path / "resident")
+    monkeypatch.setattr(stream, "CHUNK_BYTES", 3 * 2 * 16 * 16 * 16)
+    leaving.stack.data = "stream"
+    streamed = fer_jax.run_sweep(leaving, tmp_path / "streamed")
+    log = (tmp_path / "streamed" / "log.txt").read_text()
+    assert "data streamed" in log and "4 of 8 slots go on after epoch 2" in log and "2 of 4 slots go on after epoch 4" in log
+    # XLA rounds the quotients of validation in either program as it likes.
+    for one, other in zip(tables(streamed), tables(resident), strict=True):
+        pd.testing.assert_frame_equal(one, other, rtol=1e-6)
+    for identity in resident.trials["id"]:
+        jax.tree.map(np.testing.assert_array_equal, weights(streamed, identity), weights(resident, identity))
 
 
 @pytest.mark.parametrize("ahead_below", [0.0, 1e9])

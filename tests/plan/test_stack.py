@@ -177,6 +177,33 @@ def test_what_did_not_fit_is_not_tried_again(config, tuned, hardware, fitted, wi
     assert plan(config, tuner, hardware).width > width
 
 
+def test_streamed_data_take_the_memory_of_their_chunks_and_have_a_limit_of_their_own(config, tuned):
+    """2 million images, 1.15 GB, on 2 GiB; the four chunks that a device holds at a time have 466,033 of them."""
+    config.sweep.repeats = 60
+    large, tight = dataclasses.replace(SIZES, train=2_000_000), Hardware("gpu", "small GPU", 1, 2 << 30)
+    tuner, _ = tuned(hardware=tight, threshold=math.inf)
+    asked = []
+
+    def analyse(work, engine, micro_batch, test_bytes):
+        asked.append((work.train, work.validation, test_bytes))
+        return Footprint(work.train * 24 * 24, 100e6)
+
+    tuner = dataclasses.replace(tuner, analyse=analyse)
+    streamed = plan(config, tuner, tight, large)
+    in_chunks = 4 * 2**26 // (24 * 24)
+    # .8 x 2 GiB less 268 MB at 100 MB a trial: 14 at once, so five waves of 12.
+    assert (streamed.data, streamed.width, streamed.memory) == ("stream", 12, in_chunks * 24 * 24 + 12 * 100e6)
+    resident = plan(config, tuner, tight, large, data="resident")
+    assert (resident.data, resident.width) == ("resident", 5)
+    assert asked == [(in_chunks, 1, 0), (2_000_000, 500, 500 * 24 * 24)]
+    values = next(iter(space.expand(config))).values
+    planning.remember_limit(resident, values, large, 3, tuner.findings)
+    assert plan(config, tuner, tight, large, data="resident").width == 3
+    assert plan(config, tuner, tight, large) == streamed
+    planning.remember_limit(streamed, values, large, 6, tuner.findings)
+    assert plan(config, tuner, tight, large).width == 6
+
+
 @settings(deadline=None, max_examples=60)
 @given(repeats=st.integers(1, 40), devices=st.integers(1, 5), width=st.integers(0, 12), engine=st.sampled_from(["map", "vmap"]))
 def test_every_trial_once_and_no_slot_idle_that_need_not_be(repeats, devices, width, engine):
