@@ -5,8 +5,10 @@ import importlib
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import jax
 import numpy as np
@@ -18,7 +20,8 @@ ROOT = Path(__file__).parents[1]
 class Work:
     """What is trained: trials of a network (model.name) on random grey pictures, in batches (of micro-batches; 0: whole).
 
-    A quarter as many pictures are the validation split.
+    A quarter as many pictures are the validation split, unless `held_out` says how many. `settings` are further fields of the
+    config; what is set there of dropout is compiled in.
     """
 
     size: int
@@ -27,6 +30,8 @@ class Work:
     images: int
     micro_batch: int = 0
     model: str = "cnn"
+    held_out: int = 0
+    settings: tuple[tuple[str, Any], ...] = (("model.dropout", 0.4),)
 
 
 def load(tree: Path) -> SimpleNamespace:
@@ -34,7 +39,7 @@ def load(tree: Path) -> SimpleNamespace:
     for name in [name for name in sys.modules if name.partition(".")[0] == "fer_jax"]:
         del sys.modules[name]
     sys.path.insert(0, str(tree.resolve()))
-    names = ("config", "models", "plan", "train.cost", "train.engine", "train.hardware")
+    names = ("config", "models", "plan", "search.space", "train.cost", "train.engine", "train.hardware")
     found = SimpleNamespace(**{name.rpartition(".")[2]: importlib.import_module(f"fer_jax.{name}") for name in names})
     sys.path.pop(0)
     if Path(found.models.__file__).parents[2] != tree.resolve():
@@ -48,45 +53,64 @@ class Candidate:
     Attributes:
       compile_seconds: what the program took to compile.
       flops: per training image, as fer_jax counts them.
+      images: trials x training images of an epoch.
       seconds: of the epochs of `run`; the first epoch is run before and left out.
+      state, records: after the last epoch.
+
+    Args:
+      devices: the first so many (None: all), or these.
     """
 
-    def __init__(self, code: SimpleNamespace, work: Work, engine: str = "map", devices: int | None = None):
+    def __init__(
+        self, code: SimpleNamespace, work: Work, engine: str = "map", devices: int | Sequence[jax.Device] | None = None
+    ):
         rng = np.random.default_rng(0)
         images = rng.integers(0, 256, (work.images, work.size, work.size, 1)).astype(np.uint8)
         labels = rng.integers(0, 7, work.images)
-        held_out = work.images // 4
-        values = code.config.flatten(code.config.default_config()) | {"train.batch_size": work.batch, "model.name": work.model}
-        recipe = code.plan.recipe_of(values, ("model.dropout",), work.micro_batch)
+        held_out = work.held_out or work.images // 4
+        settings = {"model.name": work.model, **dict(work.settings), "train.batch_size": work.batch}
+        values = code.config.flatten(code.config.default_config()) | settings
+        dropped = [name for name in ("model.dropout", "model.dense_dropout") if name in settings]
+        recipe = code.plan.recipe_of(values, dropped, work.micro_batch)
         network = code.models.build(values, images.shape[1:], 7)
-        program = code.engine.WaveProgram(network, recipe, engine, tuple(jax.devices()[:devices]))
+        chosen = jax.devices()[:devices] if devices is None or isinstance(devices, int) else devices
+        program = code.engine.WaveProgram(network, recipe, engine, tuple(chosen))
         traced = {field.name: field.default for field in code.config.FIELDS.values() if field.kind == "traced"}
-        changed = {"train.epochs": 1_000_000, "model.dropout": 0.4}
+        changed = {name: value for name, value in settings.items() if name in traced} | {"train.epochs": 1_000_000}
         columns = {name: [changed.get(name, value)] * work.trials for name, value in traced.items()}
         columns["train.seed"] = list(range(work.trials))
         hyper = program.place_hyper(columns)
-        self._fixed = (hyper, program.place_train(images, labels), program.place_batches(images[:held_out], labels[:held_out]))
-        self._state = program.init(hyper)
+        self._fixed = (
+            hyper,
+            program.place_train(images, labels),
+            program.place_batches(images[:held_out], labels[:held_out]),
+        )
+        self.state = program.init(hyper)
         start = time.perf_counter()
-        self._epoch = program.epoch.lower(self._state, *self._fixed).compile()
+        self._epoch = program.epoch.lower(self.state, *self._fixed).compile()
         self.compile_seconds = time.perf_counter() - start
         self.flops = code.cost.measure(network, recipe).train_flops
         self.seconds: list[float] = []
-        self._images = work.trials * (work.images // work.batch * work.batch)
+        self.images = work.trials * (work.images // work.batch * work.batch)
         self.run()
         self.seconds.clear()
 
     def run(self) -> None:
         """An epoch of every trial."""
         start = time.perf_counter()
-        self._state, _ = self._epoch(self._state, *self._fixed)
-        jax.block_until_ready(self._state)
+        self.state, self.records = self._epoch(self.state, *self._fixed)
+        jax.block_until_ready(self.state)
         self.seconds.append(time.perf_counter() - start)
 
     @property
     def rate(self) -> float:
-        """Trials x training images a second, of the median epoch."""
-        return self._images / statistics.median(self.seconds)
+        """Trials x training images a second, the median over the epochs."""
+        return statistics.median(self.rates)
+
+    @property
+    def rates(self) -> list[float]:
+        """Trials x training images a second of every epoch."""
+        return [self.images / seconds for seconds in self.seconds]
 
     def ratio(self, other: "Candidate") -> float:
         """How much faster than another with which turns were taken: the median of the turns' ratios."""

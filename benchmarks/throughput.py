@@ -1,91 +1,152 @@
-"""Throughput of a stack: trials x training images a second, by engine, devices, image size and batch size.
+"""Throughput of a stack: trials x training images a second, by engine, devices, width and batch size.
 
-    python benchmarks/throughput.py [--model=cnn] [--sizes=24,48] [--batches=8,32,128] [--trials=4] [--images=1000] [--repeats=3] [--json=FILE]
+    python benchmarks/throughput.py [--networks=oslo,silvestro] [--sizes=48] [--batches=8,32,128]
+        [--widths=1,2,4,8,16] [--images=2048] [--repeats=3] [--json=FILE]
 
-oslo's network (or silvestro's, imperial's) with dropout, whole epochs (training, validation of a quarter as many images, best-weights bookkeeping). The candidates
-of one size and batch take turns, so that a machine whose speed drifts is unfair to none; each figure is the median over the repeats,
-and what to quote is the ratio to the first candidate. The rate of a float32 matrix product, measured before and after, says how fast the
-machine was at the time.
+oslo's and silvestro's network (or imperial's) with dropout, whole epochs (training, validation of a quarter as many
+images, best-weights bookkeeping). An epoch is `images` over all trials together, whatever the width. The candidates
+of one network, size and batch take turns over all widths, so that a machine whose speed drifts is unfair to none;
+each figure is the median over the repeats, and what to quote is the ratio to the first candidate: one trial, mapped,
+on one device. The rate of a float32 matrix product, measured before and after, says how fast the machine was at the
+time.
 """
 
 import argparse
 import dataclasses
-import json
-import platform
+import statistics
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import jax
+import record
 from candidate import ROOT, Candidate, Work, load
+from peer import FIELDS
+
+MICRO_BATCH = 8
+MEMORY_SHARE = 0.5
 
 
-def measure(code: SimpleNamespace, size: int, batch: int, options: argparse.Namespace) -> list[dict]:
-    """Rows of one size and batch, the candidates taking turns."""
-    # A network with batch normalisation needs whole batches.
-    micro = 8 if batch > 8 and options.model != "silvestro" else 0
-    whole = Work(size, batch, options.trials, options.images, model=options.model)
-    cut = dataclasses.replace(whole, micro_batch=micro)
-    candidates = {
-        "map, micro-batches of 8": Candidate(code, cut),
-        "map, whole batches": Candidate(code, whole),
-        "map, one device": Candidate(code, cut, devices=1),
-        "vmap": Candidate(code, whole, engine="vmap"),
-    }
+@dataclasses.dataclass(frozen=True)
+class Arrangement:
+    """How a stack is run; `name` is what tables say."""
+
+    engine: str
+    devices: int
+    micro_batch: int
+    width: int
+
+    @property
+    def name(self) -> str:
+        parts = [self.engine, f"{self.devices} device{'s' if self.devices > 1 else ''}"]
+        return ", ".join(parts + ([f"in {self.micro_batch}s"] if self.micro_batch else []))
+
+
+def arrangements(code: SimpleNamespace, width: int, batch: int, cut: bool) -> Iterator[Arrangement]:
+    """Every way to run a stack of a width here.
+
+    Args:
+      cut: whether a batch may be cut into micro-batches, which pays where trials are mapped on a CPU.
+    """
+    for engine in code.engine.ENGINES:
+        for devices in sorted({1, jax.device_count()}):
+            if width % devices:
+                continue
+            yield Arrangement(engine, devices, 0, width)
+            if cut and engine == "map" and batch > MICRO_BATCH and jax.default_backend() == "cpu":
+                yield Arrangement(engine, devices, MICRO_BATCH, width)
+
+
+def values_of(code: SimpleNamespace, network: str) -> tuple[dict, dict]:
+    """The fields in which a network differs from the defaults, and all fields."""
+    settings = FIELDS.get(network) or {"model.name": network, "model.dropout": 0.4}
+    return settings, code.config.flatten(code.config.default_config()) | settings
+
+
+def measure(code: SimpleNamespace, network: str, size: int, batch: int, options: argparse.Namespace) -> list[dict]:
+    """Rows of one network, size and batch, the candidates taking turns."""
+    settings, values = values_of(code, network)
+    built = code.models.build(values, (size, size, 1), 7)
+    memory = code.hardware.detect(measure_rate=False).memory * MEMORY_SHARE
+    one = code.cost.measure(built, code.plan.recipe_of(values | {"train.batch_size": batch}, (), 0))
+    candidates: dict[Arrangement, Candidate | str] = {}
+    for width in map(int, options.widths.split(",")):
+        for arrangement in arrangements(code, width, batch, not built.has_statistics):
+            at_once = arrangement.devices if arrangement.engine == "map" else width
+            needed = one.step_bytes * at_once + one.state_bytes * width
+            if needed > memory:
+                candidates[arrangement] = f"needs up to {needed / 1e9:.0f} GB"
+                continue
+            images = max(batch, options.images // width // batch * batch)
+            work = Work(size, batch, width, images, arrangement.micro_batch, settings=tuple(settings.items()))
+            candidates[arrangement] = Candidate(code, work, arrangement.engine, arrangement.devices)
+    running = [candidate for candidate in candidates.values() if isinstance(candidate, Candidate)]
     for _ in range(options.repeats):
-        for candidate in candidates.values():
+        for candidate in running:
             candidate.run()
-    first = next(iter(candidates.values()))
     return [
-        {
-            "size": size,
-            "batch": batch,
-            "candidate": name,
-            "images_per_second": round(candidate.rate),
-            "ratio": round(candidate.ratio(first), 3),
-            "gflops": round(candidate.rate * candidate.flops / 1e9, 1),
-            "compile_seconds": round(candidate.compile_seconds, 1),
-        }
-        for name, candidate in candidates.items()
+        row(arrangement, candidate, running[0], network, size, batch) for arrangement, candidate in candidates.items()
     ]
+
+
+def row(
+    arrangement: Arrangement, candidate: Candidate | str, first: Candidate, network: str, size: int, batch: int
+) -> dict:
+    about = {
+        "network": network,
+        "size": size,
+        "batch": batch,
+        "candidate": arrangement.name,
+        **dataclasses.asdict(arrangement),
+    }
+    if isinstance(candidate, str):
+        return {**about, "left_out": candidate}
+    # Widths differ in the images of an epoch, where they are not divided evenly.
+    ratios = [own / other for own, other in zip(candidate.rates, first.rates, strict=True)]
+    return {
+        **about,
+        "images_per_second": record.spread(candidate.rates),
+        "ratio": statistics.median(ratios),
+        "ratios": record.spread(ratios),
+        "gflops": round(candidate.rate * candidate.flops / 1e9, 1),
+        "compile_seconds": round(candidate.compile_seconds, 1),
+    }
+
+
+def show(row: dict) -> None:
+    start = (
+        f"{row['network']:9s} {row['size']:3d} px  batch {row['batch']:4d}  {row['width']:4d} x {row['candidate']:30s}"
+    )
+    if "left_out" in row:
+        print(f"{start} left out: {row['left_out']}", flush=True)
+        return
+    rate = row["images_per_second"]["median"]
+    print(f"{start} {rate:11,.0f} img/s  x {row['ratio']:.2f}  {row['gflops']:8.1f} GFLOP/s", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sizes", default="24,48")
-    parser.add_argument("--model", default="cnn", choices=("cnn", "silvestro", "imperial"))
+    parser.add_argument("--networks", default="oslo,silvestro")
+    parser.add_argument("--sizes", default="48", help="sides of the pictures in pixels")
     parser.add_argument("--batches", default="8,32,128")
-    parser.add_argument("--trials", type=int, default=4)
-    parser.add_argument("--images", type=int, default=1000)
+    parser.add_argument("--widths", default="1,2,4,8,16", help="trials of a stack")
+    parser.add_argument(
+        "--images", type=int, default=2048, help="of an epoch, all trials together; at least a batch a trial"
+    )
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     code = load(ROOT)
-    hardware = code.hardware
-    hardware.prepare_host_devices()
-    before = hardware.detect().product_rate
-    rows = []
-    for size in map(int, options.sizes.split(",")):
-        for batch in map(int, options.batches.split(",")):
-            for row in measure(code, size, batch, options):
-                rows.append(row)
-                print(
-                    f"{size:3d} px  batch {batch:4d}  {row['candidate']:24s} {row['images_per_second']:8,d} img/s  "
-                    f"x {row['ratio']:.2f}  {row['gflops']:7.1f} GFLOP/s",
-                    flush=True,
-                )
-    after = hardware.detect().product_rate
-    print(f"float32 matrix product: {before / 1e9:.0f} GFLOP/s before, {after / 1e9:.0f} after")
-    if options.json:
-        found = hardware.detect(measure_rate=False)
-        document = {
-            "hardware": f"{found.devices} x {found.kind} ({platform.machine()})",
-            "jax": jax.__version__,
-            "product_gflops": [round(before / 1e9, 1), round(after / 1e9, 1)],
-            "options": {name: value for name, value in vars(options).items() if name != "json"},
-            "rows": rows,
-        }
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(document, indent=1) + "\n")
+    code.hardware.prepare_host_devices()
+    results = record.Results(code, options)
+    for network in options.networks.split(","):
+        for size in map(int, options.sizes.split(",")):
+            for batch in map(int, options.batches.split(",")):
+                for found in measure(code, network, size, batch, options):
+                    results.add(found)
+                    show(found)
+                results.save()
+    results.finish()
 
 
 if __name__ == "__main__":

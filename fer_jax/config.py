@@ -188,12 +188,17 @@ _TABLE = (
           choices=("uniform", "distance"), needs=_when("head.kind", "neighbors")),
     Field("head.threads", 1, "run", "threads of one fit; fits run side by side on the other cores", low=1, high=1024),
 
-    Field("stack.engine", "auto", "run", "trials one after another on each device, vectorised, or by backend",
-          choices=("auto", "map", "vmap")),
-    Field("stack.width", 0, "run", "trials on the device together; 0 = by memory", low=0, high=65536),
-    Field("stack.devices", 0, "run", "devices that share a wave; 0 = by size of the work", low=0, high=65536),
-    Field("stack.micro_batch", 0, "run", "images per pass through the network inside a batch; 0 = by backend",
+    Field("stack.engine", "auto", "run",
+          "trials one after another on each device, or vectorised; auto = measured once where a stack trains for over ten "
+          "minutes, else by backend", choices=("auto", "map", "vmap")),
+    Field("stack.width", 0, "run", "most trials on the devices together; 0 = by memory and by what pays", low=0, high=65536),
+    Field("stack.devices", 0, "run", "devices that share a wave; 0 = measured as the engine, else all with a trial each",
           low=0, high=65536),
+    Field("stack.micro_batch", 0, "run",
+          "images per pass through the network inside a batch; 0 = measured as the engine, else by backend; the batch size = whole",
+          low=0, high=65536),
+    Field("stack.data", "auto", "run", "pictures whole on every device, streamed to it, or by the memory they take",
+          choices=("auto", "resident", "stream")),
 
     Field("checkpoint.every", 10, "run", "epochs between checkpoints; 0 = only at the end", low=0),
     Field("report.title", "", "run", "heading of the report; empty = name of the run"),

@@ -525,6 +525,33 @@ def test_resume_after_a_kill_between_any_two_writes(run):
                 assert after.restore_state("w", {"x": np.zeros(2, int)})["x"].tolist() == [epoch, epoch]
 
 
+def test_a_state_is_loaded_as_it_was_saved(run):
+    tree = {"opt": {"leaf_0": np.arange(6.0).reshape(2, 3)}, "stats": {}, "slots": np.array([1, -1], np.int32), "pair": (np.ones(2),)}
+    run.save_state("w", 3, tree, owned=True)
+    found = run.load_state("w")
+    assert found["stats"] == {} and isinstance(found["pair"], list)
+    for name, leaf in (("opt", found["opt"]["leaf_0"]), ("slots", found["slots"]), ("pair", found["pair"][0])):
+        expected = jax.tree.leaves(tree[name])[0]
+        assert isinstance(leaf, np.ndarray) and leaf.dtype == expected.dtype
+        np.testing.assert_array_equal(leaf, expected)
+
+
+def test_waves_that_have_been_replaced_are_forgotten_and_nothing_else(run):
+    for wave in ("w", "w-000001", "wa"):
+        run.write_curves(wave, 1, curve_rows(1, 2))
+        run.save_state(wave, 2, {"x": np.zeros(2)})
+    run.save_final("w", {"x": np.zeros(2)})
+    run.write_curves("wb", 1, curve_rows(1, 1))
+    # Until then rows that are there twice count once.
+    assert len(run.read_curves()) == len(curve_rows(1, 2))
+    run.forget_others({"wa", "wb"})
+    assert sorted(path.name for path in (run.path / "curves").iterdir()) == ["wa-000001.parquet", "wb-000001.parquet"]
+    assert [path.name for path in (run.path / "checkpoints").iterdir()] == ["wa"] and run.latest_state("wa") == 2
+    run.forget("wa")
+    run.forget("wa")
+    assert run.resume("wa") == 0 and run.read_curves("wa").empty
+
+
 def test_leftovers_of_killed_writers_are_removed_under_the_lock(run):
     for epoch in (1, 2):
         run.save_state("w", epoch, {"x": np.full(2, epoch)})

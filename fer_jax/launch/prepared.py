@@ -4,7 +4,7 @@ import copy
 import dataclasses
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fer_jax import config as fields
@@ -15,7 +15,8 @@ from fer_jax.errors import ConfigError
 from fer_jax.plan import Plan
 from fer_jax.search import space
 from fer_jax.search.space import Fit, Trial
-from fer_jax.train import hardware, hyper
+from fer_jax.train import hardware, hyper, tuning
+from fer_jax.train.findings import Findings
 from fer_jax.train.hyper import Facts
 from fer_jax.words import counted, in_bytes
 
@@ -143,11 +144,27 @@ def describe_data(prepared: Prepared) -> str:
     return f"{first.label}: {_counts(first)}" + (f" (and {counted(len(others), 'other data set')})" if others else "")
 
 
-def plan_sweep(prepared: Prepared, trials: Mapping[str, Trial] | None = None, first_stack: int = 0) -> Plan:
-    """Plans a sweep, or some of its trials, for the hardware at hand."""
+def plan_sweep(
+    prepared: Prepared,
+    trials: Mapping[str, Trial] | None = None,
+    first_stack: int = 0,
+    say: Callable[[str], None] = tuning.to_stderr,
+    threshold: float = tuning.THRESHOLD_SECONDS,
+) -> Plan:
+    """Plans a sweep, or some of its trials, for the hardware at hand.
+
+    Args:
+      prepared: the sweep.
+      trials: those to plan; None for all.
+      first_stack: number of the first stack.
+      say: shows a line to a person while something is measured.
+      threshold: estimated seconds above which a stack's engine is chosen by measuring.
+    """
     options = planning.Options(**{field.name: prepared.config.stack[field.name] for field in dataclasses.fields(planning.Options)})
     chosen = prepared.trials if trials is None else trials
-    return planning.make_plan(chosen, prepared.sizes, options, hardware.detect(), first_stack)
+    found = hardware.detect()
+    tuner = tuning.Tuner(Findings.here(found), say, threshold)
+    return planning.make_plan(chosen, prepared.sizes, options, found, first_stack, tuner)
 
 
 def _counts(dataset: Dataset) -> str:

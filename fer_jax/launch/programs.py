@@ -1,8 +1,7 @@
-"""The compiled programs of a sweep's stacks, each made while the stack before it trains."""
+"""The compiled programs of a sweep's stacks: each made while the stack before it trains, or the wave it will be narrowed in."""
 
-import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from fer_jax.plan import Stack
@@ -10,18 +9,17 @@ from fer_jax.train.engine import WaveProgram
 
 
 class Programs:
-    """Hands out the programs of stacks that run one after another; use as a context manager.
+    """Makes programs in other threads and hands them out; use as a context manager.
 
     Args:
-      stacks: in running order.
-      make: makes a stack's program, ready to run; called in another thread.
+      make: makes the program of a stack for waves of a width, ready to run.
     """
 
-    def __init__(self, stacks: Sequence[Stack], make: Callable[[Stack], WaveProgram]):
-        self._following = {before.name: after for before, after in itertools.pairwise(stacks)}
+    def __init__(self, make: Callable[[Stack, int], WaveProgram]):
         self._make = make
-        self._pool = ThreadPoolExecutor(1)
-        self._made: dict[str, Future[tuple[WaveProgram, float]]] = {}
+        # Two at once: the narrower program a wave will wait for need not queue behind the next stack's.
+        self._pool = ThreadPoolExecutor(2)
+        self._made: dict[tuple[str, int], Future[tuple[WaveProgram, float]]] = {}
 
     def __enter__(self) -> "Programs":
         return self
@@ -29,22 +27,33 @@ class Programs:
     def __exit__(self, *error: object) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def is_ready(self, stack: Stack) -> bool:
+    def is_ready(self, stack: Stack, width: int) -> bool:
         """Whether `take` would return at once."""
-        return stack.name in self._made and self._made[stack.name].done()
+        key = stack.name, width
+        return key in self._made and self._made[key].done()
 
-    def take(self, stack: Stack) -> tuple[WaveProgram, float]:
-        """The program of a stack and the seconds its compilation took; waits for it, and begins with that of the next stack.
+    def begin(self, stack: Stack, width: int) -> None:
+        """Begins to make the program that `take` will be asked for, unless it is made or being made."""
+        if (stack.name, width) not in self._made:
+            self._made[stack.name, width] = self._pool.submit(self._timed, stack, width)
+
+    def take(self, stack: Stack, width: int) -> tuple[WaveProgram, float]:
+        """The program of a stack for waves of a width, and the seconds its compilation took; waits for it.
 
         Raises:
           What the compilation raised.
         """
-        following = self._following.get(stack.name)
-        wanted = [one for one in (stack, following) if one is not None]
-        # Programs of stacks that are over hold memory; nobody asks for them again.
-        self._made = {one.name: self._made.get(one.name) or self._pool.submit(self._timed, one) for one in wanted}
-        return self._made[stack.name].result()
+        self.begin(stack, width)
+        return self._made[stack.name, width].result()
 
-    def _timed(self, stack: Stack) -> tuple[WaveProgram, float]:
+    def keep(self, stacks: Collection[str]) -> None:
+        """Forgets the programs of all other stacks: they hold memory, and nobody asks for them again."""
+        self._made = {key: made for key, made in self._made.items() if key[0] in stacks}
+
+    def forget(self, stack: Stack, width: int) -> None:
+        """Forgets one program, and with it the error that making it raised."""
+        self._made.pop((stack.name, width), None)
+
+    def _timed(self, stack: Stack, width: int) -> tuple[WaveProgram, float]:
         start = time.monotonic()
-        return self._make(stack), time.monotonic() - start
+        return self._make(stack, width), time.monotonic() - start

@@ -74,7 +74,7 @@ class Progress:
             if bar is not None:
                 bar.close()
             self.flops_left -= flops
-            self._flops_done += flops
+            self._flops_done += follower.flops
 
     @contextmanager
     def counting(self, title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
@@ -149,8 +149,7 @@ class WaveProgress:
         self.images += images
         self.seconds += seconds
         self._done += images
-        share = (self._done - self._first) / max(1, self._total - self._first)
-        state = self._parent.epoch(seconds, best, share * self._flops)
+        state = self._parent.epoch(seconds, best, self.flops)
         if self._bar is not None:
             self._bar.set_postfix_str(state, refresh=False)
             self._bar.update(images)
@@ -159,6 +158,15 @@ class WaveProgress:
         if self._bar is None and now - self._last_line > SECONDS_BETWEEN_LINES:
             print(line, file=self._parent.stream, flush=True)
             self._last_line = now
+
+    def note(self, text: str) -> None:
+        """Logs something about the wave."""
+        self._parent.note(f"{self._title}: {text}")
+
+    @property
+    def flops(self) -> float:
+        """Work done so far by this start."""
+        return self._flops * (self._done - self._first) / max(1, self._total - self._first)
 
     @property
     def images_per_second(self) -> float | None:

@@ -1,21 +1,25 @@
 """One wave from its first epoch, or from its last checkpoint, to its final weights and its rows of the results."""
 
 import dataclasses
+import math
+import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import jax
 import numpy as np
 import pandas as pd
 
+from fer_jax.launch import packing, states
+from fer_jax.launch.packing import PackedWave
 from fer_jax.launch.progress import WaveProgress
 from fer_jax.plan import Wave, traced_values
 from fer_jax.search.space import Trial
 from fer_jax.store import RunDirectory
 from fer_jax.train.engine import WaveProgram
+from fer_jax.train.feed import Data
 from fer_jax.train.hyper import Facts
-from fer_jax.train.patience import Watch
-from fer_jax.train.trial import TrialState
+from fer_jax.train.trial import TrialState, is_active
 
 CURVE_METRICS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
 RESULTS = (
@@ -30,21 +34,12 @@ RESULTS = (
     "error",
 )
 
-
-WATCHES = ("plateau", "stop")  # the fields of a state that are a Watch
+# Epochs that take longer gain nothing from being started ahead, and a person who asks to stop should not wait for two of them.
+AHEAD_BELOW_SECONDS = 1.0
 
 
 class Interrupted(Exception):
     """The user asked to stop; the wave's state is saved."""
-
-
-@dataclasses.dataclass(frozen=True)
-class DeviceData:
-    """A data set on the devices, as `WaveProgram.place_train` and `place_batches` give it; `test` is None without one."""
-
-    train: Mapping[str, jax.Array]
-    validation: Mapping[str, jax.Array]
-    test: Mapping[str, jax.Array] | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,19 +50,23 @@ class WaveJob:
       wave: its name and trial ids.
       trials: the trials, in the order of their slots.
       width: slots; those beyond the trials stay idle.
-      program: of its stack.
-      data: on the program's devices.
+      program: of its stack, for this width.
+      data: what it trains on, on the program's devices or streamed to them.
       facts: of the data, for the traced values that depend on them.
       checkpoint_every: epochs between checkpoints of the full state, 0 for none.
+      narrower: gives the stack's program for fewer slots, once it is compiled.
+      compile_ahead: told of a width that `narrower` may soon be asked for.
     """
 
     wave: Wave
     trials: Sequence[Trial]
     width: int
     program: WaveProgram
-    data: DeviceData
+    data: Data
     facts: Facts
     checkpoint_every: int
+    narrower: Callable[[int], WaveProgram]
+    compile_ahead: Callable[[int], None]
 
     def hyper(self) -> dict[str, jax.Array]:
         """Traced values, see `train.hyper`; an idle slot has the first trial's values and no epochs."""
@@ -78,7 +77,7 @@ class WaveJob:
     def images_per_epoch(self) -> int:
         """Training images of one epoch of one trial."""
         batch = self.program.recipe.batch_size
-        return self.data.train["labels"].shape[0] // batch * batch
+        return self.data.train_images // batch * batch
 
     def images(self, after_epoch: int = 0) -> int:
         """Training images of all trials beyond an epoch."""
@@ -93,64 +92,168 @@ def train(job: WaveJob, directory: RunDirectory, progress: WaveProgress, stop: C
       job: what to train.
       directory: where it goes; the wave goes on from the newest state there.
       progress: told of every epoch.
-      stop: asked after every epoch; true saves the state and raises Interrupted.
+      stop: asked after every epoch; true saves the state after the epochs that run by then and raises Interrupted.
 
     Returns:
       A row a trial, indexed by id: the columns `RESULTS`.
     """
-    hyper = job.hyper()
-    epoch = directory.resume(job.wave.name)
-    state = _restore(job, directory, hyper) if epoch else job.program.init(hyper)
-    first, records = epoch + 1, []
-    active = True
-    while active:
-        # The one place where the host waits for the device.
-        state, record = job.program.epoch(state, hyper, job.data.train, job.data.validation)
-        record = jax.device_get(record)
-        epoch += 1
-        records.append(record)
-        active = bool(record["active"].any())
-        scores = record["val_accuracy"][record["ran"]]
-        best = float(np.nanmax(scores)) if np.isfinite(scores).any() else None
-        progress.epoch(epoch, int(record["ran"].sum()) * job.images_per_epoch(), best)
-        stopping = active and stop()
-        if active and (stopping or (job.checkpoint_every and epoch % job.checkpoint_every == 0)):
-            directory.write_curves(job.wave.name, first, _curve_rows(job.wave.trials, first, records))
-            directory.save_state(job.wave.name, epoch, _as_dict(state))
-            first, records = epoch + 1, []
-        if stopping:
-            directory.wait()
-            raise Interrupted
-    directory.write_curves(job.wave.name, first, _curve_rows(job.wave.trials, first, records))
-    results = _results(job, state, hyper, directory.read_curves(job.wave.name))
-    last = {"params": state.params, "stats": state.stats}
-    pixels = {"scale": hyper["pixels.scale"], "offset": hyper["pixels.offset"]}
-    directory.save_final(job.wave.name, {"best": state.best, "last": last, "pixels": pixels})
-    return results
+    training = _Training(job, directory, progress)
+    training.run(stop)
+    return training.finish()
 
 
-def _as_dict(state: TrialState) -> dict[str, Any]:
-    fields = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
-    watches = {name: {"best": fields[name].best, "wait": fields[name].wait} for name in WATCHES}
-    # An optimiser's state is nested tuples whose types belong to Optax; only its leaves are data.
-    return {**fields, **watches, "opt": {f"leaf_{i}": leaf for i, leaf in enumerate(jax.tree.leaves(state.opt))}}
+class _Training:
+    """A wave in training.
 
+    The devices are kept busy in two ways. Where epochs are short the next one is started before the records of the last
+    are read ("ahead"), unless a checkpoint or a change of program stands between them, and only while some trial has epochs
+    left by train.epochs. Should all of these have stopped or diverged meanwhile, that epoch finds nothing to do: it changes
+    no bit, and a vectorised wave has wasted the time of one short epoch. And files are written while the epoch after them runs.
 
-def _restore(job: WaveJob, directory: RunDirectory, hyper: Mapping[str, jax.Array]) -> TrialState:
-    shapes = job.program.state_shapes(hyper)
-    found = directory.restore_state(job.wave.name, _as_dict(shapes))
-    opt = jax.tree.unflatten(jax.tree.structure(shapes.opt), [found["opt"][f"leaf_{i}"] for i in range(len(found["opt"]))])
-    return TrialState(**{**found, "opt": opt, **{name: Watch(**found[name]) for name in WATCHES}})
+    Attributes:
+      epoch: the last whose records have been read.
+      active: bool (width,), slots that go on after it.
+      done: int (width,), epochs each slot was trained.
+      records: of epochs that are not in the curves on disk yet, each of all slots.
+      running: records on the devices of epochs that were started and not read.
+    """
+
+    def __init__(self, job: WaveJob, directory: RunDirectory, progress: WaveProgress):
+        self.job, self.directory, self.progress = job, directory, progress
+        self.hyper = job.hyper()
+        self.epochs = np.asarray(self.hyper["train.epochs"])
+        self.epoch = self.written = directory.resume(job.wave.name)
+        if self.epoch:
+            self._restore()
+        else:
+            self.wave = PackedWave(job.program, np.arange(job.width), job.program.init(self.hyper), self.hyper)
+            self.active, self.done = self.epochs > 0, np.zeros(job.width, int)
+        self.records: list[Mapping[str, np.ndarray]] = []
+        self.running: deque[Mapping[str, jax.Array]] = deque()
+        self.read_at, self.seconds = time.monotonic(), math.inf
+
+    def _restore(self) -> None:
+        shapes = self.job.program.state_shapes(self.hyper)
+        abstract = {**states.named(shapes), "slots": jax.ShapeDtypeStruct((self.job.width,), np.int32)}
+        # Without shardings: everything comes to the host first, where the slots are told apart.
+        abstract = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), abstract)
+        found = self.directory.restore_state(self.job.wave.name, abstract)
+        slots = packing.unpadded(found.pop("slots"))
+        whole, hyper = states.from_named(found, shapes), jax.device_get(self.hyper)
+        self.active, self.done = np.asarray(is_active(whole, hyper)), np.array(whole.epoch)
+        self.wave = PackedWave.of(self._program(len(slots)), slots, whole, hyper)
+
+    def _program(self, width: int) -> WaveProgram:
+        return self.job.program if width == self.job.width else self.job.narrower(width)
+
+    def run(self, stop: Callable[[], bool]) -> None:
+        """Trains until no trial has an epoch left; Interrupted if `stop` says so before."""
+        stopping = False
+        while True:
+            while not stopping and self._may_start():
+                self._start()
+            if not self.running:
+                return
+            self._read()
+            stopping = stopping or stop()
+            if self.running or not self.active.any():
+                continue
+            if self._is_packing(self.epoch):
+                self._pack()
+            if stopping or self._is_checkpoint(self.epoch):
+                self._save(go_on=not stopping)
+            if stopping:
+                self.directory.wait()
+                raise Interrupted
+
+    def _may_start(self) -> bool:
+        if not self.running:
+            return bool(self.active.any())
+        after_next = self.active & (self.done + 1 < self.epochs)
+        short = self.seconds < AHEAD_BELOW_SECONDS
+        return len(self.running) == 1 and short and not self._is_boundary(self.epoch + 1) and bool(after_next.any())
+
+    def _is_checkpoint(self, epoch: int) -> bool:
+        return bool(self.job.checkpoint_every) and epoch % self.job.checkpoint_every == 0
+
+    def _is_packing(self, epoch: int) -> bool:
+        return self.job.program.engine != "map" and epoch % packing.EPOCHS == 0
+
+    def _is_boundary(self, epoch: int) -> bool:
+        """Whether the state after an epoch is looked at, so that no other epoch may have taken its place by then."""
+        return self._is_checkpoint(epoch) or self._is_packing(epoch)
+
+    def _start(self) -> None:
+        wave, done = self.wave, self.epoch + len(self.running)
+        wave.state, record = self.job.data.train_epoch(wave.program, wave.state, wave.hyper, done)
+        self.running.append(record)
+
+    def _read(self) -> None:
+        # The one place where the host waits for the devices.
+        record = self.wave.spread(jax.device_get(self.running.popleft()), self.job.width)
+        self.seconds, self.read_at = time.monotonic() - self.read_at, time.monotonic()
+        self.epoch += 1
+        self.records.append(record)
+        self.active = record["active"]
+        self.done = self.done + record["ran"]
+        if record["ran"].any():
+            scores = record["val_accuracy"][record["ran"]]
+            best = float(np.nanmax(scores)) if np.isfinite(scores).any() else None
+            self.progress.epoch(self.epoch, int(record["ran"].sum()) * self.job.images_per_epoch(), best)
+        if self.job.program.engine != "map":
+            self._compile_ahead()
+
+    def _compile_ahead(self) -> None:
+        """Has the next narrower program made where it will soon be wanted."""
+        width = len(self.wave.slots)
+        narrower = packing.half(width, len(self.job.program.devices))
+        if narrower < width and 0 < self.active.sum() < packing.COMPILE_BELOW * width:
+            self.job.compile_ahead(narrower)
+
+    def _pack(self) -> None:
+        """Goes on in a narrower program if the active trials fit."""
+        slots = packing.choose(self.active, self.wave.slots, len(self.job.program.devices))
+        if len(slots) == len(self.wave.slots):
+            return
+        self.progress.note(f"{len(slots)} of {len(self.wave.slots)} slots go on after epoch {self.epoch}")
+        whole = self.wave.whole()
+        del self.wave  # its memory is wanted for what comes
+        self.wave = PackedWave.of(self._program(len(slots)), slots, whole, jax.device_get(self.hyper))
+
+    def _save(self, go_on: bool) -> None:
+        """A checkpoint; with `go_on` the next epoch runs while it is written."""
+        state = {**states.named(self.wave.whole()), "slots": packing.padded(self.wave.slots, self.job.width)}
+        epoch = self.epoch
+        if go_on:
+            self._start()
+        self._write_curves()
+        self.directory.save_state(self.job.wave.name, epoch, state, owned=True)
+
+    def _write_curves(self) -> None:
+        name, first = self.job.wave.name, self.written + 1
+        self.directory.write_curves(name, first, _curve_rows(self.job.wave.trials, first, self.records))
+        self.written, self.records = self.epoch, []
+
+    def finish(self) -> pd.DataFrame:
+        """Leaves curves and final weights on disk; returns what `train` returns."""
+        self._write_curves()
+        state = self.wave.state
+        if self.wave.resting is not None:
+            state = jax.device_put(self.wave.whole(), self.job.program.per_trial)
+        results = _results(self.job, state, self.hyper, self.directory.read_curves(self.job.wave.name))
+        last = {"params": state.params, "stats": state.stats}
+        pixels = {"scale": self.hyper["pixels.scale"], "offset": self.hyper["pixels.offset"]}
+        self.directory.save_final(self.job.wave.name, {"best": state.best, "last": last, "pixels": pixels})
+        return results
 
 
 def _curve_rows(ids: Sequence[str], first: int, records: Sequence[Mapping[str, np.ndarray]]) -> pd.DataFrame:
     """A row a trial and epoch, for the epochs a trial was trained in."""
-    parts = []
-    for epoch, record in enumerate(records, first):
-        ran = np.flatnonzero(record["ran"][: len(ids)]).tolist()
-        columns = {name: record[name][ran] for name in CURVE_METRICS}
-        parts.append(pd.DataFrame({"id": [ids[slot] for slot in ran], "epoch": epoch, **columns}))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    if not records:
+        return pd.DataFrame()
+    epochs, slots = np.nonzero(np.stack([record["ran"][: len(ids)] for record in records]))
+    columns = {name: np.stack([record[name] for record in records])[epochs, slots] for name in CURVE_METRICS}
+    return pd.DataFrame({"id": np.asarray(ids, object)[slots], "epoch": first + epochs, **columns})
 
 
 def _results(job: WaveJob, state: TrialState, hyper: Mapping[str, jax.Array], curves: pd.DataFrame) -> pd.DataFrame:
@@ -167,10 +270,10 @@ def _results(job: WaveJob, state: TrialState, hyper: Mapping[str, jax.Array], cu
     for prefix, column in (("", "best_epoch"), ("last_", "epochs")):
         chosen = at.reindex(list(zip(table.index, table[column], strict=True))).to_numpy()
         table[[prefix + name for name in CURVE_METRICS]] = chosen
-    if job.data.test is not None:
+    if job.data.has_test:
         last = {"params": state.params, "stats": state.stats}
         for prefix, variables in (("", state.best), ("last_", last)):
-            loss, accuracy = jax.device_get(job.program.evaluate(variables, hyper, job.data.test))
+            loss, accuracy = jax.device_get(job.data.evaluate(job.program, variables, hyper, "test"))
             # Before its first finite epoch a trial has nothing to test.
             tested = host["best"][slots] > 0
             table[f"{prefix}test_loss"] = np.where(tested, loss[slots], np.nan)

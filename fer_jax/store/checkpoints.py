@@ -38,7 +38,11 @@ class Checkpoints:
         self._folder = folder.absolute()
         self._pending: tuple[Path, Any] | None = None
 
-    def save(self, wave: str, kind: str, number: int, tree: Any) -> None:
+    def import_orbax(self) -> None:
+        """Import Orbax, which the first save would otherwise wait for."""
+        _orbax()
+
+    def save(self, wave: str, kind: str, number: int, tree: Any, owned: bool = False) -> None:
         """Start writing `tree` and return once it is copied off the devices; `wait` ends it and reports its errors.
 
         Args:
@@ -46,6 +50,7 @@ class Checkpoints:
           kind: 'state' or 'final'.
           number: the epoch of a state; for a final, higher than those before it. An equal number is replaced.
           tree: any pytree of arrays (jax or numpy), trial axis first.
+          owned: the arrays are on the host and nobody will change them, so that they need no copy.
         """
         self.wait()
         path = self._folder / wave / f"{kind}-{number:06d}"
@@ -53,7 +58,7 @@ class Checkpoints:
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.exists():
                 self._delete(path)
-        host = _to_host(tree)
+        host = tree if owned else to_host(tree)
         try:
             with _context():
                 self._pending = path, _orbax().save_async(path, host)
@@ -80,20 +85,25 @@ class Checkpoints:
         complete = self._complete(wave, kind)
         return int(complete[-1].name.split("-")[1]) if complete else None
 
-    def restore(self, wave: str, kind: str, abstract: Any) -> Any:
-        """The newest checkpoint in the structure of `abstract` (leaves with shape and dtype).
+    def restore(self, wave: str, kind: str, abstract: Any = None) -> Any:
+        """The newest checkpoint in the structure of `abstract` (leaves with shape and dtype), by default in its own.
 
-        A leaf whose abstract leaf has a `sharding` comes back as a jax.Array placed so, any other as a numpy array.
+        A leaf whose abstract leaf has a `sharding` comes back as a jax.Array placed so, any other as a numpy array; its own
+        structure has tuples as lists.
         Raises RunError if there is none, or if names or shapes differ from `abstract`.
         """
         path = self._newest(wave, kind)
         import jax
 
-        wanted = jax.tree.map(lambda leaf: np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape), abstract)
+        def blank(leaf: Any) -> np.ndarray:
+            return np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape)
+
         try:
             with _context():
+                metadata = _orbax().metadata(path).metadata
+                wanted = jax.tree.map(blank, metadata if abstract is None else abstract)
                 # Orbax would cast to other dtypes in silence.
-                stored, expected = _layout(_orbax().metadata(path).metadata), _layout(wanted)
+                stored, expected = _layout(metadata), _layout(wanted)
                 for name in sorted(stored.keys() | expected.keys()):
                     found, asked = stored.get(name, "missing"), expected.get(name, "an array of this program")
                     if found != asked:
@@ -106,7 +116,7 @@ class Checkpoints:
             sharding = getattr(leaf, "sharding", None)
             return value if sharding is None else jax.device_put(value, sharding)
 
-        return jax.tree.map(place, abstract, loaded)
+        return loaded if abstract is None else jax.tree.map(place, abstract, loaded)
 
     def load_trial(self, wave: str, slot: int, abstract: Any = None) -> Any:
         """Trial `slot` of the wave's final weights: numpy arrays without the trial axis, no other trial's bytes read.
@@ -143,6 +153,18 @@ class Checkpoints:
         self.wait()
         for path in self._complete(wave, kind):
             self._delete(path)
+
+    def forget(self, wave: str) -> None:
+        """Delete everything of a wave."""
+        self.wait()
+        # Under their own names half-removed checkpoints would count as complete ones.
+        for path in (path for kind in ("state", "final") for path in self._complete(wave, kind)):
+            self._delete(path)
+        shutil.rmtree(self._folder / wave, ignore_errors=True)
+
+    def waves(self) -> list[str]:
+        """Names of the waves that have a folder."""
+        return sorted(path.name for path in self._folder.glob("*/"))
 
     def clean(self) -> None:
         """Delete what killed writers left: unfinished and half-deleted checkpoints, and old ones beside newer ones."""
@@ -220,7 +242,8 @@ def _context() -> ocp.Context:
     return context
 
 
-def _to_host(tree: Any) -> Any:
+def to_host(tree: Any) -> Any:
+    """Arrays on the host that share no memory with those of `tree` (jax or numpy)."""
     import jax
 
     def own(given: Any, fetched: Any) -> np.ndarray:

@@ -6,7 +6,7 @@ import contextlib
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -58,6 +58,12 @@ class RunDirectory:
                     self.wait()
                 raise
             self.wait()
+
+    def import_writers(self) -> None:
+        """Import what writes checkpoints and curves, for a moment in which a second does not matter."""
+        import pyarrow.parquet  # noqa: F401
+
+        self._checkpoints.import_orbax()
 
     def _clean(self) -> None:
         with explain_write(self.path):
@@ -174,7 +180,11 @@ class RunDirectory:
             # A run that resumes meanwhile may have dropped the part since it was listed.
             with contextlib.suppress(FileNotFoundError):
                 frames.append(_read_parquet(path))
-        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(CURVE_COLUMNS))
+        if not frames:
+            return pd.DataFrame(columns=list(CURVE_COLUMNS))
+        found = pd.concat(frames, ignore_index=True)
+        # A wave and the waves that take its place are both there for a moment, or until the next start after a kill.
+        return found if wave else found.drop_duplicates(["id", "epoch"], ignore_index=True)
 
     def drop_curves(self, wave: str, from_epoch: int = 1) -> None:
         """Delete the wave's rows with epoch >= from_epoch."""
@@ -189,19 +199,24 @@ class RunDirectory:
                 self.write_curves(wave, first, kept)
 
     def _parts(self, wave: str | None) -> list[tuple[Path, int]]:
-        found = [(path, match) for path in self.path.glob("curves/*.parquet") if (match := _PART.fullmatch(path.name))]
-        parts = [(path, match["wave"], int(match["first"])) for path, match in found if wave in (None, match["wave"])]
+        parts = [part for part in self._all_parts() if wave in (None, part[1])]
         return [(path, first) for path, _, first in sorted(parts, key=lambda part: part[1:])]
+
+    def _all_parts(self) -> list[tuple[Path, str, int]]:
+        """(file, wave, first epoch), in no order."""
+        found = ((path, _PART.fullmatch(path.name)) for path in self.path.glob("curves/*.parquet"))
+        return [(path, match["wave"], int(match["first"])) for path, match in found if match]
 
     # Checkpoints
 
-    def save_state(self, wave: str, epoch: int, tree: Any) -> None:
+    def save_state(self, wave: str, epoch: int, tree: Any, owned: bool = False) -> None:
         """Begin to save the full state after `epoch` (>= 1); returns once it is copied to the host.
 
-        The buffers of `tree` may be donated or changed at once. The older state is deleted when this one is complete.
+        The buffers of `tree` may be donated or changed at once, unless it is `owned`: on the host, to be changed by nobody,
+        and not copied. The older state is deleted when this one is complete.
         Raises RunError if it, or the state begun before it, cannot be written.
         """
-        self._checkpoints.save(wave, "state", epoch, tree)
+        self._checkpoints.save(wave, "state", epoch, tree, owned)
 
     def wait(self) -> None:
         """Block until the state being saved is complete; RunError if it cannot be written."""
@@ -227,6 +242,11 @@ class RunDirectory:
         self.wait()
         return self._checkpoints.restore(wave, "state", abstract)
 
+    def load_state(self, wave: str) -> Any:
+        """The newest complete state as it was saved, but for tuples that become lists; numpy arrays. Raises RunError if there is none."""
+        self.wait()
+        return self._checkpoints.restore(wave, "state")
+
     def drop_state(self, wave: str) -> None:
         """Delete the wave's full state, once its final weights and table rows are written."""
         self._checkpoints.drop(wave, "state")
@@ -235,6 +255,16 @@ class RunDirectory:
         """Save the weights the wave leaves, complete on return; those of an earlier end of the wave are replaced."""
         self._checkpoints.save(wave, "final", (self._checkpoints.latest(wave, "final") or 0) + 1, tree)
         self.wait()
+
+    def forget(self, wave: str) -> None:
+        """Delete all that belongs to a wave, once others have taken its place in the plan."""
+        self.drop_curves(wave)
+        self._checkpoints.forget(wave)
+
+    def forget_others(self, waves: Collection[str]) -> None:
+        """Delete all that belongs to waves other than these: a kill while a wave was replaced leaves either it or the others."""
+        for wave in {*self._checkpoints.waves(), *(wave for _, wave, _ in self._all_parts())} - set(waves):
+            self.forget(wave)
 
     def load_trial(self, wave: str, slot: int, abstract: Any = None) -> Any:
         """The final weights of one trial, as numpy arrays without the trial axis; reads no other trial's bytes."""

@@ -102,7 +102,19 @@ class WaveProgram:
     def state_shapes(self, values: Any) -> TrialState:
         """What `init` returns, as shapes with their sharding, without computing it; the traced values may be shapes too."""
         shapes = jax.eval_shape(jax.vmap(functools.partial(trial.init, self.network, self.recipe)), values)
-        return _with_sharding(shapes, self.per_trial)
+        return with_sharding(shapes, self.per_trial)
+
+    def value_shapes(self, width: int) -> Any:
+        """The traced values of a wave of `width` slots, as shapes with their sharding."""
+        kinds = hyper.layout(self.network.num_classes)
+        values = {name: jax.ShapeDtypeStruct((width, *shape), kind) for name, (shape, kind) in kinds.items()}
+        return with_sharding(values, self.per_trial)
+
+    def epoch_shapes(self, values: Any, image_shape: tuple[int, int, int], train: int, validation: int) -> tuple[Any, ...]:
+        """What `epoch` takes for traced values of these shapes and so many images, as shapes with their sharding."""
+        images = {"images": jax.ShapeDtypeStruct((train, *image_shape), np.uint8), "labels": jax.ShapeDtypeStruct((train,), np.int32)}
+        shared = with_sharding((images, batch_shapes(batch_grid(validation), image_shape)), self.shared)
+        return self.state_shapes(values), values, *shared
 
     def prepare(self, width: int, image_shape: tuple[int, int, int], train: int, validation: int, test: int) -> None:
         """Compiles everything for the waves of a stack before the first of them is there; may run in another thread.
@@ -112,25 +124,23 @@ class WaveProgram:
           image_shape: (height, width, channels).
           train, validation, test: images of each split; test may be 0.
         """
-        kinds = hyper.layout(self.network.num_classes)
-        values = _with_sharding(
-            {name: jax.ShapeDtypeStruct((width, *shape), kind) for name, (shape, kind) in kinds.items()}, self.per_trial
-        )
-        images = {"images": jax.ShapeDtypeStruct((train, *image_shape), np.uint8), "labels": jax.ShapeDtypeStruct((train,), np.int32)}
-        state = self.state_shapes(values)
-        lowered = {
-            "init": self.init.lower(values),
-            "epoch": self.epoch.lower(
-                state, values, _with_sharding(images, self.shared), _with_sharding(_batch_shapes(validation, image_shape), self.shared)
-            ),
-        }
-        if test:
-            batches = _with_sharding(_batch_shapes(test, image_shape), self.shared)
-            lowered["evaluate"] = self.evaluate.lower(state.best, values, batches)
+        values = self.value_shapes(width)
+        lowered = {"init": self.init.lower(values), **self._lower(values, image_shape, train, validation, test)}
         with ThreadPoolExecutor() as pool:
             compiled = dict(zip(lowered, pool.map(lambda one: one.compile(), lowered.values()), strict=True))
         # The executables take the places of the functions that would compile them.
         self.__dict__.update(compiled)
+
+    def _lower(
+        self, values: Any, image_shape: tuple[int, int, int], train: int, validation: int, test: int
+    ) -> dict[str, jax.stages.Lowered]:
+        """Programs that see pictures, by attribute, for traced values of these shapes; the rest as for `prepare`."""
+        shapes = self.epoch_shapes(values, image_shape, train, validation)
+        lowered = {"epoch": self.epoch.lower(*shapes)}
+        if test:
+            batches = with_sharding(batch_shapes(batch_grid(test), image_shape), self.shared)
+            lowered["evaluate"] = self.evaluate.lower(shapes[0].best, values, batches)
+        return lowered
 
     @property
     def _compiler_options(self) -> dict[str, Any]:
@@ -152,7 +162,7 @@ class WaveProgram:
 
     def place_batches(self, images: np.ndarray, labels: np.ndarray) -> dict[str, jax.Array]:
         """A split on every device, cut into padded batches for `evaluate`."""
-        return jax.device_put(padded_batches(images, labels, EVALUATION_BATCH), self.shared)
+        return jax.device_put(padded_batches(images, labels, batch_grid(len(labels))), self.shared)
 
     def _over_trials(self, function: Callable, *, shared: int) -> Callable:
         """Applies function(trial's values, *shared values) to every trial of the first argument's leading axis."""
@@ -171,29 +181,28 @@ class WaveProgram:
         )
 
 
-def _with_sharding(shapes: Any, sharding: NamedSharding) -> Any:
+def with_sharding(shapes: Any, sharding: NamedSharding) -> Any:
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shapes)
 
 
-def _batch_shapes(count: int, image_shape: tuple[int, int, int]) -> dict[str, jax.ShapeDtypeStruct]:
-    """Shapes of `padded_batches(images, labels, EVALUATION_BATCH)` for a number of images."""
-    shape = _batch_grid(count, EVALUATION_BATCH)
-    kinds = {"images": ((*shape, *image_shape), np.uint8), "labels": (shape, np.int32), "valid": (shape, np.bool_)}
+def batch_shapes(grid: tuple[int, int], image_shape: tuple[int, int, int]) -> dict[str, jax.ShapeDtypeStruct]:
+    """Shapes of `padded_batches` for a grid (batches, images in each)."""
+    kinds = {"images": ((*grid, *image_shape), np.uint8), "labels": (grid, np.int32), "valid": (grid, np.bool_)}
     return {name: jax.ShapeDtypeStruct(*kind) for name, kind in kinds.items()}
 
 
-def padded_batches(images: np.ndarray, labels: np.ndarray, batch: int) -> dict[str, np.ndarray]:
-    """Cuts a split into equal batches, the last one padded with blank images that `valid` marks as not counting."""
-    count, shape = len(labels), _batch_grid(len(labels), batch)
-    padding = math.prod(shape) - count
+def padded_batches(images: np.ndarray, labels: np.ndarray, grid: tuple[int, int]) -> dict[str, np.ndarray]:
+    """Cuts a split into a grid (batches, images in each), filled up with blank images that `valid` marks as not counting."""
+    count = len(labels)
+    padding = math.prod(grid) - count
     return {
-        "images": np.concatenate([images, np.zeros((padding, *images.shape[1:]), images.dtype)]).reshape(*shape, *images.shape[1:]),
-        "labels": np.concatenate([labels, np.zeros(padding, labels.dtype)]).astype(np.int32).reshape(shape),
-        "valid": (np.arange(math.prod(shape)) < count).reshape(shape),
+        "images": np.concatenate([images, np.zeros((padding, *images.shape[1:]), images.dtype)]).reshape(*grid, *images.shape[1:]),
+        "labels": np.concatenate([labels, np.zeros(padding, labels.dtype)]).astype(np.int32).reshape(grid),
+        "valid": (np.arange(math.prod(grid)) < count).reshape(grid),
     }
 
 
-def _batch_grid(count: int, batch: int) -> tuple[int, int]:
+def batch_grid(count: int, batch: int = EVALUATION_BATCH) -> tuple[int, int]:
     """(batches, images in each) that hold `count` images."""
     batch = min(batch, count)
     return -(-count // batch), batch

@@ -1,6 +1,7 @@
-"""The steps of one epoch of one trial, and evaluation: pure functions of its weights."""
+"""The steps of one epoch of one trial, at once or chunk by chunk, and evaluation: pure functions of its weights."""
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -24,6 +25,43 @@ def keys(hyper: Hyper) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     return weights, order, masks, pictures
 
 
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Tally:
+    """Sums over the training steps of an epoch so far.
+
+    Attributes:
+      finite: whether every loss and gradient was.
+      loss: float32, sum of the steps' mean losses.
+      correct: int32, images predicted correctly.
+    """
+
+    finite: jax.Array
+    loss: jax.Array
+    correct: jax.Array
+
+    @classmethod
+    def new(cls) -> "Tally":
+        return cls(jnp.bool_(True), jnp.zeros(()), jnp.zeros((), jnp.int32))
+
+
+# Sum of losses, float32, and number of correct predictions, int32.
+Scores = tuple[jax.Array, jax.Array]
+# Params, stats, opt and tally between two steps.
+Carry = tuple[Any, Any, Any, Tally]
+
+
+def order(seed: jax.Array, epoch: jax.Array, count: int, batch_size: int) -> jax.Array:
+    """Rows of the training split in the order of an epoch, int32 (steps, batch_size); what is left of `count` sits out.
+
+    Drawn from (seed, epoch) alone, wherever it is computed: resident data are gathered by it on the device, streamed data on the
+    host.
+    """
+    steps = count // batch_size
+    key = jax.random.fold_in(keys({"train.seed": seed})[1], epoch)
+    return jax.random.permutation(key, count)[: steps * batch_size].reshape(steps, batch_size)
+
+
 def train_steps(
     network: Network,
     recipe: Recipe,
@@ -34,7 +72,7 @@ def train_steps(
     train: Split,
     epoch: jax.Array,
     rate_scale: jax.Array,
-) -> tuple[Any, Any, Any, jax.Array, dict[str, jax.Array]]:
+) -> Carry:
     """All steps of one epoch; from the first that is not finite on, weights stay as they were before it.
 
     Args:
@@ -44,35 +82,87 @@ def train_steps(
       rate_scale: what plateaus have made of the learning rate, in (0, 1].
 
     Returns:
-      New params, stats and opt; whether every loss and gradient was finite; {'train_loss', 'train_accuracy'}, running means
-      over the steps, with dropout, augmentation and class weights, as Keras reports them.
+      New params, stats and opt, and the epoch's tally.
     """
-    _, order_key, mask_key, picture_key = keys(hyper)
-    count = train["labels"].shape[0]
-    steps = count // recipe.batch_size
-    order = jax.random.permutation(jax.random.fold_in(order_key, epoch), count)
-    order = order[: steps * recipe.batch_size].reshape(steps, recipe.batch_size)
+    rows = order(hyper["train.seed"], epoch, train["labels"].shape[0], recipe.batch_size)
+    update = _update(network, recipe, hyper, len(rows), epoch, rate_scale)
 
-    def step(carry: tuple, inputs: tuple[jax.Array, jax.Array]) -> tuple[tuple, tuple[jax.Array, jax.Array]]:
-        params, stats, opt, finite = carry
-        number, indices = inputs
+    def one(carry: Carry, place: tuple[jax.Array, jax.Array]) -> tuple[Carry, None]:
+        number, chosen = place
+        return update(carry, number, train["images"][chosen], train["labels"][chosen]), None
+
+    return jax.lax.scan(one, (params, stats, opt, Tally.new()), (jnp.arange(len(rows)), rows))[0]
+
+
+def chunk_steps(
+    network: Network,
+    recipe: Recipe,
+    carry: Carry,
+    hyper: Hyper,
+    chunk: Split,
+    stream: jax.Array,
+    first: jax.Array,
+    steps: int,
+    epoch: jax.Array,
+    rate_scale: jax.Array,
+) -> Carry:
+    """Some consecutive steps of an epoch whose batches were gathered before; all of them in turn are `train_steps`.
+
+    Args:
+      carry: params, stats, opt and tally before them.
+      chunk: {'images': uint8 (streams, size, b, h, w, c), 'labels': int32 (streams, size, b)}.
+      stream: the one that has the order of this trial's seed.
+      first: number of the chunk's first step in the epoch; those from `steps` on are padding and change nothing.
+      steps: of the whole epoch.
+      epoch, rate_scale: as for `train_steps`.
+    """
+    streams, size, batch = chunk["labels"].shape
+    # Rows to gather by, and not a slice, for the program to be that of resident data from here on: XLA computes the gathered
+    # pixels once, but fuses a slice into all that reads it, with other rounding.
+    rows = jnp.arange(streams * size * batch).reshape(streams, size, batch)[stream]
+    images, labels = (chunk[name].reshape(-1, *chunk[name].shape[3:]) for name in ("images", "labels"))
+    update = _update(network, recipe, hyper, steps, epoch, rate_scale)
+
+    def one(carry: Carry, place: tuple[jax.Array, jax.Array]) -> tuple[Carry, None]:
+        number, chosen = place
+        return update(carry, number, images[chosen], labels[chosen]), None
+
+    return jax.lax.scan(one, carry, (first + jnp.arange(size), rows))[0]
+
+
+def metrics(recipe: Recipe, tally: Tally, steps: int) -> dict[str, jax.Array]:
+    """{'train_loss', 'train_accuracy'}: means over an epoch's steps, with dropout, augmentation and class weights, as in Keras."""
+    return {"train_loss": tally.loss / steps, "train_accuracy": tally.correct / (steps * recipe.batch_size)}
+
+
+def _update(
+    network: Network, recipe: Recipe, hyper: Hyper, steps: int, epoch: jax.Array, rate_scale: jax.Array
+) -> Callable[[Carry, jax.Array, jax.Array, jax.Array], Carry]:
+    """(carry, number of the step in the epoch, uint8 images, labels) -> carry after one step of one trial.
+
+    A number from `steps` on is padding and leaves the carry as it was. Resident data have none, yet ask, for the programs to be alike.
+    """
+    _, _, mask_key, picture_key = keys(hyper)
+
+    def update(carry: Carry, number: jax.Array, images: jax.Array, labels: jax.Array) -> Carry:
+        params, stats, opt, tally = carry
         update = epoch * steps + number
-        batch = _batch(recipe, hyper, train["images"][indices], train["labels"][indices], jax.random.fold_in(picture_key, update))
+        batch = _batch(recipe, hyper, images, labels, jax.random.fold_in(picture_key, update))
         key = jax.random.fold_in(mask_key, update)
         grads, new_stats, loss, correct = gradients(network, recipe, params, stats, hyper, batch, key)
         penalty_grads = jax.grad(losses.l2_penalty)(params, hyper["train.l2"])
         grads = jax.tree.map(jnp.add, grads, penalty_grads)
         # Known before the update, so that updating and choosing are one pass. XLA's CPU backend vectorises a dot product but no sum.
-        finite &= jnp.isfinite(loss + sum(jnp.vdot(grad, grad) for grad in jax.tree.leaves(grads)))
+        counts = number < steps
+        is_finite = jnp.isfinite(loss + sum(jnp.vdot(grad, grad) for grad in jax.tree.leaves(grads)))
+        finite = tally.finite & (is_finite | ~counts)
         factor = schedules.factor(recipe.schedule, hyper, update, steps, recipe.uses("train.warmup"))
         updates, new_opt = optim.build(recipe, hyper, factor * rate_scale).update(grads, opt, params)
         new = (optax.apply_updates(params, updates), new_stats, new_opt)
-        return (*choose(finite, new, (params, stats, opt)), finite), (loss, correct)
+        sums = choose(counts, (tally.loss + loss, tally.correct + correct), (tally.loss, tally.correct))
+        return *choose(finite & counts, new, (params, stats, opt)), Tally(finite, *sums)
 
-    start = (params, stats, opt, jnp.bool_(True))
-    (params, stats, opt, finite), (loss, correct) = jax.lax.scan(step, start, (jnp.arange(steps), order))
-    metrics = {"train_loss": loss.mean(), "train_accuracy": correct.sum() / (steps * recipe.batch_size)}
-    return params, stats, opt, finite, metrics
+    return update
 
 
 def _batch(recipe: Recipe, hyper: Hyper, images: jax.Array, labels: jax.Array, key: jax.Array) -> dict[str, jax.Array]:
@@ -133,26 +223,35 @@ def gradients(
 def evaluate(
     network: Network, recipe: Recipe, params: Any, stats: Any, hyper: Hyper, batches: Split
 ) -> tuple[jax.Array, jax.Array]:
-    """Mean data loss and accuracy in inference mode; class weights do not count, as in Keras.
+    """Mean data loss (nats) and accuracy in [0, 1] in inference mode; arguments as for `add_scores`."""
+    loss, correct = add_scores(network, recipe, params, stats, hyper, no_scores(), batches)
+    count = batches["valid"].sum()
+    return loss / count, correct / count
+
+
+def no_scores() -> Scores:
+    return jnp.zeros(()), jnp.zeros((), jnp.int32)
+
+
+def add_scores(
+    network: Network, recipe: Recipe, params: Any, stats: Any, hyper: Hyper, scores: Scores, batches: Split
+) -> Scores:
+    """Adds a split's, or a part of its, data losses and correct predictions; class weights do not count, as in Keras.
 
     Args:
+      scores: of the batches before.
       batches: {'images': uint8 (batches, b, h, w, c), 'labels': int32 (batches, b), 'valid': bool (batches, b)}; padding has
         `valid` false and counts for nothing.
-
-    Returns:
-      Scalars loss (nats) and accuracy in [0, 1].
     """
 
-    def one(totals: tuple[jax.Array, jax.Array], batch: Split) -> tuple[tuple[jax.Array, jax.Array], None]:
+    def one(scores: Scores, batch: Split) -> tuple[Scores, None]:
         images = normalize(batch["images"], hyper["pixels.scale"], hyper["pixels.offset"])
         logits, _, _ = network.apply(params, stats, images)
         loss = jnp.where(batch["valid"], _losses(recipe, hyper, logits, batch["labels"]), 0).sum()
         correct = (batch["valid"] & (logits.argmax(-1) == batch["labels"])).sum()
-        return (totals[0] + loss, totals[1] + correct), None
+        return (scores[0] + loss, scores[1] + correct), None
 
-    (loss, correct), _ = jax.lax.scan(one, (jnp.zeros(()), jnp.zeros((), jnp.int32)), dict(batches))
-    count = batches["valid"].sum()
-    return loss / count, correct / count
+    return jax.lax.scan(one, scores, dict(batches))[0]
 
 
 def _losses(recipe: Recipe, hyper: Hyper, logits: jax.Array, labels: jax.Array) -> jax.Array:

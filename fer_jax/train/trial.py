@@ -1,4 +1,4 @@
-"""One trial as pure functions: initial state and one epoch. Everything here is written for a single model; `engine` maps or
+"""One trial as pure functions: initial state and one epoch, at once or chunk by chunk. Everything here is written for a single model; `engine` maps or
 vectorises it over a wave.
 
 Randomness: trial seed -> a key each for initial weights, order of the images, dropout and augmentation. The order of epoch e
@@ -17,7 +17,7 @@ from fer_jax.models import Network, initializers
 from fer_jax.train import optim, patience, step
 from fer_jax.train.patience import Watch
 from fer_jax.train.recipe import Recipe
-from fer_jax.train.step import Hyper, Split, choose, evaluate
+from fer_jax.train.step import Hyper, Scores, Split, Tally, choose
 
 
 @jax.tree_util.register_dataclass
@@ -85,44 +85,98 @@ def epoch(
     Args:
       state, hyper: of one trial.
       train: as for `step.train_steps`.
-      validation: batches as for `step.evaluate`.
+      validation: batches as for `step.add_scores`.
 
     Returns:
-      The new state and a record of scalars: train_loss, train_accuracy (see `step.train_steps`), val_loss, val_accuracy (after
+      The new state and a record of scalars: train_loss, train_accuracy (see `step.metrics`), val_loss, val_accuracy (after
       the epoch, in inference mode), all NaN where the trial was not trained or diverged; `ran`, whether it was; `active`,
       whether it goes on.
     """
 
     def run(state: TrialState) -> tuple[TrialState, dict[str, jax.Array]]:
-        params, stats, opt, finite, train_metrics = step.train_steps(
+        params, stats, opt, tally = step.train_steps(
             network, recipe, state.params, state.stats, state.opt, hyper, train, state.epoch, state.rate_scale
         )
-        val_loss, val_accuracy = evaluate(network, recipe, params, stats, hyper, validation)
-        finite &= jnp.isfinite(val_loss)
-        number = state.epoch + 1
-        score = jnp.where(finite, val_accuracy if recipe.select == "val_accuracy" else -val_loss, -jnp.inf)
-        better = score > state.best_score
-        plateau, rate_scale = patience.lower_rate(state.plateau, state.rate_scale, hyper, val_loss)
-        watched = val_loss if recipe.stop_metric == "val_loss" else -val_accuracy
-        new = TrialState(
-            params=params,
-            stats=stats,
-            opt=opt,
-            best=choose(better, {"params": params, "stats": stats}, state.best),
-            best_score=jnp.where(better, score, state.best_score),
-            best_epoch=jnp.where(better, number, state.best_epoch),
-            epoch=number,
-            diverged_epoch=jnp.where(finite, state.diverged_epoch, number),
-            plateau=plateau,
-            rate_scale=rate_scale,
-            stop=state.stop.see(watched, hyper["train.stop_min_delta"]),
+        trained = dataclasses.replace(state, params=params, stats=stats, opt=opt)
+        scores = step.add_scores(network, recipe, params, stats, hyper, step.no_scores(), validation)
+        steps = train["labels"].shape[0] // recipe.batch_size
+        return _close_epoch(recipe, trained, hyper, tally, steps, scores, validation["valid"].sum())
+
+    return jax.lax.cond(is_active(state, hyper), run, _no_epoch, state)
+
+
+def train_chunk(
+    network: Network,
+    recipe: Recipe,
+    state: TrialState,
+    tally: Tally,
+    hyper: Hyper,
+    chunk: Split,
+    stream: jax.Array,
+    first: jax.Array,
+    steps: int,
+) -> tuple[TrialState, Tally]:
+    """Some steps of an epoch; all chunks in turn, `validate_chunk` and `finish_epoch` are `epoch`. See `step.chunk_steps`."""
+
+    def run(state: TrialState, tally: Tally) -> tuple[TrialState, Tally]:
+        carry = (state.params, state.stats, state.opt, tally)
+        params, stats, opt, tally = step.chunk_steps(
+            network, recipe, carry, hyper, chunk, stream, first, steps, state.epoch, state.rate_scale
         )
-        metrics = {**train_metrics, "val_loss": val_loss, "val_accuracy": val_accuracy}
-        metrics = {name: jnp.where(finite, value, jnp.nan) for name, value in metrics.items()}
-        return new, {**metrics, "ran": jnp.bool_(True), "active": is_active(new, hyper)}
+        return dataclasses.replace(state, params=params, stats=stats, opt=opt), tally
 
-    def skip(state: TrialState) -> tuple[TrialState, dict[str, jax.Array]]:
-        nothing = dict.fromkeys(("train_loss", "train_accuracy", "val_loss", "val_accuracy"), jnp.full((), jnp.nan))
-        return state, {**nothing, "ran": jnp.bool_(False), "active": jnp.bool_(False)}
+    return jax.lax.cond(is_active(state, hyper), run, lambda *same: same, state, tally)
 
-    return jax.lax.cond(is_active(state, hyper), run, skip, state)
+
+def validate_chunk(
+    network: Network, recipe: Recipe, state: TrialState, scores: Scores, hyper: Hyper, batches: Split
+) -> Scores:
+    """Adds some batches of the validation split after an epoch's training."""
+
+    def run(scores: Scores) -> Scores:
+        return step.add_scores(network, recipe, state.params, state.stats, hyper, scores, batches)
+
+    return jax.lax.cond(is_active(state, hyper), run, lambda same: same, scores)
+
+
+def finish_epoch(
+    recipe: Recipe, state: TrialState, tally: Tally, scores: Scores, hyper: Hyper, steps: int, count: jax.Array
+) -> tuple[TrialState, dict[str, jax.Array]]:
+    """The end of an epoch in chunks, as `epoch` returns it; `count` images were validated on."""
+
+    def run(state: TrialState) -> tuple[TrialState, dict[str, jax.Array]]:
+        return _close_epoch(recipe, state, hyper, tally, steps, scores, count)
+
+    return jax.lax.cond(is_active(state, hyper), run, _no_epoch, state)
+
+
+def _close_epoch(
+    recipe: Recipe, state: TrialState, hyper: Hyper, tally: Tally, steps: int, scores: Scores, count: jax.Array
+) -> tuple[TrialState, dict[str, jax.Array]]:
+    """Record and bookkeeping after an epoch's training; of `state`, params, stats and opt are new already."""
+    val_loss, val_accuracy = scores[0] / count, scores[1] / count
+    finite = tally.finite & jnp.isfinite(val_loss)
+    number = state.epoch + 1
+    score = jnp.where(finite, val_accuracy if recipe.select == "val_accuracy" else -val_loss, -jnp.inf)
+    better = score > state.best_score
+    plateau, rate_scale = patience.lower_rate(state.plateau, state.rate_scale, hyper, val_loss)
+    watched = val_loss if recipe.stop_metric == "val_loss" else -val_accuracy
+    new = dataclasses.replace(
+        state,
+        best=choose(better, {"params": state.params, "stats": state.stats}, state.best),
+        best_score=jnp.where(better, score, state.best_score),
+        best_epoch=jnp.where(better, number, state.best_epoch),
+        epoch=number,
+        diverged_epoch=jnp.where(finite, state.diverged_epoch, number),
+        plateau=plateau,
+        rate_scale=rate_scale,
+        stop=state.stop.see(watched, hyper["train.stop_min_delta"]),
+    )
+    metrics = {**step.metrics(recipe, tally, steps), "val_loss": val_loss, "val_accuracy": val_accuracy}
+    metrics = {name: jnp.where(finite, value, jnp.nan) for name, value in metrics.items()}
+    return new, {**metrics, "ran": jnp.bool_(True), "active": is_active(new, hyper)}
+
+
+def _no_epoch(state: TrialState) -> tuple[TrialState, dict[str, jax.Array]]:
+    nothing = dict.fromkeys(("train_loss", "train_accuracy", "val_loss", "val_accuracy"), jnp.full((), jnp.nan))
+    return state, {**nothing, "ran": jnp.bool_(False), "active": jnp.bool_(False)}

@@ -1,8 +1,14 @@
-"""A sweep that trains in a second: 16x16 faces, one small convolution."""
+"""Sweeps that train in a second: 16x16 faces, one small convolution or a few dense units."""
+
+import contextlib
+import itertools
 
 import pytest
 
 from fer_jax import config as fields
+from fer_jax import report
+from fer_jax.data import stream
+from fer_jax.launch import local
 
 
 @pytest.fixture
@@ -30,3 +36,68 @@ def _make_config():
     config.sweep.grid.train.learning_rate = (1e-3, 1e-2)
     config.sweep.repeats = 2
     return config
+
+
+@pytest.fixture
+def leaving():
+    """Eight trials of a dense network in one vectorised wave: two train for 9 epochs, two for 3, two stop early, two diverge.
+
+    After epoch 2 four are left (slots 0, 1, 4 and 5), after epoch 4 two.
+    """
+    config = _make_config()
+    config.model.name = "mlp"
+    config.model.hidden = (8,)
+    config.model.dropout = 0.3
+    config.train.optimizer = "sgd"
+    config.train.learning_rate = 1e-2
+    config.train.epochs = 9
+    config.stack.engine = "vmap"
+    config.stack.devices = 1
+    config.checkpoint.every = 3
+    config.sweep.grid.train.learning_rate = None
+    config.sweep.points = (
+        {},
+        {"train.learning_rate": 1e30},
+        {"train.learning_rate": 2e-2, "train.epochs": 3},
+        {"train.learning_rate": 3e-2, "train.stop_patience": 1, "train.stop_min_delta": 10.0},
+    )
+    return config
+
+
+@pytest.fixture(scope="session")
+def programs():
+    """Programs by stack and width, shared by tests that plan the same stacks."""
+    return {}
+
+
+@pytest.fixture
+def shared_programs(programs, monkeypatch):
+    """Sweeps in this process compile nothing twice, and draw no report."""
+    compile_program = local._Sweep._compile
+
+    def once(sweep, stack, width):
+        trial = sweep.prepared.trials[stack.trials[0]]
+        key = trial.shape_key(), stack.optional, stack.engine, stack.devices, stack.micro_batch, width
+        key += stack.data, stream.CHUNK_BYTES, len({sweep.prepared.trials[identity].seed for identity in stack.trials})
+        if key not in programs:
+            programs[key] = compile_program(sweep, stack, width)
+        return programs[key]
+
+    monkeypatch.setattr(local._Sweep, "_compile", once)
+    monkeypatch.setattr(report, "write_report", lambda path: None)
+
+
+@pytest.fixture
+def stop_after(monkeypatch):
+    """stop_after(n) makes sweeps behave as if Ctrl-C came during the n-th epoch."""
+
+    def arrange(epochs):
+        asked = itertools.count(1)
+
+        @contextlib.contextmanager
+        def requests(note):
+            yield lambda: next(asked) == epochs
+
+        monkeypatch.setattr(local, "_stop_requests", requests)
+
+    return arrange

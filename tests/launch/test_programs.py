@@ -8,31 +8,38 @@ from fer_jax.launch.programs import Programs
 STACKS = [SimpleNamespace(name=f"stack_{number}") for number in range(3)]
 
 
-def test_a_program_is_made_once_and_the_next_one_before_it_is_asked_for():
+def test_a_program_is_made_once_for_each_width_and_before_it_is_asked_for():
     made, second = [], threading.Event()
 
-    def make(stack):
-        made.append(stack.name)
+    def make(stack, width):
+        made.append((stack.name, width))
         if stack is STACKS[1]:
             second.set()
-        return f"program of {stack.name}"
+        return f"program of {stack.name} for {width}"
 
-    with Programs(STACKS, make) as programs:
-        assert not programs.is_ready(STACKS[0])
-        assert programs.take(STACKS[0])[0] == programs.take(STACKS[0])[0] == "program of stack_0"
+    with Programs(make) as programs:
+        assert not programs.is_ready(STACKS[0], 8)
+        assert programs.take(STACKS[0], 8)[0] == programs.take(STACKS[0], 8)[0] == "program of stack_0 for 8"
+        assert programs.is_ready(STACKS[0], 8) and not programs.is_ready(STACKS[0], 4)
+        programs.begin(STACKS[1], 8)
         assert second.wait(10)
-        assert [programs.take(stack)[0] for stack in STACKS[1:]] == ["program of stack_1", "program of stack_2"]
-    assert made == ["stack_0", "stack_1", "stack_2"]
+        assert programs.take(STACKS[1], 8)[0] == "program of stack_1 for 8"
+        assert programs.take(STACKS[0], 4)[0] == "program of stack_0 for 4"
+        programs.keep({"stack_1"})
+        assert programs.is_ready(STACKS[1], 8) and not programs.is_ready(STACKS[0], 8)
+    assert made == [("stack_0", 8), ("stack_1", 8), ("stack_0", 4)]
 
 
-def test_what_one_compilation_dies_of_reaches_its_own_stack_only():
-    def make(stack):
-        if stack is STACKS[1]:
+def test_what_one_compilation_dies_of_reaches_its_own_program_only_and_can_be_forgotten():
+    def make(stack, width):
+        if width > 4 or stack is STACKS[1]:
             raise MemoryError("too large")
         return stack.name
 
-    with Programs(STACKS, make) as programs:
-        assert programs.take(STACKS[0])[0] == "stack_0"
-        with pytest.raises(MemoryError, match="too large"):
-            programs.take(STACKS[1])
-        assert programs.take(STACKS[2])[0] == "stack_2"
+    with Programs(make) as programs:
+        for stack, width in ((STACKS[1], 4), (STACKS[0], 8)):
+            with pytest.raises(MemoryError, match="too large"):
+                programs.take(stack, width)
+        assert programs.take(STACKS[0], 4)[0] == "stack_0" and programs.is_ready(STACKS[0], 8)
+        programs.forget(STACKS[0], 8)
+        assert not programs.is_ready(STACKS[0], 8)

@@ -69,7 +69,7 @@ def test_best_weights_are_those_of_the_earliest_best_epoch(small, select, column
 def test_evaluation_ignores_padding():
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 256, (37, 4, 4, 1)).astype(np.uint8), rng.integers(0, 3, 37)
-    batches = engine.padded_batches(images, labels, 16)
+    batches = engine.padded_batches(images, labels, engine.batch_grid(37, 16))
     assert batches["images"].shape == (3, 16, 4, 4, 1) and batches["valid"].sum() == 37
     np.testing.assert_array_equal(batches["images"].reshape(-1, 4, 4, 1)[:37], images)
     np.testing.assert_array_equal(batches["labels"].reshape(-1)[:37], labels)

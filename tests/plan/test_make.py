@@ -111,6 +111,36 @@ def test_less_memory_makes_more_waves(config):
     assert len(tight.waves) > len(roomy.waves) and tight.memory < 1 << 30
 
 
+def test_data_that_do_not_fit_are_streamed(config):
+    large = planning.DataSizes((48, 48, 1), 7, 20_000_000, 500, 500)
+    trials = {trial.id("data"): trial for trial in space.expand(config)}
+
+    def stack(sizes, **options):
+        return planning.make_plan(trials, lambda _: sizes, planning.Options(**options), GPU).stacks[0]
+
+    assert stack(SIZES).data == stack(large, data="resident").data == "resident"
+    assert stack(large).data == stack(SIZES, data="stream").data == "stream"
+    assert stack(large).memory < GPU.memory < stack(large, data="resident").memory
+    lines = planning.describe(planning.Plan((stack(large), stack(SIZES)), "1 x some GPU")).splitlines()
+    assert lines[1].endswith("data streamed") and "streamed" not in lines[2]
+
+
+def test_host_devices_of_a_cpu_hold_a_copy_of_the_data_each(config):
+    config.sweep.repeats = 2
+    half = planning.DataSizes((48, 48, 1), 7, (3 << 30) // 48**2, 1, 1)
+    trials = {trial.id("data"): trial for trial in space.expand(config)}
+    for devices, data in ((1, "resident"), (2, "stream")):
+        (stack,) = planning.make_plan(trials, lambda _: half, planning.Options(devices=devices), CPU).stacks
+        assert stack.data == data
+
+
+def test_a_plan_stored_before_data_could_be_streamed_is_resident(config):
+    document = plan(config)[0].to_json()
+    for stack in document["stacks"]:
+        del stack["data"]
+    assert {stack.data for stack in planning.Plan.from_json(document).stacks} == {"resident"}
+
+
 def test_flops_are_those_counted_by_hand(config):
     """Multiply-adds of conv_0..2, dense_0..1 and output at 24x24 (the maps the pools keep: 22, 8 and 2 pixels), times 2."""
     config.sweep.repeats = 1

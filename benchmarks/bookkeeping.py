@@ -1,0 +1,232 @@
+"""Time that a sweep spends between its compiled epochs: planning of waves, records, checkpoints, tables, progress.
+
+    python benchmarks/bookkeeping.py [--cases=thousand,grid3d] [--trials=1000] [--epochs=20] [--variant=] [--json=FILE]
+
+Two sweeps through `fer_jax.run_sweep`: a thousand tiny trials, where bookkeeping would show, and `configs/grid3d.py`
+(with --variant, such as smoke). The training loop's wall time is divided into
+
+    busy        the devices compute epochs, initial weights or evaluations: the union of the times from the call of a program, or from the
+                end of the one before it, to its results
+    compiling   the loop waits for a program that is being compiled, or compiles one itself
+    importing   what writes checkpoints and curves is imported, once a process, while the first program is being compiled
+    host        the rest, which is bookkeeping
+
+so what is done on the host while the devices compute costs nothing. Import, planning, and what follows the last wave
+(summary, report) lie outside the loop and are given apart.
+"""
+
+import argparse
+import importlib
+import queue
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import jax
+import record
+from candidate import ROOT, load
+
+PROGRAMS = ("init", "epoch", "evaluate")
+
+
+class Clock:
+    """When the devices computed, and how long the loop waited for programs.
+
+    Attributes:
+      busy: (start, end) of every program's run, in seconds of `time.perf_counter`.
+      compiling, importing: seconds.
+      epochs: how often an epoch was run.
+    """
+
+    def __init__(self) -> None:
+        self.busy: list[tuple[float, float]] = []
+        self.compiling = 0.0
+        self.importing = 0.0
+        self.epochs = 0
+        self.loop = (0.0, 0.0)
+        self._thread = threading.get_ident()
+        self._inside = False
+        self._started: queue.SimpleQueue = queue.SimpleQueue()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
+
+    def _watch(self) -> None:
+        """Waits for results in the order of their programs, so that the loop need not."""
+        while (item := self._started.get()) is not None:
+            start, results = item
+            jax.block_until_ready(results)
+            self.busy.append((start, time.perf_counter()))
+
+    def follow(self, name: str, program: Callable) -> Callable:
+        """The program, with its runs put down."""
+
+        def run(*arguments: Any) -> Any:
+            start = time.perf_counter()
+            results = program(*arguments)
+            if name == "epoch":
+                self.epochs += 1
+                self._started.put((start, results[1]))  # the state is given to the next epoch, which frees it
+            elif name == "evaluate":
+                self._started.put((start, results))
+            else:
+                jax.block_until_ready(results)
+                self.busy.append((start, time.perf_counter()))
+            return results
+
+        return run
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Around a wait for a program."""
+        start, self._inside = time.perf_counter(), True
+        try:
+            yield
+        finally:
+            self._inside = False
+            self.compiling += time.perf_counter() - start
+
+    def compiled(self, event: str, seconds: float, **about: Any) -> None:
+        """A listener of `jax.monitoring`: what this thread compiles itself, besides the programs it waits for."""
+        if event.startswith("/jax/core/compile") and threading.get_ident() == self._thread and not self._inside:
+            self.compiling += seconds
+
+    def stop(self) -> None:
+        self._started.put(None)
+        self._watcher.join()
+
+    def busy_seconds(self) -> float:
+        """Length of the union of the runs; devices are busy if one of them is."""
+        total, until = 0.0, float("-inf")
+        for start, end in sorted(self.busy):
+            total += max(0.0, end - max(start, until))
+            until = max(until, end)
+        return total
+
+
+@contextmanager
+def followed(clock: Clock) -> Iterator[None]:
+    """Puts the clock around the programs of `WaveProgram`, the waits for them, and the loop of a sweep."""
+    engine, local, programs, store = (
+        importlib.import_module(f"fer_jax.{name}") for name in ("train.engine", "launch.local", "launch.programs", "store")
+    )
+    places = [
+        (engine.WaveProgram, "prepare"),
+        (programs.Programs, "take"),
+        (store.RunDirectory, "import_writers"),
+        (local._Sweep, "train"),
+    ]
+    originals = [getattr(*place) for place in places]
+    prepare, take, import_writers, train = originals
+
+    def prepared(self: Any, *arguments: Any, **named: Any) -> None:
+        prepare(self, *arguments, **named)
+        self.__dict__.update(
+            {name: clock.follow(name, self.__dict__[name]) for name in PROGRAMS if name in self.__dict__}
+        )
+
+    def taken(self: Any, *arguments: Any, **named: Any) -> Any:
+        with clock.waiting():
+            return take(self, *arguments, **named)
+
+    def imported(self: Any) -> None:
+        start = time.perf_counter()
+        import_writers(self)
+        clock.importing += time.perf_counter() - start
+
+    def trained(self: Any, *arguments: Any, **named: Any) -> None:
+        start = time.perf_counter()
+        try:
+            train(self, *arguments, **named)
+        finally:
+            clock.loop = (start, time.perf_counter())
+
+    for place, function in zip(places, (prepared, taken, imported, trained), strict=True):
+        setattr(*place, function)
+    jax.monitoring.register_event_duration_secs_listener(clock.compiled)
+    try:
+        yield
+    finally:
+        jax.monitoring.unregister_event_duration_listener(clock.compiled)
+        for place, function in zip(places, originals, strict=True):
+            setattr(*place, function)
+
+
+def measure(run_sweep: Callable, config: Any, name: str) -> dict:
+    """Runs a sweep in an empty folder and says where its time went."""
+    clock = Clock()
+    with tempfile.TemporaryDirectory() as folder, followed(clock):
+        start = time.perf_counter()
+        run_sweep(config, Path(folder) / "run")
+        end = time.perf_counter()
+    clock.stop()
+    loop = clock.loop[1] - clock.loop[0]
+    host = loop - clock.busy_seconds() - clock.compiling - clock.importing
+    return {
+        "case": name,
+        "epochs_of_waves": clock.epochs,
+        "seconds": {
+            "loop": loop,
+            "busy": clock.busy_seconds(),
+            "compiling": clock.compiling,
+            "importing": clock.importing,
+            "host": host,
+            "before": clock.loop[0] - start,
+            "after": end - clock.loop[1],
+        },
+        "host_share": host / (loop - clock.compiling - clock.importing),
+        "host_milliseconds_per_epoch": 1e3 * host / max(1, clock.epochs),
+    }
+
+
+def thousand(code: SimpleNamespace, trials: int, epochs: int) -> Any:
+    """A config of tiny trials: 16 px, one convolution of four kernels, 128 images."""
+    config = code.config.default_config()
+    config.data.image_size = 16
+    config.data.train_size, config.data.validation_size, config.data.test_size = 128, 64, 64
+    config.model.pairs, config.model.kernels, config.model.dense = 1, (4,), (8,)
+    config.train.batch_size, config.train.epochs = 32, epochs
+    config.sweep.repeats = trials
+    return config
+
+
+def show(row: dict) -> None:
+    seconds = row["seconds"]
+    print(
+        f"{row['case']}: loop {seconds['loop']:.1f} s, of it busy {seconds['busy']:.1f}, compiling {seconds['compiling']:.1f}, "
+        f"importing {seconds['importing']:.1f}, host {seconds['host']:.2f} ({row['host_share']:.2%} without compiling and "
+        f"importing; {row['host_milliseconds_per_epoch']:.1f} ms an epoch of a wave); before it {seconds['before']:.1f} s, after {seconds['after']:.1f} s",
+        flush=True,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cases", default="thousand,grid3d")
+    parser.add_argument("--trials", type=int, default=1000)
+    parser.add_argument("--epochs", type=int, default=20, help="of the thousand")
+    parser.add_argument("--variant", default="", help="of grid3d: smoke, or nothing for the whole")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args(arguments)
+    code = load(ROOT)
+    code.hardware.prepare_host_devices()
+    run_sweep = importlib.import_module("fer_jax").run_sweep
+    results = record.Results(code, options)
+    for case in options.cases.split(","):
+        if case == "thousand":
+            config = thousand(code, options.trials, options.epochs)
+        else:
+            flags = importlib.import_module("fer_jax.flags")
+            config = flags.load(f"{ROOT / 'configs' / case}.py:{options.variant}".rstrip(":")).config
+        results.add(measure(run_sweep, config, case))
+        show(results.document["rows"][-1])
+        results.save()
+    results.finish()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""What config.json says of a run: its config and command, versions, devices, data, and when it ran."""
+
+import datetime
+import importlib.metadata
+import platform
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+
+from fer_jax import config as fields
+from fer_jax.data import Dataset
+from fer_jax.launch.prepared import Prepared
+from fer_jax.search import space
+
+VERSIONED = ("fer_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+
+
+def begin(prepared: Prepared, old: Mapping[str, Any], command: str) -> dict[str, Any]:
+    """The record of a start that has not finished.
+
+    Args:
+      prepared: the sweep.
+      old: the record of the start before, empty for the first.
+      command: this start's; empty leaves the old one.
+    """
+    datasets = list(prepared.datasets.values())
+    return {
+        "config": fields.to_json(prepared.config),
+        "command": command or old.get("command", ""),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "devices": [f"{device.platform}:{device.id} {device.device_kind}" for device in jax.devices()],
+        "machine": f"{platform.system()} {platform.machine()}",
+        "data": _describe_data(datasets[0]),
+        "other_data": [_describe_data(dataset) for dataset in datasets[1:]],
+        "checksums": sorted({dataset.checksum for dataset in datasets} | set(old.get("checksums", ()))),
+        "swept": list(space.swept(prepared.config)),
+        "started": old.get("started") or now(),
+        "finished": None,
+        "seconds": old.get("seconds"),
+        "images_per_second": old.get("images_per_second"),
+    }
+
+
+def _describe_data(dataset: Dataset) -> dict[str, Any]:
+    counts = {
+        name: dict(zip(dataset.classes, dataset.counts(name).tolist(), strict=True)) for name in dataset.splits()
+    }
+    return {
+        **dataset.provenance,
+        "checksum": dataset.checksum,
+        "classes": list(dataset.classes),
+        "split": dataset.split,
+        "counts": counts,
+        "majority_share": dataset.majority_share,
+        "label": dataset.label,
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in VERSIONED:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def now() -> str:
+    """The time as the record has it, UTC."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -1,0 +1,73 @@
+"""trials.csv as a start of a sweep fills it: a row a trial, its place in the plan, its status and its results."""
+
+import pandas as pd
+
+from fer_jax.launch.prepared import Prepared
+from fer_jax.launch.wave import RESULTS
+from fer_jax.plan import Plan, Wave
+from fer_jax.search import space
+from fer_jax.store import RunDirectory
+
+PLACE = ("stack", "wave", "slot")
+
+
+class TrialTable:
+    """The table of one start, with the results of earlier ones.
+
+    Args:
+      prepared: the sweep.
+      plan: names every trial of it.
+      directory: its run directory, where trials.csv is written at once.
+      retry_failed: whether trials that failed are to be trained again.
+
+    Attributes:
+      rows: indexed by id, in the order of the sweep.
+    """
+
+    def __init__(self, prepared: Prepared, plan: Plan, directory: RunDirectory, retry_failed: bool):
+        self.directory = directory
+        trials = prepared.trials.items()
+        rows = [{"id": id, "status": "pending", **one.point, "seed": one.seed, "repeat": one.repeat} for id, one in trials]
+        columns = ["status", *space.swept(prepared.config), "seed", "repeat", *PLACE]
+        columns += [name for name in RESULTS if name != "status"]
+        self.rows = pd.DataFrame(rows).set_index("id").reindex(columns=columns).astype(object)
+        self.rows["error"] = ""
+        if directory.has("trials.csv"):
+            old = directory.read_trials().set_index("id")
+            kept = old["status"].isin(["done", "diverged"] if retry_failed else ["done", "diverged", "failed"])
+            for name in RESULTS:
+                self.rows.loc[old.index[kept], name] = old.loc[kept, name].astype(object)
+        self.place(plan)
+
+    def place(self, plan: Plan) -> None:
+        """Writes down where the plan has the trials."""
+        places = {
+            identity: (stack.name, wave.name, slot)
+            for stack in plan.stacks
+            for wave in stack.waves
+            for slot, identity in enumerate(wave.trials)
+        }
+        self.rows[list(PLACE)] = [places[identity] for identity in self.rows.index]
+        self._write()
+
+    def has_pending(self, wave: Wave) -> bool:
+        """Whether some trial of a wave has no result yet."""
+        return bool((self.rows.loc[list(wave.trials), "status"] == "pending").any())
+
+    def mark(self, wave: Wave, status: str) -> None:
+        """Gives all trials of a wave a status."""
+        trials = list(wave.trials)
+        if (self.rows.loc[trials, "status"] != status).any():
+            self.rows.loc[trials, "status"] = status
+            self._write()
+
+    def enter(self, results: pd.DataFrame, following: Wave | None = None) -> None:
+        """Enters results, a row a trial, indexed by id, and with them that the following wave is running: one file to write."""
+        for column in results:
+            self.rows.loc[results.index, column] = results[column].astype(object)
+        if following is not None:
+            self.rows.loc[list(following.trials), "status"] = "running"
+        self._write()
+
+    def _write(self) -> None:
+        self.directory.write_trials(self.rows.reset_index())

@@ -1,0 +1,28 @@
+"""Trials -> stacks -> waves: what will run together, on what, in which order, and what it will cost.
+
+A stack holds the trials whose arrays have the same shapes; a wave is as many of them as the device takes at once. A plan is
+made once, stored, and followed by every later start of the same run, so that a resumed wave is the wave that was interrupted.
+
+`stacks` is what a plan is, `make` groups trials, `stack` plans one group, `describe` prints.
+"""
+
+from fer_jax.plan.describe import describe
+from fer_jax.plan.make import check, make_plan
+from fer_jax.plan.stack import optional_fields, recipe_of, remember_limit, traced_values
+from fer_jax.plan.stacks import DataSizes, Plan, Stack, Wave
+from fer_jax.train.candidates import Options
+
+__all__ = [
+    "DataSizes",
+    "Options",
+    "Plan",
+    "Stack",
+    "Wave",
+    "check",
+    "describe",
+    "make_plan",
+    "optional_fields",
+    "recipe_of",
+    "remember_limit",
+    "traced_values",
+]

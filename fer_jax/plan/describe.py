@@ -1,0 +1,48 @@
+"""A plan as text."""
+
+from fer_jax.plan.stacks import Plan, Stack
+from fer_jax.words import counted, in_bytes, in_flops, in_time
+
+_HEAD = (
+    *("stack", "trials", "waves", "engine", "width", "micro", "chosen by"),
+    *("parameters", "memory", "FLOPs", "time", "shape"),
+)
+
+
+def describe(plan: Plan) -> str:
+    """The plan as a table for people, a line a stack, and its totals."""
+    rows = [_HEAD, *(_row(stack) for stack in plan.stacks)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD) - 1)]
+    lines = ["  ".join([*(cell.rjust(w) for cell, w in zip(row, widths, strict=False)), row[-1]]).rstrip() for row in rows]
+    seconds = sum(stack.seconds for stack in plan.stacks)
+    known = all(stack.seconds for stack in plan.stacks)
+    total = f"about {in_time(seconds)}" if known else "time unknown: this hardware has not been measured"
+    flops = in_flops(sum(stack.flops for stack in plan.stacks))
+    images = sum(stack.images for stack in plan.stacks)
+    lines.append(
+        f"{counted(len(plan.trials), 'trial')} in {counted(len(plan.stacks), 'stack')} on {plan.hardware}: "
+        f"{images:,} training image passes, "
+        f"{flops}, {total}"
+    )
+    return "\n".join(lines)
+
+
+def _row(stack: Stack) -> tuple[str, ...]:
+    shape = ", ".join(f"{name}={value}" for name, value in stack.shape.items())
+    compiled = ", ".join(name.rpartition(".")[2] for name in stack.optional)
+    rate = f" {stack.images_per_second:,.0f}/s" if stack.images_per_second else ""
+    streamed = "data streamed" if stack.data == "stream" else ""
+    return (
+        stack.name,
+        str(len(stack.trials)),
+        str(len(stack.waves)),
+        f"{stack.engine} x{stack.devices}",
+        str(stack.width),
+        str(stack.micro_batch or "-"),
+        stack.chosen_by + rate,
+        f"{stack.parameters:,}",
+        in_bytes(stack.memory),
+        in_flops(stack.flops),
+        in_time(stack.seconds) if stack.seconds else "?",
+        " ".join(filter(None, (shape, f"[{compiled}]" if compiled else "", streamed))),
+    )

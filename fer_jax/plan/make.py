@@ -1,0 +1,63 @@
+"""Trials grouped into stacks by the shapes of their arrays."""
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+
+from fer_jax.config import FIELDS
+from fer_jax.errors import ConfigError
+from fer_jax.plan.stack import plan_stack
+from fer_jax.plan.stacks import DataSizes, Plan
+from fer_jax.search.space import Trial
+from fer_jax.train.candidates import Options
+from fer_jax.train.hardware import Hardware
+from fer_jax.train.tuning import Tuner
+
+
+def make_plan(
+    trials: Mapping[str, Trial],
+    sizes: Callable[[Trial], DataSizes],
+    options: Options,
+    hardware: Hardware,
+    first_stack: int = 0,
+    tuner: Tuner | None = None,
+) -> Plan:
+    """Groups trials into stacks and cuts these into waves.
+
+    Args:
+      trials: id -> trial, in the order of the sweep.
+      sizes: the sizes of the data set a trial uses.
+      options: the user's wishes.
+      hardware: what there is to run on.
+      first_stack: number of the first stack, for a plan that extends another.
+      tuner: measures where that pays; without one the shipped table and estimates of memory decide.
+
+    Raises:
+      ConfigError: a number of devices, a width or a micro-batch that does not fit.
+    """
+    groups: dict[Hashable, dict[str, Trial]] = {}
+    for identity, trial in trials.items():
+        groups.setdefault(trial.shape_key(), {})[identity] = trial
+    differing = _differing(trial for trial in trials.values())
+    stacks = []
+    for number, group in enumerate(groups.values(), first_stack):
+        first = next(iter(group.values()))
+        shape = {name: first.values[name] for name in differing}
+        stacks.append(plan_stack(f"stack_{number}", shape, group, sizes(first), options, hardware, tuner))
+    return Plan(tuple(stacks), f"{hardware.devices} x {hardware.kind}")
+
+
+def check(trials: Iterable[Trial], sizes: Callable[[Trial], DataSizes]) -> None:
+    """Raises ConfigError where a batch is larger than the training split: nothing would be left to train on."""
+    for trial in trials:
+        batch, count = trial.values["train.batch_size"], sizes(trial).train
+        if batch > count:
+            raise ConfigError(
+                f"train.batch_size = {batch} is more than the {count} training images: "
+                "lower it, or train on more images (data.train_size, data.fraction)"
+            )
+
+
+def _differing(trials: Iterable[Trial]) -> list[str]:
+    """Shape fields that do not have the same value in all trials."""
+    distinct = [trial.values for trial in {trial.shape_key(): trial for trial in trials}.values()]
+    shape = (name for name, field in FIELDS.items() if field.kind == "shape")
+    return [name for name in shape if any(values[name] != distinct[0][name] for values in distinct)]

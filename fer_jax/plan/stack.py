@@ -1,0 +1,260 @@
+"""One stack: how it is run, how many of its trials at once, and what it will cost."""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from fer_jax.config import FIELDS
+from fer_jax.data import stream
+from fer_jax.plan.stacks import DataSizes, Stack, Wave
+from fer_jax.search.space import Trial
+from fer_jax.train import candidates, memory
+from fer_jax.train.candidates import Candidate, Options, Work
+from fer_jax.train.findings import Findings
+from fer_jax.train.hardware import Hardware, detect
+from fer_jax.train.memory import Footprint
+from fer_jax.train.recipe import Recipe
+from fer_jax.train.tuning import Tuner, limit_question
+
+# Share of a float32 matrix product's rate that a training step reaches on a CPU, and seconds to compile a stack there: rough
+# figures from oslo's network on two noisy cores (benchmarks/throughput.py), where the share lay between .35 and .45.
+CPU_EFFICIENCY = 0.4
+COMPILE_SECONDS = 7.0
+# An accelerator's time is not estimated from FLOPs: how far launches bind a small network is what measuring is for. But
+# none needs longer than this rate would, so that short stacks are not measured.
+LEAST_ACCELERATOR_RATE = 1e12
+# One trial after another, a wave's epoch should not keep the user waiting for a sign of life.
+MAP_WAVE_SECONDS = 20.0
+# Of the free memory: what an estimate may fill, what the compiler's own figures may fill, and from where on an estimate
+# is worth replacing by two compilations.
+ESTIMATED_SHARE = 0.6
+ANALYSED_SHARE = 0.8
+WORTH_ANALYSING = 0.1
+
+
+def recipe_of(values: Mapping[str, Any], optional: Iterable[str], micro_batch: int) -> Recipe:
+    """What the trainer compiles for a stack with these shape values."""
+    return Recipe(
+        batch_size=values["train.batch_size"],
+        optimizer=values["train.optimizer"],
+        schedule=values["train.schedule"],
+        select=values["train.select"],
+        stop_metric=values["train.stop_metric"],
+        optional=tuple(optional),
+        micro_batch=micro_batch,
+    )
+
+
+def traced_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The traced fields of a trial: what its stack's program takes as arguments."""
+    return {name: value for name, value in values.items() if FIELDS[name].kind == "traced"}
+
+
+def optional_fields(trials: Iterable[Trial]) -> tuple[str, ...]:
+    """The traced fields with a block of computation of their own that some trial uses, in the order of `FIELDS`."""
+    values = [trial.values for trial in trials]
+    blocks = [field for field in FIELDS.values() if field.neutral is not None]
+    return tuple(
+        field.name for field in blocks if any(one[field.name] != field.neutral and field.has_effect(one) for one in values)
+    )
+
+
+def plan_stack(
+    name: str,
+    shape: Mapping[str, Any],
+    group: Mapping[str, Trial],
+    data: DataSizes,
+    options: Options,
+    hardware: Hardware,
+    tuner: Tuner | None = None,
+) -> Stack:
+    """Plans the trials of one stack; arguments as for `make.make_plan` and `Stack`."""
+    values = next(iter(group.values())).values
+    optional = optional_fields(group.values())
+    work = _work(values, optional, data, len(group))
+    candidates.check(options, work, hardware)
+    images = sum(trial.values["train.epochs"] for trial in group.values()) * work.images
+    case = _Case(name, work, data, options, hardware, tuner, images)
+
+    chosen, rate = case.choose()
+    count, width = case.waves(chosen, rate)
+    one = work.cost(chosen.micro_batch)
+    footprint = case.footprint(chosen.engine, chosen.devices, chosen.micro_batch, width)[0]
+    return Stack(
+        name=name,
+        shape=dict(shape),
+        optional=optional,
+        engine=chosen.engine,
+        devices=chosen.devices,
+        micro_batch=chosen.micro_batch,
+        width=width,
+        parameters=one.parameters,
+        flops=case.flops,
+        images=images,
+        memory=footprint.at(width // chosen.devices),
+        seconds=case.seconds(chosen, rate),
+        waves=_cut(name, list(group), count),
+        chosen_by="measured" if rate else ", ".join(options.given) or "table",
+        images_per_second=rate,
+        data=case.placing(chosen.devices),
+    )
+
+
+def remember_limit(
+    stack: Stack, values: Mapping[str, Any], data: DataSizes, width: int, findings: Findings | None = None
+) -> None:
+    """Keeps on disk that this hardware has room for no more of a stack's trials at once; later plans obey.
+
+    `stack.width` overrules it; deleting the folder `tuned` of the cache forgets it.
+
+    Args:
+      stack: that ran out of memory.
+      values: the fields of any of its trials.
+      data: sizes of the data its trials use.
+      width: slots of the widest wave that fits, on all devices together.
+      findings: where it is kept; by default the user's cache.
+    """
+    findings = findings or Findings.here(detect(measure_rate=False))
+    work = _work(values, stack.optional, data, len(stack.trials))
+    question = limit_question(work, stack.engine, stack.micro_batch, stack.data)
+    before, now = _as_limit(findings.get(question)), max(1, width // stack.devices)
+    findings.put(question, min(before, now) if before else now)
+
+
+def _as_limit(answer: Any) -> int | None:
+    return answer if isinstance(answer, int) and answer > 0 else None
+
+
+def _work(values: Mapping[str, Any], optional: Sequence[str], data: DataSizes, trials: int) -> Work:
+    network = tuple(
+        (name, value) for name, value in values.items() if name.startswith("model.") and FIELDS[name].kind == "shape"
+    )
+    recipe = recipe_of(values, optional, 0)
+    return Work(network, data.image_shape, data.num_classes, recipe, data.train, data.validation, trials)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Case:
+    """A stack to be planned; `images` are those of all its trials and epochs."""
+
+    name: str
+    work: Work
+    data: DataSizes
+    options: Options
+    hardware: Hardware
+    tuner: Tuner | None
+    images: int
+
+    @property
+    def flops(self) -> float:
+        # An image's are the same in every batch, so one tracing serves stacks that differ in batch size.
+        one = self.work.cost(candidates.CPU_MICRO_BATCH)
+        per_epoch = one.train_flops * self.work.images + one.evaluation_flops * self.work.validation
+        return per_epoch * self.images / self.work.images
+
+    def choose(self) -> tuple[Candidate, float]:
+        """How the stack is run, and the rate measured for it; 0 where the table decides."""
+        table = candidates.from_table(self.work, self.options, self.hardware, self.fitting)
+        if self.tuner is None or not self._is_long(self.tuner.threshold):
+            return table, 0.0
+        ladders = candidates.ladders(self.work, self.options, self.hardware, self.fitting)
+        if len({candidate for ladder in ladders for candidate in ladder}) == 1:
+            return table, 0.0
+        rates = self.tuner.rates(self.name, self.work, ladders)
+        if not rates:
+            return table, 0.0
+        return max(rates.items(), key=lambda item: item[1] * self.busy(*item))
+
+    def _is_long(self, threshold: float) -> bool:
+        return (self._busy_seconds(0.0) or self.flops / LEAST_ACCELERATOR_RATE) > threshold
+
+    def seconds(self, chosen: Candidate, rate: float) -> float:
+        """Estimated duration; 0 where nothing is known of the rate."""
+        training = self._busy_seconds(rate)
+        if rate:
+            training /= self.busy(chosen, rate)
+        return training + COMPILE_SECONDS if training else 0.0
+
+    def _busy_seconds(self, rate: float) -> float:
+        """Estimated duration of the training with all slots busy, 0 where nothing is known of the rate."""
+        if rate:
+            return self.images / rate
+        estimated = self.hardware.product_rate * CPU_EFFICIENCY
+        return self.flops / estimated if estimated else 0.0
+
+    def busy(self, chosen: Candidate, rate: float) -> float:
+        """Share of the slots that hold a trial."""
+        count, width = self.waves(chosen, rate)
+        return self.work.trials / (count * width)
+
+    def waves(self, chosen: Candidate, rate: float) -> tuple[int, int]:
+        """Number of waves and their slots: as few waves as the width allows, no wider than they need be.
+
+        Fewer slots are idle than waves x devices, and no narrower width would do with as many waves.
+        """
+        devices = chosen.devices
+        most = self.options.width or self._most(chosen, rate)
+        most = max(devices, most // devices * devices)
+        count = math.ceil(self.work.trials / most)
+        return count, math.ceil(self.work.trials / (count * devices)) * devices
+
+    def _most(self, chosen: Candidate, rate: float) -> int:
+        """Trials that are worth holding together."""
+        if chosen.engine != "map":
+            return chosen.width
+        wanted = math.ceil(self.work.trials / chosen.devices) * chosen.devices
+        if epoch := self._busy_seconds(rate) * self.work.images / self.images:
+            wanted = min(wanted, max(chosen.devices, int(MAP_WAVE_SECONDS / epoch)))
+        return self.fitting(chosen.engine, chosen.devices, chosen.micro_batch, wanted)
+
+    def fitting(self, engine: str, devices: int, micro_batch: int, wanted: int) -> int:
+        """A `candidates.Limit`: by memory, and by what is remembered of an out-of-memory."""
+        footprint, share = self.footprint(engine, devices, micro_batch, wanted)
+        most = footprint.most(self._free(devices) * share)
+        if self.tuner is not None:
+            remembered = self.tuner.findings.get(limit_question(self.work, engine, micro_batch, self.placing(devices)))
+            most = min(most, _as_limit(remembered) or most)
+        return min(wanted, most * devices)
+
+    def footprint(self, engine: str, devices: int, micro_batch: int, wanted: int) -> tuple[Footprint, float]:
+        """Bytes on one device, and the share of the free memory that they may fill.
+
+        The compiler is asked only where the estimate for the trials wanted at once is no small part of the memory.
+        """
+        streamed = self.placing(devices) == "stream"
+        pictures = stream.bytes_on_device(self.data.bytes) if streamed else self.data.bytes
+        estimated = memory.estimate(self.work.cost(micro_batch), pictures, engine)
+        if self.tuner is not None and estimated.at(math.ceil(wanted / devices)) > WORTH_ANALYSING * self._free(devices):
+            work, test_bytes = self._in_chunks(pictures) if streamed else (self.work, self.data.test * self._image_bytes)
+            if found := self.tuner.footprint(self.name, work, engine, micro_batch, test_bytes):
+                return found, ANALYSED_SHARE
+        return estimated, ESTIMATED_SHARE
+
+    def placing(self, devices: int) -> str:
+        """Where the pictures are: `Stack.data`."""
+        if self.options.data != "auto":
+            return self.options.data
+        return "resident" if stream.fits(self.data.bytes, self._free(devices)) else "stream"
+
+    def _in_chunks(self, pictures: int) -> tuple[Work, int]:
+        """As large a resident data set as the chunks that a device holds take, for the compiler to look at, and bytes beside it."""
+        images = max(self.work.recipe.batch_size, pictures // self._image_bytes)
+        return dataclasses.replace(self.work, train=images, validation=1), 0
+
+    @property
+    def _image_bytes(self) -> int:
+        return math.prod(self.data.image_shape)
+
+    def _free(self, devices: int) -> float:
+        """Bytes for one device: the host devices of a CPU share its memory."""
+        return self.hardware.memory / (devices if self.hardware.backend == "cpu" else 1)
+
+
+def _cut(stack: str, trials: Sequence[str], count: int) -> tuple[Wave, ...]:
+    """Waves of nearly equal size: the remainder is spread, not left to the last."""
+    edges = [round(index * len(trials) / count) for index in range(count + 1)]
+    return tuple(
+        Wave(f"{stack}-wave_{index}", tuple(trials[start:end]))
+        for index, (start, end) in enumerate(zip(edges, edges[1:], strict=False))
+    )

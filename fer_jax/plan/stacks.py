@@ -1,0 +1,108 @@
+"""A plan as data: stacks, waves, and their way to plan.json and back."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSizes:
+    """Sizes of a data set: image_shape (height, width, channels), number of classes, and images in each split."""
+
+    image_shape: tuple[int, int, int]
+    num_classes: int
+    train: int
+    validation: int
+    test: int
+
+    @property
+    def bytes(self) -> int:
+        return (self.train + self.validation + self.test) * math.prod(self.image_shape)
+
+
+@dataclasses.dataclass(frozen=True)
+class Wave:
+    """Trials that are on the device together; the unit of checkpoint and resume.
+
+    Attributes:
+      name: 'stack_0-wave_0'; halves of it, made where it did not fit into memory, are 'stack_0-wave_0a' and 'stack_0-wave_0b'.
+      trials: their ids, in the order of their slots.
+      width: slots, a multiple of the stack's devices; 0 for the stack's width.
+    """
+
+    name: str
+    trials: tuple[str, ...]
+    width: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Stack:
+    """Trials served by one compiled program.
+
+    Attributes:
+      name: 'stack_0', 'stack_1', ... in running order.
+      shape: the shape fields in which this stack differs from others of the plan.
+      optional: traced fields compiled in because some trial uses them.
+      engine, devices, micro_batch: how it is run.
+      width: slots of a wave, a multiple of `devices`; slots without a trial stay empty.
+      parameters: trainable parameters of one network.
+      flops: floating-point operations of the whole stack, training and validation.
+      images: training images passed forward and backward, summed over trials and epochs.
+      memory: estimated bytes on one device while a wave runs.
+      seconds: estimated duration; 0 where nothing is known of the rate.
+      waves: in running order.
+      chosen_by: what decided how it is run: 'measured', the fields of `stack` that the user has set, or 'table'.
+      images_per_second: the rate that was measured, trials x training images with all slots busy; 0 where none was.
+      data: 'resident', whole on every device, or 'stream', in chunks.
+    """
+
+    name: str
+    shape: Mapping[str, Any]
+    optional: tuple[str, ...]
+    engine: str
+    devices: int
+    micro_batch: int
+    width: int
+    parameters: int
+    flops: float
+    images: int
+    memory: int
+    seconds: float
+    waves: tuple[Wave, ...]
+    # Plans stored before these fields were there have their defaults.
+    chosen_by: str = "table"
+    images_per_second: float = 0.0
+    data: str = "resident"
+
+    @property
+    def trials(self) -> tuple[str, ...]:
+        return tuple(trial for wave in self.waves for trial in wave.trials)
+
+    def width_of(self, wave: Wave) -> int:
+        """Slots of one of its waves."""
+        return wave.width or self.width
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """All stacks of a run in running order, and the hardware they were planned for."""
+
+    stacks: tuple[Stack, ...]
+    hardware: str
+
+    @property
+    def trials(self) -> tuple[str, ...]:
+        return tuple(trial for stack in self.stacks for trial in stack.trials)
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Plan":
+        """Rebuilds what `to_json` gave, also after a trip through a JSON file (which turns tuples into lists)."""
+        stacks = []
+        for stack in document["stacks"]:
+            waves = tuple(Wave(wave["name"], tuple(wave["trials"]), wave.get("width", 0)) for wave in stack["waves"])
+            stacks.append(Stack(**{**stack, "optional": tuple(stack["optional"]), "waves": waves}))
+        return cls(tuple(stacks), document["hardware"])

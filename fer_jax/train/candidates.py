@@ -1,0 +1,232 @@
+"""The ways in which a stack can be run: the shipped table's, and those worth measuring against it."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from fer_jax import models
+from fer_jax.errors import ConfigError
+from fer_jax.models import Network
+from fer_jax.train import cost
+from fer_jax.train.engine import ENGINES
+from fer_jax.train.hardware import Hardware
+from fer_jax.train.recipe import Recipe
+from fer_jax.words import counted
+
+# The table's numbers, see `from_table`.
+CPU_MICRO_BATCH = 8
+VMAP_IMAGES = 8192
+
+MICRO_BATCHES = (8, 16, 32, 0)  # 0 is the whole batch
+CPU_WIDTH = 2
+WIDTHS = tuple(4**power for power in range(1, 9))
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """`stack.*` of the config; 0 and 'auto' leave the choice to the planner."""
+
+    engine: str = "auto"
+    width: int = 0
+    devices: int = 0
+    micro_batch: int = 0
+    data: str = "auto"
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Names of the fields that the user has set."""
+        unset = Options()
+        names = (field.name for field in dataclasses.fields(self))
+        return tuple(f"stack.{name}" for name in names if getattr(self, name) != getattr(unset, name))
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """What a stack computes, as far as its speed and memory depend on it.
+
+    Attributes:
+      network: the shape fields of `model`, as pairs.
+      image_shape: (height, width, channels).
+      num_classes: of the data.
+      recipe: with whole batches.
+      train, validation: images of the splits.
+      trials: of the stack.
+    """
+
+    network: tuple[tuple[str, Any], ...]
+    image_shape: tuple[int, int, int]
+    num_classes: int
+    recipe: Recipe
+    train: int
+    validation: int
+    trials: int
+
+    @property
+    def images(self) -> int:
+        """Training images of an epoch of one trial; the last, partial batch is left out."""
+        return self.train // self.recipe.batch_size * self.recipe.batch_size
+
+    def built(self) -> Network:
+        return models.build(dict(self.network), self.image_shape, self.num_classes)
+
+    def cost(self, micro_batch: int) -> cost.Cost:
+        """Of one trial."""
+        recipe = dataclasses.replace(self.recipe, batch_size=micro_batch or self.recipe.batch_size, micro_batch=0)
+        return _cost(dataclasses.replace(self, recipe=recipe, train=0, validation=0, trials=0))
+
+    def program_key(self) -> dict[str, Any]:
+        """What the compiled program depends on besides the numbers of images and trials, as JSON can hold it.
+
+        Its cost stands in for the code of a network, which a user may have written and changed.
+        """
+        return {
+            "cost": dataclasses.asdict(self.cost(CPU_MICRO_BATCH)),
+            "network": [[name, value] for name, value in self.network],
+            "image_shape": self.image_shape,
+            "num_classes": self.num_classes,
+            "recipe": dataclasses.asdict(self.recipe),
+        }
+
+
+@functools.cache
+def _cost(work: Work) -> cost.Cost:
+    """`cost.measure`, once for all stacks that push the same number of images through the same network."""
+    return cost.measure(work.built(), work.recipe)
+
+
+@functools.cache
+def _has_statistics(work: Work) -> bool:
+    return work.built().has_statistics
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """One way of running a stack.
+
+    Attributes:
+      engine: one of `engine.ENGINES`.
+      devices: that share a wave.
+      micro_batch: images a pass; 0 is the whole batch.
+      width: trials in computation at the same time, on all devices together; under 'map' one a device.
+    """
+
+    engine: str
+    devices: int
+    micro_batch: int
+    width: int
+
+    def __str__(self) -> str:
+        batches = f"micro-batches of {self.micro_batch}" if self.micro_batch else "whole batches"
+        many = "" if self.engine == "map" else f", {counted(self.width, 'trial')} at once"
+        return f"{self.engine} x{self.devices} {'device' if self.devices == 1 else 'devices'}, {batches}{many}"
+
+
+# (engine, devices, micro_batch, trials wanted at once) -> as many of them as fit, at least one a device.
+Limit = Callable[[str, int, int, int], int]
+
+
+def check(options: Options, work: Work, hardware: Hardware) -> None:
+    """Raises ConfigError for wishes that cannot be met."""
+    batch, wish = work.recipe.batch_size, options.micro_batch
+    if wish and batch % wish:
+        raise ConfigError(f"stack.micro_batch = {wish} does not divide train.batch_size = {batch}")
+    if wish not in (0, batch) and _has_statistics(work):
+        raise ConfigError("stack.micro_batch: batch normalisation needs the whole batch; leave it at 0")
+    if options.devices > hardware.devices:
+        raise ConfigError(f"stack.devices = {options.devices}, but this machine has {hardware.devices}")
+    if 0 < options.width < options.devices:
+        raise ConfigError(
+            f"stack.width = {options.width} leaves some of stack.devices = {options.devices} without a trial: raise it"
+        )
+
+
+def from_table(work: Work, options: Options, hardware: Hardware, limit: Limit) -> Candidate:
+    """What is known without measuring; set options stand.
+
+    | backend | engine | batches | because |
+    |---|---|---|---|
+    | cpu | map | of 8 | memory traffic is the limit, and a few images' activations stay in the processor's cache |
+    | cpu: mlp, BatchNorm | map | whole | few activations to keep; statistics are of the whole batch |
+    | others | vmap | whole | one small model is bound by the launching of kernels up to `VMAP_IMAGES` at once |
+
+    On all devices, or on one where there are fewer trials than devices: its matrix product has the whole machine.
+    """
+    cpu, batch = hardware.backend == "cpu", work.recipe.batch_size
+    engine = options.engine if options.engine != "auto" else "map" if cpu else "vmap"
+    devices = _devices(work, options, hardware)
+    micro_batch = options.micro_batch
+    if not micro_batch and cpu and engine == "map" and dict(work.network)["model.name"] != "mlp":
+        micro_batch = CPU_MICRO_BATCH if CPU_MICRO_BATCH in _micro_batches(work) else 0
+    micro_batch = 0 if micro_batch == batch else micro_batch
+    most = options.width or max(1, VMAP_IMAGES // batch) * devices
+    return _candidate(engine, devices, micro_batch, most, work, options, limit)
+
+
+def ladders(work: Work, options: Options, hardware: Hardware, limit: Limit) -> tuple[tuple[Candidate, ...], ...]:
+    """What is worth measuring: ladders to be climbed for as long as the next rung pays, the table's choice first.
+
+    Set options leave out what contradicts them.
+    """
+    first = from_table(work, options, hardware, limit)
+    engines = ENGINES if options.engine == "auto" else (options.engine,)
+    counts = [first.devices]
+    if hardware.backend == "cpu" and first.devices > 1 and not options.devices:
+        counts.append(1)
+    found: list[tuple[Candidate, ...]] = [(first,)]
+    for engine in sorted(engines, key=lambda engine: engine != first.engine):
+        # Several trials at once on one host device only lose to the same on all of them.
+        for devices in counts if engine == "map" else counts[:1]:
+            if engine == "map":
+                rungs = [(size, devices) for size in _tried_micro_batches(first, work, options, hardware)]
+            else:
+                micro_batch = 0 if options.micro_batch == work.recipe.batch_size else options.micro_batch
+                rungs = [(micro_batch, width) for width in _tried_widths(work, devices, options, hardware)]
+            climbed = (_candidate(engine, devices, *rung, work, options, limit) for rung in rungs)
+            found.append(tuple(dict.fromkeys(climbed)))
+    # A ladder that begins with the table's choice needs no second one for it.
+    return tuple(found[1:] if found[1][:1] == found[0] else found)
+
+
+def _devices(work: Work, options: Options, hardware: Hardware) -> int:
+    """As many as can have a trial each at once, one where the trials are too few for that."""
+    most = min(hardware.devices, options.width or hardware.devices)
+    return options.devices or (most if work.trials >= most else 1)
+
+
+def _candidate(
+    engine: str, devices: int, micro_batch: int, most: int, work: Work, options: Options, limit: Limit
+) -> Candidate:
+    if engine == "map":
+        return Candidate(engine, devices, micro_batch, devices)
+    # More slots than trials would only compute for nobody; a width that the user has set needs no leave of ours.
+    wanted = min(most, -(-work.trials // devices) * devices)
+    most = wanted if options.width else limit(engine, devices, micro_batch, wanted)
+    return Candidate(engine, devices, micro_batch, max(devices, most // devices * devices))
+
+
+def _micro_batches(work: Work) -> tuple[int, ...]:
+    """Sizes into which a batch may be cut, and 0."""
+    batch = work.recipe.batch_size
+    if _has_statistics(work):
+        return (0,)
+    return tuple(size for size in MICRO_BATCHES if not size or (size < batch and batch % size == 0))
+
+
+def _tried_micro_batches(first: Candidate, work: Work, options: Options, hardware: Hardware) -> Iterable[int]:
+    """From the table's size on, in the order in which speed is likely to change steadily."""
+    if options.micro_batch or hardware.backend != "cpu":
+        return (first.micro_batch,)
+    sizes = _micro_batches(work)
+    return sizes if first.micro_batch or first.engine != "map" else sizes[::-1]
+
+
+def _tried_widths(work: Work, devices: int, options: Options, hardware: Hardware) -> Iterable[int]:
+    """Growing widths on all devices together, up to the first that holds all trials; one at once is what 'map' does."""
+    if options.width:
+        return (options.width,)
+    if hardware.backend == "cpu":
+        # Wider only loses: memory traffic is the limit.
+        return (CPU_WIDTH * devices,)
+    enough = next((width for width in WIDTHS if width * devices >= work.trials), WIDTHS[-1])
+    return tuple(width * devices for width in WIDTHS if width <= enough)

@@ -1,0 +1,121 @@
+"""A data set as the waves of a stack train on it: whole on the devices, or streamed to them. Both give the same numbers."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from fer_jax.data import Dataset, stream
+from fer_jax.train.engine import WaveProgram, padded_batches
+from fer_jax.train.streamed import StreamedProgram, evaluation_grid
+from fer_jax.train.trial import TrialState
+
+Epoch = tuple[TrialState, dict[str, jax.Array]]
+
+
+class ResidentData:
+    """A data set that lies whole on every device of a program.
+
+    Attributes:
+      train_images: images of the training split.
+      has_test: whether there is a test split.
+    """
+
+    def __init__(self, program: WaveProgram, dataset: Dataset):
+        self._train = program.place_train(dataset.train.images, dataset.train.labels)
+        self._held_out = {
+            name: program.place_batches(split.images, split.labels) for name, split in dataset.splits().items() if name != "train"
+        }
+        self.train_images = len(dataset.train)
+        self.has_test = dataset.test is not None
+
+    def train_epoch(self, program: WaveProgram, state: TrialState, hyper: Mapping[str, jax.Array], epoch: int) -> Epoch:
+        """One epoch of every active trial, as `trial.epoch`; the old state is donated.
+
+        Args:
+          program: of the wave.
+          state, hyper: of its trials.
+          epoch: epochs that its active trials have completed.
+        """
+        return program.epoch(state, hyper, self._train, self._held_out["validation"])
+
+    def evaluate(
+        self, program: WaveProgram, variables: Any, hyper: Mapping[str, jax.Array], split: str
+    ) -> tuple[jax.Array, jax.Array]:
+        """Loss (trial,) and accuracy (trial,) on 'validation' or 'test' with {'params', 'stats'} of every trial."""
+        return program.evaluate(variables, hyper, self._held_out[split])
+
+
+class StreamedData:
+    """A data set in the host's memory, or mapped into it, that reaches the devices in chunks; attributes as `ResidentData`."""
+
+    def __init__(self, dataset: Dataset):
+        # Indexing a mapped array makes copies that pretend to be mapped too; the same memory seen as a plain array does not.
+        self._splits = {name: (np.asarray(split.images), split.labels) for name, split in dataset.splits().items()}
+        self.train_images = len(dataset.train)
+        self.has_test = dataset.test is not None
+
+    def train_epoch(self, program: WaveProgram, state: TrialState, hyper: Mapping[str, jax.Array], epoch: int) -> Epoch:
+        """As `ResidentData.train_epoch`, with a streamed program."""
+        assert isinstance(program, StreamedProgram)
+        seeds, own = np.unique(jax.device_get(hyper["train.seed"]), return_inverse=True)
+        own = jax.device_put(own.astype(np.int32), program.per_trial)
+        tally, scores = program.place_sums(len(own))
+        for number, chunk in enumerate(self._training_chunks(program, seeds, epoch)):
+            earlier = tally
+            state, tally = program.train_chunk(state, tally, hyper, own, chunk, np.int32(number * program.size))
+            # Without waiting here, chunks would pile up on a device that computes more slowly than they come.
+            jax.block_until_ready(earlier)
+        for batches in self._evaluation_chunks(program, "validation"):
+            before, scores = scores, program.validate_chunk(state, scores, hyper, batches)
+            jax.block_until_ready(before)
+        return program.finish_epoch(state, tally, scores, hyper, np.int32(len(self._splits["validation"][1])))
+
+    def evaluate(
+        self, program: WaveProgram, variables: Any, hyper: Mapping[str, jax.Array], split: str
+    ) -> tuple[jax.Array, jax.Array]:
+        """As `ResidentData.evaluate`, with a streamed program."""
+        assert isinstance(program, StreamedProgram)
+        _, scores = program.place_sums(len(hyper["train.seed"]))
+        for batches in self._evaluation_chunks(program, split):
+            before, scores = scores, program.evaluate_chunk(variables, scores, hyper, batches)
+            jax.block_until_ready(before)
+        return program.mean_scores(scores, np.int32(len(self._splits[split][1])))
+
+    def _training_chunks(self, program: StreamedProgram, seeds: np.ndarray, epoch: int) -> Iterator[Any]:
+        """{'images': uint8 (streams, size, batch, h, w, c), 'labels'}, one after another, on the devices."""
+        if len(seeds) > program.streams:
+            raise ValueError(f"{len(seeds)} seeds in a wave, and a program for {program.streams}")
+        images, labels = self._splits["train"]
+        pieces = -(-program.steps // program.size)
+        # What no seed or no step needs is filled with the first picture; nobody looks at it.
+        rows = np.zeros((program.streams, pieces * program.size, program.recipe.batch_size), np.int32)
+        for place, seed in enumerate(seeds):
+            rows[place, : program.steps] = program.order(seed, np.int32(epoch))
+
+        def read(number: int) -> dict[str, np.ndarray]:
+            chosen = rows[:, number * program.size : (number + 1) * program.size]
+            return {"images": images[chosen], "labels": labels[chosen]}
+
+        return stream.prefetched(pieces, read, program.shared)
+
+    def _evaluation_chunks(self, program: StreamedProgram, split: str) -> Iterator[Any]:
+        """Batches as for `step.add_scores`, a number of them at a time, on the devices."""
+        images, labels = self._splits[split]
+        grid = evaluation_grid(len(labels), images.shape[1:])
+        at_once = grid[0] * grid[1]
+
+        def read(number: int) -> dict[str, np.ndarray]:
+            some = slice(number * at_once, (number + 1) * at_once)
+            return padded_batches(images[some], labels[some], grid)
+
+        return stream.prefetched(-(-len(labels) // at_once), read, program.shared)
+
+
+Data = ResidentData | StreamedData
+
+
+def place(program: WaveProgram, dataset: Dataset) -> Data:
+    """A data set in the form that a program takes."""
+    return StreamedData(dataset) if isinstance(program, StreamedProgram) else ResidentData(program, dataset)

@@ -1,0 +1,92 @@
+"""What was found out about this hardware, kept in the user's cache: speeds, memory, and what did not fit.
+
+    <cache root>/tuned/<hash>.json      {"question": ..., "answer": ...}, one file a question
+
+A question holds all that its answer depends on: versions, hardware, network, recipe. Other versions ask another
+question; answers to old ones stay behind, a few hundred bytes each. Deleting the folder forgets everything. A file that
+cannot be read or written is as good as none: what it would have said is measured again.
+"""
+
+import contextlib
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fer_jax.data import cache
+from fer_jax.errors import RunError
+from fer_jax.store import files
+from fer_jax.train.hardware import Hardware
+
+FORMAT = 1  # of the files and of how is measured; another number, other questions
+VERSIONED = ("fer_jax", "jax", "jaxlib")
+
+
+class Findings:
+    """Questions and answers of one version on one hardware.
+
+    Args:
+      folder: of the files; need not exist.
+      circumstances: joined to every question, see `circumstances`.
+    """
+
+    def __init__(self, folder: Path, circumstances: Mapping[str, Any]):
+        self._folder, self._circumstances = folder, dict(circumstances)
+
+    @classmethod
+    def here(cls, hardware: Hardware) -> "Findings":
+        """Those of the user's cache for this hardware and the versions installed."""
+        return cls(cache.root() / "tuned", circumstances(hardware))
+
+    def get(self, question: Mapping[str, Any]) -> Any:
+        """The answer, None where there is none that can be read."""
+        whole, path = self._whole(question)
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            return found["answer"] if found["question"] == whole else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def put(self, question: Mapping[str, Any], answer: Any) -> None:
+        """Keeps an answer, if the disk lets it."""
+        whole, path = self._whole(question)
+        text = json.dumps({"question": whole, "answer": answer}, indent=1)
+        with contextlib.suppress(RunError):
+            files.write_bytes(path, text.encode("utf-8"))
+
+    def _whole(self, question: Mapping[str, Any]) -> tuple[Any, Path]:
+        text = json.dumps({**self._circumstances, **question}, sort_keys=True)
+        return json.loads(text), self._folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.json"
+
+
+def circumstances(hardware: Hardware) -> dict[str, Any]:
+    """Versions, hardware, and what the user tells XLA."""
+    return {
+        "format": FORMAT,
+        "versions": {name: _version(name) for name in VERSIONED},
+        "backend": hardware.backend,
+        "kind": hardware.kind,
+        "devices": hardware.devices,
+        # JAX calls every processor 'cpu', and a home directory may serve several machines.
+        "processor": [platform.machine(), _processor(), os.cpu_count()],
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()

@@ -1,0 +1,238 @@
+"""The benchmarks that run in processes of their own, each in its smallest form; how long anything takes is nobody's test."""
+
+import importlib
+import importlib.metadata
+import importlib.util
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from fer_jax import config as fields
+from fer_jax import models, plan
+from fer_jax.train import cost
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "benchmarks"
+TORCH = importlib.util.find_spec("torch") is not None
+
+
+@pytest.fixture
+def scripts(monkeypatch):
+    """scripts(name) imports a file of benchmarks/, which see each other as they do when started."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    return importlib.import_module
+
+
+def run(name, *options, folder):
+    """Starts a script and returns what it wrote to --json."""
+    path = folder / "results.json"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment.pop("JAX_NUM_CPU_DEVICES", None)
+    command = [sys.executable, FOLDER / f"{name}.py", *options, f"--json={path}"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr[-2000:]
+    document = json.loads(path.read_text())
+    before, after = document["product_gflops"]
+    assert before > 0 and after > 0
+    assert document["hardware"] and document["options"] and "python" in document["versions"]
+    return document
+
+
+def spread_is_ordered(spread):
+    return 0 < spread["lower_quartile"] <= spread["median"] <= spread["upper_quartile"]
+
+
+@pytest.mark.parametrize("network", ["oslo", "silvestro"])
+def test_every_library_has_fer_jaxs_network(scripts, network):
+    worker = scripts("worker")
+    modules = {"peer_fer_jax": {}, "peer_flax": {}, "peer_keras": {"KERAS_BACKEND": "jax"}} | (
+        {"peer_torch": {}} if TORCH else {}
+    )
+    logits = {}
+    for module, environment in modules.items():
+        process = worker.Worker(module, environment)
+        logits[module] = np.asarray(process.call("answer", function="logits", network=network, count=3, size=48))
+        process.close()
+    expected = logits.pop("peer_fer_jax")
+    assert expected.shape == (3, 7) and expected.std() > 0.05
+    for found in logits.values():
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_peers_take_turns_and_what_fails_is_left_out_with_its_reason(tmp_path):
+    chosen = "fer_jax: one,Keras,Flax: nnx.Conv in,PyTorch: channels_l"
+    document = run(
+        "peers",
+        "--networks=tiny",
+        "--size=8",
+        "--batches=4",
+        "--repeats=2",
+        "--seconds=0.02",
+        f"--candidates={chosen}",
+        folder=tmp_path,
+    )
+    rows = {row["candidate"]: row for row in document["rows"]}
+    first, *others = rows
+    assert first == "fer_jax: a stack" and rows[first]["ratio"] == 1
+    assert others == [
+        "fer_jax: one at a time",
+        "PyTorch: channels_last",
+        "Keras: fit on JAX",
+        "Flax: nnx.Conv in a scan",
+    ]
+    if not TORCH:
+        assert "torch" in rows.pop("PyTorch: channels_last")["left_out"]
+    for row in rows.values():
+        assert row["parameters"] == rows[first]["parameters"] == 3 * 3 * 4 + 4 + 3 * 3 * 4 * 8 + 8 + 8 * 7 + 7
+        assert spread_is_ordered(row["images_per_second"]) and spread_is_ordered(row["ratios"])
+    drawn = subprocess.run(
+        [sys.executable, FOLDER / "plot.py", tmp_path / "results.json", f"--png={tmp_path / 'peers.png'}"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+    )
+    assert drawn.returncode == 0 and (tmp_path / "peers.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_network_that_answers_otherwise_ends_the_comparison(scripts):
+    peers = scripts("peers")
+
+    class Answering:
+        def __init__(self, logits):
+            self.call = lambda *_, **__: logits
+
+    def candidate(name, logits):
+        return SimpleNamespace(
+            name=name, arrangement=SimpleNamespace(module=name), workers=[Answering(logits)], failure=""
+        )
+
+    same = [candidate("first", [[1.0, 2.0]]), candidate("second", [[1.0, 2.00005]])]
+    peers.check_answers(same, "oslo", 48)
+    with pytest.raises(SystemExit, match="oslo: logits of third differ"):
+        peers.check_answers([*same, candidate("third", [[1.0, 2.001]])], "oslo", 48)
+    with pytest.raises(SystemExit, match="third"):
+        peers.check_answers([*same, candidate("third", [[1.0, math.nan]])], "oslo", 48)
+
+
+def test_a_worker_says_in_a_line_why_it_cannot(scripts):
+    worker = scripts("worker")
+    process = worker.Worker("peer")
+    with pytest.raises(worker.WorkerError, match="AttributeError: .*'nothing'"):
+        process.call("answer", function="nothing")
+    with pytest.raises(worker.WorkerError, match="TypeError: .*not JSON serializable"):
+        process.call("answer", function="weights", network="oslo")
+    layers = process.call("answer", function="layers", network="oslo")
+    assert [layer[0] for layer in layers[:4]] == ["conv", "relu", "pool", "dropout"]
+    process.close()
+    process = worker.Worker("no_such_file")
+    with pytest.raises(worker.WorkerError, match="No module named 'no_such_file'"):
+        process.call("build")
+    process.close()
+
+
+def test_throughput_measures_every_engine_at_every_width(tmp_path):
+    sizes = ("--networks=tiny", "--sizes=16", "--batches=8", "--widths=1,2", "--images=32", "--repeats=1")
+    rows = run("throughput", *sizes, folder=tmp_path)["rows"]
+    engine = importlib.import_module("fer_jax.train.engine")
+    assert {(row["engine"], row["width"]) for row in rows} == {
+        (name, width) for name in engine.ENGINES for width in (1, 2)
+    }
+    assert rows[0]["ratio"] == 1 and (rows[0]["engine"], rows[0]["devices"], rows[0]["width"]) == ("map", 1, 1)
+    assert all(spread_is_ordered(row["images_per_second"]) for row in rows)
+
+
+def test_scaling_says_how_cost_grows(scripts, tmp_path):
+    scaling = scripts("scaling")
+    sizes = [1, 2, 4, 8, 16]
+    proportional = scaling.growth(sizes, [3.0 * size for size in sizes])
+    assert proportional == pytest.approx({"slope": 1, "slope_upper_half": 1, "last_to_middle_each": 1})
+    square = scaling.growth(sizes, [size**2 for size in sizes])
+    assert square == pytest.approx({"slope": 2, "slope_upper_half": 2, "last_to_middle_each": 4})
+    document = run("scaling", "--trials=1,2,4", "--images=32,64", "--repeats=1", folder=tmp_path)
+    assert [row["size"] for row in document["rows"] if row["part"] == "trials"] == [1, 2, 4]
+    assert set(document["growth"]["trials"]) == set(proportional) and document["growth"]["images"] == {}
+
+
+def test_overlapping_runs_of_programs_count_once(scripts):
+    clock = scripts("bookkeeping").Clock()
+    clock.stop()
+    clock.busy = [(5.0, 6.0), (0.0, 2.0), (1.0, 3.0), (1.5, 2.5)]
+    assert clock.busy_seconds() == 4.0
+
+
+def test_a_run_ends_when_its_results_are_there(scripts):
+    bookkeeping = scripts("bookkeeping")
+
+    class Results:
+        def block_until_ready(self):
+            time.sleep(0.05)
+            return self
+
+    clock = bookkeeping.Clock()
+    before = time.perf_counter()
+    clock.follow("epoch", lambda: ("state", Results()))()
+    returned = time.perf_counter() - before
+    clock.stop()
+    assert clock.epochs == 1 and clock.busy_seconds() >= 0.05 and returned < clock.busy_seconds()
+
+
+def test_bookkeeping_divides_the_loop_into_what_it_waited_for(tmp_path):
+    options = ("--cases=thousand,grid3d", "--trials=3", "--epochs=2", "--variant=smoke")
+    rows = run("bookkeeping", *options, folder=tmp_path)["rows"]
+    assert [(row["case"], row["epochs_of_waves"]) for row in rows] == [("thousand", 2), ("grid3d", 4)]
+    for row in rows:
+        seconds = row["seconds"]
+        parts = [seconds[part] for part in ("busy", "compiling", "importing", "host")]
+        assert min(parts) > 0 and sum(parts) == pytest.approx(seconds["loop"])
+        assert 0 < row["host_share"] < 1
+
+
+def test_roofline_finds_all_products_of_a_step(scripts):
+    roofline, peer = scripts("roofline"), scripts("peer")
+    jax = importlib.import_module("jax")
+    values = fields.flatten(fields.default_config()) | peer.FIELDS["oslo"]
+    network = models.build(values, (24, 24, 1), 7)
+    once, shapes = roofline.step_of(SimpleNamespace(plan=plan), network, values, 4, 24)
+    found = roofline.products(jax.make_jaxpr(once)(*shapes).jaxpr)
+    recipe = plan.recipe_of(values | {"train.batch_size": 4}, (), 0)
+    flops = sum(2 * math.prod(shape) * times for shape, times in found.items())
+    assert flops == pytest.approx(4 * cost.measure(network, recipe).train_flops)
+
+
+def test_roofline_measures_its_ceilings(tmp_path):
+    sizes = ("--networks=tiny", "--size=16", "--batches=8", "--images=32", "--repeats=1", "--seconds=0.01")
+    (row,) = run("roofline", *sizes, folder=tmp_path)["rows"]
+    for ceiling in ("large_product", "own_products", "roofline"):
+        assert row[f"share_of_{ceiling}"] == pytest.approx(row["gflops"] / row[f"{ceiling}_gflops"])
+    assert row["roofline_gflops"] <= row["large_product_gflops"]
+    assert row["gflops"] == pytest.approx(row["images_per_second"]["median"] * row["flops_per_image"] / 1e9)
+
+
+def test_the_accelerator_script_leaves_out_what_does_not_fit(tmp_path):
+    document = run("accelerator", "--smoke", "--repeats=1", "--parts=agreement,grid,roofline", folder=tmp_path)
+    engine = importlib.import_module("fer_jax.train.engine")
+    assert {row["engine"]: row["agrees"] for row in document["agreement"]} == dict.fromkeys(engine.ENGINES, True)
+    assert [row["batch"] for row in document["grid"]] == [8, 16] and document["grid_minutes"] > 0
+    assert {row["ceiling"] for row in document["roofline"]} == {
+        "bfloat16 product",
+        "tensorfloat32 product",
+        "float32 product",
+        "copy",
+    }
+    document = run("accelerator", "--smoke", "--limit_seconds=0", folder=tmp_path)
+    assert not any(document[part] for part in ("agreement", "throughput", "grid", "roofline"))
+    assert all("no time left" in said or "precision" in said or "not built" in said for said in document["left_out"])
+
+
+def test_packages_that_a_result_names_are_those_installed(scripts):
+    versions = scripts("record").versions()
+    assert versions["jax"] == importlib.import_module("jax").__version__
+    assert versions["fer_jax"] == importlib.metadata.version("fer_jax")
+    assert ("torch" in versions) == TORCH
