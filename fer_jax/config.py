@@ -95,6 +95,9 @@ _TABLE = (
           low=1, high=65536, needs=_MLP),
 
     Field("train.batch_size", 64, "shape", "images per update", low=1, high=65536),
+    Field("train.precision", "float32", "shape",
+          "what products and convolutions compute in; weights, statistics and losses stay float32 (tf32: NVIDIA GPUs only)",
+          choices=("float32", "tf32", "bfloat16")),
     Field("train.epochs", 50, "traced", "passes over the training split", low=1, high=1_000_000),
     Field("train.optimizer", "adam", "shape", "update rule",
           choices=("adam", "adamw", "sgd", "nesterov", "rmsprop", "lion")),
@@ -189,8 +192,8 @@ _TABLE = (
     Field("head.threads", 1, "run", "threads of one fit; fits run side by side on the other cores", low=1, high=1024),
 
     Field("stack.engine", "auto", "run",
-          "trials one after another on each device, or vectorised; auto = measured once where a stack trains for over ten "
-          "minutes, else by backend", choices=("auto", "map", "vmap")),
+          "trials one after another on each device, vectorised, or vectorised with grouped convolutions; auto = measured once "
+          "where a stack trains for over ten minutes, else by backend", choices=("auto", "map", "vmap", "grouped")),
     Field("stack.width", 0, "run", "most trials on the devices together; 0 = by memory and by what pays", low=0, high=65536),
     Field("stack.devices", 0, "run", "devices that share a wave; 0 = measured as the engine, else all with a trial each",
           low=0, high=65536),

@@ -9,8 +9,9 @@ convolution is wanted all the same (engine 'grouped'), XLA has both passes to it
 """
 
 import math
-from collections.abc import Callable
-from functools import cache, partial
+import operator
+from collections.abc import Callable, Iterable
+from functools import cache, partial, reduce
 
 import jax
 import jax.numpy as jnp
@@ -36,19 +37,19 @@ def padding_amounts(padding: str, kernel_size: int) -> Padding:
     return side, side
 
 
-def convolve(images: jax.Array, kernel: jax.Array, padding: Padding, *, grouped: bool = False) -> jax.Array:
+def convolve(images: jax.Array, kernel: jax.Array, padding: Padding, *, native: bool = False) -> jax.Array:
     """Cross-correlates images with a kernel, stride one, as `keras.ops.conv` does.
 
     Args:
       images: float (n, height, width, channels).
       kernel: float (kernel_height, kernel_width, channels, filters).
       padding: zeros around the images, from `padding_amounts`; a negative amount leaves pixels out.
-      grouped: leave everything to XLA, which makes one grouped convolution of many under `vmap`.
+      native: leave the gradient and `vmap` to XLA, which makes one grouped convolution of many.
 
     Returns:
       float (n, out_height, out_width, filters).
     """
-    return _xla(images, kernel, padding) if grouped else _convolve(images, kernel, padding)
+    return _xla(images, kernel, padding) if native else _convolve(images, kernel, padding)
 
 
 def _xla(images: jax.Array, kernel: jax.Array, padding: Padding) -> jax.Array:
@@ -88,7 +89,7 @@ def _scaled(images: jax.Array, kernel: jax.Array) -> jax.Array:
     """(n, h, w) grey images and a (rows, columns, filters) kernel: scaled and shifted images added up, which XLA fuses with a pool."""
     rows, columns, filters = kernel.shape
     shifted = _shifted(images, rows, columns)
-    return sum(one[..., None] * scale for one, scale in zip(shifted, kernel.reshape(-1, filters), strict=True))
+    return _sum(one[..., None] * scale for one, scale in zip(shifted, kernel.reshape(-1, filters), strict=True))
 
 
 @jax.custom_batching.custom_vmap
@@ -171,8 +172,12 @@ def _image_gradient(kernel: jax.Array, grad: jax.Array) -> jax.Array:
         zeros = [jnp.zeros((*part.shape[:axis], size, *part.shape[axis + 1 :]), part.dtype) for size in (before, after)]
         return jnp.concatenate([zeros[0], part, zeros[1]], axis)
 
-    lines = (sum(place(spread[:, :, :, i, j], 2, j, columns - 1 - j) for j in range(columns)) for i in range(rows))
-    return sum(place(line, 1, i, rows - 1 - i) for i, line in enumerate(lines))
+    lines = [_sum(place(spread[:, :, :, i, j], 2, j, columns - 1 - j) for j in range(columns)) for i in range(rows)]
+    return _sum(place(line, 1, i, rows - 1 - i) for i, line in enumerate(lines))
+
+
+def _sum(arrays: Iterable[jax.Array]) -> jax.Array:
+    return reduce(operator.add, arrays)
 
 
 def _forward(images: jax.Array, kernel: jax.Array, padding: Padding) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:

@@ -2,7 +2,8 @@
 
 A layer keeps only its own arrays. What differs from call to call (train or inference, the dropout rate, the random key) comes
 in a `Call`, so that one network serves every trial of a stack, mapped or vectorised. Defaults are Keras': Glorot uniform
-kernels, zero biases, BatchNorm with momentum .99 and epsilon 1e-3.
+kernels, zero biases, BatchNorm with momentum .99 and epsilon 1e-3. A layer computes in the type of what it is given; its own arrays
+are float32 and are rounded as they are used.
 """
 
 import dataclasses
@@ -30,6 +31,7 @@ class Call:
         of the compiled program.
       dense_dropout: the same for the dropout layers that stand after dense ones in a convolutional network.
       key: random key of this trial and step; needed where dropout is not None.
+      native: convolutions and their gradients are XLA's own, see `convolution.convolve`.
       rows: int32 (n,), the position of each image in its batch. A mask depends on (key, layer, row) alone, so a batch cut into
         micro-batches sees the same masks as the whole.
     """
@@ -39,6 +41,7 @@ class Call:
     dense_dropout: jax.Array | float | None = None
     key: jax.Array | None = None
     rows: jax.Array | None = None
+    native: bool = False
 
 
 def widened(units: int, multiplier: float) -> int:
@@ -58,21 +61,21 @@ class Conv(nnx.Module):
         self.padding = convolution.padding_amounts(padding, kernel_size)
         self.relu = relu
 
-    def linear(self, x: jax.Array, leave_out: int = 0) -> jax.Array:
+    def linear(self, x: jax.Array, leave_out: int = 0, *, native: bool = False) -> jax.Array:
         """Without bias and ReLU; the last `leave_out` rows and columns of the output are not computed."""
         padding = tuple((before, after - leave_out) for before, after in self.padding)
-        return convolution.convolve(x, self.kernel[...], padding)
+        return convolution.convolve(x, self.kernel[...].astype(x.dtype), padding, native=native)
 
     def output_size(self, x: jax.Array) -> int:
         """Height of the output, in pixels (images are square)."""
         return x.shape[1] + sum(self.padding[0]) - self.kernel[...].shape[0] + 1
 
     def finish(self, x: jax.Array) -> jax.Array:
-        x = x + self.bias[...]
+        x = x + self.bias[...].astype(x.dtype)
         return jax.nn.relu(x) if self.relu else x
 
     def __call__(self, x: jax.Array, call: Call) -> jax.Array:
-        return self.finish(self.linear(x))
+        return self.finish(self.linear(x, native=call.native))
 
 
 class Dense(nnx.Module):
@@ -84,7 +87,7 @@ class Dense(nnx.Module):
         self.relu = relu
 
     def __call__(self, x: jax.Array, call: Call) -> jax.Array:
-        x = x @ self.kernel[...] + self.bias[...]
+        x = x @ self.kernel[...].astype(x.dtype) + self.bias[...].astype(x.dtype)
         return jax.nn.relu(x) if self.relu else x
 
 
@@ -129,10 +132,10 @@ class Dropout(nnx.Module):
             return x
         if call.key is None or call.rows is None:
             raise ValueError("dropout in training needs Call.key and Call.rows")
-        rate = jnp.asarray(given, x.dtype)
+        rate = jnp.asarray(given, jnp.float32)
         bits = hashed_bits(call.key, self.index, call.rows, x.shape[1:])
-        kept = bits.astype(x.dtype) * x.dtype.type(2**-32) >= rate
-        return jnp.where(kept, x * (1 / (1 - rate)), jnp.zeros((), x.dtype))
+        kept = bits.astype(jnp.float32) * jnp.float32(2**-32) >= rate
+        return jnp.where(kept, x * (1 / (1 - rate)).astype(x.dtype), jnp.zeros((), x.dtype))
 
 
 class BatchNorm(nnx.Module):
@@ -149,12 +152,15 @@ class BatchNorm(nnx.Module):
         self.momentum, self.epsilon = momentum, epsilon
 
     def __call__(self, x: jax.Array, call: Call) -> jax.Array:
+        # Sums over a batch need float32, whatever the network computes in.
+        wide = x.astype(jnp.float32)
         if not call.train:
-            return _affine(x, self.mean[...], jax.lax.rsqrt(self.var[...] + self.epsilon) * self.scale[...], self.bias[...])
-        y, mean, var = _normalise_batch(x, self.scale[...], self.bias[...], self.epsilon)
+            factor = jax.lax.rsqrt(self.var[...] + self.epsilon) * self.scale[...]
+            return _affine(wide, self.mean[...], factor, self.bias[...]).astype(x.dtype)
+        y, mean, var = _normalise_batch(wide, self.scale[...], self.bias[...], self.epsilon)
         self.mean[...] = self.momentum * self.mean[...] + (1 - self.momentum) * mean
         self.var[...] = self.momentum * self.var[...] + (1 - self.momentum) * var
-        return y
+        return y.astype(x.dtype)
 
 
 def _affine(x: jax.Array, mean: jax.Array, factor: jax.Array, bias: jax.Array) -> jax.Array:

@@ -43,7 +43,7 @@ class Chain(nnx.Module):
             if isinstance(layer, Conv) and isinstance(following, Pool) and following.kind == "max" and name not in capture:
                 # Bias and ReLU are monotone: after a max-pool they give the same numbers for a quarter of the work. What the
                 # pool would drop at the border need not be computed.
-                x = layer.finish(following(layer.linear(x, leave_out=following.dropped(layer.output_size(x))), call))
+                x = layer.finish(following(layer.linear(x, following.dropped(layer.output_size(x)), native=call.native), call))
                 position += 1
                 name = self.names[position]
             else:
@@ -94,14 +94,15 @@ class Network:
         dense_dropout: jax.Array | float | None = None,
         key: jax.Array | None = None,
         rows: jax.Array | None = None,
+        native: bool = False,
         capture: Sequence[str] = (),
     ) -> tuple[jax.Array, Variables, dict[str, jax.Array]]:
         """Runs the network.
 
         Args:
           params, stats: from `init` or a checkpoint.
-          images: float (n, height, width, channels), normalised.
-          train, dropout, dense_dropout, key, rows: see `layers.Call`; `rows` defaults to 0..n-1.
+          images: float (n, height, width, channels), normalised; the network computes in their type.
+          train, dropout, dense_dropout, key, rows, native: see `layers.Call`; `rows` defaults to 0..n-1.
           capture: names out of `layer_names` whose outputs are wanted.
 
         Returns:
@@ -119,7 +120,7 @@ class Network:
         nnx.replace_by_pure_dict(params_state, params)
         nnx.replace_by_pure_dict(stats_state, stats)
         chain = nnx.merge(graphdef, params_state, stats_state, copy=True)
-        logits, activations = chain(images, Call(train, dropout, dense_dropout, key, rows), capture)
+        logits, activations = chain(images, Call(train, dropout, dense_dropout, key, rows, native), capture)
         return logits, nnx.to_pure_dict(_split(chain)[2]), activations
 
     @functools.cached_property

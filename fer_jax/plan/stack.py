@@ -43,6 +43,7 @@ def recipe_of(values: Mapping[str, Any], optional: Iterable[str], micro_batch: i
         stop_metric=values["train.stop_metric"],
         optional=tuple(optional),
         micro_batch=micro_batch,
+        precision=values["train.precision"],
     )
 
 

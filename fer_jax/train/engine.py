@@ -1,9 +1,10 @@
 """A wave of trials as compiled programs: `trial`'s functions mapped or vectorised over the trial axis, sharded over devices.
 
-Two engines give the same numbers up to rounding, which training amplifies from step to step, soonest where images are resampled
+Three engines give the same numbers up to rounding, which training amplifies from step to step, soonest where images are resampled
 or batches normalised. 'map' runs the trials of a device one after another, which suits a CPU, where memory traffic is the limit
-and a finished trial costs nothing; 'vmap' runs them side by side, which suits an accelerator, where one small model is bound by
-the launching of kernels. `shard_map` splits the trial axis over the devices: no trial needs another, so the program has no
+and a finished trial costs nothing; 'vmap' runs them side by side, convolutions as batched matrix products, which suits an
+accelerator, where one small model is bound by the launching of kernels; 'grouped' does so too and leaves convolutions to XLA, which
+groups them. `shard_map` splits the trial axis over the devices: no trial needs another, so the program has no
 collectives.
 """
 
@@ -21,10 +22,10 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from fer_jax.models import Network
 from fer_jax.train import hardware, hyper, step, trial
 from fer_jax.train.hyper import Facts
-from fer_jax.train.recipe import Recipe
+from fer_jax.train.recipe import PRECISIONS, Recipe
 from fer_jax.train.trial import TrialState
 
-ENGINES = ("map", "vmap")
+ENGINES = ("map", "vmap", "grouped")
 EVALUATION_BATCH = 32
 
 
@@ -34,8 +35,8 @@ class WaveProgram:
 
     Attributes:
       network: architecture shared by the trials.
-      recipe: what else the program is compiled for.
-      engine: 'map' or 'vmap'.
+      recipe: what else the program is compiled for; whether convolutions are XLA's own follows from the engine and the devices.
+      engine: see `ENGINES`.
       devices: the trial axis is split evenly over them; a wave's width must be a multiple of their number.
     """
 
@@ -47,6 +48,9 @@ class WaveProgram:
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
             raise ValueError(f"stack.engine: {self.engine!r} is none of {', '.join(ENGINES)}")
+        # The gradient for one trial after another is written for XLA's CPU backend; others have convolutions of their own.
+        native = self.engine == "grouped" or (self.engine == "map" and self.devices[0].platform != "cpu")
+        object.__setattr__(self, "recipe", dataclasses.replace(self.recipe, native_convolution=native))
 
     @functools.cached_property
     def mesh(self) -> Mesh:
@@ -168,9 +172,10 @@ class WaveProgram:
         """Applies function(trial's values, *shared values) to every trial of the first argument's leading axis."""
 
         def local(values: Any, *rest: Any) -> Any:
-            if self.engine == "vmap":
+            with jax.default_matmul_precision(PRECISIONS[self.recipe.precision]):
+                if self.engine == "map":
+                    return jax.lax.map(lambda one: function(one, *rest), values)
                 return jax.vmap(lambda one: function(one, *rest))(values)
-            return jax.lax.map(lambda one: function(one, *rest), values)
 
         return jax.shard_map(
             local,

@@ -2,6 +2,12 @@
 
 import dataclasses
 
+import jax.numpy as jnp
+
+# train.precision -> how exact a float32 matrix product is, in jax.default_matmul_precision's words. Left to itself, JAX takes
+# TensorFloat-32 (10 bits instead of 23) where a GPU has it.
+PRECISIONS = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": "highest"}
+
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
@@ -17,6 +23,8 @@ class Recipe:
         others are left out of the program.
       micro_batch: images a forward and backward pass; divides batch_size. 0 is the whole batch. Exact, since gradients add up
         (a network with batch statistics needs the whole batch).
+      precision: see `PRECISIONS`.
+      native_convolution: see `models.convolution.convolve`.
     """
 
     batch_size: int
@@ -26,10 +34,17 @@ class Recipe:
     stop_metric: str = "val_loss"
     optional: tuple[str, ...] = ()
     micro_batch: int = 0
+    precision: str = "float32"
+    native_convolution: bool = False
 
     def __post_init__(self) -> None:
         if self.micro_batch and self.batch_size % self.micro_batch:
             raise ValueError(f"micro_batch {self.micro_batch} does not divide batch_size {self.batch_size}")
+
+    @property
+    def dtype(self) -> jnp.dtype:
+        """What activations are; weights, sums over a batch, the loss and the optimiser are float32 always."""
+        return jnp.dtype(jnp.bfloat16 if self.precision == "bfloat16" else jnp.float32)
 
     def uses(self, *names: str) -> bool:
         """Whether any of these optional fields is compiled in."""

@@ -191,13 +191,15 @@ def gradients(
         logits, new_stats, _ = network.apply(
             params,
             stats,
-            normalize(batch["images"], hyper["pixels.scale"], hyper["pixels.offset"]),
+            normalize(batch["images"], hyper["pixels.scale"], hyper["pixels.offset"]).astype(recipe.dtype),
             train=True,
             dropout=hyper["model.dropout"] if recipe.uses("model.dropout") else None,
             dense_dropout=hyper["model.dense_dropout"] if recipe.uses("model.dense_dropout") else None,
             key=key,
             rows=batch["rows"],
+            native=recipe.native_convolution,
         )
+        logits = logits.astype(jnp.float32)
         loss = _weighted_losses(recipe, hyper, logits, batch["labels"])
         if "partners" in batch:
             other = _weighted_losses(recipe, hyper, logits, batch["partners"])
@@ -245,8 +247,9 @@ def add_scores(
     """
 
     def one(scores: Scores, batch: Split) -> tuple[Scores, None]:
-        images = normalize(batch["images"], hyper["pixels.scale"], hyper["pixels.offset"])
-        logits, _, _ = network.apply(params, stats, images)
+        images = normalize(batch["images"], hyper["pixels.scale"], hyper["pixels.offset"]).astype(recipe.dtype)
+        logits, _, _ = network.apply(params, stats, images, native=recipe.native_convolution)
+        logits = logits.astype(jnp.float32)
         loss = jnp.where(batch["valid"], _losses(recipe, hyper, logits, batch["labels"]), 0).sum()
         correct = (batch["valid"] & (logits.argmax(-1) == batch["labels"])).sum()
         return (scores[0] + loss, scores[1] + correct), None

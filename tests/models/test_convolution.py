@@ -1,10 +1,11 @@
-"""The patch convolution gives the values and gradients of `keras.ops.conv`."""
+"""The convolution gives the values and gradients of `keras.ops.conv`, however it is cut and whatever computes it."""
 
 import jax
 import keras
 import numpy as np
 import pytest
 
+from fer_jax.models import convolution
 from fer_jax.models.convolution import convolve, padding_amounts
 
 
@@ -13,14 +14,11 @@ def _arrays(shape, kernel_shape):
     return rng.normal(size=shape).astype(np.float32), rng.normal(size=kernel_shape).astype(np.float32)
 
 
-@pytest.mark.parametrize("padding", ["valid", "same"])
-@pytest.mark.parametrize("kernel_size", [1, 2, 3, 5])
-def test_value_and_gradients_are_those_of_keras(padding, kernel_size):
-    images, kernel = _arrays((2, 7, 7, 3), (kernel_size, kernel_size, 3, 4))
-    amounts = padding_amounts(padding, kernel_size)
+def _assert_as_keras(images, kernel, padding, **options):
+    amounts = padding_amounts(padding, kernel.shape[0])
 
     def ours(x, k):
-        y = convolve(x, k, amounts)
+        y = convolve(x, k, amounts, **options)
         return (y * jax.numpy.sin(y)).sum(), y
 
     def theirs(x, k):
@@ -31,6 +29,31 @@ def test_value_and_gradients_are_those_of_keras(padding, kernel_size):
     np.testing.assert_allclose(value, expected_value, rtol=1e-4, atol=1e-4)
     for ours_grad, keras_grad in zip(grads, expected, strict=True):
         np.testing.assert_allclose(ours_grad, keras_grad, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("kernel_size", [1, 2, 3, 5])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_value_and_gradients_are_those_of_keras(padding, kernel_size, channels):
+    _assert_as_keras(*_arrays((2, 7, 7, channels), (kernel_size, kernel_size, channels, 4)), padding)
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_a_gradient_in_chunks_of_images_is_the_whole(padding, monkeypatch):
+    # 6 images whose intermediate results take 7 * 7 * 9 * 3 * 4 bytes each at most: chunks of 2.
+    monkeypatch.setattr(convolution, "CHUNK_BYTES", 12_000)
+    images, kernel = _arrays((6, 7, 7, 3), (3, 3, 3, 4))
+    lowered = jax.jit(jax.grad(lambda k: convolve(images, k, padding_amounts(padding, 3)).sum())).lower(kernel).as_text()
+    assert "while" in lowered
+    _assert_as_keras(images, kernel, padding)
+
+
+def test_native_convolution_is_that_of_keras_and_grouped_under_vmap():
+    images, kernel = _arrays((2, 7, 7, 3), (3, 3, 3, 4))
+    _assert_as_keras(images, kernel, "same", native=True)
+    images, kernel = _arrays((5, 2, 6, 6, 3), (5, 3, 3, 3, 4))
+    lowered = jax.jit(jax.vmap(lambda x, k: convolve(x, k, ((0, 0), (0, 0)), native=True))).lower(images, kernel).as_text()
+    assert "feature_group_count = 5" in lowered and "dot_general" not in lowered
 
 
 def test_negative_padding_leaves_out_the_last_rows_and_columns():

@@ -1,5 +1,7 @@
 """What makes a stack trustworthy: engines agree, neighbours do not matter, nothing recompiles, nothing is communicated."""
 
+import re
+
 import jax
 import numpy as np
 import pytest
@@ -28,9 +30,10 @@ def slot(tree, index):
 
 # A bias before a batch norm that never meets the ReLU has a gradient of zero, of which Adam makes steps of rounding noise.
 @pytest.mark.parametrize("network", [{}, {"batch_norm": True, "optimizer": "sgd"}])
-def test_mapped_and_vectorised_engines_agree_after_20_steps(small, network):
+@pytest.mark.parametrize("engine", ["vmap", "grouped"])
+def test_mapped_and_vectorised_engines_agree_after_20_steps(small, engine, network):
     mapped, records = small(**network).run(TRIALS, 4)
-    vectorised, other = small(engine="vmap", **network).run(TRIALS, 4)
+    vectorised, other = small(engine=engine, **network).run(TRIALS, 4)
     assert_trees(vectorised.params, mapped.params, atol=1e-4)
     assert_trees(vectorised.stats, mapped.stats, atol=1e-4)
     np.testing.assert_allclose(other["val_loss"], records["val_loss"], atol=1e-4)
@@ -172,3 +175,37 @@ def test_leaving_optional_blocks_out_changes_nothing_for_trials_that_do_not_use_
     full, _ = small().run([{}], 3)
     bare, _ = small(optional=()).run([{}], 3)
     assert_trees(bare.params, full.params, atol=1e-5)
+
+
+@pytest.mark.parametrize(("precision", "word"), [("float32", "HIGHEST"), ("tf32", "HIGH")])
+@pytest.mark.parametrize("engine", ["map", "vmap", "grouped"])
+def test_every_product_of_the_step_is_as_exact_as_the_precision_says(small, engine, precision, word):
+    stack = small(engine=engine, precision=precision)
+    hyper = stack.hyper(TRIALS)
+    text = stack.program.epoch.lower(stack.program.state_shapes(hyper), hyper, stack.train, stack.validation).as_text()
+    products = re.findall(r"stablehlo\.dot_general.*precision = \[(\w+), (\w+)\]", text)
+    products += re.findall(r"stablehlo\.convolution.*<precision (\w+)>, #stablehlo<precision (\w+)>\]", text)
+    assert len(products) == text.count("stablehlo.dot_general") + text.count("stablehlo.convolution") >= 10
+    assert {*products} == {(word, word)}
+
+
+@pytest.mark.parametrize("engine", ["map", "vmap"])
+def test_bfloat16_computes_in_16_bits_around_float32_weights(small, engine):
+    exact, records = small(engine=engine).run(TRIALS, 4)
+    stack = small(engine=engine, precision="bfloat16")
+    rounded, other = stack.run(TRIALS, 4)
+    assert {leaf.dtype for leaf in jax.tree.leaves((rounded.params, rounded.opt)) if leaf.dtype.kind == "f"} == {np.dtype("float32")}
+    # 8 bits of mantissa: two to three digits of a loss, after 20 steps.
+    np.testing.assert_allclose(other["val_loss"], records["val_loss"], rtol=0.05)
+    assert not np.array_equal(other["val_loss"], records["val_loss"])
+    hyper = stack.hyper(TRIALS)
+    text = stack.program.epoch.lower(stack.program.state_shapes(hyper), hyper, stack.train, stack.validation).as_text()
+    forward = [line for line in text.splitlines() if "stablehlo.dot_general" in line and "xbf16>, tensor" in line]
+    assert len(forward) >= 5
+
+
+def test_batch_normalisation_sums_in_float32_whatever_the_precision(small):
+    exact, _ = small(batch_norm=True, optimizer="sgd").run(TRIALS, 1)
+    rounded, _ = small(batch_norm=True, optimizer="sgd", precision="bfloat16").run(TRIALS, 1)
+    assert {leaf.dtype for leaf in jax.tree.leaves(rounded.stats)} == {np.dtype("float32")}
+    assert_trees(rounded.stats, exact.stats, rtol=0.02, atol=2e-3)
