@@ -11,8 +11,8 @@ Two sweeps through `fer_jax.run_sweep`: a thousand tiny trials, where bookkeepin
     importing   what writes checkpoints and curves is imported, once a process, while the first program is being compiled
     host        the rest, which is bookkeeping
 
-so what is done on the host while the devices compute costs nothing. Import, planning, and what follows the last wave
-(summary, report) lie outside the loop and are given apart.
+of which a moment belongs to the first that it is, so what is done on the host while the devices compute costs nothing. Import, planning,
+and what follows the last wave (summary, report) lie outside the loop and are given apart.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import queue
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -39,18 +39,18 @@ class Clock:
 
     Attributes:
       busy: (start, end) of every program's run, in seconds of `time.perf_counter`.
-      compiling, importing: seconds.
+      compiling, importing: the same of every wait for a program, of every compilation by the loop, and of imports.
       epochs: how often an epoch was run.
+      loop: (start, end).
     """
 
     def __init__(self) -> None:
         self.busy: list[tuple[float, float]] = []
-        self.compiling = 0.0
-        self.importing = 0.0
+        self.compiling: list[tuple[float, float]] = []
+        self.importing: list[tuple[float, float]] = []
         self.epochs = 0
         self.loop = (0.0, 0.0)
         self._thread = threading.get_ident()
-        self._inside = False
         self._started: queue.SimpleQueue = queue.SimpleQueue()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
@@ -83,29 +83,40 @@ class Clock:
     @contextmanager
     def waiting(self) -> Iterator[None]:
         """Around a wait for a program."""
-        start, self._inside = time.perf_counter(), True
+        start = time.perf_counter()
         try:
             yield
         finally:
-            self._inside = False
-            self.compiling += time.perf_counter() - start
+            self.compiling.append((start, time.perf_counter()))
 
     def compiled(self, event: str, seconds: float, **about: Any) -> None:
         """A listener of `jax.monitoring`: what this thread compiles itself, besides the programs it waits for."""
-        if event.startswith("/jax/core/compile") and threading.get_ident() == self._thread and not self._inside:
-            self.compiling += seconds
+        if event.startswith("/jax/core/compile") and threading.get_ident() == self._thread:
+            end = time.perf_counter()
+            self.compiling.append((end - seconds, end))
 
     def stop(self) -> None:
         self._started.put(None)
         self._watcher.join()
 
-    def busy_seconds(self) -> float:
-        """Length of the union of the runs; devices are busy if one of them is."""
-        total, until = 0.0, float("-inf")
-        for start, end in sorted(self.busy):
-            total += max(0.0, end - max(start, until))
-            until = max(until, end)
-        return total
+    def seconds(self) -> dict[str, float]:
+        """The loop and its parts, which add up to it."""
+        start, end = self.loop
+        seconds, known, before = {"loop": end - start}, [], 0.0
+        for name in ("busy", "compiling", "importing"):
+            known += [(max(start, first), min(end, last)) for first, last in getattr(self, name)]
+            covered = union(known)
+            seconds[name], before = covered - before, covered
+        return {**seconds, "host": end - start - before}
+
+
+def union(intervals: Iterable[tuple[float, float]]) -> float:
+    """Length of what some of these (start, end) cover."""
+    total, until = 0.0, float("-inf")
+    for start, end in sorted(intervals):
+        total += max(0.0, end - max(start, until))
+        until = max(until, end)
+    return total
 
 
 @contextmanager
@@ -136,7 +147,7 @@ def followed(clock: Clock) -> Iterator[None]:
     def imported(self: Any) -> None:
         start = time.perf_counter()
         import_writers(self)
-        clock.importing += time.perf_counter() - start
+        clock.importing.append((start, time.perf_counter()))
 
     def trained(self: Any, *arguments: Any, **named: Any) -> None:
         start = time.perf_counter()
@@ -164,22 +175,13 @@ def measure(run_sweep: Callable, config: Any, name: str) -> dict:
         run_sweep(config, Path(folder) / "run")
         end = time.perf_counter()
     clock.stop()
-    loop = clock.loop[1] - clock.loop[0]
-    host = loop - clock.busy_seconds() - clock.compiling - clock.importing
+    seconds = clock.seconds()
     return {
         "case": name,
         "epochs_of_waves": clock.epochs,
-        "seconds": {
-            "loop": loop,
-            "busy": clock.busy_seconds(),
-            "compiling": clock.compiling,
-            "importing": clock.importing,
-            "host": host,
-            "before": clock.loop[0] - start,
-            "after": end - clock.loop[1],
-        },
-        "host_share": host / (loop - clock.compiling - clock.importing),
-        "host_milliseconds_per_epoch": 1e3 * host / max(1, clock.epochs),
+        "seconds": {**seconds, "before": clock.loop[0] - start, "after": end - clock.loop[1]},
+        "host_share": seconds["host"] / (seconds["busy"] + seconds["host"]),
+        "host_milliseconds_per_epoch": 1e3 * seconds["host"] / max(1, clock.epochs),
     }
 
 

@@ -50,21 +50,22 @@ def spread_is_ordered(spread):
     return 0 < spread["lower_quartile"] <= spread["median"] <= spread["upper_quartile"]
 
 
-@pytest.mark.parametrize("network", ["oslo", "silvestro"])
-def test_every_library_has_fer_jaxs_network(scripts, network):
+def test_every_library_has_fer_jaxs_networks(scripts):
     worker = scripts("worker")
     modules = {"peer_fer_jax": {}, "peer_flax": {}, "peer_keras": {"KERAS_BACKEND": "jax"}} | (
         {"peer_torch": {}} if TORCH else {}
     )
-    logits = {}
+    logits = {"oslo": {}, "silvestro": {}}
     for module, environment in modules.items():
         process = worker.Worker(module, environment)
-        logits[module] = np.asarray(process.call("answer", function="logits", network=network, count=3, size=48))
+        for network, found in logits.items():
+            found[module] = np.asarray(process.call("answer", function="logits", network=network, count=3, size=48))
         process.close()
-    expected = logits.pop("peer_fer_jax")
-    assert expected.shape == (3, 7) and expected.std() > 0.05
     for found in logits.values():
-        np.testing.assert_allclose(found, expected, atol=1e-4)
+        expected = found.pop("peer_fer_jax")
+        assert expected.shape == (3, 7) and expected.std() > 0.05
+        for other in found.values():
+            np.testing.assert_allclose(other, expected, atol=1e-4)
 
 
 def test_peers_take_turns_and_what_fails_is_left_out_with_its_reason(tmp_path):
@@ -155,16 +156,19 @@ def test_scaling_says_how_cost_grows(scripts, tmp_path):
     assert proportional == pytest.approx({"slope": 1, "slope_upper_half": 1, "last_to_middle_each": 1})
     square = scaling.growth(sizes, [size**2 for size in sizes])
     assert square == pytest.approx({"slope": 2, "slope_upper_half": 2, "last_to_middle_each": 4})
-    document = run("scaling", "--trials=1,2,4", "--images=32,64", "--repeats=1", folder=tmp_path)
+    document = run("scaling", "--trials=1,2,4", "--images=32", "--repeats=1", folder=tmp_path)
     assert [row["size"] for row in document["rows"] if row["part"] == "trials"] == [1, 2, 4]
     assert set(document["growth"]["trials"]) == set(proportional) and document["growth"]["images"] == {}
 
 
-def test_overlapping_runs_of_programs_count_once(scripts):
+def test_a_moment_of_the_loop_counts_once(scripts):
     clock = scripts("bookkeeping").Clock()
     clock.stop()
+    clock.loop = (0.0, 10.0)
     clock.busy = [(5.0, 6.0), (0.0, 2.0), (1.0, 3.0), (1.5, 2.5)]
-    assert clock.busy_seconds() == 4.0
+    clock.compiling = [(-9.0, -8.0), (2.5, 3.5), (3.0, 4.0), (5.5, 5.75)]
+    clock.importing = [(3.5, 4.5), (9.5, 11.0)]
+    assert clock.seconds() == {"loop": 10.0, "busy": 4.0, "compiling": 1.0, "importing": 1.0, "host": 4.0}
 
 
 def test_a_run_ends_when_its_results_are_there(scripts):
@@ -180,18 +184,19 @@ def test_a_run_ends_when_its_results_are_there(scripts):
     clock.follow("epoch", lambda: ("state", Results()))()
     returned = time.perf_counter() - before
     clock.stop()
-    assert clock.epochs == 1 and clock.busy_seconds() >= 0.05 and returned < clock.busy_seconds()
+    ((start, end),) = clock.busy
+    assert clock.epochs == 1 and end - start >= 0.05 and returned < end - start
 
 
-def test_bookkeeping_divides_the_loop_into_what_it_waited_for(tmp_path):
-    options = ("--cases=thousand,grid3d", "--trials=3", "--epochs=2", "--variant=smoke")
-    rows = run("bookkeeping", *options, folder=tmp_path)["rows"]
-    assert [(row["case"], row["epochs_of_waves"]) for row in rows] == [("thousand", 2), ("grid3d", 4)]
-    for row in rows:
-        seconds = row["seconds"]
-        parts = [seconds[part] for part in ("busy", "compiling", "importing", "host")]
-        assert min(parts) > 0 and sum(parts) == pytest.approx(seconds["loop"])
-        assert 0 < row["host_share"] < 1
+@pytest.mark.parametrize(("case", "epochs"), [("thousand", 2), pytest.param("grid3d", 4, marks=pytest.mark.slow)])
+def test_bookkeeping_divides_the_loop_into_what_it_waited_for(tmp_path, case, epochs):
+    options = (f"--cases={case}", "--trials=3", "--epochs=2", "--variant=smoke")
+    (row,) = run("bookkeeping", *options, folder=tmp_path)["rows"]
+    assert (row["case"], row["epochs_of_waves"]) == (case, epochs)
+    seconds = row["seconds"]
+    parts = [seconds[part] for part in ("busy", "compiling", "importing", "host")]
+    assert min(parts) > 0 and sum(parts) == pytest.approx(seconds["loop"])
+    assert 0 < row["host_share"] < 1
 
 
 def test_roofline_finds_all_products_of_a_step(scripts):

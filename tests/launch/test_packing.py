@@ -22,6 +22,13 @@ def weights(run, identity):
 
 
 @pytest.fixture
+def leaving(leaving):
+    """On two devices, so that slots change devices too; test_halving packs on one."""
+    leaving.stack.devices = 2
+    return leaving
+
+
+@pytest.fixture
 def every_other_epoch(monkeypatch):
     monkeypatch.setattr(packing, "EPOCHS", 2)
 
@@ -45,11 +52,7 @@ def test_slots_halve_until_the_active_ones_just_fit_and_keep_their_order():
     assert packing.unpadded(packing.padded(packed, 8)).tolist() == packed.tolist()
 
 
-@pytest.mark.parametrize("devices", [1, 2])
-def test_a_packed_wave_gives_the_results_of_one_that_keeps_its_width(
-    leaving, tmp_path, every_other_epoch, monkeypatch, devices
-):
-    leaving.stack.devices = devices
+def test_a_packed_wave_gives_the_results_of_one_that_keeps_its_width(leaving, tmp_path, every_other_epoch, monkeypatch):
     packed = fer_jax.run_sweep(leaving, tmp_path / "packed")
     log = (tmp_path / "packed" / "log.txt").read_text()
     assert "4 of 8 slots go on after epoch 2" in log and "2 of 4 slots go on after epoch 4" in log
