@@ -22,8 +22,16 @@ from fer_jax import plan as planning
 from fer_jax.analysis import statistics
 from fer_jax.data import Dataset, cache
 from fer_jax.errors import FerJaxError, RunError
-from fer_jax.launch import halving, heads, record, resume, wave
-from fer_jax.launch.prepared import Prepared, data_key, describe_data, describe_heads, plan_sweep, prepare
+from fer_jax.launch import halving, heads, packing, record, resume, wave
+from fer_jax.launch.prepared import (
+    Prepared,
+    data_key,
+    describe_data,
+    describe_heads,
+    describe_precision,
+    plan_sweep,
+    prepare,
+)
 from fer_jax.launch.programs import Programs
 from fer_jax.launch.progress import Progress
 from fer_jax.launch.table import TrialTable
@@ -112,6 +120,8 @@ class _Sweep:
 
     def _describe(self) -> None:
         self.progress.say(describe_data(self.prepared))
+        if found := describe_precision(self.prepared, jax.default_backend()):
+            self.progress.say(found)
         for dataset in self.prepared.datasets.values():
             if skipped := dataset.provenance.get("skipped", {}).get("count"):
                 self.progress.note(f"left out of {dataset.label}: {skipped} broken items, named in config.json under data.skipped")
@@ -232,6 +242,7 @@ class _Sweep:
             data=self._place(program, trials[0]),
             facts=self._facts(trials[0]),
             checkpoint_every=self.prepared.config.checkpoint.every,
+            packs=packing.pays(stack),
             narrower=lambda fewer: programs.take(stack, fewer)[0],
             compile_ahead=lambda fewer: programs.begin(stack, fewer),
         )

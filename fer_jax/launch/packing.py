@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import jax
 import numpy as np
 
+from fer_jax.plan import Stack
 from fer_jax.store import to_host
 from fer_jax.train.engine import WaveProgram
 from fer_jax.train.trial import TrialState
@@ -21,6 +22,14 @@ from fer_jax.train.trial import TrialState
 EPOCHS = 10
 # Share of a program's slots that are active below which the next narrower program is compiled, so that it is there in time.
 COMPILE_BELOW = 0.6
+# A stack planned to train for less than this would wait longer for narrower programs to compile than it would save. The plan's figure,
+# which is stored, and not the clock's, so that a resumed wave decides alike.
+LEAST_SECONDS = 120.0
+
+
+def pays(stack: Stack) -> bool:
+    """Whether a stack's waves go on in narrower programs; one of unknown duration does."""
+    return stack.engine != "map" and (not stack.seconds or stack.seconds >= LEAST_SECONDS)
 
 
 def half(width: int, devices: int) -> int:

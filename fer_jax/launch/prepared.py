@@ -138,6 +138,13 @@ def describe_heads(prepared: Prepared) -> str:
     )
 
 
+def describe_precision(prepared: Prepared, backend: str) -> str:
+    """What a precision asked for comes to on a backend that does not have it, empty where there is nothing to say."""
+    if backend == "gpu" or all(trial.values["train.precision"] != "tf32" for trial in prepared.trials.values()):
+        return ""
+    return f"train.precision = tf32: there is no TensorFloat-32 on this {backend}, so it trains as float32"
+
+
 def describe_data(prepared: Prepared) -> str:
     """'synthetic faces, official split: 2,000 train, 500 validation, 500 test', and how many other data sets there are."""
     first, *others = prepared.datasets.values()

@@ -54,6 +54,7 @@ class WaveJob:
       data: what it trains on, on the program's devices or streamed to them.
       facts: of the data, for the traced values that depend on them.
       checkpoint_every: epochs between checkpoints of the full state, 0 for none.
+      packs: whether survivors go on in narrower programs.
       narrower: gives the stack's program for fewer slots, once it is compiled.
       compile_ahead: told of a width that `narrower` may soon be asked for.
     """
@@ -65,6 +66,7 @@ class WaveJob:
     data: Data
     facts: Facts
     checkpoint_every: int
+    packs: bool
     narrower: Callable[[int], WaveProgram]
     compile_ahead: Callable[[int], None]
 
@@ -177,7 +179,7 @@ class _Training:
         return bool(self.job.checkpoint_every) and epoch % self.job.checkpoint_every == 0
 
     def _is_packing(self, epoch: int) -> bool:
-        return self.job.program.engine != "map" and epoch % packing.EPOCHS == 0
+        return self.job.packs and epoch % packing.EPOCHS == 0
 
     def _is_boundary(self, epoch: int) -> bool:
         """Whether the state after an epoch is looked at, so that no other epoch may have taken its place by then."""
@@ -200,7 +202,7 @@ class _Training:
             scores = record["val_accuracy"][record["ran"]]
             best = float(np.nanmax(scores)) if np.isfinite(scores).any() else None
             self.progress.epoch(self.epoch, int(record["ran"].sum()) * self.job.images_per_epoch(), best)
-        if self.job.program.engine != "map":
+        if self.job.packs:
             self._compile_ahead()
 
     def _compile_ahead(self) -> None:

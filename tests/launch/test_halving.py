@@ -228,6 +228,7 @@ def test_a_kill_while_a_wave_is_halved_loses_nothing(
 
 def test_a_packed_wave_is_halved_with_its_packing(leaving, tmp_path, memory_for, monkeypatch):
     monkeypatch.setattr(packing, "EPOCHS", 2)
+    monkeypatch.setattr(packing, "LEAST_SECONDS", 0)
     reference = fer_jax.run_sweep(leaving, tmp_path / "reference")
     memory_for(1, epoch=4)  # 8 slots for epochs 1 and 2, 4 for 3 and 4, 2 from epoch 5 on, in which epoch 8 finds no memory
     run = fer_jax.run_sweep(leaving, tmp_path / "run")

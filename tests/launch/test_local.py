@@ -13,7 +13,7 @@ from fer_jax import report
 from fer_jax.data import Split, stream
 from fer_jax.errors import ConfigError, RunError
 from fer_jax.launch import local, wave
-from fer_jax.launch.prepared import prepare
+from fer_jax.launch.prepared import describe_precision, prepare
 
 
 def tables(path):
@@ -54,6 +54,14 @@ def test_a_start_names_fields_without_effect(config, tmp_path, capsys):
     fer_jax.run_sweep(config, tmp_path)
     note = "note: set without effect: train.stop_min_delta (only with train.stop_patience above 0)"
     assert note in capsys.readouterr().err.splitlines() and note in (tmp_path / "log.txt").read_text()
+
+
+def test_a_start_says_what_tf32_comes_to_without_a_gpu(config):
+    config.train.precision = "tf32"
+    assert "trains as float32" in describe_precision(prepare(config), "cpu")
+    assert not describe_precision(prepare(config), "gpu")
+    config.train.precision = "bfloat16"
+    assert not describe_precision(prepare(config), "cpu")
 
 
 def test_the_same_command_again_trains_nothing(config, tmp_path, monkeypatch):

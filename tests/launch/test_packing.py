@@ -31,6 +31,7 @@ def leaving(leaving):
 @pytest.fixture
 def every_other_epoch(monkeypatch):
     monkeypatch.setattr(packing, "EPOCHS", 2)
+    monkeypatch.setattr(packing, "LEAST_SECONDS", 0)
 
 
 def test_slots_halve_until_the_active_ones_just_fit_and_keep_their_order():
@@ -50,6 +51,12 @@ def test_slots_halve_until_the_active_ones_just_fit_and_keep_their_order():
     assert packing.choose(active(2, 7), packed, 1).tolist() == [2, 7]
     assert packing.choose(np.isin(np.arange(6), [1, 3, 4]), np.arange(6), 2).tolist() == [1, 3, 4, 0]
     assert packing.unpadded(packing.padded(packed, 8)).tolist() == packed.tolist()
+
+
+def test_a_stack_planned_to_be_short_keeps_its_width(leaving, tmp_path, monkeypatch):
+    monkeypatch.setattr(packing, "EPOCHS", 2)
+    run = fer_jax.run_sweep(leaving, tmp_path)
+    assert "slots go on" not in (tmp_path / "log.txt").read_text() and run.trials["epochs"].max() == 9
 
 
 def test_a_packed_wave_gives_the_results_of_one_that_keeps_its_width(leaving, tmp_path, every_other_epoch, monkeypatch):
