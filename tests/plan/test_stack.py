@@ -149,10 +149,10 @@ def test_without_any_candidate_that_runs_the_table_stands(config, tuned):
 def test_the_compiler_is_asked_where_the_estimate_is_no_small_part_of_the_memory(config, tuned):
     config.sweep.repeats = 60
     tight = Hardware("gpu", "small GPU", 1, 1 << 30)
-    tuner, _ = tuned(hardware=tight, per_trial=40e6, threshold=math.inf)
+    tuner, _ = tuned(hardware=tight, per_trial=50e6, threshold=math.inf)
     estimated, analysed = plan(config, None, tight), plan(config, tuner, tight)
-    # .8 x 1 GiB less 1 MB at 40 MB a trial: 21 at once, so three waves of 20.
-    assert (analysed.width, len(analysed.waves), analysed.memory) == (20, 3, 1e6 + 20 * 40e6)
+    # .8 x 1 GiB less 1 MB at 50 MB a trial: 17 at once, so four waves of 15.
+    assert (analysed.width, len(analysed.waves), analysed.memory) == (15, 4, 1e6 + 15 * 50e6)
     assert analysed.memory < tight.memory and estimated.width != analysed.width
     roomy = Hardware("gpu", "large GPU", 1, 1 << 40)
     assert plan(config, tuned(hardware=roomy, threshold=math.inf)[0], roomy) == plan(config, None, roomy)
