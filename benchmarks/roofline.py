@@ -109,6 +109,12 @@ def copy(devices: int, size: int) -> Ceiling:
     return Ceiling(everywhere(rewrite, (jnp.ones(size // 4),), devices), 2 * times * size * devices)
 
 
+def products_of(step: Callable[..., Any], shapes: Any) -> collections.Counter[Shape]:
+    """`products` of a step traced as for several trials at once, since all its convolutions are products then."""
+    stacked = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype), shapes)
+    return products(jax.make_jaxpr(jax.vmap(step))(*stacked).jaxpr)
+
+
 def products(jaxpr: Any, found: collections.Counter[Shape] | None = None) -> collections.Counter[Shape]:
     """Shapes of the matrix products and convolutions of a traced program, and how often each occurs."""
     found = collections.Counter() if found is None else found
@@ -184,10 +190,9 @@ def measure(
         options.size, batch, trials, images, MICRO_BATCH if cut else 0, held_out=1, settings=tuple(FIELDS[name].items())
     )
     step = Candidate(code, work, engine, devices if trials % devices == 0 else 1)
-    traced = jax.make_jaxpr(once)(*shapes)
     side_by_side = 1 if engine == "map" else trials // devices
     own: dict[Shape, Ceiling] = {}
-    shapes_found = products(traced.jaxpr)
+    shapes_found = products_of(once, shapes)
     for (matrices, *rest), _ in shapes_found.items():
         whole = (matrices * side_by_side, *rest)
         own[matrices, *rest] = product(whole, devices, options.seconds / len(shapes_found), large.rate)

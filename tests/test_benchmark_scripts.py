@@ -201,11 +201,10 @@ def test_bookkeeping_divides_the_loop_into_what_it_waited_for(tmp_path, case, ep
 
 def test_roofline_finds_all_products_of_a_step(scripts):
     roofline, peer = scripts("roofline"), scripts("peer")
-    jax = importlib.import_module("jax")
     values = fields.flatten(fields.default_config()) | peer.FIELDS["oslo"]
     network = models.build(values, (24, 24, 1), 7)
     once, shapes = roofline.step_of(SimpleNamespace(plan=plan), network, values, 4, 24)
-    found = roofline.products(jax.make_jaxpr(once)(*shapes).jaxpr)
+    found = roofline.products_of(once, shapes)
     recipe = plan.recipe_of(values | {"train.batch_size": 4}, (), 0)
     flops = sum(2 * math.prod(shape) * times for shape, times in found.items())
     assert flops == pytest.approx(4 * cost.measure(network, recipe).train_flops)
