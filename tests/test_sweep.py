@@ -28,6 +28,16 @@ def finish(process):
     return process.returncode, out, err
 
 
+def wait_for_state(process, path):
+    """Until the sweep has left its first checkpoint; one that does not is killed, since a failing test must not wait for it."""
+    deadline = time.monotonic() + 120
+    while not list(path.glob("checkpoints/*/state-*")):
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            pytest.fail(f"no checkpoint: {process.communicate()[1]}")
+        time.sleep(0.05)
+
+
 def curves(path):
     return fer_jax.load_run(path).curves.sort_values(["id", "epoch"], ignore_index=True)
 
@@ -37,10 +47,7 @@ def test_a_killed_sweep_ends_with_the_tables_of_one_that_ran_through(tmp_path):
     status, _, err = finish(start(SMOKE, *quick, f"--workdir={tmp_path / 'whole'}"))
     assert status == 0, err
     killed = start(SMOKE, *quick, f"--workdir={tmp_path / 'killed'}")
-    deadline = time.monotonic() + 120
-    while not list((tmp_path / "killed").glob("checkpoints/*/state-*")):
-        assert killed.poll() is None and time.monotonic() < deadline, killed.communicate()[1]
-        time.sleep(0.05)
+    wait_for_state(killed, tmp_path / "killed")
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     assert fer_jax.load_run(tmp_path / "killed").trials["status"].eq("running").all()
@@ -52,11 +59,8 @@ def test_a_killed_sweep_ends_with_the_tables_of_one_that_ran_through(tmp_path):
 
 
 def test_interrupting_saves_the_epoch_and_says_how_to_go_on(tmp_path):
-    process = start(SMOKE, "--config.train.epochs=100000", "--config.checkpoint.every=1", f"--workdir={tmp_path}")
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("checkpoints/*/state-*")):
-        assert process.poll() is None and time.monotonic() < deadline, process.communicate()[1]
-        time.sleep(0.05)
+    process = start(SMOKE, "--config.train.epochs=300", "--config.checkpoint.every=1", f"--workdir={tmp_path}")
+    wait_for_state(process, tmp_path)
     process.send_signal(signal.SIGINT)
     status, _, err = finish(process)
     assert status == 130 and "the same command goes on from there" in err and "Traceback" not in err

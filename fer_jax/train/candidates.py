@@ -170,6 +170,9 @@ def ladders(work: Work, options: Options, hardware: Hardware, limit: Limit) -> t
     """
     first = from_table(work, options, hardware, limit)
     engines = ENGINES if options.engine == "auto" else (options.engine,)
+    if options.engine == "auto" and hardware.backend == "cpu":
+        # XLA's gradient of a grouped convolution is tens of times slower there: a minute to learn what is known.
+        engines = tuple(engine for engine in ENGINES if engine != "grouped")
     counts = [first.devices]
     if hardware.backend == "cpu" and first.devices > 1 and not options.devices:
         counts.append(1)
