@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from fer_jax import answers
 from fer_jax import config as fields
 from fer_jax.analysis import comparable, fits, statistics
 from fer_jax.errors import ConfigError, RunError
@@ -60,6 +61,7 @@ class Run:
         self.swept = tuple(self.record["swept"])
         self.trials = self._read_trials()
         self._datasets: dict[str, Dataset] = {}
+        self._stored_targets: dict[str, dict[str, np.ndarray]] = {}
 
     def __repr__(self) -> str:
         statuses = statistics.count_words(self.trials["status"].to_numpy()) or "no trials yet"
@@ -91,10 +93,29 @@ class Run:
         """plan.json: stacks and waves in running order. Raises RunError if the run has none yet."""
         return self._directory.read_plan()
 
+    def _targets(self, checksum: str) -> dict[str, np.ndarray]:
+        """What is stored of a data set's held-out splits; see `store.predictions`."""
+        if checksum not in self._stored_targets:
+            found = self._directory.predictions.read_targets(checksum)
+            if found is None:
+                raise RunError(f"{self.path} has no stored predictions: it was trained before they were kept")
+            self._stored_targets[checksum] = found
+        return self._stored_targets[checksum]
+
     @functools.cached_property
     def summary(self) -> pd.DataFrame:
         """A row a point: swept fields, n (done trials), left_out ('1 diverged'), then the statistics of each metric."""
         return statistics.summarise(self.trials, self.swept)
+
+    @functools.cached_property
+    def metrics(self) -> pd.DataFrame:
+        """A row a done trial and held-out split, from the stored predictions; see `answers.trial_metrics`."""
+        return answers.trial_metrics(self)
+
+    @functools.cached_property
+    def class_metrics(self) -> pd.DataFrame:
+        """A row a done trial, held-out split and class, from the stored predictions; see `answers.class_metrics`."""
+        return answers.class_metrics(self)
 
     @functools.cached_property
     def heads(self) -> pd.DataFrame:
@@ -119,7 +140,7 @@ class Run:
         return fits.summarise(self.heads, self.swept)
 
     def best_point(self, metric: str | None = None, **wanted: Any) -> pd.Series:
-        """The row of `summary` with the best mean over its done trials; losses are better low, all else high.
+        """The row of `summary` with the best mean over its done trials; losses and val_ece are better low, all else high.
 
         Equal means go to the lower validation loss, where that is the same function at every point, then to the earlier
         point. Its `n` and `left_out` say how many trials the mean stands on and who is missing.
@@ -272,7 +293,7 @@ def _values(table: pd.DataFrame, names: Sequence[str]) -> list[tuple[Hashable, .
 
 def _best(table: pd.DataFrame, metric: str, suffix: str, nothing: str) -> Any:
     """Label of the row with the best `metric`; ties go to the lower validation loss, if all have one loss, then to the earlier row."""
-    merit = table[f"{metric}{suffix}"].astype(float) * (1 if metric.endswith("loss") else -1)
+    merit = table[f"{metric}{suffix}"].astype(float) * (1 if comparable.lower_is_better(metric) else -1)
     same_loss = not comparable.differing(table, comparable.loss_fields("val_loss"))
     tie = table[f"val_loss{suffix}"].astype(float) if same_loss and f"val_loss{suffix}" in table else merit
     order = pd.DataFrame({"merit": merit, "tie": tie})[merit.notna()].sort_values(["merit", "tie"], kind="stable")

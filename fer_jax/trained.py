@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from fer_jax import config as fields
 from fer_jax import inference
@@ -111,6 +112,43 @@ class TrialResult:
             epoch = self.row["diverged_epoch"]
             raise RunError(f"trial {self.id} of {self.run.path} diverged in epoch {epoch}, its first: nothing of it was learnt")
         return self.run._directory.load_trial(wave, int(slot))
+
+    def logits(self, split: str = "test") -> np.ndarray:
+        """What the network gave for the pictures of a held-out split at the end of its training, by the weights that validation
+        chose; float32 (n, K), in the order of the split, columns as `classes`.
+
+        Args:
+            split: 'validation' or 'test'.
+
+        Raises:
+            RunError: another split, one that the data do not have, or none kept: the trial is not done, or the run was
+                trained before logits were kept.
+        """
+        self._targets(split)  # first, since a split that is not there says more than predictions that are not
+        wave, slot = self.row.get("wave", ""), self.row.get("slot")
+        has_results = bool(wave) and not pd.isna(slot) and self.status in ("done", "diverged")
+        found = self.run._directory.predictions.read(wave, split, int(slot)) if has_results else None
+        if found is None:
+            why = "was trained before they were kept" if has_results else f"is {self.status}"
+            raise RunError(f"trial {self.id} of {self.run.path} has no stored predictions: it {why}")
+        return found
+
+    def probabilities(self, split: str = "test") -> np.ndarray:
+        """`logits` as class probabilities, float64 (n, K), rows summing to 1; errors as there."""
+        return special.softmax(self.logits(split).astype(np.float64), axis=-1)
+
+    def labels(self, split: str = "test") -> np.ndarray:
+        """Labels of the pictures that `logits` is about, int32 (n,), indices into `classes`; errors as there."""
+        return self._targets(split)["labels"]
+
+    def _targets(self, split: str) -> dict[str, np.ndarray]:
+        """'labels' and what else is stored of a held-out split."""
+        if split not in ("validation", "test"):
+            raise RunError(f"split = {split!r}: predictions are stored of 'validation' and 'test'")
+        stored = self.run._targets(self.data["checksum"])
+        if f"{split}_labels" not in stored:
+            raise RunError(f"the data of {self.run.path} have no {split} split")
+        return {name.removeprefix(f"{split}_"): array for name, array in stored.items() if name.startswith(f"{split}_")}
 
     def predict(self, images: Any, weights: str = "best") -> np.ndarray:
         """Class probabilities by the weights that validation chose, or by those of the last epoch.

@@ -1,4 +1,4 @@
-"""Which points a metric can rank against each other: those it measures the same thing of."""
+"""Which points a metric can rank against each other, those it measures the same thing of, and in what direction."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ CLASS_FIELDS = ("data.name", "data.classes", "data.merge")
 # A loss is each trial's own. Class weights do not enter where nothing is trained.
 _EVALUATED = ("loss.focal_gamma", "loss.label_smoothing")
 _TRAINED = (*_EVALUATED, "loss.class_weight", "loss.weights")
+
+
+def lower_is_better(metric: str) -> bool:
+    """Whether the smaller value of a metric is the better one: of losses and of the calibration error; high is better of all else."""
+    return metric.endswith(("loss", "ece"))
 
 
 def loss_fields(metric: str) -> tuple[str, ...]:

@@ -19,6 +19,14 @@ METRIC_NAMES = {
     "test_loss": "test loss",
     "train_accuracy": "training accuracy",
     "train_loss": "training loss",
+    "val_balanced_accuracy": "validation balanced accuracy",
+    "test_balanced_accuracy": "test balanced accuracy",
+    "val_f1": "validation macro F1",
+    "test_f1": "test macro F1",
+    "val_auc": "validation area under ROC",
+    "test_auc": "test area under ROC",
+    "val_ece": "validation calibration error",
+    "test_ece": "test calibration error",
 }
 STATUSES = ("done", "running", "pending", "pruned", "diverged", "failed")
 
@@ -81,7 +89,7 @@ class Evidence:
 
     @property
     def higher_is_better(self) -> bool:
-        return not self.metric.endswith("loss")
+        return not comparable.lower_is_better(self.metric)
 
     @property
     def majority_share(self) -> float | None:
@@ -187,7 +195,7 @@ def _rank(points: pd.DataFrame, metric: str) -> np.ndarray:
         if f"{metric}_mean" in points
         else np.full(len(points), np.nan)
     )
-    sign = 1 if metric.endswith("loss") else -1
+    sign = 1 if comparable.lower_is_better(metric) else -1
     same_loss = not comparable.differing(points, comparable.loss_fields("val_loss"))
     has_loss = same_loss and "val_loss_mean" in points
     loss = points["val_loss_mean"].to_numpy(dtype=np.float64) if has_loss else np.zeros(len(points))

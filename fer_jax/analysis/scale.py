@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, Normalize
 
-from fer_jax.analysis import style
+from fer_jax.analysis import comparable, style
 from fer_jax.analysis.evidence import METRIC_NAMES, Evidence
 
 
@@ -33,7 +33,7 @@ class Scale:
 
     @property
     def lower_is_better(self) -> bool:
-        return self.metric.endswith("loss")
+        return comparable.lower_is_better(self.metric)
 
     @property
     def label(self) -> str:
@@ -107,4 +107,4 @@ def best_point(evidence: Evidence, metric: str) -> int:
     if metric == evidence.metric:
         return int(evidence.ranked.index[0])
     means = evidence.points[f"{metric}_mean"].replace([np.inf, -np.inf], np.nan)
-    return int(means.idxmin() if metric.endswith("loss") else means.idxmax())
+    return int(means.idxmin() if comparable.lower_is_better(metric) else means.idxmax())

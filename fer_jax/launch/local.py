@@ -114,6 +114,8 @@ class _Sweep:
         self.record = record.begin(prepared, old, self.command)
         directory.write_config(self.record)
         directory.write_plan(self.plan.to_json())
+        for dataset in prepared.datasets.values():
+            directory.predictions.write_targets(dataset.checksum, _targets(dataset))
         directory.forget_others({one.name for stack in self.plan.stacks for one in stack.waves})
         self.table = TrialTable(prepared, self.plan, directory, retry_failed)
         self._describe()
@@ -346,6 +348,11 @@ def _stop_requests(note: Callable[[str], None]) -> Iterator[Any]:
     finally:
         for number, old in previous.items():
             signal.signal(number, old)
+
+
+def _targets(dataset: Dataset) -> dict[str, np.ndarray]:
+    """What the stored predictions of a data set's held-out splits are held against."""
+    return {f"{name}_labels": split.labels for name, split in dataset.splits().items() if name != "train"}
 
 
 def _facts(dataset: Dataset) -> Facts:

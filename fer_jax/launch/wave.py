@@ -1,6 +1,7 @@
 """One wave from its first epoch, or from its last checkpoint, to its final weights and its rows of the results."""
 
 import dataclasses
+import functools
 import math
 import time
 from collections import deque
@@ -9,7 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 import jax
 import numpy as np
 import pandas as pd
+from scipy import special
 
+from fer_jax.analysis import metrics
 from fer_jax.launch import packing, states
 from fer_jax.launch.packing import PackedWave
 from fer_jax.launch.progress import WaveProgress
@@ -22,6 +25,8 @@ from fer_jax.train.hyper import Facts
 from fer_jax.train.trial import TrialState, is_active
 
 CURVE_METRICS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
+# Of the probabilities by the weights that validation chose: means over the classes, and the calibration error.
+ANSWER_METRICS = ("balanced_accuracy", "f1", "auc", "ece")
 RESULTS = (
     "status",
     "epochs",
@@ -30,6 +35,7 @@ RESULTS = (
     *CURVE_METRICS,
     "test_loss",
     "test_accuracy",
+    *(f"{split}_{name}" for split in ("val", "test") for name in ANSWER_METRICS),
     *(f"last_{name}" for name in (*CURVE_METRICS, "test_loss", "test_accuracy")),
     "error",
 )
@@ -242,7 +248,9 @@ class _Training:
         state = self.wave.state
         if self.wave.resting is not None:
             state = jax.device_put(self.wave.whole(), self.job.program.per_trial)
-        results = _results(self.job, state, self.hyper, self.directory.read_curves(self.job.wave.name))
+        name = self.job.wave.name
+        keep = functools.partial(self.directory.predictions.write, name)
+        results = _results(self.job, state, self.hyper, self.directory.read_curves(name), keep)
         last = {"params": state.params, "stats": state.stats}
         pixels = {"scale": self.hyper["pixels.scale"], "offset": self.hyper["pixels.offset"]}
         self.directory.save_final(self.job.wave.name, {"best": state.best, "last": last, "pixels": pixels})
@@ -258,8 +266,13 @@ def _curve_rows(ids: Sequence[str], first: int, records: Sequence[Mapping[str, n
     return pd.DataFrame({"id": np.asarray(ids, object)[slots], "epoch": first + epochs, **columns})
 
 
-def _results(job: WaveJob, state: TrialState, hyper: Mapping[str, jax.Array], curves: pd.DataFrame) -> pd.DataFrame:
-    """Metrics at the weights validation chose and at the last epoch; the only place that reads the test split."""
+def _results(
+    job: WaveJob, state: TrialState, hyper: Mapping[str, jax.Array], curves: pd.DataFrame, keep: Callable[[str, np.ndarray], None]
+) -> pd.DataFrame:
+    """Metrics at the weights validation chose and at the last epoch; the only place that reads the test split.
+
+    `keep` is given the logits of the trials on each split, by the weights that validation chose.
+    """
     slots = range(len(job.trials))
     host = jax.device_get({"epoch": state.epoch, "best": state.best_epoch, "diverged": state.diverged_epoch})
     table = pd.DataFrame(index=pd.Index(job.wave.trials, name="id"), columns=list(RESULTS), dtype=object)
@@ -272,12 +285,37 @@ def _results(job: WaveJob, state: TrialState, hyper: Mapping[str, jax.Array], cu
     for prefix, column in (("", "best_epoch"), ("last_", "epochs")):
         chosen = at.reindex(list(zip(table.index, table[column], strict=True))).to_numpy()
         table[[prefix + name for name in CURVE_METRICS]] = chosen
-    if job.data.has_test:
-        last = {"params": state.params, "stats": state.stats}
-        for prefix, variables in (("", state.best), ("last_", last)):
-            loss, accuracy = jax.device_get(job.data.evaluate(job.program, variables, hyper, "test"))
-            # Before its first finite epoch a trial has nothing to test.
-            tested = host["best"][slots] > 0
-            table[f"{prefix}test_loss"] = np.where(tested, loss[slots], np.nan)
-            table[f"{prefix}test_accuracy"] = np.where(tested, accuracy[slots], np.nan)
+    # Before its first finite epoch a trial has nothing to ask.
+    learnt = host["best"][slots] > 0
+    for column, values in _held_out(job, state, hyper, keep).items():
+        table[column] = np.where(learnt, values, np.nan)
     return table
+
+
+def _held_out(
+    job: WaveJob, state: TrialState, hyper: Mapping[str, jax.Array], keep: Callable[[str, np.ndarray], None]
+) -> dict[str, np.ndarray]:
+    """What the trials' answers on the held-out splits come to, each (trial,), by column of the results."""
+    count, columns = len(job.trials), {}
+    for split, prefix in (("validation", "val"), ("test", "test")):
+        if split not in job.data.labels:
+            continue
+        best = job.data.evaluate(job.program, state.best, hyper, split)
+        keep(split, best.logits[:count])
+        answers = _answer_metrics(best.logits[:count], job.data.labels[split])
+        columns.update({f"{prefix}_{name}": values for name, values in answers.items()})
+        if split == "test":
+            last = job.data.evaluate(job.program, {"params": state.params, "stats": state.stats}, hyper, split)
+            columns.update(test_loss=best.loss[:count], test_accuracy=best.accuracy[:count])
+            columns.update(last_test_loss=last.loss[:count], last_test_accuracy=last.accuracy[:count])
+    return columns
+
+
+def _answer_metrics(logits: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """`ANSWER_METRICS` of trials' logits (T, n, K), each (T,)."""
+    probabilities = special.softmax(logits.astype(np.float64), axis=-1)
+    matrix = metrics.confusion(probabilities, labels)
+    found = metrics.by_class(matrix)
+    areas = metrics.class_mean(metrics.auc(probabilities, labels))
+    values = (metrics.balanced_accuracy(matrix), found.macro(found.f1), areas, metrics.calibration(probabilities, labels).ece)
+    return dict(zip(ANSWER_METRICS, values, strict=True))

@@ -10,8 +10,8 @@ How a run survives a kill at any moment:
 4. To go on, `resume` takes the newest complete state, at epoch e, drops the wave's rows after e and returns e; without
    a state it drops all its rows and returns 0. `restore_state` then gives the arrays, and training repeats the epochs
    after e, bit for bit.
-5. At its end a wave writes its last curves, then `save_final`, then its rows of trials.csv, then `drop_state`. Only the
-   table says what is done: a kill before it leads to rule 4, a kill after it leaves a state for the next start to drop.
+5. At its end a wave writes its last curves, then `predictions`, then `save_final`, then its rows of trials.csv, then `drop_state`.
+   Only the table says what is done: a kill before it leads to rule 4, a kill after it leaves a state for the next start to drop.
 6. A wave that does not fit into memory is replaced by its parts: for each part `write_curves` with its rows up to the wave's
    newest complete state, then `save_state` with its slots of that state, complete on return; then plan.json with the parts in
    the wave's place; then `forget` of the wave. A kill before the new plan leaves parts, a kill after it leaves the wave, which

@@ -16,6 +16,7 @@ from fer_jax.errors import RunError
 from fer_jax.store.checkpoints import Checkpoints
 from fer_jax.store.features import FeatureFiles
 from fer_jax.store.files import explain_write, locked, remove_temporary_files, write_bytes
+from fer_jax.store.predictions import PredictionFiles
 
 CURVE_COLUMNS = ("id", "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy")
 _TEXT_COLUMNS = ("fit", "id", "status", "stack", "wave", "error", "left_out")
@@ -34,6 +35,7 @@ class RunDirectory:
         self.path = Path(path)
         self._checkpoints = Checkpoints(self.path / "checkpoints")
         self.features = FeatureFiles(self.path / "features")
+        self.predictions = PredictionFiles(self.path / "predictions")
 
     def check_ours(self) -> None:
         """Raises RunError if the folder holds other people's files: neither a run nor what one that broke off early leaves."""
@@ -67,7 +69,7 @@ class RunDirectory:
 
     def _clean(self) -> None:
         with explain_write(self.path):
-            for folder in (self.path, self.path / "curves", self.path / "figures", self.path / "features", self.path / "heads"):
+            for folder in (self.path, self.path / "curves", self.path / "figures", self.path / "features", self.path / "heads", self.path / "predictions"):
                 remove_temporary_files(folder)
             self._checkpoints.clean()
 
@@ -259,6 +261,7 @@ class RunDirectory:
     def forget(self, wave: str) -> None:
         """Delete all that belongs to a wave, once others have taken its place in the plan."""
         self.drop_curves(wave)
+        self.predictions.forget(wave)
         self._checkpoints.forget(wave)
 
     def forget_others(self, waves: Collection[str]) -> None:

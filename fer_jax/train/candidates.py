@@ -169,7 +169,7 @@ def ladders(work: Work, options: Options, hardware: Hardware, limit: Limit) -> t
     Set options leave out what contradicts them.
     """
     first = from_table(work, options, hardware, limit)
-    engines = ENGINES if options.engine == "auto" else (options.engine,)
+    engines: tuple[str, ...] = ENGINES if options.engine == "auto" else (options.engine,)
     if options.engine == "auto" and hardware.backend == "cpu":
         # XLA's gradient of a grouped convolution is tens of times slower there: a minute to learn what is known.
         engines = tuple(engine for engine in ENGINES if engine != "grouped")

@@ -11,7 +11,7 @@ collectives.
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -92,9 +92,9 @@ class WaveProgram:
 
     @functools.cached_property
     def evaluate(self) -> jax.stages.Wrapped:
-        """(variables, hyper, batches) -> loss (trial,), accuracy (trial,)."""
+        """(variables, hyper, batches) -> loss (trial,), accuracy (trial,), logits (trial, batches, b, K); see `step.evaluate`."""
 
-        def one(variables_and_hyper: tuple, batches: Any) -> tuple[jax.Array, jax.Array]:
+        def one(variables_and_hyper: tuple, batches: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
             variables, values = variables_and_hyper
             return step.evaluate(self.network, self.recipe, variables["params"], variables["stats"], values, batches)
 
@@ -102,6 +102,10 @@ class WaveProgram:
         return jax.jit(
             lambda variables, values, batches: mapped((variables, values), batches), compiler_options=self._compiler_options
         )
+
+    def evaluate_split(self, split: str, variables: Any, values: Any, batches: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """`evaluate` for 'validation' or 'test', by the executable that `prepare` made for the split, if it did."""
+        return self.__dict__.get(f"evaluate_{split}", self.evaluate)(variables, values, batches)
 
     def state_shapes(self, values: Any) -> TrialState:
         """What `init` returns, as shapes with their sharding, without computing it; the traced values may be shapes too."""
@@ -141,9 +145,9 @@ class WaveProgram:
         """Programs that see pictures, by attribute, for traced values of these shapes; the rest as for `prepare`."""
         shapes = self.epoch_shapes(values, image_shape, train, validation)
         lowered = {"epoch": self.epoch.lower(*shapes)}
-        if test:
-            batches = with_sharding(batch_shapes(batch_grid(test), image_shape), self.shared)
-            lowered["evaluate"] = self.evaluate.lower(shapes[0].best, values, batches)
+        for split, count in held_out(validation, test):
+            batches = with_sharding(batch_shapes(batch_grid(count), image_shape), self.shared)
+            lowered[f"evaluate_{split}"] = self.evaluate.lower(shapes[0].best, values, batches)
         return lowered
 
     @property
@@ -188,6 +192,13 @@ class WaveProgram:
 
 def with_sharding(shapes: Any, sharding: NamedSharding) -> Any:
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shapes)
+
+
+def held_out(validation: int, test: int) -> Iterator[tuple[str, int]]:
+    """Name and images of the splits that are evaluated; none for the test of a data set that has no test split."""
+    yield "validation", validation
+    if test:
+        yield "test", test
 
 
 def batch_shapes(grid: tuple[int, int], image_shape: tuple[int, int, int]) -> dict[str, jax.ShapeDtypeStruct]:

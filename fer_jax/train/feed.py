@@ -1,7 +1,7 @@
 """A data set as the waves of a stack train on it: whole on the devices, or streamed to them. Both give the same numbers."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -14,21 +14,34 @@ from fer_jax.train.trial import TrialState
 Epoch = tuple[TrialState, dict[str, jax.Array]]
 
 
+class Evaluation(NamedTuple):
+    """How the trials of a wave do on a split, on the host.
+
+    Attributes:
+      loss: mean data loss, nats, float32 (trial,).
+      accuracy: in [0, 1], float32 (trial,).
+      logits: float32 (trial, images, K), in the order of the split.
+    """
+
+    loss: np.ndarray
+    accuracy: np.ndarray
+    logits: np.ndarray
+
+
 class ResidentData:
     """A data set that lies whole on every device of a program.
 
     Attributes:
       train_images: images of the training split.
-      has_test: whether there is a test split.
+      labels: 'validation' and, where there is one, 'test' -> int32 (images,).
     """
 
     def __init__(self, program: WaveProgram, dataset: Dataset):
         self._train = program.place_train(dataset.train.images, dataset.train.labels)
-        self._held_out = {
-            name: program.place_batches(split.images, split.labels) for name, split in dataset.splits().items() if name != "train"
-        }
+        held_out = {name: split for name, split in dataset.splits().items() if name != "train"}
+        self._held_out = {name: program.place_batches(split.images, split.labels) for name, split in held_out.items()}
+        self.labels = {name: split.labels for name, split in held_out.items()}
         self.train_images = len(dataset.train)
-        self.has_test = dataset.test is not None
 
     def train_epoch(self, program: WaveProgram, state: TrialState, hyper: Mapping[str, jax.Array], epoch: int) -> Epoch:
         """One epoch of every active trial, as `trial.epoch`; the old state is donated.
@@ -40,11 +53,10 @@ class ResidentData:
         """
         return program.epoch(state, hyper, self._train, self._held_out["validation"])
 
-    def evaluate(
-        self, program: WaveProgram, variables: Any, hyper: Mapping[str, jax.Array], split: str
-    ) -> tuple[jax.Array, jax.Array]:
-        """Loss (trial,) and accuracy (trial,) on 'validation' or 'test' with {'params', 'stats'} of every trial."""
-        return program.evaluate(variables, hyper, self._held_out[split])
+    def evaluate(self, program: WaveProgram, variables: Any, hyper: Mapping[str, jax.Array], split: str) -> Evaluation:
+        """How every trial does on 'validation' or 'test' with its {'params', 'stats'}."""
+        loss, accuracy, logits = jax.device_get(program.evaluate_split(split, variables, hyper, self._held_out[split]))
+        return Evaluation(loss, accuracy, _unbatched(logits)[:, : len(self.labels[split])])
 
 
 class StreamedData:
@@ -53,8 +65,8 @@ class StreamedData:
     def __init__(self, dataset: Dataset):
         # Indexing a mapped array makes copies that pretend to be mapped too; the same memory seen as a plain array does not.
         self._splits = {name: (np.asarray(split.images), split.labels) for name, split in dataset.splits().items()}
+        self.labels = {name: labels for name, (_, labels) in self._splits.items() if name != "train"}
         self.train_images = len(dataset.train)
-        self.has_test = dataset.test is not None
 
     def train_epoch(self, program: WaveProgram, state: TrialState, hyper: Mapping[str, jax.Array], epoch: int) -> Epoch:
         """As `ResidentData.train_epoch`, with a streamed program."""
@@ -72,16 +84,16 @@ class StreamedData:
             jax.block_until_ready(before)
         return program.finish_epoch(state, tally, scores, hyper, np.int32(len(self._splits["validation"][1])))
 
-    def evaluate(
-        self, program: WaveProgram, variables: Any, hyper: Mapping[str, jax.Array], split: str
-    ) -> tuple[jax.Array, jax.Array]:
+    def evaluate(self, program: WaveProgram, variables: Any, hyper: Mapping[str, jax.Array], split: str) -> Evaluation:
         """As `ResidentData.evaluate`, with a streamed program."""
         assert isinstance(program, StreamedProgram)
         _, scores = program.place_sums(len(hyper["train.seed"]))
+        count, parts = len(self._splits[split][1]), []
         for batches in self._evaluation_chunks(program, split):
-            before, scores = scores, program.evaluate_chunk(variables, scores, hyper, batches)
-            jax.block_until_ready(before)
-        return program.mean_scores(scores, np.int32(len(self._splits[split][1])))
+            scores, logits = program.evaluate_chunk_of(split, variables, scores, hyper, batches)
+            parts.append(_unbatched(jax.device_get(logits)))
+        loss, accuracy = jax.device_get(program.mean_scores(scores, np.int32(count)))
+        return Evaluation(loss, accuracy, np.concatenate(parts, axis=1)[:, :count])
 
     def _training_chunks(self, program: StreamedProgram, seeds: np.ndarray, epoch: int) -> Iterator[Any]:
         """{'images': uint8 (streams, size, batch, h, w, c), 'labels'}, one after another, on the devices."""
@@ -114,6 +126,11 @@ class StreamedData:
 
 
 Data = ResidentData | StreamedData
+
+
+def _unbatched(logits: np.ndarray) -> np.ndarray:
+    """(trial, batches, b, K) as (trial, batches * b, K)."""
+    return logits.reshape(len(logits), -1, logits.shape[-1])
 
 
 def place(program: WaveProgram, dataset: Dataset) -> Data:

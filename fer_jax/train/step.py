@@ -224,11 +224,12 @@ def gradients(
 
 def evaluate(
     network: Network, recipe: Recipe, params: Any, stats: Any, hyper: Hyper, batches: Split
-) -> tuple[jax.Array, jax.Array]:
-    """Mean data loss (nats) and accuracy in [0, 1] in inference mode; arguments as for `add_scores`."""
-    loss, correct = add_scores(network, recipe, params, stats, hyper, no_scores(), batches)
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Mean data loss (nats), accuracy in [0, 1] and logits, float32 (batches, b, K) with those of the padding, in inference mode;
+    arguments as for `add_scores`."""
+    (loss, correct), logits = scores_and_logits(network, recipe, params, stats, hyper, no_scores(), batches)
     count = batches["valid"].sum()
-    return loss / count, correct / count
+    return loss / count, correct / count, logits
 
 
 def no_scores() -> Scores:
@@ -245,16 +246,30 @@ def add_scores(
       batches: {'images': uint8 (batches, b, h, w, c), 'labels': int32 (batches, b), 'valid': bool (batches, b)}; padding has
         `valid` false and counts for nothing.
     """
+    return _score(network, recipe, params, stats, hyper, scores, batches, keep=False)[0]
 
-    def one(scores: Scores, batch: Split) -> tuple[Scores, None]:
+
+def scores_and_logits(
+    network: Network, recipe: Recipe, params: Any, stats: Any, hyper: Hyper, scores: Scores, batches: Split
+) -> tuple[Scores, jax.Array]:
+    """As `add_scores`, with the logits, float32 (batches, b, K)."""
+    found, logits = _score(network, recipe, params, stats, hyper, scores, batches, keep=True)
+    assert logits is not None
+    return found, logits
+
+
+def _score(
+    network: Network, recipe: Recipe, params: Any, stats: Any, hyper: Hyper, scores: Scores, batches: Split, keep: bool
+) -> tuple[Scores, jax.Array | None]:
+    def one(scores: Scores, batch: Split) -> tuple[Scores, jax.Array | None]:
         images = normalize(batch["images"], hyper["pixels.scale"], hyper["pixels.offset"]).astype(recipe.dtype)
         logits, _, _ = network.apply(params, stats, images, native=recipe.native_convolution)
         logits = logits.astype(jnp.float32)
         loss = jnp.where(batch["valid"], _losses(recipe, hyper, logits, batch["labels"]), 0).sum()
         correct = (batch["valid"] & (logits.argmax(-1) == batch["labels"])).sum()
-        return (scores[0] + loss, scores[1] + correct), None
+        return (scores[0] + loss, scores[1] + correct), logits if keep else None
 
-    return jax.lax.scan(one, scores, dict(batches))[0]
+    return jax.lax.scan(one, scores, dict(batches))
 
 
 def _losses(recipe: Recipe, hyper: Hyper, logits: jax.Array, labels: jax.Array) -> jax.Array:

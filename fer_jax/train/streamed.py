@@ -17,7 +17,7 @@ import numpy as np
 
 from fer_jax.data import stream
 from fer_jax.train import hardware, step, trial
-from fer_jax.train.engine import WaveProgram, batch_grid, batch_shapes, with_sharding
+from fer_jax.train.engine import WaveProgram, batch_grid, batch_shapes, held_out, with_sharding
 from fer_jax.train.step import Scores, Tally
 from fer_jax.train.trial import TrialState
 
@@ -87,14 +87,18 @@ class StreamedProgram(WaveProgram):
 
     @functools.cached_property
     def evaluate_chunk(self) -> jax.stages.Wrapped:
-        """(variables, scores, hyper, batches) -> scores."""
+        """(variables, scores, hyper, batches) -> scores, logits (trial, batches, b, K)."""
 
-        def one(per_trial: tuple, batches: Any) -> Scores:
+        def one(per_trial: tuple, batches: Any) -> tuple[Scores, jax.Array]:
             variables, scores, values = per_trial
-            return step.add_scores(self.network, self.recipe, variables["params"], variables["stats"], values, scores, batches)
+            return step.scores_and_logits(self.network, self.recipe, variables["params"], variables["stats"], values, scores, batches)
 
         mapped = self._over_trials(one, shared=1)
         return self._compiled_later(lambda variables, scores, values, batches: mapped((variables, scores, values), batches))
+
+    def evaluate_chunk_of(self, split: str, variables: Any, scores: Scores, values: Any, batches: Any) -> tuple[Scores, jax.Array]:
+        """`evaluate_chunk` for 'validation' or 'test', by the executable that `prepare` made for the split, if it did."""
+        return self.__dict__.get(f"evaluate_chunk_{split}", self.evaluate_chunk)(variables, scores, values, batches)
 
     @functools.cached_property
     def mean_scores(self) -> jax.stages.Wrapped:
@@ -133,10 +137,10 @@ class StreamedProgram(WaveProgram):
             "train_chunk": self.train_chunk.lower(state, tally, values, own, with_sharding(chunk, self.shared), number),
             "validate_chunk": self.validate_chunk.lower(state, scores, values, batches(validation)),
             "finish_epoch": self.finish_epoch.lower(state, tally, scores, values, number),
+            "mean_scores": self.mean_scores.lower(scores, number),
         }
-        if test:
-            lowered["evaluate_chunk"] = self.evaluate_chunk.lower(state.best, scores, values, batches(test))
-            lowered["mean_scores"] = self.mean_scores.lower(scores, number)
+        for split, count in held_out(validation, test):
+            lowered[f"evaluate_chunk_{split}"] = self.evaluate_chunk.lower(state.best, scores, values, batches(count))
         return lowered
 
 

@@ -1,0 +1,83 @@
+"""Answers on the held-out splits: kept at the end of a wave, they give the tabled figures without the data or the networks."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import metrics as reference
+
+import fer_jax
+from fer_jax.errors import RunError
+
+
+@pytest.fixture(scope="module")
+def path(make_config, tmp_path_factory):
+    config = make_config()
+    config.sweep.grid.train.learning_rate = (1e-2, 1e30)
+    config.stack.engine = "vmap"
+    return fer_jax.run_sweep(config, tmp_path_factory.mktemp("predictions") / "run").path
+
+
+@pytest.fixture
+def run(path):
+    return fer_jax.load_run(path)
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_stored_probabilities_are_those_of_the_network_and_give_the_tabled_figures(run, split):
+    prefix = {"validation": "val", "test": "test"}[split]
+    for trial in run.select(status="done"):
+        part = trial.dataset().splits()[split]
+        stored = trial.probabilities(split)
+        np.testing.assert_array_equal(trial.labels(split), part.labels)
+        np.testing.assert_allclose(stored, trial.predict(part.images), atol=1e-5)
+        answers = stored.argmax(-1)
+        figures = trial.row[[f"{prefix}_accuracy", f"{prefix}_balanced_accuracy", f"{prefix}_f1", f"{prefix}_auc"]].astype(float)
+        one_vs_rest = [reference.roc_auc_score(part.labels == k, stored[:, k]) for k in np.unique(part.labels)]
+        wanted = [
+            reference.accuracy_score(part.labels, answers),
+            reference.balanced_accuracy_score(part.labels, answers),
+            reference.f1_score(part.labels, answers, average="macro", zero_division=0),
+            np.mean(one_vs_rest),
+        ]
+        np.testing.assert_allclose(figures, wanted, rtol=1e-6)
+
+
+def test_tables_of_metrics_hold_every_done_trial_and_class(run):
+    done = run.trials[run.trials["status"] == "done"]
+    assert len(done) == 2 and len(run.metrics) == 4 and len(run.class_metrics) == 4 * 7
+    tested = run.metrics[run.metrics["split"] == "test"].set_index("id").loc[done["id"]]
+    np.testing.assert_allclose(tested["accuracy"], done["test_accuracy"].astype(float), rtol=1e-6)
+    np.testing.assert_allclose(tested["ece"], done["test_ece"].astype(float))
+    happy = run.class_metrics.query("split == 'test' and `class` == 'happy'").set_index("id").loc[done["id"].iloc[0]]
+    matrix = run.trial(done["id"].iloc[0]).confusion_matrix("test")
+    assert happy["support"] == matrix.loc["happy"].sum()
+    assert happy["recall"] == pytest.approx(matrix.loc["happy", "happy"] / matrix.loc["happy"].sum())
+
+
+def test_a_trial_that_learnt_nothing_has_no_figures(run):
+    diverged = run.trials[run.trials["status"] == "diverged"]
+    assert len(diverged) == 2 and diverged[["val_f1", "test_f1", "test_ece"]].isna().all(axis=None)
+
+
+def test_what_is_not_stored_is_one_line(run, path, tmp_path):
+    trial = run.select(status="done")[0]
+    with pytest.raises(RunError, match="split = 'train': predictions are stored of 'validation' and 'test'"):
+        trial.probabilities("train")
+    older = tmp_path / "older"
+    older.mkdir()
+    for name in ("config.json", "trials.csv"):
+        (older / name).write_bytes((path / name).read_bytes())
+    older_run = fer_jax.load_run(older)
+    with pytest.raises(RunError, match="has no stored predictions: it was trained before they were kept"):
+        older_run.select(status="done")[0].logits()
+    assert older_run.metrics.empty and older_run.class_metrics.empty
+    assert isinstance(older_run.summary, pd.DataFrame)
+
+
+def test_streamed_and_packed_waves_keep_the_answers_of_resident_ones(leaving, tmp_path):
+    whole = fer_jax.run_sweep(leaving, tmp_path / "whole")
+    leaving.stack.data = "stream"
+    streamed = fer_jax.run_sweep(leaving, tmp_path / "streamed")
+    for trial in whole.select(status="done"):
+        for split in ("validation", "test"):
+            np.testing.assert_allclose(streamed.trial(trial.id).logits(split), trial.logits(split), rtol=1e-5, atol=1e-6)
