@@ -61,12 +61,12 @@ class Peer:
       threads: of this process; 0 leaves PyTorch's choice.
       channels_last: the memory layout.
       models: trained together; only 'vectorised' has several.
-      tf32: whether a GPU may round factors to TF32, as JAX does by default.
+      tf32: whether a GPU may round factors to TF32, as `train.precision` = tf32 lets it.
     """
 
     def __init__(
         self, network: str, batch: int, images: int, way: str, threads: int = 0, channels_last: bool = True, models: int = 1,
-        size: int = SIZE, tf32: bool = True,
+        size: int = SIZE, tf32: bool = False,
     ):  # fmt: skip
         if threads:
             torch.set_num_threads(threads)

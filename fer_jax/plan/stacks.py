@@ -5,6 +5,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from fer_jax.errors import RunError
+
 
 @dataclasses.dataclass(frozen=True)
 class DataSizes:
@@ -100,9 +102,16 @@ class Plan:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Plan":
-        """Rebuilds what `to_json` gave, also after a trip through a JSON file (which turns tuples into lists)."""
+        """Rebuilds what `to_json` gave, also after a trip through a JSON file (which turns tuples into lists).
+
+        Raises:
+          RunError: something in it is missing or of another kind.
+        """
         stacks = []
-        for stack in document["stacks"]:
-            waves = tuple(Wave(wave["name"], tuple(wave["trials"]), wave.get("width", 0)) for wave in stack["waves"])
-            stacks.append(Stack(**{**stack, "optional": tuple(stack["optional"]), "waves": waves}))
-        return cls(tuple(stacks), document["hardware"])
+        try:
+            for stack in document["stacks"]:
+                waves = tuple(Wave(wave["name"], tuple(wave["trials"]), wave.get("width", 0)) for wave in stack["waves"])
+                stacks.append(Stack(**{**stack, "optional": tuple(stack["optional"]), "waves": waves}))
+            return cls(tuple(stacks), document["hardware"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise RunError(f"plan.json is no plan of this version ({error}): restore it, or start a new --workdir") from None

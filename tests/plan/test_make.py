@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fer_jax import config as fields
 from fer_jax import plan as planning
-from fer_jax.errors import ConfigError
+from fer_jax.errors import ConfigError, RunError
 from fer_jax.search import space
 from fer_jax.train.hardware import Hardware
 
@@ -93,6 +93,14 @@ def test_waves_hold_every_trial_once_and_differ_by_one_at_most(repeats, width, d
     if width:
         assert max(sizes) <= width
     assert planning.Plan.from_json(json.loads(json.dumps(made.to_json()))) == made
+
+
+@pytest.mark.parametrize("lost", ["engine", "waves", "flops"])
+def test_a_plan_that_was_edited_by_hand_is_one_line(config, lost):
+    document = json.loads(json.dumps(plan(config)[0].to_json()))
+    del document["stacks"][0][lost]
+    with pytest.raises(RunError, match=f"plan.json is no plan of this version.*{lost}"):
+        planning.Plan.from_json(document)
 
 
 def test_a_cpu_maps_with_micro_batches_and_a_gpu_vectorises(config):
