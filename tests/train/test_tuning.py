@@ -180,13 +180,14 @@ def proposed(hardware, options=None, **arguments):
     return [one for ladder in candidates.ladders(work(**arguments), options or Options(), hardware, anything_fits) for one in ladder]
 
 
-def test_on_a_cpu_every_engine_and_micro_batch_on_one_device_and_on_all():
+def test_on_a_cpu_mapped_and_vectorised_and_every_micro_batch_on_one_device_and_on_all():
     found = proposed(CPU)
     assert found[0] == MAP_8 == candidates.from_table(work(), Options(), CPU, anything_fits)
     mapped = {(one.devices, one.micro_batch) for one in found if one.engine == "map"}
     assert mapped == {(devices, size) for devices in (1, 2) for size in (0, 8, 16, 32)}
     wide = [one for one in found if one.engine != "map"]
-    assert {one.engine for one in wide} == set(ENGINES) - {"map"} and all(one.width == 4 for one in wide)
+    assert {one.engine for one in wide} == {"vmap"} and all(one.width == 4 for one in wide)
+    assert {one.engine for one in proposed(CPU, Options(engine="grouped"))} == {"grouped"}
 
 
 def test_what_makes_no_sense_is_not_proposed():
