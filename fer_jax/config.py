@@ -29,6 +29,8 @@ def _when(name: str, *values: str) -> tuple[Need, ...]:
 _SYNTHETIC = _when("data.name", "synthetic")
 _CNN = _when("model.name", "cnn")
 _MLP = _when("model.name", "mlp")
+_BACKBONES = ("vgg19", "mobilenet_v2", "efficientnet_b0", "resnet50_v2")
+_ON_BACKBONE = _when("model.name", *_BACKBONES)
 _MOMENTUM = _when("train.optimizer", "sgd", "nesterov", "rmsprop")
 _BETAS = _when("train.optimizer", "adam", "adamw", "lion")
 _DECAYED = _when("train.optimizer", "adamw", "lion", "sgd", "nesterov", "rmsprop")
@@ -67,11 +69,12 @@ _TABLE = (
     Field("data.test_size", 500, "shape", "test images drawn", low=1, high=1_000_000, needs=_SYNTHETIC),
     Field("data.label_noise", 0.02, "shape", "share of images given a wrong label", low=0, high=0.05, needs=_SYNTHETIC),
 
-    Field("model.name", "cnn", "shape", "network family", choices=("cnn", "mlp", "silvestro", "imperial")),
+    Field("model.name", "cnn", "shape", "network family; the last four are those of keras.applications",
+          choices=("cnn", "mlp", "silvestro", "imperial", *_BACKBONES)),
     Field("model.dropout", 0.4, "traced", "share of activations set to 0 in training",
           low=0, high=1, high_open=True, neutral=0, needs=_when("model.name", "cnn", "mlp", "silvestro")),
     Field("model.dense_dropout", 0.0, "traced", "the same after dense layers of a convolutional network",
-          low=0, high=1, high_open=True, neutral=0, needs=_when("model.name", "cnn", "silvestro", "imperial")),
+          low=0, high=1, high_open=True, neutral=0, needs=_when("model.name", "cnn", "silvestro", "imperial", *_BACKBONES)),
     Field("model.init", "glorot_uniform", "traced", "distribution of the initial kernels",
           choices=("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal"),
           neutral="glorot_uniform"),
@@ -90,9 +93,17 @@ _TABLE = (
     Field("model.pool_padding", "valid", "shape", "pooling border: drop the rest, or pad it",
           choices=("valid", "same"), needs=_CNN),
     Field("model.dense", (64, 7), "shape", "units of each hidden dense layer; the output layer is added",
-          low=1, high=65536, needs=_when("model.name", "cnn", "imperial")),
+          low=1, high=65536, needs=_when("model.name", "cnn", "imperial", *_BACKBONES)),
     Field("model.hidden", (1000, 1000), "shape", "units of each hidden layer; the output layer is added",
           low=1, high=65536, needs=_MLP),
+
+    Field("model.pooling", "average", "shape", "what is kept of each channel of the last map", choices=("average", "max"),
+          needs=_ON_BACKBONE),
+    Field("model.top", "own", "shape", "layers after the last map: ours (model.pooling, model.dense), or those Keras has there",
+          choices=("own", "keras"), needs=_ON_BACKBONE),
+    Field("model.preprocess", "none", "shape",
+          "pixels inside the network: as data.normalize leaves them, or 0..255 made into what its ImageNet weights expect",
+          choices=("none", "weights"), needs=_ON_BACKBONE),
 
     Field("train.batch_size", 64, "shape", "images per update", low=1, high=65536),
     Field("train.precision", "float32", "shape",

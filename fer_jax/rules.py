@@ -8,9 +8,10 @@ from typing import Any
 from fer_jax.field import FieldError
 
 # Sides, in pixels, of which a network with a fixed architecture leaves one pixel.
-_SMALLEST_IMAGE = {"silvestro": 36, "imperial": 24}
+_SMALLEST_IMAGE = {"silvestro": 36, "imperial": 24, "vgg19": 32, "mobilenet_v2": 32, "efficientnet_b0": 32, "resnet50_v2": 32}
 # Kernels of their narrowest convolution; their dense layers that no field sets are wider.
-_FEWEST_KERNELS = {"silvestro": 32, "imperial": 36}
+_FEWEST_KERNELS = {"silvestro": 32, "imperial": 36, "vgg19": 64, "mobilenet_v2": 16, "efficientnet_b0": 16, "resnet50_v2": 64}
+_BACKBONES = ("vgg19", "mobilenet_v2", "efficientnet_b0", "resnet50_v2")
 
 
 def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,6 +57,8 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
             )
         values["model.kernels"] = kernels * pairs if len(kernels) == 1 else kernels
         _check_feature_maps(values)
+    if values["model.name"] in _BACKBONES:
+        values = _resolve_backbone(values)
     smallest, size = _SMALLEST_IMAGE.get(values["model.name"], 0), values["data.image_size"]
     if size < smallest:
         raise FieldError(
@@ -63,6 +66,16 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
             f"data.image_size = {size}: model.name = {values['model.name']} leaves nothing of less than {smallest} pixels",
         )
     _check_widths(values)
+    return values
+
+
+def _resolve_backbone(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Keras' top has no pool or dense layers to choose; where the network preprocesses, it is given pixels as they are."""
+    values = dict(values)
+    if values["model.top"] == "keras":
+        values |= {"model.pooling": "average", "model.dense": ()}
+    if values["model.preprocess"] == "weights":
+        values["data.normalize"] = "none"
     return values
 
 
@@ -143,7 +156,8 @@ def _check_widths(values: Mapping[str, Any]) -> None:
 
     Of a network that was registered the layers are not known.
     """
-    read = {"cnn": ("model.kernels", "model.dense"), "mlp": ("model.hidden",), "imperial": ("model.dense",)}
+    read = {"cnn": ("model.kernels", "model.dense"), "mlp": ("model.hidden",)}
+    read |= dict.fromkeys(("imperial", *_BACKBONES), ("model.dense",))
     name, width = values["model.name"], values["model.width_multiplier"]
     fields = read.get(name, ())
     layers = [(f"{field} = {values[field]}", size) for field in fields for size in values[field]]

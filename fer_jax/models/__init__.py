@@ -6,6 +6,7 @@ from typing import Any
 
 from fer_jax import config
 from fer_jax.errors import ConfigError
+from fer_jax.models.backbones import BACKBONES
 from fer_jax.models.cnn import build_cnn
 from fer_jax.models.imperial import build_imperial
 from fer_jax.models.mlp import build_mlp
@@ -19,6 +20,7 @@ NETWORKS: dict[str, Builder] = {
     "mlp": build_mlp,
     "silvestro": build_silvestro,
     "imperial": build_imperial,
+    **BACKBONES,
 }
 
 

@@ -1,4 +1,4 @@
-"""A network as a chain of named layers, and the pure functions the trainer uses.
+"""A network as named layers, and the pure functions the trainer uses.
 
 `Chain` is the Flax NNX module; `Network` wraps one in functions of plain nested dicts, which is what travels through
 `lax.scan`, `vmap`, checkpoints and `load_run`.
@@ -6,8 +6,9 @@
 
 import dataclasses
 import functools
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -17,41 +18,57 @@ from flax import nnx
 from fer_jax.models.layers import Call, Conv, Pool
 
 Variables = dict[str, Any]
+Entry: TypeAlias = tuple[str, nnx.Module] | tuple[str, nnx.Module, tuple[str, ...]]
 
 
 class Chain(nnx.Module):
-    """Layers applied one after another, each under a name by which its output can be asked for.
+    """Layers in order, each under a name by which its output can be asked for.
+
+    A layer takes the output of the one before it, the first one the images. Where an entry says so, it takes the outputs of the named
+    layers instead, so that ways can part and meet again.
 
     Args:
-      layers: (name, layer) pairs in order; names must be unique. The last layer gives the logits.
+      layers: (name, layer) or (name, layer, names of earlier layers) in order; names must be unique. The last layer gives the logits.
     """
 
-    def __init__(self, layers: Sequence[tuple[str, nnx.Module]]):
-        self.names = tuple(name for name, _ in layers)
-        if len({*self.names, "names"}) != len(self.names) + 1:
-            raise ValueError(f"layer names must be unique, and none may be 'names': {self.names}")
-        for name, layer in layers:
+    def __init__(self, layers: Sequence[Entry]):
+        self.names = tuple(name for name, *_ in layers)
+        if len({*self.names, "names", "sources"}) != len(self.names) + 2:
+            raise ValueError(f"layer names must be unique, and none may be 'names' or 'sources': {self.names}")
+        self.sources = tuple(entry[2] if len(entry) == 3 else self.names[max(0, place - 1) : place] for place, entry in enumerate(layers))
+        for place, (name, layer, *_) in enumerate(layers):
+            unknown = [source for source in self.sources[place] if source not in self.names[:place]]
+            if unknown:
+                raise ValueError(f"layer {name!r} takes the output of {unknown[0]!r}, which is no layer before it")
             setattr(self, name, layer)
 
     def __call__(self, x: jax.Array, call: Call, capture: Sequence[str] = ()) -> tuple[jax.Array, dict[str, jax.Array]]:
-        activations = {}
-        layers = [getattr(self, name) for name in self.names]
+        takers = Counter(source for sources in self.sources for source in sources)
+        outputs: dict[str, jax.Array] = {}
         position = 0
-        while position < len(layers):
-            name, layer = self.names[position], layers[position]
-            following = layers[position + 1] if position + 1 < len(layers) else None
-            if isinstance(layer, Conv) and isinstance(following, Pool) and following.kind == "max" and name not in capture:
+        while position < len(self.names):
+            name, layer = self.names[position], getattr(self, self.names[position])
+            given = [outputs[source] for source in self.sources[position]] or [x]
+            pool = self._pool_after(position) if name not in capture and takers[name] == 1 else None
+            if pool is not None:
                 # Bias and ReLU are monotone: after a max-pool they give the same numbers for a quarter of the work. What the
                 # pool would drop at the border need not be computed.
-                x = layer.finish(following(layer.linear(x, following.dropped(layer.output_size(x)), native=call.native), call))
+                leave_out = pool.dropped(layer.output_size(*given))
                 position += 1
                 name = self.names[position]
+                outputs[name] = layer.finish(pool(layer.linear(*given, leave_out, native=call.native), call))
             else:
-                x = layer(x, call)
-            if name in capture:
-                activations[name] = x
+                outputs[name] = layer(*given, call)
             position += 1
-        return x, activations
+        return outputs[self.names[-1]], {name: output for name, output in outputs.items() if name in capture}
+
+    def _pool_after(self, position: int) -> Pool | None:
+        """The max-pool that follows a convolution at this place and takes its output; None if anything else does."""
+        if not isinstance(getattr(self, self.names[position]), Conv) or position + 1 == len(self.names):
+            return None
+        pool = getattr(self, self.names[position + 1])
+        takes_it = self.sources[position + 1] == (self.names[position],)
+        return pool if isinstance(pool, Pool) and pool.kind == "max" and takes_it else None
 
 
 @dataclasses.dataclass(frozen=True)
