@@ -96,7 +96,6 @@ _TABLE = (
           low=1, high=65536, needs=_when("model.name", "cnn", "imperial", *_BACKBONES)),
     Field("model.hidden", (1000, 1000), "shape", "units of each hidden layer; the output layer is added",
           low=1, high=65536, needs=_MLP),
-
     Field("model.pooling", "average", "shape", "what is kept of each channel of the last map", choices=("average", "max"),
           needs=_ON_BACKBONE),
     Field("model.top", "own", "shape", "layers after the last map: ours (model.pooling, model.dense), or those Keras has there",

@@ -75,6 +75,12 @@ def _resolve_backbone(values: Mapping[str, Any]) -> dict[str, Any]:
     if values["model.top"] == "keras":
         values |= {"model.pooling": "average", "model.dense": ()}
     if values["model.preprocess"] == "weights":
+        if values["data.normalize"] not in ("unit", "none"):
+            raise FieldError(
+                ["data.normalize", "model.preprocess"],
+                f"data.normalize = {values['data.normalize']}: model.preprocess = weights makes its own input of pixels as they are; "
+                "leave one of them out",
+            )
         values["data.normalize"] = "none"
     return values
 
