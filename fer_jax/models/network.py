@@ -6,13 +6,13 @@
 
 import dataclasses
 import functools
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 
 from fer_jax.models.layers import Call, Conv, Pool
@@ -86,14 +86,25 @@ class Network:
     num_classes: int
 
     @functools.cached_property
-    def _abstract(self) -> tuple[Any, Any, Any]:
-        """Graph definition, and params and stats without their arrays."""
-        return _split(nnx.eval_shape(lambda: self.build(nnx.Rngs(0))))
+    def chain(self) -> Chain:
+        """The layers, their arrays without values."""
+        return nnx.eval_shape(lambda: self.build(nnx.Rngs(0)))
 
     @functools.cached_property
+    def _abstract(self) -> tuple[Any, Any, Any]:
+        """Graph definition, and params and stats without their arrays."""
+        return _split(self.chain)
+
+    @property
     def layer_names(self) -> tuple[str, ...]:
         """Names of the layers in order; `apply` gives their outputs."""
-        return nnx.eval_shape(lambda: self.build(nnx.Rngs(0))).names
+        return self.chain.names
+
+    @functools.cached_property
+    def shapes(self) -> tuple[Variables, Variables]:
+        """(params, stats) as `init` gives them, each array as its shape and type."""
+        _, params, stats = self._abstract
+        return nnx.to_pure_dict(params), nnx.to_pure_dict(stats)
 
     def init(self, key: jax.Array) -> tuple[Variables, Variables]:
         """Fresh (params, stats) as nested dicts of float32 arrays; `stats` holds BatchNorm's running statistics."""
@@ -143,12 +154,11 @@ class Network:
     @functools.cached_property
     def has_statistics(self) -> bool:
         """Whether it keeps statistics of whole batches, so that a batch may not be cut."""
-        return bool(jax.tree.leaves(jax.eval_shape(self.init, jax.random.key(0))[1]))
+        return bool(jax.tree.leaves(self.shapes[1]))
 
     def num_parameters(self) -> int:
         """Trainable parameters of one model (BatchNorm's running statistics not counted)."""
-        params, _ = jax.eval_shape(self.init, jax.random.key(0))
-        return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(params))
+        return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(self.shapes[0]))
 
 
 def _split(chain: Chain) -> tuple[Any, Any, Any]:

@@ -17,9 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import h5py
-import jax
 import numpy as np
-from flax import nnx
 
 from fer_jax.data.names import shown
 from fer_jax.errors import DataError
@@ -133,15 +131,14 @@ def write(path: Path, network: Network, params: Variables, stats: Variables) -> 
 
 def _layers(network: Network) -> tuple[list[_Layer], list[str]]:
     """The layers of a backbone that a file holds, in order, and the names of those whose factors it does not hold."""
-    chain = nnx.eval_shape(lambda: network.build(nnx.Rngs(0)))
-    params, stats = jax.eval_shape(network.init, jax.random.key(0))
+    params, stats = network.shapes
     layers, rescaling = [], []
     for name in backbone_layers(network.layer_names):
         leaves = {**params.get(name, {}), **stats.get(name, {})}
-        if isinstance(getattr(chain, name), ChannelRescaling):
+        if isinstance(getattr(network.chain, name), ChannelRescaling):
             rescaling.append(name)
         elif leaves:
-            depthwise = isinstance(getattr(chain, name), DepthwiseConv)
+            depthwise = isinstance(getattr(network.chain, name), DepthwiseConv)
             shapes = {leaf: leaves[leaf].shape for leaf in _LEAVES if leaf in leaves}
             if depthwise:
                 rows, columns, one, channels = shapes["kernel"]
