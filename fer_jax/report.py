@@ -14,8 +14,10 @@ from pathlib import Path
 import pandas as pd
 
 from fer_jax import config as fields
-from fer_jax.analysis import effects, evidence, fits, importances, page, style
+from fer_jax import report_answers
+from fer_jax.analysis import distribution, effects, evidence, fits, importances, page, style
 from fer_jax.analysis.evidence import Evidence
+from fer_jax.analysis.page import Part
 from fer_jax.errors import FerJaxError, RunError
 from fer_jax.fitted import FitResult
 from fer_jax.run import Run, load_run
@@ -40,22 +42,32 @@ def write_report(run_dir: str | Path) -> Path:
     """
     run = load_run(run_dir)
     found = evidence.gather(run.record, run.trials, run.curves, run.path.resolve().name)
-    parts = _parts(run, found)
+    evidences = _parts(run, found) or [found]
     directory = RunDirectory(run.path)
-    drawn = [[(drawing, style.png(drawing.figure)) for drawing in page.drawings(part)] for part in parts or [found]]
-    heads = [_heads(run, part) for part in (parts or [found]) if run.heads["id"].isin(part.trials["id"]).any()]
-    for of_parts in (drawn, [figures for _, figures in heads]):
-        for number, figures in enumerate(of_parts, 1):
-            for drawing, png in figures:
+    parts = [_part(run, each, f"-{number}" if len(evidences) > 1 else "") for number, each in enumerate(evidences, 1)]
+    heads = [_heads(run, each) for each in evidences if run.heads["id"].isin(each.trials["id"]).any()]
+    for of_parts in (parts, heads):
+        for number, part in enumerate(of_parts, 1):
+            for drawing, png in part.figures:
                 directory.write_bytes(f"figures/{drawing.name}{f'-{number}' if len(of_parts) > 1 else ''}.png", png)
     meanings = {field.name: (field.default, field.comment) for field in fields.FIELDS.values()}
     written = f"Written by fer_jax on {datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC."
-    pages = list(zip(parts, drawn, strict=True)) if parts else []
-    directory.write_text("report.html", page.render(found, [] if parts else drawn[0], meanings, written, pages, heads))
+    directory.write_text("report.html", page.render(found, parts, meanings, written, heads))
     return run.path / "report.html"
 
 
-def _heads(run: Run, trials: Evidence) -> tuple[Evidence, list[tuple[style.Drawing, bytes]]]:
+def _part(run: Run, found: Evidence, suffix: str) -> Part:
+    """Trials that are ranked against each other, with what their networks answer; `suffix` tells several parts apart."""
+    drawn, sections = page.drawings(found), []
+    if answered := report_answers.of_best_point(run, found):
+        drawn += report_answers.drawings(answered)
+        sections.append(report_answers.class_section(answered, suffix))
+    if classes := distribution.draw(found.data):
+        drawn.append(classes)
+    return Part(found, [(drawing, style.png(drawing.figure)) for drawing in drawn], sections)
+
+
+def _heads(run: Run, trials: Evidence) -> Part:
     """The fits on trials that are ranked against each other, and their figures."""
     own = run.heads[run.heads["id"].isin(trials.trials["id"])].reset_index(drop=True)
     gathered = fits.gather(trials.record, own, trials.title)
@@ -64,7 +76,7 @@ def _heads(run: Run, trials: Evidence) -> tuple[Evidence, list[tuple[style.Drawi
         drawn.append(dataclasses.replace(drawing, name="head_effects", heading="What each head field does", short="Head fields"))
     if drawing := _importances(run, gathered, own):
         drawn.append(drawing)
-    return gathered, [(drawing, style.png(drawing.figure)) for drawing in drawn]
+    return Part(gathered, [(drawing, style.png(drawing.figure)) for drawing in drawn])
 
 
 def _importances(run: Run, gathered: Evidence, own: pd.DataFrame) -> style.Drawing | None:

@@ -118,7 +118,7 @@ def ticks(axis: Any, places: Sequence[float] | np.ndarray, texts: Sequence[str])
     axis.set_ticks([], minor=True)
 
 
-def ink_on(rgba: Sequence[float]) -> str:
+def ink_on(rgba: Any) -> str:
     """Black or white, whichever reads on this colour (relative luminance, WCAG 2)."""
     linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in rgba[:3]]
     return "#000000" if 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] > 0.18 else "#ffffff"

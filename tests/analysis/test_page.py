@@ -58,7 +58,7 @@ def render(run, figures=True):
     evidence = gather(run.record, run.trials, run.curves, "run")
     drawings = page.drawings(evidence) if figures else []
     drawn = [(drawing, style.png(drawing.figure)) for drawing in drawings]
-    return page.render(evidence, drawn, {"train.l2": (1e-4, "L2 penalty")}, "Written on a Tuesday.")
+    return page.render(evidence, [page.Part(evidence, drawn)], {"train.l2": (1e-4, "L2 penalty")}, "Written on a Tuesday.")
 
 
 def read(html):
@@ -194,8 +194,8 @@ def test_parts_that_are_not_ranked_against_each_other(made):
         run = made({"data.classes": (tuple(classes),), **SMALL}, accidents=False)
         run.record["data"] |= {"classes": classes, "label": f"{len(classes)} faces"}
         part = gather(run.record, run.trials, run.curves, "run")
-        parts.append((part, [(drawing, style.png(drawing.figure)) for drawing in page.drawings(part)]))
-    html = page.render(parts[0][0], [], {}, "Written on a Tuesday.", parts)
+        parts.append(page.Part(part, [(drawing, style.png(drawing.figure)) for drawing in page.drawings(part)]))
+    html = page.render(parts[0].evidence, parts, {}, "Written on a Tuesday.")
     reader = read(html)
     names = [attributes["id"] for _, attributes in reader.attributes if "id" in attributes]
     assert len(set(names)) == len(names) and {"points-1", "points-2", "trials-2", "verdict-1", "overview"} <= set(names)

@@ -1,0 +1,73 @@
+"""The part of a report that needs the answers of the trained networks: from stored predictions to drawings and tables."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+
+from fer_jax.analysis import confusion, metrics, reliability, roc, style
+from fer_jax.analysis.answered import Answered, mean_and_spread
+from fer_jax.analysis.evidence import Evidence
+from fer_jax.analysis.page import Section
+from fer_jax.analysis.tables import Column, html
+from fer_jax.errors import RunError
+from fer_jax.run import Run
+
+MOST_CLASSES = 16  # beyond them a matrix of numbers cannot be read
+
+
+def of_best_point(run: Run, evidence: Evidence) -> Answered | None:
+    """The answers of the best point's done trials on the test split, or on validation where there is none; None without any."""
+    if not len(evidence.ranked):
+        return None
+    best = int(evidence.ranked.index[0])
+    rows = evidence.trials[(evidence.trials["point"] == best) & (evidence.trials["status"] == "done")]
+    trials = [run.trial(id) for id in rows["id"]]
+    for split in ("test", "validation"):
+        try:
+            alike = [trial for trial in trials if trial.data["checksum"] == trials[0].data["checksum"]]
+            probabilities = np.stack([trial.probabilities(split) for trial in alike])
+            return Answered(evidence.describe(best), split, trials[0].classes, probabilities, trials[0].labels(split))
+        except RunError:
+            continue
+    return None
+
+
+def drawings(answered: Answered) -> list[style.Drawing]:
+    """Confusion, curves of each class against the rest, calibration."""
+    made = [confusion.draw(answered) if len(answered.classes) <= MOST_CLASSES else None, roc.draw(answered), reliability.draw(answered)]
+    return [drawing for drawing in made if drawing is not None]
+
+
+def class_table(answered: Answered, suffix: str = "") -> str:
+    """Figures of every class, mean ± sd over the repeats, then their macro and weighted means."""
+    found = metrics.of_classes(answered.probabilities, answered.labels)
+    of_class = metrics.by_class(metrics.confusion(answered.probabilities, answered.labels))
+    support = of_class.support
+    hints = {
+        "precision": "share of its answers that are right",
+        "recall": "share of its pictures that are found: the accuracy on this class",
+        "f1": "harmonic mean of precision and recall",
+        "auc": "area under the ROC curve, this class against the rest",
+        "average_precision": "area under precision over recall",
+    }
+    columns = [
+        Column("class", [*answered.classes, "macro mean", "weighted mean"], "", "text"),
+        Column("pictures", [*(f"{n:,}" for n in support), f"{support.sum():,}", f"{support.sum():,}"], f"{answered.split} pictures"),
+    ]
+    for name, values in found.items():
+        macro = metrics.class_mean(values) if name in ("auc", "average_precision") else of_class.macro(values)
+        known = np.isfinite(values).all()
+        weighted = of_class.weighted(values) if known else np.array([])
+        cells = [mean_and_spread(column) for column in values.T] + [mean_and_spread(macro), mean_and_spread(weighted)]
+        columns.append(Column({"f1": "F1", "auc": "AUC"}.get(name, name.replace("_", " ")), cells, hints[name]))
+    return html(columns, f"by-class-table{suffix}", f"{len(answered.classes)} classes and their means", first=0)
+
+
+def class_section(answered: Answered, suffix: str = "") -> Section:
+    """`class_table` with whose answers it is about."""
+    note = f"The best point by validation, at the epoch that validation chose. {answered.about}"
+    if answered.repeats > 1:
+        note += " Mean ± standard deviation over the seeds."
+    return Section("by-class", "By class", "Class by class", f"<p>{escape(note)}</p>{class_table(answered, suffix)}")
