@@ -27,7 +27,7 @@ def draw(answered: Answered) -> style.Drawing:
 
 
 def _matrix(ax: Any, values: np.ndarray, classes: Any, name: str, form: str, top: float) -> None:
-    colours = matplotlib.colormaps["cividis_r"]
+    colours = matplotlib.colormaps["Blues"]
     ax.imshow(values, cmap=colours, vmin=0, vmax=max(top, 1e-9), aspect="auto")
     size = style.SMALL if len(classes) <= 8 else style.SMALL - 1.5
     for row, column in np.ndindex(*values.shape):

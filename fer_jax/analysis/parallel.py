@@ -11,14 +11,14 @@ from fer_jax.analysis.axes import Axis, text_width
 from fer_jax.analysis.evidence import METRIC_NAMES, Evidence
 
 FEWEST_FIELDS, MOST_FIELDS = 3, 9
-BOLD = 5
+BOLD, BOLD_SHARE = 5, 0.2
 _LONGEST_NAME = 14
 
 
 def draw(evidence: Evidence) -> style.Drawing | None:
     """A vertical axis a swept field, the metric that chooses as the last; None below `FEWEST_FIELDS` fields or without a scale.
 
-    The best `BOLD` points are drawn bold, over the others. Lines through one value are spread a little, so that they do not
+    The best fifth, at most `BOLD` points, are drawn bold, over the others. Lines through one value are spread a little, so that they do not
     hide each other.
     """
     fields = [field for field in evidence.swept if len(evidence.axes[field].levels) > 1][:MOST_FIELDS]
@@ -30,9 +30,10 @@ def draw(evidence: Evidence) -> style.Drawing | None:
     made = style.figure(4.6)
     ax = made.subplots()
     places = np.arange(heights.shape[1])
+    bold = max(1, min(BOLD, round(BOLD_SHARE * len(ranked))))
     # The worst first, so that the best lie on top.
     for place in reversed(range(len(ranked))):
-        best = place < BOLD
+        best = place < bold
         look: dict[str, Any] = {"linewidth": 2.4, "alpha": 1.0} if best else {"linewidth": 0.9, "alpha": 0.45}
         ax.plot(places, heights[place], color=colours.colour(values[place]), zorder=3 if best else 2, **look)
     for place, field in enumerate(fields):
@@ -45,6 +46,7 @@ def draw(evidence: Evidence) -> style.Drawing | None:
     style.ticks(ax.xaxis, places, [_broken(name) for name in names])
     ax.tick_params(axis="x", labelsize=style.SMALL, length=0, pad=8)
     ax.set_yticks([])
+    style.label(ax, x="swept fields, and what came of them")
     for spine in ax.spines.values():
         spine.set_visible(False)
     ax.set_xlim(-0.5, places[-1] + 0.45)
@@ -52,7 +54,7 @@ def draw(evidence: Evidence) -> style.Drawing | None:
     left = len(evidence.swept) - len(fields)
     more = f" The first {len(fields)} swept fields; {left} more are in the tables." if left > 0 and len(fields) == MOST_FIELDS else ""
     name = METRIC_NAMES.get(evidence.metric, evidence.metric)
-    text = f"Every line is a point, from left to right through its values to its mean {name}, which is also its colour; bold are the best {min(BOLD, len(ranked))}.{more} {colours.note}".strip()
+    text = f"Every line is a point, from left to right through its values to its mean {name}, which is also its colour; the best {bold} are bold.{more} {colours.note}".strip()
     return style.Drawing("parallel", "All fields at once", "All fields", text, made)
 
 

@@ -77,7 +77,7 @@ def _panel(ax: Any, answered: Answered, told: list[int], curve: Curve, figures: 
         ax.plot(GRID, mean, color=colour, linestyle=line, linewidth=1.4)
         if answered.repeats > 1:
             spread = heights.std(axis=0, ddof=1)
-            ax.fill_between(GRID, mean - spread, mean + spread, color=colour, alpha=0.14, linewidth=0)
+            ax.fill_between(GRID, np.maximum(mean - spread, 0), np.minimum(mean + spread, 1), color=colour, alpha=0.07, linewidth=0)
         text = f"{answered.classes[number]}  {mean_and_spread(figures[:, number])}"
         handles.append(Line2D([], [], color=colour, linestyle=line, linewidth=1.6, label=text))
     style.tidy(ax)
