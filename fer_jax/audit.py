@@ -1,0 +1,142 @@
+"""Finds copies, leaks, conflicting labels and pictures with nothing on them: `python -m fer_jax.audit DATA [DATA]`.
+
+DATA is what data.path takes: a folder, a zip, a tar or a fer2013.csv; 'synthetic' is the built-in faces. Of one data set the
+splits are held against each other, of two every picture of either against the other. What is printed is written to
+audit.json too, and every offending picture to offenders.csv.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from fer_jax.data import contents
+from fer_jax.data.findings import COLUMNS, Findings, compare, examine
+from fer_jax.data.splits import STRATIFIED
+from fer_jax.errors import run_program
+from fer_jax.store.files import write_bytes
+from fer_jax.words import counted
+
+FLAGS = flags.FLAGS
+_OUT = flags.DEFINE_string("out", None, "Folder for audit.json and offenders.csv; by default audits/<name of DATA>.")
+_KIND = flags.DEFINE_enum("kind", "auto", contents.KINDS, "data.name to read DATA with; auto = by the names in it.")
+_SPLIT = flags.DEFINE_enum(
+    "split", contents.GIVEN, [contents.GIVEN, "official", "kaggle", *STRATIFIED], "Splits as the source has them, or a data.split."
+)
+_SEED = flags.DEFINE_integer("seed", 0, "data.seed of a stratified split.", lower_bound=0, upper_bound=2**31 - 1)
+_IMAGE_SIZE = flags.DEFINE_integer("image_size", 48, "Height and width of the pictures compared, pixels.", lower_bound=8, upper_bound=512)
+_CHANNELS = flags.DEFINE_enum("channels", "1", ["1", "3"], "1 compares in grey, 3 in colour.")
+USAGE = "usage: python -m fer_jax.audit DATA [DATA] [--out=DIR] [--split=SPLIT] [flags]"
+
+
+def main(argv: list[str]) -> int:
+    """Runs the program; returns its exit status: 0 done, whatever was found, 2 an error of the user's, 130 stopped."""
+    return run_program(_main, argv)
+
+
+def _main(argv: list[str]) -> int:
+    if {"-h", "--help"} & set(argv[1:]):
+        print(f"{__doc__}\n{USAGE}\n{FLAGS.main_module_help()}")
+        return 0
+    try:
+        paths = FLAGS(argv)[1:]
+    except flags.Error as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    if not 1 <= len(paths) <= 2:
+        print(f"error: {counted(len(paths), 'data set')} named, one or two wanted; {USAGE}", file=sys.stderr)
+        return 2
+    options = (_KIND.value, _SPLIT.value, _SEED.value, _IMAGE_SIZE.value, int(_CHANNELS.value))
+    read = [contents.read(path, *options) for path in paths]
+    found = examine(*read) if len(read) == 1 else compare(*read)
+    out = Path(_OUT.value or Path("audits") / "_and_".join(_slug(path) for path in paths))
+    write(found, out)
+    print("\n".join(describe(found.summary) if len(read) == 1 else describe_two(found.summary)))
+    print(f"\n{out / 'audit.json'}\n{out / 'offenders.csv'}: {counted(len(found.offenders), 'row')}")
+    return 0
+
+
+def write(found: Findings, folder: Path) -> None:
+    """Writes audit.json and offenders.csv, each in full or not at all. Raises RunError where the disk refuses."""
+    table = io.StringIO()
+    writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(found.offenders)
+    write_bytes(folder / "audit.json", (json.dumps(found.summary, indent=1) + "\n").encode())
+    write_bytes(folder / "offenders.csv", table.getvalue().encode("utf-8", "backslashreplace"))
+
+
+def describe(summary: Mapping[str, Any]) -> list[str]:
+    """What was found in one data set, line by line."""
+    exact, near, broken = summary["exact"], summary["near"], summary["broken"]
+    within = ", ".join(f"{count:,} within {name}" for name, count in exact["redundant_within"].items() if count)
+    rows = [
+        ["redundant exact copies", exact["redundant"], f"in {counted(exact['groups'], 'group')}" + (f"; {within}" if within else "")],
+        ["groups with conflicting labels", exact["conflicting_groups"], counted(exact["conflicting_pictures"], "picture")],
+        ["near copies, pairs", near["pairs"], f"{counted(near['pictures'], 'picture')}; {near['conflicting_pairs']:,} with two labels"],
+        ["constant pictures", summary["constant"], ""],
+        ["nearly constant pictures", summary["nearly_constant"], ""],
+        ["broken items, left out", broken["count"], ", ".join(f"{count:,} {kind}" for kind, count in broken["kinds"].items())],
+    ]
+    lines = [_heading(summary["data"]), "", *_table(rows, "lrl")]
+    leaks = [
+        [f"{name} pictures in {other}", count["exact"], count["any"], _share(count["any"], summary["data"]["splits"][name])]
+        for name, places in summary["leaks"].items()
+        for other, count in places.items()
+    ]
+    if leaks:
+        lines += ["", *_table([["leaks", "exact", "exact or near", "share"], *leaks], "lrrr")]
+    return lines
+
+
+def describe_two(summary: Mapping[str, Any]) -> list[str]:
+    """What two data sets share, line by line."""
+    lines = [f"{letter}: {_heading(data)}" for letter, data in zip("AB", summary["data"], strict=True)]
+    for own, other, key in (("B", "A", "second_in_first"), ("A", "B", "first_in_second")):
+        found = summary[key]
+        places = list(found["all"]["in"])
+        head = [f"pictures of {own}", "", *(f"in {other}'s {place}" if place != "all" else f"in {other}" for place in places)]
+        rows = []
+        for name, line in found.items():
+            cells = [f"{line['in'][place]['exact']:,} / {line['in'][place]['any']:,}" for place in places]
+            share = _share(line["in"]["all"]["any"], line["pictures"])
+            rows.append([name, line["pictures"], *cells, share, line["other_label"]])
+        lines += ["", *_table([[*head, "share", "other label"], *rows], "l" + "r" * (len(places) + 3))]
+    return [*lines, "", "exact / exact or near copies; share: exact or near; other label: an exact copy under another class name"]
+
+
+def _heading(data: Mapping[str, Any]) -> str:
+    size = "x".join(map(str, data["size"]))
+    splits = ", ".join(f"{count:,} {name}" for name, count in data["splits"].items())
+    made = "" if data["split"] == contents.GIVEN else f" ({data['split']})"
+    return f"{data['path']} ({data['name']}): {data['pictures']:,} pictures of {size}, {len(data['classes'])} classes; {splits}{made}"
+
+
+def _share(count: int, of: int) -> str:
+    return f"{100 * count / of:.1f} %" if of else ""
+
+
+def _table(rows: Sequence[Sequence[Any]], alignment: str) -> list[str]:
+    """Rows as lines with columns of equal width, each 'l'eft or 'r'ight."""
+    text = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*text, strict=True)]
+    aligned = {"l": str.ljust, "r": str.rjust}
+    return [
+        "  ".join(aligned[side](cell, width) for cell, width, side in zip(row, widths, alignment, strict=True)).rstrip() for row in text
+    ]
+
+
+def _slug(path: str) -> str:
+    return re.sub(r"[^\w.=+-]+", "_", Path(path).absolute().name) or "data"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
