@@ -25,16 +25,22 @@ from fer_jax.errors import run_program
 from fer_jax.store.files import write_bytes
 from fer_jax.words import counted
 
-FLAGS = flags.FLAGS
-_OUT = flags.DEFINE_string("out", None, "Folder for audit.json and offenders.csv; by default audits/<name of DATA>.")
-_KIND = flags.DEFINE_enum("kind", "auto", contents.KINDS, "data.name to read DATA with; auto = by the names in it.")
-_SPLIT = flags.DEFINE_enum(
-    "split", contents.GIVEN, [contents.GIVEN, "official", "kaggle", *STRATIFIED], "Splits as the source has them, or a data.split."
-)
-_SEED = flags.DEFINE_integer("seed", 0, "data.seed of a stratified split.", lower_bound=0, upper_bound=2**31 - 1)
-_IMAGE_SIZE = flags.DEFINE_integer("image_size", 48, "Height and width of the pictures compared, pixels.", lower_bound=8, upper_bound=512)
-_CHANNELS = flags.DEFINE_enum("channels", "1", ["1", "3"], "1 compares in grey, 3 in colour.")
 USAGE = "usage: python -m fer_jax.audit DATA [DATA] [--out=DIR] [--split=SPLIT] [flags]"
+
+
+def _declare() -> flags.FlagValues:
+    values = flags.FlagValues()
+    splits = [contents.GIVEN, "official", "kaggle", *STRATIFIED]
+    flags.DEFINE_string(
+        "out", None, "Folder for audit.json and offenders.csv; by default audits/<name of DATA>.", flag_values=values
+    )
+    flags.DEFINE_enum("kind", "auto", contents.KINDS, "data.name to read DATA with; auto = by the names in it.", flag_values=values)
+    flags.DEFINE_enum("split", contents.GIVEN, splits, "Splits as the source has them, or a data.split.", flag_values=values)
+    flags.DEFINE_integer("seed", 0, "data.seed of a stratified split.", 0, 2**31 - 1, flag_values=values)
+    flags.DEFINE_integer("image_size", 48, "Height and width at which pictures are compared, pixels.", 8, 512, flag_values=values)
+    flags.DEFINE_integer("channels", 1, "1 compares in grey, 3 in colour.", flag_values=values)
+    flags.DEFINE_bool("help", False, "Show this help.", short_name="h", flag_values=values)
+    return values
 
 
 def main(argv: list[str]) -> int:
@@ -43,24 +49,28 @@ def main(argv: list[str]) -> int:
 
 
 def _main(argv: list[str]) -> int:
-    if {"-h", "--help"} & set(argv[1:]):
-        print(f"{__doc__}\n{USAGE}\n{FLAGS.main_module_help()}")
-        return 0
+    given = _declare()
     try:
-        paths = FLAGS(argv)[1:]
+        paths = given(argv)[1:]
+        if given.channels not in (1, 3):
+            raise flags.Error(f"flag --channels={given.channels}: must be 1 or 3")
     except flags.Error as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    if given.help:
+        print(f"{__doc__}\n{USAGE}\n{given.get_help()}")
+        return 0
     if not 1 <= len(paths) <= 2:
         print(f"error: {counted(len(paths), 'data set')} named, one or two wanted; {USAGE}", file=sys.stderr)
         return 2
-    options = (_KIND.value, _SPLIT.value, _SEED.value, _IMAGE_SIZE.value, int(_CHANNELS.value))
-    read = [contents.read(path, *options) for path in paths]
+    read = [
+        contents.read(path, given.kind, given.split, given.seed, given.image_size, given.channels) for path in paths
+    ]
     found = examine(*read) if len(read) == 1 else compare(*read)
-    out = Path(_OUT.value or Path("audits") / "_and_".join(_slug(path) for path in paths))
-    write(found, out)
+    folder = Path(given.out or Path("audits") / "_and_".join(_slug(path) for path in paths))
+    write(found, folder)
     print("\n".join(describe(found.summary) if len(read) == 1 else describe_two(found.summary)))
-    print(f"\n{out / 'audit.json'}\n{out / 'offenders.csv'}: {counted(len(found.offenders), 'row')}")
+    print(f"\n{folder / 'audit.json'}\n{folder / 'offenders.csv'}: {counted(len(found.offenders), 'row')}")
     return 0
 
 

@@ -18,12 +18,12 @@ from hashlib import blake2b
 import numpy as np
 
 NEAR_BITS = 10
-NEAR_CORRELATION = 0.95
+NEAR_CORRELATION = 0.9
 FLAT_SD = 2.0  # grey levels; a picture with less contrast is nearly constant, and its hash that of its noise
 
 _GREY = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R 601, as in pictures.py
 _CHUNK_BYTES = 1 << 25  # of float32 pixels that are handled together
-_HASHES = 64  # pictures whose hashes are held against all others at once: 64 x 36,000 words fit a core's cache share
+_HASHES = 32  # pictures whose hashes are held against all others at once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +80,7 @@ def find(parts: Sequence[np.ndarray], near: bool = False) -> Copies:
       near: whether near copies are sought too.
     """
     seen: dict[bytes, int] = {}
-    digests = (blake2b(np.ascontiguousarray(picture), digest_size=16).digest() for part in parts for picture in part)
+    digests = (blake2b(np.ascontiguousarray(picture).data, digest_size=16).digest() for part in parts for picture in part)
     group = np.array([seen.setdefault(digest, len(seen)) for digest in digests], np.int64)
     none = Copies(group, np.empty((0, 2), np.int64), np.empty(0, np.uint8), np.empty(0, np.float32))
     if not near or len(seen) < 2:

@@ -71,8 +71,8 @@ def examine(data: Contents) -> Findings:
     offenders = [
         *_exact_offenders(data, copies, conflicting),
         *_near_offenders(data, copies),
-        *({"finding": "constant", **_named(data, row), "note": "every pixel is the same"} for row in np.flatnonzero(constant)),
-        *({"finding": "nearly constant", **_named(data, row), "note": f"sd {sd[row]:.2f}"} for row in np.flatnonzero(flat)),
+        *({"finding": "constant", **_named(data, row), "note": "every pixel is the same"} for row in np.flatnonzero(constant).tolist()),
+        *({"finding": "nearly constant", **_named(data, row), "note": f"sd {sd[row]:.2f}"} for row in np.flatnonzero(flat).tolist()),
         *_broken(data),
     ]
     return Findings(summary, offenders)
