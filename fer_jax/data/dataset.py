@@ -155,7 +155,6 @@ def load(block: Any) -> Dataset:
     }
     about: dict[str, Any] = {}
     if block.drop_leaks != "none":
-        _check_filled(_count(rows, labels, classes), block)
         rows, dropped = leaks.drop(block.drop_leaks, source.images, rows)
         about["leaks_dropped"] = {"kind": block.drop_leaks, "counts": dropped}
     counts = _count(rows, labels, classes)
