@@ -19,7 +19,7 @@ from typing import Any
 from absl import flags
 
 from fer_jax.data import contents
-from fer_jax.data.findings import COLUMNS, Findings, compare, examine
+from fer_jax.data.inspection import COLUMNS, Inspection, compare, examine
 from fer_jax.data.splits import STRATIFIED
 from fer_jax.errors import run_program
 from fer_jax.store.files import write_bytes
@@ -36,6 +36,7 @@ def _declare() -> flags.FlagValues:
     )
     flags.DEFINE_enum("kind", "auto", contents.KINDS, "data.name to read DATA with; auto = by the names in it.", flag_values=values)
     flags.DEFINE_enum("split", contents.GIVEN, splits, "Splits as the source has them, or a data.split.", flag_values=values)
+    flags.DEFINE_list("classes", [], "Class names to look at, joined by commas; all by default.", flag_values=values)
     flags.DEFINE_integer("seed", 0, "data.seed of a stratified split.", 0, 2**31 - 1, flag_values=values)
     flags.DEFINE_integer("image_size", 48, "Height and width at which pictures are compared, pixels.", 8, 512, flag_values=values)
     flags.DEFINE_integer("channels", 1, "1 compares in grey, 3 in colour.", flag_values=values)
@@ -63,9 +64,8 @@ def _main(argv: list[str]) -> int:
     if not 1 <= len(paths) <= 2:
         print(f"error: {counted(len(paths), 'data set')} named, one or two wanted; {USAGE}", file=sys.stderr)
         return 2
-    read = [
-        contents.read(path, given.kind, given.split, given.seed, given.image_size, given.channels) for path in paths
-    ]
+    options = (given.kind, given.split, given.seed, given.image_size, given.channels, tuple(given.classes))
+    read = [contents.read(path, *options) for path in paths]
     found = examine(*read) if len(read) == 1 else compare(*read)
     folder = Path(given.out or Path("audits") / "_and_".join(_slug(path) for path in paths))
     write(found, folder)
@@ -74,14 +74,14 @@ def _main(argv: list[str]) -> int:
     return 0
 
 
-def write(found: Findings, folder: Path) -> None:
+def write(found: Inspection, folder: Path) -> None:
     """Writes audit.json and offenders.csv, each in full or not at all. Raises RunError where the disk refuses."""
     table = io.StringIO()
     writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(found.offenders)
-    write_bytes(folder / "audit.json", (json.dumps(found.summary, indent=1) + "\n").encode())
-    write_bytes(folder / "offenders.csv", table.getvalue().encode("utf-8", "backslashreplace"))
+    write_bytes(folder / "audit.json", (json.dumps(found.summary, indent=1) + "\n").encode(), "--out")
+    write_bytes(folder / "offenders.csv", table.getvalue().encode("utf-8", "backslashreplace"), "--out")
 
 
 def describe(summary: Mapping[str, Any]) -> list[str]:

@@ -148,6 +148,19 @@ def test_two_data_sets_whose_classes_have_other_names(planted, tmp_path, capsys)
     assert list(rows["unreadable picture"]["data"]) == ["A"]
 
 
+def test_some_classes_only(planted, tmp_path, capsys):
+    assert run(planted, "--classes=Happiness,sadness", "--out", tmp_path / "both") == 0
+    assert run(planted, "--classes=happy,fear", "--out", tmp_path / "one") == 0
+    both, one = (json.loads((tmp_path / name / "audit.json").read_text()) for name in ("both", "one"))
+    assert both["exact"]["redundant"] == 3 and both["data"]["pictures"] == 30
+    assert one["exact"]["redundant"] == 1 and one["data"]["splits"] == {"train": 8, "validation": 4, "test": 4}
+    assert list(offenders(tmp_path / "one")["exact copy"].index) == ["test/happy/PublicTest_twin.png"]
+    capsys.readouterr()
+    capsys.readouterr()
+    assert run(planted, "--classes=happy,glee") == 2 and "no class 'glee'" in capsys.readouterr().err
+    assert run(planted, "--classes=fear,disgust") == 2 and "holds no picture of fear or disgust" in capsys.readouterr().err
+
+
 def test_built_in_faces_share_nothing(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run("synthetic", "--image_size=24") == 0
@@ -176,7 +189,7 @@ def test_how_a_source_is_read_follows_from_its_names(planted, tmp_path):
         (["nowhere"], "data.path: cannot find nowhere"),
         (["synthetic", "--split=half"], "half"),
         (["synthetic", "--channels=2"], "must be 1 or 3"),
-        (["synthetic", "--image_size=24", "--out=FILE/below"], "cannot write"),
+        (["synthetic", "--image_size=24", "--out=FILE/below"], "remove it or choose another --out"),
     ],
     ids=str,
 )

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from fer_jax.data import dataset, layout, names, splits
+from fer_jax.data.classes import choose_classes
 from fer_jax.data.origins import open_origin
+from fer_jax.errors import DataError
 
 KINDS = ("auto", "fer2013", "folder", "cifar10", "synthetic")
 GIVEN = "given"  # splits as the source has them, whichever it has
@@ -20,12 +22,13 @@ _CIFAR_META = "batches.meta"
 
 @dataclasses.dataclass(frozen=True)
 class Contents:
-    """A data set before classes are chosen.
+    """The pictures of a data set that are looked at.
 
     Attributes:
       path: as the user wrote it.
       name: `data.name` it was read as.
       images, labels, classes, provenance: as in `sources.Source`.
+      numbers: number of each picture among all of the source.
       split: the `data.split` that made the splits, or 'given'.
       rows: rows of each split, by its name, in the order train, validation, test; 'unassigned' for pictures of none.
     """
@@ -36,6 +39,7 @@ class Contents:
     labels: np.ndarray
     classes: tuple[str, ...]
     provenance: dict[str, Any]
+    numbers: np.ndarray
     split: str
     rows: dict[str, np.ndarray]
 
@@ -59,11 +63,20 @@ class Contents:
         if self.name in ("fer2013", "folder"):
             from fer_jax.data import sources
 
-            return sources.file_names(self.path, self.name == "fer2013")
-        return [f"picture {row}" for row in range(len(self.labels))]
+            found = sources.file_names(self.path, self.name == "fer2013")
+            return [found[number] for number in self.numbers]
+        return [f"picture {number}" for number in self.numbers]
 
 
-def read(path: str, name: str = "auto", split: str = GIVEN, seed: int = 0, image_size: int = 48, channels: int = 1) -> Contents:
+def read(
+    path: str,
+    name: str = "auto",
+    split: str = GIVEN,
+    seed: int = 0,
+    image_size: int = 48,
+    channels: int = 1,
+    chosen: tuple[str, ...] = (),
+) -> Contents:
     """Reads a data set, preparing it in the cache as training would.
 
     Args:
@@ -72,9 +85,10 @@ def read(path: str, name: str = "auto", split: str = GIVEN, seed: int = 0, image
       split: 'given', or a `data.split`.
       seed: `data.seed`.
       image_size, channels: of the pictures wanted.
+      chosen: names of the classes to look at, in any spelling; () = all.
 
     Raises:
-      DataError: there is nothing that can be read, or nothing that can be split so.
+      DataError: there is nothing that can be read, nothing that can be split so, no such class, or none of its pictures.
     """
     from fer_jax.config import default_config
 
@@ -82,16 +96,25 @@ def read(path: str, name: str = "auto", split: str = GIVEN, seed: int = 0, image
     block.name = kind(path) if name == "auto" else name
     block.path, block.seed, block.image_size, block.channels, block.on_error = path, seed, image_size, channels, "skip"
     source = dataset.READERS[block.name](block)
-    labels, usage = np.asarray(source.labels), np.asarray(source.usage)
+    images, labels, usage = source.images, np.asarray(source.labels), np.asarray(source.usage)
+    numbers = np.arange(len(labels))
+    if chosen:
+        numbers = np.flatnonzero(np.isin(labels, choose_classes(source.classes, chosen)))
+        if not len(numbers):
+            raise DataError(f"{names.shown(path)}: holds no picture of {' or '.join(chosen)}; choose other --classes")
+        images, labels, usage = images[numbers], labels[numbers], usage[numbers]
+    rows = _rows(split, labels, usage, source.classes, seed)
+    return Contents(path, block.name, images, labels, source.classes, source.provenance, numbers, split, rows)
+
+
+def _rows(split: str, labels: np.ndarray, usage: np.ndarray, classes: tuple[str, ...], seed: int) -> dict[str, np.ndarray]:
+    """Rows of each split, 'unassigned' for what is in none; splits without pictures are left out."""
     if split == GIVEN:
-        named = {name: np.flatnonzero(usage == code) for code, name in enumerate(splits.NAMES)}
-        named[names.USAGES[names.NO_USAGE]] = np.flatnonzero(usage == names.NO_USAGE)
-        rows = {name: part for name, part in named.items() if len(part)}
+        rows = {name: np.flatnonzero(usage == code) for code, name in enumerate(splits.NAMES)}
     else:
-        rows = splits.assign(split, labels, usage, source.classes, seed)
-        rest = np.setdiff1d(np.arange(len(labels)), np.concatenate(list(rows.values())))
-        rows |= {names.USAGES[names.NO_USAGE]: rest} if len(rest) else {}
-    return Contents(path, block.name, source.images, labels, source.classes, source.provenance, split, rows)
+        rows = splits.assign(split, labels, usage, classes, seed)
+    rest = np.setdiff1d(np.arange(len(labels)), np.concatenate(list(rows.values())))
+    return {name: part for name, part in (*rows.items(), (names.USAGES[names.NO_USAGE], rest)) if len(part)}
 
 
 def kind(path: str) -> str:

@@ -28,7 +28,7 @@ _SPLITS = ("train", "validation", "test", names.USAGES[names.NO_USAGE])
 
 
 @dataclasses.dataclass(frozen=True)
-class Findings:
+class Inspection:
     """What an audit found.
 
     Attributes:
@@ -40,7 +40,7 @@ class Findings:
     offenders: list[dict[str, Any]]
 
 
-def examine(data: Contents) -> Findings:
+def examine(data: Contents) -> Inspection:
     """Finds copies, leaks between splits, conflicting labels, and pictures with nothing on them in one data set."""
     copies = duplicates.find([data.images], near=True)
     constant, sd = duplicates.contrast(data.images)
@@ -75,10 +75,10 @@ def examine(data: Contents) -> Findings:
         *({"finding": "nearly constant", **_named(data, row), "note": f"sd {sd[row]:.2f}"} for row in np.flatnonzero(flat).tolist()),
         *_broken(data),
     ]
-    return Findings(summary, offenders)
+    return Inspection(summary, offenders)
 
 
-def compare(first: Contents, second: Contents) -> Findings:
+def compare(first: Contents, second: Contents) -> Inspection:
     """Finds the pictures of each data set that have a copy in the other. Both have one image size and number of channels."""
     copies = duplicates.find([first.images, second.images], near=True)
     start = len(first.labels)
@@ -90,7 +90,7 @@ def compare(first: Contents, second: Contents) -> Findings:
         "second_in_first": _overlap(rows[1], rows[0], labels, copies),
         "first_in_second": _overlap(rows[0], rows[1], labels, copies),
     }
-    return Findings(summary, list(_shared(first, second, copies)) + [*_broken(first, "A"), *_broken(second, "B")])
+    return Inspection(summary, list(_shared(first, second, copies)) + [*_broken(first, "A"), *_broken(second, "B")])
 
 
 def _describe(data: Contents) -> dict[str, Any]:
