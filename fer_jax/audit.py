@@ -127,7 +127,8 @@ def _heading(data: Mapping[str, Any]) -> str:
     size = "x".join(map(str, data["size"]))
     splits = ", ".join(f"{count:,} {name}" for name, count in data["splits"].items())
     made = "" if data["split"] == contents.GIVEN else f" ({data['split']})"
-    return f"{data['path']} ({data['name']}): {data['pictures']:,} pictures of {size}, {len(data['classes'])} classes; {splits}{made}"
+    classes = sum(count > 0 for count in data["classes"].values())
+    return f"{data['path']} ({data['name']}): {data['pictures']:,} pictures of {size}, {classes} classes; {splits}{made}"
 
 
 def _share(count: int, of: int) -> str:

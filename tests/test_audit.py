@@ -64,7 +64,7 @@ def planted(tmp_path_factory):
 def test_planted_faults_are_counted_and_named(planted, tmp_path, capsys):
     assert run(planted, "--out", tmp_path) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"{planted} (fer2013): 30 pictures of 48x48x1, 7 classes; 15 train, 7 validation, 8 test"
+    assert lines[0] == f"{planted} (fer2013): 30 pictures of 48x48x1, 2 classes; 15 train, 7 validation, 8 test"
     assert [" ".join(line.split()) for line in lines[2:8]] == [
         "redundant exact copies 3 in 3 groups; 1 within train",
         "groups with conflicting labels 1 2 pictures",
