@@ -27,6 +27,7 @@ def _when(name: str, *values: str) -> tuple[Need, ...]:
 
 
 _SYNTHETIC = _when("data.name", "synthetic")
+_READ = _when("data.name", "fer2013", "folder", "cifar10")
 _CNN = _when("model.name", "cnn")
 _MLP = _when("model.name", "mlp")
 _MOMENTUM = _when("train.optimizer", "sgd", "nesterov", "rmsprop")
@@ -53,6 +54,9 @@ _TABLE = (
     Field("data.channels", 1, "shape", "1 = grey, 3 = RGB (grey is copied)", choices=(1, 3)),
     Field("data.classes", (), "shape", "class names to keep; () = all", item=str),
     Field("data.merge", (), "shape", "classes joined under a new name, such as 'positive=happy+surprise'", item=str),
+    Field("data.drop_leaks", "none", "shape",
+          "validation and test images left out: those with an exact copy in an earlier split, or a near one as well",
+          choices=("none", "exact", "near"), needs=_READ),
     Field("data.balance", "none", "shape",
           "equal classes: leave images out, repeat them, or repeat them rotated, shifted, zoomed, flipped and brightened",
           choices=("none", "undersample", "oversample", "augment")),
