@@ -141,6 +141,11 @@ class TrialResult:
         """Labels of the pictures that `logits` is about, int32 (n,), indices into `classes`; errors as there."""
         return self._targets(split)["labels"]
 
+    def leaked(self, split: str = "test") -> np.ndarray:
+        """Which of these pictures have an exact copy among those that were trained on or, for the test split, validated on;
+        bool (n,); errors as for `logits`."""
+        return self._targets(split)["leaked"]
+
     def _targets(self, split: str) -> dict[str, np.ndarray]:
         """'labels' and what else is stored of a held-out split."""
         if split not in ("validation", "test"):

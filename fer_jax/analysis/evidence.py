@@ -27,6 +27,8 @@ METRIC_NAMES = {
     "test_auc": "test area under ROC",
     "val_ece": "validation calibration error",
     "test_ece": "test calibration error",
+    "val_accuracy_clean": "validation accuracy without leaked pictures",
+    "test_accuracy_clean": "test accuracy without leaked pictures",
 }
 STATUSES = ("done", "running", "pending", "pruned", "diverged", "failed")
 

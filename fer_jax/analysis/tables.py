@@ -14,14 +14,16 @@ from fer_jax.analysis.evidence import Evidence
 
 # More swept fields than this are shown as what differs from the config, in one column.
 _MOST_FIELDS = 3
-_METRICS = ("val_accuracy", "val_loss", "train_accuracy", "train_loss", "test_accuracy", "test_loss")
+_METRICS = ("val_accuracy", "val_loss", "train_accuracy", "train_loss", "test_accuracy", "test_accuracy_clean", "test_loss", "test_f1")
 _HEADINGS = {
     "val_accuracy": "val. accuracy",
     "val_loss": "val. loss",
     "train_accuracy": "train accuracy",
     "train_loss": "train loss",
     "test_accuracy": "test accuracy",
+    "test_accuracy_clean": "without leaks",
     "test_loss": "test loss",
+    "test_f1": "test macro F1",
 }
 
 
@@ -149,7 +151,7 @@ def _point_columns(evidence: Evidence, rows: pd.DataFrame, brief: bool = False) 
     spread = bool((rows["n"] > 1).any())
     metrics = _known(evidence, rows, "_mean")
     if brief:
-        metrics = [m for m in metrics if m in {evidence.metric, "val_accuracy", "val_loss", "test_accuracy"}]
+        metrics = [m for m in metrics if m in {evidence.metric, "val_accuracy", "val_loss", "test_accuracy", "test_accuracy_clean"}]
     for metric in metrics:
         hint = f"mean {metric} at the epoch validation chose"
         columns.append(Column(_HEADINGS[metric], [number(v) for v in rows[f"{metric}_mean"]], hint))

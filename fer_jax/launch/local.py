@@ -352,7 +352,8 @@ def _stop_requests(note: Callable[[str], None]) -> Iterator[Any]:
 
 def _targets(dataset: Dataset) -> dict[str, np.ndarray]:
     """What the stored predictions of a data set's held-out splits are held against."""
-    return {f"{name}_labels": split.labels for name, split in dataset.splits().items() if name != "train"}
+    labels = {f"{name}_labels": split.labels for name, split in dataset.splits().items() if name != "train"}
+    return labels | {f"{name}_leaked": leaked for name, leaked in dataset.leaked.items()}
 
 
 def _facts(dataset: Dataset) -> Facts:
