@@ -453,8 +453,8 @@ def to_json(config: ConfigDict) -> dict[str, Any]:
     sweep = {tree: {name: list(values) for name, values in sweep_tree(config, tree).items()} for tree in TREES}
     repeats = FIELDS["sweep.repeats"].coerce(get(config, "sweep.repeats"))
     record["sweep"] = {**sweep, "points": list(sweep_points(config)), "repeats": repeats}
-    if best := FIELDS["sweep.best"].coerce(get(config, "sweep.best")):
-        more = FIELDS["sweep.best_repeats"].coerce(get(config, "sweep.best_repeats"))
+    best, more = (FIELDS[name].coerce(get(config, name)) for name in ("sweep.best", "sweep.best_repeats"))
+    if best or more:
         record["sweep"] |= {"best": best, "best_repeats": more, "chosen": list(sweep_points(config, "sweep.chosen"))}
     return record
 

@@ -227,7 +227,7 @@ def describe(config: fields.ConfigDict) -> str:
     for tree in fields.TREES:
         for name, listed in fields.sweep_tree(config, tree).items():
             rows.append((f"sweep.{tree}.{name}", f"*{listed}", "sweep", f"{len(listed)} values of {name}"))
-    for name in ("sweep.points", "sweep.repeats", "sweep.best", "sweep.best_repeats"):
+    for name in (name for name, declared in fields.FIELDS.items() if declared.kind == "sweep"):
         declared, value = fields.FIELDS[name], fields.get(config, name)
         rows.append((name, f"{'*' if value != declared.default else ' '}{value}", "sweep", declared.comment))
     widths = [min(max(len(row[column]) for row in rows), limit) for column, limit in ((0, 40), (1, 30), (2, 6))]

@@ -137,7 +137,7 @@ class Run:
     @functools.cached_property
     def heads_summary(self) -> pd.DataFrame:
         """A row a point and head setting: n (done fits), left_out, then the statistics of each metric."""
-        return fits.summarise(self.heads, self.swept)
+        return fits.summarise(self.heads, self.swept, comparing.overlap(self))
 
     def best_point(self, metric: str | None = None, **wanted: Any) -> pd.Series:
         """The row of `summary` with the best mean over its done trials; losses and val_ece are better low, all else high.

@@ -215,8 +215,10 @@ def gather(record: Mapping[str, Any], trials: pd.DataFrame, curves: pd.DataFrame
 
 
 def _rank(points: pd.DataFrame, metric: str, finalists: np.ndarray) -> np.ndarray:
-    """Place of each point by its mean, 1 the best, the finalists (bool, one a point) before all others; ties go to the lower validation loss, if all have the same loss, then to
-    the earlier point."""
+    """Place of each point by its mean, 1 the best, the finalists (bool, one a point) before all others.
+
+    Ties go to the lower validation loss, if all have the same loss, then to the earlier point.
+    """
     merit = (
         points[f"{metric}_mean"].to_numpy(dtype=np.float64)
         if f"{metric}_mean" in points

@@ -74,6 +74,8 @@ class PointComparison:
             return f"They have no done {self.unit} in common: nothing to pair."
         if found.pairs == 1:
             return f"One {self.unit} in common, difference {found.mean:+.4f}: nothing can be told apart."
+        if math.isnan(found.p):
+            return f"In all {found.pairs} {units} in common the difference is {found.mean:+.4f}: there is no spread to judge it by."
         low, high, p = found.low, found.high, p_text(found.p)
         kind = "Student, corrected for overlapping folds" if self.unit == "fold" else "Student"
         if self.told_apart:
@@ -164,7 +166,7 @@ def against_best(
         interval of the mean), `pairs` (seeds done by both), `difference` (the point's metric minus the best's over these),
         `difference_low95`, `difference_high95`, `p` (paired t, two-sided), `p_holm` (corrected over the points that could be
         tested) and `tied`: True where the point cannot be told apart from the best at `LEVEL`, as none can be that shares fewer than
-        two seeds with it.
+        two seeds with it, or whose differences are all the same.
     """
     codes, firsts = statistics.point_codes(trials, swept)
     values = _by_seed(trials, codes, len(firsts), metric)

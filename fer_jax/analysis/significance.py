@@ -24,7 +24,7 @@ class Paired:
         pairs: differences it stands on.
         mean: their mean; NaN without any.
         low, high: Student's interval at the level asked for; NaN below two pairs.
-        p: two-sided, of the mean being 0; NaN below two pairs.
+        p: two-sided, of the mean being 0; NaN below two pairs and where the differences do not differ.
     """
 
     pairs: int
@@ -59,8 +59,9 @@ def paired_t_rows(
             1 / n (Nadeau and Bengio, Machine Learning 52, 2003, section 3: the corrected resampled t test).
 
     Returns:
-        Pairs, mean, half the interval's width, and p, each (rows,). Differences that are all one number other than 0 have
-        p = 0, all 0 have p = 1.
+        Pairs, mean, half the interval's width, and p, each (rows,). Differences that are all 0 have p = 1. Where they are all one
+        other number there is no spread to judge by, and p is NaN: on few pictures, accuracies of two seeds often differ by the
+        same number of pictures.
     """
     present = np.isfinite(differences)
     count = present.sum(axis=1)
@@ -71,7 +72,7 @@ def paired_t_rows(
         # Rounding of a mean must not pass for a spread.
         error = np.where(error <= 1e-12 * np.abs(mean), 0.0, error)
         p = 2 * special.stdtr(count - 1, -np.abs(mean) / error)
-        p = np.where(error == 0, (mean == 0).astype(float), p)
+        p = np.where(error == 0, np.where(mean == 0, 1.0, np.nan), p)
         half = special.stdtrit(count - 1, 0.5 + level / 2) * error
     enough = count >= 2
     return count, np.where(count > 0, mean, np.nan), np.where(enough, half, np.nan), np.where(enough, p, np.nan)

@@ -10,7 +10,7 @@ import numpy as np
 
 from fer_jax.analysis import statistics
 from fer_jax.analysis.evidence import METRIC_NAMES, Evidence, images
-from fer_jax.words import in_time
+from fer_jax.words import counted, in_time
 
 # A point this close to the majority share has learnt nothing worth the name.
 _AT_MAJORITY = 0.01
@@ -130,12 +130,12 @@ def _ties(evidence: Evidence, most: int = 3) -> list[str]:
     how = f"(paired t over {units}, 5 %, Holm)"
     tied = others[others["tied"]]
     if not len(tied):
-        return [f"It differs from every other point {how}."]
-    untested = int((tied["pairs"] < 2).sum())
+        return [f"It can be told apart from every other point {how}."]
+    untested = int(tied["p"].isna().sum())
     names = [evidence.describe(int(point)) for point in tied["point"].iloc[:most]]
     more = f" and {len(tied) - most} more" if len(tied) > most else ""
-    text = f"It cannot be told apart from {len(tied)} of the {len(others)} other points {how}: {'; '.join(names)}{more}."
-    return [text + (f" {untested} of them share fewer than two done {units} with it." if untested else "")]
+    text = f"It cannot be told apart from {len(tied)} of {counted(len(others), 'other point')} {how}: {'; '.join(names)}{more}."
+    return [text + (f" {untested} of them could not be tested: fewer than two {units} in common, or no spread." if untested else "")]
 
 
 def _unbiased(evidence: Evidence, best: int) -> list[str]:

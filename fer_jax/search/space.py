@@ -132,11 +132,11 @@ def expand_points(config: fields.ConfigDict) -> list[tuple[tuple[Trial, ...], tu
         if head["head.kind"] != "none":
             heads.setdefault(tuple(head.items()), head)
     _check_best(config, len(points))
-    chosen = {tuple(point.items()) for point in fields.sweep_points(config, "sweep.chosen")}
+    chosen = {frozenset(point.items()) for point in fields.sweep_points(config, "sweep.chosen")}
     found = []
     for values, heads in points.values():
         point = {name: values[name] for name in names}
-        repeats = config.sweep.best_repeats if tuple(point.items()) in chosen else config.sweep.repeats
+        repeats = config.sweep.best_repeats if frozenset(point.items()) in chosen else config.sweep.repeats
         trials = tuple(Trial(_repeated(values, repeat), point, repeat) for repeat in range(repeats))
         found.append((trials, tuple(heads.values())))
     return found
