@@ -1,0 +1,127 @@
+"""Pictures with what networks look at drawn over them, or maps alone: a column a picture, a row a method."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.colors import to_rgb
+from matplotlib.patches import Patch
+
+from fer_jax.analysis import style
+
+MOST_COLUMNS = 12
+# Full colour at this percentile of the absolute values (Smilkov et al. 2017, section 3.3): a few pixels would leave the others pale.
+CAP = 99
+LARGEST_TILE, LABELS = 1.3, 0.5  # inches: side of a picture; room for the names of the rows
+FADED = 0.7  # contrast of a picture under its map
+
+
+def saliency_sheet(
+    images: np.ndarray | None,
+    maps: Mapping[str, np.ndarray],
+    titles: Sequence[str],
+    *,
+    caption: str = "",
+    one_scale: bool = False,
+    name: str = "saliency",
+    heading: str = "What the networks look at",
+) -> style.Drawing:
+    """Draws maps over the pictures they are of. Vermillion speaks for the class, blue (in methods with a sign) against it.
+
+    Args:
+        images: (n, S, S), (n, S, S, 1) or (n, S, S, 3) in 0..255, drawn in grey as the first row and under the maps; None for maps
+            alone on white, as for the averages of classes, which show no face.
+        maps: name of a row, such as a method -> (n, S, S); NaN maps stay empty.
+        titles: names of the n columns; lines are broken at '\\n'.
+        caption: what the maps are of: method, data, repeats. How to read them is added.
+        one_scale: whether the maps of a row share one scale; otherwise each has its own.
+        name, heading: as in `style.Drawing`.
+
+    Raises:
+        ValueError: no map, more than MOST_COLUMNS columns, or shapes that do not fit together.
+    """
+    count = len(titles)
+    _check(images, maps, count)
+    signed = any((np.nan_to_num(row) < 0).any() for row in maps.values())
+    rows: list[tuple[str, list[np.ndarray]]] = []
+    if images is not None:
+        grounds = [_grey(image) for image in images]
+        rows.append(("picture", grounds))
+        grounds = [1 - FADED * (1 - ground) for ground in grounds]
+    else:
+        grounds = [np.ones((1, 1, 3))] * count
+    for label, row in maps.items():
+        limits = _limits(np.asarray(row, dtype=np.float64), one_scale)
+        rows.append((label, [_overlay(ground, one, limit) for ground, one, limit in zip(grounds, row, limits, strict=True)]))
+    scale = "the maps of a row share one scale" if one_scale else "each map has its own scale"
+    text = (
+        f"{caption} Vermillion: what raises the class's logit{', blue: what lowers it' if signed else ' or decides it'}; full colour at "
+        f"the {CAP}th percentile, {scale}."
+    )
+    return style.Drawing(name, heading, "Saliency", text.strip(), _draw(rows, titles, signed))
+
+
+def _check(images: np.ndarray | None, maps: Mapping[str, np.ndarray], count: int) -> None:
+    if not maps or not 0 < count <= MOST_COLUMNS:
+        raise ValueError(f"a sheet has 1 to {MOST_COLUMNS} columns and at least one row of maps, not {count} and {len(maps)}")
+    for label, row in maps.items():
+        if np.ndim(row) != 3 or len(row) != count:
+            raise ValueError(f"maps {label!r} must have shape ({count}, S, S), not {np.shape(row)}")
+        if images is not None and np.shape(images)[:3] != np.shape(row):
+            raise ValueError(f"images {np.shape(images)} are not those of the maps {label!r} {np.shape(row)}")
+
+
+def _draw(rows: Sequence[tuple[str, Sequence[np.ndarray]]], titles: Sequence[str], signed: bool) -> style.Figure:
+    count = len(titles)
+    tile = min(LARGEST_TILE, (style.WIDTH - LABELS) / count)
+    lines = max(text.count("\n") for text in titles) + 1
+    made = style.figure(len(rows) * (tile + 0.06) + 0.16 * lines + 0.45)
+    # Empty columns at the right keep few pictures from standing far apart.
+    columns = max(count, math.floor((style.WIDTH - LABELS) / tile))
+    axes = made.subplots(len(rows), columns, squeeze=False)
+    for line, (label, tiles) in zip(axes, rows, strict=True):
+        for place, ax in enumerate(line):
+            ax.set_xticks([])
+            ax.set_yticks([])
+            for spine in ax.spines.values():
+                spine.set_visible(False)
+            if place >= count:
+                ax.set_axis_off()
+                continue
+            ax.imshow(tiles[place], interpolation="nearest", vmin=0, vmax=1)
+            if place == 0:
+                ax.set_ylabel(label.replace("_", " "), fontsize=style.SMALL, color=style.INK)
+    for ax, text in zip(axes[0], titles, strict=False):
+        ax.set_title(text, fontsize=style.SMALL, color=style.INK)
+    handles = [Patch(color=style.VERMILLION, label="for the class" if signed else "more"), Patch(color=style.BLUE, label="against it")]
+    style.legend(made, handles[: 1 + signed], "lower left", 2)
+    return made
+
+
+def _grey(image: np.ndarray) -> np.ndarray:
+    """A picture in 0..1 without its colours, (S, S, 3); luma as in ITU-R BT.601."""
+    image = np.asarray(image, dtype=np.float64).reshape(*image.shape[:2], -1) / 255
+    grey = image @ [0.299, 0.587, 0.114] if image.shape[-1] == 3 else image[..., 0]
+    return np.repeat(grey[..., None], 3, axis=-1)
+
+
+def _limits(row: np.ndarray, one_scale: bool) -> list[float]:
+    """The absolute value that gets full colour, for every map of a row; NaN for one that is empty."""
+    groups = [row] * len(row) if one_scale else list(row)
+    limits = []
+    for group in groups:
+        sizes = np.abs(group[~np.isnan(group)])
+        # Where fewer pixels than the percentile leaves out are not 0, the largest has to do.
+        limits.append(float(np.percentile(sizes, CAP) or sizes.max()) if sizes.size else math.nan)
+    return limits
+
+
+def _overlay(ground: np.ndarray, values: np.ndarray, limit: float) -> np.ndarray:
+    """A map's colours over a picture or white, (S, S, 3) in 0..1; an empty one in the colour for nothing."""
+    if np.isnan(values).any():
+        return np.broadcast_to(to_rgb(style.EMPTY), (*values.shape, 3))
+    strength = np.clip(values / (limit or 1), -1, 1)[..., None]
+    colour = np.where(strength < 0, to_rgb(style.BLUE), to_rgb(style.VERMILLION))
+    return ground * (1 - np.abs(strength)) + colour * np.abs(strength)
