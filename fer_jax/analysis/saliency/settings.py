@@ -64,7 +64,7 @@ def resolve(method: str, given: Mapping[str, Any], image_shape: tuple[int, int, 
     for name in given:
         if name not in known:
             raise RunError(f"{method} has no setting {name!r}: it takes {', '.join(known) or 'none'}")
-    found = {name: _number(name, setting, given.get(name, setting.default)) for name, setting in NUMBERS[method].items()}
+    found: dict[str, Any] = {name: _number(name, setting, given.get(name, setting.default)) for name, setting in NUMBERS[method].items()}
     if method in BASELINES:
         found["baseline"] = _baseline(given.get("baseline", BASELINES[method]), image_shape)
     if method == "grad_cam":

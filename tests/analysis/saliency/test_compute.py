@@ -18,7 +18,7 @@ TARGETS = np.array([2, 0, 1])
 
 
 def values(**changed):
-    own = {"data.image_size": SIZE, "model.pairs": 2, "model.kernels": (3, 4), "model.batch_norm": True, "model.dense": (5,)}
+    own = {"data.image_size": SIZE, "model.pairs": 2, "model.kernels": (3, 4), "model.batch_norm": True, "model.dense": (8,)}
     changed = {name.replace("__", "."): value for name, value in changed.items()}
     return fields.resolve(fields.flatten(fields.default_config()) | own | changed)
 
@@ -32,7 +32,7 @@ def make_variables(found, channels=1):
     network = models.build(found, (SIZE, SIZE, channels), CLASSES)
     shapes = jax.eval_shape(network.init, jax.random.key(0))
     rng = np.random.default_rng(4)
-    params, stats = jax.tree.map(lambda leaf: rng.normal(0, 0.4, leaf.shape).astype(np.float32), shapes)
+    params, stats = jax.tree.map(lambda leaf: rng.normal(0, 0.8, leaf.shape).astype(np.float32), shapes)
     stats = jax.tree.map(lambda leaf: np.abs(leaf) + np.float32(0.5), stats)
     return {"params": params, "stats": stats, "pixels": {"scale": SCALE, "offset": OFFSET}}
 
@@ -102,8 +102,8 @@ def test_gradients_are_central_differences_per_full_range_of_a_pixel():
     images = pictures(3)
     found = explain("gradient", images)[0]["values"]
     expected = differences(images)
-    assert found.dtype == np.float32 and np.abs(expected).max() > 1
-    np.testing.assert_allclose(found, expected, atol=1e-3)
+    assert found.dtype == np.float32 and (np.abs(expected).max(axis=(1, 2, 3)) > 1).all()
+    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_smoothgrad_is_the_mean_gradient_at_noisy_copies():
@@ -149,8 +149,8 @@ def test_integrated_gradients_add_up_to_the_difference_of_logits_the_better_the_
         expected = score(images) - score(np.zeros_like(images))
         np.testing.assert_allclose(found["difference"], expected, atol=1e-4)
         np.testing.assert_allclose(found["error"], found["sum"] - found["difference"], atol=1e-12)
-        errors[steps] = float((found["error"].abs() / np.abs(expected)).max())
-    assert errors[1024] < 2e-3 and errors[64] < 0.05 < errors[2]
+        errors[steps] = found["error"].abs().max() / np.abs(expected).max()
+    assert errors[1024] < 0.005 and errors[64] < 0.05 < errors[2]
 
 
 def test_grad_cam_weighs_channels_by_the_gradient_of_the_head():
@@ -239,7 +239,7 @@ def test_any_number_of_pictures_is_one_compilation_and_each_is_explained_by_itse
     targets = np.arange(len(many)) % CLASSES
     found = values()
     key = inference.network_key(found, CLASSES)
-    layer = "dropout_1" if method == "grad_cam" else None
+    layer = "norm_1" if method == "grad_cam" else None
     explain(method, many[:1], targets[:1], **given)
     program = compute._program(*key, method, layer)
     compiled = program._cache_size()
