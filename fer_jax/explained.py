@@ -122,32 +122,43 @@ def classes_of_repeats(
 
 
 def randomised(
-    trial: TrialResult, images: Any, method: str, target: Any, seed: int, weights: str, given: Mapping[str, Any]
+    trial: TrialResult, images: Any, method: str, target: Any, seed: int, margin: int, weights: str, given: Mapping[str, Any]
 ) -> pd.DataFrame:
     """See `TrialResult.randomised_saliency`."""
+    explainer = Explainer.of(trial, method, weights, given)
+    size = explainer.key[1][0]
+    if not isinstance(margin, int) or not 0 <= 2 * margin < size:
+        raise RunError(f"margin = {margin!r}: must be a whole number of pixels, less than half of the picture's {size}")
+    inside = np.s_[:, margin : size - margin, margin : size - margin]
+    pictures = explainer.pictures(images)
+    targets = _targets(target, trial.classes, pictures, [explainer])
+    trained = explainer.explain(pictures, targets).maps[inside]
+    rows = []
+    for layer, variables in _drawn_anew(explainer, seed):
+        found = dataclasses.replace(explainer, variables=variables).explain(pictures, targets).maps[inside]
+        signed, absolute = maps.rank_correlation(trained, found), maps.rank_correlation(np.abs(trained), np.abs(found))
+        undefined = int(np.isnan(signed).sum())
+        rows.append((layer, _mean(signed), _mean(absolute), len(signed) - undefined, undefined))
+    return pd.DataFrame(rows, columns=["layer", "correlation", "absolute", "n", "undefined"])
+
+
+def _drawn_anew(explainer: Explainer, seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """From the last layer with weights to the first: its name, and the variables with its weights and all later ones drawn anew."""
     import jax
 
     from fer_jax import models
     from fer_jax.train import hardware
 
-    explainer = Explainer.of(trial, method, weights, given)
-    pictures = explainer.pictures(images)
-    targets = _targets(target, trial.classes, pictures, [explainer])
-    trained = explainer.explain(pictures, targets).maps
     spec, image_shape, count = explainer.key
     network = models.build(dict(spec), image_shape, count)
     options = hardware.compiler_options(jax.default_backend(), once=True)
-    params, stats = jax.jit(network.init, compiler_options=options)(jax.random.key(seed))
-    variables, rows = dict(explainer.variables), []
-    for layer in [name for name in reversed(network.layer_names) if name in params]:
-        variables["params"] = {**variables["params"], layer: params[layer]}
-        if layer in stats:
-            variables["stats"] = {**variables["stats"], layer: stats[layer]}
-        found = dataclasses.replace(explainer, variables=variables).explain(pictures, targets).maps
-        signed, absolute = maps.rank_correlation(trained, found), maps.rank_correlation(np.abs(trained), np.abs(found))
-        undefined = int(np.isnan(signed).sum())
-        rows.append((layer, _mean(signed), _mean(absolute), len(signed) - undefined, undefined))
-    return pd.DataFrame(rows, columns=["layer", "correlation", "absolute", "n", "undefined"])
+    fresh = dict(zip(("params", "stats"), jax.jit(network.init, compiler_options=options)(jax.random.key(seed)), strict=True))
+    variables = dict(explainer.variables)
+    for layer in [name for name in reversed(network.layer_names) if name in fresh["params"]]:
+        for kind, drawn in fresh.items():
+            if layer in drawn:
+                variables[kind] = {**variables[kind], layer: drawn[layer]}
+        yield layer, dict(variables)
 
 
 def _mean(values: np.ndarray) -> float:

@@ -228,13 +228,22 @@ class TrialResult:
         return explained.Explainer.of(self, method, weights, settings).class_means(split, limit, path)
 
     def randomised_saliency(
-        self, images: Any, method: str = "gradient", target: Any = None, seed: int = 0, weights: str = "best", **settings: Any
+        self,
+        images: Any,
+        method: str = "gradient",
+        target: Any = None,
+        seed: int = 0,
+        margin: int = 0,
+        weights: str = "best",
+        **settings: Any,
     ) -> pd.DataFrame:
         """Whether maps are about what was learnt: their rank correlation with those of weights drawn anew (Adebayo et al. 2018,
         section 4, cascading randomisation). A method whose maps stay alike shows the picture, not the network.
 
         Args:
             seed: of the new weights.
+            margin: pixels left out at every side. Few kernels reach the border of a picture whatever the weights are, which makes
+                the maps of any two networks alike.
             images, method, target, weights, **settings: as for `saliency`; the class is the trained network's throughout.
 
         Returns:
@@ -245,7 +254,7 @@ class TrialResult:
         Raises:
             RunError: as for `saliency`.
         """
-        return explained.randomised(self, images, method, target, seed, weights, settings)
+        return explained.randomised(self, images, method, target, seed, margin, weights, settings)
 
     @property
     def heads(self) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from matplotlib.colors import to_rgb
@@ -24,6 +24,7 @@ def saliency_sheet(
     titles: Sequence[str],
     *,
     caption: str = "",
+    alone: Collection[str] = (),
     one_scale: bool = False,
     name: str = "saliency",
     heading: str = "What the networks look at",
@@ -36,6 +37,7 @@ def saliency_sheet(
         maps: name of a row, such as a method -> (n, S, S); NaN maps stay empty.
         titles: names of the n columns; lines are broken at '\\n'.
         caption: what the maps are of: method, data, repeats. How to read them is added.
+        alone: names of rows that are drawn on white although there are pictures.
         one_scale: whether the maps of a row share one scale; otherwise each has its own.
         name, heading: as in `style.Drawing`.
 
@@ -45,14 +47,12 @@ def saliency_sheet(
     count = len(titles)
     _check(images, maps, count)
     signed = any((np.nan_to_num(row) < 0).any() for row in maps.values())
-    rows: list[tuple[str, list[np.ndarray]]] = []
-    if images is not None:
-        grounds = [_grey(image) for image in images]
-        rows.append(("picture", grounds))
-        grounds = [1 - FADED * (1 - ground) for ground in grounds]
-    else:
-        grounds = [np.ones((1, 1, 3))] * count
+    white = [np.ones((1, 1, 3))] * count
+    pictures = white if images is None else [_grey(image) for image in images]
+    faded = [1 - FADED * (1 - picture) for picture in pictures]
+    rows = [] if images is None else [("picture", pictures)]
     for label, row in maps.items():
+        grounds = white if label in alone else faded
         limits = _limits(np.asarray(row, dtype=np.float64), one_scale)
         rows.append((label, [_overlay(ground, one, limit) for ground, one, limit in zip(grounds, row, limits, strict=True)]))
     scale = "the maps of a row share one scale" if one_scale else "each map has its own scale"
