@@ -20,7 +20,7 @@ from fer_jax.analysis.saliency import METHODS
 from fer_jax.analysis.saliency.sheet import saliency_sheet
 from fer_jax.run import Run, load_run
 
-WIDTH, COLOURS = 900, 96  # pixels and colours of the picture: few enough for a small file
+WIDTH, COLOURS = 900, 200  # pixels and colours of the picture: few enough for a small file
 CHECKED = 64  # pictures of the checks
 MARGIN = 6  # pixels at every side left out of the 'inside'
 # The last layer with places has 2 x 2 of them at 32 pixels, conv_1 has 13 x 13.

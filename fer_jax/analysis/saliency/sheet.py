@@ -29,7 +29,8 @@ def saliency_sheet(
     name: str = "saliency",
     heading: str = "What the networks look at",
 ) -> style.Drawing:
-    """Draws maps over the pictures they are of. Vermillion speaks for the class, blue (in methods with a sign) against it.
+    """Draws maps over the pictures they are of. Vermillion speaks for the class and blue against it; where a row has no
+    negative value, vermillion is what counts either way.
 
     Args:
         images: (n, S, S), (n, S, S, 1) or (n, S, S, 3) in 0..255, drawn in grey as the first row and under the maps; None for maps
@@ -46,7 +47,7 @@ def saliency_sheet(
     """
     count = len(titles)
     _check(images, maps, count)
-    signed = any((np.nan_to_num(row) < 0).any() for row in maps.values())
+    signed = [bool((np.nan_to_num(row) < 0).any()) for row in maps.values()]
     white = [np.ones((1, 1, 3))] * count
     pictures = white if images is None else [_grey(image) for image in images]
     faded = [1 - FADED * (1 - picture) for picture in pictures]
@@ -56,11 +57,10 @@ def saliency_sheet(
         limits = _limits(np.asarray(row, dtype=np.float64), one_scale)
         rows.append((label, [_overlay(ground, one, limit) for ground, one, limit in zip(grounds, row, limits, strict=True)]))
     scale = "the maps of a row share one scale" if one_scale else "each map has its own scale"
-    text = (
-        f"{caption} Vermillion: what raises the class's logit{', blue: what lowers it' if signed else ' or decides it'}; full colour at "
-        f"the {CAP}th percentile, {scale}."
-    )
-    return style.Drawing(name, heading, "Saliency", text.strip(), _draw(rows, titles, signed))
+    colours = "what raises the class's logit, blue: what lowers it" if any(signed) else "what decides the class's logit"
+    mixed = "; in maps without a sign vermillion is what decides it either way" if any(signed) and not all(signed) else ""
+    text = f"{caption} Vermillion: {colours}{mixed}. Full colour at the {CAP}th percentile, {scale}."
+    return style.Drawing(name, heading, "Saliency", text.strip(), _draw(rows, titles, _legend(signed)))
 
 
 def _check(images: np.ndarray | None, maps: Mapping[str, np.ndarray], count: int) -> None:
@@ -73,7 +73,7 @@ def _check(images: np.ndarray | None, maps: Mapping[str, np.ndarray], count: int
             raise ValueError(f"images {np.shape(images)} are not those of the maps {label!r} {np.shape(row)}")
 
 
-def _draw(rows: Sequence[tuple[str, Sequence[np.ndarray]]], titles: Sequence[str], signed: bool) -> style.Figure:
+def _draw(rows: Sequence[tuple[str, Sequence[np.ndarray]]], titles: Sequence[str], handles: Sequence[Patch]) -> style.Figure:
     count = len(titles)
     tile = min(LARGEST_TILE, (style.WIDTH - LABELS) / count)
     lines = max(text.count("\n") for text in titles) + 1
@@ -95,9 +95,16 @@ def _draw(rows: Sequence[tuple[str, Sequence[np.ndarray]]], titles: Sequence[str
                 ax.set_ylabel(label.replace("_", " "), fontsize=style.SMALL, color=style.INK)
     for ax, text in zip(axes[0], titles, strict=False):
         ax.set_title(text, fontsize=style.SMALL, color=style.INK)
-    handles = [Patch(color=style.VERMILLION, label="for the class" if signed else "more"), Patch(color=style.BLUE, label="against it")]
-    style.legend(made, handles[: 1 + signed], "lower left", 2)
+    style.legend(made, handles, "lower left", 2)
     return made
+
+
+def _legend(signed: Sequence[bool]) -> list[Patch]:
+    """What the colours mean, from whether each row has a sign."""
+    if not any(signed):
+        return [Patch(color=style.VERMILLION, label="more")]
+    raises = "for the class" if all(signed) else "for the class; in maps without a sign: more"
+    return [Patch(color=style.VERMILLION, label=raises), Patch(color=style.BLUE, label="against it")]
 
 
 def _grey(image: np.ndarray) -> np.ndarray:

@@ -35,7 +35,7 @@ def test_colours_over_a_picture_are_mixed_by_the_size_of_the_map():
         share = min(abs(values[0][place]) / limit, 1)
         np.testing.assert_allclose(found[place], ground[place] * (1 - share) + colour * share)
     assert texts(drawing) == ["for the class", "against it"]
-    assert drawing.caption.startswith("Vermillion: what raises the class's logit, blue: what lowers it; full colour at the 99th percentile")
+    assert drawing.caption.startswith("Vermillion: what raises the class's logit, blue: what lowers it. Full colour at the 99th percentile, ")
 
 
 def test_class_means_are_drawn_alone_on_white():
@@ -50,9 +50,15 @@ def test_class_means_are_drawn_alone_on_white():
     assert (angry[rest] == 1).all() and (disgust == EMPTY).all()
     assert texts(drawing) == ["more"]
     assert drawing.caption == (
-        "Class means. Vermillion: what raises the class's logit or decides it; full colour at the 99th percentile, "
+        "Class means. Vermillion: what decides the class's logit. Full colour at the 99th percentile, "
         "each map has its own scale."
     )
+
+
+def test_a_row_without_a_sign_beside_one_with_is_explained():
+    drawing = saliency_sheet(None, {"gradient": np.ones((1, 2, 2)), "occlusion": -np.ones((1, 2, 2))}, ["a"])
+    assert texts(drawing) == ["for the class; in maps without a sign: more", "against it"]
+    assert "; in maps without a sign vermillion is what decides it either way. Full" in drawing.caption
 
 
 def test_one_scale_shows_which_map_is_the_stronger():
