@@ -46,7 +46,9 @@ BASELINES = {"integrated_gradients": 0.0, "occlusion": 127.5}
 PATCHES = 6  # squares of the default size along a side
 
 
-def resolve(method: str, given: Mapping[str, Any], image_shape: tuple[int, int, int], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+def resolve(
+    method: str, given: Mapping[str, Any], image_shape: tuple[int, int, int], shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, Any]:
     """All settings of a method: those given, checked, and the defaults of the others.
 
     Args:

