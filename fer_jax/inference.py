@@ -64,7 +64,7 @@ def layer_shapes(values: Mapping[str, Any], num_classes: int) -> dict[str, tuple
 
     from fer_jax import models
 
-    spec, image_shape, _ = _key(values, num_classes)
+    spec, image_shape, _ = network_key(values, num_classes)
     network = models.build(dict(spec), image_shape, num_classes)
     params, stats = jax.eval_shape(network.init, jax.random.key(0))
     image = jax.ShapeDtypeStruct((1, *image_shape), "float32")
@@ -73,7 +73,8 @@ def layer_shapes(values: Mapping[str, Any], num_classes: int) -> dict[str, tuple
     return {**{name: found[name].shape[1:] for name in network.layer_names}, PROBABILITIES: (num_classes,)}
 
 
-def _key(values: Mapping[str, Any], num_classes: int) -> tuple[tuple[tuple[str, Any], ...], tuple[int, int, int], int]:
+def network_key(values: Mapping[str, Any], num_classes: int) -> tuple[tuple[tuple[str, Any], ...], tuple[int, int, int], int]:
+    """What a trial's compiled network depends on: its `model.*` shape fields, image shape (S, S, C) and number of classes."""
     size, channels = values["data.image_size"], values["data.channels"]
     named = [name for name, field in fields.FIELDS.items() if name.startswith("model.") and field.kind == "shape"]
     resolved = fields.resolve(values)
@@ -85,7 +86,7 @@ def _prepare(
 ) -> tuple[Forward, np.ndarray]:
     """The compiled network and the images as it takes them; RunError as `apply` says."""
     pictures = as_pictures(images, values["data.image_size"], values["data.channels"])
-    forward, known = _network(*_key(values, num_classes))
+    forward, known = _network(*network_key(values, num_classes))
     for layer in layers:
         if layer not in known:
             raise RunError(f"no layer {layer!r} in this network; {did_you_mean(layer, known)}")

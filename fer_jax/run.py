@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from fer_jax import answers, comparing
+from fer_jax import answers, comparing, explained
 from fer_jax import config as fields
 from fer_jax.analysis import comparable, fits, points, statistics
 from fer_jax.errors import ConfigError, RunError
@@ -24,6 +24,7 @@ from fer_jax.store import RunDirectory
 from fer_jax.trained import TrialResult
 
 if TYPE_CHECKING:
+    from fer_jax.analysis.saliency import ClassSaliency, RepeatedSaliency
     from fer_jax.data import Dataset
 
 _SELECT_COLUMNS = ("status", "seed", "repeat", "stack", "wave")
@@ -306,6 +307,38 @@ class Run:
             RunError: an unknown or ambiguous field, or a value the field cannot have.
         """
         return [TrialResult(self, row) for _, row in self.trials[self._matching(self.trials, wanted)].iterrows()]
+
+    def saliency(
+        self, point: Any, images: Any, method: str = "gradient", target: Any = None, weights: str = "best", **settings: Any
+    ) -> RepeatedSaliency:
+        """Which pixels the networks of a point stand on: mean over its repeats, spread and agreement.
+
+        Args:
+            point: a row of `summary`, as `best_point` gives; field values as for `select`, such as {"learning_rate": 1e-3}, that
+                describe one point; trials from `select`; or None for the best point. Only done trials enter.
+            target: as for `TrialResult.saliency`; None takes, for each picture, the class with the highest mean probability.
+            images, method, weights, **settings: as for `TrialResult.saliency`.
+
+        Returns:
+            `mean`, `sd` (n, S, S) and more, see `analysis.saliency.RepeatedSaliency`.
+
+        Raises:
+            RunError: as for `TrialResult.saliency`; no such point, several, or no done trial.
+        """
+        return explained.of_repeats(self, point, images, method, target, weights, settings)
+
+    def class_saliency(
+        self,
+        point: Any = None,
+        split: str = "validation",
+        method: str = "gradient",
+        limit: int | None = 100,
+        weights: str = "best",
+        path: str | None = None,
+        **settings: Any,
+    ) -> ClassSaliency:
+        """`TrialResult.class_saliency` as the mean over the repeats of a point, with the spread over them; `point` as for `saliency`."""
+        return explained.classes_of_repeats(self, point, split, method, limit, weights, path, settings)
 
     def _matching(self, table: pd.DataFrame, wanted: Mapping[str, Any]) -> np.ndarray:
         """Which rows of `trials` or `summary` have the values that `select` describes."""

@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import special
 
 from fer_jax import config as fields
-from fer_jax import inference
+from fer_jax import explained, inference
 from fer_jax.analysis import fits, statistics
 from fer_jax.errors import ConfigError, RunError
 from fer_jax.fitted import FitResult
@@ -23,6 +23,7 @@ from fer_jax.inference import did_you_mean
 from fer_jax.search import space
 
 if TYPE_CHECKING:
+    from fer_jax.analysis.saliency import ClassSaliency, Saliency
     from fer_jax.data import Dataset, Split
     from fer_jax.run import Run
 
@@ -187,6 +188,80 @@ class TrialResult:
         values = fields.flatten(self.config)
         variables = self.variables if weights == "best" else self.last_variables
         return inference.apply(values, len(self.classes), variables, images, layer)
+
+    def saliency(
+        self, images: Any, method: str = "gradient", target: Any = None, weights: str = "best", **settings: Any
+    ) -> Saliency:
+        """Which pixels the network's answers stand on; docs/saliency.md has methods, units and sources.
+
+        Args:
+            images: as for `predict`.
+            method: 'gradient', 'smoothgrad', 'integrated_gradients', 'grad_cam' or 'occlusion'.
+            target: the class whose logit is explained, by name or index, or one for each picture; None takes the predicted one.
+            weights: as for `predict`.
+            **settings: of the method. smoothgrad: samples (50), noise (0.15 of the picture's range), seed (0);
+                integrated_gradients: steps (64), baseline (0, black); grad_cam: layer (the last with rows and columns);
+                occlusion: patch (a sixth of the side, pixels), stride (half of that), baseline (127.5, grey).
+
+        Returns:
+            `maps` float32 (n, S, S), and more, see `analysis.saliency.Saliency`.
+
+        Raises:
+            RunError: as for `predict`, an unknown method, setting or class, or grad_cam of a network without rows and columns.
+        """
+        return explained.of_trial(self, images, method, target, weights, settings)
+
+    def class_saliency(
+        self,
+        split: str = "validation",
+        method: str = "gradient",
+        limit: int | None = 100,
+        weights: str = "best",
+        path: str | None = None,
+        **settings: Any,
+    ) -> ClassSaliency:
+        """Where the network looks in pictures of each class on average: means of their shares, each for its own class.
+
+        Args:
+            split: 'validation' by default, since who sees maps goes on to change things; 'test' or 'train'.
+            limit: pictures of a class at most, the first of the split; None for all.
+            method, weights, **settings: as for `saliency`.
+            path: as for `dataset`.
+
+        Raises:
+            RunError: as for `saliency`, no such split, or other data than the run's.
+            DataError: the data cannot be read.
+        """
+        return explained.Explainer.of(self, method, weights, settings).class_means(split, limit, path)
+
+    def randomised_saliency(
+        self,
+        images: Any,
+        method: str = "gradient",
+        target: Any = None,
+        seed: int = 0,
+        margin: int = 0,
+        weights: str = "best",
+        **settings: Any,
+    ) -> pd.DataFrame:
+        """Whether maps are about what was learnt: their rank correlation with those of weights drawn anew (Adebayo et al. 2018,
+        section 4, cascading randomisation). A method whose maps stay alike shows the picture, not the network.
+
+        Args:
+            seed: of the new weights.
+            margin: pixels left out at every side. Few kernels reach the border of a picture whatever the weights are, which makes
+                the maps of any two networks alike.
+            images, method, target, weights, **settings: as for `saliency`; the class is the trained network's throughout.
+
+        Returns:
+            A row for each layer with weights, the last layer first: `layer`, which is drawn anew together with all in the rows
+            before; Spearman's `correlation` of the maps with the trained network's, mean over pictures; `absolute`, the same of
+            the maps' absolute values; `n` pictures in it; `undefined`, pictures left out because a map was constant.
+
+        Raises:
+            RunError: as for `saliency`.
+        """
+        return explained.randomised(self, images, method, target, seed, margin, weights, settings)
 
     @property
     def heads(self) -> pd.DataFrame:

@@ -33,14 +33,18 @@ class Chain(nnx.Module):
         for name, layer in layers:
             setattr(self, name, layer)
 
-    def __call__(self, x: jax.Array, call: Call, capture: Sequence[str] = ()) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def __call__(
+        self, x: jax.Array, call: Call, capture: Sequence[str] = (), added: Mapping[str, jax.Array] | None = None
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
         activations = {}
+        added = added or {}
+        watched = {*capture, *added}
         layers = [getattr(self, name) for name in self.names]
         position = 0
         while position < len(layers):
             name, layer = self.names[position], layers[position]
             following = layers[position + 1] if position + 1 < len(layers) else None
-            if isinstance(layer, Conv) and isinstance(following, Pool) and following.kind == "max" and name not in capture:
+            if isinstance(layer, Conv) and isinstance(following, Pool) and following.kind == "max" and name not in watched:
                 # Bias and ReLU are monotone: after a max-pool they give the same numbers for a quarter of the work. What the
                 # pool would drop at the border need not be computed.
                 x = layer.finish(following(layer.linear(x, following.dropped(layer.output_size(x)), native=call.native), call))
@@ -48,6 +52,8 @@ class Chain(nnx.Module):
                 name = self.names[position]
             else:
                 x = layer(x, call)
+            if name in added:
+                x = x + added[name]
             if name in capture:
                 activations[name] = x
             position += 1
@@ -96,6 +102,7 @@ class Network:
         rows: jax.Array | None = None,
         native: bool = False,
         capture: Sequence[str] = (),
+        added: Mapping[str, jax.Array] | None = None,
     ) -> tuple[jax.Array, Variables, dict[str, jax.Array]]:
         """Runs the network.
 
@@ -104,14 +111,16 @@ class Network:
           images: float (n, height, width, channels), normalised; the network computes in their type.
           train, dropout, dense_dropout, key, rows, native: see `layers.Call`; `rows` defaults to 0..n-1.
           capture: names out of `layer_names` whose outputs are wanted.
+          added: layer name -> array added to that layer's output. Zeros change nothing, and the gradient for them is that for the
+            output of a layer inside the network.
 
         Returns:
           logits float (n, num_classes), the stats after this call, and {name: activation}.
 
         Raises:
-          KeyError: a name in `capture` is none of this network's layers.
+          KeyError: a name in `capture` or `added` is none of this network's layers.
         """
-        unknown = [name for name in capture if name not in self.layer_names]
+        unknown = [name for name in (*capture, *(added or ())) if name not in self.layer_names]
         if unknown:
             raise KeyError(f"no layer {unknown[0]!r}; this network has {', '.join(self.layer_names)}")
         if rows is None:
@@ -120,7 +129,7 @@ class Network:
         nnx.replace_by_pure_dict(params_state, params)
         nnx.replace_by_pure_dict(stats_state, stats)
         chain = nnx.merge(graphdef, params_state, stats_state, copy=True)
-        logits, activations = chain(images, Call(train, dropout, dense_dropout, key, rows, native), capture)
+        logits, activations = chain(images, Call(train, dropout, dense_dropout, key, rows, native), capture, added)
         return logits, nnx.to_pure_dict(_split(chain)[2]), activations
 
     @functools.cached_property
