@@ -20,5 +20,6 @@ def need(module: str, extra: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         package = module.partition(".")[0]
-        why = "is not installed" if isinstance(error, ModuleNotFoundError) and error.name == package else f"cannot be imported ({error})"
+        missing = isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] == package
+        why = "is not installed" if missing else f"cannot be imported ({error})"
         raise FerJaxError(f"the package {package} {why}: pip install 'fer_jax[{extra}]'") from None

@@ -114,7 +114,7 @@ def _pool(operation: str) -> Rule:
             pads = [params["padding"][axis][0] for axis in inner] + [params["padding"][axis][1] for axis in inner]
         found = graph.add(operation, _transpose(graph, value, order), kernel_shape=window, strides=strides, pads=pads)
         if operation == "AveragePool":
-            found = graph.add("Mul", found, np.float32(math.prod(window)))
+            found = graph.add("Mul", found, np.array(math.prod(window), np.float32))
         return _transpose(graph, found, np.argsort(order).tolist())
 
     return rule
@@ -222,7 +222,7 @@ RULES: dict[str, Rule] = {
     "squeeze": _reshaped,
     "transpose": lambda graph, equation, value: _transpose(graph, value, equation.params["permutation"]),
 }
-FUNCTIONS: dict[str, Rule] = {pooling._max_over_windows.__name__: _max_over_windows}
+FUNCTIONS: dict[str, Rule] = {pooling._max_over_windows.fun.__name__: _max_over_windows}
 
 
 def _reversed(graph: Graph, value: Value, axes: Sequence[int]) -> Value:

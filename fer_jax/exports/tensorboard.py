@@ -41,7 +41,7 @@ def save(run: Run, folder: str | Path) -> int:
         RunError: the folder cannot be written.
         FerJaxError: tensorboard is not installed.
     """
-    hparams = need("tensorboard.plugins.hparams.api", EXTRA)
+    hparams = need("tensorboard.plugins.hparams.summary_v2", EXTRA)
     folder, time = Path(folder), started(run.record)
     results = statistics.metric_columns(run.trials, run.swept)
     known = [hparams.HParam(name) for name in (*run.swept, "seed")]
@@ -72,7 +72,7 @@ def hyperparameters(row: pd.Series, swept: Iterable[str]) -> dict[str, Any]:
 
 
 def _trial(folder: Path, row: pd.Series, curves: pd.DataFrame, swept: Iterable[str], results: list[str], time: float) -> int:
-    hparams = need("tensorboard.plugins.hparams.api", EXTRA)
+    hparams = need("tensorboard.plugins.hparams.summary_v2", EXTRA)
     values = hparams.hparams_pb(hyperparameters(row, swept), trial_id=row["id"], start_time_secs=time)
     written = _write(folder / f"{_STEM}000000.fer_jax", [_event(time, 0, values)])
     last = max((int(match["last"]) for path in folder.iterdir() if (match := _PART.fullmatch(path.name))), default=0)

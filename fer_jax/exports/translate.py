@@ -67,7 +67,7 @@ def _translate(graph: Graph, closed: Any, arguments: Sequence[Value]) -> list[Va
     known |= dict(zip(jaxpr.invars, arguments, strict=True))
 
     def read(atom: Any) -> Value:
-        return np.asarray(atom.val, atom.aval.dtype) if isinstance(atom, core.Literal) else known[atom]
+        return np.asarray(atom.val, getattr(atom.aval, "dtype", None)) if isinstance(atom, core.Literal) else known[atom]
 
     for equation in _needed(jaxpr):
         results = _apply(graph, equation, [read(atom) for atom in equation.invars])
