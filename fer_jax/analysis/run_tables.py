@@ -48,15 +48,15 @@ def make(run: Run, name: str, metrics: Sequence[str] | None = None) -> Table:
 
 
 def save(run: Run, folder: Path) -> list[Path]:
-    """Writes every table of a run as .csv, .md and .tex; returns the files. A table without rows is left out.
+    """Writes every table of a run as .csv, .md and .tex; returns the files. Without heads there is no table of them.
 
     Raises:
         RunError: the folder cannot be written.
     """
     written = []
-    for name in NAMES:
+    for name in NAMES if len(run.heads) else [name for name in NAMES if name != "heads"]:
         table = make(run, name)
-        for suffix, kind in _SUFFIXES.items() if len(table.frame) else ():
+        for suffix, kind in _SUFFIXES.items():
             path = folder / f"{name}.{suffix}"
             write_bytes(path, FORMATS[kind](table).encode())
             written.append(path)
@@ -91,6 +91,8 @@ def trials(run: Run, metrics: Sequence[str] | None = None) -> Table:
 
 def heads(run: Run, metrics: Sequence[str] | None = None) -> Table:
     """A row a point and head setting; a gain is the paired difference to the trial's own network on the same images."""
+    if not len(run.heads):
+        raise RunError(f"{run.path} has no heads: sweep with a head.kind, such as xgboost")
     found = fits.gather(run.record, run.heads, run.path.resolve().name)
     rows = found.points.sort_values("rank", na_position="last", kind="stable")
     columns = [Column("rank", [whole(value) for value in rows["rank"]])]

@@ -6,6 +6,7 @@ the time at which the run was started, and its step is the epoch.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,8 +45,9 @@ def save(run: Run, store: str | Path) -> int:
     """
     # Who trains on faces decides for themselves what is told to whom.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    library, errors = need("mlflow", EXTRA), need("mlflow.exceptions", EXTRA)
-    need("sqlalchemy", EXTRA)
+    library, refused = need("mlflow", EXTRA), need("mlflow.exceptions", EXTRA).MlflowException
+    unreadable = need("sqlalchemy.exc", EXTRA).SQLAlchemyError
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
     uri = str(store)
     if "://" not in uri:
         Path(store).resolve().parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +59,7 @@ def save(run: Run, store: str | Path) -> int:
         curves = dict(list(run.curves.groupby("id")))
         begun = run.trials[run.trials["status"] != "pending"]
         return sum(_trial(client, experiment, run, row, curves.get(row["id"]), known.get(row["id"])) for _, row in begun.iterrows())
-    except errors.MlflowException as error:
+    except (refused, unreadable) as error:
         raise RunError(f"the MLflow store {store} cannot be used: {str(error).splitlines()[0]}") from None
 
 

@@ -96,3 +96,22 @@ def pictures():
     coarse = np.kron(rng.random((70, 4, 4)), np.ones((SIZE // 4, SIZE // 4)))
     fine = rng.random((70, SIZE, SIZE)) * rng.random((70, 1, 1))
     return np.round(255 * coarse * fine)[..., None].astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def growing():
+    """Writes the run without weights, as far as some epochs: (path, epochs, statuses by id) -> Run."""
+
+    def write(path, epochs, statuses=None):
+        trials = make_trials()
+        for id, status in (statuses or {}).items():
+            trials.loc[trials["id"] == id, "status"] = status
+        directory = RunDirectory(path)
+        if directory.has("config.json"):
+            directory.write_trials(trials)
+            directory.write_curves("stack_0-wave_0", epochs[0], curve_rows(epochs))
+        else:
+            write_run(path, epochs, trials)
+        return load_run(path)
+
+    return write
