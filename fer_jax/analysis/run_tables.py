@@ -11,7 +11,7 @@ import pandas as pd
 from fer_jax.analysis import evidence, fits
 from fer_jax.analysis.evidence import Evidence
 from fer_jax.analysis.formats import Table, mean_text
-from fer_jax.analysis.tables import MOST_FIELDS, Column, field_columns, number, setting_column, whole
+from fer_jax.analysis.tables import MOST_FIELDS, Column, field_columns, heading, number, setting_column, whole
 from fer_jax.errors import RunError
 from fer_jax.inference import did_you_mean
 from fer_jax.store.files import write_bytes
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fer_jax.run import Run
 
 # What a table shows where it is not told what to: figures of the weights that validation chose.
-METRICS = ("val_accuracy", "val_loss", "test_accuracy", "test_loss")
+METRICS = ("val_accuracy", "val_loss", "test_accuracy", "test_accuracy_clean", "test_f1", "test_auc")
 HEAD_METRICS = ("val_accuracy", "val_accuracy_gain", "test_accuracy", "test_accuracy_gain", "seconds")
 FORMATS: dict[str, Callable[[Table], Any]] = {
     "frame": lambda table: table.frame,
@@ -29,7 +29,6 @@ FORMATS: dict[str, Callable[[Table], Any]] = {
     "latex": Table.to_latex,
 }
 _SUFFIXES = {"csv": "csv", "md": "markdown", "tex": "latex"}
-_SPLITS = {"val": "val.", "test": "test", "train": "train"}
 
 
 def make(run: Run, name: str, metrics: Sequence[str] | None = None) -> Table:
@@ -84,7 +83,7 @@ def trials(run: Run, metrics: Sequence[str] | None = None) -> Table:
         if name in rows:
             columns.append(Column(name.replace("_", " "), [whole(value) for value in rows[name]]))
     for name in _chosen(metrics, METRICS, rows, ""):
-        columns.append(Column(_heading(name), [number(value) for value in rows[name]]))
+        columns.append(Column(heading(name), [number(value) for value in rows[name]]))
     caption = f"Trials of {found.title}, at the weights that validation chose; {found.scope}."
     return Table("trials", caption, columns, rows)
 
@@ -99,7 +98,7 @@ def heads(run: Run, metrics: Sequence[str] | None = None) -> Table:
     columns += field_columns(found, rows) if len(found.swept) <= MOST_FIELDS else [setting_column(found, rows)]
     columns += [*_counts(rows), *_means(rows, _chosen(metrics, HEAD_METRICS, rows))]
     caption = (
-        f"Heads of {found.title}: {_figures(found, 'fits')}; gain: accuracy minus that of the same trial's network; {found.scope}."
+        f"Heads of {found.title}: {_figures(found, 'fit')}; gain: accuracy minus that of the same trial's network; {found.scope}."
     )
     return Table("heads", caption, columns, _numbers(rows))
 
@@ -118,8 +117,8 @@ def _ordered(run: Run, found: Evidence) -> tuple[pd.DataFrame, bool]:
     return (found.points.sort_values("rank", na_position="last", kind="stable") if ranked else found.points), ranked
 
 
-def _figures(found: Evidence, of: str = "trials") -> str:
-    return f"mean ± sample standard deviation over n {of}" if (found.points["n"] > 1).any() else f"one of the {of} each"
+def _figures(found: Evidence, of: str = "trial") -> str:
+    return f"mean ± sample standard deviation over n {of}s" if (found.points["n"] > 1).any() else f"of one {of} each"
 
 
 def _counts(rows: pd.DataFrame) -> list[Column]:
@@ -132,7 +131,7 @@ def _counts(rows: pd.DataFrame) -> list[Column]:
 def _means(rows: pd.DataFrame, metrics: Sequence[str]) -> list[Column]:
     return [
         Column(
-            _heading(name),
+            heading(name),
             [mean_text(*of) for of in zip(rows[f"{name}_mean"], rows[f"{name}_sd"], rows["n"], strict=True)],
         )
         for name in metrics
@@ -148,9 +147,3 @@ def _chosen(metrics: Sequence[str] | None, default: Sequence[str], rows: pd.Data
         if name not in known:
             raise RunError(f"no metric {name!r} for this table; {did_you_mean(name, known)}")
     return list(metrics)
-
-
-def _heading(metric: str) -> str:
-    """'val. accuracy' for val_accuracy."""
-    first, _, rest = metric.partition("_")
-    return f"{_SPLITS[first]} {rest.replace('_', ' ')}" if first in _SPLITS else metric.replace("_", " ")

@@ -90,6 +90,12 @@ def number(value: object, decimals: int = 4) -> str:
     return f"{x:.{decimals}f}" if abs(x) < 1000 else axes.value_text(float(f"{x:.3g}"))
 
 
+def heading(metric: str) -> str:
+    """A metric at the head of a column: 'val. accuracy' for val_accuracy."""
+    words = {"val": "val.", "f1": "F1", "auc": "AUC", "ece": "ECE"}
+    return _HEADINGS.get(metric) or " ".join(words.get(word, word) for word in metric.split("_"))
+
+
 def whole(value: object) -> str:
     return "–" if value is None or pd.isna(value) else str(int(value))  # type: ignore[call-overload]
 

@@ -31,7 +31,7 @@ _CHECKED = 5
 def save(trial: TrialResult, path: str | Path, weights: str = "best", dtype: str = "uint8") -> float:
     """Writes the network of a trial to an ONNX file.
 
-    The graph takes `pixels` (n, S, S, C), 0..255, and gives `probabilities` (n, K); `about` is in its metadata.
+    The graph takes `pixels` (n, S, S, C), 0..255, and gives `probabilities` (n, K); `about` is in its metadata, but for what the graph does itself.
 
     Args:
         weights: 'best' (chosen by validation) or 'last'.
@@ -78,8 +78,10 @@ def _model(trial: TrialResult, weights: str, dtype: str) -> Any:
         logits, _, _ = network.apply(variables["params"], variables["stats"], inputs, native=True)
         return jax.nn.softmax(logits)
 
+    # What is made of a pixel is in the graph: whoever reads of it would do it twice.
+    texts = {name: text for name, text in about(trial, weights).items() if name != "pixels"}
     try:
-        return translate.to_onnx(probabilities, shape, dtype, (INPUT, inference.PROBABILITIES), about(trial, weights))
+        return translate.to_onnx(probabilities, shape, dtype, (INPUT, inference.PROBABILITIES), texts)
     except graph.Untranslatable as error:
         name = trial.config.model.name
         raise RunError(f"model.name = {name}: cannot be written as ONNX: {error}; --to=safetensors has its weights") from None

@@ -36,6 +36,7 @@ def test_the_file_says_how_to_use_it(run, tmp_path):
     model = onnx.load(run.trial("00ab").export(tmp_path / "x.onnx"))
     texts = {prop.key: prop.value for prop in model.metadata_props}
     assert json.loads(texts["classes"]) == ["angry", "happy", "sad"] and texts["trial"] == "00ab" and texts["image_size"] == "36"
+    assert "pixels" not in texts  # nobody shall scale them once more
     (given,) = model.graph.input
     assert [dim.dim_param or dim.dim_value for dim in given.type.tensor_type.shape.dim] == ["n", 36, 36, 1]
     assert given.type.tensor_type.elem_type == onnx.TensorProto.UINT8

@@ -49,7 +49,7 @@ def test_latex_has_the_cells_of_markdown(run):
 def test_trials_and_other_metrics(run):
     assert run.table("trials")["id"].tolist() == run.trials["id"].tolist()
     lines = run.table("trials", "markdown", metrics=("last_val_accuracy",)).splitlines()
-    assert lines[2] == "| trial | status | name | seed | epochs | best epoch | last val accuracy |"
+    assert lines[2] == "| trial | status | name | seed | epochs | best epoch | last val. accuracy |"
     assert lines[4] == "| 00ab | done | cnn | 5 | 3 | 2 | 0.4500 |"
     with pytest.raises(RunError, match="no metric 'val_acuracy' for this table; did you mean val_accuracy"):
         run.table(metrics=("val_acuracy",))
