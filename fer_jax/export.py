@@ -67,9 +67,9 @@ def export_run(run: Run, to: str, out: str | Path | None = None) -> str:
         from fer_jax.exports import mlflow
 
         return f"{out}: {counted(mlflow.save(run, out), 'trial')} with something new"
-    from fer_jax.analysis import run_tables
+    from fer_jax.exports import tables
 
-    return "\n".join(str(path) for path in run_tables.save(run, Path(out)))
+    return "\n".join(str(path) for path in tables.save(run, Path(out)))
 
 
 def _declare() -> flags.FlagValues:

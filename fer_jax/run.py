@@ -150,11 +150,11 @@ class Run:
         Raises:
             RunError: no such table, format or metric.
         """
-        from fer_jax.analysis import run_tables
+        from fer_jax.exports import tables
 
-        if format not in run_tables.FORMATS:
-            raise RunError(f"format = {format!r}: must be one of {', '.join(run_tables.FORMATS)}")
-        return run_tables.FORMATS[format](run_tables.make(self, name, metrics))
+        if format not in tables.FORMATS:
+            raise RunError(f"format = {format!r}: must be one of {', '.join(tables.FORMATS)}")
+        return tables.FORMATS[format](tables.make(self, name, metrics))
 
     def export(self, to: str, out: str | Path | None = None) -> str:
         """Writes its curves and figures for a tracker, or its tables: `to` is 'tensorboard', 'mlflow' or 'tables'.
