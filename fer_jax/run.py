@@ -140,6 +140,33 @@ class Run:
         """A row a point and head setting: n (done fits), left_out, then the statistics of each metric."""
         return fits.summarise(self.heads, self.swept, comparing.overlap(self))
 
+    def table(self, name: str = "points", format: str = "frame", metrics: Sequence[str] | None = None) -> Any:
+        """The points, trials or heads as a table for a paper or a spreadsheet.
+
+        Args:
+            name: 'points', 'trials' or 'heads'.
+            format: 'frame' (pandas, full precision), or a text: 'csv' (the same), 'markdown' or 'latex' (rounded to the spread).
+            metrics: columns of trials.csv to show, such as ('val_accuracy', 'last_test_accuracy'); None takes the usual ones.
+
+        Raises:
+            RunError: no such table, format or metric.
+        """
+        from fer_jax.exports import tables
+
+        if format not in tables.FORMATS:
+            raise RunError(f"format = {format!r}: must be one of {', '.join(tables.FORMATS)}")
+        return tables.FORMATS[format](tables.make(self, name, metrics))
+
+    def export(self, to: str, out: str | Path | None = None) -> str:
+        """Writes its curves and figures for a tracker, or its tables: `to` is 'tensorboard', 'mlflow' or 'tables'.
+
+        What is there already is left alone, so that calling it again, while the run goes on or later, adds what is new. Arguments,
+        result and errors as for `fer_jax.export.export_run`.
+        """
+        from fer_jax.export import export_run
+
+        return export_run(self, to, out)
+
     def best_point(self, metric: str | None = None, **wanted: Any) -> pd.Series:
         """The row of `summary` with the best mean over its done trials; losses and val_ece are better low, all else high.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -262,6 +263,22 @@ class TrialResult:
             RunError: as for `saliency`.
         """
         return explained.randomised(self, images, method, target, seed, margin, weights, settings)
+
+    def export(self, path: str | Path, weights: str = "best", **options: Any) -> Path:
+        """Writes its network for other programs: weights to a '.safetensors' file, or the whole network to an '.onnx' file.
+
+        Args:
+            weights: as for `predict`.
+            **options: for ONNX, `dtype` of the pixels, 'uint8' or 'float32'.
+
+        Raises:
+            RunError: another ending, no weights, or a file that cannot be written; see `exports.network` for ONNX.
+            FerJaxError: the package that writes such files is not installed.
+        """
+        from fer_jax.export import export_trial
+
+        export_trial(self, path, weights, **options)
+        return Path(path)
 
     @property
     def heads(self) -> pd.DataFrame:

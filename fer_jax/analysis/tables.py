@@ -13,7 +13,7 @@ from fer_jax.analysis import axes, statistics, verdict
 from fer_jax.analysis.evidence import Evidence
 
 # More swept fields than this are shown as what differs from the config, in one column.
-_MOST_FIELDS = 3
+MOST_FIELDS = 3
 _METRICS = ("val_accuracy", "val_loss", "train_accuracy", "train_loss", "test_accuracy", "test_accuracy_clean", "test_loss", "test_f1")
 _HEADINGS = {
     "val_accuracy": "val. accuracy",
@@ -90,11 +90,18 @@ def number(value: object, decimals: int = 4) -> str:
     return f"{x:.{decimals}f}" if abs(x) < 1000 else axes.value_text(float(f"{x:.3g}"))
 
 
+def heading(metric: str) -> str:
+    """A metric at the head of a column: 'val. accuracy' for val_accuracy."""
+    words = {"val": "val.", "f1": "F1", "auc": "AUC", "ece": "ECE"}
+    return _HEADINGS.get(metric) or " ".join(words.get(word, word) for word in metric.split("_"))
+
+
 def whole(value: object) -> str:
     return "–" if value is None or pd.isna(value) else str(int(value))  # type: ignore[call-overload]
 
 
-def _fields(evidence: Evidence, rows: pd.DataFrame) -> list[Column]:
+def field_columns(evidence: Evidence, rows: pd.DataFrame) -> list[Column]:
+    """A column a swept field."""
     names = axes.short_names(evidence.swept)
     return [
         Column(names[f], [evidence.axes[f].text(v) for v in rows[f]], f, "num" if evidence.axes[f].numeric else "text")
@@ -144,7 +151,7 @@ def all_points(evidence: Evidence, suffix: str = "") -> str:
 
 def _point_columns(evidence: Evidence, rows: pd.DataFrame, brief: bool = False) -> list[Column]:
     """Columns of a table of points; `brief` leaves out what does not help to judge the best."""
-    columns = [Column("rank", [whole(v) for v in rows["rank"]], f"by mean {evidence.metric}"), *_fields(evidence, rows)]
+    columns = [Column("rank", [whole(v) for v in rows["rank"]], f"by mean {evidence.metric}"), *field_columns(evidence, rows)]
     columns.append(Column("n", [whole(v) for v in rows["n"]], "done trials, which the means stand on"))
     if rows["left_out"].ne("").any():
         columns.append(Column("left out", list(rows["left_out"]), "trials that are in no mean", "text"))
@@ -173,7 +180,7 @@ def heads(evidence: Evidence, suffix: str = "") -> str:
     """Every head setting, each against its own trials' networks, those without a result last."""
     rows = evidence.points.sort_values("rank", na_position="last", kind="stable")
     columns = [Column("rank", [whole(v) for v in rows["rank"]], f"by mean {evidence.metric}")]
-    columns += _fields(evidence, rows) if len(evidence.swept) <= _MOST_FIELDS else [_differences(evidence, rows)]
+    columns += field_columns(evidence, rows) if len(evidence.swept) <= MOST_FIELDS else [setting_column(evidence, rows)]
     columns.append(Column("n", [whole(v) for v in rows["n"]], "done fits, which the means stand on"))
     if rows["left_out"].ne("").any():
         columns.append(Column("left out", list(rows["left_out"]), "fits that are in no mean", "text"))
@@ -195,7 +202,7 @@ def heads(evidence: Evidence, suffix: str = "") -> str:
     return html(columns, f"heads-table{suffix}", caption, filterable=True, first=int(rows["rank"].eq(1).any()))
 
 
-def _differences(evidence: Evidence, rows: pd.DataFrame) -> Column:
+def setting_column(evidence: Evidence, rows: pd.DataFrame) -> Column:
     """What each row has that the config itself has not: many fields varied one at a time, in one column."""
     names = axes.short_names(evidence.swept)
     cells = []
@@ -230,7 +237,7 @@ def trials(evidence: Evidence, suffix: str = "") -> str:
         Column("id", list(rows["id"].astype(str)), "identifies the trial: run.trial(id)", "id"),
         Column("status", list(rows["status"]), "", "status"),
     ]
-    columns += _fields(evidence, rows)
+    columns += field_columns(evidence, rows)
     for name, heading in (("seed", "seed"), ("epochs", "epochs"), ("best_epoch", "best epoch")):
         if name in rows:
             columns.append(Column(heading, [whole(v) for v in rows[name]]))
@@ -256,7 +263,7 @@ def casualties(evidence: Evidence, suffix: str = "") -> str:
     columns = [
         Column("id", list(rows["id"].astype(str)), "", "id"),
         Column("status", list(rows["status"]), "", "status"),
-        *_fields(evidence, rows),
+        *field_columns(evidence, rows),
     ]
     columns.append(Column("seed", [whole(v) for v in rows.get("seed", empty)]))
     columns.append(Column("diverged at epoch", [whole(v) for v in rows.get("diverged_epoch", empty)]))

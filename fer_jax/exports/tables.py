@@ -1,0 +1,149 @@
+"""The tables of a run for papers and spreadsheets: its points, its trials and its heads, each as CSV, Markdown and LaTeX."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from fer_jax.analysis import evidence, fits
+from fer_jax.analysis.evidence import Evidence
+from fer_jax.analysis.formats import Table, mean_text
+from fer_jax.analysis.tables import MOST_FIELDS, Column, field_columns, heading, number, setting_column, whole
+from fer_jax.errors import RunError
+from fer_jax.inference import did_you_mean
+from fer_jax.store.files import write_bytes
+
+if TYPE_CHECKING:
+    from fer_jax.run import Run
+
+# What a table shows where it is not told what to: figures of the weights that validation chose.
+METRICS = ("val_accuracy", "val_loss", "test_accuracy", "test_accuracy_clean", "test_f1", "test_auc")
+HEAD_METRICS = ("val_accuracy", "val_accuracy_gain", "test_accuracy", "test_accuracy_gain", "seconds")
+FORMATS: dict[str, Callable[[Table], Any]] = {
+    "frame": lambda table: table.frame,
+    "csv": Table.to_csv,
+    "markdown": Table.to_markdown,
+    "latex": Table.to_latex,
+}
+_SUFFIXES = {"csv": "csv", "md": "markdown", "tex": "latex"}
+
+
+def make(run: Run, name: str, metrics: Sequence[str] | None = None) -> Table:
+    """One of the tables of a run.
+
+    Args:
+        name: one of NAMES.
+        metrics: columns of trials.csv (of heads.csv) to show; None takes METRICS (HEAD_METRICS) as far as the run has them.
+
+    Raises:
+        RunError: no such table or metric.
+    """
+    if name not in NAMES:
+        raise RunError(f"no table {name!r}; {did_you_mean(name, NAMES)}")
+    return NAMES[name](run, metrics)
+
+
+def save(run: Run, folder: Path) -> list[Path]:
+    """Writes every table of a run as .csv, .md and .tex; returns the files. Without heads there is no table of them.
+
+    Raises:
+        RunError: the folder cannot be written.
+    """
+    written = []
+    for name in NAMES if len(run.heads) else [name for name in NAMES if name != "heads"]:
+        table = make(run, name)
+        for suffix, kind in _SUFFIXES.items():
+            path = folder / f"{name}.{suffix}"
+            write_bytes(path, FORMATS[kind](table).encode())
+            written.append(path)
+    return written
+
+
+def points(run: Run, metrics: Sequence[str] | None = None) -> Table:
+    """A row a point: its values, n, who was left out, and each metric's mean and sample standard deviation over the n trials."""
+    found = evidence.gather(run.record, run.trials, run.curves, run.path.resolve().name)
+    rows, ranked = _ordered(run, found)
+    columns = [Column("rank", [whole(value) for value in rows["rank"]])] if ranked else []
+    columns += [*field_columns(found, rows), *_counts(rows)]
+    columns += _means(rows, _chosen(metrics, METRICS, rows))
+    caption = f"Points of {found.title}, {_figures(found)}, at the weights that validation chose; {found.scope}."
+    return Table("points", caption, columns, _numbers(rows) if ranked else _numbers(rows).drop(columns="rank"))
+
+
+def trials(run: Run, metrics: Sequence[str] | None = None) -> Table:
+    """A row a trial, in plan order."""
+    found = evidence.gather(run.record, run.trials, run.curves, run.path.resolve().name)
+    rows = run.trials
+    columns = [Column("trial", list(rows["id"]), style="id"), Column("status", list(rows["status"]), style="text")]
+    columns += field_columns(found, rows)
+    for name in ("seed", "epochs", "best_epoch"):
+        if name in rows:
+            columns.append(Column(name.replace("_", " "), [whole(value) for value in rows[name]]))
+    for name in _chosen(metrics, METRICS, rows, ""):
+        columns.append(Column(heading(name), [number(value) for value in rows[name]]))
+    caption = f"Trials of {found.title}, at the weights that validation chose; {found.scope}."
+    return Table("trials", caption, columns, rows)
+
+
+def heads(run: Run, metrics: Sequence[str] | None = None) -> Table:
+    """A row a point and head setting; a gain is the paired difference to the trial's own network on the same images."""
+    if not len(run.heads):
+        raise RunError(f"{run.path} has no heads: sweep with a head.kind, such as xgboost")
+    found = fits.gather(run.record, run.heads, run.path.resolve().name)
+    rows = found.points.sort_values("rank", na_position="last", kind="stable")
+    columns = [Column("rank", [whole(value) for value in rows["rank"]])]
+    columns += field_columns(found, rows) if len(found.swept) <= MOST_FIELDS else [setting_column(found, rows)]
+    columns += [*_counts(rows), *_means(rows, _chosen(metrics, HEAD_METRICS, rows))]
+    caption = (
+        f"Heads of {found.title}, {_figures(found, 'fit')}; gain: accuracy minus that of the same trial's network; {found.scope}."
+    )
+    return Table("heads", caption, columns, _numbers(rows))
+
+
+NAMES: dict[str, Callable[..., Table]] = {"points": points, "trials": trials, "heads": heads}
+
+
+def _numbers(rows: pd.DataFrame) -> pd.DataFrame:
+    """Points as a table of numbers."""
+    return rows.drop(columns="total").astype({"rank": "Int64"}).reset_index(drop=True)
+
+
+def _ordered(run: Run, found: Evidence) -> tuple[pd.DataFrame, bool]:
+    """The points, best first, if all of them are ranked against each other; else in the order of the sweep."""
+    ranked = len(set(run.groups(run.trials, found.metric))) < 2
+    return (found.points.sort_values("rank", na_position="last", kind="stable") if ranked else found.points), ranked
+
+
+def _figures(found: Evidence, of: str = "trial") -> str:
+    return f"mean ± sample standard deviation over n {of}s" if (found.points["n"] > 1).any() else f"one {of} each"
+
+
+def _counts(rows: pd.DataFrame) -> list[Column]:
+    columns = [Column("n", [whole(value) for value in rows["n"]])]
+    if rows["left_out"].ne("").any():
+        columns.append(Column("left out", list(rows["left_out"]), style="text"))
+    return columns
+
+
+def _means(rows: pd.DataFrame, metrics: Sequence[str]) -> list[Column]:
+    return [
+        Column(
+            heading(name),
+            [mean_text(*of) for of in zip(rows[f"{name}_mean"], rows[f"{name}_sd"], rows["n"], strict=True)],
+        )
+        for name in metrics
+    ]
+
+
+def _chosen(metrics: Sequence[str] | None, default: Sequence[str], rows: pd.DataFrame, suffix: str = "_mean") -> list[str]:
+    """The metrics to show; of the default ones those that any row has."""
+    if metrics is None:
+        return [name for name in default if f"{name}{suffix}" in rows and rows[f"{name}{suffix}"].notna().any()]
+    known = [column.removesuffix(suffix) for column in rows.columns if column.endswith(suffix)]
+    for name in metrics:
+        if name not in known:
+            raise RunError(f"no metric {name!r} for this table; {did_you_mean(name, known)}")
+    return list(metrics)
