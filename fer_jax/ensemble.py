@@ -101,9 +101,16 @@ class Ensemble:
         return self._alike(split)[0].labels(split)
 
     def figures(self, split: str = "test") -> dict[str, float]:
-        """`metrics.overall` of the mean probabilities on a split: accuracy, f1, auc, log_loss, ...; errors as for `probabilities`."""
-        found = metrics.overall(self.probabilities(split)[None], self.labels(split))
-        return {name: float(values[0]) for name, values in found.items()}
+        """`metrics.overall` of the mean probabilities on a split: accuracy, f1, auc, log_loss, ...; errors as for `probabilities`.
+
+        With 'accuracy_clean', the accuracy on the pictures without an exact copy in an earlier split, where some have one.
+        """
+        mean, labels = self.probabilities(split), self.labels(split)
+        found = {name: float(values[0]) for name, values in metrics.overall(mean[None], labels).items()}
+        leaked = self.members[0].leaked(split)
+        if leaked.any() and not leaked.all():
+            found["accuracy_clean"] = float(np.mean((mean.argmax(axis=1) == labels)[~leaked]))
+        return found
 
     def accuracy(self, split: str = "test") -> float:
         """Share of the split's pictures whose most probable class is theirs, in [0, 1]; errors as for `probabilities`."""
