@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -22,6 +23,9 @@ from fer_jax.data.faults import Unusable
 from fer_jax.data.origins import Folder
 from fer_jax.ensemble import Ensemble
 from fer_jax.errors import DataError
+
+if TYPE_CHECKING:
+    from fer_jax.trained import TrialResult
 
 AT_ONCE = 512  # pictures in memory, at the networks' size
 
@@ -109,7 +113,7 @@ def classify(
     return _answers(ensemble, _parts(paths, finder, sizes), tta, score)
 
 
-def _size(member: ensembles.TrialResult) -> tuple[int, int]:
+def _size(member: TrialResult) -> tuple[int, int]:
     return member.config.data.image_size, member.config.data.channels
 
 

@@ -118,6 +118,15 @@ def test_figures_are_those_of_the_mean_of_the_stored_probabilities(run, split, p
     assert report_row(run) == row
 
 
+def test_accuracy_without_leaked_pictures_stands_beside(run):
+    found = run.ensemble()
+    assert "accuracy_clean" not in found.figures("test")
+    found.members[0].leaked("test")[:10] = True
+    right = found.probabilities("test").argmax(axis=1) == found.labels("test")
+    assert found.figures("test")["accuracy_clean"] == found.row()["test_accuracy_clean"] == np.mean(right[10:])
+    assert found.accuracy("test") == np.mean(right)
+
+
 def test_the_threshold_is_the_fifth_percentile_of_the_members_mean_validation_score(run):
     found = run.ensemble()
     validation = found.members[0].dataset().validation.images
