@@ -1,4 +1,4 @@
-"""Pictures through a trained network, in batches of one size: any number of pictures needs one compilation."""
+"""Pictures through a trained network, in batches of three sizes: any numbers of pictures need three compilations at most."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from fer_jax import config as fields
 from fer_jax.errors import RunError
 
 BATCH = 64
+# What a smaller number of pictures is filled up to: one picture costs no batch, and ten different numbers compile two programs.
+_BATCHES = (1, 8, BATCH)
 # The softmax of the last layer, which has no layer of its own.
 PROBABILITIES = "probabilities"
 
@@ -44,6 +46,12 @@ def apply(
     name = PROBABILITIES if layer is None else layer
     found = activations(values, num_classes, variables, images, (name,))
     return np.concatenate([batch[name] for batch in found])
+
+
+def logits(values: Mapping[str, Any], num_classes: int, variables: Mapping[str, Any], images: Any) -> np.ndarray:
+    """What the last layer gives, before the softmax, float32 (n, K); arguments and errors as for `apply`."""
+    _, names = _network(*network_key(values, num_classes))
+    return apply(values, num_classes, variables, images, names[-2])
 
 
 def activations(
@@ -96,9 +104,10 @@ def _prepare(
 def _batches(
     forward: Forward, variables: Mapping[str, Any], pictures: np.ndarray, layers: tuple[str, ...]
 ) -> Iterator[dict[str, np.ndarray]]:
+    size = min(size for size in _BATCHES if size >= min(len(pictures), BATCH))
     for start in range(0, max(len(pictures), 1), BATCH):
         batch = pictures[start : start + BATCH].astype(np.float32)
-        padded = np.concatenate([batch, np.zeros((BATCH - len(batch), *batch.shape[1:]), np.float32)])
+        padded = np.concatenate([batch, np.zeros((size - len(batch), *batch.shape[1:]), np.float32)])
         found = forward(variables, padded, layers)
         yield {name: np.asarray(found[name])[: len(batch)] for name in layers}
 

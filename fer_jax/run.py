@@ -18,6 +18,7 @@ import pandas as pd
 from fer_jax import answers, comparing, explained
 from fer_jax import config as fields
 from fer_jax.analysis import comparable, fits, points, statistics
+from fer_jax.ensemble import Ensemble, best_points
 from fer_jax.errors import ConfigError, RunError
 from fer_jax.inference import did_you_mean
 from fer_jax.store import RunDirectory
@@ -246,6 +247,24 @@ class Run:
         done = trials[trials["status"] == "done"]
         return TrialResult(self, done.loc[_best(done, metric, "", self._unranked(metric, wanted))])
 
+    def ensemble(self, by: str | None = None, top: int = 1, **wanted: Any) -> Ensemble:
+        """The done trials of the best points, chosen as `best_point` chooses one, whose probabilities are averaged.
+
+        Args:
+            by: the metric, None takes the config's train.select.
+            top: number of points; fewer are taken where fewer have a done trial.
+            **wanted: as for `best_point`.
+
+        Raises:
+            RunError: as for `best_point`, or a `top` below 1.
+        """
+        if top < 1:
+            raise RunError(f"top = {top}: an ensemble needs the repeats of a point at least")
+        metric = self._metric(by)
+        points = self.summary[self._matching(self.summary, wanted)]
+        self._check_ranked(points, metric, "ensemble")
+        return best_points(self, metric, _ranked(points, metric, "_mean", self._unranked(metric, wanted))[:top])
+
     def groups(self, table: pd.DataFrame, metric: str) -> list[Hashable]:
         """A key for every row of `trials` or `summary`: a metric ranks only rows of one key against each other.
 
@@ -376,7 +395,7 @@ class Run:
                     raise RunError(f"{keyword} = {value!r}: a point has no {keyword}, its trials have; run.select finds them")
                 keep &= (table[keyword] == value).fillna(False).to_numpy(dtype=bool)
                 continue
-            name = self._field(keyword)
+            name = self.field_name(keyword)
             try:
                 value = fields.FIELDS[name].coerce(value)
             except ConfigError as error:
@@ -385,7 +404,8 @@ class Run:
             keep &= np.array([statistics.hashable(one) == value for one in present], dtype=bool)
         return keep
 
-    def _field(self, keyword: str) -> str:
+    def field_name(self, keyword: str) -> str:
+        """The dotted name of the field that a keyword of `select` means; RunError if none or several."""
         name = keyword.replace("__", ".")
         known = [field.name for field in fields.FIELDS.values() if field.kind in fields.TRIAL_KINDS]
         if name in known:
@@ -406,11 +426,17 @@ def _values(table: pd.DataFrame, names: Sequence[str]) -> list[tuple[Hashable, .
 
 
 def _best(table: pd.DataFrame, metric: str, suffix: str, nothing: str) -> Any:
-    """Label of the row with the best `metric`; ties go to the lower validation loss, if all have one loss, then to the earlier row."""
+    """Label of the row with the best `metric`; see `_ranked`."""
+    return _ranked(table, metric, suffix, nothing)[0]
+
+
+def _ranked(table: pd.DataFrame, metric: str, suffix: str, nothing: str) -> list[Any]:
+    """Labels of the rows with a `metric`, best first; ties go to the lower validation loss, if all have one loss, then to the earlier
+    row. RunError, saying `nothing`, if no row has it."""
     merit = table[f"{metric}{suffix}"].astype(float) * (1 if comparable.lower_is_better(metric) else -1)
     same_loss = not comparable.differing(table, comparable.loss_fields("val_loss"))
     tie = table[f"val_loss{suffix}"].astype(float) if same_loss and f"val_loss{suffix}" in table else merit
     order = pd.DataFrame({"merit": merit, "tie": tie})[merit.notna()].sort_values(["merit", "tie"], kind="stable")
     if order.empty:
         raise RunError(nothing)
-    return order.index[0]
+    return list(order.index)

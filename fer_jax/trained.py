@@ -16,7 +16,7 @@ import pandas as pd
 from scipy import special
 
 from fer_jax import config as fields
-from fer_jax import explained, inference
+from fer_jax import explained, inference, views
 from fer_jax.analysis import fits, statistics
 from fer_jax.errors import ConfigError, RunError
 from fer_jax.fitted import FitResult
@@ -159,21 +159,29 @@ class TrialResult:
             raise RunError(f"the data of {self.run.path} have no {split} split")
         return {name.removeprefix(f"{split}_"): array for name, array in stored.items() if name.startswith(f"{split}_")}
 
-    def predict(self, images: Any, weights: str = "best") -> np.ndarray:
+    def has_split(self, split: str) -> bool:
+        """Whether predictions are stored on 'validation' or 'test'."""
+        return f"{split}_labels" in self.run._targets(self.data["checksum"])
+
+    def predict(self, images: Any, weights: str = "best", tta: str | None = None) -> np.ndarray:
         """Class probabilities by the weights that validation chose, or by those of the last epoch.
 
         Args:
             images: uint8, or other numbers in 0..255, of shape (n, S, S, C), (n, S, S), (S, S, C) or (S, S), where S is
                 data.image_size and C data.channels; grey pictures serve a network for colour.
             weights: 'best' (chosen by train.select) or 'last'.
+            tta: 'flip' or 'ten_crop' averages the probabilities of several views of each picture; see `views`.
 
         Returns:
             float32 (n, K), rows summing to 1, columns as `classes`.
 
         Raises:
-            RunError: another size, kind or range of images; no weights; or other `weights` than these two.
+            RunError: another size, kind or range of images; no weights; or other `weights` or `tta` than these two.
         """
-        return self._apply(images, None, weights)
+        if tta is None:
+            return self._apply(images, None, weights)
+        shown = views.views(tta, images, self.config.data.image_size, self.config.data.channels)
+        return np.mean([self._apply(view, None, weights) for view in shown], axis=0)
 
     def features(self, images: Any, layer: str) -> np.ndarray:
         """The output of a named layer, float32 (n, ...), for images as `predict` takes them.

@@ -70,7 +70,7 @@ def _model(trial: TrialResult, weights: str, dtype: str) -> Any:
     from fer_jax.exports import graph, translate
 
     variables = trial.variables if weights == "best" else trial.last_variables
-    spec, shape, num_classes = inference._key(fields.flatten(trial.config), len(trial.classes))
+    spec, shape, num_classes = inference.network_key(fields.flatten(trial.config), len(trial.classes))
     network = models.build(dict(spec), shape, num_classes)
 
     def probabilities(images: jax.Array) -> jax.Array:
