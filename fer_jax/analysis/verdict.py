@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from fer_jax.analysis import statistics
 from fer_jax.analysis.evidence import METRIC_NAMES, Evidence, images
@@ -43,6 +44,7 @@ def sentences(evidence: Evidence) -> list[str]:
         *_distance(evidence, best),
         *_spread(evidence, best),
         *_test(evidence, best),
+        *_leaks(evidence, best),
         *_resolution(evidence, best),
         *_losses(evidence),
         *(() if unfinished else _state(evidence)),
@@ -163,6 +165,19 @@ def _test(evidence: Evidence, best: int) -> list[str]:
         return []
     text = metric_text(evidence, best, "test_accuracy")
     return [f"On the test split, read once and used for no choice, the same point has accuracy {text}."]
+
+
+def _leaks(evidence: Evidence, best: int) -> list[str]:
+    """How many of the pictures a result stands on were seen before, and what the result is without them."""
+    split, metric = ("test", "test_accuracy") if evidence.has_test else ("validation", "val_accuracy")
+    total, leaked = evidence.images(split), (evidence.data.get("leaked") or {}).get(split)
+    if not total or not leaked:
+        return []
+    earlier = "trained or validated on" if split == "test" else "trained on"
+    clean = f"{metric}_clean"
+    known = f"{clean}_mean" in evidence.points and pd.notna(evidence.points.loc[best, f"{clean}_mean"])
+    without = f" Without them its {METRIC_NAMES[metric]} is {metric_text(evidence, best, clean)}." if known else ""
+    return [f"{leaked:,} of the {total:,} {split} images ({leaked / total:.1%}) have an exact copy among those {earlier}.{without}"]
 
 
 def _resolution(evidence: Evidence, best: int) -> list[str]:

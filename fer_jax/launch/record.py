@@ -55,6 +55,7 @@ def _describe_data(dataset: Dataset) -> dict[str, Any]:
         "split": dataset.split,
         "counts": counts,
         "majority_share": dataset.majority_share,
+        "leaked": {name: int(leaked.sum()) for name, leaked in dataset.leaked.items()},
         "label": dataset.label,
     }
 
