@@ -58,6 +58,7 @@ def render(
     fields: Mapping[str, tuple[object, str]],
     written: str,
     heads: Sequence[Part] = (),
+    more: Sequence[Section] = (),
 ) -> str:
     """The page.
 
@@ -67,9 +68,11 @@ def render(
       fields: dotted name of every config field -> (default, meaning).
       written: when, for the foot of the page.
       heads: the fits of the run as `fits.gather` gives them, one a part; none without heads.
+      more: other sections about the whole run, before its config.
     """
     sections = _sections(parts[0]) if len(parts) == 1 else _part_sections(parts)
     sections += _head_sections(heads, sum(len(part.figures) for part in parts) + 1)
+    sections += more
     sections.append(Section("config", "Config", "Every config field", _config(evidence, fields)))
     counts = {status: f"{count} {status}" for status, count in evidence.statuses.items()}
     return assemble(evidence.title, evidence.scope, counts, sections, written)
