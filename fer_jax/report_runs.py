@@ -111,6 +111,8 @@ def _group(entries: Sequence[Entry], suffix: str, first: int) -> list[Section]:
 def _points(entries: Sequence[Entry]) -> str:
     """The table of best points of every run, beside each other where the window is wide enough."""
     blocks = [
-        f"<div><h3>{escape(entry.name)}</h3>{tables.best_points(entry.evidence, f'-run-{number}')}</div>" for number, entry in enumerate(entries, 1)
+        f"<div><h3>{escape(entry.name)}</h3>{tables.best_points(entry.evidence, f'-run-{number}')}"
+        f"<p><code>{escape(str(entry.evidence.record.get('command') or 'command not recorded'))}</code></p></div>"
+        for number, entry in enumerate(entries, 1)
     ]
     return f'<div class="beside">{"".join(blocks)}</div>'

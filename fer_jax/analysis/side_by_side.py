@@ -61,7 +61,7 @@ class Entry:
     def interval(self, metric: str) -> tuple[float, float]:
         """Student's 95 % interval of that mean; NaN for one seed."""
         row = self.evidence.points.loc[self.best]
-        return float(row.get(f"{metric}_low95", math.nan)), float(row.get(f"{metric}_high95", math.nan))
+        return statistics.interval(self.mean(metric), float(row.get(f"{metric}_sem", math.nan)), int(row["n"]))
 
 
 def in_order(entries: Sequence[Entry]) -> list[Entry]:
@@ -101,7 +101,7 @@ def best_points(entries: Sequence[Entry]) -> style.Drawing:
         f"The best point of each run, chosen and ordered by mean {name}; test figures choose nothing. Bars: Student's 95 % interval of the "
         "mean; strokes: single seeds; one seed has neither."
     )
-    return style.Drawing("best_of_runs", "Best point of each run", "Best", text, made)
+    return style.Drawing("best_of_runs", "Best point of each run", "Intervals", text, made)
 
 
 def curves(entries: Sequence[Entry]) -> style.Drawing | None:
@@ -158,7 +158,6 @@ def overview(entries: Sequence[Entry], group_of: Sequence[int]) -> str:
         Column("trials", [statistics.count_words(entry.evidence.trials["status"].to_numpy()) for entry in entries], "", "text"),
         Column("hardware", [fact.get("Hardware", "unknown") for fact in facts], "", "text"),
         Column("time", [fact.get("Time", "unknown") for fact in facts], "", "text"),
-        Column("command", [fact.get("Command", "not recorded") for fact in facts], "", "text"),
     ]
     return html(columns, "runs", f"{len(entries)} runs", filterable=len(entries) > 12)
 
