@@ -214,6 +214,8 @@ _TABLE = (
 
     Field("checkpoint.every", 10, "run", "epochs between checkpoints; 0 = only at the end", low=0),
     Field("report.title", "", "run", "heading of the report; empty = name of the run"),
+    Field("report.show_images", False, "run",
+          "whether the report shows pictures of the data set, whose licence may forbid it; built-in faces are always shown"),
 
     Field("sweep.points", (), "sweep", "settings as dicts of dotted names, such as {'train.l2': 0.}", item=dict),
     Field("sweep.repeats", 1, "sweep", "trials a point, with seeds train.seed, train.seed + 1, ...",

@@ -14,6 +14,10 @@ from fer_jax.analysis.tables import Column, html
 from fer_jax.errors import RunError
 from fer_jax.run import Run
 
+NOTHING_STORED = (
+    "No predictions are stored of the best point (its trials were trained before they were kept, or the files are gone or damaged): confusion, ROC, "
+    "calibration and mistakes cannot be shown."
+)
 MOST_CLASSES = 16  # beyond them a matrix of numbers cannot be read
 
 

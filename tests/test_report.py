@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -158,3 +161,216 @@ def test_program(tmp_path):
         [sys.executable, "-m", "fer_jax.report", str(path)], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, str(path / "report.html"), "")
+
+
+def with_answers(path, sure=8.0):
+    """The run at `path` with stored predictions: at the best point, slot 1, the picture of number 2 is surely wrong, no other is."""
+    record = json.loads((path / "config.json").read_text())
+    predictions = RunDirectory(path).predictions
+    labels = np.array([0, 1, 1, 0, 1], np.int32)
+    logits = np.zeros((4, 5, 2), np.float32)
+    logits[:, range(5), labels] = 2.0
+    logits[1, 2] = (sure, 0.0)
+    for split in ("validation", "test"):
+        predictions.write("stack_0-wave_0", split, logits)
+    kept = {f"{split}_{name}": values for split in ("validation", "test") for name, values in (("labels", labels), ("leaked", labels > 2))}
+    predictions.write_targets(record["data"]["checksum"], kept)
+    return path
+
+
+def changed(path, **values):
+    """The run at `path` with other config values, '__' for '.'."""
+    record = json.loads((path / "config.json").read_text())
+    record["config"] |= {name.replace("__", "."): value for name, value in values.items()}
+    (path / "config.json").write_text(json.dumps(record))
+    return path
+
+
+def table_rows(html, name):
+    """The cells of a table of the page, row by row, headings first."""
+    content = re.search(rf'<table id="{name}".*?</table>', html, re.DOTALL)[0]
+    return [[re.sub("<.*?>", "", cell) for cell in re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row)] for row in re.findall(r"<tr.*?</tr>", content)]
+
+
+def test_without_stored_predictions_the_page_says_so(tmp_path):
+    path = run_directory(tmp_path / "run")
+    html = report.write_report(path).read_text()
+    assert "No predictions are stored" in html and "mistakes-table" not in html
+    html = report.write_report(with_answers(path)).read_text()
+    assert "No predictions are stored" not in html and {"confusion.png", "roc.png"} <= {p.name for p in (path / "figures").iterdir()}
+    assert table_rows(html, "mistakes-table")[1:] == [["2", "sad", "happy", "1.000", "0.000"]]
+
+
+def test_pictures_of_a_licensed_data_set_are_shown_only_where_asked_for(tmp_path):
+    path = changed(with_answers(run_directory(tmp_path / "run")), data__name="fer2013", data__path=str(tmp_path / "nowhere"))
+    assert "may forbid to pass them on" in report.write_report(path).read_text()
+    shown = report.write_report(path, show_images=True).read_text()
+    assert "may forbid" not in shown and "The pictures cannot be shown:" in shown and "nowhere" in shown
+    changed(path, report__show_images=True)
+    assert "The pictures cannot be shown:" in report.write_report(path).read_text()
+
+
+def test_other_pictures_than_those_of_the_run_are_not_shown(tmp_path):
+    path = with_answers(run_directory(tmp_path / "run"))
+    changed(path, data__train_size=10, data__validation_size=10, data__test_size=10, data__image_size=8)
+    html = report.write_report(path).read_text()
+    assert "The pictures cannot be shown:" in html and "checksum" in html and not (path / "figures" / "mistakes.png").exists()
+
+
+def test_figures_for_print(tmp_path):
+    path = run_directory(tmp_path / "run", ("done",) * 4)
+    assert report.main(["report", str(path), "--pdf"]) == 0
+    figures = {file.name for file in (path / "figures").iterdir()}
+    assert {name.replace(".png", ".pdf") for name in figures if name.endswith(".png")} == {n for n in figures if n.endswith(".pdf")}
+    first = (path / "figures" / "main_effects.pdf").read_bytes()
+    report.write_report(path, pdf=True)
+    assert first.startswith(b"%PDF") and b"/TrueType" in first and (path / "figures" / "main_effects.pdf").read_bytes() == first
+
+
+def test_a_run_of_a_study_has_its_published_figures(tmp_path):
+    path = run_directory(tmp_path / "grid3d", ("done",) * 4)
+    common = {"n": 2, "where": "figure 8", "published_sd": None, "chosen_sd": 0.01, "last_mean": 0.5, "last_sd": None}
+    rows = [
+        {"experiment": "the grid", "metric": "val_accuracy", "published": 0.6, "chosen_mean": 0.71, "run": "/elsewhere/grid3d",
+         "verdict": "", "no_verdict_because": "other data", **common},
+        {"experiment": "another", "metric": "val_accuracy", "published": 0.6, "chosen_mean": 0.71, "run": "/elsewhere/other",
+         "verdict": "within", "no_verdict_because": "", **common},
+    ]  # fmt: skip
+    assert "Published figures" not in report.write_report(path).read_text()
+    pd.DataFrame(rows).to_csv(tmp_path / "study.csv", index=False)
+    found = table_rows(report.write_report(path).read_text(), "study-table")
+    assert found[1:] == [["the grid", "val_accuracy", "0.6", "figure 8", "2", "0.7100 ± 0.0100", "0.5000", "none: other data"]]
+    (tmp_path / "study.csv").write_text("name,age\nme,3\n")
+    assert "Published figures" not in report.write_report(path).read_text()
+
+
+def test_runs_on_the_same_pictures_are_ranked_together_and_others_apart(tmp_path, capsys):
+    good = with_answers(run_directory(tmp_path / "good", ("done",) * 4))
+    poor = with_answers(changed(run_directory(tmp_path / "poor", ("done", "done", "pending", "pending")), train__optimizer="sgd"))
+    other = changed(run_directory(tmp_path / "other", ("done",) * 4), data__seed=1)
+    empty = run_directory(tmp_path / "empty", ("pending",) * 4, curves=False)
+    out = tmp_path / "pages" / "all.html"
+    assert report.main(["report", *map(str, (poor, good, other, empty)), "--compare", f"--out={out}"]) == 0
+    assert capsys.readouterr().out.strip() == str(out) and not (good / "report.html").exists()
+    html = out.read_text()
+    assert [row[:2] for row in table_rows(html, "runs")[1:]] == [
+        ["poor", "group 1"], ["good", "group 1"], ["other", "group 2"], ["empty", "no result"],
+    ]  # fmt: skip
+    heads, *rows = table_rows(html, "ranking-1")
+    assert [row[:2] for row in rows] == [["1", "good"], ["2", "poor"]] and rows[0][heads.index("val. accuracy")] == "0.830"
+    assert [row[1] for row in table_rows(html, "ranking-2")[1:]] == ["other"]
+    differences = {row[0]: row[1:] for row in table_rows(html, "differences")[1:]}
+    assert differences["train.optimizer"] == ["sgd", "adam", "adam"] and "data.seed" in differences
+    assert table_rows(html, "classes-of-runs-1")[0] == ["class", "good", "poor"]
+    for page in (html, report.write_comparison([good], tmp_path / "one.html").read_text()):
+        names = re.findall(r' id="(.*?)"', page)
+        assert len(names) == len(set(names)) and not re.search(r"https?://", page)
+        numbers = re.findall(r"<b>Figure (\d+)\.", page)
+        assert numbers == [str(number) for number in range(1, len(numbers) + 1)]
+
+
+def test_a_comparison_says_what_is_wrong_in_one_line(tmp_path, capsys):
+    path = run_directory(tmp_path / "run")
+    assert report.main(["report", str(path), str(tmp_path / "none"), "--compare", f"--out={tmp_path / 'x.html'}"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1 and not (tmp_path / "x.html").exists()
+    assert report.main(["report", str(path), "--out=x.html"]) == 2 and "add --compare" in capsys.readouterr().err
+
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+in_browser = pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
+
+QUIET = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--hide-scrollbars",
+)  # fmt: skip
+# What a reader does, and what the page is then; the answer is left where --dump-dom shows it.
+ACTIONS = """
+const rows = id => [...document.getElementById(id).tBodies[0].rows].filter(row => !row.hidden && getComputedStyle(row).display !== "none");
+const column = (id, name) => [...document.getElementById(id).tHead.rows[0].cells].findIndex(cell => cell.textContent.trim() === name);
+const cells = (id, name) => rows(id).map(row => row.cells[column(id, name)].textContent);
+const click = (id, name) => document.getElementById(id).tHead.rows[0].cells[column(id, name)].firstElementChild.click();
+const type = (id, text) => {
+  const box = document.querySelector(`input[data-for="${id}"]`);
+  box.value = text; box.dispatchEvent(new Event("input"));
+  return box.nextElementSibling.textContent;
+};
+"""
+
+
+def look(page, tmp_path, script, width=1200):
+    """What `script`, an expression, is in a window of this width, as JSON gives it; JavaScript's errors are raised."""
+    html = page.read_text(encoding="utf-8")
+    answer = f"""<script>"use strict"; {ACTIONS}
+      let outcome; try {{ outcome = {{value: {script}}}; }} catch (error) {{ outcome = {{error: String(error)}}; }}
+      const left = document.createElement("pre"); left.id = "outcome"; left.textContent = JSON.stringify(outcome); document.body.append(left);
+    </script>"""
+    early = "<script>window.addEventListener('error', event => { document.documentElement.dataset.error = event.message; });</script>"
+    copy = tmp_path / f"looked-at-{width}.html"
+    copy.write_text(html.replace("<head>", f"<head>{early}", 1).replace("</body>", f"{answer}</body>"), encoding="utf-8")
+    profile = tmp_path / f"profile-{width}"
+    command = [BROWSER, *QUIET, f"--user-data-dir={profile}", f"--window-size={width},900", "--dump-dom", copy.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert "data-error=" not in done.stdout
+    outcome = json.loads(_unescaped(re.search(r'<pre id="outcome">(.*?)</pre>', done.stdout, re.DOTALL)[1]))
+    assert "error" not in outcome, outcome
+    return outcome["value"]
+
+
+def _unescaped(text):
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+# The widest thing that does not fit the window, and pictures that did not load.
+FITS = """({
+  wide: document.documentElement.scrollWidth - window.innerWidth,
+  broken: [...document.images].filter(image => !image.complete || !image.naturalWidth).length,
+  images: document.images.length,
+  asked: performance.getEntriesByType("resource").filter(entry => !entry.name.startsWith("data:")).length,
+})"""
+
+
+@in_browser
+@pytest.mark.parametrize("width", [1200, 500])
+def test_it_fits_the_window_and_asks_for_nothing(tmp_path, width):
+    page = report.write_report(run_directory(tmp_path / "run"))
+    found = look(page, tmp_path, FITS, width)
+    assert found["wide"] <= 0 and found["broken"] == found["asked"] == 0 and found["images"] >= 3
+
+
+@in_browser
+def test_a_click_sorts_and_a_second_one_turns_round(tmp_path):
+    page = report.write_report(run_directory(tmp_path / "run", ("done", "done", "done", "pending")))
+    name = "val. accuracy"
+    script = f"""(() => {{
+      click("points", "{name}"); const down = cells("points", "{name}");
+      click("points", "{name}"); const up = cells("points", "{name}");
+      click("points", "kernels a layer");
+      return {{down, up, words: cells("points", "kernels a layer")}};
+    }})()"""
+    found = look(page, tmp_path, script)
+    assert found["down"] == ["0.8200", "0.8100", "0.8000", "–"]
+    assert found["up"] == ["0.8000", "0.8100", "0.8200", "–"]
+    assert found["words"] == ["16-32-32", "16-32-32", "32-64-64", "32-64-64"]
+
+
+@in_browser
+def test_filtering_hides_the_rows_in_which_a_word_is_missing(tmp_path):
+    page = report.write_report(run_directory(tmp_path / "run"))
+    script = """(() => {
+      const count = type("trials", "DONE 16-32"); const ids = cells("trials", "id");
+      return {count, ids, cleared: type("trials", ""), all: rows("trials").length};
+    })()"""
+    found = look(page, tmp_path, script)
+    assert found == {"count": "1 of 4 rows", "ids": ["12345e6781"], "cleared": "4 rows", "all": 4}
+
+
+@in_browser
+@pytest.mark.parametrize("width", [1200, 500])
+def test_several_runs_side_by_side_fit_too(tmp_path, width):
+    paths = [run_directory(tmp_path / name) for name in ("first", "second")]
+    page = report.write_comparison(paths, tmp_path / "both.html")
+    beside = "[...document.querySelectorAll('.beside > div')].map(block => block.getBoundingClientRect().top)"
+    found = look(page, tmp_path, f"({{...{FITS}, tops: {beside}}})", width)
+    assert found["wide"] <= 0 and found["broken"] == found["asked"] == 0 and found["images"] == 2
+    # Beside each other on a desk, below each other on a telephone.
+    assert len(found["tops"]) == 2 and (found["tops"][0] == found["tops"][1]) == (width > 1000)

@@ -58,6 +58,7 @@ def render(
     fields: Mapping[str, tuple[object, str]],
     written: str,
     heads: Sequence[Part] = (),
+    more: Sequence[Section] = (),
 ) -> str:
     """The page.
 
@@ -67,19 +68,32 @@ def render(
       fields: dotted name of every config field -> (default, meaning).
       written: when, for the foot of the page.
       heads: the fits of the run as `fits.gather` gives them, one a part; none without heads.
+      more: other sections about the whole run, before its config.
     """
     sections = _sections(parts[0]) if len(parts) == 1 else _part_sections(parts)
     sections += _head_sections(heads, sum(len(part.figures) for part in parts) + 1)
+    sections += more
     sections.append(Section("config", "Config", "Every config field", _config(evidence, fields)))
+    counts = {status: f"{count} {status}" for status, count in evidence.statuses.items()}
+    return assemble(evidence.title, evidence.scope, counts, sections, written)
+
+
+def assemble(title: str, scope: str, chips: Mapping[str, str], sections: Sequence[Section], written: str) -> str:
+    """The page around its sections.
+
+    Args:
+      title, scope: heading, and what is below it.
+      chips: kind -> words of a small label below the heading.
+      sections: in order, with ids of their own.
+      written: when, for the foot of the page.
+    """
     template = string.Template(
         resources.files(__package__).joinpath("report_template.html").read_text(encoding="utf-8")
     )
     return template.substitute(
-        title=escape(evidence.title),
-        scope=escape(evidence.scope),
-        chips="".join(
-            f'<span class="pill {escape(s)}">{count} {escape(s)}</span>' for s, count in evidence.statuses.items()
-        ),
+        title=escape(title),
+        scope=escape(scope),
+        chips="".join(f'<span class="pill {escape(kind)}">{escape(words)}</span>' for kind, words in chips.items()),
         nav="".join(f'<a href="#{one.id}">{escape(one.short)}</a>' for one in sections),
         body="\n".join(
             f'<section id="{one.id}"><h2>{escape(one.heading)}</h2>\n{one.content}\n</section>' for one in sections
@@ -196,13 +210,17 @@ def _best(evidence: Evidence, suffix: str) -> str:
 
 
 def _figure(number: int, drawing: style.Drawing, png: bytes, evidence: Evidence, what: str) -> str:
-    data = base64.b64encode(png).decode("ascii")
     done = statistics.count_words(evidence.trials["status"].to_numpy())
-    caption = f"{drawing.caption} {_scope(evidence)} {what}: {done}."
+    return figure(number, drawing, png, f"{_scope(evidence)} {what}: {done}.")
+
+
+def figure(number: int, drawing: style.Drawing, png: bytes, stands_on: str) -> str:
+    """A drawing with its caption; `stands_on` ends the caption."""
+    data = base64.b64encode(png).decode("ascii")
     return (
         f'<figure><div class="sheet"><img src="data:image/png;base64,{data}" '
         f'alt="{escape(drawing.heading)}: {escape(drawing.caption)}"></div>'
-        f"<figcaption><b>Figure {number}.</b> {escape(caption)}</figcaption></figure>"
+        f"<figcaption><b>Figure {number}.</b> {escape(f'{drawing.caption} {stands_on}'.strip())}</figcaption></figure>"
     )
 
 
