@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from fer_jax import answers
+from fer_jax import answers, comparing
 from fer_jax import config as fields
-from fer_jax.analysis import comparable, fits, statistics
+from fer_jax.analysis import comparable, fits, points, statistics
 from fer_jax.errors import ConfigError, RunError
 from fer_jax.inference import did_you_mean
 from fer_jax.store import RunDirectory
@@ -105,7 +105,7 @@ class Run:
     @functools.cached_property
     def summary(self) -> pd.DataFrame:
         """A row a point: swept fields, n (done trials), left_out ('1 diverged'), then the statistics of each metric."""
-        return statistics.summarise(self.trials, self.swept)
+        return statistics.summarise(self.trials, self.swept, overlap=comparing.overlap(self))
 
     @functools.cached_property
     def metrics(self) -> pd.DataFrame:
@@ -137,7 +137,7 @@ class Run:
     @functools.cached_property
     def heads_summary(self) -> pd.DataFrame:
         """A row a point and head setting: n (done fits), left_out, then the statistics of each metric."""
-        return fits.summarise(self.heads, self.swept)
+        return fits.summarise(self.heads, self.swept, comparing.overlap(self))
 
     def table(self, name: str = "points", format: str = "frame", metrics: Sequence[str] | None = None) -> Any:
         """The points, trials or heads as a table for a paper or a spreadsheet.
@@ -174,16 +174,65 @@ class Run:
 
         Args:
             metric: such as 'val_accuracy'; None takes the config's train.select.
-            **wanted: field=value, as for `select`: only points with these values are looked at.
+            **wanted: field=value, as for `select`: only points with these values are looked at. Where sweep.best gave some of
+                them more seeds, it is one of those: a mean over few seeds does not overtake one over many.
 
         Raises:
             RunError: an unknown metric, one of the test split, which may choose nothing, points that the metric cannot rank
                 against each other (see `groups`), or no done trial.
         """
         metric = self._metric(metric)
-        points = self.summary[self._matching(self.summary, wanted)]
-        self._check_ranked(points, metric, "best_point")
-        return self.summary.loc[_best(points, metric, "_mean", self._unranked(metric, wanted))]
+        rows = self.summary[self._matching(self.summary, wanted)]
+        self._check_ranked(rows, metric, "best_point")
+        rows = rows[statistics.finalists(rows, self.swept, self.record["config"])]
+        return self.summary.loc[_best(rows, metric, "_mean", self._unranked(metric, wanted))]
+
+    def indistinguishable(self, metric: str | None = None, **wanted: Any) -> pd.DataFrame:
+        """The best point and every other one beside it, seed by seed: `tied` are those it cannot be told apart from at 5 %.
+
+        Paired t tests over the seeds that both have done, p values by Holm over all of them; with one seed nothing can be told
+        apart. The best is the luckiest of its list, so that a point which is in truth as good may be missing from the ties.
+
+        Args:
+            metric, **wanted: as for `best_point`, errors too.
+
+        Returns:
+            As `analysis.points.against_best`: a row a point, the best first.
+        """
+        metric = self._metric(metric)
+        best = self.best_point(metric, **wanted)
+        among = self._matching(self.summary, wanted)
+        return points.against_best(self.trials, self.swept, metric, int(best.name), comparing.overlap(self), among)
+
+    def compare(self, point_a: comparing.Point, point_b: comparing.Point, metric: str | None = None) -> points.PointComparison:
+        """Two points: paired difference over their common seeds, Welch, Wilcoxon, and McNemar on the pictures of each seed.
+
+        For points that were chosen beforehand or on the validation split: whoever looks for the best test figure among many
+        comparisons has chosen on the test split.
+
+        Args:
+            point_a, point_b: each a row of `summary`, its number, or a dict of swept values such as {'train.l2': 1e-3}.
+            metric: any column of measurements, such as 'test_accuracy'; None takes the config's train.select.
+
+        Returns:
+            Its figures and, under `words`, what they say.
+
+        Raises:
+            RunError: an unknown metric, no such point or several, twice the same one, one without a done trial, or points that the
+                metric cannot measure against each other (see `groups`).
+        """
+        metric = self._known_metric(metric)
+        return comparing.compare(self, point_a, point_b, metric)
+
+    def intervals(self, metric: str | None = None) -> pd.DataFrame:
+        """95 % intervals of every point's mean: swept fields, n, <metric>_mean, _low95 and _high95 (Student), bootstrap_low95 and
+        bootstrap_high95 (empty below ten trials, where a bootstrap interval is too narrow, and for folds)."""
+        return comparing.intervals(self, self._known_metric(metric))
+
+    @functools.cached_property
+    def unbiased(self) -> pd.DataFrame:
+        """As `summary`, of the points that sweep.best chose, over the seeds that did not choose them; no rows where none were."""
+        return statistics.unbiased(self.trials, self.swept, self.record)
 
     def best(self, metric: str | None = None, **wanted: Any) -> TrialResult:
         """The single best done trial. Optimistic: it is the luckiest of many seeds; report `best_point` instead.
@@ -207,7 +256,8 @@ class Run:
 
     def data_sets(self, trials: pd.DataFrame) -> list[Mapping[str, Any]]:
         """What config.json says of every data set that rows of `trials` use, in order of first use."""
-        _, firsts = statistics.point_codes(trials, [name for name in self.swept if name.startswith("data.")])
+        names = [name for name in self.swept if name.startswith("data.")]
+        _, firsts = statistics.point_codes(trials, [*names, "repeat"] if self.config.data.split == "kfold" else names)
         used = [TrialResult(self, trials.iloc[row]).data for row in firsts]
         return list({data.get("checksum"): data for data in used}.values())
 
@@ -237,13 +287,17 @@ class Run:
             "run.summary has them all"
         )
 
-    def _metric(self, metric: str | None) -> str:
+    def _known_metric(self, metric: str | None) -> str:
         metric = metric or self.config.train.select
         known = statistics.metric_columns(self.trials, self.swept)
         if metric not in known:
             if not len(self.trials):
                 raise RunError(f"{self.path} has no trials yet")
             raise RunError(f"no metric {metric!r} in {self.path}; {did_you_mean(metric, known)}")
+        return metric
+
+    def _metric(self, metric: str | None) -> str:
+        metric = self._known_metric(metric)
         if "test_" in metric:
             instead = metric.replace("test_", "val_")
             raise RunError(f"{metric} may not choose: choose by {instead}, then read the {metric} of what it chose")

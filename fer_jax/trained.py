@@ -66,6 +66,8 @@ class TrialResult:
             if name in fields.FIELDS:
                 fields.put(config, name, fields.FIELDS[name].coerce(self.row[name]))
         config.train.seed = int(self.row["seed"])
+        if config.data.split == "kfold":
+            config.data.fold += int(self.row["repeat"])
         return config
 
     @functools.cached_property
@@ -83,7 +85,7 @@ class TrialResult:
         described = [self.run.record["data"], *(self.run.record.get("other_data") or [])]
         if len(described) == 1:
             return described[0]
-        # A swept data field gave several data sets; the id is a hash of the trial's own.
+        # A swept data field or the folds gave several data sets; the id is a hash of the trial's own.
         trial = space.expand(self.config)[0]
         return next((data for data in described if trial.id(data["checksum"]) == self.id), None)
 
@@ -257,7 +259,7 @@ class TrialResult:
         if key not in self.run._datasets:
             self.run._datasets[key] = data.load(block)
         loaded = self.run._datasets[key]
-        if any(name.startswith("data.") for name in self.run.swept):
+        if self.config.data.split == "kfold" or any(name.startswith("data.") for name in self.run.swept):
             # The record knows one data set; the id is a hash of the trial's own.
             same = space.expand(self.config)[0].id(loaded.checksum) == self.id
         else:

@@ -214,10 +214,7 @@ def setting_column(evidence: Evidence, rows: pd.DataFrame) -> Column:
 
 def _range(rows: pd.DataFrame, metric: str) -> list[Column]:
     """Interval and range over the repeats, for the metric that chooses."""
-    bounds = [
-        statistics.interval(m, s, int(n))
-        for m, s, n in zip(rows[f"{metric}_mean"], rows[f"{metric}_sem"], rows["n"], strict=True)
-    ]
+    bounds = list(zip(rows[f"{metric}_low95"], rows[f"{metric}_high95"], strict=True))
     ends = list(zip(rows[f"{metric}_min"], rows[f"{metric}_max"], rows["n"], strict=True))
     return [
         Column(

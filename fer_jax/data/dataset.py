@@ -56,14 +56,16 @@ class Dataset:
 
     Attributes:
       name: `data.name` of the config: synthetic, fer2013, folder, cifar10 or a registered one.
-      split: `data.split` of the config: official, kaggle, stratified_80_10_10 or stratified_70_20_10.
+      split: `data.split` of the config: official, kaggle, stratified_80_10_10, stratified_70_20_10 or kfold.
       classes: class names; a label is an index into them.
-      train, validation, test: the splits. `test` is None under the kaggle split, which validates on all the rest.
+      train, validation, test: the splits. `test` is None under the kaggle split, which validates on all the rest, and under kfold
+        where the source names no test pictures.
       checksum: 64 hex digits over pictures, labels, classes and the assignment to splits. The same data from a folder,
         archive or a table has the same checksum; the order in which a source lists its pictures does not enter.
       provenance: where the data came from, as JSON values only: source, kind, checksums, counts and skipped items;
         with `data.merge` also "merged" (new class -> its parts), with `data.drop_leaks` "leaks_dropped" (kind, and how many
-        pictures of each split), with `data.balance` "balanced" (kind, splits and counts before).
+        pictures of each split), with `data.balance` "balanced" (kind, splits and counts before),
+        under kfold "folds" and "fold" (the number of the one that validates).
     """
 
     name: str
@@ -88,7 +90,8 @@ class Dataset:
     def label(self) -> str:
         """For headings: 'synthetic faces, official split'; names what was left out as leaked and what was balanced."""
         what = {"synthetic": "synthetic faces", "fer2013": "FER-2013", "cifar10": "CIFAR-10"}.get(self.name, self.name)
-        parts = [what, f"{self.split} split"]
+        split = f"stratified {self.provenance['folds']}-fold" if self.split == "kfold" else self.split
+        parts = [what, f"{split} split"]
         if dropped := self.provenance.get("leaks_dropped"):
             parts.append(_DROPPED[dropped["kind"]])
         if balanced := self.provenance.get("balanced"):
@@ -142,7 +145,8 @@ def load(block: Any) -> Dataset:
     """
     source = READERS[block.name](block)
     source_labels = np.asarray(source.labels)
-    chosen = splits.assign(block.split, source_labels, np.asarray(source.usage), source.classes, block.seed)
+    folds = (block.folds, block.fold) if block.split == "kfold" else ()
+    chosen = splits.assign(block.split, source_labels, np.asarray(source.usage), source.classes, block.seed, *folds)
     kept = choose_classes(source.classes, tuple(block.classes))
     classes, becomes = merge_classes(source.classes, kept, rules.merges({"data.merge": tuple(block.merge)}))
     renumber = np.full(len(source.classes), -1, np.int32)
@@ -153,7 +157,7 @@ def load(block: Any) -> Dataset:
         name: splits.subset(part[labels[part] >= 0], source_labels, source.classes, block.fraction, block.seed)
         for name, part in chosen.items()
     }
-    about: dict[str, Any] = {}
+    about: dict[str, Any] = dict(zip(("folds", "fold"), folds, strict=True)) if folds else {}
     if block.drop_leaks != "none":
         rows, dropped = leaks.drop(block.drop_leaks, source.images, rows)
         about["leaks_dropped"] = {"kind": block.drop_leaks, "counts": dropped}
