@@ -73,7 +73,7 @@ def points(run: Run, metrics: Sequence[str] | None = None) -> Table:
     columns = [Column("rank", [whole(value) for value in rows["rank"]])] if ranked else []
     columns += [*field_columns(found, rows), *_counts(rows)]
     columns += _means(rows, _chosen(metrics, METRICS, rows))
-    caption = f"Points of {found.title}: {_figures(found)}, at the weights that validation chose; {found.scope}."
+    caption = f"Points of {found.title}, {_figures(found)}, at the weights that validation chose; {found.scope}."
     return Table("points", caption, columns, _numbers(rows) if ranked else _numbers(rows).drop(columns="rank"))
 
 
@@ -102,7 +102,7 @@ def heads(run: Run, metrics: Sequence[str] | None = None) -> Table:
     columns += field_columns(found, rows) if len(found.swept) <= MOST_FIELDS else [setting_column(found, rows)]
     columns += [*_counts(rows), *_means(rows, _chosen(metrics, HEAD_METRICS, rows))]
     caption = (
-        f"Heads of {found.title}: {_figures(found, 'fit')}; gain: accuracy minus that of the same trial's network; {found.scope}."
+        f"Heads of {found.title}, {_figures(found, 'fit')}; gain: accuracy minus that of the same trial's network; {found.scope}."
     )
     return Table("heads", caption, columns, _numbers(rows))
 
@@ -156,7 +156,7 @@ def _ordered(run: Run, found: Evidence) -> tuple[pd.DataFrame, bool]:
 
 
 def _figures(found: Evidence, of: str = "trial") -> str:
-    return f"mean ± sample standard deviation over n {of}s" if (found.points["n"] > 1).any() else f"of one {of} each"
+    return f"mean ± sample standard deviation over n {of}s" if (found.points["n"] > 1).any() else f"one {of} each"
 
 
 def _counts(rows: pd.DataFrame) -> list[Column]:
