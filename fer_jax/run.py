@@ -142,15 +142,16 @@ class Run:
         return fits.summarise(self.heads, self.swept, comparing.overlap(self))
 
     def table(self, name: str = "points", format: str = "frame", metrics: Sequence[str] | None = None) -> Any:
-        """The points, trials or heads as a table for a paper or a spreadsheet.
+        """The points, trials or heads, or how the points compare with the best, as a table for a paper or a spreadsheet.
 
         Args:
-            name: 'points', 'trials' or 'heads'.
+            name: 'points', 'comparisons', 'trials' or 'heads'.
             format: 'frame' (pandas, full precision), or a text: 'csv' (the same), 'markdown' or 'latex' (rounded to the spread).
             metrics: columns of trials.csv to show, such as ('val_accuracy', 'last_test_accuracy'); None takes the usual ones.
+                For comparisons the one to compare by.
 
         Raises:
-            RunError: no such table, format or metric.
+            RunError: no such table, format or metric, or nothing to put into it.
         """
         from fer_jax.exports import tables
 

@@ -1,4 +1,4 @@
-"""The tables of a run for papers and spreadsheets: its points, its trials and its heads, each as CSV, Markdown and LaTeX."""
+"""The tables of a run for papers and spreadsheets: its points and how they compare with the best, its trials and its heads."""
 
 from __future__ import annotations
 
@@ -36,10 +36,11 @@ def make(run: Run, name: str, metrics: Sequence[str] | None = None) -> Table:
 
     Args:
         name: one of NAMES.
-        metrics: columns of trials.csv (of heads.csv) to show; None takes METRICS (HEAD_METRICS) as far as the run has them.
+        metrics: columns of trials.csv (of heads.csv) to show; None takes METRICS (HEAD_METRICS) as far as the run has them. For
+            comparisons the one to compare by, which may not be of the test split; None takes train.select.
 
     Raises:
-        RunError: no such table or metric.
+        RunError: no such table or metric, or nothing to put into it.
     """
     if name not in NAMES:
         raise RunError(f"no table {name!r}; {did_you_mean(name, NAMES)}")
@@ -47,13 +48,16 @@ def make(run: Run, name: str, metrics: Sequence[str] | None = None) -> Table:
 
 
 def save(run: Run, folder: Path) -> list[Path]:
-    """Writes every table of a run as .csv, .md and .tex; returns the files. Without heads there is no table of them.
+    """Writes every table of a run as .csv, .md and .tex; returns the files. Without heads, or with nothing to compare, there
+    is no table of that.
 
     Raises:
         RunError: the folder cannot be written.
     """
     written = []
-    for name in NAMES if len(run.heads) else [name for name in NAMES if name != "heads"]:
+    absent = {"heads"} if not len(run.heads) else set()
+    absent |= set() if _comparable(run) else {"comparisons"}
+    for name in [name for name in NAMES if name not in absent]:
         table = make(run, name)
         for suffix, kind in _SUFFIXES.items():
             path = folder / f"{name}.{suffix}"
@@ -103,7 +107,41 @@ def heads(run: Run, metrics: Sequence[str] | None = None) -> Table:
     return Table("heads", caption, columns, _numbers(rows))
 
 
-NAMES: dict[str, Callable[..., Table]] = {"points": points, "trials": trials, "heads": heads}
+def comparisons(run: Run, metrics: Sequence[str] | None = None) -> Table:
+    """The best point and every other one beside it, seed by seed; see `Run.indistinguishable`."""
+    if metrics is not None and len(metrics) != 1:
+        raise RunError(f"comparisons are by one metric, not by {len(metrics)}: metrics=('val_accuracy',)")
+    metric = metrics[0] if metrics else run.config.train.select
+    rows = run.indistinguishable(metric)
+    found = evidence.gather(run.record, run.trials, run.curves, run.path.resolve().name)
+    units = "folds" if run.config.data.split == "kfold" else "seeds"
+    columns = [*field_columns(found, rows), Column("n", [whole(value) for value in rows["n"]])]
+    columns += [Column(heading(metric), [number(value) for value in rows["mean"]])]
+    columns += [Column(f"common {units}", [whole(value) for value in rows["pairs"]])]
+    columns += [Column("difference", ["–", *(f"{value:+.4f}" if value == value else "–" for value in rows["difference"][1:])])]
+    bounds = zip(rows["difference_low95"], rows["difference_high95"], strict=True)
+    texts = [f"{low:+.4f} to {high:+.4f}" if low == low else "–" for low, high in bounds]
+    columns += [Column("95 % interval", ["–", *texts[1:]])]
+    columns += [Column("p", [_probability(value) for value in rows["p_holm"]])]
+    caption = (
+        f"Points of {found.title} beside the best by mean {metric}: paired differences over common {units}, Student's intervals, "
+        f"p corrected by Holm over the table; {found.scope}."
+    )
+    return Table("comparisons", caption, columns, rows.drop(columns="point"))
+
+
+NAMES: dict[str, Callable[..., Table]] = {"points": points, "comparisons": comparisons, "trials": trials, "heads": heads}
+
+
+def _comparable(run: Run) -> bool:
+    """Whether there are two points with done trials, repeats to judge by, and one metric that ranks them all."""
+    n = run.summary["n"]
+    metric = run.config.train.select
+    return bool((n > 0).sum() > 1 and n.max() > 1) and len(set(run.groups(run.trials, metric))) < 2 and f"{metric}_mean" in run.summary
+
+
+def _probability(p: float) -> str:
+    return "–" if p != p else "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _numbers(rows: pd.DataFrame) -> pd.DataFrame:

@@ -6,8 +6,10 @@ import re
 import shutil
 import statistics
 
+import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from fer_jax import load_run
 from fer_jax.errors import RunError
@@ -89,3 +91,22 @@ def test_unknown_tables_and_formats(run):
         run.table("heads")
     with pytest.raises(RunError, match="format = 'html': must be one of frame, csv, markdown, latex"):
         run.table("points", "html")
+
+
+def test_comparisons_are_paired_by_seed(growing, tmp_path):
+    growing(tmp_path / "run", (1,))
+    trials = pd.read_csv(tmp_path / "run/trials.csv", dtype={"id": str})
+    trials["val_accuracy"] = [0.50, 0.56, 0.61, 0.60, 0.70, 0.74, None, None]
+    trials.to_csv(tmp_path / "run/trials.csv", index=False)
+    run = load_run(tmp_path / "run")
+    lines = run.table("comparisons", "markdown").splitlines()
+    assert "paired differences over common seeds" in lines[0] and "by mean val_accuracy" in lines[0]
+    assert lines[2] == "| name | n | val. accuracy | common seeds | difference | 95 % interval | p |"
+    assert lines[4] == "| imperial | 2 | 0.7200 | 2 | – | – | – |"
+    p = [stats.ttest_rel(other, [0.70, 0.74]).pvalue for other in ([0.61, 0.60], [0.50, 0.56])]
+    corrected = np.maximum.accumulate(np.sort(p) * [2, 1])[np.argsort(np.argsort(p))]
+    assert lines[5].startswith("| mlp | 2 | 0.6050 | 2 | -0.1150 |") and lines[5].endswith(f"| {corrected[0]:.3f} |")
+    assert lines[6].startswith("| cnn | 2 | 0.5300 | 2 | -0.1900 |") and lines[6].endswith(f"| {corrected[1]:.3f} |")
+    assert run.table("comparisons")["difference"].tolist() == pytest.approx([0, -0.115, -0.19])
+    with pytest.raises(RunError, match="test_accuracy may not choose"):
+        run.table("comparisons", metrics=("test_accuracy",))
