@@ -140,7 +140,7 @@ class Ensemble:
     def _alike(self, split: str) -> tuple[TrialResult, ...]:
         """The members, if their predictions on the split are of the same pictures in the same order."""
         if len({member.data["checksum"] for member in self.members}) > 1:
-            raise RunError(f"the members of {self!r} were trained on different data: their {split} pictures are not the same")
+            raise RunError(f"the members of {self!r} were trained on different data or folds: their {split} pictures may differ")
         return self.members
 
 

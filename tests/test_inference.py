@@ -155,5 +155,5 @@ def test_any_numbers_of_pictures_need_three_programs_and_give_the_same(variables
         found = inference.apply(own, CLASSES, those, images[:n])
         assert found.shape == (n, CLASSES)
         np.testing.assert_allclose(found, expected[:n], atol=1e-6)
-    forward, _ = inference._network(*inference._key(own, CLASSES))
+    forward, _ = inference._network(*inference.network_key(own, CLASSES))
     assert forward._cache_size() == 3
