@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # What a table shows where it is not told what to: figures of the weights that validation chose.
 METRICS = ("val_accuracy", "val_loss", "test_accuracy", "test_accuracy_clean", "test_f1", "test_auc")
+CLASS_METRICS = ("precision", "recall", "f1", "auc", "average_precision")
 HEAD_METRICS = ("val_accuracy", "val_accuracy_gain", "test_accuracy", "test_accuracy_gain", "seconds")
 FORMATS: dict[str, Callable[[Table], Any]] = {
     "frame": lambda table: table.frame,
@@ -48,8 +49,8 @@ def make(run: Run, name: str, metrics: Sequence[str] | None = None) -> Table:
 
 
 def save(run: Run, folder: Path) -> list[Path]:
-    """Writes every table of a run as .csv, .md and .tex; returns the files. Without heads, or with nothing to compare, there
-    is no table of that.
+    """Writes every table of a run as .csv, .md and .tex; returns the files. Without heads, stored predictions or
+    anything to compare, there is no table of that.
 
     Raises:
         RunError: the folder cannot be written.
@@ -57,6 +58,7 @@ def save(run: Run, folder: Path) -> list[Path]:
     written = []
     absent = {"heads"} if not len(run.heads) else set()
     absent |= set() if _comparable(run) else {"comparisons"}
+    absent |= set() if len(run.class_metrics) else {"classes"}
     for name in [name for name in NAMES if name not in absent]:
         table = make(run, name)
         for suffix, kind in _SUFFIXES.items():
@@ -130,7 +132,41 @@ def comparisons(run: Run, metrics: Sequence[str] | None = None) -> Table:
     return Table("comparisons", caption, columns, rows.drop(columns="point"))
 
 
-NAMES: dict[str, Callable[..., Table]] = {"points": points, "comparisons": comparisons, "trials": trials, "heads": heads}
+def classes(run: Run, metrics: Sequence[str] | None = None) -> Table:
+    """A row a point and class: precision, recall, F1, area under ROC and average precision on the test split, or on validation where
+    there is none; mean and sample standard deviation over the n trials."""
+    of_trials = run.class_metrics
+    if not len(of_trials):
+        raise RunError(f"{run.path} has no stored predictions, so nothing is known class by class")
+    split = "test" if (of_trials["split"] == "test").any() else "validation"
+    known = [name for name in CLASS_METRICS if metrics is None or name in metrics]
+    if unknown := sorted(set(metrics or ()) - set(CLASS_METRICS)):
+        raise RunError(f"no metric {unknown[0]!r} for this table; {did_you_mean(unknown[0], CLASS_METRICS)}")
+    found = evidence.gather(run.record, run.trials, run.curves, run.path.resolve().name)
+    # A mean over classes or folds of other pictures is of like things: a point's trials have one class set.
+    rows = of_trials[of_trials["split"] == split].merge(found.trials[["id", "point"]], on="id")
+    groups = rows.groupby(["point", "class"], sort=False)[known]
+    table = groups.mean().add_suffix("_mean").join(groups.std(ddof=1).add_suffix("_sd"))
+    table["n"] = groups.size()
+    table["support"] = rows.groupby(["point", "class"], sort=False)["support"].mean()
+    ranks = found.points["rank"].reindex(table.index.get_level_values("point"))
+    order = ranks.reset_index(drop=True).sort_values(na_position="last", kind="stable").index
+    table = table.iloc[order].reset_index()
+    table = table.join(found.points[found.swept], on="point")
+    columns = [*field_columns(found, table), Column("class", list(table["class"]), style="text"), *_counts(table.assign(left_out=""))]
+    columns.append(Column("pictures", [number(value, 0) for value in table["support"]]))
+    columns += _means(table, known)
+    caption = f"Classes of {found.title} on the {split} split, {_figures(found)}, at the weights that validation chose; {found.scope}."
+    return Table("classes", caption, columns, table.drop(columns="point"))
+
+
+NAMES: dict[str, Callable[..., Table]] = {
+    "points": points,
+    "comparisons": comparisons,
+    "classes": classes,
+    "trials": trials,
+    "heads": heads,
+}
 
 
 def _comparable(run: Run) -> bool:
