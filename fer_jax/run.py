@@ -188,7 +188,7 @@ class Run:
         rows = self.summary[self._matching(self.summary, wanted)]
         self._check_ranked(rows, metric, "best_point")
         rows = rows[statistics.finalists(rows, self.swept, self.record["config"])]
-        return self.summary.loc[_best(rows, metric, "_mean", self._unranked(metric, wanted))]
+        return self.summary.loc[self._ranked(rows, metric, "_mean", wanted)[0]]
 
     def indistinguishable(self, metric: str | None = None, **wanted: Any) -> pd.DataFrame:
         """The best point and every other one beside it, seed by seed: `tied` are those it cannot be told apart from at 5 %.
@@ -246,14 +246,14 @@ class Run:
         trials = self.trials[self._matching(self.trials, wanted)]
         self._check_ranked(trials, metric, "best")
         done = trials[trials["status"] == "done"]
-        return TrialResult(self, done.loc[_best(done, metric, "", self._unranked(metric, wanted))])
+        return TrialResult(self, done.loc[self._ranked(done, metric, "", wanted)[0]])
 
     def ensemble(self, by: str | None = None, top: int = 1, **wanted: Any) -> Ensemble:
         """The done trials of the best points, chosen as `best_point` chooses one, whose probabilities are averaged.
 
         Args:
             by: the metric, None takes the config's train.select.
-            top: number of points; fewer are taken where fewer have a done trial.
+            top: number of points; fewer are taken where fewer have a done trial, or sweep.best gave fewer of them more seeds.
             **wanted: as for `best_point`.
 
         Raises:
@@ -262,9 +262,10 @@ class Run:
         if top < 1:
             raise RunError(f"top = {top}: an ensemble needs the repeats of a point at least")
         metric = self._metric(by)
-        points = self.summary[self._matching(self.summary, wanted)]
-        self._check_ranked(points, metric, "ensemble")
-        return best_points(self, metric, _ranked(points, metric, "_mean", self._unranked(metric, wanted))[:top])
+        rows = self.summary[self._matching(self.summary, wanted)]
+        self._check_ranked(rows, metric, "ensemble")
+        rows = rows[statistics.finalists(rows, self.swept, self.record["config"])]
+        return best_points(self, metric, self._ranked(rows, metric, "_mean", wanted)[:top])
 
     def groups(self, table: pd.DataFrame, metric: str) -> list[Hashable]:
         """A key for every row of `trials` or `summary`: a metric ranks only rows of one key against each other.
@@ -324,10 +325,14 @@ class Run:
             raise RunError(f"{metric} may not choose: choose by {instead}, then read the {metric} of what it chose")
         return metric
 
-    def _unranked(self, metric: str, wanted: Mapping[str, Any]) -> str:
-        statuses = statistics.count_words(self.trials["status"].to_numpy())
-        which = f" and {', '.join(f'{name} = {value!r}' for name, value in wanted.items())}" if wanted else ""
-        return f"no trial in {self.path} is done with a {metric}{which} ({statuses})"
+    def _ranked(self, rows: pd.DataFrame, metric: str, suffix: str, wanted: Mapping[str, Any]) -> list[Any]:
+        """`comparable.ranked`; RunError if there is none, saying which were `wanted`."""
+        found = comparable.ranked(rows, metric, suffix)
+        if not found:
+            statuses = statistics.count_words(self.trials["status"].to_numpy())
+            which = f" and {', '.join(f'{name} = {value!r}' for name, value in wanted.items())}" if wanted else ""
+            raise RunError(f"no trial in {self.path} is done with a {metric}{which} ({statuses})")
+        return found
 
     def trial(self, id: str) -> TrialResult:
         """The trial with this id, or with the one id that begins so; RunError names near ones otherwise."""
@@ -424,20 +429,3 @@ def _values(table: pd.DataFrame, names: Sequence[str]) -> list[tuple[Hashable, .
     """What each row has in the named columns."""
     columns = [[statistics.hashable(value) for value in table[name]] for name in names]
     return list(zip(*columns, strict=True)) if columns else [()] * len(table)
-
-
-def _best(table: pd.DataFrame, metric: str, suffix: str, nothing: str) -> Any:
-    """Label of the row with the best `metric`; see `_ranked`."""
-    return _ranked(table, metric, suffix, nothing)[0]
-
-
-def _ranked(table: pd.DataFrame, metric: str, suffix: str, nothing: str) -> list[Any]:
-    """Labels of the rows with a `metric`, best first; ties go to the lower validation loss, if all have one loss, then to the earlier
-    row. RunError, saying `nothing`, if no row has it."""
-    merit = table[f"{metric}{suffix}"].astype(float) * (1 if comparable.lower_is_better(metric) else -1)
-    same_loss = not comparable.differing(table, comparable.loss_fields("val_loss"))
-    tie = table[f"val_loss{suffix}"].astype(float) if same_loss and f"val_loss{suffix}" in table else merit
-    order = pd.DataFrame({"merit": merit, "tie": tie})[merit.notna()].sort_values(["merit", "tie"], kind="stable")
-    if order.empty:
-        raise RunError(nothing)
-    return list(order.index)
