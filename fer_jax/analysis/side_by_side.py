@@ -61,7 +61,7 @@ class Entry:
     def interval(self, metric: str) -> tuple[float, float]:
         """Student's 95 % interval of that mean; NaN for one seed."""
         row = self.evidence.points.loc[self.best]
-        return statistics.interval(self.mean(metric), float(row.get(f"{metric}_sem", math.nan)), int(row["n"]))
+        return float(row.get(f"{metric}_low95", math.nan)), float(row.get(f"{metric}_high95", math.nan))
 
 
 def in_order(entries: Sequence[Entry]) -> list[Entry]:
