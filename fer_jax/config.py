@@ -214,6 +214,7 @@ _TABLE = (
 
     Field("checkpoint.every", 10, "run", "epochs between checkpoints; 0 = only at the end", low=0),
     Field("report.title", "", "run", "heading of the report; empty = name of the run"),
+    Field("report.saliency", True, "run", "whether the report shows what networks look at: seconds for a small network"),
     Field("report.show_images", False, "run",
           "whether the report shows pictures of the data set, whose licence may forbid it; built-in faces are always shown"),
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 from fer_jax import config as fields
-from fer_jax import report_answers, report_pictures, report_runs
+from fer_jax import report_answers, report_ensembles, report_pictures, report_runs
 from fer_jax.analysis import distribution, effects, evidence, fits, importances, page, study_section, style
 from fer_jax.analysis.evidence import Evidence
 from fer_jax.analysis.page import Part, Section
@@ -89,11 +89,11 @@ def _part(run: Run, found: Evidence, suffix: str, show_images: bool) -> Part:
     drawn, sections = page.drawings(found), []
     if answered := report_answers.of_best_point(run, found):
         drawn += report_answers.drawings(answered)
-        sections.append(report_answers.class_section(answered, suffix))
-        pictures = report_pictures.Pictures(run, report_pictures.best_trials(run, found)[0], answered.split, show_images)
+        trials = report_answers.best_trials(run, found)
+        pictures = report_pictures.Pictures(run, report_answers.one_a_picture(trials, answered.split), answered.split, show_images)
         drawing, mistakes = report_pictures.mistake_parts(answered, pictures, suffix)
-        drawn += [drawing] if drawing else []
-        sections.append(mistakes)
+        drawn += filter(None, (drawing, report_pictures.saliency(trials, answered, pictures) if run.config.report.saliency else None))
+        sections += [report_answers.class_section(answered, suffix), *report_ensembles.sections(run, found, suffix), mistakes]
     elif len(found.ranked):
         sections.append(Section("answers", "Answers", "What the networks answer", f"<p>{report_answers.NOTHING_STORED}</p>"))
     if classes := distribution.draw(found.data):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 import numpy as np
@@ -13,6 +14,7 @@ from fer_jax.analysis.page import Section
 from fer_jax.analysis.tables import Column, html
 from fer_jax.errors import RunError
 from fer_jax.run import Run
+from fer_jax.trained import TrialResult
 
 NOTHING_STORED = (
     "No predictions are stored of the best point (its trials were trained before they were kept, or the files are gone or damaged): confusion, ROC, "
@@ -21,20 +23,36 @@ NOTHING_STORED = (
 MOST_CLASSES = 16  # beyond them a matrix of numbers cannot be read
 
 
+def best_trials(run: Run, evidence: Evidence) -> list[TrialResult]:
+    """The done trials of the best point, in plan order; [] without a result."""
+    if not len(evidence.ranked):
+        return []
+    rows = evidence.trials[(evidence.trials["point"] == evidence.ranked.index[0]) & (evidence.trials["status"] == "done")]
+    return [run.trial(id) for id in rows["id"]]
+
+
+def one_a_picture(trials: Sequence[TrialResult], split: str) -> list[TrialResult]:
+    """Of a point's trials, those whose pictures of a split are together all that there are, each once: the first, or one a fold."""
+    if split == "test" or trials[0].config.data.split != "kfold":
+        return [trials[0]]
+    return list({trial.data["checksum"]: trial for trial in reversed(trials)}.values())[::-1]
+
+
 def of_best_point(run: Run, evidence: Evidence) -> Answered | None:
     """The answers of the best point's done trials on the test split, or on validation where there is none; None without any."""
-    if not len(evidence.ranked):
-        return None
-    best = int(evidence.ranked.index[0])
-    rows = evidence.trials[(evidence.trials["point"] == best) & (evidence.trials["status"] == "done")]
-    trials = [run.trial(id) for id in rows["id"]]
-    for split in ("test", "validation"):
+    trials = best_trials(run, evidence)
+    for split in ("test", "validation") if trials else ():
+        sources = one_a_picture(trials, split)
         try:
-            alike = [trial for trial in trials if trial.data["checksum"] == trials[0].data["checksum"]]
-            probabilities = np.stack([trial.probabilities(split) for trial in alike])
-            return Answered(evidence.describe(best), split, trials[0].classes, probabilities, trials[0].labels(split))
+            labels = np.concatenate([trial.labels(split) for trial in sources])
+            if len(sources) > 1:
+                probabilities = np.concatenate([trial.probabilities(split) for trial in sources])[None]
+            else:
+                probabilities = np.stack([trial.probabilities(split) for trial in trials])
         except RunError:
             continue
+        setting = evidence.describe(int(evidence.ranked.index[0]))
+        return Answered(setting, split, trials[0].classes, probabilities, labels, len(sources) if len(sources) > 1 else 0)
     return None
 
 

@@ -6,15 +6,18 @@ Faces of a licensed data set may not be passed on by everybody, and a report is 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from fer_jax import explained
 from fer_jax.analysis import mistakes, style
 from fer_jax.analysis.answered import Answered
-from fer_jax.analysis.evidence import Evidence
 from fer_jax.analysis.page import Section
+from fer_jax.analysis.saliency.sheet import MOST_COLUMNS, saliency_sheet
 from fer_jax.analysis.tables import Column, html, number
 from fer_jax.errors import FerJaxError
 from fer_jax.run import Run
@@ -24,6 +27,10 @@ WITHHELD = (
     "The pictures themselves are not shown, because their licence may forbid to pass them on: report.show_images = True, or --show_images "
     "of python -m fer_jax.report, shows them."
 )
+# Saliency methods that are drawn, with their settings, and how many networks are asked: a second or two for a small network.
+METHODS: Sequence[tuple[str, Mapping[str, Any]]] = (("integrated_gradients", {"steps": 32}),)
+METHODS_IN_WORDS = {"integrated_gradients": "integrated gradients from black", "gradient": "the gradient", "smoothgrad": "SmoothGrad"}
+MOST_REPEATS = 5
 
 
 class Pictures:
@@ -33,25 +40,48 @@ class Pictures:
         why_none: why there are none to show, a sentence; empty if there are.
     """
 
-    def __init__(self, run: Run, trial: TrialResult, split: str, show: bool):
-        allowed = show or run.config.report.show_images or trial.config.data.name == "synthetic"
+    def __init__(self, run: Run, trials: Sequence[TrialResult], split: str, show: bool):
+        """`trials`: whose pictures of the split, one after the other, are meant; see `report_answers.one_a_picture`."""
+        allowed = show or run.config.report.show_images or trials[0].config.data.name == "synthetic"
         self.why_none = "" if allowed else WITHHELD
-        self._images: np.ndarray | None = None
+        self._images: list[np.ndarray] = []
         if allowed:
             try:
-                self._images = trial.dataset().splits()[split].images
+                self._images = [trial.dataset().splits()[split].images for trial in trials]
             except FerJaxError as error:
                 self.why_none = f"The pictures cannot be shown: {error}."
 
-    def take(self, rows: np.ndarray) -> np.ndarray | None:
+    def take(self, rows: Sequence[int] | np.ndarray) -> np.ndarray | None:
         """The pictures with these numbers, uint8 (n, S, S, C); None if they are not to be shown."""
-        return None if self._images is None else np.asarray(self._images[rows])
+        if not self._images:
+            return None
+        starts = np.cumsum([0, *map(len, self._images)])
+        places = np.searchsorted(starts, rows, side="right") - 1
+        return np.stack([self._images[place][row - starts[place]] for place, row in zip(places, rows, strict=True)])
 
 
-def best_trials(run: Run, evidence: Evidence) -> list[TrialResult]:
-    """The done trials of the best point, in the order of their seeds' repeats."""
-    rows = evidence.trials[(evidence.trials["point"] == evidence.ranked.index[0]) & (evidence.trials["status"] == "done")]
-    return [run.trial(id) for id in rows["id"]]
+def saliency(trials: Sequence[TrialResult], answered: Answered, pictures: Pictures) -> style.Drawing | None:
+    """What the networks of the best point look at in the first picture of each class; None if no pictures are to be shown.
+
+    Args:
+        trials: of the best point; at most MOST_REPEATS of them are asked.
+        answered: on the split that `pictures` are of.
+    """
+    rows = [int(np.argmax(answered.labels == label)) for label in range(len(answered.classes)) if (answered.labels == label).any()]
+    rows = rows[:MOST_COLUMNS]
+    images = pictures.take(rows) if METHODS else None
+    if images is None:
+        return None
+    asked, targets = list(trials[:MOST_REPEATS]), answered.labels[rows]
+    try:
+        found = {method: explained.of_repeats(trials[0].run, asked, images, method, targets, "best", settings) for method, settings in METHODS}
+    except FerJaxError:
+        return None  # no weights are left, or none that this version can read
+    names = [f"{answered.classes[label]}\nno. {row}" for label, row in zip(targets, rows, strict=True)]
+    whose = f"the mean over {len(asked)} networks" if len(asked) > 1 else "one network"
+    words = " and ".join(METHODS_IN_WORDS[method] for method, _ in METHODS)
+    caption = f"The first picture of each class and what speaks for that class in it, by {words}: {whose} of {answered.setting}."
+    return saliency_sheet(images, {method: one.mean for method, one in found.items()}, names, caption=caption)
 
 
 def mistake_parts(answered: Answered, pictures: Pictures, suffix: str) -> tuple[style.Drawing | None, Section]:

@@ -18,6 +18,7 @@ class Answered:
         classes: names of the K classes.
         probabilities: float (T, n, K), rows summing to 1.
         labels: int (n,), in 0..K-1.
+        folds: of a cross-validation, whose networks have each answered the pictures that it did not learn from; then T is 1. 0: none.
     """
 
     setting: str
@@ -25,6 +26,7 @@ class Answered:
     classes: Sequence[str]
     probabilities: np.ndarray
     labels: np.ndarray
+    folds: int = 0
 
     @property
     def repeats(self) -> int:
@@ -34,6 +36,8 @@ class Answered:
     def about(self) -> str:
         """Whose answers on what, for a caption: 'Test pictures (70), 5 seeds of learning rate 1e-3.'"""
         seeds = f"{self.repeats} seeds" if self.repeats > 1 else "one seed"
+        if self.folds:
+            seeds = f"each answered by the one of {self.folds} folds' networks that had not learnt it,"
         return f"{self.split.capitalize()} pictures ({len(self.labels):,}), {seeds} of {self.setting}."
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
+import numpy as np
 import pandas as pd
 
 from fer_jax.analysis.tables import Column, html
@@ -15,7 +16,7 @@ def rows_of(table: pd.DataFrame, run: str) -> pd.DataFrame:
     """The rows of study.csv whose run lies in a folder of this name and that a paper printed a figure for; none of another table."""
     if not set(NEEDED) <= set(table.columns):
         return table.iloc[:0]
-    own = [isinstance(path, str) and PurePath(path).name == run for path in table["run"]]
+    own = np.array([isinstance(path, str) and PurePath(path).name == run for path in table["run"]], dtype=bool)
     return table[own & table["published"].notna()].reset_index(drop=True)
 
 
