@@ -1,7 +1,7 @@
 """Tables and figures of a run as one page: `python -m fer_jax.report RUN [RUN ...]`, while it runs or afterwards.
 
-Writes figures/*.png and report.html into each run directory; report.html holds everything and can be sent as it is. With --compare one
-page sets the best points of several runs side by side instead.
+Writes figures/*.png, tables/ (CSV, Markdown, LaTeX) and report.html into each run directory; report.html holds everything and can be
+sent as it is. With --compare one page sets the best points of several runs side by side instead.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from fer_jax.analysis import distribution, effects, evidence, fits, importances,
 from fer_jax.analysis.evidence import Evidence
 from fer_jax.analysis.page import Part, Section
 from fer_jax.errors import FerJaxError, RunError
+from fer_jax.exports import tables as run_tables
 from fer_jax.fitted import FitResult
 from fer_jax.run import Run, load_run
 from fer_jax.store import RunDirectory
@@ -31,7 +32,7 @@ STUDY_TABLE = "study.csv"
 
 
 def write_report(run_dir: str | Path, show_images: bool = False, pdf: bool = False) -> Path:
-    """Writes the figures and report.html of a run, however far it has come.
+    """Writes the figures, tables and report.html of a run, however far it has come.
 
     Needs no lock: files are replaced one by one, each in full.
 
@@ -59,6 +60,8 @@ def write_report(run_dir: str | Path, show_images: bool = False, pdf: bool = Fal
                 directory.write_bytes(f"{stem}.png", png)
                 if pdf:
                     directory.write_bytes(f"{stem}.pdf", style.pdf(drawing.figure))
+    if (run.trials["status"] == "done").any():
+        run_tables.save(run, run.path / "tables")
     meanings = {field.name: (field.default, field.comment) for field in fields.FIELDS.values()}
     whole = evidences[0] if not several else _whole(run)
     directory.write_text("report.html", page.render(whole, parts, meanings, _written(), heads, _study_sections(run)))

@@ -61,7 +61,7 @@ def test_writes_page_and_figures_and_leaves_nothing_else(tmp_path):
     before = {p.name for p in path.iterdir()}
     page = report.write_report(path)
     assert page == path / "report.html"
-    assert {p.name for p in path.iterdir()} == before | {"report.html", "figures"}
+    assert {p.name for p in path.iterdir()} == before | {"report.html", "figures", "tables"}
     html = page.read_text(encoding="utf-8")
     assert "<h1>a run &amp; more</h1>" in html
     figures = sorted(p.name for p in (path / "figures").iterdir())
