@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_jax import config, report, report_pictures
+import fer_jax
+from fer_jax import config, report, report_answers, report_pictures
+from fer_jax.analysis import effects
 from fer_jax.errors import FerJaxError, RunError
 from fer_jax.store import RunDirectory
 
@@ -163,6 +165,14 @@ def test_program(tmp_path):
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, str(path / "report.html"), "")
 
 
+@pytest.fixture
+def words_only(monkeypatch):
+    """Reports without the figures of sweeps and answers, for tests of what else a page says."""
+    monkeypatch.setattr(report.page, "drawings", lambda evidence: [])
+    monkeypatch.setattr(report.report_answers, "drawings", lambda answered: [])
+    monkeypatch.setattr(report.distribution, "draw", lambda data: None)
+
+
 def with_answers(path, sure=8.0):
     """The run at `path` with stored predictions: at the best point, slot 1, the picture of number 2 is surely wrong, no other is."""
     record = json.loads((path / "config.json").read_text())
@@ -192,16 +202,44 @@ def table_rows(html, name):
     return [[re.sub("<.*?>", "", cell) for cell in re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row)] for row in re.findall(r"<tr.*?</tr>", content)]
 
 
-def test_without_stored_predictions_the_page_says_so(tmp_path):
+def test_without_stored_predictions_the_page_says_so(tmp_path, words_only):
     path = run_directory(tmp_path / "run")
     html = report.write_report(path).read_text()
-    assert "No predictions are stored" in html and "mistakes-table" not in html
+    assert report_answers.NOTHING_STORED in html and "mistakes-table" not in html
     html = report.write_report(with_answers(path)).read_text()
-    assert "No predictions are stored" not in html and {"confusion.png", "roc.png"} <= {p.name for p in (path / "figures").iterdir()}
+    assert report_answers.NOTHING_STORED not in html
     assert table_rows(html, "mistakes-table")[1:] == [["2", "sad", "happy", "1.000", "0.000"]]
 
 
-def test_pictures_of_a_licensed_data_set_are_shown_only_where_asked_for(tmp_path):
+def test_answers_are_drawn_and_networks_asked_as_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(report.page, "drawings", lambda evidence: [])
+    path = with_answers(run_directory(tmp_path / "run"), sure=1.0)
+    html = report.write_report(path).read_text()
+    assert {"confusion.png", "roc.png", "calibration.png", "class_distribution.png"} == {p.name for p in (path / "figures").iterdir()}
+    heads, row = table_rows(html, "ensembles-table")
+    found = dict(zip(heads, row, strict=True))
+    # Of two networks one is sure of the right answer for picture 2 and one of the wrong one, less so.
+    assert found["ensemble"] == "2 networks of the 2 best points" and found["test accuracy"] == "1.0000"
+    assert row[heads.index("test accuracy") + 1] == "0.9000 ± 0.1414"
+
+
+def test_what_networks_look_at_is_drawn_once_they_are_trained(tmp_path, monkeypatch):
+    monkeypatch.setattr(report_pictures, "METHODS", (("gradient", {}),))
+    for drawn in (report.page, report.report_answers):
+        monkeypatch.setattr(drawn, "drawings", lambda found: [])
+    small = config.default_config()
+    small.data.image_size, small.model.kernels, small.model.pairs, small.model.dense = 12, (4,), 1, (8,)
+    small.data.train_size, small.data.validation_size, small.data.test_size = 64, 35, 35
+    small.train.epochs, small.train.batch_size, small.sweep.repeats = 1, 32, 2
+    fer_jax.run_sweep(small, tmp_path)
+    html = (tmp_path / "report.html").read_text()
+    assert "by the gradient: the mean over 2 networks of the one configuration" in html and "No wrong answer" not in html
+    assert (tmp_path / "figures" / "saliency.png").exists() and (tmp_path / "figures" / "mistakes.png").exists()
+    changed(tmp_path, report__saliency=False)
+    assert "the mean over 2 networks" not in report.write_report(tmp_path).read_text()
+
+
+def test_pictures_of_a_licensed_data_set_are_shown_only_where_asked_for(tmp_path, words_only):
     path = changed(with_answers(run_directory(tmp_path / "run")), data__name="fer2013", data__path=str(tmp_path / "nowhere"))
     assert report_pictures.WITHHELD in report.write_report(path).read_text()
     shown = report.write_report(path, show_images=True).read_text()
@@ -210,15 +248,16 @@ def test_pictures_of_a_licensed_data_set_are_shown_only_where_asked_for(tmp_path
     assert "The pictures cannot be shown:" in report.write_report(path).read_text()
 
 
-def test_other_pictures_than_those_of_the_run_are_not_shown(tmp_path):
+def test_other_pictures_than_those_of_the_run_are_not_shown(tmp_path, words_only):
     path = with_answers(run_directory(tmp_path / "run"))
     changed(path, data__train_size=10, data__validation_size=10, data__test_size=10, data__image_size=8)
     html = report.write_report(path).read_text()
     assert "The pictures cannot be shown:" in html and "checksum" in html and not (path / "figures" / "mistakes.png").exists()
 
 
-def test_figures_for_print(tmp_path):
+def test_figures_for_print(tmp_path, monkeypatch):
     path = run_directory(tmp_path / "run", ("done",) * 4)
+    monkeypatch.setattr(report.page, "drawings", lambda found: [effects.main_effects(found)])
     assert report.main(["report", str(path), "--pdf"]) == 0
     figures = {file.name for file in (path / "figures").iterdir()}
     assert {name.replace(".png", ".pdf") for name in figures if name.endswith(".png")} == {n for n in figures if n.endswith(".pdf")}
@@ -227,7 +266,7 @@ def test_figures_for_print(tmp_path):
     assert first.startswith(b"%PDF") and b"/CIDFontType2" in first and (path / "figures" / "main_effects.pdf").read_bytes() == first
 
 
-def test_a_run_of_a_study_has_its_published_figures(tmp_path):
+def test_a_run_of_a_study_has_its_published_figures(tmp_path, words_only):
     path = run_directory(tmp_path / "grid3d", ("done",) * 4)
     common = {"n": 2, "where": "figure 8", "published_sd": None, "chosen_sd": 0.01, "last_mean": 0.5, "last_sd": None}
     rows = [
@@ -329,48 +368,51 @@ FITS = """({
 })"""
 
 
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    return report.write_report(run_directory(tmp_path_factory.mktemp("page") / "run", ("done", "done", "done", "pending")))
+
+
 @in_browser
 @pytest.mark.parametrize("width", [1200, 500])
-def test_it_fits_the_window_and_asks_for_nothing(tmp_path, width):
-    page = report.write_report(run_directory(tmp_path / "run"))
+def test_it_fits_the_window_and_asks_for_nothing(page, tmp_path, width):
     found = look(page, tmp_path, FITS, width)
     assert found["wide"] <= 0 and found["broken"] == found["asked"] == 0 and found["images"] >= 3
 
 
 @in_browser
-def test_a_click_sorts_and_a_second_one_turns_round(tmp_path):
-    page = report.write_report(run_directory(tmp_path / "run", ("done", "done", "done", "pending")))
+def test_it_sorts_by_a_click_and_filters_by_words(page, tmp_path):
     name = "val. accuracy"
     script = f"""(() => {{
       click("points", "{name}"); const down = cells("points", "{name}");
       click("points", "{name}"); const up = cells("points", "{name}");
-      click("points", "kernels a layer");
-      return {{down, up, words: cells("points", "kernels a layer")}};
+      click("points", "kernels a layer"); const words = cells("points", "kernels a layer");
+      const count = type("trials", "DONE 16-32"), ids = cells("trials", "id"), cleared = type("trials", "");
+      return {{down, up, words, count, ids, cleared, all: rows("trials").length}};
     }})()"""
-    found = look(page, tmp_path, script)
-    assert found["down"] == ["0.8200", "0.8100", "0.8000", "–"]
-    assert found["up"] == ["0.8000", "0.8100", "0.8200", "–"]
-    assert found["words"] == ["16-32-32", "16-32-32", "32-64-64", "32-64-64"]
+    assert look(page, tmp_path, script) == {
+        # A first click shows the best first; what is no number comes last either way.
+        "down": ["0.8200", "0.8100", "0.8000", "–"],
+        "up": ["0.8000", "0.8100", "0.8200", "–"],
+        "words": ["16-32-32", "16-32-32", "32-64-64", "32-64-64"],
+        "count": "1 of 4 rows",
+        "ids": ["12345e6781"],
+        "cleared": "4 rows",
+        "all": 4,
+    }
 
 
-@in_browser
-def test_filtering_hides_the_rows_in_which_a_word_is_missing(tmp_path):
-    page = report.write_report(run_directory(tmp_path / "run"))
-    script = """(() => {
-      const count = type("trials", "DONE 16-32"); const ids = cells("trials", "id");
-      return {count, ids, cleared: type("trials", ""), all: rows("trials").length};
-    })()"""
-    found = look(page, tmp_path, script)
-    assert found == {"count": "1 of 4 rows", "ids": ["12345e6781"], "cleared": "4 rows", "all": 4}
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("both")
+    return report.write_comparison([run_directory(folder / name) for name in ("first", "second")], folder / "both.html")
 
 
 @in_browser
 @pytest.mark.parametrize("width", [1200, 500])
-def test_several_runs_side_by_side_fit_too(tmp_path, width):
-    paths = [run_directory(tmp_path / name) for name in ("first", "second")]
-    page = report.write_comparison(paths, tmp_path / "both.html")
+def test_several_runs_side_by_side_fit_too(both, tmp_path, width):
     beside = "[...document.querySelectorAll('.beside > div')].map(block => block.getBoundingClientRect().top)"
-    found = look(page, tmp_path, f"({{...{FITS}, tops: {beside}}})", width)
+    found = look(both, tmp_path, f"({{...{FITS}, tops: {beside}}})", width)
     assert found["wide"] <= 0 and found["broken"] == found["asked"] == 0 and found["images"] == 2
     # Beside each other on a desk, below each other on a telephone.
     assert len(found["tops"]) == 2 and (found["tops"][0] == found["tops"][1]) == (width > 1000)
