@@ -64,13 +64,13 @@ def write_report(run_dir: str | Path, show_images: bool = False, pdf: bool = Fal
         run_tables.save(run, run.path / "tables")
     meanings = {field.name: (field.default, field.comment) for field in fields.FIELDS.values()}
     whole = evidences[0] if not several else _whole(run)
-    directory.write_text("report.html", page.render(whole, parts, meanings, _written(), heads, _study_sections(run)))
+    directory.write_text("report.html", page.render(whole, parts, meanings, _written(), heads, study_section.sections(_study_rows(run))))
     return run.path / "report.html"
 
 
 def write_comparison(run_dirs: Sequence[str | Path], out: str | Path = report_runs.DEFAULT_OUT) -> Path:
     """Writes one page with the best points of several runs side by side; see `report_runs.write_comparison`."""
-    return report_runs.write_comparison(run_dirs, out, _evidences, _written())
+    return report_runs.write_comparison(run_dirs, out, _evidences, _study_rows, _written())
 
 
 def _written() -> str:
@@ -104,17 +104,13 @@ def _part(run: Run, found: Evidence, suffix: str, show_images: bool) -> Part:
     return Part(found, [(drawing, style.png(drawing.figure)) for drawing in drawn], sections)
 
 
-def _study_sections(run: Run) -> list[Section]:
-    """What a study published for this run, where it lies beside the study's table; none elsewhere."""
+def _study_rows(run: Run) -> pd.DataFrame:
+    """The rows of the study's table that are about this run, where it lies beside one; no rows elsewhere."""
     path = run.path.resolve().parent / STUDY_TABLE
     try:
-        rows = study_section.rows_of(pd.read_csv(path), run.path.resolve().name)
+        return study_section.rows_of(pd.read_csv(path), run.path.resolve().name)
     except (OSError, ValueError):
-        return []  # no study, or a table of something else
-    if not len(rows):
-        return []
-    note = "What the paper published, beside what this run came to, from the table of the study it belongs to; its words are explained in study.md."
-    return [Section("study", "Published", "Published figures", f"<p>{note}</p>{study_section.table(rows)}")]
+        return pd.DataFrame()  # no study, or a table of something else
 
 
 def _heads(run: Run, trials: Evidence) -> Part:

@@ -7,9 +7,11 @@ from collections.abc import Callable, Hashable, Sequence
 from html import escape
 from pathlib import Path
 
+import pandas as pd
+
 from fer_jax import config as fields
 from fer_jax import report_answers
-from fer_jax.analysis import comparable, evidence, page, side_by_side, style, tables
+from fer_jax.analysis import comparable, evidence, page, side_by_side, study_section, style, tables
 from fer_jax.analysis.evidence import METRIC_NAMES, Evidence
 from fer_jax.analysis.page import Section
 from fer_jax.analysis.side_by_side import Entry
@@ -19,13 +21,20 @@ from fer_jax.store import files
 DEFAULT_OUT = "comparison.html"
 
 
-def write_comparison(run_dirs: Sequence[str | Path], out: str | Path, parts_of: Callable[[Run], list[Evidence]], written: str) -> Path:
+def write_comparison(
+    run_dirs: Sequence[str | Path],
+    out: str | Path,
+    parts_of: Callable[[Run], list[Evidence]],
+    study_rows_of: Callable[[Run], pd.DataFrame],
+    written: str,
+) -> Path:
     """Writes one page about several runs: only what is measured on the same pictures, by the same metric, is ranked together.
 
     Args:
         run_dirs: run directories, however far they have come.
         out: the page's file.
         parts_of: the parts of a run that are ranked by themselves, one or more.
+        study_rows_of: what `study_section.rows_of` gives for a run.
         written: when, for the foot of the page.
 
     Raises:
@@ -55,7 +64,8 @@ def write_comparison(run_dirs: Sequence[str | Path], out: str | Path, parts_of: 
         sections.append(Section("settings-that-differ", "Settings", "Where the settings differ", f"<p>{note}</p>{differences}"))
     if told:
         sections.append(Section("points-of-runs", "Points", "The best points of every run", _points(told)))
-    title = f"{len(runs)} runs side by side"
+    sections += study_section.sections(pd.concat([study_rows_of(run) for run in runs], ignore_index=True))
+    title = f"{len(runs)} runs side by side" if len(runs) > 1 else "One run"
     scope = ", ".join(dict.fromkeys(str(entry.evidence.data.get("label", "unknown data set")) for entry in entries))
     files.write_bytes(Path(out), page.assemble(title, scope, {}, sections, written).encode())
     return Path(out)

@@ -52,7 +52,9 @@ class Entry:
 
     @property
     def short(self) -> str:
-        return self.name if len(self.name) <= _LONGEST_NAME else self.name[: _LONGEST_NAME - 1] + "…"
+        """Its name for figures."""
+        name = self.name if len(self.name) <= _LONGEST_NAME else self.name[: _LONGEST_NAME - 1] + "…"
+        return name.replace("$", r"\$")  # matplotlib would read a formula
 
     def mean(self, metric: str) -> float:
         """Of the best point; NaN where it has none."""
@@ -89,7 +91,7 @@ def best_points(entries: Sequence[Entry]) -> style.Drawing:
             name = METRIC_NAMES[metric]
             found.append(Line2D([], [], color=colour, marker=marker, markersize=6.5, linewidth=1.6, label=name))
     style.tidy(ax, "x")
-    style.ticks(ax.yaxis, range(len(entries)), [axes.figure_text(entry.short) for entry in entries])
+    style.ticks(ax.yaxis, range(len(entries)), [entry.short for entry in entries])
     ax.set_ylim(len(entries) - 0.5, -0.5)
     low, high = ax.get_xlim()
     if high - low < 0.02:
@@ -128,7 +130,7 @@ def curves(entries: Sequence[Entry]) -> style.Drawing | None:
                 ax.fill_between(epochs, mean - sd, mean + sd, color=colour, alpha=0.15, linewidth=0)
             if metric == "val_loss":
                 highest.append(entry.evidence.loss_ceiling(mean))
-        handles.append(Line2D([], [], color=colour, linestyle=dashes, linewidth=1.8, label=axes.figure_text(entry.short)))
+        handles.append(Line2D([], [], color=colour, linestyle=dashes, linewidth=1.8, label=entry.short))
     for ax, name in zip(panels, ("validation accuracy", "validation loss (nats)"), strict=True):
         style.open_up(ax)
         style.tidy(ax)

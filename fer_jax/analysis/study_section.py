@@ -7,6 +7,7 @@ from pathlib import PurePath
 import numpy as np
 import pandas as pd
 
+from fer_jax.analysis.page import Section
 from fer_jax.analysis.tables import Column, html
 
 NEEDED = ("experiment", "metric", "published", "where", "chosen_mean", "last_mean", "n", "verdict", "no_verdict_because", "run")
@@ -20,8 +21,15 @@ def rows_of(table: pd.DataFrame, run: str) -> pd.DataFrame:
     return table[own & table["published"].notna()].reset_index(drop=True)
 
 
-def table(rows: pd.DataFrame, suffix: str = "") -> str:
-    """Published figures beside ours, as HTML; `rows` as `rows_of` gives them."""
+def sections(rows: pd.DataFrame) -> list[Section]:
+    """One section with the published figures beside ours; none for no rows. `rows` as `rows_of` gives them."""
+    if not len(rows):
+        return []
+    note = "What the paper published beside what we found, from the table of the study; study.md explains its words."
+    return [Section("study", "Published", "Published figures", f"<p>{note}</p>{_table(rows)}")]
+
+
+def _table(rows: pd.DataFrame) -> str:
     columns = [
         Column("experiment", list(rows["experiment"].astype(str)), "", "text"),
         Column("metric", list(rows["metric"].astype(str)), "", "text"),
@@ -32,7 +40,7 @@ def table(rows: pd.DataFrame, suffix: str = "") -> str:
         Column("ours, last epoch", [_figure(row, "last_mean", "last_sd") for _, row in rows.iterrows()], "mean ± sd over seeds"),
         Column("verdict", [_words(row["verdict"]) or f"none: {_words(row['no_verdict_because'])}" for _, row in rows.iterrows()], "", "text"),
     ]
-    return html(columns, f"study-table{suffix}", "Published figures and ours")
+    return html(columns, "study-table", "Published figures and ours")
 
 
 def _figure(row: pd.Series, mean: str, sd: str = "published_sd") -> str:

@@ -168,12 +168,28 @@ def _point_columns(evidence: Evidence, rows: pd.DataFrame, brief: bool = False) 
             )
         if spread and metric == evidence.metric:
             columns += _range(rows, metric)[: 1 if brief else 2]
+    if spread and len(evidence.ranked) > 1:
+        hint = "paired t over the seeds, p by Holm over all points; 'tied': cannot be told apart at 5 %"
+        columns.append(Column("against the best", _against_best(evidence, rows), hint, "text"))
     share = evidence.majority_share
     if share is not None and "val_accuracy" in metrics:
         gain = [number(v - share, 3) for v in rows["val_accuracy_mean"]]
         signed = [g if g.startswith("-") or g == "–" else f"+{g}" for g in gain]
         columns.append(Column("over majority", signed, "mean val. accuracy minus the majority share"))
     return columns
+
+
+def _against_best(evidence: Evidence, rows: pd.DataFrame) -> list[str]:
+    """Whether each point can be told apart from the best one."""
+    found = evidence.against_best.set_index("point")
+    best, texts = int(evidence.ranked.index[0]), []
+    for point in rows.index:
+        if point == best or point not in found.index:
+            texts.append("–")
+            continue
+        p, tied = float(found.loc[point, "p_holm"]), bool(found.loc[point, "tied"])
+        texts.append(("tied" if tied else "differs") + (f", p = {p:.3f}" if math.isfinite(p) else ""))
+    return texts
 
 
 def heads(evidence: Evidence, suffix: str = "") -> str:
