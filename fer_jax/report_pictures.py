@@ -80,7 +80,7 @@ def saliency(trials: Sequence[TrialResult], answered: Answered, pictures: Pictur
     names = [f"{answered.classes[label]}\nno. {row}" for label, row in zip(targets, rows, strict=True)]
     whose = f"the mean over {len(asked)} networks" if len(asked) > 1 else "one network"
     words = " and ".join(METHODS_IN_WORDS[method] for method, _ in METHODS)
-    caption = f"The first picture of each class and what speaks for that class in it, by {words}: {whose} of {answered.setting}."
+    caption = f"The first {answered.split} picture of each class and what speaks for that class in it, by {words}: {whose} of {answered.setting}."
     return saliency_sheet(images, {method: one.mean for method, one in found.items()}, names, caption=caption)
 
 

@@ -94,14 +94,17 @@ def best_points(entries: Sequence[Entry]) -> style.Drawing:
     style.ticks(ax.yaxis, range(len(entries)), [entry.short for entry in entries])
     ax.set_ylim(len(entries) - 0.5, -0.5)
     low, high = ax.get_xlim()
+    cut = " No accuracy lies outside 0 to 1: there bars are cut off." if low < 0 or high > 1 else ""
+    low, high = max(low, -0.01), min(high, 1.01)
     if high - low < 0.02:
-        ax.set_xlim((low + high - 0.02) / 2, (low + high + 0.02) / 2)
+        low, high = (low + high - 0.02) / 2, (low + high + 0.02) / 2
+    ax.set_xlim(low, high)
     style.label(ax, x="accuracy")
     style.legend(made, found, "upper left", 2)
     name = METRIC_NAMES.get(entries[0].evidence.metric, entries[0].evidence.metric)
     text = (
         f"The best point of each run, chosen and ordered by mean {name}; test figures choose nothing. Bars: Student's 95 % interval of the "
-        "mean; strokes: single seeds; one seed has neither."
+        f"mean; strokes: single seeds; one seed has neither.{cut}"
     )
     return style.Drawing("best_of_runs", "Best point of each run", "Intervals", text, made)
 
