@@ -40,11 +40,20 @@ def gathered(run: Run, split: str) -> Iterator[tuple[list[TrialResult], np.ndarr
 
 
 def trial_metrics(run: Run) -> pd.DataFrame:
-    """A row a done trial and held-out split: id, split, then `metrics.overall`; no rows where no predictions are stored."""
+    """A row a done trial and held-out split: id, split, then `metrics.overall`, leaked (pictures with a copy among those learned or
+    chosen from) and accuracy_clean (without them); no rows where no predictions are stored."""
     tables = []
     for split in ("validation", "test"):
         for trials, probabilities, labels in gathered(run, split):
-            columns = {"id": [trial.id for trial in trials], "split": split, **metrics.overall(probabilities, labels)}
+            leaked = trials[0].leaked(split)
+            right = probabilities.argmax(axis=-1)[:, ~leaked] == labels[~leaked]
+            columns = {
+                "id": [trial.id for trial in trials],
+                "split": split,
+                **metrics.overall(probabilities, labels),
+                "leaked": int(leaked.sum()),
+                "accuracy_clean": right.mean(axis=1) if right.size else np.nan,
+            }
             tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["id", "split"])
 

@@ -27,6 +27,8 @@ def _when(name: str, *values: str) -> tuple[Need, ...]:
 
 
 _SYNTHETIC = _when("data.name", "synthetic")
+_READ = _when("data.name", "fer2013", "folder", "cifar10")
+_KFOLD = _when("data.split", "kfold")
 _CNN = _when("model.name", "cnn")
 _MLP = _when("model.name", "mlp")
 _BACKBONES = ("vgg19", "mobilenet_v2", "efficientnet_b0", "resnet50_v2")
@@ -47,7 +49,11 @@ _TABLE = (
     Field("data.path", "", "run", "folder, zip, tar or csv that holds the data set; unused for built-in faces"),
     Field("data.split", "official", "shape",
           "which images train, validate and test; kaggle validates on all that is not training",
-          choices=("official", "kaggle", "stratified_80_10_10", "stratified_70_20_10")),
+          choices=("official", "kaggle", "stratified_80_10_10", "stratified_70_20_10", "kfold")),
+    Field("data.folds", 5, "shape", "parts of all that is not test: each validates once, the others train",
+          low=2, high=1000, needs=_KFOLD, never_swept="the folds of one split serve a whole sweep"),
+    Field("data.fold", 0, "shape", "fold that validates in the first trial of a point; repeat r validates on fold + r",
+          low=0, high=999, needs=_KFOLD, never_swept="sweep.repeats takes every point through the same folds"),
     Field("data.seed", 0, "shape", "seed of the split and of the built-in faces",
           low=0, high=_INT32, never_swept="one split serves a whole sweep"),
     Field("data.fraction", 1.0, "shape", "share of every split that is used", low=0, low_open=True, high=1),
@@ -55,6 +61,9 @@ _TABLE = (
     Field("data.channels", 1, "shape", "1 = grey, 3 = RGB (grey is copied)", choices=(1, 3)),
     Field("data.classes", (), "shape", "class names to keep; () = all", item=str),
     Field("data.merge", (), "shape", "classes joined under a new name, such as 'positive=happy+surprise'", item=str),
+    Field("data.drop_leaks", "none", "shape",
+          "validation and test images left out: those with an exact copy in an earlier split, or a near one as well",
+          choices=("none", "exact", "near"), needs=_READ),
     Field("data.balance", "none", "shape",
           "equal classes: leave images out, repeat them, or repeat them rotated, shifted, zoomed, flipped and brightened",
           choices=("none", "undersample", "oversample", "augment")),
@@ -215,10 +224,19 @@ _TABLE = (
 
     Field("checkpoint.every", 10, "run", "epochs between checkpoints; 0 = only at the end", low=0),
     Field("report.title", "", "run", "heading of the report; empty = name of the run"),
+    Field("report.saliency", True, "run", "whether the report shows what networks look at: seconds for a small network"),
+    Field("report.show_images", False, "run",
+          "whether the report shows pictures of the data set, whose licence may forbid it; built-in faces are always shown"),
 
     Field("sweep.points", (), "sweep", "settings as dicts of dotted names, such as {'train.l2': 0.}", item=dict),
     Field("sweep.repeats", 1, "sweep", "trials a point, with seeds train.seed, train.seed + 1, ...",
           low=1, high=100_000),
+    Field("sweep.best", 0, "sweep",
+          "points, best by train.select over the first sweep.repeats seeds, that get sweep.best_repeats trials; 0 = none",
+          low=0, high=100_000),
+    Field("sweep.best_repeats", 0, "sweep", "trials of each of the sweep.best points, the first sweep.repeats included; 0 = none",
+          low=0, high=100_000),
+    Field("sweep.chosen", (), "sweep", "the sweep.best points as a run has recorded them; filled in by the program", item=dict),
 )
 # fmt: on
 
@@ -373,11 +391,11 @@ def sweep_tree(config: ConfigDict, tree: str) -> dict[str, tuple[Any, ...]]:
     return lists
 
 
-def sweep_points(config: ConfigDict) -> tuple[dict[str, Any], ...]:
-    """Returns `sweep.points` with canonical values; raises FieldError as `sweep_tree` does."""
+def sweep_points(config: ConfigDict, name: str = "sweep.points") -> tuple[dict[str, Any], ...]:
+    """Returns `sweep.points`, or `sweep.chosen`, with canonical values; raises FieldError as `sweep_tree` does."""
     points = []
-    for number, point in enumerate(FIELDS["sweep.points"].coerce(get(config, "sweep.points"))):
-        where = f"sweep.points[{number}]"
+    for number, point in enumerate(FIELDS[name].coerce(get(config, name))):
+        where = f"{name}[{number}]"
         points.append({name: sweepable(name, where).coerce(value, f"{where} {name}") for name, value in point.items()})
     return tuple(points)
 
@@ -448,6 +466,9 @@ def to_json(config: ConfigDict) -> dict[str, Any]:
     sweep = {tree: {name: list(values) for name, values in sweep_tree(config, tree).items()} for tree in TREES}
     repeats = FIELDS["sweep.repeats"].coerce(get(config, "sweep.repeats"))
     record["sweep"] = {**sweep, "points": list(sweep_points(config)), "repeats": repeats}
+    best, more = (FIELDS[name].coerce(get(config, name)) for name in ("sweep.best", "sweep.best_repeats"))
+    if best or more:
+        record["sweep"] |= {"best": best, "best_repeats": more, "chosen": list(sweep_points(config, "sweep.chosen"))}
     return record
 
 
@@ -469,6 +490,9 @@ def from_json(record: Mapping[str, Any]) -> ConfigDict:
     config.sweep.repeats = sweep.get("repeats", 1)
     config.sweep.points = tuple(sweep.get("points", ()))
     config.sweep.points = sweep_points(config)
+    config.sweep.best, config.sweep.best_repeats = sweep.get("best", 0), sweep.get("best_repeats", 0)
+    config.sweep.chosen = tuple(sweep.get("chosen", ()))
+    config.sweep.chosen = sweep_points(config, "sweep.chosen")
     return config
 
 

@@ -227,7 +227,7 @@ def describe(config: fields.ConfigDict) -> str:
     for tree in fields.TREES:
         for name, listed in fields.sweep_tree(config, tree).items():
             rows.append((f"sweep.{tree}.{name}", f"*{listed}", "sweep", f"{len(listed)} values of {name}"))
-    for name in ("sweep.points", "sweep.repeats"):
+    for name in (name for name, declared in fields.FIELDS.items() if declared.kind == "sweep"):
         declared, value = fields.FIELDS[name], fields.get(config, name)
         rows.append((name, f"{'*' if value != declared.default else ' '}{value}", "sweep", declared.comment))
     widths = [min(max(len(row[column]) for row in rows), limit) for column, limit in ((0, 40), (1, 30), (2, 6))]
@@ -238,10 +238,10 @@ def describe(config: fields.ConfigDict) -> str:
             lines.append("")
         block = row[0].partition(".")[0]
         lines.append("  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)).rstrip())
-    trials = space.expand(config)
-    repeats = config.sweep.repeats
+    of_points = [trials for trials, _ in space.expand_points(config)]
+    trials = [trial for of_point in of_points for trial in of_point]
     stacks = len({trial.shape_key() for trial in trials})
-    counts = f"points {len(trials) // repeats} x repeats {repeats} = trials {len(trials)}, of shapes {stacks}"
+    counts = f"points {len(of_points)} x repeats {config.sweep.repeats} = trials {len(trials)}, of shapes {stacks}"
     return "\n".join([*lines, "", counts])
 
 

@@ -1,4 +1,4 @@
-"""Pictures through a trained network, in batches of one size: any number of pictures needs one compilation."""
+"""Pictures through a trained network, in batches of three sizes: any numbers of pictures need three compilations at most."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from fer_jax import config as fields
 from fer_jax.errors import RunError
 
 BATCH = 64
+# What a smaller number of pictures is filled up to: one picture costs no batch, and ten different numbers compile two programs.
+_BATCHES = (1, 8, BATCH)
 # The softmax of the last layer, which has no layer of its own.
 PROBABILITIES = "probabilities"
 
@@ -46,6 +48,12 @@ def apply(
     return np.concatenate([batch[name] for batch in found])
 
 
+def logits(values: Mapping[str, Any], num_classes: int, variables: Mapping[str, Any], images: Any) -> np.ndarray:
+    """What the last layer gives, before the softmax, float32 (n, K); arguments and errors as for `apply`."""
+    _, names = _network(*network_key(values, num_classes))
+    return apply(values, num_classes, variables, images, names[-2])
+
+
 def activations(
     values: Mapping[str, Any], num_classes: int, variables: Mapping[str, Any], images: Any, layers: Sequence[str]
 ) -> Iterator[dict[str, np.ndarray]]:
@@ -64,7 +72,7 @@ def layer_shapes(values: Mapping[str, Any], num_classes: int) -> dict[str, tuple
 
     from fer_jax import models
 
-    spec, image_shape, _ = _key(values, num_classes)
+    spec, image_shape, _ = network_key(values, num_classes)
     network = models.build(dict(spec), image_shape, num_classes)
     params, stats = jax.eval_shape(network.init, jax.random.key(0))
     image = jax.ShapeDtypeStruct((1, *image_shape), "float32")
@@ -73,7 +81,8 @@ def layer_shapes(values: Mapping[str, Any], num_classes: int) -> dict[str, tuple
     return {**{name: found[name].shape[1:] for name in network.layer_names}, PROBABILITIES: (num_classes,)}
 
 
-def _key(values: Mapping[str, Any], num_classes: int) -> tuple[tuple[tuple[str, Any], ...], tuple[int, int, int], int]:
+def network_key(values: Mapping[str, Any], num_classes: int) -> tuple[tuple[tuple[str, Any], ...], tuple[int, int, int], int]:
+    """What a trial's compiled network depends on: its `model.*` shape fields, image shape (S, S, C) and number of classes."""
     size, channels = values["data.image_size"], values["data.channels"]
     named = [name for name, field in fields.FIELDS.items() if name.startswith("model.") and field.kind == "shape"]
     resolved = fields.resolve(values)
@@ -85,7 +94,7 @@ def _prepare(
 ) -> tuple[Forward, np.ndarray]:
     """The compiled network and the images as it takes them; RunError as `apply` says."""
     pictures = as_pictures(images, values["data.image_size"], values["data.channels"])
-    forward, known = _network(*_key(values, num_classes))
+    forward, known = _network(*network_key(values, num_classes))
     for layer in layers:
         if layer not in known:
             raise RunError(f"no layer {layer!r} in this network; {did_you_mean(layer, known)}")
@@ -95,9 +104,10 @@ def _prepare(
 def _batches(
     forward: Forward, variables: Mapping[str, Any], pictures: np.ndarray, layers: tuple[str, ...]
 ) -> Iterator[dict[str, np.ndarray]]:
+    size = min(size for size in _BATCHES if size >= min(len(pictures), BATCH))
     for start in range(0, max(len(pictures), 1), BATCH):
         batch = pictures[start : start + BATCH].astype(np.float32)
-        padded = np.concatenate([batch, np.zeros((BATCH - len(batch), *batch.shape[1:]), np.float32)])
+        padded = np.concatenate([batch, np.zeros((size - len(batch), *batch.shape[1:]), np.float32)])
         found = forward(variables, padded, layers)
         yield {name: np.asarray(found[name])[: len(batch)] for name in layers}
 

@@ -1,36 +1,45 @@
 """Tables and figures of a run as one page: `python -m fer_jax.report RUN [RUN ...]`, while it runs or afterwards.
 
-Writes figures/*.png and report.html into each run directory; report.html holds everything and can be sent as it is.
+Writes figures/*.png, tables/ (CSV, Markdown, LaTeX) and report.html into each run directory; report.html holds everything and can be
+sent as it is. With --compare one page sets the best points of several runs side by side instead.
 """
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import datetime
+import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from fer_jax import config as fields
-from fer_jax.analysis import effects, evidence, fits, importances, page, style
+from fer_jax import report_answers, report_ensembles, report_pictures, report_runs
+from fer_jax.analysis import distribution, effects, evidence, fits, importances, page, study_section, style
 from fer_jax.analysis.evidence import Evidence
+from fer_jax.analysis.page import Part, Section
 from fer_jax.errors import FerJaxError, RunError
+from fer_jax.exports import tables as run_tables
 from fer_jax.fitted import FitResult
 from fer_jax.run import Run, load_run
 from fer_jax.store import RunDirectory
 
-USAGE = "usage: python -m fer_jax.report RUN [RUN ...]"
+USAGE = "usage: python -m fer_jax.report RUN [RUN ...] [--show_images] [--pdf] [--compare [--out=FILE]]"
+STUDY_TABLE = "study.csv"
 
 
-def write_report(run_dir: str | Path) -> Path:
-    """Writes the figures and report.html of a run, however far it has come.
+def write_report(run_dir: str | Path, show_images: bool = False, pdf: bool = False) -> Path:
+    """Writes the figures, tables and report.html of a run, however far it has come.
 
     Needs no lock: files are replaced one by one, each in full.
 
     Args:
       run_dir: a run directory.
+      show_images: shows pictures of the data set whatever `report.show_images` says.
+      pdf: also writes figures/*.pdf, for print.
 
     Returns:
       The path of report.html.
@@ -39,23 +48,72 @@ def write_report(run_dir: str | Path) -> Path:
       RunError: no run there, a damaged file, or a directory that cannot be written.
     """
     run = load_run(run_dir)
-    found = evidence.gather(run.record, run.trials, run.curves, run.path.resolve().name)
-    parts = _parts(run, found)
+    evidences = _evidences(run)
     directory = RunDirectory(run.path)
-    drawn = [[(drawing, style.png(drawing.figure)) for drawing in page.drawings(part)] for part in parts or [found]]
-    heads = [_heads(run, part) for part in (parts or [found]) if run.heads["id"].isin(part.trials["id"]).any()]
-    for of_parts in (drawn, [figures for _, figures in heads]):
-        for number, figures in enumerate(of_parts, 1):
-            for drawing, png in figures:
-                directory.write_bytes(f"figures/{drawing.name}{f'-{number}' if len(of_parts) > 1 else ''}.png", png)
+    several = len(evidences) > 1
+    parts = [_part(run, each, f"-{number}" if several else "", show_images) for number, each in enumerate(evidences, 1)]
+    heads = [_heads(run, each) for each in evidences if run.heads["id"].isin(each.trials["id"]).any()]
+    for of_parts in (parts, heads):
+        for number, part in enumerate(of_parts, 1):
+            for drawing, png in part.figures:
+                stem = f"figures/{drawing.name}{f'-{number}' if len(of_parts) > 1 else ''}"
+                directory.write_bytes(f"{stem}.png", png)
+                if pdf:
+                    directory.write_bytes(f"{stem}.pdf", style.pdf(drawing.figure))
+    if (run.trials["status"] == "done").any():
+        run_tables.save(run, run.path / "tables")
     meanings = {field.name: (field.default, field.comment) for field in fields.FIELDS.values()}
-    written = f"Written by fer_jax on {datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC."
-    pages = list(zip(parts, drawn, strict=True)) if parts else []
-    directory.write_text("report.html", page.render(found, [] if parts else drawn[0], meanings, written, pages, heads))
+    whole = evidences[0] if not several else _whole(run)
+    directory.write_text("report.html", page.render(whole, parts, meanings, _written(), heads, study_section.sections(_study_rows(run))))
     return run.path / "report.html"
 
 
-def _heads(run: Run, trials: Evidence) -> tuple[Evidence, list[tuple[style.Drawing, bytes]]]:
+def write_comparison(run_dirs: Sequence[str | Path], out: str | Path = report_runs.DEFAULT_OUT) -> Path:
+    """Writes one page with the best points of several runs side by side; see `report_runs.write_comparison`."""
+    return report_runs.write_comparison(run_dirs, out, _evidences, _study_rows, _written())
+
+
+def _written() -> str:
+    return f"Written by fer_jax on {datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC."
+
+
+def _whole(run: Run) -> Evidence:
+    return evidence.gather(run.record, run.trials, run.curves, run.path.resolve().name)
+
+
+def _evidences(run: Run) -> list[Evidence]:
+    """The run, or the parts of it that are ranked by themselves."""
+    whole = _whole(run)
+    return _parts(run, whole) or [whole]
+
+
+def _part(run: Run, found: Evidence, suffix: str, show_images: bool) -> Part:
+    """Trials that are ranked against each other, with what their networks answer; `suffix` tells several parts apart."""
+    drawn, sections = page.drawings(found), []
+    if answered := report_answers.of_best_point(run, found):
+        drawn += report_answers.drawings(answered)
+        trials = report_answers.best_trials(run, found)
+        pictures = report_pictures.Pictures(run, report_answers.one_a_picture(trials, answered.split), answered.split, show_images)
+        drawing, mistakes = report_pictures.mistake_parts(answered, pictures, suffix)
+        drawn += filter(None, (drawing, report_pictures.saliency(trials, answered, pictures) if run.config.report.saliency else None))
+        sections += [report_answers.class_section(answered, suffix), *report_ensembles.sections(run, found, suffix), mistakes]
+    elif len(found.ranked):
+        sections.append(Section("answers", "Answers", "What the networks answer", f"<p>{report_answers.NOTHING_STORED}</p>"))
+    if classes := distribution.draw(found.data):
+        drawn.append(classes)
+    return Part(found, [(drawing, style.png(drawing.figure)) for drawing in drawn], sections)
+
+
+def _study_rows(run: Run) -> pd.DataFrame:
+    """The rows of the study's table that are about this run, where it lies beside one; no rows elsewhere."""
+    path = run.path.resolve().parent / STUDY_TABLE
+    try:
+        return study_section.rows_of(pd.read_csv(path), run.path.resolve().name)
+    except (OSError, ValueError):
+        return pd.DataFrame()  # no study, or a table of something else
+
+
+def _heads(run: Run, trials: Evidence) -> Part:
     """The fits on trials that are ranked against each other, and their figures."""
     own = run.heads[run.heads["id"].isin(trials.trials["id"])].reset_index(drop=True)
     gathered = fits.gather(trials.record, own, trials.title)
@@ -64,7 +122,7 @@ def _heads(run: Run, trials: Evidence) -> tuple[Evidence, list[tuple[style.Drawi
         drawn.append(dataclasses.replace(drawing, name="head_effects", heading="What each head field does", short="Head fields"))
     if drawing := _importances(run, gathered, own):
         drawn.append(drawing)
-    return gathered, [(drawing, style.png(drawing.figure)) for drawing in drawn]
+    return Part(gathered, [(drawing, style.png(drawing.figure)) for drawing in drawn])
 
 
 def _importances(run: Run, gathered: Evidence, own: pd.DataFrame) -> style.Drawing | None:
@@ -96,15 +154,29 @@ def _parts(run: Run, whole: Evidence) -> list[Evidence]:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Writes a report for every run named; returns 0, or 2 if any could not be written."""
-    runs = list(argv[1:])
-    if not runs or any(run in ("-h", "--help") for run in runs):
-        print(f"{USAGE}\n\n{__doc__}", file=sys.stderr if not runs else sys.stdout)
-        return 0 if runs else 2
+    """Writes a report for every run named, or one page about all of them; returns 0, or 2 if any could not be written."""
+    parser = argparse.ArgumentParser(usage=USAGE.removeprefix("usage: "), description=__doc__, allow_abbrev=False)
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="a run directory")
+    parser.add_argument("--show_images", action="store_true", help="show pictures of the data set, as report.show_images does")
+    parser.add_argument("--pdf", action="store_true", help="write figures/*.pdf as well, for print")
+    parser.add_argument("--compare", action="store_true", help="one page with the runs side by side")
+    parser.add_argument("--out", metavar="FILE", help=f"where that page goes; by default {report_runs.DEFAULT_OUT}")
+    try:
+        given = parser.parse_args(argv[1:])
+        if given.out and not given.compare:
+            parser.error("--out names the page of --compare: add --compare, or leave it out")
+        if given.compare and (given.show_images or given.pdf):
+            parser.error("--compare shows no pictures and writes no figures of its own: leave out --show_images and --pdf")
+    except SystemExit as end:
+        return int(end.code or 0)
+    if given.compare:
+        writers: list[Callable[[], Path]] = [functools.partial(write_comparison, given.runs, given.out or report_runs.DEFAULT_OUT)]
+    else:
+        writers = [functools.partial(write_report, run, given.show_images, given.pdf) for run in given.runs]
     status = 0
-    for run in runs:
+    for write in writers:
         try:
-            print(write_report(run))
+            print(write())
         except FerJaxError as error:
             print(f"error: {error}", file=sys.stderr)
             status = 2

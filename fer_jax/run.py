@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from fer_jax import answers
+from fer_jax import answers, comparing, explained
 from fer_jax import config as fields
-from fer_jax.analysis import comparable, fits, statistics
+from fer_jax.analysis import comparable, fits, points, statistics
+from fer_jax.ensemble import Ensemble, best_points
 from fer_jax.errors import ConfigError, RunError
 from fer_jax.inference import did_you_mean
 from fer_jax.store import RunDirectory
 from fer_jax.trained import TrialResult
 
 if TYPE_CHECKING:
+    from fer_jax.analysis.saliency import ClassSaliency, RepeatedSaliency
     from fer_jax.data import Dataset
 
 _SELECT_COLUMNS = ("status", "seed", "repeat", "stack", "wave")
@@ -105,7 +107,7 @@ class Run:
     @functools.cached_property
     def summary(self) -> pd.DataFrame:
         """A row a point: swept fields, n (done trials), left_out ('1 diverged'), then the statistics of each metric."""
-        return statistics.summarise(self.trials, self.swept)
+        return statistics.summarise(self.trials, self.swept, overlap=comparing.overlap(self))
 
     @functools.cached_property
     def metrics(self) -> pd.DataFrame:
@@ -137,7 +139,35 @@ class Run:
     @functools.cached_property
     def heads_summary(self) -> pd.DataFrame:
         """A row a point and head setting: n (done fits), left_out, then the statistics of each metric."""
-        return fits.summarise(self.heads, self.swept)
+        return fits.summarise(self.heads, self.swept, comparing.overlap(self))
+
+    def table(self, name: str = "points", format: str = "frame", metrics: Sequence[str] | None = None) -> Any:
+        """The points, trials or heads, or how the points compare with the best, as a table for a paper or a spreadsheet.
+
+        Args:
+            name: 'points', 'comparisons', 'trials' or 'heads'.
+            format: 'frame' (pandas, full precision), or a text: 'csv' (the same), 'markdown' or 'latex' (rounded to the spread).
+            metrics: columns of trials.csv to show, such as ('val_accuracy', 'last_test_accuracy'); None takes the usual ones.
+                For comparisons the one to compare by.
+
+        Raises:
+            RunError: no such table, format or metric, or nothing to put into it.
+        """
+        from fer_jax.exports import tables
+
+        if format not in tables.FORMATS:
+            raise RunError(f"format = {format!r}: must be one of {', '.join(tables.FORMATS)}")
+        return tables.FORMATS[format](tables.make(self, name, metrics))
+
+    def export(self, to: str, out: str | Path | None = None) -> str:
+        """Writes its curves and figures for a tracker, or its tables: `to` is 'tensorboard', 'mlflow' or 'tables'.
+
+        What is there already is left alone, so that calling it again, while the run goes on or later, adds what is new. Arguments,
+        result and errors as for `fer_jax.export.export_run`.
+        """
+        from fer_jax.export import export_run
+
+        return export_run(self, to, out)
 
     def best_point(self, metric: str | None = None, **wanted: Any) -> pd.Series:
         """The row of `summary` with the best mean over its done trials; losses and val_ece are better low, all else high.
@@ -147,16 +177,65 @@ class Run:
 
         Args:
             metric: such as 'val_accuracy'; None takes the config's train.select.
-            **wanted: field=value, as for `select`: only points with these values are looked at.
+            **wanted: field=value, as for `select`: only points with these values are looked at. Where sweep.best gave some of
+                them more seeds, it is one of those: a mean over few seeds does not overtake one over many.
 
         Raises:
             RunError: an unknown metric, one of the test split, which may choose nothing, points that the metric cannot rank
                 against each other (see `groups`), or no done trial.
         """
         metric = self._metric(metric)
-        points = self.summary[self._matching(self.summary, wanted)]
-        self._check_ranked(points, metric, "best_point")
-        return self.summary.loc[_best(points, metric, "_mean", self._unranked(metric, wanted))]
+        rows = self.summary[self._matching(self.summary, wanted)]
+        self._check_ranked(rows, metric, "best_point")
+        rows = rows[statistics.finalists(rows, self.swept, self.record["config"])]
+        return self.summary.loc[self._ranked(rows, metric, "_mean", wanted)[0]]
+
+    def indistinguishable(self, metric: str | None = None, **wanted: Any) -> pd.DataFrame:
+        """The best point and every other one beside it, seed by seed: `tied` are those it cannot be told apart from at 5 %.
+
+        Paired t tests over the seeds that both have done, p values by Holm over all of them; with one seed nothing can be told
+        apart. The best is the luckiest of its list, so that a point which is in truth as good may be missing from the ties.
+
+        Args:
+            metric, **wanted: as for `best_point`, errors too.
+
+        Returns:
+            As `analysis.points.against_best`: a row a point, the best first.
+        """
+        metric = self._metric(metric)
+        best = self.best_point(metric, **wanted)
+        among = self._matching(self.summary, wanted)
+        return points.against_best(self.trials, self.swept, metric, int(best.name), comparing.overlap(self), among)
+
+    def compare(self, point_a: comparing.Point, point_b: comparing.Point, metric: str | None = None) -> points.PointComparison:
+        """Two points: paired difference over their common seeds, Welch, Wilcoxon, and McNemar on the pictures of each seed.
+
+        For points that were chosen beforehand or on the validation split: whoever looks for the best test figure among many
+        comparisons has chosen on the test split.
+
+        Args:
+            point_a, point_b: each a row of `summary`, its number, or a dict of swept values such as {'train.l2': 1e-3}.
+            metric: any column of measurements, such as 'test_accuracy'; None takes the config's train.select.
+
+        Returns:
+            Its figures and, under `words`, what they say.
+
+        Raises:
+            RunError: an unknown metric, no such point or several, twice the same one, one without a done trial, or points that the
+                metric cannot measure against each other (see `groups`).
+        """
+        metric = self._known_metric(metric)
+        return comparing.compare(self, point_a, point_b, metric)
+
+    def intervals(self, metric: str | None = None) -> pd.DataFrame:
+        """95 % intervals of every point's mean: swept fields, n, <metric>_mean, _low95 and _high95 (Student), bootstrap_low95 and
+        bootstrap_high95 (empty below ten trials, where a bootstrap interval is too narrow, and for folds)."""
+        return comparing.intervals(self, self._known_metric(metric))
+
+    @functools.cached_property
+    def unbiased(self) -> pd.DataFrame:
+        """As `summary`, of the points that sweep.best chose, over the seeds that did not choose them; no rows where none were."""
+        return statistics.unbiased(self.trials, self.swept, self.record)
 
     def best(self, metric: str | None = None, **wanted: Any) -> TrialResult:
         """The single best done trial. Optimistic: it is the luckiest of many seeds; report `best_point` instead.
@@ -167,7 +246,26 @@ class Run:
         trials = self.trials[self._matching(self.trials, wanted)]
         self._check_ranked(trials, metric, "best")
         done = trials[trials["status"] == "done"]
-        return TrialResult(self, done.loc[_best(done, metric, "", self._unranked(metric, wanted))])
+        return TrialResult(self, done.loc[self._ranked(done, metric, "", wanted)[0]])
+
+    def ensemble(self, by: str | None = None, top: int = 1, **wanted: Any) -> Ensemble:
+        """The done trials of the best points, chosen as `best_point` chooses one, whose probabilities are averaged.
+
+        Args:
+            by: the metric, None takes the config's train.select.
+            top: number of points; fewer are taken where fewer have a done trial, or sweep.best gave fewer of them more seeds.
+            **wanted: as for `best_point`.
+
+        Raises:
+            RunError: as for `best_point`, or a `top` below 1.
+        """
+        if top < 1:
+            raise RunError(f"top = {top}: an ensemble needs the repeats of a point at least")
+        metric = self._metric(by)
+        rows = self.summary[self._matching(self.summary, wanted)]
+        self._check_ranked(rows, metric, "ensemble")
+        rows = rows[statistics.finalists(rows, self.swept, self.record["config"])]
+        return best_points(self, metric, self._ranked(rows, metric, "_mean", wanted)[:top])
 
     def groups(self, table: pd.DataFrame, metric: str) -> list[Hashable]:
         """A key for every row of `trials` or `summary`: a metric ranks only rows of one key against each other.
@@ -180,7 +278,8 @@ class Run:
 
     def data_sets(self, trials: pd.DataFrame) -> list[Mapping[str, Any]]:
         """What config.json says of every data set that rows of `trials` use, in order of first use."""
-        _, firsts = statistics.point_codes(trials, [name for name in self.swept if name.startswith("data.")])
+        names = [name for name in self.swept if name.startswith("data.")]
+        _, firsts = statistics.point_codes(trials, [*names, "repeat"] if self.config.data.split == "kfold" else names)
         used = [TrialResult(self, trials.iloc[row]).data for row in firsts]
         return list({data.get("checksum"): data for data in used}.values())
 
@@ -210,22 +309,30 @@ class Run:
             "run.summary has them all"
         )
 
-    def _metric(self, metric: str | None) -> str:
+    def _known_metric(self, metric: str | None) -> str:
         metric = metric or self.config.train.select
         known = statistics.metric_columns(self.trials, self.swept)
         if metric not in known:
             if not len(self.trials):
                 raise RunError(f"{self.path} has no trials yet")
             raise RunError(f"no metric {metric!r} in {self.path}; {did_you_mean(metric, known)}")
+        return metric
+
+    def _metric(self, metric: str | None) -> str:
+        metric = self._known_metric(metric)
         if "test_" in metric:
             instead = metric.replace("test_", "val_")
             raise RunError(f"{metric} may not choose: choose by {instead}, then read the {metric} of what it chose")
         return metric
 
-    def _unranked(self, metric: str, wanted: Mapping[str, Any]) -> str:
-        statuses = statistics.count_words(self.trials["status"].to_numpy())
-        which = f" and {', '.join(f'{name} = {value!r}' for name, value in wanted.items())}" if wanted else ""
-        return f"no trial in {self.path} is done with a {metric}{which} ({statuses})"
+    def _ranked(self, rows: pd.DataFrame, metric: str, suffix: str, wanted: Mapping[str, Any]) -> list[Any]:
+        """`comparable.ranked`; RunError if there is none, saying which were `wanted`."""
+        found = comparable.ranked(rows, metric, suffix)
+        if not found:
+            statuses = statistics.count_words(self.trials["status"].to_numpy())
+            which = f" and {', '.join(f'{name} = {value!r}' for name, value in wanted.items())}" if wanted else ""
+            raise RunError(f"no trial in {self.path} is done with a {metric}{which} ({statuses})")
+        return found
 
     def trial(self, id: str) -> TrialResult:
         """The trial with this id, or with the one id that begins so; RunError names near ones otherwise."""
@@ -253,6 +360,38 @@ class Run:
         """
         return [TrialResult(self, row) for _, row in self.trials[self._matching(self.trials, wanted)].iterrows()]
 
+    def saliency(
+        self, point: Any, images: Any, method: str = "gradient", target: Any = None, weights: str = "best", **settings: Any
+    ) -> RepeatedSaliency:
+        """Which pixels the networks of a point stand on: mean over its repeats, spread and agreement.
+
+        Args:
+            point: a row of `summary`, as `best_point` gives; field values as for `select`, such as {"learning_rate": 1e-3}, that
+                describe one point; trials from `select`; or None for the best point. Only done trials enter.
+            target: as for `TrialResult.saliency`; None takes, for each picture, the class with the highest mean probability.
+            images, method, weights, **settings: as for `TrialResult.saliency`.
+
+        Returns:
+            `mean`, `sd` (n, S, S) and more, see `analysis.saliency.RepeatedSaliency`.
+
+        Raises:
+            RunError: as for `TrialResult.saliency`; no such point, several, or no done trial.
+        """
+        return explained.of_repeats(self, point, images, method, target, weights, settings)
+
+    def class_saliency(
+        self,
+        point: Any = None,
+        split: str = "validation",
+        method: str = "gradient",
+        limit: int | None = 100,
+        weights: str = "best",
+        path: str | None = None,
+        **settings: Any,
+    ) -> ClassSaliency:
+        """`TrialResult.class_saliency` as the mean over the repeats of a point, with the spread over them; `point` as for `saliency`."""
+        return explained.classes_of_repeats(self, point, split, method, limit, weights, path, settings)
+
     def _matching(self, table: pd.DataFrame, wanted: Mapping[str, Any]) -> np.ndarray:
         """Which rows of `trials` or `summary` have the values that `select` describes."""
         keep = np.ones(len(table), dtype=bool)
@@ -262,7 +401,7 @@ class Run:
                     raise RunError(f"{keyword} = {value!r}: a point has no {keyword}, its trials have; run.select finds them")
                 keep &= (table[keyword] == value).fillna(False).to_numpy(dtype=bool)
                 continue
-            name = self._field(keyword)
+            name = self.field_name(keyword)
             try:
                 value = fields.FIELDS[name].coerce(value)
             except ConfigError as error:
@@ -271,7 +410,8 @@ class Run:
             keep &= np.array([statistics.hashable(one) == value for one in present], dtype=bool)
         return keep
 
-    def _field(self, keyword: str) -> str:
+    def field_name(self, keyword: str) -> str:
+        """The dotted name of the field that a keyword of `select` means; RunError if none or several."""
         name = keyword.replace("__", ".")
         known = [field.name for field in fields.FIELDS.values() if field.kind in fields.TRIAL_KINDS]
         if name in known:
@@ -289,14 +429,3 @@ def _values(table: pd.DataFrame, names: Sequence[str]) -> list[tuple[Hashable, .
     """What each row has in the named columns."""
     columns = [[statistics.hashable(value) for value in table[name]] for name in names]
     return list(zip(*columns, strict=True)) if columns else [()] * len(table)
-
-
-def _best(table: pd.DataFrame, metric: str, suffix: str, nothing: str) -> Any:
-    """Label of the row with the best `metric`; ties go to the lower validation loss, if all have one loss, then to the earlier row."""
-    merit = table[f"{metric}{suffix}"].astype(float) * (1 if comparable.lower_is_better(metric) else -1)
-    same_loss = not comparable.differing(table, comparable.loss_fields("val_loss"))
-    tie = table[f"val_loss{suffix}"].astype(float) if same_loss and f"val_loss{suffix}" in table else merit
-    order = pd.DataFrame({"merit": merit, "tie": tie})[merit.notna()].sort_values(["merit", "tie"], kind="stable")
-    if order.empty:
-        raise RunError(nothing)
-    return order.index[0]

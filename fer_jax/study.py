@@ -170,8 +170,9 @@ def _is_complete(folder: Path, loaded: Loaded, retry_failed: bool) -> bool:
 
 
 def _write_table(study: Study, needed: tuple[StudySweep, ...], file: str, workdir: Path, scale: str) -> None:
-    """Writes study.md and study.csv of what was asked for and, but for smoke, of what else is there; prints the former."""
-    from fer_jax import study_rows
+    """Writes study.md and study.csv of what was asked for and, but for smoke, of what else is there, prints the former, and writes
+    report.html with the runs of the table side by side."""
+    from fer_jax import report, study_rows
 
     asked = {experiment.name for sweep in needed for experiment in sweep.experiments}
     rows = study_rows.gather(study, file, workdir, scale)
@@ -180,6 +181,8 @@ def _write_table(study: Study, needed: tuple[StudySweep, ...], file: str, workdi
     files.write_bytes(workdir / "study.csv", study_table.to_frame(rows).to_csv(index=False).encode())
     print(f"\n{study_table.to_text(study.title, [row for row in rows if row.experiment in asked])}")
     print(f"table: {workdir / 'study.md'}, {workdir / 'study.csv'}")
+    if runs := list(dict.fromkeys(row.run for row in rows if row.run)):
+        print(f"report: {report.write_comparison(runs, workdir / 'report.html')}")
 
 
 if __name__ == "__main__":

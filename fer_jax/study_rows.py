@@ -126,10 +126,10 @@ def _elsewhere(experiment: Experiment, found: Mapping[str, Any]) -> str:
 
 def _sampling(trial: TrialResult) -> str:
     """What was left out of the splits of a trial's data or repeated in them; empty if nothing."""
-    # A label is 'FER-2013, official split' and, where classes were balanced, how.
-    balanced = trial.data.get("label", "").split(", ", 2)[2:]
+    # A label is 'FER-2013, official split' and, where leaks were left out or classes balanced, how.
+    changed = trial.data.get("label", "").split(", ", 2)[2:]
     fraction = trial.config.data.fraction
-    return ", ".join([*balanced, *([f"a share of {fraction:g}"] if fraction != 1 else [])])
+    return ", ".join([*changed, *([f"a share of {fraction:g}"] if fraction != 1 else [])])
 
 
 def _figures(experiment: Experiment) -> tuple[Published, ...]:

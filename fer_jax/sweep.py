@@ -49,6 +49,7 @@ def _main(argv: list[str]) -> int:
 
     # JAX takes seconds to import; errors above need not wait for it.
     from fer_jax import plan as planning
+    from fer_jax.launch import best
     from fer_jax.launch.prepared import describe_data, describe_heads, plan_sweep, prepare
     from fer_jax.search import space
     from fer_jax.train import hardware
@@ -60,6 +61,7 @@ def _main(argv: list[str]) -> int:
             describe_data(prepared),
             space.describe_unused(space.settings(loaded.config)),
             planning.describe(plan_sweep(prepared)),
+            best.describe(prepared.config),
             describe_heads(prepared),
         )
         print("\n".join(filter(None, lines)))

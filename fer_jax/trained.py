@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import pandas as pd
 from scipy import special
 
 from fer_jax import config as fields
-from fer_jax import inference
+from fer_jax import explained, inference, views
 from fer_jax.analysis import fits, statistics
 from fer_jax.errors import ConfigError, RunError
 from fer_jax.fitted import FitResult
@@ -23,6 +24,7 @@ from fer_jax.inference import did_you_mean
 from fer_jax.search import space
 
 if TYPE_CHECKING:
+    from fer_jax.analysis.saliency import ClassSaliency, Saliency
     from fer_jax.data import Dataset, Split
     from fer_jax.run import Run
 
@@ -65,6 +67,8 @@ class TrialResult:
             if name in fields.FIELDS:
                 fields.put(config, name, fields.FIELDS[name].coerce(self.row[name]))
         config.train.seed = int(self.row["seed"])
+        if config.data.split == "kfold":
+            config.data.fold += int(self.row["repeat"])
         return config
 
     @functools.cached_property
@@ -82,7 +86,7 @@ class TrialResult:
         described = [self.run.record["data"], *(self.run.record.get("other_data") or [])]
         if len(described) == 1:
             return described[0]
-        # A swept data field gave several data sets; the id is a hash of the trial's own.
+        # A swept data field or the folds gave several data sets; the id is a hash of the trial's own.
         trial = space.expand(self.config)[0]
         return next((data for data in described if trial.id(data["checksum"]) == self.id), None)
 
@@ -141,6 +145,11 @@ class TrialResult:
         """Labels of the pictures that `logits` is about, int32 (n,), indices into `classes`; errors as there."""
         return self._targets(split)["labels"]
 
+    def leaked(self, split: str = "test") -> np.ndarray:
+        """Which of these pictures have an exact copy among those that were trained on or, for the test split, validated on;
+        bool (n,); errors as for `logits`."""
+        return self._targets(split)["leaked"]
+
     def _targets(self, split: str) -> dict[str, np.ndarray]:
         """'labels' and what else is stored of a held-out split."""
         if split not in ("validation", "test"):
@@ -150,21 +159,29 @@ class TrialResult:
             raise RunError(f"the data of {self.run.path} have no {split} split")
         return {name.removeprefix(f"{split}_"): array for name, array in stored.items() if name.startswith(f"{split}_")}
 
-    def predict(self, images: Any, weights: str = "best") -> np.ndarray:
+    def has_split(self, split: str) -> bool:
+        """Whether predictions are stored on 'validation' or 'test'."""
+        return f"{split}_labels" in self.run._targets(self.data["checksum"])
+
+    def predict(self, images: Any, weights: str = "best", tta: str | None = None) -> np.ndarray:
         """Class probabilities by the weights that validation chose, or by those of the last epoch.
 
         Args:
             images: uint8, or other numbers in 0..255, of shape (n, S, S, C), (n, S, S), (S, S, C) or (S, S), where S is
                 data.image_size and C data.channels; grey pictures serve a network for colour.
             weights: 'best' (chosen by train.select) or 'last'.
+            tta: 'flip' or 'ten_crop' averages the probabilities of several views of each picture; see `views`.
 
         Returns:
             float32 (n, K), rows summing to 1, columns as `classes`.
 
         Raises:
-            RunError: another size, kind or range of images; no weights; or other `weights` than these two.
+            RunError: another size, kind or range of images; no weights; or other `weights` or `tta` than these two.
         """
-        return self._apply(images, None, weights)
+        if tta is None:
+            return self._apply(images, None, weights)
+        shown = views.views(tta, images, self.config.data.image_size, self.config.data.channels)
+        return np.mean([self._apply(view, None, weights) for view in shown], axis=0)
 
     def features(self, images: Any, layer: str) -> np.ndarray:
         """The output of a named layer, float32 (n, ...), for images as `predict` takes them.
@@ -180,6 +197,96 @@ class TrialResult:
         values = fields.flatten(self.config)
         variables = self.variables if weights == "best" else self.last_variables
         return inference.apply(values, len(self.classes), variables, images, layer)
+
+    def saliency(
+        self, images: Any, method: str = "gradient", target: Any = None, weights: str = "best", **settings: Any
+    ) -> Saliency:
+        """Which pixels the network's answers stand on; docs/saliency.md has methods, units and sources.
+
+        Args:
+            images: as for `predict`.
+            method: 'gradient', 'smoothgrad', 'integrated_gradients', 'grad_cam' or 'occlusion'.
+            target: the class whose logit is explained, by name or index, or one for each picture; None takes the predicted one.
+            weights: as for `predict`.
+            **settings: of the method. smoothgrad: samples (50), noise (0.15 of the picture's range), seed (0);
+                integrated_gradients: steps (64), baseline (0, black); grad_cam: layer (the last with rows and columns);
+                occlusion: patch (a sixth of the side, pixels), stride (half of that), baseline (127.5, grey).
+
+        Returns:
+            `maps` float32 (n, S, S), and more, see `analysis.saliency.Saliency`.
+
+        Raises:
+            RunError: as for `predict`, an unknown method, setting or class, or grad_cam of a network without rows and columns.
+        """
+        return explained.of_trial(self, images, method, target, weights, settings)
+
+    def class_saliency(
+        self,
+        split: str = "validation",
+        method: str = "gradient",
+        limit: int | None = 100,
+        weights: str = "best",
+        path: str | None = None,
+        **settings: Any,
+    ) -> ClassSaliency:
+        """Where the network looks in pictures of each class on average: means of their shares, each for its own class.
+
+        Args:
+            split: 'validation' by default, since who sees maps goes on to change things; 'test' or 'train'.
+            limit: pictures of a class at most, the first of the split; None for all.
+            method, weights, **settings: as for `saliency`.
+            path: as for `dataset`.
+
+        Raises:
+            RunError: as for `saliency`, no such split, or other data than the run's.
+            DataError: the data cannot be read.
+        """
+        return explained.Explainer.of(self, method, weights, settings).class_means(split, limit, path)
+
+    def randomised_saliency(
+        self,
+        images: Any,
+        method: str = "gradient",
+        target: Any = None,
+        seed: int = 0,
+        margin: int = 0,
+        weights: str = "best",
+        **settings: Any,
+    ) -> pd.DataFrame:
+        """Whether maps are about what was learnt: their rank correlation with those of weights drawn anew (Adebayo et al. 2018,
+        section 4, cascading randomisation). A method whose maps stay alike shows the picture, not the network.
+
+        Args:
+            seed: of the new weights.
+            margin: pixels left out at every side. Few kernels reach the border of a picture whatever the weights are, which makes
+                the maps of any two networks alike.
+            images, method, target, weights, **settings: as for `saliency`; the class is the trained network's throughout.
+
+        Returns:
+            A row for each layer with weights, the last layer first: `layer`, which is drawn anew together with all in the rows
+            before; Spearman's `correlation` of the maps with the trained network's, mean over pictures; `absolute`, the same of
+            the maps' absolute values; `n` pictures in it; `undefined`, pictures left out because a map was constant.
+
+        Raises:
+            RunError: as for `saliency`.
+        """
+        return explained.randomised(self, images, method, target, seed, margin, weights, settings)
+
+    def export(self, path: str | Path, weights: str = "best", **options: Any) -> Path:
+        """Writes its network for other programs: weights to a '.safetensors' file, or the whole network to an '.onnx' file.
+
+        Args:
+            weights: as for `predict`.
+            **options: for ONNX, `dtype` of the pixels, 'uint8' or 'float32'.
+
+        Raises:
+            RunError: another ending, no weights, or a file that cannot be written; see `exports.network` for ONNX.
+            FerJaxError: the package that writes such files is not installed.
+        """
+        from fer_jax.export import export_trial
+
+        export_trial(self, path, weights, **options)
+        return Path(path)
 
     @property
     def heads(self) -> pd.DataFrame:
@@ -235,7 +342,7 @@ class TrialResult:
         if key not in self.run._datasets:
             self.run._datasets[key] = data.load(block)
         loaded = self.run._datasets[key]
-        if any(name.startswith("data.") for name in self.run.swept):
+        if self.config.data.split == "kfold" or any(name.startswith("data.") for name in self.run.swept):
             # The record knows one data set; the id is a hash of the trial's own.
             same = space.expand(self.config)[0].id(loaded.checksum) == self.id
         else:

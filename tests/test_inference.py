@@ -135,3 +135,25 @@ def test_shapes_counted_by_hand():
         "output": (5,),
         "probabilities": (5,),
     }
+
+
+def test_logits_are_what_the_softmax_is_taken_of(variables):
+    images = pictures(5)
+    found = inference.logits(values(), CLASSES, variables, images)
+    np.testing.assert_allclose(found, all_at_once(variables, images)["logits"], atol=1e-5)
+    np.testing.assert_array_equal(found, inference.apply(values(), CLASSES, variables, images, "output"))
+
+
+def test_any_numbers_of_pictures_need_three_programs_and_give_the_same(variables):
+    own = values() | {"model.dense": (8, 6, 5)}
+    network = models.build(own, (SIZE, SIZE, 1), CLASSES)
+    params, stats = network.init(jax.random.key(1))
+    those = {**variables, "params": params, "stats": stats}
+    images = pictures(70)
+    expected = inference.apply(own, CLASSES, those, images)
+    for n in (1, 2, 3, 7, 8, 9, 20, 63, 64, 65):
+        found = inference.apply(own, CLASSES, those, images[:n])
+        assert found.shape == (n, CLASSES)
+        np.testing.assert_allclose(found, expected[:n], atol=1e-6)
+    forward, _ = inference._network(*inference.network_key(own, CLASSES))
+    assert forward._cache_size() == 3

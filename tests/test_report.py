@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from fer_jax import config, report
+import fer_jax
+from fer_jax import config, report, report_answers, report_pictures
+from fer_jax.analysis import effects
 from fer_jax.errors import FerJaxError, RunError
 from fer_jax.store import RunDirectory
 
@@ -58,7 +63,7 @@ def test_writes_page_and_figures_and_leaves_nothing_else(tmp_path):
     before = {p.name for p in path.iterdir()}
     page = report.write_report(path)
     assert page == path / "report.html"
-    assert {p.name for p in path.iterdir()} == before | {"report.html", "figures"}
+    assert {p.name for p in path.iterdir()} == before | {"report.html", "figures", "tables"}
     html = page.read_text(encoding="utf-8")
     assert "<h1>a run &amp; more</h1>" in html
     figures = sorted(p.name for p in (path / "figures").iterdir())
@@ -70,7 +75,8 @@ def test_writes_page_and_figures_and_leaves_nothing_else(tmp_path):
 
 def test_works_before_anything_is_done_and_again_later(tmp_path):
     path = run_directory(tmp_path / "run", ("pending",) * 4, curves=False)
-    assert "No result yet" in report.write_report(path).read_text() and not (path / "figures").exists()
+    assert "No result yet" in report.write_report(path).read_text()
+    assert [figure.name for figure in (path / "figures").iterdir()] == ["class_distribution.png"]
     (path / "trials.csv").unlink()
     assert "The run has no trials yet." in report.write_report(path).read_text()
     run_directory(path)
@@ -157,3 +163,256 @@ def test_program(tmp_path):
         [sys.executable, "-m", "fer_jax.report", str(path)], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, str(path / "report.html"), "")
+
+
+@pytest.fixture
+def words_only(monkeypatch):
+    """Reports without the figures of sweeps and answers, for tests of what else a page says."""
+    monkeypatch.setattr(report.page, "drawings", lambda evidence: [])
+    monkeypatch.setattr(report.report_answers, "drawings", lambda answered: [])
+    monkeypatch.setattr(report.distribution, "draw", lambda data: None)
+
+
+def with_answers(path, sure=8.0):
+    """The run at `path` with stored predictions: at the best point, slot 1, the picture of number 2 is surely wrong, no other is."""
+    record = json.loads((path / "config.json").read_text())
+    predictions = RunDirectory(path).predictions
+    labels = np.array([0, 1, 1, 0, 1], np.int32)
+    logits = np.zeros((4, 5, 2), np.float32)
+    logits[:, range(5), labels] = 2.0
+    logits[1, 2] = (sure, 0.0)
+    for split in ("validation", "test"):
+        predictions.write("stack_0-wave_0", split, logits)
+    kept = {f"{split}_{name}": values for split in ("validation", "test") for name, values in (("labels", labels), ("leaked", labels > 2))}
+    predictions.write_targets(record["data"]["checksum"], kept)
+    return path
+
+
+def changed(path, **values):
+    """The run at `path` with other config values, '__' for '.'."""
+    record = json.loads((path / "config.json").read_text())
+    record["config"] |= {name.replace("__", "."): value for name, value in values.items()}
+    (path / "config.json").write_text(json.dumps(record))
+    return path
+
+
+def table_rows(html, name):
+    """The cells of a table of the page, row by row, headings first."""
+    content = re.search(rf'<table id="{name}".*?</table>', html, re.DOTALL)[0]
+    return [[re.sub("<.*?>", "", cell) for cell in re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row)] for row in re.findall(r"<tr.*?</tr>", content)]
+
+
+def test_without_stored_predictions_the_page_says_so(tmp_path, words_only):
+    path = run_directory(tmp_path / "run")
+    html = report.write_report(path).read_text()
+    assert report_answers.NOTHING_STORED in html and "mistakes-table" not in html
+    html = report.write_report(with_answers(path)).read_text()
+    assert report_answers.NOTHING_STORED not in html
+    assert table_rows(html, "mistakes-table")[1:] == [["2", "sad", "happy", "1.000", "0.000"]]
+
+
+def test_answers_are_drawn_and_networks_asked_as_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(report.page, "drawings", lambda evidence: [])
+    path = with_answers(run_directory(tmp_path / "run"), sure=1.0)
+    html = report.write_report(path).read_text()
+    assert {"confusion.png", "roc.png", "calibration.png", "class_distribution.png"} == {p.name for p in (path / "figures").iterdir()}
+    heads, row = table_rows(html, "ensembles-table")
+    found = dict(zip(heads, row, strict=True))
+    # Of two networks one is sure of the right answer for picture 2 and one of the wrong one, less so.
+    assert found["ensemble"] == "2 networks of the 2 best points" and found["test accuracy"] == "1.0000"
+    assert row[heads.index("test accuracy") + 1] == "0.9000 ± 0.1414"
+
+
+def test_what_networks_look_at_is_drawn_once_they_are_trained(tmp_path, monkeypatch):
+    monkeypatch.setattr(report_pictures, "METHODS", (("gradient", {}),))
+    for drawn in (report.page, report.report_answers):
+        monkeypatch.setattr(drawn, "drawings", lambda found: [])
+    small = config.default_config()
+    small.data.image_size, small.model.kernels, small.model.pairs, small.model.dense = 12, (4,), 1, (8,)
+    small.data.train_size, small.data.validation_size, small.data.test_size = 64, 35, 35
+    small.train.epochs, small.train.batch_size, small.sweep.repeats = 1, 32, 2
+    fer_jax.run_sweep(small, tmp_path)
+    html = (tmp_path / "report.html").read_text()
+    assert "by the gradient: the mean over 2 networks of the one configuration" in html and "No wrong answer" not in html
+    assert (tmp_path / "figures" / "saliency.png").exists() and (tmp_path / "figures" / "mistakes.png").exists()
+    changed(tmp_path, report__saliency=False)
+    assert "the mean over 2 networks" not in report.write_report(tmp_path).read_text()
+
+
+def test_pictures_of_a_licensed_data_set_are_shown_only_where_asked_for(tmp_path, words_only):
+    path = changed(with_answers(run_directory(tmp_path / "run")), data__name="fer2013", data__path=str(tmp_path / "nowhere"))
+    assert report_pictures.WITHHELD in report.write_report(path).read_text()
+    shown = report.write_report(path, show_images=True).read_text()
+    assert report_pictures.WITHHELD not in shown and "The pictures cannot be shown:" in shown and "nowhere" in shown
+    changed(path, report__show_images=True)
+    assert "The pictures cannot be shown:" in report.write_report(path).read_text()
+
+
+def test_other_pictures_than_those_of_the_run_are_not_shown(tmp_path, words_only):
+    path = with_answers(run_directory(tmp_path / "run"))
+    changed(path, data__train_size=10, data__validation_size=10, data__test_size=10, data__image_size=8)
+    html = report.write_report(path).read_text()
+    assert "The pictures cannot be shown:" in html and "checksum" in html and not (path / "figures" / "mistakes.png").exists()
+
+
+def test_figures_for_print(tmp_path, monkeypatch):
+    path = run_directory(tmp_path / "run", ("done",) * 4)
+    monkeypatch.setattr(report.page, "drawings", lambda found: [effects.main_effects(found)])
+    assert report.main(["report", str(path), "--pdf"]) == 0
+    figures = {file.name for file in (path / "figures").iterdir()}
+    assert {name.replace(".png", ".pdf") for name in figures if name.endswith(".png")} == {n for n in figures if n.endswith(".pdf")}
+    first = (path / "figures" / "main_effects.pdf").read_bytes()
+    report.write_report(path, pdf=True)
+    assert first.startswith(b"%PDF") and b"/CIDFontType2" in first and (path / "figures" / "main_effects.pdf").read_bytes() == first
+
+
+def test_a_run_of_a_study_has_its_published_figures(tmp_path, words_only):
+    path = run_directory(tmp_path / "grid3d", ("done",) * 4)
+    common = {"n": 2, "where": "figure 8", "published_sd": None, "chosen_sd": 0.01, "last_mean": 0.5, "last_sd": None}
+    rows = [
+        {"experiment": "the grid", "metric": "val_accuracy", "published": 0.6, "chosen_mean": 0.71, "run": "/elsewhere/grid3d",
+         "verdict": "", "no_verdict_because": "other data", **common},
+        {"experiment": "another", "metric": "val_accuracy", "published": 0.6, "chosen_mean": 0.71, "run": "/elsewhere/other",
+         "verdict": "within", "no_verdict_because": "", **common},
+    ]  # fmt: skip
+    assert "Published figures" not in report.write_report(path).read_text()
+    pd.DataFrame(rows).to_csv(tmp_path / "study.csv", index=False)
+    found = table_rows(report.write_report(path).read_text(), "study-table")
+    assert found[1:] == [["the grid", "val_accuracy", "0.6", "figure 8", "2", "0.7100 ± 0.0100", "0.5000", "none: other data"]]
+    (tmp_path / "study.csv").write_text("name,age\nme,3\n")
+    assert "Published figures" not in report.write_report(path).read_text()
+
+
+def test_runs_on_the_same_pictures_are_ranked_together_and_others_apart(tmp_path, capsys):
+    good = with_answers(run_directory(tmp_path / "good", ("done",) * 4))
+    poor = with_answers(changed(run_directory(tmp_path / "poor", ("done", "done", "pending", "pending")), train__optimizer="sgd"))
+    other = changed(run_directory(tmp_path / "other", ("done",) * 4), data__seed=1)
+    empty = run_directory(tmp_path / "empty", ("pending",) * 4, curves=False)
+    out = tmp_path / "pages" / "all.html"
+    assert report.main(["report", *map(str, (poor, good, other, empty)), "--compare", f"--out={out}"]) == 0
+    assert capsys.readouterr().out.strip() == str(out) and not (good / "report.html").exists()
+    html = out.read_text()
+    assert [row[:2] for row in table_rows(html, "runs")[1:]] == [
+        ["poor", "group 1"], ["good", "group 1"], ["other", "group 2"], ["empty", "no result"],
+    ]  # fmt: skip
+    heads, *rows = table_rows(html, "ranking-1")
+    assert [row[:2] for row in rows] == [["1", "good"], ["2", "poor"]] and rows[0][heads.index("val. accuracy")] == "0.830"
+    assert [row[1] for row in table_rows(html, "ranking-2")[1:]] == ["other"]
+    differences = {row[0]: row[1:] for row in table_rows(html, "differences")[1:]}
+    assert differences["train.optimizer"] == ["sgd", "adam", "adam"] and "data.seed" in differences
+    assert table_rows(html, "classes-of-runs-1")[0] == ["class", "good", "poor"]
+    for page in (html, report.write_comparison([good], tmp_path / "one.html").read_text()):
+        names = re.findall(r' id="(.*?)"', page)
+        assert len(names) == len(set(names)) and not re.search(r"https?://", page)
+        numbers = re.findall(r"<b>Figure (\d+)\.", page)
+        assert numbers == [str(number) for number in range(1, len(numbers) + 1)]
+
+
+def test_a_comparison_says_what_is_wrong_in_one_line(tmp_path, capsys):
+    path = run_directory(tmp_path / "run")
+    assert report.main(["report", str(path), str(tmp_path / "none"), "--compare", f"--out={tmp_path / 'x.html'}"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1 and not (tmp_path / "x.html").exists()
+    assert report.main(["report", str(path), "--out=x.html"]) == 2 and "add --compare" in capsys.readouterr().err
+
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+in_browser = pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
+
+QUIET = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--hide-scrollbars",
+)  # fmt: skip
+# What a reader does, and what the page is then; the answer is left where --dump-dom shows it.
+ACTIONS = """
+const rows = id => [...document.getElementById(id).tBodies[0].rows].filter(row => !row.hidden && getComputedStyle(row).display !== "none");
+const column = (id, name) => [...document.getElementById(id).tHead.rows[0].cells].findIndex(cell => cell.textContent.trim() === name);
+const cells = (id, name) => rows(id).map(row => row.cells[column(id, name)].textContent);
+const click = (id, name) => document.getElementById(id).tHead.rows[0].cells[column(id, name)].firstElementChild.click();
+const type = (id, text) => {
+  const box = document.querySelector(`input[data-for="${id}"]`);
+  box.value = text; box.dispatchEvent(new Event("input"));
+  return box.nextElementSibling.textContent;
+};
+"""
+
+
+def look(page, tmp_path, script, width=1200):
+    """What `script`, an expression, is in a window of this width, as JSON gives it; JavaScript's errors are raised."""
+    html = page.read_text(encoding="utf-8")
+    answer = f"""<script>"use strict"; {ACTIONS}
+      let outcome; try {{ outcome = {{value: {script}}}; }} catch (error) {{ outcome = {{error: String(error)}}; }}
+      const left = document.createElement("pre"); left.id = "outcome"; left.textContent = JSON.stringify(outcome); document.body.append(left);
+    </script>"""
+    early = "<script>window.addEventListener('error', event => { document.documentElement.dataset.error = event.message; });</script>"
+    copy = tmp_path / f"looked-at-{width}.html"
+    copy.write_text(html.replace("<head>", f"<head>{early}", 1).replace("</body>", f"{answer}</body>"), encoding="utf-8")
+    profile = tmp_path / f"profile-{width}"
+    command = [BROWSER, *QUIET, f"--user-data-dir={profile}", f"--window-size={width},900", "--dump-dom", copy.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert "data-error=" not in done.stdout
+    outcome = json.loads(_unescaped(re.search(r'<pre id="outcome">(.*?)</pre>', done.stdout, re.DOTALL)[1]))
+    assert "error" not in outcome, outcome
+    return outcome["value"]
+
+
+def _unescaped(text):
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+# The widest thing that does not fit the window, and pictures that did not load.
+FITS = """({
+  wide: document.documentElement.scrollWidth - window.innerWidth,
+  broken: [...document.images].filter(image => !image.complete || !image.naturalWidth).length,
+  images: document.images.length,
+  asked: performance.getEntriesByType("resource").filter(entry => !entry.name.startsWith("data:")).length,
+})"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    return report.write_report(run_directory(tmp_path_factory.mktemp("page") / "run", ("done", "done", "done", "pending")))
+
+
+@in_browser
+@pytest.mark.parametrize("width", [1200, 500])
+def test_it_fits_the_window_and_asks_for_nothing(page, tmp_path, width):
+    found = look(page, tmp_path, FITS, width)
+    assert found["wide"] <= 0 and found["broken"] == found["asked"] == 0 and found["images"] >= 3
+
+
+@in_browser
+def test_it_sorts_by_a_click_and_filters_by_words(page, tmp_path):
+    name = "val. accuracy"
+    script = f"""(() => {{
+      click("points", "{name}"); const down = cells("points", "{name}");
+      click("points", "{name}"); const up = cells("points", "{name}");
+      click("points", "kernels a layer"); const words = cells("points", "kernels a layer");
+      const count = type("trials", "DONE 16-32"), ids = cells("trials", "id"), cleared = type("trials", "");
+      return {{down, up, words, count, ids, cleared, all: rows("trials").length}};
+    }})()"""
+    assert look(page, tmp_path, script) == {
+        # A first click shows the best first; what is no number comes last either way.
+        "down": ["0.8200", "0.8100", "0.8000", "–"],
+        "up": ["0.8000", "0.8100", "0.8200", "–"],
+        "words": ["16-32-32", "16-32-32", "32-64-64", "32-64-64"],
+        "count": "1 of 4 rows",
+        "ids": ["12345e6781"],
+        "cleared": "4 rows",
+        "all": 4,
+    }
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("both")
+    return report.write_comparison([run_directory(folder / name) for name in ("first", "second")], folder / "both.html")
+
+
+@in_browser
+@pytest.mark.parametrize("width", [1200, 500])
+def test_several_runs_side_by_side_fit_too(both, tmp_path, width):
+    beside = "[...document.querySelectorAll('.beside > div')].map(block => block.getBoundingClientRect().top)"
+    found = look(both, tmp_path, f"({{...{FITS}, tops: {beside}}})", width)
+    assert found["wide"] <= 0 and found["broken"] == found["asked"] == 0 and found["images"] == 2
+    # Beside each other on a desk, below each other on a telephone.
+    assert len(found["tops"]) == 2 and (found["tops"][0] == found["tops"][1]) == (width > 1000)

@@ -145,7 +145,7 @@ def test_best_is_one_done_trial(run):
     assert run.best("val_loss").id == "100e6789abc"
 
 
-@pytest.mark.parametrize("choose", ["best", "best_point"])
+@pytest.mark.parametrize("choose", ["best", "best_point", "ensemble"])
 def test_nothing_is_chosen_by_the_test_split_or_by_an_unknown_metric(run, choose):
     with pytest.raises(RunError, match="test_accuracy may not choose: choose by val_accuracy, then read"):
         getattr(run, choose)("test_accuracy")
@@ -273,7 +273,7 @@ def test_predictions_are_those_of_the_network_and_compile_once(run, n):
         logits, _, _ = network(DENSE[0]).apply(variables["params"], variables["stats"], models.normalize(images))
         np.testing.assert_allclose(predicted, jax.nn.softmax(logits), atol=1e-6)
         np.testing.assert_allclose(predicted.sum(axis=1), 1, atol=1e-5)
-    run.trial("001").predict(pictures(3))
+    run.trial("001").predict(pictures(n, seed=3))
     run.trial("000").predict(images.astype(np.float64))
     assert forward._cache_size() == compiled
 
@@ -459,12 +459,13 @@ def write_swept(path, swept, values, **columns):
 
 def test_points_with_different_classes_are_not_ranked_against_each_other(tmp_path):
     run = write_swept(tmp_path, "data.classes", ((), ("angry", "sad")), val_accuracy=[0.5, 0.8], val_loss=[1.0, 0.5])
-    for choose in ("best", "best_point"):
+    for choose in ("best", "best_point", "ensemble"):
         with pytest.raises(RunError) as caught:
             getattr(run, choose)()
         message = str(caught.value)
         assert "points with different classes (data.classes swept) are not ranked against each other by val_accuracy" in message
         assert f"run.{choose}('val_accuracy', data__classes=())" in message and "\n" not in message
+    assert run.ensemble("val_accuracy", data__classes=()).members[0].id == run.trials["id"][0]
     assert run.best_point(data__classes=()).name == 0 and run.best("val_loss", classes=("angry", "sad")).row["val_loss"] == 0.5
     assert [data.get("label") for data in run.data_sets(run.trials)] == ["synthetic faces, official split", "two"]
 

@@ -103,6 +103,14 @@ def test_built_in_faces_get_no_verdict(oslo):
     assert not VERDICT.search(out) and not VERDICT.search((workdir / "study.md").read_text())
 
 
+def test_the_runs_of_a_study_stand_on_one_page_with_what_was_published(oslo):
+    workdir, out = oslo
+    html = (workdir / "report.html").read_text()
+    table = pd.read_csv(workdir / "study.csv")
+    assert f"report: {workdir / 'report.html'}" in out and 'id="study-table"' in html
+    assert all(f"<h3>{Path(path).name}</h3>" in html for path in table["run"].unique())
+
+
 def test_rows_of_heads_are_those_of_heads_csv(oslo):
     read = study_sweeps.read_study(OSLO)
     rows = {row.experiment: row for row in study_rows.gather(read, OSLO, oslo[0], "smoke")}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -30,3 +31,31 @@ def loss_fields(metric: str) -> tuple[str, ...]:
 def differing(table: pd.DataFrame, names: Iterable[str]) -> tuple[str, ...]:
     """Those of the named columns in which the rows of a table of trials or points differ."""
     return tuple(name for name in names if name in table and len({hashable(value) for value in table[name]}) > 1)
+
+
+def held_out(data: Mapping[str, Any], config: Mapping[str, Any]) -> Hashable:
+    """What the pictures are that a trial is measured on: figures of different runs are ranked against each other only where this is equal.
+
+    How the training pictures were balanced does not enter, and neither does their size.
+
+    Args:
+        data: the record of the trial's data set.
+        config: dotted field name -> value of the trial.
+    """
+    counts = data.get("counts") or {}
+    pictures = [tuple(sorted((counts.get(split) or {}).items())) for split in ("validation", "test")]
+    drawn = [config.get("data.label_noise")] if config.get("data.name") == "synthetic" else []
+    names = ("data.name", "data.split", "data.seed")
+    merged = sorted((name, tuple(old)) for name, old in (data.get("merged") or {}).items())
+    return (tuple(data.get("classes") or ()), tuple(merged), *(config.get(name) for name in names), *drawn, *pictures)
+
+
+def ranked(table: pd.DataFrame, metric: str, suffix: str = "") -> list[Any]:
+    """Labels of the rows of a table that have a `<metric><suffix>`, best first; [] if none has.
+
+    Ties go to the lower validation loss, if all rows have one loss, then to the earlier row.
+    """
+    merit = table[f"{metric}{suffix}"].astype(float) * (1 if lower_is_better(metric) else -1)
+    same_loss = not differing(table, loss_fields("val_loss"))
+    tie = table[f"val_loss{suffix}"].astype(float) if same_loss and f"val_loss{suffix}" in table else merit
+    return list(pd.DataFrame({"merit": merit, "tie": tie})[merit.notna()].sort_values(["merit", "tie"], kind="stable").index)

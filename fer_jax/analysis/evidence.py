@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from fer_jax.analysis import axes, comparable, statistics
+from fer_jax.analysis.points import against_best
 
 METRIC_NAMES = {
     "val_accuracy": "validation accuracy",
@@ -27,6 +29,8 @@ METRIC_NAMES = {
     "test_auc": "test area under ROC",
     "val_ece": "validation calibration error",
     "test_ece": "test calibration error",
+    "val_accuracy_clean": "validation accuracy without leaked pictures",
+    "test_accuracy_clean": "test accuracy without leaked pictures",
 }
 STATUSES = ("done", "running", "pending", "pruned", "diverged", "failed")
 
@@ -109,7 +113,26 @@ class Evidence:
     @property
     def chosen_on_reported(self) -> bool:
         """Whether results are quoted on the very images that chose the epoch and the point (oslo's split)."""
-        return any(data.get("split") == "kaggle" for data in self.data_sets)
+        return any(
+            data.get("split") == "kaggle" or (data.get("split") == "kfold" and not images(data, "test")) for data in self.data_sets
+        )
+
+    @property
+    def unit(self) -> str:
+        """What the trials of a point differ in: 'seed', or 'fold' under k-fold cross-validation."""
+        return "fold" if self.overlap else "seed"
+
+    @property
+    def overlap(self) -> float:
+        """`statistics.fold_overlap` of its config."""
+        return statistics.fold_overlap(self.config)
+
+    @functools.cached_property
+    def against_best(self) -> pd.DataFrame:
+        """See `points.against_best`; no rows where no trial is done."""
+        if not len(self.ranked):
+            return pd.DataFrame(columns=["point", "tied"])
+        return against_best(self.trials, self.swept, self.metric, int(self.ranked.index[0]), self.overlap)
 
     @property
     def loss_fields(self) -> tuple[str, ...]:
@@ -119,11 +142,15 @@ class Evidence:
     @property
     def scope(self) -> str:
         """What every caption has to say: data set, split, and number of repeats."""
-        others = len(self.record.get("other_data") or ())
+        # The folds of one split are one data set.
+        others = sum(data.get("fold") == self.data.get("fold") for data in self.record.get("other_data") or ())
         parts = [str(self.data.get("label", "unknown data set, unknown split"))]
         if others:
             parts[0] += f" and {others} other data set{'s' * (others > 1)}"
-        parts.append({0: "no trials yet", 1: "one seed"}.get(self.repeats, f"{self.repeats} seeds a point"))
+        fewest = int(self.points["total"].min()) if len(self.points) else 0
+        parts.append({0: "no trials yet", 1: f"one {self.unit}"}.get(self.repeats, f"{self.repeats} {self.unit}s a point"))
+        if fewest < self.repeats:
+            parts[-1] = f"{fewest} to {self.repeats} {self.unit}s a point"
         if self.chosen_on_reported:
             parts.append("selected on the images it reports")
         return ", ".join(parts)
@@ -173,9 +200,9 @@ def gather(record: Mapping[str, Any], trials: pd.DataFrame, curves: pd.DataFrame
     swept = [field for field in record.get("swept") or () if field in trials.columns]
     metric = str(config.get("train.select") or "val_accuracy")
     codes, _ = statistics.point_codes(trials, swept)
-    points = statistics.summarise(trials, swept)
+    points = statistics.summarise(trials, swept, overlap=statistics.fold_overlap(config))
     points.insert(len(swept), "total", np.bincount(codes, minlength=len(points)))
-    points.insert(0, "rank", _rank(points, metric))
+    points.insert(0, "rank", _rank(points, metric, statistics.finalists(points, swept, config)))
     return Evidence(
         title=str(config.get("report.title") or name),
         record=record,
@@ -187,9 +214,11 @@ def gather(record: Mapping[str, Any], trials: pd.DataFrame, curves: pd.DataFrame
     )
 
 
-def _rank(points: pd.DataFrame, metric: str) -> np.ndarray:
-    """Place of each point by its mean, 1 the best; ties go to the lower validation loss, if all have the same loss, then to
-    the earlier point."""
+def _rank(points: pd.DataFrame, metric: str, finalists: np.ndarray) -> np.ndarray:
+    """Place of each point by its mean, 1 the best, the finalists (bool, one a point) before all others.
+
+    Ties go to the lower validation loss, if all have the same loss, then to the earlier point.
+    """
     merit = (
         points[f"{metric}_mean"].to_numpy(dtype=np.float64)
         if f"{metric}_mean" in points
@@ -201,7 +230,7 @@ def _rank(points: pd.DataFrame, metric: str) -> np.ndarray:
     loss = points["val_loss_mean"].to_numpy(dtype=np.float64) if has_loss else np.zeros(len(points))
     rank = np.full(len(points), np.nan)
     known = np.flatnonzero(~np.isnan(merit))
-    order = known[np.lexsort((known, loss[known], sign * merit[known]))]
+    order = known[np.lexsort((known, loss[known], sign * merit[known], ~finalists[known]))]
     rank[order] = np.arange(1, len(order) + 1)
     return rank
 

@@ -21,15 +21,16 @@ def head_columns(fits: pd.DataFrame) -> list[str]:
     return [name for name in fits.columns if name.startswith("head.")]
 
 
-def summarise(fits: pd.DataFrame, swept: Sequence[str]) -> pd.DataFrame:
+def summarise(fits: pd.DataFrame, swept: Sequence[str], overlap: float = 0.0) -> pd.DataFrame:
     """A row a point and head setting; see `statistics.summarise`.
 
     Args:
         fits: heads.csv.
         swept: the fields of trials that are swept.
+        overlap: `statistics.fold_overlap`.
     """
     present = [name for name in METRICS if name in fits and fits[name].notna().any()]
-    return statistics.summarise(fits, [*swept, *head_columns(fits)], present)
+    return statistics.summarise(fits, [*swept, *head_columns(fits)], present, overlap)
 
 
 def gather(record: Mapping[str, Any], fits: pd.DataFrame, title: str) -> evidence.Evidence:

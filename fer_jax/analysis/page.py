@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import math
 import string
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib import resources
+from typing import NamedTuple
 
-from fer_jax.analysis import curves, effects, scatter, statistics, style, surfaces, tables, verdict
+from fer_jax.analysis import curves, effects, parallel, scatter, statistics, style, surfaces, tables, verdict
 from fer_jax.analysis.evidence import METRIC_NAMES, Evidence, part_names
 
-# Its id, the words of its link, its heading, its HTML.
-_Section = tuple[str, str, str, str]
-# Trials that are ranked against each other, and the figures made of them.
-_Part = tuple[Evidence, Sequence[tuple[style.Drawing, bytes]]]
+
+class Section(NamedTuple):
+    """A section of the page: its id, the words of its link, its heading, its HTML."""
+
+    id: str
+    short: str
+    heading: str
+    content: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """Trials that are ranked against each other, and what was made of them.
+
+    Attributes:
+      evidence: the trials.
+      figures: drawings with their PNG, in reading order.
+      sections: more of it, after the figures.
+    """
+
+    evidence: Evidence
+    figures: Sequence[tuple[style.Drawing, bytes]] = ()
+    sections: Sequence[Section] = ()
 
 
 def drawings(evidence: Evidence) -> list[style.Drawing]:
@@ -26,111 +47,120 @@ def drawings(evidence: Evidence) -> list[style.Drawing]:
         None if evidence.loss_fields else surfaces.heat_maps(evidence, "val_loss"),
         scatter.scatter_3d(evidence),
         effects.main_effects(evidence),
+        parallel.draw(evidence),
     ]
     return [drawing for drawing in made if drawing is not None]
 
 
 def render(
     evidence: Evidence,
-    figures: Sequence[tuple[style.Drawing, bytes]],
+    parts: Sequence[Part],
     fields: Mapping[str, tuple[object, str]],
     written: str,
-    parts: Sequence[_Part] = (),
-    heads: Sequence[_Part] = (),
+    heads: Sequence[Part] = (),
+    more: Sequence[Section] = (),
 ) -> str:
     """The page.
 
     Args:
-      figures: drawings with their PNG.
+      evidence: the whole run.
+      parts: the run as one part, or where not all points are ranked against each other, the parts within which they are.
       fields: dotted name of every config field -> (default, meaning).
       written: when, for the foot of the page.
-      parts: where not all points are ranked against each other, the parts within which they are, each with its figures;
-        then `figures` is empty.
-      heads: the fits of the run as `fits.gather` gives them, with their figures, one a part; none without heads.
+      heads: the fits of the run as `fits.gather` gives them, one a part; none without heads.
+      more: other sections about the whole run, before its config.
     """
-    if parts:
-        sections = _part_sections(parts)
-    else:
-        sections = [*_sections(evidence), *_figures(evidence, figures), *_lists(evidence)]
-    drawn = len(figures) + sum(len(of_part) for _, of_part in parts)
-    sections += _head_sections(heads, drawn + 1)
-    sections.append(("config", "Config", "Every config field", _config(evidence, fields)))
+    sections = _sections(parts[0]) if len(parts) == 1 else _part_sections(parts)
+    sections += _head_sections(heads, sum(len(part.figures) for part in parts) + 1)
+    sections += more
+    sections.append(Section("config", "Config", "Every config field", _config(evidence, fields)))
+    counts = {status: f"{count} {status}" for status, count in evidence.statuses.items()}
+    return assemble(evidence.title, evidence.scope, counts, sections, written)
+
+
+def assemble(title: str, scope: str, chips: Mapping[str, str], sections: Sequence[Section], written: str) -> str:
+    """The page around its sections.
+
+    Args:
+      title, scope: heading, and what is below it.
+      chips: kind -> words of a small label below the heading.
+      sections: in order, with ids of their own.
+      written: when, for the foot of the page.
+    """
     template = string.Template(
         resources.files(__package__).joinpath("report_template.html").read_text(encoding="utf-8")
     )
     return template.substitute(
-        title=escape(evidence.title),
-        scope=escape(evidence.scope),
-        chips="".join(
-            f'<span class="pill {escape(s)}">{count} {escape(s)}</span>' for s, count in evidence.statuses.items()
-        ),
-        nav="".join(f'<a href="#{name}">{escape(short)}</a>' for name, short, _, _ in sections),
+        title=escape(title),
+        scope=escape(scope),
+        chips="".join(f'<span class="pill {escape(kind)}">{escape(words)}</span>' for kind, words in chips.items()),
+        nav="".join(f'<a href="#{one.id}">{escape(one.short)}</a>' for one in sections),
         body="\n".join(
-            f'<section id="{name}"><h2>{escape(heading)}</h2>\n{content}\n</section>'
-            for name, _, heading, content in sections
+            f'<section id="{one.id}"><h2>{escape(one.heading)}</h2>\n{one.content}\n</section>' for one in sections
         ),
         written=escape(written),
     )
 
 
-def _sections(evidence: Evidence, suffix: str = "") -> list[_Section]:
-    found = [("verdict", "Verdict", "Verdict", _verdict(evidence))]
+def _sections(part: Part, suffix: str = "", first: int = 1) -> list[Section]:
+    """Everything about one part; its figures are numbered from `first` on."""
+    evidence = part.evidence
+    found = [Section("verdict", "Verdict", "Verdict", _verdict(evidence))]
     if len(evidence.ranked):
-        found.append(("best-points", "Best", "Best points", _best(evidence, suffix)))
-    return found
+        found.append(Section("best-points", "Best", "Best points", _best(evidence, suffix)))
+    return [*found, *_figures(part, first), *part.sections, *_lists(evidence, suffix)]
 
 
-def _figures(
-    evidence: Evidence, figures: Sequence[tuple[style.Drawing, bytes]], first: int = 1, what: str = "Trials"
-) -> list[_Section]:
+def _figures(part: Part, first: int = 1, what: str = "Trials") -> list[Section]:
     return [
-        (drawing.name, drawing.short, drawing.heading, _figure(number, drawing, png, evidence, what))
-        for number, (drawing, png) in enumerate(figures, first)
+        Section(drawing.name, drawing.short, drawing.heading, _figure(number, drawing, png, part.evidence, what))
+        for number, (drawing, png) in enumerate(part.figures, first)
     ]
 
 
-def _lists(evidence: Evidence, suffix: str = "") -> list[_Section]:
+def _lists(evidence: Evidence, suffix: str = "") -> list[Section]:
     found = []
     if lost := tables.casualties(evidence, suffix):
-        found.append(("left-out", "Left out", "Left out", f"<p>{escape(_scope(evidence))}</p>{lost}"))
+        found.append(Section("left-out", "Left out", "Left out", f"<p>{escape(_scope(evidence))}</p>{lost}"))
     if len(evidence.points) > 1:
         name = METRIC_NAMES.get(evidence.metric, evidence.metric)
         note = f"Ranked by mean {name}. {_scope(evidence)} Click a heading to sort."
         points = tables.all_points(evidence, suffix)
-        found.append(("all-points", "Points", "All points", f"<p>{escape(note)}</p>{points}"))
+        found.append(Section("all-points", "Points", "All points", f"<p>{escape(note)}</p>{points}"))
     if len(evidence.trials):
         note = f"Metrics at the epoch that validation chose; “last” at the last one. {_scope(evidence)}"
         trials = tables.trials(evidence, suffix)
-        found.append(("all-trials", "Trials", "All trials", f"<p>{escape(note)}</p>{trials}"))
+        found.append(Section("all-trials", "Trials", "All trials", f"<p>{escape(note)}</p>{trials}"))
     return found
 
 
-def _head_sections(heads: Sequence[_Part], first: int) -> list[_Section]:
+def _head_sections(heads: Sequence[Part], first: int) -> list[Section]:
     """The heads of every part, with their figures, which are numbered from `first` on."""
-    found: list[_Section] = []
-    for number, (evidence, figures) in enumerate(heads, 1):
+    found: list[Section] = []
+    for number, part in enumerate(heads, 1):
+        evidence = part.evidence
         suffix = f"-{number}" if len(heads) > 1 else ""
         sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in verdict.head_sentences(evidence))
         text = f'<ul class="plain">{sentences}</ul>{tables.heads(evidence, suffix)}'
-        found.append((f"heads{suffix}", f"Heads {number}" if suffix else "Heads", "Heads on features of the networks", text))
-        drawn = _figures(evidence, figures, first, "Fits")
-        first += len(figures)
-        found += [(f"{key}{suffix}", short, heading, text) for key, short, heading, text in drawn]
+        short = f"Heads {number}" if suffix else "Heads"
+        found.append(Section(f"heads{suffix}", short, "Heads on features of the networks", text))
+        found += [drawn._replace(id=f"{drawn.id}{suffix}") for drawn in _figures(part, first, "Fits")]
+        first += len(part.figures)
     return found
 
 
-def _part_sections(parts: Sequence[_Part]) -> list[_Section]:
+def _part_sections(parts: Sequence[Part]) -> list[Section]:
     """Which parts there are and why, then the sections of each."""
-    all_parts = [part for part, _ in parts]
+    all_parts = [part.evidence for part in parts]
     names = part_names(all_parts)
     overview = f"<p>{escape(verdict.not_ranked(all_parts))}</p>{tables.parts(all_parts, names)}"
-    found = [("parts", "Parts", "Not ranked against each other", overview)]
+    found = [Section("parts", "Parts", "Not ranked against each other", overview)]
     drawn = 1
-    for number, (name, (part, figures)) in enumerate(zip(names, parts, strict=True), 1):
+    for number, (name, part) in enumerate(zip(names, parts, strict=True), 1):
         suffix = f"-{number}"
-        own = [*_sections(part, suffix), *_figures(part, figures, drawn), *_lists(part, suffix)]
-        drawn += len(figures)
-        found += [(f"{key}{suffix}", f"{short} {number}", f"{heading}: {name}", text) for key, short, heading, text in own]
+        for one in _sections(part, suffix, drawn):
+            found.append(Section(f"{one.id}{suffix}", f"{one.short} {number}", f"{one.heading}: {name}", one.content))
+        drawn += len(part.figures)
     return found
 
 
@@ -180,13 +210,17 @@ def _best(evidence: Evidence, suffix: str) -> str:
 
 
 def _figure(number: int, drawing: style.Drawing, png: bytes, evidence: Evidence, what: str) -> str:
-    data = base64.b64encode(png).decode("ascii")
     done = statistics.count_words(evidence.trials["status"].to_numpy())
-    caption = f"{drawing.caption} {_scope(evidence)} {what}: {done}."
+    return figure(number, drawing, png, f"{_scope(evidence)} {what}: {done}.")
+
+
+def figure(number: int, drawing: style.Drawing, png: bytes, stands_on: str) -> str:
+    """A drawing with its caption; `stands_on` ends the caption."""
+    data = base64.b64encode(png).decode("ascii")
     return (
         f'<figure><div class="sheet"><img src="data:image/png;base64,{data}" '
         f'alt="{escape(drawing.heading)}: {escape(drawing.caption)}"></div>'
-        f"<figcaption><b>Figure {number}.</b> {escape(caption)}</figcaption></figure>"
+        f"<figcaption><b>Figure {number}.</b> {escape(f'{drawing.caption} {stands_on}'.strip())}</figcaption></figure>"
     )
 
 

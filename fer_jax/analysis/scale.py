@@ -38,7 +38,7 @@ class Scale:
     @property
     def label(self) -> str:
         """Name with unit."""
-        return METRIC_NAMES.get(self.metric, self.metric) + (" (nats)" if self.lower_is_better else "")
+        return METRIC_NAMES.get(self.metric, self.metric) + (" (nats)" if self.metric.endswith("loss") else "")
 
     @property
     def colours(self) -> Colormap:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import special
 
-STATISTICS = ("mean", "sd", "variance", "min", "max", "sem")
+# low95 and high95: Student's interval of the mean, see `interval`.
+STATISTICS = ("mean", "sd", "variance", "min", "max", "sem", "low95", "high95")
 # Columns of trials.csv that are no measurement; whatever else is numeric and not swept is a metric.
 BOOKKEEPING = (
     "id",
@@ -32,7 +33,9 @@ BOOKKEEPING = (
 )
 
 
-def summarise(trials: pd.DataFrame, swept: Sequence[str], metrics: Sequence[str] | None = None) -> pd.DataFrame:
+def summarise(
+    trials: pd.DataFrame, swept: Sequence[str], metrics: Sequence[str] | None = None, overlap: float = 0.0
+) -> pd.DataFrame:
     """Statistics of every metric over the repeats of each point.
 
     Only trials whose status is `done` enter. A metric that is NaN in one of them (a test metric under a split without a
@@ -42,10 +45,11 @@ def summarise(trials: pd.DataFrame, swept: Sequence[str], metrics: Sequence[str]
       trials: a row a trial with `status`, the swept columns and the metric columns, as in trials.csv.
       swept: names of the swept columns; rows equal in all of them are one point. None swept: all rows are one point.
       metrics: columns to summarise; None takes every column that `metric_columns` finds.
+      overlap: as for `interval`.
 
     Returns:
       A row a point, in order of first appearance: the swept columns, `n` (done trials), `left_out` (such as
-      '1 diverged, 2 pending', empty if none was), then `<metric>_mean`, `_sd`, `_variance`, `_min`, `_max`, `_sem`.
+      '1 diverged, 2 pending', empty if none was), then `<metric>_` with each of `STATISTICS`.
     """
     metrics = metric_columns(trials, swept) if metrics is None else list(metrics)
     codes, firsts = point_codes(trials, swept)
@@ -64,7 +68,7 @@ def summarise(trials: pd.DataFrame, swept: Sequence[str], metrics: Sequence[str]
     table["n"] = [int(done[rows].sum()) for rows in members]
     statuses = trials["status"].to_numpy()
     table["left_out"] = [count_words(statuses[rows[~done[rows]]]) for rows in members]
-    results = np.array([_sample(values[rows[done[rows]]]) for rows in members]).reshape(
+    results = np.array([_sample(values[rows[done[rows]]], overlap) for rows in members]).reshape(
         -1, len(STATISTICS), values.shape[1]
     )
     columns = {
@@ -73,8 +77,8 @@ def summarise(trials: pd.DataFrame, swept: Sequence[str], metrics: Sequence[str]
     return pd.concat([table, pd.DataFrame(columns, index=table.index)], axis=1)
 
 
-def _sample(values: np.ndarray) -> np.ndarray:
-    """The STATISTICS of each column of (trials, metrics), NaN where there are too few trials; shape (6, metrics)."""
+def _sample(values: np.ndarray, overlap: float) -> np.ndarray:
+    """The STATISTICS of each column of (trials, metrics), NaN where there are too few trials; shape (statistics, metrics)."""
     n = len(values)
     result = np.full((len(STATISTICS), values.shape[1]), np.nan)
     if n == 0:
@@ -85,6 +89,8 @@ def _sample(values: np.ndarray) -> np.ndarray:
             result[2] = values.var(axis=0, ddof=1)
             result[1] = np.sqrt(result[2])
             result[5] = result[1] / math.sqrt(n)
+            half = _half_width(result[5], n, 0.95, overlap)
+            result[6], result[7] = result[0] - half, result[0] + half
     return result
 
 
@@ -135,12 +141,74 @@ def count_words(statuses: Sequence[str] | np.ndarray) -> str:
     return ", ".join(f"{counts[s]} {s}" for s in (*order, *sorted(set(counts) - set(order))) if counts[s])
 
 
-def interval(mean: float, sem: float, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Student's interval for a mean: mean -+ t(level, n - 1) sem; (nan, nan) below two trials."""
+def interval(mean: float, sem: float, n: int, level: float = 0.95, overlap: float = 0.0) -> tuple[float, float]:
+    """Student's interval for a mean: mean -+ t(level, n - 1) sem; (nan, nan) below two trials.
+
+    Args:
+      mean, sem: of n trials, sem = sd / sqrt(n).
+      n: trials.
+      level: probability that it holds the mean, in (0, 1).
+      overlap: see `fold_overlap`. Above 0 the interval is widened by sqrt(1 + n overlap): the folds' training sets share pictures,
+        so that the trials are not independent (Nadeau and Bengio, Machine Learning 52, 2003, section 3).
+    """
     if n < 2:
         return math.nan, math.nan
-    half = float(special.stdtrit(n - 1, 0.5 + level / 2)) * sem
+    half = float(_half_width(sem, n, level, overlap))
     return mean - half, mean + half
+
+
+def _half_width(sem: Any, n: int, level: float, overlap: float) -> Any:
+    return special.stdtrit(n - 1, 0.5 + level / 2) * sem * math.sqrt(1 + n * overlap)
+
+
+def fold_overlap(config: Mapping[str, Any]) -> float:
+    """Validation pictures per training picture under data.split = kfold, 1 / (folds - 1); 0 for repeats on one split.
+
+    Args:
+      config: dotted names -> values, as config.json has it.
+    """
+    return 1 / (int(config["data.folds"]) - 1) if config.get("data.split") == "kfold" else 0.0
+
+
+def finalists(table: pd.DataFrame, swept: Sequence[str], config: Mapping[str, Any]) -> np.ndarray:
+    """Which rows of a table of points may be called the best, bool (rows,): those with more seeds where sweep.best chose some.
+
+    Args:
+      table: with the swept columns.
+      swept: their names.
+      config: config.json's, with `sweep`.
+
+    Returns:
+      All rows where no point of the table was chosen.
+    """
+    chosen = _chosen(config)
+    if any(set(point) != set(swept) for point in chosen):
+        chosen = []
+    keys = {tuple(hashable(point[name]) for name in swept) for point in chosen}
+    rows = [[hashable(value) for value in table[name]] for name in swept]
+    found = np.array([key in keys for key in zip(*rows, strict=True)] if rows else [() in keys] * len(table), dtype=bool)
+    return found if found.any() else np.ones(len(table), dtype=bool)
+
+
+def unbiased(trials: pd.DataFrame, swept: Sequence[str], record: Mapping[str, Any]) -> pd.DataFrame:
+    """`summarise` of the points that sweep.best chose, over the seeds that did not choose them; no rows where none were chosen.
+
+    The seeds that chose a point flatter it: it was picked because they came out well.
+
+    Args:
+      trials: as for `summarise`, with `repeat`.
+      swept: as for `summarise`.
+      record: config.json.
+    """
+    config = record.get("config") or {}
+    first = int((record.get("chosen") or {}).get("repeats", 0))
+    new = trials[(trials["repeat"] >= first) & bool(_chosen(config))] if "repeat" in trials else trials.iloc[:0]
+    new = new[finalists(new, swept, config)]
+    return summarise(new.reset_index(drop=True), swept, metric_columns(trials, swept), fold_overlap(config))
+
+
+def _chosen(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return list((config.get("sweep") or {}).get("chosen") or ())
 
 
 def share_error(share: float, n: int) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from fer_jax.analysis import formats
 from fer_jax.analysis.comparison import Verdict
 
 HEAD = (
@@ -80,8 +81,7 @@ def to_text(title: str, rows: Sequence[Row]) -> str:
 
 def to_markdown(title: str, rows: Sequence[Row]) -> str:
     """The table as a Markdown page, with where each figure was published and the notes of the experiments below."""
-    table = [HEAD, ("---",) * len(HEAD), *(_cells(row) for row in rows)]
-    lines = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in table]
+    lines = formats.markdown(HEAD, [_cells(row) for row in rows])
     notes = [f"- {row.experiment}, {row.metric}: {row.where or 'place not given'}" for row in rows]
     notes += [f"- {name}: {note}" for name, note in dict.fromkeys((row.experiment, row.note) for row in rows if row.note)]
     return "\n".join([f"# {title}", "", *lines, "", *_legend(rows), "", "Published where, and notes:", "", *notes, ""])

@@ -13,15 +13,17 @@ from fer_jax.analysis import axes, statistics, verdict
 from fer_jax.analysis.evidence import Evidence
 
 # More swept fields than this are shown as what differs from the config, in one column.
-_MOST_FIELDS = 3
-_METRICS = ("val_accuracy", "val_loss", "train_accuracy", "train_loss", "test_accuracy", "test_loss")
+MOST_FIELDS = 3
+_METRICS = ("val_accuracy", "val_loss", "train_accuracy", "train_loss", "test_accuracy", "test_accuracy_clean", "test_loss", "test_f1")
 _HEADINGS = {
     "val_accuracy": "val. accuracy",
     "val_loss": "val. loss",
     "train_accuracy": "train accuracy",
     "train_loss": "train loss",
     "test_accuracy": "test accuracy",
+    "test_accuracy_clean": "without leaks",
     "test_loss": "test loss",
+    "test_f1": "test macro F1",
 }
 
 
@@ -88,11 +90,18 @@ def number(value: object, decimals: int = 4) -> str:
     return f"{x:.{decimals}f}" if abs(x) < 1000 else axes.value_text(float(f"{x:.3g}"))
 
 
+def heading(metric: str) -> str:
+    """A metric at the head of a column: 'val. accuracy' for val_accuracy."""
+    words = {"val": "val.", "f1": "F1", "auc": "AUC", "ece": "ECE"}
+    return _HEADINGS.get(metric) or " ".join(words.get(word, word) for word in metric.split("_"))
+
+
 def whole(value: object) -> str:
     return "–" if value is None or pd.isna(value) else str(int(value))  # type: ignore[call-overload]
 
 
-def _fields(evidence: Evidence, rows: pd.DataFrame) -> list[Column]:
+def field_columns(evidence: Evidence, rows: pd.DataFrame) -> list[Column]:
+    """A column a swept field."""
     names = axes.short_names(evidence.swept)
     return [
         Column(names[f], [evidence.axes[f].text(v) for v in rows[f]], f, "num" if evidence.axes[f].numeric else "text")
@@ -142,14 +151,14 @@ def all_points(evidence: Evidence, suffix: str = "") -> str:
 
 def _point_columns(evidence: Evidence, rows: pd.DataFrame, brief: bool = False) -> list[Column]:
     """Columns of a table of points; `brief` leaves out what does not help to judge the best."""
-    columns = [Column("rank", [whole(v) for v in rows["rank"]], f"by mean {evidence.metric}"), *_fields(evidence, rows)]
+    columns = [Column("rank", [whole(v) for v in rows["rank"]], f"by mean {evidence.metric}"), *field_columns(evidence, rows)]
     columns.append(Column("n", [whole(v) for v in rows["n"]], "done trials, which the means stand on"))
     if rows["left_out"].ne("").any():
         columns.append(Column("left out", list(rows["left_out"]), "trials that are in no mean", "text"))
     spread = bool((rows["n"] > 1).any())
     metrics = _known(evidence, rows, "_mean")
     if brief:
-        metrics = [m for m in metrics if m in {evidence.metric, "val_accuracy", "val_loss", "test_accuracy"}]
+        metrics = [m for m in metrics if m in {evidence.metric, "val_accuracy", "val_loss", "test_accuracy", "test_accuracy_clean"}]
     for metric in metrics:
         hint = f"mean {metric} at the epoch validation chose"
         columns.append(Column(_HEADINGS[metric], [number(v) for v in rows[f"{metric}_mean"]], hint))
@@ -159,6 +168,9 @@ def _point_columns(evidence: Evidence, rows: pd.DataFrame, brief: bool = False) 
             )
         if spread and metric == evidence.metric:
             columns += _range(rows, metric)[: 1 if brief else 2]
+    if spread and len(evidence.ranked) > 1:
+        hint = "paired t over the seeds, p by Holm over all points; 'tied': cannot be told apart at 5 %"
+        columns.append(Column("against the best", _against_best(evidence, rows), hint, "text"))
     share = evidence.majority_share
     if share is not None and "val_accuracy" in metrics:
         gain = [number(v - share, 3) for v in rows["val_accuracy_mean"]]
@@ -167,11 +179,24 @@ def _point_columns(evidence: Evidence, rows: pd.DataFrame, brief: bool = False) 
     return columns
 
 
+def _against_best(evidence: Evidence, rows: pd.DataFrame) -> list[str]:
+    """Whether each point can be told apart from the best one."""
+    found = evidence.against_best.set_index("point")
+    best, texts = int(evidence.ranked.index[0]), []
+    for point in rows.index:
+        if point == best or point not in found.index:
+            texts.append("–")
+            continue
+        p, tied = float(found.loc[point, "p_holm"]), bool(found.loc[point, "tied"])
+        texts.append(("tied" if tied else "differs") + (f", p = {p:.3f}" if math.isfinite(p) else ""))
+    return texts
+
+
 def heads(evidence: Evidence, suffix: str = "") -> str:
     """Every head setting, each against its own trials' networks, those without a result last."""
     rows = evidence.points.sort_values("rank", na_position="last", kind="stable")
     columns = [Column("rank", [whole(v) for v in rows["rank"]], f"by mean {evidence.metric}")]
-    columns += _fields(evidence, rows) if len(evidence.swept) <= _MOST_FIELDS else [_differences(evidence, rows)]
+    columns += field_columns(evidence, rows) if len(evidence.swept) <= MOST_FIELDS else [setting_column(evidence, rows)]
     columns.append(Column("n", [whole(v) for v in rows["n"]], "done fits, which the means stand on"))
     if rows["left_out"].ne("").any():
         columns.append(Column("left out", list(rows["left_out"]), "fits that are in no mean", "text"))
@@ -193,7 +218,7 @@ def heads(evidence: Evidence, suffix: str = "") -> str:
     return html(columns, f"heads-table{suffix}", caption, filterable=True, first=int(rows["rank"].eq(1).any()))
 
 
-def _differences(evidence: Evidence, rows: pd.DataFrame) -> Column:
+def setting_column(evidence: Evidence, rows: pd.DataFrame) -> Column:
     """What each row has that the config itself has not: many fields varied one at a time, in one column."""
     names = axes.short_names(evidence.swept)
     cells = []
@@ -205,10 +230,7 @@ def _differences(evidence: Evidence, rows: pd.DataFrame) -> Column:
 
 def _range(rows: pd.DataFrame, metric: str) -> list[Column]:
     """Interval and range over the repeats, for the metric that chooses."""
-    bounds = [
-        statistics.interval(m, s, int(n))
-        for m, s, n in zip(rows[f"{metric}_mean"], rows[f"{metric}_sem"], rows["n"], strict=True)
-    ]
+    bounds = list(zip(rows[f"{metric}_low95"], rows[f"{metric}_high95"], strict=True))
     ends = list(zip(rows[f"{metric}_min"], rows[f"{metric}_max"], rows["n"], strict=True))
     return [
         Column(
@@ -231,7 +253,7 @@ def trials(evidence: Evidence, suffix: str = "") -> str:
         Column("id", list(rows["id"].astype(str)), "identifies the trial: run.trial(id)", "id"),
         Column("status", list(rows["status"]), "", "status"),
     ]
-    columns += _fields(evidence, rows)
+    columns += field_columns(evidence, rows)
     for name, heading in (("seed", "seed"), ("epochs", "epochs"), ("best_epoch", "best epoch")):
         if name in rows:
             columns.append(Column(heading, [whole(v) for v in rows[name]]))
@@ -257,7 +279,7 @@ def casualties(evidence: Evidence, suffix: str = "") -> str:
     columns = [
         Column("id", list(rows["id"].astype(str)), "", "id"),
         Column("status", list(rows["status"]), "", "status"),
-        *_fields(evidence, rows),
+        *field_columns(evidence, rows),
     ]
     columns.append(Column("seed", [whole(v) for v in rows.get("seed", empty)]))
     columns.append(Column("diverged at epoch", [whole(v) for v in rows.get("diverged_epoch", empty)]))

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from fer_jax.analysis import statistics
 from fer_jax.analysis.evidence import METRIC_NAMES, Evidence, images
-from fer_jax.words import in_time
+from fer_jax.words import counted, in_time
 
 # A point this close to the majority share has learnt nothing worth the name.
 _AT_MAJORITY = 0.01
@@ -43,6 +44,7 @@ def sentences(evidence: Evidence) -> list[str]:
         *_distance(evidence, best),
         *_spread(evidence, best),
         *_test(evidence, best),
+        *_leaks(evidence, best),
         *_resolution(evidence, best),
         *_losses(evidence),
         *(() if unfinished else _state(evidence)),
@@ -74,7 +76,7 @@ def head_sentences(evidence: Evidence) -> list[str]:
     against = f"Against its own networks' output, on the same images, that is {gain:+.4f} validation accuracy"
     if n < 2:
         return [*found, f"{against} (one network: no spread can be given)."]
-    low, high = statistics.interval(gain, float(row["val_accuracy_gain_sem"]), n)
+    low, high = float(row["val_accuracy_gain_low95"]), float(row["val_accuracy_gain_high95"])
     apart = "the heads cannot be told from the networks" if low <= 0 <= high else "more than the spread over networks explains"
     found.append(f"{against}, 95 % interval {low:+.4f} to {high:+.4f} (paired, Student, n = {n}): {apart}.")
     if len(evidence.ranked) > 1:
@@ -103,20 +105,54 @@ def _distance(evidence: Evidence, best: int) -> list[str]:
 
 def _spread(evidence: Evidence, best: int) -> list[str]:
     if evidence.repeats == 1:
-        return ["One seed: no spread can be given."]
+        apart = " Points cannot be told apart." if len(evidence.ranked) > 1 else ""
+        return [f"One {evidence.unit}: no spread can be given.{apart}"]
     row = evidence.points.loc[best]
     n, total = int(row["n"]), int(row["total"])
     found = []
     if n < total:
         found.append(f"The best point is a mean over {n} of {total} trials, {row['left_out']} left out.")
     if n > 1:
-        low, high = statistics.interval(float(row[f"{evidence.metric}_mean"]), float(row[f"{evidence.metric}_sem"]), n)
+        low, high = float(row[f"{evidence.metric}_low95"]), float(row[f"{evidence.metric}_high95"])
+        kind = f"{n} folds, corrected for their overlap" if evidence.overlap else f"n = {n}"
         found.append(
-            f"95 % interval of its mean {METRIC_NAMES[evidence.metric]}: {low:.3f} to {high:.3f} (Student, n = {n})."
+            f"95 % interval of its mean {METRIC_NAMES[evidence.metric]}: {low:.3f} to {high:.3f} (Student, {kind})."
         )
     else:
         found.append("Its one done trial gives no spread.")
-    return found
+    return [*found, *_ties(evidence), *_unbiased(evidence, best)]
+
+
+def _ties(evidence: Evidence, most: int = 3) -> list[str]:
+    """The points that the best one cannot be told apart from, a few of them by name."""
+    others = evidence.against_best.iloc[1:]
+    if not len(others):
+        return []
+    units = f"{evidence.unit}s"
+    how = f"(paired t over {units}, 5 %, Holm)"
+    tied = others[others["tied"]]
+    if not len(tied):
+        return [f"It can be told apart from every other point {how}."]
+    untested = int(tied["p"].isna().sum())
+    names = [evidence.describe(int(point)) for point in tied["point"].iloc[:most]]
+    more = f" and {len(tied) - most} more" if len(tied) > most else ""
+    text = f"It cannot be told apart from {len(tied)} of {counted(len(others), 'other point')} {how}: {'; '.join(names)}{more}."
+    return [text + (f" {untested} of them could not be tested: fewer than two {units} in common, or no spread." if untested else "")]
+
+
+def _unbiased(evidence: Evidence, best: int) -> list[str]:
+    """What a point that its first seeds chose comes to over the others."""
+    chosen = evidence.record.get("chosen")
+    new = statistics.unbiased(evidence.trials, evidence.swept, evidence.record)
+    keys = [tuple(statistics.hashable(row[name]) for name in evidence.swept) for _, row in new.iterrows()]
+    own = tuple(statistics.hashable(evidence.points.loc[best, name]) for name in evidence.swept)
+    if not chosen or own not in keys or not int((row := new.iloc[keys.index(own)])["n"]):
+        return []
+    mean, sd, n = (row[f"{evidence.metric}_mean"], row[f"{evidence.metric}_sd"], int(row["n"]))
+    return [
+        f"Its first {chosen['repeats']} {evidence.unit}s chose it among {chosen['points']} points, which flatters them; over the "
+        f"others alone its {METRIC_NAMES[evidence.metric]} is {mean_text(float(mean), float(sd), n)}."
+    ]
 
 
 def _test(evidence: Evidence, best: int) -> list[str]:
@@ -129,6 +165,19 @@ def _test(evidence: Evidence, best: int) -> list[str]:
         return []
     text = metric_text(evidence, best, "test_accuracy")
     return [f"On the test split, read once and used for no choice, the same point has accuracy {text}."]
+
+
+def _leaks(evidence: Evidence, best: int) -> list[str]:
+    """How many of the pictures a result stands on were seen before, and what the result is without them."""
+    split, metric = ("test", "test_accuracy") if evidence.has_test else ("validation", "val_accuracy")
+    total, leaked = evidence.images(split), (evidence.data.get("leaked") or {}).get(split)
+    if not total or not leaked:
+        return []
+    earlier = "trained or validated on" if split == "test" else "trained on"
+    clean = f"{metric}_clean"
+    known = f"{clean}_mean" in evidence.points and pd.notna(evidence.points.loc[best, f"{clean}_mean"])
+    without = f" Without them its {METRIC_NAMES[metric]} is {metric_text(evidence, best, clean)}." if known else ""
+    return [f"{leaked:,} of the {total:,} {split} images ({leaked / total:.1%}) have an exact copy among those {earlier}.{without}"]
 
 
 def _resolution(evidence: Evidence, best: int) -> list[str]:
@@ -213,6 +262,8 @@ def facts(evidence: Evidence) -> list[tuple[str, str]]:
 
 def _data_facts(data_sets: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Label, pictures and classes: an entry each for one data set, together for each of several."""
+    # Folds differ in nothing that is said here.
+    data_sets = [data for data in data_sets if data.get("fold") == data_sets[0].get("fold")]
     if len(data_sets) > 1:
         return [
             (f"Data set {number}", f"{data.get('label', 'unknown')}; images: {image_words(data)}; classes: {_classes(data)}")
@@ -243,9 +294,13 @@ def _trials(evidence: Evidence) -> str:
     if not seeds:
         words = ""
     elif len(seeds) == 1:
-        words = f", one seed ({seeds[0]})"
+        words = f", one {evidence.unit} ({seeds[0]})" if evidence.unit == "seed" else ", one fold"
+    elif int(evidence.points["total"].min()) < evidence.repeats:
+        fewest = int(evidence.points["total"].min())
+        words = f", {fewest} to {evidence.repeats} {evidence.unit}s a point"
     else:
-        words = f", {evidence.repeats} seeds a point ({seeds[0]} to {seeds[-1]})"
+        words = f", {evidence.repeats} {evidence.unit}s a point"
+        words += f" ({seeds[0]} to {seeds[-1]})" if evidence.unit == "seed" else ""
     return f"{len(evidence.trials)} on {points} point{'s' * (points != 1)}{words}"
 
 

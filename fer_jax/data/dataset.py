@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fer_jax import rules
-from fer_jax.data import faces, splits
+from fer_jax.data import duplicates, faces, leaks, splits
 from fer_jax.data.balance import balance, transform_copies
 from fer_jax.data.classes import choose_classes, merge_classes
 from fer_jax.errors import DataError
@@ -23,6 +24,7 @@ _BALANCED = {
     "oversample": "oversampled",
     "augment": "oversampled with transformed copies",
 }
+_DROPPED = {"exact": "without exact leaks", "near": "without exact and near leaks"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,14 +56,16 @@ class Dataset:
 
     Attributes:
       name: `data.name` of the config: synthetic, fer2013, folder, cifar10 or a registered one.
-      split: `data.split` of the config: official, kaggle, stratified_80_10_10 or stratified_70_20_10.
+      split: `data.split` of the config: official, kaggle, stratified_80_10_10, stratified_70_20_10 or kfold.
       classes: class names; a label is an index into them.
-      train, validation, test: the splits. `test` is None under the kaggle split, which validates on all the rest.
+      train, validation, test: the splits. `test` is None under the kaggle split, which validates on all the rest, and under kfold
+        where the source names no test pictures.
       checksum: 64 hex digits over pictures, labels, classes and the assignment to splits. The same data from a folder,
         archive or a table has the same checksum; the order in which a source lists its pictures does not enter.
       provenance: where the data came from, as JSON values only: source, kind, checksums, counts and skipped items;
-        with `data.merge` also "merged" (new class -> its parts), with `data.balance` "balanced" (kind, splits and
-        counts before).
+        with `data.merge` also "merged" (new class -> its parts), with `data.drop_leaks` "leaks_dropped" (kind, and how many
+        pictures of each split), with `data.balance` "balanced" (kind, splits and counts before),
+        under kfold "folds" and "fold" (the number of the one that validates).
     """
 
     name: str
@@ -84,13 +88,28 @@ class Dataset:
 
     @property
     def label(self) -> str:
-        """For headings: 'synthetic faces, official split'; names what was balanced."""
+        """For headings: 'synthetic faces, official split'; names what was left out as leaked and what was balanced."""
         what = {"synthetic": "synthetic faces", "fer2013": "FER-2013", "cifar10": "CIFAR-10"}.get(self.name, self.name)
-        balanced = self.provenance.get("balanced")
-        if not balanced:
-            return f"{what}, {self.split} split"
-        whole = len(balanced["splits"]) == len(self.splits())
-        return f"{what}, {self.split} split, {'every split' if whole else 'training'} {_BALANCED[balanced['kind']]}"
+        split = f"stratified {self.provenance['folds']}-fold" if self.split == "kfold" else self.split
+        parts = [what, f"{split} split"]
+        if dropped := self.provenance.get("leaks_dropped"):
+            parts.append(_DROPPED[dropped["kind"]])
+        if balanced := self.provenance.get("balanced"):
+            whole = len(balanced["splits"]) == len(self.splits())
+            parts.append(f"{'every split' if whole else 'training'} {_BALANCED[balanced['kind']]}")
+        return ", ".join(parts)
+
+    @functools.cached_property
+    def leaked(self) -> dict[str, np.ndarray]:
+        """Which pictures have an exact copy among those learned or chosen from: split name -> bool, shape (n,).
+
+        'validation': in train; 'test', where there is one: in train or validation. Labels do not enter. Computed once, a
+        pass over the pictures.
+        """
+        parts = self.splits()
+        ends = np.cumsum([len(split) for split in parts.values()])
+        rows = {name: np.arange(end - len(split), end) for (name, split), end in zip(parts.items(), ends, strict=True)}
+        return leaks.leaked(rows, duplicates.find([split.images for split in parts.values()]))
 
     def splits(self) -> dict[str, Split]:
         """The splits that exist, by name, in the order train, validation, test."""
@@ -126,7 +145,8 @@ def load(block: Any) -> Dataset:
     """
     source = READERS[block.name](block)
     source_labels = np.asarray(source.labels)
-    chosen = splits.assign(block.split, source_labels, np.asarray(source.usage), source.classes, block.seed)
+    folds = (block.folds, block.fold) if block.split == "kfold" else ()
+    chosen = splits.assign(block.split, source_labels, np.asarray(source.usage), source.classes, block.seed, *folds)
     kept = choose_classes(source.classes, tuple(block.classes))
     classes, becomes = merge_classes(source.classes, kept, rules.merges({"data.merge": tuple(block.merge)}))
     renumber = np.full(len(source.classes), -1, np.int32)
@@ -137,8 +157,12 @@ def load(block: Any) -> Dataset:
         name: splits.subset(part[labels[part] >= 0], source_labels, source.classes, block.fraction, block.seed)
         for name, part in chosen.items()
     }
+    about: dict[str, Any] = dict(zip(("folds", "fold"), folds, strict=True)) if folds else {}
+    if block.drop_leaks != "none":
+        rows, dropped = leaks.drop(block.drop_leaks, source.images, rows)
+        about["leaks_dropped"] = {"kind": block.drop_leaks, "counts": dropped}
     counts = _count(rows, labels, classes)
-    provenance = {**source.provenance, "counts": counts, "warnings": _check_filled(counts, block)}
+    provenance = {**source.provenance, **about, "counts": counts, "warnings": _check_filled(counts, block)}
     if block.merge:
         parts_of = {name: [old for old, new in becomes.items() if new == name] for name in classes}
         provenance["merged"] = {name: parts for name, parts in parts_of.items() if parts != [name]}
@@ -235,14 +259,17 @@ def _count(rows: Mapping[str, np.ndarray], labels: np.ndarray, classes: tuple[st
 
 def _check_filled(counts: Mapping[str, Mapping[str, int]], block: Any) -> list[str]:
     """Warnings about classes without pictures; DataError unless they may be skipped, and for an empty split always."""
+    made = f"data.split = {block.split}"
+    if block.drop_leaks != "none":
+        made += f", data.drop_leaks = {block.drop_leaks}"
     warnings = []
     for name, by_class in counts.items():
         if not any(by_class.values()):
-            raise DataError(f"the {name} split holds no pictures (data.split = {block.split}): use another data.split")
+            raise DataError(f"the {name} split holds no pictures ({made}): use another data.split")
         warnings += [f"class {label} has no pictures in the {name} split" for label, count in by_class.items() if not count]
     if warnings and block.on_error == "fatal" and block.name != "synthetic":
         raise DataError(
-            f"{warnings[0]} (data.split = {block.split}): add some, leave the class out with data.classes, "
+            f"{warnings[0]} ({made}): add some, leave the class out with data.classes, "
             "or accept it with data.on_error = skip"
         )
     return warnings

@@ -17,7 +17,7 @@ EMPTY = ("empty class folder", "empty class folders")
 REFUSED = ("refused archive member", "refused archive members")
 
 _NAMED = 3  # items of one kind that a message names
-_LISTED = 50  # items of one kind that are kept by name; the others are only counted
+_LISTED = 1000  # items of one kind that are kept by name; the others are only counted
 
 
 class Unusable(Exception):

@@ -24,7 +24,7 @@ from fer_jax.data.origins import Member
 from fer_jax.data.pictures import SUFFIXES
 from fer_jax.errors import DataError
 
-_TABLES = ("fer2013.csv", "icml_face_data.csv")
+TABLES = ("fer2013.csv", "icml_face_data.csv")
 _SYSTEM = frozenset(("__macosx", "thumbs.db", "desktop.ini", "$recycle.bin", "system volume information"))
 _DRIVE = re.compile(r"[A-Za-z]:$")
 
@@ -114,7 +114,7 @@ def _refusal(member: Member, parts: tuple[str, ...]) -> str | None:
 
 def _tables(csvs: list[Member], pictures: bool) -> list[Member]:
     """The members to read as tables: those with a known name, or the only csv where there is nothing else."""
-    known = [member for member in csvs if os.path.basename(member.name).lower() in _TABLES]
+    known = [member for member in csvs if os.path.basename(member.name).lower() in TABLES]
     return known or (csvs if len(csvs) == 1 and not pictures else [])
 
 

@@ -103,12 +103,13 @@ class PictureFolders(Fer2013):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Record:
-    """One stored picture: encoded bytes, index of its class, usage code, and digest of its decoded pixels."""
+    """One stored picture: encoded bytes, index of its class, usage code, digest of its decoded pixels, name in the source."""
 
     image: bytes
     label: int
     usage: int
     digest: str
+    file: str
 
 
 def write(gathered: Gathered, folder: Path, fer: bool) -> None:
@@ -171,7 +172,9 @@ class _Chunks:
 
 def _read_split(source: Sequence[Any], usage: int, decode: Callable[[Record], Any]) -> Iterator[Any]:
     def decode_all(chunk: list[dict[str, Any]]) -> list[Any]:
-        return [decode(Record(found["image"], int(found["label"]), usage, found["digest"].decode())) for found in chunk]
+        return [
+            decode(Record(one["image"], int(one["label"]), usage, one["digest"].decode(), one["file"].decode())) for one in chunk
+        ]
 
     chunks = grain.MapDataset.source(_Chunks(source)).map(decode_all)
     # No threads: decoding small pictures holds Python's lock most of the time, and threads measured slower.

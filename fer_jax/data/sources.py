@@ -75,6 +75,22 @@ def read(path: str, image_size: int, channels: int, on_error: str, fer: bool) ->
     return source
 
 
+def file_names(path: str, fer: bool) -> list[str]:
+    """What a source that was read calls its pictures, in the order of `Source.images`: a member's name, or 'row 17'.
+
+    Raises:
+      DataError: the source has changed since it was read, or what was prepared from it is damaged.
+    """
+    from fer_jax.data import records
+
+    origin = open_origin(path)
+    place = Place(origin.path, origin.fingerprint(), "fer2013" if fer else "folders")
+    try:
+        return list(records.read(place.entry / _RECORDS, lambda record: record.file))
+    except Damaged as error:
+        raise DataError(f"{names.shown(path)}: the names of its pictures cannot be read ({error}); start again") from error
+
+
 def _load(place: Place, size: tuple[int, int, int]) -> Source | None:
     """What the cache holds, None if it holds nothing. Raises Damaged."""
     folder = place.entry / _arrays_name(size)

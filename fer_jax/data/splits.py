@@ -20,19 +20,21 @@ STRATIFIED = {"stratified_80_10_10": (10, 10), "stratified_70_20_10": (20, 10)}
 
 
 def assign(
-    choice: str, labels: np.ndarray, usage: np.ndarray, classes: tuple[str, ...], seed: int
+    choice: str, labels: np.ndarray, usage: np.ndarray, classes: tuple[str, ...], seed: int, folds: int = 5, fold: int = 0
 ) -> dict[str, np.ndarray]:
     """Rows of each split.
 
     Args:
-      choice: `data.split`: official, kaggle or one of `STRATIFIED`.
+      choice: `data.split`: official, kaggle, kfold or one of `STRATIFIED`.
       labels: int, shape (n,), indices into `classes`.
       usage: int, shape (n,): 0 train, 1 validation, 2 test, -1 none given.
       classes: class names.
-      seed: `data.seed`, 0 to 2**31 - 1; used by the stratified choices only.
+      seed: `data.seed`, 0 to 2**31 - 1; used by the stratified choices and kfold only.
+      folds, fold: `data.folds`, and which of them validates, 0 to folds - 1; used by kfold only.
 
     Returns:
-      Rows by split name, int64, ascending. Under kaggle there is no test split; validation is all that is not training.
+      Rows by split name, int64, ascending. Under kaggle there is no test split; validation is all that is not training. Under
+      kfold there is one only where the source says so.
 
     Raises:
       DataError: the source does not say which picture belongs to which of the needed splits; names the choices that
@@ -40,6 +42,8 @@ def assign(
     """
     if choice in STRATIFIED:
         return _stratify(STRATIFIED[choice], labels, classes, seed)
+    if choice == "kfold":
+        return _fold(labels, usage, classes, seed, folds, fold)
     found = set(np.unique(usage).tolist())
     usable = _usable(found)
     if choice not in usable:
@@ -54,7 +58,7 @@ def _usable(found: set[int]) -> tuple[str, ...]:
     """The choices that a source with these usage codes allows."""
     official = ("official",) if found == {0, 1, 2} else ()
     kaggle = ("kaggle",) if found in ({0, 1, 2}, {0, 1}, {0, 2}) else ()
-    return official + kaggle + tuple(STRATIFIED)
+    return (*official, *kaggle, *STRATIFIED, "kfold")
 
 
 def _why_not(found: set[int]) -> str:
@@ -78,6 +82,27 @@ def _stratify(
         parts["test"].append(rows[validation : validation + test])
         parts["train"].append(rows[validation + test :])
     return {name: np.sort(np.concatenate(rows)) for name, rows in parts.items()}
+
+
+def _fold(
+    labels: np.ndarray, usage: np.ndarray, classes: tuple[str, ...], seed: int, folds: int, fold: int
+) -> dict[str, np.ndarray]:
+    """One fold of all that is not test: every fold holds equally many pictures of each class.
+
+    A class of n pictures gives n // folds of them to every fold; the n % folds that are left over train in all of them. So
+    all folds have equal sizes, and one compiled program serves them.
+    """
+    code = NAMES.index("test")
+    parts: dict[str, list[np.ndarray]] = {"train": [], "validation": []}
+    for label, name in enumerate(classes):
+        rows = shuffled(np.flatnonzero((labels == label) & (usage != code)), seed, f"folds {name}")
+        size = len(rows) // folds
+        held_out = slice(fold * size, (fold + 1) * size)
+        parts["validation"].append(rows[held_out])
+        parts["train"].append(np.delete(rows, held_out))
+    found = {name: np.sort(np.concatenate(rows)) for name, rows in parts.items()}
+    test = np.flatnonzero(usage == code)
+    return {**found, "test": test} if len(test) else found
 
 
 def subset(rows: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], fraction: float, seed: int) -> np.ndarray:

@@ -131,7 +131,8 @@ class _Fits:
         """Writes heads.csv and its summary."""
         table = self.table.infer_objects()
         self.directory.write_heads(table.reset_index())
-        self.directory.write_heads_summary(fits.summarise(table, self.swept))
+        overlap = statistics.fold_overlap(fields.to_json(self.prepared.config))
+        self.directory.write_heads_summary(fits.summarise(table, self.swept, overlap))
 
     # Features
 

@@ -7,7 +7,7 @@ import sys
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from fer_jax import plan as planning
 from fer_jax.analysis import statistics
 from fer_jax.data import Dataset, cache
 from fer_jax.errors import FerJaxError, RunError
-from fer_jax.launch import halving, heads, packing, record, resume, wave
+from fer_jax.launch import best, halving, heads, packing, record, resume, wave
 from fer_jax.launch.prepared import (
     Prepared,
     data_key,
@@ -71,9 +71,27 @@ def run_sweep(
     hardware.use_compilation_cache(cache.root() / "compiled")
     directory = RunDirectory(workdir)
     directory.check_ours()
+    config = best.with_recorded_choice(config, directory, extend)
+    _run_stage(config, directory, extend, retry_failed, command)
+    if len(config.sweep.chosen) < config.sweep.best:
+        second, choice = best.choose(config, directory)
+        if len(second.sweep.chosen) > len(config.sweep.chosen):
+            _run_stage(second, directory, True, retry_failed, command, choice)
+    return directory.path
+
+
+def _run_stage(
+    config: fields.ConfigDict,
+    directory: RunDirectory,
+    extend: bool,
+    retry_failed: bool,
+    command: str,
+    choice: Mapping[str, Any] | None = None,
+) -> None:
+    """Trains what the config names and the directory does not hold; `choice` goes into config.json, see `best.choose`."""
     prepared = prepare(config)
     with directory.lock(), directory.open_log() as log:
-        sweep = _Sweep(prepared, directory, Progress(log), command)
+        sweep = _Sweep(prepared, directory, Progress(log), command, choice)
         sweep.begin(extend, retry_failed)
         try:
             with _stop_requests(sweep.progress.note) as stop_requested:
@@ -81,13 +99,13 @@ def run_sweep(
                 sweep.fit_heads(stop_requested, retry_failed)
         finally:
             sweep.end()
-    return directory.path
 
 
 class _Sweep:
     """One start of a sweep in its (locked) run directory."""
 
-    def __init__(self, prepared: Prepared, directory: RunDirectory, progress: Progress, command: str):
+    def __init__(self, prepared: Prepared, directory: RunDirectory, progress: Progress, command: str, choice: Mapping[str, Any] | None):
+        self.choice = choice
         self.prepared, self.directory, self.progress, self.command = prepared, directory, progress, command
         self.started = time.monotonic()
         self.images = 0
@@ -111,7 +129,7 @@ class _Sweep:
         new = {identity: trial for identity, trial in prepared.trials.items() if identity not in planned}
         addition = plan_sweep(prepared, new, len(stacks), self.progress.say)
         self.plan = Plan((*stacks, *addition.stacks), addition.hardware)
-        self.record = record.begin(prepared, old, self.command)
+        self.record = record.begin(prepared, old, self.command, self.choice)
         directory.write_config(self.record)
         directory.write_plan(self.plan.to_json())
         for dataset in prepared.datasets.values():
@@ -122,6 +140,8 @@ class _Sweep:
 
     def _describe(self) -> None:
         self.progress.say(describe_data(self.prepared))
+        if later := best.describe(self.prepared.config):
+            self.progress.say(f"every point first; {later}")
         if found := describe_precision(self.prepared, jax.default_backend()):
             self.progress.say(found)
         for dataset in self.prepared.datasets.values():
@@ -158,7 +178,8 @@ class _Sweep:
         self.record.update(finished=finished, seconds=seconds, images_per_second=rate)
         self.directory.write_config(self.record)
         trials = self.directory.read_trials()
-        self.directory.write_summary(statistics.summarise(trials, self.record["swept"]))
+        overlap = statistics.fold_overlap(self.record["config"])
+        self.directory.write_summary(statistics.summarise(trials, self.record["swept"], overlap=overlap))
         self.progress.say(f"{statistics.count_words(statuses)} in {in_time(time.monotonic() - self.started)}")
 
     def _pending(self) -> deque[tuple[Stack, Wave]]:
@@ -257,8 +278,8 @@ class _Sweep:
             self.training_seconds += follower.seconds
         outcome = statistics.count_words(results["status"])
         rate = f"{follower.images_per_second:,.0f} trial-images/s, " if follower.images_per_second else ""
-        best = pd.to_numeric(results["val_accuracy"]).max()
-        self.progress.say(f"{title}: {outcome}, {rate}best val accuracy {best:.3f}")
+        highest = pd.to_numeric(results["val_accuracy"]).max()
+        self.progress.say(f"{title}: {outcome}, {rate}best val accuracy {highest:.3f}")
         return results
 
     def _program(self, stack: Stack, width: int, programs: Programs) -> WaveProgram:
@@ -352,7 +373,8 @@ def _stop_requests(note: Callable[[str], None]) -> Iterator[Any]:
 
 def _targets(dataset: Dataset) -> dict[str, np.ndarray]:
     """What the stored predictions of a data set's held-out splits are held against."""
-    return {f"{name}_labels": split.labels for name, split in dataset.splits().items() if name != "train"}
+    labels = {f"{name}_labels": split.labels for name, split in dataset.splits().items() if name != "train"}
+    return labels | {f"{name}_leaked": leaked for name, leaked in dataset.leaked.items()}
 
 
 def _facts(dataset: Dataset) -> Facts:

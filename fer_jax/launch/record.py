@@ -16,13 +16,14 @@ from fer_jax.search import space
 VERSIONED = ("fer_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
-def begin(prepared: Prepared, old: Mapping[str, Any], command: str) -> dict[str, Any]:
+def begin(prepared: Prepared, old: Mapping[str, Any], command: str, choice: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The record of a start that has not finished.
 
     Args:
       prepared: the sweep.
       old: the record of the start before, empty for the first.
       command: this start's; empty leaves the old one.
+      choice: how sweep.chosen was chosen; None leaves the old one.
     """
     datasets = list(prepared.datasets.values())
     return {
@@ -35,6 +36,7 @@ def begin(prepared: Prepared, old: Mapping[str, Any], command: str) -> dict[str,
         "other_data": [_describe_data(dataset) for dataset in datasets[1:]],
         "checksums": sorted({dataset.checksum for dataset in datasets} | set(old.get("checksums", ()))),
         "swept": list(space.swept(prepared.config)),
+        **({"chosen": dict(found)} if (found := choice or old.get("chosen")) else {}),
         "started": old.get("started") or now(),
         "finished": None,
         "seconds": old.get("seconds"),
@@ -53,6 +55,7 @@ def _describe_data(dataset: Dataset) -> dict[str, Any]:
         "split": dataset.split,
         "counts": counts,
         "majority_share": dataset.majority_share,
+        "leaked": {name: int(leaked.sum()) for name, leaked in dataset.leaked.items()},
         "label": dataset.label,
     }
 

@@ -79,7 +79,7 @@ def _difference(known: Known, config: Mapping[str, Any], checksums: frozenset[st
     for name in dict.fromkeys((*known.config, *config)):
         old, new = known.config.get(name), config.get(name)
         if name == "sweep":
-            changes += [f"sweep.{key} was {_show(o)}, is {_show(n)}" for key, o, n in _nested(old or {}, new or {})]
+            changes += [f"sweep.{key} was {_show(o)}, is {_show(n)}" for key, o, n in _nested(old or {}, new or {}) if key != "chosen"]
         elif _plain(old) != _plain(new) and name in FIELDS and FIELDS[name].kind != "run":
             changes.append(f"{name} was {_show(old)}, is {_show(new)}")
     if known.checksums != checksums:

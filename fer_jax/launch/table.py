@@ -35,7 +35,8 @@ class TrialTable:
         if directory.has("trials.csv"):
             old = directory.read_trials().set_index("id")
             kept = old["status"].isin(["done", "diverged"] if retry_failed else ["done", "diverged", "failed"])
-            for name in RESULTS:
+            # A run that an earlier version began lacks the columns that were added since.
+            for name in (name for name in RESULTS if name in old):
                 self.rows.loc[old.index[kept], name] = old.loc[kept, name].astype(object)
         self.place(plan)
 

@@ -27,6 +27,8 @@ from fer_jax.train.trial import TrialState, is_active
 CURVE_METRICS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
 # Of the probabilities by the weights that validation chose: means over the classes, and the calibration error.
 ANSWER_METRICS = ("balanced_accuracy", "f1", "auc", "ece")
+# The accuracy without leaked pictures; empty where a split has none.
+CLEAN = "accuracy_clean"
 RESULTS = (
     "status",
     "epochs",
@@ -35,7 +37,7 @@ RESULTS = (
     *CURVE_METRICS,
     "test_loss",
     "test_accuracy",
-    *(f"{split}_{name}" for split in ("val", "test") for name in ANSWER_METRICS),
+    *(f"{split}_{name}" for split in ("val", "test") for name in (*ANSWER_METRICS, CLEAN)),
     *(f"last_{name}" for name in (*CURVE_METRICS, "test_loss", "test_accuracy")),
     "error",
 )
@@ -304,6 +306,10 @@ def _held_out(
         keep(split, best.logits[:count])
         answers = _answer_metrics(best.logits[:count], job.data.labels[split])
         columns.update({f"{prefix}_{name}": values for name, values in answers.items()})
+        kept = ~job.data.leaked[split]
+        if kept.any() and not kept.all():
+            right = best.logits[:count].argmax(axis=-1) == job.data.labels[split]
+            columns[f"{prefix}_{CLEAN}"] = right[:, kept].mean(axis=1)
         if split == "test":
             last = job.data.evaluate(job.program, {"params": state.params, "stats": state.stats}, hyper, split)
             columns.update(test_loss=best.loss[:count], test_accuracy=best.accuracy[:count])

@@ -1,74 +1,21 @@
-"""A network as named layers, and the pure functions the trainer uses.
-
-`Chain` is the Flax NNX module; `Network` wraps one in functions of plain nested dicts, which is what travels through
-`lax.scan`, `vmap`, checkpoints and `load_run`.
+"""A network as the pure functions the trainer uses, of plain nested dicts: what travels through `lax.scan`, `vmap`, checkpoints and
+`load_run`. `chain.Chain` is the Flax NNX module inside.
 """
 
 import dataclasses
 import functools
 import math
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from fer_jax.models.layers import Call, Conv, Pool
+from fer_jax.models.chain import Chain
+from fer_jax.models.layers import Call
 
 Variables = dict[str, Any]
-Entry: TypeAlias = tuple[str, nnx.Module] | tuple[str, nnx.Module, tuple[str, ...]]
-
-
-class Chain(nnx.Module):
-    """Layers in order, each under a name by which its output can be asked for.
-
-    A layer takes the output of the one before it, the first one the images. Where an entry says so, it takes the outputs of the named
-    layers instead, so that ways can part and meet again.
-
-    Args:
-      layers: (name, layer) or (name, layer, names of earlier layers) in order; names must be unique. The last layer gives the logits.
-    """
-
-    def __init__(self, layers: Sequence[Entry]):
-        self.names = tuple(name for name, *_ in layers)
-        if len({*self.names, "names", "sources"}) != len(self.names) + 2:
-            raise ValueError(f"layer names must be unique, and none may be 'names' or 'sources': {self.names}")
-        self.sources = tuple(entry[2] if len(entry) == 3 else self.names[max(0, place - 1) : place] for place, entry in enumerate(layers))
-        for place, (name, layer, *_) in enumerate(layers):
-            unknown = [source for source in self.sources[place] if source not in self.names[:place]]
-            if unknown:
-                raise ValueError(f"layer {name!r} takes the output of {unknown[0]!r}, which is no layer before it")
-            setattr(self, name, layer)
-
-    def __call__(self, x: jax.Array, call: Call, capture: Sequence[str] = ()) -> tuple[jax.Array, dict[str, jax.Array]]:
-        takers = Counter(source for sources in self.sources for source in sources)
-        outputs: dict[str, jax.Array] = {}
-        position = 0
-        while position < len(self.names):
-            name, layer = self.names[position], getattr(self, self.names[position])
-            given = [outputs[source] for source in self.sources[position]] or [x]
-            pool = self._pool_after(position) if name not in capture and takers[name] == 1 else None
-            if pool is not None:
-                # Bias and ReLU are monotone: after a max-pool they give the same numbers for a quarter of the work. What the
-                # pool would drop at the border need not be computed.
-                leave_out = pool.dropped(layer.output_size(*given))
-                position += 1
-                name = self.names[position]
-                outputs[name] = layer.finish(pool(layer.linear(*given, leave_out, native=call.native), call))
-            else:
-                outputs[name] = layer(*given, call)
-            position += 1
-        return outputs[self.names[-1]], {name: output for name, output in outputs.items() if name in capture}
-
-    def _pool_after(self, position: int) -> Pool | None:
-        """The max-pool that follows a convolution at this place and takes its output; None if anything else does."""
-        if not isinstance(getattr(self, self.names[position]), Conv) or position + 1 == len(self.names):
-            return None
-        pool = getattr(self, self.names[position + 1])
-        takes_it = self.sources[position + 1] == (self.names[position],)
-        return pool if isinstance(pool, Pool) and pool.kind == "max" and takes_it else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,22 +24,68 @@ class Network:
 
     Attributes:
       build: makes the chain from random streams.
-      image_shape: (height, width, channels) of one input.
+      image_shape: (height, width, channels) of one picture.
       num_classes: number of logits.
+      side: 'before' or 'after', which part of the chain at `cut` this is; '' for the whole.
+      cut: the layer where the chain is parted.
+      held: layers whose arrays are not among `params` and `stats`: `holding` gives them.
+      arrays: {'params', 'stats'} of the layers in `held`.
     """
 
     build: Callable[[nnx.Rngs], Chain]
     image_shape: tuple[int, int, int]
     num_classes: int
+    side: str = ""
+    cut: str = ""
+    held: tuple[str, ...] = ()
+    arrays: Mapping[str, Variables] | None = dataclasses.field(default=None, compare=False, repr=False)
+
+    def before(self, cut: str) -> "Network":
+        """The layers up to one of `chain.cuts`, whose output stands for the logits."""
+        return dataclasses.replace(self, side="before", cut=cut)
+
+    def after(self, cut: str) -> "Network":
+        """The layers after one of `chain.cuts`; instead of pictures it takes that layer's outputs."""
+        return dataclasses.replace(self, side="after", cut=cut)
+
+    def without(self, held: Collection[str]) -> "Network":
+        """The same network, the arrays of some layers kept apart from `params` and `stats`; `apply` needs `holding` first."""
+        return dataclasses.replace(self, held=tuple(name for name in self.layer_names if name in held))
+
+    def holding(self, arrays: Mapping[str, Variables] | None) -> "Network":
+        """With the arrays of the layers in `held`, {'params', 'stats'}; those of other layers are not looked at."""
+        if not self.held:
+            return self
+        found = dataclasses.replace(self, arrays=arrays)
+        found.__dict__.update({name: self.__dict__[name] for name in ("chain", "_abstract") if name in self.__dict__})
+        return found
+
+    @property
+    def takes_pictures(self) -> bool:
+        """Whether its input is pictures, and not the outputs of a layer."""
+        return self.side != "after"
+
+    @functools.cached_property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one input: `image_shape`, or that of the output of `cut`."""
+        if self.takes_pictures:
+            return self.image_shape
+        whole = dataclasses.replace(self, side="", cut="", held=(), arrays=None).before(self.cut)
+        image = jax.ShapeDtypeStruct((1, *self.image_shape), jnp.float32)
+        return jax.eval_shape(lambda *given: whole.apply(*given)[0], *whole.shapes, image).shape[1:]
+
+    def _built(self, rngs: nnx.Rngs) -> Chain:
+        whole = self.build(rngs)
+        return whole.parted(self.cut)[self.side == "after"] if self.side else whole
 
     @functools.cached_property
     def chain(self) -> Chain:
         """The layers, their arrays without values."""
-        return nnx.eval_shape(lambda: self.build(nnx.Rngs(0)))
+        return nnx.eval_shape(lambda: self._built(nnx.Rngs(0)))
 
     @functools.cached_property
     def _abstract(self) -> tuple[Any, Any, Any]:
-        """Graph definition, and params and stats without their arrays."""
+        """Graph definition, and params and stats without their arrays, those of `held` included."""
         return _split(self.chain)
 
     @property
@@ -104,12 +97,25 @@ class Network:
     def shapes(self) -> tuple[Variables, Variables]:
         """(params, stats) as `init` gives them, each array as its shape and type."""
         _, params, stats = self._abstract
-        return nnx.to_pure_dict(params), nnx.to_pure_dict(stats)
+        return self._own(nnx.to_pure_dict(params)), self._own(nnx.to_pure_dict(stats))
+
+    @functools.cached_property
+    def held_shapes(self) -> dict[str, Variables]:
+        """What `holding` takes, each array as its shape and type."""
+        _, params, stats = self._abstract
+        found = {"params": nnx.to_pure_dict(params), "stats": nnx.to_pure_dict(stats)}
+        return {kind: {name: leaves for name, leaves in tree.items() if name in self.held} for kind, tree in found.items()}
+
+    def _own(self, tree: Variables) -> Variables:
+        return {name: leaves for name, leaves in tree.items() if name not in self.held}
 
     def init(self, key: jax.Array) -> tuple[Variables, Variables]:
-        """Fresh (params, stats) as nested dicts of float32 arrays; `stats` holds BatchNorm's running statistics."""
-        _, params, stats = _split(self.build(nnx.Rngs(params=key)))
-        return nnx.to_pure_dict(params), nnx.to_pure_dict(stats)
+        """Fresh (params, stats) as nested dicts of float32 arrays; `stats` holds BatchNorm's running statistics.
+
+        A layer's are the same whether the network is whole or a part.
+        """
+        _, params, stats = _split(self._built(nnx.Rngs(params=key)))
+        return self._own(nnx.to_pure_dict(params)), self._own(nnx.to_pure_dict(stats))
 
     def apply(
         self,
@@ -124,32 +130,43 @@ class Network:
         rows: jax.Array | None = None,
         native: bool = False,
         capture: Sequence[str] = (),
+        added: Mapping[str, jax.Array] | None = None,
+        frozen: Collection[str] = (),
     ) -> tuple[jax.Array, Variables, dict[str, jax.Array]]:
         """Runs the network.
 
         Args:
           params, stats: from `init` or a checkpoint.
-          images: float (n, height, width, channels), normalised; the network computes in their type.
+          images: float (n, height, width, channels), normalised, or (n, *input_shape); the network computes in their type.
           train, dropout, dense_dropout, key, rows, native: see `layers.Call`; `rows` defaults to 0..n-1.
           capture: names out of `layer_names` whose outputs are wanted.
+          added: layer name -> array added to that layer's output. Zeros change nothing, and the gradient for them is that for the
+            output of a layer inside the network.
+          frozen: layers that run as outside training, as those of Keras that are not trainable: running statistics, no dropout.
 
         Returns:
           logits float (n, num_classes), the stats after this call, and {name: activation}.
 
         Raises:
-          KeyError: a name in `capture` is none of this network's layers.
+          KeyError: a name in `capture` or `added` is none of this network's layers.
         """
-        unknown = [name for name in capture if name not in self.layer_names]
+        unknown = [name for name in (*capture, *(added or ())) if name not in self.layer_names]
         if unknown:
             raise KeyError(f"no layer {unknown[0]!r}; this network has {', '.join(self.layer_names)}")
         if rows is None:
             rows = jnp.arange(images.shape[0])
+        if self.held:
+            if self.arrays is None:
+                raise ValueError(f"the arrays of {self.held[0]!r} are kept apart: Network.holding gives them")
+            apart = {kind: {name: self.arrays[kind][name] for name in shapes} for kind, shapes in self.held_shapes.items()}
+            params, stats = {**params, **apart["params"]}, {**stats, **apart["stats"]}
         graphdef, params_state, stats_state = jax.tree.map(lambda leaf: leaf, self._abstract)
         nnx.replace_by_pure_dict(params_state, params)
         nnx.replace_by_pure_dict(stats_state, stats)
         chain = nnx.merge(graphdef, params_state, stats_state, copy=True)
-        logits, activations = chain(images, Call(train, dropout, dense_dropout, key, rows, native), capture)
-        return logits, nnx.to_pure_dict(_split(chain)[2]), activations
+        call = Call(train, dropout, dense_dropout, key, rows, native)
+        logits, activations = chain(images, call, capture, added, frozen)
+        return logits, self._own(nnx.to_pure_dict(_split(chain)[2])), activations
 
     @functools.cached_property
     def has_statistics(self) -> bool:

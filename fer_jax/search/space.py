@@ -123,7 +123,7 @@ def expand_points(config: fields.ConfigDict) -> list[tuple[tuple[Trial, ...], tu
 
     What `expand` and `expand_fits` say of trials and fits holds for both here, at the price of one expansion.
     """
-    names, repeats = swept(config), config.sweep.repeats
+    names = swept(config)
     points: dict[Hashable, tuple[dict[str, Any], dict[Hashable, dict[str, Any]]]] = {}
     for setting in settings(config):
         values = {name: value for name, value in setting.items() if fields.FIELDS[name].kind in fields.TRIAL_KINDS}
@@ -131,20 +131,21 @@ def expand_points(config: fields.ConfigDict) -> list[tuple[tuple[Trial, ...], tu
         _, heads = points.setdefault(tuple(values.items()), (values, {}))
         if head["head.kind"] != "none":
             heads.setdefault(tuple(head.items()), head)
-    return [
-        (
-            tuple(
-                Trial(
-                    {**values, "train.seed": values["train.seed"] + repeat},
-                    {name: values[name] for name in names},
-                    repeat,
-                )
-                for repeat in range(repeats)
-            ),
-            tuple(heads.values()),
-        )
-        for values, heads in points.values()
-    ]
+    _check_best(config, len(points))
+    chosen = {frozenset(point.items()) for point in fields.sweep_points(config, "sweep.chosen")}
+    found = []
+    for values, heads in points.values():
+        point = {name: values[name] for name in names}
+        repeats = config.sweep.best_repeats if frozenset(point.items()) in chosen else config.sweep.repeats
+        trials = tuple(Trial(_repeated(values, repeat), point, repeat) for repeat in range(repeats))
+        found.append((trials, tuple(heads.values())))
+    return found
+
+
+def _repeated(values: Mapping[str, Any], repeat: int) -> dict[str, Any]:
+    """The values of a point's trial number `repeat`: its own seed, and its own fold where there are folds."""
+    own = {**values, "train.seed": values["train.seed"] + repeat}
+    return {**own, "data.fold": values["data.fold"] + repeat} if values["data.split"] == "kfold" else own
 
 
 def settings(config: fields.ConfigDict) -> list[dict[str, Any]]:
@@ -159,9 +160,11 @@ def settings(config: fields.ConfigDict) -> list[dict[str, Any]]:
     repeats = config.sweep.repeats
     _check_number(len(points), trees, repeats)
     base = fields.flatten(config)
-    _check_seeds(base["train.seed"], repeats)
+    most = max(repeats, config.sweep.best_repeats if config.sweep.best else 0)
+    _check_seeds(base["train.seed"], most)
     names = _swept(config)
     found = [_resolve(base, changes) for changes in (_listed(points, trees) if names else ({},))]
+    _check_folds(found, most)
     _check_used(names, found)
     return found
 
@@ -288,6 +291,40 @@ def _check_seeds(seed: int, repeats: int) -> None:
         raise FieldError(
             ["train.seed", "sweep.repeats"],
             f"train.seed = {seed} with sweep.repeats = {repeats:,} makes seeds up to {last}: {most} is the highest; lower train.seed",
+        )
+
+
+def _check_folds(found: Sequence[Mapping[str, Any]], repeats: int) -> None:
+    """Refuses more repeats than there are folds, and folds at some points only."""
+    if not any(setting["data.split"] == "kfold" for setting in found):
+        return
+    if any(setting["data.split"] != "kfold" for setting in found):
+        raise FieldError(
+            ["data.split", *(f"sweep.{tree}.data.split" for tree in fields.TREES)],
+            "data.split = kfold cannot be swept beside another split: repeats are folds at some points and seeds at others",
+        )
+    folds, first = found[0]["data.folds"], found[0]["data.fold"]
+    if first + repeats > folds:
+        raise FieldError(
+            ["sweep.repeats", "data.folds", "data.fold", "sweep.best_repeats"],
+            f"{repeats} repeats from data.fold = {first} on: each validates on a fold of its own and data.folds = {folds}; "
+            f"set sweep.repeats to {max(folds - first, 1)} or less, or more folds",
+        )
+
+
+def _check_best(config: fields.ConfigDict, points: int) -> None:
+    """Refuses a choice of the best points that cannot be made, or gives them no trials."""
+    best, most, repeats = config.sweep.best, config.sweep.best_repeats, config.sweep.repeats
+    if not best:
+        if most or config.sweep.chosen:
+            raise FieldError(["sweep.best_repeats", "sweep.best"], "sweep.best_repeats counts only with sweep.best above 0")
+        return
+    if best > points:
+        raise FieldError(["sweep.best"], f"sweep.best = {best}: the sweep has {points} points; choose fewer")
+    if most <= repeats:
+        raise FieldError(
+            ["sweep.best_repeats", "sweep.repeats"],
+            f"sweep.best_repeats = {most}: must be more than sweep.repeats = {repeats}, which every point has",
         )
 
 

@@ -19,43 +19,44 @@ TEMPORARY_SUFFIX = ".tmp"
 _ADVICE = {
     errno.ENOSPC: "free some space and start the same command again",
     errno.EDQUOT: "your quota is used up: free some space and start the same command again",
-    errno.EACCES: "change its permissions or choose another --workdir",
-    errno.EPERM: "change its permissions or choose another --workdir",
-    errno.EROFS: "choose a --workdir that can be written",
-    errno.ENOTDIR: "a file is in the way: remove it or choose another --workdir",
-    errno.EEXIST: "a file is in the way: remove it or choose another --workdir",
+    errno.EACCES: "change its permissions or choose another {flag}",
+    errno.EPERM: "change its permissions or choose another {flag}",
+    errno.EROFS: "choose a {flag} that can be written",
+    errno.ENOTDIR: "a file is in the way: remove it or choose another {flag}",
+    errno.EEXIST: "a file is in the way: remove it or choose another {flag}",
 }
 _held: set[int] = set()
 
 
-def write_error(path: Path, error: BaseException) -> RunError:
-    """The one line shown when `path` cannot be written, whatever `error` the system or a library raised."""
+def write_error(path: Path, error: BaseException, flag: str = "--workdir") -> RunError:
+    """The one line shown when `path`, which follows from `flag`, cannot be written, whatever the system or a library raised."""
     code = getattr(error, "errno", None)
     # tensorstore raises ValueErrors that quote the whole chain of files, and the system's error number at the end.
     if quoted := re.search(r"os_error_code='(\d+)'", str(error)):
         code = int(quoted[1])
     reason = os.strerror(code) if code else (str(error).strip().splitlines() or [type(error).__name__])[0]
-    advice = _ADVICE.get(code or 0, "mend that and start the same command again")
+    advice = _ADVICE.get(code or 0, "mend that and start the same command again").format(flag=flag)
     return RunError(f"cannot write {path}: {reason}; {advice}")
 
 
 @contextlib.contextmanager
-def explain_write(path: Path) -> Iterator[None]:
-    """Turn an OSError raised inside into a one-line RunError about `path`."""
+def explain_write(path: Path, flag: str = "--workdir") -> Iterator[None]:
+    """Turn an OSError raised inside into a one-line RunError about `path`, which follows from `flag`."""
     try:
         yield
     except OSError as error:
-        raise write_error(path, error) from error
+        raise write_error(path, error, flag) from error
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, flag: str = "--workdir") -> None:
     """Replace the file at `path` by `data`, making its folder if needed.
 
     The data go to a temporary file beside it, which is flushed to disk and renamed: at any moment, and after any kill,
-    the name holds the old or the new content in full. Raises RunError when the disk refuses.
+    the name holds the old or the new content in full. Raises RunError, which names `flag` as the way to another place,
+    when the disk refuses.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
-    with explain_write(path):
+    with explain_write(path, flag):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with open(temporary, "wb") as file:

@@ -34,6 +34,7 @@ class ResidentData:
     Attributes:
       train_images: images of the training split.
       labels: 'validation' and, where there is one, 'test' -> int32 (images,).
+      leaked: the same splits -> bool (images,), see `Dataset.leaked`.
     """
 
     def __init__(self, program: WaveProgram, dataset: Dataset):
@@ -41,6 +42,7 @@ class ResidentData:
         held_out = {name: split for name, split in dataset.splits().items() if name != "train"}
         self._held_out = {name: program.place_batches(split.images, split.labels) for name, split in held_out.items()}
         self.labels = {name: split.labels for name, split in held_out.items()}
+        self.leaked = dataset.leaked
         self.train_images = len(dataset.train)
 
     def train_epoch(self, program: WaveProgram, state: TrialState, hyper: Mapping[str, jax.Array], epoch: int) -> Epoch:
@@ -66,6 +68,7 @@ class StreamedData:
         # Indexing a mapped array makes copies that pretend to be mapped too; the same memory seen as a plain array does not.
         self._splits = {name: (np.asarray(split.images), split.labels) for name, split in dataset.splits().items()}
         self.labels = {name: labels for name, (_, labels) in self._splits.items() if name != "train"}
+        self.leaked = dataset.leaked
         self.train_images = len(dataset.train)
 
     def train_epoch(self, program: WaveProgram, state: TrialState, hyper: Mapping[str, jax.Array], epoch: int) -> Epoch:

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.image import AxesImage
 from PIL import Image
 
-from fer_jax.analysis import curves, effects, evidence, page, scatter, style, surfaces
+from fer_jax.analysis import curves, effects, evidence, page, parallel, scale, scatter, style, surfaces
 
 TWO = {"train.learning_rate": (1e-4, 1e-3, 1e-2), "model.pool": ("max", "average")}
 
@@ -33,7 +33,7 @@ def texts(ax):
         (
             {"points": [{"train.l2": a, "train.learning_rate": b, "model.dropout": c} for a, b, c in (
                 (1e-4, 1e-3, 0.4), (1e-4, 1e-2, 0.4), (1e-2, 1e-3, 0.4), (1e-4, 1e-3, 0.0))]},
-            "learning_curves main_effects",
+            "learning_curves main_effects parallel",
         ),
     ],
 )  # fmt: skip
@@ -45,7 +45,7 @@ def test_oslos_grid_gets_all(oslo):
     found = gather(oslo)
     drawn = page.drawings(found)
     assert [d.name for d in drawn] == [
-        "learning_curves", "surface_val_accuracy", "surface_val_loss", "scatter_3d", "main_effects",
+        "learning_curves", "surface_val_accuracy", "surface_val_loss", "scatter_3d", "main_effects", "parallel",
     ]  # fmt: skip
     for drawing in drawn:
         for ax in (ax for ax in drawing.figure.axes if ax.get_visible() and ax.get_label() != "<colorbar>"):
@@ -167,3 +167,17 @@ def test_many_points_and_nothing_but_nan_can_be_drawn(made):
     run.curves[["train_loss", "val_loss"]] = np.nan
     run.trials[["val_loss", "train_loss"]] = np.nan
     assert {d.name for d in page.drawings(gather(run))} == {"learning_curves", "surface_val_accuracy", "main_effects"}
+
+
+def test_every_point_is_a_line_through_its_values_to_its_mean(oslo):
+    found = gather(oslo)
+    drawing = parallel.draw(found)
+    lines = [line.get_ydata() for line in drawing.figure.axes[0].lines]
+    assert len(lines) == len(found.ranked) and all(len(line) == 4 for line in lines)
+    best = lines[-1]
+    colours = scale.over_points(found, "val_accuracy")
+    assert best[-1] == pytest.approx(float(colours.norm(found.ranked["val_accuracy_mean"].iloc[0])))
+    levels = found.axes["train.learning_rate"].levels
+    place = levels.index(found.ranked["train.learning_rate"].iloc[0]) / (len(levels) - 1)
+    assert min(abs(best[:3] - place)) < 0.05
+    assert "the best 5 are bold" in drawing.caption

@@ -58,7 +58,7 @@ def render(run, figures=True):
     evidence = gather(run.record, run.trials, run.curves, "run")
     drawings = page.drawings(evidence) if figures else []
     drawn = [(drawing, style.png(drawing.figure)) for drawing in drawings]
-    return page.render(evidence, drawn, {"train.l2": (1e-4, "L2 penalty")}, "Written on a Tuesday.")
+    return page.render(evidence, [page.Part(evidence, drawn)], {"train.l2": (1e-4, "L2 penalty")}, "Written on a Tuesday.")
 
 
 def read(html):
@@ -87,7 +87,7 @@ def test_page_is_whole_and_needs_nothing_else(oslo_html):
     assert not re.search(r"https?://|url\(|@import|fetch\(|XMLHttp", html)
     targets = {attributes["id"] for _, attributes in reader.attributes if "id" in attributes}
     assert {a["href"][1:] for tag, a in reader.attributes if tag == "a"} <= targets
-    assert len(reader.images) == 5
+    assert len(reader.images) == 6
     for image in reader.images:
         assert base64.b64decode(image["src"].partition(",")[2]).startswith(b"\x89PNG")
         assert image["alt"]
@@ -96,7 +96,7 @@ def test_page_is_whole_and_needs_nothing_else(oslo_html):
 def test_every_figure_and_table_says_what_it_stands_on(oslo_html):
     html = oslo_html
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", html)
-    assert len(captions) == 5
+    assert len(captions) == 6
     assert all("Synthetic faces, official split, one seed." in caption for caption in captions)
     for section in ("best-points", "left-out", "all-points", "all-trials"):
         content = html.partition(f'<section id="{section}">')[2].partition("<table")[0]
@@ -194,8 +194,8 @@ def test_parts_that_are_not_ranked_against_each_other(made):
         run = made({"data.classes": (tuple(classes),), **SMALL}, accidents=False)
         run.record["data"] |= {"classes": classes, "label": f"{len(classes)} faces"}
         part = gather(run.record, run.trials, run.curves, "run")
-        parts.append((part, [(drawing, style.png(drawing.figure)) for drawing in page.drawings(part)]))
-    html = page.render(parts[0][0], [], {}, "Written on a Tuesday.", parts)
+        parts.append(page.Part(part, [(drawing, style.png(drawing.figure)) for drawing in page.drawings(part)]))
+    html = page.render(parts[0].evidence, parts, {}, "Written on a Tuesday.")
     reader = read(html)
     names = [attributes["id"] for _, attributes in reader.attributes if "id" in attributes]
     assert len(set(names)) == len(names) and {"points-1", "points-2", "trials-2", "verdict-1", "overview"} <= set(names)

@@ -44,7 +44,11 @@ def test_means_and_spreads_agree_with_numpy_over_done_trials(data):
         spread = [np.nan] * 3
         if len(values) > 1:
             spread = [values.std(ddof=1), values.var(ddof=1), scipy.stats.sem(values)]
-        wanted = [values.mean(), spread[0], spread[1], values.min(), values.max(), spread[2]]
+        ends = [np.nan] * 2
+        if len(values) > 1:
+            half = scipy.stats.t.ppf(0.975, len(values) - 1) * spread[2]
+            ends = [values.mean() - half, values.mean() + half]
+        wanted = [values.mean(), spread[0], spread[1], values.min(), values.max(), spread[2], *ends]
         np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-9)
 
 

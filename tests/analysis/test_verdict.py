@@ -95,3 +95,14 @@ def test_published_figures_are_comparable_only_on_the_same_data(made, oslo):
     assert published.beside(gather(oslo)).startswith("Published, other training length")
     oslo.record["config"]["train.epochs"] = 300
     assert published.beside(gather(oslo)).startswith("Published, same data set, split, classes and epochs")
+
+
+def test_leaked_pictures_are_named_with_the_accuracy_without_them(made):
+    run = made({}, repeats=2, accidents=False)
+    run.trials["test_accuracy"], run.trials["test_accuracy_clean"] = [0.6, 0.62], [0.55, 0.57]
+    run.record["data"]["counts"]["test"] = {"happy": 100, "sad": 100}
+    assert "exact copy" not in words(gather(run))
+    run.record["data"]["leaked"] = {"validation": 3, "test": 17}
+    text = words(gather(run))
+    assert "17 of the 200 test images (8.5%) have an exact copy among those trained or validated on." in text
+    assert "Without them its test accuracy is 0.560 ± 0.014" in text

@@ -106,3 +106,27 @@ def test_the_fraction_of_the_whole_is_rounded_and_not_of_each_class(each, count)
 def test_fraction_one_is_everything():
     rows = np.array([4, 7])
     np.testing.assert_array_equal(splits.subset(rows, np.zeros(8, int), CLASSES, 1.0, 0), rows)
+
+
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=200), st.integers(2, 7), st.integers(0, 2**31 - 1))
+def test_folds_are_equal_disjoint_and_leave_the_test_pictures_alone(labels, folds, seed):
+    labels = np.array(labels, np.int32)
+    usage = np.random.default_rng(seed).integers(-1, 3, len(labels))
+    found = [splits.assign("kfold", labels, usage, CLASSES, seed, folds, fold) for fold in range(folds)]
+    pool = np.flatnonzero(usage != 2)
+    for rows in found:
+        assert rows.get("test", np.array([])).tolist() == np.flatnonzero(usage == 2).tolist()
+        assert sorted([*rows["train"], *rows["validation"]]) == pool.tolist()
+        for label in range(3):
+            assert (labels[rows["validation"]] == label).sum() == (labels[pool] == label).sum() // folds
+    held_out = np.concatenate([rows["validation"] for rows in found])
+    assert len(set(held_out.tolist())) == len(held_out)
+    # What no fold validates on is less than one picture a fold and class.
+    assert len(pool) - len(held_out) <= 3 * (folds - 1)
+
+
+def test_a_class_is_folded_the_same_whatever_others_there_are():
+    labels, usage = np.repeat([0, 1, 2], 50), np.full(150, -1)
+    rows = splits.assign("kfold", labels, usage, CLASSES, 0, 5, 2)["validation"]
+    alone = splits.assign("kfold", np.zeros(50, int), usage[:50], CLASSES[1:2], 0, 5, 2)["validation"]
+    assert (rows[labels[rows] == 1] - 50).tolist() == alone.tolist()

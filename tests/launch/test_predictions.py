@@ -54,6 +54,18 @@ def test_tables_of_metrics_hold_every_done_trial_and_class(run):
     assert happy["recall"] == pytest.approx(matrix.loc["happy", "happy"] / matrix.loc["happy"].sum())
 
 
+def test_the_table_of_classes_is_over_the_seeds_of_a_point(run):
+    table = run.table("classes")
+    assert len(table) == 7 and (table["n"] == 2).all()
+    rows = run.class_metrics.query("split == 'test' and `class` == 'happy'")
+    happy = table.set_index("class").loc["happy"]
+    assert happy["recall_mean"] == pytest.approx(rows["recall"].mean())
+    assert happy["recall_sd"] == pytest.approx(rows["recall"].std(ddof=1))
+    assert "| happy | 2 |" in run.table("classes", "markdown")
+    with pytest.raises(RunError, match="no metric 'recal' for this table; did you mean recall"):
+        run.table("classes", metrics=("recal",))
+
+
 def test_a_trial_that_learnt_nothing_has_no_figures(run):
     diverged = run.trials[run.trials["status"] == "diverged"]
     assert len(diverged) == 2 and diverged[["val_f1", "test_f1", "test_ece"]].isna().all(axis=None)
@@ -81,3 +93,36 @@ def test_streamed_and_packed_waves_keep_the_answers_of_resident_ones(leaving, tm
     for trial in whole.select(status="done"):
         for split in ("validation", "test"):
             np.testing.assert_allclose(streamed.trial(trial.id).logits(split), trial.logits(split), rtol=1e-5, atol=1e-6)
+
+
+def test_accuracy_without_leaked_pictures_stands_beside(make_config, tmp_path):
+    """A folder whose test split repeats ten training pictures."""
+    from PIL import Image
+
+    from fer_jax.data import faces
+
+    for split, count, seed in (("train", 84, 0), ("test", 42, 1)):
+        images, labels = faces.draw("train", count, seed=seed, size=16, channels=1, classes=faces.CLASSES, label_noise=0.0)
+        if split == "train":
+            repeated = images[:10], labels[:10]
+        else:
+            images, labels = np.concatenate([images, repeated[0]]), np.concatenate([labels, repeated[1]])
+        for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+            usage = "Training" if split == "train" else ("PublicTest" if number % 2 else "PrivateTest")
+            path = tmp_path / "faces" / split / faces.CLASSES[label] / f"{usage}_{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image[..., 0]).save(path)
+    config = make_config()
+    config.data.name, config.data.path = "fer2013", str(tmp_path / "faces")
+    config.data.on_error = "skip"
+    config.sweep.repeats = 1
+    run = fer_jax.run_sweep(config, tmp_path / "run")
+    for trial in run.select(status="done"):
+        leaked, right = trial.leaked("test"), trial.probabilities("test").argmax(-1) == trial.labels("test")
+        assert leaked.sum() == 5 and trial.leaked("validation").sum() == 5
+        assert trial.row["test_accuracy_clean"] == pytest.approx(right[~leaked].mean())
+        assert trial.row["test_accuracy"] == pytest.approx(right.mean())
+    assert (run.metrics["leaked"] == 5).all()
+    tested = run.metrics[run.metrics["split"] == "test"].set_index("id")["accuracy_clean"]
+    np.testing.assert_allclose(tested[run.trials["id"]], run.trials["test_accuracy_clean"].astype(float))
+    assert "without leaks" in (tmp_path / "run" / "report.html").read_text()

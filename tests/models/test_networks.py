@@ -1,13 +1,17 @@
 """Networks agree with the same network built in Keras, and give their activations by name."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
+from flax import nnx
 
 from fer_jax import config, models
 from fer_jax.errors import ConfigError
+from fer_jax.models.layers import Call
 
 
 def values(**changed):
@@ -117,3 +121,30 @@ def test_kernels_are_glorot_uniform_and_biases_zero():
 def test_an_unknown_network_is_named():
     with pytest.raises(ConfigError, match="model.name: 'vit' is none of cnn, efficientnet_b0, imperial, mlp"):
         models.build(values(model__name="vit"), (24, 24, 1), 7)
+
+
+@pytest.mark.parametrize("layer", ["pool_0", "conv_1", "dense_0"])
+def test_what_is_added_to_a_layer_reaches_the_next_ones_and_zeros_change_nothing(layer):
+    """conv_1 and pool_1 are one step of the network unless conv_1 is watched."""
+    v = values(model__kernels=(3, 4), model__pairs=2, model__dense=(8,))
+    network = models.build(v, (12, 12, 1), 3)
+    params, stats = jax.jit(network.init)(jax.random.key(2))
+    images = np.random.default_rng(0).random((2, 12, 12, 1), np.float32)
+    plain, _, found = jax.jit(partial(network.apply, capture=network.layer_names))(params, stats, images)
+    apply = jax.jit(network.apply)
+    np.testing.assert_allclose(apply(params, stats, images, added={layer: jnp.zeros_like(found[layer])})[0], plain, atol=1e-6)
+    rest = found[layer] + np.random.default_rng(1).normal(size=found[layer].shape).astype(np.float32)
+    logits = apply(params, stats, images, added={layer: rest - found[layer]})[0]
+    following = network.layer_names[network.layer_names.index(layer) + 1 :]
+    chain = network.build(nnx.Rngs(0))
+    nnx.update(chain, nnx.State(jax.tree.map(lambda leaf: leaf, params)))
+    for name in following:
+        rest = getattr(chain, name)(rest, Call())
+    np.testing.assert_allclose(logits, rest, atol=1e-5)
+
+
+def test_an_unknown_layer_to_add_to_is_named():
+    network = models.build(values(), (24, 24, 1), 3)
+    params, stats = jax.eval_shape(network.init, jax.random.key(0))
+    with pytest.raises(KeyError, match="no layer 'conv_9'; this network has conv_0, "):
+        network.apply(params, stats, np.zeros((1, 24, 24, 1)), added={"conv_9": 0.0})

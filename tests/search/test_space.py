@@ -302,3 +302,37 @@ def test_a_sweep_too_large_to_list_is_refused_before_it_is_listed():
 
 def test_repeats_must_leave_the_seed_in_range():
     assert "train.seed" in refusal(build(repeats=2, train__seed=2**31 - 1))
+
+
+def test_repeats_go_through_the_folds():
+    trials = space.expand(build({"train.l2": (0.0, 1e-3)}, repeats=3, data__split="kfold", data__fold=1, train__seed=7))
+    assert [(trial.values["data.fold"], trial.seed) for trial in trials] == [(1, 7), (2, 8), (3, 9)] * 2
+    assert len({trial.shape_key() for trial in trials}) == 3 and len({trial.id("data") for trial in trials}) == 6
+    plain = space.expand(build(repeats=2))
+    assert [trial.values["data.fold"] for trial in plain] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (build(repeats=6, data__split="kfold"), "6 repeats from data.fold = 0 on: .*data.folds = 5"),
+        (build({"data.split": ("kfold", "official")}), "data.split = kfold cannot be swept beside another split"),
+        (build({"data.fold": (0, 1)}, data__split="kfold"), "data.fold cannot be swept"),
+    ],
+)
+def test_folds_that_cannot_be_are_refused(config, words):
+    with pytest.raises(ConfigError, match=words):
+        space.expand(config)
+
+
+def test_chosen_points_have_more_repeats_and_the_other_ids_stay():
+    config = build({"train.l2": (0.0, 1e-3), "model.dense": ((8,), (8, 4))}, repeats=2)
+    before = {trial.id("data") for trial in space.expand(config)}
+    config.sweep.best, config.sweep.best_repeats = 1, 5
+    assert {trial.id("data") for trial in space.expand(config)} == before
+    # Fields in another order, lists for tuples: as JSON may give them back.
+    config.sweep.chosen = ({"train.l2": 1e-3, "model.dense": [8, 4]},)
+    trials = space.expand(config)
+    assert [len(of_point) for of_point, _ in space.expand_points(config)] == [2, 2, 2, 5]
+    assert before < {trial.id("data") for trial in trials} and len(trials) == 11
+    assert [trial.seed for trial in trials[-5:]] == [0, 1, 2, 3, 4]

@@ -6,6 +6,7 @@ from typing import Any
 from flax import nnx
 
 from fer_jax.models.backbones.top import with_top
+from fer_jax.models.chain import Chain, Entry
 from fer_jax.models.keras_layers import (
     Activation,
     Add,
@@ -22,7 +23,6 @@ from fer_jax.models.keras_layers import (
     ZeroPadding,
 )
 from fer_jax.models.layers import BatchNorm, Conv, widened
-from fer_jax.models.network import Chain, Entry
 
 # Kernel's side, blocks, kernels of the narrow ends, expansion, stride of the first block.
 STAGES = (

@@ -6,9 +6,9 @@ from typing import Any
 from flax import nnx
 
 from fer_jax.models.backbones.top import with_top
+from fer_jax.models.chain import Chain, Entry
 from fer_jax.models.keras_layers import Activation, Add, DepthwiseConv, Input, Pointwise, ZeroPadding
 from fer_jax.models.layers import BatchNorm, Conv, widened
-from fer_jax.models.network import Chain, Entry
 
 EXPANSION = 6
 # Kernels of the narrow ends, stride of the first block, blocks.

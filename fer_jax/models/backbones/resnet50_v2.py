@@ -6,9 +6,9 @@ from typing import Any
 from flax import nnx
 
 from fer_jax.models.backbones.top import with_top
+from fer_jax.models.chain import Chain, Entry
 from fer_jax.models.keras_layers import Activation, Add, Input, OverlappingMaxPool, Pointwise, ZeroPadding
 from fer_jax.models.layers import BatchNorm, Conv, widened
-from fer_jax.models.network import Chain, Entry
 
 STAGES = ((64, 3, 2), (128, 4, 2), (256, 6, 2), (512, 3, 1))  # kernels, blocks, stride of the last block
 

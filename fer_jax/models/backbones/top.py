@@ -6,9 +6,9 @@ from typing import Any
 
 from flax import nnx
 
+from fer_jax.models.chain import Chain, Entry
 from fer_jax.models.keras_layers import DropBranch, GlobalPool
 from fer_jax.models.layers import Dense, Dropout, Flatten, widened
-from fer_jax.models.network import Chain, Entry
 
 POOLS = {"average": "avg_pool", "max": "max_pool"}
 FIRST = frozenset({*POOLS.values(), "flatten"})

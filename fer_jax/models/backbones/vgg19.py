@@ -6,9 +6,9 @@ from typing import Any
 from flax import nnx
 
 from fer_jax.models.backbones.top import with_flat_top, with_top
+from fer_jax.models.chain import Chain, Entry
 from fer_jax.models.keras_layers import Input
 from fer_jax.models.layers import Conv, Pool, widened
-from fer_jax.models.network import Chain, Entry
 
 BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))  # kernels, convolutions
 

@@ -1,0 +1,51 @@
+"""What the repeats of one point answered on a held-out split, ready to be drawn and tabled."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Answered:
+    """The stored answers of a point's done trials; T repeats, n pictures, K classes.
+
+    Attributes:
+        setting: the point in words.
+        split: 'test' or 'validation'.
+        classes: names of the K classes.
+        probabilities: float (T, n, K), rows summing to 1.
+        labels: int (n,), in 0..K-1.
+        folds: of a cross-validation, whose networks have each answered the pictures that it did not learn from; then T is 1. 0: none.
+    """
+
+    setting: str
+    split: str
+    classes: Sequence[str]
+    probabilities: np.ndarray
+    labels: np.ndarray
+    folds: int = 0
+
+    @property
+    def repeats(self) -> int:
+        return len(self.probabilities)
+
+    @property
+    def about(self) -> str:
+        """Whose answers on what, for a caption: 'Test pictures (70), 5 seeds of learning rate 1e-3.'"""
+        seeds = f"{self.repeats} seeds" if self.repeats > 1 else "one seed"
+        if self.folds:
+            seeds = f"each answered by the one of {self.folds} folds' networks that had not learnt it,"
+        return f"{self.split.capitalize()} pictures ({len(self.labels):,}), {seeds} of {self.setting}."
+
+
+def mean_and_spread(values: np.ndarray, decimals: int = 3) -> str:
+    """'0.612 ± 0.014' over repeats (sample standard deviation), '0.612' of one, '–' where one of them has none."""
+    values = np.asarray(values, float)
+    if not len(values) or not np.isfinite(values).all():
+        return "–"
+    if len(values) == 1:
+        return f"{values[0]:.{decimals}f}"
+    return f"{values.mean():.{decimals}f} ± {values.std(ddof=1):.{decimals}f}"

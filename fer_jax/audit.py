@@ -1,0 +1,153 @@
+"""Finds copies, leaks, conflicting labels and pictures with nothing on them: `python -m fer_jax.audit DATA [DATA]`.
+
+DATA is what data.path takes: a folder, a zip, a tar or a fer2013.csv; 'synthetic' is the built-in faces. Of one data set the
+splits are held against each other, of two every picture of either against the other. What is printed is written to
+audit.json too, and every offending picture to offenders.csv.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from fer_jax.data import contents
+from fer_jax.data.inspection import COLUMNS, Inspection, compare, examine
+from fer_jax.data.splits import STRATIFIED
+from fer_jax.errors import run_program
+from fer_jax.store.files import write_bytes
+from fer_jax.words import counted
+
+USAGE = "usage: python -m fer_jax.audit DATA [DATA] [--out=DIR] [--split=SPLIT] [flags]"
+
+
+def _declare() -> flags.FlagValues:
+    values = flags.FlagValues()
+    splits = [contents.GIVEN, "official", "kaggle", *STRATIFIED]
+    flags.DEFINE_string(
+        "out", None, "Folder for audit.json and offenders.csv; by default audits/<name of DATA>.", flag_values=values
+    )
+    flags.DEFINE_enum("kind", "auto", contents.KINDS, "data.name to read DATA with; auto = by the names in it.", flag_values=values)
+    flags.DEFINE_enum("split", contents.GIVEN, splits, "Splits as the source has them, or a data.split.", flag_values=values)
+    flags.DEFINE_list("classes", [], "Class names to look at, joined by commas; all by default.", flag_values=values)
+    flags.DEFINE_integer("seed", 0, "data.seed of a stratified split.", 0, 2**31 - 1, flag_values=values)
+    flags.DEFINE_integer("image_size", 48, "Height and width at which pictures are compared, pixels.", 8, 512, flag_values=values)
+    flags.DEFINE_integer("channels", 1, "1 compares in grey, 3 in colour.", flag_values=values)
+    flags.DEFINE_bool("help", False, "Show this help.", short_name="h", flag_values=values)
+    return values
+
+
+def main(argv: list[str]) -> int:
+    """Runs the program; returns its exit status: 0 done, whatever was found, 2 an error of the user's, 130 stopped."""
+    return run_program(_main, argv)
+
+
+def _main(argv: list[str]) -> int:
+    given = _declare()
+    try:
+        paths = given(argv)[1:]
+        if given.channels not in (1, 3):
+            raise flags.Error(f"flag --channels={given.channels}: must be 1 or 3")
+    except flags.Error as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    if given.help:
+        print(f"{__doc__}\n{USAGE}\n{given.get_help()}")
+        return 0
+    if not 1 <= len(paths) <= 2:
+        print(f"error: {counted(len(paths), 'data set')} named, one or two wanted; {USAGE}", file=sys.stderr)
+        return 2
+    options = (given.kind, given.split, given.seed, given.image_size, given.channels, tuple(given.classes))
+    read = [contents.read(path, *options) for path in paths]
+    found = examine(*read) if len(read) == 1 else compare(*read)
+    folder = Path(given.out or Path("audits") / "_and_".join(_slug(path) for path in paths))
+    write(found, folder)
+    print("\n".join(describe(found.summary) if len(read) == 1 else describe_two(found.summary)))
+    print(f"\n{folder / 'audit.json'}\n{folder / 'offenders.csv'}: {counted(len(found.offenders), 'row')}")
+    return 0
+
+
+def write(found: Inspection, folder: Path) -> None:
+    """Writes audit.json and offenders.csv, each in full or not at all. Raises RunError where the disk refuses."""
+    table = io.StringIO()
+    writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(found.offenders)
+    write_bytes(folder / "audit.json", (json.dumps(found.summary, indent=1) + "\n").encode(), "--out")
+    write_bytes(folder / "offenders.csv", table.getvalue().encode("utf-8", "backslashreplace"), "--out")
+
+
+def describe(summary: Mapping[str, Any]) -> list[str]:
+    """What was found in one data set, line by line."""
+    exact, near, broken = summary["exact"], summary["near"], summary["broken"]
+    within = ", ".join(f"{count:,} within {name}" for name, count in exact["redundant_within"].items() if count)
+    rows = [
+        ["redundant exact copies", exact["redundant"], f"in {counted(exact['groups'], 'group')}" + (f"; {within}" if within else "")],
+        ["groups with conflicting labels", exact["conflicting_groups"], counted(exact["conflicting_pictures"], "picture")],
+        ["near copies, pairs", near["pairs"], f"{counted(near['pictures'], 'picture')}; {near['conflicting_pairs']:,} with two labels"],
+        ["constant pictures", summary["constant"], ""],
+        ["nearly constant pictures", summary["nearly_constant"], ""],
+        ["broken items, left out", broken["count"], ", ".join(f"{count:,} {kind}" for kind, count in broken["kinds"].items())],
+    ]
+    lines = [_heading(summary["data"]), "", *_table(rows, "lrl")]
+    leaks = [
+        [f"{name} pictures in {other}", count["exact"], count["any"], _share(count["any"], summary["data"]["splits"][name])]
+        for name, places in summary["leaks"].items()
+        for other, count in places.items()
+    ]
+    if leaks:
+        lines += ["", *_table([["leaks", "exact", "exact or near", "share"], *leaks], "lrrr")]
+    return lines
+
+
+def describe_two(summary: Mapping[str, Any]) -> list[str]:
+    """What two data sets share, line by line."""
+    lines = [f"{letter}: {_heading(data)}" for letter, data in zip("AB", summary["data"], strict=True)]
+    for own, other, key in (("B", "A", "second_in_first"), ("A", "B", "first_in_second")):
+        found = summary[key]
+        places = list(found["all"]["in"])
+        head = [f"pictures of {own}", "", *(f"in {other}'s {place}" if place != "all" else f"in {other}" for place in places)]
+        rows = []
+        for name, line in found.items():
+            cells = [f"{line['in'][place]['exact']:,} / {line['in'][place]['any']:,}" for place in places]
+            share = _share(line["in"]["all"]["any"], line["pictures"])
+            rows.append([name, line["pictures"], *cells, share, line["other_label"]])
+        lines += ["", *_table([[*head, "share", "other label"], *rows], "l" + "r" * (len(places) + 3))]
+    return [*lines, "", "exact / exact or near copies; share: exact or near; other label: an exact copy under another class name"]
+
+
+def _heading(data: Mapping[str, Any]) -> str:
+    size = "x".join(map(str, data["size"]))
+    splits = ", ".join(f"{count:,} {name}" for name, count in data["splits"].items())
+    made = "" if data["split"] == contents.GIVEN else f" ({data['split']})"
+    classes = sum(count > 0 for count in data["classes"].values())
+    return f"{data['path']} ({data['name']}): {data['pictures']:,} pictures of {size}, {classes} classes; {splits}{made}"
+
+
+def _share(count: int, of: int) -> str:
+    return f"{100 * count / of:.1f} %" if of else ""
+
+
+def _table(rows: Sequence[Sequence[Any]], alignment: str) -> list[str]:
+    """Rows as lines with columns of equal width, each 'l'eft or 'r'ight."""
+    text = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*text, strict=True)]
+    aligned = {"l": str.ljust, "r": str.rjust}
+    return [
+        "  ".join(aligned[side](cell, width) for cell, width, side in zip(row, widths, alignment, strict=True)).rstrip() for row in text
+    ]
+
+
+def _slug(path: str) -> str:
+    return re.sub(r"[^\w.=+-]+", "_", Path(path).absolute().name) or "data"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

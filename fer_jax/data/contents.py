@@ -1,0 +1,140 @@
+"""All pictures of a data set with their splits and names, as an audit looks at them: broken ones are left out, not fatal."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from fer_jax.data import dataset, layout, names, splits
+from fer_jax.data.classes import choose_classes
+from fer_jax.data.origins import open_origin
+from fer_jax.errors import DataError
+
+KINDS = ("auto", "fer2013", "folder", "cifar10", "synthetic")
+GIVEN = "given"  # splits as the source has them, whichever it has
+_CIFAR_META = "batches.meta"
+
+
+@dataclasses.dataclass(frozen=True)
+class Contents:
+    """The pictures of a data set that are looked at.
+
+    Attributes:
+      path: as the user wrote it.
+      name: `data.name` it was read as.
+      images, labels, classes, provenance: as in `sources.Source`.
+      numbers: number of each picture among all of the source.
+      split: the `data.split` that made the splits, or 'given'.
+      rows: rows of each split, by its name, in the order train, validation, test; 'unassigned' for pictures of none.
+    """
+
+    path: str
+    name: str
+    images: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    provenance: dict[str, Any]
+    numbers: np.ndarray
+    split: str
+    rows: dict[str, np.ndarray]
+
+    @cached_property
+    def split_names(self) -> list[str]:
+        """Name of every picture's split."""
+        found = [""] * len(self.labels)
+        for name, rows in self.rows.items():
+            for row in rows:
+                found[row] = name
+        return found
+
+    @cached_property
+    def class_names(self) -> list[str]:
+        """Name of every picture's class."""
+        return [self.classes[label] for label in self.labels]
+
+    @cached_property
+    def files(self) -> list[str]:
+        """What the source calls each picture; 'picture 17' (counted from 0) where it has no names. Takes seconds."""
+        if self.name in ("fer2013", "folder"):
+            from fer_jax.data import sources
+
+            found = sources.file_names(self.path, self.name == "fer2013")
+            return [found[number] for number in self.numbers]
+        return [f"picture {number}" for number in self.numbers]
+
+
+def read(
+    path: str,
+    name: str = "auto",
+    split: str = GIVEN,
+    seed: int = 0,
+    image_size: int = 48,
+    channels: int = 1,
+    chosen: tuple[str, ...] = (),
+) -> Contents:
+    """Reads a data set, preparing it in the cache as training would.
+
+    Args:
+      path: folder, zip, tar or csv, or 'synthetic' for the built-in faces at their default sizes.
+      name: `data.name`, or 'auto' to find out; see `kind`.
+      split: 'given', or a `data.split`.
+      seed: `data.seed`.
+      image_size, channels: of the pictures wanted.
+      chosen: names of the classes to look at, in any spelling; () = all.
+
+    Raises:
+      DataError: there is nothing that can be read, nothing that can be split so, no such class, or none of its pictures.
+    """
+    from fer_jax.config import default_config
+
+    block = default_config().data
+    block.name = kind(path) if name == "auto" else name
+    block.path, block.seed, block.image_size, block.channels, block.on_error = path, seed, image_size, channels, "skip"
+    source = dataset.READERS[block.name](block)
+    images, labels, usage = source.images, np.asarray(source.labels), np.asarray(source.usage)
+    numbers = np.arange(len(labels))
+    if chosen:
+        numbers = np.flatnonzero(np.isin(labels, choose_classes(source.classes, chosen)))
+        if not len(numbers):
+            raise DataError(f"{names.shown(path)}: holds no picture of {' or '.join(chosen)}; choose other --classes")
+        images, labels, usage = images[numbers], labels[numbers], usage[numbers]
+    rows = _rows(split, labels, usage, source.classes, seed)
+    return Contents(path, block.name, images, labels, source.classes, source.provenance, numbers, split, rows)
+
+
+def _rows(split: str, labels: np.ndarray, usage: np.ndarray, classes: tuple[str, ...], seed: int) -> dict[str, np.ndarray]:
+    """Rows of each split, 'unassigned' for what is in none; splits without pictures are left out."""
+    if split == GIVEN:
+        rows = {name: np.flatnonzero(usage == code) for code, name in enumerate(splits.NAMES)}
+    else:
+        rows = splits.assign(split, labels, usage, classes, seed)
+    rest = np.setdiff1d(np.arange(len(labels)), np.concatenate(list(rows.values())))
+    return {name: part for name, part in (*rows.items(), (names.USAGES[names.NO_USAGE], rest)) if len(part)}
+
+
+def kind(path: str) -> str:
+    """The `data.name` that reads what lies at `path`, by the names in it.
+
+    A table is FER-2013, and so is a tree with one of its tables or with file names that begin with Training_, PublicTest_ or
+    PrivateTest_; batches.meta makes it CIFAR-10; anything else is class folders. 'synthetic', unless a file or folder is
+    called so, is the built-in faces.
+
+    Raises:
+      DataError: nothing is there, or nothing of a known kind.
+    """
+    if path == "synthetic" and not os.path.exists(path):
+        return "synthetic"
+    origin = open_origin(path)
+    if origin.kind == "csv":
+        return "fer2013"
+    found = {PurePosixPath(member.name).name for member in origin.members() if member.kind == "file"}
+    if _CIFAR_META in found:
+        return "cifar10"
+    if any(name.lower() in layout.TABLES or names.file_usage(name) is not None for name in found):
+        return "fer2013"
+    return "folder"

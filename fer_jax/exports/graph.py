@@ -1,0 +1,59 @@
+"""An ONNX graph in the making."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fer_jax.errors import FerJaxError
+from fer_jax.extras import need
+
+# A tensor of the graph by its name, or a constant.
+Value = str | np.ndarray
+
+
+class Graph:
+    """Nodes and constants of a graph in the making.
+
+    Attributes:
+        input: name of the graph's one input.
+        helper, numpy_helper: onnx's modules of these names.
+    """
+
+    def __init__(self, input: str):
+        self.input = input
+        self.helper, self.numpy_helper = need("onnx.helper", "onnx"), need("onnx.numpy_helper", "onnx")
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+        self._count = 0
+
+    def add(self, operation: str, *inputs: Value, **attributes: Any) -> str:
+        """Adds a node with one output and returns the output's name."""
+        name = self._name(operation.lower())
+        self.nodes.append(self.helper.make_node(operation, [self.tensor(value) for value in inputs], [name], **attributes))
+        return name
+
+    def tensor(self, value: Value) -> str:
+        """The name under which the graph has a value."""
+        if isinstance(value, str):
+            return value
+        name = self._name("constant")
+        self.constants.append(self.numpy_helper.from_array(np.array(value, order="C"), name))
+        return name
+
+    def shape(self, sizes: Sequence[Any]) -> Value:
+        """A shape as a tensor; the symbol among the sizes is read from the input as the graph runs."""
+        if all(isinstance(size, int) for size in sizes):
+            return np.array(sizes, np.int64)
+        batch = self.add("Shape", self.input, start=0, end=1)
+        return self.add("Concat", *(np.array([size]) if isinstance(size, int) else batch for size in sizes), axis=0)
+
+    def _name(self, stem: str) -> str:
+        self._count += 1
+        return f"{stem}_{self._count}"
+
+
+class Untranslatable(FerJaxError):
+    """An operation that has no rule here."""

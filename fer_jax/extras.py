@@ -1,0 +1,25 @@
+"""Optional packages: imported where they are needed, and named by what installs them where they are not there."""
+
+import importlib
+from typing import Any
+
+from fer_jax.errors import FerJaxError
+
+
+def need(module: str, extra: str) -> Any:
+    """The module of an optional package.
+
+    Args:
+        module: its import name, such as 'safetensors.numpy'.
+        extra: the extra of this package that installs it.
+
+    Raises:
+        FerJaxError: it cannot be imported.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        missing = isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] == package
+        why = "is not installed" if missing else f"cannot be imported ({error})"
+        raise FerJaxError(f"the package {package} {why}: pip install 'fer_jax[{extra}]'") from None

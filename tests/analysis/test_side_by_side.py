@@ -1,0 +1,66 @@
+"""Several runs beside each other: figures against their tables."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from fer_jax.analysis import comparable, evidence, side_by_side, style
+from fer_jax.analysis.side_by_side import Entry
+
+RATES = {"train.learning_rate": (1e-4, 1e-3)}
+
+
+@pytest.fixture
+def entries(made):
+    found = []
+    for name, repeats, seed in (("three", 3, 0), ("one", 1, 1)):
+        run = made(RATES, repeats=repeats, accidents=False, seed=seed)
+        found.append(Entry(name, evidence.gather(run.record, run.trials, run.curves, name), run.record["config"]))
+    return found
+
+
+def test_bars_are_students_interval_and_strokes_the_seeds(entries):
+    ax = side_by_side.best_points(entries).figure.axes[0]
+    done = entries[0].done["val_accuracy"].to_numpy()
+    low, high = stats.t.interval(0.95, len(done) - 1, done.mean(), stats.sem(done))
+    (bar,) = [box.lines[2][0].get_segments()[0] for box in ax.containers if box.lines[0].get_ydata() == [-0.14]]
+    np.testing.assert_allclose(bar[:, 0], [low, high])
+    strokes = [line.get_xdata() for line in ax.lines if line.get_marker() == "|" and len(line.get_xdata()) == 3]
+    assert any(np.array_equal(one, done) for one in strokes)
+    # One seed has no interval.
+    assert [len(box.lines[2]) for box in ax.containers if box.lines[0].get_ydata() == [0.86]] == [0]
+
+
+def test_curves_are_means_over_the_best_points_repeats(entries):
+    drawing = side_by_side.curves(entries)
+    line = drawing.figure.axes[0].lines[0]
+    ours = entries[0].evidence.curves
+    wanted = ours[ours["id"].isin(entries[0].done["id"])].groupby("epoch")["val_accuracy"].mean()
+    np.testing.assert_allclose(line.get_ydata(), wanted)
+    assert [text.get_text() for text in drawing.figure.legends[0].get_texts()] == ["three", "one"]
+
+
+def test_order_is_by_what_chooses(entries):
+    ordered = side_by_side.in_order(entries)
+    assert [entry.mean("val_accuracy") for entry in ordered] == sorted((e.mean("val_accuracy") for e in entries), reverse=True)
+
+
+def test_many_runs_with_hostile_names_can_be_drawn(entries):
+    many = [Entry(rf"${number}\never" + "x" * 60, entries[0].evidence, {}) for number in range(20)]
+    drawing = side_by_side.curves(many)
+    assert f"The best {side_by_side.MOST_LINES} of 20 runs" in drawing.caption
+    assert style.png(drawing.figure) and style.png(side_by_side.best_points(many).figure)
+
+
+def test_only_the_same_pictures_compare():
+    data = {"classes": ["happy", "sad"], "counts": {"train": {"happy": 9}, "validation": {"happy": 3, "sad": 2}, "test": {"happy": 1}}}
+    config = {"data.name": "fer2013", "data.split": "official", "data.seed": 0, "data.label_noise": 0.02, "data.balance": "none"}
+    key = comparable.held_out(data, config)
+    balanced = {**data, "counts": {**data["counts"], "train": {"happy": 90}}}
+    assert comparable.held_out(balanced, {**config, "data.balance": "oversample", "data.label_noise": 0.0}) == key
+    fewer = {**data, "counts": {**data["counts"], "validation": {"happy": 3, "sad": 1}}}
+    others = [
+        (fewer, config), ({**data, "classes": ["happy", "fear"]}, config), ({**data, "merged": {"sad": ["fear"]}}, config),
+        (data, {**config, "data.seed": 1}), (data, {**config, "data.split": "kaggle"}), (data, {**config, "data.name": "folder"}),
+    ]  # fmt: skip
+    assert key not in [comparable.held_out(*other) for other in others]
