@@ -37,7 +37,9 @@ _MOMENTUM = _when("train.optimizer", "sgd", "nesterov", "rmsprop")
 _BETAS = _when("train.optimizer", "adam", "adamw", "lion")
 _DECAYED = _when("train.optimizer", "adamw", "lion", "sgd", "nesterov", "rmsprop")
 _PLATEAU = (Need("train.plateau_patience", above=0),)
-_STOPPING = (Need("train.stop_patience", above=0),)
+_STOPPING = (Need("train.stop_patience", above=0), Need("phases.stop_patience", longer=0))
+_ONE_PHASE = _when("phases.epochs", ())
+_IN_PHASES = (Need("phases.epochs", longer=0),)
 _BOOSTED = _when("head.kind", "xgboost")
 _ANY_HEAD = _when("head.kind", "xgboost", "logistic", "svm", "forest", "neighbors")
 _INT32 = 2**31 - 1
@@ -84,9 +86,13 @@ _TABLE = (
           low=0, high=1, high_open=True, neutral=0, needs=_when("model.name", "cnn", "mlp", "silvestro")),
     Field("model.dense_dropout", 0.0, "traced", "the same after dense layers of a convolutional network",
           low=0, high=1, high_open=True, neutral=0, needs=_when("model.name", "cnn", "silvestro", "imperial", *_BACKBONES)),
-    Field("model.init", "glorot_uniform", "traced", "distribution of the initial kernels",
-          choices=("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal"),
+    Field("model.init", "glorot_uniform", "traced",
+          "initial weights: a distribution of kernels (glorot, he or lecun with _uniform or _normal); of a backbone, imagenet or "
+          "an .h5 file of Keras'; or RUN:trial",
           neutral="glorot_uniform"),
+    Field("model.freeze", (), "shape",
+          "layers that are not trained: 'backbone', 'blocks=2' (the first two), 'layers=140' (the first 140, as Keras counts them), "
+          "or names such as 'block1_*'", item=str),
     Field("model.width_multiplier", 1.0, "shape", "factor on the kernels and units of every hidden layer",
           low=0, low_open=True, high=16),
     Field("model.batch_norm", False, "shape", "batch normalisation on or off", needs=_when("model.name", "cnn", "mlp")),
@@ -117,10 +123,13 @@ _TABLE = (
     Field("train.precision", "float32", "shape",
           "what products and convolutions compute in; weights, statistics and losses stay float32 (tf32: NVIDIA GPUs only)",
           choices=("float32", "tf32", "bfloat16")),
-    Field("train.epochs", 50, "traced", "passes over the training split", low=1, high=1_000_000),
+    Field("train.epochs", 50, "traced", "passes over the training split", low=1, high=1_000_000, needs=_ONE_PHASE),
     Field("train.optimizer", "adam", "shape", "update rule",
           choices=("adam", "adamw", "sgd", "nesterov", "rmsprop", "lion")),
     Field("train.learning_rate", 1e-3, "traced", "step size of an update", low=0, low_open=True),
+    Field("train.block_rates", (), "traced",
+          "factors on the learning rate of each block of a backbone, first to last; its top has 1", low=0, item=float, neutral=(),
+          needs=_ON_BACKBONE),
     Field("train.l2", 1e-4, "traced", "lambda: the objective gains lambda times the sum of squared kernels", low=0),
     Field("train.weight_decay", 0.0, "traced", "share of the learning rate by which weights shrink at each update",
           low=0, neutral=0, needs=_DECAYED),
@@ -159,6 +168,16 @@ _TABLE = (
     Field("train.select", "val_accuracy", "shape",
           "which epoch's weights count: best on the validation split by this metric",
           choices=("val_accuracy", "val_loss")),
+
+    Field("phases.epochs", (), "shape", "epochs of each phase of training instead of train.epochs; () = one phase",
+          low=1, high=1_000_000, item=int),
+    Field("phases.learning_rate", (), "traced", "learning rate of each phase; () = train.learning_rate in all",
+          low=0, low_open=True, item=float, needs=_IN_PHASES),
+    Field("phases.freeze", (), "shape",
+          "for each phase what is not trained besides model.freeze, in its words joined by +, or 'none'; () = nothing", item=str,
+          needs=_IN_PHASES),
+    Field("phases.stop_patience", (), "traced", "early stopping of each phase; () = train.stop_patience in all",
+          low=0, high=1_000_000, item=int, needs=_IN_PHASES),
 
     Field("loss.focal_gamma", 0.0, "traced", "focal loss exponent; 0 = cross-entropy", low=0, neutral=0),
     Field("loss.label_smoothing", 0.0, "traced", "share of a label spread over all classes",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,9 @@ from fer_jax.field import FieldError
 _SMALLEST_IMAGE = {"silvestro": 36, "imperial": 24, "vgg19": 32, "mobilenet_v2": 32, "efficientnet_b0": 32, "resnet50_v2": 32}
 # Kernels of their narrowest convolution; their dense layers that no field sets are wider.
 _FEWEST_KERNELS = {"silvestro": 32, "imperial": 36, "vgg19": 64, "mobilenet_v2": 16, "efficientnet_b0": 16, "resnet50_v2": 64}
+# Distributions of initial kernels, `models.initializers`.
+DISTRIBUTIONS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal")
+MAX_PHASES = 8
 _BACKBONES = ("vgg19", "mobilenet_v2", "efficientnet_b0", "resnet50_v2")
 
 
@@ -29,7 +33,9 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
     values["data.classes"] = names
     values["data.merge"] = _resolve_merges(values["data.merge"])
     values["loss.weights"] = tuple(f"{name}={weight:g}" for name, weight in sorted(class_weights(values).items()))
+    values = _resolve_phases(values)
     _check_training(values)
+    _check_initial(values)
     wanted = {"fer2013": "FOLDER, ZIP, TAR or CSV", "folder": "FOLDER, ZIP or TAR", "cifar10": "FOLDER, ZIP or TAR"}
     if values["data.name"] in wanted and not values["data.path"]:
         raise FieldError(
@@ -83,6 +89,63 @@ def _resolve_backbone(values: Mapping[str, Any]) -> dict[str, Any]:
             )
         values["data.normalize"] = "none"
     return values
+
+
+def _resolve_phases(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What phases leave open filled in; train.epochs becomes their sum, and what train.* says of one phase that of the first."""
+    values = dict(values)
+    for name in ("model.freeze", "phases.freeze"):
+        values[name] = tuple(_spelled_words(name, text) for text in values[name])
+    values["model.freeze"] = tuple(dict.fromkeys(word for text in values["model.freeze"] for word in text.split("+")))
+    epochs = values["phases.epochs"]
+    if len(epochs) > MAX_PHASES:
+        raise FieldError(["phases.epochs"], f"phases.epochs = {epochs}: {MAX_PHASES} phases are the most")
+    fills = {"phases.learning_rate": "train.learning_rate", "phases.stop_patience": "train.stop_patience", "phases.freeze": None}
+    for name, single in fills.items():
+        given = values[name]
+        if given and len(given) != len(epochs):
+            raise FieldError(
+                [name, "phases.epochs"],
+                f"{name} = {given}: must have an item for each of the {len(epochs)} phases of phases.epochs = {epochs}"
+                if epochs
+                else f"{name} = {given}: needs phases.epochs, the epochs of each phase",
+            )
+        values[name] = given or ((values[single] if single else "none"),) * len(epochs)
+    if epochs:
+        firsts = {"train.learning_rate": "phases.learning_rate", "train.stop_patience": "phases.stop_patience"}
+        values |= {"train.epochs": sum(epochs), **{name: values[phased][0] for name, phased in firsts.items()}}
+    return values
+
+
+def _spelled_words(name: str, text: str) -> str:
+    """The words of model.freeze or of one phase, joined by +, without what is empty or nothing."""
+    words = [word.replace(" ", "") for word in text.split("+")]
+    for word in words:
+        kind, equals, number = word.partition("=")
+        if not word or (equals and not (kind in ("blocks", "layers") and number.isdecimal())):
+            raise FieldError(
+                [name], f"{name} = {text!r}: must be 'backbone', 'blocks=2', 'layers=140' or names of layers such as 'block1_*'"
+            )
+    return "+".join(word for word in words if word not in ("none", "blocks=0", "layers=0")) or "none"
+
+
+def _check_initial(values: Mapping[str, Any]) -> None:
+    """Raises FieldError for initial weights that are no distribution, no file of a backbone's and no trial."""
+    name = values["model.init"]
+    if name in DISTRIBUTIONS or ":" in name:
+        return
+    if name != "imagenet" and not name.endswith((".h5", ".hdf5")):
+        close = difflib.get_close_matches(name, (*DISTRIBUTIONS, "imagenet"), 1)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        raise FieldError(
+            ["model.init"],
+            f"model.init = {name!r}: must be {', '.join(DISTRIBUTIONS)}, imagenet, an .h5 file of Keras' or RUN:trial{hint}",
+        )
+    if values["model.name"] not in _BACKBONES:
+        raise FieldError(
+            ["model.init", "model.name"],
+            f"model.init = {name}: published weights are those of {', '.join(_BACKBONES)}; model.name = {values['model.name']} has none",
+        )
 
 
 def merges(values: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:

@@ -87,8 +87,14 @@ class TrialResult:
         if len(described) == 1:
             return described[0]
         # A swept data field or the folds gave several data sets; the id is a hash of the trial's own.
+        return next((data for data in described if self._would_be(data["checksum"])), None)
+
+    def _would_be(self, checksum: str) -> bool:
+        """Whether the data with this checksum are those that this trial was trained on."""
         trial = space.expand(self.config)[0]
-        return next((data for data in described if trial.id(data["checksum"]) == self.id), None)
+        words = trial.values["model.init"], trial.values["model.name"]
+        known = {(start["init"], start["network"]): start["checksum"] for start in self.run.record.get("initial", ())}
+        return trial.id(checksum, known.get(words, "")) == self.id
 
     @property
     def variables(self) -> dict[str, Any]:
@@ -344,7 +350,7 @@ class TrialResult:
         loaded = self.run._datasets[key]
         if self.config.data.split == "kfold" or any(name.startswith("data.") for name in self.run.swept):
             # The record knows one data set; the id is a hash of the trial's own.
-            same = space.expand(self.config)[0].id(loaded.checksum) == self.id
+            same = self._would_be(loaded.checksum)
         else:
             same = loaded.checksum == self.run.record["data"].get("checksum")
         if not same:

@@ -57,8 +57,13 @@ class Network:
         if not self.held:
             return self
         found = dataclasses.replace(self, arrays=arrays)
-        found.__dict__.update({name: self.__dict__[name] for name in ("chain", "_abstract") if name in self.__dict__})
+        found.__dict__.update({name: self.__dict__[name] for name in ("chain", "_abstract", "whole_names", "input_shape", "held_shapes") if name in self.__dict__})
         return found
+
+    @property
+    def whole(self) -> "Network":
+        """The network that this is a part of."""
+        return dataclasses.replace(self, side="", cut="", held=(), arrays=None)
 
     @property
     def takes_pictures(self) -> bool:
@@ -70,9 +75,9 @@ class Network:
         """Shape of one input: `image_shape`, or that of the output of `cut`."""
         if self.takes_pictures:
             return self.image_shape
-        whole = dataclasses.replace(self, side="", cut="", held=(), arrays=None).before(self.cut)
+        before = self.whole.before(self.cut)
         image = jax.ShapeDtypeStruct((1, *self.image_shape), jnp.float32)
-        return jax.eval_shape(lambda *given: whole.apply(*given)[0], *whole.shapes, image).shape[1:]
+        return jax.eval_shape(lambda *given: before.apply(*given)[0], *before.shapes, image).shape[1:]
 
     def _built(self, rngs: nnx.Rngs) -> Chain:
         whole = self.build(rngs)
@@ -92,6 +97,11 @@ class Network:
     def layer_names(self) -> tuple[str, ...]:
         """Names of the layers in order; `apply` gives their outputs."""
         return self.chain.names
+
+    @functools.cached_property
+    def whole_names(self) -> tuple[str, ...]:
+        """Names of the layers of the whole network, of which this may be a part."""
+        return self.whole.layer_names if self.side else self.layer_names
 
     @functools.cached_property
     def shapes(self) -> tuple[Variables, Variables]:

@@ -43,16 +43,19 @@ class Trial:
         """The shape fields' names and values; trials with equal keys can share one compiled program."""
         return tuple((name, value) for name, value in self.values.items() if fields.FIELDS[name].kind == "shape")
 
-    def id(self, checksum: str) -> str:
+    def id(self, checksum: str, initial: str = "") -> str:
         """Ten hex digits that identify the trial: a SHA-256 over seed, data and the values that are not their default.
 
         Leaving defaults out keeps every id when a field with a neutral default is added.
 
         Args:
             checksum: identifies the data the trial trains on.
+            initial: identifies the weights that model.init names, wherever they lie; empty where weights are drawn.
         """
         changed = {name: value for name, value in self.values.items() if value != fields.FIELDS[name].default}
         changed.pop("train.seed", None)
+        if initial:
+            changed["model.init"] = initial
         record = {"values": changed, "seed": self.seed, "data": checksum}
         return hashlib.sha256(json.dumps(record, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:10]
 

@@ -254,7 +254,13 @@ class RunDirectory:
         self._checkpoints.drop(wave, "state")
 
     def save_final(self, wave: str, tree: Any) -> None:
-        """Save the weights the wave leaves, complete on return; those of an earlier end of the wave are replaced."""
+        """Save the weights the wave leaves, complete on return; those of an earlier end of the wave are replaced.
+
+        Args:
+          wave: its name.
+          tree: 'best' and 'last', {'params', 'stats'} with the trial axis first, and what else belongs to each trial; and 'shared',
+            {'params', 'stats'} of the layers that all trials have alike, without that axis.
+        """
         self._checkpoints.save(wave, "final", (self._checkpoints.latest(wave, "final") or 0) + 1, tree)
         self.wait()
 
@@ -270,8 +276,15 @@ class RunDirectory:
             self.forget(wave)
 
     def load_trial(self, wave: str, slot: int, abstract: Any = None) -> Any:
-        """The final weights of one trial, as numpy arrays without the trial axis; reads no other trial's bytes."""
-        return self._checkpoints.load_trial(wave, slot, abstract)
+        """The final weights of one trial, as numpy arrays without the trial axis; reads no other trial's bytes.
+
+        What `save_final` was given as 'shared' is part of the weights of every trial.
+        """
+        found = self._checkpoints.load_trial(wave, slot, abstract)
+        shared = found.pop("shared", None) if isinstance(found, dict) else None
+        for name in ("best", "last") if shared else ():
+            found[name] = {kind: {**shared.get(kind, {}), **layers} for kind, layers in found[name].items()}
+        return found
 
     # Formats
 
