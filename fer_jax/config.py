@@ -21,7 +21,7 @@ from fer_jax.field import Field, FieldError, Need, in_words
 from fer_jax.rules import resolve
 
 
-def _when(name: str, *values: str) -> tuple[Need, ...]:
+def _when(name: str, *values: Any) -> tuple[Need, ...]:
     """`Field.needs` of a field that counts where another one has one of these values."""
     return (Need(name, values),)
 

@@ -9,8 +9,10 @@ _HEAD = (
 )
 
 # An accelerator as people have or rent it, and the part of it that estimates may fill.
-ACCELERATOR_BYTES = 80 * 2**30
+ACCELERATOR_GIB = 80
 SHARE = 0.6
+# Of what is smaller hundreds fit anywhere.
+WORTH_SAYING = 32 * 2**20
 
 
 def describe(plan: Plan) -> str:
@@ -29,11 +31,11 @@ def describe(plan: Plan) -> str:
         f"{flops}, {total}"
     )
     widest = max(plan.stacks, key=lambda stack: stack.trial_bytes, default=None)
-    if widest and widest.trial_bytes:
-        many = int(ACCELERATOR_BYTES * SHARE / widest.trial_bytes)
+    if widest and widest.trial_bytes > WORTH_SAYING:
+        many = int(ACCELERATOR_GIB * 2**30 * SHARE / widest.trial_bytes)
         lines.append(
             f"side by side a trial of {widest.name} takes about {in_bytes(widest.trial_bytes)}: an accelerator of "
-            f"{in_bytes(ACCELERATOR_BYTES)} holds {'about ' + counted(many, 'trial') if many else 'none'} at once"
+            f"{ACCELERATOR_GIB} GiB holds {'about ' + counted(many, 'trial') if many else 'none'} at once"
         )
     return "\n".join(lines)
 

@@ -8,9 +8,11 @@ from typing import Any
 from fer_jax import models
 from fer_jax.config import FIELDS
 from fer_jax.data import stream
+from fer_jax.field import Field
 from fer_jax.models import freezing
 from fer_jax.plan import sharing
 from fer_jax.plan.stacks import DataSizes, Stack, Wave
+from fer_jax.rules import DISTRIBUTIONS
 from fer_jax.search.space import Trial
 from fer_jax.train import candidates, memory
 from fer_jax.train.candidates import Candidate, Options, Work
@@ -70,8 +72,13 @@ def optional_fields(trials: Iterable[Trial]) -> tuple[str, ...]:
     values = [trial.values for trial in trials]
     blocks = [field for field in FIELDS.values() if field.neutral is not None]
     return tuple(
-        field.name for field in blocks if any(one[field.name] != field.neutral and field.has_effect(one) for one in values)
+        field.name for field in blocks if any(_is_computed(field, one[field.name]) and field.has_effect(one) for one in values)
     )
+
+
+def _is_computed(field: Field, value: Any) -> bool:
+    """Whether a value needs its field's block of computation; weights that are loaded need none."""
+    return value != field.neutral and not (field.name == "model.init" and value not in DISTRIBUTIONS)
 
 
 def plan_stack(

@@ -282,8 +282,9 @@ class RunDirectory:
         """
         found = self._checkpoints.load_trial(wave, slot, abstract)
         shared = found.pop("shared", None) if isinstance(found, dict) else None
-        for name in ("best", "last") if shared else ():
-            found[name] = {kind: {**shared.get(kind, {}), **layers} for kind, layers in found[name].items()}
+        if shared:
+            for name in ("best", "last"):
+                found[name] = {kind: {**shared.get(kind, {}), **layers} for kind, layers in found[name].items()}
         return found
 
     # Formats

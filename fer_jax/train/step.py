@@ -167,7 +167,7 @@ def _update(
     return update
 
 
-def in_phase(recipe: Recipe, hyper: Hyper) -> dict[str, jax.Array]:
+def in_phase(recipe: Recipe, hyper: Mapping[str, Any]) -> dict[str, jax.Array]:
     """Traced values with those of the recipe's phase where it has phases: train.learning_rate, and train.epochs, the epochs of the phase."""
     if len(recipe.phases) == 1:
         return dict(hyper)

@@ -8,6 +8,7 @@ order at every point (common random numbers).
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -72,7 +73,7 @@ def init(network: Network, recipe: Recipe, hyper: Hyper) -> TrialState:
     )
 
 
-def is_active(recipe: Recipe, state: TrialState, hyper: Hyper) -> jax.Array:
+def is_active(recipe: Recipe, state: TrialState, hyper: Mapping[str, Any]) -> jax.Array:
     """Whether the trial has epochs left in the recipe's phase, has not diverged and has not been stopped early."""
     left = state.epoch < hyper["train.epochs"]
     if recipe.phase < len(recipe.ends):
