@@ -66,14 +66,13 @@ def _named(names: Sequence[str], word: str) -> Sequence[str]:
     kind, equals, number = word.partition("=")
     if word == "none":
         return ()
-    if word == "backbone":
-        below = backbone_layers(names)
-        if not below or len(below) == len(names):
-            raise ConfigError(f"model.freeze: {word!r}: this network has no backbone; name its layers: {', '.join(names)}")
-        return below
-    if kind == "blocks" and equals:
+    if word == "backbone" or (kind == "blocks" and equals):
+        # Other networks may flatten and pool too; Keras' input layer is what only the backbones have.
         if names[0] != "input_layer":
-            raise ConfigError(f"model.freeze: {word!r}: this network has no blocks; name its layers: {', '.join(names)}")
+            what = "backbone" if word == "backbone" else "blocks"
+            raise ConfigError(f"model.freeze: {word!r}: this network has no {what}; name its layers: {', '.join(names)}")
+        if word == "backbone":
+            return backbone_layers(names)
         place = blocks(names)
         if int(number) > 1 + max(place.values()):
             raise ConfigError(f"model.freeze: {word!r}: the backbone has {1 + max(place.values())} blocks")

@@ -152,7 +152,8 @@ class Network:
           capture: names out of `layer_names` whose outputs are wanted.
           added: layer name -> array added to that layer's output. Zeros change nothing, and the gradient for them is that for the
             output of a layer inside the network.
-          frozen: layers that run as outside training, as those of Keras that are not trainable: running statistics, no dropout.
+          frozen: layers that run as outside training: running statistics, as Keras' batch norms that are not trainable; and no dropout,
+            which Keras' layers that are not trainable go on with.
 
         Returns:
           logits float (n, num_classes), the stats after this call, and {name: activation}.
