@@ -42,6 +42,14 @@ def written(tmp_path):
     return one
 
 
+def names_in(group, attribute):
+    return [name.decode() if isinstance(name, bytes) else str(name) for name in group.attrs[attribute]]
+
+
+def rename(group, attribute, names):
+    group.attrs[attribute] = np.asarray(names, "S")
+
+
 def assert_same(found, wanted):
     assert jax.tree.structure(found) == jax.tree.structure(wanted)
     jax.tree.map(np.testing.assert_array_equal, found, wanted)
@@ -57,25 +65,24 @@ def test_arrays_have_keras_names_and_axes(written):
     _, params, _, path = written("mobilenet_v2")
     with h5py.File(path) as file:
         layer = file["block_1_depthwise"]
-        assert list(layer.attrs["weight_names"]) == [b"block_1_depthwise/depthwise_kernel:0"]
+        assert names_in(layer, "weight_names") == ["block_1_depthwise/depthwise_kernel:0"]
         kernel = layer["block_1_depthwise/depthwise_kernel:0"]
         np.testing.assert_array_equal(kernel[..., 0], params["block_1_depthwise"]["kernel"][:, :, 0])
-        assert list(file["bn_Conv1"].attrs["weight_names"]) == [
-            f"bn_Conv1/{leaf}:0".encode() for leaf in ("gamma", "beta", "moving_mean", "moving_variance")
-        ]
+        leaves = ("gamma", "beta", "moving_mean", "moving_variance")
+        assert names_in(file["bn_Conv1"], "weight_names") == [f"bn_Conv1/{leaf}:0" for leaf in leaves]
 
 
 def test_names_of_another_era_are_matched_by_order(written):
     net, params, stats, path = written("mobilenet_v2")
     with h5py.File(path, "r+") as file:
-        names = [f"mobl{place}" for place in range(len(file.attrs["layer_names"]))]
-        for name, old in zip(names, file.attrs["layer_names"], strict=True):
-            file.move(old.decode(), name)
-            group = file[name]
-            if len(group.attrs["weight_names"]):
-                group.move(old.decode(), "inside")
-                group.attrs["weight_names"] = [f"inside/{leaf.decode().split('/')[1]}".encode() for leaf in group.attrs["weight_names"]]
-        file.attrs["layer_names"] = [name.encode() for name in names]
+        before = names_in(file, "layer_names")
+        for place, old in enumerate(before):
+            file.move(old, f"mobl{place}")
+            group = file[f"mobl{place}"]
+            if inside := names_in(group, "weight_names"):
+                group.move(old, "inside")
+                rename(group, "weight_names", [name.replace(old, "inside") for name in inside])
+        rename(file, "layer_names", [f"mobl{place}" for place in range(len(before))])
     assert_same(weights.read(path, net), (params, stats))
 
 
@@ -87,11 +94,11 @@ def test_long_lists_of_names_whole_models_and_a_top_of_keras_are_read_too(writte
             file.copy(name, group)
         for name in ("fc1", "predictions"):
             group.create_group(name)["kernel:0"] = np.zeros((2, 2), np.float32)
-            group[name].attrs["weight_names"] = [b"kernel:0"]
-        names = [*file.attrs["layer_names"], b"flatten", b"fc1", b"predictions"]
+            rename(group[name], "weight_names", ["kernel:0"])
+        names = [*names_in(file, "layer_names"), "flatten", "fc1", "predictions"]
         group.create_group("flatten").attrs["weight_names"] = np.zeros(0, "S1")
         for part in range(3):
-            group.attrs[f"layer_names{part}"] = names[10 * part : 10 * part + 10]
+            rename(group, f"layer_names{part}", names[10 * part : 10 * part + 10])
     assert_same(weights.read(tmp_path / "whole.h5", net), (params, stats))
 
 
@@ -131,17 +138,17 @@ def _shaped(file):
 
 
 def _lacking(file):
-    file["block2_conv2"].attrs["weight_names"] = file["block2_conv2"].attrs["weight_names"][:1]
+    rename(file["block2_conv2"], "weight_names", names_in(file["block2_conv2"], "weight_names")[:1])
 
 
 def _missing(file):
-    file.attrs["layer_names"] = [name for name in file.attrs["layer_names"] if name != b"block4_conv3"]
+    rename(file, "layer_names", [name for name in names_in(file, "layer_names") if name != "block4_conv3"])
 
 
 def _extra(file):
     file.create_group("block6_conv1")["kernel:0"] = np.zeros(2, np.float32)
-    file["block6_conv1"].attrs["weight_names"] = [b"kernel:0"]
-    file.attrs["layer_names"] = [*file.attrs["layer_names"], b"block6_conv1"]
+    rename(file["block6_conv1"], "weight_names", ["kernel:0"])
+    rename(file, "layer_names", [*names_in(file, "layer_names"), "block6_conv1"])
 
 
 def _not_finite(file):
@@ -162,7 +169,7 @@ def _unnamed(file):
 
 
 def _empty(file):
-    file.attrs["layer_names"] = [b"input_layer"]
+    rename(file, "layer_names", ["input_layer"])
 
 
 @pytest.mark.parametrize(
