@@ -13,7 +13,7 @@ from fer_jax.errors import ConfigError
 from fer_jax.models import weights
 from fer_jax.models.backbones import backbone_layers
 from fer_jax.models.keras_layers import DropBranch
-from fer_jax.models.layers import BatchNorm, Call
+from fer_jax.models.layers import BatchNorm, Call, Dropout
 from fer_jax.rules import resolve
 from tests.models.conftest import KERAS, keras_model, keras_outputs, loaded, network
 
@@ -200,12 +200,13 @@ def test_grey_pictures_are_pooled_as_keras_pools_their_copy_in_three_channels(po
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", KERAS)
-def test_keras_own_top_gives_the_logits_of_keras(name, stored, tmp_path):
+def test_keras_own_top_gives_the_logits_of_keras(name, stored):
     """Random weights of Keras' top besides those of the file, which holds a backbone only."""
     _, path = stored(name)
     model = keras_model(name, include_top=True, classes=7, classifier_activation=None)
     model.load_weights(path, by_name=True)
     net, images = network(name, model__top="keras"), pictures(name, 48)
+    assert [layer for layer in net.layer_names if layer != "rescaling_1"] == [layer.name for layer in model.layers]
     params, stats = loaded(path, net, imagenet=False)
     for layer in ("fc1", "fc2", "predictions"):
         if layer in params:
@@ -220,6 +221,12 @@ def test_tops():
     assert own.layer_names[-4:] == ("max_pool", "dense_0", "dense_dropout_0", "output")
     assert own.shapes[0]["dense_0"]["kernel"].shape == (160, 16)
     assert network("resnet50_v2", model__top="keras").layer_names[-2:] == ("avg_pool", "predictions")
+    efficient = network("efficientnet_b0", model__top="keras")
+    assert efficient.layer_names[-3:] == ("avg_pool", "top_dropout", "predictions")
+    for net in (efficient, network("efficientnet_b0", model__dense=(8, 8))):
+        drops = [layer for name in net.layer_names if isinstance(layer := getattr(net.chain, name), (DropBranch, Dropout))]
+        indices = [layer.index for layer in drops]
+        assert len(set(indices)) == len(indices) and drops[-1].dense  # masks of their own
     vgg = network("vgg19", 224, model__top="keras")
     assert vgg.layer_names[-4:] == ("flatten", "fc1", "fc2", "predictions")
     assert vgg.num_parameters() == 139_570_240 + 7 * 4096 + 7  # Keras' 143,667,240 without its thousand classes

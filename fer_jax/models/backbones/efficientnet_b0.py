@@ -77,7 +77,7 @@ def build_efficientnet_b0(values: Mapping[str, Any], image_shape: tuple[int, int
             size, channels, number = -(-size // stride), filters, number + 1
     last = widened(1280, width)
     layers += _convolved("top_", Pointwise(channels, last, bias=False, rngs=rngs), last)
-    return with_top(layers, last, values, num_classes, rngs)
+    return with_top(layers, last, values, num_classes, rngs, drops=True)
 
 
 def _convolved(prefix: str, convolution: nnx.Module, filters: int) -> list[Entry]:

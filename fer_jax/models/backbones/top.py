@@ -21,7 +21,9 @@ def backbone_layers(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(takewhile(lambda name: name not in FIRST, names))
 
 
-def with_top(layers: list[Entry], features: int, values: Mapping[str, Any], num_classes: int, rngs: nnx.Rngs) -> Chain:
+def with_top(
+    layers: list[Entry], features: int, values: Mapping[str, Any], num_classes: int, rngs: nnx.Rngs, *, drops: bool = False
+) -> Chain:
     """The network of a backbone's layers and a top.
 
     Ours (model.top = own) is avg_pool or max_pool, dense_0, dense_dropout_0, ..., output; Keras' is avg_pool, predictions.
@@ -32,12 +34,14 @@ def with_top(layers: list[Entry], features: int, values: Mapping[str, Any], num_
       values: reads model.top, model.pooling, model.dense and model.width_multiplier.
       num_classes: units of the last layer, which has no activation.
       rngs: its `params` stream draws the initial weights.
+      drops: whether Keras' top has a dropout layer, top_dropout, before its predictions.
     """
+    # Streams of random numbers after those of the backbone's own layers that drop.
+    first = 1 + max((layer.index for _, layer, *_ in layers if isinstance(layer, DropBranch)), default=-1)
     layers = [*layers, (POOLS[values["model.pooling"]], GlobalPool(values["model.pooling"]))]
     if values["model.top"] == "keras":
-        return Chain([*layers, ("predictions", Dense(features, num_classes, relu=False, rngs=rngs))])
-    # Streams of random numbers after those of the backbone's own layers that drop.
-    first = sum(isinstance(layer, DropBranch) for _, layer, *_ in layers)
+        dropout = [("top_dropout", Dropout(first, dense=True))] if drops else []
+        return Chain([*layers, *dropout, ("predictions", Dense(features, num_classes, relu=False, rngs=rngs))])
     for index, units in enumerate(values["model.dense"]):
         units = widened(units, values["model.width_multiplier"])
         layers.append((f"dense_{index}", Dense(features, units, relu=True, rngs=rngs)))
