@@ -66,15 +66,18 @@ def _named(names: Sequence[str], word: str) -> Sequence[str]:
     kind, equals, number = word.partition("=")
     if word == "none":
         return ()
-    if word == "backbone" or kind == "blocks":
-        place = blocks(names)
-        count = 1 + max(place.values(), default=-1)
-        if len(place) == len(names):
+    if word == "backbone":
+        below = backbone_layers(names)
+        if not below or len(below) == len(names):
             raise ConfigError(f"model.freeze: {word!r}: this network has no backbone; name its layers: {', '.join(names)}")
-        most = int(number) if equals else count
-        if most > count:
-            raise ConfigError(f"model.freeze: {word!r}: the backbone has {count} blocks")
-        return [name for name, block in place.items() if block < most]
+        return below
+    if kind == "blocks" and equals:
+        if names[0] != "input_layer":
+            raise ConfigError(f"model.freeze: {word!r}: this network has no blocks; name its layers: {', '.join(names)}")
+        place = blocks(names)
+        if int(number) > 1 + max(place.values()):
+            raise ConfigError(f"model.freeze: {word!r}: the backbone has {1 + max(place.values())} blocks")
+        return [name for name, block in place.items() if block < int(number)]
     if kind == "layers" and equals:
         if int(number) > len(names):
             raise ConfigError(f"model.freeze: {word!r}: this network has {len(names)} layers")

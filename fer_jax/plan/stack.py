@@ -8,6 +8,7 @@ from typing import Any
 from fer_jax import models
 from fer_jax.config import FIELDS
 from fer_jax.data import stream
+from fer_jax.errors import ConfigError
 from fer_jax.field import Field
 from fer_jax.models import freezing
 from fer_jax.plan import sharing
@@ -160,8 +161,12 @@ def _work(values: Mapping[str, Any], optional: Sequence[str], data: DataSizes, t
     network = tuple(
         (name, value) for name, value in values.items() if name.startswith("model.") and FIELDS[name].kind == "shape"
     )
-    layers = models.build(values, data.image_shape, data.num_classes).layer_names
-    recipe = recipe_of(values, optional, 0, layers)
+    whole = models.build(values, data.image_shape, data.num_classes)
+    recipe = recipe_of(values, optional, 0, whole.layer_names)
+    for phase in range(len(recipe.phases)):
+        if not recipe.of_phase(phase).learning(whole.shapes[0]):
+            where = f"phase {phase + 1}: phases.freeze and model.freeze leave" if len(recipe.phases) > 1 else "model.freeze leaves"
+            raise ConfigError(f"{where} no layer to train; those with weights are {', '.join(whole.shapes[0])}")
     return Work(network, data.image_shape, data.num_classes, recipe, data.train, data.validation, trials)
 
 
