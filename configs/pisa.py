@@ -145,7 +145,7 @@ def _set_backbone(config: ConfigDict, name: str, scale: str) -> None:
     config.model.dense = (128,)
     config.model.dense_dropout = 0.5
     config.model.width_multiplier = {"smoke": 0.125, "full": 1.0}.get(scale, 0.25)
-    config.model.init = "imagenet" if scale == "full" else "he_normal"
+    config.model.init = "imagenet" if scale == "full" else "glorot_uniform"
 
 
 def _set_epochs(config: ConfigDict, scale: str, fine_tuned: bool) -> None:

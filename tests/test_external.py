@@ -208,7 +208,7 @@ def test_without_the_data_it_was_trained_on_copies_are_not_sought(run, path, the
 
     monkeypatch.setattr(type(run.trial(run.trials["id"][0])), "dataset", missing)
     status, out, _ = asked(capsys, path, there, "--labelled", "--train_data=gone.zip")
-    assert status == 0 and "were not sought: gone.zip: nothing there" in out and "without" not in out
+    assert status == 0 and "were not sought: gone.zip: nothing there" in out and "without exact" not in out
     status, out, _ = asked(capsys, path, there, "--labelled", "--nocopies", "--json")
     assert status == 0 and json.loads(out)["copies"] == {} and json.loads(out)["copies_not_sought"] is None
 
