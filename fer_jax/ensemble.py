@@ -19,6 +19,7 @@ from fer_jax.errors import RunError
 from fer_jax.words import counted
 
 if TYPE_CHECKING:
+    from fer_jax.external import Evaluation
     from fer_jax.run import Run
     from fer_jax.trained import TrialResult
 
@@ -84,6 +85,12 @@ class Ensemble:
         """
         logits = np.stack([member.logits("validation") for member in self._alike("validation")])
         return outliers.threshold(outliers.score(kind, logits).mean(axis=0))
+
+    def evaluate_on(self, path: str, **options: Any) -> Evaluation:
+        """What its mean probabilities come to on another labelled data set; arguments and errors as for `external.evaluate`."""
+        from fer_jax import external
+
+        return external.evaluate(self.members, path, **options)
 
     def probabilities(self, split: str = "test") -> np.ndarray:
         """Mean of the members' stored probabilities, float64 (n, K).

@@ -26,6 +26,7 @@ from fer_jax.search import space
 if TYPE_CHECKING:
     from fer_jax.analysis.saliency import ClassSaliency, Saliency
     from fer_jax.data import Dataset, Split
+    from fer_jax.external import Evaluation
     from fer_jax.run import Run
 
 
@@ -293,6 +294,18 @@ class TrialResult:
 
         export_trial(self, path, weights, **options)
         return Path(path)
+
+    def evaluate_on(self, path: str, **options: Any) -> Evaluation:
+        """What it says of another labelled data set: accuracy, report by class, confusion matrix, with and without copies of its own
+        training pictures.
+
+        Args:
+            path: folder, zip, tar or csv, as data.path.
+            **options: `splits`, `classes`, `copies`, `weights`, `tta`, `train_path`, `kind`; these and errors as for `external.evaluate`.
+        """
+        from fer_jax import external
+
+        return external.evaluate((self,), path, **options)
 
     @property
     def heads(self) -> pd.DataFrame:

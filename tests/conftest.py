@@ -1,5 +1,6 @@
 """Every test runs on four fake CPU devices, so that sharding over trials is exercised without an accelerator, and with a
-cache of its own, so that neither data nor compiled programs of the user's enter. Reports draw no saliency unless a test asks for it,
+cache of its own, so that neither data nor compiled programs of the user's enter; compiled programs are shared by all workers and the
+programs they start, since many tests train the same network. Reports draw no saliency unless a test asks for it,
 since it compiles gradients for every network.
 
 Programs are compiled without LLVM's optimisation, which takes about as long as all the rest of a test and changes speed only;
@@ -14,6 +15,10 @@ os.environ["KERAS_BACKEND"] = "jax"
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 _cache = tempfile.TemporaryDirectory(prefix="fer_jax_tests_")
 os.environ["FER_JAX_CACHE"] = _cache.name
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    # Workers find what the process that starts them has set.
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = f"{_cache.name}/programs"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
 
 import jax  # noqa: E402  (the platform has to be chosen before jax is imported)
 

@@ -27,6 +27,7 @@ def test_throughput_measures_every_engine_at_every_width(run, tmp_path):
     assert all(spread_is_ordered(row["images_per_second"]) for row in rows)
 
 
+@pytest.mark.slow
 def test_scaling_says_how_cost_grows(run, scripts, tmp_path):
     scaling = scripts("scaling")
     sizes = [1, 2, 4, 8, 16]
@@ -97,6 +98,7 @@ def test_roofline_measures_its_ceilings(run, tmp_path):
     assert row["gflops"] == pytest.approx(row["images_per_second"]["median"] * row["flops_per_image"] / 1e9)
 
 
+@pytest.mark.slow
 def test_the_accelerator_script_leaves_out_what_does_not_fit(run, tmp_path):
     document = run("accelerator", "--smoke", "--repeats=1", "--parts=agreement,grid,roofline", folder=tmp_path)
     engine = importlib.import_module("fer_jax.train.engine")
