@@ -1,4 +1,4 @@
-"""Gobbin's versions V1 to V13: three pretrained backbones, two ways to augment, and a network tested on other people's pictures.
+"""Gobbin's versions V1 to V13: three pretrained backbones, two ways to augment, and a test on other people's pictures.
 
 Gobbin, 'Iterative development of a deep learning model for facial emotion recognition', University of Pisa, November
 2025. 'Human Face Emotions' (Kaggle), five classes, 96x96 in three channels, pixels x / 127.5 - 1. A backbone with
@@ -38,7 +38,7 @@ of them says that the program runs and nothing of transfer: V1, a small network 
     v5            the same                        10 + 10  3        not measured             not measured
     v7            the same                        10 + 10  3        not measured             not measured
     augmentation  the same                        10       3        not measured             not measured
-    smoke         built-in faces, 210 at 32 px    1 + 1    2        7 min 15 s (3 min 33)    no better than chance
+    smoke         built-in faces, 210 at 32 px    1 + 1    2        v4: 2 min 32 s (1 min)   no better than chance
     full          Human Face Emotions, re-split   30 + 30  5        meant for a GPU          as above
 
 Times were taken beside other work, up to five programs on the two cores; in brackets the processor time spent, of both cores
