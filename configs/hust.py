@@ -1,4 +1,4 @@
-"""The Hanoi experiments with VGG19, five repeats of each: what augmentation, normalisation, loss, batch, rate and frozen blocks do.
+"""The Hanoi experiments with VGG19, five repeats of each: augmentation, normalisation, loss, batch, rate, frozen blocks.
 
 'Facial expression recognition with CNN approach', Hanoi University of Science and Technology, June 2023. VGG19's
 convolutions with ImageNet weights, all five blocks trained, global max pooling and a softmax of 7; every class split
@@ -30,12 +30,15 @@ anything. They are drawn with he_normal: with Keras' glorot_uniform, which `rand
 VGG19 calls everything happy (tried for 100 updates at 1e-4 and 1e-3).
 
     variant      data                            epochs  repeats  time on two CPU cores     accuracy to expect
-    (none)       built-in faces, 1,000 at 32 px  12      5        TIME                      ACC
-    batch        built-in faces, 2,600 at 32 px  4       5        TIME                      ACC
-    frozen       built-in faces, 1,000 at 32 px  12      5        TIME                      ACC
-    block_rates  built-in faces, 1,000 at 32 px  12      5        TIME                      ACC
-    smoke        built-in faces, 280 at 32 px    2       2        TIME                      no better than chance
+    (none)       built-in faces, 1,000 at 32 px  12      5        14 min 39 s (11 min 41)   .70 baseline, .61 to .83
+    batch        built-in faces, 2,600 at 32 px  4       5        14 min 51 s (8 min 58)    .79, .63, .20
+    frozen       built-in faces, 1,000 at 32 px  12      5        4 min 9 s by the plan     .70, .69, .64 (0, 1, 2)
+    block_rates  built-in faces, 1,000 at 32 px  12      5        2 min by the plan         not measured
+    smoke        built-in faces, 280 at 32 px    2       2        1 min 19 s (1 min 20)     no better than chance
     full         FER-2013, 35,887 re-split       <= 100  5        meant for a GPU           as above
+
+Times were taken beside other work, up to five programs on the two cores; in brackets the processor time spent, of
+both cores together. Compilation takes part of it, which the cache saves the next time; the plan's times are without it.
 
     python -m fer_jax.sweep --config=configs/hust.py
     python -m fer_jax.sweep --config=configs/hust.py:frozen
