@@ -156,10 +156,10 @@ def _set_epochs(config: ConfigDict, scale: str, fine_tuned: bool) -> None:
     first = {"smoke": 1, "full": 30}.get(scale, 10)
     rates = (1e-4, 1e-5) if scale == "full" else (1e-3, 1e-4)  # in few updates the smaller do little
     if fine_tuned:
-        config.phases.epochs = (first, first)  # the second: the most; unpublished: our choice
-        config.phases.freeze = ("backbone", "layers=140")
-        config.phases.learning_rate = rates
-        config.phases.stop_patience = (0, 3)
+        config.phases.lengths = (first, first)  # the second: the most; unpublished: our choice
+        config.phases.frozen = ("backbone", "layers=140")
+        config.phases.rates = rates
+        config.phases.patience = (0, 3)
         config.train.stop_metric = "val_loss"  # unpublished: our choice, Keras' default
     else:
         config.model.freeze = ("backbone",)

@@ -37,9 +37,8 @@ _MOMENTUM = _when("train.optimizer", "sgd", "nesterov", "rmsprop")
 _BETAS = _when("train.optimizer", "adam", "adamw", "lion")
 _DECAYED = _when("train.optimizer", "adamw", "lion", "sgd", "nesterov", "rmsprop")
 _PLATEAU = (Need("train.plateau_patience", above=0),)
-_STOPPING = (Need("train.stop_patience", above=0), Need("phases.stop_patience", longer=0))
-_ONE_PHASE = _when("phases.epochs", ())
-_IN_PHASES = (Need("phases.epochs", longer=0),)
+_STOPPING = (Need("train.stop_patience", above=0), Need("phases.patience", longer=0))
+_IN_PHASES = (Need("phases.lengths", longer=0),)
 _BOOSTED = _when("head.kind", "xgboost")
 _ANY_HEAD = _when("head.kind", "xgboost", "logistic", "svm", "forest", "neighbors")
 _INT32 = 2**31 - 1
@@ -123,7 +122,7 @@ _TABLE = (
     Field("train.precision", "float32", "shape",
           "what products and convolutions compute in; weights, statistics and losses stay float32 (tf32: NVIDIA GPUs only)",
           choices=("float32", "tf32", "bfloat16")),
-    Field("train.epochs", 50, "traced", "passes over the training split", low=1, high=1_000_000, needs=_ONE_PHASE),
+    Field("train.epochs", 50, "traced", "passes over the training split", low=1, high=1_000_000),
     Field("train.optimizer", "adam", "shape", "update rule",
           choices=("adam", "adamw", "sgd", "nesterov", "rmsprop", "lion")),
     Field("train.learning_rate", 1e-3, "traced", "step size of an update", low=0, low_open=True),
@@ -169,14 +168,14 @@ _TABLE = (
           "which epoch's weights count: best on the validation split by this metric",
           choices=("val_accuracy", "val_loss")),
 
-    Field("phases.epochs", (), "shape", "epochs of each phase of training instead of train.epochs; () = one phase",
+    Field("phases.lengths", (), "shape", "epochs of each phase of training instead of train.epochs; () = one phase",
           low=1, high=1_000_000, item=int),
-    Field("phases.learning_rate", (), "traced", "learning rate of each phase; () = train.learning_rate in all",
+    Field("phases.rates", (), "traced", "learning rate of each phase; () = train.learning_rate in all",
           low=0, low_open=True, item=float, needs=_IN_PHASES),
-    Field("phases.freeze", (), "shape",
+    Field("phases.frozen", (), "shape",
           "for each phase what is not trained besides model.freeze, in its words joined by +, or 'none'; () = nothing", item=str,
           needs=_IN_PHASES),
-    Field("phases.stop_patience", (), "traced", "early stopping of each phase; () = train.stop_patience in all",
+    Field("phases.patience", (), "traced", "early stopping of each phase; () = train.stop_patience in all",
           low=0, high=1_000_000, item=int, needs=_IN_PHASES),
 
     Field("loss.focal_gamma", 0.0, "traced", "focal loss exponent; 0 = cross-entropy", low=0, neutral=0),

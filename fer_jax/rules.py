@@ -94,25 +94,25 @@ def _resolve_backbone(values: Mapping[str, Any]) -> dict[str, Any]:
 def _resolve_phases(values: Mapping[str, Any]) -> dict[str, Any]:
     """What phases leave open filled in; train.epochs becomes their sum, and what train.* says of one phase that of the first."""
     values = dict(values)
-    for name in ("model.freeze", "phases.freeze"):
+    for name in ("model.freeze", "phases.frozen"):
         values[name] = tuple(_spelled_words(name, text) for text in values[name])
     values["model.freeze"] = tuple(dict.fromkeys(word for text in values["model.freeze"] for word in text.split("+")))
-    epochs = values["phases.epochs"]
+    epochs = values["phases.lengths"]
     if len(epochs) > MAX_PHASES:
-        raise FieldError(["phases.epochs"], f"phases.epochs = {epochs}: {MAX_PHASES} phases are the most")
-    fills = {"phases.learning_rate": "train.learning_rate", "phases.stop_patience": "train.stop_patience", "phases.freeze": None}
+        raise FieldError(["phases.lengths"], f"phases.lengths = {epochs}: {MAX_PHASES} phases are the most")
+    fills = {"phases.rates": "train.learning_rate", "phases.patience": "train.stop_patience", "phases.frozen": None}
     for name, single in fills.items():
         given = values[name]
         if given and len(given) != len(epochs):
             raise FieldError(
-                [name, "phases.epochs"],
-                f"{name} = {given}: must have an item for each of the {len(epochs)} phases of phases.epochs = {epochs}"
+                [name, "phases.lengths"],
+                f"{name} = {given}: must have an item for each of the {len(epochs)} phases of phases.lengths = {epochs}"
                 if epochs
-                else f"{name} = {given}: needs phases.epochs, the epochs of each phase",
+                else f"{name} = {given}: needs phases.lengths, the epochs of each phase",
             )
         values[name] = given or ((values[single] if single else "none"),) * len(epochs)
     if epochs:
-        firsts = {"train.learning_rate": "phases.learning_rate", "train.stop_patience": "phases.stop_patience"}
+        firsts = {"train.learning_rate": "phases.rates", "train.stop_patience": "phases.patience"}
         values |= {"train.epochs": sum(epochs), **{name: values[phased][0] for name, phased in firsts.items()}}
     return values
 

@@ -337,18 +337,18 @@ def test_pisas_versions(word, scale):
         "": set(), "geometric": GEOMETRIC, "photometric": PHOTOMETRIC,
     }[augmented]  # fmt: skip
     if fine_tuned:
-        assert (values["phases.freeze"], values["phases.stop_patience"]) == (("backbone", "layers=140"), (0, 3))
+        assert (values["phases.frozen"], values["phases.patience"]) == (("backbone", "layers=140"), (0, 3))
     else:
-        assert (values["model.freeze"], values["phases.epochs"]) == (("backbone",), ())
+        assert (values["model.freeze"], values["phases.lengths"]) == (("backbone",), ())
 
 
 def test_pisas_champion_trains_as_published():
     values = space.expand(load("pisa.py", "full").config)[0].values
     assert {
         "model.name": "resnet50_v2", "model.init": "imagenet", "model.width_multiplier": 1.0, "data.image_size": 96,
-        "phases.learning_rate": (1e-4, 1e-5), "train.stop_metric": "val_loss",
+        "phases.rates": (1e-4, 1e-5), "train.stop_metric": "val_loss",
     }.items() <= values.items()  # fmt: skip
-    assert values["phases.epochs"][0] == 30
+    assert values["phases.lengths"][0] == 30
     network = models.build(values | {"model.width_multiplier": 0.125}, (32, 32, 3), 5)
     backbone = list(freezing.blocks(network.layer_names))
     left = [name for name in backbone if name not in freezing.frozen(network.layer_names, ("layers=140",))]

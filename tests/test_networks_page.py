@@ -61,7 +61,7 @@ def test_a_command_means_something(words, monkeypatch):
     assert rest == ["sweep"]
     for trial in space.expand(loaded.config):
         layers = network(trial.values["model.name"]).layer_names
-        phases = trial.values["phases.freeze"] or ("none",)
+        phases = trial.values["phases.frozen"] or ("none",)
         assert all(len(freezing.frozen(layers, (*trial.values["model.freeze"], words))) < len(layers) for words in phases)
         assert len(trial.values["train.block_rates"]) in (0, 5)
 

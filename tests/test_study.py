@@ -254,7 +254,7 @@ def test_an_external_figure_is_of_the_data_that_are_named(tiny, tmp_path):
 
 def test_the_epochs_of_all_phases_count():
     config = fields.default_config()
-    config.phases.epochs = (3, 4)
+    config.phases.lengths = (3, 4)
     assert study_rows._epochs(SimpleNamespace(config=config)) == 7
 
 

@@ -1,4 +1,4 @@
-"""Which layers of a network are not trained: the words of model.freeze and phases.freeze as names of layers."""
+"""Which layers of a network are not trained: the words of model.freeze and phases.frozen as names of layers."""
 
 import fnmatch
 import itertools

@@ -46,9 +46,9 @@ def recipe_of(values: Mapping[str, Any], optional: Iterable[str], micro_batch: i
       layers: names of all layers of the network, read where some are frozen.
 
     Raises:
-      ConfigError: a word of model.freeze or phases.freeze that names no layer.
+      ConfigError: a word of model.freeze or phases.frozen that names no layer.
     """
-    both = [(epochs, (*values["model.freeze"], words)) for epochs, words in zip(values["phases.epochs"], values["phases.freeze"], strict=True)]
+    both = [(epochs, (*values["model.freeze"], words)) for epochs, words in zip(values["phases.lengths"], values["phases.frozen"], strict=True)]
     phases = both or [(0, values["model.freeze"])]
     return Recipe(
         batch_size=values["train.batch_size"],
@@ -165,7 +165,7 @@ def _work(values: Mapping[str, Any], optional: Sequence[str], data: DataSizes, t
     recipe = recipe_of(values, optional, 0, whole.layer_names)
     for phase in range(len(recipe.phases)):
         if not recipe.of_phase(phase).learning(whole.shapes[0]):
-            where = f"phase {phase + 1}: phases.freeze and model.freeze leave" if len(recipe.phases) > 1 else "model.freeze leaves"
+            where = f"phase {phase + 1}: phases.frozen and model.freeze leave" if len(recipe.phases) > 1 else "model.freeze leaves"
             raise ConfigError(f"{where} no layer to train; those with weights are {', '.join(whole.shapes[0])}")
     return Work(network, data.image_shape, data.num_classes, recipe, data.train, data.validation, trials)
 

@@ -203,7 +203,6 @@ def without_effect(settings: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
         name
         for name, field in fields.FIELDS.items()
         if field.needs
-        and name != "train.epochs"  # of phases it is their sum, which nobody has set
         and field.kind in fields.SWEPT_KINDS
         and not any(field.has_effect(setting) for setting in settings)
         and not all(field.is_unset(setting[name]) for setting in settings)

@@ -22,7 +22,7 @@ from fer_jax.models import initializers
 
 ENCODED = (
     *("data.normalize", "model.init", "loss.class_weight", "loss.weights"),
-    *("train.block_rates", "phases.learning_rate", "phases.stop_patience"),
+    *("train.block_rates", "phases.rates", "phases.patience"),
 )
 # Items of a list that is an array on the device, of whatever length it is in a config.
 MAX_BLOCKS = 32
@@ -63,8 +63,8 @@ def layout(num_classes: int) -> dict[str, tuple[tuple[int, ...], type]]:
         "pixels.offset": ((), np.float32),
         "model.init": ((), np.int32),
         "train.block_rates": ((MAX_BLOCKS,), np.float32),
-        "phases.learning_rate": ((rules.MAX_PHASES,), np.float32),
-        "phases.stop_patience": ((rules.MAX_PHASES,), np.int32),
+        "phases.rates": ((rules.MAX_PHASES,), np.float32),
+        "phases.patience": ((rules.MAX_PHASES,), np.int32),
         "loss.class_weight": ((num_classes,), np.float32),
     }
 
@@ -92,8 +92,8 @@ def _encode_one(trial: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
         "pixels.offset": offset,
         "model.init": initializers.NAMES.index(trial["model.init"]) if trial["model.init"] in initializers.NAMES else 0,
         "train.block_rates": _filled(trial["train.block_rates"], MAX_BLOCKS, 1.0),
-        "phases.learning_rate": _filled(trial["phases.learning_rate"], rules.MAX_PHASES, 0.0),
-        "phases.stop_patience": _filled(trial["phases.stop_patience"], rules.MAX_PHASES, 0),
+        "phases.rates": _filled(trial["phases.rates"], rules.MAX_PHASES, 0.0),
+        "phases.patience": _filled(trial["phases.patience"], rules.MAX_PHASES, 0),
         "loss.class_weight": class_weights(trial, facts),
     }
 

@@ -171,7 +171,7 @@ def in_phase(recipe: Recipe, hyper: Mapping[str, Any]) -> dict[str, jax.Array]:
     """Traced values with those of the recipe's phase where it has phases: train.learning_rate, and train.epochs, the epochs of the phase."""
     if len(recipe.phases) == 1:
         return dict(hyper)
-    own = {"train.learning_rate": hyper["phases.learning_rate"][recipe.phase], "train.stop_patience": hyper["phases.stop_patience"][recipe.phase]}
+    own = {"train.learning_rate": hyper["phases.rates"][recipe.phase], "train.stop_patience": hyper["phases.patience"][recipe.phase]}
     return {**hyper, **own, "train.epochs": jnp.int32(recipe.phases[recipe.phase].epochs)}
 
 

@@ -16,6 +16,7 @@ def spread_is_ordered(spread):
     return 0 < spread["lower_quartile"] <= spread["median"] <= spread["upper_quartile"]
 
 
+@pytest.mark.slow
 def test_throughput_measures_every_engine_at_every_width(run, tmp_path):
     sizes = ("--networks=tiny", "--sizes=16", "--batches=8", "--widths=1,2", "--images=32", "--repeats=1")
     rows = run("throughput", *sizes, folder=tmp_path)["rows"]
@@ -89,6 +90,7 @@ def test_roofline_finds_all_products_of_a_step(scripts):
     assert flops == pytest.approx(4 * cost.measure(network, recipe).train_flops)
 
 
+@pytest.mark.slow
 def test_roofline_measures_its_ceilings(run, tmp_path):
     sizes = ("--networks=tiny", "--size=16", "--batches=8", "--images=32", "--repeats=1", "--seconds=0.01")
     (row,) = run("roofline", *sizes, folder=tmp_path)["rows"]

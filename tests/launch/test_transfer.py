@@ -112,10 +112,10 @@ def test_a_run_in_phases_ends_alike_wherever_it_was_interrupted(student, tmp_pat
 
 
 def in_phases(config):
-    config.phases.epochs = (3, 2)
-    config.phases.learning_rate = (1e-2, 1e-3)
-    config.phases.freeze = ("dense_0", "none")
-    config.phases.stop_patience = (1, 0)
+    config.phases.lengths = (3, 2)
+    config.phases.rates = (1e-2, 1e-3)
+    config.phases.frozen = ("dense_0", "none")
+    config.phases.patience = (1, 0)
     config.train.stop_min_delta = 0.01
     return config
 
@@ -158,9 +158,9 @@ def test_another_number_of_classes_learns_its_last_layer_anew(student, teacher):
         ({"model.freeze": ("blocks=many",)}, "model.freeze = 'blocks=many': must be 'backbone', 'blocks=2'"),
         ({"model.init": "imagenet"}, "published weights are those of vgg19, mobilenet_v2, efficientnet_b0, resnet50_v2; model.name = cnn has none"),
         ({"model.init": "glorot_unifrom"}, r"or RUN:trial \(did you mean glorot_uniform\?\)"),
-        ({"phases.freeze": ("none",)}, "needs phases.epochs, the epochs of each phase"),
-        ({"phases.epochs": (1, 2), "phases.learning_rate": (1e-3,)}, "must have an item for each of the 2 phases"),
-        ({"phases.epochs": (1,) * 9}, "8 phases are the most"),
+        ({"phases.frozen": ("none",)}, "needs phases.lengths, the epochs of each phase"),
+        ({"phases.lengths": (1, 2), "phases.rates": (1e-3,)}, "must have an item for each of the 2 phases"),
+        ({"phases.lengths": (1,) * 9}, "8 phases are the most"),
     ],
 )
 def test_what_cannot_be_begun_or_frozen_is_one_line(student, teacher, changes, message):

@@ -58,7 +58,7 @@ def test_a_field_without_effect_is_not_compiled_in(config):
     assert made.stacks[0].optional == ()
     assert "[dense_dropout]" not in planning.describe(made)
     assert space.describe_unused(space.settings(config)) == (
-        "note: set without effect: model.dense_dropout (only with model.name = cnn or silvestro or imperial)"
+        "note: set without effect: model.dense_dropout (only with model.name = cnn or silvestro or imperial or vgg19 or mobilenet_v2 or efficientnet_b0 or resnet50_v2)"
     )
     config.model.name = "imperial"
     config.model.dropout = 0.4
@@ -70,7 +70,7 @@ def test_fields_without_effect_are_named_in_one_line(config):
     config.train.stop_metric, config.train.stop_min_delta, config.train.decay = "val_accuracy", 0.1, 0.5
     assert space.describe_unused(space.settings(config)) == (
         "note: set without effect: train.decay (only with train.schedule = inverse_time); "
-        "train.stop_metric and train.stop_min_delta (only with train.stop_patience above 0)"
+        "train.stop_metric and train.stop_min_delta (only with train.stop_patience above 0 or phases.patience set)"
     )
     config.sweep.grid.train.stop_patience = (0, 3)
     config.sweep.grid.train.schedule = ("constant", "inverse_time")

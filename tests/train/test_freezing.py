@@ -121,7 +121,7 @@ def test_batch_norm_of_a_frozen_layer_stays_in_inference_mode():
 def test_phases_train_one_after_another_with_an_optimiser_each():
     phases = (Phase(2, ("conv_0", "conv_1")), Phase(2, ("conv_0",)))
     made = program(Recipe(8, phases=phases))
-    rates = {"phases.learning_rate": (1e-2, 1e-3), "phases.stop_patience": (0, 0)}
+    rates = {"phases.rates": (1e-2, 1e-3), "phases.patience": (0, 0)}
     hyper, train, validation = placed(made, rates)
     state = made.init(hyper)
     states = [jax.device_get(state)]
@@ -153,9 +153,9 @@ def test_phases_train_one_after_another_with_an_optimiser_each():
 
 def test_a_trial_stopped_in_one_phase_joins_the_next_and_a_diverged_one_does_not():
     made = program(Recipe(8, phases=(Phase(3), Phase(2))))
-    patient = {"phases.learning_rate": (1e-3, 1e-3), "phases.stop_patience": (0, 0)}
-    hasty = {**patient, "phases.stop_patience": (1, 0), "train.stop_min_delta": 10.0}
-    hyper, train, validation = placed(made, patient, hasty, {**patient, "phases.learning_rate": (1e30, 1e-3)})
+    patient = {"phases.rates": (1e-3, 1e-3), "phases.patience": (0, 0)}
+    hasty = {**patient, "phases.patience": (1, 0), "train.stop_min_delta": 10.0}
+    hyper, train, validation = placed(made, patient, hasty, {**patient, "phases.rates": (1e30, 1e-3)})
     state = made.init(hyper)
     for _ in range(3):
         state, _ = made.epoch(state, hyper, train, validation, {})
