@@ -209,7 +209,7 @@ class _Table(_Output):
         if self.threshold is None:
             print(f"no threshold for the {self.values.score} score: {self.why}", file=file)
         else:
-            share = f"{BELOW:.0%} of the validation pictures score below {self.threshold:.2f}"
+            share = f"at most about {BELOW:.0%} of the validation pictures score below {self.threshold:.2f}"
             print(f"score: {self.values.score}; {share}, and what does is marked *", file=file)
         self.rows: list[list[str]] = []
 

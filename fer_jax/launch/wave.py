@@ -21,7 +21,7 @@ from fer_jax.plan import Wave, traced_values
 from fer_jax.search.space import Trial
 from fer_jax.store import RunDirectory
 from fer_jax.train.engine import WaveProgram
-from fer_jax.train.feed import Data, Frozen
+from fer_jax.train.feed import Data, Frozen, exact_share
 from fer_jax.train.hyper import Facts
 from fer_jax.train.trial import TrialState, is_active
 
@@ -285,7 +285,7 @@ class _Training:
 
     def _write_curves(self) -> None:
         name, first = self.job.wave.name, self.written + 1
-        self.directory.write_curves(name, first, _curve_rows(self.job.wave.trials, first, self.records))
+        self.directory.write_curves(name, first, _curve_rows(self.job, first, self.records))
         self.written, self.records = self.epoch, []
 
     def finish(self) -> pd.DataFrame:
@@ -304,12 +304,15 @@ class _Training:
         return results
 
 
-def _curve_rows(ids: Sequence[str], first: int, records: Sequence[Mapping[str, np.ndarray]]) -> pd.DataFrame:
+def _curve_rows(job: WaveJob, first: int, records: Sequence[Mapping[str, np.ndarray]]) -> pd.DataFrame:
     """A row a trial and epoch, for the epochs a trial was trained in."""
     if not records:
         return pd.DataFrame()
+    ids = job.wave.trials
     epochs, slots = np.nonzero(np.stack([record["ran"][: len(ids)] for record in records]))
     columns = {name: np.stack([record[name] for record in records])[epochs, slots] for name in CURVE_METRICS}
+    for name, count in (("train_accuracy", job.images_per_epoch()), ("val_accuracy", len(job.data.labels["validation"]))):
+        columns[name] = exact_share(columns[name], count)
     return pd.DataFrame({"id": np.asarray(ids, object)[slots], "epoch": first + epochs, **columns})
 
 

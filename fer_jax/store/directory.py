@@ -22,6 +22,8 @@ CURVE_COLUMNS = ("id", "epoch", "train_loss", "train_accuracy", "val_loss", "val
 _TEXT_COLUMNS = ("fit", "id", "status", "stack", "wave", "error", "left_out")
 # Counts that a pending trial does not have yet; pandas would turn them into floats.
 _COUNT_COLUMNS = ("seed", "repeat", "slot", "epochs", "best_epoch", "diverged_epoch", "n", "features", "threads")
+# From 3.1 on pandas reads every float exactly as it was written, and warns of whoever asks for it.
+_EXACT: dict[str, Any] = {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
 _PART = re.compile(r"(?P<wave>.+)-(?P<first>\d+)\.parquet")
 
 
@@ -311,7 +313,7 @@ class RunDirectory:
             header = pd.read_csv(path, nrows=0).columns
             types = {column: "str" for column in _TEXT_COLUMNS if column in header}
             types |= {column: "Int64" for column in _COUNT_COLUMNS if column in header}
-            frame = pd.read_csv(path, dtype=types, float_precision="round_trip")
+            frame = pd.read_csv(path, dtype=types, **_EXACT)
         except OSError as error:
             raise _read_error(path, error) from None
         except ValueError as error:

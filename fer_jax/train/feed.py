@@ -25,13 +25,22 @@ class Evaluation(NamedTuple):
 
     Attributes:
       loss: mean data loss, nats, float32 (trial,).
-      accuracy: in [0, 1], float32 (trial,).
+      accuracy: in [0, 1], float64 (trial,), exactly a number of pictures over their number.
       logits: float32 (trial, images, K), in the order of the split.
     """
 
     loss: np.ndarray
     accuracy: np.ndarray
     logits: np.ndarray
+
+
+def exact_share(shares: np.ndarray, count: int) -> np.ndarray:
+    """Shares of `count` pictures, float64, from what float32 holds of them; NaN stays.
+
+    Differences of float32 shares that are the same number of pictures differ in their last digits, which a test of differences
+    would take for a spread.
+    """
+    return np.rint(np.asarray(shares, np.float64) * count) / count
 
 
 class Frozen(NamedTuple):
@@ -79,7 +88,8 @@ class ResidentData:
     def evaluate(self, program: WaveProgram, variables: Any, hyper: Mapping[str, jax.Array], split: str) -> Evaluation:
         """How every trial does on 'validation' or 'test' with its {'params', 'stats'}."""
         loss, accuracy, logits = jax.device_get(program.evaluate_split(split, variables, hyper, self._held_out[split], self._frozen))
-        return Evaluation(loss, accuracy, _unbatched(logits)[:, : len(self.labels[split])])
+        count = len(self.labels[split])
+        return Evaluation(loss, exact_share(accuracy, count), _unbatched(logits)[:, :count])
 
 
 class StreamedData:
@@ -117,7 +127,7 @@ class StreamedData:
             scores, logits = program.evaluate_chunk_of(split, variables, scores, hyper, batches)
             parts.append(_unbatched(jax.device_get(logits)))
         loss, accuracy = jax.device_get(program.mean_scores(scores, np.int32(count)))
-        return Evaluation(loss, accuracy, np.concatenate(parts, axis=1)[:, :count])
+        return Evaluation(loss, exact_share(accuracy, count), np.concatenate(parts, axis=1)[:, :count])
 
     def _training_chunks(self, program: StreamedProgram, seeds: np.ndarray, epoch: int) -> Iterator[Any]:
         """{'images': uint8 (streams, size, batch, h, w, c), 'labels'}, one after another, on the devices."""
