@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -15,6 +15,22 @@ from fer_jax.plan.stacks import DataSizes
 from fer_jax.rules import DISTRIBUTIONS
 from fer_jax.search.space import Trial
 from fer_jax.train.candidates import Work
+
+
+def parts(work: Work, group: Mapping[str, Trial]) -> list[dict[str, Trial]]:
+    """Trials of one shape, id -> trial, in the stacks they make: those apart that load the same frozen layers, which they can share.
+
+    Trials that freeze nothing for good, or of which no two load the same weights, stay together.
+    """
+    of_weights: dict[str, dict[str, Trial]] = {}
+    for identity, trial in group.items():
+        of_weights.setdefault(trial.values["model.init"], {})[identity] = trial
+    apart = {name for name, trials in of_weights.items() if len(trials) > 1 and shares(work, trials.values())}
+    found: dict[str, dict[str, Trial]] = {}
+    for identity, trial in group.items():
+        name = trial.values["model.init"]
+        found.setdefault(name if name in apart else "", {})[identity] = trial
+    return list(found.values())
 
 
 def shares(work: Work, trials: Iterable[Trial]) -> bool:

@@ -94,7 +94,7 @@ def plan_stack(
     """Plans the trials of one stack; arguments as for `make.make_plan` and `Stack`."""
     values = next(iter(group.values())).values
     optional = optional_fields(group.values())
-    work = _work(values, optional, data, len(group))
+    work = work_of(values, optional, data, len(group))
     # The host devices of a CPU share its memory.
     free = hardware.memory / (hardware.devices if hardware.backend == "cpu" else 1)
     shares = options.data != "stream" and stream.fits(data.bytes, free) and sharing.shares(work, group.values())
@@ -146,7 +146,7 @@ def remember_limit(
       findings: where it is kept; by default the user's cache.
     """
     findings = findings or Findings.here(detect(measure_rate=False))
-    work = _work(values, stack.optional, data, len(stack.trials))
+    work = work_of(values, stack.optional, data, len(stack.trials))
     work = dataclasses.replace(work, shares=stack.frozen == "shared", cut=stack.cut)
     question = limit_question(work, stack.engine, stack.micro_batch, stack.data)
     before, now = _as_limit(findings.get(question)), max(1, width // stack.devices)
@@ -157,7 +157,12 @@ def _as_limit(answer: Any) -> int | None:
     return answer if isinstance(answer, int) and answer > 0 else None
 
 
-def _work(values: Mapping[str, Any], optional: Sequence[str], data: DataSizes, trials: int) -> Work:
+def work_of(values: Mapping[str, Any], optional: Sequence[str], data: DataSizes, trials: int) -> Work:
+    """What trials with these values have to compute.
+
+    Raises:
+      ConfigError: nothing is left to train.
+    """
     network = tuple(
         (name, value) for name, value in values.items() if name.startswith("model.") and FIELDS[name].kind == "shape"
     )

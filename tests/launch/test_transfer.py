@@ -69,9 +69,10 @@ def test_frozen_layers_are_shared_their_outputs_computed_once_and_the_result_is_
 
 def test_random_and_loaded_weights_stand_in_one_stack_and_frozen_layers_are_then_each_trials_own(student, teacher, tmp_path):
     student.sweep.points = ({}, {"model.init": "glorot_uniform"}, {"model.init": "he_normal"})
+    student.sweep.repeats = 1
     run = fer_jax.run_sweep(student, tmp_path / "run")
     (stack,) = json.loads((tmp_path / "run" / "plan.json").read_text())["stacks"]
-    assert len(run.trials) == 6 and stack["frozen"] == "own" and stack["cut"] == "" and "model.init" in stack["optional"]
+    assert len(run.trials) == 3 and stack["frozen"] == "own" and stack["cut"] == "" and "model.init" in stack["optional"]
     first = teacher.trial(teacher.trials["id"].iloc[0]).variables["params"]["conv_0"]["kernel"]
     kernels = {identity: run.trial(identity).variables["params"]["conv_0"]["kernel"] for identity in run.trials["id"]}
     loaded = run.trials["model.init"] == student.model.init
@@ -80,6 +81,14 @@ def test_random_and_loaded_weights_stand_in_one_stack_and_frozen_layers_are_then
     np.testing.assert_allclose(metrics(run)[loaded.to_numpy()], metrics(alone), atol=1e-4)
     (start,) = run.record["initial"]
     assert start["init"] == student.model.init and len(start["checksum"]) == 64
+
+
+def test_trials_that_load_the_same_frozen_layers_are_a_stack_of_their_own(student, tmp_path):
+    student.sweep.points = ({}, {"model.init": "glorot_uniform"}, {"model.init": "he_normal"})
+    run = fer_jax.run_sweep(student, tmp_path / "run")
+    stacks = json.loads((tmp_path / "run" / "plan.json").read_text())["stacks"]
+    assert [(stack["frozen"], bool(stack["cut"]), len(stack["waves"][0]["trials"])) for stack in stacks] == [("shared", True, 2), ("own", False, 4)]
+    assert (run.trials["status"] == "done").all()
 
 
 def _without_points(config):
