@@ -15,6 +15,8 @@ _FEWEST_KERNELS = {"silvestro": 32, "imperial": 36, "vgg19": 64, "mobilenet_v2":
 # Distributions of initial kernels, `models.initializers`.
 DISTRIBUTIONS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal")
 MAX_PHASES = 8
+# Of each backbone, as `models.freezing.blocks` counts them.
+BLOCKS = {"vgg19": 5, "mobilenet_v2": 19, "efficientnet_b0": 8, "resnet50_v2": 5}
 _BACKBONES = ("vgg19", "mobilenet_v2", "efficientnet_b0", "resnet50_v2")
 
 
@@ -78,6 +80,12 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
 def _resolve_backbone(values: Mapping[str, Any]) -> dict[str, Any]:
     """Keras' top has no pool or dense layers to choose; where the network preprocesses, it is given pixels as they are."""
     values = dict(values)
+    rates, blocks = values["train.block_rates"], BLOCKS[values["model.name"]]
+    if rates and len(rates) != blocks:
+        raise FieldError(
+            ["train.block_rates", "model.name"],
+            f"train.block_rates = {rates}: must have an item for each of the {blocks} blocks of {values['model.name']}",
+        )
     if values["model.top"] == "keras":
         values |= {"model.pooling": "average", "model.dense": ()}
     if values["model.preprocess"] == "weights":
@@ -129,12 +137,17 @@ def _spelled_words(name: str, text: str) -> str:
     return "+".join(word for word in words if word not in ("none", "blocks=0", "layers=0")) or "none"
 
 
+def is_weights_file(name: str) -> bool:
+    """Whether a model.init is a file of Keras': the published one or one of the user's."""
+    return name == "imagenet" or name.endswith((".h5", ".hdf5"))
+
+
 def _check_initial(values: Mapping[str, Any]) -> None:
     """Raises FieldError for initial weights that are no distribution, no file of a backbone's and no trial."""
     name = values["model.init"]
-    if name in DISTRIBUTIONS or ":" in name:
+    if name in DISTRIBUTIONS or (":" in name and not is_weights_file(name)):
         return
-    if name != "imagenet" and not name.endswith((".h5", ".hdf5")):
+    if not is_weights_file(name):
         close = difflib.get_close_matches(name, (*DISTRIBUTIONS, "imagenet"), 1)
         hint = f" (did you mean {close[0]}?)" if close else ""
         raise FieldError(
@@ -205,12 +218,11 @@ def _check_training(values: Mapping[str, Any]) -> None:
         )
 
 
-    warmup, epochs = values["train.warmup"], values["train.epochs"]
-    if warmup > epochs:
-        raise FieldError(
-            ["train.warmup", "train.epochs"],
-            f"train.warmup = {warmup:g}: train.epochs = {epochs} end before it does; shorten it or train longer",
-        )
+    phases = values["phases.lengths"]
+    field, epochs = ("phases.lengths", min(phases)) if phases else ("train.epochs", values["train.epochs"])
+    if (warmup := values["train.warmup"]) > epochs:
+        which = f"each phase warms up, and the {epochs} epochs of one" if phases else f"train.epochs = {epochs}"
+        raise FieldError(["train.warmup", field], f"train.warmup = {warmup:g}: {which} end before it does; shorten it or train longer")
     floor, rate = values["train.learning_rate_floor"], values["train.learning_rate"]
     lowered = values["train.schedule"] == "cosine" or values["train.plateau_patience"] > 0
     if lowered and floor > rate:

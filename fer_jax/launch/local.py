@@ -29,6 +29,7 @@ from fer_jax.launch.prepared import (
     describe_data,
     describe_heads,
     describe_precision,
+    notes,
     plan_sweep,
     prepare,
 )
@@ -36,7 +37,6 @@ from fer_jax.launch.programs import Programs
 from fer_jax.launch.progress import Progress
 from fer_jax.launch.table import TrialTable
 from fer_jax.plan import Plan, Stack, Wave
-from fer_jax.search import space
 from fer_jax.search.space import Trial
 from fer_jax.store import RunDirectory
 from fer_jax.train import feed, hardware, hyper, streamed
@@ -148,8 +148,8 @@ class _Sweep:
         for dataset in self.prepared.datasets.values():
             if skipped := dataset.provenance.get("skipped", {}).get("count"):
                 self.progress.note(f"left out of {dataset.label}: {skipped} broken items, named in config.json under data.skipped")
-        if unused := space.describe_unused(space.settings(self.prepared.config)):
-            self.progress.say(unused)
+        for note in notes(self.prepared):
+            self.progress.say(note)
         self.progress.say(planning.describe(self.plan))
         if found := describe_heads(self.prepared):
             self.progress.say(found)

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 import pandas as pd
 
+from fer_jax import rules
 from fer_jax.data.names import shown
 from fer_jax.errors import ConfigError
 from fer_jax.models import Network, published, weights
@@ -26,7 +27,8 @@ class Start:
     """Weights to begin with; layers that are not in it are drawn from a trial's seed.
 
     Attributes:
-      checksum: SHA-256 of the file, or of a trial's arrays; trials that begin with other weights are other trials.
+      checksum: SHA-256 of the file, or of a trial's arrays, and what else decides the weights; trials that begin with other weights
+        are other trials.
       source: where they are from, for people.
       params, stats: layer -> leaf -> float32 array.
     """
@@ -56,36 +58,61 @@ def load(values: Mapping[str, Any], network: Network) -> Start | None:
     name = values["model.init"]
     if name in DISTRIBUTIONS:
         return None
-    if name == "imagenet" or name.endswith((".h5", ".hdf5")):
-        path = published.find(values["model.name"], "" if name == "imagenet" else name)
+    if rules.is_weights_file(name):
+        path = _file(values)
         params, stats = weights.read(path, network, imagenet=name == "imagenet")
-        return Start(published.checksum(path), str(path), params, stats)
+        rescaled = values["model.name"] == "efficientnet_b0" and name == "imagenet"
+        checksum = published.checksum(path) + (" rescaled" if rescaled else "")
+        return Start(hashlib.sha256(checksum.encode()).hexdigest() if rescaled else checksum, str(path), params, stats)
     return _of_trial(name, network)
 
 
-def _of_trial(name: str, network: Network) -> Start:
+def check(values: Mapping[str, Any]) -> None:
+    """Raises what `load` does where the file or the trial is not there, without reading it."""
+    name = values["model.init"]
+    if rules.is_weights_file(name):
+        _file(values)
+    elif name not in DISTRIBUTIONS:
+        _row(name)
+
+
+def _file(values: Mapping[str, Any]) -> Path:
+    name = values["model.init"]
+    return published.find(values["model.name"], "" if name == "imagenet" else name)
+
+
+def _row(name: str) -> tuple[RunDirectory, pd.Series]:
+    """The run that RUN:trial names, and its row of the trial."""
     path, _, identity = name.rpartition(":")
     directory = RunDirectory(path)
     if not Path(path).is_dir() or not directory.has("trials.csv"):
         raise ConfigError(f"model.init = {shown(name)}: there is no run in {shown(path)}; it is RUN:trial, the trial's id as in trials.csv")
     table = directory.read_trials()
-    rows = table[table["id"] == identity]
-    if rows.empty:
-        raise ConfigError(f"model.init = {shown(name)}: {shown(path)} has no trial {shown(identity)}; its ids are in trials.csv")
+    rows = table[table["id"].str.startswith(identity)] if identity else table[:0]
+    rows = rows[rows["id"] == identity] if identity in set(rows["id"]) else rows
+    if len(rows) != 1:
+        found = "several trials" if len(rows) else "no trial"
+        raise ConfigError(f"model.init = {shown(name)}: {shown(path)} has {found} {shown(identity)}; its ids are in trials.csv")
     row = rows.iloc[0]
     if row["status"] != "done" or pd.isna(row["slot"]):
-        raise ConfigError(f"model.init = {shown(name)}: trial {identity} is {row['status']}: it has no final weights")
+        raise ConfigError(f"model.init = {shown(name)}: trial {row['id']} is {row['status']}: it has no final weights")
+    return directory, row
+
+
+def _of_trial(name: str, network: Network) -> Start:
+    directory, row = _row(name)
     best = directory.load_trial(row["wave"], int(row["slot"]))["best"]
     params, stats = dict(best["params"]), dict(best["stats"])
+    # Of all layers: what a trial begins with is then known by one name, whatever classes it is to learn.
+    digest = hashlib.sha256()
+    for key, leaf in jax.tree_util.tree_leaves_with_path({"params": params, "stats": stats}):
+        digest.update(jax.tree_util.keystr(key).encode() + np.ascontiguousarray(leaf).tobytes())
     last = network.layer_names[-1]
     if last in params and jax.tree.map(np.shape, params[last]) != jax.tree.map(np.shape, network.shapes[0].get(last, {})):
         # Other classes: what tells them apart is learnt anew.
         del params[last]
     _check_same(name, {"params": params, "stats": stats}, network, last)
-    digest = hashlib.sha256()
-    for key, leaf in jax.tree_util.tree_leaves_with_path({"params": params, "stats": stats}):
-        digest.update(jax.tree_util.keystr(key).encode() + np.ascontiguousarray(leaf).tobytes())
-    return Start(digest.hexdigest(), f"trial {identity} of {path}", params, stats)
+    return Start(digest.hexdigest(), f"trial {row['id']} of {directory.path}", params, stats)
 
 
 def _check_same(name: str, found: Mapping[str, Any], network: Network, last: str) -> None:
@@ -97,7 +124,7 @@ def _check_same(name: str, found: Mapping[str, Any], network: Network, last: str
             if ours != theirs and not (layer == last and not theirs):
                 raise ConfigError(
                     f"model.init = {shown(name)}: its layer {layer} has {_in_words(theirs)}, this network's {_in_words(ours)}; "
-                    "it needs the same model.*, data.image_size and data.channels"
+                    "it needs a network of the same shapes"
                 )
 
 

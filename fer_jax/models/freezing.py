@@ -1,5 +1,6 @@
 """Which layers of a network are not trained: the words of model.freeze and phases.frozen as names of layers."""
 
+import difflib
 import fnmatch
 import itertools
 import re
@@ -62,6 +63,13 @@ def frozen(names: Sequence[str], words: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in names if name in chosen)
 
 
+def in_short(names: Sequence[str], most: int = 12) -> str:
+    """Names of layers for a message: all of a few, the first and the last of many."""
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[:4])} ... {', '.join(names[-4:])} ({len(names)} layers)"
+
+
 def _named(names: Sequence[str], word: str) -> Sequence[str]:
     kind, equals, number = word.partition("=")
     if word == "none":
@@ -83,5 +91,7 @@ def _named(names: Sequence[str], word: str) -> Sequence[str]:
         return names[: int(number)]
     found = fnmatch.filter(names, word)
     if not found:
-        raise ConfigError(f"model.freeze: {word!r} is the name of no layer; they are {', '.join(names)}")
+        near = difflib.get_close_matches(word.replace("*", ""), names, 3)
+        they = f"did you mean {' or '.join(near)}?" if near else f"they are {in_short(names)}"
+        raise ConfigError(f"model.freeze: {word!r} is the name of no layer; {they}")
     return found

@@ -12,7 +12,7 @@ from fer_jax.models.backbones import backbone_layers
 from fer_jax.models.keras_layers import DropBranch
 from fer_jax.models.layers import Dropout
 from fer_jax.plan.stacks import DataSizes
-from fer_jax.rules import DISTRIBUTIONS
+from fer_jax.rules import DISTRIBUTIONS, is_weights_file
 from fer_jax.search.space import Trial
 from fer_jax.train.candidates import Work
 
@@ -40,7 +40,9 @@ def shares(work: Work, trials: Iterable[Trial]) -> bool:
     if not frozen or len(initial) > 1 or initial & set(DISTRIBUTIONS):
         return False
     network = models.build(dict(work.network), work.image_shape, work.num_classes)
-    drawn = set() if ":" in initial.pop() else set(network.layer_names) - set(backbone_layers(network.layer_names))
+    # Another trial's last layer is drawn anew where the classes are others.
+    loaded = backbone_layers(network.layer_names) if is_weights_file(initial.pop()) else network.layer_names[:-1]
+    drawn = set(network.layer_names) - set(loaded)
     params, stats = network.shapes
     return not any(name in drawn and (name in params or name in stats) for name in frozen)
 

@@ -171,7 +171,7 @@ def work_of(values: Mapping[str, Any], optional: Sequence[str], data: DataSizes,
     for phase in range(len(recipe.phases)):
         if not recipe.of_phase(phase).learning(whole.shapes[0]):
             where = f"phase {phase + 1}: phases.frozen and model.freeze leave" if len(recipe.phases) > 1 else "model.freeze leaves"
-            raise ConfigError(f"{where} no layer to train; those with weights are {', '.join(whole.shapes[0])}")
+            raise ConfigError(f"{where} no layer to train; those with weights are {freezing.in_short(tuple(whole.shapes[0]))}")
     return Work(network, data.image_shape, data.num_classes, recipe, data.train, data.validation, trials)
 
 

@@ -166,10 +166,23 @@ def settings(config: fields.ConfigDict) -> list[dict[str, Any]]:
     most = max(repeats, config.sweep.best_repeats if config.sweep.best else 0)
     _check_seeds(base["train.seed"], most)
     names = _swept(config)
-    found = [_resolve(base, changes) for changes in (_listed(points, trees) if names else ({},))]
+    listed = list(_listed(points, trees)) if names else [{}]
+    found = [_resolve(base, changes) for changes in listed]
     _check_folds(found, most)
     _check_used(names, found)
+    _check_distinct(names, listed, found)
     return found
+
+
+def _check_distinct(names: Sequence[str], listed: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str, Any]]) -> None:
+    """Raises FieldError for a field of whose several values other fields make one, as phases.rates does of train.learning_rate."""
+    for name in names:
+        if fields.FIELDS[name].type is tuple:
+            continue  # of which several ways of writing are one value
+        given = {changes[name] for changes in listed if name in changes}
+        left = {setting[name] for changes, setting in zip(listed, found, strict=True) if name in changes}
+        if len(given) > 1 and len(left) == 1:
+            raise FieldError([name], f"{name} is swept, but other fields make every value {left.pop()!r}: sweep those, or leave them out")
 
 
 def counting_head(setting: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,13 +3,16 @@
 import json
 import shutil
 
+import jax
 import numpy as np
 import pytest
 
 import fer_jax
 from fer_jax import config as fields
+from fer_jax import models
 from fer_jax.errors import ConfigError
-from fer_jax.launch.prepared import plan_sweep, prepare
+from fer_jax.launch.prepared import notes, plan_sweep, prepare
+from fer_jax.models import weights
 from fer_jax.plan import sharing
 
 
@@ -154,13 +157,50 @@ def test_another_number_of_classes_learns_its_last_layer_anew(student, teacher):
     assert set(start.params) == {"conv_0", "dense_0"}
 
 
+def test_trials_of_several_numbers_of_classes_begin_with_one_trial_and_know_their_own_data(student, teacher, tmp_path):
+    student.sweep.grid.data.classes = (("happy", "sad", "angry"), ())
+    student.model.init = f"{teacher.path}:{teacher.trials['id'].iloc[0][:6]}"
+    # The last layer of the three classes is drawn: nobody shares it.
+    student.model.freeze, student.sweep.repeats, student.train.epochs = ("output",), 1, 1
+    run = fer_jax.run_sweep(student, tmp_path / "run")
+    assert (run.trials["status"] == "done").all() and len(run.record["initial"]) == 1
+    for trial, classes in zip(run.select(), (3, 7), strict=True):
+        assert len(trial.classes) == classes and trial.dataset().num_classes == classes
+        right = trial.probabilities("test").argmax(axis=1) == trial.labels("test")
+        assert trial.row["test_accuracy"] == right.mean()
+    plans = json.loads((tmp_path / "run" / "plan.json").read_text())["stacks"]
+    assert [plan["frozen"] for plan in plans] == ["own", "own"]
+
+
+def test_equal_weights_under_two_names_are_one_trial_and_it_is_said(student, teacher):
+    identity = teacher.trials["id"].iloc[0]
+    student.sweep.points = tuple({"model.init": f"{teacher.path}:{identity[:length]}"} for length in (10, 8))
+    prepared = prepare(student)
+    assert len(prepared.trials) == 2
+    assert notes(prepared)[-1] == "note: 2 of 4 trials begin with the same weights as others that have the same values, and are left out"
+
+
+def test_an_efficientnet_that_rescales_once_more_is_another_one(make_config, tmp_path, monkeypatch):
+    monkeypatch.setenv("FER_JAX_CACHE", str(tmp_path))
+    config = make_config()
+    config.sweep.grid.train.learning_rate, config.sweep.repeats = None, 1
+    config.model.name, config.data.image_size, config.model.width_multiplier = "efficientnet_b0", 32, 0.25
+    config.sweep.points = ({"model.init": "imagenet"}, {"model.init": str(tmp_path / "weights" / "efficientnetb0_notop.h5")})
+    network = models.build(fields.resolve(fields.flatten(config)), (32, 32, 1), 7)
+    (tmp_path / "weights").mkdir()
+    weights.write(tmp_path / "weights" / "efficientnetb0_notop.h5", network, *jax.jit(network.init)(jax.random.key(0)))
+    prepared = prepare(config)
+    assert len(prepared.trials) == 2 and len({start.checksum for start in prepared.starts.values()}) == 2
+    assert "efficientnet_b0 rescales pixels of 0 to 255 itself" in notes(prepared)[-1]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"model.init": "/nowhere/run:abc"}, "there is no run in /nowhere/run"),
         ({"model.init": "RUN:0123456789"}, "has no trial 0123456789; its ids are in trials.csv"),
         ({"model.kernels": (6,)}, "its layer conv_0 has bias 4, kernel 3 x 3 x 1 x 4, this network's bias 6, kernel 3 x 3 x 1 x 6"),
-        ({"model.freeze": ("conv_9",)}, "model.freeze: 'conv_9' is the name of no layer; they are conv_0, "),
+        ({"model.freeze": ("xyz_*",)}, r"model.freeze: 'xyz_\*' is the name of no layer; they are conv_0, "),
         ({"model.freeze": ("blocks=1",)}, "model.freeze: 'blocks=1': this network has no blocks; name its layers: conv_0, "),
         ({"model.freeze": ("layers=99",)}, "this network has 7 layers"),
         ({"model.freeze": ("*",)}, "model.freeze leaves no layer to train; those with weights are conv_0, dense_0, output"),
@@ -170,12 +210,20 @@ def test_another_number_of_classes_learns_its_last_layer_anew(student, teacher):
         ({"phases.frozen": ("none",)}, "needs phases.lengths, the epochs of each phase"),
         ({"phases.lengths": (1, 2), "phases.rates": (1e-3,)}, "must have an item for each of the 2 phases"),
         ({"phases.lengths": (1,) * 9}, "8 phases are the most"),
+        ({"phases.lengths": (9, 2), "train.warmup": 3.0}, "each phase warms up, and the 2 epochs of one end before it does"),
+        ({"phases.lengths": (1, 2), "phases.rates": (1e-3, 1e-4), "sweep.grid.train.learning_rate": (1e-3, 1e-2)},
+         "train.learning_rate is swept, but other fields make every value 0.001: sweep those, or leave them out"),
+        ({"model.freeze": ("conf_0",)}, r"'conf_0' is the name of no layer; did you mean conv_0\?"),
+        ({"model.name": "vgg19", "data.image_size": 32, "train.block_rates": (0.1, 1.0)}, "an item for each of the 5 blocks of vgg19"),
     ],
 )
 def test_what_cannot_be_begun_or_frozen_is_one_line(student, teacher, changes, message):
     for name, value in changes.items():
         value = value.replace("RUN", str(teacher.path)) if isinstance(value, str) else value
-        fields.put(student, name, value)
+        if name.startswith("sweep."):
+            student.sweep.grid.train.learning_rate = value
+        else:
+            fields.put(student, name, value)
     with pytest.raises(ConfigError, match=message) as error:
         plan_sweep(prepare(student))
     assert "\n" not in str(error.value)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fer_jax import config, models
+from fer_jax import config, models, rules
 from fer_jax.errors import ConfigError
 from fer_jax.models import freezing
 from fer_jax.models.backbones import backbone_layers
@@ -45,6 +45,7 @@ def test_blocks_are_runs_of_layers_and_hold_the_whole_backbone(name):
     firsts, last = BLOCKS[name]
     names = names_of(name)
     found = freezing.blocks(names)
+    assert rules.BLOCKS[name] == len(firsts)
     assert list(found) == list(backbone_layers(names)) and list(found)[-1] == last
     starts = [names.index(first) for first in firsts]
     assert list(found.values()) == [sum(start <= place for start in starts) - 1 for place in range(len(found))]
