@@ -97,5 +97,5 @@ def test_other_networks_have_no_backbone_and_no_blocks(name, word, what):
 
 
 def test_a_name_of_no_layer_is_refused():
-    with pytest.raises(ConfigError, match=r"^model.freeze: 'Block1_\*' is the name of no layer; they are input_layer, block1_conv1, "):
+    with pytest.raises(ConfigError, match=r"^model.freeze: 'Block1_\*' is the name of no layer; did you mean block1_pool or "):
         freezing.frozen(names_of("vgg19"), ("Block1_*",))
