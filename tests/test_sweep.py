@@ -43,7 +43,7 @@ def curves(path):
 
 
 def test_a_killed_sweep_ends_with_the_tables_of_one_that_ran_through(tmp_path):
-    quick = ("--config.sweep.grid.train.batch_size=16", "--config.train.epochs=12", "--config.checkpoint.every=1")
+    quick = ("--config.sweep.grid.train.batch_size=16", "--config.train.epochs=12", "--config.checkpoint.every=1", "--config.report.saliency=false")
     status, _, err = finish(start(SMOKE, *quick, f"--workdir={tmp_path / 'whole'}"))
     assert status == 0, err
     killed = start(SMOKE, *quick, f"--workdir={tmp_path / 'killed'}")
