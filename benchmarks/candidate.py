@@ -84,6 +84,7 @@ class Candidate:
             hyper,
             program.place_train(images, labels),
             program.place_batches(images[:held_out], labels[:held_out]),
+            {},
         )
         self.state = program.init(hyper)
         start = time.perf_counter()

@@ -41,12 +41,12 @@ def gathered(run: Run, split: str) -> Iterator[tuple[list[TrialResult], np.ndarr
 
 def trial_metrics(run: Run) -> pd.DataFrame:
     """A row a done trial and held-out split: id, split, then `metrics.overall`, leaked (pictures with a copy among those learned or
-    chosen from) and accuracy_clean (without them); no rows where no predictions are stored."""
+    chosen from) and accuracy_clean (without them; empty, as in trials.csv, where there are none); no rows where no predictions are stored."""
     tables = []
     for split in ("validation", "test"):
         for trials, probabilities, labels in gathered(run, split):
             leaked = trials[0].leaked(split)
-            right = probabilities.argmax(axis=-1)[:, ~leaked] == labels[~leaked]
+            right = probabilities.argmax(axis=-1)[:, ~leaked] == labels[~leaked] if leaked.any() else np.empty(0)
             columns = {
                 "id": [trial.id for trial in trials],
                 "split": split,

@@ -1,16 +1,17 @@
-"""The points of a run compared: what `Run.compare`, `Run.indistinguishable` and `Run.unbiased` do."""
+"""The points of a run compared, and which can be: what `Run.compare`, `Run.groups` and `Run.intervals` do."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
 
-from fer_jax.analysis import axes, points, significance, statistics
+from fer_jax.analysis import axes, comparable, points, significance, statistics
 from fer_jax.analysis.points import PointComparison
 from fer_jax.errors import RunError
+from fer_jax.trained import TrialResult
 
 if TYPE_CHECKING:
     from fer_jax.run import Run
@@ -23,8 +24,8 @@ def compare(run: Run, point_a: Point, point_b: Point, metric: str) -> PointCompa
     rows = [_point(run, point) for point in (point_a, point_b)]
     if rows[0] == rows[1]:
         raise RunError(f"{run.path}: a point cannot be compared with itself: both are {_describe(run, rows[0])}")
-    if len(set(run.groups(run.summary.loc[rows], metric))) > 1:
-        raise RunError(f"{run.path}: these points have different classes or losses: their {metric} are figures of different things")
+    if len(set(groups(run, run.summary.loc[rows], metric))) > 1:
+        raise RunError(f"{run.path}: these points have different {_why_unlike(run, run.summary.loc[rows], metric)[0]}: their {metric} are figures of different things")
     codes, _ = statistics.point_codes(run.trials, run.swept)
     done = [run.trials[(codes == row) & (run.trials["status"] == "done")] for row in rows]
     for row, some in zip(rows, done, strict=True):
@@ -33,6 +34,53 @@ def compare(run: Run, point_a: Point, point_b: Point, metric: str) -> PointCompa
     values = [dict(zip(some["seed"].astype(int), some[metric].astype(float), strict=True)) for some in done]
     names = _describe(run, rows[0]), _describe(run, rows[1])
     return points.compare(metric, names, (values[0], values[1]), _pictures(run, *done), overlap(run))
+
+
+def groups(run: Run, table: pd.DataFrame, metric: str) -> list[Hashable]:
+    """See `Run.groups`."""
+    losses = [name for name in comparable.loss_fields(metric) if name in run.swept and name in table]
+    return list(zip(_held_out(run, table), _values(table, losses), strict=True))
+
+
+def check_ranked(run: Run, table: pd.DataFrame, metric: str, method: str) -> None:
+    """Raises RunError for points that the metric cannot rank against each other; `method` of the run is what was called."""
+    if len(set(groups(run, table, metric))) < 2:
+        return
+    what, names = _why_unlike(run, table, metric)
+    first = {name.replace(".", "__"): statistics.hashable(table[name].iloc[0]) for name in names}
+    one = ", ".join(f"{name}={value!r}" for name, value in first.items())
+    raise RunError(
+        f"{run.path}: points with different {what} ({' and '.join(names)} swept) are not ranked against each other by {metric}: "
+        f"choose among equal ones, as with run.{method}({metric!r}, {one}); run.summary has them all"
+    )
+
+
+def _why_unlike(run: Run, table: pd.DataFrame, metric: str) -> tuple[str, tuple[str, ...]]:
+    """What of the points differs so that a metric does not rank them, and the swept fields that make it differ."""
+    held_out = set(_held_out(run, table))
+    if len(held_out) < 2:
+        return "losses", comparable.differing(table, comparable.loss_fields(metric))
+    if len({classes for classes, *_ in held_out}) > 1:
+        return "classes", comparable.differing(table, comparable.CLASS_FIELDS)
+    return "held-out pictures", comparable.differing(table, comparable.PICTURE_FIELDS)
+
+
+def _held_out(run: Run, table: pd.DataFrame) -> list[tuple[Hashable, ...]]:
+    """What every row of `run.trials` or `run.summary` is measured on; of folds, what the first one is."""
+    names = [name for name in run.swept if name.startswith("data.") and name in table]
+    _, firsts = statistics.point_codes(run.trials, names)
+    some = run.trials.iloc[firsts]
+    found = {}
+    for values, (_, row) in zip(_values(some, names), some.iterrows(), strict=True):
+        data = TrialResult(run, row)._own_data()
+        found[values] = comparable.held_out(data) if data else values
+    return [found[values] for values in _values(table, names)]
+
+
+def _values(table: pd.DataFrame, names: Sequence[str]) -> list[tuple[Hashable, ...]]:
+    """What each row has in the named columns."""
+    columns = [[statistics.hashable(value) for value in table[name]] for name in names]
+    return list(zip(*columns, strict=True)) if columns else [()] * len(table)
 
 
 def overlap(run: Run) -> float:

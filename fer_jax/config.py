@@ -21,7 +21,7 @@ from fer_jax.field import Field, FieldError, Need, in_words
 from fer_jax.rules import resolve
 
 
-def _when(name: str, *values: str) -> tuple[Need, ...]:
+def _when(name: str, *values: Any) -> tuple[Need, ...]:
     """`Field.needs` of a field that counts where another one has one of these values."""
     return (Need(name, values),)
 
@@ -31,11 +31,14 @@ _READ = _when("data.name", "fer2013", "folder", "cifar10")
 _KFOLD = _when("data.split", "kfold")
 _CNN = _when("model.name", "cnn")
 _MLP = _when("model.name", "mlp")
+_BACKBONES = ("vgg19", "mobilenet_v2", "efficientnet_b0", "resnet50_v2")
+_ON_BACKBONE = _when("model.name", *_BACKBONES)
 _MOMENTUM = _when("train.optimizer", "sgd", "nesterov", "rmsprop")
 _BETAS = _when("train.optimizer", "adam", "adamw", "lion")
 _DECAYED = _when("train.optimizer", "adamw", "lion", "sgd", "nesterov", "rmsprop")
 _PLATEAU = (Need("train.plateau_patience", above=0),)
-_STOPPING = (Need("train.stop_patience", above=0),)
+_STOPPING = (Need("train.stop_patience", above=0), Need("phases.patience", longer=0))
+_IN_PHASES = (Need("phases.lengths", longer=0),)
 _BOOSTED = _when("head.kind", "xgboost")
 _ANY_HEAD = _when("head.kind", "xgboost", "logistic", "svm", "forest", "neighbors")
 _INT32 = 2**31 - 1
@@ -76,14 +79,19 @@ _TABLE = (
     Field("data.test_size", 500, "shape", "test images drawn", low=1, high=1_000_000, needs=_SYNTHETIC),
     Field("data.label_noise", 0.02, "shape", "share of images given a wrong label", low=0, high=0.05, needs=_SYNTHETIC),
 
-    Field("model.name", "cnn", "shape", "network family", choices=("cnn", "mlp", "silvestro", "imperial")),
+    Field("model.name", "cnn", "shape", "network family; the last four are those of keras.applications",
+          choices=("cnn", "mlp", "silvestro", "imperial", *_BACKBONES)),
     Field("model.dropout", 0.4, "traced", "share of activations set to 0 in training",
           low=0, high=1, high_open=True, neutral=0, needs=_when("model.name", "cnn", "mlp", "silvestro")),
     Field("model.dense_dropout", 0.0, "traced", "the same after dense layers of a convolutional network",
-          low=0, high=1, high_open=True, neutral=0, needs=_when("model.name", "cnn", "silvestro", "imperial")),
-    Field("model.init", "glorot_uniform", "traced", "distribution of the initial kernels",
-          choices=("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal"),
+          low=0, high=1, high_open=True, neutral=0, needs=_when("model.name", "cnn", "silvestro", "imperial", *_BACKBONES)),
+    Field("model.init", "glorot_uniform", "traced",
+          "initial weights: a distribution of kernels (glorot, he or lecun with _uniform or _normal); of a backbone, imagenet or "
+          "an .h5 file of Keras'; or RUN:trial",
           neutral="glorot_uniform"),
+    Field("model.freeze", (), "shape",
+          "layers that are not trained: 'backbone', 'blocks=2' (the first two), 'layers=140' (the first 140, as Keras counts them), "
+          "or names such as 'block1_*'", item=str),
     Field("model.width_multiplier", 1.0, "shape", "factor on the kernels and units of every hidden layer",
           low=0, low_open=True, high=16),
     Field("model.batch_norm", False, "shape", "batch normalisation on or off", needs=_when("model.name", "cnn", "mlp")),
@@ -99,9 +107,16 @@ _TABLE = (
     Field("model.pool_padding", "valid", "shape", "pooling border: drop the rest, or pad it",
           choices=("valid", "same"), needs=_CNN),
     Field("model.dense", (64, 7), "shape", "units of each hidden dense layer; the output layer is added",
-          low=1, high=65536, needs=_when("model.name", "cnn", "imperial")),
+          low=1, high=65536, needs=_when("model.name", "cnn", "imperial", *_BACKBONES)),
     Field("model.hidden", (1000, 1000), "shape", "units of each hidden layer; the output layer is added",
           low=1, high=65536, needs=_MLP),
+    Field("model.pooling", "average", "shape", "what is kept of each channel of the last map", choices=("average", "max"),
+          needs=_ON_BACKBONE),
+    Field("model.top", "own", "shape", "layers after the last map: ours (model.pooling, model.dense), or those Keras has there",
+          choices=("own", "keras"), needs=_ON_BACKBONE),
+    Field("model.preprocess", "none", "shape",
+          "pixels inside the network: as data.normalize leaves them, or 0..255 made into what its ImageNet weights expect",
+          choices=("none", "weights"), needs=_ON_BACKBONE),
 
     Field("train.batch_size", 64, "shape", "images per update", low=1, high=65536),
     Field("train.precision", "float32", "shape",
@@ -111,6 +126,9 @@ _TABLE = (
     Field("train.optimizer", "adam", "shape", "update rule",
           choices=("adam", "adamw", "sgd", "nesterov", "rmsprop", "lion")),
     Field("train.learning_rate", 1e-3, "traced", "step size of an update", low=0, low_open=True),
+    Field("train.block_rates", (), "traced",
+          "factors on the learning rate of each block of a backbone, first to last; its top has 1", low=0, item=float, neutral=(),
+          needs=_ON_BACKBONE),
     Field("train.l2", 1e-4, "traced", "lambda: the objective gains lambda times the sum of squared kernels", low=0),
     Field("train.weight_decay", 0.0, "traced", "share of the learning rate by which weights shrink at each update",
           low=0, neutral=0, needs=_DECAYED),
@@ -149,6 +167,16 @@ _TABLE = (
     Field("train.select", "val_accuracy", "shape",
           "which epoch's weights count: best on the validation split by this metric",
           choices=("val_accuracy", "val_loss")),
+
+    Field("phases.lengths", (), "shape", "epochs of each phase of training instead of train.epochs; () = one phase",
+          low=1, high=1_000_000, item=int),
+    Field("phases.rates", (), "traced", "learning rate of each phase; () = train.learning_rate in all",
+          low=0, low_open=True, item=float, needs=_IN_PHASES),
+    Field("phases.frozen", (), "shape",
+          "for each phase what is not trained besides model.freeze, in its words joined by +, or 'none'; () = nothing", item=str,
+          needs=_IN_PHASES),
+    Field("phases.patience", (), "traced", "early stopping of each phase; () = train.stop_patience in all",
+          low=0, high=1_000_000, item=int, needs=_IN_PHASES),
 
     Field("loss.focal_gamma", 0.0, "traced", "focal loss exponent; 0 = cross-entropy", low=0, neutral=0),
     Field("loss.label_smoothing", 0.0, "traced", "share of a label spread over all classes",

@@ -19,6 +19,7 @@ from fer_jax.errors import RunError
 from fer_jax.words import counted
 
 if TYPE_CHECKING:
+    from fer_jax.external import Evaluation
     from fer_jax.run import Run
     from fer_jax.trained import TrialResult
 
@@ -85,6 +86,12 @@ class Ensemble:
         logits = np.stack([member.logits("validation") for member in self._alike("validation")])
         return outliers.threshold(outliers.score(kind, logits).mean(axis=0))
 
+    def evaluate_on(self, path: str, **options: Any) -> Evaluation:
+        """What its mean probabilities come to on another labelled data set; arguments and errors as for `external.evaluate`."""
+        from fer_jax import external
+
+        return external.evaluate(self.members, path, **options)
+
     def probabilities(self, split: str = "test") -> np.ndarray:
         """Mean of the members' stored probabilities, float64 (n, K).
 
@@ -92,7 +99,7 @@ class Ensemble:
             split: 'validation' or 'test'.
 
         Raises:
-            RunError: another split, members of different data, or a member without stored predictions.
+            RunError: another split, one of which the members have different pictures, or a member without stored predictions.
         """
         return np.mean([member.probabilities(split) for member in self._alike(split)], axis=0)
 
@@ -120,28 +127,35 @@ class Ensemble:
         """The ensemble as a row of a table.
 
         Returns:
-            'label', 'members' (their number) and, for either held-out split that there is, `figures` as val_accuracy, test_f1, ...,
-            and the mean and sd of the members' own accuracies, val_accuracy_members_mean, test_accuracy_members_sd, ...
+            'label', 'members' (their number) and, for either held-out split that there is and that all members have,
+            `figures` as val_accuracy, test_f1, ..., and the mean and sd of the members' own accuracies,
+            val_accuracy_members_mean, test_accuracy_members_sd, ... Folds have a test split in common, and no validation split.
 
         Raises:
-            RunError: as for `probabilities`, but for data without a test or without a validation split.
+            RunError: as for `probabilities`, if the members have neither split in common.
         """
         found: dict[str, Any] = {"label": self.label, "members": len(self.members)}
         for split, prefix in (("validation", "val"), ("test", "test")):
-            if not self.members[0].has_split(split):
+            if not self.members[0].has_split(split) or not self._same_pictures(split):
                 continue
             found |= {f"{prefix}_{name}": value for name, value in self.figures(split).items()}
             labels = self.labels(split)
             own = np.array([np.mean(member.probabilities(split).argmax(axis=1) == labels) for member in self.members])
             found[f"{prefix}_accuracy_members_mean"] = float(own.mean())
             found[f"{prefix}_accuracy_members_sd"] = float(own.std(ddof=1)) if len(own) > 1 else float("nan")
+        if len(found) == 2:
+            self._alike("validation")
         return found
 
     def _alike(self, split: str) -> tuple[TrialResult, ...]:
         """The members, if their predictions on the split are of the same pictures in the same order."""
-        if len({member.data["checksum"] for member in self.members}) > 1:
-            raise RunError(f"the members of {self!r} were trained on different data or folds: their {split} pictures may differ")
+        if not self._same_pictures(split):
+            raise RunError(f"the members of {self!r} have different {split} pictures, of different data or folds: none has a mean")
         return self.members
+
+    def _same_pictures(self, split: str) -> bool:
+        """Whether the members have one split; folds of one data set have one test split."""
+        return len({(member.data.get("held_out") or {}).get(split, member.data["checksum"]) for member in self.members}) == 1
 
 
 def spread(probabilities: np.ndarray) -> np.ndarray:

@@ -39,21 +39,27 @@ class Need:
 
     Attributes:
         name: dotted name of the other field.
-        values: the values of it that will do; not read where `above` is given.
+        values: the values of it that will do; not read where `above` or `longer` is given.
         above: a number that it must exceed.
+        longer: number of items that it must have more of, for a tuple.
     """
 
     name: str
     values: tuple[Any, ...] = ()
     above: float | None = None
+    longer: int | None = None
 
     def met(self, values: Mapping[str, Any]) -> bool:
         """Whether the other field, among these dotted names -> values, is as needed."""
         value = values[self.name]
+        if self.longer is not None:
+            return len(value) > self.longer
         return value in self.values if self.above is None else value > self.above
 
     def __str__(self) -> str:
         """`train.optimizer = sgd or nesterov`, `train.stop_patience above 0`."""
+        if self.longer is not None:
+            return f"{self.name} of more than {self.longer} items" if self.longer else f"{self.name} set"
         if self.above is not None:
             return f"{self.name} above {self.above:,}"
         return f"{self.name} = {' or '.join(str(value) for value in self.values)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +13,10 @@ import pandas as pd
 
 from fer_jax import config as fields
 from fer_jax import heads
-from fer_jax.errors import RunError
+from fer_jax.analysis import fits, statistics
+from fer_jax.errors import ConfigError, RunError
 from fer_jax.heads import Features, Head
+from fer_jax.inference import did_you_mean
 
 if TYPE_CHECKING:
     from fer_jax.trained import TrialResult
@@ -90,6 +93,31 @@ class FitResult:
         """
         features = self.trial.features(images, self.layer)
         return self.head.probabilities(features.reshape(len(features), math.prod(features.shape[1:])))
+
+
+def find(trial: TrialResult, wanted: Mapping[str, Any]) -> FitResult:
+    """See `TrialResult.head`."""
+    rows = trial.heads
+    if not len(rows):
+        raise RunError(f"trial {trial.id} of {trial.run.path} has no fits: sweep with a head.kind, such as xgboost")
+    for keyword, value in wanted.items():
+        name = f"head.{keyword}"
+        known = [known.removeprefix("head.") for known in fits.head_columns(rows)]
+        if keyword not in known:
+            raise RunError(f"no field {name}; {did_you_mean(keyword, known)}")
+        try:
+            value = fields.FIELDS[name].coerce(value)
+        except ConfigError as error:
+            raise RunError(str(error)) from None
+        rows = rows[[statistics.hashable(one) == value for one in rows[name]]]
+    if len(rows) == 1:
+        return FitResult(trial, rows.iloc[0])
+    said = ", ".join(f"{name} = {value}" for name, value in wanted.items()) or "any setting"
+    if not len(rows):
+        raise RunError(f"trial {trial.id} of {trial.run.path} has no fit with {said}; trial.heads lists {len(trial.heads)}")
+    varied = [name for name in fits.head_columns(rows) if rows[name].astype(object).map(statistics.hashable).nunique(dropna=False) > 1]
+    more = ", ".join(name.removeprefix("head.") for name in varied)
+    raise RunError(f"trial {trial.id} of {trial.run.path} has {len(rows)} fits with {said}: name more of {more}")
 
 
 def _is_empty(value: Any) -> bool:

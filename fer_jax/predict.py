@@ -2,6 +2,9 @@
 
 By default the repeats of the point that validation found best answer together: the mean of their probabilities and, beside it, the
 standard deviation over them.
+
+With --labelled the one argument after RUN is a data set with the pictures by class, and what is printed is how right the answers are, with
+and without the pictures that have a copy among those trained on.
 """
 
 from __future__ import annotations
@@ -17,16 +20,20 @@ import numpy as np
 from absl import flags
 
 from fer_jax import config as fields
+from fer_jax import external
 from fer_jax.analysis.outliers import BELOW, SCORES
 from fer_jax.classify import Answer, Failure, classify, find_pictures
 from fer_jax.data import cache
 from fer_jax.data.names import shown
 from fer_jax.ensemble import Ensemble
-from fer_jax.errors import ConfigError, RunError, run_program
+from fer_jax.errors import ConfigError, FerJaxError, RunError, run_program
 from fer_jax.run import Run, load_run
 from fer_jax.views import NAMES
 
-USAGE = "usage: python -m fer_jax.predict RUN IMAGE_OR_FOLDER ... [flags]"
+USAGE = "usage: python -m fer_jax.predict RUN IMAGE_OR_FOLDER ... [flags], or RUN DATA --labelled [flags]"
+# Flags that mean nothing without --labelled, and with it.
+_LABELLED_ONLY = ("splits", "same_class", "copies", "train_data")
+_PICTURES_ONLY = ("faces", "score", "show", "csv")
 _BOX = ("left", "top", "right", "bottom")
 
 
@@ -45,6 +52,11 @@ def _declare() -> flags.FlagValues:
     flags.DEFINE_integer("show", 3, "Classes in a row of the table, the most probable first; --csv and --json have all.", lower_bound=1, **own)
     flags.DEFINE_bool("json", False, "Print one JSON document instead of a table.", **own)
     flags.DEFINE_bool("csv", False, "Print comma-separated values instead of a table.", **own)
+    flags.DEFINE_bool("labelled", False, "Ask about a labelled data set (folder, zip, tar or csv) and print how right the answers are.", **own)
+    flags.DEFINE_list("splits", [], "With --labelled: its train, validation, test or unassigned pictures only; by default all.", **own)
+    flags.DEFINE_multi_string("same_class", [], "With --labelled: THEIRS=OURS where names differ, as joy=happy; several times.", **own)
+    flags.DEFINE_bool("copies", True, "With --labelled: look for copies among the pictures trained on.", **own)
+    flags.DEFINE_string("train_data", None, "With --labelled: where the run's own data lie now, if not at data.path.", **own)
     flags.DEFINE_bool("help", False, "Show this help.", short_name="h", **own)
     return values
 
@@ -75,6 +87,8 @@ def _main(argv: list[str]) -> int:
     hardware.use_compilation_cache(cache.root() / "compiled")
     run = load_run(given[0])
     ensemble = _ensemble(run, values)
+    if values.labelled:
+        return _evaluate(ensemble, values, given[1])
     try:
         threshold, why = ensemble.threshold(values.score), ""
     except RunError as error:
@@ -91,7 +105,38 @@ def _misuse(values: flags.FlagValues, given: Sequence[str]) -> str:
         return "--json and --csv: choose one"
     if values.trial and (values.top or values.by or values.where):
         return "--trial names the network, --top, --by and --where choose points: leave one out"
+    if values.labelled and len(given) > 2:
+        return "--labelled asks about one data set: name one"
+    for name in _PICTURES_ONLY if values.labelled else _LABELLED_ONLY:
+        if values[name].present:
+            return f"--{name} says nothing with --labelled: leave one out" if values.labelled else f"--{name} needs --labelled"
     return ""
+
+
+def _evaluate(ensemble: Ensemble, values: flags.FlagValues, path: str) -> int:
+    """Prints what the networks' answers are worth on a labelled data set; without their own data, without its copies."""
+    same = {}
+    for text in values.same_class:
+        theirs, equals, ours = text.partition("=")
+        if not (theirs and equals and ours):
+            raise ConfigError(f"--same_class={text}: write THEIRS=OURS, such as --same_class=joy=happy")
+        same[theirs.strip()] = ours.strip()
+    options = {"splits": values.splits, "classes": same, "tta": values.tta}
+    copies, why = values.copies, ""
+    if copies:
+        try:
+            for member in ensemble.members:
+                member.dataset(values.train_data)
+        except FerJaxError as error:
+            copies, why = False, str(error)
+    found = ensemble.evaluate_on(path, copies=copies, train_path=values.train_data, **options)
+    asked, label = ensemble.members[0].run.path, ensemble.members[0].data.get("label", "unknown data")
+    if values.json:
+        networks = {"run": str(asked), "networks": ensemble.label, "trials": [one.id for one in ensemble.members], "trained_on": label}
+        print(json.dumps({**networks, "copies_not_sought": why or None, **found.to_json()}, indent=2, ensure_ascii=False))
+    else:
+        print("\n".join([f"{ensemble.label} of {asked}, trained on {label}", *external.describe(found, why)]))
+    return 0
 
 
 def _ensemble(run: Run, values: flags.FlagValues) -> Ensemble:
@@ -164,7 +209,7 @@ class _Table(_Output):
         if self.threshold is None:
             print(f"no threshold for the {self.values.score} score: {self.why}", file=file)
         else:
-            share = f"{BELOW:.0%} of the validation pictures score below {self.threshold:.2f}"
+            share = f"at most about {BELOW:.0%} of the validation pictures score below {self.threshold:.2f}"
             print(f"score: {self.values.score}; {share}, and what does is marked *", file=file)
         self.rows: list[list[str]] = []
 

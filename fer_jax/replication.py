@@ -18,8 +18,9 @@ class Published:
     """A figure a paper printed.
 
     Attributes:
-        metric: what it is of: 'train_', 'val_' or 'test_' with 'accuracy' or 'loss', or with 'precision', 'recall', 'f1' or
-            'auc' (macro means over classes, AUC one-vs-rest); 'binary_' before any of them for the summed probability of
+        metric: what it is of: 'train_', 'val_', 'test_' or 'external_' (of the data set that --external names) with 'accuracy' or
+            'loss', or with 'precision', 'recall', 'f1' or 'auc' (macro means over classes, AUC one-vs-rest); 'test_recall_happy'
+            for a class's own precision, recall or f1; 'binary_' before any of them for the summed probability of
             `Experiment.positive` against .5.
         value: in [0, 1], or nats for a loss.
         sd: sample standard deviation over `n` runs; None for a single run.
@@ -88,6 +89,7 @@ class Experiment:
         published: its figures; () where the paper only drew curves.
         conditions: of the paper.
         positive: class names whose probabilities are summed for 'binary_' metrics.
+        external: for people, the data set and splits that its 'external_' metrics are of, such as "FER-2013's test folder".
         smoke: whether --scale=smoke runs it.
         note: what a reader must know, such as 'dropout rate unpublished: our choice'.
     """
@@ -99,6 +101,7 @@ class Experiment:
     overrides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     point: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     positive: tuple[str, ...] = ()
+    external: str = ""
     smoke: bool = False
     note: str = ""
 

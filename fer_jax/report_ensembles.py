@@ -63,5 +63,7 @@ def _table(rows: list[dict[str, Any]], suffix: str) -> str:
 
 
 def _members(row: dict[str, Any], split: str) -> str:
+    if f"{split}_accuracy" not in row:
+        return ""
     mean, sd = row[f"{split}_accuracy_members_mean"], row[f"{split}_accuracy_members_sd"]
     return f"{mean:.4f}" + (f" ± {sd:.4f}" if math.isfinite(sd) else "")

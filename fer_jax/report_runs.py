@@ -86,14 +86,14 @@ def _entry(run: Run, part: Evidence, name: str) -> tuple[Entry, Hashable | None]
     trial = run.trial(entry.done["id"].iloc[0])
     config = fields.flatten(trial.config)
     losses = tuple(config[one] for one in comparable.loss_fields(part.metric))
-    return dataclasses.replace(entry, config=config), (part.metric, comparable.held_out(trial.data, config), losses)
+    return dataclasses.replace(entry, config=config), (part.metric, comparable.held_out(trial.data), losses)
 
 
 def _overview(entries: Sequence[Entry], group_of: Sequence[int], groups: int) -> str:
     note = "Every run with what it stands on."
     if groups > 1:
         note += (
-            " Ranked together are only runs measured on the same pictures (data set, classes, split, seed of the split), by the same metric: "
+            " Ranked together are only runs measured on the same held-out pictures with the same classes, by the same metric: "
             f"here in {groups} groups."
         )
     return f"<p>{escape(note)}</p>{side_by_side.overview(entries, group_of)}"

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from typing import Any
 
 from fer_jax.field import FieldError
 
 # Sides, in pixels, of which a network with a fixed architecture leaves one pixel.
-_SMALLEST_IMAGE = {"silvestro": 36, "imperial": 24}
+_SMALLEST_IMAGE = {"silvestro": 36, "imperial": 24, "vgg19": 32, "mobilenet_v2": 32, "efficientnet_b0": 32, "resnet50_v2": 32}
 # Kernels of their narrowest convolution; their dense layers that no field sets are wider.
-_FEWEST_KERNELS = {"silvestro": 32, "imperial": 36}
+_FEWEST_KERNELS = {"silvestro": 32, "imperial": 36, "vgg19": 64, "mobilenet_v2": 16, "efficientnet_b0": 16, "resnet50_v2": 64}
+# Distributions of initial kernels, `models.initializers`.
+DISTRIBUTIONS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal")
+MAX_PHASES = 8
+# Of each backbone, as `models.freezing.blocks` counts them.
+BLOCKS = {"vgg19": 5, "mobilenet_v2": 19, "efficientnet_b0": 8, "resnet50_v2": 5}
+_BACKBONES = ("vgg19", "mobilenet_v2", "efficientnet_b0", "resnet50_v2")
 
 
 def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,7 +35,9 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
     values["data.classes"] = names
     values["data.merge"] = _resolve_merges(values["data.merge"])
     values["loss.weights"] = tuple(f"{name}={weight:g}" for name, weight in sorted(class_weights(values).items()))
+    values = _resolve_phases(values)
     _check_training(values)
+    _check_initial(values)
     wanted = {"fer2013": "FOLDER, ZIP, TAR or CSV", "folder": "FOLDER, ZIP or TAR", "cifar10": "FOLDER, ZIP or TAR"}
     if values["data.name"] in wanted and not values["data.path"]:
         raise FieldError(
@@ -56,6 +65,8 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
             )
         values["model.kernels"] = kernels * pairs if len(kernels) == 1 else kernels
         _check_feature_maps(values)
+    if values["model.name"] in _BACKBONES:
+        values = _resolve_backbone(values)
     smallest, size = _SMALLEST_IMAGE.get(values["model.name"], 0), values["data.image_size"]
     if size < smallest:
         raise FieldError(
@@ -64,6 +75,90 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
         )
     _check_widths(values)
     return values
+
+
+def _resolve_backbone(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Keras' top has no pool or dense layers to choose; where the network preprocesses, it is given pixels as they are."""
+    values = dict(values)
+    rates, blocks = values["train.block_rates"], BLOCKS[values["model.name"]]
+    if rates and len(rates) != blocks:
+        raise FieldError(
+            ["train.block_rates", "model.name"],
+            f"train.block_rates = {rates}: must have an item for each of the {blocks} blocks of {values['model.name']}",
+        )
+    if values["model.top"] == "keras":
+        values |= {"model.pooling": "average", "model.dense": ()}
+    if values["model.preprocess"] == "weights":
+        if values["data.normalize"] not in ("unit", "none"):
+            raise FieldError(
+                ["data.normalize", "model.preprocess"],
+                f"data.normalize = {values['data.normalize']}: model.preprocess = weights makes its own input of pixels as they are; "
+                "leave one of them out",
+            )
+        values["data.normalize"] = "none"
+    return values
+
+
+def _resolve_phases(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What phases leave open filled in; train.epochs becomes their sum, and what train.* says of one phase that of the first."""
+    values = dict(values)
+    for name in ("model.freeze", "phases.frozen"):
+        values[name] = tuple(_spelled_words(name, text) for text in values[name])
+    values["model.freeze"] = tuple(dict.fromkeys(word for text in values["model.freeze"] for word in text.split("+")))
+    epochs = values["phases.lengths"]
+    if len(epochs) > MAX_PHASES:
+        raise FieldError(["phases.lengths"], f"phases.lengths = {epochs}: {MAX_PHASES} phases are the most")
+    fills = {"phases.rates": "train.learning_rate", "phases.patience": "train.stop_patience", "phases.frozen": None}
+    for name, single in fills.items():
+        given = values[name]
+        if given and len(given) != len(epochs):
+            raise FieldError(
+                [name, "phases.lengths"],
+                f"{name} = {given}: must have an item for each of the {len(epochs)} phases of phases.lengths = {epochs}"
+                if epochs
+                else f"{name} = {given}: needs phases.lengths, the epochs of each phase",
+            )
+        values[name] = given or ((values[single] if single else "none"),) * len(epochs)
+    if epochs:
+        firsts = {"train.learning_rate": "phases.rates", "train.stop_patience": "phases.patience"}
+        values |= {"train.epochs": sum(epochs), **{name: values[phased][0] for name, phased in firsts.items()}}
+    return values
+
+
+def _spelled_words(name: str, text: str) -> str:
+    """The words of model.freeze or of one phase, joined by +, without what is empty or nothing."""
+    words = [word.replace(" ", "") for word in text.split("+")]
+    for word in words:
+        kind, equals, number = word.partition("=")
+        if not word or (equals and not (kind in ("blocks", "layers") and number.isdecimal())):
+            raise FieldError(
+                [name], f"{name} = {text!r}: must be 'backbone', 'blocks=2', 'layers=140' or names of layers such as 'block1_*'"
+            )
+    return "+".join(word for word in words if word not in ("none", "blocks=0", "layers=0")) or "none"
+
+
+def is_weights_file(name: str) -> bool:
+    """Whether a model.init is a file of Keras': the published one or one of the user's."""
+    return name == "imagenet" or name.endswith((".h5", ".hdf5"))
+
+
+def _check_initial(values: Mapping[str, Any]) -> None:
+    """Raises FieldError for initial weights that are no distribution, no file of a backbone's and no trial."""
+    name = values["model.init"]
+    if name in DISTRIBUTIONS or (":" in name and not is_weights_file(name)):
+        return
+    if not is_weights_file(name):
+        close = difflib.get_close_matches(name, (*DISTRIBUTIONS, "imagenet"), 1)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        raise FieldError(
+            ["model.init"],
+            f"model.init = {name!r}: must be {', '.join(DISTRIBUTIONS)}, imagenet, an .h5 file of Keras' or RUN:trial{hint}",
+        )
+    if values["model.name"] not in _BACKBONES:
+        raise FieldError(
+            ["model.init", "model.name"],
+            f"model.init = {name}: published weights are those of {', '.join(_BACKBONES)}; model.name = {values['model.name']} has none",
+        )
 
 
 def merges(values: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -123,12 +218,11 @@ def _check_training(values: Mapping[str, Any]) -> None:
         )
 
 
-    warmup, epochs = values["train.warmup"], values["train.epochs"]
-    if warmup > epochs:
-        raise FieldError(
-            ["train.warmup", "train.epochs"],
-            f"train.warmup = {warmup:g}: train.epochs = {epochs} end before it does; shorten it or train longer",
-        )
+    phases = values["phases.lengths"]
+    field, epochs = ("phases.lengths", min(phases)) if phases else ("train.epochs", values["train.epochs"])
+    if (warmup := values["train.warmup"]) > epochs:
+        which = f"each phase warms up, and the {epochs} epochs of one" if phases else f"train.epochs = {epochs}"
+        raise FieldError(["train.warmup", field], f"train.warmup = {warmup:g}: {which} end before it does; shorten it or train longer")
     floor, rate = values["train.learning_rate_floor"], values["train.learning_rate"]
     lowered = values["train.schedule"] == "cosine" or values["train.plateau_patience"] > 0
     if lowered and floor > rate:
@@ -143,7 +237,8 @@ def _check_widths(values: Mapping[str, Any]) -> None:
 
     Of a network that was registered the layers are not known.
     """
-    read = {"cnn": ("model.kernels", "model.dense"), "mlp": ("model.hidden",), "imperial": ("model.dense",)}
+    read = {"cnn": ("model.kernels", "model.dense"), "mlp": ("model.hidden",)}
+    read |= dict.fromkeys(("imperial", *_BACKBONES), ("model.dense",))
     name, width = values["model.name"], values["model.width_multiplier"]
     fields = read.get(name, ())
     layers = [(f"{field} = {values[field]}", size) for field in fields for size in values[field]]

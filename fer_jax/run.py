@@ -7,7 +7,6 @@ that is still going loads as far as it has got; load it again to see what has be
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -186,7 +185,7 @@ class Run:
         """
         metric = self._metric(metric)
         rows = self.summary[self._matching(self.summary, wanted)]
-        self._check_ranked(rows, metric, "best_point")
+        comparing.check_ranked(self, rows, metric, "best_point")
         rows = rows[statistics.finalists(rows, self.swept, self.record["config"])]
         return self.summary.loc[self._ranked(rows, metric, "_mean", wanted)[0]]
 
@@ -244,7 +243,7 @@ class Run:
         """
         metric = self._metric(metric)
         trials = self.trials[self._matching(self.trials, wanted)]
-        self._check_ranked(trials, metric, "best")
+        comparing.check_ranked(self, trials, metric, "best")
         done = trials[trials["status"] == "done"]
         return TrialResult(self, done.loc[self._ranked(done, metric, "", wanted)[0]])
 
@@ -263,18 +262,17 @@ class Run:
             raise RunError(f"top = {top}: an ensemble needs the repeats of a point at least")
         metric = self._metric(by)
         rows = self.summary[self._matching(self.summary, wanted)]
-        self._check_ranked(rows, metric, "ensemble")
+        comparing.check_ranked(self, rows, metric, "ensemble")
         rows = rows[statistics.finalists(rows, self.swept, self.record["config"])]
         return best_points(self, metric, self._ranked(rows, metric, "_mean", wanted)[:top])
 
     def groups(self, table: pd.DataFrame, metric: str) -> list[Hashable]:
         """A key for every row of `trials` or `summary`: a metric ranks only rows of one key against each other.
 
-        Figures over different classes are not comparable, nor are losses of trials that were given different losses
-        (loss.focal_gamma, loss.label_smoothing; in training also the class weights).
+        Figures over different classes or of different pictures are not comparable, nor are losses of trials that were given
+        different losses (loss.focal_gamma, loss.label_smoothing; in training also the class weights).
         """
-        losses = [name for name in comparable.loss_fields(metric) if name in self.swept and name in table]
-        return list(zip(self._class_sets(table), _values(table, losses), strict=True))
+        return comparing.groups(self, table, metric)
 
     def data_sets(self, trials: pd.DataFrame) -> list[Mapping[str, Any]]:
         """What config.json says of every data set that rows of `trials` use, in order of first use."""
@@ -282,32 +280,6 @@ class Run:
         _, firsts = statistics.point_codes(trials, [*names, "repeat"] if self.config.data.split == "kfold" else names)
         used = [TrialResult(self, trials.iloc[row]).data for row in firsts]
         return list({data.get("checksum"): data for data in used}.values())
-
-    def _class_sets(self, table: pd.DataFrame) -> list[Hashable]:
-        """The classes of every row of `trials` or `summary`, after merging."""
-        names = [name for name in comparable.CLASS_FIELDS if name in self.swept and name in table]
-        _, firsts = statistics.point_codes(self.trials, names)
-        some = self.trials.iloc[firsts]
-        found = {}
-        for values, (_, row) in zip(_values(some, names), some.iterrows(), strict=True):
-            data = TrialResult(self, row)._own_data()
-            merged = json.dumps(data.get("merged", {}), sort_keys=True) if data else ""
-            found[values] = (tuple(data["classes"]), merged) if data else values
-        return [found[values] for values in _values(table, names)]
-
-    def _check_ranked(self, table: pd.DataFrame, metric: str, method: str) -> None:
-        """Raises RunError for points that the metric cannot rank against each other."""
-        if len(set(self.groups(table, metric))) < 2:
-            return
-        classes = len(set(self._class_sets(table))) > 1
-        names = comparable.differing(table, comparable.CLASS_FIELDS if classes else comparable.loss_fields(metric))
-        first = {name.replace(".", "__"): statistics.hashable(table[name].iloc[0]) for name in names}
-        one = ", ".join(f"{name}={value!r}" for name, value in first.items())
-        raise RunError(
-            f"{self.path}: points with different {'classes' if classes else 'losses'} ({' and '.join(names)} swept) are not "
-            f"ranked against each other by {metric}: choose among equal ones, as with run.{method}({metric!r}, {one}); "
-            "run.summary has them all"
-        )
 
     def _known_metric(self, metric: str | None) -> str:
         metric = metric or self.config.train.select
@@ -423,9 +395,3 @@ class Run:
         if not same:
             raise RunError(f"no field {keyword!r}; did you mean {fields.nearest(name).replace('.', '__')}?")
         return same[0]
-
-
-def _values(table: pd.DataFrame, names: Sequence[str]) -> list[tuple[Hashable, ...]]:
-    """What each row has in the named columns."""
-    columns = [[statistics.hashable(value) for value in table[name]] for name in names]
-    return list(zip(*columns, strict=True)) if columns else [()] * len(table)

@@ -9,6 +9,7 @@ from absl import flags
 
 from fer_jax import config as fields
 from fer_jax.analysis import study_table
+from fer_jax.data.origins import open_origin
 from fer_jax.errors import ConfigError, run_program
 from fer_jax.flags import COMMAND_LINE, Loaded, split_argv
 from fer_jax.replication import SCALES, Study
@@ -29,6 +30,7 @@ def _declare() -> flags.FlagValues:
     )  # fmt: skip
     flags.DEFINE_string("workdir", None, "Holds the runs and the table; by default runs/study-<study>[-<scale>].", flag_values=values)
     flags.DEFINE_multi_string("only", [], "Part of an experiment's name; may be given several times.", flag_values=values)
+    flags.DEFINE_string("external", "", "Labelled data set for figures of an external test, as data.path.", flag_values=values)
     flags.DEFINE_bool("table", False, "Train nothing: write the table of what is there.", flag_values=values)
     flags.DEFINE_bool("plan", False, "Print the sweeps with their cost, and stop.", flag_values=values)
     flags.DEFINE_bool("extend", False, "Go on with runs that hold only some of the trials.", flag_values=values)
@@ -66,6 +68,8 @@ def _main(argv: list[str]) -> int:
         given = ", ".join(f"--config.{name}" for name in overrides)
         print(f"error: --table reads the runs as they are and trains nothing: leave out {given}, or --table", file=sys.stderr)
         return 2
+    if values.external:
+        open_origin(values.external)  # a mistyped path shall not come out after the training
     study = read_study(values.study)
     needed = sweeps(choose(study, values.only, values.scale), values.study, values.scale)
     workdir = Path(values.workdir or "-".join(filter(None, ("runs/study", study.name, values.scale))))
@@ -76,7 +80,7 @@ def _main(argv: list[str]) -> int:
         _check_overrides(overrides, loaded)
         status = _plan(needed, loaded) if values.plan else _train(needed, loaded, workdir, values.extend, values.retry_failed)
     if not values.plan:
-        _write_table(study, needed, values.study, workdir, values.scale)
+        _write_table(study, needed, values.study, workdir, values.scale, values.external)
     return status
 
 
@@ -169,13 +173,13 @@ def _is_complete(folder: Path, loaded: Loaded, retry_failed: bool) -> bool:
     return bool(same and record.get("finished") and not failed)
 
 
-def _write_table(study: Study, needed: tuple[StudySweep, ...], file: str, workdir: Path, scale: str) -> None:
+def _write_table(study: Study, needed: tuple[StudySweep, ...], file: str, workdir: Path, scale: str, external: str) -> None:
     """Writes study.md and study.csv of what was asked for and, but for smoke, of what else is there, prints the former, and writes
     report.html with the runs of the table side by side."""
     from fer_jax import report, study_rows
 
     asked = {experiment.name for sweep in needed for experiment in sweep.experiments}
-    rows = study_rows.gather(study, file, workdir, scale)
+    rows = study_rows.gather(study, file, workdir, scale, external)
     rows = [row for row in rows if row.experiment in asked or (row.run and scale != "smoke")]
     files.write_bytes(workdir / "study.md", study_table.to_markdown(study.title, rows).encode())
     files.write_bytes(workdir / "study.csv", study_table.to_frame(rows).to_csv(index=False).encode())

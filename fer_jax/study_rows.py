@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fer_jax import config as fields
 from fer_jax import rules
 from fer_jax.analysis import classification, comparison, statistics
@@ -23,17 +25,20 @@ from fer_jax.store import RunDirectory
 from fer_jax.study_sweeps import find_point, has_head, is_meant, paper_values, sweeps, wanted
 from fer_jax.trained import TrialResult
 
+# The split, in the name of a metric, that is another data set.
+EXTERNAL = "external"
 # What `Conditions` speaks of, or what changes no result that is compared.
 _CONDITIONS = ("data.name", "data.split", "data.seed", "data.fraction", "train.epochs", "train.seed")
 
 
-def gather(study: Study, study_file: str, workdir: Path, scale: str) -> list[Row]:
+def gather(study: Study, study_file: str, workdir: Path, scale: str, external: str = "") -> list[Row]:
     """The rows of a study, in its order; an experiment whose sweep was not run gives rows that say so.
 
     Args:
         study_file: path of the study file.
         workdir: of the study: the runs lie below it.
         scale: one of `replication.SCALES`, or '' for the configs' default.
+        external: path of the labelled data set that 'external_' metrics are of; '' for none.
 
     Raises:
         FerJaxError: a damaged run, or a point, metric or class that cannot be read; one line.
@@ -43,7 +48,7 @@ def gather(study: Study, study_file: str, workdir: Path, scale: str) -> list[Row
         folder = workdir / sweep.folder
         run = load_run(folder) if RunDirectory(folder).has("trials.csv") else None
         for experiment in sweep.experiments:
-            rows += _rows(experiment, run, study_file, scale)
+            rows += _rows(experiment, run, study_file, scale, external)
     order = [experiment.name for experiment in study.experiments]
     return sorted(rows, key=lambda row: order.index(row.experiment))
 
@@ -51,19 +56,24 @@ def gather(study: Study, study_file: str, workdir: Path, scale: str) -> list[Row
 def split_metric(metric: str) -> tuple[str, str, bool]:
     """('val', 'auc', True) for 'binary_val_auc' or 'val_binary_auc': split, figure, whether of summed probabilities.
 
+    The split may be 'external', and the figure one of a class, such as 'recall_happy'.
+
     Raises:
         ConfigError: no metric of a study.
     """
     split, _, figure = metric.removeprefix("binary_").partition("_")
     binary = metric.startswith("binary_") or figure.startswith("binary_")
     figure = figure.removeprefix("binary_")
-    if split not in SPLITS or figure not in classification.METRICS:
-        known = f"'train_', 'val_' or 'test_' before {', '.join(classification.METRICS)}"
-        raise ConfigError(f"metric {metric!r}: must be {known}; 'binary_' before that for summed probabilities")
+    kind, _, of_class = figure.partition("_")
+    one_class = bool(of_class) and kind in classification.CLASS_METRICS and not binary
+    if split not in (*SPLITS, EXTERNAL) or (figure not in classification.METRICS and not one_class):
+        known = f"'train_', 'val_', 'test_' or 'external_' before {', '.join(classification.METRICS)}"
+        more = "'_' and a class after precision, recall and f1; 'binary_' before that for summed probabilities"
+        raise ConfigError(f"metric {metric!r}: must be {known}; {more}")
     return split, figure, binary
 
 
-def _rows(experiment: Experiment, run: Run | None, study_file: str, scale: str) -> list[Row]:
+def _rows(experiment: Experiment, run: Run | None, study_file: str, scale: str, external: str) -> list[Row]:
     if run is None:
         return [_empty(experiment, published) for published in _figures(experiment)]
     found = find_point(experiment, run.config, scale)
@@ -75,7 +85,7 @@ def _rows(experiment: Experiment, run: Run | None, study_file: str, scale: str) 
     left_out = statistics.count_words([trial.status for trial in trials if trial.status != "done"])
     names = trials[0].classes
     label = trials[0].data.get("label", "").partition(",")[0]
-    computed = _Computed(experiment, head)
+    computed = _Computed(experiment, head, external)
     elsewhere = [] if is_meant(experiment, found) else [_elsewhere(experiment, found)]
     reasons = _reasons(experiment, trials[0], head, len(done), study_file)
     rows = []
@@ -97,7 +107,7 @@ def _rows(experiment: Experiment, run: Run | None, study_file: str, scale: str) 
                 sampling=_sampling(trials[0]),
                 images={name: sum(counts.values()) for name, counts in trials[0].data.get("counts", {}).items()},
                 classes=len(names),
-                epochs=trials[0].config.train.epochs,
+                epochs=_epochs(trials[0]),
                 n=len(done),
                 left_out=left_out,
                 chosen=chosen,
@@ -122,6 +132,11 @@ def _elsewhere(experiment: Experiment, found: Mapping[str, Any]) -> str:
     meant = wanted(experiment)
     other = [f"{name} = {found[name]} (not {value})" for name, value in meant.items() if found[name] != value]
     return f"another point, which the sweep at this scale has instead: {' and '.join(other)}"
+
+
+def _epochs(trial: TrialResult) -> int:
+    """Epochs of a trial, at most, those of all its phases together."""
+    return int(fields.resolve(fields.flatten(trial.config))["train.epochs"])
 
 
 def _sampling(trial: TrialResult) -> str:
@@ -153,26 +168,39 @@ def _printed(experiment: Experiment, published: Published) -> tuple[str, str, fl
 class _Computed:
     """Figures that need the network or its head, each computed once for an experiment."""
 
-    def __init__(self, experiment: Experiment, head: Mapping[str, Any]):
+    def __init__(self, experiment: Experiment, head: Mapping[str, Any], external: str):
         self.positive = experiment.positive
         self.head = head
+        self.external, self.external_name = external, experiment.external
         self.known: dict[tuple[str, str, str, bool], dict[str, float]] = {}
 
     def figures(self, trial: TrialResult, weights: str, split: str, binary: bool) -> dict[str, float]:
         key = (trial.id, weights, split, binary)
         if key not in self.known:
-            splits = trial.dataset().splits()
-            if SPLITS[split] not in splits:
-                raise RunError(f"no {SPLITS[split]} split")
-            images, labels = splits[SPLITS[split]].images, splits[SPLITS[split]].labels
-            found = self.fit(trial).predict(images) if self.head else trial.predict(images, weights=weights)
-            measured = (
-                classification.binarise(found, labels, trial.classes, self.positive)
-                if binary
-                else classification.measure(found, labels)
-            )
-            self.known[key] = measured
+            found, labels = self._external(trial, weights) if split == EXTERNAL else self._own(trial, weights, split)
+            if binary:
+                self.known[key] = classification.binarise(found, labels, trial.classes, self.positive)
+            else:
+                by_class = classification.measure_classes(found, labels, trial.classes)
+                self.known[key] = {**classification.measure(found, labels), **by_class}
         return self.known[key]
+
+    def _own(self, trial: TrialResult, weights: str, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities and labels of a split of the trial's data."""
+        splits = trial.dataset().splits()
+        if SPLITS[split] not in splits:
+            raise RunError(f"no {SPLITS[split]} split")
+        images, labels = splits[SPLITS[split]].images, splits[SPLITS[split]].labels
+        return self.fit(trial).predict(images) if self.head else trial.predict(images, weights=weights), labels
+
+    def _external(self, trial: TrialResult, weights: str) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities and labels of the external data set."""
+        if self.head:
+            raise RunError("fits are not asked about other data sets")
+        if not self.external:
+            raise RunError(f"no external data set: name {self.external_name or 'it'} with --external")
+        found = trial.evaluate_on(self.external, copies=False, weights=weights)
+        return found.probabilities, found.labels
 
     def fit(self, trial: TrialResult) -> FitResult:
         """The fit of the trial that the experiment means; RunError if there is none."""
@@ -186,13 +214,13 @@ def _values(
     split, figure, binary = split_metric(metric)
     if computed.head and weights == "last":
         return (math.nan,) * len(trials)  # heads are fitted on the chosen weights' features only
-    if figure in ("accuracy", "loss") and not binary and not computed.head:
+    if figure in ("accuracy", "loss") and not binary and not computed.head and split != EXTERNAL:
         column = metric if weights == "best" else f"last_{metric}"
         return tuple(float(trial.row[column]) if trial.row.get(column) is not None else math.nan for trial in trials)
     try:
-        if computed.head and figure in ("accuracy", "loss") and not binary:
+        if computed.head and figure in ("accuracy", "loss") and not binary and split != EXTERNAL:
             return tuple(float(computed.fit(trial).row[metric]) for trial in trials)
-        return tuple(computed.figures(trial, weights, split, binary)[figure] for trial in trials)
+        return tuple(computed.figures(trial, weights, split, binary).get(figure, math.nan) for trial in trials)
     except FerJaxError as error:
         why.append(str(error))
         return (math.nan,) * len(trials)
@@ -213,8 +241,8 @@ def _reasons(
         found.append("other classes")
     if conditions.epochs is None:
         found.append("epochs unpublished")
-    elif ours.train.epochs != conditions.epochs:
-        found.append(f"other epochs: {ours.train.epochs}, published {conditions.epochs}")
+    elif _epochs(trial) != conditions.epochs:
+        found.append(f"other epochs: {_epochs(trial)}, published {conditions.epochs}")
     if same_data and (changed := _changed(paper_values(experiment, study_file), trial, head)):
         found.append(f"other settings: {', '.join(changed[:3])}{', ...' if len(changed) > 3 else ''}")
     if done < 2:

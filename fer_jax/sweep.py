@@ -50,8 +50,7 @@ def _main(argv: list[str]) -> int:
     # JAX takes seconds to import; errors above need not wait for it.
     from fer_jax import plan as planning
     from fer_jax.launch import best
-    from fer_jax.launch.prepared import describe_data, describe_heads, plan_sweep, prepare
-    from fer_jax.search import space
+    from fer_jax.launch.prepared import describe_data, describe_heads, notes, plan_sweep, prepare
     from fer_jax.train import hardware
 
     hardware.prepare_host_devices()
@@ -59,7 +58,7 @@ def _main(argv: list[str]) -> int:
         prepared = prepare(loaded.config)
         lines = (
             describe_data(prepared),
-            space.describe_unused(space.settings(loaded.config)),
+            *notes(prepared),
             planning.describe(plan_sweep(prepared)),
             best.describe(prepared.config),
             describe_heads(prepared),

@@ -16,16 +16,16 @@ import pandas as pd
 from scipy import special
 
 from fer_jax import config as fields
-from fer_jax import explained, inference, views
-from fer_jax.analysis import fits, statistics
-from fer_jax.errors import ConfigError, RunError
-from fer_jax.fitted import FitResult
-from fer_jax.inference import did_you_mean
+from fer_jax import explained, fitted, inference, views
+from fer_jax.analysis import metrics
+from fer_jax.errors import RunError
 from fer_jax.search import space
 
 if TYPE_CHECKING:
     from fer_jax.analysis.saliency import ClassSaliency, Saliency
     from fer_jax.data import Dataset, Split
+    from fer_jax.external import Evaluation
+    from fer_jax.fitted import FitResult
     from fer_jax.run import Run
 
 
@@ -87,8 +87,14 @@ class TrialResult:
         if len(described) == 1:
             return described[0]
         # A swept data field or the folds gave several data sets; the id is a hash of the trial's own.
+        return next((data for data in described if self._would_be(data["checksum"])), None)
+
+    def _would_be(self, checksum: str) -> bool:
+        """Whether the data with this checksum are those that this trial was trained on."""
         trial = space.expand(self.config)[0]
-        return next((data for data in described if trial.id(data["checksum"]) == self.id), None)
+        words = trial.values["model.init"], trial.values["model.name"]
+        known = {(start["init"], start["network"]): start["checksum"] for start in self.run.record.get("initial", ())}
+        return trial.id(checksum, known.get(words, "")) == self.id
 
     @property
     def variables(self) -> dict[str, Any]:
@@ -112,10 +118,14 @@ class TrialResult:
         if not wave or pd.isna(slot) or self.status in ("pending", "running", "failed"):
             yet = "" if self.status == "failed" else " yet"
             raise RunError(f"trial {self.id} of {self.run.path} is {self.status}: it has no weights{yet}")
+        self._check_learnt()
+        return self.run._directory.load_trial(wave, int(slot))
+
+    def _check_learnt(self) -> None:
+        """Raises RunError if it diverged before an epoch was over: its weights and answers are those it began with."""
         if self.row.get("best_epoch") == 0:
             epoch = self.row["diverged_epoch"]
             raise RunError(f"trial {self.id} of {self.run.path} diverged in epoch {epoch}, its first: nothing of it was learnt")
-        return self.run._directory.load_trial(wave, int(slot))
 
     def logits(self, split: str = "test") -> np.ndarray:
         """What the network gave for the pictures of a held-out split at the end of its training, by the weights that validation
@@ -125,12 +135,14 @@ class TrialResult:
             split: 'validation' or 'test'.
 
         Raises:
-            RunError: another split, one that the data do not have, or none kept: the trial is not done, or the run was
-                trained before logits were kept.
+            RunError: another split, one that the data do not have, or none kept: the trial is not done, diverged in its first
+                epoch, or the run was trained before logits were kept.
         """
         self._targets(split)  # first, since a split that is not there says more than predictions that are not
         wave, slot = self.row.get("wave", ""), self.row.get("slot")
         has_results = bool(wave) and not pd.isna(slot) and self.status in ("done", "diverged")
+        if has_results:
+            self._check_learnt()
         found = self.run._directory.predictions.read(wave, split, int(slot)) if has_results else None
         if found is None:
             why = "was trained before they were kept" if has_results else f"is {self.status}"
@@ -288,6 +300,18 @@ class TrialResult:
         export_trial(self, path, weights, **options)
         return Path(path)
 
+    def evaluate_on(self, path: str, **options: Any) -> Evaluation:
+        """What it says of another labelled data set: accuracy, report by class, confusion matrix, with and without copies of its own
+        training pictures.
+
+        Args:
+            path: folder, zip, tar or csv, as data.path.
+            **options: `splits`, `classes`, `copies`, `weights`, `tta`, `train_path`, `kind`; these and errors as for `external.evaluate`.
+        """
+        from fer_jax import external
+
+        return external.evaluate((self,), path, **options)
+
     @property
     def heads(self) -> pd.DataFrame:
         """Its rows of `run.heads`."""
@@ -302,27 +326,7 @@ class TrialResult:
         Raises:
             RunError: no head field of that name, a value it cannot have, no such fit, or several.
         """
-        rows = self.heads
-        if not len(rows):
-            raise RunError(f"trial {self.id} of {self.run.path} has no fits: sweep with a head.kind, such as xgboost")
-        for keyword, value in wanted.items():
-            name = f"head.{keyword}"
-            known = [known.removeprefix("head.") for known in fits.head_columns(rows)]
-            if keyword not in known:
-                raise RunError(f"no field {name}; {did_you_mean(keyword, known)}")
-            try:
-                value = fields.FIELDS[name].coerce(value)
-            except ConfigError as error:
-                raise RunError(str(error)) from None
-            rows = rows[[statistics.hashable(one) == value for one in rows[name]]]
-        if len(rows) == 1:
-            return FitResult(self, rows.iloc[0])
-        said = ", ".join(f"{name} = {value}" for name, value in wanted.items()) or "any setting"
-        if not len(rows):
-            raise RunError(f"trial {self.id} of {self.run.path} has no fit with {said}; trial.heads lists {len(self.heads)}")
-        varied = [name for name in fits.head_columns(rows) if rows[name].astype(object).map(statistics.hashable).nunique(dropna=False) > 1]
-        more = ", ".join(name.removeprefix("head.") for name in varied)
-        raise RunError(f"trial {self.id} of {self.run.path} has {len(rows)} fits with {said}: name more of {more}")
+        return fitted.find(self, wanted)
 
     def dataset(self, path: str | None = None) -> Dataset:
         """The data it was trained on, loaded anew.
@@ -344,7 +348,7 @@ class TrialResult:
         loaded = self.run._datasets[key]
         if self.config.data.split == "kfold" or any(name.startswith("data.") for name in self.run.swept):
             # The record knows one data set; the id is a hash of the trial's own.
-            same = space.expand(self.config)[0].id(loaded.checksum) == self.id
+            same = self._would_be(loaded.checksum)
         else:
             same = loaded.checksum == self.run.record["data"].get("checksum")
         if not same:
@@ -352,23 +356,25 @@ class TrialResult:
             raise RunError(f"{source}: not what {self.run.path} was trained on (checksum {loaded.checksum[:10]})")
         return loaded
 
-    def confusion_matrix(self, split: str = "test", path: str | None = None) -> pd.DataFrame:
+    def confusion_matrix(self, split: str = "test", path: str | None = None, normalize: bool = False) -> pd.DataFrame:
         """Pictures by true class (rows) and predicted class (columns), by the weights that validation chose.
+
+        Of a held-out split it stands on the stored answers, where there are, and needs neither data nor network.
 
         Args:
             split: 'test', 'validation' or 'train'.
-            path: as for `dataset`.
+            path: as for `dataset`; asks the network anew.
+            normalize: shares of each row's pictures instead, in [0, 1]; 0 in the row of a class without pictures, as scikit-learn has it.
 
         Raises:
             RunError: no such split, other data than the run's, or no weights.
             DataError: the data cannot be read.
         """
-        found = self._split(split, path)
-        predicted = self.predict(found.images).argmax(axis=1)
-        count = len(self.classes)
-        counts = np.bincount(found.labels * count + predicted, minlength=count**2).reshape(count, count)
-        true, answer = pd.Index(self.classes, name="true"), pd.Index(self.classes, name="predicted")
-        return pd.DataFrame(counts, index=true, columns=answer)
+        probabilities, labels = self._answers(split, "best", path)
+        counts = metrics.confusion(probabilities[None], labels)[0]
+        pictures = counts.sum(axis=1, keepdims=True)
+        values = counts / np.maximum(pictures, 1) if normalize else counts
+        return pd.DataFrame(values, index=pd.Index(self.classes, name="true"), columns=pd.Index(self.classes, name="predicted"))
 
     def binarised(
         self,
@@ -388,7 +394,7 @@ class TrialResult:
             split: 'test', 'validation' or 'train'.
             threshold: in [0, 1].
             weights: as for `predict`.
-            path: as for `dataset`.
+            path: as for `dataset`; without it the stored answers serve, where there are.
 
         Returns:
             accuracy, loss (nats), precision, recall, f1 (means over both answers) and auc; see `classification.binarise`.
@@ -403,8 +409,20 @@ class TrialResult:
         classification.positive_columns(self.classes, positive)
         if not 0 <= threshold <= 1:
             raise RunError(f"threshold = {threshold}: must be in [0, 1], a share of the probability")
+        return classification.binarise(*self._answers(split, weights, path), self.classes, positive, threshold)
+
+    def _answers(self, split: str, weights: str, path: str | None) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities (n, K) and labels (n,) of a split: the stored ones if that is what is asked for, else by asking the network."""
+        if weights == "best" and path is None and self._is_stored(split):
+            return self.probabilities(split), self.labels(split)
         found = self._split(split, path)
-        return classification.binarise(self.predict(found.images, weights), found.labels, self.classes, positive, threshold)
+        return self.predict(found.images, weights), found.labels
+
+    def _is_stored(self, split: str) -> bool:
+        try:
+            return split in ("validation", "test") and len(self.logits(split)) > 0
+        except RunError:
+            return False
 
     def _split(self, name: str, path: str | None) -> Split:
         splits = self.dataset(path).splits()

@@ -39,7 +39,8 @@ def test_every_field_is_declared_soundly():
         for need in field.needs:
             other = fields.FIELDS[need.name]
             assert all(other.coerce(value) == value for value in need.values)
-            assert bool(need.values) != (need.above is not None)
+            assert [bool(need.values), need.above is not None, need.longer is not None].count(True) == 1
+            assert need.longer is None or other.type is tuple
             assert need.above is None or other.item_type in (int, float)
 
 
@@ -415,7 +416,7 @@ def test_a_choice_of_ones_own_meets_every_need_of_its_field(monkeypatch):
     for _ in range(2):
         fields.add_choice("model.name", "mine")
     assert fields.FIELDS["model.name"].choices.count("mine") == 1
-    assert fields.FIELDS["model.dense"].needed == "model.name = cnn or imperial or mine"
+    assert fields.FIELDS["model.dense"].needed == "model.name = cnn or imperial or vgg19 or mobilenet_v2 or efficientnet_b0 or resnet50_v2 or mine"
     assert fields.FIELDS["train.momentum"].needed == "train.optimizer = sgd or nesterov or rmsprop"
 
 

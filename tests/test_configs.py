@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from fer_jax import flags
+from fer_jax import config as fields
+from fer_jax import flags, models
 from fer_jax.config import to_json
 from fer_jax.errors import ConfigError
+from fer_jax.models import freezing
 from fer_jax.search import space
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -16,11 +18,12 @@ FILES = sorted(path.name for path in CONFIGS.glob("*.py"))
 SCALES = ("", "smoke", "full")
 TRIALS = {
     "grid3d.py": {"": 125, "smoke": 8, "full": 125},
-    "hust.py": {"": 30, "smoke": 12, "full": 30},
+    "hust.py": {"": 30, "smoke": 12, "full": 35},
     "imperial.py": {"": 6, "smoke": 4, "full": 10},
     "mlp.py": {"": 3, "smoke": 2, "full": 5},
     "oslo_ablations.py": {"": 23, "smoke": 14, "full": 115},
     "oslo.py": {"": 3, "smoke": 2, "full": 5},
+    "pisa.py": {"": 3, "smoke": 2, "full": 5},
     "silvestro.py": {"": 3, "smoke": 2, "full": 5},
     "xgboost.py": {"": 3, "smoke": 2, "full": 5},
 }
@@ -32,18 +35,22 @@ FITS = {
 POINTS = {
     "silvestro.py": {f"scenario{number}": 1 for number in range(1, 9)},
     "hust.py": {
-        "all": 6, "baseline": 1, "no_augmentation": 1, "no_normalisation": 1, "focal": 2, "batch": 3, "learning_rate": 2,
-        "random_init": 1,
+        "all": {"": 6, "smoke": 6, "full": 7}, "baseline": 1, "no_augmentation": 1, "no_normalisation": 1, "focal": 2, "batch": 3,
+        "learning_rate": 2, "frozen": {"": 6, "smoke": 2, "full": 6}, "random_init": 1, "block_rates": 2,
+    },
+    "pisa.py": {
+        "v1": 1, "v4": 1, "v5": 1, "v7": 2, "v8": 1, "v9": 1, "v10": 1, "v11": 1, "v12": 1, "v13": 1, "augmentation": 5,
     },
     "imperial.py": {
         "mlp": 2, "decay_per_epoch": 1, "decay_keras": 1, "cnn": 1, "cifar10_overfit": 1, "cifar10": 1,
     },
 }  # fmt: skip
-REPEATS = {"silvestro.py": (3, 2, 5), "hust.py": (5, 2, 5), "imperial.py": (3, 2, 5)}
+REPEATS = {"silvestro.py": (3, 2, 5), "hust.py": (5, 2, 5), "imperial.py": (3, 2, 5), "pisa.py": (3, 2, 5)}
 for file, experiments in POINTS.items():
     for word, points in experiments.items():
         for scale, repeats in zip(SCALES, REPEATS[file], strict=True):
-            TRIALS[file][",".join(filter(None, (word, scale)))] = points * repeats
+            count = points[scale] if isinstance(points, dict) else points
+            TRIALS[file][",".join(filter(None, (word, scale)))] = count * repeats
 EXPERIMENTS = [(file, word) for file, experiments in POINTS.items() for word in experiments]
 ALL = [(file, variant, trials) for file, counts in TRIALS.items() for variant, trials in counts.items()]
 
@@ -78,7 +85,7 @@ def test_xgboost_fits_every_setting_on_every_network(variant, settings):
 @pytest.mark.parametrize(("file", "variant", "trials"), ALL)
 def test_uses_built_in_data_unless_full(file, variant, trials):
     data, full = load(file, variant).config.data, "full" in variant.split(",")
-    real, size = ("cifar10", 32) if "cifar10" in variant else ("fer2013", 48)
+    real, size = ("cifar10", 32) if "cifar10" in variant else ("folder", 96) if file == "pisa.py" else ("fer2013", 48)
     assert data.name == (real if full else "synthetic")
     assert data.image_size == size or not full
 
@@ -87,9 +94,9 @@ def test_uses_built_in_data_unless_full(file, variant, trials):
 def test_smoke_is_small(file, word):
     config = load(file, ",".join(filter(None, (word, "smoke")))).config
     trials = space.expand(config)
-    images = len(trials) * config.train.epochs * config.data.train_size
-    assert images <= 5_000
-    assert config.train.epochs >= 2
+    epochs = trials[0].values["train.epochs"]
+    assert len(trials) * epochs * config.data.train_size <= 5_000
+    assert epochs >= 2
     assert max(trial.values["train.batch_size"] for trial in trials) <= config.data.train_size
 
 
@@ -105,6 +112,7 @@ def test_docstring_explains_every_experiment(file, word):
 
 @pytest.mark.parametrize(("file", "one", "other"), [
     ("silvestro.py", "scenario1", "scenario8"), ("hust.py", "focal", "batch"), ("imperial.py", "mlp", "cnn"),
+    ("pisa.py", "v4", "v13"),
 ])  # fmt: skip
 def test_two_experiments_are_refused(file, one, other):
     with pytest.raises(ConfigError, match="give one"):
@@ -216,7 +224,9 @@ def test_hust_is_the_published_setting():
         "data.split": "stratified_80_10_10", "data.normalize": "minmax", "train.optimizer": "adam",
         "train.learning_rate": 1e-4, "train.beta1": 0.9, "train.beta2": 0.999, "train.batch_size": 32,
         "train.plateau_patience": 7, "train.plateau_factor": 0.5, "train.learning_rate_floor": 1e-7,
-        "train.stop_metric": "val_loss", "loss.focal_gamma": 0.0, "train.l2": 0.0,
+        "train.stop_metric": "val_loss", "loss.focal_gamma": 0.0, "train.l2": 0.0, "model.name": "vgg19", "model.init": "imagenet",
+        "model.width_multiplier": 1.0, "model.pooling": "max", "model.dense": (), "model.freeze": (), "data.channels": 3,
+        "data.image_size": 48,
     }.items() <= values.items()  # fmt: skip
     assert values["augment.flip"] and values["augment.rotate"] and values["augment.shift"]
     assert values["train.stop_patience"] > values["train.plateau_patience"]
@@ -232,6 +242,25 @@ def test_husts_experiments_in_one_sweep_are_those_of_their_own_words(scale):
     words = ("baseline", "no_augmentation", "no_normalisation", "focal", "learning_rate", "random_init")
     assert together == set().union(*(settings(word) for word in words))
     assert len({trial.shape_key() for trial in space.expand(load("hust.py", scale).config)}) == 1
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_husts_random_weights_are_the_baselines_below_full_scale(scale):
+    drawn, base = (load("hust.py", ",".join(filter(None, (word, scale)))).config.model.init for word in ("random_init", "baseline"))
+    assert (drawn, base) == (("glorot_uniform", "imagenet") if scale == "full" else ("he_normal", "he_normal"))
+
+
+def test_hust_freezes_its_blocks_and_gives_each_a_rate():
+    config = load("hust.py", "frozen,full").config
+    trials = space.expand(config)[::5]
+    assert [trial.values["model.freeze"] for trial in trials] == [(), *((f"blocks={count}",) for count in range(1, 6))]
+    assert len({trial.shape_key() for trial in trials}) == 6
+    network = models.build(fields.flatten(load("hust.py", "baseline,smoke").config), (32, 32, 3), 7)
+    places = freezing.blocks(network.layer_names)
+    assert set(places.values()) == set(range(5)) and "max_pool" not in places and "output" not in places
+    rates = [trial.values["train.block_rates"] for trial in space.expand(load("hust.py", "block_rates,full").config)[::5]]
+    assert rates[0] == () and len(rates[1]) == 5
+    assert [above / below for below, above in zip(rates[1], (*rates[1][1:], 1.0), strict=True)] == pytest.approx([2.6] * 5, rel=3e-3)
 
 
 @pytest.mark.parametrize("scale", ["", "full"])
@@ -278,3 +307,59 @@ def test_imperials_sanity_checks(word, hidden, batch, epochs):
     }.items() <= values.items()  # fmt: skip
     assert values["data.fraction"] == (49 / 50_000 if word == "cifar10_overfit" else 1.0)
     assert word == "cifar10" or load("imperial.py", word).config.data.train_size == 49
+
+
+PISA = {
+    "v4": ("mobilenet_v2", False, 1.0, ""),
+    "v5": ("mobilenet_v2", True, 1.0, ""),
+    "v7": ("efficientnet_b0", True, 1.0, ""),
+    "v8": ("mobilenet_v2", False, 1.0, "geometric"),
+    "v9": ("mobilenet_v2", False, 0.0, "geometric"),
+    "v10": ("mobilenet_v2", False, 0.0, "photometric"),
+    "v11": ("mobilenet_v2", False, 1.0, "photometric"),
+    "v12": ("resnet50_v2", False, 1.0, ""),
+    "v13": ("resnet50_v2", True, 1.0, ""),
+}
+GEOMETRIC, PHOTOMETRIC = {"augment.rotate", "augment.zoom"}, {"augment.brightness", "augment.contrast", "augment.noise"}
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("word", PISA)
+def test_pisas_versions(word, scale):
+    values = space.expand(load("pisa.py", ",".join(filter(None, (word, scale)))).config)[0].values
+    name, fine_tuned, weight, augmented = PISA[word]
+    assert {
+        "model.name": name, "loss.class_weight": weight, "data.classes": ("angry", "fear", "happy", "sad", "surprise"),
+        "data.channels": 3, "model.pooling": "average", "model.dense": (128,), "model.dense_dropout": 0.5, "train.optimizer": "adam",
+        "data.normalize": "none" if word == "v7" else "symmetric",
+    }.items() <= values.items()  # fmt: skip
+    assert {field for field, value in values.items() if field.startswith("augment.") and value} == {
+        "": set(), "geometric": GEOMETRIC, "photometric": PHOTOMETRIC,
+    }[augmented]  # fmt: skip
+    if fine_tuned:
+        assert (values["phases.frozen"], values["phases.patience"]) == (("backbone", "layers=140"), (0, 3))
+    else:
+        assert (values["model.freeze"], values["phases.lengths"]) == (("backbone",), ())
+
+
+def test_pisas_champion_trains_as_published():
+    values = space.expand(load("pisa.py", "full").config)[0].values
+    assert {
+        "model.name": "resnet50_v2", "model.init": "imagenet", "model.width_multiplier": 1.0, "data.image_size": 96,
+        "phases.rates": (1e-4, 1e-5), "train.stop_metric": "val_loss",
+    }.items() <= values.items()  # fmt: skip
+    assert values["phases.lengths"][0] == 30
+    network = models.build(values | {"model.width_multiplier": 0.125}, (32, 32, 3), 5)
+    backbone = list(freezing.blocks(network.layer_names))
+    left = [name for name in backbone if name not in freezing.frozen(network.layer_names, ("layers=140",))]
+    assert len(backbone) == 190 and len(left) == 50  # 'the top 50 layers (from 140 onwards)'
+    assert not set(freezing.frozen(network.layer_names, ("backbone",))) & {"dense_0", "output"}
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_pisas_augmentations_are_one_stack_of_its_versions(scale):
+    def settings(word):
+        return {tuple(trial.values.items()) for trial in space.expand(load("pisa.py", ",".join(filter(None, (word, scale)))).config)}
+
+    assert settings("augmentation") == set().union(*map(settings, ("v4", "v8", "v9", "v10", "v11")))
+    assert len({trial.shape_key() for trial in space.expand(load("pisa.py", f"augmentation,{scale or 'smoke'}").config)}) == 1

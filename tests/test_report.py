@@ -188,9 +188,10 @@ def with_answers(path, sure=8.0):
     return path
 
 
-def changed(path, **values):
-    """The run at `path` with other config values, '__' for '.'."""
+def changed(path, held_out=None, **values):
+    """The run at `path` with other config values, '__' for '.', or other held-out pictures."""
     record = json.loads((path / "config.json").read_text())
+    record["data"] |= {"held_out": held_out} if held_out else {}
     record["config"] |= {name.replace("__", "."): value for name, value in values.items()}
     (path / "config.json").write_text(json.dumps(record))
     return path
@@ -286,7 +287,7 @@ def test_a_run_of_a_study_has_its_published_figures(tmp_path, words_only):
 def test_runs_on_the_same_pictures_are_ranked_together_and_others_apart(tmp_path, capsys):
     good = with_answers(run_directory(tmp_path / "good", ("done",) * 4))
     poor = with_answers(changed(run_directory(tmp_path / "poor", ("done", "done", "pending", "pending")), train__optimizer="sgd"))
-    other = changed(run_directory(tmp_path / "other", ("done",) * 4), data__seed=1)
+    other = changed(run_directory(tmp_path / "other", ("done",) * 4), {"validation": "12ab", "test": "34cd"}, data__seed=1)
     empty = run_directory(tmp_path / "empty", ("pending",) * 4, curves=False)
     out = tmp_path / "pages" / "all.html"
     assert report.main(["report", *map(str, (poor, good, other, empty)), "--compare", f"--out={out}"]) == 0

@@ -11,12 +11,14 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from sklearn import metrics
 
 import fer_jax
 from fer_jax import config as fields
 from fer_jax import study, study_rows, study_sweeps
 from fer_jax.analysis.study_table import HEAD
+from fer_jax.data import faces
 from fer_jax.data.faces import FREQUENCIES
 from fer_jax.data.names import CLASSES
 from fer_jax.errors import ConfigError
@@ -218,10 +220,48 @@ def test_no_verdict_where_a_setting_is_not_the_papers(tiny):
     assert study_rows._changed({**paper, "train.l2": 0.0, "train.epochs": 9}, trial, {}) == ["train.l2"]
 
 
+def test_figures_of_a_class_are_those_of_its_pictures(tiny):
+    published = (Published("test_recall_happy", 0.5), Published("test_f1_sad", 0.5), Published("test_recall_joy", 0.5))
+    recall, f1, unknown = gather(tiny, lambda one: dataclasses.replace(one, published=published) if one.name == "slow" else one)[:3]
+    trials = fer_jax.load_run(recall.run).select(learning_rate=1e-3)
+    test = trials[0].dataset().test
+    for number, trial in enumerate(trials):
+        answers = trial.predict(test.images, weights="last").argmax(axis=1)
+        expected = metrics.classification_report(test.labels, answers, labels=range(7), target_names=CLASSES, output_dict=True, zero_division=0)
+        assert recall.last[number] == pytest.approx(expected["happy"]["recall"]) and f1.last[number] == pytest.approx(expected["sad"]["f1-score"])
+    assert "no test_recall_joy in the run" in unknown.why_none
+
+
+def test_an_external_figure_is_of_the_data_that_are_named(tiny, tmp_path):
+    file, workdir, _ = tiny
+    for number, (image, label) in enumerate(zip(*faces.draw("test", 30, seed=3, size=20)[:2], strict=True)):
+        folder = tmp_path / "there" / f"{CLASSES[label].upper()}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[..., 0]).save(folder / f"{number}.png")
+    read = study_sweeps.read_study(file)
+    published = (Published("external_accuracy", 0.5), Published("external_recall_happy", 0.5))
+    slow = dataclasses.replace(read.experiments[0], published=published, external="other people's pictures")
+    only = dataclasses.replace(read, experiments=(slow,))
+    accuracy, recall = study_rows.gather(only, file, workdir, "full", str(tmp_path / "there"))
+    trials = fer_jax.load_run(accuracy.run).select(learning_rate=1e-3)
+    for number, trial in enumerate(trials):
+        found = trial.evaluate_on(str(tmp_path / "there"), weights="last", copies=False)
+        assert accuracy.last[number] == pytest.approx(found.accuracy)
+        assert recall.last[number] == pytest.approx(found.report.loc["happy", "recall"])
+    (nothing, _) = study_rows.gather(only, file, workdir, "full")
+    assert nothing.verdict is None and "no external data set: name other people's pictures with --external" in nothing.why_none
+
+
+def test_the_epochs_of_all_phases_count():
+    config = fields.default_config()
+    config.phases.lengths = (3, 4)
+    assert study_rows._epochs(SimpleNamespace(config=config)) == 7
+
+
 def test_a_metric_that_cannot_be_had_is_said_so(tiny):
     one_class = gather(tiny, lambda one: dataclasses.replace(one, positive=()))[3]
     assert one_class.verdict is None and "no class is positive" in one_class.why_none[0]
-    with pytest.raises(ConfigError, match="metric 'val_acc': must be 'train_', 'val_' or 'test_' before accuracy"):
+    with pytest.raises(ConfigError, match="metric 'val_acc': must be 'train_', 'val_', 'test_' or 'external_' before accuracy"):
         gather(tiny, lambda one: dataclasses.replace(one, published=(Published("val_acc", 0.5),)))
 
 
@@ -324,6 +364,7 @@ def test_interrupted_before_the_end(tiny, tmp_path, monkeypatch):
         ([f"--study={OSLO}", "--only=final", "--config.train.momentum=.9"], "command line: train.momentum = 0.9 has no effect"),
         ([f"--study={OSLO}", "--only=3-D grid: best", "--config.train.l2=0.1"], "command line: train.l2 = 0.1 is never used"),
         ([f"--study={OSLO}", "--scael=smoke"], "scael"),
+        ([f"--study={OSLO}", "--scale=smoke", "--external=/nowhere/fer.zip"], "/nowhere/fer.zip"),
         ([f"--study={OSLO}", "--config=configs/oslo.py"], "unexpected argument --config"),
         ([f"--study={OSLO}", "stray"], "unexpected argument 'stray'"),
         ([f"--study={OSLO}", "--table", "--config.train.l2=0"], "--table reads the runs as they are and trains nothing: leave out --config.train.l2"),

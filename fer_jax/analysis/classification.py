@@ -11,6 +11,7 @@ from fer_jax.data.names import canonical
 from fer_jax.errors import ConfigError
 
 METRICS = ("accuracy", "loss", "precision", "recall", "f1", "auc")
+CLASS_METRICS = ("precision", "recall", "f1")
 
 
 def measure(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -27,6 +28,23 @@ def measure(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """
     probabilities = _normalised(probabilities)
     return _figures(probabilities, labels, probabilities.argmax(axis=1))
+
+
+def measure_classes(probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> dict[str, float]:
+    """`CLASS_METRICS` of every class, 'recall_happy' and so on, by its name in the spelling of `data.names.canonical`.
+
+    Args:
+        probabilities, labels: as for `measure`.
+        classes: names of the K columns.
+    """
+    answers = probabilities.argmax(axis=1)
+    columns = range(len(classes))
+    found = metrics.precision_recall_fscore_support(labels, answers, labels=columns, average=None, zero_division=0)
+    return {
+        f"{metric}_{canonical(name)}": float(found[row][column])
+        for row, metric in enumerate(CLASS_METRICS)
+        for column, name in enumerate(classes)
+    }
 
 
 def binarise(

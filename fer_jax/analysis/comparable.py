@@ -11,6 +11,11 @@ from fer_jax.analysis.statistics import hashable
 
 # What decides between which classes a network tells: an accuracy over two of them says nothing about one over seven.
 CLASS_FIELDS = ("data.name", "data.classes", "data.merge")
+# What decides which pictures it is asked about.
+PICTURE_FIELDS = (
+    "data.name", "data.split", "data.fraction", "data.drop_leaks", "data.balance", "data.balance_splits", "data.validation_size",
+    "data.test_size", "data.label_noise",
+)  # fmt: skip
 # A loss is each trial's own. Class weights do not enter where nothing is trained.
 _EVALUATED = ("loss.focal_gamma", "loss.label_smoothing")
 _TRAINED = (*_EVALUATED, "loss.class_weight", "loss.weights")
@@ -33,21 +38,31 @@ def differing(table: pd.DataFrame, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in names if name in table and len({hashable(value) for value in table[name]}) > 1)
 
 
-def held_out(data: Mapping[str, Any], config: Mapping[str, Any]) -> Hashable:
-    """What the pictures are that a trial is measured on: figures of different runs are ranked against each other only where this is equal.
+def classes(data: Mapping[str, Any]) -> Hashable:
+    """The classes of a data set, after merging.
 
-    How the training pictures were balanced does not enter, and neither does their size.
+    Args:
+        data: its record in config.json.
+    """
+    merged = sorted((name, tuple(old)) for name, old in (data.get("merged") or {}).items())
+    return tuple(data.get("classes") or ()), tuple(merged)
+
+
+def held_out(data: Mapping[str, Any]) -> tuple[Hashable, ...]:
+    """What a trial is measured on: figures are ranked against each other only where this is equal.
+
+    How the training pictures were balanced does not enter, and neither does the size of any.
 
     Args:
         data: the record of the trial's data set.
-        config: dotted field name -> value of the trial.
     """
-    counts = data.get("counts") or {}
-    pictures = [tuple(sorted((counts.get(split) or {}).items())) for split in ("validation", "test")]
-    drawn = [config.get("data.label_noise")] if config.get("data.name") == "synthetic" else []
-    names = ("data.name", "data.split", "data.seed")
-    merged = sorted((name, tuple(old)) for name, old in (data.get("merged") or {}).items())
-    return (tuple(data.get("classes") or ()), tuple(merged), *(config.get(name) for name in names), *drawn, *pictures)
+    pictures = data.get("held_out") or data.get("counts") or {}
+    return classes(data), *(_pictures(pictures.get(split)) for split in ("validation", "test"))
+
+
+def _pictures(found: Any) -> Hashable:
+    # Before their digests were kept there were only numbers a class.
+    return tuple(sorted(found.items())) if isinstance(found, Mapping) else found
 
 
 def ranked(table: pd.DataFrame, metric: str, suffix: str = "") -> list[Any]:

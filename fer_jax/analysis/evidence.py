@@ -249,8 +249,9 @@ def part_names(parts: Sequence[Evidence]) -> list[str]:
 
 
 def _constant(part: Evidence) -> list[str]:
-    """The swept loss fields in which no point of a part differs from another."""
-    return [name for name in comparable.loss_fields("val_loss") if name in part.swept and name not in part.loss_fields]
+    """The swept fields of the loss and of the held-out pictures in which no point of a part differs from another."""
+    names = (*comparable.PICTURE_FIELDS, *comparable.loss_fields("val_loss"))
+    return [name for name in names if name in part.swept and not comparable.differing(part.points, [name])]
 
 
 def _origin(name: str, merged: Mapping[str, Sequence[str]]) -> str:

@@ -16,6 +16,7 @@ from fer_jax.analysis import axes, metrics, statistics, style, verdict
 from fer_jax.analysis.answered import Answered, mean_and_spread
 from fer_jax.analysis.evidence import METRIC_NAMES, Evidence
 from fer_jax.analysis.tables import Column, html, number, whole
+from fer_jax.words import counted
 
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1.2)))
 MOST_LINES = len(style.CYCLE) * len(_DASHES)
@@ -164,7 +165,7 @@ def overview(entries: Sequence[Entry], group_of: Sequence[int]) -> str:
         Column("hardware", [fact.get("Hardware", "unknown") for fact in facts], "", "text"),
         Column("time", [fact.get("Time", "unknown") for fact in facts], "", "text"),
     ]
-    return html(columns, "runs", f"{len(entries)} runs", filterable=len(entries) > 12)
+    return html(columns, "runs", counted(len(entries), "run"), filterable=len(entries) > 12)
 
 
 def ranking(entries: Sequence[Entry], suffix: str = "") -> str:
@@ -186,7 +187,7 @@ def ranking(entries: Sequence[Entry], suffix: str = "") -> str:
             cells = ["–" if math.isnan(low) else f"{low:.3f} to {high:.3f}" for low, high in ends]
             columns.append(Column("95 % interval", cells, "Student's interval of the mean"))
     columns.append(Column("majority share", [number(entry.evidence.majority_share, 3) for entry in entries], "of the validation split"))
-    return html(columns, f"ranking{suffix}", f"Best points of {len(entries)} runs", first=1)
+    return html(columns, f"ranking{suffix}", f"Best points of {counted(len(entries), 'run')}", first=1)
 
 
 def _figures(entry: Entry, metric: str) -> np.ndarray:

@@ -14,6 +14,8 @@ WILCOXON_FROM = 6
 # Below this a resample holds too few different values: the interval is too narrow (docs/statistics.md has the coverage).
 BOOTSTRAP_FROM = 10
 RESAMPLES = 9999
+# A smaller share of a mean is no spread: one picture of a million among a thousand seeds is more.
+ROUNDING = 1e-10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +72,7 @@ def paired_t_rows(
         squares = np.where(present, (differences - mean[:, None]) ** 2, 0.0).sum(axis=1)
         error = np.sqrt(squares / (count - 1) * (1 / count + overlap))
         # Rounding of a mean must not pass for a spread.
-        error = np.where(error <= 1e-12 * np.abs(mean), 0.0, error)
+        error = np.where(error <= ROUNDING * np.abs(mean), 0.0, error)
         p = 2 * special.stdtr(count - 1, -np.abs(mean) / error)
         p = np.where(error == 0, np.where(mean == 0, 1.0, np.nan), p)
         half = special.stdtrit(count - 1, 0.5 + level / 2) * error
@@ -85,7 +87,8 @@ def wilcoxon(differences: Sequence[float] | np.ndarray) -> float:
         NaN below `WILCOXON_FROM` pairs, with which it could never find anything at 5 %; 1 where all differences are 0.
     """
     finite = np.asarray(differences, np.float64)
-    finite = finite[np.isfinite(finite)]
+    # The same number of pictures is the same difference, whatever rounding made of it: ties must be found.
+    finite = np.round(finite[np.isfinite(finite)], 12)
     if len(finite) < WILCOXON_FROM:
         return math.nan
     return float(stats.wilcoxon(finite).pvalue) if finite.any() else 1.0

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_jax.analysis import statistics
+from fer_jax.analysis import comparable, statistics
 from fer_jax.analysis.evidence import METRIC_NAMES, Evidence, images
 from fer_jax.words import counted, in_time
 
@@ -204,10 +204,12 @@ def _losses(evidence: Evidence) -> list[str]:
 
 def not_ranked(parts: Sequence[Evidence]) -> str:
     """Why the parts of a run are taken one by one."""
-    kinds = {(tuple(part.data.get("classes") or ()), repr(part.data.get("merged"))) for part in parts}
+    kinds = {comparable.held_out(part.data) for part in parts}
     found = []
-    if len(kinds) > 1:
+    if len({classes for classes, *_ in kinds}) > 1:
         found.append("Points with different classes are not ranked against each other: an accuracy depends on which there are.")
+    elif len(kinds) > 1:
+        found.append("Points measured on different held-out pictures are not ranked against each other: some pictures are easier than others.")
     if len(parts) > len(kinds):
         found.append(
             "Points with different losses are not ranked against each other by the validation loss, which chooses here: it "

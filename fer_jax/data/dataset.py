@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,8 @@ class Dataset:
       checksum: 64 hex digits over pictures, labels, classes and the assignment to splits. The same data from a folder,
         archive or a table has the same checksum; the order in which a source lists its pictures does not enter.
       provenance: where the data came from, as JSON values only: source, kind, checksums, counts and skipped items;
-        with `data.merge` also "merged" (new class -> its parts), with `data.drop_leaks` "leaks_dropped" (kind, and how many
+        "held_out" (split name -> 64 hex digits, the same for the same pictures of the same source in the same order, whatever
+        their size or merged labels); with `data.merge` also "merged" (new class -> its parts), with `data.drop_leaks` "leaks_dropped" (kind, and how many
         pictures of each split), with `data.balance` "balanced" (kind, splits and counts before),
         under kfold "folds" and "fold" (the number of the one that validates).
     """
@@ -172,6 +174,7 @@ def load(block: Any) -> Dataset:
             rows[name] = balance(block.balance, rows[name], labels, classes, block.seed, name)
         provenance["balanced"] = {"kind": block.balance, "splits": balanced, "counts_before": counts}
         provenance["counts"] = _count(rows, labels, classes)
+    provenance["held_out"] = {name: _identity(source, part) for name, part in rows.items() if name != "train"}
     parts = {name: Split(_gather(source.images, part), labels[part]) for name, part in rows.items()}
     if block.balance == "augment":
         train = parts["train"]
@@ -181,6 +184,25 @@ def load(block: Any) -> Dataset:
         name=block.name, split=block.split, classes=classes, train=parts["train"], validation=parts["validation"],
         test=parts.get("test"), checksum=checksum(classes, parts), provenance=provenance,
     )  # fmt: skip
+
+
+def _identity(source: Any, rows: np.ndarray) -> str:
+    """SHA-256 (hex) of which pictures of which source these are."""
+    about = source.provenance
+    of_source = about.get("contents_sha256") or about.get("sha256")
+    if of_source is None and about.get("kind") == "synthetic":
+        of_source = [about["seed"], about["label_noise"], source.classes]
+    if of_source is None:
+        of_source = hashlib.sha256(np.ascontiguousarray(source.images).data).hexdigest()
+    usage = np.asarray(source.usage)
+    # Numbered within its usage: built-in faces that train change nothing about those that test.
+    number = np.zeros(len(usage), "<i8")
+    for one in np.unique(usage):
+        number[usage == one] = np.arange(np.count_nonzero(usage == one))
+    digest = hashlib.sha256(json.dumps(of_source, sort_keys=True).encode())
+    digest.update(np.ascontiguousarray(usage[rows], dtype="<i4").data)
+    digest.update(np.ascontiguousarray(number[rows]).data)
+    return digest.hexdigest()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -74,6 +74,7 @@ def hyperparameters(row: pd.Series, swept: Iterable[str]) -> dict[str, Any]:
 def _trial(folder: Path, row: pd.Series, curves: pd.DataFrame, swept: Iterable[str], results: list[str], time: float) -> int:
     hparams = need("tensorboard.plugins.hparams.summary_v2", EXTRA)
     values = hparams.hparams_pb(hyperparameters(row, swept), trial_id=row["id"], start_time_secs=time)
+    _in_one_order(values)
     written = _write(folder / f"{_STEM}000000.fer_jax", [_event(time, 0, values)])
     last = max((int(match["last"]) for path in folder.iterdir() if (match := _PART.fullmatch(path.name))), default=0)
     new = curves[curves["epoch"] > last].sort_values("epoch")
@@ -89,6 +90,14 @@ def _trial(folder: Path, row: pd.Series, curves: pd.DataFrame, swept: Iterable[s
     step = row.get("best_epoch")
     scalars = _event(time, 0 if pd.isna(step) else int(step), _scalars(row, results, "result/"))
     return written + _write(end, [scalars, _event(time, 0, _session_end(row["status"]))])
+
+
+def _in_one_order(summary: Any) -> None:
+    """A message within the message is bytes already, with its fields in any order: equal ones must be written equally."""
+    data = need("tensorboard.plugins.hparams.plugin_data_pb2", EXTRA)
+    for value in summary.value:
+        about = value.metadata.plugin_data
+        about.content = data.HParamsPluginData.FromString(about.content).SerializeToString(deterministic=True)
 
 
 def _scalars(row: pd.Series, names: Iterable[str], prefix: str = "") -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 from fer_jax import config as fields
 from fer_jax.analysis import evidence, statistics
-from fer_jax.analysis.comparable import CLASS_FIELDS, loss_fields
+from fer_jax.analysis.comparable import CLASS_FIELDS, PICTURE_FIELDS, loss_fields
 from fer_jax.errors import RunError
 from fer_jax.field import FieldError, in_words
 from fer_jax.search import space
@@ -30,7 +30,11 @@ def with_recorded_choice(config: fields.ConfigDict, directory: RunDirectory, ext
     if not config.sweep.best:
         return config
     metric = config.train.select
-    unlike = [name for name in (*CLASS_FIELDS, *loss_fields(metric), "train.select") if name in space.swept(config)]
+    swept = space.swept(config)
+    unlike = [name for name in dict.fromkeys((*CLASS_FIELDS, *PICTURE_FIELDS, *loss_fields(metric), "train.select")) if name in swept]
+    if config.data.balance_splits == "train" and "data.balance_splits" not in swept:
+        # It changes the training pictures alone.
+        unlike = [name for name in unlike if name != "data.balance"]
     if unlike:
         raise FieldError(
             ["sweep.best", *unlike],

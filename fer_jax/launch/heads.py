@@ -274,9 +274,7 @@ class _Fits:
             # Margins that were never fitted as probabilities have no loss to compare.
             scores[f"{short}_loss"] = math.nan if kind == "svm" else log_loss(probabilities, labels)
             if f"{short}_accuracy_gain" in GAINS:
-                # The network's accuracy was summed in float32; as a count of pictures it is exact, and a tie is a gain of 0.
-                own = round(float(row[f"{short}_accuracy"]) * len(labels)) / len(labels)
-                scores[f"{short}_accuracy_gain"] = scores[f"{short}_accuracy"] - own
+                scores[f"{short}_accuracy_gain"] = scores[f"{short}_accuracy"] - float(row[f"{short}_accuracy"])
         return scores
 
 

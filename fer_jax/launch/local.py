@@ -29,6 +29,7 @@ from fer_jax.launch.prepared import (
     describe_data,
     describe_heads,
     describe_precision,
+    notes,
     plan_sweep,
     prepare,
 )
@@ -36,10 +37,10 @@ from fer_jax.launch.programs import Programs
 from fer_jax.launch.progress import Progress
 from fer_jax.launch.table import TrialTable
 from fer_jax.plan import Plan, Stack, Wave
-from fer_jax.search import space
 from fer_jax.search.space import Trial
 from fer_jax.store import RunDirectory
-from fer_jax.train import feed, hardware, streamed
+from fer_jax.train import feed, hardware, hyper, streamed
+from fer_jax.train.candidates import trained_part
 from fer_jax.train.engine import WaveProgram
 from fer_jax.train.hyper import Facts
 from fer_jax.train.streamed import StreamedProgram
@@ -147,8 +148,8 @@ class _Sweep:
         for dataset in self.prepared.datasets.values():
             if skipped := dataset.provenance.get("skipped", {}).get("count"):
                 self.progress.note(f"left out of {dataset.label}: {skipped} broken items, named in config.json under data.skipped")
-        if unused := space.describe_unused(space.settings(self.prepared.config)):
-            self.progress.say(unused)
+        for note in notes(self.prepared):
+            self.progress.say(note)
         self.progress.say(planning.describe(self.plan))
         if found := describe_heads(self.prepared):
             self.progress.say(found)
@@ -257,17 +258,20 @@ class _Sweep:
         trials = [self.prepared.trials[identity] for identity in one.trials]
         width = stack.width_of(one)
         program = self._program(stack, width, programs)
+        frozen = self._frozen(program, trials[0]) if stack.frozen == "shared" else None
         job = wave.WaveJob(
             wave=one,
             trials=trials,
             width=width,
             program=program,
-            data=self._place(program, trials[0]),
+            data=self._place(program, trials[0], frozen),
             facts=self._facts(trials[0]),
             checkpoint_every=self.prepared.config.checkpoint.every,
             packs=packing.pays(stack),
             narrower=lambda fewer: programs.take(stack, fewer)[0],
             compile_ahead=lambda fewer: programs.begin(stack, fewer),
+            starts=[self.prepared.start(each) for each in trials],
+            frozen=frozen,
         )
         done = job.images() - job.images(self.directory.latest_state(one.name) or 0)
         title = f"{one.name} ({counted(len(trials), 'trial')})"
@@ -312,24 +316,34 @@ class _Sweep:
                 f"{stack.name} was planned for {stack.devices} devices and there are {jax.device_count()}: "
                 "resume on the hardware the run began on, or start a new --workdir"
             )
-        program = WaveProgram(
-            models.build(trial.values, sizes.image_shape, sizes.num_classes),
-            planning.recipe_of(trial.values, stack.optional, stack.micro_batch),
-            stack.engine,
-            tuple(jax.devices()[: stack.devices]),
-        )
+        network = models.build(trial.values, sizes.image_shape, sizes.num_classes)
+        recipe = planning.recipe_of(trial.values, stack.optional, stack.micro_batch, network.layer_names)
+        network = trained_part(network, recipe, stack.frozen == "shared", stack.cut)
+        program = WaveProgram(network, recipe, stack.engine, tuple(jax.devices()[: stack.devices]))
         if stack.data == "stream":
             seeds = {self.prepared.trials[identity].seed for identity in stack.trials}
-            program = streamed.program_for(program, sizes.image_shape, sizes.train, min(width, len(seeds)))
-        program.prepare(width, sizes.image_shape, sizes.train, sizes.validation, sizes.test)
+            program = streamed.program_for(program, sizes.train, min(width, len(seeds)))
+        program.prepare(width, sizes.train, sizes.validation, sizes.test)
         return program
 
-    def _place(self, program: WaveProgram, trial: Trial) -> feed.Data:
+    def _frozen(self, program: WaveProgram, trial: Trial) -> feed.Frozen:
+        """What the trials of a stack share because no phase trains it."""
+        start = self.prepared.start(trial)
+        assert start is not None, "only loaded weights are shared"
+        names = program.recipe.always_frozen
+        arrays = {kind: {name: tree[name] for name in names if name in tree} for kind, tree in start.arrays.items()}
+        return feed.Frozen(arrays, *hyper.pixel_map(trial.values["data.normalize"], self._facts(trial)))
+
+    def _place(self, program: WaveProgram, trial: Trial, frozen: feed.Frozen | None) -> feed.Data:
         """The trial's data as the program takes them; kept for the next wave."""
-        key = data_key(trial), program.devices, isinstance(program, StreamedProgram)
+        network = program.network
+        sharing = (network.cut, network.held, trial.values["model.init"], trial.values["data.normalize"], program.recipe) if frozen else ()
+        key = data_key(trial), program.devices, isinstance(program, StreamedProgram), sharing
         if self.placed is None or self.placed[0] != key:
             self.placed = None
-            self.placed = key, feed.place(program, self.prepared.dataset(trial))
+            if network.cut:
+                self.progress.say(f"computing what the frozen layers up to {network.cut} make of the pictures")
+            self.placed = key, feed.place(program, self.prepared.dataset(trial), frozen)
         return self.placed[1]
 
     def _facts(self, trial: Trial) -> Facts:

@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fer_jax import config as fields
-from fer_jax import data, heads, inference
+from fer_jax import data, heads, inference, models, rules
 from fer_jax import plan as planning
 from fer_jax.data import Dataset
 from fer_jax.errors import ConfigError
+from fer_jax.launch import starts
+from fer_jax.launch.starts import Start
 from fer_jax.plan import Plan
 from fer_jax.search import space
 from fer_jax.search.space import Fit, Trial
@@ -30,12 +32,20 @@ class Prepared:
       trials: id -> trial, in the order of the sweep.
       datasets: data fields of a trial (see `data_key`) -> its data set.
       fits: id -> (id of its trial, fit), trial by trial.
+      starts: what a trial's weights begin with (see `start_key`) -> those weights; None where they are drawn.
+      repeated: trials of the sweep that are the same as others of it, such as those whose weights begin with two copies of one file.
     """
 
     config: fields.ConfigDict
     trials: Mapping[str, Trial]
     datasets: Mapping[tuple, Dataset]
     fits: Mapping[str, tuple[str, Fit]]
+    starts: Mapping[tuple, Start | None]
+    repeated: int = 0
+
+    def start(self, trial: Trial) -> Start | None:
+        """The weights a trial begins with, None where they are drawn from its seed."""
+        return self.starts[start_key(trial, self.dataset(trial))]
 
     def dataset(self, trial: Trial) -> Dataset:
         return self.datasets[data_key(trial)]
@@ -79,6 +89,12 @@ def data_key(trial: Trial) -> tuple:
     )
 
 
+def start_key(trial: Trial, dataset: Dataset) -> tuple:
+    """What decides the weights that a trial begins with, its seed apart."""
+    network = tuple((name, value) for name, value in trial.values.items() if name.startswith("model.") and fields.FIELDS[name].kind == "shape")
+    return trial.values["model.init"], network, dataset.train.images.shape[1:], dataset.num_classes
+
+
 def prepare(config: fields.ConfigDict) -> Prepared:
     """Checks a config, expands it into trials and loads their data.
 
@@ -87,8 +103,11 @@ def prepare(config: fields.ConfigDict) -> Prepared:
     """
     config = fields.canonical(config)
     datasets: dict[tuple, Dataset] = {}
+    begins: dict[tuple, Start | None] = {}
     trials, fits = {}, {}
-    expanded = ((trial, settings) for of_point, settings in space.expand_points(config) for trial in of_point)
+    expanded = [(trial, settings) for of_point, settings in space.expand_points(config) for trial in of_point]
+    for values in {(trial.values["model.init"], trial.values["model.name"]): trial.values for trial, _ in expanded}.values():
+        starts.check(values)  # before minutes of reading data
     for trial, head_settings in expanded:
         key = data_key(trial)
         if key not in datasets:
@@ -98,11 +117,15 @@ def prepare(config: fields.ConfigDict) -> Prepared:
             datasets[key] = data.load(block.data)
         classes = datasets[key].classes
         hyper.class_weights(trial.values, Facts(classes, (1,) * len(classes)))  # raises for a class the data do not have
-        identity = trial.id(datasets[key].checksum)
+        begin = start_key(trial, datasets[key])
+        if begin not in begins:
+            begins[begin] = starts.load(trial.values, models.build(trial.values, *begin[2:]))
+        start = begins[begin]
+        identity = trial.id(datasets[key].checksum, start.checksum if start else "")
         trials[identity] = trial
         for fit in (Fit(trial, head) for head in head_settings):
             fits[fit.id(identity)] = identity, fit
-    prepared = Prepared(config, trials, datasets, fits)
+    prepared = Prepared(config, trials, datasets, fits, begins, len(expanded) - len(trials))
     planning.check(trials.values(), prepared.sizes)
     _check_heads(prepared)
     return prepared
@@ -143,6 +166,31 @@ def describe_precision(prepared: Prepared, backend: str) -> str:
     if backend == "gpu" or all(trial.values["train.precision"] != "tf32" for trial in prepared.trials.values()):
         return ""
     return f"train.precision = tf32: there is no TensorFloat-32 on this {backend}, so it trains as float32"
+
+
+def notes(prepared: Prepared) -> list[str]:
+    """Lines about what is set and may not be meant."""
+    found = [space.describe_unused(space.settings(prepared.config)), _repeated(prepared), _pixels(prepared)]
+    return [line for line in found if line]
+
+
+def _repeated(prepared: Prepared) -> str:
+    if not prepared.repeated:
+        return ""
+    many = counted(prepared.repeated + len(prepared.trials), "trial")
+    return f"note: {prepared.repeated} of {many} begin with the same weights as others that have the same values, and are left out"
+
+
+def _pixels(prepared: Prepared) -> str:
+    """What a network that rescales pixels itself is given beside what its published weights know."""
+    for trial in prepared.trials.values():
+        values = trial.values
+        if values["model.name"] == "efficientnet_b0" and rules.is_weights_file(values["model.init"]) and values["data.normalize"] != "none":
+            return (
+                f"note: efficientnet_b0 rescales pixels of 0 to 255 itself, and its weights know no others: data.normalize = {values['data.normalize']} "
+                "comes before that; set data.normalize = none or model.preprocess = weights"
+            )
+    return ""
 
 
 def describe_data(prepared: Prepared) -> str:

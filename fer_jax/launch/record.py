@@ -35,6 +35,7 @@ def begin(prepared: Prepared, old: Mapping[str, Any], command: str, choice: Mapp
         "data": _describe_data(datasets[0]),
         "other_data": [_describe_data(dataset) for dataset in datasets[1:]],
         "checksums": sorted({dataset.checksum for dataset in datasets} | set(old.get("checksums", ()))),
+        "initial": _describe_starts(prepared),
         "swept": list(space.swept(prepared.config)),
         **({"chosen": dict(found)} if (found := choice or old.get("chosen")) else {}),
         "started": old.get("started") or now(),
@@ -58,6 +59,16 @@ def _describe_data(dataset: Dataset) -> dict[str, Any]:
         "leaked": {name: int(leaked.sum()) for name, leaked in dataset.leaked.items()},
         "label": dataset.label,
     }
+
+
+def _describe_starts(prepared: Prepared) -> list[dict[str, str]]:
+    """The weights that trials begin with, where they are not drawn; a trial's id is made of the checksum."""
+    found = {}
+    for trial in prepared.trials.values():
+        if start := prepared.start(trial):
+            words = {"init": trial.values["model.init"], "network": trial.values["model.name"]}
+            found[tuple(words.values())] = {**words, "checksum": start.checksum, "source": start.source}
+    return list(found.values())
 
 
 def _versions() -> dict[str, str]:

@@ -13,14 +13,15 @@ import pandas as pd
 from scipy import special
 
 from fer_jax.analysis import metrics
-from fer_jax.launch import packing, states
+from fer_jax.launch import packing, starts, states
 from fer_jax.launch.packing import PackedWave
 from fer_jax.launch.progress import WaveProgress
+from fer_jax.launch.starts import Start
 from fer_jax.plan import Wave, traced_values
 from fer_jax.search.space import Trial
 from fer_jax.store import RunDirectory
 from fer_jax.train.engine import WaveProgram
-from fer_jax.train.feed import Data
+from fer_jax.train.feed import Data, Frozen, exact_share
 from fer_jax.train.hyper import Facts
 from fer_jax.train.trial import TrialState, is_active
 
@@ -65,6 +66,8 @@ class WaveJob:
       packs: whether survivors go on in narrower programs.
       narrower: gives the stack's program for fewer slots, once it is compiled.
       compile_ahead: told of a width that `narrower` may soon be asked for.
+      starts: for each trial the weights it begins with; None where they are drawn from its seed.
+      frozen: what the trials share because no phase trains it; None where they share nothing.
     """
 
     wave: Wave
@@ -77,6 +80,8 @@ class WaveJob:
     packs: bool
     narrower: Callable[[int], WaveProgram]
     compile_ahead: Callable[[int], None]
+    starts: Sequence[Start | None] = ()
+    frozen: Frozen | None = None
 
     def hyper(self) -> dict[str, jax.Array]:
         """Traced values, see `train.hyper`; an idle slot has the first trial's values and no epochs."""
@@ -122,6 +127,7 @@ class _Training:
 
     Attributes:
       epoch: the last whose records have been read.
+      phase: of the training, see `Recipe.phases`; one for all trials of the wave.
       active: bool (width,), slots that go on after it.
       done: int (width,), epochs each slot was trained.
       records: of epochs that are not in the curves on disk yet, each of all slots.
@@ -133,10 +139,12 @@ class _Training:
         self.hyper = job.hyper()
         self.epochs = np.asarray(self.hyper["train.epochs"])
         self.epoch = self.written = directory.resume(job.wave.name)
+        self.phase = job.program.recipe.phase_after(self.epoch)
         if self.epoch:
             self._restore()
         else:
-            self.wave = PackedWave(job.program, np.arange(job.width), job.program.init(self.hyper), self.hyper)
+            state = starts.begun(job.program, job.program.init(self.hyper), job.starts)
+            self.wave = PackedWave(job.program, np.arange(job.width), state, self.hyper)
             self.active, self.done = self.epochs > 0, np.zeros(job.width, int)
         self.records: list[Mapping[str, np.ndarray]] = []
         self.running: deque[Mapping[str, jax.Array]] = deque()
@@ -150,8 +158,14 @@ class _Training:
         found = self.directory.restore_state(self.job.wave.name, abstract)
         slots = packing.unpadded(found.pop("slots"))
         whole, hyper = states.from_named(found, shapes), jax.device_get(self.hyper)
-        self.active, self.done = np.asarray(is_active(whole, hyper)), np.array(whole.epoch)
+        self._see(whole, hyper)
         self.wave = PackedWave.of(self._program(len(slots)), slots, whole, hyper)
+
+    def _see(self, whole: TrialState, hyper: Mapping[str, np.ndarray]) -> None:
+        """Which slots are active and what they have done, of a state of all slots on the host."""
+        recipe = self.job.program.recipe.of_phase(self.phase)
+        self.active = np.asarray(jax.vmap(functools.partial(is_active, recipe))(whole, hyper))
+        self.done = np.array(whole.epoch)
 
     def _program(self, width: int) -> WaveProgram:
         return self.job.program if width == self.job.width else self.job.narrower(width)
@@ -163,7 +177,13 @@ class _Training:
             while not stopping and self._may_start():
                 self._start()
             if not self.running:
-                return
+                if not self._begin_next_phase():
+                    return
+                if stopping:
+                    self._save(go_on=False)
+                    self.directory.wait()
+                    raise Interrupted
+                continue
             self._read()
             stopping = stopping or stop()
             if self.running or not self.active.any():
@@ -179,9 +199,32 @@ class _Training:
     def _may_start(self) -> bool:
         if not self.running:
             return bool(self.active.any())
-        after_next = self.active & (self.done + 1 < self.epochs)
+        ends = self.job.program.recipe.ends
+        last = np.minimum(self.epochs, ends[self.phase]) if self.phase < len(ends) else self.epochs
+        after_next = self.active & (self.done + 1 < last)
         short = self.seconds < AHEAD_BELOW_SECONDS
         return len(self.running) == 1 and short and not self._is_boundary(self.epoch + 1) and bool(after_next.any())
+
+    def _begin_next_phase(self) -> bool:
+        """Goes on to the next phase with all trials that have not diverged; False after the last one.
+
+        The epochs are numbered as if no trial had been stopped early, so that all trials of a phase are in the same one.
+        """
+        recipe = self.job.program.recipe
+        if self.phase == len(recipe.ends):
+            return False
+        self._write_curves()
+        self.phase, self.epoch = self.phase + 1, recipe.ends[self.phase]
+        self.written = self.epoch
+        if self.wave.resting is not None:
+            whole, hyper = self.wave.whole(), jax.device_get(self.hyper)
+            del self.wave  # its memory is wanted for what comes
+            self.wave = PackedWave.of(self.job.program, np.arange(self.job.width), whole, hyper)
+        wave = self.wave
+        wave.state = wave.program.phase(self.phase).next_phase(wave.state, wave.hyper)
+        self._see(wave.whole(), jax.device_get(self.hyper))
+        self.progress.note(f"phase {self.phase + 1} begins after epoch {self.epoch} with {int(self.active.sum())} slots")
+        return True
 
     def _is_checkpoint(self, epoch: int) -> bool:
         return bool(self.job.checkpoint_every) and epoch % self.job.checkpoint_every == 0
@@ -195,7 +238,8 @@ class _Training:
 
     def _start(self) -> None:
         wave, done = self.wave, self.epoch + len(self.running)
-        wave.state, record = self.job.data.train_epoch(wave.program, wave.state, wave.hyper, done)
+        program = wave.program.phase(self.phase)
+        wave.state, record = self.job.data.train_epoch(program, wave.state, wave.hyper, done)
         self.running.append(record)
 
     def _read(self) -> None:
@@ -241,7 +285,7 @@ class _Training:
 
     def _write_curves(self) -> None:
         name, first = self.job.wave.name, self.written + 1
-        self.directory.write_curves(name, first, _curve_rows(self.job.wave.trials, first, self.records))
+        self.directory.write_curves(name, first, _curve_rows(self.job, first, self.records))
         self.written, self.records = self.epoch, []
 
     def finish(self) -> pd.DataFrame:
@@ -255,16 +299,20 @@ class _Training:
         results = _results(self.job, state, self.hyper, self.directory.read_curves(name), keep)
         last = {"params": state.params, "stats": state.stats}
         pixels = {"scale": self.hyper["pixels.scale"], "offset": self.hyper["pixels.offset"]}
-        self.directory.save_final(self.job.wave.name, {"best": state.best, "last": last, "pixels": pixels})
+        shared = {"shared": dict(self.job.frozen.arrays)} if self.job.frozen else {}
+        self.directory.save_final(self.job.wave.name, {"best": state.best, "last": last, "pixels": pixels, **shared})
         return results
 
 
-def _curve_rows(ids: Sequence[str], first: int, records: Sequence[Mapping[str, np.ndarray]]) -> pd.DataFrame:
+def _curve_rows(job: WaveJob, first: int, records: Sequence[Mapping[str, np.ndarray]]) -> pd.DataFrame:
     """A row a trial and epoch, for the epochs a trial was trained in."""
     if not records:
         return pd.DataFrame()
+    ids = job.wave.trials
     epochs, slots = np.nonzero(np.stack([record["ran"][: len(ids)] for record in records]))
     columns = {name: np.stack([record[name] for record in records])[epochs, slots] for name in CURVE_METRICS}
+    for name, count in (("train_accuracy", job.images_per_epoch()), ("val_accuracy", len(job.data.labels["validation"]))):
+        columns[name] = exact_share(columns[name], count)
     return pd.DataFrame({"id": np.asarray(ids, object)[slots], "epoch": first + epochs, **columns})
 
 

@@ -6,10 +6,12 @@ from typing import Any
 
 from fer_jax import config
 from fer_jax.errors import ConfigError
+from fer_jax.models.backbones import BACKBONES
+from fer_jax.models.chain import Chain
 from fer_jax.models.cnn import build_cnn
 from fer_jax.models.imperial import build_imperial
 from fer_jax.models.mlp import build_mlp
-from fer_jax.models.network import Builder, Chain, Network, normalize
+from fer_jax.models.network import Builder, Network, normalize
 from fer_jax.models.silvestro import build_silvestro
 
 __all__ = ["NETWORKS", "Chain", "Network", "build", "normalize", "register"]
@@ -19,6 +21,7 @@ NETWORKS: dict[str, Builder] = {
     "mlp": build_mlp,
     "silvestro": build_silvestro,
     "imperial": build_imperial,
+    **BACKBONES,
 }
 
 

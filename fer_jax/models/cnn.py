@@ -10,8 +10,8 @@ from typing import Any
 from flax import nnx
 
 from fer_jax.models import pooling
+from fer_jax.models.chain import Chain
 from fer_jax.models.layers import BatchNorm, Conv, Dense, Dropout, Flatten, Pool, widened
-from fer_jax.models.network import Chain
 
 
 def build_cnn(values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int, rngs: nnx.Rngs) -> Chain:

@@ -9,8 +9,8 @@ from typing import Any
 
 from flax import nnx
 
+from fer_jax.models.chain import Chain
 from fer_jax.models.layers import Conv, Dense, Dropout, Flatten, Pool, widened
-from fer_jax.models.network import Chain
 
 
 def build_imperial(values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int, rngs: nnx.Rngs) -> Chain:

@@ -1,12 +1,15 @@
 """Initial kernels by name: He, Glorot and LeCun's variance scaling, uniform or (truncated) normal, as Keras has them."""
 
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-NAMES = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal")
+from fer_jax.rules import DISTRIBUTIONS as NAMES
+
+__all__ = ["NAMES", "redraw"]
 
 
 def redraw(params: Mapping[str, Any], key: jax.Array, which: jax.Array) -> Any:
@@ -28,10 +31,11 @@ def redraw(params: Mapping[str, Any], key: jax.Array, which: jax.Array) -> Any:
         def one(path: tuple, leaf: jax.Array) -> jax.Array:
             if getattr(path[-1], "key", None) != "kernel":
                 return leaf
-            return initializer(jax.random.fold_in(key, places[path]), leaf.shape, leaf.dtype)
+            # By its name, so that the layers of a part of a network start as those of the whole.
+            place = zlib.crc32(jax.tree_util.keystr(path).encode())
+            return initializer(jax.random.fold_in(key, place), leaf.shape, leaf.dtype)
 
         return lambda: jax.tree_util.tree_map_with_path(one, params)
 
-    places = {path: place for place, (path, _) in enumerate(jax.tree_util.tree_leaves_with_path(params))}
     same = jax.tree.map(jnp.asarray, params)
     return jax.lax.switch(which, [lambda: same, *(drawn(name) for name in NAMES[1:])])

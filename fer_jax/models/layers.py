@@ -50,28 +50,44 @@ def widened(units: int, multiplier: float) -> int:
 
 
 class Conv(nnx.Module):
-    """Convolution with a square kernel, stride one, and bias; (n, h, w, c) -> (n, h', w', filters).
+    """Convolution with a square kernel and, unless told otherwise, stride one and a bias; (n, h, w, c) -> (n, h', w', filters).
 
     `relu` follows the bias if asked for. `linear` and `finish` are its two halves, so that a max-pool can be put between them.
     """
 
-    def __init__(self, channels: int, filters: int, kernel_size: int, padding: str, *, relu: bool, rngs: nnx.Rngs):
+    def __init__(
+        self,
+        channels: int,
+        filters: int,
+        kernel_size: int,
+        padding: str,
+        *,
+        relu: bool,
+        rngs: nnx.Rngs,
+        stride: int = 1,
+        bias: bool = True,
+    ):
         self.kernel = nnx.Param(glorot_uniform(rngs.params(), (kernel_size, kernel_size, channels, filters)))
-        self.bias = nnx.Param(jnp.zeros(filters))
-        self.padding = convolution.padding_amounts(padding, kernel_size)
-        self.relu = relu
+        self.bias = nnx.Param(jnp.zeros(filters)) if bias else None
+        self.kind, self.stride, self.relu = padding, stride, relu
 
     def linear(self, x: jax.Array, leave_out: int = 0, *, native: bool = False) -> jax.Array:
         """Without bias and ReLU; the last `leave_out` rows and columns of the output are not computed."""
-        padding = tuple((before, after - leave_out) for before, after in self.padding)
-        return convolution.convolve(x, self.kernel[...].astype(x.dtype), padding, native=native)
+        kernel = self.kernel[...].astype(x.dtype)
+        padding = tuple((before, after - leave_out * self.stride) for before, after in self._padding(x))
+        if self.stride > 1:
+            return convolution.convolve_strided(x, kernel, padding, self.stride, native=native)
+        return convolution.convolve(x, kernel, padding, native=native)
+
+    def _padding(self, x: jax.Array) -> convolution.Padding:
+        return convolution.padding_amounts(self.kind, self.kernel[...].shape[0], self.stride, x.shape[1])
 
     def output_size(self, x: jax.Array) -> int:
         """Height of the output, in pixels (images are square)."""
-        return x.shape[1] + sum(self.padding[0]) - self.kernel[...].shape[0] + 1
+        return (x.shape[1] + sum(self._padding(x)[0]) - self.kernel[...].shape[0]) // self.stride + 1
 
     def finish(self, x: jax.Array) -> jax.Array:
-        x = x + self.bias[...].astype(x.dtype)
+        x = x if self.bias is None else x + self.bias[...].astype(x.dtype)
         return jax.nn.relu(x) if self.relu else x
 
     def __call__(self, x: jax.Array, call: Call) -> jax.Array:

@@ -6,8 +6,8 @@ from typing import Any
 
 from flax import nnx
 
+from fer_jax.models.chain import Chain
 from fer_jax.models.layers import BatchNorm, Dense, Dropout, Flatten, widened
-from fer_jax.models.network import Chain
 
 
 def build_mlp(values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int, rngs: nnx.Rngs) -> Chain:

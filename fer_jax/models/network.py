@@ -1,63 +1,21 @@
-"""A network as a chain of named layers, and the pure functions the trainer uses.
-
-`Chain` is the Flax NNX module; `Network` wraps one in functions of plain nested dicts, which is what travels through
-`lax.scan`, `vmap`, checkpoints and `load_run`.
+"""A network as the pure functions the trainer uses, of plain nested dicts: what travels through `lax.scan`, `vmap`, checkpoints and
+`load_run`. `chain.Chain` is the Flax NNX module inside.
 """
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 
-from fer_jax.models.layers import Call, Conv, Pool
+from fer_jax.models.chain import Chain
+from fer_jax.models.layers import Call
 
 Variables = dict[str, Any]
-
-
-class Chain(nnx.Module):
-    """Layers applied one after another, each under a name by which its output can be asked for.
-
-    Args:
-      layers: (name, layer) pairs in order; names must be unique. The last layer gives the logits.
-    """
-
-    def __init__(self, layers: Sequence[tuple[str, nnx.Module]]):
-        self.names = tuple(name for name, _ in layers)
-        if len({*self.names, "names"}) != len(self.names) + 1:
-            raise ValueError(f"layer names must be unique, and none may be 'names': {self.names}")
-        for name, layer in layers:
-            setattr(self, name, layer)
-
-    def __call__(
-        self, x: jax.Array, call: Call, capture: Sequence[str] = (), added: Mapping[str, jax.Array] | None = None
-    ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        activations = {}
-        added = added or {}
-        watched = {*capture, *added}
-        layers = [getattr(self, name) for name in self.names]
-        position = 0
-        while position < len(layers):
-            name, layer = self.names[position], layers[position]
-            following = layers[position + 1] if position + 1 < len(layers) else None
-            if isinstance(layer, Conv) and isinstance(following, Pool) and following.kind == "max" and name not in watched:
-                # Bias and ReLU are monotone: after a max-pool they give the same numbers for a quarter of the work. What the
-                # pool would drop at the border need not be computed.
-                x = layer.finish(following(layer.linear(x, following.dropped(layer.output_size(x)), native=call.native), call))
-                position += 1
-                name = self.names[position]
-            else:
-                x = layer(x, call)
-            if name in added:
-                x = x + added[name]
-            if name in capture:
-                activations[name] = x
-            position += 1
-        return x, activations
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,28 +24,108 @@ class Network:
 
     Attributes:
       build: makes the chain from random streams.
-      image_shape: (height, width, channels) of one input.
+      image_shape: (height, width, channels) of one picture.
       num_classes: number of logits.
+      side: 'before' or 'after', which part of the chain at `cut` this is; '' for the whole.
+      cut: the layer where the chain is parted.
+      held: layers whose arrays are not among `params` and `stats`: `holding` gives them.
+      arrays: {'params', 'stats'} of the layers in `held`.
     """
 
     build: Callable[[nnx.Rngs], Chain]
     image_shape: tuple[int, int, int]
     num_classes: int
+    side: str = ""
+    cut: str = ""
+    held: tuple[str, ...] = ()
+    arrays: Mapping[str, Variables] | None = dataclasses.field(default=None, compare=False, repr=False)
+
+    def before(self, cut: str) -> "Network":
+        """The layers up to one of `chain.cuts`, whose output stands for the logits."""
+        return dataclasses.replace(self, side="before", cut=cut)
+
+    def after(self, cut: str) -> "Network":
+        """The layers after one of `chain.cuts`; instead of pictures it takes that layer's outputs."""
+        return dataclasses.replace(self, side="after", cut=cut)
+
+    def without(self, held: Collection[str]) -> "Network":
+        """The same network, the arrays of some layers kept apart from `params` and `stats`; `apply` needs `holding` first."""
+        return dataclasses.replace(self, held=tuple(name for name in self.layer_names if name in held))
+
+    def holding(self, arrays: Mapping[str, Variables] | None) -> "Network":
+        """With the arrays of the layers in `held`, {'params', 'stats'}; those of other layers are not looked at."""
+        if not self.held:
+            return self
+        found = dataclasses.replace(self, arrays=arrays)
+        found.__dict__.update({name: self.__dict__[name] for name in ("chain", "_abstract", "whole_names", "input_shape", "held_shapes") if name in self.__dict__})
+        return found
+
+    @property
+    def whole(self) -> "Network":
+        """The network that this is a part of."""
+        return dataclasses.replace(self, side="", cut="", held=(), arrays=None)
+
+    @property
+    def takes_pictures(self) -> bool:
+        """Whether its input is pictures, and not the outputs of a layer."""
+        return self.side != "after"
+
+    @functools.cached_property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one input: `image_shape`, or that of the output of `cut`."""
+        if self.takes_pictures:
+            return self.image_shape
+        before = self.whole.before(self.cut)
+        image = jax.ShapeDtypeStruct((1, *self.image_shape), jnp.float32)
+        return jax.eval_shape(lambda *given: before.apply(*given)[0], *before.shapes, image).shape[1:]
+
+    def _built(self, rngs: nnx.Rngs) -> Chain:
+        whole = self.build(rngs)
+        return whole.parted(self.cut)[self.side == "after"] if self.side else whole
+
+    @functools.cached_property
+    def chain(self) -> Chain:
+        """The layers, their arrays without values."""
+        return nnx.eval_shape(lambda: self._built(nnx.Rngs(0)))
 
     @functools.cached_property
     def _abstract(self) -> tuple[Any, Any, Any]:
-        """Graph definition, and params and stats without their arrays."""
-        return _split(nnx.eval_shape(lambda: self.build(nnx.Rngs(0))))
+        """Graph definition, and params and stats without their arrays, those of `held` included."""
+        return _split(self.chain)
 
-    @functools.cached_property
+    @property
     def layer_names(self) -> tuple[str, ...]:
         """Names of the layers in order; `apply` gives their outputs."""
-        return nnx.eval_shape(lambda: self.build(nnx.Rngs(0))).names
+        return self.chain.names
+
+    @functools.cached_property
+    def whole_names(self) -> tuple[str, ...]:
+        """Names of the layers of the whole network, of which this may be a part."""
+        return self.whole.layer_names if self.side else self.layer_names
+
+    @functools.cached_property
+    def shapes(self) -> tuple[Variables, Variables]:
+        """(params, stats) as `init` gives them, each array as its shape and type."""
+        _, params, stats = self._abstract
+        return self._own(nnx.to_pure_dict(params)), self._own(nnx.to_pure_dict(stats))
+
+    @functools.cached_property
+    def held_shapes(self) -> dict[str, Variables]:
+        """What `holding` takes, each array as its shape and type."""
+        _, params, stats = self._abstract
+        found = {"params": nnx.to_pure_dict(params), "stats": nnx.to_pure_dict(stats)}
+        return {kind: {name: leaves for name, leaves in tree.items() if name in self.held} for kind, tree in found.items()}
+
+    def _own(self, tree: Variables) -> Variables:
+        return {name: leaves for name, leaves in tree.items() if name not in self.held}
 
     def init(self, key: jax.Array) -> tuple[Variables, Variables]:
-        """Fresh (params, stats) as nested dicts of float32 arrays; `stats` holds BatchNorm's running statistics."""
-        _, params, stats = _split(self.build(nnx.Rngs(params=key)))
-        return nnx.to_pure_dict(params), nnx.to_pure_dict(stats)
+        """Fresh (params, stats) as nested dicts of float32 arrays; `stats` holds BatchNorm's running statistics.
+
+        A layer's are the same whether the network is whole or a part.
+        """
+        _, params, stats = _split(self._built(nnx.Rngs(params=key)))
+        return self._own(nnx.to_pure_dict(params)), self._own(nnx.to_pure_dict(stats))
 
     def apply(
         self,
@@ -103,16 +141,19 @@ class Network:
         native: bool = False,
         capture: Sequence[str] = (),
         added: Mapping[str, jax.Array] | None = None,
+        frozen: Collection[str] = (),
     ) -> tuple[jax.Array, Variables, dict[str, jax.Array]]:
         """Runs the network.
 
         Args:
           params, stats: from `init` or a checkpoint.
-          images: float (n, height, width, channels), normalised; the network computes in their type.
+          images: float (n, height, width, channels), normalised, or (n, *input_shape); the network computes in their type.
           train, dropout, dense_dropout, key, rows, native: see `layers.Call`; `rows` defaults to 0..n-1.
           capture: names out of `layer_names` whose outputs are wanted.
           added: layer name -> array added to that layer's output. Zeros change nothing, and the gradient for them is that for the
             output of a layer inside the network.
+          frozen: layers that run as outside training: running statistics, as Keras' batch norms that are not trainable; and no dropout,
+            which Keras' layers that are not trainable go on with.
 
         Returns:
           logits float (n, num_classes), the stats after this call, and {name: activation}.
@@ -125,22 +166,27 @@ class Network:
             raise KeyError(f"no layer {unknown[0]!r}; this network has {', '.join(self.layer_names)}")
         if rows is None:
             rows = jnp.arange(images.shape[0])
+        if self.held:
+            if self.arrays is None:
+                raise ValueError(f"the arrays of {self.held[0]!r} are kept apart: Network.holding gives them")
+            apart = {kind: {name: self.arrays[kind][name] for name in shapes} for kind, shapes in self.held_shapes.items()}
+            params, stats = {**params, **apart["params"]}, {**stats, **apart["stats"]}
         graphdef, params_state, stats_state = jax.tree.map(lambda leaf: leaf, self._abstract)
         nnx.replace_by_pure_dict(params_state, params)
         nnx.replace_by_pure_dict(stats_state, stats)
         chain = nnx.merge(graphdef, params_state, stats_state, copy=True)
-        logits, activations = chain(images, Call(train, dropout, dense_dropout, key, rows, native), capture, added)
-        return logits, nnx.to_pure_dict(_split(chain)[2]), activations
+        call = Call(train, dropout, dense_dropout, key, rows, native)
+        logits, activations = chain(images, call, capture, added, frozen)
+        return logits, self._own(nnx.to_pure_dict(_split(chain)[2])), activations
 
     @functools.cached_property
     def has_statistics(self) -> bool:
         """Whether it keeps statistics of whole batches, so that a batch may not be cut."""
-        return bool(jax.tree.leaves(jax.eval_shape(self.init, jax.random.key(0))[1]))
+        return bool(jax.tree.leaves(self.shapes[1]))
 
     def num_parameters(self) -> int:
         """Trainable parameters of one model (BatchNorm's running statistics not counted)."""
-        params, _ = jax.eval_shape(self.init, jax.random.key(0))
-        return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(params))
+        return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(self.shapes[0]))
 
 
 def _split(chain: Chain) -> tuple[Any, Any, Any]:

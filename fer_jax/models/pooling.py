@@ -6,7 +6,7 @@ won is kept in a byte, so that the gradient goes to one pixel (the first, on tie
 `max` over the axes would split ties evenly, and after a ReLU ties are the rule.
 """
 
-from functools import partial
+from functools import partial, reduce
 
 import jax
 import jax.numpy as jnp
@@ -29,6 +29,17 @@ def max_pool(images: jax.Array, pool: int, padding: str = "valid") -> jax.Array:
       float (n, pooled_height, pooled_width, channels).
     """
     return images if pool == 1 else _max_over_windows(_fit(images, pool, padding, -jnp.inf), pool)
+
+
+def overlapping_max_pool(images: jax.Array, pool: int, stride: int) -> jax.Array:
+    """Largest value of every pool x pool window that lies inside the image, windows `stride` pixels apart.
+
+    The gradient goes to the first of equal pixels, as in Keras.
+
+    Returns:
+      float (n, (height - pool) // stride + 1, likewise, channels).
+    """
+    return _max_over_overlapping(images, pool, stride)
 
 
 def average_pool(images: jax.Array, pool: int, padding: str = "valid") -> jax.Array:
@@ -90,3 +101,45 @@ def _backward(pool: int, which: jax.Array, grad: jax.Array) -> tuple[jax.Array]:
 
 
 _max_over_windows.defvjp(_forward, _backward)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1, 2))
+def _max_over_overlapping(images: jax.Array, pool: int, stride: int) -> jax.Array:
+    return _overlapping_winner(images, pool, stride)[0]
+
+
+def _overlapping_winner(images: jax.Array, pool: int, stride: int) -> tuple[jax.Array, jax.Array]:
+    best, *challengers = _places(images, pool, stride)
+    which = jnp.zeros(best.shape, jnp.uint8)
+    for k, challenger in enumerate(challengers, 1):
+        wins = challenger > best
+        best = jnp.where(wins, challenger, best)
+        which = jnp.where(wins, jnp.uint8(k), which)
+    return best, which
+
+
+def _places(images: jax.Array, pool: int, stride: int) -> list[jax.Array]:
+    """For each place in the window the pixels that stand there, (n, windows, windows, channels)."""
+    height, width = images.shape[1] - pool + 1, images.shape[2] - pool + 1
+    return [images[:, i : i + height : stride, j : j + width : stride] for i in range(pool) for j in range(pool)]
+
+
+def _overlapping_forward(images: jax.Array, pool: int, stride: int) -> tuple[jax.Array, tuple[jax.Array, tuple[int, ...]]]:
+    best, which = _overlapping_winner(images, pool, stride)
+    return best, (which, images.shape[1:3])
+
+
+def _overlapping_backward(pool: int, stride: int, saved: tuple[jax.Array, tuple[int, ...]], grad: jax.Array) -> tuple[jax.Array]:
+    which, sizes = saved
+    zero = jnp.zeros((), grad.dtype)
+
+    def handed_back(k: int) -> jax.Array:
+        """The gradient of the windows that place k won, at the pixels that stand there."""
+        places = zip(divmod(k, pool), sizes, grad.shape[1:3], strict=True)
+        spans = [(first, size - first - stride * (count - 1) - 1, stride - 1) for first, size, count in places]
+        return jax.lax.pad(jnp.where(which == k, grad, zero), zero, [(0, 0, 0), *spans, (0, 0, 0)])
+
+    return (reduce(jnp.add, map(handed_back, range(pool * pool))),)
+
+
+_max_over_overlapping.defvjp(_overlapping_forward, _overlapping_backward)

@@ -9,8 +9,8 @@ from typing import Any
 
 from flax import nnx
 
+from fer_jax.models.chain import Chain
 from fer_jax.models.layers import BatchNorm, Conv, Dense, Dropout, Flatten, Pool, widened
-from fer_jax.models.network import Chain
 
 KERNELS = ((32, 64), (128, 128), (256, 256))
 DENSE = 256

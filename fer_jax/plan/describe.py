@@ -8,6 +8,12 @@ _HEAD = (
     *("parameters", "memory", "FLOPs", "time", "shape"),
 )
 
+# An accelerator as people have or rent it, and the part of it that estimates may fill.
+ACCELERATOR_GIB = 80
+SHARE = 0.6
+# Of what is smaller hundreds fit anywhere.
+WORTH_SAYING = 32 * 2**20
+
 
 def describe(plan: Plan) -> str:
     """The plan as a table for people, a line a stack, and its totals."""
@@ -24,6 +30,13 @@ def describe(plan: Plan) -> str:
         f"{images:,} training image passes, "
         f"{flops}, {total}"
     )
+    widest = max(plan.stacks, key=lambda stack: stack.trial_bytes, default=None)
+    if widest and widest.trial_bytes > WORTH_SAYING:
+        many = int(ACCELERATOR_GIB * 2**30 * SHARE / widest.trial_bytes)
+        lines.append(
+            f"side by side a trial of {widest.name} takes about {in_bytes(widest.trial_bytes)}: an accelerator of "
+            f"{ACCELERATOR_GIB} GiB holds {'about ' + counted(many, 'trial') if many else 'none'} at once"
+        )
     return "\n".join(lines)
 
 
@@ -32,6 +45,8 @@ def _row(stack: Stack) -> tuple[str, ...]:
     compiled = ", ".join(name.rpartition(".")[2] for name in stack.optional)
     rate = f" {stack.images_per_second:,.0f}/s" if stack.images_per_second else ""
     streamed = "data streamed" if stack.data == "stream" else ""
+    frozen = {"": "", "shared": "frozen layers shared", "own": "frozen layers of each trial's own"}[stack.frozen]
+    cut = f"computed once up to {stack.cut}" if stack.cut else ""
     return (
         stack.name,
         str(len(stack.trials)),
@@ -44,5 +59,5 @@ def _row(stack: Stack) -> tuple[str, ...]:
         in_bytes(stack.memory),
         in_flops(stack.flops),
         in_time(stack.seconds) if stack.seconds else "?",
-        " ".join(filter(None, (shape, f"[{compiled}]" if compiled else "", streamed))),
+        " ".join(filter(None, (shape, f"[{compiled}]" if compiled else "", streamed, frozen, cut))),
     )

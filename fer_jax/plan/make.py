@@ -1,10 +1,11 @@
-"""Trials grouped into stacks by the shapes of their arrays."""
+"""Trials grouped into stacks by the shapes of their arrays and by what they can share."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 
 from fer_jax.config import FIELDS
 from fer_jax.errors import ConfigError
-from fer_jax.plan.stack import plan_stack
+from fer_jax.plan import sharing
+from fer_jax.plan.stack import plan_stack, work_of
 from fer_jax.plan.stacks import DataSizes, Plan
 from fer_jax.search.space import Trial
 from fer_jax.train.candidates import Options
@@ -20,7 +21,7 @@ def make_plan(
     first_stack: int = 0,
     tuner: Tuner | None = None,
 ) -> Plan:
-    """Groups trials into stacks and cuts these into waves.
+    """Groups trials into stacks, by shape and by the frozen layers that they can share, and cuts these into waves.
 
     Args:
       trials: id -> trial, in the order of the sweep.
@@ -33,16 +34,24 @@ def make_plan(
     Raises:
       ConfigError: a number of devices, a width or a micro-batch that does not fit.
     """
-    groups: dict[Hashable, dict[str, Trial]] = {}
+    by_shape: dict[Hashable, dict[str, Trial]] = {}
     for identity, trial in trials.items():
-        groups.setdefault(trial.shape_key(), {})[identity] = trial
+        by_shape.setdefault(trial.shape_key(), {})[identity] = trial
     differing = _differing(trial for trial in trials.values())
+    groups = [part for group in by_shape.values() for part in _parts(group, sizes)]
     stacks = []
-    for number, group in enumerate(groups.values(), first_stack):
+    for number, group in enumerate(groups, first_stack):
         first = next(iter(group.values()))
         shape = {name: first.values[name] for name in differing}
         stacks.append(plan_stack(f"stack_{number}", shape, group, sizes(first), options, hardware, tuner))
     return Plan(tuple(stacks), f"{hardware.devices} x {hardware.kind}")
+
+
+def _parts(group: dict[str, Trial], sizes: Callable[[Trial], DataSizes]) -> list[dict[str, Trial]]:
+    first = next(iter(group.values()))
+    if len({trial.values["model.init"] for trial in group.values()}) < 2 or not (first.values["model.freeze"] or first.values["phases.frozen"]):
+        return [group]
+    return sharing.parts(work_of(first.values, (), sizes(first), len(group)), group)
 
 
 def check(trials: Iterable[Trial], sizes: Callable[[Trial], DataSizes]) -> None:

@@ -5,16 +5,22 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from fer_jax import models
 from fer_jax.config import FIELDS
 from fer_jax.data import stream
+from fer_jax.errors import ConfigError
+from fer_jax.field import Field
+from fer_jax.models import freezing
+from fer_jax.plan import sharing
 from fer_jax.plan.stacks import DataSizes, Stack, Wave
+from fer_jax.rules import DISTRIBUTIONS
 from fer_jax.search.space import Trial
 from fer_jax.train import candidates, memory
 from fer_jax.train.candidates import Candidate, Options, Work
 from fer_jax.train.findings import Findings
 from fer_jax.train.hardware import Hardware, detect
 from fer_jax.train.memory import Footprint
-from fer_jax.train.recipe import Recipe
+from fer_jax.train.recipe import Phase, Recipe
 from fer_jax.train.tuning import Tuner, limit_question
 
 # Share of a float32 matrix product's rate that a training step reaches on a CPU, and seconds to compile a stack there: rough
@@ -33,8 +39,17 @@ ANALYSED_SHARE = 0.8
 WORTH_ANALYSING = 0.1
 
 
-def recipe_of(values: Mapping[str, Any], optional: Iterable[str], micro_batch: int) -> Recipe:
-    """What the trainer compiles for a stack with these shape values."""
+def recipe_of(values: Mapping[str, Any], optional: Iterable[str], micro_batch: int, layers: Sequence[str] = ()) -> Recipe:
+    """What the trainer compiles for a stack with these shape values.
+
+    Args:
+      layers: names of all layers of the network, read where some are frozen.
+
+    Raises:
+      ConfigError: a word of model.freeze or phases.frozen that names no layer.
+    """
+    both = [(epochs, (*values["model.freeze"], words)) for epochs, words in zip(values["phases.lengths"], values["phases.frozen"], strict=True)]
+    phases = both or [(0, values["model.freeze"])]
     return Recipe(
         batch_size=values["train.batch_size"],
         optimizer=values["train.optimizer"],
@@ -44,6 +59,7 @@ def recipe_of(values: Mapping[str, Any], optional: Iterable[str], micro_batch: i
         optional=tuple(optional),
         micro_batch=micro_batch,
         precision=values["train.precision"],
+        phases=tuple(Phase(epochs, freezing.frozen(layers, words)) for epochs, words in phases),
     )
 
 
@@ -57,8 +73,13 @@ def optional_fields(trials: Iterable[Trial]) -> tuple[str, ...]:
     values = [trial.values for trial in trials]
     blocks = [field for field in FIELDS.values() if field.neutral is not None]
     return tuple(
-        field.name for field in blocks if any(one[field.name] != field.neutral and field.has_effect(one) for one in values)
+        field.name for field in blocks if any(_is_computed(field, one[field.name]) and field.has_effect(one) for one in values)
     )
+
+
+def _is_computed(field: Field, value: Any) -> bool:
+    """Whether a value needs its field's block of computation; weights that are loaded need none."""
+    return value != field.neutral and not (field.name == "model.init" and value not in DISTRIBUTIONS)
 
 
 def plan_stack(
@@ -73,7 +94,12 @@ def plan_stack(
     """Plans the trials of one stack; arguments as for `make.make_plan` and `Stack`."""
     values = next(iter(group.values())).values
     optional = optional_fields(group.values())
-    work = _work(values, optional, data, len(group))
+    work = work_of(values, optional, data, len(group))
+    # The host devices of a CPU share its memory.
+    free = hardware.memory / (hardware.devices if hardware.backend == "cpu" else 1)
+    shares = options.data != "stream" and stream.fits(data.bytes, free) and sharing.shares(work, group.values())
+    if shares:
+        work = dataclasses.replace(work, shares=True, cut=sharing.cut(work, group.values(), data, free))
     candidates.check(options, work, hardware)
     images = sum(trial.values["train.epochs"] for trial in group.values()) * work.images
     case = _Case(name, work, data, options, hardware, tuner, images)
@@ -99,6 +125,9 @@ def plan_stack(
         chosen_by="measured" if rate else ", ".join(options.given) or "table",
         images_per_second=rate,
         data=case.placing(chosen.devices),
+        frozen=("shared" if shares else "own") if work.recipe.always_frozen else "",
+        cut=work.cut,
+        trial_bytes=round(case.side_by_side.per_trial),
     )
 
 
@@ -117,7 +146,8 @@ def remember_limit(
       findings: where it is kept; by default the user's cache.
     """
     findings = findings or Findings.here(detect(measure_rate=False))
-    work = _work(values, stack.optional, data, len(stack.trials))
+    work = work_of(values, stack.optional, data, len(stack.trials))
+    work = dataclasses.replace(work, shares=stack.frozen == "shared", cut=stack.cut)
     question = limit_question(work, stack.engine, stack.micro_batch, stack.data)
     before, now = _as_limit(findings.get(question)), max(1, width // stack.devices)
     findings.put(question, min(before, now) if before else now)
@@ -127,11 +157,21 @@ def _as_limit(answer: Any) -> int | None:
     return answer if isinstance(answer, int) and answer > 0 else None
 
 
-def _work(values: Mapping[str, Any], optional: Sequence[str], data: DataSizes, trials: int) -> Work:
+def work_of(values: Mapping[str, Any], optional: Sequence[str], data: DataSizes, trials: int) -> Work:
+    """What trials with these values have to compute.
+
+    Raises:
+      ConfigError: nothing is left to train.
+    """
     network = tuple(
         (name, value) for name, value in values.items() if name.startswith("model.") and FIELDS[name].kind == "shape"
     )
-    recipe = recipe_of(values, optional, 0)
+    whole = models.build(values, data.image_shape, data.num_classes)
+    recipe = recipe_of(values, optional, 0, whole.layer_names)
+    for phase in range(len(recipe.phases)):
+        if not recipe.of_phase(phase).learning(whole.shapes[0]):
+            where = f"phase {phase + 1}: phases.frozen and model.freeze leave" if len(recipe.phases) > 1 else "model.freeze leaves"
+            raise ConfigError(f"{where} no layer to train; those with weights are {freezing.in_short(tuple(whole.shapes[0]))}")
     return Work(network, data.image_shape, data.num_classes, recipe, data.train, data.validation, trials)
 
 
@@ -150,9 +190,29 @@ class _Case:
     @property
     def flops(self) -> float:
         # An image's are the same in every batch, so one tracing serves stacks that differ in batch size.
-        one = self.work.cost(candidates.CPU_MICRO_BATCH)
-        per_epoch = one.train_flops * self.work.images + one.evaluation_flops * self.work.validation
-        return per_epoch * self.images / self.work.images
+        epochs = self.images / self.work.images
+        weights = [phase.epochs for phase in self.work.recipe.phases]
+        total = sum(weights)
+        if not total:
+            return self._epoch_flops(0) * epochs
+        return sum(self._epoch_flops(phase) * epochs * weight / total for phase, weight in enumerate(weights))
+
+    def _epoch_flops(self, phase: int) -> float:
+        work = dataclasses.replace(self.work, recipe=self.work.recipe.of_phase(phase))
+        one = work.cost(candidates.CPU_MICRO_BATCH)
+        return one.train_flops * work.images + one.evaluation_flops * work.validation
+
+    @property
+    def side_by_side(self) -> Footprint:
+        """Bytes of trials that are computed at once, whole batches, as on an accelerator."""
+        return memory.estimate(self.work.cost(0), self._inputs_bytes, "vmap")
+
+    @property
+    def _inputs_bytes(self) -> int:
+        """Of all inputs of the network: pictures, or the outputs of the layer where it is cut."""
+        if not self.work.cut:
+            return self.data.bytes
+        return sharing.feature_bytes(self.work, self.data)
 
     def choose(self) -> tuple[Candidate, float]:
         """How the stack is run, and the rate measured for it; 0 where the table decides."""
@@ -224,7 +284,7 @@ class _Case:
         The compiler is asked only where the estimate for the trials wanted at once is no small part of the memory.
         """
         streamed = self.placing(devices) == "stream"
-        pictures = stream.bytes_on_device(self.data.bytes) if streamed else self.data.bytes
+        pictures = stream.bytes_on_device(self.data.bytes) if streamed else self._inputs_bytes
         estimated = memory.estimate(self.work.cost(micro_batch), pictures, engine)
         if self.tuner is not None and estimated.at(math.ceil(wanted / devices)) > WORTH_ANALYSING * self._free(devices):
             work, test_bytes = self._in_chunks(pictures) if streamed else (self.work, self.data.test * self._image_bytes)
@@ -236,6 +296,8 @@ class _Case:
         """Where the pictures are: `Stack.data`."""
         if self.options.data != "auto":
             return self.options.data
+        if self.work.shares:
+            return "resident"
         return "resident" if stream.fits(self.data.bytes, self._free(devices)) else "stream"
 
     def _in_chunks(self, pictures: int) -> tuple[Work, int]:

@@ -57,6 +57,9 @@ class Stack:
       chosen_by: what decided how it is run: 'measured', the fields of `stack` that the user has set, or 'table'.
       images_per_second: the rate that was measured, trials x training images with all slots busy; 0 where none was.
       data: 'resident', whole on every device, or 'stream', in chunks.
+      frozen: layers that are never trained are 'shared' by the trials or each trial's 'own'; '' where there are none.
+      cut: the layer whose outputs are computed once and trained on instead of pictures; '' for pictures.
+      trial_bytes: estimated bytes that another trial takes where trials are computed side by side.
     """
 
     name: str
@@ -76,6 +79,9 @@ class Stack:
     chosen_by: str = "table"
     images_per_second: float = 0.0
     data: str = "resident"
+    frozen: str = ""
+    cut: str = ""
+    trial_bytes: int = 0
 
     @property
     def trials(self) -> tuple[str, ...]:

@@ -43,16 +43,19 @@ class Trial:
         """The shape fields' names and values; trials with equal keys can share one compiled program."""
         return tuple((name, value) for name, value in self.values.items() if fields.FIELDS[name].kind == "shape")
 
-    def id(self, checksum: str) -> str:
+    def id(self, checksum: str, initial: str = "") -> str:
         """Ten hex digits that identify the trial: a SHA-256 over seed, data and the values that are not their default.
 
         Leaving defaults out keeps every id when a field with a neutral default is added.
 
         Args:
             checksum: identifies the data the trial trains on.
+            initial: identifies the weights that model.init names, wherever they lie; empty where weights are drawn.
         """
         changed = {name: value for name, value in self.values.items() if value != fields.FIELDS[name].default}
         changed.pop("train.seed", None)
+        if initial:
+            changed["model.init"] = initial
         record = {"values": changed, "seed": self.seed, "data": checksum}
         return hashlib.sha256(json.dumps(record, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:10]
 
@@ -163,10 +166,23 @@ def settings(config: fields.ConfigDict) -> list[dict[str, Any]]:
     most = max(repeats, config.sweep.best_repeats if config.sweep.best else 0)
     _check_seeds(base["train.seed"], most)
     names = _swept(config)
-    found = [_resolve(base, changes) for changes in (_listed(points, trees) if names else ({},))]
+    listed = list(_listed(points, trees)) if names else [{}]
+    found = [_resolve(base, changes) for changes in listed]
     _check_folds(found, most)
     _check_used(names, found)
+    _check_distinct(names, listed, found)
     return found
+
+
+def _check_distinct(names: Sequence[str], listed: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str, Any]]) -> None:
+    """Raises FieldError for a field of whose several values other fields make one, as phases.rates does of train.learning_rate."""
+    for name in names:
+        if fields.FIELDS[name].type is tuple:
+            continue  # of which several ways of writing are one value
+        given = {changes[name] for changes in listed if name in changes}
+        left = {setting[name] for changes, setting in zip(listed, found, strict=True) if name in changes}
+        if len(given) > 1 and len(left) == 1:
+            raise FieldError([name], f"{name} is swept, but other fields make every value {left.pop()!r}: sweep those, or leave them out")
 
 
 def counting_head(setting: Mapping[str, Any]) -> dict[str, Any]:

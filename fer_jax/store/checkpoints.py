@@ -1,7 +1,7 @@
 """Orbax checkpoints of a wave: the full state it resumes from, and the weights it leaves.
 
 Every array has the trial axis first and is stored as one chunk a trial (arrays without axes, such as an epoch, as one
-value), so a trial is read without its neighbours. Arrays are copied to the host before they are handed to Orbax: the
+value, and those below 'shared', which all trials have alike, whole), so a trial is read without its neighbours. Arrays are copied to the host before they are handed to Orbax: the
 training loop may donate its buffers while the copy is being written, and what is on disk does not depend on how the
 arrays were spread over devices.
 """
@@ -23,6 +23,8 @@ from fer_jax.store.files import explain_write, write_error
 if TYPE_CHECKING:
     import orbax.checkpoint.experimental.v1 as ocp
 
+# Of a tree that is saved: the part that has no trial axis.
+SHARED = "shared"
 _COMPLETE = re.compile(r"(state|final)-(\d+)")
 _LEFTOVER = re.compile(r"(state|final)-\d+\.(orbax-checkpoint-tmp|deleted).*")
 
@@ -140,10 +142,15 @@ class Checkpoints:
                 tree = _orbax().metadata(path).metadata if abstract is None else abstract
             # Opened and read together: a tree of small arrays costs waiting, not bytes.
             arrays = jax.tree.map(lambda future: future.result(), jax.tree_util.tree_map_with_path(open_leaf, tree))
-            width = min((array.shape[0] for array in jax.tree.leaves(arrays) if array.rank), default=slot + 1)
+            own = {name: tree for name, tree in arrays.items() if name != SHARED} if isinstance(arrays, dict) else arrays
+            width = min((array.shape[0] for array in jax.tree.leaves(own) if array.rank), default=slot + 1)
             if not 0 <= slot < width:
                 raise RunError(f"{path} holds slots 0 to {width - 1}, not {slot}")
-            reads = jax.tree.map(lambda array: array[slot].read() if array.rank else array.read(), arrays)
+
+            def read(key: Any, array: Any) -> Any:
+                return (array[slot] if array.rank and not _is_shared(key) else array).read()
+
+            reads = jax.tree_util.tree_map_with_path(read, arrays)
             return jax.tree.map(lambda read: np.asarray(read.result()), reads)
         except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
             raise RunError(f"cannot read {path}: damaged, or of other arrays") from error
@@ -211,6 +218,11 @@ def _leaf_name(key: Any) -> str:
     return ".".join(str(part) for part in parts)
 
 
+def _is_shared(key: Any) -> bool:
+    """Whether a leaf belongs to what all trials of a wave share, which has no trial axis."""
+    return _leaf_name(key).split(".")[0] == SHARED
+
+
 class _Quiet(logging.Filter):
     """Drops what Orbax logs: its threads print a traceback each for an error that `wait` reports in one line."""
 
@@ -233,7 +245,7 @@ def _context() -> ocp.Context:
     context = ocp.Context()
     one_trial = ocp.options.ArrayOptions.Saving.StorageOptions(shard_axes=(0,))
     saving = context.array.saving
-    saving.scoped_storage_options_creator = lambda _, leaf: one_trial if np.ndim(leaf) else None
+    saving.scoped_storage_options_creator = lambda key, leaf: one_trial if np.ndim(leaf) and not _is_shared(key) else None
     # Trained weights shrink by a tenth and take three times as long.
     saving.use_compression = False
     context.memory.deepcopy_host_arrays = False

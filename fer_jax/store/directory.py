@@ -22,6 +22,8 @@ CURVE_COLUMNS = ("id", "epoch", "train_loss", "train_accuracy", "val_loss", "val
 _TEXT_COLUMNS = ("fit", "id", "status", "stack", "wave", "error", "left_out")
 # Counts that a pending trial does not have yet; pandas would turn them into floats.
 _COUNT_COLUMNS = ("seed", "repeat", "slot", "epochs", "best_epoch", "diverged_epoch", "n", "features", "threads")
+# From 3.1 on pandas reads every float exactly as it was written, and warns of whoever asks for it.
+_EXACT: dict[str, Any] = {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
 _PART = re.compile(r"(?P<wave>.+)-(?P<first>\d+)\.parquet")
 
 
@@ -254,7 +256,13 @@ class RunDirectory:
         self._checkpoints.drop(wave, "state")
 
     def save_final(self, wave: str, tree: Any) -> None:
-        """Save the weights the wave leaves, complete on return; those of an earlier end of the wave are replaced."""
+        """Save the weights the wave leaves, complete on return; those of an earlier end of the wave are replaced.
+
+        Args:
+          wave: its name.
+          tree: 'best' and 'last', {'params', 'stats'} with the trial axis first, and what else belongs to each trial; and 'shared',
+            {'params', 'stats'} of the layers that all trials have alike, without that axis.
+        """
         self._checkpoints.save(wave, "final", (self._checkpoints.latest(wave, "final") or 0) + 1, tree)
         self.wait()
 
@@ -270,8 +278,16 @@ class RunDirectory:
             self.forget(wave)
 
     def load_trial(self, wave: str, slot: int, abstract: Any = None) -> Any:
-        """The final weights of one trial, as numpy arrays without the trial axis; reads no other trial's bytes."""
-        return self._checkpoints.load_trial(wave, slot, abstract)
+        """The final weights of one trial, as numpy arrays without the trial axis; reads no other trial's bytes.
+
+        What `save_final` was given as 'shared' is part of the weights of every trial.
+        """
+        found = self._checkpoints.load_trial(wave, slot, abstract)
+        shared = found.pop("shared", None) if isinstance(found, dict) else None
+        if shared:
+            for name in ("best", "last"):
+                found[name] = {kind: {**shared.get(kind, {}), **layers} for kind, layers in found[name].items()}
+        return found
 
     # Formats
 
@@ -297,7 +313,7 @@ class RunDirectory:
             header = pd.read_csv(path, nrows=0).columns
             types = {column: "str" for column in _TEXT_COLUMNS if column in header}
             types |= {column: "Int64" for column in _COUNT_COLUMNS if column in header}
-            frame = pd.read_csv(path, dtype=types, float_precision="round_trip")
+            frame = pd.read_csv(path, dtype=types, **_EXACT)
         except OSError as error:
             raise _read_error(path, error) from None
         except ValueError as error:

@@ -50,6 +50,8 @@ class Work:
       image_shape: (height, width, channels).
       num_classes: of the data.
       recipe: with whole batches.
+      shares: whether the trials share the layers that are never trained.
+      cut: the layer whose outputs are computed once, before training; '' where pictures are trained on.
       train, validation: images of the splits.
       trials: of the stack.
     """
@@ -61,6 +63,8 @@ class Work:
     train: int
     validation: int
     trials: int
+    shares: bool = False
+    cut: str = ""
 
     @property
     def images(self) -> int:
@@ -68,7 +72,9 @@ class Work:
         return self.train // self.recipe.batch_size * self.recipe.batch_size
 
     def built(self) -> Network:
-        return models.build(dict(self.network), self.image_shape, self.num_classes)
+        """The network as it is trained, see `trained_part`."""
+        whole = models.build(dict(self.network), self.image_shape, self.num_classes)
+        return trained_part(whole, self.recipe, self.shares, self.cut)
 
     def cost(self, micro_batch: int) -> cost.Cost:
         """Of one trial."""
@@ -85,8 +91,15 @@ class Work:
             "network": [[name, value] for name, value in self.network],
             "image_shape": self.image_shape,
             "num_classes": self.num_classes,
+            "frozen": [self.shares, self.cut],
             "recipe": dataclasses.asdict(self.recipe),
         }
+
+
+def trained_part(network: Network, recipe: Recipe, shares: bool, cut: str) -> Network:
+    """What is left of a network for a wave to train: the layers after `cut`, without the frozen ones that its trials share."""
+    network = network.after(cut) if cut else network
+    return network.without(recipe.always_frozen) if shares else network
 
 
 @functools.cache

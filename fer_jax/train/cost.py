@@ -19,7 +19,7 @@ class Cost:
     """Cost of one trial.
 
     Attributes:
-      parameters: trainable parameters.
+      parameters: those that are trained.
       train_flops: floating-point operations of the matrix products and convolutions of a forward and backward pass, per image. They are all
         but a few per cent of the work; the gradient for the images themselves, which compilers leave out, is counted.
       evaluation_flops: the same of a forward pass, per image.
@@ -42,28 +42,29 @@ def measure(network: Network, recipe: Recipe) -> Cost:
     kinds = hyper.layout(network.num_classes)
     values = {name: jax.ShapeDtypeStruct(shape, kind) for name, (shape, kind) in kinds.items()}
     state = jax.eval_shape(lambda values: trial.init(network, recipe, values), values)
-    images = jax.ShapeDtypeStruct((images_at_once, *network.image_shape), jnp.uint8)
+    kind = jnp.uint8 if network.takes_pictures else recipe.dtype
+    images = jax.ShapeDtypeStruct((images_at_once, *network.input_shape), kind)
     indices = jax.ShapeDtypeStruct((images_at_once,), jnp.int32)
 
-    def one_pass(state: trial.TrialState, values: Any, images: jax.Array, indices: jax.Array) -> Any:
+    def one_pass(state: trial.TrialState, frozen: Any, values: Any, images: jax.Array, indices: jax.Array) -> Any:
         batch = {"images": images, "labels": indices, "rows": indices}
-        return step.gradients(
-            network, recipe, state.params, state.stats, values, batch, jax.random.key(values["train.seed"])
-        )
+        key = jax.random.key(values["train.seed"])
+        return step.gradients(network.holding(frozen), recipe, state.params, state.stats, values, batch, key)
 
-    def forward(state: trial.TrialState, images: jax.Array) -> jax.Array:
-        return network.apply(state.params, state.stats, normalize(images))[0]
+    def forward(state: trial.TrialState, frozen: Any, images: jax.Array) -> jax.Array:
+        return network.holding(frozen).apply(state.params, state.stats, normalize(images))[0]
 
     def products(function: Callable, *arguments: Any) -> float:
         """Counted as for several trials at once, since all convolutions are products then; each product is as large either way."""
         one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype), arguments)
         return _product_flops(jax.make_jaxpr(jax.vmap(function))(*one).jaxpr)
 
-    passed = jax.make_jaxpr(one_pass)(state, values, images, indices).jaxpr
+    frozen = network.held_shapes
+    passed = jax.make_jaxpr(one_pass)(state, frozen, values, images, indices).jaxpr
     return Cost(
-        parameters=sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(state.params)),
-        train_flops=products(one_pass, state, values, images, indices) / images_at_once,
-        evaluation_flops=products(forward, state, images) / images_at_once,
+        parameters=sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(recipe.remembered(state.params))),
+        train_flops=products(one_pass, state, frozen, values, images, indices) / images_at_once,
+        evaluation_flops=products(forward, state, frozen, images) / images_at_once,
         state_bytes=sum(_bytes(leaf) for leaf in jax.tree.leaves(state)),
         step_bytes=_peak_bytes(passed),
     )

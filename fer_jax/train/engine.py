@@ -38,6 +38,9 @@ class WaveProgram:
       recipe: what else the program is compiled for; whether convolutions are XLA's own follows from the engine and the devices.
       engine: see `ENGINES`.
       devices: the trial axis is split evenly over them; a wave's width must be a multiple of their number.
+
+    `epoch` and `next_phase` are those of the recipe's phase, see `phase`. The arrays of the layers that the network holds apart go in
+    as `frozen`, {} where there are none; all trials share them.
     """
 
     network: Network
@@ -74,17 +77,35 @@ class WaveProgram:
         options = hardware.compiler_options(self.devices[0].platform, once=True)
         return jax.jit(mapped, out_shardings=self.per_trial, compiler_options=options)
 
+    def phase(self, number: int) -> "WaveProgram":
+        """The program of another phase of the same training; what `prepare` compiled for it is kept."""
+        if number == self.recipe.phase:
+            return self
+        others = self.__dict__.setdefault("_phases", {})
+        if number not in others:
+            others[number] = dataclasses.replace(self, recipe=self.recipe.of_phase(number))
+        return others[number]
+
+    @functools.cached_property
+    def next_phase(self) -> jax.stages.Wrapped:
+        """(state, hyper) -> the state in which this program's phase begins; the old state is donated."""
+        mapped = self._over_trials(lambda both: trial.next_phase(self.recipe, *both), shared=0)
+        options = hardware.compiler_options(self.devices[0].platform, once=True)
+        return jax.jit(
+            lambda state, values: mapped((state, values)), donate_argnums=0, out_shardings=self.per_trial, compiler_options=options
+        )
+
     @functools.cached_property
     def epoch(self) -> jax.stages.Wrapped:
-        """(state, hyper, train, validation) -> (state, records), one epoch of every active trial; the old state is donated."""
+        """(state, hyper, train, validation, frozen) -> (state, records), one epoch of every active trial; the old state is donated."""
 
-        def one(state_and_hyper: tuple, train: Any, validation: Any) -> tuple[TrialState, dict[str, jax.Array]]:
+        def one(state_and_hyper: tuple, train: Any, validation: Any, frozen: Any) -> tuple[TrialState, dict[str, jax.Array]]:
             state, values = state_and_hyper
-            return trial.epoch(self.network, self.recipe, state, values, train, validation)
+            return trial.epoch(self.network.holding(frozen), self.recipe, state, values, train, validation)
 
-        mapped = self._over_trials(one, shared=2)
+        mapped = self._over_trials(one, shared=3)
         return jax.jit(
-            lambda state, values, train, validation: mapped((state, values), train, validation),
+            lambda state, values, train, validation, frozen: mapped((state, values), train, validation, frozen),
             donate_argnums=0,
             out_shardings=self.per_trial,
             compiler_options=self._compiler_options,
@@ -92,20 +113,24 @@ class WaveProgram:
 
     @functools.cached_property
     def evaluate(self) -> jax.stages.Wrapped:
-        """(variables, hyper, batches) -> loss (trial,), accuracy (trial,), logits (trial, batches, b, K); see `step.evaluate`."""
+        """(variables, hyper, batches, frozen) -> loss (trial,), accuracy (trial,), logits (trial, batches, b, K); see `step.evaluate`."""
 
-        def one(variables_and_hyper: tuple, batches: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+        def one(variables_and_hyper: tuple, batches: Any, frozen: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
             variables, values = variables_and_hyper
-            return step.evaluate(self.network, self.recipe, variables["params"], variables["stats"], values, batches)
+            network = self.network.holding(frozen)
+            return step.evaluate(network, self.recipe, variables["params"], variables["stats"], values, batches)
 
-        mapped = self._over_trials(one, shared=1)
+        mapped = self._over_trials(one, shared=2)
         return jax.jit(
-            lambda variables, values, batches: mapped((variables, values), batches), compiler_options=self._compiler_options
+            lambda variables, values, batches, frozen: mapped((variables, values), batches, frozen),
+            compiler_options=self._compiler_options,
         )
 
-    def evaluate_split(self, split: str, variables: Any, values: Any, batches: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+    def evaluate_split(
+        self, split: str, variables: Any, values: Any, batches: Any, frozen: Any
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
         """`evaluate` for 'validation' or 'test', by the executable that `prepare` made for the split, if it did."""
-        return self.__dict__.get(f"evaluate_{split}", self.evaluate)(variables, values, batches)
+        return self.__dict__.get(f"evaluate_{split}", self.evaluate)(variables, values, batches, frozen)
 
     def state_shapes(self, values: Any) -> TrialState:
         """What `init` returns, as shapes with their sharding, without computing it; the traced values may be shapes too."""
@@ -118,36 +143,49 @@ class WaveProgram:
         values = {name: jax.ShapeDtypeStruct((width, *shape), kind) for name, (shape, kind) in kinds.items()}
         return with_sharding(values, self.per_trial)
 
-    def epoch_shapes(self, values: Any, image_shape: tuple[int, int, int], train: int, validation: int) -> tuple[Any, ...]:
+    @property
+    def input_dtype(self) -> np.dtype:
+        """What the network's inputs are stored as: pixels as uint8, the outputs of a layer as the network computes."""
+        return np.dtype(np.uint8 if self.network.takes_pictures else self.recipe.dtype)
+
+    def epoch_shapes(self, values: Any, train: int, validation: int) -> tuple[Any, ...]:
         """What `epoch` takes for traced values of these shapes and so many images, as shapes with their sharding."""
-        images = {"images": jax.ShapeDtypeStruct((train, *image_shape), np.uint8), "labels": jax.ShapeDtypeStruct((train,), np.int32)}
-        shared = with_sharding((images, batch_shapes(batch_grid(validation), image_shape)), self.shared)
+        inputs = jax.ShapeDtypeStruct((train, *self.network.input_shape), self.input_dtype)
+        images = {"images": inputs, "labels": jax.ShapeDtypeStruct((train,), np.int32)}
+        shared = with_sharding((images, self._batch_shapes(validation), self.network.held_shapes), self.shared)
         return self.state_shapes(values), values, *shared
 
-    def prepare(self, width: int, image_shape: tuple[int, int, int], train: int, validation: int, test: int) -> None:
+    def _batch_shapes(self, count: int) -> dict[str, jax.ShapeDtypeStruct]:
+        return batch_shapes(batch_grid(count), self.network.input_shape, self.input_dtype)
+
+    def prepare(self, width: int, train: int, validation: int, test: int) -> None:
         """Compiles everything for the waves of a stack before the first of them is there; may run in another thread.
 
         Args:
           width: slots of a wave.
-          image_shape: (height, width, channels).
           train, validation, test: images of each split; test may be 0.
         """
         values = self.value_shapes(width)
-        lowered = {"init": self.init.lower(values), **self._lower(values, image_shape, train, validation, test)}
+        lowered = {("init", 0): self.init.lower(values)}
+        for number in range(len(self.recipe.phases)):
+            program = self.phase(number)
+            found = program._lower(values, train, validation, test)
+            lowered.update({(name, number): one for name, one in found.items() if not number or not name.startswith("evaluate")})
+            if number:
+                lowered["next_phase", number] = program.next_phase.lower(self.state_shapes(values), values)
         with ThreadPoolExecutor() as pool:
             compiled = dict(zip(lowered, pool.map(lambda one: one.compile(), lowered.values()), strict=True))
         # The executables take the places of the functions that would compile them.
-        self.__dict__.update(compiled)
+        for (name, number), one in compiled.items():
+            self.phase(number).__dict__[name] = one
 
-    def _lower(
-        self, values: Any, image_shape: tuple[int, int, int], train: int, validation: int, test: int
-    ) -> dict[str, jax.stages.Lowered]:
+    def _lower(self, values: Any, train: int, validation: int, test: int) -> dict[str, jax.stages.Lowered]:
         """Programs that see pictures, by attribute, for traced values of these shapes; the rest as for `prepare`."""
-        shapes = self.epoch_shapes(values, image_shape, train, validation)
+        shapes = self.epoch_shapes(values, train, validation)
         lowered = {"epoch": self.epoch.lower(*shapes)}
         for split, count in held_out(validation, test):
-            batches = with_sharding(batch_shapes(batch_grid(count), image_shape), self.shared)
-            lowered[f"evaluate_{split}"] = self.evaluate.lower(shapes[0].best, values, batches)
+            batches = with_sharding(self._batch_shapes(count), self.shared)
+            lowered[f"evaluate_{split}"] = self.evaluate.lower(shapes[0].best, values, batches, shapes[-1])
         return lowered
 
     @property
@@ -165,12 +203,17 @@ class WaveProgram:
         return jax.device_put(hyper.encode(trials, facts or Facts.neutral(self.network.num_classes)), self.per_trial)
 
     def place_train(self, images: np.ndarray, labels: np.ndarray) -> dict[str, jax.Array]:
-        """Training split on every device: uint8 (n, h, w, c) and int32 (n,)."""
+        """Training split on every device: uint8 (n, h, w, c), or what the network takes instead, and int32 (n,)."""
         return jax.device_put({"images": np.asarray(images), "labels": np.asarray(labels, np.int32)}, self.shared)
 
     def place_batches(self, images: np.ndarray, labels: np.ndarray) -> dict[str, jax.Array]:
         """A split on every device, cut into padded batches for `evaluate`."""
         return jax.device_put(padded_batches(images, labels, batch_grid(len(labels))), self.shared)
+
+    def place_frozen(self, arrays: Mapping[str, Any]) -> dict[str, Any]:
+        """What the network holds apart, on every device; of {'params', 'stats'} the layers that it does not hold are left out."""
+        held = {kind: {name: arrays[kind][name] for name in shapes} for kind, shapes in self.network.held_shapes.items()}
+        return jax.device_put(held, self.shared)
 
     def _over_trials(self, function: Callable, *, shared: int) -> Callable:
         """Applies function(trial's values, *shared values) to every trial of the first argument's leading axis."""
@@ -201,9 +244,9 @@ def held_out(validation: int, test: int) -> Iterator[tuple[str, int]]:
         yield "test", test
 
 
-def batch_shapes(grid: tuple[int, int], image_shape: tuple[int, int, int]) -> dict[str, jax.ShapeDtypeStruct]:
+def batch_shapes(grid: tuple[int, int], image_shape: tuple[int, ...], dtype: Any = np.uint8) -> dict[str, jax.ShapeDtypeStruct]:
     """Shapes of `padded_batches` for a grid (batches, images in each)."""
-    kinds = {"images": ((*grid, *image_shape), np.uint8), "labels": (grid, np.int32), "valid": (grid, np.bool_)}
+    kinds = {"images": ((*grid, *image_shape), dtype), "labels": (grid, np.int32), "valid": (grid, np.bool_)}
     return {name: jax.ShapeDtypeStruct(*kind) for name, kind in kinds.items()}
 
 

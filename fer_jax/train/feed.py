@@ -1,5 +1,6 @@
 """A data set as the waves of a stack train on it: whole on the devices, or streamed to them. Both give the same numbers."""
 
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -7,10 +8,15 @@ import jax
 import numpy as np
 
 from fer_jax.data import Dataset, stream
+from fer_jax.models import normalize
+from fer_jax.train import hardware
 from fer_jax.train.engine import WaveProgram, padded_batches
+from fer_jax.train.recipe import PRECISIONS
 from fer_jax.train.streamed import StreamedProgram, evaluation_grid
 from fer_jax.train.trial import TrialState
 
+# Pictures that go together through the layers whose outputs are kept.
+FEATURE_BATCH = 64
 Epoch = tuple[TrialState, dict[str, jax.Array]]
 
 
@@ -19,13 +25,35 @@ class Evaluation(NamedTuple):
 
     Attributes:
       loss: mean data loss, nats, float32 (trial,).
-      accuracy: in [0, 1], float32 (trial,).
+      accuracy: in [0, 1], float64 (trial,), exactly a number of pictures over their number.
       logits: float32 (trial, images, K), in the order of the split.
     """
 
     loss: np.ndarray
     accuracy: np.ndarray
     logits: np.ndarray
+
+
+def exact_share(shares: np.ndarray, count: int) -> np.ndarray:
+    """Shares of `count` pictures, float64, from what float32 holds of them; NaN stays.
+
+    Differences of float32 shares that are the same number of pictures differ in their last digits, which a test of differences
+    would take for a spread.
+    """
+    return np.rint(np.asarray(shares, np.float64) * count) / count
+
+
+class Frozen(NamedTuple):
+    """What the trials of a wave share because no phase trains it, on the host.
+
+    Attributes:
+      arrays: {'params', 'stats'}: layer -> leaf -> array.
+      scale, offset: of the pixels, the same for all trials; read where outputs are computed once.
+    """
+
+    arrays: Mapping[str, Any]
+    scale: float
+    offset: float
 
 
 class ResidentData:
@@ -37,10 +65,12 @@ class ResidentData:
       leaked: the same splits -> bool (images,), see `Dataset.leaked`.
     """
 
-    def __init__(self, program: WaveProgram, dataset: Dataset):
-        self._train = program.place_train(dataset.train.images, dataset.train.labels)
+    def __init__(self, program: WaveProgram, dataset: Dataset, frozen: Frozen | None = None):
+        inputs = _inputs(program, dataset, frozen)
+        self._train = program.place_train(inputs["train"], dataset.train.labels)
         held_out = {name: split for name, split in dataset.splits().items() if name != "train"}
-        self._held_out = {name: program.place_batches(split.images, split.labels) for name, split in held_out.items()}
+        self._held_out = {name: program.place_batches(inputs[name], split.labels) for name, split in held_out.items()}
+        self._frozen = program.place_frozen(frozen.arrays if frozen else {})
         self.labels = {name: split.labels for name, split in held_out.items()}
         self.leaked = dataset.leaked
         self.train_images = len(dataset.train)
@@ -53,12 +83,13 @@ class ResidentData:
           state, hyper: of its trials.
           epoch: epochs that its active trials have completed.
         """
-        return program.epoch(state, hyper, self._train, self._held_out["validation"])
+        return program.epoch(state, hyper, self._train, self._held_out["validation"], self._frozen)
 
     def evaluate(self, program: WaveProgram, variables: Any, hyper: Mapping[str, jax.Array], split: str) -> Evaluation:
         """How every trial does on 'validation' or 'test' with its {'params', 'stats'}."""
-        loss, accuracy, logits = jax.device_get(program.evaluate_split(split, variables, hyper, self._held_out[split]))
-        return Evaluation(loss, accuracy, _unbatched(logits)[:, : len(self.labels[split])])
+        loss, accuracy, logits = jax.device_get(program.evaluate_split(split, variables, hyper, self._held_out[split], self._frozen))
+        count = len(self.labels[split])
+        return Evaluation(loss, exact_share(accuracy, count), _unbatched(logits)[:, :count])
 
 
 class StreamedData:
@@ -96,7 +127,7 @@ class StreamedData:
             scores, logits = program.evaluate_chunk_of(split, variables, scores, hyper, batches)
             parts.append(_unbatched(jax.device_get(logits)))
         loss, accuracy = jax.device_get(program.mean_scores(scores, np.int32(count)))
-        return Evaluation(loss, accuracy, np.concatenate(parts, axis=1)[:, :count])
+        return Evaluation(loss, exact_share(accuracy, count), np.concatenate(parts, axis=1)[:, :count])
 
     def _training_chunks(self, program: StreamedProgram, seeds: np.ndarray, epoch: int) -> Iterator[Any]:
         """{'images': uint8 (streams, size, batch, h, w, c), 'labels'}, one after another, on the devices."""
@@ -136,6 +167,36 @@ def _unbatched(logits: np.ndarray) -> np.ndarray:
     return logits.reshape(len(logits), -1, logits.shape[-1])
 
 
-def place(program: WaveProgram, dataset: Dataset) -> Data:
-    """A data set in the form that a program takes."""
-    return StreamedData(dataset) if isinstance(program, StreamedProgram) else ResidentData(program, dataset)
+def place(program: WaveProgram, dataset: Dataset, frozen: Frozen | None = None) -> Data:
+    """A data set in the form that a program takes; a network that holds layers apart, or is cut, needs `frozen`."""
+    return StreamedData(dataset) if isinstance(program, StreamedProgram) else ResidentData(program, dataset, frozen)
+
+
+def _inputs(program: WaveProgram, dataset: Dataset, frozen: Frozen | None) -> dict[str, np.ndarray]:
+    """Split -> what the program's network takes: pictures, or the outputs of the layers before it, computed here once."""
+    network, recipe = program.network, program.recipe
+    pictures = {name: split.images for name, split in dataset.splits().items()}
+    if network.takes_pictures:
+        return pictures
+    assert frozen is not None, "a cut network needs the layers before the cut"
+    before = network.whole.before(network.cut)
+    params, stats = ({name: frozen.arrays[kind][name] for name in own} for kind, own in zip(("params", "stats"), before.shapes, strict=True))
+
+    @functools.partial(jax.jit, compiler_options=hardware.compiler_options(program.devices[0].platform))
+    def outputs(params: Any, stats: Any, batch: jax.Array) -> jax.Array:
+        with jax.default_matmul_precision(PRECISIONS[recipe.precision]):
+            found = before.apply(params, stats, normalize(batch, frozen.scale, frozen.offset).astype(recipe.dtype))[0]
+        return found.astype(recipe.dtype)
+
+    placed = jax.device_put((params, stats), program.devices[0])
+
+    def computed(images: np.ndarray) -> np.ndarray:
+        found = np.empty((len(images), *network.input_shape), program.input_dtype)
+        for start in range(0, len(images), FEATURE_BATCH):
+            batch = np.zeros((min(FEATURE_BATCH, len(images)), *images.shape[1:]), np.uint8)
+            some = images[start : start + FEATURE_BATCH]
+            batch[: len(some)] = some
+            found[start : start + len(some)] = np.asarray(outputs(*placed, batch))[: len(some)]
+        return found
+
+    return {name: computed(images) for name, images in pictures.items()}

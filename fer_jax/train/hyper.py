@@ -3,7 +3,8 @@
 Numbers go as they are. Words and lists become what the step computes with:
 
     data.normalize                    -> pixels.scale, pixels.offset: network input = scale * pixel + offset
-    model.init                        -> its place in initializers.NAMES
+    model.init                        -> its place in initializers.NAMES; 0 for weights that are loaded afterwards
+    phases.*, train.block_rates       -> lists filled up, with 0 and with 1
     loss.class_weight, loss.weights   -> loss.class_weight: a weight for each class
 """
 
@@ -19,7 +20,12 @@ from fer_jax.data import names
 from fer_jax.errors import ConfigError
 from fer_jax.models import initializers
 
-ENCODED = ("data.normalize", "model.init", "loss.class_weight", "loss.weights")
+ENCODED = (
+    *("data.normalize", "model.init", "loss.class_weight", "loss.weights"),
+    *("train.block_rates", "phases.rates", "phases.patience"),
+)
+# Items of a list that is an array on the device, of whatever length it is in a config.
+MAX_BLOCKS = 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +62,9 @@ def layout(num_classes: int) -> dict[str, tuple[tuple[int, ...], type]]:
         "pixels.scale": ((), np.float32),
         "pixels.offset": ((), np.float32),
         "model.init": ((), np.int32),
+        "train.block_rates": ((MAX_BLOCKS,), np.float32),
+        "phases.rates": ((rules.MAX_PHASES,), np.float32),
+        "phases.patience": ((rules.MAX_PHASES,), np.int32),
         "loss.class_weight": ((num_classes,), np.float32),
     }
 
@@ -81,9 +90,16 @@ def _encode_one(trial: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
         **trial,
         "pixels.scale": scale,
         "pixels.offset": offset,
-        "model.init": initializers.NAMES.index(trial["model.init"]),
+        "model.init": initializers.NAMES.index(trial["model.init"]) if trial["model.init"] in initializers.NAMES else 0,
+        "train.block_rates": _filled(trial["train.block_rates"], MAX_BLOCKS, 1.0),
+        "phases.rates": _filled(trial["phases.rates"], rules.MAX_PHASES, 0.0),
+        "phases.patience": _filled(trial["phases.patience"], rules.MAX_PHASES, 0),
         "loss.class_weight": class_weights(trial, facts),
     }
+
+
+def _filled(values: Sequence[float], length: int, filling: float) -> list[float]:
+    return [*values, *[filling] * (length - len(values))]
 
 
 def pixel_map(name: str, facts: Facts) -> tuple[float, float]:

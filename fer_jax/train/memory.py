@@ -75,7 +75,7 @@ def epoch_bytes(program: WaveProgram, work: Work, width: int, options: dict | No
       width: slots of the wave.
       options: of the compiler, over the program's own.
     """
-    shapes = program.epoch_shapes(program.value_shapes(width), work.image_shape, work.train, work.validation)
+    shapes = program.epoch_shapes(program.value_shapes(width), work.train, work.validation)
     found = program.epoch.lower(*shapes).compile(compiler_options=options or None).memory_analysis()
     if found is None:
         return None

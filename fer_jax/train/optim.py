@@ -11,7 +11,12 @@ from fer_jax.train.recipe import Recipe
 OPTIMIZERS = ("adam", "adamw", "sgd", "nesterov", "rmsprop", "lion")
 
 
-def build(recipe: Recipe, hyper: Mapping[str, jax.Array], factor: jax.Array | float = 1.0) -> optax.GradientTransformation:
+def build(
+    recipe: Recipe,
+    hyper: Mapping[str, jax.Array],
+    factor: jax.Array | float = 1.0,
+    layer_factors: Mapping[str, jax.Array] | None = None,
+) -> optax.GradientTransformation:
     """The gradient transformation of one trial at one update, with Keras' rules and epsilon (1e-7).
 
     Args:
@@ -19,6 +24,7 @@ def build(recipe: Recipe, hyper: Mapping[str, jax.Array], factor: jax.Array | fl
         'sgd' (heavy-ball momentum), 'nesterov', 'rmsprop' (Hinton 2012, momentum on top) or 'lion' (Chen et al. 2023).
       hyper: scalars `train.*`; may be traced.
       factor: what schedules and plateaus multiply the learning rate by.
+      layer_factors: the same for single layers; None where all have one learning rate.
 
     Returns:
       An optax transformation whose state has the same shapes for all values of `hyper` and `factor`. As in Keras, the learning
@@ -26,7 +32,7 @@ def build(recipe: Recipe, hyper: Mapping[str, jax.Array], factor: jax.Array | fl
       learning rate * train.weight_decay of every weight.
     """
     name, rate = recipe.optimizer, hyper["train.learning_rate"] * factor
-    descend = optax.scale_by_learning_rate(rate)
+    descend = optax.scale_by_learning_rate(rate) if layer_factors is None else _descend_by_layer(rate, layer_factors)
     if name in ("adam", "adamw"):
         rule = [_adam(hyper["train.beta1"], hyper["train.beta2"]), descend]
     elif name in ("sgd", "nesterov"):
@@ -40,7 +46,7 @@ def build(recipe: Recipe, hyper: Mapping[str, jax.Array], factor: jax.Array | fl
     if recipe.uses("train.clip_norm"):
         rule = [_clip(hyper["train.clip_norm"]), *rule]
     if recipe.uses("train.weight_decay"):
-        rule = [*rule, optax.add_decayed_weights(-rate * hyper["train.weight_decay"])]
+        rule = [*rule, _decay(-rate * hyper["train.weight_decay"], layer_factors)]
     return optax.chain(*rule)
 
 
@@ -60,6 +66,29 @@ def _adam(beta1: jax.Array, beta2: jax.Array, epsilon: float = 1e-7) -> optax.Gr
         return direction, optax.ScaleByAdamState(count, mean, square)
 
     return optax.GradientTransformation(optax.scale_by_adam().init, update)
+
+
+def _descend_by_layer(rate: jax.Array, factors: Mapping[str, jax.Array]) -> optax.GradientTransformation:
+    """`optax.scale_by_learning_rate` with a factor a layer, 1 where none is given."""
+
+    def update(grads: optax.Updates, state: optax.EmptyState, params: optax.Params | None = None) -> tuple:
+        return {name: optax.tree.scale(-rate * factors.get(name, 1.0), leaves) for name, leaves in grads.items()}, state
+
+    return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
+
+
+def _decay(share: jax.Array, factors: Mapping[str, jax.Array] | None) -> optax.GradientTransformation:
+    """`optax.add_decayed_weights`, with a factor a layer."""
+    if factors is None:
+        return optax.add_decayed_weights(share)
+
+    def update(updates: optax.Updates, state: optax.EmptyState, params: optax.Params | None = None) -> tuple:
+        assert params is not None
+        return {
+            name: optax.tree.add_scale(leaves, share * factors.get(name, 1.0), params[name]) for name, leaves in updates.items()
+        }, state
+
+    return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
 
 
 def _clip(longest: jax.Array) -> optax.GradientTransformation:

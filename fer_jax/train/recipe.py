@@ -1,12 +1,27 @@
 """What the compiled program of a stack depends on, besides its network and the sizes of the data."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 import jax.numpy as jnp
 
 # train.precision -> how exact a float32 matrix product is, in jax.default_matmul_precision's words. Left to itself, JAX takes
 # TensorFloat-32 (10 bits instead of 23) where a GPU has it.
 PRECISIONS = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": "highest"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """Some consecutive epochs with the same layers trained.
+
+    Attributes:
+      epochs: of the phase; 0 for as many as train.epochs says, where there is one phase.
+      frozen: layers whose weights stay as they are and that run as outside training.
+    """
+
+    epochs: int = 0
+    frozen: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +40,8 @@ class Recipe:
         (a network with batch statistics needs the whole batch).
       precision: see `PRECISIONS`.
       native_convolution: see `models.convolution.convolve`.
+      phases: of the training, in order; the program of one phase has `phase`. Together they are the trial's epochs.
+      phase: the one the steps belong to.
     """
 
     batch_size: int
@@ -36,6 +53,8 @@ class Recipe:
     micro_batch: int = 0
     precision: str = "float32"
     native_convolution: bool = False
+    phases: tuple["Phase", ...] = (Phase(),)
+    phase: int = 0
 
     def __post_init__(self) -> None:
         if self.micro_batch and self.batch_size % self.micro_batch:
@@ -54,3 +73,38 @@ class Recipe:
         """The optional fields of a block, such as 'augment', that are compiled in."""
         return tuple(name for name in self.optional if name.startswith(f"{block}."))
 
+    def of_phase(self, phase: int) -> "Recipe":
+        """The same for the steps of another phase."""
+        return dataclasses.replace(self, phase=phase)
+
+    @property
+    def frozen(self) -> tuple[str, ...]:
+        """Layers that this phase does not train."""
+        return self.phases[self.phase].frozen
+
+    @property
+    def always_frozen(self) -> tuple[str, ...]:
+        """Layers that no phase trains: they need no optimiser memory."""
+        return tuple(name for name in self.phases[0].frozen if all(name in phase.frozen for phase in self.phases))
+
+    @property
+    def first_epoch(self) -> int:
+        """Epochs before this phase."""
+        return sum(phase.epochs for phase in self.phases[: self.phase])
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """The last epoch of each phase but the last, which ends with train.epochs."""
+        return tuple(sum(phase.epochs for phase in self.phases[: number + 1]) for number in range(len(self.phases) - 1))
+
+    def phase_after(self, epoch: int) -> int:
+        """The phase of the epoch that follows so many epochs."""
+        return sum(end <= epoch for end in self.ends)
+
+    def learning(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The layers that this phase trains."""
+        return {name: leaves for name, leaves in params.items() if name not in self.frozen}
+
+    def remembered(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The layers that some phase trains: what the optimiser keeps a state for."""
+        return {name: leaves for name, leaves in params.items() if name not in self.always_frozen}

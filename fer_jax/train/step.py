@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from fer_jax.data import augment
-from fer_jax.models import Network, normalize
+from fer_jax.models import Network, freezing, normalize
 from fer_jax.train import losses, optim, schedules
 from fer_jax.train.recipe import Recipe
 
@@ -143,6 +143,7 @@ def _update(
     A number from `steps` on is padding and leaves the carry as it was. Resident data have none, yet ask, for the programs to be alike.
     """
     _, _, mask_key, picture_key = keys(hyper)
+    hyper = in_phase(recipe, hyper)
 
     def update(carry: Carry, number: jax.Array, images: jax.Array, labels: jax.Array) -> Carry:
         params, stats, opt, tally = carry
@@ -150,19 +151,48 @@ def _update(
         batch = _batch(recipe, hyper, images, labels, jax.random.fold_in(picture_key, update))
         key = jax.random.fold_in(mask_key, update)
         grads, new_stats, loss, correct = gradients(network, recipe, params, stats, hyper, batch, key)
-        penalty_grads = jax.grad(losses.l2_penalty)(params, hyper["train.l2"])
+        learning = recipe.learning(params)
+        penalty_grads = jax.grad(losses.l2_penalty)(learning, hyper["train.l2"])
         grads = jax.tree.map(jnp.add, grads, penalty_grads)
         # Known before the update, so that updating and choosing are one pass. XLA's CPU backend vectorises a dot product but no sum.
         counts = number < steps
         is_finite = jnp.isfinite(loss + sum(jnp.vdot(grad, grad) for grad in jax.tree.leaves(grads)))
         finite = tally.finite & (is_finite | ~counts)
-        factor = schedules.factor(recipe.schedule, hyper, update, steps, recipe.uses("train.warmup"))
-        updates, new_opt = optim.build(recipe, hyper, factor * rate_scale).update(grads, opt, params)
-        new = (optax.apply_updates(params, updates), new_stats, new_opt)
+        factor = schedules.factor(recipe.schedule, hyper, update - recipe.first_epoch * steps, steps, recipe.uses("train.warmup"))
+        new_params, new_opt = _updated(network, recipe, hyper, factor * rate_scale, params, grads, opt)
+        new = (new_params, new_stats, new_opt)
         sums = choose(counts, (tally.loss + loss, tally.correct + correct), (tally.loss, tally.correct))
         return *choose(finite & counts, new, (params, stats, opt)), Tally(finite, *sums)
 
     return update
+
+
+def in_phase(recipe: Recipe, hyper: Mapping[str, Any]) -> dict[str, jax.Array]:
+    """Traced values with those of the recipe's phase where it has phases: train.learning_rate, and train.epochs, the epochs of the phase."""
+    if len(recipe.phases) == 1:
+        return dict(hyper)
+    own = {"train.learning_rate": hyper["phases.rates"][recipe.phase], "train.stop_patience": hyper["phases.patience"][recipe.phase]}
+    return {**hyper, **own, "train.epochs": jnp.int32(recipe.phases[recipe.phase].epochs)}
+
+
+def _updated(
+    network: Network, recipe: Recipe, hyper: Hyper, factor: jax.Array, params: Any, grads: Any, opt: Any
+) -> tuple[dict[str, Any], Any]:
+    """Params and optimiser state after one update; layers that are not trained now keep theirs, bit for bit."""
+    remembered = recipe.remembered(params)
+    # What another phase trains has an optimiser state too, which stays as it began.
+    grads = {name: grads.get(name) or jax.tree.map(jnp.zeros_like, leaves) for name, leaves in remembered.items()}
+    updates, new_opt = optim.build(recipe, hyper, factor, _block_rates(network, recipe, hyper)).update(grads, opt, remembered)
+    moved = {name: optax.apply_updates(leaves, updates[name]) for name, leaves in recipe.learning(params).items()}
+    return {**params, **moved}, new_opt
+
+
+def _block_rates(network: Network, recipe: Recipe, hyper: Hyper) -> dict[str, jax.Array] | None:
+    """Layer -> factor on its learning rate; None where train.block_rates is not compiled in."""
+    if not recipe.uses("train.block_rates"):
+        return None
+    blocks = freezing.blocks(network.whole_names)
+    return {name: hyper["train.block_rates"][blocks[name]] for name in network.layer_names if name in blocks}
 
 
 def _batch(recipe: Recipe, hyper: Hyper, images: jax.Array, labels: jax.Array, key: jax.Array) -> dict[str, jax.Array]:
@@ -179,7 +209,7 @@ def _batch(recipe: Recipe, hyper: Hyper, images: jax.Array, labels: jax.Array, k
 def gradients(
     network: Network, recipe: Recipe, params: Any, stats: Any, hyper: Hyper, batch: Mapping[str, jax.Array], key: jax.Array
 ) -> tuple[Any, Any, jax.Array, jax.Array]:
-    """Gradient of the mean data loss over a batch, new stats, that loss, and the number of correct predictions.
+    """Gradient of the mean data loss over a batch for the layers that are trained now, new stats, that loss, and the number of correct predictions.
 
     Args:
       batch: 'images' uint8 or float (n, h, w, c) in 0..255, 'labels' int32 (n,), 'rows' int32 (n,), the places in the batch;
@@ -187,12 +217,13 @@ def gradients(
       key: of this trial and step, for dropout.
     """
 
-    def total(params: Any, batch: Mapping[str, jax.Array]) -> tuple[jax.Array, tuple]:
+    def total(learning: Any, batch: Mapping[str, jax.Array]) -> tuple[jax.Array, tuple]:
         logits, new_stats, _ = network.apply(
-            params,
+            {**params, **learning},
             stats,
-            normalize(batch["images"], hyper["pixels.scale"], hyper["pixels.offset"]).astype(recipe.dtype),
+            _inputs(network, recipe, hyper, batch["images"]),
             train=True,
+            frozen=recipe.frozen,
             dropout=hyper["model.dropout"] if recipe.uses("model.dropout") else None,
             dense_dropout=hyper["model.dense_dropout"] if recipe.uses("model.dense_dropout") else None,
             key=key,
@@ -208,18 +239,26 @@ def gradients(
         return loss.sum() / recipe.batch_size, (new_stats, correct)
 
     gradient = jax.value_and_grad(total, has_aux=True)
+    learning = recipe.learning(params)
     if recipe.micro_batch in (0, recipe.batch_size):
-        (loss, (new_stats, correct)), grads = gradient(params, batch)
+        (loss, (new_stats, correct)), grads = gradient(learning, batch)
         return grads, new_stats, loss, correct
 
     def part(sums: Any, batch: Mapping[str, jax.Array]) -> tuple[Any, None]:
-        (loss, (_, correct)), grads = gradient(params, batch)
+        (loss, (_, correct)), grads = gradient(learning, batch)
         return jax.tree.map(jnp.add, sums, (grads, loss, correct)), None
 
     parts = jax.tree.map(lambda x: x.reshape(-1, recipe.micro_batch, *x.shape[1:]), dict(batch))
-    zeros = (jax.tree.map(jnp.zeros_like, params), jnp.zeros(()), jnp.zeros((), jnp.int32))
+    zeros = (jax.tree.map(jnp.zeros_like, learning), jnp.zeros(()), jnp.zeros((), jnp.int32))
     (grads, loss, correct), _ = jax.lax.scan(part, zeros, parts)
     return grads, stats, loss, correct
+
+
+def _inputs(network: Network, recipe: Recipe, hyper: Hyper, images: jax.Array) -> jax.Array:
+    """What the network takes: pictures normalised, the outputs of a layer as they are."""
+    if network.takes_pictures:
+        images = normalize(images, hyper["pixels.scale"], hyper["pixels.offset"])
+    return images.astype(recipe.dtype)
 
 
 def evaluate(
@@ -262,7 +301,7 @@ def _score(
     network: Network, recipe: Recipe, params: Any, stats: Any, hyper: Hyper, scores: Scores, batches: Split, keep: bool
 ) -> tuple[Scores, jax.Array | None]:
     def one(scores: Scores, batch: Split) -> tuple[Scores, jax.Array | None]:
-        images = normalize(batch["images"], hyper["pixels.scale"], hyper["pixels.offset"]).astype(recipe.dtype)
+        images = _inputs(network, recipe, hyper, batch["images"])
         logits, _, _ = network.apply(params, stats, images, native=recipe.native_convolution)
         logits = logits.astype(jnp.float32)
         loss = jnp.where(batch["valid"], _losses(recipe, hyper, logits, batch["labels"]), 0).sum()

@@ -118,9 +118,8 @@ class StreamedProgram(WaveProgram):
             compiler_options=self._compiler_options,
         )
 
-    def _lower(
-        self, values: Any, image_shape: tuple[int, int, int], train: int, validation: int, test: int
-    ) -> dict[str, jax.stages.Lowered]:
+    def _lower(self, values: Any, train: int, validation: int, test: int) -> dict[str, jax.stages.Lowered]:
+        image_shape = self.network.image_shape
         width = values["train.seed"].shape[0]
         state = self.state_shapes(values)
         tally, scores = with_sharding(_no_sums(width), self.per_trial)
@@ -157,14 +156,13 @@ def evaluation_grid(count: int, image_shape: tuple[int, int, int]) -> tuple[int,
     return stream.chunk_size(batches, batch * math.prod(image_shape)), batch
 
 
-def program_for(program: WaveProgram, image_shape: tuple[int, int, int], train: int, streams: int) -> StreamedProgram:
-    """The streamed form of a program.
+def program_for(program: WaveProgram, train: int, streams: int) -> StreamedProgram:
+    """The streamed form of a program, whose network takes pictures and holds nothing apart.
 
     Args:
-      image_shape: (height, width, channels).
       train: images of the training split.
       streams: most distinct seeds of a wave.
     """
     batch = program.recipe.batch_size
-    size = stream.chunk_size(train // batch, streams * batch * math.prod(image_shape))
+    size = stream.chunk_size(train // batch, streams * batch * math.prod(program.network.image_shape))
     return StreamedProgram(program.network, program.recipe, program.engine, program.devices, train, streams, size)

@@ -8,6 +8,7 @@ order at every point (common random numbers).
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -60,7 +61,7 @@ def init(network: Network, recipe: Recipe, hyper: Hyper) -> TrialState:
     return TrialState(
         params=params,
         stats=stats,
-        opt=optim.build(recipe, hyper).init(params),
+        opt=optim.build(recipe, hyper).init(recipe.remembered(params)),
         best={"params": jax.tree.map(jnp.copy, params), "stats": jax.tree.map(jnp.copy, stats)},
         best_score=jnp.full((), -jnp.inf, jnp.float32),
         best_epoch=zero,
@@ -72,9 +73,26 @@ def init(network: Network, recipe: Recipe, hyper: Hyper) -> TrialState:
     )
 
 
-def is_active(state: TrialState, hyper: Hyper) -> jax.Array:
-    """Whether the trial has epochs left, has not diverged and has not been stopped early."""
-    return (state.epoch < hyper["train.epochs"]) & (state.diverged_epoch == 0) & ~patience.stops(state.stop, hyper)
+def is_active(recipe: Recipe, state: TrialState, hyper: Mapping[str, Any]) -> jax.Array:
+    """Whether the trial has epochs left in the recipe's phase, has not diverged and has not been stopped early."""
+    left = state.epoch < hyper["train.epochs"]
+    if recipe.phase < len(recipe.ends):
+        left &= state.epoch < recipe.ends[recipe.phase]
+    return left & (state.diverged_epoch == 0) & ~patience.stops(state.stop, step.in_phase(recipe, hyper))
+
+
+def next_phase(recipe: Recipe, state: TrialState, hyper: Hyper) -> TrialState:
+    """A trial's state as the recipe's phase begins: weights go on, the optimiser, plateaus and early stopping begin anew, as in Keras
+    after `compile`. A trial that was stopped early in the phase before joins in at its end; one that diverged stays as it is."""
+    begun = dataclasses.replace(
+        state,
+        opt=optim.build(recipe, hyper).init(recipe.remembered(state.params)),
+        epoch=jnp.int32(recipe.first_epoch),
+        plateau=Watch.new(),
+        rate_scale=jnp.ones(()),
+        stop=Watch.new(),
+    )
+    return choose((state.diverged_epoch == 0) & (state.epoch < hyper["train.epochs"]), begun, state)
 
 
 def epoch(
@@ -102,7 +120,7 @@ def epoch(
         steps = train["labels"].shape[0] // recipe.batch_size
         return _close_epoch(recipe, trained, hyper, tally, steps, scores, validation["valid"].sum())
 
-    return jax.lax.cond(is_active(state, hyper), run, _no_epoch, state)
+    return jax.lax.cond(is_active(recipe, state, hyper), run, _no_epoch, state)
 
 
 def train_chunk(
@@ -125,7 +143,7 @@ def train_chunk(
         )
         return dataclasses.replace(state, params=params, stats=stats, opt=opt), tally
 
-    return jax.lax.cond(is_active(state, hyper), run, lambda *same: same, state, tally)
+    return jax.lax.cond(is_active(recipe, state, hyper), run, lambda *same: same, state, tally)
 
 
 def validate_chunk(
@@ -136,7 +154,7 @@ def validate_chunk(
     def run(scores: Scores) -> Scores:
         return step.add_scores(network, recipe, state.params, state.stats, hyper, scores, batches)
 
-    return jax.lax.cond(is_active(state, hyper), run, lambda same: same, scores)
+    return jax.lax.cond(is_active(recipe, state, hyper), run, lambda same: same, scores)
 
 
 def finish_epoch(
@@ -147,7 +165,7 @@ def finish_epoch(
     def run(state: TrialState) -> tuple[TrialState, dict[str, jax.Array]]:
         return _close_epoch(recipe, state, hyper, tally, steps, scores, count)
 
-    return jax.lax.cond(is_active(state, hyper), run, _no_epoch, state)
+    return jax.lax.cond(is_active(recipe, state, hyper), run, _no_epoch, state)
 
 
 def _close_epoch(
@@ -159,7 +177,7 @@ def _close_epoch(
     number = state.epoch + 1
     score = jnp.where(finite, val_accuracy if recipe.select == "val_accuracy" else -val_loss, -jnp.inf)
     better = score > state.best_score
-    plateau, rate_scale = patience.lower_rate(state.plateau, state.rate_scale, hyper, val_loss)
+    plateau, rate_scale = patience.lower_rate(state.plateau, state.rate_scale, step.in_phase(recipe, hyper), val_loss)
     watched = val_loss if recipe.stop_metric == "val_loss" else -val_accuracy
     new = dataclasses.replace(
         state,
@@ -174,7 +192,7 @@ def _close_epoch(
     )
     metrics = {**step.metrics(recipe, tally, steps), "val_loss": val_loss, "val_accuracy": val_accuracy}
     metrics = {name: jnp.where(finite, value, jnp.nan) for name, value in metrics.items()}
-    return new, {**metrics, "ran": jnp.bool_(True), "active": is_active(new, hyper)}
+    return new, {**metrics, "ran": jnp.bool_(True), "active": is_active(recipe, new, hyper)}
 
 
 def _no_epoch(state: TrialState) -> tuple[TrialState, dict[str, jax.Array]]:

@@ -43,10 +43,11 @@ def start(work: Work, candidate: Candidate) -> Runner:
     """Compiles a candidate for a few steps an epoch on random images, and runs it once."""
     recipe = dataclasses.replace(work.recipe, micro_batch=candidate.micro_batch)
     program = WaveProgram(work.built(), recipe, candidate.engine, tuple(jax.devices()[: candidate.devices]))
+    program = program.phase(len(recipe.phases) - 1)  # the last trains most layers, as a rule
     images = _epoch_images(work)
     held_out = max(1, round(images * work.validation / work.train))
     rng = np.random.default_rng(0)
-    pictures = rng.integers(0, 256, (images + held_out, *work.image_shape)).astype(np.uint8)
+    pictures = rng.integers(0, 256, (images + held_out, *program.network.input_shape)).astype(program.input_dtype)
     labels = rng.integers(0, work.num_classes, images + held_out)
     columns = {field.name: [field.default] * candidate.width for field in FIELDS.values() if field.kind == "traced"}
     # Small steps: a trial that diverges is skipped, and would look fast.
@@ -55,12 +56,14 @@ def start(work: Work, candidate: Candidate) -> Runner:
     hyper = program.place_hyper(columns)
     train = program.place_train(pictures[:images], labels[:images])
     validation = program.place_batches(pictures[images:], labels[images:])
+    zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), program.network.held_shapes)
+    frozen = program.place_frozen(zeros)
     state = program.init(hyper)
-    epoch = program.epoch.lower(state, hyper, train, validation).compile()
+    epoch = program.epoch.lower(state, hyper, train, validation, frozen).compile()
 
     def run() -> int:
         nonlocal state
-        state, records = epoch(state, hyper, train, validation)
+        state, records = epoch(state, hyper, train, validation, frozen)
         jax.block_until_ready((state, records))
         return candidate.width * images
 

@@ -35,6 +35,15 @@ def test_without_a_spread_there_is_nothing_to_judge_by():
     assert significance.paired_t(np.array([np.nan])).pairs == 0
 
 
+def test_the_same_number_of_pictures_is_no_spread_and_a_tie():
+    """Accuracies of 359 pictures: their differences differ by rounding alone where they are as many pictures."""
+    right = np.array([13, 120, 227, 41, 333, 137])
+    equal = (right + 5) / 359 - right / 359
+    assert len(set(equal)) > 1 and np.isnan(significance.paired_t(equal).p)
+    more = np.array([5, 5, -5, 3, 5, 1])
+    assert significance.wilcoxon((right + more) / 359 - right / 359) == scipy.stats.wilcoxon(more).pvalue
+
+
 def test_folds_are_corrected_for_their_overlap():
     """Nadeau and Bengio's statistic written out for five folds: a quarter as many pictures validate as train."""
     differences = np.array([0.02, 0.01, 0.03, -0.01, 0.02])

@@ -16,6 +16,7 @@ def spread_is_ordered(spread):
     return 0 < spread["lower_quartile"] <= spread["median"] <= spread["upper_quartile"]
 
 
+@pytest.mark.slow
 def test_throughput_measures_every_engine_at_every_width(run, tmp_path):
     sizes = ("--networks=tiny", "--sizes=16", "--batches=8", "--widths=1,2", "--images=32", "--repeats=1")
     rows = run("throughput", *sizes, folder=tmp_path)["rows"]
@@ -89,6 +90,7 @@ def test_roofline_finds_all_products_of_a_step(scripts):
     assert flops == pytest.approx(4 * cost.measure(network, recipe).train_flops)
 
 
+@pytest.mark.slow
 def test_roofline_measures_its_ceilings(run, tmp_path):
     sizes = ("--networks=tiny", "--size=16", "--batches=8", "--images=32", "--repeats=1", "--seconds=0.01")
     (row,) = run("roofline", *sizes, folder=tmp_path)["rows"]
@@ -113,3 +115,13 @@ def test_the_accelerator_script_leaves_out_what_does_not_fit(run, tmp_path):
     document = run("accelerator", "--smoke", "--limit_seconds=0", folder=tmp_path)
     assert not any(document[part] for part in ("agreement", "throughput", "grid", "roofline"))
     assert all("no time left" in said or "precision" in said or "not built" in said for said in document["left_out"])
+
+
+@pytest.mark.slow
+def test_frozen_layers_are_set_against_trained_ones(run, tmp_path):
+    sizes = ("--network=vgg19", "--width=0.02", "--size=32", "--batch=8", "--images=16", "--repeats=1")
+    rows = {row["way"]: row for row in run("frozen", *sizes, folder=tmp_path)["rows"]}
+    assert list(rows) == ["trained", "own", "shared", "once"] and rows["trained"]["ratio"] == 1
+    state = {way: row["bytes"]["state"] for way, row in rows.items()}
+    assert state["trained"] > state["own"] > state["shared"] == state["once"]
+    assert rows["once"]["seconds_before"] > 0 == rows["shared"]["seconds_before"]

@@ -16,7 +16,8 @@ def spread_is_ordered(spread):
     return 0 < spread["lower_quartile"] <= spread["median"] <= spread["upper_quartile"]
 
 
-@pytest.mark.parametrize("network", ["oslo", pytest.param("silvestro", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ["oslo", "silvestro"])
 def test_every_library_has_fer_jaxs_networks(scripts, network):
     worker = scripts("worker")
     modules = {"peer_fer_jax": {}, "peer_flax": {}, "peer_keras": {"KERAS_BACKEND": "jax"}} | (

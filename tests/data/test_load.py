@@ -63,6 +63,23 @@ def test_checksum_follows_the_data_and_nothing_else():
     assert len({first, *others}) == len(others) + 1
 
 
+def test_held_out_pictures_have_an_identity(source):
+    def identity(**change):
+        return load(block(**change)).provenance["held_out"]
+
+    first = identity()
+    assert set(first) == {"validation", "test"} and first["validation"] != first["test"]
+    for change in ({"image_size": 16}, {"channels": 3}, {"train_size": 100}, {"balance": "oversample"}, {"merge": ("bad=angry+sad",)}):
+        assert identity(**change) == first
+    for change in ({"seed": 1}, {"label_noise": 0.0}, {"validation_size": 60}, {"fraction": 0.5}, {"classes": ("happy", "sad")}):
+        assert identity(**change)["validation"] != first["validation"]
+    assert identity(validation_size=60)["test"] == first["test"]
+    files = identity(name="folder")
+    assert identity(name="folder", split="kaggle").keys() == {"validation"} and files["test"] != first["test"]
+    source.images[0, 0, 0] ^= 255
+    assert identity(name="folder") != files
+
+
 def test_kaggle_validates_on_all_that_is_not_training():
     data = load(block(split="kaggle"))
     official = load(block())

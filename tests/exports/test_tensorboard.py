@@ -4,9 +4,10 @@ import datetime
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
+from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summary_v2
 
 from fer_jax.errors import RunError
+from fer_jax.exports import tensorboard
 
 
 def read(folder):
@@ -47,6 +48,18 @@ def test_what_is_no_number_and_who_has_not_begun_are_left_out(folder):
     assert [event.step for event in found.Scalars("val_loss")] == [1, 2]
     assert "result/val_accuracy" not in found.Tags()["scalars"] and "result/test_accuracy" in found.Tags()["scalars"]
     assert not (folder / "31ab").exists()
+
+
+def test_the_order_of_fields_does_not_change_what_is_written():
+    written = set()
+    for names in ("abcdefgh", "hgfedcba"):
+        info = plugin_data_pb2.SessionStartInfo()
+        for name in names:
+            info.hparams[name].number_value = 1
+        summary = summary_v2._summary_pb(metadata.SESSION_START_INFO_TAG, plugin_data_pb2.HParamsPluginData(session_start_info=info))
+        tensorboard._in_one_order(summary)
+        written.add(summary.SerializeToString(deterministic=True))
+    assert len(written) == 1
 
 
 def test_swept_values_and_ends_are_hparams(folder):

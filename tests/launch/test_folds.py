@@ -61,6 +61,16 @@ def test_points_are_compared_fold_by_fold_and_picture_by_picture(run):
     assert run.intervals("test_accuracy")["bootstrap_low95"].isna().all()
 
 
+def test_folds_are_an_ensemble_on_the_test_split_they_share(run):
+    found = run.ensemble()
+    assert len(found.members) == 3
+    mean = np.mean([trial.probabilities("test") for trial in found.members], axis=0)
+    right = mean.argmax(axis=1) == found.members[0].labels("test")
+    assert found.accuracy("test") == found.row()["test_accuracy"] == right.mean() and "val_accuracy" not in found.row()
+    with pytest.raises(RunError, match="different validation pictures"):
+        found.probabilities("validation")
+
+
 @pytest.mark.parametrize(
     ("points", "metric", "words"),
     [

@@ -52,7 +52,7 @@ def test_a_sweep_leaves_tables_figures_and_networks_that_give_the_tabled_numbers
 def test_a_start_names_fields_without_effect(config, tmp_path, capsys):
     config.train.stop_min_delta = 0.5
     fer_jax.run_sweep(config, tmp_path)
-    note = "note: set without effect: train.stop_min_delta (only with train.stop_patience above 0)"
+    note = "note: set without effect: train.stop_min_delta (only with train.stop_patience above 0 or phases.patience set)"
     assert note in capsys.readouterr().err.splitlines() and note in (tmp_path / "log.txt").read_text()
 
 

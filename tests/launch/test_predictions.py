@@ -6,7 +6,8 @@ import pytest
 from sklearn import metrics as reference
 
 import fer_jax
-from fer_jax.errors import RunError
+from fer_jax.analysis import classification
+from fer_jax.errors import ConfigError, RunError
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +67,66 @@ def test_the_table_of_classes_is_over_the_seeds_of_a_point(run):
         run.table("classes", metrics=("recal",))
 
 
-def test_a_trial_that_learnt_nothing_has_no_figures(run):
+def test_a_trial_that_learnt_nothing_has_no_figures_and_no_answers(run):
     diverged = run.trials[run.trials["status"] == "diverged"]
     assert len(diverged) == 2 and diverged[["val_f1", "test_f1", "test_ece"]].isna().all(axis=None)
+    with pytest.raises(RunError, match="diverged in epoch 1, its first: nothing of it was learnt"):
+        run.trial(diverged["id"].iloc[0]).probabilities("test")
+
+
+def test_accuracies_are_exactly_numbers_of_pictures(run):
+    """In float32 equal differences of two seeds would differ, and a paired test take that for a spread."""
+    for trial in run.select(status="done"):
+        for split, prefix in (("validation", "val"), ("test", "test")):
+            right = trial.probabilities(split).argmax(-1) == trial.labels(split)
+            assert trial.row[f"{prefix}_accuracy"] == right.sum() / len(right)
+        pictures = {"val_accuracy": len(trial.labels("validation")), "train_accuracy": 70 // 16 * 16}
+        for name, count in pictures.items():
+            values = trial.curves[name].to_numpy()
+            assert (values == np.rint(values * count) / count).all()
+
+
+def test_stored_answers_serve_without_the_data(run, monkeypatch):
+    trial = run.select(status="done")[0]
+    wanted = {split: trial.dataset().splits()[split] for split in ("validation", "test")}
+    monkeypatch.setattr("fer_jax.data.load", lambda block: pytest.fail("the data were read"))
+    for split, part in wanted.items():
+        answers = trial.predict(part.images).argmax(-1)
+        counts = reference.confusion_matrix(part.labels, answers, labels=range(7))
+        np.testing.assert_array_equal(trial.confusion_matrix(split), counts)
+        shares = reference.confusion_matrix(part.labels, answers, labels=range(7), normalize="true")
+        np.testing.assert_allclose(trial.confusion_matrix(split, normalize=True), shares)
+        asked = classification.binarise(trial.predict(part.images), part.labels, trial.classes, ("happy", "surprise"))
+        assert trial.binarised(("happy", "surprise"), split) == pytest.approx(asked, rel=1e-5)
+
+
+def test_points_measured_on_different_pictures_are_not_ranked_against_each_other(make_config, tmp_path):
+    config = make_config()
+    config.train.epochs, config.sweep.repeats, config.model.name, config.model.hidden = 1, 2, "mlp", (4,)
+    config.sweep.grid.data.fraction, config.sweep.grid.train.learning_rate = (0.5, 1.0), (1e-3, 1e-2)
+    config.report.saliency = False
+    run = fer_jax.run_sweep(config, tmp_path / "run")
+    with pytest.raises(RunError, match=r"different held-out pictures \(data.fraction swept\) .* run.best_point\('val_accuracy', data__fraction=0.5\)"):
+        run.best_point()
+    with pytest.raises(RunError, match="these points have different held-out pictures: their test_accuracy are"):
+        run.compare({"data.fraction": 0.5, "train.learning_rate": 1e-3}, {"data.fraction": 1.0, "train.learning_rate": 1e-3}, "test_accuracy")
+    assert run.best_point(data__fraction=1.0)["data.fraction"] == 1
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "Points measured on different held-out pictures are not ranked against each other" in page
+    config.sweep.best, config.sweep.best_repeats = 1, 3
+    with pytest.raises(ConfigError, match="points that differ in data.fraction are not ranked"):
+        fer_jax.run_sweep(config, tmp_path / "best")
+
+
+def test_what_only_trains_otherwise_is_ranked(make_config, tmp_path):
+    config = make_config()
+    config.train.epochs, config.sweep.repeats, config.model.name, config.model.hidden = 1, 1, "mlp", (4,)
+    config.sweep.grid.train.learning_rate = None
+    config.sweep.grid.data.balance, config.sweep.grid.data.train_size = ("none", "oversample"), (64, 96)
+    config.report.saliency = False
+    run = fer_jax.run_sweep(config, tmp_path)
+    assert len(run.data_sets(run.trials)) == 4 and len(set(run.groups(run.summary, "val_accuracy"))) == 1
+    assert run.best_point()["n"] == 1
 
 
 def test_what_is_not_stored_is_one_line(run, path, tmp_path):

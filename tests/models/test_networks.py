@@ -119,7 +119,7 @@ def test_kernels_are_glorot_uniform_and_biases_zero():
 
 
 def test_an_unknown_network_is_named():
-    with pytest.raises(ConfigError, match="model.name: 'vit' is none of cnn, imperial, mlp"):
+    with pytest.raises(ConfigError, match="model.name: 'vit' is none of cnn, efficientnet_b0, imperial, mlp"):
         models.build(values(model__name="vit"), (24, 24, 1), 7)
 
 

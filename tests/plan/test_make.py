@@ -49,6 +49,19 @@ def test_traced_fields_and_repeats_make_one_stack(config):
     assert made.stacks[0].optional == ("model.dropout", "loss.focal_gamma", "loss.label_smoothing")
 
 
+def test_only_trials_that_can_share_frozen_layers_stand_apart(config):
+    config.sweep.each.model.init = ("runs/a:0123456789", "runs/b:0123456789", "he_normal")
+    apart = [(2, "shared"), (2, "shared"), (2, "own")]
+    for frozen, repeats, wanted in (((), 2, [(6, "")]), (("conv_0",), 2, apart), (("conv_0",), 1, [(3, "own")])):
+        config.model.freeze, config.sweep.repeats = frozen, repeats
+        made, trials = plan(config)
+        assert [(len(stack.trials), stack.frozen) for stack in made.stacks] == wanted
+        assert sorted(made.trials) == sorted(trials)
+    # Frozen in the first phase only.
+    config.model.freeze, config.sweep.repeats, config.phases.lengths, config.phases.frozen = (), 2, (5, 5), ("conv_0", "none")
+    assert [stack.frozen for stack in plan(config)[0].stacks] == [""]
+
+
 def test_a_field_without_effect_is_not_compiled_in(config):
     config.model.dropout = 0.0
     config.model.dense_dropout = 0.5
@@ -58,7 +71,7 @@ def test_a_field_without_effect_is_not_compiled_in(config):
     assert made.stacks[0].optional == ()
     assert "[dense_dropout]" not in planning.describe(made)
     assert space.describe_unused(space.settings(config)) == (
-        "note: set without effect: model.dense_dropout (only with model.name = cnn or silvestro or imperial)"
+        "note: set without effect: model.dense_dropout (only with model.name = cnn or silvestro or imperial or vgg19 or mobilenet_v2 or efficientnet_b0 or resnet50_v2)"
     )
     config.model.name = "imperial"
     config.model.dropout = 0.4
@@ -70,7 +83,7 @@ def test_fields_without_effect_are_named_in_one_line(config):
     config.train.stop_metric, config.train.stop_min_delta, config.train.decay = "val_accuracy", 0.1, 0.5
     assert space.describe_unused(space.settings(config)) == (
         "note: set without effect: train.decay (only with train.schedule = inverse_time); "
-        "train.stop_metric and train.stop_min_delta (only with train.stop_patience above 0)"
+        "train.stop_metric and train.stop_min_delta (only with train.stop_patience above 0 or phases.patience set)"
     )
     config.sweep.grid.train.stop_patience = (0, 3)
     config.sweep.grid.train.schedule = ("constant", "inverse_time")

@@ -36,7 +36,7 @@ class Small:
         state = self.program.init(hyper)
         records = []
         for _ in range(epochs):
-            state, record = self.program.epoch(state, hyper, self.train, self.validation)
+            state, record = self.program.epoch(state, hyper, self.train, self.validation, {})
             records.append(jax.device_get(record))
         used = slice(len(trials))
         state, record = jax.device_get(state), jax.tree.map(lambda *x: np.stack(x)[:, used], *records)

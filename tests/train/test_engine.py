@@ -58,7 +58,7 @@ def test_the_sharded_program_communicates_nothing(small):
     stack = small(engine="vmap", devices=4)
     hyper = stack.hyper(TRIALS)
     state = stack.program.init(hyper)
-    text = stack.program.epoch.lower(state, hyper, stack.train, stack.validation).compile().as_text()
+    text = stack.program.epoch.lower(state, hyper, stack.train, stack.validation, {}).compile().as_text()
     assert not [word for word in ("all-gather", "all-reduce", "all-to-all", "collective", "reduce-scatter") if word in text]
     assert " dot(" in text and " convolution(" not in text
 
@@ -182,7 +182,7 @@ def test_leaving_optional_blocks_out_changes_nothing_for_trials_that_do_not_use_
 def test_every_product_of_the_step_is_as_exact_as_the_precision_says(small, engine, precision, word):
     stack = small(engine=engine, precision=precision)
     hyper = stack.hyper(TRIALS)
-    text = stack.program.epoch.lower(stack.program.state_shapes(hyper), hyper, stack.train, stack.validation).as_text()
+    text = stack.program.epoch.lower(stack.program.state_shapes(hyper), hyper, stack.train, stack.validation, {}).as_text()
     products = re.findall(r"stablehlo\.dot_general.*precision = \[(\w+), (\w+)\]", text)
     products += re.findall(r"stablehlo\.convolution.*<precision (\w+)>, #stablehlo<precision (\w+)>\]", text)
     assert len(products) == text.count("stablehlo.dot_general") + text.count("stablehlo.convolution") >= 10
@@ -199,7 +199,7 @@ def test_bfloat16_computes_in_16_bits_around_float32_weights(small, engine):
     np.testing.assert_allclose(other["val_loss"], records["val_loss"], rtol=0.05)
     assert not np.array_equal(other["val_loss"], records["val_loss"])
     hyper = stack.hyper(TRIALS)
-    text = stack.program.epoch.lower(stack.program.state_shapes(hyper), hyper, stack.train, stack.validation).as_text()
+    text = stack.program.epoch.lower(stack.program.state_shapes(hyper), hyper, stack.train, stack.validation, {}).as_text()
     forward = [line for line in text.splitlines() if "stablehlo.dot_general" in line and "xbf16>, tensor" in line]
     assert len(forward) >= 5
 

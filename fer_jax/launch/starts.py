@@ -1,0 +1,166 @@
+"""Weights that trials begin with instead of random ones: files that Keras publishes, and trials of other runs (model.init)."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pandas as pd
+
+from fer_jax import rules
+from fer_jax.data.names import shown
+from fer_jax.errors import ConfigError
+from fer_jax.models import Network, published, weights
+from fer_jax.rules import DISTRIBUTIONS
+from fer_jax.store import RunDirectory
+from fer_jax.train.engine import WaveProgram
+from fer_jax.train.trial import TrialState
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Start:
+    """Weights to begin with; layers that are not in it are drawn from a trial's seed.
+
+    Attributes:
+      checksum: SHA-256 of the file, or of a trial's arrays, and what else decides the weights; trials that begin with other weights
+        are other trials.
+      source: where they are from, for people.
+      params, stats: layer -> leaf -> float32 array.
+    """
+
+    checksum: str
+    source: str
+    params: Mapping[str, Any]
+    stats: Mapping[str, Any]
+
+    @property
+    def arrays(self) -> dict[str, Mapping[str, Any]]:
+        """{'params', 'stats'}."""
+        return {"params": self.params, "stats": self.stats}
+
+
+def load(values: Mapping[str, Any], network: Network) -> Start | None:
+    """What the trials with these values begin with, None where their weights are drawn.
+
+    Args:
+      values: reads model.init and model.name.
+      network: the whole network.
+
+    Raises:
+      DataError: a file is missing, cannot be downloaded, is damaged or another network's.
+      ConfigError: no such run or trial, or one of another network.
+    """
+    name = values["model.init"]
+    if name in DISTRIBUTIONS:
+        return None
+    if rules.is_weights_file(name):
+        path = _file(values)
+        params, stats = weights.read(path, network, imagenet=name == "imagenet")
+        rescaled = values["model.name"] == "efficientnet_b0" and name == "imagenet"
+        checksum = published.checksum(path) + (" rescaled" if rescaled else "")
+        return Start(hashlib.sha256(checksum.encode()).hexdigest() if rescaled else checksum, str(path), params, stats)
+    return _of_trial(name, network)
+
+
+def check(values: Mapping[str, Any]) -> None:
+    """Raises what `load` does where the file or the trial is not there, without reading it."""
+    name = values["model.init"]
+    if rules.is_weights_file(name):
+        _file(values)
+    elif name not in DISTRIBUTIONS:
+        _row(name)
+
+
+def _file(values: Mapping[str, Any]) -> Path:
+    name = values["model.init"]
+    return published.find(values["model.name"], "" if name == "imagenet" else name)
+
+
+def _row(name: str) -> tuple[RunDirectory, pd.Series]:
+    """The run that RUN:trial names, and its row of the trial."""
+    path, _, identity = name.rpartition(":")
+    directory = RunDirectory(path)
+    if not Path(path).is_dir() or not directory.has("trials.csv"):
+        raise ConfigError(f"model.init = {shown(name)}: there is no run in {shown(path)}; it is RUN:trial, the trial's id as in trials.csv")
+    table = directory.read_trials()
+    rows = table[table["id"].str.startswith(identity)] if identity else table[:0]
+    rows = rows[rows["id"] == identity] if identity in set(rows["id"]) else rows
+    if len(rows) != 1:
+        found = "several trials" if len(rows) else "no trial"
+        raise ConfigError(f"model.init = {shown(name)}: {shown(path)} has {found} {shown(identity)}; its ids are in trials.csv")
+    row = rows.iloc[0]
+    if row["status"] != "done" or pd.isna(row["slot"]):
+        raise ConfigError(f"model.init = {shown(name)}: trial {row['id']} is {row['status']}: it has no final weights")
+    return directory, row
+
+
+def _of_trial(name: str, network: Network) -> Start:
+    directory, row = _row(name)
+    best = directory.load_trial(row["wave"], int(row["slot"]))["best"]
+    params, stats = dict(best["params"]), dict(best["stats"])
+    # Of all layers: what a trial begins with is then known by one name, whatever classes it is to learn.
+    digest = hashlib.sha256()
+    for key, leaf in jax.tree_util.tree_leaves_with_path({"params": params, "stats": stats}):
+        digest.update(jax.tree_util.keystr(key).encode() + np.ascontiguousarray(leaf).tobytes())
+    last = network.layer_names[-1]
+    if last in params and jax.tree.map(np.shape, params[last]) != jax.tree.map(np.shape, network.shapes[0].get(last, {})):
+        # Other classes: what tells them apart is learnt anew.
+        del params[last]
+    _check_same(name, {"params": params, "stats": stats}, network, last)
+    return Start(digest.hexdigest(), f"trial {row['id']} of {directory.path}", params, stats)
+
+
+def _check_same(name: str, found: Mapping[str, Any], network: Network, last: str) -> None:
+    """ConfigError that names the first layer in which a trial's network differs; the last layer may be missing."""
+    for kind, wanted in zip(("params", "stats"), network.shapes, strict=True):
+        for layer in {**wanted, **found[kind]}:
+            ours = {leaf: array.shape for leaf, array in wanted.get(layer, {}).items()}
+            theirs = {leaf: np.shape(array) for leaf, array in found[kind].get(layer, {}).items()}
+            if ours != theirs and not (layer == last and not theirs):
+                raise ConfigError(
+                    f"model.init = {shown(name)}: its layer {layer} has {_in_words(theirs)}, this network's {_in_words(ours)}; "
+                    "it needs a network of the same shapes"
+                )
+
+
+def _in_words(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    return ", ".join(f"{leaf} {' x '.join(map(str, shape))}" for leaf, shape in shapes.items()) or "no weights"
+
+
+def begun(program: WaveProgram, state: TrialState, starts: Sequence[Start | None]) -> TrialState:
+    """A wave's initial state with the weights that its trials begin with; the old state is given up.
+
+    Args:
+      program: of the wave.
+      state: as `program.init` gives it.
+      starts: of the first slots.
+    """
+    if not any(starts):
+        return state
+
+    def overwritten(kind: str, tree: Mapping[str, Any]) -> dict[str, Any]:
+        found = dict(tree)
+        for layer in tree:
+            slots = [slot for slot, start in enumerate(starts) if start and layer in start.arrays[kind]]
+            if slots:
+                found[layer] = {leaf: _with_rows(array, leaf, layer, kind, slots, starts) for leaf, array in tree[layer].items()}
+        return found
+
+    params, stats = overwritten("params", state.params), overwritten("stats", state.stats)
+    found = dataclasses.replace(state, params=params, stats=stats, best={"params": params, "stats": stats})
+    # Copies: `best` and the weights may not share buffers that an epoch is given.
+    return jax.device_put(jax.tree.map(lambda leaf: np.array(leaf), jax.device_get(found)), program.per_trial)
+
+
+def _with_rows(array: jax.Array, leaf: str, layer: str, kind: str, slots: list[int], starts: Sequence[Start | None]) -> np.ndarray:
+    rows = np.array(jax.device_get(array))
+    for slot in slots:
+        start = starts[slot]
+        assert start is not None
+        rows[slot] = start.arrays[kind][layer][leaf]
+    return rows

@@ -1,0 +1,130 @@
+"""Where the ImageNet weights of the backbones are: files that Keras publishes, kept in the user's cache."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import tempfile
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import IO, Any
+
+from fer_jax.data import cache, progress
+from fer_jax.data.names import shown
+from fer_jax.errors import DataError
+
+_BASE = "https://storage.googleapis.com/tensorflow/keras-applications"
+_TIMEOUT_S = 30
+
+
+@dataclasses.dataclass(frozen=True)
+class Published:
+    """One file of weights without Keras' top.
+
+    Attributes:
+      folder: URL of the folder it is in.
+      file: its name.
+      md5: its checksum as Keras states it; empty where Keras states none.
+    """
+
+    folder: str
+    file: str
+    md5: str
+
+    @property
+    def url(self) -> str:
+        return f"{self.folder}/{self.file}"
+
+
+# From keras/src/applications of Keras 3.15.
+PUBLISHED = {
+    "vgg19": Published(
+        f"{_BASE}/vgg19", "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5", "253f8cb515780f3b799900260a226db6"
+    ),
+    "mobilenet_v2": Published(
+        f"{_BASE}/mobilenet_v2", "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5", ""
+    ),
+    "efficientnet_b0": Published(
+        "https://storage.googleapis.com/keras-applications", "efficientnetb0_notop.h5", "50bc09e76180e00e4465e1a485ddc09d"
+    ),
+    "resnet50_v2": Published(
+        f"{_BASE}/resnet", "resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5", "fac2f116257151a9d068a22e544a4917"
+    ),
+}
+
+
+def find(name: str, path: str = "") -> Path:
+    """The file with a backbone's weights.
+
+    Args:
+      name: one of `PUBLISHED`.
+      path: a file of the user's; where it is empty, the published file is taken from the folder `weights` of the cache, or
+        downloaded into it.
+
+    Raises:
+      DataError: the file is not there; or it is in no cache and cannot be downloaded, or was downloaded damaged: names the file, its
+        address and where to put it.
+    """
+    if path:
+        given = Path(path).expanduser()
+        if not given.is_file():
+            raise DataError(f"weights {shown(path)}: no such file")
+        return given
+    published = PUBLISHED[name]
+    place = cache.root() / "weights" / published.file
+    if not place.is_file():
+        _download(published, place)
+    return place
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file; trials that start from weights are told apart by it.
+
+    Raises:
+      DataError: the file cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"weights {shown(str(path))}: cannot be read: {error.strerror}") from error
+
+
+def _download(published: Published, place: Path) -> None:
+    progress.say(f"downloading {published.url}")
+    with cache.explain_write(place.parent):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        temporary = tempfile.NamedTemporaryFile(dir=place.parent, prefix=".", delete=False)  # noqa: SIM115  (closed below)
+    try:
+        with temporary as file:
+            problem = _fetch(published, file)
+        if problem:
+            raise DataError(
+                f"weights {published.file} cannot be downloaded ({problem}): fetch {published.url} on another machine and put it at "
+                f"{shown(str(place))}"
+            )
+        os.chmod(temporary.name, 0o644)
+        os.replace(temporary.name, place)
+    finally:
+        Path(temporary.name).unlink(missing_ok=True)
+
+
+def _fetch(published: Published, file: IO[bytes]) -> str:
+    """Writes what is at the address to `file`; says what is wrong with it, or nothing."""
+    digest, size = hashlib.md5(usedforsecurity=False), 0
+    try:
+        with urllib.request.urlopen(published.url, timeout=_TIMEOUT_S) as response:
+            expected: Any = response.headers.get("Content-Length")
+            while block := response.read(2**20):
+                file.write(block)
+                digest.update(block)
+                size += len(block)
+    except (OSError, urllib.error.URLError) as error:
+        return str(getattr(error, "reason", None) or error)
+    if expected is not None and int(expected) != size:
+        return f"{size:,} of {int(expected):,} bytes came"
+    if published.md5 and digest.hexdigest() != published.md5:
+        return f"its MD5 is {digest.hexdigest()} instead of {published.md5}"
+    return ""

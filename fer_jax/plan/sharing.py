@@ -1,0 +1,85 @@
+"""What the trials of a stack need only once: layers that no phase trains and that all start alike, and what these make of the pictures."""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from fer_jax import models
+from fer_jax.data import stream
+from fer_jax.models.backbones import backbone_layers
+from fer_jax.models.keras_layers import DropBranch
+from fer_jax.models.layers import Dropout
+from fer_jax.plan.stacks import DataSizes
+from fer_jax.rules import DISTRIBUTIONS, is_weights_file
+from fer_jax.search.space import Trial
+from fer_jax.train.candidates import Work
+
+
+def parts(work: Work, group: Mapping[str, Trial]) -> list[dict[str, Trial]]:
+    """Trials of one shape, id -> trial, in the stacks they make: those apart that load the same frozen layers, which they can share.
+
+    Trials that freeze nothing for good, or of which no two load the same weights, stay together.
+    """
+    of_weights: dict[str, dict[str, Trial]] = {}
+    for identity, trial in group.items():
+        of_weights.setdefault(trial.values["model.init"], {})[identity] = trial
+    apart = {name for name, trials in of_weights.items() if len(trials) > 1 and shares(work, trials.values())}
+    found: dict[str, dict[str, Trial]] = {}
+    for identity, trial in group.items():
+        name = trial.values["model.init"]
+        found.setdefault(name if name in apart else "", {})[identity] = trial
+    return list(found.values())
+
+
+def shares(work: Work, trials: Iterable[Trial]) -> bool:
+    """Whether the layers that are never trained are the same in all trials: loaded from one file, or from one trial."""
+    frozen = work.recipe.always_frozen
+    initial = {trial.values["model.init"] for trial in trials}
+    if not frozen or len(initial) > 1 or initial & set(DISTRIBUTIONS):
+        return False
+    network = models.build(dict(work.network), work.image_shape, work.num_classes)
+    # Another trial's last layer is drawn anew where the classes are others.
+    loaded = backbone_layers(network.layer_names) if is_weights_file(initial.pop()) else network.layer_names[:-1]
+    drawn = set(network.layer_names) - set(loaded)
+    params, stats = network.shapes
+    return not any(name in drawn and (name in params or name in stats) for name in frozen)
+
+
+def cut(work: Work, trials: Iterable[Trial], data: DataSizes, free: float) -> str:
+    """The last layer whose outputs are the same in every epoch and trial; '' if there is none, or they take too much memory.
+
+    Args:
+      work: of a stack whose trials share their frozen layers.
+      trials: of the stack.
+      data: sizes of their data.
+      free: bytes on a device.
+    """
+    if work.recipe.used("augment") or len({trial.values["data.normalize"] for trial in trials}) > 1:
+        return ""
+    network = models.build(dict(work.network), work.image_shape, work.num_classes)
+    params, cuts = network.shapes[0], set(network.chain.cuts)
+    found, weighs = "", False
+    for name in network.layer_names:
+        if name not in work.recipe.always_frozen and name in {*params, *network.shapes[1]}:
+            break
+        weighs |= name in params
+        if name in cuts and weighs and not _drops(network, name, work):
+            found = name
+    if found and not stream.fits(feature_bytes(dataclasses.replace(work, cut=found), data), free):
+        return ""
+    return found
+
+
+def _drops(network: models.Network, name: str, work: Work) -> bool:
+    """Whether a layer up to this one drops activations in training, so that its outputs differ from epoch to epoch."""
+    before = network.layer_names[: network.layer_names.index(name) + 1]
+    return any(one not in work.recipe.always_frozen and isinstance(getattr(network.chain, one), (Dropout, DropBranch)) for one in before)
+
+
+def feature_bytes(work: Work, data: DataSizes) -> int:
+    """Bytes of the outputs of the layer where the network is cut, of all pictures."""
+    whole = models.build(dict(work.network), work.image_shape, work.num_classes)
+    each = math.prod(whole.after(work.cut).input_shape) * np.dtype(work.recipe.dtype).itemsize
+    return (data.train + data.validation + data.test) * each
