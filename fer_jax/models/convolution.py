@@ -1,8 +1,9 @@
 """Two-dimensional convolution that knows whether it serves one trial or many, with its own gradient.
 
-One kernel, for trials mapped one after another: forward is XLA's convolution, whose CPU kernel needs no patches in memory. Its
-weight gradient is not used: inside a loop XLA's CPU backend does not rewrite it (jax issue 12868) and it is tens of times slower;
-the roles are exchanged by hand instead. The gradient for the images is a matrix product whose rows are added up where they overlap.
+One kernel, for trials mapped one after another on a CPU: `winograd`, where it saves enough. Elsewhere forward is XLA's convolution,
+whose CPU kernel needs no patches in memory. Its weight gradient is not used: inside a loop XLA's CPU backend does not rewrite it
+(jax issue 12868) and it is tens of times slower; the roles are exchanged by hand instead. The gradient for the images is a matrix
+product whose rows are added up where they overlap.
 A kernel a trial, for trials side by side: `vmap` would make a grouped convolution, whose backward pass is slow on every backend
 (jax issue 13800), so that patches and one matrix product take its place, which `vmap` makes a batched one. Where the grouped
 convolution is wanted all the same (engine 'grouped'), XLA has both passes to itself.
@@ -15,6 +16,8 @@ from functools import cache, partial, reduce
 
 import jax
 import jax.numpy as jnp
+
+from fer_jax.models import winograd
 
 # What a chunk's intermediate results may take: a third of the cache that two cores of a Xeon share.
 CHUNK_BYTES = 2**24
@@ -132,6 +135,10 @@ def _correlate(padding: Padding) -> Callable[[jax.Array, jax.Array], jax.Array]:
 
     @jax.custom_batching.custom_vmap
     def correlate(images: jax.Array, kernel: jax.Array) -> jax.Array:
+        size = [side + before + after - kernel.shape[0] + 1 for side, (before, after) in zip(images.shape[1:3], padding, strict=True)]
+        tiles = _tiling(images, kernel, *size)
+        if tiles:
+            return winograd.forward(_pad(images, padding), kernel, tiles)
         if kernel.shape[2] > 1:
             return _xla(images, kernel, padding)
         return _scaled(_pad(images, padding)[..., 0], kernel[:, :, 0])
@@ -147,6 +154,14 @@ def _correlate(padding: Padding) -> Callable[[jax.Array, jax.Array], jax.Array]:
     return correlate
 
 
+def _tiling(images: jax.Array, kernel: jax.Array, height: int, width: int) -> winograd.Tiling | None:
+    """How `winograd` would make an output of so many pixels; None where it does not pay, or would round too much."""
+    rows, columns, channels, _ = kernel.shape
+    if rows != columns or channels == 1 or kernel.dtype != jnp.float32:
+        return None
+    return winograd.tiling(images.shape[0], height, width, rows)
+
+
 def _scaled(images: jax.Array, kernel: jax.Array) -> jax.Array:
     """(n, h, w) grey images and a (rows, columns, filters) kernel: scaled and shifted images added up, which XLA fuses with a pool."""
     rows, columns, filters = kernel.shape
@@ -159,6 +174,9 @@ def _gradients(images: jax.Array, kernel: jax.Array, grad: jax.Array) -> tuple[j
     """Gradients for padded images and for the kernel, from that of the output."""
     if images.shape[-1] == 1:
         return _image_gradient(kernel, grad), _products(images, grad)
+    tiles = _tiling(images, kernel, *grad.shape[1:3])
+    if tiles:
+        return winograd.gradients(images, kernel, grad, tiles)
     size = _chunk(images.shape[0], grad.dtype.itemsize * math.prod(grad.shape[1:3]) * math.prod(kernel.shape[:3]))
     if size == images.shape[0]:
         return _image_gradient(kernel, grad), _kernel_gradient(images, grad)
