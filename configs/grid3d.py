@@ -32,7 +32,7 @@ def get_config(words: str = "") -> ConfigDict:
     config.model.dropout = 0.3  # theirs when they ran the grid; .4 came later
 
     # Training
-    config.train.epochs = 9
+    config.train.epochs = 12
 
     # Sweep
     config.sweep.grid.train.learning_rate = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)

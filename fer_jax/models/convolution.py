@@ -156,10 +156,10 @@ def _correlate(padding: Padding) -> Callable[[jax.Array, jax.Array], jax.Array]:
 
 def _tiling(images: jax.Array, kernel: jax.Array, height: int, width: int) -> winograd.Tiling | None:
     """How `winograd` would make an output of so many pixels; None where it does not pay, or would round too much."""
-    rows, columns, channels, _ = kernel.shape
+    rows, columns, channels, filters = kernel.shape
     if rows != columns or channels == 1 or kernel.dtype != jnp.float32:
         return None
-    return winograd.tiling(images.shape[0], height, width, rows)
+    return winograd.tiling(images.shape[0], height, width, rows, channels, filters)
 
 
 def _scaled(images: jax.Array, kernel: jax.Array) -> jax.Array:

@@ -24,8 +24,9 @@ from fer_jax.train.recipe import Phase, Recipe
 from fer_jax.train.tuning import Tuner, limit_question
 
 # Share of a float32 matrix product's rate that a training step reaches on a CPU, and seconds to compile a stack there: rough
-# figures from oslo's network on two noisy cores (benchmarks/throughput.py), where the share lay between .35 and .45.
-CPU_EFFICIENCY = 0.4
+# figures from two cores (benchmarks/throughput.py, roofline.py), where the share, of direct convolutions' operations, was .6 for oslo's
+# network at 24 pixels, .85 at 48, and .75 for silvestro's.
+CPU_EFFICIENCY = 0.6
 COMPILE_SECONDS = 7.0
 # An accelerator's time is not estimated from FLOPs: how far launches bind a small network is what measuring is for. But
 # none needs longer than this rate would, so that short stacks are not measured.

@@ -40,11 +40,10 @@ def test_value_and_gradients_are_those_of_keras(padding, kernel_size, channels):
 
 @pytest.mark.parametrize("padding", ["valid", "same"])
 def test_a_gradient_in_chunks_of_images_is_the_whole(padding, monkeypatch):
-    # 6 images whose intermediate results take 3 * 3 * 9 * 3 * 4 or 5 * 5 * 9 * 3 * 4 bytes each: chunks of 3 or 1. So few pixels are
-    # not cut into tiles.
-    monkeypatch.setattr(convolution, "CHUNK_BYTES", 3_000)
-    images, kernel = _arrays((6, 5, 5, 3), (3, 3, 3, 4))
-    lowered = jax.jit(jax.grad(lambda k: convolve(images, k, padding_amounts(padding, 3)).sum())).lower(kernel).as_text()
+    # 6 images whose intermediate results take 3 * 3 or 9 * 9 times 49 * 3 * 4 bytes: chunks of 2 or 1. `winograd` leaves kernels of 7 alone.
+    monkeypatch.setattr(convolution, "CHUNK_BYTES", 11_000)
+    images, kernel = _arrays((6, 9, 9, 3), (7, 7, 3, 4))
+    lowered = jax.jit(jax.grad(lambda k: convolve(images, k, padding_amounts(padding, 7)).sum())).lower(kernel).as_text()
     assert "while" in lowered
     _assert_as_keras(images, kernel, padding)
 

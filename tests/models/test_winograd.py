@@ -78,28 +78,35 @@ def test_values_and_gradients_are_those_of_direct_sums(count, height, width, ker
     assert _relative(of_kernel, expected_of_kernel) < 1e-5
 
 
-def test_rounding_costs_no_more_than_four_times_that_of_a_direct_sum():
+def test_rounding_costs_no_more_than_six_times_that_of_a_direct_sum():
     images, kernel = _drawn(0, (4, 22, 22, 64), (3, 3, 64, 32))
     images = np.maximum(images, 0)
     narrow = [array.astype(np.float32) for array in (images, kernel)]
     expected = _direct(*(array.astype(np.float64) for array in narrow))
-    tiles = winograd.tiling(4, 20, 20, 3)
+    tiles = winograd.tiling(4, 20, 20, 3, 64, 32)
     assert tiles == winograd.Tiling(4, 3, 5, 5)
     found = np.asarray(winograd.forward(*map(jnp.asarray, narrow), tiles))
     ours = np.sqrt(np.square(found - expected).mean())
     direct = np.sqrt(np.square(_direct(*narrow) - expected).mean())
-    assert ours < 4 * direct
+    assert ours < 6 * direct
 
 
 def test_the_tiling_takes_the_fewest_multiplications_and_none_where_it_does_not_pay():
-    # 36 points for 16 outputs of 9 multiplications each: a quarter. 25 points for 9: 3.24 times fewer.
-    assert winograd.tiling(8, 20, 20, 3) == winograd.Tiling(4, 3, 5, 5)
-    assert winograd.tiling(8, 9, 9, 3) == winograd.Tiling(3, 3, 3, 3)
-    assert winograd.tiling(8, 8, 12, 3) == winograd.Tiling(4, 3, 2, 3)
-    assert winograd.tiling(8, 20, 20, 5) == winograd.Tiling(2, 5, 10, 10)
-    assert winograd.tiling(64, 2, 2, 3) is None, "16 points for 4 outputs of 9: 2.25 times fewer"
-    assert winograd.tiling(8, 4, 4, 3) is None, "eight tiles are a small matrix product"
-    assert winograd.tiling(64, 20, 20, 1) is None and winograd.tiling(64, 20, 20, 7) is None
+    def tiles(count, height, width, kernel, channels=8, filters=8):
+        return winograd.tiling(count, height, width, kernel, channels, filters)
+
+    # 36 points for 16 outputs of 9 multiplications each: a quarter. 25 points for 9: 3.24 times fewer. 16 for 4: 2.25.
+    assert tiles(8, 20, 20, 3) == winograd.Tiling(4, 3, 5, 5)
+    assert tiles(8, 9, 9, 3) == winograd.Tiling(3, 3, 3, 3)
+    assert tiles(8, 8, 12, 3) == winograd.Tiling(4, 3, 2, 3)
+    assert tiles(8, 20, 20, 5) == winograd.Tiling(2, 5, 10, 10)
+    assert tiles(64, 2, 2, 3) == winograd.Tiling(2, 3, 1, 1)
+    assert tiles(64, 1, 1, 3) is None, "16 points for one output of 9"
+    assert tiles(7, 4, 4, 3) is None, "seven tiles are a small matrix product"
+    assert tiles(64, 20, 20, 1) is None and tiles(64, 20, 20, 7) is None
+    # 36 * 256 * 256 numbers are not kept in a core's cache: more must be saved, over more tiles.
+    assert tiles(31, 4, 4, 3, 256, 256) is None and tiles(64, 2, 2, 3, 512, 512) is None
+    assert tiles(32, 4, 4, 3, 256, 256) == winograd.Tiling(4, 3, 1, 1)
 
 
 def test_as_many_images_at_once_as_stay_in_the_cache():
@@ -120,4 +127,4 @@ def test_the_convolution_of_one_kernel_takes_this_way_in_float32_only():
 
     assert not way(images, kernel)
     assert way(images.astype(jnp.bfloat16), kernel.astype(jnp.bfloat16))
-    assert way(images[:, :5, :5], kernel)
+    assert way(images[:, :3, :3], kernel)
