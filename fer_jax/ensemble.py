@@ -135,16 +135,16 @@ class Ensemble:
             RunError: as for `probabilities`, if the members have neither split in common.
         """
         found: dict[str, Any] = {"label": self.label, "members": len(self.members)}
-        for split, prefix in (("validation", "val"), ("test", "test")):
-            if not self.members[0].has_split(split) or not self._same_pictures(split):
-                continue
+        common = [split for split in ("validation", "test") if self.members[0].has_split(split) and self._same_pictures(split)]
+        if not common:
+            self._alike("validation")  # says why
+        for split in common:
+            prefix = "val" if split == "validation" else split
             found |= {f"{prefix}_{name}": value for name, value in self.figures(split).items()}
             labels = self.labels(split)
             own = np.array([np.mean(member.probabilities(split).argmax(axis=1) == labels) for member in self.members])
             found[f"{prefix}_accuracy_members_mean"] = float(own.mean())
             found[f"{prefix}_accuracy_members_sd"] = float(own.std(ddof=1)) if len(own) > 1 else float("nan")
-        if len(found) == 2:
-            self._alike("validation")
         return found
 
     def _alike(self, split: str) -> tuple[TrialResult, ...]:

@@ -17,7 +17,7 @@ DISTRIBUTIONS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "
 MAX_PHASES = 8
 # Of each backbone, as `models.freezing.blocks` counts them.
 BLOCKS = {"vgg19": 5, "mobilenet_v2": 19, "efficientnet_b0": 8, "resnet50_v2": 5}
-_BACKBONES = ("vgg19", "mobilenet_v2", "efficientnet_b0", "resnet50_v2")
+_BACKBONES = tuple(BLOCKS)
 
 
 def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -216,8 +216,6 @@ def _check_training(values: Mapping[str, Any]) -> None:
         raise FieldError(
             ["loss.weights", "loss.class_weight"], "loss.weights and loss.class_weight exclude each other: set one of them"
         )
-
-
     phases = values["phases.lengths"]
     field, epochs = ("phases.lengths", min(phases)) if phases else ("train.epochs", values["train.epochs"])
     if (warmup := values["train.warmup"]) > epochs:

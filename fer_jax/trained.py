@@ -5,6 +5,7 @@ Weights are read when they are first asked for, those of this trial alone.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
@@ -413,16 +414,11 @@ class TrialResult:
 
     def _answers(self, split: str, weights: str, path: str | None) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities (n, K) and labels (n,) of a split: the stored ones if that is what is asked for, else by asking the network."""
-        if weights == "best" and path is None and self._is_stored(split):
-            return self.probabilities(split), self.labels(split)
+        if weights == "best" and path is None and split in ("validation", "test"):
+            with contextlib.suppress(RunError):
+                return self.probabilities(split), self.labels(split)
         found = self._split(split, path)
         return self.predict(found.images, weights), found.labels
-
-    def _is_stored(self, split: str) -> bool:
-        try:
-            return split in ("validation", "test") and len(self.logits(split)) > 0
-        except RunError:
-            return False
 
     def _split(self, name: str, path: str | None) -> Split:
         splits = self.dataset(path).splits()

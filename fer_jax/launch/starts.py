@@ -12,11 +12,10 @@ import jax
 import numpy as np
 import pandas as pd
 
-from fer_jax import rules
 from fer_jax.data.names import shown
 from fer_jax.errors import ConfigError
 from fer_jax.models import Network, published, weights
-from fer_jax.rules import DISTRIBUTIONS
+from fer_jax.rules import DISTRIBUTIONS, is_weights_file
 from fer_jax.store import RunDirectory
 from fer_jax.train.engine import WaveProgram
 from fer_jax.train.trial import TrialState
@@ -58,19 +57,21 @@ def load(values: Mapping[str, Any], network: Network) -> Start | None:
     name = values["model.init"]
     if name in DISTRIBUTIONS:
         return None
-    if rules.is_weights_file(name):
+    if is_weights_file(name):
         path = _file(values)
         params, stats = weights.read(path, network, imagenet=name == "imagenet")
-        rescaled = values["model.name"] == "efficientnet_b0" and name == "imagenet"
-        checksum = published.checksum(path) + (" rescaled" if rescaled else "")
-        return Start(hashlib.sha256(checksum.encode()).hexdigest() if rescaled else checksum, str(path), params, stats)
+        checksum = published.checksum(path)
+        if values["model.name"] == "efficientnet_b0" and name == "imagenet":
+            # The file alone does not decide: published weights get another rescaling of pixels than a file of one's own.
+            checksum = hashlib.sha256(f"{checksum} rescaled".encode()).hexdigest()
+        return Start(checksum, str(path), params, stats)
     return _of_trial(name, network)
 
 
 def check(values: Mapping[str, Any]) -> None:
     """Raises what `load` does where the file or the trial is not there, without reading it."""
     name = values["model.init"]
-    if rules.is_weights_file(name):
+    if is_weights_file(name):
         _file(values)
     elif name not in DISTRIBUTIONS:
         _row(name)
