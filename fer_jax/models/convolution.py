@@ -155,9 +155,10 @@ def _correlate(padding: Padding) -> Callable[[jax.Array, jax.Array], jax.Array]:
 
 
 def _tiling(images: jax.Array, kernel: jax.Array, height: int, width: int) -> winograd.Tiling | None:
-    """How `winograd` would make an output of so many pixels; None where it does not pay, or would round too much."""
+    """How `winograd` would make an output of so many pixels; None where it does not pay, would round too much, or is no CPU's work."""
     rows, columns, channels, filters = kernel.shape
-    if rows != columns or channels == 1 or kernel.dtype != jnp.float32:
+    # Libraries for accelerators choose among such ways themselves.
+    if rows != columns or channels == 1 or kernel.dtype != jnp.float32 or jax.default_backend() != "cpu":
         return None
     return winograd.tiling(images.shape[0], height, width, rows, channels, filters)
 

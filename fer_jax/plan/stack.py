@@ -38,6 +38,8 @@ MAP_WAVE_SECONDS = 20.0
 ESTIMATED_SHARE = 0.6
 ANALYSED_SHARE = 0.8
 WORTH_ANALYSING = 0.1
+# Free memory varies a little from start to start. What did not fit beside another program may fit without it.
+MUCH_MORE_MEMORY = 1.25
 
 
 def recipe_of(values: Mapping[str, Any], optional: Iterable[str], micro_batch: int, layers: Sequence[str] = ()) -> Recipe:
@@ -133,9 +135,14 @@ def plan_stack(
 
 
 def remember_limit(
-    stack: Stack, values: Mapping[str, Any], data: DataSizes, width: int, findings: Findings | None = None
+    stack: Stack,
+    values: Mapping[str, Any],
+    data: DataSizes,
+    width: int,
+    hardware: Hardware | None = None,
+    findings: Findings | None = None,
 ) -> None:
-    """Keeps on disk that this hardware has room for no more of a stack's trials at once; later plans obey.
+    """Keeps on disk that this hardware has room for no more of a stack's trials at once; later plans obey, until much more memory is free.
 
     `stack.width` overrules it; deleting the folder `tuned` of the cache forgets it.
 
@@ -144,18 +151,23 @@ def remember_limit(
       values: the fields of any of its trials.
       data: sizes of the data its trials use.
       width: slots of the widest wave that fits, on all devices together.
+      hardware: as the wave found it; by default as it is now.
       findings: where it is kept; by default the user's cache.
     """
-    findings = findings or Findings.here(detect(measure_rate=False))
+    hardware = hardware or detect(measure_rate=False)
+    findings = findings or Findings.here(hardware)
     work = work_of(values, stack.optional, data, len(stack.trials))
     work = dataclasses.replace(work, shares=stack.frozen == "shared", cut=stack.cut)
     question = limit_question(work, stack.engine, stack.micro_batch, stack.data)
-    before, now = _as_limit(findings.get(question)), max(1, width // stack.devices)
-    findings.put(question, min(before, now) if before else now)
+    before, now = _limit(findings.get(question), hardware), max(1, width // stack.devices)
+    findings.put(question, {"trials": min(before or now, now), "free_bytes": hardware.memory})
 
 
-def _as_limit(answer: Any) -> int | None:
-    return answer if isinstance(answer, int) and answer > 0 else None
+def _limit(answer: Any, hardware: Hardware) -> int | None:
+    """Trials a device by a remembered limit; None where there is none, or where it was found with much less free memory than now."""
+    if answer is None or hardware.memory > MUCH_MORE_MEMORY * answer["free_bytes"]:
+        return None
+    return answer["trials"]
 
 
 def work_of(values: Mapping[str, Any], optional: Sequence[str], data: DataSizes, trials: int) -> Work:
@@ -276,7 +288,7 @@ class _Case:
         most = footprint.most(self._free(devices) * share)
         if self.tuner is not None:
             remembered = self.tuner.findings.get(limit_question(self.work, engine, micro_batch, self.placing(devices)))
-            most = min(most, _as_limit(remembered) or most)
+            most = min(most, _limit(remembered, self.hardware) or most)
         return min(wanted, most * devices)
 
     def footprint(self, engine: str, devices: int, micro_batch: int, wanted: int) -> tuple[Footprint, float]:

@@ -22,7 +22,7 @@ from fer_jax.errors import RunError
 from fer_jax.store import files
 from fer_jax.train.hardware import Hardware
 
-FORMAT = 1  # of the files and of how is measured; another number, other questions
+FORMAT = 2  # of the files and of how is measured; another number, other questions
 VERSIONED = ("fer_jax", "jax", "jaxlib")
 
 

@@ -165,12 +165,17 @@ def test_what_did_not_fit_is_not_tried_again(config, tuned, hardware, fitted, wi
     before = plan(config, tuner, hardware)
     assert before.width > width
     values = next(iter(space.expand(config))).values
-    planning.remember_limit(before, values, SIZES, fitted, tuner.findings)
+    planning.remember_limit(before, values, SIZES, fitted, hardware, tuner.findings)
     after = plan(config, tuner, hardware)
     assert after.width <= width and sum(len(wave.trials) for wave in after.waves) == 60
-    planning.remember_limit(before, values, SIZES, 40, tuner.findings)  # what is known to be too much stays so
+    planning.remember_limit(before, values, SIZES, 40, hardware, tuner.findings)  # what is known to be too much stays so
     assert plan(config, tuner, hardware) == after
     assert plan(config, tuner, hardware, width=20).width == 20  # the user's word stands
+    a_little, much = (dataclasses.replace(hardware, memory=int(hardware.memory * factor)) for factor in (1.2, 1.3))
+    assert plan(config, tuner, a_little).width <= width < plan(config, tuner, much).width
+    planning.remember_limit(before, values, SIZES, 40, much, tuner.findings)  # found beside nothing else: the new one counts
+    assert width < plan(config, tuner, hardware).width <= 40 * hardware.devices
+    planning.remember_limit(before, values, SIZES, fitted, hardware, tuner.findings)
     other = dataclasses.replace(SIZES, train=4000)
     assert plan(config, tuner, hardware, other).width > width
     config.model.kernels = (8, 8, 8)
@@ -197,10 +202,10 @@ def test_streamed_data_take_the_memory_of_their_chunks_and_have_a_limit_of_their
     assert (resident.data, resident.width) == ("resident", 5)
     assert asked == [(in_chunks, 1, 0), (2_000_000, 500, 500 * 24 * 24)]
     values = next(iter(space.expand(config))).values
-    planning.remember_limit(resident, values, large, 3, tuner.findings)
+    planning.remember_limit(resident, values, large, 3, tight, tuner.findings)
     assert plan(config, tuner, tight, large, data="resident").width == 3
     assert plan(config, tuner, tight, large) == streamed
-    planning.remember_limit(streamed, values, large, 6, tuner.findings)
+    planning.remember_limit(streamed, values, large, 6, tight, tuner.findings)
     assert plan(config, tuner, tight, large).width == 6
 
 
