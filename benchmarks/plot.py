@@ -32,41 +32,40 @@ def gather(documents: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[i
 
 def draw(found: Mapping[str, Mapping[str, Mapping[int, Mapping[str, Any]]]]) -> Any:
     """The figure: a panel a network, a group of bars a candidate, a bar a batch size, on a logarithmic axis."""
-    rows = sum(len(candidates) for candidates in found.values())
-    made = style.figure(1.2 + 0.42 * rows)
-    panels = made.subplots(
-        len(found), 1, squeeze=False, height_ratios=[len(candidates) for candidates in found.values()]
-    )[:, 0]
+    bars = sum(1 + len(rows) for candidates in found.values() for rows in candidates.values())
+    made = style.figure(1.5 + 0.17 * bars)
+    heights = [sum(1 + len(rows) for rows in candidates.values()) for candidates in found.values()]
+    panels = made.subplots(len(found), 1, squeeze=False, height_ratios=heights)[:, 0]
     batches = sorted({batch for candidates in found.values() for rows in candidates.values() for batch in rows})
     colour = dict(zip(batches, COLOURS, strict=False))
     ratios = [row["ratio"] for candidates in found.values() for rows in candidates.values() for row in rows.values()]
     low, high = min(0.8, min(ratios) / 1.2), max(1.25, max(ratios) * 1.5)
     for ax, (network, candidates) in zip(panels, found.items(), strict=True):
         ordered = sorted(candidates, key=lambda name: min(row["ratio"] for row in candidates[name].values()))
-        height = 0.8 / len(batches)
-        for place, name in enumerate(ordered):
-            for index, batch in enumerate(batches):
-                if batch not in candidates[name]:
-                    continue
+        places, y = [], 0
+        for name in ordered:
+            own = sorted(candidates[name])
+            places.append(y + (len(own) - 1) / 2)
+            for y, batch in enumerate(own, y):
                 row = candidates[name][batch]
-                y = place + (index - (len(batches) - 1) / 2) * height
                 # From 1, not from 0, which a logarithmic axis does not have: level with fer_jax is no bar.
-                ax.barh(y, row["ratio"] - 1, height * 0.92, left=1, color=colour[batch])
+                ax.barh(y, row["ratio"] - 1, 0.92, left=1, color=colour[batch])
                 ax.plot(
                     [row["ratios"]["lower_quartile"], row["ratios"]["upper_quartile"]],
                     [y, y],
                     color=style.INK,
                     linewidth=1,
                 )
-                ax.annotate(f"{row['ratio']:.2f}", (max(1, row["ratio"], row["ratios"]["upper_quartile"]), y), (4, 0),
+                ax.annotate(f"{row['ratio']:.3g}", (max(1, row["ratio"], row["ratios"]["upper_quartile"]), y), (4, 0),
                             textcoords="offset points", va="center", fontsize=style.SMALL - 1, color=style.INK)  # fmt: skip
+            y += 2
         ax.set_xscale("log")
         ax.set_xlim(low, high)
-        places = [tick for tick in ROUND if low <= tick <= high]
-        ax.xaxis.set_major_locator(FixedLocator(places))
+        ticks = [tick for tick in ROUND if low <= tick <= high]
+        ax.xaxis.set_major_locator(FixedLocator(ticks))
         ax.xaxis.set_minor_locator(NullLocator())
-        ax.set_xticks(places, [f"{tick:g} x" for tick in places])
-        ax.set_yticks(range(len(ordered)), ordered)
+        ax.set_xticks(ticks, [f"{tick:g} x" for tick in ticks])
+        ax.set_yticks(places, ordered)
         ax.invert_yaxis()
         style.tidy(ax, "x")
         ax.axvline(1, color=style.INK, linewidth=1)
