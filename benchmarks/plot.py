@@ -42,11 +42,11 @@ def draw(found: Mapping[str, Mapping[str, Mapping[int, Mapping[str, Any]]]]) -> 
     low, high = min(0.8, min(ratios) / 1.2), max(1.25, max(ratios) * 1.5)
     for ax, (network, candidates) in zip(panels, found.items(), strict=True):
         ordered = sorted(candidates, key=lambda name: min(row["ratio"] for row in candidates[name].values()))
-        places, y = [], 0
+        places, top = [], 0
         for name in ordered:
             own = sorted(candidates[name])
-            places.append(y + (len(own) - 1) / 2)
-            for y, batch in enumerate(own, y):
+            places.append(top + (len(own) - 1) / 2)
+            for y, batch in enumerate(own, top):
                 row = candidates[name][batch]
                 # From 1, not from 0, which a logarithmic axis does not have: level with fer_jax is no bar.
                 ax.barh(y, row["ratio"] - 1, 0.92, left=1, color=colour[batch])
@@ -58,7 +58,7 @@ def draw(found: Mapping[str, Mapping[str, Mapping[int, Mapping[str, Any]]]]) -> 
                 )
                 ax.annotate(f"{row['ratio']:.3g}", (max(1, row["ratio"], row["ratios"]["upper_quartile"]), y), (4, 0),
                             textcoords="offset points", va="center", fontsize=style.SMALL - 1, color=style.INK)  # fmt: skip
-            y += 2
+            top += len(own) + 1
         ax.set_xscale("log")
         ax.set_xlim(low, high)
         ticks = [tick for tick in ROUND if low <= tick <= high]
