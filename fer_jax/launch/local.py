@@ -1,16 +1,13 @@
 """The loop of a sweep on this machine: expand, plan, train wave by wave, store."""
 
 import gc
-import math
-import signal
-import sys
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import jax
 import numpy as np
@@ -22,7 +19,7 @@ from fer_jax import plan as planning
 from fer_jax.analysis import statistics
 from fer_jax.data import Dataset, cache
 from fer_jax.errors import FerJaxError, RunError
-from fer_jax.launch import best, halving, heads, packing, record, resume, wave
+from fer_jax.launch import best, facts, halving, heads, packing, record, resume, stopping, wave
 from fer_jax.launch.prepared import (
     Prepared,
     data_key,
@@ -45,8 +42,6 @@ from fer_jax.train.engine import WaveProgram
 from fer_jax.train.hyper import Facts
 from fer_jax.train.streamed import StreamedProgram
 from fer_jax.words import counted, in_time
-
-FACTS_BLOCK = 1024  # images whose pixels are counted at once
 
 
 def run_sweep(
@@ -95,9 +90,11 @@ def _run_stage(
         sweep = _Sweep(prepared, directory, Progress(log), command, choice)
         sweep.begin(extend, retry_failed)
         try:
-            with _stop_requests(sweep.progress.note) as stop_requested:
+            with stopping.requests(sweep.progress.note) as stop_requested:
                 sweep.train(stop_requested)
                 sweep.fit_heads(stop_requested, retry_failed)
+                if stop_requested() and choice is None and len(config.sweep.chosen) < config.sweep.best:
+                    sweep.stop("before more seeds of the best points")
         finally:
             sweep.end()
 
@@ -154,7 +151,7 @@ class _Sweep:
         if found := describe_heads(self.prepared):
             self.progress.say(found)
 
-    def train(self, stop_requested: Any) -> None:
+    def train(self, stop_requested: Callable[[], bool]) -> None:
         """Trains every wave that has a pending trial."""
         self.waiting = self._pending()
         done = sum(self.table.rows["status"] != "pending")
@@ -163,9 +160,18 @@ class _Sweep:
         self.progress.flops_left = sum(self._flops_left(stack, one) for stack, one in self.waiting)
         with Programs(self._compile) as programs:
             while self.waiting:
-                self._train_wave(*self.waiting.popleft(), programs, stop_requested)
+                stack, one = self.waiting.popleft()
+                if stop_requested():
+                    self.table.mark(one, "pending")
+                    self.stop(f"before {one.name}")
+                self._train_wave(stack, one, programs, stop_requested)
 
-    def fit_heads(self, stop_requested: Any, retry_failed: bool) -> None:
+    def stop(self, where: str) -> NoReturn:
+        """Says where the user's request to stop was met, and raises KeyboardInterrupt."""
+        self.progress.say(f"stopped {where}; the same command goes on from there")
+        raise KeyboardInterrupt from None
+
+    def fit_heads(self, stop_requested: Callable[[], bool], retry_failed: bool) -> None:
         """Fits the heads of every trained trial that heads.csv does not hold yet."""
         heads.fit_heads(self.prepared, self.directory, self.table.rows, self.progress, stop_requested, retry_failed)
         self.fits_done = True
@@ -194,14 +200,13 @@ class _Sweep:
                     self.directory.drop_state(one.name)
         return pending
 
-    def _train_wave(self, stack: Stack, one: Wave, programs: Programs, stop_requested: Any) -> None:
+    def _train_wave(self, stack: Stack, one: Wave, programs: Programs, stop_requested: Callable[[], bool]) -> None:
         self.table.mark(one, "running")
         try:
             results = self._run(stack, one, programs, stop_requested)
         except wave.Interrupted:
             self.table.mark(one, "pending")
-            self.progress.say(f"stopped in {one.name}; the same command goes on from there")
-            raise KeyboardInterrupt from None
+            self.stop(f"in {one.name}")
         except FerJaxError:
             with suppress(RunError):
                 self.table.mark(one, "pending")
@@ -254,10 +259,12 @@ class _Sweep:
         trial = self.prepared.trials[half.trials[0]]
         planning.remember_limit(stack, trial.values, self.prepared.sizes(trial), half.width)
 
-    def _run(self, stack: Stack, one: Wave, programs: Programs, stop_requested: Any) -> pd.DataFrame:
+    def _run(self, stack: Stack, one: Wave, programs: Programs, stop_requested: Callable[[], bool]) -> pd.DataFrame:
         trials = [self.prepared.trials[identity] for identity in one.trials]
         width = stack.width_of(one)
         program = self._program(stack, width, programs)
+        if stop_requested():
+            raise wave.Interrupted
         frozen = self._frozen(program, trials[0]) if stack.frozen == "shared" else None
         job = wave.WaveJob(
             wave=one,
@@ -349,58 +356,11 @@ class _Sweep:
     def _facts(self, trial: Trial) -> Facts:
         key = data_key(trial)
         if key not in self.facts:
-            self.facts[key] = _facts(self.prepared.dataset(trial))
+            self.facts[key] = facts.of(self.prepared.dataset(trial))
         return self.facts[key]
-
-
-@contextmanager
-def _stop_requests(note: Callable[[str], None]) -> Iterator[Any]:
-    """A function that says whether the user (Ctrl-C) or the system (SIGTERM) has asked to stop; a second Ctrl-C stops at once.
-
-    The first request is shown and given to `note`, for the log.
-    """
-    asked: list[int] = []
-
-    def handle(number: int, frame: Any) -> None:
-        if asked:
-            raise KeyboardInterrupt
-        asked.append(number)
-        words = "stopping after this epoch or fit (once more: at once)"
-        print(f"\n{words}", file=sys.stderr, flush=True)
-        # A file refuses to be written while the signal found it being written.
-        with suppress(RuntimeError):
-            note(words)
-
-    previous = {}
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            previous[number] = signal.signal(number, handle)
-    except ValueError:
-        # Outside the main thread (a notebook server's worker, say) signals belong to somebody else.
-        previous = {}
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, old in previous.items():
-            signal.signal(number, old)
 
 
 def _targets(dataset: Dataset) -> dict[str, np.ndarray]:
     """What the stored predictions of a data set's held-out splits are held against."""
     labels = {f"{name}_labels": split.labels for name, split in dataset.splits().items() if name != "train"}
     return labels | {f"{name}_leaked": leaked for name, leaked in dataset.leaked.items()}
-
-
-def _facts(dataset: Dataset) -> Facts:
-    pixels = np.asarray(dataset.train.images)
-    # A class of no training images (data.on_error = skip) meets its weight nowhere.
-    counts = tuple(max(1, count) for count in dataset.counts("train").tolist())
-    # A float64 copy of the pixels, as their standard deviation would make, may not fit into memory. Sums of integers are exact.
-    histogram = np.zeros(256, np.int64)
-    for start in range(0, len(pixels), FACTS_BLOCK):
-        histogram += np.bincount(pixels[start : start + FACTS_BLOCK].reshape(-1), minlength=256)
-    shades = {shade: count for shade, count in enumerate(histogram.tolist()) if count}
-    number, total = sum(shades.values()), sum(shade * count for shade, count in shades.items())
-    squares = sum(shade**2 * count for shade, count in shades.items())
-    sd = math.sqrt(number * squares - total**2) / number
-    return Facts(dataset.classes, counts, float(min(shades)), float(max(shades)), total / number, sd)

@@ -67,6 +67,19 @@ def test_one_command_does_both_stages_and_goes_on_after_a_stop(dense, tmp_path, 
     assert "every point first; then 1 more seed of each of the 1 best point by val_accuracy: 1 trial" in log
 
 
+def test_a_stop_in_the_last_epoch_of_the_first_stage_trains_no_more_seeds(dense, tmp_path, stop_after):
+    dense.sweep.best, dense.sweep.best_repeats = 1, 3
+    dense.stack.engine = "vmap"  # all points in one wave of two epochs
+    stop_after(2)
+    with pytest.raises(KeyboardInterrupt):
+        fer_jax.run_sweep(dense, tmp_path)
+    run = fer_jax.load_run(tmp_path)
+    assert len(run.trials) == 6 and (run.trials["status"] == "done").all() and "chosen" not in run.record
+    assert "stopped before more seeds of the best points; the same command goes on from there" in (tmp_path / "log.txt").read_text()
+    stop_after(0)
+    assert len(fer_jax.run_sweep(dense, tmp_path).trials) == 7
+
+
 def test_a_choice_that_cannot_be_made_is_refused_before_training(dense, tmp_path):
     dense.sweep.best, dense.sweep.best_repeats = 4, 5
     with pytest.raises(ConfigError, match=r"sweep\.best = 4: the sweep has 3 points"):

@@ -1,5 +1,6 @@
 """Waves that do not fit into memory: halved, from the last checkpoint, with nothing lost at a kill."""
 
+import contextlib
 import dataclasses
 import itertools
 
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 
 import fer_jax
-from fer_jax.launch import halving, local, packing, prepared
+from fer_jax.launch import halving, local, packing, prepared, stopping
 from fer_jax.plan import Plan, Wave
 from fer_jax.store import RunDirectory
 
@@ -133,6 +134,30 @@ def test_halves_go_on_from_the_last_checkpoint(leaving, tmp_path, whole, memory_
         trial = run.trial(identity)
         counts = trial.confusion_matrix("test").to_numpy()
         assert counts.trace() / counts.sum() == pytest.approx(float(trial.row["test_accuracy"]))
+
+
+def test_a_stop_while_a_wave_is_halved_trains_no_epoch_more(leaving, tmp_path, whole, memory_for, monkeypatch):
+    hand_down, asked = halving.hand_down, []
+
+    def ask(*arguments):
+        asked.append(True)
+        return hand_down(*arguments)
+
+    @contextlib.contextmanager
+    def requests(note):
+        yield lambda: bool(asked)
+
+    memory_for(4, epoch=8)
+    with monkeypatch.context() as patch:
+        patch.setattr(halving, "hand_down", ask)
+        patch.setattr(stopping, "requests", requests)
+        with pytest.raises(KeyboardInterrupt):
+            fer_jax.run_sweep(leaving, tmp_path / "run")
+    stopped = fer_jax.load_run(tmp_path / "run")
+    assert "stopped before stack_0-wave_0a; the same command goes on from there" in (stopped.path / "log.txt").read_text()
+    assert stopped.curves["epoch"].max() == 6 and (stopped.trials["status"] == "pending").all()
+    memory_for(None)
+    assert_same(fer_jax.run_sweep(leaving, tmp_path / "run"), whole)
 
 
 def test_halves_are_halved_again_and_so_are_the_waves_that_wait(narrow, tmp_path, whole, memory_for, capsys):

@@ -11,7 +11,7 @@ import fer_jax
 from fer_jax import heads, inference, report
 from fer_jax.errors import ConfigError, RunError
 from fer_jax.launch import heads as launched
-from fer_jax.launch import local, wave
+from fer_jax.launch import stopping, wave
 from fer_jax.launch.prepared import describe_heads, prepare
 
 
@@ -138,7 +138,7 @@ def test_stopped_fits_go_on_where_they_stopped(headed, whole, tmp_path, monkeypa
         yield lambda: (tmp_path / "cut" / "heads").exists()
 
     with monkeypatch.context() as patch:
-        patch.setattr(local, "_stop_requests", requests)
+        patch.setattr(stopping, "requests", requests)
         with pytest.raises(KeyboardInterrupt):
             fer_jax.run_sweep(headed, tmp_path / "cut")
     partial = fer_jax.load_run(tmp_path / "cut")

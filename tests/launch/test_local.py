@@ -1,6 +1,5 @@
 """A sweep from config to run directory: results, resume, refusal, failure."""
 
-import dataclasses
 import math
 import re
 
@@ -10,9 +9,9 @@ import pytest
 
 import fer_jax
 from fer_jax import report
-from fer_jax.data import Split, stream
+from fer_jax.data import stream
 from fer_jax.errors import ConfigError, RunError
-from fer_jax.launch import local, wave
+from fer_jax.launch import wave
 from fer_jax.launch.prepared import describe_precision, prepare
 
 
@@ -98,6 +97,17 @@ def test_resuming_gives_the_tables_of_an_uninterrupted_run(
     for whole, cut in zip(tables(tmp_path / "whole"), tables(tmp_path / "cut"), strict=True):
         pd.testing.assert_frame_equal(cut, whole, check_exact=True)
     assert not list((tmp_path / "cut" / "checkpoints").glob("*/state-*"))
+
+
+def test_a_stop_in_the_last_epoch_of_a_wave_trains_no_epoch_of_the_next(config, tmp_path, stop_after):
+    config.stack.width, config.stack.devices = 2, 1
+    stop_after(4)
+    with pytest.raises(KeyboardInterrupt):
+        fer_jax.run_sweep(config, tmp_path)
+    trials, curves = tables(tmp_path)
+    assert trials["status"].tolist() == ["done", "done", "pending", "pending"]
+    assert set(curves["id"]) == set(trials["id"][:2])
+    assert "stopped before stack_0-wave_1; the same command goes on from there" in (tmp_path / "log.txt").read_text()
 
 
 def test_another_sweep_is_refused_field_by_field_and_more_repeats_need_extend(config, tmp_path):
@@ -256,17 +266,6 @@ def test_a_streamed_sweep_gives_the_tables_of_a_resident_one_though_interrupted(
     exact = {"check_exact": True} if engine == "map" else {"rtol": 1e-6}
     for streamed, expected in zip(tables(tmp_path / "streamed"), whole, strict=True):
         pd.testing.assert_frame_equal(streamed, expected, **exact)
-
-
-def test_facts_of_the_pixels_are_those_numpy_finds(config, monkeypatch):
-    monkeypatch.setattr(local, "FACTS_BLOCK", 32)  # 70 images in three blocks
-    (dataset,) = prepare(config).datasets.values()
-    facts, pixels = local._facts(dataset), dataset.train.images
-    found = (facts.low, facts.high, facts.mean, facts.sd)
-    assert found == pytest.approx((pixels.min(), pixels.max(), pixels.mean(), pixels.std()), rel=1e-9)
-    one_shade = dataclasses.replace(dataset, train=Split(np.full((3, 4, 4, 1), 7, np.uint8), np.zeros(3, np.int32)))
-    facts = local._facts(one_shade)
-    assert (facts.low, facts.high, facts.mean, facts.sd) == (7, 7, 7, 0)
 
 
 def test_a_weight_for_a_class_that_the_data_do_not_have_is_refused_before_anything_is_written(config, tmp_path):
