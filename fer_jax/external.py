@@ -19,8 +19,7 @@ from fer_jax.analysis import metrics
 from fer_jax.data import contents, duplicates, names
 from fer_jax.data.contents import Contents
 from fer_jax.errors import DataError
-from fer_jax.inference import did_you_mean
-from fer_jax.words import counted
+from fer_jax.words import counted, did_you_mean
 
 if TYPE_CHECKING:
     from fer_jax.trained import TrialResult

@@ -16,7 +16,7 @@ from fer_jax import heads
 from fer_jax.analysis import fits, statistics
 from fer_jax.errors import ConfigError, RunError
 from fer_jax.heads import Features, Head
-from fer_jax.inference import did_you_mean
+from fer_jax.words import did_you_mean
 
 if TYPE_CHECKING:
     from fer_jax.trained import TrialResult

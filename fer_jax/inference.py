@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from fer_jax import config as fields
 from fer_jax.errors import RunError
+from fer_jax.words import did_you_mean
 
 BATCH = 64
 # What a smaller number of pictures is filled up to: one picture costs no batch, and ten different numbers compile two programs.
@@ -144,13 +144,6 @@ def as_pictures(images: Any, size: int, channels: int) -> np.ndarray:
         if array.dtype.kind == "f" and 0 < high <= 1:
             raise RunError(f"{expected}; these lie in 0..1: multiply them by 255")
     return np.broadcast_to(array, (*array.shape[:3], channels))
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """'did you mean a or b?', of the known names most like `name`, for the end of an error message."""
-    known = list(known)
-    close = difflib.get_close_matches(name, known, 3, cutoff=0.5) or known[:3]
-    return f"did you mean {' or '.join(close)}?" if close else "there are none"
 
 
 @functools.lru_cache(maxsize=64)

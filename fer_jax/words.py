@@ -1,4 +1,7 @@
-"""Numbers in words, for people: counts, times, sizes."""
+"""Words for people: counts, times, sizes, and names like the one that was meant."""
+
+import difflib
+from collections.abc import Iterable
 
 
 def counted(count: int, noun: str) -> str:
@@ -26,6 +29,13 @@ def in_bytes(count: float) -> str:
 def in_flops(count: float) -> str:
     """2.5e12 -> '2.5 TFLOP'."""
     return _with_prefix(count, "FLOP")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """'did you mean a or b?', of the known names most like `name`, for the end of an error message."""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, 3, cutoff=0.5) or known[:3]
+    return f"did you mean {' or '.join(close)}?" if close else "there are none"
 
 
 def _with_prefix(count: float, unit: str) -> str:
