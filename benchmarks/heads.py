@@ -7,8 +7,8 @@ head given pictures (`fit.predict`) answer for the same held-out pictures in cal
 Everything is called once before the clock starts, so nothing is compiled, read or fitted while it runs. A figure is the median over the
 repeats; a ratio is a median over the network's, so above 1 is slower than the network.
 
-A network takes pictures in batches of 64 and fills up what is missing: a call with one picture costs it 64. So small calls are measured with
-a network that was compiled for their size as well.
+A network takes pictures in batches of 1, 8 or 64 and fills up what is missing: a call with nine costs it 64. So small calls of other sizes are
+measured with a network that was compiled for their size as well.
 
 Without --run a network is trained for it (two epochs on 2,000 built-in faces of 48 px, XGBoost at four places, a minute or two): the time
 of a prediction does not depend on how good the network is, but that of trees on how many and how deep they are.
@@ -119,7 +119,7 @@ def measure(trial: TrialResult, fits: list[FitResult], images: np.ndarray, batch
 
     candidates = {NETWORK: over(trial.predict, parts)}
     described: dict[str, dict] = {NETWORK: {}}
-    if batch < inference.BATCH:
+    if batch < inference.BATCH and batch not in inference.SIZES:
         name = f"{NETWORK}, compiled for {batch}"
         candidates[name], described[name] = over(unpadded(trial, batch), parts), {}
     for fit in fits:
@@ -201,7 +201,7 @@ def report(run: Run, options: argparse.Namespace) -> dict:
         "data": run.record["data"].get("label"),
         "network": {name: value for name, value in values.items() if name.startswith("model.")}
         | {name: values[name] for name in ("data.image_size", "data.channels", "data.train_size")},
-        "padded_to": inference.BATCH,
+        "padded_to": inference.SIZES,
         "images": len(images),
         "heads": heads,
         "rows": rows,

@@ -12,9 +12,9 @@ from fer_jax import config as fields
 from fer_jax.errors import RunError
 from fer_jax.words import did_you_mean
 
-BATCH = 64
-# What a smaller number of pictures is filled up to: one picture costs no batch, and ten different numbers compile two programs.
-_BATCHES = (1, 8, BATCH)
+# What a number of pictures is filled up to: one picture costs no batch, and ten different numbers compile two programs.
+SIZES = (1, 8, 64)
+BATCH = SIZES[-1]
 # The softmax of the last layer, which has no layer of its own.
 PROBABILITIES = "probabilities"
 
@@ -104,7 +104,7 @@ def _prepare(
 def _batches(
     forward: Forward, variables: Mapping[str, Any], pictures: np.ndarray, layers: tuple[str, ...]
 ) -> Iterator[dict[str, np.ndarray]]:
-    size = min(size for size in _BATCHES if size >= min(len(pictures), BATCH))
+    size = min(size for size in SIZES if size >= min(len(pictures), BATCH))
     for start in range(0, max(len(pictures), 1), BATCH):
         batch = pictures[start : start + BATCH].astype(np.float32)
         padded = np.concatenate([batch, np.zeros((size - len(batch), *batch.shape[1:]), np.float32)])
