@@ -58,7 +58,7 @@ class Candidate:
       state, records: after the last epoch.
 
     Args:
-      devices: the first so many (None: all), or these.
+      devices: the first so many (None: all), or these; where there are more than trials, each trial's batches are cut into parts.
     """
 
     def __init__(
@@ -74,7 +74,9 @@ class Candidate:
         recipe = code.plan.recipe_of(values, dropped, work.micro_batch)
         network = code.models.build(values, images.shape[1:], 7)
         chosen = jax.devices()[:devices] if devices is None or isinstance(devices, int) else devices
-        program = code.engine.WaveProgram(network, recipe, engine, tuple(chosen))
+        parts = len(chosen) // work.trials
+        of_part = dataclasses.replace(recipe, parts=parts) if parts > 1 else recipe
+        program = code.engine.WaveProgram(network, of_part, engine, tuple(chosen))
         traced = {field.name: field.default for field in code.config.FIELDS.values() if field.kind == "traced"}
         changed = {name: value for name, value in settings.items() if name in traced} | {"train.epochs": 1_000_000}
         columns = {name: [changed.get(name, value)] * work.trials for name, value in traced.items()}

@@ -39,8 +39,8 @@ class Arrangement:
 
     @property
     def name(self) -> str:
-        parts = [self.engine, f"{self.devices} device{'s' if self.devices > 1 else ''}"]
-        return ", ".join(parts + ([f"in {self.micro_batch}s"] if self.micro_batch else []))
+        words = [self.engine, f"{self.devices} device{'s' if self.devices > 1 else ''}"]
+        return ", ".join(words + ([f"in {self.micro_batch}s"] if self.micro_batch else []))
 
 
 def arrangements(engines: Sequence[str], width: int, batch: int, cut: bool) -> Iterator[Arrangement]:
@@ -51,7 +51,8 @@ def arrangements(engines: Sequence[str], width: int, batch: int, cut: bool) -> I
     """
     for engine in engines:
         for devices in sorted({1, jax.device_count()}):
-            if width % devices:
+            # Fewer trials than devices: every batch in parts.
+            if width % devices and not (cut and engine == "map" and devices % width == 0 and batch % (devices // width) == 0):
                 continue
             yield Arrangement(engine, devices, 0, width)
             if cut and engine == "map" and batch > MICRO_BATCH and jax.default_backend() == "cpu":

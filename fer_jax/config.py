@@ -232,7 +232,7 @@ _TABLE = (
           "trials one after another on each device, vectorised, or vectorised with grouped convolutions; auto = measured once "
           "where a stack trains for over ten minutes, else by backend", choices=("auto", "map", "vmap", "grouped")),
     Field("stack.width", 0, "run", "most trials on the devices together; 0 = by memory and by what pays", low=0, high=65536),
-    Field("stack.devices", 0, "run", "devices that share a wave; 0 = measured as the engine, else all with a trial each",
+    Field("stack.devices", 0, "run", "devices that share a wave; 0 = measured as the engine, else as many as its trials can use",
           low=0, high=65536),
     Field("stack.micro_batch", 0, "run",
           "images per pass through the network inside a batch; 0 = measured as the engine, else by backend; the batch size = whole",

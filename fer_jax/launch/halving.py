@@ -23,9 +23,9 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def halves(stack: Stack, wave: Wave) -> tuple[Wave, ...]:
-    """The two waves that take the place of one, named after it with a and b; none if it has one slot a device."""
+    """The two waves that take the place of one, named after it with a and b; none if it has one slot a device, or fewer."""
     width = packing.half(stack.width_of(wave), stack.devices)
-    if width == stack.width_of(wave):
+    if width >= stack.width_of(wave):
         return ()
     cut = -(-len(wave.trials) // 2)
     parts = (("a", wave.trials[:cut]), ("b", wave.trials[cut:]))

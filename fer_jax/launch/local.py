@@ -1,5 +1,6 @@
 """The loop of a sweep on this machine: expand, plan, train wave by wave, store."""
 
+import dataclasses
 import gc
 import time
 import traceback
@@ -325,8 +326,11 @@ class _Sweep:
             )
         network = models.build(trial.values, sizes.image_shape, sizes.num_classes)
         recipe = planning.recipe_of(trial.values, stack.optional, stack.micro_batch, network.layer_names)
+        parts = stack.parts_of(width)
+        recipe = dataclasses.replace(recipe, parts=parts)
+        devices = width * parts if parts > 1 else stack.devices
         network = trained_part(network, recipe, stack.frozen == "shared", stack.cut)
-        program = WaveProgram(network, recipe, stack.engine, tuple(jax.devices()[: stack.devices]))
+        program = WaveProgram(network, recipe, stack.engine, tuple(jax.devices()[:devices]))
         if stack.data == "stream":
             seeds = {self.prepared.trials[identity].seed for identity in stack.trials}
             program = streamed.program_for(program, sizes.train, min(width, len(seeds)))

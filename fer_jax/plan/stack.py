@@ -40,6 +40,8 @@ ANALYSED_SHARE = 0.8
 WORTH_ANALYSING = 0.1
 # Free memory varies a little from start to start. What did not fit beside another program may fit without it.
 MUCH_MORE_MEMORY = 1.25
+# Seconds that a wave of the last, odd trials must save, so that another program to compile and another start are worth it.
+WORTH_A_WAVE = 30.0
 
 
 def recipe_of(values: Mapping[str, Any], optional: Iterable[str], micro_batch: int, layers: Sequence[str] = ()) -> Recipe:
@@ -122,9 +124,9 @@ def plan_stack(
         parameters=one.parameters,
         flops=case.flops,
         images=images,
-        memory=footprint.at(width // chosen.devices),
+        memory=footprint.at(math.ceil(width / chosen.devices)),
         seconds=case.seconds(chosen, rate),
-        waves=_cut(name, list(group), count),
+        waves=_cut(name, list(group), count, chosen.parts, *case.rest(chosen, rate)),
         chosen_by="measured" if rate else ", ".join(options.given) or "table",
         images_per_second=rate,
         data=case.placing(chosen.devices),
@@ -260,26 +262,37 @@ class _Case:
     def busy(self, chosen: Candidate, rate: float) -> float:
         """Share of the slots that hold a trial."""
         count, width = self.waves(chosen, rate)
-        return self.work.trials / (count * width)
+        left, parts = self.rest(chosen, rate)
+        return self.work.trials / (count * width + (chosen.devices / parts if left else 0))
 
     def waves(self, chosen: Candidate, rate: float) -> tuple[int, int]:
-        """Number of waves and their slots: as few waves as the width allows, no wider than they need be.
+        """Number of waves and their slots, `rest` apart: as few waves as the width allows, no wider than they need be.
 
-        Fewer slots are idle than waves x devices, and no narrower width would do with as many waves.
+        Fewer slots are idle than waves x trials at once, and no narrower width would do with as many waves.
         """
-        devices = chosen.devices
+        at_once, trials = chosen.devices // chosen.parts, self.work.trials - self.rest(chosen, rate)[0]
         most = self.options.width or self._most(chosen, rate)
-        most = max(devices, most // devices * devices)
-        count = math.ceil(self.work.trials / most)
-        return count, math.ceil(self.work.trials / (count * devices)) * devices
+        most = max(at_once, most // at_once * at_once)
+        count = math.ceil(trials / most)
+        return count, math.ceil(trials / (count * at_once)) * at_once
+
+    def rest(self, chosen: Candidate, rate: float) -> tuple[int, int]:
+        """The last trials that would leave devices idle, and how many devices shall compute each of them in a wave of their own; or (0, 1)."""
+        left = self.work.trials % chosen.devices
+        if chosen.engine != "map" or chosen.parts > 1 or not left or self.options.width:
+            return 0, 1
+        parts = candidates.parts_of(self.work, chosen.devices // left, self.hardware)
+        alone = self._busy_seconds(rate) * chosen.devices / self.work.trials
+        return (left, parts) if alone * (1 - 1 / parts) > WORTH_A_WAVE else (0, 1)
 
     def _most(self, chosen: Candidate, rate: float) -> int:
         """Trials that are worth holding together."""
         if chosen.engine != "map":
             return chosen.width
-        wanted = math.ceil(self.work.trials / chosen.devices) * chosen.devices
+        at_once = chosen.devices // chosen.parts
+        wanted = math.ceil(self.work.trials / at_once) * at_once
         if epoch := self._busy_seconds(rate) * self.work.images / self.images:
-            wanted = min(wanted, max(chosen.devices, int(MAP_WAVE_SECONDS / epoch)))
+            wanted = min(wanted, max(at_once, int(MAP_WAVE_SECONDS / epoch)))
         return self.fitting(chosen.engine, chosen.devices, chosen.micro_batch, wanted)
 
     def fitting(self, engine: str, devices: int, micro_batch: int, wanted: int) -> int:
@@ -327,10 +340,14 @@ class _Case:
         return self.hardware.memory / (devices if self.hardware.backend == "cpu" else 1)
 
 
-def _cut(stack: str, trials: Sequence[str], count: int) -> tuple[Wave, ...]:
-    """Waves of nearly equal size: the remainder is spread, not left to the last."""
-    edges = [round(index * len(trials) / count) for index in range(count + 1)]
-    return tuple(
-        Wave(f"{stack}-wave_{index}", tuple(trials[start:end]))
+def _cut(stack: str, trials: Sequence[str], count: int, parts: int, left: int, parts_of_left: int) -> tuple[Wave, ...]:
+    """Waves of nearly equal size, the remainder spread and not left to the last; and one of the trials that are left for it."""
+    first = len(trials) - left
+    edges = [round(index * first / count) for index in range(count + 1)]
+    waves = [
+        Wave(f"{stack}-wave_{index}", tuple(trials[start:end]), parts=parts)
         for index, (start, end) in enumerate(zip(edges, edges[1:], strict=False))
-    )
+    ]
+    if left:
+        waves.append(Wave(f"{stack}-wave_{count}", tuple(trials[first:]), left, parts_of_left))
+    return tuple(waves)

@@ -30,12 +30,14 @@ class Wave:
     Attributes:
       name: 'stack_0-wave_0'; halves of it, made where it did not fit into memory, are 'stack_0-wave_0a' and 'stack_0-wave_0b'.
       trials: their ids, in the order of their slots.
-      width: slots, a multiple of the stack's devices; 0 for the stack's width.
+      width: slots, a multiple of the stack's devices, or fewer; 0 for the stack's width.
+      parts: devices that compute each of its trials together, see `train.parts`.
     """
 
     name: str
     trials: tuple[str, ...]
     width: int = 0
+    parts: int = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Stack:
       shape: the shape fields in which this stack differs from others of the plan.
       optional: traced fields compiled in because some trial uses them.
       engine, devices, micro_batch: how it is run.
-      width: slots of a wave, a multiple of `devices`; slots without a trial stay empty.
+      width: slots of a wave, a multiple of `devices`, or fewer where several devices compute a trial; slots without a trial stay empty.
       parameters: trainable parameters of one network.
       flops: floating-point operations of the whole stack, training and validation.
       images: training images passed forward and backward, summed over trials and epochs.
@@ -91,6 +93,10 @@ class Stack:
         """Slots of one of its waves."""
         return wave.width or self.width
 
+    def parts_of(self, width: int) -> int:
+        """Devices that compute each trial of its waves of so many slots together."""
+        return next((wave.parts for wave in self.waves if self.width_of(wave) == width), 1)
+
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
@@ -116,7 +122,7 @@ class Plan:
         stacks = []
         try:
             for stack in document["stacks"]:
-                waves = tuple(Wave(wave["name"], tuple(wave["trials"]), wave.get("width", 0)) for wave in stack["waves"])
+                waves = tuple(Wave(**{**wave, "trials": tuple(wave["trials"])}) for wave in stack["waves"])
                 stacks.append(Stack(**{**stack, "optional": tuple(stack["optional"]), "waves": waves}))
             return cls(tuple(stacks), document["hardware"])
         except (KeyError, TypeError, AttributeError) as error:

@@ -18,6 +18,12 @@ from fer_jax.words import counted
 CPU_MICRO_BATCH = 8
 VMAP_IMAGES = 8192
 
+# Devices that compute a trial together, and of every batch on each of them: images, and operations that pay for the exchange of one
+# weight's gradient (benchmarks/throughput.py: 570 were 1.3 times as fast as one device, 190 half as fast).
+MOST_PARTS = 4
+LEAST_PART = 4
+LEAST_FLOPS_A_WEIGHT = 400
+
 MICRO_BATCHES = (8, 16, 32, 0)  # 0 is the whole batch
 CPU_WIDTH = 2
 WIDTHS = tuple(4**power for power in range(1, 9))
@@ -121,7 +127,7 @@ class Candidate:
       engine: one of `engine.ENGINES`.
       devices: that share a wave.
       micro_batch: images a pass; 0 is the whole batch.
-      width: trials in computation at the same time, on all devices together; under 'map' one a device.
+      width: trials in computation at the same time, on all devices together; under 'map' one a device, or one on several.
     """
 
     engine: str
@@ -129,8 +135,14 @@ class Candidate:
     micro_batch: int
     width: int
 
+    @property
+    def parts(self) -> int:
+        """Devices that compute each trial together, see `parts`."""
+        return max(1, self.devices // self.width)
+
     def __str__(self) -> str:
         batches = f"micro-batches of {self.micro_batch}" if self.micro_batch else "whole batches"
+        batches += f", every batch in {self.parts} parts" if self.parts > 1 else ""
         many = "" if self.engine == "map" else f", {counted(self.width, 'trial')} at once"
         return f"{self.engine} x{self.devices} {'device' if self.devices == 1 else 'devices'}, {batches}{many}"
 
@@ -163,17 +175,22 @@ def from_table(work: Work, options: Options, hardware: Hardware, limit: Limit) -
     | cpu: mlp, BatchNorm | map | whole | few activations to keep; statistics are of the whole batch |
     | others | vmap | whole | one small model is bound by the launching of kernels up to `VMAP_IMAGES` at once |
 
-    On all devices, or on one where there are fewer trials than devices: its matrix product has the whole machine.
+    Mapped, on as many devices as there are trials, several of them a trial where that pays (`parts_of`); otherwise on all devices, or on
+    one where there are fewer trials than devices.
     """
     cpu, batch = hardware.backend == "cpu", work.recipe.batch_size
     engine = options.engine if options.engine != "auto" else "map" if cpu else "vmap"
-    devices = _devices(work, options, hardware)
     micro_batch = options.micro_batch
     if not micro_batch and cpu and engine == "map" and dict(work.network)["model.name"] != "mlp":
         micro_batch = CPU_MICRO_BATCH if CPU_MICRO_BATCH in _micro_batches(work) else 0
+    if engine == "map":
+        devices, width = _mapped(work, options, hardware)[0]
+        part = batch // max(1, devices // width)
+        return Candidate(engine, devices, 0 if micro_batch >= part else micro_batch, width)
     micro_batch = 0 if micro_batch == batch else micro_batch
+    devices = _devices(work, options, hardware)
     most = options.width or max(1, VMAP_IMAGES // batch) * devices
-    return _candidate(engine, devices, micro_batch, most, work, options, limit)
+    return _vectorised(engine, devices, micro_batch, most, work, options, limit)
 
 
 def ladders(work: Work, options: Options, hardware: Hardware, limit: Limit) -> tuple[tuple[Candidate, ...], ...]:
@@ -186,19 +203,18 @@ def ladders(work: Work, options: Options, hardware: Hardware, limit: Limit) -> t
     if options.engine == "auto" and hardware.backend == "cpu":
         # XLA's gradient of a grouped convolution is tens of times slower there: a minute to learn what is known.
         engines = tuple(engine for engine in ENGINES if engine != "grouped")
-    counts = [first.devices]
-    if hardware.backend == "cpu" and first.devices > 1 and not options.devices:
-        counts.append(1)
     found: list[tuple[Candidate, ...]] = [(first,)]
     for engine in sorted(engines, key=lambda engine: engine != first.engine):
-        # Several trials at once on one host device only lose to the same on all of them.
-        for devices in counts if engine == "map" else counts[:1]:
-            if engine == "map":
-                rungs = [(size, devices) for size in _tried_micro_batches(first, work, options, hardware)]
-            else:
-                micro_batch = 0 if options.micro_batch == work.recipe.batch_size else options.micro_batch
-                rungs = [(micro_batch, width) for width in _tried_widths(work, devices, options, hardware)]
-            climbed = (_candidate(engine, devices, *rung, work, options, limit) for rung in rungs)
+        if engine == "map":
+            sizes = tuple(_tried_micro_batches(first, work, options, hardware))
+            for devices, width in _mapped(work, options, hardware):
+                part = work.recipe.batch_size // max(1, devices // width)
+                found.append(tuple(Candidate(engine, devices, size, width) for size in sizes if size < part))
+        else:
+            devices = _devices(work, options, hardware)
+            micro_batch = 0 if options.micro_batch == work.recipe.batch_size else options.micro_batch
+            widths = _tried_widths(work, devices, options, hardware)
+            climbed = (_vectorised(engine, devices, micro_batch, width, work, options, limit) for width in widths)
             found.append(tuple(dict.fromkeys(climbed)))
     # A ladder that begins with the table's choice needs no second one for it.
     return tuple(found[1:] if found[1][:1] == found[0] else found)
@@ -210,11 +226,36 @@ def _devices(work: Work, options: Options, hardware: Hardware) -> int:
     return options.devices or (most if work.trials >= most else 1)
 
 
-def _candidate(
+def _mapped(work: Work, options: Options, hardware: Hardware) -> tuple[tuple[int, int], ...]:
+    """(devices, trials at once) under 'map', the table's choice first; on a CPU also what is worth measuring against it."""
+    most = options.devices or hardware.devices
+    width = min(most, options.width or most, work.trials)
+    parts = parts_of(work, most // width, hardware) if width == work.trials else 1
+    if options.devices:
+        # Where they cannot share a trial, some stay idle, as the user wants it.
+        return ((most, width if width * parts == most else most),)
+    if hardware.backend != "cpu":
+        width = _devices(work, options, hardware)
+        return ((width, width),)
+    return tuple(dict.fromkeys([(width * parts, width), (width, width), (1, 1)]))
+
+
+def parts_of(work: Work, most: int, hardware: Hardware) -> int:
+    """Into how many parts a batch is best cut where each trial can have so many devices; 1 where exchanging gradients costs too much."""
+    if hardware.backend != "cpu" or _has_statistics(work):
+        return 1
+    batch, one = work.recipe.batch_size, work.cost(0)
+
+    def pays(parts: int) -> bool:
+        part = batch // parts
+        return batch % parts == 0 and part >= LEAST_PART and part * one.train_flops >= LEAST_FLOPS_A_WEIGHT * one.parameters
+
+    return max([1, *(parts for parts in range(2, min(most, MOST_PARTS) + 1) if pays(parts))])
+
+
+def _vectorised(
     engine: str, devices: int, micro_batch: int, most: int, work: Work, options: Options, limit: Limit
 ) -> Candidate:
-    if engine == "map":
-        return Candidate(engine, devices, micro_batch, devices)
     # More slots than trials would only compute for nobody; a width that the user has set needs no leave of ours.
     wanted = min(most, -(-work.trials // devices) * devices)
     most = wanted if options.width else limit(engine, devices, micro_batch, wanted)

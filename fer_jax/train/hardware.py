@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 MOST_HOST_DEVICES = 16
+NEVER = 10**8  # seconds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +72,8 @@ def compiler_options(platform: str, once: bool = False) -> dict[str, Any]:
     # YNNPACK's convolutions and products are slower here than Eigen's (weight gradients up to three times), its sums far faster
     # than XLA's loops.
     wanted: dict[str, Any] = {"xla_cpu_prefer_vector_width": 512, "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE"}
+    # Devices wait for each other (`parts`). XLA ends a process in which one has waited for 40 seconds, as after a suspended laptop.
+    wanted |= {"xla_cpu_collective_call_terminate_timeout_seconds": NEVER, "xla_cpu_collective_timeout_seconds": NEVER}
     if once:
         wanted = {"xla_backend_optimization_level": 0}
     return {name: value for name, value in wanted.items() if _is_known(name, value)}

@@ -38,6 +38,7 @@ class Recipe:
         others are left out of the program.
       micro_batch: images a forward and backward pass; divides batch_size. 0 is the whole batch. Exact, since gradients add up
         (a network with batch statistics needs the whole batch).
+      parts: devices that each take an equal part of every batch, see `parts`; no more than one where there are batch statistics.
       precision: see `PRECISIONS`.
       native_convolution: see `models.convolution.convolve`.
       phases: of the training, in order; the program of one phase has `phase`. Together they are the trial's epochs.
@@ -51,6 +52,7 @@ class Recipe:
     stop_metric: str = "val_loss"
     optional: tuple[str, ...] = ()
     micro_batch: int = 0
+    parts: int = 1
     precision: str = "float32"
     native_convolution: bool = False
     phases: tuple["Phase", ...] = (Phase(),)
@@ -59,6 +61,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.micro_batch and self.batch_size % self.micro_batch:
             raise ValueError(f"micro_batch {self.micro_batch} does not divide batch_size {self.batch_size}")
+        if self.batch_size % self.parts:
+            raise ValueError(f"parts {self.parts} does not divide batch_size {self.batch_size}")
 
     @property
     def dtype(self) -> jnp.dtype:

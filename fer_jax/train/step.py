@@ -1,6 +1,7 @@
 """The steps of one epoch of one trial, at once or chunk by chunk, and evaluation: pure functions of its weights."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ import optax
 
 from fer_jax.data import augment
 from fer_jax.models import Network, freezing, normalize
-from fer_jax.train import losses, optim, schedules
+from fer_jax.train import losses, optim, parts, schedules
 from fer_jax.train.recipe import Recipe
 
 # The arrays of `hyper.layout`, by name.
@@ -240,17 +241,21 @@ def gradients(
 
     gradient = jax.value_and_grad(total, has_aux=True)
     learning = recipe.learning(params)
-    if recipe.micro_batch in (0, recipe.batch_size):
+    batch = parts.own(dict(batch), recipe.parts)
+    size = recipe.batch_size // recipe.parts
+    micro_batch = math.gcd(recipe.micro_batch or size, size)
+    if micro_batch == size:
         (loss, (new_stats, correct)), grads = gradient(learning, batch)
+        grads, loss, correct = parts.summed((grads, loss, correct), recipe.parts)
         return grads, new_stats, loss, correct
 
-    def part(sums: Any, batch: Mapping[str, jax.Array]) -> tuple[Any, None]:
+    def add(sums: Any, batch: Mapping[str, jax.Array]) -> tuple[Any, None]:
         (loss, (_, correct)), grads = gradient(learning, batch)
         return jax.tree.map(jnp.add, sums, (grads, loss, correct)), None
 
-    parts = jax.tree.map(lambda x: x.reshape(-1, recipe.micro_batch, *x.shape[1:]), dict(batch))
+    cut = jax.tree.map(lambda x: x.reshape(-1, micro_batch, *x.shape[1:]), batch)
     zeros = (jax.tree.map(jnp.zeros_like, learning), jnp.zeros(()), jnp.zeros((), jnp.int32))
-    (grads, loss, correct), _ = jax.lax.scan(part, zeros, parts)
+    grads, loss, correct = parts.summed(jax.lax.scan(add, zeros, cut)[0], recipe.parts)
     return grads, stats, loss, correct
 
 
@@ -308,7 +313,10 @@ def _score(
         correct = (batch["valid"] & (logits.argmax(-1) == batch["labels"])).sum()
         return (scores[0] + loss, scores[1] + correct), logits if keep else None
 
-    return jax.lax.scan(one, scores, dict(batches))
+    # A split smaller than a batch may have no equal parts: then every device takes it whole.
+    shared = recipe.parts if batches["valid"].shape[1] % recipe.parts == 0 else 1
+    found, logits = jax.lax.scan(one, parts.once(scores, shared), parts.own(dict(batches), shared, axis=1))
+    return parts.summed(found, shared), None if logits is None else parts.gathered(logits, shared, axis=1)
 
 
 def _losses(recipe: Recipe, hyper: Hyper, logits: jax.Array, labels: jax.Array) -> jax.Array:

@@ -41,7 +41,7 @@ Runner = Callable[[], int]
 
 def start(work: Work, candidate: Candidate) -> Runner:
     """Compiles a candidate for a few steps an epoch on random images, and runs it once."""
-    recipe = dataclasses.replace(work.recipe, micro_batch=candidate.micro_batch)
+    recipe = dataclasses.replace(work.recipe, micro_batch=candidate.micro_batch, parts=candidate.parts)
     program = WaveProgram(work.built(), recipe, candidate.engine, tuple(jax.devices()[: candidate.devices]))
     program = program.phase(len(recipe.phases) - 1)  # the last trains most layers, as a rule
     images = _epoch_images(work)

@@ -83,8 +83,13 @@ def test_the_fastest_is_chosen_and_gives_the_time(config, tuned):
 
 
 def test_a_width_that_leaves_slots_idle_counts_for_less(config, tuned):
-    """Three trials on two devices take as long as four."""
+    """Three trials on two devices take as long as four, unless the third can have both."""
     config.sweep.repeats = 3
+    both = plan(config, tuned(lambda one: 1400.0 if one.devices == 2 else 1000.0)[0])
+    assert [(len(wave.trials), both.width_of(wave), wave.parts) for wave in both.waves] == [(2, 2, 1), (1, 1, 2)]
+    assert (both.devices, both.parts_of(1), both.parts_of(2)) == (2, 2, 1)
+    assert both.seconds == pytest.approx(both.images / 1400, abs=10)
+    config.model.batch_norm = True
     two = plan(config, tuned(lambda one: 1400.0 if one.devices == 2 else 1000.0)[0])
     assert (two.devices, two.width) == (2, 4) and two.seconds == pytest.approx(two.images / 1050, abs=10)
     config.train.optimizer = "sgd"

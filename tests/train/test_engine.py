@@ -54,6 +54,39 @@ def test_sharding_over_devices_changes_no_result(small, engine):
     assert_trees(four.params, one.params, atol=1e-5)
 
 
+@pytest.mark.parametrize("parts", [{}, {"micro_batch": 2}, {"parts": 4}])
+def test_a_batch_in_parts_on_several_devices_changes_no_result(small, parts):
+    """Two trials on two devices each, or one on four; 10 validation images in one batch, which four do not divide."""
+    recipe = {"optional": ("model.dropout", "augment.flip", "augment.mixup"), "devices": 4, "parts": 2, **parts}
+    trials = [{**trial, "augment.flip": 0.5, "augment.mixup": 0.3} for trial in TRIALS[: 4 // recipe["parts"]]]
+    one, expected = small(optional=recipe["optional"]).run(trials, 3)
+    shared, records = small(**recipe).run(trials, 3, slots=len(trials))
+    assert_trees(shared.params, one.params, atol=1e-5)
+    np.testing.assert_array_equal(records["train_accuracy"], expected["train_accuracy"])
+    np.testing.assert_allclose(records["val_loss"], expected["val_loss"], rtol=1e-5)
+
+
+def test_all_devices_of_a_trial_hold_the_same_bits_and_its_answers_are_whole(small):
+    stack = small(devices=4, parts=2, micro_batch=2)
+    hyper = stack.hyper(TRIALS[:2])
+    state, _ = stack.program.epoch(stack.program.init(hyper), hyper, stack.train, stack.validation, {})
+    for leaf in jax.tree.leaves(state):
+        copies = {}
+        for shard in leaf.addressable_shards:
+            copies.setdefault(str(shard.index), []).append(np.asarray(shard.data).tobytes())
+        assert [len(set(found)) for found in copies.values()] == [1, 1] and all(len(found) == 2 for found in copies.values())
+    loss, accuracy, logits = stack.program.evaluate(state.best, hyper, stack.validation, {})
+    labels = np.asarray(stack.validation["labels"])
+    assert logits.shape == (2, *labels.shape, 3)
+    np.testing.assert_allclose(accuracy, (np.asarray(logits).argmax(-1) == labels).mean((1, 2)), rtol=1e-6)
+    alone = small()
+    host = jax.tree.map(np.asarray, (state.best, hyper))
+    both = jax.tree.map(lambda leaf: np.concatenate([leaf, leaf]), host)
+    reference = alone.program.evaluate(*jax.device_put(both, alone.program.per_trial), alone.validation, {})
+    np.testing.assert_allclose(logits, reference[2][:2], atol=1e-5)
+    np.testing.assert_allclose(loss, reference[0][:2], rtol=1e-5)
+
+
 def test_the_sharded_program_communicates_nothing(small):
     stack = small(engine="vmap", devices=4)
     hyper = stack.hyper(TRIALS)

@@ -195,7 +195,31 @@ def test_what_makes_no_sense_is_not_proposed():
     assert {one.micro_batch for one in proposed(CPU, batch=24)} == {0, 8}
     assert {one.micro_batch for one in proposed(CPU, batch=9)} == {0}
     assert proposed(CPU, **{"model.name": "mlp"})[0].micro_batch == 0
-    assert all(one.devices == 1 for one in proposed(CPU, trials=1))
+    # A million weights are exchanged for longer than two devices save.
+    assert all(one.devices == 1 for one in proposed(CPU, trials=1, **{"model.name": "mlp"}))
+
+
+def test_fewer_trials_than_devices_share_them_where_their_batches_can_be_cut():
+    """A convolution of 288 weights on 12x12 pixels, 500 operations a weight and image."""
+    four = dataclasses.replace(CPU, devices=4)
+    large = {"model.kernels": (32,), "model.kernel_size": 3, "model.pool_size": 6}
+    for trials, batch, wanted in (
+        (1, 64, Candidate("map", 4, 8, 1)),  # 16 images on each of four devices
+        (1, 16, Candidate("map", 4, 0, 1)),
+        (1, 12, Candidate("map", 3, 0, 1)),
+        (1, 8, Candidate("map", 2, 0, 1)),
+        (1, 6, Candidate("map", 1, 0, 1)),
+        (2, 64, Candidate("map", 4, 8, 2)),
+        (3, 64, Candidate("map", 3, 8, 3)),
+    ):
+        assert candidates.from_table(work(trials, batch, **large), Options(), four, anything_fits) == wanted
+    normed = work(1, 64, **large, **{"model.batch_norm": True})
+    assert candidates.from_table(normed, Options(), four, anything_fits) == Candidate("map", 1, 0, 1)
+    assert candidates.from_table(work(1, 64, **large), Options(devices=3), four, anything_fits).parts == 1
+    found = [one for one in proposed(four, trials=2, batch=64, **large) if one.engine == "map"]
+    ways = [(4, 2, 8), (4, 2, 16), (4, 2, 0), (2, 2, 8), (2, 2, 16), (2, 2, 32), (2, 2, 0), (1, 1, 8), (1, 1, 16), (1, 1, 32), (1, 1, 0)]
+    assert [(one.devices, one.width, one.micro_batch) for one in found] == ways
+    assert str(found[0]) == "map x4 devices, micro-batches of 8, every batch in 2 parts"
 
 
 def test_an_accelerator_is_tried_at_growing_widths_up_to_all_trials():
@@ -232,8 +256,9 @@ def test_what_the_user_has_set_stands(options, property_, values):
 
 def test_a_narrow_width_takes_as_many_devices_as_can_have_a_trial():
     four = dataclasses.replace(CPU, devices=4)
-    for trials, width, devices in ((8, 2, 2), (8, 0, 4), (3, 0, 1), (2, 2, 2), (1, 2, 1)):
-        assert candidates.from_table(work(trials), Options(width=width), four, anything_fits).devices == devices
+    for trials, width, devices in ((8, 2, 2), (8, 0, 4), (3, 0, 3), (2, 2, 2), (1, 2, 1)):
+        stack = work(trials, **{"model.batch_norm": True})
+        assert candidates.from_table(stack, Options(width=width), four, anything_fits).devices == devices
 
 
 def test_a_width_that_leaves_devices_without_a_trial_is_refused():
