@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -14,8 +15,9 @@ from fer_jax.train.hardware import Hardware
 from fer_jax.train.recipe import Recipe
 from fer_jax.words import counted
 
-# The table's numbers, see `from_table`.
+# The table's numbers, see `from_table`: of 48x48 pixels 8 images.
 CPU_MICRO_BATCH = 8
+CPU_PIXELS = CPU_MICRO_BATCH * 48**2
 VMAP_IMAGES = 8192
 
 # Devices that compute a trial together, and of every batch on each of them: images, and operations that pay for the exchange of one
@@ -171,7 +173,7 @@ def from_table(work: Work, options: Options, hardware: Hardware, limit: Limit) -
 
     | backend | engine | batches | because |
     |---|---|---|---|
-    | cpu | map | of 8 | memory traffic is the limit, and a few images' activations stay in the processor's cache |
+    | cpu | map | of 8 to 32, by their pixels | memory traffic is the limit, and a few images' activations stay in the processor's cache |
     | cpu: mlp, BatchNorm | map | whole | few activations to keep; statistics are of the whole batch |
     | others | vmap | whole | one small model is bound by the launching of kernels up to `VMAP_IMAGES` at once |
 
@@ -182,7 +184,7 @@ def from_table(work: Work, options: Options, hardware: Hardware, limit: Limit) -
     engine = options.engine if options.engine != "auto" else "map" if cpu else "vmap"
     micro_batch = options.micro_batch
     if not micro_batch and cpu and engine == "map" and dict(work.network)["model.name"] != "mlp":
-        micro_batch = CPU_MICRO_BATCH if CPU_MICRO_BATCH in _micro_batches(work) else 0
+        micro_batch = _cached(work)
     if engine == "map":
         devices, width = _mapped(work, options, hardware)[0]
         part = batch // max(1, devices // width)
@@ -206,18 +208,19 @@ def ladders(work: Work, options: Options, hardware: Hardware, limit: Limit) -> t
     found: list[tuple[Candidate, ...]] = [(first,)]
     for engine in sorted(engines, key=lambda engine: engine != first.engine):
         if engine == "map":
-            sizes = tuple(_tried_micro_batches(first, work, options, hardware))
             for devices, width in _mapped(work, options, hardware):
                 part = work.recipe.batch_size // max(1, devices // width)
-                found.append(tuple(Candidate(engine, devices, size, width) for size in sizes if size < part))
+                for sizes in _tried_micro_batches(first, work, options, hardware):
+                    found.append(tuple(Candidate(engine, devices, size, width) for size in sizes if size < part))
         else:
             devices = _devices(work, options, hardware)
             micro_batch = 0 if options.micro_batch == work.recipe.batch_size else options.micro_batch
             widths = _tried_widths(work, devices, options, hardware)
             climbed = (_vectorised(engine, devices, micro_batch, width, work, options, limit) for width in widths)
             found.append(tuple(dict.fromkeys(climbed)))
-    # A ladder that begins with the table's choice needs no second one for it.
-    return tuple(found[1:] if found[1][:1] == found[0] else found)
+    # A ladder that begins with the table's choice needs no second one for it; nor does one that leads nowhere.
+    found = [ladder for ladder in dict.fromkeys(found) if ladder]
+    return tuple(found[1:] if len(found) > 1 and found[1][:1] == found[0] else found)
 
 
 def _devices(work: Work, options: Options, hardware: Hardware) -> int:
@@ -262,6 +265,14 @@ def _vectorised(
     return Candidate(engine, devices, micro_batch, max(devices, most // devices * devices))
 
 
+def _cached(work: Work) -> int:
+    """The largest micro-batch whose activations stay in a processor's cache, as far as pixels tell; 0 for the whole batch."""
+    pixels, sizes = math.prod(work.image_shape[:2]), [size for size in _micro_batches(work) if size]
+    if not sizes or work.recipe.batch_size * pixels <= CPU_PIXELS:
+        return 0
+    return max([size for size in sizes if size * pixels <= CPU_PIXELS] or sizes[:1])
+
+
 def _micro_batches(work: Work) -> tuple[int, ...]:
     """Sizes into which a batch may be cut, and 0."""
     batch = work.recipe.batch_size
@@ -270,12 +281,13 @@ def _micro_batches(work: Work) -> tuple[int, ...]:
     return tuple(size for size in MICRO_BATCHES if not size or (size < batch and batch % size == 0))
 
 
-def _tried_micro_batches(first: Candidate, work: Work, options: Options, hardware: Hardware) -> Iterable[int]:
-    """From the table's size on, in the order in which speed is likely to change steadily."""
+def _tried_micro_batches(first: Candidate, work: Work, options: Options, hardware: Hardware) -> tuple[tuple[int, ...], ...]:
+    """From the table's size on to larger ones, and to smaller ones."""
     if options.micro_batch or hardware.backend != "cpu":
-        return (first.micro_batch,)
+        return ((first.micro_batch,),)
     sizes = _micro_batches(work)
-    return sizes if first.micro_batch or first.engine != "map" else sizes[::-1]
+    place = sizes.index(first.micro_batch if first.engine == "map" else 0)
+    return tuple(dict.fromkeys([sizes[place:], sizes[place::-1]]))
 
 
 def _tried_widths(work: Work, devices: int, options: Options, hardware: Hardware) -> Iterable[int]:

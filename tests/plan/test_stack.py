@@ -73,7 +73,7 @@ def test_the_fastest_is_chosen_and_gives_the_time(config, tuned):
     best = Candidate("map", 1, 16, 1)
     tuner, measured = tuned(lambda one: 2500.0 if one == best else 1000.0 + one.micro_batch)
     stack = plan(config, tuner)
-    assert measured[0] == Candidate("map", 2, 8, 2) and best in measured
+    assert measured[0] == Candidate("map", 2, 32, 2) and best in measured
     assert (stack.engine, stack.devices, stack.micro_batch, stack.chosen_by) == ("map", 1, 16, "measured")
     assert stack.images_per_second == 2500 and stack.seconds == pytest.approx(stack.images / 2500, abs=10)
     made = planning.Plan((stack,), "2 x cpu")

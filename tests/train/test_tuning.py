@@ -181,13 +181,20 @@ def proposed(hardware, options=None, **arguments):
 
 
 def test_on_a_cpu_mapped_and_vectorised_and_every_micro_batch_on_one_device_and_on_all():
-    found = proposed(CPU)
-    assert found[0] == MAP_8 == candidates.from_table(work(), Options(), CPU, anything_fits)
+    found = proposed(CPU, batch=256)
+    assert found[0] == Candidate("map", 2, 32, 2) == candidates.from_table(work(batch=256), Options(), CPU, anything_fits)
     mapped = {(one.devices, one.micro_batch) for one in found if one.engine == "map"}
     assert mapped == {(devices, size) for devices in (1, 2) for size in (0, 8, 16, 32)}
     wide = [one for one in found if one.engine != "map"]
     assert {one.engine for one in wide} == {"vmap"} and all(one.width == 4 for one in wide)
     assert {one.engine for one in proposed(CPU, Options(engine="grouped"))} == {"grouped"}
+
+
+def test_micro_batches_hold_as_many_pixels_whatever_the_pictures_size():
+    """8 of 48x48 pixels, at least 8, at most 32, and the whole batch where it is no larger."""
+    for size, batch, wanted in ((48, 64, 8), (36, 64, 8), (32, 64, 16), (24, 64, 32), (24, 32, 0), (24, 48, 16), (96, 32, 8), (48, 8, 0)):
+        stack = dataclasses.replace(work(batch=batch), image_shape=(size, size, 1))
+        assert candidates.from_table(stack, Options(), CPU, anything_fits).micro_batch == wanted
 
 
 def test_what_makes_no_sense_is_not_proposed():
@@ -204,22 +211,23 @@ def test_fewer_trials_than_devices_share_them_where_their_batches_can_be_cut():
     four = dataclasses.replace(CPU, devices=4)
     large = {"model.kernels": (32,), "model.kernel_size": 3, "model.pool_size": 6}
     for trials, batch, wanted in (
-        (1, 64, Candidate("map", 4, 8, 1)),  # 16 images on each of four devices
+        (1, 64, Candidate("map", 4, 0, 1)),  # 16 images on each of four devices
+        (1, 256, Candidate("map", 4, 32, 1)),
         (1, 16, Candidate("map", 4, 0, 1)),
         (1, 12, Candidate("map", 3, 0, 1)),
         (1, 8, Candidate("map", 2, 0, 1)),
         (1, 6, Candidate("map", 1, 0, 1)),
-        (2, 64, Candidate("map", 4, 8, 2)),
-        (3, 64, Candidate("map", 3, 8, 3)),
+        (2, 256, Candidate("map", 4, 32, 2)),
+        (3, 256, Candidate("map", 3, 32, 3)),
     ):
         assert candidates.from_table(work(trials, batch, **large), Options(), four, anything_fits) == wanted
     normed = work(1, 64, **large, **{"model.batch_norm": True})
     assert candidates.from_table(normed, Options(), four, anything_fits) == Candidate("map", 1, 0, 1)
     assert candidates.from_table(work(1, 64, **large), Options(devices=3), four, anything_fits).parts == 1
-    found = [one for one in proposed(four, trials=2, batch=64, **large) if one.engine == "map"]
-    ways = [(4, 2, 8), (4, 2, 16), (4, 2, 0), (2, 2, 8), (2, 2, 16), (2, 2, 32), (2, 2, 0), (1, 1, 8), (1, 1, 16), (1, 1, 32), (1, 1, 0)]
-    assert [(one.devices, one.width, one.micro_batch) for one in found] == ways
-    assert str(found[0]) == "map x4 devices, micro-batches of 8, every batch in 2 parts"
+    found = [one for one in proposed(four, trials=2, batch=256, **large) if one.engine == "map"]
+    ways = {(one.devices, one.width): [other.micro_batch for other in found if other.devices == one.devices] for one in found}
+    assert ways == dict.fromkeys([(4, 2), (2, 2), (1, 1)], [32, 0, 32, 16, 8])
+    assert str(found[0]) == "map x4 devices, micro-batches of 32, every batch in 2 parts"
 
 
 def test_an_accelerator_is_tried_at_growing_widths_up_to_all_trials():
