@@ -1,7 +1,7 @@
 """Throughput of a stack: trials x training images a second, by engine, devices, width and batch size.
 
     python benchmarks/throughput.py [--networks=oslo,silvestro] [--sizes=48] [--batches=8,32,128]
-        [--widths=1,2,4,8,16] [--engines=map,vmap,grouped] [--images=2048] [--repeats=3] [--json=FILE]
+        [--widths=1,2,4,8,16] [--engines=map,vmap,grouped] [--micro_batches=8] [--images=2048] [--repeats=3] [--json=FILE]
 
 oslo's and silvestro's network (or imperial's) with dropout, whole epochs (training, validation of a quarter as many
 images, best-weights bookkeeping). An epoch is `images` over all trials together, whatever the width. The candidates
@@ -23,7 +23,6 @@ import record
 from candidate import ROOT, Candidate, Work, load
 from peer import FIELDS
 
-MICRO_BATCH = 8
 MEMORY_SHARE = 0.5
 HOPELESS = 0.1
 
@@ -43,10 +42,13 @@ class Arrangement:
         return ", ".join(words + ([f"in {self.micro_batch}s"] if self.micro_batch else []))
 
 
-def arrangements(engines: Sequence[str], width: int, batch: int, cut: bool) -> Iterator[Arrangement]:
+def arrangements(
+    engines: Sequence[str], width: int, batch: int, micro_batches: Sequence[int], cut: bool
+) -> Iterator[Arrangement]:
     """Every way to run a stack of a width here.
 
     Args:
+      micro_batches: images of each, where the batch is larger.
       cut: whether a batch may be cut into micro-batches, which pays where trials are mapped on a CPU.
     """
     for engine in engines:
@@ -55,8 +57,8 @@ def arrangements(engines: Sequence[str], width: int, batch: int, cut: bool) -> I
             if width % devices and not (cut and engine == "map" and devices % width == 0 and batch % (devices // width) == 0):
                 continue
             yield Arrangement(engine, devices, 0, width)
-            if cut and engine == "map" and batch > MICRO_BATCH and jax.default_backend() == "cpu":
-                yield Arrangement(engine, devices, MICRO_BATCH, width)
+            if cut and engine == "map" and jax.default_backend() == "cpu":
+                yield from (Arrangement(engine, devices, size, width) for size in micro_batches if size < batch)
 
 
 def values_of(code: SimpleNamespace, network: str) -> tuple[dict, dict]:
@@ -72,8 +74,9 @@ def measure(code: SimpleNamespace, network: str, size: int, batch: int, options:
     memory = code.hardware.detect(measure_rate=False).memory * MEMORY_SHARE
     one = code.cost.measure(built, code.plan.recipe_of(values | {"train.batch_size": batch}, (), 0))
     candidates: dict[Arrangement, Candidate | str] = {}
+    engines, sizes = options.engines.split(","), [int(size) for size in options.micro_batches.split(",")]
     for width in map(int, options.widths.split(",")):
-        for arrangement in arrangements(options.engines.split(","), width, batch, not built.has_statistics):
+        for arrangement in arrangements(engines, width, batch, sizes, not built.has_statistics):
             at_once = arrangement.devices if arrangement.engine == "map" else width
             needed = one.step_bytes * at_once + one.state_bytes * width
             if needed > memory:
@@ -138,6 +141,7 @@ def main() -> None:
         "--images", type=int, default=2048, help="of an epoch, all trials together; at least a batch a trial"
     )
     parser.add_argument("--engines", default="map,vmap,grouped")
+    parser.add_argument("--micro_batches", default="8", help="images of a pass, besides whole batches, where trials are mapped")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
