@@ -34,7 +34,8 @@ import record
 from candidate import ROOT, Candidate, Work, load
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from peer import CLASSES, FIELDS
-from throughput import MICRO_BATCH
+
+MICRO_BATCH = 8  # of 48x48 pixels, as the planner's table has it
 
 # (matrices, rows, inner, columns) of a batched matrix product.
 Shape = tuple[int, int, int, int]
