@@ -129,7 +129,7 @@ class Candidate:
       engine: one of `engine.ENGINES`.
       devices: that share a wave.
       micro_batch: images a pass; 0 is the whole batch.
-      width: trials in computation at the same time, on all devices together; under 'map' one a device, or one on several.
+      width: trials in computation at the same time, on all devices together; under 'map' one a device, or fewer, see `parts`.
     """
 
     engine: str
@@ -177,8 +177,8 @@ def from_table(work: Work, options: Options, hardware: Hardware, limit: Limit) -
     | cpu: mlp, BatchNorm | map | whole | few activations to keep; statistics are of the whole batch |
     | others | vmap | whole | one small model is bound by the launching of kernels up to `VMAP_IMAGES` at once |
 
-    Mapped, on as many devices as there are trials, several of them a trial where that pays (`parts_of`); otherwise on all devices, or on
-    one where there are fewer trials than devices.
+    On all devices. Of fewer trials than devices each has one under 'map', or several where that pays (`parts_of`); the other engines then
+    take one device.
     """
     cpu, batch = hardware.backend == "cpu", work.recipe.batch_size
     engine = options.engine if options.engine != "auto" else "map" if cpu else "vmap"
