@@ -310,15 +310,16 @@ class Run:
         """The trial with this id, or with the one id that begins so; RunError names near ones otherwise."""
         if not isinstance(id, str):
             raise RunError(f"trial id {id!r}: ids are text; run.trials['id'] lists them and run.select(seed=0) finds by value")
-        matches = [known for known in self.trials["id"] if known.startswith(id)] if id else []
-        if id in matches:
-            matches = [id]
+        ids = self.trials["id"].to_numpy()
+        matches = np.flatnonzero(ids == id)
+        if id and not len(matches):
+            matches = np.flatnonzero([known.startswith(id) for known in ids])
         if len(matches) > 1:
-            some = ", ".join(matches[:4] + ["..."] * (len(matches) > 4))
+            some = ", ".join([*ids[matches[:4]], *["..."] * (len(matches) > 4)])
             raise RunError(f"trial id {id!r} is ambiguous in {self.path}: {some}")
-        if not matches:
-            raise RunError(f"no trial {id!r} in {self.path}; {did_you_mean(id, list(self.trials['id']))}")
-        return TrialResult(self, self.trials[self.trials["id"] == matches[0]].iloc[0])
+        if not len(matches):
+            raise RunError(f"no trial {id!r} in {self.path}; {did_you_mean(id, list(ids))}")
+        return TrialResult(self, self.trials.iloc[matches[0]])
 
     def select(self, **wanted: Any) -> list[TrialResult]:
         """The trials with these values, in plan order; all of them for no argument, [] where none match.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,10 +42,11 @@ def draw(answered: Answered) -> style.Drawing | None:
         return None
     made = style.figure(4.9)
     left, right = made.subplots(1, 2)
-    handles = _panel(left, answered, told, roc_curve, areas)
-    more = _panel(right, answered, told, precision_recall, precisions)
+    rates = _heights(answered, told, roc_curve)
+    handles = _panel(left, answered, rates, areas)
+    more = _panel(right, answered, _heights(answered, told, precision_recall), precisions)
     left.plot([0, 1], [0, 1], color=style.MUTED, linewidth=0.8, linestyle=(0, (1, 2)))
-    macro = np.mean([_heights(answered, number, roc_curve).mean(axis=0) for number in told], axis=0)
+    macro = np.mean([heights.mean(axis=0) for heights in rates.values()], axis=0)
     left.plot(GRID, macro, color=style.INK, linewidth=1.6, linestyle=(0, (5, 1.5)))
     mean = Line2D([], [], color=style.INK, linewidth=1.6, linestyle=(0, (5, 1.5)), label=f"mean of the classes  {mean_and_spread(metrics.class_mean(areas))}")
     left.legend(handles=[*handles, mean], **_LEGEND, loc="lower right", title="area under the curve")
@@ -62,17 +63,17 @@ def draw(answered: Answered) -> style.Drawing | None:
 _LEGEND: dict[str, Any] = {"fontsize": style.SMALL - 1, "title_fontsize": style.SMALL - 1, "frameon": True, "framealpha": 0.85, "edgecolor": style.FAINT}
 
 
-def _heights(answered: Answered, number: int, curve: Curve) -> np.ndarray:
-    """Of every repeat, (T, GRID)."""
-    shown = answered.labels == number
-    return np.stack([curve(shown, one[:, number]) for one in answered.probabilities])
+def _heights(answered: Answered, told: Sequence[int], curve: Curve) -> dict[int, np.ndarray]:
+    """Class -> the curves of every repeat, (T, GRID)."""
+    return {
+        number: np.stack([curve(answered.labels == number, one[:, number]) for one in answered.probabilities]) for number in told
+    }
 
 
-def _panel(ax: Any, answered: Answered, told: list[int], curve: Curve, figures: np.ndarray) -> list[Line2D]:
+def _panel(ax: Any, answered: Answered, curves: Mapping[int, np.ndarray], figures: np.ndarray) -> list[Line2D]:
     handles = []
-    for number in told:
+    for number, heights in curves.items():
         colour, line = style.CYCLE[number % len(style.CYCLE)], _LINES[number // len(style.CYCLE) % len(_LINES)]
-        heights = _heights(answered, number, curve)
         mean = heights.mean(axis=0)
         ax.plot(GRID, mean, color=colour, linestyle=line, linewidth=1.4)
         if answered.repeats > 1:
