@@ -1,7 +1,7 @@
 """Compares the training step of several source trees of fer_jax in one process, taking turns epoch by epoch.
 
     git worktree add /tmp/before COMMIT
-    python benchmarks/compare.py /tmp/before . [--size=24] [--cases=8:0,32:8] [--trials=4] [--images=512] [--epochs=21]
+    python benchmarks/compare.py /tmp/before . [--size=24] [--cases=8:0,32:8] [--trials=4] [--images=512] [--epochs=21] [--precision=float32]
 
 oslo's network with dropout, mapped over one host device a core; a case is batch size:micro-batch. What to quote is the ratio to
 the first tree, the median over the turns: these machines drift by a factor of two within minutes.
@@ -21,12 +21,14 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=4)
     parser.add_argument("--images", type=int, default=512)
     parser.add_argument("--epochs", type=int, default=21)
+    parser.add_argument("--precision", default="float32")
     options = parser.parse_args()
     codes = [load(tree) for tree in options.trees]
     codes[0].hardware.prepare_host_devices()
     for case in options.cases.split(","):
         batch, micro_batch = map(int, case.split(":"))
-        work = Work(options.size, batch, options.trials, options.images, micro_batch)
+        settings = (("model.dropout", 0.4), ("train.precision", options.precision))
+        work = Work(options.size, batch, options.trials, options.images, micro_batch, settings=settings)
         candidates = [Candidate(code, work) for code in codes]
         for _ in range(options.epochs):
             for candidate in candidates:

@@ -1,7 +1,8 @@
 """Throughput of a stack: trials x training images a second, by engine, devices, width and batch size.
 
     python benchmarks/throughput.py [--networks=oslo,silvestro] [--sizes=48] [--batches=8,32,128]
-        [--widths=1,2,4,8,16] [--engines=map,vmap,grouped] [--micro_batches=8] [--images=2048] [--repeats=3] [--json=FILE]
+        [--widths=1,2,4,8,16] [--engines=map,vmap,grouped] [--micro_batches=8] [--precisions=float32] [--images=2048]
+        [--repeats=3] [--json=FILE]
 
 oslo's and silvestro's network (or imperial's) with dropout, whole epochs (training, validation of a quarter as many
 images, best-weights bookkeeping). An epoch is `images` over all trials together, whatever the width. The candidates
@@ -13,6 +14,7 @@ measured before and after, says how fast the machine was at the time.
 
 import argparse
 import dataclasses
+import itertools
 import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -35,15 +37,17 @@ class Arrangement:
     devices: int
     micro_batch: int
     width: int
+    precision: str
 
     @property
     def name(self) -> str:
         words = [self.engine, f"{self.devices} device{'s' if self.devices > 1 else ''}"]
-        return ", ".join(words + ([f"in {self.micro_batch}s"] if self.micro_batch else []))
+        words += [f"in {self.micro_batch}s"] if self.micro_batch else []
+        return ", ".join(words + ([self.precision] if self.precision != "float32" else []))
 
 
 def arrangements(
-    engines: Sequence[str], width: int, batch: int, micro_batches: Sequence[int], cut: bool
+    engines: Sequence[str], width: int, batch: int, micro_batches: Sequence[int], cut: bool, precision: str
 ) -> Iterator[Arrangement]:
     """Every way to run a stack of a width here.
 
@@ -56,9 +60,9 @@ def arrangements(
             # Fewer trials than devices: every batch in parts.
             if width % devices and not (cut and engine == "map" and devices % width == 0 and batch % (devices // width) == 0):
                 continue
-            yield Arrangement(engine, devices, 0, width)
+            yield Arrangement(engine, devices, 0, width, precision)
             if cut and engine == "map" and jax.default_backend() == "cpu":
-                yield from (Arrangement(engine, devices, size, width) for size in micro_batches if size < batch)
+                yield from (Arrangement(engine, devices, size, width, precision) for size in micro_batches if size < batch)
 
 
 def values_of(code: SimpleNamespace, network: str) -> tuple[dict, dict]:
@@ -75,15 +79,16 @@ def measure(code: SimpleNamespace, network: str, size: int, batch: int, options:
     one = code.cost.measure(built, code.plan.recipe_of(values | {"train.batch_size": batch}, (), 0))
     candidates: dict[Arrangement, Candidate | str] = {}
     engines, sizes = options.engines.split(","), [int(size) for size in options.micro_batches.split(",")]
-    for width in map(int, options.widths.split(",")):
-        for arrangement in arrangements(engines, width, batch, sizes, not built.has_statistics):
+    for precision, width in itertools.product(options.precisions.split(","), map(int, options.widths.split(","))):
+        for arrangement in arrangements(engines, width, batch, sizes, not built.has_statistics, precision):
             at_once = arrangement.devices if arrangement.engine == "map" else width
             needed = one.step_bytes * at_once + one.state_bytes * width
             if needed > memory:
                 candidates[arrangement] = f"needs up to {needed / 1e9:.0f} GB"
                 continue
             images = max(batch, options.images // width // batch * batch)
-            work = Work(size, batch, width, images, arrangement.micro_batch, settings=tuple(settings.items()))
+            asked = {**settings, "train.precision": precision}
+            work = Work(size, batch, width, images, arrangement.micro_batch, settings=tuple(asked.items()))
             candidates[arrangement] = Candidate(code, work, arrangement.engine, arrangement.devices)
     running = [candidate for candidate in candidates.values() if isinstance(candidate, Candidate)]
     for _ in range(options.repeats):
@@ -142,6 +147,7 @@ def main() -> None:
     )
     parser.add_argument("--engines", default="map,vmap,grouped")
     parser.add_argument("--micro_batches", default="8", help="images of a pass, besides whole batches, where trials are mapped")
+    parser.add_argument("--precisions", default="float32")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()

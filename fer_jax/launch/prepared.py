@@ -163,9 +163,12 @@ def describe_heads(prepared: Prepared) -> str:
 
 def describe_precision(prepared: Prepared, backend: str) -> str:
     """What a precision asked for comes to on a backend that does not have it, empty where there is nothing to say."""
-    if backend == "gpu" or all(trial.values["train.precision"] != "tf32" for trial in prepared.trials.values()):
-        return ""
-    return f"train.precision = tf32: there is no TensorFloat-32 on this {backend}, so it trains as float32"
+    asked = {trial.values["train.precision"] for trial in prepared.trials.values()}
+    if "tf32" in asked and backend != "gpu":
+        return f"train.precision = tf32: there is no TensorFloat-32 on this {backend}, so it trains as float32"
+    if "bfloat16" in asked and backend == "cpu":
+        return "train.precision = bfloat16: on a CPU convolutions compute in float32 and round, which is slower than float32"
+    return ""
 
 
 def notes(prepared: Prepared) -> list[str]:

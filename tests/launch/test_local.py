@@ -55,12 +55,13 @@ def test_a_start_names_fields_without_effect(config, tmp_path, capsys):
     assert note in capsys.readouterr().err.splitlines() and note in (tmp_path / "log.txt").read_text()
 
 
-def test_a_start_says_what_tf32_comes_to_without_a_gpu(config):
+def test_a_start_says_what_a_precision_comes_to_on_a_cpu(config):
     config.train.precision = "tf32"
     assert "trains as float32" in describe_precision(prepare(config), "cpu")
     assert not describe_precision(prepare(config), "gpu")
     config.train.precision = "bfloat16"
-    assert not describe_precision(prepare(config), "cpu")
+    assert "slower than float32" in describe_precision(prepare(config), "cpu")
+    assert not describe_precision(prepare(config), "gpu")
 
 
 def test_the_same_command_again_trains_nothing(config, tmp_path, monkeypatch):

@@ -38,6 +38,22 @@ def test_value_and_gradients_are_those_of_keras(padding, kernel_size, channels):
     _assert_as_keras(*_arrays((2, 7, 7, channels), (kernel_size, kernel_size, channels, 4)), padding)
 
 
+@pytest.mark.parametrize("kernel_size", [3, 1])
+def test_bfloat16_is_summed_up_in_float32(kernel_size):
+    arrays = [jax.numpy.asarray(x, jax.numpy.bfloat16) for x in _arrays((4, 12, 12, 32), (kernel_size, kernel_size, 32, 8))]
+    amounts = padding_amounts("same", kernel_size)
+    value, pullback = jax.vjp(lambda x, k: convolve(x, k, amounts), *arrays)
+    grads = pullback(value)
+    exact, theirs = jax.vjp(
+        lambda x, k: keras.ops.conv(x, k, strides=1, padding="same"), *(x.astype(jax.numpy.float32) for x in arrays)
+    )
+    for ours, expected in zip((value, *grads), (exact, *theirs(value.astype(jax.numpy.float32))), strict=True):
+        assert ours.dtype == jax.numpy.bfloat16
+        # Half a unit in the last of 8 bits, at the number itself; sums in bfloat16 would be off by many.
+        scale = np.abs(expected).max()
+        np.testing.assert_allclose(ours.astype(np.float32), expected, rtol=2**-8, atol=1e-5 * scale)
+
+
 @pytest.mark.parametrize("padding", ["valid", "same"])
 def test_a_gradient_in_chunks_of_images_is_the_whole(padding, monkeypatch):
     # 6 images whose intermediate results take 3 * 3 or 9 * 9 times 49 * 3 * 4 bytes: chunks of 2 or 1. `winograd` leaves kernels of 7 alone.
