@@ -18,12 +18,12 @@ from typing import Any
 
 from absl import flags
 
+from fer_jax.base.files import write_bytes
+from fer_jax.base.text import counted
 from fer_jax.data import contents
 from fer_jax.data.inspection import COLUMNS, Inspection, compare, examine
 from fer_jax.data.splits import STRATIFIED
 from fer_jax.errors import run_program
-from fer_jax.store.files import write_bytes
-from fer_jax.words import counted
 
 USAGE = "usage: python -m fer_jax.audit DATA [DATA] [--out=DIR] [--split=SPLIT] [flags]"
 

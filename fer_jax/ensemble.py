@@ -15,8 +15,8 @@ import numpy as np
 from fer_jax import config as fields
 from fer_jax import inference
 from fer_jax.analysis import metrics, outliers, statistics
+from fer_jax.base.text import counted
 from fer_jax.errors import RunError
-from fer_jax.words import counted
 
 if TYPE_CHECKING:
     from fer_jax.external import Evaluation

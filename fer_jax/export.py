@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
+from fer_jax.base.text import counted
 from fer_jax.errors import RunError, run_program
-from fer_jax.words import counted
 
 if TYPE_CHECKING:
     from fer_jax.run import Run

@@ -16,10 +16,10 @@ import pandas as pd
 
 from fer_jax import rules
 from fer_jax.analysis import metrics
+from fer_jax.base.text import counted, did_you_mean, shown
 from fer_jax.data import contents, duplicates, names
 from fer_jax.data.contents import Contents
 from fer_jax.errors import DataError
-from fer_jax.words import counted, did_you_mean
 
 if TYPE_CHECKING:
     from fer_jax.trained import TrialResult
@@ -73,7 +73,7 @@ class Evaluation:
             DataError: copies were not sought.
         """
         if not self.copies:
-            raise DataError(f"copies of the pictures of {names.shown(self.path)} were not sought")
+            raise DataError(f"copies of the pictures of {shown(self.path)} were not sought")
         return np.any([found[kind] for found in self.copies.values()], axis=0)
 
     def figures(self, part: str = "all") -> dict[str, float]:
@@ -170,16 +170,16 @@ def evaluate(
     sizes = {_size(member) for member in members}
     there = {size: contents.read(path, kind, image_size=size[0], channels=size[1]) for size in sorted(sizes)}
     first = there[min(sizes)]  # labels and their order are the same at every size
-    shown = _chosen(first, splits)
+    asked = _chosen(first, splits)
     known = members[0].classes
     matched = _match(first, known, rules.merges({"data.merge": members[0].config.data.merge}), classes or {})
     column = np.array([known.index(matched[name]) if name in matched else -1 for name in first.classes])
-    labels = column[first.labels[shown]]
-    rows, counts = shown[labels >= 0], np.bincount(first.labels[shown], minlength=len(first.classes))
+    labels = column[first.labels[asked]]
+    rows, counts = asked[labels >= 0], np.bincount(first.labels[asked], minlength=len(first.classes))
     if not len(rows):
         holds = ", ".join(name for name, count in zip(first.classes, counts, strict=True) if count)
         raise DataError(
-            f"{names.shown(path)}: no picture in it is of {', '.join(known)}; its classes are {holds}: say which is which, as in joy=happy"
+            f"{shown(path)}: no picture in it is of {', '.join(known)}; its classes are {holds}: say which is which, as in joy=happy"
         )
     pictures = {size: found.images[rows] for size, found in there.items()}
     answers = [member.predict(pictures[_size(member)], weights=weights, tta=tta) for member in members]
@@ -206,7 +206,7 @@ def _chosen(there: Contents, splits: Sequence[str]) -> np.ndarray:
     """Rows of the pictures of some splits, all where none is named, ascending."""
     for name in splits:
         if name not in there.rows:
-            raise DataError(f"{names.shown(there.path)}: has no {name} pictures; choose of {', '.join(there.rows)}")
+            raise DataError(f"{shown(there.path)}: has no {name} pictures; choose of {', '.join(there.rows)}")
     return np.sort(np.concatenate([part for name, part in there.rows.items() if not splits or name in splits]))
 
 
@@ -226,7 +226,7 @@ def _match(
     for theirs, wanted in named.items():
         name, own = names.spelled(theirs, there.classes), names.spelled(wanted, known)
         if name not in there.classes:
-            raise DataError(f"{names.shown(there.path)}: no class {theirs!r} in it; {did_you_mean(theirs, there.classes)}")
+            raise DataError(f"{shown(there.path)}: no class {theirs!r} in it; {did_you_mean(theirs, there.classes)}")
         if own not in known:
             raise DataError(f"{theirs}={wanted}: the networks know no class {wanted!r}; {did_you_mean(wanted, known)}")
         found[name] = own
@@ -262,13 +262,13 @@ def describe(found: Evaluation, why_not: str = "") -> list[str]:
     """
     whole = sum(found.splits.values())
     splits = ", ".join(f"{count:,} {name}" for name, count in found.splits.items())
-    lines = [f"{names.shown(found.path)} ({found.name}): {counted(whole, 'picture')} ({splits})"]
+    lines = [f"{shown(found.path)} ({found.name}): {counted(whole, 'picture')} ({splits})"]
     if found.left_out:
-        each = ", ".join(f"{count:,} {names.shown(name)}" for name, count in found.left_out.items())
+        each = ", ".join(f"{count:,} {shown(name)}" for name, count in found.left_out.items())
         lines.append(f"left out, of no class of the networks: {sum(found.left_out.values()):,} ({each})")
     if found.broken:
         lines.append(f"left out, broken: {found.broken:,}")
-    if renamed := [f"{names.shown(name)} as {own}" for name, own in found.matched.items() if name != own]:
+    if renamed := [f"{shown(name)} as {own}" for name, own in found.matched.items() if name != own]:
         lines.append(f"taken for another name: {', '.join(renamed)}")
     head = ["", "pictures", "accuracy", "precision", "recall", "F1", "AUC"]
     rows = [

@@ -14,9 +14,9 @@ import pandas as pd
 from fer_jax import config as fields
 from fer_jax import heads
 from fer_jax.analysis import fits, statistics
+from fer_jax.base.text import did_you_mean
 from fer_jax.errors import ConfigError, RunError
 from fer_jax.heads import Features, Head
-from fer_jax.words import did_you_mean
 
 if TYPE_CHECKING:
     from fer_jax.trained import TrialResult

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from fer_jax import config as fields
+from fer_jax.base.text import did_you_mean
 from fer_jax.errors import RunError
-from fer_jax.words import did_you_mean
 
 # What a number of pictures is filled up to: one picture costs no batch, and ten different numbers compile two programs.
 SIZES = (1, 8, 64)

@@ -9,10 +9,10 @@ from typing import Any
 from fer_jax.analysis.evidence import METRIC_NAMES, Evidence
 from fer_jax.analysis.page import Section
 from fer_jax.analysis.tables import Column, html, number
+from fer_jax.base.text import counted
 from fer_jax.ensemble import Ensemble
 from fer_jax.errors import RunError
 from fer_jax.run import Run
-from fer_jax.words import counted
 
 TOPS = (1, 5)  # points whose done trials are members
 MOST_MEMBERS = 64

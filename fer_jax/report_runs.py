@@ -15,8 +15,8 @@ from fer_jax.analysis import comparable, evidence, page, side_by_side, study_sec
 from fer_jax.analysis.evidence import METRIC_NAMES, Evidence
 from fer_jax.analysis.page import Section
 from fer_jax.analysis.side_by_side import Entry
+from fer_jax.base import files
 from fer_jax.run import Run, load_run
-from fer_jax.store import files
 
 DEFAULT_OUT = "comparison.html"
 

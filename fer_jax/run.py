@@ -17,11 +17,11 @@ import pandas as pd
 from fer_jax import answers, comparing, explained
 from fer_jax import config as fields
 from fer_jax.analysis import comparable, fits, points, statistics
+from fer_jax.base.text import did_you_mean
 from fer_jax.ensemble import Ensemble, best_points
 from fer_jax.errors import ConfigError, RunError
 from fer_jax.store import RunDirectory
 from fer_jax.trained import TrialResult
-from fer_jax.words import did_you_mean
 
 if TYPE_CHECKING:
     from fer_jax.analysis.saliency import ClassSaliency, RepeatedSaliency

@@ -9,13 +9,14 @@ from absl import flags
 
 from fer_jax import config as fields
 from fer_jax.analysis import study_table
+from fer_jax.base import files
+from fer_jax.base.text import counted, in_time
 from fer_jax.data.origins import open_origin
 from fer_jax.errors import ConfigError, run_program
 from fer_jax.flags import COMMAND_LINE, Loaded, split_argv
 from fer_jax.replication import SCALES, Study
-from fer_jax.store import RunDirectory, files
+from fer_jax.store import RunDirectory
 from fer_jax.study_sweeps import StudySweep, choose, load, read_study, sweeps
-from fer_jax.words import counted, in_time
 
 USAGE = "usage: python -m fer_jax.study --study=FILE [--scale=smoke|full] [--config.a.b=value ...] [flags]"
 

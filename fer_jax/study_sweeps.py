@@ -13,10 +13,10 @@ from typing import Any
 
 from fer_jax import config as fields
 from fer_jax import flags
+from fer_jax.base.text import did_you_mean
 from fer_jax.errors import ConfigError
 from fer_jax.replication import SIZES, Experiment, Study
 from fer_jax.search import space
-from fer_jax.words import did_you_mean
 
 
 @dataclasses.dataclass(frozen=True)

@@ -26,18 +26,33 @@ LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 
 # What does not hold yet. Each move of the rebuilding makes these shorter.
 NO_ROOM_YET = {
-    "answers", "classify", "comparing", "ensemble", "explained", "external", "extras", "field", "fitted", "flags", "hashing",
-    "inference", "replication", "report_answers", "report_ensembles", "report_pictures", "report_runs", "rules", "run", "search",
-    "study_rows", "study_sweeps", "trained", "views", "words",
-}  # fmt: skip
+    "answers",
+    "classify",
+    "comparing",
+    "ensemble",
+    "explained",
+    "external",
+    "field",
+    "fitted",
+    "flags",
+    "hashing",
+    "inference",
+    "replication",
+    "report_answers",
+    "report_ensembles",
+    "report_pictures",
+    "report_runs",
+    "rules",
+    "run",
+    "search",
+    "study_rows",
+    "study_sweeps",
+    "trained",
+    "views",
+}
 TOO_LONG_YET = {"fer_jax/config.py", "fer_jax/trained.py"}
 UPWARD_YET = {
     ("fer_jax", "fer_jax.report"),
-    ("fer_jax.models.published", "fer_jax.data.cache"),
-    ("fer_jax.models.published", "fer_jax.data.names"),
-    ("fer_jax.models.published", "fer_jax.data.progress"),
-    ("fer_jax.models.weights", "fer_jax.data.names"),
-    ("fer_jax.models.weights", "fer_jax.store.files"),
 }
 CIRCLES_YET = {
     "fer_jax.answers",

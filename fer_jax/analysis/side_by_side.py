@@ -16,7 +16,7 @@ from fer_jax.analysis import axes, metrics, statistics, style, verdict
 from fer_jax.analysis.answered import Answered, mean_and_spread
 from fer_jax.analysis.evidence import METRIC_NAMES, Evidence
 from fer_jax.analysis.tables import Column, html, number, whole
-from fer_jax.words import counted
+from fer_jax.base.text import counted
 
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1.2)))
 MOST_LINES = len(style.CYCLE) * len(_DASHES)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from fer_jax.analysis import comparable, statistics
 from fer_jax.analysis.evidence import METRIC_NAMES, Evidence, images
-from fer_jax.words import counted, in_time
+from fer_jax.base.text import counted, in_time
 
 # A point this close to the majority share has learnt nothing worth the name.
 _AT_MAJORITY = 0.01

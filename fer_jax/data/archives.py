@@ -12,8 +12,8 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import Literal, Self
 
+from fer_jax.base.text import shown
 from fer_jax.data.faults import Unusable
-from fer_jax.data.names import shown
 from fer_jax.data.origins import Member, Origin, bounded_lines
 from fer_jax.errors import DataError
 

@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from fer_jax.data.cache import Damaged, read_note, write_note
+from fer_jax.base.cache import Damaged, read_note, write_note
 
 _NOTE = "arrays.json"
 # Bytes up to which the pictures' checksum is computed at every start; 80 MB take .05 to .15 s.

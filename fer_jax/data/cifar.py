@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from fer_jax.base.text import shown
 from fer_jax.data import names, pickled, pictures
 from fer_jax.data.faults import Unusable
 from fer_jax.data.origins import Member, Origin, open_origin
@@ -42,8 +43,8 @@ def read(path: str, image_size: int, channels: int) -> Source:
     """
     origin = open_origin(path)
     found, checksums = _contents(origin)
-    classes, expected = _classes(found[_META], f"{names.shown(path)}: {_META}")
-    batches = {name: _batch(found[name], f"{names.shown(path)}: {name}", len(classes), expected) for name in _USAGE}
+    classes, expected = _classes(found[_META], f"{shown(path)}: {_META}")
+    batches = {name: _batch(found[name], f"{shown(path)}: {name}", len(classes), expected) for name in _USAGE}
     images = _fit([pixels for pixels, _ in batches.values()], image_size, channels)
     labels = np.concatenate([given for _, given in batches.values()])
     usage = np.repeat(np.array(list(_USAGE.values()), np.int8), [len(given) for _, given in batches.values()])
@@ -51,7 +52,7 @@ def read(path: str, image_size: int, channels: int) -> Source:
     ordered = tuple(sorted(classes))
     renumber = np.array([ordered.index(name) for name in classes], np.int32)
     provenance = {
-        "source": names.shown(origin.path, 4096),
+        "source": shown(origin.path, 4096),
         "kind": origin.kind,
         "sha256": checksums,
         "image_size": image_size,
@@ -62,18 +63,18 @@ def read(path: str, image_size: int, channels: int) -> Source:
 
 def _contents(origin: Origin) -> tuple[dict[str, Any], dict[str, str]]:
     """What the seven files hold, and their SHA-256 (hex), by file name."""
-    shown = names.shown(origin.path)
+    path = shown(origin.path)
     wanted = (_META, *_USAGE)
     members: dict[str, Member] = {}
     for member in origin.members():
         name = PurePosixPath(member.name).name
         if member.kind == "file" and name in wanted:
             if name in members:
-                raise DataError(f"{shown}: holds {members[name].name} and {member.name}; name the folder of one of them")
+                raise DataError(f"{path}: holds {members[name].name} and {member.name}; name the folder of one of them")
             members[name] = member
     if missing := [name for name in wanted if name not in members]:
         raise DataError(
-            f"{shown}: has no {missing[0]}; CIFAR-10 is the folder cifar-10-batches-py or cifar-10-python.tar.gz, "
+            f"{path}: has no {missing[0]}; CIFAR-10 is the folder cifar-10-batches-py or cifar-10-python.tar.gz, "
             f"with {', '.join(wanted)}"
         )
     found, checksums = {}, {}
@@ -81,12 +82,12 @@ def _contents(origin: Origin) -> tuple[dict[str, Any], dict[str, str]]:
         name = PurePosixPath(member.name).name
         try:
             if isinstance(data, Unusable):
-                raise DataError(f"{shown}: {name} {data}")
+                raise DataError(f"{path}: {name} {data}")
             if len(data) > _MAX_BYTES:
-                raise DataError(f"{shown}: {name} is larger than {_MAX_BYTES // 2**20} MiB")
+                raise DataError(f"{path}: {name} is larger than {_MAX_BYTES // 2**20} MiB")
             found[name] = pickled.read(data)
         except pickled.Refused as error:
-            raise DataError(f"{shown}: {name} {error}; get CIFAR-10 again") from error
+            raise DataError(f"{path}: {name} {error}; get CIFAR-10 again") from error
         checksums[name] = hashlib.sha256(data).hexdigest()
     return found, {name: checksums[name] for name in wanted}
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fer_jax.base.text import shown
 from fer_jax.data import dataset, layout, names, splits
 from fer_jax.data.classes import choose_classes
 from fer_jax.data.origins import open_origin
@@ -101,7 +102,7 @@ def read(
     if chosen:
         numbers = np.flatnonzero(np.isin(labels, choose_classes(source.classes, chosen)))
         if not len(numbers):
-            raise DataError(f"{names.shown(path)}: holds no picture of {' or '.join(chosen)}; choose other --classes")
+            raise DataError(f"{shown(path)}: holds no picture of {' or '.join(chosen)}; choose other --classes")
         images, labels, usage = images[numbers], labels[numbers], usage[numbers]
     rows = _rows(split, labels, usage, source.classes, seed)
     return Contents(path, block.name, images, labels, source.classes, source.provenance, numbers, split, rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from fer_jax.data.names import shown
+from fer_jax.base.text import shown
 from fer_jax.errors import DataError
 
 # One kind of fault: how one and how several of it are called.

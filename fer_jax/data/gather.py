@@ -12,8 +12,10 @@ import hashlib
 from collections.abc import Iterator
 from typing import IO, Any
 
+from fer_jax.base import console
+from fer_jax.base.text import shown
 from fer_jax.data import faults as kinds
-from fer_jax.data import layout, names, pictures, progress, tables
+from fer_jax.data import layout, names, pictures, tables
 from fer_jax.data.faults import Faults, Unusable
 from fer_jax.data.origins import Member, Origin
 from fer_jax.errors import DataError
@@ -87,24 +89,24 @@ def gather(origin: Origin, fer: bool, spool: IO[bytes]) -> Gathered:
     faults = Faults()
     found = layout.find(origin.path, origin.members(), fer, faults)
     what = f"{len(found.pictures):,} pictures" if found.pictures else "a table"
-    progress.say(f"reading {names.shown(origin.path)} for the first time: {what}")
+    console.say(f"reading {shown(origin.path)} for the first time: {what}")
     if found.tables:
         items = list(_table_items(origin, found.tables[0], spool, faults))
     else:
         items = list(_picture_items(origin, found.pictures, spool, faults))
     if not items:
         what = f"nothing in it can be used: {faults.describe(origin.path)}" if len(faults) else "it has no rows"
-        raise DataError(f"{names.shown(origin.path)}: {what}")
+        raise DataError(f"{shown(origin.path)}: {what}")
     items.sort()
     classes = names.CLASSES if fer else tuple(sorted({item.label for item in items}))
     provenance = {
-        "source": names.shown(origin.path, 4096),
+        "source": shown(origin.path, 4096),
         "kind": origin.kind,
         "table": found.tables[0].name if found.tables else None,
         "sha256": origin.checksum(),
         "contents_sha256": _contents(items),
         "source_counts": _counts(items, classes),
-        "ignored": {"count": len(found.ignored), "items": [names.shown(name) for name in found.ignored[:_LISTED]]},
+        "ignored": {"count": len(found.ignored), "items": [shown(name) for name in found.ignored[:_LISTED]]},
         "skipped": faults.as_json(),
     }
     return Gathered(items, classes, faults, provenance, spool)
@@ -121,7 +123,7 @@ def _picture_items(origin: Origin, placed: list[layout.Placed], spool: IO[bytes]
             wanted.append(place.member)
             places[place.member.name] = place
     start = 0
-    with progress.bar("reading", len(wanted)) as advance:
+    with console.bar("reading", len(wanted)) as advance:
         for member, data in origin.read(wanted, pictures.MAX_BYTES):
             advance()
             try:
@@ -140,7 +142,7 @@ def _picture_items(origin: Origin, placed: list[layout.Placed], spool: IO[bytes]
 def _table_items(origin: Origin, table: Member, spool: IO[bytes], faults: Faults) -> Iterator[Item]:
     start = 0
     name = origin.path if origin.kind == "csv" else f"{origin.path}: {table.name}"
-    with progress.bar("reading", None) as advance:
+    with console.bar("reading", None) as advance:
         for row in tables.rows(origin.lines(table, tables.MAX_ROW_BYTES), name, faults):
             advance()
             image = pictures.from_grey(row.pixels, tables.SIDE, tables.SIDE)

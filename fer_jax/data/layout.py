@@ -17,6 +17,7 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+from fer_jax.base.text import shown
 from fer_jax.data import faults as kinds
 from fer_jax.data import names
 from fer_jax.data.faults import Faults
@@ -89,7 +90,7 @@ def find(path: str, members: Sequence[Member], fer: bool, faults: Faults) -> Lay
     layout.ignored += [member.name for member in csvs if member not in layout.tables]
     if len(layout.tables) + bool(pictures) > 1:
         found = [member.name for member in layout.tables] + ["folders of pictures"] * bool(pictures)
-        raise DataError(f"{names.shown(path)}: holds several data sets ({' and '.join(found)}); keep one of them")
+        raise DataError(f"{shown(path)}: holds several data sets ({' and '.join(found)}); keep one of them")
     if not layout.tables and not pictures:
         raise DataError(_nothing(path, layout, fer))
     _place(path, pictures, folders, fer, layout, faults)
@@ -100,8 +101,8 @@ def _nothing(path: str, layout: Layout, fer: bool) -> str:
     wanted = "pictures in class folders" + (", fer2013.csv or icml_face_data.csv" if fer else "")
     endings = (".zip", ".tar", ".gz", ".xz", ".bz2", ".csv")
     archives = [name for name in layout.ignored if name.lower().endswith(endings)]
-    hint = f"; it holds {names.shown(archives[0])}: name that file itself" if archives else ""
-    return f"{names.shown(path)}: holds no {wanted}{hint}"
+    hint = f"; it holds {shown(archives[0])}: name that file itself" if archives else ""
+    return f"{shown(path)}: holds no {wanted}{hint}"
 
 
 def _refusal(member: Member, parts: tuple[str, ...]) -> str | None:
@@ -133,7 +134,7 @@ def _place(
     roots = sorted({"/".join(above[:at]) for (_, above), at in zip(pictures, splits, strict=True) if at is not None})
     if len(roots) > 1:
         both = f"in {roots[0] or 'its top folder'} and {roots[1]}"
-        raise DataError(f"{names.shown(path)}: holds several data sets ({both}); keep one of them")
+        raise DataError(f"{shown(path)}: holds several data sets ({both}); keep one of them")
     common = _common([above for _, above in pictures if above])
     class_folders: set[tuple[str, ...]] = set()
     for (member, above), at in zip(pictures, splits, strict=True):
@@ -146,7 +147,7 @@ def _place(
         label = names.canonical(above[depth])
         if fer and label not in names.CLASSES:
             known = ", ".join(names.CLASSES)
-            faults.add(kinds.LABEL, member.name, f"{names.shown(above[depth], 40)!r} is none of {known}")
+            faults.add(kinds.LABEL, member.name, f"{shown(above[depth], 40)!r} is none of {known}")
             continue
         usage = names.folder_usage(above[at]) if at is not None else names.NO_USAGE
         official = names.file_usage(os.path.basename(member.name)) if fer else None

@@ -65,7 +65,5 @@ def table_usage(word: str) -> int | None:
     return _OFFICIAL.get(word.strip().lower())
 
 
-def shown(name: str, limit: int = 200) -> str:
-    """A name as it may stand in a one-line message: control characters escaped, a long one without its middle."""
-    text = name if name.isprintable() else ascii(name)[1:-1]
-    return text if len(text) <= limit else f"{text[: limit // 2 - 2]}...{text[-(limit // 2 - 2) :]}"
+
+

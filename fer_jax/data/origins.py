@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Literal
 
+from fer_jax.base.text import shown
 from fer_jax.data.faults import Unusable
-from fer_jax.data.names import shown
 from fer_jax.errors import DataError
 
 _MAX_DEPTH = 100

@@ -22,8 +22,10 @@ import grain
 import tensorflow_datasets as tfds
 from absl import logging
 
-from fer_jax.data import names, progress
-from fer_jax.data.cache import Damaged
+from fer_jax.base import console
+from fer_jax.base.cache import Damaged
+from fer_jax.base.text import shown
+from fer_jax.data import names
 from fer_jax.data.gather import Gathered, Item
 
 _CHUNK = 256  # records fetched in one call; one by one takes four times as long
@@ -81,14 +83,14 @@ class Fer2013(tfds.core.GeneratorBasedBuilder):
         }
 
     def _generate_examples(self, items: Sequence[Item]) -> Iterator[tuple[int, dict[str, Any]]]:
-        with progress.bar("writing", len(items)) as advance:
+        with console.bar("writing", len(items)) as advance:
             for key, item in enumerate(items):
                 yield (
                     key,
                     {
                         "image": self._gathered.data(item),
                         "label": item.label,
-                        "file": names.shown(item.name),
+                        "file": shown(item.name),
                         "digest": item.digest,
                     },
                 )

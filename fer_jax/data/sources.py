@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from fer_jax.data import arrays, cache, names, progress
-from fer_jax.data.cache import Damaged, Place
+from fer_jax.base import cache, console
+from fer_jax.base.cache import Damaged, Place
+from fer_jax.base.text import shown
+from fer_jax.data import arrays
 from fer_jax.data.faults import Faults
 from fer_jax.data.origins import Origin, open_origin
 from fer_jax.errors import DataError
@@ -58,7 +60,7 @@ def read(path: str, image_size: int, channels: int, on_error: str, fer: bool) ->
     """
     origin = open_origin(path)
     if origin.kind == "csv" and not fer:
-        raise DataError(f"data.path: {names.shown(path)} is a table of FER-2013: --config.data.name=fer2013 reads it")
+        raise DataError(f"data.path: {shown(path)} is a table of FER-2013: --config.data.name=fer2013 reads it")
     place = Place(origin.path, origin.fingerprint(), "fer2013" if fer else "folders")
     size = (image_size, image_size, channels)
     try:
@@ -71,7 +73,7 @@ def read(path: str, image_size: int, channels: int, on_error: str, fer: bool) ->
     faults = _faults(source.provenance)
     faults.check(path, on_error)
     if len(faults):
-        progress.say(f"left out: {faults.describe(path)}")
+        console.say(f"left out: {faults.describe(path)}")
     return source
 
 
@@ -88,7 +90,7 @@ def file_names(path: str, fer: bool) -> list[str]:
     try:
         return list(records.read(place.entry / _RECORDS, lambda record: record.file))
     except Damaged as error:
-        raise DataError(f"{names.shown(path)}: the names of its pictures cannot be read ({error}); start again") from error
+        raise DataError(f"{shown(path)}: the names of its pictures cannot be read ({error}); start again") from error
 
 
 def _load(place: Place, size: tuple[int, int, int]) -> Source | None:
@@ -118,15 +120,15 @@ def _load_or_prepare(
         if source := _load(place, size):
             return source
     except Damaged as error:
-        progress.say(f"the cached copy of {names.shown(path)} is damaged ({error}); building it again")
+        console.say(f"the cached copy of {shown(path)} is damaged ({error}); building it again")
     try:
         about = _about(place)
         if about is not None:
             _faults(about["provenance"]).check(path, on_error)
-            progress.say(f"preparing {names.shown(path)} at {size[0]} x {size[1]} pixels")
+            console.say(f"preparing {shown(path)} at {size[0]} x {size[1]} pixels")
             _write_arrays(place, about, size)
     except Damaged as error:
-        progress.say(f"the cached copy of {names.shown(path)} is damaged ({error}); building it again")
+        console.say(f"the cached copy of {shown(path)} is damaged ({error}); building it again")
         about = None
     try:
         if about is None:
@@ -153,7 +155,7 @@ def _write_records(place: Place, path: str, origin: Origin, on_error: str, fer: 
         gathered = gather.gather(origin, fer, spool)
         gathered.faults.check(path, on_error)
         if open_origin(path).fingerprint() != place.fingerprint:
-            raise DataError(f"{names.shown(path)}: changed while it was read; start again when it is complete")
+            raise DataError(f"{shown(path)}: changed while it was read; start again when it is complete")
         about = {"classes": gathered.classes, "count": len(gathered.items), "provenance": gathered.provenance}
         with place.new(_RECORDS) as folder:
             from fer_jax.data import records
@@ -179,7 +181,7 @@ def _decoded(place: Place, count: int, size: tuple[int, int, int]) -> Iterator[t
             raise ValueError("a picture's checksum differs")
         return pictures.fit(image, size[0], size[2]), record.label, record.usage
 
-    with progress.bar("resizing", count) as advance:
+    with console.bar("resizing", count) as advance:
         for decoded in records.read(place.entry / _RECORDS, decode):
             advance()
             yield decoded

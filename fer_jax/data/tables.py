@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
+from fer_jax.base.text import shown
 from fer_jax.data import faults as kinds
 from fer_jax.data import names
 from fer_jax.data.faults import Faults, Unusable
@@ -76,12 +77,12 @@ def _columns(header: bytes, name: str) -> dict[str, int]:
     try:
         fields = _fields(header.removeprefix(b"\xef\xbb\xbf"))
     except Unusable as error:
-        raise DataError(f"{names.shown(name)}: row 1 is no header ({error})") from error
+        raise DataError(f"{shown(name)}: row 1 is no header ({error})") from error
     found = {field.strip().lower(): at for at, field in enumerate(fields)}
     missing = [column for column in COLUMNS if column not in found]
     if missing:
-        given = ", ".join(names.shown(field.strip(), 40) for field in fields[:6]) or "nothing"
-        raise DataError(f"{names.shown(name)}: row 1 names no column {' and no '.join(missing)}; it has {given}")
+        given = ", ".join(shown(field.strip(), 40) for field in fields[:6]) or "nothing"
+        raise DataError(f"{shown(name)}: row 1 names no column {' and no '.join(missing)}; it has {given}")
     return {column: found[column] for column in COLUMNS}
 
 
@@ -112,7 +113,7 @@ def parse_row(number: int, line: bytes, columns: Mapping[str, int]) -> Row:
     label = parse_emotion(emotion)
     usage = names.table_usage(word)
     if usage is None:
-        raise Unusable(f"usage {names.shown(word.strip(), 40)!r} is none of Training, PublicTest, PrivateTest")
+        raise Unusable(f"usage {shown(word.strip(), 40)!r} is none of Training, PublicTest, PrivateTest")
     return Row(number, label, usage, parse_pixels(pixels))
 
 
@@ -121,7 +122,7 @@ def parse_emotion(text: str) -> str:
     digits = text.strip()
     if len(digits) == 1 and digits in "0123456":
         return names.CSV_ORDER[int(digits)]
-    raise UnknownLabel(f"emotion {names.shown(digits, 40)!r} is no integer from 0 to {len(names.CSV_ORDER) - 1}")
+    raise UnknownLabel(f"emotion {shown(digits, 40)!r} is no integer from 0 to {len(names.CSV_ORDER) - 1}")
 
 
 def parse_pixels(text: str) -> bytes:
@@ -140,7 +141,7 @@ def parse_pixels(text: str) -> bytes:
     if raw.translate(None, _ALLOWED):
         bad = (pair for pair in enumerate(text.split(" "), 1) if not (pair[1].isascii() and pair[1].isdigit()))
         at, token = next(pair for pair in bad if pair[1])
-        raise Unusable(f"pixel {at} is {names.shown(token, 20)!r}, not an integer from 0 to 255")
+        raise Unusable(f"pixel {at} is {shown(token, 20)!r}, not an integer from 0 to 255")
     values = np.fromstring(raw, np.int64, sep=" ") if raw.strip() else np.zeros(0, np.int64)
     if len(values) != _PIXELS:
         raise Unusable(f"has {len(values):,} pixels, not {_PIXELS:,}")

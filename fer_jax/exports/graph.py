@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from fer_jax.base.optional import need
 from fer_jax.errors import FerJaxError
-from fer_jax.extras import need
 
 # A tensor of the graph by its name, or a constant.
 Value = str | np.ndarray

@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 
 from fer_jax.analysis import statistics
+from fer_jax.base.optional import need
 from fer_jax.errors import RunError
 from fer_jax.exports.tensorboard import hyperparameters, started
-from fer_jax.extras import need
 
 if TYPE_CHECKING:
     from fer_jax.run import Run

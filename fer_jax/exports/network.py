@@ -12,10 +12,10 @@ import numpy as np
 
 from fer_jax import config as fields
 from fer_jax import inference
+from fer_jax.base.files import write_bytes
+from fer_jax.base.optional import need
 from fer_jax.errors import RunError
 from fer_jax.exports.about import about
-from fer_jax.extras import need
-from fer_jax.store.files import write_bytes
 
 if TYPE_CHECKING:
     from fer_jax.trained import TrialResult

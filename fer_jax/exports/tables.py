@@ -12,9 +12,9 @@ from fer_jax.analysis import evidence, fits
 from fer_jax.analysis.evidence import Evidence
 from fer_jax.analysis.formats import Table, mean_text
 from fer_jax.analysis.tables import MOST_FIELDS, Column, field_columns, heading, number, setting_column, whole
+from fer_jax.base.files import write_bytes
+from fer_jax.base.text import did_you_mean
 from fer_jax.errors import RunError
-from fer_jax.store.files import write_bytes
-from fer_jax.words import did_you_mean
 
 if TYPE_CHECKING:
     from fer_jax.run import Run

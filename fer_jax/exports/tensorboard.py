@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 
 from fer_jax.analysis import axes, statistics
-from fer_jax.extras import need
-from fer_jax.store.files import write_bytes
+from fer_jax.base.files import write_bytes
+from fer_jax.base.optional import need
 
 if TYPE_CHECKING:
     from fer_jax.run import Run

@@ -14,9 +14,9 @@ import jax
 import numpy as np
 from jax.extend import core
 
+from fer_jax.base.optional import need
 from fer_jax.exports import primitives
 from fer_jax.exports.graph import Graph, Untranslatable, Value
-from fer_jax.extras import need
 
 OPSET = 18
 # Files of this version are read by runtimes from 2024 on.

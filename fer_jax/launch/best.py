@@ -11,11 +11,11 @@ from typing import Any
 from fer_jax import config as fields
 from fer_jax.analysis import evidence, statistics
 from fer_jax.analysis.comparable import CLASS_FIELDS, PICTURE_FIELDS, loss_fields
+from fer_jax.base.text import counted
 from fer_jax.errors import RunError
 from fer_jax.field import FieldError, in_words
 from fer_jax.search import space
 from fer_jax.store import RunDirectory
-from fer_jax.words import counted
 
 
 def with_recorded_choice(config: fields.ConfigDict, directory: RunDirectory, extend: bool) -> fields.ConfigDict:

@@ -19,12 +19,12 @@ from fer_jax import config as fields
 from fer_jax import heads, inference
 from fer_jax.analysis import fits, statistics
 from fer_jax.analysis.fits import GAINS, METRICS, SPLITS
+from fer_jax.base.text import counted, in_time
 from fer_jax.heads import Features, Head
 from fer_jax.launch.prepared import Prepared
 from fer_jax.launch.progress import Progress
 from fer_jax.search import space
 from fer_jax.store import RunDirectory
-from fer_jax.words import counted, in_time
 
 SECONDS_BETWEEN_WRITES = 5.0
 HEAD_FIELDS = tuple(name for name, field in fields.FIELDS.items() if field.kind == "head")

@@ -18,7 +18,9 @@ from fer_jax import config as fields
 from fer_jax import models
 from fer_jax import plan as planning
 from fer_jax.analysis import statistics
-from fer_jax.data import Dataset, cache
+from fer_jax.base import cache
+from fer_jax.base.text import counted, in_time
+from fer_jax.data import Dataset
 from fer_jax.errors import FerJaxError, RunError
 from fer_jax.launch import best, facts, halving, heads, packing, record, resume, stopping, wave
 from fer_jax.launch.prepared import (
@@ -42,7 +44,6 @@ from fer_jax.train.candidates import trained_part
 from fer_jax.train.engine import WaveProgram
 from fer_jax.train.hyper import Facts
 from fer_jax.train.streamed import StreamedProgram
-from fer_jax.words import counted, in_time
 
 
 def run_sweep(

@@ -10,6 +10,7 @@ from typing import Any
 from fer_jax import config as fields
 from fer_jax import data, heads, inference, models, rules
 from fer_jax import plan as planning
+from fer_jax.base.text import counted, in_bytes
 from fer_jax.data import Dataset
 from fer_jax.errors import ConfigError
 from fer_jax.launch import starts
@@ -20,7 +21,6 @@ from fer_jax.search.space import Fit, Trial
 from fer_jax.train import hardware, hyper, tuning
 from fer_jax.train.findings import Findings
 from fer_jax.train.hyper import Facts
-from fer_jax.words import counted, in_bytes
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-from fer_jax.words import in_time
+from fer_jax.base.text import in_time
 
 SECONDS_BETWEEN_LINES = 10.0
 

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 import pandas as pd
 
-from fer_jax.data.names import shown
+from fer_jax.base.text import shown
 from fer_jax.errors import ConfigError
 from fer_jax.models import Network, published, weights
 from fer_jax.rules import DISTRIBUTIONS, is_weights_file

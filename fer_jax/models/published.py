@@ -11,8 +11,8 @@ import urllib.request
 from pathlib import Path
 from typing import IO, Any
 
-from fer_jax.data import cache, progress
-from fer_jax.data.names import shown
+from fer_jax.base import cache, console
+from fer_jax.base.text import shown
 from fer_jax.errors import DataError
 
 _BASE = "https://storage.googleapis.com/tensorflow/keras-applications"
@@ -93,7 +93,7 @@ def checksum(path: Path) -> str:
 
 
 def _download(published: Published, place: Path) -> None:
-    progress.say(f"downloading {published.url}")
+    console.say(f"downloading {published.url}")
     with cache.explain_write(place.parent):
         place.parent.mkdir(parents=True, exist_ok=True)
         temporary = tempfile.NamedTemporaryFile(dir=place.parent, prefix=".", delete=False)  # noqa: SIM115  (closed below)

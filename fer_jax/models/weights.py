@@ -19,13 +19,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from fer_jax.data.names import shown
+from fer_jax.base import files
+from fer_jax.base.text import shown
 from fer_jax.errors import DataError
 from fer_jax.models.backbones import backbone_layers
 from fer_jax.models.backbones.top import KERAS_TOP
 from fer_jax.models.keras_layers import ChannelRescaling, DepthwiseConv
 from fer_jax.models.network import Network, Variables
-from fer_jax.store import files
 
 # Standard deviations of ImageNet's red, green and blue in [0, 1]. With weights = 'imagenet' Keras' EfficientNet divides by their roots
 # once more, since its Normalization takes them for variances (tensorflow issue 49930).

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fer_jax.base.files import explain_write, write_error
 from fer_jax.errors import RunError
-from fer_jax.store.files import explain_write, write_error
 
 if TYPE_CHECKING:
     import orbax.checkpoint.experimental.v1 as ocp

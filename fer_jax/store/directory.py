@@ -12,10 +12,10 @@ from typing import Any, TextIO
 
 import pandas as pd
 
+from fer_jax.base.files import explain_write, locked, remove_temporary_files, write_bytes
 from fer_jax.errors import RunError
 from fer_jax.store.checkpoints import Checkpoints
 from fer_jax.store.features import FeatureFiles
-from fer_jax.store.files import explain_write, locked, remove_temporary_files, write_bytes
 from fer_jax.store.predictions import PredictionFiles
 
 CURVE_COLUMNS = ("id", "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy")

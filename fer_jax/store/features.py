@@ -13,7 +13,7 @@ from typing import cast
 
 import numpy as np
 
-from fer_jax.store.files import TEMPORARY_SUFFIX, explain_write, sync_folder, write_bytes
+from fer_jax.base.files import TEMPORARY_SUFFIX, explain_write, sync_folder, write_bytes
 
 _HASHED_BYTES = 1 << 24
 

@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import numpy as np
 
+from fer_jax.base.files import explain_write, write_bytes
 from fer_jax.errors import RunError
-from fer_jax.store.files import explain_write, write_bytes
 
 _DIGITS = 16  # of a data set's checksum, in a file's name
 

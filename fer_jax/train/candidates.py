@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from fer_jax import models
+from fer_jax.base.text import counted
 from fer_jax.errors import ConfigError
 from fer_jax.models import Network
 from fer_jax.train import cost
 from fer_jax.train.engine import ENGINES
 from fer_jax.train.hardware import Hardware
 from fer_jax.train.recipe import Recipe
-from fer_jax.words import counted
 
 # The table's numbers, see `from_table`: of 48x48 pixels 8 images.
 CPU_MICRO_BATCH = 8

@@ -17,9 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fer_jax.data import cache
+from fer_jax.base import cache, files
 from fer_jax.errors import RunError
-from fer_jax.store import files
 from fer_jax.train.hardware import Hardware
 
 FORMAT = 2  # of the files and of how is measured; another number, other questions

@@ -2,6 +2,7 @@
 
 import pytest
 
+from fer_jax.base.text import shown
 from fer_jax.data import names
 
 
@@ -48,6 +49,6 @@ def test_official_usage_of_files_and_rows() -> None:
 
 
 def test_names_are_shown_on_one_line() -> None:
-    assert names.shown("a\nb\x1b[0m") == "a\\nb\\x1b[0m"
-    assert len(names.shown("x" * 5000)) < 210
-    assert names.shown("glücklich/1.jpg") == "glücklich/1.jpg"
+    assert shown("a\nb\x1b[0m") == "a\\nb\\x1b[0m"
+    assert len(shown("x" * 5000)) < 210
+    assert shown("glücklich/1.jpg") == "glücklich/1.jpg"

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fer_jax.base.cache import Damaged
 from fer_jax.data import gather, names, origins, pictures
-from fer_jax.data.cache import Damaged
 
 
 @pytest.fixture(scope="module")

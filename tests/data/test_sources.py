@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer_jax.data import cache, gather, names, pictures, sources
+from fer_jax.base import cache
+from fer_jax.data import gather, names, pictures, sources
 from fer_jax.errors import DataError
 
 

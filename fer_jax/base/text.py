@@ -1,5 +1,6 @@
 """Words for people: counts, times, sizes, and names like the one that was meant."""
 
+
 import difflib
 from collections.abc import Iterable
 
@@ -44,3 +45,11 @@ def _with_prefix(count: float, unit: str) -> str:
             return f"{count:.{0 if count >= 99.5 or prefix == '' else 1}f} {prefix}{unit}"
         count /= 1000
     raise AssertionError("the loop returns at its last prefix")
+
+
+def shown(name: str, limit: int = 200) -> str:
+    """A name as it may stand in a one-line message: control characters escaped, a long one without its middle."""
+    text = name if name.isprintable() else ascii(name)[1:-1]
+    return text if len(text) <= limit else f"{text[: limit // 2 - 2]}...{text[-(limit // 2 - 2) :]}"
+
+

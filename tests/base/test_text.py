@@ -2,17 +2,17 @@
 
 import pytest
 
-from fer_jax import words
+from fer_jax.base.text import counted, in_bytes, in_time
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 trials"), (1, "1 trial"), (1200, "1,200 trials")])
 def test_counted(count, text):
-    assert words.counted(count, "trial") == text
+    assert counted(count, "trial") == text
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 B"), (999, "999 B"), (1200, "1.2 kB"), (123456789, "123 MB")])
 def test_bytes(count, text):
-    assert words.in_bytes(count) == text
+    assert in_bytes(count) == text
 
 
 @pytest.mark.parametrize(
@@ -20,4 +20,4 @@ def test_bytes(count, text):
     [(42.4, "42 s"), (75, "1 min 15 s"), (312.4, "5 min 12 s"), (3599.7, "1 h 00 min"), (4000, "1 h 06 min"), (200_000, "2.3 days")],
 )
 def test_time(seconds, text):
-    assert words.in_time(seconds) == text
+    assert in_time(seconds) == text

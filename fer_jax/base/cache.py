@@ -27,8 +27,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from fer_jax.data import progress
-from fer_jax.data.names import shown
+from fer_jax.base import console
+from fer_jax.base.text import shown
 from fer_jax.errors import DataError
 
 FORMAT = 1  # of everything below a source's folder; another number, another place
@@ -116,7 +116,7 @@ class Place:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            progress.say(f"another process is preparing {shown(self.source)}; waiting for it")
+            console.say(f"another process is preparing {shown(self.source)}; waiting for it")
             fcntl.flock(handle, fcntl.LOCK_EX)
         except OSError as error:
             if error.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL):
