@@ -333,7 +333,7 @@ def ceilings(session: Session) -> None:
 
 def precision(session: Session) -> None:
     """Throughput of the grid's width at each batch size in every precision, taking turns."""
-    field = session.code.config.FIELDS.get("train.precision")
+    field = session.code.fields.FIELDS.get("train.precision")
     if field is None:
         session.document["left_out"].append("precision: there is no field train.precision")
         return

@@ -187,7 +187,7 @@ def measure(run_sweep: Callable, config: Any, name: str) -> dict:
 
 def thousand(code: SimpleNamespace, trials: int, epochs: int) -> Any:
     """A config of tiny trials: 16 px, one convolution of four kernels, 128 images."""
-    config = code.config.default_config()
+    config = code.values.default_config()
     config.data.image_size = 16
     config.data.train_size, config.data.validation_size, config.data.test_size = 128, 64, 64
     config.model.pairs, config.model.kernels, config.model.dense = 1, (4,), (8,)
@@ -222,7 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if case == "thousand":
             config = thousand(code, options.trials, options.epochs)
         else:
-            flags = importlib.import_module("fer_jax.flags")
+            flags = importlib.import_module("fer_jax.config.command_line")
             config = flags.load(f"{ROOT / 'configs' / case}.py:{options.variant}".rstrip(":")).config
         results.add(measure(run_sweep, config, case))
         show(results.document["rows"][-1])

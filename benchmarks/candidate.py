@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import jax
@@ -34,17 +34,39 @@ class Work:
     settings: tuple[tuple[str, Any], ...] = (("model.dropout", 0.4),)
 
 
+# Where a module lies, and where it lay in trees up to commit 9d8d37d, so that these can be compared with newer ones.
+MODULES = {
+    "fields": ("config.fields", "config"),
+    "values": ("config.values", "config"),
+    "rules": ("config.rules", "rules"),
+    "search_space": ("config.search_space", "search.space"),
+    "models": ("models",),
+    "plan": ("plan",),
+    "cost": ("plan.cost", "train.cost"),
+    "engine": ("train.engine",),
+    "hardware": ("train.hardware",),
+}
+
+
 def load(tree: Path) -> SimpleNamespace:
     """The modules of the fer_jax that lies in a folder, beside any loaded before."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "fer_jax"]:
         del sys.modules[name]
     sys.path.insert(0, str(tree.resolve()))
-    names = ("config", "models", "plan", "search.space", "train.cost", "train.engine", "train.hardware")
-    found = SimpleNamespace(**{name.rpartition(".")[2]: importlib.import_module(f"fer_jax.{name}") for name in names})
+    found = SimpleNamespace(**{name: _first(places) for name, places in MODULES.items()})
     sys.path.pop(0)
     if Path(found.models.__file__).parents[2] != tree.resolve():
         raise SystemExit(f"{tree}: holds no folder fer_jax")
     return found
+
+
+def _first(places: Sequence[str]) -> ModuleType:
+    for place in places[:-1]:
+        try:
+            return importlib.import_module(f"fer_jax.{place}")
+        except ModuleNotFoundError:
+            continue
+    return importlib.import_module(f"fer_jax.{places[-1]}")
 
 
 class Candidate:
@@ -69,7 +91,7 @@ class Candidate:
         labels = rng.integers(0, 7, work.images)
         held_out = work.held_out or work.images // 4
         settings = {"model.name": work.model, **dict(work.settings), "train.batch_size": work.batch}
-        values = code.config.flatten(code.config.default_config()) | settings
+        values = code.values.flatten(code.values.default_config()) | settings
         dropped = [name for name in ("model.dropout", "model.dense_dropout") if name in settings]
         recipe = code.plan.recipe_of(values, dropped, work.micro_batch)
         network = code.models.build(values, images.shape[1:], 7)
@@ -77,7 +99,7 @@ class Candidate:
         parts = len(chosen) // work.trials
         of_part = dataclasses.replace(recipe, parts=parts) if parts > 1 else recipe
         program = code.engine.WaveProgram(network, of_part, engine, tuple(chosen))
-        traced = {field.name: field.default for field in code.config.FIELDS.values() if field.kind == "traced"}
+        traced = {field.name: field.default for field in code.fields.FIELDS.values() if field.kind == "traced"}
         changed = {name: value for name, value in settings.items() if name in traced} | {"train.epochs": 1_000_000}
         columns = {name: [changed.get(name, value)] * work.trials for name, value in traced.items()}
         columns["train.seed"] = list(range(work.trials))

@@ -44,8 +44,8 @@ class Way:
         from fer_jax.train.candidates import trained_part
         from fer_jax.train.recipe import Phase
 
-        values = code.config.resolve(
-            code.config.flatten(code.config.default_config())
+        values = code.rules.resolve(
+            code.values.flatten(code.values.default_config())
             | {"model.name": options.network, "model.width_multiplier": options.width, "model.dense": (), "data.image_size": options.size}
             | {"train.batch_size": options.batch, "train.epochs": 1_000_000}
         )
@@ -69,7 +69,7 @@ class Way:
         start = time.perf_counter()
         self.data = feed.place(program, dataset, feed.Frozen({"params": params, "stats": stats}, 1 / 255, 0.0))
         self.before = time.perf_counter() - start if name == "once" else 0.0
-        traced = {field.name: field.default for field in code.config.FIELDS.values() if field.kind == "traced"}
+        traced = {field.name: field.default for field in code.fields.FIELDS.values() if field.kind == "traced"}
         columns: dict[str, Any] = {key: [values[key]] * options.trials for key in traced}
         columns["train.seed"] = list(range(options.trials))
         self.program, self.hyper = program, program.place_hyper(columns)

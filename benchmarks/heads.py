@@ -31,8 +31,9 @@ import jax
 import numpy as np
 
 import fer_jax
-from fer_jax import config as fields
 from fer_jax import inference, models
+from fer_jax.config.rules import resolve
+from fer_jax.config.values import flatten
 from fer_jax.fitted import FitResult
 from fer_jax.run import Run
 from fer_jax.train import hardware
@@ -78,7 +79,7 @@ def held_out(trial: TrialResult) -> np.ndarray:
 
 def unpadded(trial: TrialResult, batch: int) -> Callable[[np.ndarray], np.ndarray]:
     """The network compiled for calls with `batch` pictures, as uint8 of shape (batch, size, size, channels)."""
-    values = fields.resolve(fields.flatten(trial.config))
+    values = resolve(flatten(trial.config))
     size, channels = values["data.image_size"], values["data.channels"]
     network = models.build(values, (size, size, channels), len(trial.classes))
 
@@ -183,7 +184,7 @@ def report(run: Run, options: argparse.Namespace) -> dict:
             )
     found = hardware.detect()
     print(f"float32 matrix product: {before / 1e9:.0f} GFLOP/s before, {found.product_rate / 1e9:.0f} after")
-    values = fields.flatten(trial.config)
+    values = flatten(trial.config)
     installed = {}
     for package in PACKAGES:
         try:

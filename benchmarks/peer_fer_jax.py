@@ -49,12 +49,12 @@ def build(
 
 def planned(code: object, network: str, batch: int, images: int, trials: int, size: int, chosen: dict) -> object:
     """The stack that the planner makes of trials that differ in their seed."""
-    config = code.config.default_config()
+    config = code.values.default_config()
     for name, value in {**FIELDS[network], "train.batch_size": batch, "sweep.repeats": trials}.items():
-        code.config.put(config, name, value)
+        code.values.put(config, name, value)
     sizes = code.plan.DataSizes((size, size, 1), CLASSES, images, 1, 0)
     options = code.plan.Options(**chosen)
-    expanded = {str(number): trial for number, trial in enumerate(code.space.expand(config))}
+    expanded = {str(number): trial for number, trial in enumerate(code.search_space.expand(config))}
     return code.plan.make_plan(expanded, lambda trial: sizes, options, code.hardware.detect()).stacks[0]
 
 
@@ -74,7 +74,7 @@ def logits(network: str, count: int, size: int = SIZE) -> list[list[float]]:
     """The reference answers of the network with `weights` to the first `pictures`."""
     code = load(ROOT)
     built = code.models.build(
-        {**code.config.flatten(code.config.default_config()), **FIELDS[network]}, (size, size, 1), CLASSES
+        {**code.values.flatten(code.values.default_config()), **FIELDS[network]}, (size, size, 1), CLASSES
     )
     given = weights(network, size)
     params = {name: {k: v for k, v in arrays.items() if k not in ("mean", "var")} for name, arrays in given.items()}

@@ -178,7 +178,7 @@ def measure(
     code: SimpleNamespace, name: str, batch: int, options: argparse.Namespace, large: Ceiling, memory: Ceiling
 ) -> dict:
     """The row of one network and batch size."""
-    values = code.config.flatten(code.config.default_config()) | FIELDS[name]
+    values = code.values.flatten(code.values.default_config()) | FIELDS[name]
     network = code.models.build(values, (options.size, options.size, 1), CLASSES)
     devices = jax.device_count()
     engine = options.engine or ("map" if jax.default_backend() == "cpu" else "vmap")

@@ -68,7 +68,7 @@ def arrangements(
 def values_of(code: SimpleNamespace, network: str) -> tuple[dict, dict]:
     """The fields in which a network differs from the defaults, and all fields."""
     settings = FIELDS.get(network) or {"model.name": network, "model.dropout": 0.4}
-    return settings, code.config.flatten(code.config.default_config()) | settings
+    return settings, code.values.flatten(code.values.default_config()) | settings
 
 
 def measure(code: SimpleNamespace, network: str, size: int, batch: int, options: argparse.Namespace) -> list[dict]:

@@ -17,8 +17,7 @@ epochs the first point gave .2671, and the earlier grid's best (1e-3, 1e-4, 64) 
     python -m fer_jax.sweep --config=configs/grid3d.py:full --config.data.path=fer2013.zip
 """
 
-from fer_jax.config import ConfigDict, variants
-from fer_jax.flags import base
+from fer_jax.config import ConfigDict, base, variants
 
 
 def get_config(words: str = "") -> ConfigDict:

@@ -37,9 +37,8 @@ and standard deviation 1.
     python -m fer_jax.sweep --config=configs/imperial.py:cifar10,full --config.data.path=cifar-10-python.tar.gz
 """
 
-from fer_jax.config import ConfigDict, variants
+from fer_jax.config import ConfigDict, base, variants
 from fer_jax.errors import ConfigError
-from fer_jax.flags import base
 
 EXPERIMENTS = ("mlp", "decay_per_epoch", "decay_keras", "cnn", "cifar10_overfit", "cifar10")
 

@@ -31,8 +31,7 @@ one run each, selected on the images it reports.
 
 from typing import Any
 
-from fer_jax.config import ConfigDict, variants
-from fer_jax.flags import base
+from fer_jax.config import ConfigDict, base, variants
 
 WORDS = (
     "pairs",

@@ -32,8 +32,7 @@ Tables 2 to 6 are fed by the first dense layer. Unpublished: what the other para
 
 from typing import Any
 
-from fer_jax.config import ConfigDict, variants
-from fer_jax.flags import base
+from fer_jax.config import ConfigDict, base, variants
 
 PLACES = ("flatten", "dense_0", "dense_1", "probabilities")
 VALUES: dict[str, tuple[float, ...]] = {

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fer_jax import config as fields
 from fer_jax import inference
 from fer_jax.analysis import metrics, outliers, statistics
 from fer_jax.base.text import counted
+from fer_jax.config.values import flatten
 from fer_jax.errors import RunError
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def spread(probabilities: np.ndarray) -> np.ndarray:
 
 def image_logits(trial: TrialResult, images: Any) -> np.ndarray:
     """What the last layer of a trial's network gives for images as its `predict` takes them, float32 (n, K); errors as there."""
-    return inference.logits(fields.flatten(trial.config), len(trial.classes), trial.variables, images)
+    return inference.logits(flatten(trial.config), len(trial.classes), trial.variables, images)
 
 
 def best_points(run: Run, metric: str, labels: Sequence[Any]) -> Ensemble:

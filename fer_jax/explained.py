@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from fer_jax import config as fields
 from fer_jax import inference
 from fer_jax.analysis import comparable, statistics
 from fer_jax.analysis.saliency import compute, maps, settings
 from fer_jax.analysis.saliency.maps import ClassSaliency, RepeatedSaliency, Saliency
+from fer_jax.config.values import flatten
 from fer_jax.data.names import spelled
 from fer_jax.errors import RunError
 
@@ -45,7 +45,7 @@ class Explainer:
         """Checks what was asked for; RunError as `TrialResult.saliency` says."""
         if weights not in ("best", "last"):
             raise RunError(f"weights = {weights!r}: must be 'best' or 'last'")
-        values, count = fields.flatten(trial.config), len(trial.classes)
+        values, count = flatten(trial.config), len(trial.classes)
         key, shapes = inference.network_key(values, count), inference.layer_shapes(values, count)
         resolved = settings.resolve(method, given, key[1], shapes)
         return cls(trial, method, resolved, trial.variables if weights == "best" else trial.last_variables, key)
@@ -57,7 +57,7 @@ class Explainer:
 
     def probabilities(self, pictures: np.ndarray) -> np.ndarray:
         """Class probabilities by these weights, (n, K)."""
-        return inference.apply(fields.flatten(self.trial.config), len(self.trial.classes), self.variables, pictures)
+        return inference.apply(flatten(self.trial.config), len(self.trial.classes), self.variables, pictures)
 
     def batches(self, pictures: np.ndarray, targets: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
         """See `compute.batches`."""

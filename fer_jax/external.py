@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from fer_jax import rules
 from fer_jax.analysis import metrics
 from fer_jax.base.text import counted, did_you_mean, shown
+from fer_jax.config import rules
 from fer_jax.data import contents, duplicates, names
 from fer_jax.data.contents import Contents
 from fer_jax.errors import DataError

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from fer_jax import config as fields
 from fer_jax import heads
 from fer_jax.analysis import fits, statistics
 from fer_jax.base.text import did_you_mean
+from fer_jax.config import fields
 from fer_jax.errors import ConfigError, RunError
 from fer_jax.heads import Features, Head
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from fer_jax import config as fields
 from fer_jax.base.text import did_you_mean
+from fer_jax.config import fields
+from fer_jax.config.rules import resolve
 from fer_jax.errors import RunError
 
 # What a number of pictures is filled up to: one picture costs no batch, and ten different numbers compile two programs.
@@ -85,7 +86,7 @@ def network_key(values: Mapping[str, Any], num_classes: int) -> tuple[tuple[tupl
     """What a trial's compiled network depends on: its `model.*` shape fields, image shape (S, S, C) and number of classes."""
     size, channels = values["data.image_size"], values["data.channels"]
     named = [name for name, field in fields.FIELDS.items() if name.startswith("model.") and field.kind == "shape"]
-    resolved = fields.resolve(values)
+    resolved = resolve(values)
     return tuple((name, resolved[name]) for name in named), (size, size, channels), num_classes
 
 

@@ -19,12 +19,12 @@ from typing import Any, TextIO
 import numpy as np
 from absl import flags
 
-from fer_jax import config as fields
 from fer_jax import external
 from fer_jax.analysis.outliers import BELOW, SCORES
 from fer_jax.base import cache
 from fer_jax.base.text import shown
 from fer_jax.classify import Answer, Failure, classify, find_pictures
+from fer_jax.config import fields
 from fer_jax.ensemble import Ensemble
 from fer_jax.errors import ConfigError, FerJaxError, RunError, run_program
 from fer_jax.run import Run, load_run

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_jax import config as fields
 from fer_jax import report_answers, report_ensembles, report_pictures, report_runs
 from fer_jax.analysis import distribution, effects, evidence, fits, importances, page, study_section, style
 from fer_jax.analysis.evidence import Evidence
 from fer_jax.analysis.page import Part, Section
+from fer_jax.config import fields
 from fer_jax.errors import FerJaxError, RunError
 from fer_jax.exports import tables as run_tables
 from fer_jax.fitted import FitResult

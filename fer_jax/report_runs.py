@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_jax import config as fields
 from fer_jax import report_answers
 from fer_jax.analysis import comparable, evidence, page, side_by_side, study_section, style, tables
 from fer_jax.analysis.evidence import METRIC_NAMES, Evidence
 from fer_jax.analysis.page import Section
 from fer_jax.analysis.side_by_side import Entry
 from fer_jax.base import files
+from fer_jax.config.values import flatten
 from fer_jax.run import Run, load_run
 
 DEFAULT_OUT = "comparison.html"
@@ -84,7 +84,7 @@ def _entry(run: Run, part: Evidence, name: str) -> tuple[Entry, Hashable | None]
     answered = report_answers.of_best_point(run, part)
     entry = Entry(name, part, {}, answered)
     trial = run.trial(entry.done["id"].iloc[0])
-    config = fields.flatten(trial.config)
+    config = flatten(trial.config)
     losses = tuple(config[one] for one in comparable.loss_fields(part.metric))
     return dataclasses.replace(entry, config=config), (part.metric, comparable.held_out(trial.data), losses)
 

@@ -15,9 +15,11 @@ import numpy as np
 import pandas as pd
 
 from fer_jax import answers, comparing, explained
-from fer_jax import config as fields
 from fer_jax.analysis import comparable, fits, points, statistics
 from fer_jax.base.text import did_you_mean
+from fer_jax.config import fields
+from fer_jax.config.names import nearest
+from fer_jax.config.values import from_json, get
 from fer_jax.ensemble import Ensemble, best_points
 from fer_jax.errors import ConfigError, RunError
 from fer_jax.store import RunDirectory
@@ -58,7 +60,7 @@ class Run:
         missing = [key for key in ("config", "data", "swept") if key not in self.record]
         if missing:
             raise RunError(f"{self.path / 'config.json'} has no {missing[0]!r}: it was not written by this program")
-        self.config = fields.from_json(self.record["config"])
+        self.config = from_json(self.record["config"])
         self.swept = tuple(self.record["swept"])
         self.trials = self._read_trials()
         self._datasets: dict[str, Dataset] = {}
@@ -379,7 +381,7 @@ class Run:
                 value = fields.FIELDS[name].coerce(value)
             except ConfigError as error:
                 raise RunError(str(error)) from None
-            present = table[name] if name in table else [fields.get(self.config, name)] * len(table)
+            present = table[name] if name in table else [get(self.config, name)] * len(table)
             keep &= np.array([statistics.hashable(one) == value for one in present], dtype=bool)
         return keep
 
@@ -394,5 +396,5 @@ class Run:
         if len(same) > 1:
             raise RunError(f"{keyword!r} is ambiguous: write {' or '.join(field.replace('.', '__') for field in same)}")
         if not same:
-            raise RunError(f"no field {keyword!r}; did you mean {fields.nearest(name).replace('.', '__')}?")
+            raise RunError(f"no field {keyword!r}; did you mean {nearest(name).replace('.', '__')}?")
         return same[0]

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from absl import flags
 
-from fer_jax import config as fields
 from fer_jax.analysis import study_table
 from fer_jax.base import files
 from fer_jax.base.text import counted, in_time
+from fer_jax.config.command_line import COMMAND_LINE, Loaded, split_argv
+from fer_jax.config.values import to_json
 from fer_jax.data.origins import open_origin
 from fer_jax.errors import ConfigError, run_program
-from fer_jax.flags import COMMAND_LINE, Loaded, split_argv
 from fer_jax.replication import SCALES, Study
 from fer_jax.store import RunDirectory
 from fer_jax.study_sweeps import StudySweep, choose, load, read_study, sweeps
@@ -111,8 +111,8 @@ def _check_overrides(overrides: Mapping[str, str], loaded: Mapping[str, Loaded])
 
 def _plan(needed: tuple[StudySweep, ...], loaded: dict[str, Loaded]) -> int:
     # JAX takes seconds to import; errors before need not wait for it.
+    from fer_jax.config import search_space
     from fer_jax.launch.prepared import describe_heads, plan_sweep, prepare
-    from fer_jax.search import space
     from fer_jax.train import hardware
 
     hardware.prepare_host_devices()
@@ -128,7 +128,7 @@ def _plan(needed: tuple[StudySweep, ...], loaded: dict[str, Loaded]) -> int:
             print(f"    ({fits})")
         for experiment in sweep.experiments:
             print(f"    {experiment.name}")
-        if unused := space.describe_unused(space.settings(loaded[sweep.folder].config)):
+        if unused := search_space.describe_unused(search_space.settings(loaded[sweep.folder].config)):
             print(f"    {unused}")
     print(f"{counted(len(needed), 'sweep')}, {f'about {in_time(total)}' if known else 'time unknown: hardware not measured'}")
     return 0
@@ -152,7 +152,7 @@ def _train(needed: tuple[StudySweep, ...], loaded: dict[str, Loaded], workdir: P
             directory = RunDirectory(workdir / sweep.folder)
             directory.check_ours()
             checksums = frozenset(dataset.checksum for dataset in prepared.datasets.values())
-            resume.check_directory(directory, prepared.trials, fields.to_json(prepared.config), checksums, extend)
+            resume.check_directory(directory, prepared.trials, to_json(prepared.config), checksums, extend)
         for number, sweep in enumerate(waiting, 1):
             print(f"\nsweep {number} of {len(waiting)}: {sweep.folder}", flush=True)
             one = loaded[sweep.folder]
@@ -167,7 +167,7 @@ def _is_complete(folder: Path, loaded: Loaded, retry_failed: bool) -> bool:
     if not directory.has("config.json") or not directory.has("trials.csv"):
         return False
     record = directory.read_config()
-    same = record.get("config") == json.loads(json.dumps(fields.to_json(loaded.config)))
+    same = record.get("config") == json.loads(json.dumps(to_json(loaded.config)))
     from fer_jax import load_run
 
     failed = retry_failed and load_run(folder).has_failures

@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from fer_jax import config as fields
-from fer_jax import rules
 from fer_jax.analysis import classification, comparison, statistics
 from fer_jax.analysis.fits import SPLITS
 from fer_jax.analysis.study_table import Row
+from fer_jax.config import fields, rules, search_space
+from fer_jax.config.rules import resolve
+from fer_jax.config.values import flatten
 from fer_jax.data.faces import FREQUENCIES
 from fer_jax.data.names import CLASSES, canonical
 from fer_jax.errors import ConfigError, FerJaxError, RunError
 from fer_jax.fitted import FitResult
 from fer_jax.replication import Conditions, Experiment, Published, Study
 from fer_jax.run import Run, load_run
-from fer_jax.search import space
 from fer_jax.store import RunDirectory
 from fer_jax.study_sweeps import find_point, has_head, is_meant, paper_values, sweeps, wanted
 from fer_jax.trained import TrialResult
@@ -80,7 +80,7 @@ def _rows(experiment: Experiment, run: Run | None, study_file: str, scale: str, 
     trials = run.select(**{name.replace(".", "__"): found[name] for name in run.swept})
     if not trials:
         return [_empty(experiment, published) for published in _figures(experiment)]
-    head = space.counting_head(found) if has_head(experiment) else {}
+    head = search_space.counting_head(found) if has_head(experiment) else {}
     done = [trial for trial in trials if trial.status == "done"]
     left_out = statistics.count_words([trial.status for trial in trials if trial.status != "done"])
     names = trials[0].classes
@@ -136,7 +136,7 @@ def _elsewhere(experiment: Experiment, found: Mapping[str, Any]) -> str:
 
 def _epochs(trial: TrialResult) -> int:
     """Epochs of a trial, at most, those of all its phases together."""
-    return int(fields.resolve(fields.flatten(trial.config))["train.epochs"])
+    return int(resolve(flatten(trial.config))["train.epochs"])
 
 
 def _sampling(trial: TrialResult) -> str:
@@ -277,7 +277,7 @@ def _fer2013_images(trial: TrialResult) -> int:
 
 def _changed(paper: dict[str, object], trial: TrialResult, head: Mapping[str, Any]) -> list[str]:
     """Fields in which a trial, or its head, differs from the paper's own setting, other than what `Conditions` speaks of."""
-    ours = {**fields.resolve(fields.flatten(trial.config)), **head}
+    ours = {**resolve(flatten(trial.config)), **head}
     changed = []
     for name, value in paper.items():
         if fields.FIELDS[name].has_effect(paper) and name not in _CONDITIONS and ours[name] != value:

@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fer_jax import config as fields
-from fer_jax import flags
+from ml_collections import ConfigDict
+
 from fer_jax.base.text import did_you_mean
+from fer_jax.config import command_line, fields, search_space
+from fer_jax.config.names import sweepable
 from fer_jax.errors import ConfigError
 from fer_jax.replication import SIZES, Experiment, Study
-from fer_jax.search import space
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +54,7 @@ def read_study(path: str) -> Study:
             raise ConfigError(f"two experiments are called {twice!r}")
         return study
 
-    return flags.execute_file(path, study_of, "study")
+    return command_line.execute_file(path, study_of, "study")
 
 
 def choose(study: Study, only: Sequence[str], scale: str) -> tuple[Experiment, ...]:
@@ -95,13 +96,13 @@ def sweeps(experiments: Sequence[Experiment], study_file: str, scale: str) -> tu
         file = _file(config, study_file, scale)
         # What tells sweeps of one config apart stands in their folders' names as a digest.
         digest = hashlib.sha256(setting.encode()).hexdigest()[:6] if setting != "{}" else ""
-        path, words = flags.split_variants(file)
+        path, words = command_line.split_variants(file)
         folder = "-".join(filter(None, (Path(path).stem, *words.split(","), digest)))
         found.append(StudySweep(folder, file, _overrides(group[0], scale), tuple(group)))
     return tuple(found)
 
 
-def load(sweep: StudySweep, overrides: Mapping[str, Any], workdir: Path, scale: str) -> flags.Loaded:
+def load(sweep: StudySweep, overrides: Mapping[str, Any], workdir: Path, scale: str) -> command_line.Loaded:
     """Loads the config of a sweep, with the user's overrides last, and makes sure it holds its experiments' points.
 
     Overrides that change nothing in this sweep are named in its `unused`: they may be meant for another of the study.
@@ -112,7 +113,7 @@ def load(sweep: StudySweep, overrides: Mapping[str, Any], workdir: Path, scale: 
     settings = {**sweep.overrides, **overrides}
     words = [f"--config={sweep.file}", *(f"--config.{name}={value}" for name, value in settings.items())]
     command = f"python -m fer_jax.sweep {shlex.join([*words, f'--workdir={workdir / sweep.folder}'])}"
-    loaded = flags.load(sweep.file, settings, command, keep_unused=True)
+    loaded = command_line.load(sweep.file, settings, command, keep_unused=True)
     for one in sweep.experiments:
         try:
             find_point(one, loaded.config, scale)
@@ -121,9 +122,9 @@ def load(sweep: StudySweep, overrides: Mapping[str, Any], workdir: Path, scale: 
     return loaded
 
 
-def _blame(config: fields.ConfigDict, experiments: Sequence[Experiment], overrides: Mapping[str, Any]) -> str:
+def _blame(config: ConfigDict, experiments: Sequence[Experiment], overrides: Mapping[str, Any]) -> str:
     """Which of the user's overrides set what tells a sweep's experiments apart; empty if none does."""
-    apart = {*space.swept(config), *(name for one in experiments for name in one.point)}
+    apart = {*search_space.swept(config), *(name for one in experiments for name in one.point)}
     guilty = [f"--config.{name}={value}" for name, value in overrides.items() if name in apart or name.startswith("sweep.")]
     if not guilty:
         return ""
@@ -131,7 +132,7 @@ def _blame(config: fields.ConfigDict, experiments: Sequence[Experiment], overrid
     return f"; {' and '.join(guilty)} {words}: leave {'it' if len(guilty) == 1 else 'them'} out, or choose others with --only"
 
 
-def find_point(experiment: Experiment, config: fields.ConfigDict, scale: str) -> dict[str, Any]:
+def find_point(experiment: Experiment, config: ConfigDict, scale: str) -> dict[str, Any]:
     """The values of every shape and traced field at the point that an experiment means, of those a config expands to.
 
     Where the experiment's `point` names head fields, it means one head setting, and their values are there as well. Below full
@@ -143,7 +144,7 @@ def find_point(experiment: Experiment, config: fields.ConfigDict, scale: str) ->
     kinds = fields.SWEPT_KINDS if has_head(experiment) else fields.TRIAL_KINDS
     settings = [
         {name: value for name, value in setting.items() if fields.FIELDS[name].kind in kinds}
-        for setting in space.settings(config)
+        for setting in search_space.settings(config)
     ]
     distinct = list({tuple(setting.items()): setting for setting in settings}.values())
     found = [setting for setting in distinct if is_meant(experiment, setting)]
@@ -167,16 +168,16 @@ def is_meant(experiment: Experiment, setting: Mapping[str, Any]) -> bool:
 
 def wanted(experiment: Experiment) -> dict[str, Any]:
     """The experiment's `point`, each value in its field's own type."""
-    return {name: fields.sweepable(name, "point").coerce(value) for name, value in experiment.point.items()}
+    return {name: sweepable(name, "point").coerce(value) for name, value in experiment.point.items()}
 
 
 def paper_values(experiment: Experiment, study_file: str) -> dict[str, Any]:
     """The values of the paper's own setting, as `find_point` gives them: the full variant, at the experiment's point."""
     file = _file(experiment.config, study_file, "full")
     overrides = dict(experiment.overrides)
-    if overrides.get("data.name", flags.read_file(*flags.split_variants(file)).data.name) != "synthetic":
+    if overrides.get("data.name", command_line.read_file(*command_line.split_variants(file)).data.name) != "synthetic":
         overrides.setdefault("data.path", "unread")  # a config that reads data is refused without one
-    return find_point(experiment, flags.load(file, overrides, keep_unused=True).config, "full")
+    return find_point(experiment, command_line.load(file, overrides, keep_unused=True).config, "full")
 
 
 def _overrides(experiment: Experiment, scale: str) -> dict[str, Any]:
@@ -186,5 +187,5 @@ def _overrides(experiment: Experiment, scale: str) -> dict[str, Any]:
 def _file(config: str, study_file: str, scale: str) -> str:
     folder = Path(study_file).parent
     root = folder.resolve().parent if folder.name in ("", "..") else folder.parent
-    path, words = flags.split_variants(config)
+    path, words = command_line.split_variants(config)
     return ":".join(filter(None, (str(root / path), ",".join(filter(None, (words, scale))))))

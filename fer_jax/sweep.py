@@ -7,8 +7,8 @@ from pathlib import Path
 from absl import flags
 
 from fer_jax import run_sweep
+from fer_jax.config.command_line import describe, load, split_argv
 from fer_jax.errors import run_program
-from fer_jax.flags import describe, load, split_argv
 
 FLAGS = flags.FLAGS
 _WORKDIR = flags.DEFINE_string("workdir", None, "Run directory; by default runs/<config>[-variant].")

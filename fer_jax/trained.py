@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from ml_collections import ConfigDict
 from scipy import special
 
-from fer_jax import config as fields
 from fer_jax import explained, fitted, inference, views
 from fer_jax.analysis import metrics
+from fer_jax.config import fields, search_space
+from fer_jax.config.values import flatten, from_json, put
 from fer_jax.errors import RunError
-from fer_jax.search import space
 
 if TYPE_CHECKING:
     from fer_jax.analysis.saliency import ClassSaliency, Saliency
@@ -60,13 +61,13 @@ class TrialResult:
         return self.run.curves[self.run.curves["id"] == self.id].reset_index(drop=True)
 
     @functools.cached_property
-    def config(self) -> fields.ConfigDict:
+    def config(self) -> ConfigDict:
         """The config that trains this trial alone: nothing swept, `train.seed` its own."""
         record = {name: value for name, value in self.run.record["config"].items() if name != "sweep"}
-        config = fields.from_json(record)
+        config = from_json(record)
         for name in self.run.swept:
             if name in fields.FIELDS:
-                fields.put(config, name, fields.FIELDS[name].coerce(self.row[name]))
+                put(config, name, fields.FIELDS[name].coerce(self.row[name]))
         config.train.seed = int(self.row["seed"])
         if config.data.split == "kfold":
             config.data.fold += int(self.row["repeat"])
@@ -92,7 +93,7 @@ class TrialResult:
 
     def _would_be(self, checksum: str) -> bool:
         """Whether the data with this checksum are those that this trial was trained on."""
-        trial = space.expand(self.config)[0]
+        trial = search_space.expand(self.config)[0]
         words = trial.values["model.init"], trial.values["model.name"]
         known = {(start["init"], start["network"]): start["checksum"] for start in self.run.record.get("initial", ())}
         return trial.id(checksum, known.get(words, "")) == self.id
@@ -207,7 +208,7 @@ class TrialResult:
     def _apply(self, images: Any, layer: str | None, weights: str = "best") -> np.ndarray:
         if weights not in ("best", "last"):
             raise RunError(f"weights = {weights!r}: must be 'best' or 'last'")
-        values = fields.flatten(self.config)
+        values = flatten(self.config)
         variables = self.variables if weights == "best" else self.last_variables
         return inference.apply(values, len(self.classes), variables, images, layer)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fer_jax
-from fer_jax import config as fields
+from fer_jax.config.values import default_config
 
 PATH = Path(__file__).parents[1] / "benchmarks" / "heads.py"
 
@@ -24,7 +24,7 @@ def benchmark():
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """One small network with heads at two layers, two of them boosted at the same one."""
-    config = fields.default_config()
+    config = default_config()
     config.data.image_size = 16
     config.data.train_size, config.data.validation_size, config.data.test_size = 70, 35, 35
     config.model.pairs, config.model.kernels, config.model.dense = 1, (4,), (8,)

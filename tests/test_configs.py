@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from fer_jax import config as fields
-from fer_jax import flags, models
-from fer_jax.config import to_json
+from fer_jax import models
+from fer_jax.config import command_line, search_space
+from fer_jax.config.values import flatten, to_json
 from fer_jax.errors import ConfigError
 from fer_jax.models import freezing
-from fer_jax.search import space
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 FILES = sorted(path.name for path in CONFIGS.glob("*.py"))
@@ -57,15 +56,15 @@ ALL = [(file, variant, trials) for file, counts in TRIALS.items() for variant, t
 
 def load(file, variant=""):
     overrides = {"data.path": "fer2013.zip"} if "full" in variant.split(",") else {}
-    return flags.load(f"{CONFIGS / file}:{variant}", overrides)
+    return command_line.load(f"{CONFIGS / file}:{variant}", overrides)
 
 
 @pytest.mark.parametrize(("file", "variant", "trials"), ALL)
 def test_expands_to_its_number_of_trials(file, variant, trials):
     loaded = load(file, variant)
-    assert len(space.expand(loaded.config)) == trials
+    assert len(search_space.expand(loaded.config)) == trials
     assert loaded.name == "-".join(filter(None, (Path(file).stem, *variant.split(","))))
-    flags.describe(loaded.config)
+    command_line.describe(loaded.config)
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -77,8 +76,8 @@ def test_loads_from_another_directory(file, tmp_path, monkeypatch):
 @pytest.mark.parametrize(("variant", "settings"), FITS.items())
 def test_xgboost_fits_every_setting_on_every_network(variant, settings):
     config = load("xgboost.py", variant).config
-    fits = space.expand_fits(config)
-    assert len(fits) == settings * len(space.expand(config))
+    fits = search_space.expand_fits(config)
+    assert len(fits) == settings * len(search_space.expand(config))
     assert {fit.head["head.kind"] for fit in fits} == {"xgboost"}
 
 
@@ -93,7 +92,7 @@ def test_uses_built_in_data_unless_full(file, variant, trials):
 @pytest.mark.parametrize(("file", "word"), [*((file, "") for file in FILES), *EXPERIMENTS])
 def test_smoke_is_small(file, word):
     config = load(file, ",".join(filter(None, (word, "smoke")))).config
-    trials = space.expand(config)
+    trials = search_space.expand(config)
     epochs = trials[0].values["train.epochs"]
     assert len(trials) * epochs * config.data.train_size <= 5_000
     assert epochs >= 2
@@ -134,13 +133,13 @@ def test_docstring_says_what_it_reproduces_and_its_commands_load(file):
     assert len(commands) >= 2
     for command in commands:
         arguments = [part.replace("=configs/", f"={CONFIGS}/") for part in shlex.split(command)[2:]]
-        loaded, rest = flags.config_from_argv(arguments)
+        loaded, rest = command_line.config_from_argv(arguments)
         assert rest == ["fer_jax.sweep"]
         assert Path(loaded.file).name == file
 
 
 def test_oslo_is_the_published_point():
-    values = space.expand(load("oslo.py", "full").config)[0].values
+    values = search_space.expand(load("oslo.py", "full").config)[0].values
     assert {
         "model.pairs": 3, "model.kernels": (32, 64, 64), "model.kernel_size": 3, "model.dropout": 0.4,
         "model.dense": (64, 7), "train.optimizer": "adam", "train.learning_rate": 1e-3, "train.l2": 1e-4,
@@ -149,7 +148,7 @@ def test_oslo_is_the_published_point():
 
 
 def test_grid3d_is_oslos_grid():
-    trials = space.expand(load("grid3d.py", "full").config)
+    trials = search_space.expand(load("grid3d.py", "full").config)
     decades = {1e-5, 1e-4, 1e-3, 1e-2, 1e-1}
     expected = {(batch, rate, l2) for batch in (8, 16, 32, 64, 128) for rate in decades for l2 in decades}
     assert {tuple(trial.point.values()) for trial in trials} == expected
@@ -168,17 +167,17 @@ WORDS = {
 
 @pytest.mark.parametrize(("word", "points"), WORDS.items())
 def test_oslos_ablations_vary_one_part_each(word, points):
-    full = flags.load(f"{CONFIGS / 'oslo_ablations.py'}:{word},full", {"data.path": "fer2013.zip"}).config
-    trials = [trial for trial in space.expand(full) if trial.repeat == 0]
+    full = command_line.load(f"{CONFIGS / 'oslo_ablations.py'}:{word},full", {"data.path": "fer2013.zip"}).config
+    trials = [trial for trial in search_space.expand(full) if trial.repeat == 0]
     assert len(trials) == points and {trial.values["train.epochs"] for trial in trials} == {50}
     part = {"pairs_no_dropout": "pairs", "kernel_size_padded": "kernel_size", "dense_1": "dense", "dense_2": "dense"}.get(word, word)
     changed = {name for name in trials[0].values if len({trial.values[name] for trial in trials}) > 1}
     assert changed - {"model.kernels"} == {f"model.{part}"} - {"model.kernels"} and trials[0].values["data.split"] == "kaggle"
-    assert len(space.expand(flags.load(f"{CONFIGS / 'oslo_ablations.py'}:{word},smoke").config)) == 2
+    assert len(search_space.expand(command_line.load(f"{CONFIGS / 'oslo_ablations.py'}:{word},smoke").config)) == 2
 
 
 def test_mlp_is_imperials_network():
-    values = space.expand(load("mlp.py", "full").config)[0].values
+    values = search_space.expand(load("mlp.py", "full").config)[0].values
     assert (values["model.name"], values["model.hidden"], values["train.optimizer"]) == ("mlp", (1000, 1000), "sgd")
     assert (values["train.learning_rate"], values["train.momentum"], values["train.batch_size"]) == (1e-3, 0.5, 10)
 
@@ -198,7 +197,7 @@ SILVESTRO = {
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("scenario", SILVESTRO)
 def test_silvestros_scenarios(scenario, scale):
-    values = space.expand(load("silvestro.py", ",".join(filter(None, (scenario, scale)))).config)[0].values
+    values = search_space.expand(load("silvestro.py", ",".join(filter(None, (scenario, scale)))).config)[0].values
     classes, balance, weight = SILVESTRO[scenario]
     merged = ("negative=angry+disgust+fear+sad", "positive=happy+surprise") if scenario[-1] in "78" else ()
     assert {
@@ -211,7 +210,7 @@ def test_silvestros_scenarios(scenario, scale):
 
 
 def test_silvestros_training_is_the_published_one():
-    values = space.expand(load("silvestro.py", "scenario1,full").config)[0].values
+    values = search_space.expand(load("silvestro.py", "scenario1,full").config)[0].values
     assert {
         "train.optimizer": "adam", "train.learning_rate": 1e-4, "train.batch_size": 64, "train.epochs": 40,
         "model.width_multiplier": 1.0, "data.image_size": 48,
@@ -219,7 +218,7 @@ def test_silvestros_training_is_the_published_one():
 
 
 def test_hust_is_the_published_setting():
-    values = space.expand(load("hust.py", "baseline,full").config)[0].values
+    values = search_space.expand(load("hust.py", "baseline,full").config)[0].values
     assert {
         "data.split": "stratified_80_10_10", "data.normalize": "minmax", "train.optimizer": "adam",
         "train.learning_rate": 1e-4, "train.beta1": 0.9, "train.beta2": 0.999, "train.batch_size": 32,
@@ -235,13 +234,13 @@ def test_hust_is_the_published_setting():
 @pytest.mark.parametrize("scale", SCALES)
 def test_husts_experiments_in_one_sweep_are_those_of_their_own_words(scale):
     def settings(word):
-        trials = space.expand(load("hust.py", ",".join(filter(None, (word, scale)))).config)
+        trials = search_space.expand(load("hust.py", ",".join(filter(None, (word, scale)))).config)
         return {tuple(trial.values.items()) for trial in trials}
 
     together = settings("all")
     words = ("baseline", "no_augmentation", "no_normalisation", "focal", "learning_rate", "random_init")
     assert together == set().union(*(settings(word) for word in words))
-    assert len({trial.shape_key() for trial in space.expand(load("hust.py", scale).config)}) == 1
+    assert len({trial.shape_key() for trial in search_space.expand(load("hust.py", scale).config)}) == 1
 
 
 @pytest.mark.parametrize("scale", SCALES)
@@ -252,13 +251,13 @@ def test_husts_random_weights_are_the_baselines_below_full_scale(scale):
 
 def test_hust_freezes_its_blocks_and_gives_each_a_rate():
     config = load("hust.py", "frozen,full").config
-    trials = space.expand(config)[::5]
+    trials = search_space.expand(config)[::5]
     assert [trial.values["model.freeze"] for trial in trials] == [(), *((f"blocks={count}",) for count in range(1, 6))]
     assert len({trial.shape_key() for trial in trials}) == 6
-    network = models.build(fields.flatten(load("hust.py", "baseline,smoke").config), (32, 32, 3), 7)
+    network = models.build(flatten(load("hust.py", "baseline,smoke").config), (32, 32, 3), 7)
     places = freezing.blocks(network.layer_names)
     assert set(places.values()) == set(range(5)) and "max_pool" not in places and "output" not in places
-    rates = [trial.values["train.block_rates"] for trial in space.expand(load("hust.py", "block_rates,full").config)[::5]]
+    rates = [trial.values["train.block_rates"] for trial in search_space.expand(load("hust.py", "block_rates,full").config)[::5]]
     assert rates[0] == () and len(rates[1]) == 5
     assert [above / below for below, above in zip(rates[1], (*rates[1][1:], 1.0), strict=True)] == pytest.approx([2.6] * 5, rel=3e-3)
 
@@ -266,18 +265,18 @@ def test_hust_freezes_its_blocks_and_gives_each_a_rate():
 @pytest.mark.parametrize("scale", ["", "full"])
 def test_husts_batch_sizes(scale):
     config = load("hust.py", ",".join(filter(None, ("batch", scale)))).config
-    assert [trial.values["train.batch_size"] for trial in space.expand(config)][::5] == [2, 32, 2048]
+    assert [trial.values["train.batch_size"] for trial in search_space.expand(config)][::5] == [2, 32, 2048]
     if not scale:
         drawn = config.data.train_size + config.data.validation_size + config.data.test_size
         assert 0.8 * drawn >= 2048
 
 
 def test_imperials_decay_has_two_readings():
-    trials = space.expand(load("imperial.py", "full").config)[::5]
+    trials = search_space.expand(load("imperial.py", "full").config)[::5]
     first, second = (trial.values for trial in trials)
     assert (first["train.schedule"], first["train.decay_factor"]) == ("exponential", 1e-3)
     assert (second["train.schedule"], second["train.decay"]) == ("inverse_time", 1e-3)
-    alone = [space.expand(load("imperial.py", f"{word},full").config)[0] for word in ("decay_per_epoch", "decay_keras")]
+    alone = [search_space.expand(load("imperial.py", f"{word},full").config)[0] for word in ("decay_per_epoch", "decay_keras")]
     assert [trial.values for trial in alone] == [trial.values for trial in trials]
     for values in (first, second):
         assert {
@@ -287,7 +286,7 @@ def test_imperials_decay_has_two_readings():
 
 
 def test_imperials_cnn():
-    values = space.expand(load("imperial.py", "cnn,full").config)[0].values
+    values = search_space.expand(load("imperial.py", "cnn,full").config)[0].values
     assert {
         "model.name": "imperial", "model.dropout": 0.0, "model.dense_dropout": 0.5, "model.width_multiplier": 1.0,
         "train.optimizer": "sgd", "train.learning_rate": 1e-3, "train.schedule": "inverse_time", "train.decay": 1e-5,
@@ -299,7 +298,7 @@ def test_imperials_cnn():
     ("word", "hidden", "batch", "epochs"), [("cifar10_overfit", (40, 40), 20, 20), ("cifar10", (80, 80), 10, 30)]
 )
 def test_imperials_sanity_checks(word, hidden, batch, epochs):
-    values = space.expand(load("imperial.py", f"{word},full").config)[0].values
+    values = search_space.expand(load("imperial.py", f"{word},full").config)[0].values
     assert {
         "model.name": "mlp", "model.hidden": hidden, "model.dropout": 0.0, "train.optimizer": "sgd",
         "train.learning_rate": 1e-3, "train.schedule": "exponential", "train.decay_factor": 0.9, "train.momentum": 0.0,
@@ -326,7 +325,7 @@ GEOMETRIC, PHOTOMETRIC = {"augment.rotate", "augment.zoom"}, {"augment.brightnes
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("word", PISA)
 def test_pisas_versions(word, scale):
-    values = space.expand(load("pisa.py", ",".join(filter(None, (word, scale)))).config)[0].values
+    values = search_space.expand(load("pisa.py", ",".join(filter(None, (word, scale)))).config)[0].values
     name, fine_tuned, weight, augmented = PISA[word]
     assert {
         "model.name": name, "loss.class_weight": weight, "data.classes": ("angry", "fear", "happy", "sad", "surprise"),
@@ -343,7 +342,7 @@ def test_pisas_versions(word, scale):
 
 
 def test_pisas_champion_trains_as_published():
-    values = space.expand(load("pisa.py", "full").config)[0].values
+    values = search_space.expand(load("pisa.py", "full").config)[0].values
     assert {
         "model.name": "resnet50_v2", "model.init": "imagenet", "model.width_multiplier": 1.0, "data.image_size": 96,
         "phases.rates": (1e-4, 1e-5), "train.stop_metric": "val_loss",
@@ -359,7 +358,7 @@ def test_pisas_champion_trains_as_published():
 @pytest.mark.parametrize("scale", SCALES)
 def test_pisas_augmentations_are_one_stack_of_its_versions(scale):
     def settings(word):
-        return {tuple(trial.values.items()) for trial in space.expand(load("pisa.py", ",".join(filter(None, (word, scale)))).config)}
+        return {tuple(trial.values.items()) for trial in search_space.expand(load("pisa.py", ",".join(filter(None, (word, scale)))).config)}
 
     assert settings("augmentation") == set().union(*map(settings, ("v4", "v8", "v9", "v10", "v11")))
-    assert len({trial.shape_key() for trial in space.expand(load("pisa.py", f"augmentation,{scale or 'smoke'}").config)}) == 1
+    assert len({trial.shape_key() for trial in search_space.expand(load("pisa.py", f"augmentation,{scale or 'smoke'}").config)}) == 1

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 import fer_jax
-from fer_jax import config as fields
-from fer_jax import data, flags, models
+from fer_jax import data, models
+from fer_jax.config import command_line, fields, search_space
+from fer_jax.config.rules import merges
+from fer_jax.config.values import default_config
 from fer_jax.data.classes import choose_classes, merge_classes
 from fer_jax.data.faces import CLASSES
-from fer_jax.rules import merges
-from fer_jax.search import space
 from fer_jax.train import hyper
 
 ROOT = Path(__file__).parents[1]
@@ -52,7 +52,7 @@ def train(config, path):
 
 
 def small():
-    config = fields.default_config()
+    config = default_config()
     config.data.train_size, config.data.validation_size, config.data.test_size = 70, 35, 35
     config.train.epochs = 1
     return config
@@ -71,7 +71,7 @@ def test_a_network(example, tmp_path):
 
 def test_a_data_set(example, tmp_path):
     example("A data set")
-    config = fields.default_config()
+    config = default_config()
     config.data.name, config.data.split = "stripes", "stratified_80_10_10"
     config.model.pairs, config.model.kernels, config.model.dense = 1, (4,), (8,)
     config.train.epochs = 15
@@ -92,9 +92,9 @@ def test_a_config_field(example, tmp_path):
 def test_a_command_of_the_training_page_means_something(words, monkeypatch):
     monkeypatch.chdir(ROOT)
     assert words[:3] == ["python", "-m", "fer_jax.sweep"]
-    loaded, rest = flags.config_from_argv(["sweep", *words[3:]])
+    loaded, rest = command_line.config_from_argv(["sweep", *words[3:]])
     assert rest == ["sweep"]
-    for trial in space.expand(loaded.config):
+    for trial in search_space.expand(loaded.config):
         kept = choose_classes(CLASSES, trial.values["data.classes"])
         classes, _ = merge_classes(CLASSES, kept, merges(trial.values))
         hyper.class_weights(trial.values, hyper.Facts(classes, (1,) * len(classes)))

@@ -6,7 +6,7 @@ from scipy import special
 from sklearn import metrics as reference
 
 import fer_jax
-from fer_jax import config as fields
+from fer_jax.config.values import default_config
 from fer_jax.ensemble import Ensemble, report_row
 from fer_jax.errors import RunError
 from fer_jax.launch import local
@@ -16,7 +16,7 @@ SIZE, RATES, REPEATS = 16, (1e-2, 3e-3, 1e30), 3
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    config = fields.default_config()
+    config = default_config()
     config.data.image_size = SIZE
     config.data.train_size, config.data.validation_size, config.data.test_size = 70, 41, 35
     config.model.name, config.model.hidden = "mlp", (8,)

@@ -12,9 +12,10 @@ import pytest
 from scipy import stats
 
 import fer_jax
-from fer_jax import config as fields
 from fer_jax import explained, inference, models
 from fer_jax.analysis.saliency import maps, settings
+from fer_jax.config.rules import resolve
+from fer_jax.config.values import default_config, flatten
 from fer_jax.data.dataset import Dataset, Split
 from fer_jax.errors import RunError
 
@@ -23,7 +24,7 @@ PAGE = (Path(__file__).parents[1] / "docs" / "saliency.md").read_text()
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    config = fields.default_config()
+    config = default_config()
     config.data.image_size, config.data.train_size = 16, 280
     config.data.validation_size, config.data.test_size = 70, 35
     config.model.pairs, config.model.kernels, config.model.dense, config.model.dropout = 1, (8,), (16,), 0.0
@@ -65,7 +66,7 @@ def test_pictures_in_any_form_and_either_weights(run, images):
     np.testing.assert_array_equal(trial.saliency(images[..., 0].astype(float)).maps, found)
     np.testing.assert_allclose(trial.saliency(images[0]).maps, found[:1], atol=1e-5)
     variables = trial.last_variables
-    network = models.build(fields.resolve(fields.flatten(trial.config)), (16, 16, 1), 7)
+    network = models.build(resolve(flatten(trial.config)), (16, 16, 1), 7)
 
     def score(pixels):
         return network.apply(variables["params"], variables["stats"], models.normalize(pixels, **variables["pixels"]))[0].max(axis=1).sum()
@@ -94,7 +95,7 @@ def test_what_cannot_be_explained_is_one_line(run, images, arguments, message):
 
 
 def test_a_fully_connected_network_has_no_grad_cam():
-    values = fields.resolve(fields.flatten(fields.default_config()) | {"model.name": "mlp", "data.image_size": 16})
+    values = resolve(flatten(default_config()) | {"model.name": "mlp", "data.image_size": 16})
     with pytest.raises(RunError, match="^grad_cam needs a layer with rows and columns, and this network has none"):
         settings.resolve("grad_cam", {}, (16, 16, 1), inference.layer_shapes(values, 7))
 
@@ -199,7 +200,7 @@ def test_weights_drawn_anew_from_the_last_layer_down_to_each(run, images):
     table = trial.randomised_saliency(images, method="integrated_gradients", seed=3, steps=8)
     assert table["layer"].tolist() == ["output", "dense_0", "conv_0"] and (table["n"] == 6).all() and (table["undefined"] == 0).all()
     trained = trial.saliency(images, method="integrated_gradients", steps=8)
-    network = models.build(fields.resolve(fields.flatten(trial.config)), (16, 16, 1), 7)
+    network = models.build(resolve(flatten(trial.config)), (16, 16, 1), 7)
     fresh = jax.jit(network.init)(jax.random.key(3))[0]
     params = {**trial.variables["params"], "output": fresh["output"], "dense_0": fresh["dense_0"]}
     explainer = explained.Explainer.of(trial, "integrated_gradients", "best", {"steps": 8})

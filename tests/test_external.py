@@ -8,8 +8,8 @@ from PIL import Image
 from sklearn import metrics
 
 import fer_jax
-from fer_jax import config as fields
 from fer_jax import external, predict
+from fer_jax.config.values import default_config
 from fer_jax.data import faces, pictures
 from fer_jax.errors import DataError, RunError
 from fer_jax.launch import local
@@ -20,7 +20,7 @@ CLASSES = ("angry", "happy", "sad")
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    config = fields.default_config()
+    config = default_config()
     config.data.image_size, config.model.name, config.model.hidden = SIZE, "mlp", (8,)
     config.data.classes = CLASSES
     config.data.train_size, config.data.validation_size, config.data.test_size = 60, 30, 30
@@ -90,7 +90,7 @@ def test_a_class_may_be_named(trial, there):
 
 
 def test_classes_that_training_joined_are_known_by_their_parts(there, tmp_path):
-    config = fields.default_config()
+    config = default_config()
     config.data.image_size, config.model.name, config.model.hidden, config.train.epochs = SIZE, "mlp", (4,), 1
     config.data.train_size, config.data.validation_size, config.data.test_size, config.train.batch_size = 40, 20, 20, 20
     config.data.classes, config.data.merge = CLASSES, ("Negative=anger+sad",)

@@ -4,8 +4,9 @@ import jax
 import numpy as np
 import pytest
 
-from fer_jax import config as fields
 from fer_jax import inference, models
+from fer_jax.config.rules import resolve
+from fer_jax.config.values import default_config, flatten
 from fer_jax.errors import RunError
 
 SIZE, CLASSES = 12, 3
@@ -17,7 +18,7 @@ NETWORKS = {
 
 def values(name="cnn", channels=1):
     own = {"data.image_size": SIZE, "data.channels": channels} | NETWORKS[name]
-    return fields.resolve(fields.flatten(fields.default_config()) | own)
+    return resolve(flatten(default_config()) | own)
 
 
 def pictures(n, channels=1):

@@ -7,12 +7,12 @@ from pathlib import Path
 import jax
 import pytest
 
-from fer_jax import config as fields
-from fer_jax import flags, models
+from fer_jax import models
+from fer_jax.config import command_line, fields, search_space
+from fer_jax.config.rules import DISTRIBUTIONS
+from fer_jax.config.values import default_config, flatten
 from fer_jax.models import freezing, published
 from fer_jax.models.backbones import BACKBONES, backbone_layers
-from fer_jax.rules import DISTRIBUTIONS
-from fer_jax.search import space
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "networks.md").read_text()
@@ -24,7 +24,7 @@ COMMANDS = [
 
 
 def network(name):
-    return models.build(fields.flatten(fields.default_config()) | {"model.name": name}, (48, 48, 1), 7)
+    return models.build(flatten(default_config()) | {"model.name": name}, (48, 48, 1), 7)
 
 
 def of_networks():
@@ -57,9 +57,9 @@ def test_numbers(name):
 def test_a_command_means_something(words, monkeypatch):
     monkeypatch.chdir(ROOT)
     assert words[:3] == ["python", "-m", "fer_jax.sweep"]
-    loaded, rest = flags.config_from_argv(["sweep", *words[3:]])
+    loaded, rest = command_line.config_from_argv(["sweep", *words[3:]])
     assert rest == ["sweep"]
-    for trial in space.expand(loaded.config):
+    for trial in search_space.expand(loaded.config):
         layers = network(trial.values["model.name"]).layer_names
         phases = trial.values["phases.frozen"] or ("none",)
         assert all(len(freezing.frozen(layers, (*trial.values["model.freeze"], words))) < len(layers) for words in phases)

@@ -13,7 +13,7 @@ from PIL import Image
 
 import fer_jax
 from fer_jax import classify, models, predict
-from fer_jax import config as fields
+from fer_jax.config.values import default_config, flatten
 from fer_jax.data import detection, faces, pictures
 from fer_jax.ensemble import Ensemble
 from fer_jax.launch import local
@@ -23,7 +23,7 @@ SIZE = 16
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    config = fields.default_config()
+    config = default_config()
     config.data.image_size, config.model.name, config.model.hidden = SIZE, "mlp", (8,)
     config.data.train_size, config.data.validation_size, config.data.test_size = 70, 35, 35
     config.train.batch_size, config.train.epochs, config.sweep.repeats = 16, 2, 2
@@ -143,7 +143,7 @@ def test_networks_of_different_sizes_each_get_the_picture_at_theirs(run, folder)
     members = run.ensemble().members
     config = members[1].config.copy_and_resolve_references()
     config.data.image_size, config.data.channels = 12, 3
-    params, stats = models.build(fields.flatten(config), (12, 12, 3), 7).init(jax.random.key(0))
+    params, stats = models.build(flatten(config), (12, 12, 3), 7).init(jax.random.key(0))
     pixels = {"scale": np.float32(1 / 255), "offset": np.float32(0)}
     members[1].__dict__.update(config=config, _weights={"best": {"params": params, "stats": stats}, "pixels": pixels})
     (answer,) = classify.classify(Ensemble(members), [f"{folder}/clear.png"])

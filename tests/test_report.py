@@ -14,8 +14,9 @@ import pandas as pd
 import pytest
 
 import fer_jax
-from fer_jax import config, report, report_answers, report_pictures
+from fer_jax import report, report_answers, report_pictures
 from fer_jax.analysis import effects
+from fer_jax.config.values import default_config, to_json
 from fer_jax.errors import FerJaxError, RunError
 from fer_jax.store import RunDirectory
 
@@ -24,7 +25,7 @@ SWEPT = ["train.learning_rate", "model.kernels"]
 
 def run_directory(path, statuses=("done", "done", "diverged", "pending"), curves=True):
     """A run of two learning rates by two tuples of kernels, as the store leaves it."""
-    base = config.to_json(config.default_config())
+    base = to_json(default_config())
     record = {
         "config": base,
         "command": "python -m fer_jax.sweep --config=configs/oslo.py",
@@ -228,7 +229,7 @@ def test_what_networks_look_at_is_drawn_once_they_are_trained(tmp_path, monkeypa
     monkeypatch.setattr(report_pictures, "METHODS", (("gradient", {}),))
     for drawn in (report.page, report.report_answers):
         monkeypatch.setattr(drawn, "drawings", lambda found: [])
-    small = config.default_config()
+    small = default_config()
     small.data.image_size, small.model.kernels, small.model.pairs, small.model.dense = 12, (4,), 1, (8,)
     small.data.train_size, small.data.validation_size, small.data.test_size = 64, 35, 35
     small.train.epochs, small.train.batch_size, small.sweep.repeats = 1, 32, 2

@@ -11,12 +11,13 @@ import pandas as pd
 import pytest
 from sklearn import metrics
 
-from fer_jax import config as fields
 from fer_jax import data, inference, models
+from fer_jax.config import fields, search_space
+from fer_jax.config.rules import resolve
+from fer_jax.config.values import default_config, flatten, put, to_json
 from fer_jax.data.dataset import Dataset, Split, checksum
 from fer_jax.errors import ConfigError, FerJaxError, RunError
 from fer_jax.run import load_run
-from fer_jax.search import space
 from fer_jax.store import CURVE_COLUMNS, RunDirectory
 
 SIZE, CLASSES = 12, ("angry", "happy", "sad")
@@ -24,12 +25,12 @@ LEARNING_RATES, DENSE, SEEDS = (1e-3, 0.01), ((8,), (8, 6)), (5, 6)
 
 
 def network(dense, channels=1):
-    values = fields.flatten(base_config(channels)) | {"model.dense": dense}
+    values = flatten(base_config(channels)) | {"model.dense": dense}
     return models.build(values, (SIZE, SIZE, channels), len(CLASSES))
 
 
 def base_config(channels=1):
-    config = fields.default_config()
+    config = default_config()
     config.data.image_size, config.data.channels, config.train.seed = SIZE, channels, SEEDS[0]
     config.model.pairs, config.model.kernels, config.model.pool_size = 1, (4,), 4
     config.sweep.grid.train.learning_rate, config.sweep.grid.model.dense = LEARNING_RATES, DENSE
@@ -94,7 +95,7 @@ def write_run(path, trials=None, channels=1):
         "label": "synthetic faces, official split",
     }
     swept = ["model.dense", "train.learning_rate"]
-    config = fields.to_json(base_config(channels))
+    config = to_json(base_config(channels))
     directory.write_config({"config": config, "data": record, "swept": swept, "command": "test"})
     directory.write_plan({"stacks": [{"name": "stack_0", "waves": [{"name": "stack_0-wave_0"}]}]})
     directory.write_trials(make_trials() if trials is None else trials)
@@ -289,7 +290,7 @@ def test_predictions_by_the_weights_of_the_last_epoch(run):
 
 
 def network_key(trial):
-    values = fields.resolve(fields.flatten(trial.config))
+    values = resolve(flatten(trial.config))
     named = [name for name, field in fields.FIELDS.items() if name.startswith("model.") and field.kind == "shape"]
     return tuple((name, values[name]) for name in named), (SIZE, SIZE, 1), len(CLASSES)
 
@@ -418,14 +419,14 @@ def test_trials_of_a_sweep_over_data_each_load_their_own(tmp_path, monkeypatch):
     config.sweep.grid.data.classes, config.model.dense = ((), ("sad", "angry")), (8,)
     datasets = {3: make_dataset(), 2: dataclasses.replace(make_dataset(), classes=("angry", "sad"), checksum="2" * 64)}
     rows = []
-    for number, trial in enumerate(space.expand(config)):
+    for number, trial in enumerate(search_space.expand(config)):
         checksum = datasets[len(trial.values["data.classes"]) or 3].checksum
         row = {"id": trial.id(checksum), "status": "done", "data.classes": trial.values["data.classes"]}
         rows.append(
             row | {"seed": trial.seed, "repeat": trial.repeat, "wave": "w", "slot": number, "val_accuracy": 0.5}
         )
     directory = RunDirectory(write_run(tmp_path, pd.DataFrame(rows)))
-    record = directory.read_config() | {"config": fields.to_json(config), "swept": ["data.classes"]}
+    record = directory.read_config() | {"config": to_json(config), "swept": ["data.classes"]}
     record["other_data"] = [{"classes": ["angry", "sad"], "checksum": datasets[2].checksum}]
     directory.write_config(record)
     monkeypatch.setattr(data, "load", lambda block: datasets[len(block.classes) or 3], raising=False)
@@ -441,16 +442,16 @@ def write_swept(path, swept, values, **columns):
     """A run that sweeps one field, a done trial a value."""
     config = base_config()
     config.sweep.grid.train.learning_rate = config.sweep.grid.model.dense = None
-    fields.put(config, f"sweep.grid.{swept}", values)
+    put(config, f"sweep.grid.{swept}", values)
     config.sweep.repeats, config.model.dense = 1, (8,)
     datasets = {3: make_dataset().checksum, 2: "2" * 64}
     rows = []
-    for slot, trial in enumerate(space.expand(config)):
+    for slot, trial in enumerate(search_space.expand(config)):
         row = {"id": trial.id(datasets[len(trial.values["data.classes"]) or 3]), "status": "done", **trial.point}
         row |= {"seed": trial.seed, "repeat": 0, "wave": "w", "slot": slot}
         rows.append(row | {name: column[slot] for name, column in columns.items()})
     directory = RunDirectory(write_run(path, pd.DataFrame(rows)))
-    record = directory.read_config() | {"config": fields.to_json(config), "swept": [swept]}
+    record = directory.read_config() | {"config": to_json(config), "swept": [swept]}
     if swept == "data.classes":
         record["other_data"] = [{"classes": ["angry", "sad"], "checksum": datasets[2], "label": "two"}]
     directory.write_config(record)

@@ -15,15 +15,15 @@ from PIL import Image
 from sklearn import metrics
 
 import fer_jax
-from fer_jax import config as fields
 from fer_jax import study, study_rows, study_sweeps
 from fer_jax.analysis.study_table import HEAD
+from fer_jax.config import search_space
+from fer_jax.config.values import default_config
 from fer_jax.data import faces
 from fer_jax.data.faces import FREQUENCIES
 from fer_jax.data.names import CLASSES
 from fer_jax.errors import ConfigError
 from fer_jax.replication import Conditions, Experiment, Published
-from fer_jax.search import space
 
 ROOT = Path(__file__).parents[1]
 STUDIES = sorted((ROOT / "sweeps").glob("*.py"))
@@ -32,7 +32,7 @@ HUST = str(ROOT / "sweeps" / "hust.py")
 VERDICT = re.compile("within what|ours above|ours below|no difference")
 
 CONFIG = """
-from fer_jax.config import default_config, variants
+from fer_jax.config.fields import default_config, variants
 
 def get_config(words=""):
     chosen = variants(words, ("smoke", "full"))
@@ -253,7 +253,7 @@ def test_an_external_figure_is_of_the_data_that_are_named(tiny, tmp_path):
 
 
 def test_the_epochs_of_all_phases_count():
-    config = fields.default_config()
+    config = default_config()
     config.phases.lengths = (3, 4)
     assert study_rows._epochs(SimpleNamespace(config=config)) == 7
 
@@ -326,7 +326,7 @@ def test_rows_show_images_split_and_the_share_that_was_used(tiny):
     row = gather(tiny)[0]
     assert row.images == {"train": 70, "validation": 40, "test": 40} and row.sampling == ""
     assert "70 / 40 / 40" in tiny[2]
-    config = fields.default_config()
+    config = default_config()
     config.data.fraction = 0.5
     label = "FER-2013, stratified_80_10_10 split, every split undersampled"
     trial = SimpleNamespace(config=config, data={"label": label})
@@ -399,7 +399,7 @@ def test_a_broken_study_file_is_one_line(text, message, tmp_path):
 
 
 def test_a_point_that_the_sweep_lacks_is_an_error_at_full_scale():
-    config = fields.default_config()
+    config = default_config()
     config.sweep.each.train.l2 = (0.0, 1e-3)
     lacking = Experiment("odd", "configs/x.py", (), Conditions("synthetic", "official", CLASSES), point={"train.l2": 0.5})
     with pytest.raises(ConfigError, match="experiment 'odd': no point is train.l2 = 0.5 in the sweep of configs/x.py"):
@@ -426,7 +426,7 @@ def test_smoke_keeps_its_size_and_equal_sweeps_are_one(tmp_path):
 
 @pytest.mark.parametrize(("missing", "reasons"), [(0, []), (7, ["other data: 35,880 images, FER-2013 has 35,887"])])
 def test_fer2013_must_be_whole(missing, reasons):
-    config = fields.default_config()
+    config = default_config()
     config.data.name, config.data.path = "fer2013", "fer.zip"
     counts = dict(zip(CLASSES, FREQUENCIES, strict=True))
     counts["happy"] -= missing
@@ -446,7 +446,7 @@ def test_every_shipped_study_loads(file, scale, tmp_path):
     needed = study_sweeps.sweeps(study_sweeps.choose(read, (), scale), str(file), scale)
     loaded = [study_sweeps.load(one, overrides, tmp_path, scale) for one in needed]
     if scale == "smoke":
-        assert sum(len({trial.shape_key() for trial in space.expand(one.config)}) for one in loaded) <= 6
+        assert sum(len({trial.shape_key() for trial in search_space.expand(one.config)}) for one in loaded) <= 6
     for one in read.experiments:
         study_sweeps.paper_values(one, str(file))
         assert all(study_rows.split_metric(published.metric) for published in one.published)

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer_jax import flags, study_sweeps
+from fer_jax import study_sweeps
+from fer_jax.config import command_line, search_space
 from fer_jax.data import splits
 from fer_jax.data.faces import FREQUENCIES
 from fer_jax.data.names import CLASSES
 from fer_jax.replication import Published
-from fer_jax.search import space
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "sweeps").glob("*.py"))
@@ -133,16 +133,16 @@ EXPERIMENTS = [
 def load(experiment, scale):
     (sweep,) = study_sweeps.sweeps((experiment,), str(FILES[0]), scale)
     overrides = {**sweep.overrides, **({"data.path": "data.zip"} if scale == "full" else {})}
-    return flags.load(sweep.file, overrides).config
+    return command_line.load(sweep.file, overrides).config
 
 
 def points(experiment, scale):
     """The points of the experiment's sweep that it picks, with head settings where it names one: swept name -> value, once each."""
     config = load(experiment, scale)
-    names = space.swept(config)
+    names = search_space.swept(config)
     if any(name.startswith("head.") for name in experiment.point):
-        names = (*names, *space.swept_heads(config))
-    swept = {tuple((name, setting[name]) for name in names) for setting in space.settings(config)}
+        names = (*names, *search_space.swept_heads(config))
+    swept = {tuple((name, setting[name]) for name in names) for setting in search_space.settings(config)}
     return [point for point in swept if experiment.point.items() <= dict(point).items()]
 
 

@@ -91,7 +91,7 @@ def read(
     Raises:
       DataError: there is nothing that can be read, nothing that can be split so, no such class, or none of its pictures.
     """
-    from fer_jax.config import default_config
+    from fer_jax.config.values import default_config
 
     block = default_config().data
     block.name = kind(path) if name == "auto" else name

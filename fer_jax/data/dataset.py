@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fer_jax import rules
+from fer_jax.config import rules
 from fer_jax.data import duplicates, faces, leaks, splits
 from fer_jax.data.balance import balance, transform_copies
 from fer_jax.data.classes import choose_classes, merge_classes
@@ -258,10 +258,10 @@ def register(name: str, reader: Callable[[Any], Source]) -> None:
       name: as configs will call it; a name that is taken is replaced.
       reader: from `config.data` to all pictures, with their labels and their usage where one is given.
     """
-    from fer_jax import config
+    from fer_jax.config import fields
 
     READERS[name] = reader
-    config.add_choice("data.name", name)
+    fields.add_choice("data.name", name)
 
 
 def _gather(images: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from fer_jax import config as fields
+from fer_jax.config.values import to_json
 
 if TYPE_CHECKING:
     from fer_jax.trained import TrialResult
@@ -42,7 +42,7 @@ def about(trial: TrialResult, weights: str) -> dict[str, str]:
         "usage": f"pictures of {size} x {size} pixels, array (n, {size}, {size}, {channels}), {'grey' if channels == 1 else 'RGB'}, 0..255; "
         f"gives (n, {len(trial.classes)}) probabilities, columns as `classes`",
         "data": str(trial.data.get("label", "")),
-        "config": json.dumps(_plain(fields.to_json(trial.config))),
+        "config": json.dumps(_plain(to_json(trial.config))),
     }
 
 

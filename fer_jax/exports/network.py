@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fer_jax import config as fields
 from fer_jax import inference
 from fer_jax.base.files import write_bytes
 from fer_jax.base.optional import need
+from fer_jax.config.values import flatten
 from fer_jax.errors import RunError
 from fer_jax.exports.about import about
 
@@ -70,7 +70,7 @@ def _model(trial: TrialResult, weights: str, dtype: str) -> Any:
     from fer_jax.exports import graph, translate
 
     variables = trial.variables if weights == "best" else trial.last_variables
-    spec, shape, num_classes = inference.network_key(fields.flatten(trial.config), len(trial.classes))
+    spec, shape, num_classes = inference.network_key(flatten(trial.config), len(trial.classes))
     network = models.build(dict(spec), shape, num_classes)
 
     def probabilities(images: jax.Array) -> jax.Array:

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from ml_collections import ConfigDict
 
-from fer_jax import config as fields
 from fer_jax import inference
 from fer_jax.base.files import write_bytes
 from fer_jax.base.optional import need
+from fer_jax.config.values import flatten, from_json
 from fer_jax.errors import FerJaxError, RunError
 from fer_jax.exports.about import FORMAT, about
 
@@ -40,13 +41,13 @@ class ExportedTrial:
     """
 
     variables: dict[str, Any]
-    config: fields.ConfigDict
+    config: ConfigDict
     classes: tuple[str, ...]
     metadata: Mapping[str, str]
 
     def predict(self, images: Any) -> np.ndarray:
         """Class probabilities, float32 (n, K); images and errors as for `TrialResult.predict`."""
-        return inference.apply(fields.flatten(self.config), len(self.classes), self.variables, images)
+        return inference.apply(flatten(self.config), len(self.classes), self.variables, images)
 
 
 def save(trial: TrialResult, path: str | Path, weights: str = "best") -> Path:
@@ -106,7 +107,7 @@ def load_safetensors(path: str | Path) -> ExportedTrial:
             for folder in folders:
                 inner = inner.setdefault(folder, {})
             inner[last] = tensors[name]
-        config, classes = fields.from_json(json.loads(metadata["config"])), tuple(json.loads(metadata["classes"]))
+        config, classes = from_json(json.loads(metadata["config"])), tuple(json.loads(metadata["classes"]))
     except (KeyError, ValueError) as error:
         raise RunError(f"{path} is damaged ({error}); export the trial again") from None
     except FerJaxError as error:

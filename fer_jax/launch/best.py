@@ -8,29 +8,31 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from fer_jax import config as fields
+from ml_collections import ConfigDict
+
 from fer_jax.analysis import evidence, statistics
 from fer_jax.analysis.comparable import CLASS_FIELDS, PICTURE_FIELDS, loss_fields
 from fer_jax.base.text import counted
+from fer_jax.config import fields, search_space
+from fer_jax.config.field import FieldError, in_words
+from fer_jax.config.values import canonical, from_json
 from fer_jax.errors import RunError
-from fer_jax.field import FieldError, in_words
-from fer_jax.search import space
 from fer_jax.store import RunDirectory
 
 
-def with_recorded_choice(config: fields.ConfigDict, directory: RunDirectory, extend: bool) -> fields.ConfigDict:
+def with_recorded_choice(config: ConfigDict, directory: RunDirectory, extend: bool) -> ConfigDict:
     """The config with the points that its run directory has recorded as chosen, at most `sweep.best` of them.
 
     Raises:
       FieldError: points that train.select cannot rank against each other.
       RunError: the directory holds a run without this choice, and --extend is not given; or a damaged file.
     """
-    config = fields.canonical(config)
+    config = canonical(config)
     config.sweep.chosen = ()
     if not config.sweep.best:
         return config
     metric = config.train.select
-    swept = space.swept(config)
+    swept = search_space.swept(config)
     unlike = [name for name in dict.fromkeys((*CLASS_FIELDS, *PICTURE_FIELDS, *loss_fields(metric), "train.select")) if name in swept]
     if config.data.balance_splits == "train" and "data.balance_splits" not in swept:
         # It changes the training pictures alone.
@@ -42,7 +44,7 @@ def with_recorded_choice(config: fields.ConfigDict, directory: RunDirectory, ext
         )
     if not directory.has("plan.json"):
         return config
-    recorded = fields.from_json(directory.read_config()["config"]).sweep
+    recorded = from_json(directory.read_config()["config"]).sweep
     if not extend and config.sweep.best > recorded.best:
         raise RunError(
             f"{directory.path}: sweep.best was {recorded.best}, is {config.sweep.best}; add --extend to choose "
@@ -52,7 +54,7 @@ def with_recorded_choice(config: fields.ConfigDict, directory: RunDirectory, ext
     return config
 
 
-def choose(config: fields.ConfigDict, directory: RunDirectory) -> tuple[fields.ConfigDict, dict[str, Any]]:
+def choose(config: ConfigDict, directory: RunDirectory) -> tuple[ConfigDict, dict[str, Any]]:
     """The config of the second stage, and what config.json says of the choice: metric, repeats (of the seeds that chose), points.
 
     Points that were chosen before stay; the others follow by their mean over the seeds of the first choice.
@@ -65,7 +67,7 @@ def choose(config: fields.ConfigDict, directory: RunDirectory) -> tuple[fields.C
     repeats = int((record.get("chosen") or {}).get("repeats", config.sweep.repeats))
     trials = directory.read_trials()
     found = evidence.gather(_without_choice(record), trials[trials["repeat"] < repeats].reset_index(drop=True), trials.iloc[:0], "")
-    by_name = {_key(trial.point): dict(trial.point) for trial in space.expand(config)}
+    by_name = {_key(trial.point): dict(trial.point) for trial in search_space.expand(config)}
     ranked = [by_name[_key({name: _typed(name, row[name]) for name in found.swept})] for _, row in found.ranked.iterrows()]
     chosen = list(config.sweep.chosen)
     chosen += [point for point in ranked if point not in chosen][: config.sweep.best - len(chosen)]
@@ -92,7 +94,7 @@ def _key(point: Mapping[str, Any]) -> tuple:
     return tuple(sorted(point.items()))
 
 
-def describe(config: fields.ConfigDict) -> str:
+def describe(config: ConfigDict) -> str:
     """'then 7 more seeds of each of the 5 best points by val_accuracy: 35 trials', empty without sweep.best."""
     left = config.sweep.best - len(config.sweep.chosen)
     if not left:

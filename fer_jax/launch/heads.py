@@ -15,15 +15,15 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from fer_jax import config as fields
 from fer_jax import heads, inference
 from fer_jax.analysis import fits, statistics
 from fer_jax.analysis.fits import GAINS, METRICS, SPLITS
 from fer_jax.base.text import counted, in_time
+from fer_jax.config import fields, search_space
+from fer_jax.config.values import to_json
 from fer_jax.heads import Features, Head
 from fer_jax.launch.prepared import Prepared
 from fer_jax.launch.progress import Progress
-from fer_jax.search import space
 from fer_jax.store import RunDirectory
 
 SECONDS_BETWEEN_WRITES = 5.0
@@ -77,7 +77,7 @@ class _Fits:
         self, prepared: Prepared, directory: RunDirectory, trials: pd.DataFrame, progress: Progress, retry_failed: bool
     ):
         self.prepared, self.directory, self.trials, self.progress = prepared, directory, trials, progress
-        self.swept = list(space.swept(prepared.config))
+        self.swept = list(search_space.swept(prepared.config))
         self.threads = prepared.config.head.threads
         self.table = self._table(retry_failed)
 
@@ -131,7 +131,7 @@ class _Fits:
         """Writes heads.csv and its summary."""
         table = self.table.infer_objects()
         self.directory.write_heads(table.reset_index())
-        overlap = statistics.fold_overlap(fields.to_json(self.prepared.config))
+        overlap = statistics.fold_overlap(to_json(self.prepared.config))
         self.directory.write_heads_summary(fits.summarise(table, self.swept, overlap))
 
     # Features

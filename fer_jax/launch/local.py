@@ -13,13 +13,15 @@ from typing import Any, NoReturn
 import jax
 import numpy as np
 import pandas as pd
+from ml_collections import ConfigDict
 
-from fer_jax import config as fields
 from fer_jax import models
 from fer_jax import plan as planning
 from fer_jax.analysis import statistics
 from fer_jax.base import cache
 from fer_jax.base.text import counted, in_time
+from fer_jax.config.search_space import Trial
+from fer_jax.config.values import to_json
 from fer_jax.data import Dataset
 from fer_jax.errors import FerJaxError, RunError
 from fer_jax.launch import best, facts, halving, heads, packing, record, resume, stopping, wave
@@ -37,7 +39,6 @@ from fer_jax.launch.programs import Programs
 from fer_jax.launch.progress import Progress
 from fer_jax.launch.table import TrialTable
 from fer_jax.plan import Plan, Stack, Wave
-from fer_jax.search.space import Trial
 from fer_jax.store import RunDirectory
 from fer_jax.train import feed, hardware, hyper, streamed
 from fer_jax.train.candidates import trained_part
@@ -47,7 +48,7 @@ from fer_jax.train.streamed import StreamedProgram
 
 
 def run_sweep(
-    config: fields.ConfigDict, workdir: str | Path, *, extend: bool = False, retry_failed: bool = False, command: str = ""
+    config: ConfigDict, workdir: str | Path, *, extend: bool = False, retry_failed: bool = False, command: str = ""
 ) -> Path:
     """Trains everything a config asks for that `workdir` does not hold yet, and writes its tables.
 
@@ -79,7 +80,7 @@ def run_sweep(
 
 
 def _run_stage(
-    config: fields.ConfigDict,
+    config: ConfigDict,
     directory: RunDirectory,
     extend: bool,
     retry_failed: bool,
@@ -123,7 +124,7 @@ class _Sweep:
         prepared, directory = self.prepared, self.directory
         old = directory.read_config() if directory.has("config.json") else {}
         checksums = frozenset(dataset.checksum for dataset in prepared.datasets.values())
-        resume.check_directory(directory, prepared.trials, fields.to_json(prepared.config), checksums, extend)
+        resume.check_directory(directory, prepared.trials, to_json(prepared.config), checksums, extend)
         stacks: tuple[Stack, ...] = Plan.from_json(directory.read_plan()).stacks if directory.has("plan.json") else ()
         planned = {trial for stack in stacks for trial in stack.trials}
         new = {identity: trial for identity, trial in prepared.trials.items() if identity not in planned}

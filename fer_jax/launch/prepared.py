@@ -7,17 +7,19 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from fer_jax import config as fields
-from fer_jax import data, heads, inference, models, rules
+from ml_collections import ConfigDict
+
+from fer_jax import data, heads, inference, models
 from fer_jax import plan as planning
 from fer_jax.base.text import counted, in_bytes
+from fer_jax.config import fields, rules, search_space
+from fer_jax.config.search_space import Fit, Trial
+from fer_jax.config.values import canonical, default_config, flatten, put
 from fer_jax.data import Dataset
 from fer_jax.errors import ConfigError
 from fer_jax.launch import starts
 from fer_jax.launch.starts import Start
 from fer_jax.plan import Plan
-from fer_jax.search import space
-from fer_jax.search.space import Fit, Trial
 from fer_jax.train import hardware, hyper, tuning
 from fer_jax.train.findings import Findings
 from fer_jax.train.hyper import Facts
@@ -36,7 +38,7 @@ class Prepared:
       repeated: trials of the sweep that are the same as others of it, such as those whose weights begin with two copies of one file.
     """
 
-    config: fields.ConfigDict
+    config: ConfigDict
     trials: Mapping[str, Trial]
     datasets: Mapping[tuple, Dataset]
     fits: Mapping[str, tuple[str, Fit]]
@@ -66,7 +68,7 @@ class Prepared:
 
     def values(self, trial: str) -> dict[str, Any]:
         """Every field but those of `sweep` as the trial with this id has it."""
-        return {**fields.flatten(self.config), **self.trials[trial].values}
+        return {**flatten(self.config), **self.trials[trial].values}
 
     def layer_shapes(self, trial: str) -> dict[str, tuple[int, ...]]:
         """As `inference.layer_shapes`, for the trial with this id."""
@@ -77,7 +79,7 @@ class Prepared:
 
 @functools.lru_cache(maxsize=64)
 def _layer_shapes(network: tuple[tuple[str, Any], ...], num_classes: int) -> dict[str, tuple[int, ...]]:
-    return inference.layer_shapes({**fields.flatten(fields.default_config()), **dict(network)}, num_classes)
+    return inference.layer_shapes({**flatten(default_config()), **dict(network)}, num_classes)
 
 
 def data_key(trial: Trial) -> tuple:
@@ -95,17 +97,17 @@ def start_key(trial: Trial, dataset: Dataset) -> tuple:
     return trial.values["model.init"], network, dataset.train.images.shape[1:], dataset.num_classes
 
 
-def prepare(config: fields.ConfigDict) -> Prepared:
+def prepare(config: ConfigDict) -> Prepared:
     """Checks a config, expands it into trials and loads their data.
 
     Raises:
       ConfigError, DataError: what is wrong, in one line.
     """
-    config = fields.canonical(config)
+    config = canonical(config)
     datasets: dict[tuple, Dataset] = {}
     begins: dict[tuple, Start | None] = {}
     trials, fits = {}, {}
-    expanded = [(trial, settings) for of_point, settings in space.expand_points(config) for trial in of_point]
+    expanded = [(trial, settings) for of_point, settings in search_space.expand_points(config) for trial in of_point]
     for values in {(trial.values["model.init"], trial.values["model.name"]): trial.values for trial, _ in expanded}.values():
         starts.check(values)  # before minutes of reading data
     for trial, head_settings in expanded:
@@ -113,7 +115,7 @@ def prepare(config: fields.ConfigDict) -> Prepared:
         if key not in datasets:
             block = copy.deepcopy(config)
             for name, value in key:
-                fields.put(block, name, value)
+                put(block, name, value)
             datasets[key] = data.load(block.data)
         classes = datasets[key].classes
         hyper.class_weights(trial.values, Facts(classes, (1,) * len(classes)))  # raises for a class the data do not have
@@ -173,7 +175,7 @@ def describe_precision(prepared: Prepared, backend: str) -> str:
 
 def notes(prepared: Prepared) -> list[str]:
     """Lines about what is set and may not be meant."""
-    found = [space.describe_unused(space.settings(prepared.config)), _repeated(prepared), _pixels(prepared)]
+    found = [search_space.describe_unused(search_space.settings(prepared.config)), _repeated(prepared), _pixels(prepared)]
     return [line for line in found if line]
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import jax
 
-from fer_jax import config as fields
+from fer_jax.config import search_space
+from fer_jax.config.values import to_json
 from fer_jax.data import Dataset
 from fer_jax.launch.prepared import Prepared
-from fer_jax.search import space
 
 VERSIONED = ("fer_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
@@ -27,7 +27,7 @@ def begin(prepared: Prepared, old: Mapping[str, Any], command: str, choice: Mapp
     """
     datasets = list(prepared.datasets.values())
     return {
-        "config": fields.to_json(prepared.config),
+        "config": to_json(prepared.config),
         "command": command or old.get("command", ""),
         "versions": {"python": platform.python_version(), **_versions()},
         "devices": [f"{device.platform}:{device.id} {device.device_kind}" for device in jax.devices()],
@@ -36,7 +36,7 @@ def begin(prepared: Prepared, old: Mapping[str, Any], command: str, choice: Mapp
         "other_data": [_describe_data(dataset) for dataset in datasets[1:]],
         "checksums": sorted({dataset.checksum for dataset in datasets} | set(old.get("checksums", ()))),
         "initial": _describe_starts(prepared),
-        "swept": list(space.swept(prepared.config)),
+        "swept": list(search_space.swept(prepared.config)),
         **({"chosen": dict(found)} if (found := choice or old.get("chosen")) else {}),
         "started": old.get("started") or now(),
         "finished": None,

@@ -4,10 +4,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from fer_jax.config import FIELDS
+from fer_jax.config.fields import FIELDS
+from fer_jax.config.search_space import Trial
 from fer_jax.errors import RunError
 from fer_jax.plan import Plan
-from fer_jax.search.space import Trial
 from fer_jax.store import RunDirectory
 
 

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from fer_jax.base.text import shown
+from fer_jax.config.rules import DISTRIBUTIONS, is_weights_file
 from fer_jax.errors import ConfigError
 from fer_jax.models import Network, published, weights
-from fer_jax.rules import DISTRIBUTIONS, is_weights_file
 from fer_jax.store import RunDirectory
 from fer_jax.train.engine import WaveProgram
 from fer_jax.train.trial import TrialState

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
+from fer_jax.config import search_space
 from fer_jax.launch.prepared import Prepared
 from fer_jax.launch.wave import RESULTS
 from fer_jax.plan import Plan, Wave
-from fer_jax.search import space
 from fer_jax.store import RunDirectory
 
 PLACE = ("stack", "wave", "slot")
@@ -28,7 +28,7 @@ class TrialTable:
         self.directory = directory
         trials = prepared.trials.items()
         rows = [{"id": id, "status": "pending", **one.point, "seed": one.seed, "repeat": one.repeat} for id, one in trials]
-        columns = ["status", *space.swept(prepared.config), "seed", "repeat", *PLACE]
+        columns = ["status", *search_space.swept(prepared.config), "seed", "repeat", *PLACE]
         columns += [name for name in RESULTS if name != "status"]
         self.rows = pd.DataFrame(rows).set_index("id").reindex(columns=columns).astype(object)
         self.rows["error"] = ""

@@ -13,12 +13,12 @@ import pandas as pd
 from scipy import special
 
 from fer_jax.analysis import metrics
+from fer_jax.config.search_space import Trial
 from fer_jax.launch import packing, starts, states
 from fer_jax.launch.packing import PackedWave
 from fer_jax.launch.progress import WaveProgress
 from fer_jax.launch.starts import Start
 from fer_jax.plan import Wave, traced_values
-from fer_jax.search.space import Trial
 from fer_jax.store import RunDirectory
 from fer_jax.train.engine import WaveProgram
 from fer_jax.train.feed import Data, Frozen, exact_share

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from fer_jax import config
+from fer_jax.config import fields
 from fer_jax.errors import ConfigError
 from fer_jax.models.backbones import BACKBONES
 from fer_jax.models.chain import Chain
@@ -33,7 +33,7 @@ def register(name: str, builder: Builder) -> None:
       builder: (values, image_shape, num_classes, rngs) -> Chain, as `cnn.build_cnn`.
     """
     NETWORKS[name] = builder
-    config.add_choice("model.name", name)
+    fields.add_choice("model.name", name)
 
 
 def build(values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int) -> Network:

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from fer_jax.rules import DISTRIBUTIONS as NAMES
+from fer_jax.config.rules import DISTRIBUTIONS as NAMES
 
 __all__ = ["NAMES", "redraw"]
 

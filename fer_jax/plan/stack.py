@@ -6,15 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fer_jax import models
-from fer_jax.config import FIELDS
+from fer_jax.config.field import Field
+from fer_jax.config.fields import FIELDS
+from fer_jax.config.rules import DISTRIBUTIONS
+from fer_jax.config.search_space import Trial
 from fer_jax.data import stream
 from fer_jax.errors import ConfigError
-from fer_jax.field import Field
 from fer_jax.models import freezing
 from fer_jax.plan import sharing
 from fer_jax.plan.stacks import DataSizes, Stack, Wave
-from fer_jax.rules import DISTRIBUTIONS
-from fer_jax.search.space import Trial
 from fer_jax.train import candidates, memory
 from fer_jax.train.candidates import Candidate, Options, Work
 from fer_jax.train.findings import Findings

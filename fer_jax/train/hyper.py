@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from fer_jax import rules
-from fer_jax.config import FIELDS
+from fer_jax.config import rules
+from fer_jax.config.fields import FIELDS
 from fer_jax.data import names
 from fer_jax.errors import ConfigError
 from fer_jax.models import initializers

@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from fer_jax.config import FIELDS
+from fer_jax.config.fields import FIELDS
 from fer_jax.train import memory
 from fer_jax.train.candidates import CPU_MICRO_BATCH, Candidate, Work
 from fer_jax.train.engine import WaveProgram

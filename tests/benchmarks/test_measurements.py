@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from fer_jax import config as fields
 from fer_jax import models, plan
+from fer_jax.config.values import default_config, flatten
 from fer_jax.train import cost
 
 
@@ -81,7 +81,7 @@ def test_bookkeeping_divides_the_loop_into_what_it_waited_for(run, tmp_path, cas
 
 def test_roofline_finds_all_products_of_a_step(scripts):
     roofline, peer = scripts("roofline"), scripts("peer")
-    values = fields.flatten(fields.default_config()) | peer.FIELDS["oslo"]
+    values = flatten(default_config()) | peer.FIELDS["oslo"]
     network = models.build(values, (24, 24, 1), 7)
     once, shapes = roofline.step_of(SimpleNamespace(plan=plan), network, values, 4, 24)
     found = roofline.products_of(once, shapes)

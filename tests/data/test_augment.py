@@ -7,7 +7,7 @@ import pytest
 import scipy.ndimage
 import scipy.stats
 
-from fer_jax.config import FIELDS
+from fer_jax.config.fields import FIELDS
 from fer_jax.data import faces
 from fer_jax.data.augment import augment, inverse_map, mixup, resample
 

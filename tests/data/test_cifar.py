@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from fer_jax import config as fields
+from fer_jax.config.values import default_config, validate
 from fer_jax.data import load, pickled
 from fer_jax.errors import ConfigError, DataError
 
@@ -141,10 +141,10 @@ def test_other_splits_fractions_and_classes(folder):
 
 
 def test_a_path_is_needed():
-    config = fields.default_config()
+    config = default_config()
     config.data.name = "cifar10"
     with pytest.raises(ConfigError, match="^data.path is empty: data.name = cifar10 needs --config.data.path=FOLDER, ZIP or TAR"):
-        fields.validate(config)
+        validate(config)
 
 
 @pytest.mark.parametrize(

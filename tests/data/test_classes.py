@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fer_jax import rules
+from fer_jax.config import rules
 from fer_jax.data import classes, load, names, sources
 from fer_jax.errors import ConfigError, DataError
 

@@ -5,7 +5,7 @@ import types
 import numpy as np
 import pytest
 
-from fer_jax import config as fields
+from fer_jax.config.values import default_config
 from fer_jax.data import Dataset, Split, faces, leaks, load, sources
 from fer_jax.data.duplicates import find
 from fer_jax.errors import DataError
@@ -14,7 +14,7 @@ CLASSES = ("angry", "happy", "sad")
 
 
 def block(**changes):
-    made = fields.default_config().data
+    made = default_config().data
     made.name, made.path, made.image_size = "folder", "somewhere", 24
     for name, value in changes.items():
         made[name] = value

@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_jax import config as fields
 from fer_jax import load_run, models
+from fer_jax.config.values import default_config, flatten, to_json
 from fer_jax.store import CURVE_COLUMNS, RunDirectory
 
 SIZE, CLASSES = 36, ("angry", "happy", "sad")
@@ -15,7 +15,7 @@ STARTED = "2026-01-02T03:04:05+00:00"
 
 
 def make_config():
-    config = fields.default_config()
+    config = default_config()
     config.data.image_size, config.train.seed, config.train.learning_rate = SIZE, 5, 0.002
     config.model.batch_norm, config.model.width_multiplier = True, 0.15
     config.model.pool_padding, config.model.pool_size, config.model.dense = "same", 3, (6,)
@@ -42,7 +42,7 @@ def make_trials():
 
 def make_weights(name, width=2):
     """Weights of `width` trials: an initialisation, with noise on all biases and statistics."""
-    values = fields.flatten(make_config()) | {"model.name": name}
+    values = flatten(make_config()) | {"model.name": name}
     network = models.build(values, (SIZE, SIZE, 1), len(CLASSES))
     rng = np.random.default_rng(1)
     drawn = [network.init(jax.random.key(seed)) for seed in range(width)]
@@ -68,7 +68,7 @@ def curve_rows(epochs):
 def write_run(path, epochs=(1, 2, 3), trials=None):
     directory = RunDirectory(path)
     data = {"checksum": "0", "classes": CLASSES, "split": "official", "label": "synthetic faces, official split"}
-    record = {"config": fields.to_json(make_config()), "data": data, "swept": ["model.name"], "command": "test", "started": STARTED}
+    record = {"config": to_json(make_config()), "data": data, "swept": ["model.name"], "command": "test", "started": STARTED}
     directory.write_config(record)
     directory.write_trials(make_trials() if trials is None else trials)
     directory.write_curves("stack_0-wave_0", epochs[0], curve_rows(epochs))

@@ -10,8 +10,8 @@ import skops.io
 import xgboost
 from sklearn import ensemble, linear_model, neighbors, svm
 
-from fer_jax import config as fields
 from fer_jax import heads
+from fer_jax.config import fields
 from fer_jax.errors import RunError
 from fer_jax.heads import Features, classifiers
 

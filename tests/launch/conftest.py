@@ -4,8 +4,8 @@ import contextlib
 
 import pytest
 
-from fer_jax import config as fields
 from fer_jax import report
+from fer_jax.config.values import default_config
 from fer_jax.data import stream
 from fer_jax.launch import local, stopping, wave
 
@@ -21,7 +21,7 @@ def make_config():
 
 
 def _make_config():
-    config = fields.default_config()
+    config = default_config()
     config.data.image_size = 16
     config.data.train_size = 70
     config.data.validation_size = 35

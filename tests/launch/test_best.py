@@ -3,8 +3,8 @@
 import pytest
 
 import fer_jax
-from fer_jax import config as fields
 from fer_jax import report
+from fer_jax.config.values import from_json, to_json
 from fer_jax.errors import ConfigError, RunError
 from fer_jax.launch import best
 
@@ -100,8 +100,8 @@ def test_a_choice_that_cannot_be_made_is_refused_before_training(dense, tmp_path
 def test_the_choice_is_part_of_the_record_and_of_nothing_else(dense):
     dense.sweep.best, dense.sweep.best_repeats = 1, 3
     dense.sweep.chosen = ({"model.hidden": (8,), "train.learning_rate": 1e-2},)
-    again = fields.from_json(fields.to_json(dense))
+    again = from_json(to_json(dense))
     assert (again.sweep.best, again.sweep.best_repeats, again.sweep.chosen) == (1, 3, dense.sweep.chosen)
     assert best.describe(again) == ""
     dense.sweep.best = dense.sweep.best_repeats = 0
-    assert "chosen" not in fields.to_json(dense)["sweep"]
+    assert "chosen" not in to_json(dense)["sweep"]

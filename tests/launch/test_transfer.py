@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import fer_jax
-from fer_jax import config as fields
 from fer_jax import models
+from fer_jax.config.rules import resolve
+from fer_jax.config.values import flatten, put
 from fer_jax.errors import ConfigError
 from fer_jax.launch.prepared import notes, plan_sweep, prepare
 from fer_jax.models import weights
@@ -186,7 +187,7 @@ def test_an_efficientnet_that_rescales_once_more_is_another_one(make_config, tmp
     config.sweep.grid.train.learning_rate, config.sweep.repeats = None, 1
     config.model.name, config.data.image_size, config.model.width_multiplier = "efficientnet_b0", 32, 0.25
     config.sweep.points = ({"model.init": "imagenet"}, {"model.init": str(tmp_path / "weights" / "efficientnetb0_notop.h5")})
-    network = models.build(fields.resolve(fields.flatten(config)), (32, 32, 1), 7)
+    network = models.build(resolve(flatten(config)), (32, 32, 1), 7)
     (tmp_path / "weights").mkdir()
     weights.write(tmp_path / "weights" / "efficientnetb0_notop.h5", network, *jax.tree.map(lambda leaf: np.ones(leaf.shape), network.shapes))
     prepared = prepare(config)
@@ -223,7 +224,7 @@ def test_what_cannot_be_begun_or_frozen_is_one_line(student, teacher, changes, m
         if name.startswith("sweep."):
             student.sweep.grid.train.learning_rate = value
         else:
-            fields.put(student, name, value)
+            put(student, name, value)
     with pytest.raises(ConfigError, match=message) as error:
         plan_sweep(prepare(student))
     assert "\n" not in str(error.value)

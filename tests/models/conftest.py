@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from keras.src.legacy.saving import legacy_h5_format
 
-from fer_jax import config, models
+from fer_jax import models
+from fer_jax.config.values import default_config, flatten
 from fer_jax.models import weights
 
 KERAS = {
@@ -22,7 +23,7 @@ KERAS = {
 
 def network(name, size=48, channels=3, **changed):
     """A network whose top is a pool and `output`."""
-    base = config.flatten(config.default_config()) | {"model.name": name, "model.dense": ()}
+    base = flatten(default_config()) | {"model.name": name, "model.dense": ()}
     return models.build(base | {key.replace("__", "."): value for key, value in changed.items()}, (size, size, channels), 7)
 
 

@@ -8,13 +8,13 @@ import pytest
 from keras.src.applications import efficientnet
 from keras.src.applications.imagenet_utils import correct_pad
 
-from fer_jax import config
+from fer_jax.config.rules import resolve
+from fer_jax.config.values import default_config, flatten
 from fer_jax.errors import ConfigError
 from fer_jax.models import weights
 from fer_jax.models.backbones import backbone_layers
 from fer_jax.models.keras_layers import DropBranch
 from fer_jax.models.layers import BatchNorm, Call, Dropout
-from fer_jax.rules import resolve
 from tests.models.conftest import KERAS, keras_model, keras_outputs, loaded, network
 
 # Up to here each mechanism has come once; `pytest -m slow` compares whole networks.
@@ -248,7 +248,7 @@ def test_bfloat16_stays_near_float32(name, last, stored):
 
 
 def test_rules_of_backbones():
-    base = config.flatten(config.default_config())
+    base = flatten(default_config())
     found = resolve(base | {"model.name": "vgg19", "model.preprocess": "weights"})
     assert found["data.normalize"] == "none"
     with pytest.raises(ConfigError, match="data.normalize = minmax: model.preprocess = weights"):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from fer_jax import config, models
+from fer_jax import models
+from fer_jax.config.values import default_config, flatten
 from fer_jax.models.chain import Chain
 from fer_jax.models.keras_layers import Activation, Add, GlobalPool, Pointwise
 from fer_jax.models.layers import BatchNorm, Call, Conv, Dense, Dropout, Pool
@@ -99,7 +100,7 @@ def test_parts_give_the_whole(net, arrays, cut):
 @pytest.mark.parametrize("name", ["mobilenet_v2", "resnet50_v2", "efficientnet_b0", "vgg19"])
 def test_no_way_leads_past_a_cut(name):
     """A backbone parted at each of its cuts has all its layers, and maps of its shapes; it cannot be parted inside a block that adds."""
-    values = config.flatten(config.default_config()) | {"model.name": name, "model.width_multiplier": 1 / 16}
+    values = flatten(default_config()) | {"model.name": name, "model.width_multiplier": 1 / 16}
     net = models.build(values, (32, 32, 1), 7)
     inside = {"mobilenet_v2": "block_2_expand", "resnet50_v2": "conv2_block1_1_conv", "efficientnet_b0": "block1a_se_reduce", "vgg19": "output"}
     assert inside[name] not in net.chain.cuts and net.layer_names[-2] in net.chain.cuts

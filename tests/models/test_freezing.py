@@ -2,14 +2,16 @@
 
 import pytest
 
-from fer_jax import config, models, rules
+from fer_jax import models
+from fer_jax.config import rules
+from fer_jax.config.values import default_config, flatten
 from fer_jax.errors import ConfigError
 from fer_jax.models import freezing
 from fer_jax.models.backbones import backbone_layers
 
 
 def names_of(name, **changed):
-    values = config.flatten(config.default_config()) | {"model.name": name, "model.dense": (8,), "model.width_multiplier": 1 / 16, **changed}
+    values = flatten(default_config()) | {"model.name": name, "model.dense": (8,), "model.width_multiplier": 1 / 16, **changed}
     return models.build(values, (32, 32, 1), 7).layer_names
 
 
@@ -89,7 +91,7 @@ def test_words_add_up_in_the_networks_order():
 @pytest.mark.parametrize("name", ["cnn", "mlp", "silvestro", "imperial"])
 @pytest.mark.parametrize(("word", "what"), [("backbone", "backbone"), ("blocks=1", "blocks")])
 def test_other_networks_have_no_backbone_and_no_blocks(name, word, what):
-    values = config.flatten(config.default_config()) | {"model.name": name}
+    values = flatten(default_config()) | {"model.name": name}
     names = models.build(values, (48, 48, 1), 7).layer_names
     with pytest.raises(ConfigError, match=f"^model.freeze: '{word}': this network has no {what}; name its layers: {names[0]}, ") as error:
         freezing.frozen(names, (word,))

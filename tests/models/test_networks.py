@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from fer_jax import config, models
+from fer_jax import models
+from fer_jax.config.values import default_config, flatten
 from fer_jax.errors import ConfigError
 from fer_jax.models.layers import Call
 
 
 def values(**changed):
-    base = config.flatten(config.default_config())
+    base = flatten(default_config())
     return {**base, **{name.replace("__", "."): value for name, value in changed.items()}}
 
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from fer_jax import config
+from fer_jax.config.values import default_config, flatten
 from fer_jax.errors import DataError
 from fer_jax.launch import starts
 from fer_jax.models import published, weights
@@ -234,7 +234,7 @@ def test_keras_newer_layout_is_none_of_these(tmp_path):
 
 
 def initial(net, name, init):
-    return starts.load(config.flatten(config.default_config()) | {"model.name": name, "model.init": init}, net)
+    return starts.load(flatten(default_config()) | {"model.name": name, "model.init": init}, net)
 
 
 def test_imagenet_is_the_published_file_in_the_cache(written, tmp_path, monkeypatch):

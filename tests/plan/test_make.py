@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fer_jax import config as fields
 from fer_jax import plan as planning
+from fer_jax.config import search_space
+from fer_jax.config.values import default_config
 from fer_jax.errors import ConfigError, RunError
-from fer_jax.search import space
 from fer_jax.train.hardware import Hardware
 
 CPU = Hardware("cpu", "cpu", 2, 8 << 30, 1e11)
@@ -18,13 +18,13 @@ SIZES = planning.DataSizes((24, 24, 1), 7, 2000, 500, 500)
 
 
 def plan(config, hardware=CPU, **options):
-    trials = {trial.id("data"): trial for trial in space.expand(config)}
+    trials = {trial.id("data"): trial for trial in search_space.expand(config)}
     return planning.make_plan(trials, lambda _: SIZES, planning.Options(**options), hardware), trials
 
 
 @pytest.fixture
 def config():
-    config = fields.default_config()
+    config = default_config()
     config.data.image_size = 24
     return config
 
@@ -70,7 +70,7 @@ def test_a_field_without_effect_is_not_compiled_in(config):
     made, trials = plan(config)
     assert made.stacks[0].optional == ()
     assert "[dense_dropout]" not in planning.describe(made)
-    assert space.describe_unused(space.settings(config)) == (
+    assert search_space.describe_unused(search_space.settings(config)) == (
         "note: set without effect: model.dense_dropout (only with model.name = cnn or silvestro or imperial or vgg19 or mobilenet_v2 or efficientnet_b0 or resnet50_v2)"
     )
     config.model.name = "imperial"
@@ -79,21 +79,21 @@ def test_a_field_without_effect_is_not_compiled_in(config):
 
 
 def test_fields_without_effect_are_named_in_one_line(config):
-    assert space.describe_unused(space.settings(config)) == ""
+    assert search_space.describe_unused(search_space.settings(config)) == ""
     config.train.stop_metric, config.train.stop_min_delta, config.train.decay = "val_accuracy", 0.1, 0.5
-    assert space.describe_unused(space.settings(config)) == (
+    assert search_space.describe_unused(search_space.settings(config)) == (
         "note: set without effect: train.decay (only with train.schedule = inverse_time); "
         "train.stop_metric and train.stop_min_delta (only with train.stop_patience above 0 or phases.patience set)"
     )
     config.sweep.grid.train.stop_patience = (0, 3)
     config.sweep.grid.train.schedule = ("constant", "inverse_time")
-    assert space.describe_unused(space.settings(config)) == ""
+    assert search_space.describe_unused(search_space.settings(config)) == ""
 
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(1, 40), st.integers(0, 12), st.integers(1, 5))
 def test_waves_hold_every_trial_once_and_differ_by_one_at_most(repeats, width, devices):
-    config = fields.default_config()
+    config = default_config()
     config.model.name = "mlp"
     config.model.hidden = ()
     config.sweep.repeats = repeats
@@ -134,7 +134,7 @@ def test_less_memory_makes_more_waves(config):
 
 def test_data_that_do_not_fit_are_streamed(config):
     large = planning.DataSizes((48, 48, 1), 7, 20_000_000, 500, 500)
-    trials = {trial.id("data"): trial for trial in space.expand(config)}
+    trials = {trial.id("data"): trial for trial in search_space.expand(config)}
 
     def stack(sizes, **options):
         return planning.make_plan(trials, lambda _: sizes, planning.Options(**options), GPU).stacks[0]
@@ -149,7 +149,7 @@ def test_data_that_do_not_fit_are_streamed(config):
 def test_host_devices_of_a_cpu_hold_a_copy_of_the_data_each(config):
     config.sweep.repeats = 2
     half = planning.DataSizes((48, 48, 1), 7, (3 << 30) // 48**2, 1, 1)
-    trials = {trial.id("data"): trial for trial in space.expand(config)}
+    trials = {trial.id("data"): trial for trial in search_space.expand(config)}
     for devices, data in ((1, "resident"), (2, "stream")):
         (stack,) = planning.make_plan(trials, lambda _: half, planning.Options(devices=devices), CPU).stacks
         assert stack.data == data

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fer_jax import config as fields
 from fer_jax import plan as planning
+from fer_jax.config import search_space
+from fer_jax.config.values import default_config
 from fer_jax.errors import ConfigError
-from fer_jax.search import space
 from fer_jax.train import findings, tuning
 from fer_jax.train.candidates import Candidate
 from fer_jax.train.findings import Findings
@@ -26,7 +26,7 @@ SIZES = planning.DataSizes((24, 24, 1), 7, 2000, 500, 500)
 
 @pytest.fixture
 def config():
-    config = fields.default_config()
+    config = default_config()
     config.data.image_size = 24
     config.sweep.repeats = 8
     return config
@@ -62,7 +62,7 @@ def tuned(tmp_path):
 
 
 def plan(config, tuner=None, hardware=CPU, sizes=SIZES, **options):
-    trials = {trial.id("data"): trial for trial in space.expand(config)}
+    trials = {trial.id("data"): trial for trial in search_space.expand(config)}
     made = planning.make_plan(trials, lambda _: sizes, planning.Options(**options), hardware, tuner=tuner)
     assert planning.Plan.from_json(json.loads(json.dumps(made.to_json()))) == made
     (stack,) = made.stacks
@@ -169,7 +169,7 @@ def test_what_did_not_fit_is_not_tried_again(config, tuned, hardware, fitted, wi
     tuner, _ = tuned(hardware=hardware, threshold=math.inf)
     before = plan(config, tuner, hardware)
     assert before.width > width
-    values = next(iter(space.expand(config))).values
+    values = next(iter(search_space.expand(config))).values
     planning.remember_limit(before, values, SIZES, fitted, hardware, tuner.findings)
     after = plan(config, tuner, hardware)
     assert after.width <= width and sum(len(wave.trials) for wave in after.waves) == 60
@@ -206,7 +206,7 @@ def test_streamed_data_take_the_memory_of_their_chunks_and_have_a_limit_of_their
     resident = plan(config, tuner, tight, large, data="resident")
     assert (resident.data, resident.width) == ("resident", 5)
     assert asked == [(in_chunks, 1, 0), (2_000_000, 500, 500 * 24 * 24)]
-    values = next(iter(space.expand(config))).values
+    values = next(iter(search_space.expand(config))).values
     planning.remember_limit(resident, values, large, 3, tight, tuner.findings)
     assert plan(config, tuner, tight, large, data="resident").width == 3
     assert plan(config, tuner, tight, large) == streamed
@@ -217,13 +217,13 @@ def test_streamed_data_take_the_memory_of_their_chunks_and_have_a_limit_of_their
 @settings(deadline=None, max_examples=60)
 @given(repeats=st.integers(1, 40), devices=st.integers(1, 5), width=st.integers(0, 12), engine=st.sampled_from(["map", "vmap"]))
 def test_every_trial_once_and_no_slot_idle_that_need_not_be(repeats, devices, width, engine):
-    config = fields.default_config()
+    config = default_config()
     config.model.name = "mlp"
     config.model.hidden = ()
     config.sweep.repeats = repeats
     hardware = Hardware("cpu", "cpu", devices, 8 << 30, 1e11)
     stack = plan(config, None, hardware, width=width, engine=engine)
-    assert list(stack.trials) == [trial.id("data") for trial in space.expand(config)]
+    assert list(stack.trials) == [trial.id("data") for trial in search_space.expand(config)]
     sizes, used = [len(wave.trials) for wave in stack.waves], stack.devices
     assert stack.width % used == 0 and max(sizes) <= stack.width and max(sizes) - min(sizes) <= 1
     if width:

@@ -6,11 +6,13 @@ import jax
 import numpy as np
 import pytest
 
-from fer_jax import config, models
+from fer_jax import models
+from fer_jax.config import fields
+from fer_jax.config.values import default_config, flatten
 from fer_jax.train.engine import WaveProgram
 from fer_jax.train.recipe import Recipe
 
-DEFAULTS = {name: field.default for name, field in config.FIELDS.items() if field.kind == "traced"} | {
+DEFAULTS = {name: field.default for name, field in fields.FIELDS.items() if field.kind == "traced"} | {
     "train.epochs": 4,
     "train.learning_rate": 3e-3,
     "model.dropout": 0.0,
@@ -47,7 +49,7 @@ MAPPED = {"engine": "map"}
 
 
 def make(engine="map", devices=1, batch_size=8, batch_norm=False, images=40, **recipe):
-    values = config.flatten(config.default_config()) | {
+    values = flatten(default_config()) | {
         "model.pairs": 1,
         "model.kernels": (6,),
         "model.dense": (10,),

@@ -1,10 +1,12 @@
-from fer_jax import config, models
+
+from fer_jax import models
+from fer_jax.config.values import default_config, flatten
 from fer_jax.train import cost
 from fer_jax.train.recipe import Recipe
 
 
 def test_operations_are_those_counted_by_hand():
-    values = config.flatten(config.default_config()) | {
+    values = flatten(default_config()) | {
         "model.name": "cnn",
         "model.pairs": 1,
         "model.kernels": (3,),

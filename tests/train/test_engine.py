@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from fer_jax.config import FIELDS
+from fer_jax.config.fields import FIELDS
 
 TRIALS = [
     {"train.seed": 0},

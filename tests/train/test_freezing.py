@@ -9,7 +9,10 @@ import optax
 import pytest
 from flax import nnx
 
-from fer_jax import config, models
+from fer_jax import models
+from fer_jax.config import fields
+from fer_jax.config.rules import resolve
+from fer_jax.config.values import default_config, flatten
 from fer_jax.train import step, trial
 from fer_jax.train.engine import WaveProgram
 from fer_jax.train.recipe import Phase, Recipe
@@ -18,12 +21,12 @@ OPTIMIZERS = ("adam", "sgd", "rmsprop")
 
 
 def values(**changed):
-    traced = {name: field.default for name, field in config.FIELDS.items() if field.kind == "traced"}
+    traced = {name: field.default for name, field in fields.FIELDS.items() if field.kind == "traced"}
     return {**traced, "train.epochs": 4, "train.learning_rate": 3e-3, "train.l2": 0.01, **changed}
 
 
 def network(**changed):
-    flat = config.flatten(config.default_config()) | {"model.pairs": 2, "model.kernels": (4, 6), "model.dense": (10,), **changed}
+    flat = flatten(default_config()) | {"model.pairs": 2, "model.kernels": (4, 6), "model.dense": (10,), **changed}
     return models.build(flat, (16, 16, 1), 3)
 
 
@@ -172,7 +175,7 @@ def test_a_trial_stopped_in_one_phase_joins_the_next_and_a_diverged_one_does_not
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_block_rates_multiply_the_learning_rate_of_their_block(optimizer):
     flat = {"model.name": "vgg19", "model.width_multiplier": 1 / 64, "model.dense": (), "data.image_size": 32}
-    net = models.build(config.resolve({**config.flatten(config.default_config()), **flat}), (32, 32, 1), 3)
+    net = models.build(resolve({**flatten(default_config()), **flat}), (32, 32, 1), 3)
     params, _ = net.init(jax.random.key(0))
     grads = jax.tree.map(jnp.ones_like, params)
     factors = (0.0, 0.5, 1.0, 2.0, 4.0)

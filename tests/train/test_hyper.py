@@ -5,13 +5,13 @@ import pytest
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 
-from fer_jax import config
+from fer_jax.config import fields
 from fer_jax.errors import ConfigError
 from fer_jax.models import initializers
 from fer_jax.train import hyper
 from fer_jax.train.hyper import Facts
 
-DEFAULTS = {name: field.default for name, field in config.FIELDS.items() if field.kind == "traced"}
+DEFAULTS = {name: field.default for name, field in fields.FIELDS.items() if field.kind == "traced"}
 LABELS = np.repeat([0, 1, 2], [50, 5, 20])
 PIXELS = np.random.default_rng(0).integers(20, 200, (75, 4)).astype(float)
 FACTS = Facts(("angry", "disgust", "happy"), (50, 5, 20), PIXELS.min(), PIXELS.max(), PIXELS.mean(), PIXELS.std())

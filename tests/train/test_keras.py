@@ -7,7 +7,9 @@ import numpy as np
 import optax
 import pytest
 
-from fer_jax import config, models
+from fer_jax import models
+from fer_jax.config import fields
+from fer_jax.config.values import default_config, flatten
 from fer_jax.models import normalize
 from fer_jax.train import hyper, losses, optim, step
 from fer_jax.train.hyper import Facts
@@ -64,12 +66,12 @@ def trainable(network, tree):
 def pair(request):
     """Network, its variables with lively statistics, traced values, the Keras model of the same weights, and a batch."""
     rate = RATES[request.param]
-    values = config.flatten(config.default_config()) | {"model.name": request.param, "train.batch_size": BATCH}
+    values = flatten(default_config()) | {"model.name": request.param, "train.batch_size": BATCH}
     network = models.build(values, (48, 48, 1), 7)
     params, stats = jax.jit(network.init)(jax.random.key(2))
     rng = np.random.default_rng(0)
     stats = jax.tree.map(lambda leaf: leaf + rng.uniform(0.1, 0.5, leaf.shape).astype(np.float32), stats)
-    traced = {name: field.default for name, field in config.FIELDS.items() if field.kind == "traced"}
+    traced = {name: field.default for name, field in fields.FIELDS.items() if field.kind == "traced"}
     arrays = hyper.encode([traced | {"train.l2": L2, "train.learning_rate": rate}], Facts.neutral(7))
     model = THEIRS[request.param]()
     copy_to(model, network, params, stats)

@@ -3,7 +3,7 @@
 import jax
 import pytest
 
-from fer_jax import config as fields
+from fer_jax.config import fields
 from fer_jax.train import cost, memory
 from fer_jax.train.candidates import Work
 from fer_jax.train.engine import WaveProgram

@@ -6,8 +6,8 @@ import json
 import jax
 import pytest
 
-from fer_jax import config as fields
 from fer_jax import models
+from fer_jax.config import fields
 from fer_jax.errors import ConfigError
 from fer_jax.train import candidates, findings, tuning
 from fer_jax.train.candidates import Candidate, Options, Work

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from fer_jax import config as fields
 from fer_jax import inference, models
 from fer_jax.analysis.saliency import compute, maps, settings
+from fer_jax.config.rules import resolve
+from fer_jax.config.values import default_config, flatten
 
 SIZE, CLASSES = 12, 3
 SCALE, OFFSET = np.float32(1 / 64), np.float32(-1.5)
@@ -20,7 +21,7 @@ TARGETS = np.array([2, 0, 1])
 def values(**changed):
     own = {"data.image_size": SIZE, "model.pairs": 2, "model.kernels": (3, 4), "model.batch_norm": True, "model.dense": (8,)}
     changed = {name.replace("__", "."): value for name, value in changed.items()}
-    return fields.resolve(fields.flatten(fields.default_config()) | own | changed)
+    return resolve(flatten(default_config()) | own | changed)
 
 
 def pictures(n, channels=1, seed=0):

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fer_jax import config as fields
+from fer_jax.config import fields, search_space
+from fer_jax.config.field import Field
+from fer_jax.config.values import default_config, flatten, put
 from fer_jax.errors import ConfigError
-from fer_jax.field import Field
-from fer_jax.search import space
 
 LISTS = {
     "train.l2": st.sampled_from((0.0, 1e-5, 1e-4, 1e-3)),
@@ -26,20 +26,20 @@ LISTS = {
 
 
 def build(grid=None, each=None, zipped=None, points=(), repeats=1, **values):
-    config = fields.default_config()
+    config = default_config()
     for tree, lists in (("grid", grid), ("each", each), ("zip", zipped)):
         for name, listed in (lists or {}).items():
-            fields.put(config, f"sweep.{tree}.{name}", listed)
+            put(config, f"sweep.{tree}.{name}", listed)
     config.sweep.points = tuple(points)
     config.sweep.repeats = repeats
     for name, value in values.items():
-        fields.put(config, name.replace("__", "."), value)
+        put(config, name.replace("__", "."), value)
     return config
 
 
 def refusal(config):
     with pytest.raises(ConfigError) as caught:
-        space.expand(config)
+        search_space.expand(config)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -87,15 +87,15 @@ def reference_points(sweep, base):
 @given(sweeps())
 def test_trials_are_the_union_without_duplicates_times_repeats(sweep):
     config = build(**sweep)
-    trials = space.expand(config)
+    trials = search_space.expand(config)
     got = [tuple((name, trial.values[name]) for name in LISTS) for trial in trials]
-    expected = reference_points(sweep, fields.flatten(config))
+    expected = reference_points(sweep, flatten(config))
     assert set(got) == expected
     assert len(got) == len(expected) * sweep["repeats"]
     assert len({trial.id("data") for trial in trials}) == len(trials)
     assert [trial.repeat for trial in trials] == list(range(sweep["repeats"])) * len(expected)
     assert all(trial.seed == trial.repeat for trial in trials)
-    assert all(tuple(trial.point) == space.swept(config) for trial in trials)
+    assert all(tuple(trial.point) == search_space.swept(config) for trial in trials)
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -105,7 +105,7 @@ def test_trials_are_the_union_without_duplicates_times_repeats(sweep):
 )
 def test_grid_by_zip_has_the_size_of_a_product(grid, rows):
     zipped = {"model.dropout": [row[0] for row in rows], "model.dense": [row[1] for row in rows]}
-    assert len(space.expand(build(grid=grid, zipped=zipped))) == len(rows) * math.prod(
+    assert len(search_space.expand(build(grid=grid, zipped=zipped))) == len(rows) * math.prod(
         len(set(values)) for values in grid.values()
     )
 
@@ -113,10 +113,10 @@ def test_grid_by_zip_has_the_size_of_a_product(grid, rows):
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(sweeps(), st.randoms(use_true_random=False))
 def test_more_values_and_repeats_renumber_nothing(sweep, random):
-    before = {trial.id("data") for trial in space.expand(build(**sweep))}
+    before = {trial.id("data") for trial in search_space.expand(build(**sweep))}
     more = {**sweep, "repeats": sweep["repeats"] + 1, "points": [*sweep["points"], {"train.l2": 0.5}]}
     random.shuffle(more["points"])
-    after = {trial.id("data") for trial in space.expand(build(**more))}
+    after = {trial.id("data") for trial in search_space.expand(build(**more))}
     swept_something = sweep["grid"] or sweep["each"] or sweep["zipped"] or any(sweep["points"])
     assert before < after or not swept_something
 
@@ -124,7 +124,7 @@ def test_more_values_and_repeats_renumber_nothing(sweep, random):
 @pytest.fixture
 def neutral_field(monkeypatch):
     field = Field("loss.new", 0.0, "traced", "a field that changes nothing at its default", low=0)
-    monkeypatch.setattr(fields, "FIELDS", {"loss.new": field, **fields.FIELDS})
+    monkeypatch.setitem(fields.FIELDS, "loss.new", field)
 
 
 def test_ids_are_fixed_for_good():
@@ -133,78 +133,78 @@ def test_ids_are_fixed_for_good():
     def digest(text):
         return hashlib.sha256(text).hexdigest()[:10]
 
-    first, second = space.expand(build(repeats=2))
+    first, second = search_space.expand(build(repeats=2))
     assert first.id("abc") == digest(b'{"data":"abc","seed":0,"values":{}}')
     assert second.id("abc") == digest(b'{"data":"abc","seed":1,"values":{}}')
-    (other,) = space.expand(build(train__l2=0.5, model__dense=(32,)))
+    (other,) = search_space.expand(build(train__l2=0.5, model__dense=(32,)))
     assert other.id("abc") == digest(b'{"data":"abc","seed":0,"values":{"model.dense":[32],"train.l2":0.5}}')
 
 
 def test_ids_survive_a_new_field_with_a_neutral_default(request):
     config = dict(grid={"train.l2": (0.0, 1e-4), "model.dense": ((), (64, 7))}, repeats=2)
-    before = [trial.id("data") for trial in space.expand(build(**config))]
+    before = [trial.id("data") for trial in search_space.expand(build(**config))]
     request.getfixturevalue("neutral_field")
-    trials = space.expand(build(**config))
+    trials = search_space.expand(build(**config))
     assert "loss.new" in trials[0].values
     assert [trial.id("data") for trial in trials] == before
-    assert space.expand(build(loss__new=0.5, **config))[0].id("data") != before[0]
+    assert search_space.expand(build(loss__new=0.5, **config))[0].id("data") != before[0]
 
 
 def test_id_depends_on_data_seed_and_values_only():
-    trial = space.expand(build())[0]
+    trial = search_space.expand(build())[0]
     identity = trial.id("data")
     assert len(identity) == 10 and set(identity) <= set("0123456789abcdef")
     assert trial.id("other data") != identity
-    assert space.expand(build(train__seed=1))[0].id("data") != identity
-    assert space.expand(build(train__l2=0.0))[0].id("data") != identity
-    assert space.expand(build(stack__width=3, report__title="x"))[0].id("data") == identity
-    here, there = (space.expand(build(data__name="fer2013", data__path=path))[0].id("data") for path in ("here", "there"))
+    assert search_space.expand(build(train__seed=1))[0].id("data") != identity
+    assert search_space.expand(build(train__l2=0.0))[0].id("data") != identity
+    assert search_space.expand(build(stack__width=3, report__title="x"))[0].id("data") == identity
+    here, there = (search_space.expand(build(data__name="fer2013", data__path=path))[0].id("data") for path in ("here", "there"))
     assert here == there  # the data's checksum counts, not where they lie
-    in_a_sweep = space.expand(build(grid={"train.l2": (0.0, 1e-4)}))
+    in_a_sweep = search_space.expand(build(grid={"train.l2": (0.0, 1e-4)}))
     assert identity in {other.id("data") for other in in_a_sweep}
 
 
 def test_repeat_r_trains_with_seed_plus_r_at_every_point():
-    trials = space.expand(build(grid={"train.l2": (0.0, 1e-4)}, repeats=3, train__seed=10))
+    trials = search_space.expand(build(grid={"train.l2": (0.0, 1e-4)}, repeats=3, train__seed=10))
     assert [trial.seed for trial in trials] == [10, 11, 12, 10, 11, 12]
     assert [trial.values["train.seed"] for trial in trials] == [10, 11, 12, 10, 11, 12]
     assert "train.seed" not in trials[0].point
-    repeat, same_seed = space.expand(build(repeats=2))[1], space.expand(build(train__seed=1))[0]
+    repeat, same_seed = search_space.expand(build(repeats=2))[1], search_space.expand(build(train__seed=1))[0]
     assert repeat.id("data") == same_seed.id("data")
 
 
 def test_nothing_swept_is_one_point():
-    (trial,) = space.expand(fields.default_config())
+    (trial,) = search_space.expand(default_config())
     assert trial.point == {}
     assert set(trial.values) == {name for name, field in fields.FIELDS.items() if field.kind in ("shape", "traced")}
 
 
 def test_grid_is_nested_in_the_order_of_the_fields():
     grid = {"train.l2": (0.0, 1.0), "train.batch_size": (8, 16)}  # set in another order than FIELDS has
-    points = [tuple(trial.point.values()) for trial in space.expand(build(grid=grid))]
+    points = [tuple(trial.point.values()) for trial in search_space.expand(build(grid=grid))]
     assert points == [(8, 0.0), (8, 1.0), (16, 0.0), (16, 1.0)]
     zipped = {"train.optimizer": ("adam", "sgd"), "train.epochs": (1, 2)}
     points = [
-        tuple(trial.point.values()) for trial in space.expand(build(grid={"train.l2": (0.0, 1.0)}, zipped=zipped))
+        tuple(trial.point.values()) for trial in search_space.expand(build(grid={"train.l2": (0.0, 1.0)}, zipped=zipped))
     ]
     assert points == [(1, "adam", 0.0), (1, "adam", 1.0), (2, "sgd", 0.0), (2, "sgd", 1.0)]
 
 
 def test_each_varies_one_field_at_a_time():
-    trials = space.expand(build(each={"train.l2": (0.0, 1.0), "model.dropout": (0.1,)}))
+    trials = search_space.expand(build(each={"train.l2": (0.0, 1.0), "model.dropout": (0.1,)}))
     assert [tuple(trial.point.values()) for trial in trials] == [(0.1, 1e-4), (0.4, 0.0), (0.4, 1.0)]
 
 
 def test_values_are_canonical_whatever_was_given():
-    (trial,) = space.expand(build(grid={"train.l2": [0], "model.kernels": [[8]]}))
+    (trial,) = search_space.expand(build(grid={"train.l2": [0], "model.kernels": [[8]]}))
     assert repr(trial.values["train.l2"]) == "0.0"
     assert trial.values["model.kernels"] == trial.point["model.kernels"] == (8, 8, 8)
     duplicates = {"train.l2": (0, 0.0, -0.0), "model.kernels": ((8,), (8, 8, 8))}
-    assert len(space.expand(build(grid=duplicates))) == 1
+    assert len(search_space.expand(build(grid=duplicates))) == 1
 
 
 def test_shape_key_joins_trials_of_one_program():
-    trials = space.expand(
+    trials = search_space.expand(
         build(grid={"train.l2": (0.0, 1.0), "train.epochs": (1, 2), "train.batch_size": (8, 16)}, repeats=2)
     )
     by_size = {}
@@ -217,15 +217,15 @@ def test_shape_key_joins_trials_of_one_program():
 
 def test_head_fields_make_no_trials(monkeypatch):
     head = Field("head.depth", 6, "head", "depth of a tree", low=1)
-    monkeypatch.setattr(fields, "FIELDS", {**fields.FIELDS, "head.depth": head})
-    assert len(space.expand(build(grid={"head.depth": (4, 6)}))) == 1
+    monkeypatch.setitem(fields.FIELDS, "head.depth", head)
+    assert len(search_space.expand(build(grid={"head.depth": (4, 6)}))) == 1
     config = build(grid={"head.depth": (4, 6), "train.l2": (0.0, 1.0)}, points=[{"head.depth": 3, "train.l2": 0.0}])
-    assert space.swept(config) == ("train.l2",)
-    assert [trial.point for trial in space.expand(config)] == [{"train.l2": 0.0}, {"train.l2": 1.0}]
+    assert search_space.swept(config) == ("train.l2",)
+    assert [trial.point for trial in search_space.expand(config)] == [{"train.l2": 0.0}, {"train.l2": 1.0}]
 
 
 def test_trials_travel_between_processes():
-    trials = space.expand(build(grid={"train.l2": (0.0, 1.0)}))
+    trials = search_space.expand(build(grid={"train.l2": (0.0, 1.0)}))
     assert pickle.loads(pickle.dumps(trials)) == trials
     with pytest.raises(dataclasses.FrozenInstanceError):
         trials[0].repeat = 1
@@ -237,12 +237,12 @@ def test_a_point_that_does_not_fit_is_named():
     text = refusal(build(zipped={"data.image_size": (48, 16), "train.batch_size": (8, 16)}))
     assert "conv_2" in text and "data.image_size = 16, train.batch_size = 16" in text
     fitting = build(zipped={"model.pairs": (1, 2), "model.kernels": ((8,), (8, 16))})
-    assert [trial.values["model.kernels"] for trial in space.expand(fitting)] == [(8,), (8, 16)]
+    assert [trial.values["model.kernels"] for trial in search_space.expand(fitting)] == [(8,), (8, 16)]
 
 
 def test_the_base_need_not_fit_where_every_point_does():
     config = build(grid={"model.kernels": ((8,),)}, model__pairs=2)
-    assert space.expand(config)[0].values["model.kernels"] == (8, 8)
+    assert search_space.expand(config)[0].values["model.kernels"] == (8, 8)
 
 
 def test_a_sweep_that_changes_nothing_is_refused():
@@ -251,7 +251,7 @@ def test_a_sweep_that_changes_nothing_is_refused():
     )
     assert "model.hidden" in refusal(build(each={"model.hidden": ((10,), (20,))}))
     grid = {"train.momentum": (0.0, 0.9), "train.optimizer": ("adam", "sgd")}
-    assert len(space.expand(build(grid=grid))) == 4
+    assert len(search_space.expand(build(grid=grid))) == 4
 
 
 def test_a_sweep_over_what_a_patience_of_0_leaves_out_is_refused():
@@ -263,14 +263,14 @@ def test_a_sweep_over_what_a_patience_of_0_leaves_out_is_refused():
         build(zipped={"train.learning_rate_floor": (0.0, 1e-5)})
     )
     swept = {"train.plateau_factor": (0.1, 0.5), "train.plateau_patience": (0, 5)}
-    assert len(space.expand(build(grid=swept))) == 4
-    assert len(space.expand(build(grid={"train.plateau_factor": (0.1, 0.5)}, train__plateau_patience=5))) == 2
+    assert len(search_space.expand(build(grid=swept))) == 4
+    assert len(search_space.expand(build(grid={"train.plateau_factor": (0.1, 0.5)}, train__plateau_patience=5))) == 2
     assert "train.plateau_factor" in refusal(build(grid={**swept, "train.plateau_patience": (0,)}, train__plateau_patience=5))
 
 
 def test_fields_without_effect_are_those_that_no_trial_uses():
     def named(**options):
-        return space.without_effect(space.settings(build(**options)))
+        return search_space.without_effect(search_space.settings(build(**options)))
 
     assert named() == ()
     assert named(train__decay=0.1, model__hidden=(8,)) == ("model.hidden", "train.decay")
@@ -284,14 +284,14 @@ def test_fields_without_effect_are_those_that_no_trial_uses():
 
 def test_sources_of_a_field_are_what_sets_it_in_every_point():
     grid, each = {"train.l2": (0.0, 1.0)}, {"train.l2": (0.0, 1.0)}
-    assert space.sources(build(grid=grid), "train.l2") == ("sweep.grid.train.l2",)
-    assert space.sources(build(grid=grid), "train.epochs") == ()
-    assert space.sources(build(), "train.l2") == ()
-    assert space.sources(build(each=each), "train.l2") == ("sweep.each.train.l2",)
-    assert space.sources(build(each={**each, "train.epochs": (1, 2)}), "train.l2") == ()
+    assert search_space.sources(build(grid=grid), "train.l2") == ("sweep.grid.train.l2",)
+    assert search_space.sources(build(grid=grid), "train.epochs") == ()
+    assert search_space.sources(build(), "train.l2") == ()
+    assert search_space.sources(build(each=each), "train.l2") == ("sweep.each.train.l2",)
+    assert search_space.sources(build(each={**each, "train.epochs": (1, 2)}), "train.l2") == ()
     both = [{"train.l2": 0.5}, {"train.l2": 0.6, "train.epochs": 3}]
-    assert space.sources(build(grid=grid, points=both), "train.l2") == ("sweep.grid.train.l2", "sweep.points")
-    assert space.sources(build(points=[*both, {}]), "train.l2") == ()
+    assert search_space.sources(build(grid=grid, points=both), "train.l2") == ("sweep.grid.train.l2", "sweep.points")
+    assert search_space.sources(build(points=[*both, {}]), "train.l2") == ()
 
 
 def test_a_sweep_too_large_to_list_is_refused_before_it_is_listed():
@@ -305,10 +305,10 @@ def test_repeats_must_leave_the_seed_in_range():
 
 
 def test_repeats_go_through_the_folds():
-    trials = space.expand(build({"train.l2": (0.0, 1e-3)}, repeats=3, data__split="kfold", data__fold=1, train__seed=7))
+    trials = search_space.expand(build({"train.l2": (0.0, 1e-3)}, repeats=3, data__split="kfold", data__fold=1, train__seed=7))
     assert [(trial.values["data.fold"], trial.seed) for trial in trials] == [(1, 7), (2, 8), (3, 9)] * 2
     assert len({trial.shape_key() for trial in trials}) == 3 and len({trial.id("data") for trial in trials}) == 6
-    plain = space.expand(build(repeats=2))
+    plain = search_space.expand(build(repeats=2))
     assert [trial.values["data.fold"] for trial in plain] == [0, 0]
 
 
@@ -322,17 +322,17 @@ def test_repeats_go_through_the_folds():
 )
 def test_folds_that_cannot_be_are_refused(config, words):
     with pytest.raises(ConfigError, match=words):
-        space.expand(config)
+        search_space.expand(config)
 
 
 def test_chosen_points_have_more_repeats_and_the_other_ids_stay():
     config = build({"train.l2": (0.0, 1e-3), "model.dense": ((8,), (8, 4))}, repeats=2)
-    before = {trial.id("data") for trial in space.expand(config)}
+    before = {trial.id("data") for trial in search_space.expand(config)}
     config.sweep.best, config.sweep.best_repeats = 1, 5
-    assert {trial.id("data") for trial in space.expand(config)} == before
+    assert {trial.id("data") for trial in search_space.expand(config)} == before
     # Fields in another order, lists for tuples: as JSON may give them back.
     config.sweep.chosen = ({"train.l2": 1e-3, "model.dense": [8, 4]},)
-    trials = space.expand(config)
-    assert [len(of_point) for of_point, _ in space.expand_points(config)] == [2, 2, 2, 5]
+    trials = search_space.expand(config)
+    assert [len(of_point) for of_point, _ in search_space.expand_points(config)] == [2, 2, 2, 5]
     assert before < {trial.id("data") for trial in trials} and len(trials) == 11
     assert [trial.seed for trial in trials[-5:]] == [0, 1, 2, 3, 4]

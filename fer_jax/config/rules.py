@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from fer_jax.field import FieldError
+from fer_jax.config.field import FieldError
 
 # Sides, in pixels, of which a network with a fixed architecture leaves one pixel.
 _SMALLEST_IMAGE = {"silvestro": 36, "imperial": 24, "vgg19": 32, "mobilenet_v2": 32, "efficientnet_b0": 32, "resnet50_v2": 32}

@@ -15,8 +15,12 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fer_jax import config as fields
-from fer_jax.field import FieldError, in_words
+from ml_collections import ConfigDict
+
+from fer_jax.config import fields
+from fer_jax.config.field import FieldError, in_words
+from fer_jax.config.rules import resolve
+from fer_jax.config.values import flatten, sweep_points, sweep_tree, validate
 
 MAX_SETTINGS = 100_000
 
@@ -79,23 +83,23 @@ class Fit:
         return hashlib.sha256(json.dumps(record, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:10]
 
 
-def swept(config: fields.ConfigDict) -> tuple[str, ...]:
+def swept(config: ConfigDict) -> tuple[str, ...]:
     """Returns the names of the swept shape and traced fields, in the order of `FIELDS`."""
     return tuple(name for name in _swept(config) if fields.FIELDS[name].kind in fields.TRIAL_KINDS)
 
 
-def swept_heads(config: fields.ConfigDict) -> tuple[str, ...]:
+def swept_heads(config: ConfigDict) -> tuple[str, ...]:
     """Returns the names of the swept head fields, in the order of `FIELDS`."""
     return tuple(name for name in _swept(config) if fields.FIELDS[name].kind == "head")
 
 
-def _swept(config: fields.ConfigDict) -> tuple[str, ...]:
-    names = {name for tree in fields.TREES for name in fields.sweep_tree(config, tree)}
-    names.update(name for point in fields.sweep_points(config) for name in point)
+def _swept(config: ConfigDict) -> tuple[str, ...]:
+    names = {name for tree in fields.TREES for name in sweep_tree(config, tree)}
+    names.update(name for point in sweep_points(config) for name in point)
     return tuple(name for name in fields.FIELDS if name in names)
 
 
-def expand(config: fields.ConfigDict) -> tuple[Trial, ...]:
+def expand(config: ConfigDict) -> tuple[Trial, ...]:
     """Returns the trials of a config; one point, the config itself, where nothing is swept.
 
     Points come in the order points, each, grid x zip, the first of equal ones kept; inside a grid the last field of
@@ -110,7 +114,7 @@ def expand(config: fields.ConfigDict) -> tuple[Trial, ...]:
     return tuple(trial for trials, _ in expand_points(config) for trial in trials)
 
 
-def expand_fits(config: fields.ConfigDict) -> tuple[Fit, ...]:
+def expand_fits(config: ConfigDict) -> tuple[Fit, ...]:
     """Returns the fits of a config, trial by trial in the order of `expand`; none where every `head.kind` is 'none'.
 
     Head fields that do not count with a setting's kind of head are left out: settings that differ in nothing else are one fit.
@@ -121,7 +125,7 @@ def expand_fits(config: fields.ConfigDict) -> tuple[Fit, ...]:
     return tuple(Fit(trial, head) for trials, heads in expand_points(config) for trial in trials for head in heads)
 
 
-def expand_points(config: fields.ConfigDict) -> list[tuple[tuple[Trial, ...], tuple[dict[str, Any], ...]]]:
+def expand_points(config: ConfigDict) -> list[tuple[tuple[Trial, ...], tuple[dict[str, Any], ...]]]:
     """Returns the trials of every point, and the head settings that each of these is combined with.
 
     What `expand` and `expand_fits` say of trials and fits holds for both here, at the price of one expansion.
@@ -135,7 +139,7 @@ def expand_points(config: fields.ConfigDict) -> list[tuple[tuple[Trial, ...], tu
         if head["head.kind"] != "none":
             heads.setdefault(tuple(head.items()), head)
     _check_best(config, len(points))
-    chosen = {frozenset(point.items()) for point in fields.sweep_points(config, "sweep.chosen")}
+    chosen = {frozenset(point.items()) for point in sweep_points(config, "sweep.chosen")}
     found = []
     for values, heads in points.values():
         point = {name: values[name] for name in names}
@@ -151,18 +155,18 @@ def _repeated(values: Mapping[str, Any], repeat: int) -> dict[str, Any]:
     return {**own, "data.fold": values["data.fold"] + repeat} if values["data.split"] == "kfold" else own
 
 
-def settings(config: fields.ConfigDict) -> list[dict[str, Any]]:
+def settings(config: ConfigDict) -> list[dict[str, Any]]:
     """Returns the values of every shape, traced and head field at each setting of the sweep, in order; equal ones are not merged.
 
     Raises:
         FieldError: as `expand` does.
     """
-    fields.validate(config)
-    trees = {tree: fields.sweep_tree(config, tree) for tree in fields.TREES}
-    points = fields.sweep_points(config)
+    validate(config)
+    trees = {tree: sweep_tree(config, tree) for tree in fields.TREES}
+    points = sweep_points(config)
     repeats = config.sweep.repeats
     _check_number(len(points), trees, repeats)
-    base = fields.flatten(config)
+    base = flatten(config)
     most = max(repeats, config.sweep.best_repeats if config.sweep.best else 0)
     _check_seeds(base["train.seed"], most)
     names = _swept(config)
@@ -191,7 +195,7 @@ def counting_head(setting: Mapping[str, Any]) -> dict[str, Any]:
     return {name: setting[name] for name, field in heads.items() if field.has_effect(setting)}
 
 
-def sources(config: fields.ConfigDict, name: str) -> tuple[str, ...]:
+def sources(config: ConfigDict, name: str) -> tuple[str, ...]:
     """Returns what sets the field called `name` in every point, so that its value in the config is never used.
 
     Such as ('sweep.grid.train.l2',); empty where that value is used.
@@ -200,8 +204,8 @@ def sources(config: fields.ConfigDict, name: str) -> tuple[str, ...]:
         config: one that `expand` takes.
         name: dotted name of a field that is not one of `sweep`.
     """
-    trees = {tree: fields.sweep_tree(config, tree) for tree in fields.TREES}
-    points = fields.sweep_points(config)
+    trees = {tree: sweep_tree(config, tree) for tree in fields.TREES}
+    points = sweep_points(config)
     found = [f"sweep.{tree}.{name}" for tree, lists in trees.items() if name in lists]
     found += ["sweep.points"] if any(name in point for point in points) else []
     return tuple(found) if found and all(name in setting for setting in _listed(points, trees)) else ()
@@ -276,7 +280,7 @@ def _product(grid: Mapping[str, tuple[Any, ...]], zipped: Mapping[str, tuple[Any
 def _resolve(base: Mapping[str, Any], setting: Mapping[str, Any]) -> dict[str, Any]:
     """The shape and traced values of one point, checked together; an error says which point it was."""
     try:
-        values = fields.resolve({**base, **setting})
+        values = resolve({**base, **setting})
     except FieldError as error:
         if not set(error.names) & set(setting):
             raise
@@ -328,7 +332,7 @@ def _check_folds(found: Sequence[Mapping[str, Any]], repeats: int) -> None:
         )
 
 
-def _check_best(config: fields.ConfigDict, points: int) -> None:
+def _check_best(config: ConfigDict, points: int) -> None:
     """Refuses a choice of the best points that cannot be made, or gives them no trials."""
     best, most, repeats = config.sweep.best, config.sweep.best_repeats, config.sweep.repeats
     if not best:

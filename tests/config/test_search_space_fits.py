@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fer_jax import config as fields
+from fer_jax.config import fields, search_space
+from fer_jax.config.values import default_config, flatten, put
 from fer_jax.errors import ConfigError
-from fer_jax.search import space
 
 KINDS = ("xgboost", "logistic", "svm", "forest", "neighbors")
 # What counts with each kind, apart from head.kind and head.layer; written down here a second time.
@@ -37,20 +37,20 @@ LISTS = {
 
 
 def build(grid=None, each=None, zipped=None, points=(), repeats=1, **values):
-    config = fields.default_config()
+    config = default_config()
     for tree, lists in (("grid", grid), ("each", each), ("zip", zipped)):
         for name, listed in (lists or {}).items():
-            fields.put(config, f"sweep.{tree}.{name}", listed)
+            put(config, f"sweep.{tree}.{name}", listed)
     config.sweep.points = tuple(points)
     config.sweep.repeats = repeats
     for name, value in values.items():
-        fields.put(config, name.replace("__", "."), value)
+        put(config, name.replace("__", "."), value)
     return config
 
 
 def refusal(config):
     with pytest.raises(ConfigError) as caught:
-        space.expand_fits(config)
+        search_space.expand_fits(config)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -71,13 +71,13 @@ def test_five_seeds_four_layers_and_sixty_settings_are_1200_fits_of_five_trainin
         "head.reg_lambda": (1.0, 10.0),
     }
     config = build(grid=grid, repeats=5, head__kind="xgboost")
-    trials, fits = space.expand(config), space.expand_fits(config)
+    trials, fits = search_space.expand(config), search_space.expand_fits(config)
     assert len(trials) == 5 and len(fits) == 1200
     identities = {trial.id("data") for trial in trials}
-    assert identities == {trial.id("data") for trial in space.expand(build(repeats=5))}
+    assert identities == {trial.id("data") for trial in search_space.expand(build(repeats=5))}
     assert len({fit.id(fit.trial.id("data")) for fit in fits}) == 1200
     assert [fit.trial for fit in fits] == [trial for trial in trials for _ in range(240)]
-    assert space.swept(config) == () and set(space.swept_heads(config)) == set(grid)
+    assert search_space.swept(config) == () and set(search_space.swept_heads(config)) == set(grid)
 
 
 @st.composite
@@ -137,11 +137,11 @@ def reference(sweep, base):
 @given(sweeps())
 def test_fits_are_trials_times_distinct_settings_that_count(sweep):
     config = build(**sweep)
-    expected, unused = reference(sweep, fields.flatten(config))
+    expected, unused = reference(sweep, flatten(config))
     if unused:
         assert refusal(config).startswith("the sweep over head.")
         return
-    trials, fits = space.expand(config), space.expand_fits(config)
+    trials, fits = search_space.expand(config), search_space.expand_fits(config)
     assert len(trials) == len(expected) * sweep["repeats"]
     assert len(fits) == sweep["repeats"] * sum(len(heads) for heads in expected.values())
     found = {}
@@ -160,36 +160,36 @@ def test_fits_are_trials_times_distinct_settings_that_count(sweep):
 @given(sweeps())
 def test_head_fields_never_change_a_trial(sweep):
     config = build(**sweep)
-    base = fields.flatten(config)
+    base = flatten(config)
     if reference(sweep, base)[1]:
         assert refusal(config)
         return
     plain = {"l2": {0.0, 1e-4, 1e-3, base["train.l2"]}, "dropout": {0.0, 0.4, base["model.dropout"]}}
     every = build(grid={"train.l2": tuple(plain["l2"]), "model.dropout": tuple(plain["dropout"])}, repeats=sweep["repeats"])
-    without = {trial.id("data") for trial in space.expand(every)}
-    assert {trial.id("data") for trial in space.expand(config)} <= without
-    assert not any(name.startswith("head.") for trial in space.expand(config) for name in (*trial.values, *trial.point))
+    without = {trial.id("data") for trial in search_space.expand(every)}
+    assert {trial.id("data") for trial in search_space.expand(config)} <= without
+    assert not any(name.startswith("head.") for trial in search_space.expand(config) for name in (*trial.values, *trial.point))
 
 
 # Kinds
 
 
 def test_no_head_no_fit():
-    assert space.expand_fits(build(repeats=3)) == ()
-    assert space.expand_fits(build(grid={"train.l2": (0.0, 1.0)}, head__max_depth=3)) == ()
-    assert space.swept_heads(build(grid={"train.l2": (0.0, 1.0)})) == ()
+    assert search_space.expand_fits(build(repeats=3)) == ()
+    assert search_space.expand_fits(build(grid={"train.l2": (0.0, 1.0)}, head__max_depth=3)) == ()
+    assert search_space.swept_heads(build(grid={"train.l2": (0.0, 1.0)})) == ()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_fit_holds_what_counts_with_its_kind(kind):
-    (fit,) = space.expand_fits(build(head__kind=kind))
+    (fit,) = search_space.expand_fits(build(head__kind=kind))
     expected = {"kind": kind, "layer": "flatten"} | {name: fields.FIELDS[f"head.{name}"].default for name in COUNTS[kind]}
     assert fit.head == {f"head.{name}": value for name, value in expected.items()}
 
 
 def test_settings_that_differ_in_what_does_not_count_are_one_fit():
     grid = {"head.kind": KINDS, "head.max_depth": (2, 4, 6), "head.C": (0.1, 1.0)}
-    fits = space.expand_fits(build(grid=grid))
+    fits = search_space.expand_fits(build(grid=grid))
     assert [seen(fit, "kind", "max_depth", "C") for fit in fits] == [
         ("xgboost", 2, None),
         ("xgboost", 4, None),
@@ -206,8 +206,8 @@ def test_settings_that_differ_in_what_does_not_count_are_one_fit():
 def test_a_kind_of_none_among_others_trains_without_a_fit():
     points = [{"head.kind": "none", "train.l2": 0.0}, {"head.kind": "svm", "train.l2": 1.0}]
     config = build(points=points, repeats=2)
-    assert len(space.expand(config)) == 4
-    assert [(fit.trial.values["train.l2"], fit.trial.repeat) for fit in space.expand_fits(config)] == [(1.0, 0), (1.0, 1)]
+    assert len(search_space.expand(config)) == 4
+    assert [(fit.trial.values["train.l2"], fit.trial.repeat) for fit in search_space.expand_fits(config)] == [(1.0, 0), (1.0, 1)]
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_a_sweep_over_the_layer_without_a_head_is_refused():
 
 def test_a_grid_is_nested_in_the_order_of_the_fields():
     grid = {"head.eta": (0.1, 0.3), "head.layer": ("flatten", "dense_0"), "train.l2": (0.0, 1.0)}
-    fits = space.expand_fits(build(grid=grid, head__kind="xgboost"))
+    fits = search_space.expand_fits(build(grid=grid, head__kind="xgboost"))
     settings_ = list(itertools.product(("flatten", "dense_0"), (0.1, 0.3)))
     assert [(fit.trial.values["train.l2"], *seen(fit, "layer", "eta")) for fit in fits] == [
         (l2, *setting) for l2 in (0.0, 1.0) for setting in settings_
@@ -246,21 +246,21 @@ def test_a_grid_is_nested_in_the_order_of_the_fields():
 
 def test_each_varies_one_head_field_at_a_time():
     each = {"head.max_depth": (2, 6), "head.eta": (0.1, 0.3)}
-    fits = space.expand_fits(build(each=each, head__kind="xgboost"))
+    fits = search_space.expand_fits(build(each=each, head__kind="xgboost"))
     # Depth 6 and eta .3 are the defaults: the same setting twice.
     assert [seen(fit, "max_depth", "eta") for fit in fits] == [(2, 0.3), (6, 0.3), (6, 0.1)]
 
 
 def test_each_over_trials_and_heads_does_not_multiply():
     each = {"train.l2": (0.0, 1.0), "head.max_depth": (2, 4)}
-    fits = space.expand_fits(build(each=each, head__kind="xgboost", train__l2=0.5))
+    fits = search_space.expand_fits(build(each=each, head__kind="xgboost", train__l2=0.5))
     found = {(fit.trial.values["train.l2"], *seen(fit, "max_depth")) for fit in fits}
     assert found == {(0.0, 6), (1.0, 6), (0.5, 2), (0.5, 4)} and len(fits) == 4
 
 
 def test_zipped_head_fields_advance_together():
     zipped = {"head.kind": ("svm", "logistic", "xgboost"), "head.layer": ("flatten", "dense_0", "output")}
-    fits = space.expand_fits(build(zipped=zipped, repeats=2))
+    fits = search_space.expand_fits(build(zipped=zipped, repeats=2))
     assert [(fit.trial.repeat, *seen(fit, "kind", "layer")) for fit in fits] == [
         (repeat, *pair) for repeat in (0, 1) for pair in zip(*zipped.values(), strict=True)
     ]
@@ -269,7 +269,7 @@ def test_zipped_head_fields_advance_together():
 def test_a_head_field_zipped_with_one_of_the_trials_follows_it():
     zipped = {"train.l2": (0.0, 1.0), "head.max_depth": (2, 4)}
     config = build(zipped=zipped, head__kind="xgboost")
-    assert [(fit.trial.values["train.l2"], *seen(fit, "max_depth")) for fit in space.expand_fits(config)] == [(0.0, 2), (1.0, 4)]
+    assert [(fit.trial.values["train.l2"], *seen(fit, "max_depth")) for fit in search_space.expand_fits(config)] == [(0.0, 2), (1.0, 4)]
 
 
 def test_points_of_one_training_gather_their_heads():
@@ -280,8 +280,8 @@ def test_points_of_one_training_gather_their_heads():
         {"train.l2": 0.0, "head.kind": "svm"},
     ]
     config = build(points=points)
-    assert len(space.expand(config)) == 2
-    found = [(fit.trial.values["train.l2"], *seen(fit, "kind")) for fit in space.expand_fits(config)]
+    assert len(search_space.expand(config)) == 2
+    found = [(fit.trial.values["train.l2"], *seen(fit, "kind")) for fit in search_space.expand_fits(config)]
     assert found == [(0.0, "svm"), (0.0, "forest"), (1.0, "svm")]
 
 
@@ -294,37 +294,37 @@ def digest(record):
 
 
 def test_ids_of_fits_are_fixed_for_good():
-    (plain,) = space.expand_fits(build(head__kind="xgboost"))
+    (plain,) = search_space.expand_fits(build(head__kind="xgboost"))
     assert plain.id("0123456789") == digest({"trial": "0123456789", "head": {"head.kind": "xgboost"}})
     assert plain.id("0123456789") == hashlib.sha256(
         b'{"head":{"head.kind":"xgboost"},"trial":"0123456789"}'
     ).hexdigest()[:10]
-    (other,) = space.expand_fits(build(head__kind="xgboost", head__max_depth=3, head__layer="dense_0", head__eta=0.1))
+    (other,) = search_space.expand_fits(build(head__kind="xgboost", head__max_depth=3, head__layer="dense_0", head__eta=0.1))
     head = {"head.kind": "xgboost", "head.max_depth": 3, "head.layer": "dense_0", "head.eta": 0.1}
     assert other.id("abc") == digest({"trial": "abc", "head": head})
 
 
 def test_an_id_depends_on_the_trial_and_on_what_counts():
-    (fit,) = space.expand_fits(build(head__kind="svm", head__C=0.1))
+    (fit,) = search_space.expand_fits(build(head__kind="svm", head__C=0.1))
     assert fit.id("a") != fit.id("b")
     for same in ({"head__max_depth": 2}, {"head__threads": 4}, {"head__trees": 7}, {"report__title": "x"}):
-        (other,) = space.expand_fits(build(head__kind="svm", head__C=0.1, **same))
+        (other,) = search_space.expand_fits(build(head__kind="svm", head__C=0.1, **same))
         assert other.id("a") == fit.id("a")
     for different in ({"head__C": 0.2}, {"head__layer": "dense_0"}, {"head__kind": "logistic"}):
-        (other,) = space.expand_fits(build(**{"head__kind": "svm", "head__C": 0.1, **different}))
+        (other,) = search_space.expand_fits(build(**{"head__kind": "svm", "head__C": 0.1, **different}))
         assert other.id("a") != fit.id("a")
 
 
 def test_an_id_is_that_of_the_value_however_it_was_written():
-    (fit,) = space.expand_fits(build(head__kind="xgboost", head__reg_lambda=2.0))
+    (fit,) = search_space.expand_fits(build(head__kind="xgboost", head__reg_lambda=2.0))
     grid = {"head.reg_lambda": (2,)}
-    (other,) = space.expand_fits(build(grid=grid, head__kind="xgboost"))
+    (other,) = search_space.expand_fits(build(grid=grid, head__kind="xgboost"))
     assert other.id("a") == fit.id("a")
 
 
 def test_more_settings_renumber_no_fit():
     def identities(**more):
         grid = {"head.max_depth": (2, 4), **more}
-        return {fit.id(fit.trial.id("data")) for fit in space.expand_fits(build(grid=grid, head__kind="xgboost"))}
+        return {fit.id(fit.trial.id("data")) for fit in search_space.expand_fits(build(grid=grid, head__kind="xgboost"))}
 
     assert identities() < identities(**{"head.eta": (0.1, 0.3), "train.l2": (1e-4, 0.0)})

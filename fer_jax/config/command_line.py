@@ -17,10 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fer_jax import config as fields
+from ml_collections import ConfigDict
+
+from fer_jax.config import fields, search_space
+from fer_jax.config.field import FieldError, in_words
+from fer_jax.config.names import locate, nearest
+from fer_jax.config.values import canonical, flatten, get, put, sweep_tree
 from fer_jax.errors import ConfigError
-from fer_jax.field import FieldError, in_words
-from fer_jax.search import space
 
 COMMAND_LINE = "command line"
 _EXAMPLES = {"config": "configs/grid3d.py", "study": "sweeps/oslo.py"}
@@ -42,7 +45,7 @@ class Loaded:
         unused: dotted name -> why, in one line, of the overrides that change nothing; empty unless `load` kept them.
     """
 
-    config: fields.ConfigDict
+    config: ConfigDict
     file: str
     variants: tuple[str, ...] = ()
     overrides: Mapping[str, Any] = field(default_factory=dict)
@@ -131,7 +134,7 @@ def load(
     path, words = split_variants(file)
     origin = COMMAND_LINE if command else "overrides"
     try:
-        config = fields.canonical(read_file(path, words))
+        config = canonical(read_file(path, words))
     except FieldError as error:
         raise ConfigError(f"{path}: {error}") from None
     for name, value in overrides.items():
@@ -140,8 +143,8 @@ def load(
         except FieldError as error:
             raise ConfigError(f"{origin}: {error}") from None
     try:
-        config = fields.canonical(config)
-        unused = _unused(config, space.settings(config), overrides)
+        config = canonical(config)
+        unused = _unused(config, search_space.settings(config), overrides)
         if unused and not keep_unused:
             raise FieldError(list(unused), next(iter(unused.values())))
     except FieldError as error:
@@ -151,13 +154,13 @@ def load(
         config,
         path,
         tuple(word.strip() for word in words.split(",") if word.strip()),
-        {name: fields.get(config, name) for name in overrides},
+        {name: get(config, name) for name in overrides},
         command,
         unused,
     )
 
 
-def base(file: str, name: str) -> fields.ConfigDict:
+def base(file: str, name: str) -> ConfigDict:
     """Returns the config of a neighbouring config file: `base(__file__, "oslo.py:full")`.
 
     Args:
@@ -168,7 +171,7 @@ def base(file: str, name: str) -> fields.ConfigDict:
     return read_file(str(Path(file).parent / path), words)
 
 
-def read_file(path: str, words: str = "") -> fields.ConfigDict:
+def read_file(path: str, words: str = "") -> ConfigDict:
     """Runs the `get_config` of a config file.
 
     Raises:
@@ -181,7 +184,7 @@ def read_file(path: str, words: str = "") -> fields.ConfigDict:
         return module.get_config(words) if words else module.get_config()
 
     config = execute_file(path, config_of, "config")
-    if not isinstance(config, fields.ConfigDict):
+    if not isinstance(config, ConfigDict):
         given = type(config).__name__
         raise _FileError(f"{path}: get_config returns a {given}, not the ConfigDict that default_config() gives")
     return config
@@ -215,20 +218,20 @@ def execute_file(path: str, take: Callable[[types.ModuleType], Any], kind: str) 
         raise _FileError(_describe_failure(path, source, error)) from None
 
 
-def describe(config: fields.ConfigDict) -> str:
+def describe(config: ConfigDict) -> str:
     """Returns every field as a line: name, value (`*`: not the default), kind, meaning, range; then the sweep."""
     rows = []
-    for name, value in fields.flatten(config).items():
+    for name, value in flatten(config).items():
         declared = fields.FIELDS[name]
         limits = f"; {declared.allowed}" if declared.allowed else ""
         needs = f"; only with {declared.needed}" if declared.needs else ""
         text = f"{'*' if value != declared.default else ' '}{value if value != '' else repr(value)}"
         rows.append((name, text, declared.kind, declared.comment + limits + needs))
     for tree in fields.TREES:
-        for name, listed in fields.sweep_tree(config, tree).items():
+        for name, listed in sweep_tree(config, tree).items():
             rows.append((f"sweep.{tree}.{name}", f"*{listed}", "sweep", f"{len(listed)} values of {name}"))
     for name in (name for name, declared in fields.FIELDS.items() if declared.kind == "sweep"):
-        declared, value = fields.FIELDS[name], fields.get(config, name)
+        declared, value = fields.FIELDS[name], get(config, name)
         rows.append((name, f"{'*' if value != declared.default else ' '}{value}", "sweep", declared.comment))
     widths = [min(max(len(row[column]) for row in rows), limit) for column, limit in ((0, 40), (1, 30), (2, 6))]
     lines: list[str] = []
@@ -238,7 +241,7 @@ def describe(config: fields.ConfigDict) -> str:
             lines.append("")
         block = row[0].partition(".")[0]
         lines.append("  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)).rstrip())
-    of_points = [trials for trials, _ in space.expand_points(config)]
+    of_points = [trials for trials, _ in search_space.expand_points(config)]
     trials = [trial for of_point in of_points for trial in of_point]
     stacks = len({trial.shape_key() for trial in trials})
     counts = f"points {len(of_points)} x repeats {config.sweep.repeats} = trials {len(trials)}, of shapes {stacks}"
@@ -255,31 +258,31 @@ def split_variants(file: str) -> tuple[str, str]:
     return (path + ".py", words) if dot_py else (file, "")
 
 
-def _apply(config: fields.ConfigDict, name: str, value: Any) -> None:
-    declared, tree = fields.locate(name)
+def _apply(config: ConfigDict, name: str, value: Any) -> None:
+    declared, tree = locate(name)
     if tree:
         value = declared.parse_list(value, name) if isinstance(value, str) else value
         value = value if value is None else declared.coerce_list(value, name)
     else:
         value = declared.parse(value) if isinstance(value, str) else declared.coerce(value)
-    fields.put(config, name, value)
+    put(config, name, value)
 
 
 def _unused(
-    config: fields.ConfigDict, settings: Sequence[Mapping[str, Any]], overrides: Mapping[str, Any]
+    config: ConfigDict, settings: Sequence[Mapping[str, Any]], overrides: Mapping[str, Any]
 ) -> dict[str, str]:
     """Overrides that change nothing, and why: the sweep sets the field in every point, or no trial uses it."""
     found = {}
-    without_effect = space.without_effect(settings)
+    without_effect = search_space.without_effect(settings)
     for name in overrides:
         if name not in fields.FIELDS or fields.FIELDS[name].kind not in fields.SWEPT_KINDS:
             continue
-        value = fields.get(config, name)
-        if sources := space.sources(config, name):
+        value = get(config, name)
+        if sources := search_space.sources(config, name):
             hidden = f"{name} = {value} is never used: every trial has it from {in_words(sources)}"
             found[name] = f"{hidden}; {_instead(sources, value)}"
         elif name in without_effect and not fields.FIELDS[name].is_unset(value):
-            found[name] = f"{name} = {value} has no effect: {space.describe_unmet(name, settings)}"
+            found[name] = f"{name} = {value} has no effect: {search_space.describe_unmet(name, settings)}"
     return found
 
 
@@ -326,7 +329,7 @@ def _describe_failure(path: str, source: str, error: Exception) -> str:
     missing, wrong = _MISSING_KEY.search(str(error)), _WRONG_TYPE.search(str(error))
     if missing and in_config_dict and isinstance(error, (AttributeError, KeyError)):
         name = _name_in(code, missing[1])
-        return f"{place}: no field {name}; did you mean {fields.nearest(name)}?"
+        return f"{place}: no field {name}; did you mean {nearest(name)}?"
     if wrong and isinstance(error, TypeError):
         name = _name_in(code, wrong[1])
         wanted = fields.FIELDS[name].wanted if name in fields.FIELDS else "of another type"

@@ -6,12 +6,10 @@ import textwrap
 
 import pytest
 
-from fer_jax import config as fields
-from fer_jax import flags
+from fer_jax.config import command_line, fields, search_space
 from fer_jax.errors import ConfigError
-from fer_jax.search import space
 
-HEAD = "from fer_jax.config import default_config, variants\nfrom fer_jax.flags import base\n"
+HEAD = "from fer_jax.config import default_config, variants\nfrom fer_jax.config.command_line import base\n"
 
 
 def write(folder, body, name="mine.py"):
@@ -30,7 +28,7 @@ def refusal(call, *arguments):
 
 
 def from_command_line(*arguments):
-    return flags.config_from_argv(["/somewhere/fer_jax/sweep.py", *arguments])
+    return command_line.config_from_argv(["/somewhere/fer_jax/sweep.py", *arguments])
 
 
 def given(overrides):
@@ -64,7 +62,7 @@ def given(overrides):
     ],
 )
 def test_config_flags_are_separated_from_the_others(arguments, file, overrides, rest):
-    assert flags.split_argv(["program", *arguments]) == (file, overrides, ["program", *rest])
+    assert command_line.split_argv(["program", *arguments]) == (file, overrides, ["program", *rest])
 
 
 def test_a_command_line_becomes_a_checked_config(tmp_path):
@@ -87,15 +85,15 @@ def test_a_command_line_becomes_a_checked_config(tmp_path):
 
 def test_overrides_may_be_python_values(tmp_path):
     path = write(tmp_path, "config.sweep.grid.train.l2 = (1., 2.)")
-    loaded = flags.load(path, {"train.epochs": 3, "model.kernels": [8, 8, 8], "sweep.grid.train.l2": None})
+    loaded = command_line.load(path, {"train.epochs": 3, "model.kernels": [8, 8, 8], "sweep.grid.train.l2": None})
     assert (loaded.config.train.epochs, loaded.config.model.kernels, loaded.command) == (3, (8, 8, 8), "")
-    assert len(space.expand(loaded.config)) == 1
-    assert refusal(flags.load, path, {"train.l2": -1}).startswith("overrides: train.l2 = -1.0: must be")
+    assert len(search_space.expand(loaded.config)) == 1
+    assert refusal(command_line.load, path, {"train.l2": -1}).startswith("overrides: train.l2 = -1.0: must be")
 
 
 def test_run_name_is_safe_as_a_folder(tmp_path):
     path = write(tmp_path, "pass")
-    assert flags.load(f"{path}:../a b").name == "mine-.._a_b"
+    assert command_line.load(f"{path}:../a b").name == "mine-.._a_b"
 
 
 @pytest.mark.parametrize(
@@ -172,8 +170,8 @@ def test_an_override_without_effect_is_refused(tmp_path, overrides, wanted):
     text = refusal(from_command_line, f"--config={path}", *given(overrides))
     assert text.startswith(f"command line: {wanted}")
     python = dict(one.split("=", 1) for one in overrides.split())
-    assert refusal(flags.load, path, python).startswith(f"overrides: {wanted}")
-    kept = flags.load(path, python, keep_unused=True)
+    assert refusal(command_line.load, path, python).startswith(f"overrides: {wanted}")
+    kept = command_line.load(path, python, keep_unused=True)
     assert [why.startswith(wanted) for why in kept.unused.values()] == [True]
 
 
@@ -198,7 +196,7 @@ def test_a_file_may_set_what_a_flag_or_variant_switches_off(tmp_path):
     path = write(tmp_path, "config.model.dense = (8,)\nconfig.train.decay = 1e-3\nconfig.model.dense_dropout = 0.5")
     loaded, _ = from_command_line(f"--config={path}", "--config.model.name=mlp")
     assert not loaded.unused
-    assert space.without_effect(space.settings(loaded.config)) == ("model.dense_dropout", "model.dense", "train.decay")
+    assert search_space.without_effect(search_space.settings(loaded.config)) == ("model.dense_dropout", "model.dense", "train.decay")
 
 
 GRID = "config.sweep.grid.train.learning_rate = (1., 2.)"
@@ -250,7 +248,7 @@ def test_an_override_that_the_sweep_hides_is_refused_with_what_to_write_instead(
     advice, name, value = re.split("instead: |add ", text)[1], *override.split("=")
     kept = [f"--config.{override}"] if ", add " in text else []
     loaded, _ = from_command_line(f"--config={path}", *kept, *shlex.split(advice))
-    assert {str(trial.values[name]) for trial in space.expand(loaded.config)} == {value}
+    assert {str(trial.values[name]) for trial in search_space.expand(loaded.config)} == {value}
 
 
 @pytest.mark.parametrize(
@@ -265,12 +263,12 @@ def test_an_override_that_the_sweep_hides_is_refused_with_what_to_write_instead(
 def test_an_override_that_some_point_of_the_sweep_has_is_taken(tmp_path, body, override):
     loaded, _ = from_command_line(f"--config={write(tmp_path, body)}", *given(override))
     name, value = override.split()[0].split("=")
-    assert float(value) in {trial.values[name] for trial in space.expand(loaded.config)}
+    assert float(value) in {trial.values[name] for trial in search_space.expand(loaded.config)}
 
 
 def test_seeds_out_of_range_are_blamed_on_who_set_them(tmp_path):
     path = write(tmp_path, "config.train.seed = 2147483647\nconfig.sweep.repeats = 3")
-    assert refusal(flags.load, path).startswith(f"{path}: train.seed = 2147483647 with sweep.repeats = 3 makes seeds up to ")
+    assert refusal(command_line.load, path).startswith(f"{path}: train.seed = 2147483647 with sweep.repeats = 3 makes seeds up to ")
 
 
 def test_command_lines_without_a_config_or_value():
@@ -313,29 +311,29 @@ def test_command_lines_without_a_config_or_value():
 )
 def test_a_wrong_config_file_is_named_with_its_line(tmp_path, body, wanted):
     path = write(tmp_path, body)
-    assert refusal(flags.load, path).startswith(path + wanted)
+    assert refusal(command_line.load, path).startswith(path + wanted)
 
 
 def test_files_that_are_no_config_files(tmp_path):
     empty = tmp_path / "empty.py"
     empty.write_text("")
-    assert refusal(flags.load, str(empty)) == f"{empty}: no function get_config(variants)"
+    assert refusal(command_line.load, str(empty)) == f"{empty}: no function get_config(variants)"
     empty.write_bytes(b"\xff\xfe\x00")
-    assert "cannot be read" in refusal(flags.load, str(empty))
+    assert "cannot be read" in refusal(command_line.load, str(empty))
     empty.write_bytes(b"x = 1\x00")
-    assert refusal(flags.load, str(empty)).startswith(str(empty))
-    assert refusal(flags.load, str(tmp_path)) == f"{tmp_path}: is a folder, not a config file; it holds empty.py"
-    assert "is no Python file" in refusal(flags.load, "README.md")
-    assert refusal(flags.load, str(tmp_path / "emty.py")).endswith(f"did you mean {empty}?")
-    assert "no such config file; configs/" in refusal(flags.load, "nowhere/at_all.py")
+    assert refusal(command_line.load, str(empty)).startswith(str(empty))
+    assert refusal(command_line.load, str(tmp_path)) == f"{tmp_path}: is a folder, not a config file; it holds empty.py"
+    assert "is no Python file" in refusal(command_line.load, "README.md")
+    assert refusal(command_line.load, str(tmp_path / "emty.py")).endswith(f"did you mean {empty}?")
+    assert "no such config file; configs/" in refusal(command_line.load, "nowhere/at_all.py")
 
 
 def test_variants_reach_the_file_and_unknown_ones_are_named(tmp_path):
     path = write(tmp_path, "config.train.epochs = 1 if 'smoke' in variants(words, ('smoke', 'full')) else 2")
-    assert flags.load(path).config.train.epochs == 2
-    assert flags.load(path + ":smoke").config.train.epochs == 1
-    assert flags.load(path + ":").variants == ()
-    assert refusal(flags.load, path + ":smook") == (
+    assert command_line.load(path).config.train.epochs == 2
+    assert command_line.load(path + ":smoke").config.train.epochs == 1
+    assert command_line.load(path + ":").variants == ()
+    assert refusal(command_line.load, path + ":smook") == (
         f"{path}: unknown variant 'smook'; did you mean smoke? (known: smoke, full)"
     )
 
@@ -352,36 +350,36 @@ def test_a_config_builds_on_its_neighbour_from_any_directory(tmp_path, monkeypat
         (elsewhere, "../experiments/second.py"),
     ):
         monkeypatch.chdir(directory)
-        config = flags.load(path).config
+        config = command_line.load(path).config
         assert (config.train.epochs, config.train.l2) == (30, 0.5)
-        assert flags.load(f"{path}:smoke").config.train.epochs == 3
+        assert command_line.load(f"{path}:smoke").config.train.epochs == 3
     monkeypatch.chdir(elsewhere)
-    assert flags.load(str(folder / "second.py")).config.train.epochs == 30
+    assert command_line.load(str(folder / "second.py")).config.train.epochs == 30
 
 
 def test_an_error_in_a_neighbour_is_blamed_on_it_alone(tmp_path):
     first = write(tmp_path, "config.train.l3 = 1.", "first.py")
     second = write(tmp_path, "config = base(__file__, 'first.py')", "second.py")
-    assert refusal(flags.load, second) == f"{first}, line 5: no field train.l3; did you mean train.l2?"
+    assert refusal(command_line.load, second) == f"{first}, line 5: no field train.l3; did you mean train.l2?"
     third = write(tmp_path, "config = base(__file__, 'absent.py')", "third.py")
-    assert refusal(flags.load, third).startswith(f"{third}: {tmp_path / 'absent.py'}: no such config file")
+    assert refusal(command_line.load, third).startswith(f"{third}: {tmp_path / 'absent.py'}: no such config file")
 
 
 def test_an_edited_file_is_read_anew_and_leaves_nothing_behind(tmp_path):
     for epochs in (1, 2, 3):
         path = write(tmp_path, f"config.train.epochs = {epochs}")
-        assert flags.load(path).config.train.epochs == epochs
+        assert command_line.load(path).config.train.epochs == epochs
     assert [found.name for found in tmp_path.iterdir()] == ["mine.py"]
 
 
 def test_loads_do_not_share_values(tmp_path):
     path = write(tmp_path, "pass")
-    assert flags.load(path, {"train.l2": 1.0}).config.train.l2 != flags.load(path).config.train.l2
+    assert command_line.load(path, {"train.l2": 1.0}).config.train.l2 != command_line.load(path).config.train.l2
 
 
 def test_description_has_every_field_and_marks_what_was_changed(tmp_path):
     path = write(tmp_path, "config.sweep.each.train.l2 = (0., 1.)\nconfig.train.epochs = 7\nconfig.sweep.repeats = 2")
-    text = flags.describe(flags.load(path).config)
+    text = command_line.describe(command_line.load(path).config)
     lines = {line.split()[0]: line for line in text.splitlines() if line}
     assert set(fields.FIELDS) <= set(lines)
     assert re.search(r"^train\.epochs +\*7 +traced +passes over the training split; \[1, 1,000,000\]$", text, re.M)

@@ -1,0 +1,185 @@
+"""The values of a config: its default, what it holds under a dotted name, its sweep lists, and its form in JSON."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ml_collections import ConfigDict, config_dict
+
+from fer_jax.config.field import FieldError, in_words
+from fer_jax.config.fields import FIELDS, SWEPT_KINDS, TREES
+from fer_jax.config.names import locate, sweep_names, sweepable
+from fer_jax.config.rules import resolve
+from fer_jax.errors import ConfigError
+
+
+def default_config() -> ConfigDict:
+    """Returns every field at its default, with the sweep trees `sweep.{grid,each,zip}` full of empty placeholders.
+
+    The config is locked: assigning to a field that does not exist, or a value of another type, fails at once.
+    """
+    leaves = {name: field.default for name, field in FIELDS.items()}
+    for name in sweep_names():
+        leaves[name] = config_dict.placeholder(object)
+    root: dict[str, Any] = {}
+    for name, value in leaves.items():
+        *blocks, last = name.split(".")
+        functools.reduce(lambda block, key: block.setdefault(key, {}), blocks, root)[last] = value
+    return ConfigDict(root).lock()
+
+
+def get(config: ConfigDict, name: str) -> Any:
+    """Returns the value behind a dotted name."""
+    return functools.reduce(lambda block, key: block[key], name.split("."), config)
+
+
+def put(config: ConfigDict, name: str, value: Any) -> None:
+    """Sets the value behind a dotted name."""
+    block, _, last = name.rpartition(".")
+    (get(config, block) if block else config)[last] = value
+
+
+def flatten(config: ConfigDict) -> dict[str, Any]:
+    """Returns dotted name -> value in canonical type for every field but those of `sweep`, in the order of `FIELDS`.
+
+    Raises:
+        FieldError: a value has the wrong type or is out of range.
+    """
+    return {name: field.coerce(get(config, name)) for name, field in FIELDS.items() if field.kind != "sweep"}
+
+
+def sweep_tree(config: ConfigDict, tree: str) -> dict[str, tuple[Any, ...]]:
+    """Returns dotted name -> values for what is set in `sweep.<tree>`, in the order of `FIELDS`.
+
+    Raises:
+        FieldError: a list is empty, holds a wrong value, or belongs to a field that may not be swept; for `zip` also
+            lists of unequal length.
+    """
+    lists = {}
+    for name, field in FIELDS.items():
+        where = f"sweep.{tree}.{name}"
+        values = get(config, where) if field.kind in SWEPT_KINDS else None
+        if values is not None:
+            lists[name] = sweepable(name, where).coerce_list(values, where)
+    if tree == "zip" and len({len(values) for values in lists.values()}) > 1:
+        lengths = in_words(f"sweep.zip.{name} has {len(values)}" for name, values in lists.items())
+        raise FieldError([f"sweep.zip.{name}" for name in lists], f"lists of sweep.zip need one length: {lengths}")
+    return lists
+
+
+def sweep_points(config: ConfigDict, name: str = "sweep.points") -> tuple[dict[str, Any], ...]:
+    """Returns `sweep.points`, or `sweep.chosen`, with canonical values; raises FieldError as `sweep_tree` does."""
+    points = []
+    for number, point in enumerate(FIELDS[name].coerce(get(config, name))):
+        where = f"{name}[{number}]"
+        points.append({name: sweepable(name, where).coerce(value, f"{where} {name}") for name, value in point.items()})
+    return tuple(points)
+
+
+def validate(config: ConfigDict) -> None:
+    """Checks names, types and ranges of every field and sweep list, and, if nothing is swept, how the fields fit.
+
+    How the fields fit together at each point of a sweep is checked by `search.space.expand`.
+
+    Raises:
+        FieldError: a ConfigError of one line that names the field, its value, what is wanted and the nearest name.
+    """
+    config = canonical(config)
+    points = sweep_points(config)
+    lists = {tree: sweep_tree(config, tree) for tree in TREES}
+    for name in lists["grid"]:
+        if name in lists["zip"]:
+            where = f"sweep.zip.{name}"
+            raise FieldError([where], f"{where}: {name} is in sweep.grid as well; keep one of them")
+    if not points and not any(lists.values()):
+        resolve(flatten(config))
+
+
+def canonical(config: ConfigDict) -> ConfigDict:
+    """Returns a locked copy with every value in its field's own type and every sweep list a tuple.
+
+    Raises:
+        FieldError: an unknown or missing field, a wrong type, or a value out of range.
+    """
+    if not isinstance(config, ConfigDict):
+        given = type(config).__name__
+        raise ConfigError(f"a config is a ConfigDict from fer_jax.config.default_config(), not a {given}")
+    present = set(_leaves(config))
+    expected = (*FIELDS, *sweep_names())
+    for name in sorted(present):
+        if name not in expected:
+            locate(name)
+    for name in expected:
+        if name not in present:
+            raise FieldError([name], f"{name} is missing: start from fer_jax.config.default_config()")
+    return from_json(to_json(config))
+
+
+def variants(text: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns the variant words of a config file, `smoke` of `grid3d.py:smoke`, in the order they were given.
+
+    Args:
+        text: words joined by commas; empty for none.
+        allowed: the words the file knows. `smoke` and `full` exclude each other.
+
+    Raises:
+        ConfigError: an unknown word, a word given twice, or both `smoke` and `full`.
+    """
+    words = tuple(word.strip() for word in text.split(",")) if text.strip() else ()
+    for word in words:
+        if word not in allowed:
+            close = difflib.get_close_matches(word, allowed, 1, cutoff=0)
+            hint = f"did you mean {close[0]}? (known: {', '.join(allowed)})" if close else "this file has none"
+            raise ConfigError(f"unknown variant {word!r}; {hint}")
+    if len(set(words)) != len(words) or {"smoke", "full"} <= set(words):
+        raise ConfigError(f"variants {text!r}: give each word once, and smoke or full but not both")
+    return words
+
+
+def to_json(config: ConfigDict) -> dict[str, Any]:
+    """Returns the config as what JSON can hold: dotted name -> value, and under `sweep` only the lists that are set."""
+    record: dict[str, Any] = flatten(config)
+    sweep = {tree: {name: list(values) for name, values in sweep_tree(config, tree).items()} for tree in TREES}
+    repeats = FIELDS["sweep.repeats"].coerce(get(config, "sweep.repeats"))
+    record["sweep"] = {**sweep, "points": list(sweep_points(config)), "repeats": repeats}
+    best, more = (FIELDS[name].coerce(get(config, name)) for name in ("sweep.best", "sweep.best_repeats"))
+    if best or more:
+        record["sweep"] |= {"best": best, "best_repeats": more, "chosen": list(sweep_points(config, "sweep.chosen"))}
+    return record
+
+
+def from_json(record: Mapping[str, Any]) -> ConfigDict:
+    """Rebuilds the config that `to_json` wrote; fields the record does not know keep their default.
+
+    Raises:
+        ConfigError: the record holds a field or value that this version does not know.
+    """
+    config = default_config()
+    for name, value in record.items():
+        if name != "sweep":
+            put(config, name, locate(name)[0].coerce(value))
+    sweep = record.get("sweep", {})
+    for tree in TREES:
+        for name, values in sweep.get(tree, {}).items():
+            where = f"sweep.{tree}.{name}"
+            put(config, where, sweepable(name, where).coerce_list(values, where))
+    config.sweep.repeats = sweep.get("repeats", 1)
+    config.sweep.points = tuple(sweep.get("points", ()))
+    config.sweep.points = sweep_points(config)
+    config.sweep.best, config.sweep.best_repeats = sweep.get("best", 0), sweep.get("best_repeats", 0)
+    config.sweep.chosen = tuple(sweep.get("chosen", ()))
+    config.sweep.chosen = sweep_points(config, "sweep.chosen")
+    return config
+
+
+def _leaves(config: ConfigDict, prefix: str = "") -> Iterator[str]:
+    for key, value in config.items():
+        if isinstance(value, ConfigDict):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key
+
+

@@ -1,1 +1,0 @@
-"""What to train next: spaces of trials, and searches that choose among them."""
