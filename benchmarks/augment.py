@@ -110,7 +110,7 @@ def main() -> None:
     options = parser.parse_args()
     code = load(ROOT)
     code.hardware.prepare_host_devices()
-    module = importlib.import_module("fer_jax.data.augment")
+    module = importlib.import_module("fer_jax.train.augment")
     rng = np.random.default_rng(0)
     shape = (options.batch, options.size, options.size, options.channels)
     images = jnp.asarray(rng.integers(0, 256, shape).astype(np.uint8))

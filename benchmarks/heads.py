@@ -31,10 +31,11 @@ import jax
 import numpy as np
 
 import fer_jax
-from fer_jax import inference, models
+from fer_jax import models
 from fer_jax.config.rules import resolve
 from fer_jax.config.values import flatten
 from fer_jax.fitted import FitResult
+from fer_jax.models import inference
 from fer_jax.run import Run
 from fer_jax.train import hardware
 from fer_jax.trained import TrialResult

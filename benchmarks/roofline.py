@@ -3,7 +3,7 @@
     python benchmarks/roofline.py [--networks=oslo,silvestro] [--batches=8,32,128] [--trials=0]
         [--engine=] [--repeats=5] [--seconds=0.5] [--json=FILE]
 
-Counted, for one step of one trial: the operations of matrix products and convolutions (`fer_jax.train.cost`), and the
+Counted, for one step of one trial: the operations of matrix products and convolutions (`fer_jax.plan.cost`), and the
 bytes that XLA says the compiled step reads and writes. The latter is the sum over the fused operations of their
 inputs and outputs, as if nothing stayed in a cache between two of them, and knows nothing of what a library's kernel
 reads twice: an upper bound of memory traffic on a CPU whose cache holds a micro-batch, a fair figure on an

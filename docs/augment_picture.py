@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from fer_jax.data import faces
-from fer_jax.data.augment import augment, mixup
+from fer_jax.train.augment import augment, mixup
 
 FACES, SIZE = 5, 64  # a panel's faces and their side, pixels
 LABEL, GAP = 112, 6  # width of a label and space between rows, pixels

@@ -15,14 +15,14 @@ from PIL import Image
 from scipy import special
 
 from fer_jax import ensemble as ensembles
-from fer_jax import views
 from fer_jax.analysis import outliers
-from fer_jax.data import pictures
-from fer_jax.data.detection import Box, face_finder
-from fer_jax.data.faults import Unusable
-from fer_jax.data.origins import Folder
+from fer_jax.data.reading import pictures
+from fer_jax.data.reading.containers import Folder
+from fer_jax.data.reading.problems import Unusable
 from fer_jax.ensemble import Ensemble
 from fer_jax.errors import DataError
+from fer_jax.models import test_time
+from fer_jax.prediction.face_finder import Box, face_finder
 
 if TYPE_CHECKING:
     from fer_jax.trained import TrialResult
@@ -104,12 +104,12 @@ def classify(
         RunError: another `tta` or `score`, or members without weights.
         DataError: faces are asked for and OpenCV is missing.
     """
-    views.check(tta)
+    test_time.check(tta)
     outliers.check(score)
     finder = face_finder() if faces else None
     sizes = {_size(member) for member in ensemble.members}
     if tta == "ten_crop":
-        sizes |= {(views.enlarged(side), channels) for side, channels in sizes}
+        sizes |= {(test_time.enlarged(side), channels) for side, channels in sizes}
     return _answers(ensemble, _parts(paths, finder, sizes), tta, score)
 
 
@@ -138,7 +138,7 @@ def _answer(ensemble: Ensemble, held: list[_Part | Failure], tta: str | None, ki
         logits = ensembles.image_logits(member, np.stack([part.fitted[side, channels] for part in parts]))
         scores.append(outliers.score(kind, logits))
         if tta:
-            shown = (views.enlarged(side) if tta == "ten_crop" else side), channels
+            shown = (test_time.enlarged(side) if tta == "ten_crop" else side), channels
             probabilities.append(member.predict(np.stack([part.fitted[shown] for part in parts]), tta=tta))
         else:
             probabilities.append(special.softmax(logits.astype(np.float64), axis=-1))

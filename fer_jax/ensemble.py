@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fer_jax import inference
 from fer_jax.analysis import metrics, outliers, statistics
 from fer_jax.base.text import counted
 from fer_jax.config.values import flatten
 from fer_jax.errors import RunError
+from fer_jax.models import inference
 
 if TYPE_CHECKING:
     from fer_jax.external import Evaluation

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from fer_jax import inference
 from fer_jax.analysis import comparable, statistics
 from fer_jax.analysis.saliency import compute, maps, settings
 from fer_jax.analysis.saliency.maps import ClassSaliency, RepeatedSaliency, Saliency
 from fer_jax.config.values import flatten
 from fer_jax.data.names import spelled
 from fer_jax.errors import RunError
+from fer_jax.models import inference
 
 if TYPE_CHECKING:
     from fer_jax.run import Run

@@ -27,8 +27,8 @@ from fer_jax.classify import Answer, Failure, classify, find_pictures
 from fer_jax.config import fields
 from fer_jax.ensemble import Ensemble
 from fer_jax.errors import ConfigError, FerJaxError, RunError, run_program
+from fer_jax.models.test_time import NAMES
 from fer_jax.run import Run, load_run
-from fer_jax.views import NAMES
 
 USAGE = "usage: python -m fer_jax.predict RUN IMAGE_OR_FOLDER ... [flags], or RUN DATA --labelled [flags]"
 # Flags that mean nothing without --labelled, and with it.

@@ -12,7 +12,7 @@ from fer_jax.base import files
 from fer_jax.base.text import counted, in_time
 from fer_jax.config.command_line import COMMAND_LINE, Loaded, split_argv
 from fer_jax.config.values import to_json
-from fer_jax.data.origins import open_origin
+from fer_jax.data.reading.containers import open_origin
 from fer_jax.errors import ConfigError, run_program
 from fer_jax.replication import SCALES, Study
 from fer_jax.store import RunDirectory

@@ -17,11 +17,12 @@ import pandas as pd
 from ml_collections import ConfigDict
 from scipy import special
 
-from fer_jax import explained, fitted, inference, views
+from fer_jax import explained, fitted
 from fer_jax.analysis import metrics
 from fer_jax.config import fields, search_space
 from fer_jax.config.values import flatten, from_json, put
 from fer_jax.errors import RunError
+from fer_jax.models import inference, test_time
 
 if TYPE_CHECKING:
     from fer_jax.analysis.saliency import ClassSaliency, Saliency
@@ -194,7 +195,7 @@ class TrialResult:
         """
         if tta is None:
             return self._apply(images, None, weights)
-        shown = views.views(tta, images, self.config.data.image_size, self.config.data.channels)
+        shown = test_time.views(tta, images, self.config.data.image_size, self.config.data.channels)
         return np.mean([self._apply(view, None, weights) for view in shown], axis=0)
 
     def features(self, images: Any, layer: str) -> np.ndarray:

@@ -12,12 +12,13 @@ import pytest
 from scipy import stats
 
 import fer_jax
-from fer_jax import explained, inference, models
+from fer_jax import explained, models
 from fer_jax.analysis.saliency import maps, settings
 from fer_jax.config.rules import resolve
 from fer_jax.config.values import default_config, flatten
 from fer_jax.data.dataset import Dataset, Split
 from fer_jax.errors import RunError
+from fer_jax.models import inference
 
 PAGE = (Path(__file__).parents[1] / "docs" / "saliency.md").read_text()
 

@@ -10,7 +10,8 @@ from sklearn import metrics
 import fer_jax
 from fer_jax import external, predict
 from fer_jax.config.values import default_config
-from fer_jax.data import faces, pictures
+from fer_jax.data import faces
+from fer_jax.data.reading import pictures
 from fer_jax.errors import DataError, RunError
 from fer_jax.launch import local
 

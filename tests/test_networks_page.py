@@ -11,7 +11,7 @@ from fer_jax import models
 from fer_jax.config import command_line, fields, search_space
 from fer_jax.config.rules import DISTRIBUTIONS
 from fer_jax.config.values import default_config, flatten
-from fer_jax.models import freezing, published
+from fer_jax.models import freezing, pretrained
 from fer_jax.models.backbones import BACKBONES, backbone_layers
 
 ROOT = Path(__file__).parents[1]
@@ -67,7 +67,7 @@ def test_a_command_means_something(words, monkeypatch):
 
 
 def test_published_files_and_initialisers():
-    for one in published.PUBLISHED.values():
+    for one in pretrained.PUBLISHED.values():
         assert f"[{one.file}]({one.url})" in PAGE
     assert all(f"`{name}`" in PAGE for name in DISTRIBUTIONS)
     named = set(re.findall(r"\b(?:train|phases|data|model|head)\.[a-z_0-9]+", PAGE)) - {"model.layers", "model.save_weights"}

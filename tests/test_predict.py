@@ -14,9 +14,11 @@ from PIL import Image
 import fer_jax
 from fer_jax import classify, models, predict
 from fer_jax.config.values import default_config, flatten
-from fer_jax.data import detection, faces, pictures
+from fer_jax.data import faces
+from fer_jax.data.reading import pictures
 from fer_jax.ensemble import Ensemble
 from fer_jax.launch import local
+from fer_jax.prediction import face_finder
 
 SIZE = 16
 
@@ -234,7 +236,7 @@ def test_a_mistake_is_one_line_and_status_2(path, capsys, arguments, words):
 
 def test_faces_without_opencv_is_one_line(path, folder, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
-    assert classify.face_finder is detection.face_finder
+    assert classify.face_finder is face_finder.face_finder
     status, _, err = asked(capsys, path, folder, "--faces")
     assert status == 2 and err == "error: finding faces needs OpenCV: pip install 'fer_jax[faces]'\n"
 

@@ -11,12 +11,13 @@ import pandas as pd
 import pytest
 from sklearn import metrics
 
-from fer_jax import data, inference, models
+from fer_jax import data, models
 from fer_jax.config import fields, search_space
 from fer_jax.config.rules import resolve
 from fer_jax.config.values import default_config, flatten, put, to_json
 from fer_jax.data.dataset import Dataset, Split, checksum
 from fer_jax.errors import ConfigError, FerJaxError, RunError
+from fer_jax.models import inference
 from fer_jax.run import load_run
 from fer_jax.store import CURVE_COLUMNS, RunDirectory
 

@@ -4,6 +4,6 @@ Light to import (NumPy only); what reading files needs is imported when a file i
 """
 
 from fer_jax.data.dataset import READERS, Dataset, Split, load, register
-from fer_jax.data.sources import Source
+from fer_jax.data.reading.source import Source
 
 __all__ = ["READERS", "Dataset", "Source", "Split", "load", "register"]

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from fer_jax.base.text import shown
-from fer_jax.data import dataset, layout, names, splits
+from fer_jax.data import dataset, names, splits
 from fer_jax.data.classes import choose_classes
-from fer_jax.data.origins import open_origin
+from fer_jax.data.reading import layout
+from fer_jax.data.reading.containers import open_origin
 from fer_jax.errors import DataError
 
 KINDS = ("auto", "fer2013", "folder", "cifar10", "synthetic")
@@ -62,7 +63,7 @@ class Contents:
     def files(self) -> list[str]:
         """What the source calls each picture; 'picture 17' (counted from 0) where it has no names. Takes seconds."""
         if self.name in ("fer2013", "folder"):
-            from fer_jax.data import sources
+            from fer_jax.data.reading import source as sources
 
             found = sources.file_names(self.path, self.name == "fer2013")
             return [found[number] for number in self.numbers]

@@ -18,7 +18,7 @@ from fer_jax.data.classes import choose_classes, merge_classes
 from fer_jax.errors import DataError
 
 if TYPE_CHECKING:
-    from fer_jax.data.sources import Source
+    from fer_jax.data.reading.source import Source
 
 _BALANCED = {
     "undersample": "undersampled",
@@ -231,13 +231,13 @@ class _Drawn:
 
 
 def _read(block: Any) -> Source:
-    from fer_jax.data import sources
+    from fer_jax.data.reading import source as sources
 
     return sources.read(block.path, block.image_size, block.channels, block.on_error, fer=block.name == "fer2013")
 
 
 def _read_cifar(block: Any) -> Source:
-    from fer_jax.data import cifar
+    from fer_jax.data.reading import cifar
 
     return cifar.read(block.path, block.image_size, block.channels)
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fer_jax import inference
 from fer_jax.base.files import write_bytes
 from fer_jax.base.optional import need
 from fer_jax.config.values import flatten
 from fer_jax.errors import RunError
 from fer_jax.exports.about import about
+from fer_jax.models import inference
 
 if TYPE_CHECKING:
     from fer_jax.trained import TrialResult

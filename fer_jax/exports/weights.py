@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from fer_jax import inference
 from fer_jax.base.files import write_bytes
 from fer_jax.base.optional import need
 from fer_jax.config.values import flatten, from_json
 from fer_jax.errors import FerJaxError, RunError
 from fer_jax.exports.about import FORMAT, about
+from fer_jax.models import inference
 
 if TYPE_CHECKING:
     from fer_jax.trained import TrialResult

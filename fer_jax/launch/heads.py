@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from fer_jax import heads, inference
+from fer_jax import heads
 from fer_jax.analysis import fits, statistics
 from fer_jax.analysis.fits import GAINS, METRICS, SPLITS
 from fer_jax.base.text import counted, in_time
@@ -24,6 +24,7 @@ from fer_jax.config.values import to_json
 from fer_jax.heads import Features, Head
 from fer_jax.launch.prepared import Prepared
 from fer_jax.launch.progress import Progress
+from fer_jax.models import inference
 from fer_jax.store import RunDirectory
 
 SECONDS_BETWEEN_WRITES = 5.0

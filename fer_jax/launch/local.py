@@ -39,9 +39,9 @@ from fer_jax.launch.programs import Programs
 from fer_jax.launch.progress import Progress
 from fer_jax.launch.table import TrialTable
 from fer_jax.plan import Plan, Stack, Wave
+from fer_jax.plan.candidates import trained_part
 from fer_jax.store import RunDirectory
 from fer_jax.train import feed, hardware, hyper, streamed
-from fer_jax.train.candidates import trained_part
 from fer_jax.train.engine import WaveProgram
 from fer_jax.train.hyper import Facts
 from fer_jax.train.streamed import StreamedProgram

@@ -9,7 +9,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from fer_jax import data, heads, inference, models
+from fer_jax import data, heads, models
 from fer_jax import plan as planning
 from fer_jax.base.text import counted, in_bytes
 from fer_jax.config import fields, rules, search_space
@@ -19,9 +19,10 @@ from fer_jax.data import Dataset
 from fer_jax.errors import ConfigError
 from fer_jax.launch import starts
 from fer_jax.launch.starts import Start
-from fer_jax.plan import Plan
-from fer_jax.train import hardware, hyper, tuning
-from fer_jax.train.findings import Findings
+from fer_jax.models import inference
+from fer_jax.plan import Plan, tuning
+from fer_jax.plan.measurements import Findings
+from fer_jax.train import hardware, hyper
 from fer_jax.train.hyper import Facts
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 from fer_jax.base.text import shown
 from fer_jax.config.rules import DISTRIBUTIONS, is_weights_file
 from fer_jax.errors import ConfigError
-from fer_jax.models import Network, published, weights
+from fer_jax.models import Network, pretrained, weights
 from fer_jax.store import RunDirectory
 from fer_jax.train.engine import WaveProgram
 from fer_jax.train.trial import TrialState
@@ -60,7 +60,7 @@ def load(values: Mapping[str, Any], network: Network) -> Start | None:
     if is_weights_file(name):
         path = _file(values)
         params, stats = weights.read(path, network, imagenet=name == "imagenet")
-        checksum = published.checksum(path)
+        checksum = pretrained.checksum(path)
         if values["model.name"] == "efficientnet_b0" and name == "imagenet":
             # The file alone does not decide: published weights get another rescaling of pixels than a file of one's own.
             checksum = hashlib.sha256(f"{checksum} rescaled".encode()).hexdigest()
@@ -79,7 +79,7 @@ def check(values: Mapping[str, Any]) -> None:
 
 def _file(values: Mapping[str, Any]) -> Path:
     name = values["model.init"]
-    return published.find(values["model.name"], "" if name == "imagenet" else name)
+    return pretrained.find(values["model.name"], "" if name == "imagenet" else name)
 
 
 def _row(name: str) -> tuple[RunDirectory, pd.Series]:

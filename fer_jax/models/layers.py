@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from fer_jax.hashing import hashed_bits
 from fer_jax.models import convolution, pooling
+from fer_jax.models.hashed_bits import hashed_bits
 
 glorot_uniform = jax.nn.initializers.glorot_uniform()
 

@@ -6,11 +6,11 @@ made once, stored, and followed by every later start of the same run, so that a 
 `stacks` is what a plan is, `make` groups trials, `stack` plans one group, `describe` prints.
 """
 
+from fer_jax.plan.candidates import Options
 from fer_jax.plan.describe import describe
 from fer_jax.plan.make import check, make_plan
+from fer_jax.plan.plan import DataSizes, Plan, Stack, Wave
 from fer_jax.plan.stack import optional_fields, recipe_of, remember_limit, traced_values
-from fer_jax.plan.stacks import DataSizes, Plan, Stack, Wave
-from fer_jax.train.candidates import Options
 
 __all__ = [
     "DataSizes",

@@ -1,7 +1,7 @@
 """A plan as text."""
 
 from fer_jax.base.text import counted, in_bytes, in_flops, in_time
-from fer_jax.plan.stacks import Plan, Stack
+from fer_jax.plan.plan import Plan, Stack
 
 _HEAD = (
     *("stack", "trials", "waves", "engine", "width", "micro", "chosen by"),

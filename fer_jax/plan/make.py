@@ -6,11 +6,11 @@ from fer_jax.config.fields import FIELDS
 from fer_jax.config.search_space import Trial
 from fer_jax.errors import ConfigError
 from fer_jax.plan import sharing
+from fer_jax.plan.candidates import Options
+from fer_jax.plan.plan import DataSizes, Plan
 from fer_jax.plan.stack import plan_stack, work_of
-from fer_jax.plan.stacks import DataSizes, Plan
-from fer_jax.train.candidates import Options
+from fer_jax.plan.tuning import Tuner
 from fer_jax.train.hardware import Hardware
-from fer_jax.train.tuning import Tuner
 
 
 def make_plan(

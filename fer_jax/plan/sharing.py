@@ -9,12 +9,12 @@ import numpy as np
 from fer_jax import models
 from fer_jax.config.rules import DISTRIBUTIONS, is_weights_file
 from fer_jax.config.search_space import Trial
-from fer_jax.data import stream
 from fer_jax.models.backbones import backbone_layers
 from fer_jax.models.keras_layers import DropBranch
 from fer_jax.models.layers import Dropout
-from fer_jax.plan.stacks import DataSizes
-from fer_jax.train.candidates import Work
+from fer_jax.plan.candidates import Work
+from fer_jax.plan.plan import DataSizes
+from fer_jax.train import stream
 
 
 def parts(work: Work, group: Mapping[str, Trial]) -> list[dict[str, Trial]]:

@@ -10,18 +10,17 @@ from fer_jax.config.field import Field
 from fer_jax.config.fields import FIELDS
 from fer_jax.config.rules import DISTRIBUTIONS
 from fer_jax.config.search_space import Trial
-from fer_jax.data import stream
 from fer_jax.errors import ConfigError
 from fer_jax.models import freezing
-from fer_jax.plan import sharing
-from fer_jax.plan.stacks import DataSizes, Stack, Wave
-from fer_jax.train import candidates, memory
-from fer_jax.train.candidates import Candidate, Options, Work
-from fer_jax.train.findings import Findings
+from fer_jax.plan import candidates, memory, sharing
+from fer_jax.plan.candidates import Candidate, Options, Work
+from fer_jax.plan.measurements import Findings
+from fer_jax.plan.memory import Footprint
+from fer_jax.plan.plan import DataSizes, Stack, Wave
+from fer_jax.plan.tuning import Tuner, limit_question
+from fer_jax.train import stream
 from fer_jax.train.hardware import Hardware, detect
-from fer_jax.train.memory import Footprint
 from fer_jax.train.recipe import Phase, Recipe
-from fer_jax.train.tuning import Tuner, limit_question
 
 # Share of a float32 matrix product's rate that a training step reaches on a CPU, and seconds to compile a stack there: rough
 # figures from two cores (benchmarks/throughput.py, roofline.py), where the share, of direct convolutions' operations, was .6 for oslo's

@@ -20,7 +20,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from fer_jax.models import Network
-from fer_jax.train import hardware, hyper, parts, step, trial
+from fer_jax.train import batch_parts, hardware, hyper, step, trial
 from fer_jax.train.hyper import Facts
 from fer_jax.train.recipe import PRECISIONS, Recipe
 from fer_jax.train.trial import TrialState
@@ -57,7 +57,7 @@ class WaveProgram:
 
     @functools.cached_property
     def mesh(self) -> Mesh:
-        return Mesh(np.asarray(self.devices).reshape(-1, self.recipe.parts), ("trial", parts.AXIS))
+        return Mesh(np.asarray(self.devices).reshape(-1, self.recipe.parts), ("trial", batch_parts.AXIS))
 
     @functools.cached_property
     def per_trial(self) -> NamedSharding:

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from fer_jax.data import Dataset, stream
+from fer_jax.data import Dataset
 from fer_jax.models import normalize
-from fer_jax.train import hardware
+from fer_jax.train import hardware, stream
 from fer_jax.train.engine import WaveProgram, padded_batches
 from fer_jax.train.recipe import PRECISIONS
 from fer_jax.train.streamed import StreamedProgram, evaluation_grid

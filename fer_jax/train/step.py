@@ -9,9 +9,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from fer_jax.data import augment
 from fer_jax.models import Network, freezing, normalize
-from fer_jax.train import losses, optim, parts, schedules
+from fer_jax.train import augment, batch_parts, losses, optim, schedules
 from fer_jax.train.recipe import Recipe
 
 # The arrays of `hyper.layout`, by name.
@@ -241,12 +240,12 @@ def gradients(
 
     gradient = jax.value_and_grad(total, has_aux=True)
     learning = recipe.learning(params)
-    batch = parts.own(dict(batch), recipe.parts)
+    batch = batch_parts.own(dict(batch), recipe.parts)
     size = recipe.batch_size // recipe.parts
     micro_batch = math.gcd(recipe.micro_batch or size, size)
     if micro_batch == size:
         (loss, (new_stats, correct)), grads = gradient(learning, batch)
-        grads, loss, correct = parts.summed((grads, loss, correct), recipe.parts)
+        grads, loss, correct = batch_parts.summed((grads, loss, correct), recipe.parts)
         return grads, new_stats, loss, correct
 
     def add(sums: Any, batch: Mapping[str, jax.Array]) -> tuple[Any, None]:
@@ -255,7 +254,7 @@ def gradients(
 
     cut = jax.tree.map(lambda x: x.reshape(-1, micro_batch, *x.shape[1:]), batch)
     zeros = (jax.tree.map(jnp.zeros_like, learning), jnp.zeros(()), jnp.zeros((), jnp.int32))
-    grads, loss, correct = parts.summed(jax.lax.scan(add, zeros, cut)[0], recipe.parts)
+    grads, loss, correct = batch_parts.summed(jax.lax.scan(add, zeros, cut)[0], recipe.parts)
     return grads, stats, loss, correct
 
 
@@ -315,8 +314,8 @@ def _score(
 
     # A split smaller than a batch may have no equal parts: then every device takes it whole.
     shared = recipe.parts if batches["valid"].shape[1] % recipe.parts == 0 else 1
-    found, logits = jax.lax.scan(one, parts.once(scores, shared), parts.own(dict(batches), shared, axis=1))
-    return parts.summed(found, shared), None if logits is None else parts.gathered(logits, shared, axis=1)
+    found, logits = jax.lax.scan(one, batch_parts.once(scores, shared), batch_parts.own(dict(batches), shared, axis=1))
+    return batch_parts.summed(found, shared), None if logits is None else batch_parts.gathered(logits, shared, axis=1)
 
 
 def _losses(recipe: Recipe, hyper: Hyper, logits: jax.Array, labels: jax.Array) -> jax.Array:

@@ -15,8 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from fer_jax.data import stream
-from fer_jax.train import hardware, step, trial
+from fer_jax.train import hardware, step, stream, trial
 from fer_jax.train.engine import WaveProgram, batch_grid, batch_shapes, held_out, with_sharding
 from fer_jax.train.step import Scores, Tally
 from fer_jax.train.trial import TrialState

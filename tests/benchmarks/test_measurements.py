@@ -9,7 +9,7 @@ import pytest
 
 from fer_jax import models, plan
 from fer_jax.config.values import default_config, flatten
-from fer_jax.train import cost
+from fer_jax.plan import cost
 
 
 def spread_is_ordered(spread):

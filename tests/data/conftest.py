@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_jax.data import gather, names, origins
+from fer_jax.data import names
+from fer_jax.data.reading import collect as gather
+from fer_jax.data.reading import containers
 
 OFFICIAL = {names.TRAIN: "Training", names.VALIDATION: "PublicTest", names.TEST: "PrivateTest"}
 
@@ -113,7 +115,7 @@ class Collected:
 
     def __init__(self, path: Path, fer: bool):
         with tempfile.TemporaryFile() as spool:
-            found = gather.gather(origins.open_origin(str(path)), fer, spool)
+            found = gather.gather(containers.open_origin(str(path)), fer, spool)
             self.data = {item.name: found.data(item) for item in found.items}
         self.items = found.items
         self.classes = found.classes

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from fer_jax.data import balance, load, sources
+from fer_jax.data import balance, load
+from fer_jax.data.reading import source as sources
 from fer_jax.errors import DataError
 
 CLASSES = ("angry", "happy", "sad")

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fer_jax.config import rules
-from fer_jax.data import classes, load, names, sources
+from fer_jax.data import classes, load, names
+from fer_jax.data.reading import source as sources
 from fer_jax.errors import ConfigError, DataError
 
 SIX = tuple(name for name in names.CLASSES if name != "neutral")

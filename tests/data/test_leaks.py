@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from fer_jax.config.values import default_config
-from fer_jax.data import Dataset, Split, faces, leaks, load, sources
+from fer_jax.data import Dataset, Split, faces, leaks, load
 from fer_jax.data.duplicates import find
+from fer_jax.data.reading import source as sources
 from fer_jax.errors import DataError
 
 CLASSES = ("angry", "happy", "sad")

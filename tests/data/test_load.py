@@ -7,7 +7,8 @@ import types
 import numpy as np
 import pytest
 
-from fer_jax.data import Dataset, dataset, faces, load, sources
+from fer_jax.data import Dataset, dataset, faces, load
+from fer_jax.data.reading import source as sources
 from fer_jax.errors import DataError
 
 FIELDS = {

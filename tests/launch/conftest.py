@@ -6,8 +6,8 @@ import pytest
 
 from fer_jax import report
 from fer_jax.config.values import default_config
-from fer_jax.data import stream
 from fer_jax.launch import local, stopping, wave
+from fer_jax.train import stream
 
 
 @pytest.fixture

@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 
 import fer_jax
-from fer_jax import heads, inference, report
+from fer_jax import heads, report
 from fer_jax.errors import ConfigError, RunError
 from fer_jax.launch import heads as launched
 from fer_jax.launch import stopping, wave
 from fer_jax.launch.prepared import describe_heads, prepare
+from fer_jax.models import inference
 
 
 @pytest.fixture(autouse=True)

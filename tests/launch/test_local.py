@@ -9,10 +9,10 @@ import pytest
 
 import fer_jax
 from fer_jax import report
-from fer_jax.data import stream
 from fer_jax.errors import ConfigError, RunError
 from fer_jax.launch import wave
 from fer_jax.launch.prepared import describe_precision, prepare
+from fer_jax.train import stream
 
 
 def tables(path):

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 import fer_jax
-from fer_jax.data import stream
 from fer_jax.launch import packing, wave
+from fer_jax.train import stream
 
 pytestmark = pytest.mark.usefixtures("shared_programs")
 

@@ -5,8 +5,8 @@ import pytest
 
 import fer_jax
 from fer_jax import report
+from fer_jax.plan import candidates
 from fer_jax.plan import stack as planned
-from fer_jax.train import candidates
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ import pytest
 from fer_jax.config.values import default_config, flatten
 from fer_jax.errors import DataError
 from fer_jax.launch import starts
-from fer_jax.models import published, weights
+from fer_jax.models import pretrained, weights
 from tests.models.conftest import keras_outputs, loaded, network
 
 WIDTH = 1 / 16
@@ -239,7 +239,7 @@ def initial(net, name, init):
 
 def test_imagenet_is_the_published_file_in_the_cache(written, tmp_path, monkeypatch):
     net, params, stats, path = written("mobilenet_v2")
-    place = tmp_path / "cache" / "weights" / published.PUBLISHED["mobilenet_v2"].file
+    place = tmp_path / "cache" / "weights" / pretrained.PUBLISHED["mobilenet_v2"].file
     place.parent.mkdir(parents=True)
     place.write_bytes(path.read_bytes())
     monkeypatch.setenv("FER_JAX_CACHE", str(tmp_path / "cache"))
@@ -263,7 +263,7 @@ def test_only_imagenet_rescales_efficientnets_input_twice(written):
 @pytest.mark.skipif("MOBILENET_V2_PATH" not in os.environ, reason="MOBILENET_V2_PATH names no ImageNet weights of MobileNetV2 without top")
 def test_real_imagenet_weights_give_what_keras_gives(tmp_path, monkeypatch):
     path = Path(os.environ["MOBILENET_V2_PATH"]).absolute()
-    place = tmp_path / "weights" / published.PUBLISHED["mobilenet_v2"].file
+    place = tmp_path / "weights" / pretrained.PUBLISHED["mobilenet_v2"].file
     place.parent.mkdir()
     place.symlink_to(path)
     monkeypatch.setenv("FER_JAX_CACHE", str(tmp_path))

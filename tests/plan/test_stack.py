@@ -13,11 +13,11 @@ from fer_jax import plan as planning
 from fer_jax.config import search_space
 from fer_jax.config.values import default_config
 from fer_jax.errors import ConfigError
-from fer_jax.train import findings, tuning
-from fer_jax.train.candidates import Candidate
-from fer_jax.train.findings import Findings
+from fer_jax.plan import measurements, tuning
+from fer_jax.plan.candidates import Candidate
+from fer_jax.plan.measurements import Findings
+from fer_jax.plan.memory import Footprint
 from fer_jax.train.hardware import Hardware
-from fer_jax.train.memory import Footprint
 
 CPU = Hardware("cpu", "cpu", 2, 8 << 30, 1e11)
 GPU = Hardware("gpu", "some GPU", 1, 16 << 30)
@@ -49,7 +49,7 @@ def tuned(tmp_path):
             return run
 
         tuner = tuning.Tuner(
-            Findings(tmp_path, findings.circumstances(hardware)),
+            Findings(tmp_path, measurements.circumstances(hardware)),
             say=lambda line: None,
             start=start,
             analyse=lambda *arguments: Footprint(1e6, per_trial),

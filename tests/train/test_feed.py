@@ -6,8 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from fer_jax.data import Dataset, Split, stream
-from fer_jax.train import feed, streamed
+from fer_jax.data import Dataset, Split
+from fer_jax.train import feed, stream, streamed
 
 TRIALS = [
     {"train.seed": 7, "model.dropout": 0.3, "augment.flip": 0.5},

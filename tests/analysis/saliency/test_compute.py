@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from fer_jax import inference, models
+from fer_jax import models
 from fer_jax.analysis.saliency import compute, maps, settings
 from fer_jax.config.rules import resolve
 from fer_jax.config.values import default_config, flatten
+from fer_jax.models import inference
 
 SIZE, CLASSES = 12, 3
 SCALE, OFFSET = np.float32(1 / 64), np.float32(-1.5)

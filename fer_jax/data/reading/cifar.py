@@ -1,0 +1,136 @@
+"""CIFAR-10 as its authors' Python release: `cifar-10-batches-py`, five pickled training batches and one for testing.
+
+Read anew at every start, without a cache and without unpickling (see pickled.py). Nothing in it may be broken: a release
+that is not whole is not CIFAR-10, so `data.on_error` does not enter.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from fer_jax.base.text import shown
+from fer_jax.data import names
+from fer_jax.data.reading import pictures, plain_pickles
+from fer_jax.data.reading.containers import Member, Origin, open_origin
+from fer_jax.data.reading.problems import Unusable
+from fer_jax.data.reading.source import Source
+from fer_jax.errors import DataError
+
+SIDE = 32  # pixels
+_BYTES = 3 * SIDE * SIDE  # of one picture: red, green and blue planes, row by row
+_META = "batches.meta"
+_USAGE = {**{f"data_batch_{number}": names.TRAIN for number in range(1, 6)}, "test_batch": names.TEST}
+_MAX_BYTES = 128 * 2**20  # of one file; a batch has 31 MB
+
+
+def read(path: str, image_size: int, channels: int) -> Source:
+    """Reads CIFAR-10.
+
+    Args:
+      path: the folder `cifar-10-batches-py` or one above it, or a zip or tar of it, such as cifar-10-python.tar.gz.
+      image_size: height and width wanted, pixels; pictures have 32 and are resized as `pictures.fit` says.
+      channels: 1 (grey) or 3 (RGB).
+
+    Returns:
+      Pictures in the order of the files, data_batch_1 to 5 (usage 0, train) before test_batch (usage 2, test); there is
+      no validation set, so `data.split` = official does not work with it.
+
+    Raises:
+      DataError: a file is missing, there twice, damaged, or holds something else; names the file.
+    """
+    origin = open_origin(path)
+    found, checksums = _contents(origin)
+    classes, expected = _classes(found[_META], f"{shown(path)}: {_META}")
+    batches = {name: _batch(found[name], f"{shown(path)}: {name}", len(classes), expected) for name in _USAGE}
+    images = _fit([pixels for pixels, _ in batches.values()], image_size, channels)
+    labels = np.concatenate([given for _, given in batches.values()])
+    usage = np.repeat(np.array(list(_USAGE.values()), np.int8), [len(given) for _, given in batches.values()])
+    # batches.meta numbers the classes; here they are numbered in the order of their names.
+    ordered = tuple(sorted(classes))
+    renumber = np.array([ordered.index(name) for name in classes], np.int32)
+    provenance = {
+        "source": shown(origin.path, 4096),
+        "kind": origin.kind,
+        "sha256": checksums,
+        "image_size": image_size,
+        "channels": channels,
+    }
+    return Source(images, renumber[labels], usage, ordered, provenance)
+
+
+def _contents(origin: Origin) -> tuple[dict[str, Any], dict[str, str]]:
+    """What the seven files hold, and their SHA-256 (hex), by file name."""
+    path = shown(origin.path)
+    wanted = (_META, *_USAGE)
+    members: dict[str, Member] = {}
+    for member in origin.members():
+        name = PurePosixPath(member.name).name
+        if member.kind == "file" and name in wanted:
+            if name in members:
+                raise DataError(f"{path}: holds {members[name].name} and {member.name}; name the folder of one of them")
+            members[name] = member
+    if missing := [name for name in wanted if name not in members]:
+        raise DataError(
+            f"{path}: has no {missing[0]}; CIFAR-10 is the folder cifar-10-batches-py or cifar-10-python.tar.gz, "
+            f"with {', '.join(wanted)}"
+        )
+    found, checksums = {}, {}
+    for member, data in origin.read(members.values(), _MAX_BYTES):
+        name = PurePosixPath(member.name).name
+        try:
+            if isinstance(data, Unusable):
+                raise DataError(f"{path}: {name} {data}")
+            if len(data) > _MAX_BYTES:
+                raise DataError(f"{path}: {name} is larger than {_MAX_BYTES // 2**20} MiB")
+            found[name] = plain_pickles.read(data)
+        except plain_pickles.Refused as error:
+            raise DataError(f"{path}: {name} {error}; get CIFAR-10 again") from error
+        checksums[name] = hashlib.sha256(data).hexdigest()
+    return found, {name: checksums[name] for name in wanted}
+
+
+def _classes(meta: Any, where: str) -> tuple[list[str], int | None]:
+    """Class names by label, and how many pictures a batch has, if it is said."""
+    given = meta.get("label_names") if isinstance(meta, dict) else None
+    if not isinstance(given, list) or not given or not all(isinstance(name, str) and name for name in given):
+        raise DataError(f"{where}: has no list of texts called label_names")
+    classes = [names.canonical(name) for name in given]
+    if len(set(classes)) != len(classes):
+        raise DataError(f"{where}: label_names has a class twice")
+    count = meta.get("num_cases_per_batch")
+    return classes, count if isinstance(count, int) else None
+
+
+def _batch(batch: Any, where: str, classes: int, expected: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels, uint8 (n, 3072), and labels, int64 (n,), of one batch."""
+    if not isinstance(batch, dict) or "data" not in batch or "labels" not in batch:
+        raise DataError(f"{where}: is no batch of CIFAR-10: it needs 'data' and 'labels'")
+    pixels, labels = batch["data"], batch["labels"]
+    if not isinstance(pixels, np.ndarray) or pixels.ndim != 2 or pixels.shape[1] != _BYTES or not len(pixels):
+        shape = f"an array of shape {pixels.shape}" if isinstance(pixels, np.ndarray) else "no array"
+        raise DataError(f"{where}: 'data' is {shape}, not uint8 of shape (n, {_BYTES})")
+    if not isinstance(labels, list) or not all(type(label) is int for label in labels):
+        raise DataError(f"{where}: 'labels' is no list of whole numbers")
+    if len(labels) != len(pixels) or (expected is not None and len(pixels) != expected):
+        wanted = "" if expected is None else f"; {_META} says {expected:,} of each"
+        raise DataError(f"{where}: holds {len(pixels):,} pictures and {len(labels):,} labels{wanted}")
+    for label in labels:
+        if not 0 <= label < classes:
+            raise DataError(f"{where}: holds label {label}; {_META} names the classes 0 to {classes - 1}")
+    return pixels, np.array(labels, np.int64)
+
+
+def _fit(batches: list[np.ndarray], image_size: int, channels: int) -> np.ndarray:
+    """Planes to uint8 pictures, (n, image_size, image_size, channels), batch after batch."""
+    from PIL import Image
+
+    images = np.empty((sum(map(len, batches)), image_size, image_size, channels), np.uint8)
+    planes = (picture.reshape(3, SIDE, SIDE) for batch in batches for picture in batch)
+    for at, picture in enumerate(planes):
+        coloured = Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0)))
+        images[at] = pictures.fit(coloured, image_size, channels)
+    return images

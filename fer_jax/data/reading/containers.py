@@ -1,0 +1,219 @@
+"""Where pictures come from: a folder, a zip, a tar or a single table, all seen as members whose bytes can be read.
+
+Nothing is ever written to disk under a name that a source chose: members are read into memory, at most `limit` bytes of
+each.
+"""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import dataclasses
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Literal
+
+from fer_jax.base.text import shown
+from fer_jax.data.reading.problems import Unusable
+from fer_jax.errors import DataError
+
+_MAX_DEPTH = 100
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Member:
+    """One entry of a source.
+
+    Attributes:
+      name: path inside the source, '/' between its parts, as the source spells it otherwise.
+      size: bytes, uncompressed, as the source claims.
+      kind: 'file', 'folder', 'link' (an archive's) or 'special' (a device or pipe).
+      position: where the source keeps it; only the source itself knows what that means.
+    """
+
+    name: str
+    size: int
+    kind: Literal["file", "folder", "link", "special"]
+    position: int = 0
+
+
+class Origin(abc.ABC):
+    """A source of members.
+
+    Attributes:
+      path: absolute path, as text.
+      kind: 'folder', 'zip', 'tar' or 'csv'.
+    """
+
+    kind: str
+
+    def __init__(self, path: str):
+        self.path = path
+
+    @abc.abstractmethod
+    def members(self) -> list[Member]:
+        """Everything in the source; the last of members with one name. Raises DataError if the source is damaged."""
+
+    @abc.abstractmethod
+    def read(self, members: Iterable[Member], limit: int) -> Iterator[tuple[Member, bytes | Unusable]]:
+        """The bytes of the given members, in the source's own order.
+
+        Whoever gets more than `limit` bytes knows that the member is larger than that. A member that cannot be read
+        comes with its reason instead; a source that is damaged as a whole raises DataError.
+        """
+
+    @abc.abstractmethod
+    def lines(self, member: Member, limit: int) -> Iterator[bytes]:
+        """One member line by line; of a line above `limit` bytes, `limit` + 1. Raises DataError if that fails."""
+
+    def fingerprint(self) -> str:
+        """Changes when the source does, as far as names, sizes and modification times tell; cheap."""
+        with explain_read(self.path):
+            state = os.stat(self.path)
+        return _digest([f"{state.st_size} {state.st_mtime_ns}"])
+
+    def checksum(self) -> str | None:
+        """SHA-256 (hex) of the file, None for a folder."""
+        with explain_read(self.path), open(self.path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Folder(Origin):
+    """A folder and all below it; links are followed, hidden files and folders are not there."""
+
+    kind = "folder"
+
+    def __init__(self, path: str):
+        super().__init__(path)
+        # Plain tuples: a folder of 36,000 pictures is listed at every start, to learn whether it changed.
+        self._found: list[tuple[str, int, int]] = []  # name (a folder's ends in '/'), bytes, time of change in ns
+        try:
+            self._scan(path, "", ())
+        except OSError as error:
+            raise DataError(f"cannot list {shown(error.filename or path)}: {error.strerror}") from error
+
+    def _scan(self, folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> None:
+        state = os.stat(folder)
+        if (state.st_dev, state.st_ino) in above:  # a link back to a folder that this one lies in
+            return
+        if len(above) > _MAX_DEPTH:
+            raise DataError(f"{shown(self.path)}: folders lie more than {_MAX_DEPTH} deep in each other")
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+        for entry in entries:
+            name = prefix + entry.name
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                self._found.append((f"{name}/", 0, 0))
+                self._scan(entry.path, f"{name}/", (*above, (state.st_dev, state.st_ino)))
+                continue
+            try:
+                of_file = entry.stat()
+            except OSError:  # a link to nowhere: it is listed, and found unreadable if it is wanted
+                of_file = entry.stat(follow_symlinks=False)
+            if stat.S_ISREG(of_file.st_mode) or stat.S_ISLNK(of_file.st_mode):
+                self._found.append((name, of_file.st_size, of_file.st_mtime_ns))
+
+    def members(self) -> list[Member]:
+        return [
+            Member(name[:-1], 0, "folder") if name.endswith("/") else Member(name, size, "file")
+            for name, size, _ in self._found
+        ]
+
+    def read(self, members: Iterable[Member], limit: int) -> Iterator[tuple[Member, bytes | Unusable]]:
+        for member in members:
+            try:
+                with open(os.path.join(self.path, member.name), "rb") as file:
+                    yield member, file.read(limit + 1)
+            except OSError as error:
+                yield member, Unusable(f"cannot be read: {error.strerror}")
+
+    def lines(self, member: Member, limit: int) -> Iterator[bytes]:
+        path = os.path.join(self.path, member.name)
+        with explain_read(path), open(path, "rb") as file:
+            yield from bounded_lines(file, limit)
+
+    def fingerprint(self) -> str:
+        return _digest([repr(self._found)])
+
+    def checksum(self) -> str | None:
+        return None
+
+
+class Table(Origin):
+    """A single file that is a table of pixels; its only member bears its name."""
+
+    kind = "csv"
+
+    def members(self) -> list[Member]:
+        return [Member(os.path.basename(self.path), 0, "file")]
+
+    def read(self, members: Iterable[Member], limit: int) -> Iterator[tuple[Member, bytes | Unusable]]:
+        raise TypeError("a table is read line by line")
+
+    def lines(self, member: Member, limit: int) -> Iterator[bytes]:
+        with explain_read(self.path), open(self.path, "rb") as file:
+            yield from bounded_lines(file, limit)
+
+
+@contextlib.contextmanager
+def explain_read(path: str) -> Iterator[None]:
+    """Turns an OSError raised inside into one line about the file at `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"cannot read {shown(path)}: {error.strerror or error}") from error
+
+
+def bounded_lines(file: IO[bytes], limit: int) -> Iterator[bytes]:
+    """Lines of a file, each cut after `limit` + 1 bytes, so that a file without line ends cannot fill the memory."""
+    while line := file.readline(limit + 1):
+        yield line
+        while len(line) > limit and not line.endswith(b"\n"):
+            line = file.readline(limit + 1)
+
+
+def open_origin(path: str) -> Origin:
+    """Finds out what lies at `path`, by its contents.
+
+    Args:
+      path: a folder, a zip, a tar (plain or .gz, .bz2, .xz) or a .csv file; '~' is understood.
+
+    Raises:
+      DataError: nothing is there, it cannot be read, or it is none of these.
+    """
+    from fer_jax.data.reading.archives import Tar, Zip  # which build on this module
+
+    if not path:
+        raise DataError("data.path is empty: name a folder, a zip, a tar or a csv with --config.data.path=")
+    place = os.path.abspath(os.path.expanduser(path))
+    try:
+        state = os.stat(place)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DataError(f"data.path: cannot find {shown(path)}: {reason}") from error
+    if stat.S_ISDIR(state.st_mode):
+        return Folder(place)
+    if not stat.S_ISREG(state.st_mode):
+        raise DataError(f"data.path: {shown(path)} is neither a file nor a folder")
+    if not state.st_size:
+        raise DataError(f"data.path: {shown(path)} is an empty file")
+    with explain_read(place), open(place, "rb") as file:
+        head = file.read(512)
+    if head.startswith(b"PK"):
+        return Zip(place)
+    if Path(place).suffix.lower() == ".csv":
+        return Table(place)
+    if Tar.begins(head):
+        return Tar(place)
+    raise DataError(
+        f"data.path: {shown(path)} is neither a folder, a zip, a tar (.tar, .tar.gz, .tar.bz2, .tar.xz) nor a .csv file"
+    )
+
+
+def _digest(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()

@@ -1,0 +1,176 @@
+"""What the names in a source say: which members are pictures, of which class and split, and which are a table.
+
+Pictures lie in folders named after classes, possibly some folders down, possibly below folders named after splits:
+
+    [...]/<split>/<class>/[...]/picture.jpg      the class is the folder right below the split
+    [...]/<class>/[...]/picture.jpg              the class is the folder right below what all pictures have in common
+
+In FER-2013 file names may carry the official usage (Training_, PublicTest_, PrivateTest_). It is believed before the
+folder, since the Kaggle release keeps both test sets in one, unless the tree has a validation folder of its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os.path
+import re
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from fer_jax.base.text import shown
+from fer_jax.data import names
+from fer_jax.data.reading import problems as kinds
+from fer_jax.data.reading.containers import Member
+from fer_jax.data.reading.pictures import SUFFIXES
+from fer_jax.data.reading.problems import Faults
+from fer_jax.errors import DataError
+
+TABLES = ("fer2013.csv", "icml_face_data.csv")
+_SYSTEM = frozenset(("__macosx", "thumbs.db", "desktop.ini", "$recycle.bin", "system volume information"))
+_DRIVE = re.compile(r"[A-Za-z]:$")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Placed:
+    """A picture with its class (canonical name) and usage (0 train, 1 validation, 2 test, -1 none given)."""
+
+    member: Member
+    label: str
+    usage: int
+
+
+@dataclasses.dataclass
+class Layout:
+    """What a source holds.
+
+    Attributes:
+      pictures: pictures that have a class.
+      tables: FER-2013 tables; only what FER-2013 is read from has any.
+      ignored: names of files that are neither, for the record.
+    """
+
+    pictures: list[Placed] = dataclasses.field(default_factory=list)
+    tables: list[Member] = dataclasses.field(default_factory=list)
+    ignored: list[str] = dataclasses.field(default_factory=list)
+
+
+def find(path: str, members: Sequence[Member], fer: bool, faults: Faults) -> Layout:
+    """Sorts the members of a source.
+
+    Args:
+      path: of the source, for messages.
+      members: all of them.
+      fer: whether this is FER-2013, with its seven classes, official file names and tables; else any classes.
+      faults: takes what cannot be used: members that climb out of the archive, links, pictures without a class or of an
+        unknown one, class folders without a picture.
+
+    Raises:
+      DataError: it holds nothing that could be read, or more than one data set.
+    """
+    layout = Layout()
+    pictures: list[tuple[Member, tuple[str, ...]]] = []
+    folders: set[tuple[str, ...]] = set()
+    csvs = []
+    for member in members:
+        parts = tuple(part for part in member.name.split("/") if part not in ("", "."))
+        if reason := _refusal(member, parts):
+            faults.add(kinds.REFUSED, member.name, reason)
+        elif not parts or any(part.startswith(".") or part.lower() in _SYSTEM for part in parts):
+            continue
+        elif member.kind == "folder":
+            folders.add(parts)
+        elif PurePosixPath(parts[-1]).suffix.lower() in SUFFIXES:
+            pictures.append((member, parts[:-1]))
+        elif fer and parts[-1].lower().endswith(".csv"):
+            csvs.append(member)
+        else:
+            layout.ignored.append(member.name)
+            folders.add(parts[:-1])
+    layout.tables = _tables(csvs, bool(pictures))
+    layout.ignored += [member.name for member in csvs if member not in layout.tables]
+    if len(layout.tables) + bool(pictures) > 1:
+        found = [member.name for member in layout.tables] + ["folders of pictures"] * bool(pictures)
+        raise DataError(f"{shown(path)}: holds several data sets ({' and '.join(found)}); keep one of them")
+    if not layout.tables and not pictures:
+        raise DataError(_nothing(path, layout, fer))
+    _place(path, pictures, folders, fer, layout, faults)
+    return layout
+
+
+def _nothing(path: str, layout: Layout, fer: bool) -> str:
+    wanted = "pictures in class folders" + (", fer2013.csv or icml_face_data.csv" if fer else "")
+    endings = (".zip", ".tar", ".gz", ".xz", ".bz2", ".csv")
+    archives = [name for name in layout.ignored if name.lower().endswith(endings)]
+    hint = f"; it holds {shown(archives[0])}: name that file itself" if archives else ""
+    return f"{shown(path)}: holds no {wanted}{hint}"
+
+
+def _refusal(member: Member, parts: tuple[str, ...]) -> str | None:
+    if ".." in parts or member.name.startswith(("/", "\\")) or (parts and _DRIVE.match(parts[0])):
+        return "points outside the archive"
+    if any(part.startswith(".") or part.lower() in _SYSTEM for part in parts):
+        return None
+    return {"link": "is a link", "special": "is a device or a pipe"}.get(member.kind)
+
+
+def _tables(csvs: list[Member], pictures: bool) -> list[Member]:
+    """The members to read as tables: those with a known name, or the only csv where there is nothing else."""
+    known = [member for member in csvs if os.path.basename(member.name).lower() in TABLES]
+    return known or (csvs if len(csvs) == 1 and not pictures else [])
+
+
+def _place(
+    path: str,
+    pictures: list[tuple[Member, tuple[str, ...]]],
+    folders: set[tuple[str, ...]],
+    fer: bool,
+    layout: Layout,
+    faults: Faults,
+) -> None:
+    """Gives every picture its class and usage; `pictures` come with the folders they lie in."""
+    splits = [_split_at(above) for _, above in pictures]
+    in_splits = any(at is not None for at in splits)
+    usages = {names.folder_usage(above[at]) for (_, above), at in zip(pictures, splits, strict=True) if at is not None}
+    roots = sorted({"/".join(above[:at]) for (_, above), at in zip(pictures, splits, strict=True) if at is not None})
+    if len(roots) > 1:
+        both = f"in {roots[0] or 'its top folder'} and {roots[1]}"
+        raise DataError(f"{shown(path)}: holds several data sets ({both}); keep one of them")
+    common = _common([above for _, above in pictures if above])
+    class_folders: set[tuple[str, ...]] = set()
+    for (member, above), at in zip(pictures, splits, strict=True):
+        if not above or (in_splits and at is None):
+            where = "the split folders" if above else "any folder"
+            faults.add(kinds.STRAY, member.name, f"lies outside {where}")
+            continue
+        depth = at + 1 if at is not None else common
+        class_folders.add(above[: depth + 1])
+        label = names.canonical(above[depth])
+        if fer and label not in names.CLASSES:
+            known = ", ".join(names.CLASSES)
+            faults.add(kinds.LABEL, member.name, f"{shown(above[depth], 40)!r} is none of {known}")
+            continue
+        usage = names.folder_usage(above[at]) if at is not None else names.NO_USAGE
+        official = names.file_usage(os.path.basename(member.name)) if fer else None
+        if official is not None and names.VALIDATION not in usages:
+            usage = official
+        assert usage is not None  # _split_at found a folder with one
+        layout.pictures.append(Placed(member, label, usage))
+    parents = {folder[:-1] for folder in class_folders}
+    for folder in sorted(folders - class_folders):
+        # The top folder, in which a README may lie, holds classes and is none.
+        if folder and folder[:-1] in parents and (not fer or names.canonical(folder[-1]) in names.CLASSES):
+            faults.add(kinds.EMPTY, "/".join(folder), "holds no pictures")
+
+
+def _split_at(above: tuple[str, ...]) -> int | None:
+    """Index of the folder that names a split; the last folder cannot be one, because it has to name the class."""
+    found = [at for at, folder in enumerate(above[:-1]) if names.folder_usage(folder) is not None]
+    return found[-1] if found else None
+
+
+def _common(folders: list[tuple[str, ...]]) -> int:
+    """Number of folders at the start that all pictures share, short enough that each has one more."""
+    if not folders:
+        return 0
+    shared = len(os.path.commonprefix(folders))
+    return min(shared, min(map(len, folders)) - 1)

@@ -1,0 +1,301 @@
+"""The ways in which a stack can be run: the shipped table's, and those worth measuring against it."""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from fer_jax import models
+from fer_jax.base.text import counted
+from fer_jax.errors import ConfigError
+from fer_jax.models import Network
+from fer_jax.plan import cost
+from fer_jax.train.engine import ENGINES
+from fer_jax.train.hardware import Hardware
+from fer_jax.train.recipe import Recipe
+
+# The table's numbers, see `from_table`: of 48x48 pixels 8 images.
+CPU_MICRO_BATCH = 8
+CPU_PIXELS = CPU_MICRO_BATCH * 48**2
+VMAP_IMAGES = 8192
+
+# Devices that compute a trial together, and of every batch on each of them: images, and operations that pay for the exchange of one
+# weight's gradient (benchmarks/throughput.py: 570 were 1.3 times as fast as one device, 190 half as fast).
+MOST_PARTS = 4
+LEAST_PART = 4
+LEAST_FLOPS_A_WEIGHT = 400
+
+MICRO_BATCHES = (8, 16, 32, 0)  # 0 is the whole batch
+CPU_WIDTH = 2
+WIDTHS = tuple(4**power for power in range(1, 9))
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """`stack.*` of the config; 0 and 'auto' leave the choice to the planner."""
+
+    engine: str = "auto"
+    width: int = 0
+    devices: int = 0
+    micro_batch: int = 0
+    data: str = "auto"
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Names of the fields that the user has set."""
+        unset = Options()
+        names = (field.name for field in dataclasses.fields(self))
+        return tuple(f"stack.{name}" for name in names if getattr(self, name) != getattr(unset, name))
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """What a stack computes, as far as its speed and memory depend on it.
+
+    Attributes:
+      network: the shape fields of `model`, as pairs.
+      image_shape: (height, width, channels).
+      num_classes: of the data.
+      recipe: with whole batches.
+      shares: whether the trials share the layers that are never trained.
+      cut: the layer whose outputs are computed once, before training; '' where pictures are trained on.
+      train, validation: images of the splits.
+      trials: of the stack.
+    """
+
+    network: tuple[tuple[str, Any], ...]
+    image_shape: tuple[int, int, int]
+    num_classes: int
+    recipe: Recipe
+    train: int
+    validation: int
+    trials: int
+    shares: bool = False
+    cut: str = ""
+
+    @property
+    def images(self) -> int:
+        """Training images of an epoch of one trial; the last, partial batch is left out."""
+        return self.train // self.recipe.batch_size * self.recipe.batch_size
+
+    def built(self) -> Network:
+        """The network as it is trained, see `trained_part`."""
+        whole = models.build(dict(self.network), self.image_shape, self.num_classes)
+        return trained_part(whole, self.recipe, self.shares, self.cut)
+
+    def cost(self, micro_batch: int) -> cost.Cost:
+        """Of one trial."""
+        recipe = dataclasses.replace(self.recipe, batch_size=micro_batch or self.recipe.batch_size, micro_batch=0)
+        return _cost(dataclasses.replace(self, recipe=recipe, train=0, validation=0, trials=0))
+
+    def program_key(self) -> dict[str, Any]:
+        """What the compiled program depends on besides the numbers of images and trials, as JSON can hold it.
+
+        Its cost stands in for the code of a network, which a user may have written and changed.
+        """
+        return {
+            "cost": dataclasses.asdict(self.cost(CPU_MICRO_BATCH)),
+            "network": [[name, value] for name, value in self.network],
+            "image_shape": self.image_shape,
+            "num_classes": self.num_classes,
+            "frozen": [self.shares, self.cut],
+            "recipe": dataclasses.asdict(self.recipe),
+        }
+
+
+def trained_part(network: Network, recipe: Recipe, shares: bool, cut: str) -> Network:
+    """What is left of a network for a wave to train: the layers after `cut`, without the frozen ones that its trials share."""
+    network = network.after(cut) if cut else network
+    return network.without(recipe.always_frozen) if shares else network
+
+
+@functools.cache
+def _cost(work: Work) -> cost.Cost:
+    """`cost.measure`, once for all stacks that push the same number of images through the same network."""
+    return cost.measure(work.built(), work.recipe)
+
+
+@functools.cache
+def _has_statistics(work: Work) -> bool:
+    return work.built().has_statistics
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """One way of running a stack.
+
+    Attributes:
+      engine: one of `engine.ENGINES`.
+      devices: that share a wave.
+      micro_batch: images a pass; 0 is the whole batch.
+      width: trials in computation at the same time, on all devices together; under 'map' one a device, or fewer, see `parts`.
+    """
+
+    engine: str
+    devices: int
+    micro_batch: int
+    width: int
+
+    @property
+    def parts(self) -> int:
+        """Devices that compute each trial together, see `parts`."""
+        return max(1, self.devices // self.width)
+
+    def __str__(self) -> str:
+        batches = f"micro-batches of {self.micro_batch}" if self.micro_batch else "whole batches"
+        batches += f", every batch in {self.parts} parts" if self.parts > 1 else ""
+        many = "" if self.engine == "map" else f", {counted(self.width, 'trial')} at once"
+        return f"{self.engine} x{self.devices} {'device' if self.devices == 1 else 'devices'}, {batches}{many}"
+
+
+# (engine, devices, micro_batch, trials wanted at once) -> as many of them as fit, at least one a device.
+Limit = Callable[[str, int, int, int], int]
+
+
+def check(options: Options, work: Work, hardware: Hardware) -> None:
+    """Raises ConfigError for wishes that cannot be met."""
+    batch, wish = work.recipe.batch_size, options.micro_batch
+    if wish and batch % wish:
+        raise ConfigError(f"stack.micro_batch = {wish} does not divide train.batch_size = {batch}")
+    if wish not in (0, batch) and _has_statistics(work):
+        raise ConfigError("stack.micro_batch: batch normalisation needs the whole batch; leave it at 0")
+    if options.devices > hardware.devices:
+        raise ConfigError(f"stack.devices = {options.devices}, but this machine has {hardware.devices}")
+    if 0 < options.width < options.devices:
+        raise ConfigError(
+            f"stack.width = {options.width} leaves some of stack.devices = {options.devices} without a trial: raise it"
+        )
+
+
+def from_table(work: Work, options: Options, hardware: Hardware, limit: Limit) -> Candidate:
+    """What is known without measuring; set options stand.
+
+    | backend | engine | batches | because |
+    |---|---|---|---|
+    | cpu | map | of 8 to 32, by their pixels | memory traffic is the limit, and a few images' activations stay in the processor's cache |
+    | cpu: mlp, BatchNorm | map | whole | few activations to keep; statistics are of the whole batch |
+    | others | vmap | whole | one small model is bound by the launching of kernels up to `VMAP_IMAGES` at once |
+
+    On all devices. Of fewer trials than devices each has one under 'map', or several where that pays (`parts_of`); the other engines then
+    take one device.
+    """
+    cpu, batch = hardware.backend == "cpu", work.recipe.batch_size
+    engine = options.engine if options.engine != "auto" else "map" if cpu else "vmap"
+    micro_batch = options.micro_batch
+    if not micro_batch and cpu and engine == "map" and dict(work.network)["model.name"] != "mlp":
+        micro_batch = _cached(work)
+    if engine == "map":
+        devices, width = _mapped(work, options, hardware)[0]
+        part = batch // max(1, devices // width)
+        return Candidate(engine, devices, 0 if micro_batch >= part else micro_batch, width)
+    micro_batch = 0 if micro_batch == batch else micro_batch
+    devices = _devices(work, options, hardware)
+    most = options.width or max(1, VMAP_IMAGES // batch) * devices
+    return _vectorised(engine, devices, micro_batch, most, work, options, limit)
+
+
+def ladders(work: Work, options: Options, hardware: Hardware, limit: Limit) -> tuple[tuple[Candidate, ...], ...]:
+    """What is worth measuring: ladders to be climbed for as long as the next rung pays, the table's choice first.
+
+    Set options leave out what contradicts them.
+    """
+    first = from_table(work, options, hardware, limit)
+    engines: tuple[str, ...] = ENGINES if options.engine == "auto" else (options.engine,)
+    if options.engine == "auto" and hardware.backend == "cpu":
+        # XLA's gradient of a grouped convolution is tens of times slower there: a minute to learn what is known.
+        engines = tuple(engine for engine in ENGINES if engine != "grouped")
+    found: list[tuple[Candidate, ...]] = [(first,)]
+    for engine in sorted(engines, key=lambda engine: engine != first.engine):
+        if engine == "map":
+            for devices, width in _mapped(work, options, hardware):
+                part = work.recipe.batch_size // max(1, devices // width)
+                for sizes in _tried_micro_batches(first, work, options, hardware):
+                    found.append(tuple(Candidate(engine, devices, size, width) for size in sizes if size < part))
+        else:
+            devices = _devices(work, options, hardware)
+            micro_batch = 0 if options.micro_batch == work.recipe.batch_size else options.micro_batch
+            widths = _tried_widths(work, devices, options, hardware)
+            climbed = (_vectorised(engine, devices, micro_batch, width, work, options, limit) for width in widths)
+            found.append(tuple(dict.fromkeys(climbed)))
+    # A ladder that begins with the table's choice needs no second one for it; nor does one that leads nowhere.
+    found = [ladder for ladder in dict.fromkeys(found) if ladder]
+    return tuple(found[1:] if len(found) > 1 and found[1][:1] == found[0] else found)
+
+
+def _devices(work: Work, options: Options, hardware: Hardware) -> int:
+    """As many as can have a trial each at once, one where the trials are too few for that."""
+    most = min(hardware.devices, options.width or hardware.devices)
+    return options.devices or (most if work.trials >= most else 1)
+
+
+def _mapped(work: Work, options: Options, hardware: Hardware) -> tuple[tuple[int, int], ...]:
+    """(devices, trials at once) under 'map', the table's choice first; on a CPU also what is worth measuring against it."""
+    most = options.devices or hardware.devices
+    width = min(most, options.width or most, work.trials)
+    parts = parts_of(work, most // width, hardware) if width == work.trials else 1
+    if options.devices:
+        # Where they cannot share a trial, some stay idle, as the user wants it.
+        return ((most, width if width * parts == most else most),)
+    if hardware.backend != "cpu":
+        width = _devices(work, options, hardware)
+        return ((width, width),)
+    return tuple(dict.fromkeys([(width * parts, width), (width, width), (1, 1)]))
+
+
+def parts_of(work: Work, most: int, hardware: Hardware) -> int:
+    """Into how many parts a batch is best cut where each trial can have so many devices; 1 where exchanging gradients costs too much."""
+    if hardware.backend != "cpu" or _has_statistics(work):
+        return 1
+    batch, one = work.recipe.batch_size, work.cost(0)
+
+    def pays(parts: int) -> bool:
+        part = batch // parts
+        return batch % parts == 0 and part >= LEAST_PART and part * one.train_flops >= LEAST_FLOPS_A_WEIGHT * one.parameters
+
+    return max([1, *(parts for parts in range(2, min(most, MOST_PARTS) + 1) if pays(parts))])
+
+
+def _vectorised(
+    engine: str, devices: int, micro_batch: int, most: int, work: Work, options: Options, limit: Limit
+) -> Candidate:
+    # More slots than trials would only compute for nobody; a width that the user has set needs no leave of ours.
+    wanted = min(most, -(-work.trials // devices) * devices)
+    most = wanted if options.width else limit(engine, devices, micro_batch, wanted)
+    return Candidate(engine, devices, micro_batch, max(devices, most // devices * devices))
+
+
+def _cached(work: Work) -> int:
+    """The largest micro-batch whose activations stay in a processor's cache, as far as pixels tell; 0 for the whole batch."""
+    pixels, sizes = math.prod(work.image_shape[:2]), [size for size in _micro_batches(work) if size]
+    if not sizes or work.recipe.batch_size * pixels <= CPU_PIXELS:
+        return 0
+    return max([size for size in sizes if size * pixels <= CPU_PIXELS] or sizes[:1])
+
+
+def _micro_batches(work: Work) -> tuple[int, ...]:
+    """Sizes into which a batch may be cut, and 0."""
+    batch = work.recipe.batch_size
+    if _has_statistics(work):
+        return (0,)
+    return tuple(size for size in MICRO_BATCHES if not size or (size < batch and batch % size == 0))
+
+
+def _tried_micro_batches(first: Candidate, work: Work, options: Options, hardware: Hardware) -> tuple[tuple[int, ...], ...]:
+    """From the table's size on to larger ones, and to smaller ones."""
+    if options.micro_batch or hardware.backend != "cpu":
+        return ((first.micro_batch,),)
+    sizes = _micro_batches(work)
+    place = sizes.index(first.micro_batch if first.engine == "map" else 0)
+    return tuple(dict.fromkeys([sizes[place:], sizes[place::-1]]))
+
+
+def _tried_widths(work: Work, devices: int, options: Options, hardware: Hardware) -> Iterable[int]:
+    """Growing widths on all devices together, up to the first that holds all trials; one at once is what 'map' does."""
+    if options.width:
+        return (options.width,)
+    if hardware.backend == "cpu":
+        # Wider only loses: memory traffic is the limit.
+        return (CPU_WIDTH * devices,)
+    enough = next((width for width in WIDTHS if width * devices >= work.trials), WIDTHS[-1])
+    return tuple(width * devices for width in WIDTHS if width <= enough)

@@ -1,0 +1,88 @@
+"""Bytes that a wave takes on a device: an estimate from the traced program, or the compiler's own figures."""
+
+import dataclasses
+
+import jax
+
+from fer_jax.plan.candidates import Work
+from fer_jax.plan.cost import Cost
+from fer_jax.train import hardware
+from fer_jax.train.engine import WaveProgram
+
+# One trial alone may be compiled without the trial axis, which is no point of the line through the others.
+ANALYSED_WIDTHS = (2, 4)
+
+
+@dataclasses.dataclass(frozen=True)
+class Footprint:
+    """Bytes on one device: base + per_trial x trials that the device holds."""
+
+    base: float
+    per_trial: float
+
+    def at(self, trials: int) -> int:
+        return round(self.base + self.per_trial * trials)
+
+    def most(self, free: float) -> int:
+        """Trials that fit into `free` bytes; not less than one, which is tried in any case."""
+        return max(1, int((free - self.base) / self.per_trial))
+
+
+def estimate(one: Cost, data_bytes: int, engine: str) -> Footprint:
+    """What is needed if every intermediate result of one trial's step is kept from its making to its last use.
+
+    Compilers fuse and need less; side by side, a convolution's patches are added (oslo's network on a CPU: a quarter
+    more than this).
+    """
+    # An epoch's new states lie beside the old.
+    states = 2 * one.state_bytes
+    if engine == "map":
+        return Footprint(data_bytes + one.step_bytes, states)
+    return Footprint(data_bytes, states + one.step_bytes)
+
+
+def analyse(work: Work, engine: str, micro_batch: int, test_bytes: int) -> Footprint | None:
+    """A line through the compiler's figures for an epoch at two widths (temporary memory grows linearly in width).
+
+    Compiles twice; on a CPU without optimisation, which changes no size and takes about half as long.
+
+    Args:
+      work: its images and those of validation are among the bytes.
+      test_bytes: of data that are resident too, but no part of an epoch.
+
+    Returns:
+      None where this backend's compiler gives no figures.
+    """
+    recipe = dataclasses.replace(work.recipe, micro_batch=micro_batch)
+    device = jax.devices()[0]
+    program = WaveProgram(work.built(), recipe, engine, (device,))
+    options = hardware.compiler_options(device.platform, once=True)
+    narrow, wide = (epoch_bytes(program, work, width, options) for width in ANALYSED_WIDTHS)
+    if narrow is None or wide is None:
+        return None
+    per_trial = (wide - narrow) / (ANALYSED_WIDTHS[1] - ANALYSED_WIDTHS[0])
+    # A compiler that found no use for a second trial's memory would leave nothing to divide by.
+    per_trial = max(per_trial, 1.0)
+    return Footprint(narrow - per_trial * ANALYSED_WIDTHS[0] + test_bytes, per_trial)
+
+
+def epoch_bytes(program: WaveProgram, work: Work, width: int, options: dict | None = None) -> int | None:
+    """Bytes on one device while the compiled epoch of a wave runs, None where nobody knows.
+
+    Args:
+      program: on one device.
+      work: for its sizes.
+      width: slots of the wave.
+      options: of the compiler, over the program's own.
+    """
+    shapes = program.epoch_shapes(program.value_shapes(width), work.train, work.validation)
+    found = program.epoch.lower(*shapes).compile(compiler_options=options or None).memory_analysis()
+    if found is None:
+        return None
+    # `peak_memory_in_bytes` is wrong on a CPU.
+    return (
+        found.argument_size_in_bytes
+        + found.temp_size_in_bytes
+        + found.output_size_in_bytes
+        - found.alias_size_in_bytes
+    )

@@ -1,0 +1,221 @@
+"""The way a stack is run, by timing a few steps of each candidate, and its memory, by asking the compiler; both once.
+
+Random images and the epoch's own program, with validation in the stack's proportion. Rates are trials x training images
+a second.
+"""
+
+import dataclasses
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from fer_jax.config.fields import FIELDS
+from fer_jax.plan import memory
+from fer_jax.plan.candidates import CPU_MICRO_BATCH, Candidate, Work
+from fer_jax.plan.measurements import Findings
+from fer_jax.plan.memory import Footprint
+from fer_jax.train.engine import WaveProgram
+
+THRESHOLD_SECONDS = 600.0
+BUDGET_SECONDS = {"cpu": 60.0}
+ACCELERATOR_BUDGET_SECONDS = 180.0  # compiles for longer, and how a network behaves there is less known beforehand
+# A ladder is climbed while a rung is so much faster than the one before; what is so near to the fastest takes turns.
+GROWTH = 1.1
+FINALISTS = 0.8
+MOST_FINALISTS = 4
+TURNS = 3
+TURN_SECONDS = 0.3
+# An epoch that is measured: 256 images or 8 steps; on a CPU no more than so much work, but 2 steps.
+CPU_EPOCH_FLOPS = 30e9
+EPOCH_IMAGES, FEWEST_STEPS, ENOUGH_STEPS = 256, 2, 8
+
+
+# Compiled and warmed up: trains a short epoch of all its trials and returns the images trained.
+Runner = Callable[[], int]
+
+
+def start(work: Work, candidate: Candidate) -> Runner:
+    """Compiles a candidate for a few steps an epoch on random images, and runs it once."""
+    recipe = dataclasses.replace(work.recipe, micro_batch=candidate.micro_batch, parts=candidate.parts)
+    program = WaveProgram(work.built(), recipe, candidate.engine, tuple(jax.devices()[: candidate.devices]))
+    program = program.phase(len(recipe.phases) - 1)  # the last trains most layers, as a rule
+    images = _epoch_images(work)
+    held_out = max(1, round(images * work.validation / work.train))
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (images + held_out, *program.network.input_shape)).astype(program.input_dtype)
+    labels = rng.integers(0, work.num_classes, images + held_out)
+    columns = {field.name: [field.default] * candidate.width for field in FIELDS.values() if field.kind == "traced"}
+    # Small steps: a trial that diverges is skipped, and would look fast.
+    columns.update({"train.epochs": [1_000_000] * candidate.width, "train.learning_rate": [1e-6] * candidate.width})
+    columns["train.seed"] = list(range(candidate.width))
+    hyper = program.place_hyper(columns)
+    train = program.place_train(pictures[:images], labels[:images])
+    validation = program.place_batches(pictures[images:], labels[images:])
+    zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), program.network.held_shapes)
+    frozen = program.place_frozen(zeros)
+    state = program.init(hyper)
+    epoch = program.epoch.lower(state, hyper, train, validation, frozen).compile()
+
+    def run() -> int:
+        nonlocal state
+        state, records = epoch(state, hyper, train, validation, frozen)
+        jax.block_until_ready((state, records))
+        return candidate.width * images
+
+    run()
+    return run
+
+
+def _epoch_images(work: Work) -> int:
+    """Training images of the epoch that is measured, whole batches."""
+    batch = work.recipe.batch_size
+    images = max(EPOCH_IMAGES, ENOUGH_STEPS * batch)
+    if jax.default_backend() == "cpu":
+        images = min(images, int(CPU_EPOCH_FLOPS / max(1.0, work.cost(CPU_MICRO_BATCH).train_flops)))
+    return min(max(FEWEST_STEPS, images // batch) * batch, work.images)
+
+
+def to_stderr(line: str) -> None:
+    """Shows a line at once, away from what a program prints."""
+    print(line, file=sys.stderr, flush=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Tuner:
+    """Measures where that pays, and remembers.
+
+    Attributes:
+      findings: of earlier measurements.
+      say: shows a line to a person while it measures.
+      threshold: estimated seconds of training above which candidates are measured.
+      budget: seconds after which no candidate is added; None for the backend's.
+      start: makes a candidate ready to run.
+      analyse: `memory.analyse`, or what stands in for it.
+      clock: seconds.
+    """
+
+    findings: Findings
+    say: Callable[[str], None] = to_stderr
+    threshold: float = THRESHOLD_SECONDS
+    budget: float | None = None
+    start: Callable[[Work, Candidate], Runner] = start
+    analyse: Callable[[Work, str, int, int], Footprint | None] = memory.analyse
+    clock: Callable[[], float] = time.perf_counter
+
+    def rates(self, stack: str, work: Work, ladders: Sequence[Sequence[Candidate]]) -> dict[Candidate, float]:
+        """Images a second of the candidates that were measured, now or earlier; empty where none of them runs.
+
+        Args:
+          stack: its name, for people.
+          work: of the stack.
+          ladders: of candidates, see `candidates.ladders`; the first of all is always measured.
+        """
+        question = {
+            "subject": "rates",
+            **work.program_key(),
+            # A validation split of another size shifts the rate a little; by how much is not worth measuring again.
+            "validation_share": round(work.validation / work.train, 1),
+            "ladders": [[dataclasses.astuple(candidate) for candidate in ladder] for ladder in ladders],
+        }
+        known = _as_rates(self.findings.get(question))
+        if known is None:
+            known = self._measure(stack, work, ladders)
+            self.findings.put(question, [[*dataclasses.astuple(candidate), rate] for candidate, rate in known.items()])
+        return known
+
+    def footprint(self, stack: str, work: Work, engine: str, micro_batch: int, test_bytes: int) -> Footprint | None:
+        """The compiler's figures for a device's memory, now or earlier; None where it cannot compile this."""
+        program = {**_sized(work), "engine": engine, "micro_batch": micro_batch}
+        question = {"subject": "memory", **program, "test_bytes": test_bytes}
+        match self.findings.get(question):
+            case [int() | float() as base, int() | float() as per_trial] if per_trial > 0:
+                return Footprint(base, per_trial)
+        self.say(f"asking the compiler for the memory of {stack} under {engine} ...")
+        try:
+            found = self.analyse(work, engine, micro_batch, test_bytes)
+        except jax.errors.JaxRuntimeError:
+            found = None
+        if found is None:
+            return None
+        self.findings.put(question, [found.base, found.per_trial])
+        return found
+
+    def _measure(self, stack: str, work: Work, ladders: Sequence[Sequence[Candidate]]) -> dict[Candidate, float]:
+        began = self.clock()
+        budget = self.budget
+        if budget is None:
+            budget = BUDGET_SECONDS.get(jax.default_backend(), ACCELERATOR_BUDGET_SECONDS)
+        rates: dict[Candidate, list[float]] = {}
+        running: dict[Candidate, Runner] = {}
+        longest = 0.0
+        for ladder in ladders:
+            before = 0.0
+            for candidate in ladder:
+                if candidate not in rates:
+                    # Not even begun where it would not end in time.
+                    if rates and self.clock() - began + longest > budget:
+                        break
+                    at = self.clock()
+                    rates[candidate] = self._first(work, candidate, running)
+                    longest = max(longest, self.clock() - at)
+                    shown = f"{rates[candidate][0]:,.0f} images/s" if rates[candidate] else "does not run"
+                    self.say(f"measuring engines for {stack}: {candidate}: {shown}")
+                    _drop_slow(running, rates)
+                if not rates[candidate] or rates[candidate][0] < GROWTH * before:
+                    break
+                before = rates[candidate][0]
+        for _ in range(TURNS - 1):
+            if len(running) < 2 or self.clock() - began > budget:
+                break
+            for candidate, runner in running.items():
+                rates[candidate].append(self._turn(runner))
+        return {candidate: statistics.median(found) for candidate, found in rates.items() if found}
+
+    def _first(self, work: Work, candidate: Candidate, running: dict[Candidate, Runner]) -> list[float]:
+        """A candidate's first rate, [] where it fails, most often for want of memory; adds it to those running."""
+        try:
+            runner = self.start(work, candidate)
+            rate = self._turn(runner)
+        except jax.errors.JaxRuntimeError:
+            return []
+        running[candidate] = runner
+        return [rate]
+
+    def _turn(self, runner: Runner) -> float:
+        began, images = self.clock(), 0
+        while True:
+            images += runner()
+            seconds = self.clock() - began
+            if seconds >= TURN_SECONDS:
+                return images / seconds
+
+
+def _drop_slow(running: dict[Candidate, Runner], rates: dict[Candidate, list[float]]) -> None:
+    """Leaves those that may turn out to be the fastest; the others give their memory back."""
+    fastest = sorted(running, key=lambda candidate: -rates[candidate][0])
+    for place, candidate in enumerate(fastest):
+        if place >= MOST_FINALISTS or rates[candidate][0] < FINALISTS * rates[fastest[0]][0]:
+            del running[candidate]
+
+
+def _as_rates(answer: Any) -> dict[Candidate, float] | None:
+    """An answer as candidates and rates; None for what is no such thing."""
+    try:
+        found = {Candidate(str(e), int(d), int(m), int(w)): float(rate) for e, d, m, w, rate in answer}
+    except (TypeError, ValueError):
+        return None
+    return found if all(rate > 0 for rate in found.values()) else None
+
+
+def _sized(work: Work) -> dict[str, Any]:
+    return {**work.program_key(), "train": work.train, "validation": work.validation}
+
+
+def limit_question(work: Work, engine: str, micro_batch: int, data: str) -> dict[str, Any]:
+    """What `Findings` are asked for the most trials a device has room for, as an out-of-memory has shown; data 'resident' or 'stream'."""
+    return {"subject": "limit", **_sized(work), "engine": engine, "micro_batch": micro_batch, "data": data}
