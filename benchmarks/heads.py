@@ -34,11 +34,11 @@ import fer_jax
 from fer_jax import models
 from fer_jax.config.rules import resolve
 from fer_jax.config.values import flatten
-from fer_jax.fitted import FitResult
 from fer_jax.models import inference
-from fer_jax.run import Run
+from fer_jax.results.fitted import FitResult
+from fer_jax.results.run import Run
+from fer_jax.results.trial import TrialResult
 from fer_jax.train import hardware
-from fer_jax.trained import TrialResult
 
 ROOT = Path(__file__).parents[1]
 MOST_CALLS, MOST_IMAGES = 16, 512

@@ -14,7 +14,7 @@ from typing import Any
 
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from fer_jax.analysis import style
+from fer_jax.figures import style
 
 COLOURS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.SKY)
 ROUND = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500)

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from fer_jax.analysis import style
-from fer_jax.analysis.saliency import METHODS
-from fer_jax.analysis.saliency.sheet import saliency_sheet
-from fer_jax.run import Run, load_run
+from fer_jax.figures import style
+from fer_jax.figures.saliency_sheet import saliency_sheet
+from fer_jax.results.run import Run, load_run
+from fer_jax.saliency import METHODS
 
 WIDTH, COLOURS = 900, 200  # pixels and colours of the picture: few enough for a small file
 CHECKED = 64  # pictures of the checks

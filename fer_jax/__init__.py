@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ml_collections import ConfigDict
 
-    from fer_jax.run import Run
+    from fer_jax.results.run import Run
 
 __all__ = ["load_run", "run_sweep"]
 
@@ -24,7 +24,7 @@ def run_sweep(config: ConfigDict, workdir: str | Path, **options: Any) -> Run:
     """Trains what `config` asks for and `workdir` does not hold yet, and writes tables and report.
 
     Args:
-      config, workdir, **options: as for `fer_jax.launch.local.run_sweep`, errors too. After an interruption the report shows
+      config, workdir, **options: as for `fer_jax.launch.loop.run_sweep`, errors too. After an interruption the report shows
         what there is.
 
     Returns:
@@ -32,10 +32,10 @@ def run_sweep(config: ConfigDict, workdir: str | Path, **options: Any) -> Run:
     """
     from fer_jax import report
     from fer_jax.errors import RunError
-    from fer_jax.launch import local
+    from fer_jax.launch import loop
 
     try:
-        local.run_sweep(config, workdir, **options)
+        loop.run_sweep(config, workdir, **options)
     except KeyboardInterrupt:
         # Stopped before there was a run: nothing to report.
         with contextlib.suppress(RunError):
@@ -46,7 +46,7 @@ def run_sweep(config: ConfigDict, workdir: str | Path, **options: Any) -> Run:
 
 
 def load_run(path: str | Path) -> Run:
-    """Opens a run directory, finished or not; see `fer_jax.run.load_run`."""
-    from fer_jax import run
+    """Opens a run directory, finished or not; see `fer_jax.results.run.load_run`."""
+    from fer_jax.results import run
 
     return run.load_run(path)

@@ -12,8 +12,8 @@ from fer_jax.base.text import counted
 from fer_jax.errors import RunError, run_program
 
 if TYPE_CHECKING:
-    from fer_jax.run import Run
-    from fer_jax.trained import TrialResult
+    from fer_jax.results.run import Run
+    from fer_jax.results.trial import TrialResult
 
 USAGE = "usage: python -m fer_jax.export RUN --to=safetensors|onnx|tensorboard|mlflow|tables [--trial=ID | --best] [--out=PLACE] [flags]"
 OF_TRIALS = ("safetensors", "onnx")
@@ -67,9 +67,9 @@ def export_run(run: Run, to: str, out: str | Path | None = None) -> str:
         from fer_jax.exports import mlflow
 
         return f"{out}: {counted(mlflow.save(run, out), 'trial')} with something new"
-    from fer_jax.exports import tables
+    from fer_jax.reports import run_tables
 
-    return "\n".join(str(path) for path in tables.save(run, Path(out)))
+    return "\n".join(str(path) for path in run_tables.save(run, Path(out)))
 
 
 def _declare() -> flags.FlagValues:
@@ -104,7 +104,7 @@ def _main(argv: list[str]) -> int:
         print(f"error: {problem}; {USAGE}", file=sys.stderr)
         return 2
     # JAX takes seconds to import; errors before need not wait for it.
-    from fer_jax.run import load_run
+    from fer_jax.results.run import load_run
 
     run = load_run(runs[0])
     if values.to in OF_RUNS:

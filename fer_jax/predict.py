@@ -19,16 +19,16 @@ from typing import Any, TextIO
 import numpy as np
 from absl import flags
 
-from fer_jax import external
 from fer_jax.analysis.outliers import BELOW, SCORES
 from fer_jax.base import cache
 from fer_jax.base.text import shown
-from fer_jax.classify import Answer, Failure, classify, find_pictures
 from fer_jax.config import fields
-from fer_jax.ensemble import Ensemble
 from fer_jax.errors import ConfigError, FerJaxError, RunError, run_program
 from fer_jax.models.test_time import NAMES
-from fer_jax.run import Run, load_run
+from fer_jax.prediction import external
+from fer_jax.prediction.pictures import Answer, Failure, classify, find_pictures
+from fer_jax.results.ensemble import Ensemble
+from fer_jax.results.run import Run, load_run
 
 USAGE = "usage: python -m fer_jax.predict RUN IMAGE_OR_FOLDER ... [flags], or RUN DATA --labelled [flags]"
 # Flags that mean nothing without --labelled, and with it.

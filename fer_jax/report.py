@@ -16,15 +16,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_jax import report_answers, report_ensembles, report_pictures, report_runs
-from fer_jax.analysis import distribution, effects, evidence, fits, importances, page, study_section, style
-from fer_jax.analysis.evidence import Evidence
-from fer_jax.analysis.page import Part, Section
+from fer_jax.analysis import fits, ranking
+from fer_jax.analysis.ranking import Evidence
 from fer_jax.config import fields
 from fer_jax.errors import FerJaxError, RunError
-from fer_jax.exports import tables as run_tables
-from fer_jax.fitted import FitResult
-from fer_jax.run import Run, load_run
+from fer_jax.figures import distribution, effects, importances, style
+from fer_jax.reports import best_point, ensembles, page, several_runs, study_section
+from fer_jax.reports import pictures as report_pictures
+from fer_jax.reports import run_tables as run_tables
+from fer_jax.reports.page import Part, Section
+from fer_jax.results.fitted import FitResult
+from fer_jax.results.run import Run, load_run
 from fer_jax.store import RunDirectory
 
 USAGE = "usage: python -m fer_jax.report RUN [RUN ...] [--show_images] [--pdf] [--compare [--out=FILE]]"
@@ -68,9 +70,9 @@ def write_report(run_dir: str | Path, show_images: bool = False, pdf: bool = Fal
     return run.path / "report.html"
 
 
-def write_comparison(run_dirs: Sequence[str | Path], out: str | Path = report_runs.DEFAULT_OUT) -> Path:
+def write_comparison(run_dirs: Sequence[str | Path], out: str | Path = several_runs.DEFAULT_OUT) -> Path:
     """Writes one page with the best points of several runs side by side; see `report_runs.write_comparison`."""
-    return report_runs.write_comparison(run_dirs, out, _evidences, _study_rows, _written())
+    return several_runs.write_comparison(run_dirs, out, _evidences, _study_rows, _written())
 
 
 def _written() -> str:
@@ -78,7 +80,7 @@ def _written() -> str:
 
 
 def _whole(run: Run) -> Evidence:
-    return evidence.gather(run.record, run.trials, run.curves, run.path.resolve().name)
+    return ranking.gather(run.record, run.trials, run.curves, run.path.resolve().name)
 
 
 def _evidences(run: Run) -> list[Evidence]:
@@ -90,15 +92,15 @@ def _evidences(run: Run) -> list[Evidence]:
 def _part(run: Run, found: Evidence, suffix: str, show_images: bool) -> Part:
     """Trials that are ranked against each other, with what their networks answer; `suffix` tells several parts apart."""
     drawn, sections = page.drawings(found), []
-    if answered := report_answers.of_best_point(run, found):
-        drawn += report_answers.drawings(answered)
-        trials = report_answers.best_trials(run, found)
-        pictures = report_pictures.Pictures(run, report_answers.one_a_picture(trials, answered.split), answered.split, show_images)
+    if answered := best_point.of_best_point(run, found):
+        drawn += best_point.drawings(answered)
+        trials = best_point.best_trials(run, found)
+        pictures = report_pictures.Pictures(run, best_point.one_a_picture(trials, answered.split), answered.split, show_images)
         drawing, mistakes = report_pictures.mistake_parts(answered, pictures, suffix)
         drawn += filter(None, (drawing, report_pictures.saliency(trials, answered, pictures) if run.config.report.saliency else None))
-        sections += [report_answers.class_section(answered, suffix), *report_ensembles.sections(run, found, suffix), mistakes]
+        sections += [best_point.class_section(answered, suffix), *ensembles.sections(run, found, suffix), mistakes]
     elif len(found.ranked):
-        sections.append(Section("answers", "Answers", "What the networks answer", f"<p>{report_answers.NOTHING_STORED}</p>"))
+        sections.append(Section("answers", "Answers", "What the networks answer", f"<p>{best_point.NOTHING_STORED}</p>"))
     if classes := distribution.draw(found.data):
         drawn.append(classes)
     return Part(found, [(drawing, style.png(drawing.figure)) for drawing in drawn], sections)
@@ -149,7 +151,7 @@ def _parts(run: Run, whole: Evidence) -> list[Evidence]:
         trials = run.trials[[other == key for other in keys]].reset_index(drop=True)
         data, *others = run.data_sets(trials)
         curves = run.curves[run.curves["id"].isin(trials["id"])]
-        parts.append(evidence.gather({**run.record, "data": data, "other_data": others}, trials, curves, whole.title))
+        parts.append(ranking.gather({**run.record, "data": data, "other_data": others}, trials, curves, whole.title))
     return parts
 
 
@@ -160,7 +162,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--show_images", action="store_true", help="show pictures of the data set, as report.show_images does")
     parser.add_argument("--pdf", action="store_true", help="write figures/*.pdf as well, for print")
     parser.add_argument("--compare", action="store_true", help="one page with the runs side by side")
-    parser.add_argument("--out", metavar="FILE", help=f"where that page goes; by default {report_runs.DEFAULT_OUT}")
+    parser.add_argument("--out", metavar="FILE", help=f"where that page goes; by default {several_runs.DEFAULT_OUT}")
     try:
         given = parser.parse_args(argv[1:])
         if given.out and not given.compare:
@@ -170,7 +172,7 @@ def main(argv: Sequence[str]) -> int:
     except SystemExit as end:
         return int(end.code or 0)
     if given.compare:
-        writers: list[Callable[[], Path]] = [functools.partial(write_comparison, given.runs, given.out or report_runs.DEFAULT_OUT)]
+        writers: list[Callable[[], Path]] = [functools.partial(write_comparison, given.runs, given.out or several_runs.DEFAULT_OUT)]
     else:
         writers = [functools.partial(write_report, run, given.show_images, given.pdf) for run in given.runs]
     status = 0

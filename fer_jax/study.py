@@ -7,16 +7,16 @@ from pathlib import Path
 
 from absl import flags
 
-from fer_jax.analysis import study_table
 from fer_jax.base import files
 from fer_jax.base.text import counted, in_time
 from fer_jax.config.command_line import COMMAND_LINE, Loaded, split_argv
 from fer_jax.config.values import to_json
 from fer_jax.data.reading.containers import open_origin
 from fer_jax.errors import ConfigError, run_program
-from fer_jax.replication import SCALES, Study
 from fer_jax.store import RunDirectory
-from fer_jax.study_sweeps import StudySweep, choose, load, read_study, sweeps
+from fer_jax.studies import table
+from fer_jax.studies.paper import SCALES, Study
+from fer_jax.studies.sweeps import StudySweep, choose, load, read_study, sweeps
 
 USAGE = "usage: python -m fer_jax.study --study=FILE [--scale=smoke|full] [--config.a.b=value ...] [flags]"
 
@@ -87,7 +87,7 @@ def _main(argv: list[str]) -> int:
 
 def _check_metrics(needed: tuple[StudySweep, ...]) -> None:
     """Raises ConfigError for a metric that no study has, before anything is trained for it."""
-    from fer_jax.study_rows import split_metric
+    from fer_jax.studies.rows import split_metric
 
     for experiment in (experiment for sweep in needed for experiment in sweep.experiments):
         for published in experiment.published:
@@ -177,14 +177,15 @@ def _is_complete(folder: Path, loaded: Loaded, retry_failed: bool) -> bool:
 def _write_table(study: Study, needed: tuple[StudySweep, ...], file: str, workdir: Path, scale: str, external: str) -> None:
     """Writes study.md and study.csv of what was asked for and, but for smoke, of what else is there, prints the former, and writes
     report.html with the runs of the table side by side."""
-    from fer_jax import report, study_rows
+    from fer_jax import report
+    from fer_jax.studies import rows as study_rows
 
     asked = {experiment.name for sweep in needed for experiment in sweep.experiments}
     rows = study_rows.gather(study, file, workdir, scale, external)
     rows = [row for row in rows if row.experiment in asked or (row.run and scale != "smoke")]
-    files.write_bytes(workdir / "study.md", study_table.to_markdown(study.title, rows).encode())
-    files.write_bytes(workdir / "study.csv", study_table.to_frame(rows).to_csv(index=False).encode())
-    print(f"\n{study_table.to_text(study.title, [row for row in rows if row.experiment in asked])}")
+    files.write_bytes(workdir / "study.md", table.to_markdown(study.title, rows).encode())
+    files.write_bytes(workdir / "study.csv", table.to_frame(rows).to_csv(index=False).encode())
+    print(f"\n{table.to_text(study.title, [row for row in rows if row.experiment in asked])}")
     print(f"table: {workdir / 'study.md'}, {workdir / 'study.csv'}")
     if runs := list(dict.fromkeys(row.run for row in rows if row.run)):
         print(f"report: {report.write_comparison(runs, workdir / 'report.html')}")

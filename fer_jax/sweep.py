@@ -49,7 +49,7 @@ def _main(argv: list[str]) -> int:
 
     # JAX takes seconds to import; errors above need not wait for it.
     from fer_jax import plan as planning
-    from fer_jax.launch import best
+    from fer_jax.launch import best_points
     from fer_jax.launch.prepared import describe_data, describe_heads, notes, plan_sweep, prepare
     from fer_jax.train import hardware
 
@@ -60,7 +60,7 @@ def _main(argv: list[str]) -> int:
             describe_data(prepared),
             *notes(prepared),
             planning.describe(plan_sweep(prepared)),
-            best.describe(prepared.config),
+            best_points.describe(prepared.config),
             describe_heads(prepared),
         )
         print("\n".join(filter(None, lines)))

@@ -3,7 +3,7 @@
 from typing import Any
 
 from fer_jax.data.names import CSV_ORDER
-from fer_jax.replication import Conditions, Experiment, Published, Study
+from fer_jax.studies.paper import Conditions, Experiment, Published, Study
 
 ALL = "configs/hust.py:all"  # one sweep and one stack serve all but the batch sizes, the frozen blocks and the block rates
 # The fields that tell its points apart, as the baseline has them.

@@ -6,7 +6,7 @@ Two data sets, so at full scale two commands, into the same table:
     python -m fer_jax.study --study=sweeps/imperial.py --scale=full --only=CIFAR --config.data.path=cifar-10-python.tar.gz
 """
 
-from fer_jax.replication import Conditions, Experiment, Published, Study
+from fer_jax.studies.paper import Conditions, Experiment, Published, Study
 
 FER = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

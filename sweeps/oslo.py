@@ -11,7 +11,7 @@ images it reports. The heads of one sweep share its networks, each trained once;
 from typing import Any
 
 from fer_jax.data.names import CLASSES
-from fer_jax.replication import Conditions, Experiment, Published, Study
+from fer_jax.studies.paper import Conditions, Experiment, Published, Study
 
 AT_50 = Conditions("fer2013", "kaggle", CLASSES, epochs=50)
 AT_300 = Conditions("fer2013", "kaggle", CLASSES, epochs=300)

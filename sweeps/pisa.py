@@ -9,7 +9,7 @@ Whether the external .91 is a leak, `python -m fer_jax.predict RUN fer2013/test 
 have a copy among those trained on (docs/predict.md), and `python -m fer_jax.audit` for the two data sets without a network.
 """
 
-from fer_jax.replication import Conditions, Experiment, Published, Study
+from fer_jax.studies.paper import Conditions, Experiment, Published, Study
 
 CLASSES = ("angry", "fear", "happy", "sad", "surprise")
 CONDITIONS = Conditions(

@@ -1,6 +1,6 @@
 """Silvestro's eight scenarios beside the figures she printed; configs/silvestro.py says what each is."""
 
-from fer_jax.replication import Conditions, Experiment, Published, Study
+from fer_jax.studies.paper import Conditions, Experiment, Published, Study
 
 FER = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 LAST = "hers are the last epoch's, of one run"

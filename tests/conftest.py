@@ -24,6 +24,6 @@ import jax  # noqa: E402  (the platform has to be chosen before jax is imported)
 
 jax.config.update("jax_num_cpu_devices", 4)
 
-from fer_jax import report_pictures  # noqa: E402
+from fer_jax.reports import pictures  # noqa: E402
 
-report_pictures.METHODS = ()
+pictures.METHODS = ()

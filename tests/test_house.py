@@ -25,46 +25,39 @@ HEIGHT = {room: (floor, place) for floor, rooms in enumerate(FLOORS) for place, 
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 
 # What does not hold yet. Each move of the rebuilding makes these shorter.
-NO_ROOM_YET = {
-    "answers",
-    "classify",
-    "comparing",
-    "ensemble",
-    "explained",
-    "external",
-    "fitted",
-    "replication",
-    "report_answers",
-    "report_ensembles",
-    "report_pictures",
-    "report_runs",
-    "run",
-    "study_rows",
-    "study_sweeps",
-    "trained",
-}
-TOO_LONG_YET = {"fer_jax/trained.py"}
+NO_ROOM_YET = set()
+TOO_LONG_YET = set()
 UPWARD_YET = {
     ("fer_jax", "fer_jax.report"),
+    ("fer_jax.figures.curves", "fer_jax.reports.verdict"),
+    ("fer_jax.results.ensemble", "fer_jax.prediction.external"),
+    ("fer_jax.results.run", "fer_jax.export"),
+    ("fer_jax.results.run", "fer_jax.reports.run_tables"),
+    ("fer_jax.results.run", "fer_jax.saliency"),
+    ("fer_jax.results.run", "fer_jax.saliency.explain"),
+    ("fer_jax.results.trial", "fer_jax.export"),
+    ("fer_jax.results.trial", "fer_jax.prediction.external"),
+    ("fer_jax.results.trial", "fer_jax.saliency"),
+    ("fer_jax.results.trial", "fer_jax.saliency.explain"),
 }
 CIRCLES_YET = {
-    "fer_jax.answers",
-    "fer_jax.comparing",
     "fer_jax.data.reading.archives",
     "fer_jax.data.reading.containers",
-    "fer_jax.ensemble",
-    "fer_jax.explained",
     "fer_jax.export",
     "fer_jax.exports.about",
     "fer_jax.exports.mlflow",
     "fer_jax.exports.network",
-    "fer_jax.exports.tables",
     "fer_jax.exports.tensorboard",
     "fer_jax.exports.weights",
-    "fer_jax.external",
-    "fer_jax.fitted",
-    "fer_jax.run",
-    "fer_jax.trained",
+    "fer_jax.prediction.external",
+    "fer_jax.reports.run_tables",
+    "fer_jax.results.ensemble",
+    "fer_jax.results.fitted",
+    "fer_jax.results.points",
+    "fer_jax.results.run",
+    "fer_jax.results.stored_metrics",
+    "fer_jax.results.trial",
+    "fer_jax.saliency.explain",
 }
 
 

@@ -12,13 +12,14 @@ import pytest
 from PIL import Image
 
 import fer_jax
-from fer_jax import classify, models, predict
+from fer_jax import models, predict
 from fer_jax.config.values import default_config, flatten
 from fer_jax.data import faces
 from fer_jax.data.reading import pictures
-from fer_jax.ensemble import Ensemble
-from fer_jax.launch import local
+from fer_jax.launch import loop
 from fer_jax.prediction import face_finder
+from fer_jax.prediction import pictures as classify
+from fer_jax.results.ensemble import Ensemble
 
 SIZE = 16
 
@@ -30,7 +31,7 @@ def path(tmp_path_factory):
     config.data.train_size, config.data.validation_size, config.data.test_size = 70, 35, 35
     config.train.batch_size, config.train.epochs, config.sweep.repeats = 16, 2, 2
     config.sweep.grid.train.learning_rate = (1e-2, 1e-3)
-    return local.run_sweep(config, tmp_path_factory.mktemp("predict") / "run")
+    return loop.run_sweep(config, tmp_path_factory.mktemp("predict") / "run")
 
 
 @pytest.fixture

@@ -14,10 +14,11 @@ import pandas as pd
 import pytest
 
 import fer_jax
-from fer_jax import report, report_answers, report_pictures
-from fer_jax.analysis import effects
+from fer_jax import report
 from fer_jax.config.values import default_config, to_json
 from fer_jax.errors import FerJaxError, RunError
+from fer_jax.figures import effects
+from fer_jax.reports import best_point, pictures
 from fer_jax.store import RunDirectory
 
 SWEPT = ["train.learning_rate", "model.kernels"]
@@ -207,9 +208,9 @@ def table_rows(html, name):
 def test_without_stored_predictions_the_page_says_so(tmp_path, words_only):
     path = run_directory(tmp_path / "run")
     html = report.write_report(path).read_text()
-    assert report_answers.NOTHING_STORED in html and "mistakes-table" not in html
+    assert best_point.NOTHING_STORED in html and "mistakes-table" not in html
     html = report.write_report(with_answers(path)).read_text()
-    assert report_answers.NOTHING_STORED not in html
+    assert best_point.NOTHING_STORED not in html
     assert table_rows(html, "mistakes-table")[1:] == [["2", "sad", "happy", "1.000", "0.000"]]
 
 
@@ -226,7 +227,7 @@ def test_answers_are_drawn_and_networks_asked_as_one(tmp_path, monkeypatch):
 
 
 def test_what_networks_look_at_is_drawn_once_they_are_trained(tmp_path, monkeypatch):
-    monkeypatch.setattr(report_pictures, "METHODS", (("gradient", {}),))
+    monkeypatch.setattr(pictures, "METHODS", (("gradient", {}),))
     for drawn in (report.page, report.report_answers):
         monkeypatch.setattr(drawn, "drawings", lambda found: [])
     small = default_config()
@@ -243,9 +244,9 @@ def test_what_networks_look_at_is_drawn_once_they_are_trained(tmp_path, monkeypa
 
 def test_pictures_of_a_licensed_data_set_are_shown_only_where_asked_for(tmp_path, words_only):
     path = changed(with_answers(run_directory(tmp_path / "run")), data__name="fer2013", data__path=str(tmp_path / "nowhere"))
-    assert report_pictures.WITHHELD in report.write_report(path).read_text()
+    assert pictures.WITHHELD in report.write_report(path).read_text()
     shown = report.write_report(path, show_images=True).read_text()
-    assert report_pictures.WITHHELD not in shown and "The pictures cannot be shown:" in shown and "nowhere" in shown
+    assert pictures.WITHHELD not in shown and "The pictures cannot be shown:" in shown and "nowhere" in shown
     changed(path, report__show_images=True)
     assert "The pictures cannot be shown:" in report.write_report(path).read_text()
 

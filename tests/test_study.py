@@ -15,15 +15,17 @@ from PIL import Image
 from sklearn import metrics
 
 import fer_jax
-from fer_jax import study, study_rows, study_sweeps
-from fer_jax.analysis.study_table import HEAD
+from fer_jax import study
 from fer_jax.config import search_space
 from fer_jax.config.values import default_config
 from fer_jax.data import faces
 from fer_jax.data.faces import FREQUENCIES
 from fer_jax.data.names import CLASSES
 from fer_jax.errors import ConfigError
-from fer_jax.replication import Conditions, Experiment, Published
+from fer_jax.studies import rows as study_rows
+from fer_jax.studies import sweeps
+from fer_jax.studies.paper import Conditions, Experiment, Published
+from fer_jax.studies.table import HEAD
 
 ROOT = Path(__file__).parents[1]
 STUDIES = sorted((ROOT / "sweeps").glob("*.py"))
@@ -46,7 +48,7 @@ def get_config(words=""):
 """
 STUDY = """
 from fer_jax.data.names import CLASSES
-from fer_jax.replication import Conditions, Experiment, Published, Study
+from fer_jax.studies.paper import Conditions, Experiment, Published, Study
 
 SAME = Conditions("synthetic", "official", CLASSES, epochs=3)
 PUBLISHED = (
@@ -86,7 +88,7 @@ def oslo(tmp_path_factory):
 def test_oslo_at_smoke_scale_runs_every_kind_of_experiment(oslo):
     workdir, out = oslo
     table = pd.read_csv(workdir / "study.csv")
-    asked = [one for one in study_sweeps.read_study(OSLO).experiments if one.smoke]
+    asked = [one for one in sweeps.read_study(OSLO).experiments if one.smoke]
     assert table["experiment"].tolist() == [one.name for one in asked for _ in one.published or (None,)]
     assert {Path(path).name.split("-")[0] for path in table["run"]} == {"grid3d", "oslo", "oslo_ablations", "xgboost"}
     assert table["data"].eq("synthetic faces").all() and table["classes"].eq(7).all() and table["epochs"].eq(2).all()
@@ -114,7 +116,7 @@ def test_the_runs_of_a_study_stand_on_one_page_with_what_was_published(oslo):
 
 
 def test_rows_of_heads_are_those_of_heads_csv(oslo):
-    read = study_sweeps.read_study(OSLO)
+    read = sweeps.read_study(OSLO)
     rows = {row.experiment: row for row in study_rows.gather(read, OSLO, oslo[0], "smoke")}
     run_of_heads = fer_jax.load_run(rows["XGBoost fed by flatten"].run)
     for name, layer, depth in (("XGBoost fed by flatten", "flatten", 6), ("XGBoost, depth 4", "dense_0", 4)):
@@ -129,7 +131,7 @@ def test_rows_of_heads_are_those_of_heads_csv(oslo):
 
 
 def test_a_head_that_nobody_published_shows_ours(oslo):
-    read = study_sweeps.read_study(OSLO)
+    read = sweeps.read_study(OSLO)
     rows = [row for row in study_rows.gather(read, OSLO, oslo[0], "smoke") if row.experiment.startswith("XGBoost, subsample")]
     assert len(rows) == 3 and all(len(row.chosen) == 2 and row.against == "best" for row in rows)
     assert all("no figure published" in row.why_none and "no val_accuracy in the run" not in row.why_none for row in rows)
@@ -160,7 +162,7 @@ def tiny(tmp_path_factory):
 
 def gather(tiny, change=lambda one: one, **conditions):
     file, workdir, _ = tiny
-    read = study_sweeps.read_study(file)
+    read = sweeps.read_study(file)
     experiments = [change(dataclasses.replace(one, conditions=dataclasses.replace(one.conditions, **conditions))) for one in read.experiments]
     return study_rows.gather(dataclasses.replace(read, experiments=tuple(experiments)), file, workdir, "full")
 
@@ -213,9 +215,9 @@ def test_no_verdict_where_a_condition_differs(tiny, conditions, reason):
 
 def test_no_verdict_where_a_setting_is_not_the_papers(tiny):
     file, workdir, _ = tiny
-    experiment = study_sweeps.read_study(file).experiments[0]
+    experiment = sweeps.read_study(file).experiments[0]
     trial = fer_jax.load_run(gather(tiny)[0].run).select(learning_rate=1e-3)[0]
-    paper = study_sweeps.paper_values(experiment, file)
+    paper = sweeps.paper_values(experiment, file)
     assert study_rows._changed(paper, trial, {}) == []
     assert study_rows._changed({**paper, "train.l2": 0.0, "train.epochs": 9}, trial, {}) == ["train.l2"]
 
@@ -238,7 +240,7 @@ def test_an_external_figure_is_of_the_data_that_are_named(tiny, tmp_path):
         folder = tmp_path / "there" / f"{CLASSES[label].upper()}"
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image[..., 0]).save(folder / f"{number}.png")
-    read = study_sweeps.read_study(file)
+    read = sweeps.read_study(file)
     published = (Published("external_accuracy", 0.5), Published("external_recall_happy", 0.5))
     slow = dataclasses.replace(read.experiments[0], published=published, external="other people's pictures")
     only = dataclasses.replace(read, experiments=(slow,))
@@ -334,7 +336,7 @@ def test_rows_show_images_split_and_the_share_that_was_used(tiny):
 
 
 def test_a_row_of_another_point_says_which(oslo):
-    read = study_sweeps.read_study(OSLO)
+    read = sweeps.read_study(OSLO)
     rows = {row.experiment: row for row in study_rows.gather(read, OSLO, oslo[0], "smoke")}
     words = "another point, which the sweep at this scale has instead: train.learning_rate = 0.001 (not 1e-05) and train.batch_size = 16 (not 128)"
     assert rows["3-D grid: best accuracy"].why_none[:2] == (words, "other data")
@@ -385,7 +387,7 @@ def test_a_mistake_is_one_line_and_leaves_no_directory(arguments, message, tmp_p
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("x = 1", "no STUDY of type fer_jax.replication.Study"),
+        ("x = 1", "no STUDY of type fer_jax.studies.paper.Study"),
         ("import nowhere", "line 1: ModuleNotFoundError"),
         ("def broken(:", "line 1"),
         (STUDY.replace('"fast"', '"slow"'), "two experiments are called 'slow'"),
@@ -394,7 +396,7 @@ def test_a_mistake_is_one_line_and_leaves_no_directory(arguments, message, tmp_p
 def test_a_broken_study_file_is_one_line(text, message, tmp_path):
     (tmp_path / "broken.py").write_text(text)
     with pytest.raises(ConfigError, match=re.escape(message)) as caught:
-        study_sweeps.read_study(str(tmp_path / "broken.py"))
+        sweeps.read_study(str(tmp_path / "broken.py"))
     assert str(tmp_path / "broken.py") in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -403,10 +405,10 @@ def test_a_point_that_the_sweep_lacks_is_an_error_at_full_scale():
     config.sweep.each.train.l2 = (0.0, 1e-3)
     lacking = Experiment("odd", "configs/x.py", (), Conditions("synthetic", "official", CLASSES), point={"train.l2": 0.5})
     with pytest.raises(ConfigError, match="experiment 'odd': no point is train.l2 = 0.5 in the sweep of configs/x.py"):
-        study_sweeps.find_point(lacking, config, "full")
-    assert study_sweeps.find_point(lacking, config, "smoke")["train.l2"] == 0.0
+        sweeps.find_point(lacking, config, "full")
+    assert sweeps.find_point(lacking, config, "smoke")["train.l2"] == 0.0
     with pytest.raises(ConfigError, match="experiment 'odd': 2 points are all of them"):
-        study_sweeps.find_point(dataclasses.replace(lacking, point={}), config, "smoke")
+        sweeps.find_point(dataclasses.replace(lacking, point={}), config, "smoke")
 
 
 def test_smoke_keeps_its_size_and_equal_sweeps_are_one(tmp_path):
@@ -416,11 +418,11 @@ def test_smoke_keeps_its_size_and_equal_sweeps_are_one(tmp_path):
         return Experiment(name, "configs/oslo.py", (), at, overrides=overrides)
 
     experiments = (make("a"), make("b", **{"train.epochs": 300}), make("c", **{"train.l2": 0.1, "train.epochs": 300}))
-    smoke = study_sweeps.sweeps(experiments, OSLO, "smoke")
+    smoke = sweeps.sweeps(experiments, OSLO, "smoke")
     assert [len(one.experiments) for one in smoke] == [2, 1] and smoke[0].folder == "oslo-smoke"
-    loaded = study_sweeps.load(smoke[1], {}, tmp_path, "smoke")
+    loaded = sweeps.load(smoke[1], {}, tmp_path, "smoke")
     assert loaded.config.train.epochs == 2 and loaded.config.train.l2 == 0.1
-    full = study_sweeps.sweeps(experiments, OSLO, "full")
+    full = sweeps.sweeps(experiments, OSLO, "full")
     assert len({one.folder for one in full}) == 3 and all(one.folder.startswith("oslo-full") for one in full)
 
 
@@ -440,15 +442,15 @@ def test_fer2013_must_be_whole(missing, reasons):
 @pytest.mark.parametrize("file", STUDIES, ids=lambda path: path.stem)
 @pytest.mark.parametrize("scale", ["", "smoke", "full"])
 def test_every_shipped_study_loads(file, scale, tmp_path):
-    read = study_sweeps.read_study(str(file))
+    read = sweeps.read_study(str(file))
     assert read.name == file.stem
     overrides = {"data.path": "fer2013.zip"} if scale == "full" else {}
-    needed = study_sweeps.sweeps(study_sweeps.choose(read, (), scale), str(file), scale)
-    loaded = [study_sweeps.load(one, overrides, tmp_path, scale) for one in needed]
+    needed = sweeps.sweeps(sweeps.choose(read, (), scale), str(file), scale)
+    loaded = [sweeps.load(one, overrides, tmp_path, scale) for one in needed]
     if scale == "smoke":
         assert sum(len({trial.shape_key() for trial in search_space.expand(one.config)}) for one in loaded) <= 6
     for one in read.experiments:
-        study_sweeps.paper_values(one, str(file))
+        sweeps.paper_values(one, str(file))
         assert all(study_rows.split_metric(published.metric) for published in one.published)
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer_jax import study_sweeps
 from fer_jax.config import command_line, search_space
 from fer_jax.data import splits
 from fer_jax.data.faces import FREQUENCIES
 from fer_jax.data.names import CLASSES
-from fer_jax.replication import Published
+from fer_jax.studies import sweeps
+from fer_jax.studies.paper import Published
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "sweeps").glob("*.py"))
@@ -131,7 +131,7 @@ EXPERIMENTS = [
 
 
 def load(experiment, scale):
-    (sweep,) = study_sweeps.sweeps((experiment,), str(FILES[0]), scale)
+    (sweep,) = sweeps.sweeps((experiment,), str(FILES[0]), scale)
     overrides = {**sweep.overrides, **({"data.path": "data.zip"} if scale == "full" else {})}
     return command_line.load(sweep.file, overrides).config
 

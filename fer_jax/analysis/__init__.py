@@ -1,4 +1,4 @@
-"""What a run's numbers say: statistics over repeats, figures, and the page that carries them.
+"""Numbers only: metrics, statistics over repeats, significance, the ranking of points.
 
-Modules here take plain tables (pandas) and plain settings; they read no files and know nothing of run directories.
+Modules here take arrays, plain tables (pandas) and plain settings; they read no files, draw nothing and write no prose.
 """

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from fer_jax.analysis import evidence, statistics
+from fer_jax.analysis import ranking, statistics
 
 SPLITS = {"train": "train", "val": "validation", "test": "test"}
 SCORES = tuple(f"{split}_{figure}" for split in SPLITS for figure in ("accuracy", "loss"))
@@ -33,7 +33,7 @@ def summarise(fits: pd.DataFrame, swept: Sequence[str], overlap: float = 0.0) ->
     return statistics.summarise(fits, [*swept, *head_columns(fits)], present, overlap)
 
 
-def gather(record: Mapping[str, Any], fits: pd.DataFrame, title: str) -> evidence.Evidence:
+def gather(record: Mapping[str, Any], fits: pd.DataFrame, title: str) -> ranking.Evidence:
     """The fits as the trials of a report: their points are the combinations of what was swept, head fields included.
 
     Args:
@@ -46,4 +46,4 @@ def gather(record: Mapping[str, Any], fits: pd.DataFrame, title: str) -> evidenc
     swept = [*(record.get("swept") or ()), *varied]
     columns = [*swept, *(name for name in fits.columns if name not in head_columns(fits) and name not in ("features", "threads"))]
     no_curves = pd.DataFrame(columns=["id", "epoch"])
-    return evidence.gather({**record, "swept": swept}, fits[list(dict.fromkeys(columns))], no_curves, title)
+    return ranking.gather({**record, "swept": swept}, fits[list(dict.fromkeys(columns))], no_curves, title)

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from fer_jax.analysis import comparison, significance, statistics
+from fer_jax.analysis import against_published, significance, statistics
 from fer_jax.analysis.comparable import lower_is_better
 from fer_jax.analysis.significance import Paired
 
@@ -140,7 +140,7 @@ def compare(
 def _welch(a: np.ndarray, b: np.ndarray) -> float:
     if min(len(a), len(b)) < 2:
         return math.nan
-    return comparison.welch(a.mean(), a.std(ddof=1), len(a), b.mean(), b.std(ddof=1), len(b))
+    return against_published.welch(a.mean(), a.std(ddof=1), len(a), b.mean(), b.std(ddof=1), len(b))
 
 
 def against_best(

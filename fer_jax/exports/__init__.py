@@ -1,1 +1,4 @@
-"""What leaves a run for other programs: weights, networks, and its curves and figures for trackers. No module here trains anything."""
+"""What leaves a run for other programs: weights, networks, curves for TensorBoard, runs for MLflow.
+
+Tables for papers belong to reports/.
+"""

@@ -11,7 +11,7 @@ import pandas as pd
 from fer_jax.config.values import to_json
 
 if TYPE_CHECKING:
-    from fer_jax.trained import TrialResult
+    from fer_jax.results.trial import TrialResult
 
 FORMAT = "fer_jax trial, 1"
 

@@ -21,7 +21,7 @@ from fer_jax.errors import RunError
 from fer_jax.exports.tensorboard import hyperparameters, started
 
 if TYPE_CHECKING:
-    from fer_jax.run import Run
+    from fer_jax.results.run import Run
 
 EXTRA = "mlflow"
 # The tags by which trials are found again and seen to have changed.

@@ -24,7 +24,7 @@ from fer_jax.base.files import write_bytes
 from fer_jax.base.optional import need
 
 if TYPE_CHECKING:
-    from fer_jax.run import Run
+    from fer_jax.results.run import Run
 
 EXTRA = "tensorboard"
 _STEM = "events.out.tfevents."

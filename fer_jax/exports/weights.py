@@ -24,7 +24,7 @@ from fer_jax.exports.about import FORMAT, about
 from fer_jax.models import inference
 
 if TYPE_CHECKING:
-    from fer_jax.trained import TrialResult
+    from fer_jax.results.trial import TrialResult
 
 EXTRA = "safetensors"
 

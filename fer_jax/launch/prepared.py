@@ -17,8 +17,8 @@ from fer_jax.config.search_space import Fit, Trial
 from fer_jax.config.values import canonical, default_config, flatten, put
 from fer_jax.data import Dataset
 from fer_jax.errors import ConfigError
-from fer_jax.launch import starts
-from fer_jax.launch.starts import Start
+from fer_jax.launch import initial_weights
+from fer_jax.launch.initial_weights import Start
 from fer_jax.models import inference
 from fer_jax.plan import Plan, tuning
 from fer_jax.plan.measurements import Findings
@@ -110,7 +110,7 @@ def prepare(config: ConfigDict) -> Prepared:
     trials, fits = {}, {}
     expanded = [(trial, settings) for of_point, settings in search_space.expand_points(config) for trial in of_point]
     for values in {(trial.values["model.init"], trial.values["model.name"]): trial.values for trial, _ in expanded}.values():
-        starts.check(values)  # before minutes of reading data
+        initial_weights.check(values)  # before minutes of reading data
     for trial, head_settings in expanded:
         key = data_key(trial)
         if key not in datasets:
@@ -122,7 +122,7 @@ def prepare(config: ConfigDict) -> Prepared:
         hyper.class_weights(trial.values, Facts(classes, (1,) * len(classes)))  # raises for a class the data do not have
         begin = start_key(trial, datasets[key])
         if begin not in begins:
-            begins[begin] = starts.load(trial.values, models.build(trial.values, *begin[2:]))
+            begins[begin] = initial_weights.load(trial.values, models.build(trial.values, *begin[2:]))
         start = begins[begin]
         identity = trial.id(datasets[key].checksum, start.checksum if start else "")
         trials[identity] = trial

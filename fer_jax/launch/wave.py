@@ -14,10 +14,10 @@ from scipy import special
 
 from fer_jax.analysis import metrics
 from fer_jax.config.search_space import Trial
-from fer_jax.launch import packing, starts, states
+from fer_jax.launch import initial_weights, packing, states
+from fer_jax.launch.initial_weights import Start
 from fer_jax.launch.packing import PackedWave
 from fer_jax.launch.progress import WaveProgress
-from fer_jax.launch.starts import Start
 from fer_jax.plan import Wave, traced_values
 from fer_jax.store import RunDirectory
 from fer_jax.train.engine import WaveProgram
@@ -143,7 +143,7 @@ class _Training:
         if self.epoch:
             self._restore()
         else:
-            state = starts.begun(job.program, job.program.init(self.hyper), job.starts)
+            state = initial_weights.begun(job.program, job.program.init(self.hyper), job.starts)
             self.wave = PackedWave(job.program, np.arange(job.width), state, self.hyper)
             self.active, self.done = self.epochs > 0, np.zeros(job.width, int)
         self.records: list[Mapping[str, np.ndarray]] = []

@@ -6,7 +6,7 @@ import pytest
 
 from fer_jax import report
 from fer_jax.config.values import default_config
-from fer_jax.launch import local, stopping, wave
+from fer_jax.launch import loop, stopping, wave
 from fer_jax.train import stream
 
 
@@ -72,7 +72,7 @@ def programs():
 @pytest.fixture
 def shared_programs(programs, monkeypatch):
     """Sweeps in this process compile nothing twice, and draw no report."""
-    compile_program = local._Sweep._compile
+    compile_program = loop._Sweep._compile
 
     def once(sweep, stack, width):
         trial = sweep.prepared.trials[stack.trials[0]]
@@ -82,7 +82,7 @@ def shared_programs(programs, monkeypatch):
             programs[key] = compile_program(sweep, stack, width)
         return programs[key]
 
-    monkeypatch.setattr(local._Sweep, "_compile", once)
+    monkeypatch.setattr(loop._Sweep, "_compile", once)
     monkeypatch.setattr(report, "write_report", lambda path: None)
 
 

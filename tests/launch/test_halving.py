@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import fer_jax
-from fer_jax.launch import halving, local, packing, prepared, stopping
+from fer_jax.launch import halving, loop, packing, prepared, stopping
 from fer_jax.plan import Plan, Wave
 from fer_jax.store import RunDirectory
 
@@ -31,7 +31,7 @@ def nothing_known_of_this_hardware(tmp_path_factory, monkeypatch):
 @pytest.fixture
 def memory_for(monkeypatch):
     """memory_for(slots, epoch): from its n-th epoch on a program of more slots finds no memory; None takes that back."""
-    compile_program = local._Sweep._compile
+    compile_program = loop._Sweep._compile
 
     def arrange(slots, epoch=1):
         def limited(sweep, stack, width):
@@ -49,7 +49,7 @@ def memory_for(monkeypatch):
             copy.__dict__.update(compiled, epoch=exhausted)
             return copy
 
-        monkeypatch.setattr(local._Sweep, "_compile", limited)
+        monkeypatch.setattr(loop._Sweep, "_compile", limited)
 
     return arrange
 
@@ -185,14 +185,14 @@ def test_later_sweeps_begin_with_waves_of_the_width_that_fitted(leaving, tmp_pat
 
 
 def test_a_program_that_cannot_be_compiled_for_want_of_memory_is_tried_at_half_the_width(narrow, tmp_path, monkeypatch):
-    compile_program = local._Sweep._compile
+    compile_program = loop._Sweep._compile
 
     def limited(sweep, stack, width):
         if width > 2:
             raise jax.errors.JaxRuntimeError(EXHAUSTED)
         return compile_program(sweep, stack, width)
 
-    monkeypatch.setattr(local._Sweep, "_compile", limited)
+    monkeypatch.setattr(loop._Sweep, "_compile", limited)
     run = fer_jax.run_sweep(narrow, tmp_path)
     assert len(wave_names(run)) == 4 and set(run.trials["status"]) == {"done", "diverged"}
 

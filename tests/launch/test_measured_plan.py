@@ -4,7 +4,7 @@ import pytest
 
 import fer_jax
 from fer_jax import report
-from fer_jax.launch import local, prepared
+from fer_jax.launch import loop, prepared
 
 
 def test_a_measured_plan_is_stored_and_trained_by(config, tmp_path, monkeypatch):
@@ -17,11 +17,11 @@ def test_a_measured_plan_is_stored_and_trained_by(config, tmp_path, monkeypatch)
     def measured(prepared_, trials=None, first_stack=0, say=lines.append):
         return prepared.plan_sweep(prepared_, trials, first_stack, lines.append, threshold=0.0)
 
-    monkeypatch.setattr(local, "plan_sweep", measured)
+    monkeypatch.setattr(loop, "plan_sweep", measured)
     run = fer_jax.run_sweep(config, tmp_path / "run")
     assert (run.trials["status"] == "done").all()
     assert len(lines) == 2 and all("measuring engines for stack_0: map x1 device, " in line for line in lines)
-    (stack,) = local.Plan.from_json(local.RunDirectory(tmp_path / "run").read_plan()).stacks
+    (stack,) = loop.Plan.from_json(loop.RunDirectory(tmp_path / "run").read_plan()).stacks
     assert stack.chosen_by == "measured" and stack.images_per_second > 0 and stack.micro_batch in (0, 8)
     assert stack.seconds == pytest.approx(stack.images / stack.images_per_second, abs=10)
     lines.clear()

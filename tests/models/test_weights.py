@@ -11,7 +11,7 @@ import pytest
 
 from fer_jax.config.values import default_config, flatten
 from fer_jax.errors import DataError
-from fer_jax.launch import starts
+from fer_jax.launch import initial_weights
 from fer_jax.models import pretrained, weights
 from tests.models.conftest import keras_outputs, loaded, network
 
@@ -234,7 +234,7 @@ def test_keras_newer_layout_is_none_of_these(tmp_path):
 
 
 def initial(net, name, init):
-    return starts.load(flatten(default_config()) | {"model.name": name, "model.init": init}, net)
+    return initial_weights.load(flatten(default_config()) | {"model.name": name, "model.init": init}, net)
 
 
 def test_imagenet_is_the_published_file_in_the_cache(written, tmp_path, monkeypatch):

@@ -96,8 +96,8 @@ def test_a_second_start_reads_the_cache_only(folder: Path, walks: list[str], cap
 def test_a_second_start_imports_little(folder: Path) -> None:
     read(folder)
     code = (
-        "import sys; from fer_jax.data import sources\n"
-        f"sources.read({str(folder)!r}, 48, 1, 'fatal', True)\n"
+        "import sys; from fer_jax.data.reading import source\n"
+        f"source.read({str(folder)!r}, 48, 1, 'fatal', True)\n"
         "print([name for name in ('jax', 'grain', 'tensorflow_datasets', 'PIL') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -249,7 +249,8 @@ def test_a_source_that_changes_while_it_is_read_is_refused(folder: Path, make, m
 # Stands in for TFDS and Grain, which take seconds to import; locks and renames are what these tests are about.
 LIGHT_RECORDS = """
 import sys, types
-from fer_jax.data import names, sources
+from fer_jax.data import names
+from fer_jax.data.reading import source as sources
 light = types.ModuleType("fer_jax.data.reading.records")
 light.Record = object
 def write(gathered, folder, fer):
@@ -286,7 +287,7 @@ def test_two_processes_prepare_once(folder: Path) -> None:
 
 def test_a_kill_in_the_middle_leaves_nothing_that_is_believed(folder: Path, own_cache: Path) -> None:
     stop = (
-        "import time\nfrom fer_jax.data import pictures\nfit, done = pictures.fit, []\n"
+        "import time\nfrom fer_jax.data.reading import pictures\nfit, done = pictures.fit, []\n"
         "def hang(*rest):\n    done.append(rest)\n    if len(done) < 20:\n        return fit(*rest)\n"
         "    print('half way', flush=True)\n    time.sleep(60)\npictures.fit = hang"
     )

@@ -1,0 +1,47 @@
+"""Confusion matrices of a point: pictures by true class and answer, and as shares of the true class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib
+import numpy as np
+
+from fer_jax.analysis import metrics
+from fer_jax.analysis.predictions import Answered
+from fer_jax.figures import style
+
+
+def draw(answered: Answered) -> style.Drawing:
+    """Both forms side by side, means over the repeats."""
+    matrices = metrics.confusion(answered.probabilities, answered.labels).astype(float)
+    shown = matrices.sum(axis=2, keepdims=True)
+    shares = np.divide(matrices, shown, out=np.zeros_like(matrices), where=shown > 0)
+    made = style.figure(0.9 + 0.52 * max(5, len(answered.classes)))
+    left, right = made.subplots(1, 2)
+    whole = answered.repeats == 1
+    _matrix(left, matrices.mean(axis=0), answered.classes, "pictures", "{:.0f}" if whole else "{:.1f}", float(matrices.mean(axis=0).max()))
+    _matrix(right, shares.mean(axis=0), answered.classes, "share of the true class", "{:.2f}", 1.0)
+    mean = "" if whole else ", means over the repeats"
+    text = f"Rows are true classes, columns answers: pictures on the left, shares of the row's pictures on the right{mean}. {answered.about}"
+    return style.Drawing("confusion", "What is taken for what", "Confusion", text, made)
+
+
+def _matrix(ax: Any, values: np.ndarray, classes: Any, name: str, form: str, top: float) -> None:
+    colours = matplotlib.colormaps["Blues"]
+    ax.imshow(values, cmap=colours, vmin=0, vmax=max(top, 1e-9), aspect="auto")
+    size = style.SMALL if len(classes) <= 8 else style.SMALL - 1.5
+    for row, column in np.ndindex(*values.shape):
+        ink = style.ink_on(colours(values[row, column] / max(top, 1e-9)))
+        weight = "bold" if row == column else "normal"
+        ax.text(column, row, form.format(values[row, column]), ha="center", va="center", fontsize=size, color=ink, fontweight=weight)
+    style.tidy(ax, "none")
+    style.ticks(ax.xaxis, range(len(classes)), list(classes))
+    style.ticks(ax.yaxis, range(len(classes)), list(classes))
+    if sum(map(len, classes)) > 44:
+        ax.tick_params(axis="x", labelrotation=35)
+        for text in ax.get_xticklabels():
+            text.set_ha("right")
+            text.set_rotation_mode("anchor")
+    style.title(ax, name)
+    style.label(ax, x="answer", y="true class")

@@ -1,0 +1,36 @@
+"""How many pictures of each class each split has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fer_jax.figures import style
+
+_COLOURS = {"train": style.BLUE, "validation": style.ORANGE, "test": style.GREEN}
+
+
+def draw(data: Mapping[str, Any]) -> style.Drawing | None:
+    """Bars of a data set's record: the share of each class in each split, with its pictures in figures; None without counts."""
+    counts = {split: dict(of) for split, of in (data.get("counts") or {}).items() if isinstance(of, Mapping) and sum(of.values())}
+    if not counts:
+        return None
+    classes = [str(name) for name in data.get("classes") or next(iter(counts.values()))]
+    made = style.figure(3.6)
+    ax = made.subplots()
+    width = 0.8 / len(counts)
+    for place, (split, of) in enumerate(counts.items()):
+        pictures = np.array([of.get(name, 0) for name in classes])
+        at = np.arange(len(classes)) + (place - (len(counts) - 1) / 2) * width
+        bars = ax.bar(at, pictures / pictures.sum(), 0.92 * width, color=_COLOURS.get(split, style.PURPLE), label=f"{split} ({pictures.sum():,})")
+        if len(classes) * len(counts) <= 24:
+            ax.bar_label(bars, [f"{one:,}" for one in pictures], fontsize=style.SMALL - 2, color=style.MUTED, padding=2)
+    style.tidy(ax, "y")
+    style.ticks(ax.xaxis, range(len(classes)), classes)
+    style.label(ax, x="class", y="share of the split")
+    handles, _ = ax.get_legend_handles_labels()
+    style.legend(made, handles, "upper left", len(counts))
+    text = "Share of each class in each split; the figures are pictures, after balancing where the config asks for it."
+    return style.Drawing("class_distribution", "What the data are made of", "Classes", text, made)

@@ -1,0 +1,88 @@
+"""ROC and precision-recall curves of every class against the rest, with their spread over the repeats of a point."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.lines import Line2D
+from sklearn import metrics as reference
+
+from fer_jax.analysis import metrics
+from fer_jax.analysis.predictions import Answered, mean_and_spread
+from fer_jax.figures import style
+
+GRID = np.linspace(0, 1, 201)
+_LINES: tuple[Any, ...] = ("-", "--", ":")
+
+# (is the class, its probability) -> a curve's heights over GRID.
+Curve = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def roc_curve(shown: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """True positive rate at the false positive rates GRID, the highest at each; 0 at 0 is drawn, not given."""
+    false, true, _ = reference.roc_curve(shown, scores)
+    return np.interp(GRID, false, true)
+
+
+def precision_recall(shown: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Precision at the recalls GRID: that of the highest threshold which reaches the recall, as average precision sums it up."""
+    precision, recall, _ = reference.precision_recall_curve(shown, scores)
+    # From recall 1 down to 0; the last point, precision 1 at recall 0, is by convention and no measurement.
+    rising, heights = recall[:-1][::-1], precision[:-1][::-1]
+    return heights[np.minimum(np.searchsorted(rising, GRID, side="left"), len(heights) - 1)]
+
+
+def draw(answered: Answered) -> style.Drawing | None:
+    """ROC on the left, precision-recall on the right; None where no class can be told from a rest."""
+    areas = metrics.auc(answered.probabilities, answered.labels)
+    precisions = metrics.average_precision(answered.probabilities, answered.labels)
+    told = [number for number in range(len(answered.classes)) if np.isfinite(areas[:, number]).all()]
+    if not told or not answered.repeats:
+        return None
+    made = style.figure(4.9)
+    left, right = made.subplots(1, 2)
+    rates = _heights(answered, told, roc_curve)
+    handles = _panel(left, answered, rates, areas)
+    more = _panel(right, answered, _heights(answered, told, precision_recall), precisions)
+    left.plot([0, 1], [0, 1], color=style.MUTED, linewidth=0.8, linestyle=(0, (1, 2)))
+    macro = np.mean([heights.mean(axis=0) for heights in rates.values()], axis=0)
+    left.plot(GRID, macro, color=style.INK, linewidth=1.6, linestyle=(0, (5, 1.5)))
+    mean = Line2D([], [], color=style.INK, linewidth=1.6, linestyle=(0, (5, 1.5)), label=f"mean of the classes  {mean_and_spread(metrics.class_mean(areas))}")
+    left.legend(handles=[*handles, mean], **_LEGEND, loc="lower right", title="area under the curve")
+    right.legend(handles=more, **_LEGEND, loc="lower left", title="average precision")
+    style.title(left, "ROC")
+    style.title(right, "Precision and recall")
+    style.label(left, x="false positive rate", y="true positive rate")
+    style.label(right, x="recall", y="precision")
+    band = "" if answered.repeats == 1 else " Lines are means over the repeats, bands ± one standard deviation."
+    text = f"Each class against the rest. The dotted diagonal is what guessing gives.{band} {answered.about}"
+    return style.Drawing("roc", "One class against the rest", "ROC", text, made)
+
+
+_LEGEND: dict[str, Any] = {"fontsize": style.SMALL - 1, "title_fontsize": style.SMALL - 1, "frameon": True, "framealpha": 0.85, "edgecolor": style.FAINT}
+
+
+def _heights(answered: Answered, told: Sequence[int], curve: Curve) -> dict[int, np.ndarray]:
+    """Class -> the curves of every repeat, (T, GRID)."""
+    return {
+        number: np.stack([curve(answered.labels == number, one[:, number]) for one in answered.probabilities]) for number in told
+    }
+
+
+def _panel(ax: Any, answered: Answered, curves: Mapping[int, np.ndarray], figures: np.ndarray) -> list[Line2D]:
+    handles = []
+    for number, heights in curves.items():
+        colour, line = style.CYCLE[number % len(style.CYCLE)], _LINES[number // len(style.CYCLE) % len(_LINES)]
+        mean = heights.mean(axis=0)
+        ax.plot(GRID, mean, color=colour, linestyle=line, linewidth=1.4)
+        if answered.repeats > 1:
+            spread = heights.std(axis=0, ddof=1)
+            ax.fill_between(GRID, np.maximum(mean - spread, 0), np.minimum(mean + spread, 1), color=colour, alpha=0.07, linewidth=0)
+        text = f"{answered.classes[number]}  {mean_and_spread(figures[:, number])}"
+        handles.append(Line2D([], [], color=colour, linestyle=line, linewidth=1.6, label=text))
+    style.tidy(ax)
+    ax.set_xlim(0, 1)
+    ax.set_ylim(0, 1.01)
+    return handles

@@ -1,0 +1,134 @@
+"""Pictures with what networks look at drawn over them, or maps alone: a column a picture, a row a method."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+from matplotlib.colors import to_rgb
+from matplotlib.patches import Patch
+
+from fer_jax.figures import style
+
+MOST_COLUMNS = 12
+# Full colour at this percentile of the absolute values (Smilkov et al. 2017, section 3.3): a few pixels would leave the others pale.
+CAP = 99
+LARGEST_TILE, LABELS = 1.3, 0.5  # inches: side of a picture; room for the names of the rows
+FADED = 0.7  # contrast of a picture under its map
+
+
+def saliency_sheet(
+    images: np.ndarray | None,
+    maps: Mapping[str, np.ndarray],
+    titles: Sequence[str],
+    *,
+    caption: str = "",
+    alone: Collection[str] = (),
+    one_scale: bool = False,
+    name: str = "saliency",
+    heading: str = "What the networks look at",
+) -> style.Drawing:
+    """Draws maps over the pictures they are of. Vermillion speaks for the class and blue against it; where a row has no
+    negative value, vermillion is what counts either way.
+
+    Args:
+        images: (n, S, S), (n, S, S, 1) or (n, S, S, 3) in 0..255, drawn in grey as the first row and under the maps; None for maps
+            alone on white, as for the averages of classes, which show no face.
+        maps: name of a row, such as a method -> (n, S, S); NaN maps stay empty.
+        titles: names of the n columns; lines are broken at '\\n'.
+        caption: what the maps are of: method, data, repeats. How to read them is added.
+        alone: names of rows that are drawn on white although there are pictures.
+        one_scale: whether the maps of a row share one scale; otherwise each has its own.
+        name, heading: as in `style.Drawing`.
+
+    Raises:
+        ValueError: no map, more than MOST_COLUMNS columns, or shapes that do not fit together.
+    """
+    count = len(titles)
+    _check(images, maps, count)
+    signed = [bool((np.nan_to_num(row) < 0).any()) for row in maps.values()]
+    white = [np.ones((1, 1, 3))] * count
+    pictures = white if images is None else [_grey(image) for image in images]
+    faded = [1 - FADED * (1 - picture) for picture in pictures]
+    rows = [] if images is None else [("picture", pictures)]
+    for label, row in maps.items():
+        grounds = white if label in alone else faded
+        limits = _limits(np.asarray(row, dtype=np.float64), one_scale)
+        rows.append((label, [_overlay(ground, one, limit) for ground, one, limit in zip(grounds, row, limits, strict=True)]))
+    scale = "the maps of a row share one scale" if one_scale else "each map has its own scale"
+    colours = "what raises the class's logit, blue: what lowers it" if any(signed) else "what decides the class's logit"
+    mixed = "; in maps without a sign vermillion is what decides it either way" if any(signed) and not all(signed) else ""
+    text = f"{caption} Vermillion: {colours}{mixed}. Full colour at the {CAP}th percentile, {scale}."
+    return style.Drawing(name, heading, "Saliency", text.strip(), _draw(rows, titles, _legend(signed)))
+
+
+def _check(images: np.ndarray | None, maps: Mapping[str, np.ndarray], count: int) -> None:
+    if not maps or not 0 < count <= MOST_COLUMNS:
+        raise ValueError(f"a sheet has 1 to {MOST_COLUMNS} columns and at least one row of maps, not {count} and {len(maps)}")
+    for label, row in maps.items():
+        if np.ndim(row) != 3 or len(row) != count:
+            raise ValueError(f"maps {label!r} must have shape ({count}, S, S), not {np.shape(row)}")
+        if images is not None and np.shape(images)[:3] != np.shape(row):
+            raise ValueError(f"images {np.shape(images)} are not those of the maps {label!r} {np.shape(row)}")
+
+
+def _draw(rows: Sequence[tuple[str, Sequence[np.ndarray]]], titles: Sequence[str], handles: Sequence[Patch]) -> style.Figure:
+    count = len(titles)
+    tile = min(LARGEST_TILE, (style.WIDTH - LABELS) / count)
+    lines = max(text.count("\n") for text in titles) + 1
+    made = style.figure(len(rows) * (tile + 0.06) + 0.16 * lines + 0.45)
+    # Empty columns at the right keep few pictures from standing far apart.
+    columns = max(count, math.floor((style.WIDTH - LABELS) / tile))
+    axes = made.subplots(len(rows), columns, squeeze=False)
+    for line, (label, tiles) in zip(axes, rows, strict=True):
+        for place, ax in enumerate(line):
+            ax.set_xticks([])
+            ax.set_yticks([])
+            for spine in ax.spines.values():
+                spine.set_visible(False)
+            if place >= count:
+                ax.set_axis_off()
+                continue
+            ax.imshow(tiles[place], interpolation="nearest", vmin=0, vmax=1)
+            if place == 0:
+                ax.set_ylabel(label.replace("_", " "), fontsize=style.SMALL, color=style.INK)
+    for ax, text in zip(axes[0], titles, strict=False):
+        ax.set_title(text, fontsize=style.SMALL, color=style.INK)
+    style.legend(made, handles, "lower left", 2)
+    return made
+
+
+def _legend(signed: Sequence[bool]) -> list[Patch]:
+    """What the colours mean, from whether each row has a sign."""
+    if not any(signed):
+        return [Patch(color=style.VERMILLION, label="more")]
+    raises = "for the class" if all(signed) else "for the class; in maps without a sign: more"
+    return [Patch(color=style.VERMILLION, label=raises), Patch(color=style.BLUE, label="against it")]
+
+
+def _grey(image: np.ndarray) -> np.ndarray:
+    """A picture in 0..1 without its colours, (S, S, 3); luma as in ITU-R BT.601."""
+    image = np.asarray(image, dtype=np.float64).reshape(*image.shape[:2], -1) / 255
+    grey = image @ [0.299, 0.587, 0.114] if image.shape[-1] == 3 else image[..., 0]
+    return np.repeat(grey[..., None], 3, axis=-1)
+
+
+def _limits(row: np.ndarray, one_scale: bool) -> list[float]:
+    """The absolute value that gets full colour, for every map of a row; NaN for one that is empty."""
+    groups = [row] * len(row) if one_scale else list(row)
+    limits = []
+    for group in groups:
+        sizes = np.abs(group[~np.isnan(group)])
+        # Where fewer pixels than the percentile leaves out are not 0, the largest has to do.
+        limits.append(float(np.percentile(sizes, CAP) or sizes.max()) if sizes.size else math.nan)
+    return limits
+
+
+def _overlay(ground: np.ndarray, values: np.ndarray, limit: float) -> np.ndarray:
+    """A map's colours over a picture or white, (S, S, 3) in 0..1; an empty one in the colour for nothing."""
+    if np.isnan(values).any():
+        return np.broadcast_to(to_rgb(style.EMPTY), (*values.shape, 3))
+    strength = np.clip(values / (limit or 1), -1, 1)[..., None]
+    colour = np.where(strength < 0, to_rgb(style.BLUE), to_rgb(style.VERMILLION))
+    return ground * (1 - np.abs(strength)) + colour * np.abs(strength)

@@ -1,0 +1,111 @@
+"""One colour scale for a metric over all points: viridis, brighter is better, with the majority share on its bar."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Colormap, Normalize
+
+from fer_jax.analysis import comparable
+from fer_jax.analysis.ranking import METRIC_NAMES, Evidence
+from fer_jax.figures import style
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale:
+    """Colours of a metric.
+
+    Attributes:
+      metric: a column of trials.csv, such as val_loss.
+      low, high: ends of the scale.
+      capped: whether larger values (exploded losses) share the last colour.
+      share: the majority share, if it is marked on the scale.
+    """
+
+    metric: str
+    low: float
+    high: float
+    capped: bool
+    share: float | None
+
+    @property
+    def lower_is_better(self) -> bool:
+        return comparable.lower_is_better(self.metric)
+
+    @property
+    def label(self) -> str:
+        """Name with unit."""
+        return METRIC_NAMES.get(self.metric, self.metric) + (" (nats)" if self.metric.endswith("loss") else "")
+
+    @property
+    def colours(self) -> Colormap:
+        """Brighter is better; what has no value is pale grey."""
+        return matplotlib.colormaps["viridis_r" if self.lower_is_better else "viridis"].with_extremes(bad=style.EMPTY)
+
+    @property
+    def norm(self) -> Normalize:
+        return Normalize(self.low, self.high, clip=True)
+
+    def quality(self, values: np.ndarray) -> np.ndarray:
+        """0 for the worst colour, 1 for the best."""
+        position = np.clip((values - self.low) / (self.high - self.low), 0, 1)
+        return 1 - position if self.lower_is_better else position
+
+    def colour(self, value: float) -> tuple[float, float, float, float]:
+        return self.colours(self.norm(value))
+
+    def bar(self, made: Any, panels: list[Any], **shape: Any) -> Any:
+        """Adds the colour bar beside `panels`; returns it."""
+        mappable = ScalarMappable(norm=self.norm, cmap=self.colours)
+        bar = made.colorbar(mappable, ax=panels, extend="max" if self.capped else "neither", **shape)
+        bar.outline.set_visible(False)
+        places, texts = style.value_ticks(self.low, self.high)
+        if self.share is not None:
+            clear = [i for i, t in enumerate(places) if abs(t - self.share) > 0.14 * (self.high - self.low)]
+            places, texts = [places[i] for i in clear], [texts[i] for i in clear]
+            decimals = 2 if self.high - self.low > 0.1 else 3
+            places, texts = [*places, self.share], [*texts, f"{self.share:.{decimals}f}\nmajority"]
+            bar.ax.axhline(self.share, color="white", linewidth=3.6, clip_on=False)
+            bar.ax.axhline(self.share, color=style.VERMILLION, linewidth=2, clip_on=False)
+        style.ticks(bar.ax.yaxis, places, texts)
+        bar.ax.tick_params(labelsize=style.SMALL, length=3, width=0.7, color=style.MUTED)
+        return bar
+
+    @property
+    def note(self) -> str:
+        """For the caption."""
+        return f"Losses above {self.high:.2f} share one colour." if self.capped else ""
+
+
+def over_points(evidence: Evidence, metric: str) -> Scale | None:
+    """The scale for the points' means of `metric`; None where no point has one.
+
+    Losses are capped where they have exploded, so that the others can be told apart.
+    """
+    column = f"{metric}_mean"
+    values = evidence.points[column].to_numpy(dtype=float) if column in evidence.points else np.empty(0)
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return None
+    low, high = float(values.min()), float(values.max())
+    capped, share = False, None
+    if metric.endswith("loss"):
+        ceiling = evidence.loss_ceiling(values)
+        capped, high = high > ceiling, min(high, ceiling)
+    elif (share := evidence.share_within(low, high)) is not None:
+        low, high = min(low, share), max(high, share)
+    if high - low < 1e-3:  # nothing told the points apart; a scale of rounding errors would pretend otherwise
+        low, high = low - 0.01, high + 0.01
+    return Scale(metric, low, high, capped, share)
+
+
+def best_point(evidence: Evidence, metric: str) -> int:
+    """Number of the point with the best finite mean of `metric`; of equals, the one that ranks first."""
+    if metric == evidence.metric:
+        return int(evidence.ranked.index[0])
+    means = evidence.points[f"{metric}_mean"].replace([np.inf, -np.inf], np.nan)
+    return int(means.idxmin() if comparable.lower_is_better(metric) else means.idxmax())

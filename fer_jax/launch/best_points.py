@@ -1,0 +1,106 @@
+"""More seeds for the best points (`sweep.best`): chosen once, by validation, and recorded so that no later start chooses others.
+
+The first stage of such a sweep gives every point `sweep.repeats` trials. Once these are over, the points that are best by
+`train.select` become `sweep.chosen` in config.json, and the second stage gives them `sweep.best_repeats` trials.
+"""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from fer_jax.analysis import ranking, statistics
+from fer_jax.analysis.comparable import CLASS_FIELDS, PICTURE_FIELDS, loss_fields
+from fer_jax.base.text import counted
+from fer_jax.config import fields, search_space
+from fer_jax.config.field import FieldError, in_words
+from fer_jax.config.values import canonical, from_json
+from fer_jax.errors import RunError
+from fer_jax.store import RunDirectory
+
+
+def with_recorded_choice(config: ConfigDict, directory: RunDirectory, extend: bool) -> ConfigDict:
+    """The config with the points that its run directory has recorded as chosen, at most `sweep.best` of them.
+
+    Raises:
+      FieldError: points that train.select cannot rank against each other.
+      RunError: the directory holds a run without this choice, and --extend is not given; or a damaged file.
+    """
+    config = canonical(config)
+    config.sweep.chosen = ()
+    if not config.sweep.best:
+        return config
+    metric = config.train.select
+    swept = search_space.swept(config)
+    unlike = [name for name in dict.fromkeys((*CLASS_FIELDS, *PICTURE_FIELDS, *loss_fields(metric), "train.select")) if name in swept]
+    if config.data.balance_splits == "train" and "data.balance_splits" not in swept:
+        # It changes the training pictures alone.
+        unlike = [name for name in unlike if name != "data.balance"]
+    if unlike:
+        raise FieldError(
+            ["sweep.best", *unlike],
+            f"sweep.best = {config.sweep.best}: points that differ in {in_words(unlike)} are not ranked against each other by {metric}",
+        )
+    if not directory.has("plan.json"):
+        return config
+    recorded = from_json(directory.read_config()["config"]).sweep
+    if not extend and config.sweep.best > recorded.best:
+        raise RunError(
+            f"{directory.path}: sweep.best was {recorded.best}, is {config.sweep.best}; add --extend to choose "
+            f"{counted(config.sweep.best - recorded.best, 'point')} and train more seeds of them"
+        )
+    config.sweep.chosen = recorded.chosen[: config.sweep.best]
+    return config
+
+
+def choose(config: ConfigDict, directory: RunDirectory) -> tuple[ConfigDict, dict[str, Any]]:
+    """The config of the second stage, and what config.json says of the choice: metric, repeats (of the seeds that chose), points.
+
+    Points that were chosen before stay; the others follow by their mean over the seeds of the first choice.
+
+    Args:
+      config: whose trials are all over.
+      directory: their run directory.
+    """
+    record = directory.read_config()
+    repeats = int((record.get("chosen") or {}).get("repeats", config.sweep.repeats))
+    trials = directory.read_trials()
+    found = ranking.gather(_without_choice(record), trials[trials["repeat"] < repeats].reset_index(drop=True), trials.iloc[:0], "")
+    by_name = {_key(trial.point): dict(trial.point) for trial in search_space.expand(config)}
+    ranked = [by_name[_key({name: _typed(name, row[name]) for name in found.swept})] for _, row in found.ranked.iterrows()]
+    chosen = list(config.sweep.chosen)
+    chosen += [point for point in ranked if point not in chosen][: config.sweep.best - len(chosen)]
+    second = copy.deepcopy(config)
+    second.sweep.chosen = tuple(chosen)
+    return second, {"metric": config.train.select, "repeats": repeats, "points": len(found.ranked)}
+
+
+def _without_choice(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record as of a run that ranks all its points alike."""
+    config = record["config"]
+    return {**record, "config": {**config, "sweep": {**config["sweep"], "chosen": []}}}
+
+
+def _typed(name: str, value: Any) -> Any:
+    """A cell of trials.csv as its field has it: words and tuples are text there."""
+    field = fields.FIELDS[name]
+    if field.type in (str, tuple):
+        return field.parse("" if statistics.hashable(value) is None else value)
+    return field.coerce(statistics.hashable(value))
+
+
+def _key(point: Mapping[str, Any]) -> tuple:
+    return tuple(sorted(point.items()))
+
+
+def describe(config: ConfigDict) -> str:
+    """'then 7 more seeds of each of the 5 best points by val_accuracy: 35 trials', empty without sweep.best."""
+    left = config.sweep.best - len(config.sweep.chosen)
+    if not left:
+        return ""
+    more = config.sweep.best_repeats - config.sweep.repeats
+    return (
+        f"then {counted(more, 'more seed')} of each of the {counted(left, 'best point')} by {config.train.select}: "
+        f"{counted(left * more, 'trial')}"
+    )

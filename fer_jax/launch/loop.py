@@ -1,0 +1,372 @@
+"""The loop of a sweep on this machine: expand, plan, train wave by wave, store."""
+
+import dataclasses
+import gc
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+import jax
+import numpy as np
+import pandas as pd
+from ml_collections import ConfigDict
+
+from fer_jax import models
+from fer_jax import plan as planning
+from fer_jax.analysis import statistics
+from fer_jax.base import cache
+from fer_jax.base.text import counted, in_time
+from fer_jax.config.search_space import Trial
+from fer_jax.config.values import to_json
+from fer_jax.data import Dataset
+from fer_jax.errors import FerJaxError, RunError
+from fer_jax.launch import best_points, config_json, facts, halving, head_fits, packing, resume, stopping, wave
+from fer_jax.launch.prepared import (
+    Prepared,
+    data_key,
+    describe_data,
+    describe_heads,
+    describe_precision,
+    notes,
+    plan_sweep,
+    prepare,
+)
+from fer_jax.launch.programs import Programs
+from fer_jax.launch.progress import Progress
+from fer_jax.launch.trial_table import TrialTable
+from fer_jax.plan import Plan, Stack, Wave
+from fer_jax.plan.candidates import trained_part
+from fer_jax.store import RunDirectory
+from fer_jax.train import feed, hardware, hyper, streamed
+from fer_jax.train.engine import WaveProgram
+from fer_jax.train.hyper import Facts
+from fer_jax.train.streamed import StreamedProgram
+
+
+def run_sweep(
+    config: ConfigDict, workdir: str | Path, *, extend: bool = False, retry_failed: bool = False, command: str = ""
+) -> Path:
+    """Trains everything a config asks for that `workdir` does not hold yet, and writes its tables.
+
+    Args:
+      config: as `fer_jax.config.default_config` makes it.
+      workdir: the run directory, made if need be.
+      extend: allow new points and repeats in a directory that holds some of them.
+      retry_failed: train trials again that failed.
+      command: recorded in config.json.
+
+    Returns:
+      `workdir` as a path; `fer_jax.load_run` opens it.
+
+    Raises:
+      FerJaxError: a wrong config, broken data, a locked or foreign directory.
+      KeyboardInterrupt: the user stopped; the same call goes on from there.
+    """
+    hardware.prepare_host_devices()
+    hardware.use_compilation_cache(cache.root() / "compiled")
+    directory = RunDirectory(workdir)
+    directory.check_ours()
+    config = best_points.with_recorded_choice(config, directory, extend)
+    _run_stage(config, directory, extend, retry_failed, command)
+    if len(config.sweep.chosen) < config.sweep.best:
+        second, choice = best_points.choose(config, directory)
+        if len(second.sweep.chosen) > len(config.sweep.chosen):
+            _run_stage(second, directory, True, retry_failed, command, choice)
+    return directory.path
+
+
+def _run_stage(
+    config: ConfigDict,
+    directory: RunDirectory,
+    extend: bool,
+    retry_failed: bool,
+    command: str,
+    choice: Mapping[str, Any] | None = None,
+) -> None:
+    """Trains what the config names and the directory does not hold; `choice` goes into config.json, see `best.choose`."""
+    prepared = prepare(config)
+    with directory.lock(), directory.open_log() as log:
+        sweep = _Sweep(prepared, directory, Progress(log), command, choice)
+        sweep.begin(extend, retry_failed)
+        try:
+            with stopping.requests(sweep.progress.note) as stop_requested:
+                sweep.train(stop_requested)
+                sweep.fit_heads(stop_requested, retry_failed)
+                if stop_requested() and choice is None and len(config.sweep.chosen) < config.sweep.best:
+                    sweep.stop("before more seeds of the best points")
+        finally:
+            sweep.end()
+
+
+class _Sweep:
+    """One start of a sweep in its (locked) run directory."""
+
+    def __init__(self, prepared: Prepared, directory: RunDirectory, progress: Progress, command: str, choice: Mapping[str, Any] | None):
+        self.choice = choice
+        self.prepared, self.directory, self.progress, self.command = prepared, directory, progress, command
+        self.started = time.monotonic()
+        self.images = 0
+        self.fits_done = not prepared.fits
+        self.training_seconds = 0.0
+        self.placed: tuple[Any, feed.Data] | None = None
+        self.facts: dict[tuple, Facts] = {}
+        self.record: dict[str, Any] = {}
+        self.waiting: deque[tuple[Stack, Wave]] = deque()
+        self.plan: Plan
+        self.table: TrialTable
+
+    def begin(self, extend: bool, retry_failed: bool) -> None:
+        """Applies the resume rule, plans what is new, and writes config.json, plan.json and trials.csv."""
+        prepared, directory = self.prepared, self.directory
+        old = directory.read_config() if directory.has("config.json") else {}
+        checksums = frozenset(dataset.checksum for dataset in prepared.datasets.values())
+        resume.check_directory(directory, prepared.trials, to_json(prepared.config), checksums, extend)
+        stacks: tuple[Stack, ...] = Plan.from_json(directory.read_plan()).stacks if directory.has("plan.json") else ()
+        planned = {trial for stack in stacks for trial in stack.trials}
+        new = {identity: trial for identity, trial in prepared.trials.items() if identity not in planned}
+        addition = plan_sweep(prepared, new, len(stacks), self.progress.say)
+        self.plan = Plan((*stacks, *addition.stacks), addition.hardware)
+        self.record = config_json.begin(prepared, old, self.command, self.choice)
+        directory.write_config(self.record)
+        directory.write_plan(self.plan.to_json())
+        for dataset in prepared.datasets.values():
+            directory.predictions.write_targets(dataset.checksum, _targets(dataset))
+        directory.forget_others({one.name for stack in self.plan.stacks for one in stack.waves})
+        self.table = TrialTable(prepared, self.plan, directory, retry_failed)
+        self._describe()
+
+    def _describe(self) -> None:
+        self.progress.say(describe_data(self.prepared))
+        if later := best_points.describe(self.prepared.config):
+            self.progress.say(f"every point first; {later}")
+        if found := describe_precision(self.prepared, jax.default_backend()):
+            self.progress.say(found)
+        for dataset in self.prepared.datasets.values():
+            if skipped := dataset.provenance.get("skipped", {}).get("count"):
+                self.progress.note(f"left out of {dataset.label}: {skipped} broken items, named in config.json under data.skipped")
+        for note in notes(self.prepared):
+            self.progress.say(note)
+        self.progress.say(planning.describe(self.plan))
+        if found := describe_heads(self.prepared):
+            self.progress.say(found)
+
+    def train(self, stop_requested: Callable[[], bool]) -> None:
+        """Trains every wave that has a pending trial."""
+        self.waiting = self._pending()
+        done = sum(self.table.rows["status"] != "pending")
+        if done:
+            self.progress.say(f"{done} of {len(self.table.rows)} trials were trained before; waves left: {len(self.waiting)}")
+        self.progress.flops_left = sum(self._flops_left(stack, one) for stack, one in self.waiting)
+        with Programs(self._compile) as programs:
+            while self.waiting:
+                stack, one = self.waiting.popleft()
+                if stop_requested():
+                    self.table.mark(one, "pending")
+                    self.stop(f"before {one.name}")
+                self._train_wave(stack, one, programs, stop_requested)
+
+    def stop(self, where: str) -> NoReturn:
+        """Says where the user's request to stop was met, and raises KeyboardInterrupt."""
+        self.progress.say(f"stopped {where}; the same command goes on from there")
+        raise KeyboardInterrupt from None
+
+    def fit_heads(self, stop_requested: Callable[[], bool], retry_failed: bool) -> None:
+        """Fits the heads of every trained trial that heads.csv does not hold yet."""
+        head_fits.fit_heads(self.prepared, self.directory, self.table.rows, self.progress, stop_requested, retry_failed)
+        self.fits_done = True
+
+    def end(self) -> None:
+        """Writes the summary and what this start has cost; runs also after an interruption or an error."""
+        statuses = self.table.rows["status"]
+        seconds = (self.record.get("seconds") or 0.0) + time.monotonic() - self.started
+        finished = config_json.now() if self.fits_done and (statuses != "pending").all() else None
+        rate = self.images / self.training_seconds if self.training_seconds else self.record.get("images_per_second")
+        self.record.update(finished=finished, seconds=seconds, images_per_second=rate)
+        self.directory.write_config(self.record)
+        trials = self.directory.read_trials()
+        overlap = statistics.fold_overlap(self.record["config"])
+        self.directory.write_summary(statistics.summarise(trials, self.record["swept"], overlap=overlap))
+        self.progress.say(f"{statistics.count_words(statuses)} in {in_time(time.monotonic() - self.started)}")
+
+    def _pending(self) -> deque[tuple[Stack, Wave]]:
+        """Waves to train, in running order; the states of those that are over are deleted."""
+        pending: deque[tuple[Stack, Wave]] = deque()
+        for stack in self.plan.stacks:
+            for one in stack.waves:
+                if self.table.has_pending(one):
+                    pending.append((stack, one))
+                else:
+                    self.directory.drop_state(one.name)
+        return pending
+
+    def _train_wave(self, stack: Stack, one: Wave, programs: Programs, stop_requested: Callable[[], bool]) -> None:
+        self.table.mark(one, "running")
+        try:
+            results = self._run(stack, one, programs, stop_requested)
+        except wave.Interrupted:
+            self.table.mark(one, "pending")
+            self.stop(f"in {one.name}")
+        except FerJaxError:
+            with suppress(RunError):
+                self.table.mark(one, "pending")
+            raise
+        except Exception as error:
+            # Whatever one wave dies of, the others shall run.
+            self.progress.note(traceback.format_exc())
+            message = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            exhausted = halving.is_out_of_memory(error)
+        else:
+            self._enter(one, results)
+            return
+        # Out here the error is gone, and with it the frames that held the wave's arrays.
+        gc.collect()
+        if exhausted and self._halve(stack, one, programs):
+            return
+        advice = f"; {halving.ADVICE}" if exhausted else ""
+        self.progress.say(f"{one.name} failed: {message}{advice}; the traceback is in log.txt, --retry_failed tries again")
+        self._enter(one, pd.DataFrame({"status": "failed", "error": message + advice}, index=list(one.trials)))
+
+    def _enter(self, one: Wave, results: pd.DataFrame) -> None:
+        self.table.enter(results, self.waiting[0][1] if self.waiting else None)
+        self.directory.drop_state(one.name)
+
+    def _halve(self, stack: Stack, one: Wave, programs: Programs) -> bool:
+        """Replaces a wave that did not fit, and those of its stack that wait and are as wide, by halves; False if it has none."""
+        width = stack.width_of(one)
+        alike = [one, *(each for of, each in self.waiting if of.name == stack.name and of.width_of(each) == width)]
+        parts = {each.name: halving.halves(stack, each) for each in alike}
+        if not parts[one.name]:
+            return False
+        programs.forget(stack, width)
+        epochs = [halving.hand_down(self.directory, stack, each, parts[each.name]) for each in alike]
+        self.plan = halving.replaced(self.plan, parts)
+        self.directory.write_plan(self.plan.to_json())
+        self._remember_limit(stack, parts[one.name][0])
+        for each in alike:
+            self.directory.forget(each.name)
+        self.table.place(self.plan)
+        for each in alike:
+            self.table.mark(each, "pending")
+        self.waiting = self._pending()
+        self.progress.flops_left = sum(self._flops_left(*each) for each in self.waiting)
+        going_on = f"going on from epoch {epochs[0]}" if epochs[0] else "starting again"
+        self.progress.say(f"{one.name} did not fit: halved to {counted(parts[one.name][0].width, 'trial')}, {going_on}")
+        return True
+
+    def _remember_limit(self, stack: Stack, half: Wave) -> None:
+        """Later plans of such a stack begin with waves that are no wider."""
+        trial = self.prepared.trials[half.trials[0]]
+        planning.remember_limit(stack, trial.values, self.prepared.sizes(trial), half.width)
+
+    def _run(self, stack: Stack, one: Wave, programs: Programs, stop_requested: Callable[[], bool]) -> pd.DataFrame:
+        trials = [self.prepared.trials[identity] for identity in one.trials]
+        width = stack.width_of(one)
+        program = self._program(stack, width, programs)
+        if stop_requested():
+            raise wave.Interrupted
+        frozen = self._frozen(program, trials[0]) if stack.frozen == "shared" else None
+        job = wave.WaveJob(
+            wave=one,
+            trials=trials,
+            width=width,
+            program=program,
+            data=self._place(program, trials[0], frozen),
+            facts=self._facts(trials[0]),
+            checkpoint_every=self.prepared.config.checkpoint.every,
+            packs=packing.pays(stack),
+            narrower=lambda fewer: programs.take(stack, fewer)[0],
+            compile_ahead=lambda fewer: programs.begin(stack, fewer),
+            starts=[self.prepared.start(each) for each in trials],
+            frozen=frozen,
+        )
+        done = job.images() - job.images(self.directory.latest_state(one.name) or 0)
+        title = f"{one.name} ({counted(len(trials), 'trial')})"
+        with self.progress.wave(title, job.images(), done, self._flops_left(stack, one)) as follower:
+            results = wave.train(job, self.directory, follower, stop_requested)
+        if follower.images_per_second:
+            self.images += follower.images
+            self.training_seconds += follower.seconds
+        outcome = statistics.count_words(results["status"])
+        rate = f"{follower.images_per_second:,.0f} trial-images/s, " if follower.images_per_second else ""
+        highest = pd.to_numeric(results["val_accuracy"]).max()
+        self.progress.say(f"{title}: {outcome}, {rate}best val accuracy {highest:.3f}")
+        return results
+
+    def _program(self, stack: Stack, width: int, programs: Programs) -> WaveProgram:
+        """The program of a wave; that of the next other kind of wave is made while it trains."""
+        following = next((one for one in self.waiting if (one[0].name, one[0].width_of(one[1])) != (stack.name, width)), None)
+        programs.keep({stack.name, following[0].name} if following else {stack.name})
+        if not programs.is_ready(stack, width):
+            self.progress.say(f"compiling {stack.name}")
+            programs.begin(stack, width)
+            self.directory.import_writers()
+        program, seconds = programs.take(stack, width)
+        self.progress.note(f"{stack.name} was compiled in {seconds:.1f} s")
+        if following:
+            programs.begin(following[0], following[0].width_of(following[1]))
+        return program
+
+    def _flops_left(self, stack: Stack, one: Wave) -> float:
+        """Floating-point operations of one wave from its newest state on."""
+        epochs = [self.prepared.trials[identity].values["train.epochs"] for identity in one.trials]
+        done = self.directory.latest_state(one.name) or 0
+        share = sum(max(0, each - done) for each in epochs) / sum(epochs)
+        return stack.flops * len(one.trials) / len(stack.trials) * share
+
+    def _compile(self, stack: Stack, width: int) -> WaveProgram:
+        """A stack's program for waves of a width, ready to run."""
+        trial = self.prepared.trials[stack.trials[0]]
+        sizes = self.prepared.sizes(trial)
+        if stack.devices > jax.device_count():
+            raise RunError(
+                f"{stack.name} was planned for {stack.devices} devices and there are {jax.device_count()}: "
+                "resume on the hardware the run began on, or start a new --workdir"
+            )
+        network = models.build(trial.values, sizes.image_shape, sizes.num_classes)
+        recipe = planning.recipe_of(trial.values, stack.optional, stack.micro_batch, network.layer_names)
+        parts = stack.parts_of(width)
+        recipe = dataclasses.replace(recipe, parts=parts)
+        devices = width * parts if parts > 1 else stack.devices
+        network = trained_part(network, recipe, stack.frozen == "shared", stack.cut)
+        program = WaveProgram(network, recipe, stack.engine, tuple(jax.devices()[:devices]))
+        if stack.data == "stream":
+            seeds = {self.prepared.trials[identity].seed for identity in stack.trials}
+            program = streamed.program_for(program, sizes.train, min(width, len(seeds)))
+        program.prepare(width, sizes.train, sizes.validation, sizes.test)
+        return program
+
+    def _frozen(self, program: WaveProgram, trial: Trial) -> feed.Frozen:
+        """What the trials of a stack share because no phase trains it."""
+        start = self.prepared.start(trial)
+        assert start is not None, "only loaded weights are shared"
+        names = program.recipe.always_frozen
+        arrays = {kind: {name: tree[name] for name in names if name in tree} for kind, tree in start.arrays.items()}
+        return feed.Frozen(arrays, *hyper.pixel_map(trial.values["data.normalize"], self._facts(trial)))
+
+    def _place(self, program: WaveProgram, trial: Trial, frozen: feed.Frozen | None) -> feed.Data:
+        """The trial's data as the program takes them; kept for the next wave."""
+        network = program.network
+        sharing = (network.cut, network.held, trial.values["model.init"], trial.values["data.normalize"], program.recipe) if frozen else ()
+        key = data_key(trial), program.devices, isinstance(program, StreamedProgram), sharing
+        if self.placed is None or self.placed[0] != key:
+            self.placed = None
+            if network.cut:
+                self.progress.say(f"computing what the frozen layers up to {network.cut} make of the pictures")
+            self.placed = key, feed.place(program, self.prepared.dataset(trial), frozen)
+        return self.placed[1]
+
+    def _facts(self, trial: Trial) -> Facts:
+        key = data_key(trial)
+        if key not in self.facts:
+            self.facts[key] = facts.of(self.prepared.dataset(trial))
+        return self.facts[key]
+
+
+def _targets(dataset: Dataset) -> dict[str, np.ndarray]:
+    """What the stored predictions of a data set's held-out splits are held against."""
+    labels = {f"{name}_labels": split.labels for name, split in dataset.splits().items() if name != "train"}
+    return labels | {f"{name}_leaked": leaked for name, leaked in dataset.leaked.items()}

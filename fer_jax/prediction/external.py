@@ -1,0 +1,300 @@
+"""The external test: trained networks asked about another labelled data set than their own.
+
+Classes are matched by name, and pictures of classes that the networks do not know are left out and counted. So are the pictures with a
+copy among those that the networks were trained on or chosen by: whether a high accuracy is one of remembered pictures shows in the
+accuracy without them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from fer_jax.analysis import metrics
+from fer_jax.base.text import counted, did_you_mean, shown
+from fer_jax.config import rules
+from fer_jax.data import contents, duplicates, names
+from fer_jax.data.contents import Contents
+from fer_jax.errors import DataError
+
+if TYPE_CHECKING:
+    from fer_jax.results.trial import TrialResult
+
+# Which pictures are looked at, and how a table calls them.
+PARTS = {"all": "all", "exact": "without exact copies", "near": "without near copies either"}
+_FIGURES = ("accuracy", "precision", "recall", "f1", "auc", "log_loss")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What networks say of another labelled data set, n pictures of which are of their K classes.
+
+    Attributes:
+        path: of the data set, as the user wrote it.
+        name: the `data.name` it was read as.
+        splits: pictures by split of the data set, before any was left out.
+        classes: of the networks.
+        matched: class there -> class of the networks, of all that have pictures.
+        left_out: class there -> its pictures, which are of no class of the networks.
+        broken: pictures that could not be read.
+        members: class probabilities of each network, float64 (m, n, K).
+        labels: int (n,), indices into `classes`.
+        copies: 'train' and 'validation', the splits of the networks' own data -> 'exact' and 'near' -> which of the pictures have an
+            exact copy there, or an exact or near one, bool (n,). Empty where copies were not sought.
+    """
+
+    path: str
+    name: str
+    splits: Mapping[str, int]
+    classes: tuple[str, ...]
+    matched: Mapping[str, str]
+    left_out: Mapping[str, int]
+    broken: int
+    members: np.ndarray
+    labels: np.ndarray
+    copies: Mapping[str, Mapping[str, np.ndarray]]
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Means over the networks, float64 (n, K)."""
+        return self.members.mean(axis=0)
+
+    def copied(self, kind: str = "exact") -> np.ndarray:
+        """Which pictures have a copy among those that some network was trained on or chosen by, bool (n,).
+
+        Args:
+            kind: 'exact', or 'near' for near copies as well.
+
+        Raises:
+            DataError: copies were not sought.
+        """
+        if not self.copies:
+            raise DataError(f"copies of the pictures of {shown(self.path)} were not sought")
+        return np.any([found[kind] for found in self.copies.values()], axis=0)
+
+    def figures(self, part: str = "all") -> dict[str, float]:
+        """`metrics.overall` of the mean probabilities, NaN where no picture is left, and 'pictures', their number.
+
+        Args:
+            part: 'all' pictures, those without an 'exact' copy, or those without a 'near' one either.
+        """
+        kept = np.ones(len(self.labels), bool) if part == "all" else ~self.copied(part)
+        if not kept.any():
+            return {"pictures": 0, **dict.fromkeys(_FIGURES, float("nan"))}
+        found = metrics.overall(self.probabilities[None, kept], self.labels[kept])
+        return {"pictures": int(kept.sum()), **{name: float(values[0]) for name, values in found.items()}}
+
+    @property
+    def accuracy(self) -> float:
+        """Share of all pictures whose most probable class is theirs, in [0, 1]."""
+        return self.figures()["accuracy"]
+
+    @property
+    def accuracies(self) -> np.ndarray:
+        """The same of each network alone, (m,)."""
+        return (self.members.argmax(axis=-1) == self.labels).mean(axis=1)
+
+    @property
+    def parts(self) -> pd.DataFrame:
+        """`figures` of all pictures, of those without an exact and of those without a near copy; only the first where none were sought."""
+        return pd.DataFrame({part: self.figures(part) for part in (PARTS if self.copies else ("all",))}).T
+
+    @property
+    def report(self) -> pd.DataFrame:
+        """Precision, recall, F1 and support (pictures) of each class, a row each, in the order of `classes`."""
+        found = metrics.by_class(metrics.confusion(self.probabilities[None], self.labels))
+        columns = {"precision": found.precision[0], "recall": found.recall[0], "f1": found.f1[0], "support": found.support}
+        return pd.DataFrame(columns, index=pd.Index(self.classes, name="class"))
+
+    @property
+    def confusion_matrix(self) -> pd.DataFrame:
+        """Pictures by true class (rows) and answer (columns)."""
+        counts = metrics.confusion(self.probabilities[None], self.labels)[0]
+        return pd.DataFrame(counts, index=pd.Index(self.classes, name="true"), columns=pd.Index(self.classes, name="predicted"))
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it but single pictures, as JSON values; what is not a number is None."""
+        parts = {part: {name: _plain(value) for name, value in row.items()} for part, row in self.parts.iterrows()}
+        return {
+            "data": {"path": self.path, "name": self.name, "splits": dict(self.splits), "broken": self.broken},
+            "classes": list(self.classes),
+            "matched": dict(self.matched),
+            "left_out": dict(self.left_out),
+            "parts": parts,
+            "networks": [_plain(value) for value in self.accuracies],
+            "copies": {split: {kind: int(which.sum()) for kind, which in found.items()} for split, found in self.copies.items()},
+            "report": {name: {key: _plain(value) for key, value in row.items()} for name, row in self.report.iterrows()},
+            "confusion_matrix": self.confusion_matrix.to_numpy().tolist(),
+        }
+
+
+def _plain(value: Any) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def evaluate(
+    members: Sequence[TrialResult],
+    path: str,
+    splits: Sequence[str] = (),
+    classes: Mapping[str, str] | None = None,
+    copies: bool = True,
+    weights: str = "best",
+    tta: str | None = None,
+    train_path: str | None = None,
+    kind: str = "auto",
+) -> Evaluation:
+    """Asks networks with the same classes about a labelled data set.
+
+    Its pictures are made what each network's training pictures were made: the largest centred square at its size, grey copied to three
+    channels or colour made grey. Classes are matched by name, other spellings understood ('Happiness' is happy, 'Suprise' surprise),
+    those that a network trained under data.merge has joined by their parts.
+
+    Args:
+        members: the networks.
+        path: folder, zip, tar or csv with the pictures by class, as data.path; broken ones are left out.
+        splits: 'train', 'validation', 'test' or 'unassigned' pictures only, as the data set has them; () = all.
+        classes: class there -> class of the networks, where the names say nothing, such as {'joy': 'happy'}.
+        copies: whether copies among the networks' own training and validation pictures are sought, which needs these data.
+        weights, tta: as for `TrialResult.predict`.
+        train_path: where the networks' own data lie now, if no longer at data.path.
+        kind: as for `contents.read`.
+
+    Raises:
+        DataError: data that cannot be read, no such split or class there, or no picture of any class of the networks.
+        RunError: as for `TrialResult.predict`, or the networks' own data are others than they were trained on.
+    """
+    sizes = {_size(member) for member in members}
+    there = {size: contents.read(path, kind, image_size=size[0], channels=size[1]) for size in sorted(sizes)}
+    first = there[min(sizes)]  # labels and their order are the same at every size
+    asked = _chosen(first, splits)
+    known = members[0].classes
+    matched = _match(first, known, rules.merges({"data.merge": members[0].config.data.merge}), classes or {})
+    column = np.array([known.index(matched[name]) if name in matched else -1 for name in first.classes])
+    labels = column[first.labels[asked]]
+    rows, counts = asked[labels >= 0], np.bincount(first.labels[asked], minlength=len(first.classes))
+    if not len(rows):
+        holds = ", ".join(name for name, count in zip(first.classes, counts, strict=True) if count)
+        raise DataError(
+            f"{shown(path)}: no picture in it is of {', '.join(known)}; its classes are {holds}: say which is which, as in joy=happy"
+        )
+    pictures = {size: found.images[rows] for size, found in there.items()}
+    answers = [member.predict(pictures[_size(member)], weights=weights, tta=tta) for member in members]
+    by_name = {name: int(count) for name, count in zip(first.classes, counts, strict=True) if count}
+    return Evaluation(
+        path=path,
+        name=first.name,
+        splits={name: len(part) for name, part in first.rows.items() if not splits or name in splits},
+        classes=known,
+        matched={name: matched[name] for name in by_name if name in matched},
+        left_out={name: count for name, count in by_name.items() if name not in matched},
+        broken=int(first.provenance.get("skipped", {}).get("count", 0)),
+        members=np.asarray(answers, np.float64),
+        labels=labels[labels >= 0],
+        copies=_copies(members, pictures, train_path) if copies else {},
+    )
+
+
+def _size(member: TrialResult) -> tuple[int, int]:
+    return member.config.data.image_size, member.config.data.channels
+
+
+def _chosen(there: Contents, splits: Sequence[str]) -> np.ndarray:
+    """Rows of the pictures of some splits, all where none is named, ascending."""
+    for name in splits:
+        if name not in there.rows:
+            raise DataError(f"{shown(there.path)}: has no {name} pictures; choose of {', '.join(there.rows)}")
+    return np.sort(np.concatenate([part for name, part in there.rows.items() if not splits or name in splits]))
+
+
+def _match(
+    there: Contents, known: Sequence[str], merges: Mapping[str, Sequence[str]], named: Mapping[str, str]
+) -> dict[str, str]:
+    """Class there -> class of the networks, where there is one.
+
+    Args:
+        known: classes of the networks.
+        merges: those of them that are joined -> their parts.
+        named: what the user says, in any spelling.
+    """
+    ours = {names.canonical(name): name for name in known}
+    ours |= {names.canonical(part): name for new, parts in merges.items() for part in parts if (name := names.spelled(new, known)) in known}
+    found = {name: ours[names.canonical(name)] for name in there.classes if names.canonical(name) in ours}
+    for theirs, wanted in named.items():
+        name, own = names.spelled(theirs, there.classes), names.spelled(wanted, known)
+        if name not in there.classes:
+            raise DataError(f"{shown(there.path)}: no class {theirs!r} in it; {did_you_mean(theirs, there.classes)}")
+        if own not in known:
+            raise DataError(f"{theirs}={wanted}: the networks know no class {wanted!r}; {did_you_mean(wanted, known)}")
+        found[name] = own
+    return found
+
+
+def _copies(
+    members: Sequence[TrialResult], pictures: Mapping[tuple[int, int], np.ndarray], train_path: str | None
+) -> dict[str, dict[str, np.ndarray]]:
+    """`Evaluation.copies`, over the data of all networks; labels do not enter."""
+    own = {(member.data["checksum"], *_size(member)): member for member in members}
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for member in own.values():
+        asked, splits = pictures[_size(member)], member.dataset(train_path).splits()
+        earlier = {name: splits[name].images for name in ("train", "validation")}
+        copies = duplicates.find([*earlier.values(), asked], near=True)
+        rows = len(copies.group) - len(asked) + np.arange(len(asked))
+        start = 0
+        for name, images in earlier.items():
+            among = start + np.arange(len(images))
+            start += len(images)
+            which = {"exact": copies.exact().found(rows, among), "near": copies.found(rows, among)}
+            before = found.setdefault(name, {kind: np.zeros(len(asked), bool) for kind in which})
+            found[name] = {kind: before[kind] | which[kind] for kind in which}
+    return found
+
+
+def describe(found: Evaluation, why_not: str = "") -> list[str]:
+    """What was found, line by line.
+
+    Args:
+        why_not: why copies were not sought, where they were not.
+    """
+    whole = sum(found.splits.values())
+    splits = ", ".join(f"{count:,} {name}" for name, count in found.splits.items())
+    lines = [f"{shown(found.path)} ({found.name}): {counted(whole, 'picture')} ({splits})"]
+    if found.left_out:
+        each = ", ".join(f"{count:,} {shown(name)}" for name, count in found.left_out.items())
+        lines.append(f"left out, of no class of the networks: {sum(found.left_out.values()):,} ({each})")
+    if found.broken:
+        lines.append(f"left out, broken: {found.broken:,}")
+    if renamed := [f"{shown(name)} as {own}" for name, own in found.matched.items() if name != own]:
+        lines.append(f"taken for another name: {', '.join(renamed)}")
+    head = ["", "pictures", "accuracy", "precision", "recall", "F1", "AUC"]
+    rows = [
+        [PARTS[part], f"{int(row['pictures']):,}", *(_number(row[name]) for name in ("accuracy", "precision", "recall", "f1", "auc"))]
+        for part, row in found.parts.iterrows()
+    ]
+    lines += ["", *_aligned([head, *rows])]
+    if len(found.accuracies) > 1:
+        own = found.accuracies
+        lines.append(f"accuracy of the {len(own)} networks alone: {own.mean():.3f} ± {own.std(ddof=1):.3f}")
+    for split, which in found.copies.items():
+        lines.append(f"with a copy among the {split} pictures: {which['exact'].sum():,} exact, {which['near'].sum():,} exact or near")
+    if not found.copies:
+        lines.append(f"copies among the training pictures were not sought{': ' if why_not else ''}{why_not}")
+    report = [[name, *map(_number, row[:3]), f"{int(row['support']):,}"] for name, row in found.report.iterrows()]
+    lines += ["", *_aligned([["class", "precision", "recall", "F1", "pictures"], *report])]
+    matrix = [[name, *(f"{count:,}" for count in row)] for name, row in found.confusion_matrix.iterrows()]
+    return [*lines, "", *_aligned([["class \\ answer", *found.classes], *matrix])]
+
+
+def _number(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.3f}"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as lines, the first column to the left and the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    padded = ([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))] for row in rows)
+    return ["  ".join(row).rstrip() for row in padded]

@@ -1,0 +1,183 @@
+"""Picture files through an ensemble: found in folders, decoded, cut to faces where asked for, fitted to each network, answered.
+
+What cannot be read is named and passed over.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+from scipy import special
+
+from fer_jax.analysis import outliers
+from fer_jax.data.reading import pictures
+from fer_jax.data.reading.containers import Folder
+from fer_jax.data.reading.problems import Unusable
+from fer_jax.errors import DataError
+from fer_jax.models import test_time
+from fer_jax.prediction.face_finder import Box, face_finder
+from fer_jax.results import ensemble as ensembles
+from fer_jax.results.ensemble import Ensemble
+
+if TYPE_CHECKING:
+    from fer_jax.results.trial import TrialResult
+
+AT_ONCE = 512  # pictures in memory, at the networks' size
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Answer:
+    """What an ensemble says of a picture or of a face in it.
+
+    Attributes:
+        picture: its path.
+        box: left, top, right and bottom of the face, pixels of the upright picture; None where the whole picture was taken.
+        probabilities: means over the members, float (K,), summing to 1.
+        sd: their standard deviations over the members, (K,); NaN for a single member.
+        score: how much it is like the training data; see `analysis.outliers`.
+    """
+
+    picture: str
+    box: Box | None
+    probabilities: np.ndarray
+    sd: np.ndarray
+    score: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """A picture without an answer, and why, in a few words that go on from its name: 'is empty'."""
+
+    picture: str
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Part:
+    """A picture or a face, by (side, channels) as the networks need it: uint8 (side, side, channels)."""
+
+    picture: str
+    box: Box | None
+    fitted: dict[tuple[int, int], np.ndarray]
+
+
+def find_pictures(paths: Iterable[str]) -> list[str | Failure]:
+    """The files named, and of every folder the pictures in it and below, in order of their names; hidden ones are left out.
+
+    A file that is named is taken whatever its name ends in; one in a folder if it ends as pictures do.
+    """
+    found: list[str | Failure] = []
+    for path in map(os.path.expanduser, paths):
+        if not os.path.isdir(path):
+            found.append(path)
+            continue
+        try:
+            members = Folder(path).members()
+        except DataError as error:
+            found.append(Failure(path, str(error)))
+            continue
+        names = [one.name for one in members if one.kind == "file" and os.path.splitext(one.name)[1].lower() in pictures.SUFFIXES]
+        found.extend(os.path.join(path, name) for name in names)
+        if not names:
+            found.append(Failure(path, "holds no picture"))
+    return found
+
+
+def classify(
+    ensemble: Ensemble, paths: Iterable[str | Failure], faces: bool = False, tta: str | None = None, score: str = "energy"
+) -> Iterator[Answer | Failure]:
+    """What the ensemble says of pictures, in their order, AT_ONCE at a time.
+
+    Args:
+        ensemble: members may take pictures of different sizes and colours: each gets the picture as its training data were made.
+        paths: as `find_pictures` gives them; failures among them are passed on.
+        faces: take the faces in a picture, an answer each, the largest first, instead of the whole; a picture without one fails.
+        tta: test-time augmentation, see `views`.
+        score: a name of `outliers.SCORES`; the score is always that of the picture as it is.
+
+    Raises:
+        RunError: another `tta` or `score`, or members without weights.
+        DataError: faces are asked for and OpenCV is missing.
+    """
+    test_time.check(tta)
+    outliers.check(score)
+    finder = face_finder() if faces else None
+    sizes = {_size(member) for member in ensemble.members}
+    if tta == "ten_crop":
+        sizes |= {(test_time.enlarged(side), channels) for side, channels in sizes}
+    return _answers(ensemble, _parts(paths, finder, sizes), tta, score)
+
+
+def _size(member: TrialResult) -> tuple[int, int]:
+    return member.config.data.image_size, member.config.data.channels
+
+
+def _answers(ensemble: Ensemble, parts: Iterable[_Part | Failure], tta: str | None, score: str) -> Iterator[Answer | Failure]:
+    held: list[_Part | Failure] = []
+    for part in parts:
+        held.append(part)
+        if len(held) == AT_ONCE:
+            yield from _answer(ensemble, held, tta, score)
+            held = []
+    yield from _answer(ensemble, held, tta, score)
+
+
+def _answer(ensemble: Ensemble, held: list[_Part | Failure], tta: str | None, kind: str) -> Iterator[Answer | Failure]:
+    parts = [part for part in held if isinstance(part, _Part)]
+    if not parts:
+        yield from (part for part in held if isinstance(part, Failure))
+        return
+    probabilities, scores = [], []
+    for member in ensemble.members:
+        side, channels = _size(member)
+        logits = ensembles.image_logits(member, np.stack([part.fitted[side, channels] for part in parts]))
+        scores.append(outliers.score(kind, logits))
+        if tta:
+            shown = (test_time.enlarged(side) if tta == "ten_crop" else side), channels
+            probabilities.append(member.predict(np.stack([part.fitted[shown] for part in parts]), tta=tta))
+        else:
+            probabilities.append(special.softmax(logits.astype(np.float64), axis=-1))
+    every = np.asarray(probabilities, np.float64)
+    rows = zip(every.mean(axis=0), ensembles.spread(every), np.mean(scores, axis=0), strict=True)
+    for part in held:
+        if isinstance(part, Failure):
+            yield part
+        else:
+            mean, sd, value = next(rows)
+            yield Answer(part.picture, part.box, mean, sd, float(value))
+
+
+def _parts(
+    paths: Iterable[str | Failure], finder: Callable[[Image.Image], list[Box]] | None, sizes: set[tuple[int, int]]
+) -> Iterator[_Part | Failure]:
+    for path in paths:
+        if isinstance(path, Failure):
+            yield path
+            continue
+        try:
+            image = pictures.decode(_read(path))
+        except Unusable as error:
+            yield Failure(path, str(error))
+            continue
+        boxes = finder(image) if finder else [None]
+        if not boxes:
+            yield Failure(path, "shows no face that was found")
+        for box in boxes:
+            face = image.crop(box) if box else image
+            yield _Part(path, box, {(side, channels): pictures.fit(face, side, channels) for side, channels in sizes})
+
+
+def _read(path: str) -> bytes:
+    """The file, cut one byte above what may be decoded; Unusable if it cannot be read."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise Unusable("is no file")  # opening a pipe would wait for ever
+    try:
+        with open(path, "rb") as file:
+            return file.read(pictures.MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise Unusable(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None

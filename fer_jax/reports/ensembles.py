@@ -1,0 +1,69 @@
+"""The rows of a report about ensembles: the repeats of the best point, and the best points together, asked as one."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+from typing import Any
+
+from fer_jax.analysis.ranking import METRIC_NAMES, Evidence
+from fer_jax.base.text import counted
+from fer_jax.errors import RunError
+from fer_jax.reports.html_tables import Column, html, number
+from fer_jax.reports.page import Section
+from fer_jax.results.ensemble import Ensemble
+from fer_jax.results.run import Run
+
+TOPS = (1, 5)  # points whose done trials are members
+MOST_MEMBERS = 64
+_FIGURES = {
+    "accuracy": ("accuracy", "of the mean probabilities"),
+    "f1": ("macro F1", "of the mean probabilities"),
+    "auc": ("AUC", "area under the ROC curve, mean over the classes"),
+    "log_loss": ("log loss", "mean of -ln p(label), nats"),
+    "ece": ("calibration error", "mean gap between confidence and accuracy"),
+}
+
+
+def sections(run: Run, evidence: Evidence, suffix: str = "") -> list[Section]:
+    """One section with the ensembles that there are; none where no predictions are stored, or only one network is there."""
+    rows = [row for row in (_row(run, evidence, top) for top in TOPS if top == 1 or len(evidence.ranked) > 1) if row]
+    if not rows:
+        return []
+    name = METRIC_NAMES.get(evidence.metric, evidence.metric)
+    note = (
+        f"Members are chosen by mean {name} on validation, and their probabilities averaged. Beside each: the mean of its own members, each asked "
+        "alone."
+    )
+    return [Section("ensembles", "Ensembles", "Networks asked as one", f"<p>{escape(note)}</p>{_table(rows, suffix)}")]
+
+
+def _row(run: Run, evidence: Evidence, top: int) -> dict[str, Any] | None:
+    points = evidence.ranked.index[:top]
+    trials = evidence.trials[evidence.trials["point"].isin(points) & (evidence.trials["status"] == "done")]
+    if not 1 < len(trials) <= MOST_MEMBERS:
+        return None
+    label = f"{len(trials)} repeats of the best point" if len(points) == 1 else f"{counted(len(trials), 'network')} of the {len(points)} best points"
+    try:
+        return Ensemble(tuple(run.trial(id) for id in trials["id"]), label).row()
+    except RunError:
+        return None  # no predictions are stored, or not of the same pictures
+
+
+def _table(rows: list[dict[str, Any]], suffix: str) -> str:
+    columns = [Column("ensemble", [row["label"] for row in rows], "", "text")]
+    for split, word in (("val", "val."), ("test", "test")):
+        if not any(f"{split}_accuracy" in row for row in rows):
+            continue
+        for figure, (heading, hint) in _FIGURES.items():
+            columns.append(Column(f"{word} {heading}", [number(row.get(f"{split}_{figure}")) for row in rows], hint))
+            if figure == "accuracy":
+                columns.append(Column("members'", [_members(row, split) for row in rows], "mean ± sd of the members' own accuracies"))
+    return html(columns, f"ensembles-table{suffix}", "Ensembles", sortable=len(rows) > 1)
+
+
+def _members(row: dict[str, Any], split: str) -> str:
+    if f"{split}_accuracy" not in row:
+        return ""
+    mean, sd = row[f"{split}_accuracy_members_mean"], row[f"{split}_accuracy_members_sd"]
+    return f"{mean:.4f}" + (f" ± {sd:.4f}" if math.isfinite(sd) else "")

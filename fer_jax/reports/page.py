@@ -1,0 +1,232 @@
+"""The report as one HTML page that needs nothing else: figures inside, tables that sort and filter, no network."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import math
+import string
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib import resources
+from typing import NamedTuple
+
+from fer_jax.analysis import statistics
+from fer_jax.analysis.ranking import METRIC_NAMES, Evidence, part_names
+from fer_jax.figures import curves, effects, parallel, scatter, style, surfaces
+from fer_jax.reports import html_tables, verdict
+
+
+class Section(NamedTuple):
+    """A section of the page: its id, the words of its link, its heading, its HTML."""
+
+    id: str
+    short: str
+    heading: str
+    content: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """Trials that are ranked against each other, and what was made of them.
+
+    Attributes:
+      evidence: the trials.
+      figures: drawings with their PNG, in reading order.
+      sections: more of it, after the figures.
+    """
+
+    evidence: Evidence
+    figures: Sequence[tuple[style.Drawing, bytes]] = ()
+    sections: Sequence[Section] = ()
+
+
+def drawings(evidence: Evidence) -> list[style.Drawing]:
+    """The figures that suit this sweep, in reading order; none while there is nothing to draw."""
+    made = [
+        curves.learning_curves(evidence),
+        surfaces.heat_maps(evidence, "val_accuracy"),
+        None if evidence.loss_fields else surfaces.heat_maps(evidence, "val_loss"),
+        scatter.scatter_3d(evidence),
+        effects.main_effects(evidence),
+        parallel.draw(evidence),
+    ]
+    return [drawing for drawing in made if drawing is not None]
+
+
+def render(
+    evidence: Evidence,
+    parts: Sequence[Part],
+    fields: Mapping[str, tuple[object, str]],
+    written: str,
+    heads: Sequence[Part] = (),
+    more: Sequence[Section] = (),
+) -> str:
+    """The page.
+
+    Args:
+      evidence: the whole run.
+      parts: the run as one part, or where not all points are ranked against each other, the parts within which they are.
+      fields: dotted name of every config field -> (default, meaning).
+      written: when, for the foot of the page.
+      heads: the fits of the run as `fits.gather` gives them, one a part; none without heads.
+      more: other sections about the whole run, before its config.
+    """
+    sections = _sections(parts[0]) if len(parts) == 1 else _part_sections(parts)
+    sections += _head_sections(heads, sum(len(part.figures) for part in parts) + 1)
+    sections += more
+    sections.append(Section("config", "Config", "Every config field", _config(evidence, fields)))
+    counts = {status: f"{count} {status}" for status, count in evidence.statuses.items()}
+    return assemble(evidence.title, evidence.scope, counts, sections, written)
+
+
+def assemble(title: str, scope: str, chips: Mapping[str, str], sections: Sequence[Section], written: str) -> str:
+    """The page around its sections.
+
+    Args:
+      title, scope: heading, and what is below it.
+      chips: kind -> words of a small label below the heading.
+      sections: in order, with ids of their own.
+      written: when, for the foot of the page.
+    """
+    template = string.Template(
+        resources.files(__package__).joinpath("report_template.html").read_text(encoding="utf-8")
+    )
+    return template.substitute(
+        title=escape(title),
+        scope=escape(scope),
+        chips="".join(f'<span class="pill {escape(kind)}">{escape(words)}</span>' for kind, words in chips.items()),
+        nav="".join(f'<a href="#{one.id}">{escape(one.short)}</a>' for one in sections),
+        body="\n".join(
+            f'<section id="{one.id}"><h2>{escape(one.heading)}</h2>\n{one.content}\n</section>' for one in sections
+        ),
+        written=escape(written),
+    )
+
+
+def _sections(part: Part, suffix: str = "", first: int = 1) -> list[Section]:
+    """Everything about one part; its figures are numbered from `first` on."""
+    evidence = part.evidence
+    found = [Section("verdict", "Verdict", "Verdict", _verdict(evidence))]
+    if len(evidence.ranked):
+        found.append(Section("best-points", "Best", "Best points", _best(evidence, suffix)))
+    return [*found, *_figures(part, first), *part.sections, *_lists(evidence, suffix)]
+
+
+def _figures(part: Part, first: int = 1, what: str = "Trials") -> list[Section]:
+    return [
+        Section(drawing.name, drawing.short, drawing.heading, _figure(number, drawing, png, part.evidence, what))
+        for number, (drawing, png) in enumerate(part.figures, first)
+    ]
+
+
+def _lists(evidence: Evidence, suffix: str = "") -> list[Section]:
+    found = []
+    if lost := html_tables.casualties(evidence, suffix):
+        found.append(Section("left-out", "Left out", "Left out", f"<p>{escape(_scope(evidence))}</p>{lost}"))
+    if len(evidence.points) > 1:
+        name = METRIC_NAMES.get(evidence.metric, evidence.metric)
+        note = f"Ranked by mean {name}. {_scope(evidence)} Click a heading to sort."
+        points = html_tables.all_points(evidence, suffix)
+        found.append(Section("all-points", "Points", "All points", f"<p>{escape(note)}</p>{points}"))
+    if len(evidence.trials):
+        note = f"Metrics at the epoch that validation chose; “last” at the last one. {_scope(evidence)}"
+        trials = html_tables.trials(evidence, suffix)
+        found.append(Section("all-trials", "Trials", "All trials", f"<p>{escape(note)}</p>{trials}"))
+    return found
+
+
+def _head_sections(heads: Sequence[Part], first: int) -> list[Section]:
+    """The heads of every part, with their figures, which are numbered from `first` on."""
+    found: list[Section] = []
+    for number, part in enumerate(heads, 1):
+        evidence = part.evidence
+        suffix = f"-{number}" if len(heads) > 1 else ""
+        sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in verdict.head_sentences(evidence))
+        text = f'<ul class="plain">{sentences}</ul>{html_tables.heads(evidence, suffix)}'
+        short = f"Heads {number}" if suffix else "Heads"
+        found.append(Section(f"heads{suffix}", short, "Heads on features of the networks", text))
+        found += [drawn._replace(id=f"{drawn.id}{suffix}") for drawn in _figures(part, first, "Fits")]
+        first += len(part.figures)
+    return found
+
+
+def _part_sections(parts: Sequence[Part]) -> list[Section]:
+    """Which parts there are and why, then the sections of each."""
+    all_parts = [part.evidence for part in parts]
+    names = part_names(all_parts)
+    overview = f"<p>{escape(verdict.not_ranked(all_parts))}</p>{html_tables.parts(all_parts, names)}"
+    found = [Section("parts", "Parts", "Not ranked against each other", overview)]
+    drawn = 1
+    for number, (name, part) in enumerate(zip(names, parts, strict=True), 1):
+        suffix = f"-{number}"
+        for one in _sections(part, suffix, drawn):
+            found.append(Section(f"{one.id}{suffix}", f"{one.short} {number}", f"{one.heading}: {name}", one.content))
+        drawn += len(part.figures)
+    return found
+
+
+def _scope(evidence: Evidence) -> str:
+    """The data set, the split and the repeats, as a sentence."""
+    return f"{evidence.scope[:1].upper()}{evidence.scope[1:]}."
+
+
+def _verdict(evidence: Evidence) -> str:
+    points = "".join(f"<li>{escape(sentence)}</li>" for sentence in verdict.sentences(evidence))
+    if not len(evidence.ranked):
+        headline = '<div class="headline"><p class="point">No result yet</p></div>'
+        return f'{headline}<ul class="plain">{points}</ul>{html_tables.facts(evidence)}'
+    best = int(evidence.ranked.index[0])
+    name = METRIC_NAMES.get(evidence.metric, evidence.metric)
+    tiles = [_tile(f"mean {name}", evidence, best, evidence.metric, "lead")]
+    if evidence.metric != "val_accuracy":
+        tiles.append(_tile("mean validation accuracy", evidence, best, "val_accuracy"))
+    share = evidence.majority_share
+    if share is not None:
+        over = float(evidence.points.loc[best, "val_accuracy_mean"]) - share
+        tiles.append(f'<div class="tile"><b>{over:+.3f}</b><span>over the majority share, {share:.3f}</span></div>')
+    if evidence.has_test:
+        tiles.append(_tile("test accuracy, same point", evidence, best, "test_accuracy"))
+    ranked = len(evidence.ranked)
+    what = f"Best point of {ranked}" + " with a result" * (ranked < len(evidence.points))
+    what = what if len(evidence.points) > 1 else "The one point"
+    return (
+        f'<div class="headline"><p class="kicker">{escape(what)}, by mean {escape(name)}</p>'
+        f'<p class="point">{escape(evidence.describe(best))}</p>'
+        f'<div class="tiles">{"".join(tiles)}</div></div><ul class="plain">{points}</ul>{html_tables.facts(evidence)}'
+    )
+
+
+def _tile(label: str, evidence: Evidence, point: int, metric: str, kind: str = "") -> str:
+    row = evidence.points.loc[point]
+    n, mean, sd = int(row["n"]), float(row[f"{metric}_mean"]), float(row[f"{metric}_sd"])
+    spread = f"<small> ± {sd:.3f}</small>" if n > 1 and math.isfinite(sd) else ""
+    return f'<div class="tile {kind}"><b>{mean:.3f}{spread}</b><span>{escape(label)}, n = {n}</span></div>'
+
+
+def _best(evidence: Evidence, suffix: str) -> str:
+    note = f"{_scope(evidence)} Ranked by validation; test figures stand beside and choose nothing."
+    if not evidence.has_test:
+        note = f"{_scope(evidence)} Ranked by validation."
+    return f"<p>{escape(note)}</p>{html_tables.best_points(evidence, suffix)}"
+
+
+def _figure(number: int, drawing: style.Drawing, png: bytes, evidence: Evidence, what: str) -> str:
+    done = statistics.count_words(evidence.trials["status"].to_numpy())
+    return figure(number, drawing, png, f"{_scope(evidence)} {what}: {done}.")
+
+
+def figure(number: int, drawing: style.Drawing, png: bytes, stands_on: str) -> str:
+    """A drawing with its caption; `stands_on` ends the caption."""
+    data = base64.b64encode(png).decode("ascii")
+    return (
+        f'<figure><div class="sheet"><img src="data:image/png;base64,{data}" '
+        f'alt="{escape(drawing.heading)}: {escape(drawing.caption)}"></div>'
+        f"<figcaption><b>Figure {number}.</b> {escape(f'{drawing.caption} {stands_on}'.strip())}</figcaption></figure>"
+    )
+
+
+def _config(evidence: Evidence, fields: Mapping[str, tuple[object, str]]) -> str:
+    settings = html_tables.settings(evidence, {n: d for n, (d, _) in fields.items()}, {n: c for n, (_, c) in fields.items()})
+    note = f"{_scope(evidence)} Swept fields first, then those set to other than their defaults."
+    return f"<p>{escape(note)}</p>{settings}"

@@ -1,0 +1,111 @@
+"""The part of a report that shows pictures of the data set: the surest mistakes, and what networks look at.
+
+Faces of a licensed data set may not be passed on by everybody, and a report is made to be sent: only the built-in faces are shown unless
+`report.show_images` says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fer_jax.analysis.predictions import Answered
+from fer_jax.errors import FerJaxError
+from fer_jax.figures import mistakes, style
+from fer_jax.figures.saliency_sheet import MOST_COLUMNS, saliency_sheet
+from fer_jax.reports.html_tables import Column, html, number
+from fer_jax.reports.page import Section
+from fer_jax.results.run import Run
+from fer_jax.results.trial import TrialResult
+from fer_jax.saliency import explain
+
+WITHHELD = (
+    "The pictures themselves are not shown, because their licence may forbid to pass them on: report.show_images = True, or --show_images "
+    "of python -m fer_jax.report, shows them."
+)
+# Saliency methods that are drawn, with their settings, and how many networks are asked: a second or two for a small network.
+METHODS: Sequence[tuple[str, Mapping[str, Any]]] = (("integrated_gradients", {"steps": 32}),)
+METHODS_IN_WORDS = {"integrated_gradients": "integrated gradients from black", "gradient": "the gradient", "smoothgrad": "SmoothGrad"}
+MOST_REPEATS = 5
+
+
+class Pictures:
+    """A held-out split's pictures, read when first asked for and only if they may be shown.
+
+    Attributes:
+        why_none: why there are none to show, a sentence; empty if there are.
+    """
+
+    def __init__(self, run: Run, trials: Sequence[TrialResult], split: str, show: bool):
+        """`trials`: whose pictures of the split, one after the other, are meant; see `report_answers.one_a_picture`."""
+        allowed = show or run.config.report.show_images or trials[0].config.data.name == "synthetic"
+        self.why_none = "" if allowed else WITHHELD
+        self._images: list[np.ndarray] = []
+        if allowed:
+            try:
+                self._images = [trial.dataset().splits()[split].images for trial in trials]
+            except FerJaxError as error:
+                self.why_none = f"The pictures cannot be shown: {error}."
+
+    def take(self, rows: Sequence[int] | np.ndarray) -> np.ndarray | None:
+        """The pictures with these numbers, uint8 (n, S, S, C); None if they are not to be shown."""
+        if not self._images:
+            return None
+        starts = np.cumsum([0, *map(len, self._images)])
+        places = np.searchsorted(starts, rows, side="right") - 1
+        return np.stack([self._images[place][row - starts[place]] for place, row in zip(places, rows, strict=True)])
+
+
+def saliency(trials: Sequence[TrialResult], answered: Answered, pictures: Pictures) -> style.Drawing | None:
+    """What the networks of the best point look at in the first picture of each class; None if no pictures are to be shown.
+
+    Args:
+        trials: of the best point; at most MOST_REPEATS of them are asked.
+        answered: on the split that `pictures` are of.
+    """
+    rows = [int(np.argmax(answered.labels == label)) for label in range(len(answered.classes)) if (answered.labels == label).any()]
+    rows = rows[:MOST_COLUMNS]
+    images = pictures.take(rows) if METHODS else None
+    if images is None:
+        return None
+    asked, targets = list(trials[:MOST_REPEATS]), answered.labels[rows]
+    try:
+        found = {method: explain.of_repeats(trials[0].run, asked, images, method, targets, "best", settings) for method, settings in METHODS}
+    except FerJaxError:
+        return None  # no weights are left, or none that this version can read
+    names = [f"{answered.classes[label]}\nno. {row}" for label, row in zip(targets, rows, strict=True)]
+    whose = f"the mean over {len(asked)} networks" if len(asked) > 1 else "one network"
+    words = " and ".join(METHODS_IN_WORDS[method] for method, _ in METHODS)
+    caption = f"The first {answered.split} picture of each class and what speaks for that class in it, by {words}: {whose} of {answered.setting}."
+    return saliency_sheet(images, {method: one.mean for method, one in found.items()}, names, caption=caption)
+
+
+def mistake_parts(answered: Answered, pictures: Pictures, suffix: str) -> tuple[style.Drawing | None, Section]:
+    """The surest mistakes as a figure, if pictures may be shown, and as a table."""
+    found = mistakes.worst(answered)
+    shown = pictures.take(found["picture"].to_numpy()) if len(found) else None
+    drawing = None if shown is None else mistakes.draw(answered, found, shown)
+    note = " ".join(
+        filter(None, [mistakes.sentences(found, answered.classes, len(answered.labels)), answered.about, pictures.why_none])
+    )
+    table = _table(answered, found, suffix) if len(found) else ""
+    return drawing, Section("mistake-list", "Mistake list", "Most confident mistakes as a table", f"<p>{escape(note)}</p>{table}")
+
+
+def _table(answered: Answered, found: pd.DataFrame, suffix: str) -> str:
+    names = np.asarray(answered.classes, dtype=object)
+    columns = [
+        Column("picture", [str(one) for one in found["picture"]], f"its number in the {answered.split} split, from 0"),
+        Column("label", list(names[found["true"]]), "", "text"),
+        Column("answer", list(names[found["answer"]]), "of the mean probability", "text"),
+        Column("probability of the answer", [number(one, 3) for one in found["confidence"]], "mean over the repeats"),
+        Column("of the label", [number(one, 3) for one in found["given"]], "mean over the repeats"),
+    ]
+    if answered.repeats > 1:
+        wrong = [f"{one} of {answered.repeats}" for one in found["repeats_wrong"]]
+        columns.append(Column("networks wrong", wrong, "networks that answer wrongly by themselves"))
+    return html(columns, f"mistakes-table{suffix}", f"{len(found)} most confident mistakes")

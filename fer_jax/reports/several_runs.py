@@ -1,0 +1,129 @@
+"""Several runs on one page, the best point of each beside the others': `python -m fer_jax.report RUN RUN --compare`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Hashable, Sequence
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+
+from fer_jax.analysis import comparable, ranking
+from fer_jax.analysis.ranking import METRIC_NAMES, Evidence
+from fer_jax.base import files
+from fer_jax.config.values import flatten
+from fer_jax.figures import style
+from fer_jax.reports import best_point, html_tables, page, side_by_side, study_section
+from fer_jax.reports.page import Section
+from fer_jax.reports.side_by_side import Entry
+from fer_jax.results.run import Run, load_run
+
+DEFAULT_OUT = "comparison.html"
+
+
+def write_comparison(
+    run_dirs: Sequence[str | Path],
+    out: str | Path,
+    parts_of: Callable[[Run], list[Evidence]],
+    study_rows_of: Callable[[Run], pd.DataFrame],
+    written: str,
+) -> Path:
+    """Writes one page about several runs: only what is measured on the same pictures, by the same metric, is ranked together.
+
+    Args:
+        run_dirs: run directories, however far they have come.
+        out: the page's file.
+        parts_of: the parts of a run that are ranked by themselves, one or more.
+        study_rows_of: what `study_section.rows_of` gives for a run.
+        written: when, for the foot of the page.
+
+    Raises:
+        RunError: no run there, a damaged file, or a place that cannot be written.
+    """
+    runs = [load_run(path) for path in run_dirs]
+    entries, keys = [], []
+    for run, name in zip(runs, _names([run.path for run in runs]), strict=True):
+        parts = parts_of(run)
+        words = ranking.part_names(parts) if len(parts) > 1 else [""]
+        for part, word in zip(parts, words, strict=True):
+            entry, key = _entry(run, part, f"{name}: {word}" if word else name)
+            entries.append(entry)
+            keys.append(key)
+    order = [key for key in dict.fromkeys(keys) if key is not None]
+    group_of = [0 if key is None else order.index(key) + 1 for key in keys]
+    sections = [Section("overview", "Runs", "The runs", _overview(entries, group_of, len(order)))]
+    figures = 0
+    for number in range(1, len(order) + 1):
+        own = side_by_side.in_order([entry for entry, group in zip(entries, group_of, strict=True) if group == number])
+        found = _group(own, f"-{number}" if len(order) > 1 else "", figures + 1)
+        figures += sum("<figure>" in section.content for section in found)
+        sections += found
+    told = [entry for entry, group in zip(entries, group_of, strict=True) if group]
+    if differences := side_by_side.differences(told) if len(told) > 1 else "":
+        note = "Config fields whose values differ between the best points."
+        sections.append(Section("settings-that-differ", "Settings", "Where the settings differ", f"<p>{note}</p>{differences}"))
+    if told:
+        sections.append(Section("points-of-runs", "Points", "The best points of every run", _points(told)))
+    sections += study_section.sections(pd.concat([study_rows_of(run) for run in runs], ignore_index=True))
+    title = f"{len(runs)} runs side by side" if len(runs) > 1 else "One run"
+    scope = ", ".join(dict.fromkeys(str(entry.evidence.data.get("label", "unknown data set")) for entry in entries))
+    files.write_bytes(Path(out), page.assemble(title, scope, {}, sections, written).encode())
+    return Path(out)
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """The folders' names; with the folder above where two are alike."""
+    names = [path.resolve().name for path in paths]
+    return [f"{path.resolve().parent.name}/{name}" if names.count(name) > 1 else name for path, name in zip(paths, names, strict=True)]
+
+
+def _entry(run: Run, part: Evidence, name: str) -> tuple[Entry, Hashable | None]:
+    """A part of a run as an entry, and what its best point may be ranked by; None without a result."""
+    if not len(part.ranked):
+        return Entry(name, part, part.config), None
+    answered = best_point.of_best_point(run, part)
+    entry = Entry(name, part, {}, answered)
+    trial = run.trial(entry.done["id"].iloc[0])
+    config = flatten(trial.config)
+    losses = tuple(config[one] for one in comparable.loss_fields(part.metric))
+    return dataclasses.replace(entry, config=config), (part.metric, comparable.held_out(trial.data), losses)
+
+
+def _overview(entries: Sequence[Entry], group_of: Sequence[int], groups: int) -> str:
+    note = "Every run with what it stands on."
+    if groups > 1:
+        note += (
+            " Ranked together are only runs measured on the same held-out pictures with the same classes, by the same metric: "
+            f"here in {groups} groups."
+        )
+    return f"<p>{escape(note)}</p>{side_by_side.overview(entries, group_of)}"
+
+
+def _group(entries: Sequence[Entry], suffix: str, first: int) -> list[Section]:
+    """The sections of runs that are ranked against each other, best first; figures are numbered from `first` on."""
+    metric = entries[0].evidence.metric
+    name = METRIC_NAMES.get(metric, metric)
+    label = str(entries[0].evidence.data.get("label", "unknown data set"))
+    of_group = f" of group {suffix[1:]}" if suffix else ""
+    stands_on = f"{label[:1].upper()}{label[1:]}."
+    note = f"{stands_on} The best point of each run by mean {name} on validation; test figures stand beside and choose nothing."
+    found = [Section(f"ranking-of-runs{suffix}", f"Best{suffix.replace('-', ' ')}", f"Best points{of_group}", f"<p>{escape(note)}</p>{side_by_side.ranking(entries, suffix)}")]
+    for drawing in filter(None, (side_by_side.best_points(entries), side_by_side.curves(entries))):
+        content = page.figure(first, drawing, style.png(drawing.figure), stands_on)
+        found.append(Section(f"{drawing.name}{suffix}", f"{drawing.short}{suffix.replace('-', ' ')}", f"{drawing.heading}{of_group}", content))
+        first += 1
+    if classes := side_by_side.by_class(entries, suffix):
+        note = f"{stands_on} F1 at the best points, mean ± standard deviation over the repeats."
+        found.append(Section(f"classes{suffix}", f"By class{suffix.replace('-', ' ')}", f"Class by class{of_group}", f"<p>{escape(note)}</p>{classes}"))
+    return found
+
+
+def _points(entries: Sequence[Entry]) -> str:
+    """The table of best points of every run, beside each other where the window is wide enough."""
+    blocks = [
+        f"<div><h3>{escape(entry.name)}</h3>{html_tables.best_points(entry.evidence, f'-run-{number}')}"
+        f"<p><code>{escape(str(entry.evidence.record.get('command') or 'command not recorded'))}</code></p></div>"
+        for number, entry in enumerate(entries, 1)
+    ]
+    return f'<div class="beside">{"".join(blocks)}</div>'

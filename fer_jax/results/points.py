@@ -1,0 +1,140 @@
+"""The points of a run compared, and which can be: what `Run.compare`, `Run.groups` and `Run.intervals` do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pandas as pd
+
+from fer_jax.analysis import axes, comparable, points, significance, statistics
+from fer_jax.analysis.points import PointComparison
+from fer_jax.errors import RunError
+from fer_jax.results.trial import TrialResult
+
+if TYPE_CHECKING:
+    from fer_jax.results.run import Run
+
+Point: TypeAlias = int | Mapping[str, Any] | pd.Series
+
+
+def compare(run: Run, point_a: Point, point_b: Point, metric: str) -> PointComparison:
+    """See `Run.compare`; the metric is one of the run's."""
+    rows = [_point(run, point) for point in (point_a, point_b)]
+    if rows[0] == rows[1]:
+        raise RunError(f"{run.path}: a point cannot be compared with itself: both are {_describe(run, rows[0])}")
+    if len(set(groups(run, run.summary.loc[rows], metric))) > 1:
+        raise RunError(f"{run.path}: these points have different {_why_unlike(run, run.summary.loc[rows], metric)[0]}: their {metric} are figures of different things")
+    codes, _ = statistics.point_codes(run.trials, run.swept)
+    done = [run.trials[(codes == row) & (run.trials["status"] == "done")] for row in rows]
+    for row, some in zip(rows, done, strict=True):
+        if not len(some):
+            raise RunError(f"{run.path}: no trial of {_describe(run, row)} is done")
+    values = [dict(zip(some["seed"].astype(int), some[metric].astype(float), strict=True)) for some in done]
+    names = _describe(run, rows[0]), _describe(run, rows[1])
+    return points.compare(metric, names, (values[0], values[1]), _pictures(run, *done), overlap(run))
+
+
+def groups(run: Run, table: pd.DataFrame, metric: str) -> list[Hashable]:
+    """See `Run.groups`."""
+    losses = [name for name in comparable.loss_fields(metric) if name in run.swept and name in table]
+    return list(zip(_held_out(run, table), _values(table, losses), strict=True))
+
+
+def check_ranked(run: Run, table: pd.DataFrame, metric: str, method: str) -> None:
+    """Raises RunError for points that the metric cannot rank against each other; `method` of the run is what was called."""
+    if len(set(groups(run, table, metric))) < 2:
+        return
+    what, names = _why_unlike(run, table, metric)
+    first = {name.replace(".", "__"): statistics.hashable(table[name].iloc[0]) for name in names}
+    one = ", ".join(f"{name}={value!r}" for name, value in first.items())
+    raise RunError(
+        f"{run.path}: points with different {what} ({' and '.join(names)} swept) are not ranked against each other by {metric}: "
+        f"choose among equal ones, as with run.{method}({metric!r}, {one}); run.summary has them all"
+    )
+
+
+def _why_unlike(run: Run, table: pd.DataFrame, metric: str) -> tuple[str, tuple[str, ...]]:
+    """What of the points differs so that a metric does not rank them, and the swept fields that make it differ."""
+    held_out = set(_held_out(run, table))
+    if len(held_out) < 2:
+        return "losses", comparable.differing(table, comparable.loss_fields(metric))
+    if len({classes for classes, *_ in held_out}) > 1:
+        return "classes", comparable.differing(table, comparable.CLASS_FIELDS)
+    return "held-out pictures", comparable.differing(table, comparable.PICTURE_FIELDS)
+
+
+def _held_out(run: Run, table: pd.DataFrame) -> list[tuple[Hashable, ...]]:
+    """What every row of `run.trials` or `run.summary` is measured on; of folds, what the first one is."""
+    names = [name for name in run.swept if name.startswith("data.") and name in table]
+    _, firsts = statistics.point_codes(run.trials, names)
+    some = run.trials.iloc[firsts]
+    found = {}
+    for values, (_, row) in zip(_values(some, names), some.iterrows(), strict=True):
+        data = TrialResult(run, row)._own_data()
+        found[values] = comparable.held_out(data) if data else values
+    return [found[values] for values in _values(table, names)]
+
+
+def _values(table: pd.DataFrame, names: Sequence[str]) -> list[tuple[Hashable, ...]]:
+    """What each row has in the named columns."""
+    columns = [[statistics.hashable(value) for value in table[name]] for name in names]
+    return list(zip(*columns, strict=True)) if columns else [()] * len(table)
+
+
+def overlap(run: Run) -> float:
+    """`statistics.fold_overlap` of the run's config."""
+    return statistics.fold_overlap(run.record["config"])
+
+
+def intervals(run: Run, metric: str) -> pd.DataFrame:
+    """See `Run.intervals`; the metric is one of the run's."""
+    codes, firsts = statistics.point_codes(run.trials, run.swept)
+    done = run.trials[run.trials["status"] == "done"].assign(point=codes[run.trials["status"] == "done"])
+    table = run.summary[[*run.swept, "n", *(f"{metric}_{name}" for name in ("mean", "low95", "high95"))]].copy()
+    own = {point: group[metric].astype(float).to_numpy() for point, group in done.groupby("point")}
+    independent = not overlap(run)
+    # Folds are not independent, and resampling supposes that they are.
+    bounds = [significance.bootstrap(own[point]) if independent and point in own else (math.nan,) * 2 for point in range(len(firsts))]
+    return table.assign(bootstrap_low95=[low for low, _ in bounds], bootstrap_high95=[high for _, high in bounds])
+
+
+def _point(run: Run, point: Point) -> Hashable:
+    """The row of `run.summary` that is meant."""
+    if isinstance(point, Mapping):
+        found = run.summary[run._matching(run.summary, {name.replace(".", "__"): value for name, value in point.items()})]
+        if len(found) != 1:
+            said = ", ".join(f"{name} = {value!r}" for name, value in point.items()) or "no field"
+            raise RunError(f"{run.path}: {len(found)} points have {said}: name the values of one; run.summary has them all")
+        return int(found.index[0])
+    row = point.name if isinstance(point, pd.Series) else point
+    if row not in run.summary.index:
+        raise RunError(f"{run.path}: no point {row!r}; give a row of run.summary, its number, or a dict of swept values")
+    return row
+
+
+def _describe(run: Run, row: Hashable) -> str:
+    names, values = axes.short_names(list(run.swept)), run.summary.loc[row]
+    parts = [f"{names[field]} {axes.value_text(statistics.hashable(values[field]))}" for field in run.swept]
+    return ", ".join(parts) or "the one configuration"
+
+
+def _pictures(run: Run, done_a: pd.DataFrame, done_b: pd.DataFrame) -> pd.DataFrame | None:
+    """McNemar's test a seed that both points have, on the test split where there is one; None where no predictions are kept."""
+    rows = []
+    both = done_a.merge(done_b, on="seed", suffixes=("_a", "_b"))[["seed", "id_a", "id_b"]]
+    for seed, id_a, id_b in both.itertuples(index=False):
+        a, b = run.trial(id_a), run.trial(id_b)
+        split = "test" if (a.data.get("counts") or {}).get("test") else "validation"
+        try:
+            labels, others = a.labels(split), b.labels(split)
+            logits = a.logits(split), b.logits(split)
+        except RunError:
+            return None
+        # Another share of the data, say: then no picture of one is known to be one of the other.
+        if labels.shape != others.shape or (labels != others).any():
+            return None
+        only_a, only_b, p = significance.mcnemar(labels, logits[0].argmax(axis=1), logits[1].argmax(axis=1))
+        rows.append((int(seed), split, len(labels), only_a, only_b, p))
+    return pd.DataFrame(rows, columns=["seed", "split", "pictures", "only_a", "only_b", "p"])

@@ -1,0 +1,76 @@
+"""What the stored answers of a run's trials come to: tables of metrics, trial by trial and class by class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from fer_jax.analysis import metrics
+from fer_jax.errors import RunError
+
+if TYPE_CHECKING:
+    from fer_jax.results.run import Run
+    from fer_jax.results.trial import TrialResult
+
+AT_ONCE = 64  # trials whose probabilities are in memory together
+
+
+def gathered(run: Run, split: str) -> Iterator[tuple[list[TrialResult], np.ndarray, np.ndarray]]:
+    """Done trials with stored predictions on 'validation' or 'test', some at a time, alike in data.
+
+    Yields:
+        The trials (T of them), their probabilities, float64 (T, n, K), and the labels, int32 (n,).
+    """
+    alike: dict[str, list[TrialResult]] = {}
+    for trial in run.select(status="done") if len(run.trials) else ():
+        alike.setdefault(trial.data["checksum"], []).append(trial)
+    for trials in alike.values():
+        for start in range(0, len(trials), AT_ONCE):
+            some = trials[start : start + AT_ONCE]
+            try:
+                probabilities = np.stack([trial.probabilities(split) for trial in some])
+                labels = some[0].labels(split)
+            except RunError:
+                # Trained before predictions were kept, or by data without this split: there is nothing to measure.
+                continue
+            yield some, probabilities, labels
+
+
+def trial_metrics(run: Run) -> pd.DataFrame:
+    """A row a done trial and held-out split: id, split, then `metrics.overall`, leaked (pictures with a copy among those learned or
+    chosen from) and accuracy_clean (without them; empty, as in trials.csv, where there are none); no rows where no predictions are stored."""
+    tables = []
+    for split in ("validation", "test"):
+        for trials, probabilities, labels in gathered(run, split):
+            leaked = trials[0].leaked(split)
+            right = probabilities.argmax(axis=-1)[:, ~leaked] == labels[~leaked] if leaked.any() else np.empty(0)
+            columns = {
+                "id": [trial.id for trial in trials],
+                "split": split,
+                **metrics.overall(probabilities, labels),
+                "leaked": int(leaked.sum()),
+                "accuracy_clean": right.mean(axis=1) if right.size else np.nan,
+            }
+            tables.append(pd.DataFrame(columns))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["id", "split"])
+
+
+def class_metrics(run: Run) -> pd.DataFrame:
+    """A row a done trial, held-out split and class: id, split, class, support (pictures), then `metrics.of_classes`."""
+    tables = []
+    for split in ("validation", "test"):
+        for trials, probabilities, labels in gathered(run, split):
+            found = metrics.of_classes(probabilities, labels)
+            classes = trials[0].classes
+            columns = {
+                "id": np.repeat([trial.id for trial in trials], len(classes)),
+                "split": split,
+                "class": list(classes) * len(trials),
+                "support": np.tile(np.bincount(labels, minlength=len(classes)), len(trials)),
+                **{name: values.ravel() for name, values in found.items()},
+            }
+            tables.append(pd.DataFrame(columns))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["id", "split", "class", "support"])

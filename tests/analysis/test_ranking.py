@@ -1,0 +1,117 @@
+"""Which points lead and what a result stands on: validation ranks, tests never do."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fer_jax.analysis.ranking import gather
+
+
+def trials(**columns):
+    frame = pd.DataFrame(columns)
+    return frame.assign(id=[f"{i:010x}" for i in range(len(frame))], seed=0)
+
+
+def ranked(frame, metric="val_accuracy"):
+    record = {"config": {"train.select": metric}, "swept": ["x"], "data": {}}
+    return list(gather(record, frame, pd.DataFrame(), "run").ranked["x"])
+
+
+def test_points_rank_by_the_mean_of_validation_and_never_by_test():
+    frame = trials(
+        x=[1, 1, 2, 2],
+        status="done",
+        val_accuracy=[0.5, 0.7, 0.65, 0.65],
+        val_loss=1.0,
+        test_accuracy=[0.9, 0.9, 0.1, 0.1],
+    )
+    assert ranked(frame) == [2, 1]
+
+
+def test_losses_rank_low_and_ties_go_to_loss_then_to_the_earlier_point():
+    frame = trials(x=[1, 2, 3], status="done", val_accuracy=[0.6, 0.6, 0.6], val_loss=[2.0, 1.0, 1.0])
+    assert ranked(frame) == [2, 3, 1]
+    assert ranked(frame.assign(val_loss=[2.0, 3.0, 1.0]), "val_loss") == [3, 1, 2]
+
+
+def test_losses_of_another_kind_break_no_tie(made):
+    run = made({"loss.focal_gamma": (0.0, 2.0)}, accidents=False)
+    run.trials["val_accuracy"], run.trials["val_loss"] = 0.5, [1.0, 0.2]
+    evidence = gather(run.record, run.trials, run.curves, "run")
+    assert list(evidence.ranked["loss.focal_gamma"]) == [0.0, 2.0] and evidence.loss_fields == ("loss.focal_gamma",)
+    run.trials = run.trials.rename(columns={"loss.focal_gamma": "loss.class_weight"})
+    run.record["swept"] = ["loss.class_weight"]
+    evidence = gather(run.record, run.trials, run.curves, "run")
+    assert list(evidence.ranked["loss.class_weight"]) == [2.0, 0.0] and evidence.loss_fields == ()
+
+
+def test_points_without_a_done_trial_have_no_rank():
+    frame = trials(x=[1, 2], status=["diverged", "done"], val_accuracy=[0.9, 0.3], val_loss=[1.0, 1.0])
+    assert ranked(frame) == [2]
+
+
+def test_the_same_ranking_as_run_best_point(oslo):
+    evidence = gather(oslo.record, oslo.trials, oslo.curves, "oslo")
+    done = oslo.trials[oslo.trials["status"] == "done"]
+    best = done.sort_values(["val_accuracy", "val_loss"], ascending=[False, True], kind="stable").iloc[0]
+    top = evidence.ranked.iloc[0]
+    assert all(top[field] == best[field] for field in evidence.swept)
+    assert len(evidence.ranked) == len(done)
+
+
+def test_scope_always_says_data_split_and_repeats(made):
+    assert scope(made({"train.l2": (0.0, 1e-4)})) == "synthetic faces, official split, one seed"
+    assert scope(made(repeats=5)) == "synthetic faces, official split, 5 seeds a point"
+    assert scope(made(split="kaggle")).endswith("one seed, selected on the images it reports")
+
+
+def scope(run):
+    return gather(run.record, run.trials, run.curves, "run").scope
+
+
+def test_several_data_sets_have_no_common_majority_share(made):
+    run = made()
+    other = {**run.record["data"], "majority_share": 0.5}
+    evidence = gather({**run.record, "other_data": [other]}, run.trials, run.curves, "run")
+    assert evidence.majority_share is None
+    assert "and 1 other data set" in evidence.scope
+    same = gather({**run.record, "other_data": [run.record["data"]]}, run.trials, run.curves, "run")
+    assert same.majority_share == pytest.approx(0.25)
+
+
+def test_majority_share_is_shown_only_where_it_does_not_squeeze_the_figure(made):
+    run = made()
+    evidence = gather(run.record, run.trials, run.curves, "run")
+    assert evidence.share_within(0.25, 0.8) == pytest.approx(0.25)
+    assert evidence.share_within(0.25 + 1e-9, 0.25 + 1e-9) == pytest.approx(0.25)
+    assert evidence.share_within(0.75, 0.8) is None
+
+
+def test_loss_ceiling_ignores_what_exploded(made):
+    run = made()
+    evidence = gather(run.record, run.trials, run.curves, "run")
+    assert evidence.loss_ceiling(np.array([1.0, 1.2, 1e6, np.nan, np.inf])) == pytest.approx(1.15 * math.log(7))
+    assert evidence.loss_ceiling(np.array([])) == pytest.approx(1.15 * math.log(7))
+    assert evidence.loss_ceiling(np.array([4.0, 4.0, 5.0])) == pytest.approx(4.6)
+
+
+def test_images_of_a_split(made):
+    run = made()
+    evidence = gather(run.record, run.trials, run.curves, "run")
+    assert evidence.images("validation") == sum(run.record["data"]["counts"]["validation"].values())
+    other = {"counts": {"validation": {"happy": 5}}}
+    assert gather({**run.record, "other_data": [other]}, run.trials, run.curves, "run").images("validation") is None
+    assert gather({"swept": []}, run.trials, run.curves, "run").images("validation") is None
+
+
+def test_describe(made):
+    run = made({"train.learning_rate": (1e-5, 1e-3), "model.kernels": ((16, 32), (32, 64))})
+    evidence = gather(run.record, run.trials, run.curves, "run")
+    assert evidence.describe(1) == "learning rate 1e-5, kernels a layer 32-64"
+    assert evidence.describe(1, ["train.learning_rate"], marks=True) == "learning rate 10⁻⁵"
+    alone = made()
+    assert gather(alone.record, alone.trials, alone.curves, "run").describe(0) == "the one configuration"

@@ -1,0 +1,107 @@
+"""The sheet of maps: its colours pixel by pixel, and that averaged maps show no face."""
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+
+from fer_jax.figures import style
+from fer_jax.figures.saliency_sheet import CAP, FADED, saliency_sheet
+
+BLUE, VERMILLION, EMPTY = (np.array(to_rgb(colour)) for colour in (style.BLUE, style.VERMILLION, style.EMPTY))
+
+
+def tiles(drawing):
+    """Row -> (columns, S, S, 3) of what is drawn."""
+    shown = [ax for ax in drawing.figure.axes if ax.images]
+    rows = {}
+    for ax in shown:
+        rows.setdefault(ax.get_subplotspec().rowspan.start, []).append(np.asarray(ax.images[0].get_array()))
+    return [np.stack(row) for row in rows.values()]
+
+
+def texts(drawing):
+    return [text.get_text() for text in drawing.figure.legends[0].get_texts()]
+
+
+def test_colours_over_a_picture_are_mixed_by_the_size_of_the_map():
+    image = np.array([[[0, 255], [102, 51]]], np.uint8)
+    values = np.array([[[4.0, -2.0], [0.0, 8.0]]])
+    drawing = saliency_sheet(image, {"occlusion": values}, ["happy"])
+    picture, (found,) = tiles(drawing)
+    np.testing.assert_allclose(picture[0, ..., 0], image[0] / 255)
+    limit = np.percentile(np.abs(values), CAP)
+    ground = 1 - FADED * (1 - image[0] / 255)
+    for place, colour in {(0, 0): VERMILLION, (0, 1): BLUE, (1, 0): BLUE, (1, 1): VERMILLION}.items():
+        share = min(abs(values[0][place]) / limit, 1)
+        np.testing.assert_allclose(found[place], ground[place] * (1 - share) + colour * share)
+    assert texts(drawing) == ["for the class", "against it"]
+    assert drawing.caption.startswith("Vermillion: what raises the class's logit, blue: what lowers it. Full colour at the 99th percentile, ")
+
+
+def test_class_means_are_drawn_alone_on_white():
+    values = np.zeros((2, 8, 8))
+    values[0, 2, 3] = 1
+    values[1] = np.nan
+    drawing = saliency_sheet(None, {"gradient": values}, ["angry", "disgust\nno picture"], caption="Class means.")
+    ((angry, disgust),) = tiles(drawing)
+    np.testing.assert_allclose(angry[2, 3], VERMILLION)
+    rest = np.ones((8, 8), bool)
+    rest[2, 3] = False
+    assert (angry[rest] == 1).all() and (disgust == EMPTY).all()
+    assert texts(drawing) == ["more"]
+    assert drawing.caption == (
+        "Class means. Vermillion: what decides the class's logit. Full colour at the 99th percentile, "
+        "each map has its own scale."
+    )
+
+
+def test_a_row_without_a_sign_beside_one_with_is_explained():
+    drawing = saliency_sheet(None, {"gradient": np.ones((1, 2, 2)), "occlusion": -np.ones((1, 2, 2))}, ["a"])
+    assert texts(drawing) == ["for the class; in maps without a sign: more", "against it"]
+    assert "; in maps without a sign vermillion is what decides it either way. Full" in drawing.caption
+
+
+def test_one_scale_shows_which_map_is_the_stronger():
+    values = np.ones((2, 4, 4)) * np.array([1.0, 4.0])[:, None, None]
+    own, shared = (tiles(saliency_sheet(None, {"x": values}, ["a", "b"], one_scale=flag))[0] for flag in (False, True))
+    np.testing.assert_allclose(own[0], own[1])
+    np.testing.assert_allclose(shared[1, 0, 0], VERMILLION)
+    np.testing.assert_allclose(shared[0, 0, 0], 0.75 + 0.25 * VERMILLION)
+
+
+def test_colours_of_a_picture_give_way_to_those_of_the_map():
+    image = np.zeros((1, 2, 2, 3), np.uint8)
+    image[..., 0] = 255
+    picture, (found,) = tiles(saliency_sheet(image, {"x": np.zeros((1, 2, 2))}, ["a"]))
+    np.testing.assert_allclose(picture[0], 0.299)
+    np.testing.assert_allclose(found, 1 - FADED * (1 - 0.299))
+
+
+def test_the_same_sheet_is_the_same_picture():
+    values = np.random.default_rng(0).normal(size=(3, 6, 6))
+    first, second = (style.png(saliency_sheet(None, {"a": values, "b": -values}, list("xyz")).figure) for _ in range(2))
+    assert first == second and first.startswith(b"\x89PNG")
+
+
+def test_averages_stand_alone_below_pictures():
+    values = np.zeros((1, 4, 4))
+    values[0, 1, 2] = 1
+    drawing = saliency_sheet(np.full((1, 4, 4), 50, np.uint8), {"gradient": values, "class mean": values}, ["a"], alone=["class mean"])
+    _, (over,), (alone,) = tiles(drawing)
+    np.testing.assert_allclose(over[0, 0], 1 - FADED * (1 - 50 / 255))
+    np.testing.assert_allclose(alone[0, 0], 1)
+    np.testing.assert_allclose(alone[1, 2], VERMILLION)
+
+
+@pytest.mark.parametrize(
+    "images, maps, titles, message",
+    [
+        (None, {}, ["a"], "at least one row of maps, not 1 and 0"),
+        (None, {"x": np.zeros((13, 2, 2))}, list("abcdefghijklm"), "1 to 12 columns"),
+        (None, {"x": np.zeros((2, 2, 2))}, ["a"], "maps 'x' must have shape [(]1, S, S[)], not [(]2, 2, 2[)]"),
+        (np.zeros((1, 3, 3)), {"x": np.zeros((1, 2, 2))}, ["a"], "images [(]1, 3, 3[)] are not those of the maps 'x' [(]1, 2, 2[)]"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(images, maps, titles, message):
+    with pytest.raises(ValueError, match=message):
+        saliency_sheet(images, maps, titles)

@@ -1,0 +1,318 @@
+"""Fits after trials: features once, nothing trained twice, resumed where they stopped, scored as the loaded head scores."""
+
+import contextlib
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import fer_jax
+from fer_jax import heads, report
+from fer_jax.errors import ConfigError, RunError
+from fer_jax.launch import head_fits as launched
+from fer_jax.launch import stopping, wave
+from fer_jax.launch.prepared import describe_heads, prepare
+from fer_jax.models import inference
+
+
+@pytest.fixture(autouse=True)
+def no_report(request, monkeypatch):
+    if "report" not in request.node.name:
+        monkeypatch.setattr(report, "write_report", lambda path: None)
+
+
+@pytest.fixture
+def headed(config):
+    """Four trials, each with boosted heads on two layers and a logistic one."""
+    return with_heads(config)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, make_config):
+    """A run of `headed`, for tests that only look at it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "write_report", lambda path: None)
+        return fer_jax.run_sweep(with_heads(make_config()), tmp_path_factory.mktemp("whole"))
+
+
+def with_heads(config):
+    config.train.epochs = 2
+    config.head.kind = "xgboost"
+    config.head.rounds = 5
+    config.sweep.each.head.layer = ("flatten", "dense_0")
+    config.sweep.each.head.kind = ("logistic",)
+    config.sweep.each.train.learning_rate = (1e-3, 1e-2)
+    config.sweep.grid.train.learning_rate = None
+    config.sweep.points = tuple(
+        {"train.learning_rate": 1e-2, **head} for head in ({"head.layer": "dense_0"}, {"head.kind": "logistic"})
+    )
+    return config
+
+
+def test_fits_are_scored_as_the_loaded_heads_score(whole):
+    run, table = whole, whole.heads
+    assert len(run.trials) == 4 and len(table) == 2 * 6 and (table["status"] == "done").all()
+    assert table["fit"].is_unique and set(table["id"]) == set(run.trials["id"])
+    for _, row in table.iterrows():
+        trial = run.trial(row["id"])
+        wanted = {"layer": row["head.layer"], "kind": row["head.kind"]}
+        fit, splits = trial.head(**wanted), trial.dataset().splits()
+        for short, split in (("train", "train"), ("val", "validation"), ("test", "test")):
+            images, labels = splits[split].images, splits[split].labels
+            probabilities = fit.predict(images)
+            assert row[f"{short}_accuracy"] == np.mean(probabilities.argmax(axis=1) == labels)
+            loss = -np.log(probabilities[np.arange(len(labels)), labels].astype(float)).mean()
+            assert row[f"{short}_loss"] == pytest.approx(loss, rel=1e-5)
+            direct = heads.load(fit.settings, run._directory.read_head(fit.id, heads.suffix(fit.settings)), len(trial.classes))
+            features = trial.features(images, row["head.layer"]).reshape(len(images), -1)
+            np.testing.assert_array_equal(direct.probabilities(features), probabilities)
+        own = run.trials.set_index("id").loc[row["id"]]
+        assert row["val_accuracy_gain"] == pytest.approx(row["val_accuracy"] - own["val_accuracy"], abs=1e-6)
+        assert row["test_accuracy_gain"] == pytest.approx(row["test_accuracy"] - own["test_accuracy"], abs=1e-6)
+        assert row["features"] == features.shape[1] and row["threads"] == 1
+    boosted = table[table["head.kind"] == "xgboost"]
+    assert (boosted["rounds"] == 5).all() and boosted["head.C"].isna().all()
+    assert table[table["head.kind"] == "logistic"]["head.rounds"].isna().all()
+    summary = run.heads_summary
+    assert len(summary) == 6 and (summary["n"] == 2).all()
+    first = table[(table["head.layer"] == "dense_0") & (table["train.learning_rate"] == 1e-2)]
+    row = summary[(summary["head.layer"] == "dense_0") & (summary["train.learning_rate"] == 1e-2)].iloc[0]
+    assert row["val_accuracy_gain_mean"] == pytest.approx(first["val_accuracy_gain"].mean())
+    assert row["val_accuracy_gain_sd"] == pytest.approx(first["val_accuracy_gain"].std())
+    on_disk = pd.read_csv(run.path / "heads_summary.csv")
+    np.testing.assert_allclose(on_disk["val_accuracy_mean"], summary["val_accuracy_mean"])
+    assert run.record["finished"]
+
+
+def test_features_are_those_of_the_chosen_weights_and_are_extracted_once(headed, tmp_path, monkeypatch):
+    headed.sweep.points = ()
+    run = fer_jax.run_sweep(headed, tmp_path)
+    files = sorted(path.name for path in (tmp_path / "features").glob("*.npy"))
+    layered = [identity for identity in run.trials["id"] if len(run.trial(identity).heads) == 3]
+    assert len(files) == 2 * 2 + 2  # the base's two repeats at two layers, the other point's at one
+    for identity in layered:
+        trial = run.trial(identity)
+        kept = run._directory.features.read(identity, "dense_0")
+        for name, split in trial.dataset().splits().items():
+            np.testing.assert_array_equal(kept[name], trial.features(split.images, "dense_0"))
+    before = run.heads
+    lost = [tmp_path / "heads" / f"{fit}.ubj" for fit in before["fit"][before["head.kind"] == "xgboost"][:2]]
+    for path in lost:
+        path.unlink()
+    monkeypatch.setattr(inference, "activations", lambda *_: pytest.fail("kept features were extracted again"))
+    again = fer_jax.run_sweep(headed, tmp_path)
+    assert all(path.exists() for path in lost)
+    columns = [name for name in before if name != "seconds"]
+    pd.testing.assert_frame_equal(again.heads[columns], before[columns])
+
+
+def test_damaged_features_are_extracted_again(headed, tmp_path):
+    headed.sweep.each.head.kind = None
+    run = fer_jax.run_sweep(headed, tmp_path)
+    fits = len(run.heads)
+    base = run.select(learning_rate=1e-3)[0].id
+    path = tmp_path / "features" / f"{base}-flatten.npy"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-4] + b"\x00\x00\xc0\x7f")
+    headed.sweep.each.head.eta = (0.1, 0.3)
+    again = fer_jax.run_sweep(headed, tmp_path)
+    assert path.read_bytes() == whole
+    assert len(again.heads) == fits + 2 and (again.heads["status"] == "done").all()
+
+
+def test_other_head_settings_go_on_and_train_nothing(headed, tmp_path, monkeypatch):
+    fer_jax.run_sweep(headed, tmp_path)
+    trials = (tmp_path / "trials.csv").read_bytes()
+    monkeypatch.setattr(wave, "train", lambda *_: pytest.fail("a head made a network train"))
+    headed.head.eta = 0.1
+    run = fer_jax.run_sweep(headed, tmp_path)
+    assert (tmp_path / "trials.csv").read_bytes() == trials
+    assert len(run.heads) == 20  # eight boosted fits more; the logistic ones know no eta
+    assert sorted(run.heads["head.eta"].dropna().unique()) == [0.1, 0.3]
+    assert run.trial(run.trials["id"][2]).head(layer="dense_0", eta=0.3).row["status"] == "done"
+
+
+def test_stopped_fits_go_on_where_they_stopped(headed, whole, tmp_path, monkeypatch):
+    @contextlib.contextmanager
+    def requests(note):
+        yield lambda: (tmp_path / "cut" / "heads").exists()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stopping, "requests", requests)
+        with pytest.raises(KeyboardInterrupt):
+            fer_jax.run_sweep(headed, tmp_path / "cut")
+    partial = fer_jax.load_run(tmp_path / "cut")
+    done = (partial.heads["status"] == "done").sum()
+    assert 0 < done < 12 and not partial.record["finished"]
+    assert "the same command goes on from there" in (tmp_path / "cut" / "log.txt").read_text()
+    resumed = fer_jax.run_sweep(headed, tmp_path / "cut")
+    columns = [name for name in whole.heads if name != "seconds"]
+    pd.testing.assert_frame_equal(resumed.heads[columns], whole.heads[columns], check_exact=True)
+    assert resumed.record["finished"]
+    boosted = [row for _, row in whole.heads.iterrows() if row["head.kind"] == "xgboost"]
+    for row in boosted:
+        name = f"heads/{row['fit']}.ubj"
+        assert (tmp_path / "cut" / name).read_bytes() == (whole.path / name).read_bytes()
+
+
+def test_a_failed_fit_is_marked_and_tried_again_when_asked(headed, tmp_path, monkeypatch):
+    fit = heads.fit
+
+    def broken(settings, *rest):
+        if settings["head.kind"] == "logistic":
+            raise ValueError("Input X contains\ninfinity")
+        return fit(settings, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(heads, "fit", broken)
+        table = fer_jax.run_sweep(headed, tmp_path).heads
+    failed = table[table["status"] == "failed"]
+    assert len(failed) == 4 and set(failed["head.kind"]) == {"logistic"}
+    assert set(failed["error"]) == {"ValueError: Input X contains infinity"}
+    run = fer_jax.run_sweep(headed, tmp_path)
+    assert (run.heads["status"] == "failed").sum() == 4
+    assert (run.heads_summary["left_out"] == "2 failed").sum() == 2
+    assert (fer_jax.run_sweep(headed, tmp_path, retry_failed=True).heads["status"] == "done").all()
+
+
+def test_a_network_that_diverged_has_no_fits_and_its_point_says_so(headed, tmp_path):
+    headed.sweep.each.head.kind = None
+    headed.sweep.points = ({"train.learning_rate": 1e9},)
+    headed.train.optimizer = "sgd"
+    run = fer_jax.run_sweep(headed, tmp_path)
+    lost = run.heads[run.heads["train.learning_rate"] == 1e9]
+    assert (lost["status"] == "diverged").all() and lost["val_accuracy"].isna().all()
+    row = run.heads_summary[run.heads_summary["train.learning_rate"] == 1e9].iloc[0]
+    assert row["n"] == 0 and row["left_out"] == "2 diverged"
+
+
+@pytest.mark.parametrize("kind", ["svm", "forest", "neighbors"])
+def test_every_kind_comes_back_from_disk(config, tmp_path, kind):
+    config.sweep.grid.train.learning_rate = None
+    config.sweep.repeats = 1
+    config.train.epochs = 1
+    config.head.kind = kind
+    config.head.layer = "probabilities"
+    run = fer_jax.run_sweep(config, tmp_path)
+    trial = run.trial(run.trials["id"][0])
+    test = trial.dataset().test
+    fit = trial.head()
+    assert fit.predict(test.images[:0]).shape == (0, 7)
+    assert np.mean(fit.predict(test.images).argmax(axis=1) == test.labels) == fit.row["test_accuracy"]
+    assert np.isnan(fit.row["val_loss"]) == (kind == "svm")
+    assert bool(list((tmp_path / "heads").glob("*"))) == (kind != "neighbors")
+
+
+def test_a_tie_with_the_network_is_a_gain_of_zero(config, tmp_path):
+    config.sweep.grid.train.learning_rate = None
+    config.train.epochs = 1
+    config.head.kind = "xgboost"
+    config.head.layer = "probabilities"
+    config.head.rounds = 1
+    config.head.min_child_weight = 1e5  # no split: the answer is the first class, whatever the picture
+    run = fer_jax.run_sweep(config, tmp_path)
+    labels = run.trial(run.trials["id"][0]).dataset().validation.labels
+    for _, row in run.heads.iterrows():
+        own = run.trials.set_index("id").loc[row["id"], "val_accuracy"]
+        assert own == round(own * len(labels)) / len(labels)
+        assert row["val_accuracy_gain"] == row["val_accuracy"] - own
+
+
+def test_neighbours_do_not_answer_from_damaged_features(config, tmp_path):
+    config.sweep.grid.train.learning_rate = None
+    config.sweep.repeats = 1
+    config.train.epochs = 1
+    config.head.kind = "neighbors"
+    run = fer_jax.run_sweep(config, tmp_path)
+    trial = run.trial(run.trials["id"][0])
+    path = tmp_path / "features" / f"{trial.id}-flatten.npy"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-4] + b"\x00\x00\xc0\x7f")
+    with pytest.raises(RunError, match="at flatten are gone or damaged: start the sweep again$"):
+        fer_jax.load_run(tmp_path).trial(trial.id).head().predict(trial.dataset().test.images)
+    fer_jax.run_sweep(config, tmp_path)
+    assert path.read_bytes() == whole
+
+
+def test_the_plan_counts_trials_and_fits(config):
+    config.sweep.grid.train.learning_rate = None
+    config.sweep.repeats = 5
+    config.head.kind = "xgboost"
+    config.sweep.grid.head.layer = ("flatten", "dense_0", "output", "probabilities")
+    config.sweep.grid.head.max_depth = (2, 4, 6, 8, 10)
+    config.sweep.grid.head.eta = (0.1, 0.2, 0.3)
+    config.sweep.grid.head.reg_lambda = (0.1, 1, 10, 100)
+    prepared = prepare(config)
+    assert len(prepared.trials) == 5 and len(prepared.fits) == 1200
+    # 140 images a trial; 7x7x4, 8, 7 and 7 numbers at the four layers.
+    bytes_kept = 4 * 140 * 5 * (196 + 8 + 7 + 7)
+    assert describe_heads(prepared) == (
+        f"1,200 fits on 5 trained trials: 4 layers, 240 head settings; {bytes_kept / 1000:.0f} kB of features"
+    )
+    config.head.kind = "none"
+    config.sweep.grid.head = {name: None for name in config.sweep.grid.head}
+    assert describe_heads(prepare(config)) == ""
+
+
+def test_a_layer_that_no_network_has_is_found_before_training(config):
+    config.head.kind = "logistic"
+    config.head.layer = "dense_9"
+    with pytest.raises(ConfigError, match=r"^head.layer = dense_9: the cnn network has conv_0, pool_0, .*probabilities$"):
+        prepare(config)
+
+
+def test_a_package_that_is_not_there_is_named_before_training(config, monkeypatch):
+    config.head.kind = "xgboost"
+    monkeypatch.setattr(heads, "missing_package", lambda kind: "xgboost-cpu")
+    with pytest.raises(ConfigError, match="^head.kind = xgboost needs the package xgboost-cpu: pip install xgboost-cpu$"):
+        prepare(config)
+
+
+def test_what_a_trial_answers_when_asked_for_a_head(whole, tmp_path):
+    shutil.copytree(whole.path, tmp_path / "run")
+    run = fer_jax.load_run(tmp_path / "run")
+    trial = run.trial(run.heads["id"].iloc[-1])
+    for wanted, words in (
+        ({}, "fits with any setting: name more of kind, layer, rounds"),
+        ({"layr": "flatten"}, "^no field head.layr; did you mean layer"),
+        ({"layer": "conv_0"}, "has no fit with layer = conv_0; trial.heads lists 3$"),
+        ({"max_depth": 2.5}, "^head.max_depth = 2.5: must be a whole number"),
+    ):
+        with pytest.raises(RunError, match=words):
+            trial.head(**wanted)
+    fit = trial.head(kind="logistic")
+    assert repr(fit).startswith(f"<fit {fit.id} of trial {trial.id}: logistic on flatten, done>")
+    assert fit.importances is None and trial.head(layer="dense_0").importances.sum() == pytest.approx(1)
+    path = run.path / "heads" / f"{fit.id}.skops"
+    path.write_bytes(b"damaged")
+    with pytest.raises(RunError, match=f"{fit.id}.skops: a logistic head cannot be read"):
+        run.trial(trial.id).head(kind="logistic").predict(trial.dataset().test.images)
+    path.unlink()
+    with pytest.raises(RunError, match="start the sweep again to fit it$"):
+        run.trial(trial.id).head(kind="logistic").predict(trial.dataset().test.images)
+
+
+def test_the_report_shows_heads_against_their_networks(headed, tmp_path):
+    headed.sweep.points = ()
+    fer_jax.run_sweep(headed, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert 'id="heads"' in page and "Against its own networks&#x27; output" in page
+    assert {"head_effects.png", "head_importances.png"} <= {path.name for path in (tmp_path / "figures").iterdir()}
+
+
+def test_a_damaged_table_of_fits_is_named(whole, tmp_path, make_config):
+    shutil.copytree(whole.path, tmp_path / "run")
+    (tmp_path / "run" / "heads.csv").write_text("broken\n")
+    for use in (lambda: fer_jax.load_run(tmp_path / "run").heads, lambda: fer_jax.run_sweep(with_heads(make_config()), tmp_path / "run")):
+        with pytest.raises(RunError, match="heads.csv has no column 'fit': it is damaged; delete it"):
+            use()
+    (tmp_path / "run" / "heads.csv").unlink()
+    again = fer_jax.run_sweep(with_heads(make_config()), tmp_path / "run")
+    assert (again.heads["status"] == "done").all() and len(again.heads) == len(whole.heads)
+
+
+def test_log_loss_of_a_vote_for_nobody_is_finite():
+    probabilities = np.array([[1.0, 0.0], [0.25, 0.75]], np.float32)
+    expected = -(np.log(np.finfo(np.float32).eps) + np.log(0.75)) / 2
+    assert launched.log_loss(probabilities, np.array([1, 1])) == pytest.approx(expected)

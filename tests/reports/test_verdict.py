@@ -1,0 +1,110 @@
+"""What the report says in words, and what it stands on."""
+
+import numpy as np
+
+from fer_jax.analysis import ranking, statistics
+from fer_jax.figures import published
+from fer_jax.reports import verdict
+
+RATES = {"train.learning_rate": (1e-4, 1e-3, 1e-2)}
+
+
+def gather(run):
+    return ranking.gather(run.record, run.trials, run.curves, "a run")
+
+
+def words(found):
+    return " ".join(verdict.sentences(found))
+
+
+def test_best_point_is_the_best_mean_and_not_the_best_trial(made):
+    run = made(RATES, repeats=2, accidents=False)
+    run.trials["val_accuracy"] = [0.50, 0.54, 0.10, 0.90, 0.40, 0.41]
+    found = gather(run)
+    assert found.points.loc[found.ranked.index[0], "train.learning_rate"] == 1e-4
+    assert found.ranked["rank"].tolist() == [1, 2, 3]
+    assert verdict.metric_text(found, int(found.ranked.index[0]), "val_accuracy").startswith("0.520 ± 0.028 (n")
+
+
+def test_one_seed_is_said_and_gives_no_spread(made):
+    text = words(gather(made(RATES)))
+    assert "One seed: no spread can be given." in text and "±" not in text and "interval" not in text
+
+
+def test_repeats_give_students_interval(made):
+    found = gather(made(RATES, repeats=4, accidents=False))
+    values = found.trials.loc[found.trials["point"] == found.ranked.index[0], "val_accuracy"]
+    low, high = statistics.interval(values.mean(), values.std(ddof=1) / 2, 4)
+    assert f"{low:.3f} to {high:.3f}" in words(found) and "no spread" not in words(found)
+
+
+def test_a_mean_names_who_was_left_out(made):
+    run = made({}, repeats=4)
+    run.trials.loc[1, ["status", "val_accuracy"]] = ["diverged", np.nan]
+    text = words(gather(run))
+    assert "mean over 3 of 4 trials, 1 diverged left out" in text and "3 of 4 trials done; 1 diverged" in text
+
+
+def test_distance_from_the_majority_share(made):
+    run = made({}, repeats=2)
+    run.trials["val_accuracy"] = 0.75
+    share = run.record["data"]["majority_share"]
+    assert f"{0.75 - share:.3f} above the majority share" in words(gather(run))
+    run.trials["val_accuracy"] = share
+    assert "nothing has been learnt" in words(gather(run))
+
+
+def test_the_kaggle_split_is_labelled(made):
+    found = gather(made(RATES, split="kaggle"))
+    assert "Selected on the images it reports" in words(found) and "test split" not in words(found)
+    assert found.scope.endswith("one seed, selected on the images it reports")
+
+
+def test_an_unfinished_run_is_provisional(made):
+    assert "provisional" in words(gather(made(RATES, repeats=2, done=0.5)))
+    assert "No trial is done yet" in words(gather(made(RATES, done=0)))
+
+
+def test_facts_survive_a_record_without_its_optional_entries(made):
+    run = made(RATES)
+    found = ranking.gather({"config": {}, "data": {}, "swept": run.record["swept"]}, run.trials, run.curves, "bare")
+    facts = dict(verdict.facts(found))
+    assert facts["Hardware"] == facts["Versions"] == facts["Classes"] == "unknown" and words(found)
+    full = dict(verdict.facts(gather(run)))
+    assert full["Images"] == "2,000 train, 500 validation, 500 test" and "2 × cpu" in full["Hardware"]
+    assert "5 min 12 s" in full["Time"] and "9,610 training images/s" in full["Time"]
+    assert full["Command"] == run.record["command"] and "jax 0.10.2" in full["Versions"]
+
+
+def test_every_data_set_is_listed_with_its_classes_and_images(made):
+    run = made({"data.fraction": (0.5, 1.0)})
+    run.record["other_data"] = [{"label": "half of it", "classes": ["happy", "sad"], "counts": {"train": {"happy": 7, "sad": 5}}}]
+    facts = dict(verdict.facts(gather(run)))
+    assert facts["Data set 1"].startswith("synthetic faces, official split; images: 2,000 train, 500 validation, 500 test; classes: 7: angry, ")
+    assert facts["Data set 2"] == "half of it; images: 12 train; classes: 2: happy, sad" and "Classes" not in facts
+
+
+def test_losses_of_several_kinds_are_said_to_rank_nothing(made):
+    assert "so none is ranked by it" in words(gather(made({"loss.focal_gamma": (0.0, 2.0)})))
+    assert "ranked by it" not in words(gather(made({"loss.class_weight": (0.0, 1.0)})))
+
+
+def test_published_figures_are_comparable_only_on_the_same_data(made, oslo):
+    assert published.beside(gather(oslo)).startswith("Published, other data")
+    assert published.beside(gather(made(RATES))) == ""
+    oslo.record["config"] |= {"data.name": "fer2013", "train.epochs": 50}
+    oslo.record["data"]["split"] = "kaggle"
+    assert published.beside(gather(oslo)).startswith("Published, other training length")
+    oslo.record["config"]["train.epochs"] = 300
+    assert published.beside(gather(oslo)).startswith("Published, same data set, split, classes and epochs")
+
+
+def test_leaked_pictures_are_named_with_the_accuracy_without_them(made):
+    run = made({}, repeats=2, accidents=False)
+    run.trials["test_accuracy"], run.trials["test_accuracy_clean"] = [0.6, 0.62], [0.55, 0.57]
+    run.record["data"]["counts"]["test"] = {"happy": 100, "sad": 100}
+    assert "exact copy" not in words(gather(run))
+    run.record["data"]["leaked"] = {"validation": 3, "test": 17}
+    text = words(gather(run))
+    assert "17 of the 200 test images (8.5%) have an exact copy among those trained or validated on." in text
+    assert "Without them its test accuracy is 0.560 ± 0.014" in text
