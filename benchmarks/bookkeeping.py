@@ -123,7 +123,8 @@ def union(intervals: Iterable[tuple[float, float]]) -> float:
 def followed(clock: Clock) -> Iterator[None]:
     """Puts the clock around the programs of `WaveProgram`, the waits for them, and the loop of a sweep."""
     engine, local, programs, store = (
-        importlib.import_module(f"fer_jax.{name}") for name in ("train.engine", "launch.local", "launch.programs", "store")
+        importlib.import_module(f"fer_jax.{name}")
+        for name in ("train.engine", "launch.local", "launch.programs", "store")
     )
     places = [
         (engine.WaveProgram, "prepare"),

@@ -47,7 +47,12 @@ class Way:
 
         values = code.rules.resolve(
             code.values.flatten(code.values.default_config())
-            | {"model.name": options.network, "model.width_multiplier": options.width, "model.dense": (), "data.image_size": options.size}
+            | {
+                "model.name": options.network,
+                "model.width_multiplier": options.width,
+                "model.dense": (),
+                "data.image_size": options.size,
+            }
             | {"train.batch_size": options.batch, "train.epochs": 1_000_000}
         )
         shape = (options.size, options.size, 1)
@@ -105,7 +110,13 @@ def main() -> None:
     base = statistics.median(ways["trained"].seconds)
     for name, way in ways.items():
         seconds = record.spread(way.seconds)
-        row = {"way": name, "seconds": seconds, "ratio": seconds["median"] / base, "seconds_before": way.before, "bytes": way.bytes}
+        row = {
+            "way": name,
+            "seconds": seconds,
+            "ratio": seconds["median"] / base,
+            "seconds_before": way.before,
+            "bytes": way.bytes,
+        }
         results.add(row)
         print(
             f"{name:8} {seconds['median']:9.3f} s an epoch  x {row['ratio']:.3f}  {way.before:6.1f} s before  "

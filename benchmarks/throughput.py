@@ -58,11 +58,15 @@ def arrangements(
     for engine in engines:
         for devices in sorted({1, jax.device_count()}):
             # Fewer trials than devices: every batch in parts.
-            if width % devices and not (cut and engine == "map" and devices % width == 0 and batch % (devices // width) == 0):
+            if width % devices and not (
+                cut and engine == "map" and devices % width == 0 and batch % (devices // width) == 0
+            ):
                 continue
             yield Arrangement(engine, devices, 0, width, precision)
             if cut and engine == "map" and jax.default_backend() == "cpu":
-                yield from (Arrangement(engine, devices, size, width, precision) for size in micro_batches if size < batch)
+                yield from (
+                    Arrangement(engine, devices, size, width, precision) for size in micro_batches if size < batch
+                )
 
 
 def values_of(code: SimpleNamespace, network: str) -> tuple[dict, dict]:
@@ -146,7 +150,9 @@ def main() -> None:
         "--images", type=int, default=2048, help="of an epoch, all trials together; at least a batch a trial"
     )
     parser.add_argument("--engines", default="map,vmap,grouped")
-    parser.add_argument("--micro_batches", default="8", help="images of a pass, besides whole batches, where trials are mapped")
+    parser.add_argument(
+        "--micro_batches", default="8", help="images of a pass, besides whole batches, where trials are mapped"
+    )
     parser.add_argument("--precisions", default="float32")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", type=Path)

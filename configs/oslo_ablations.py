@@ -53,7 +53,10 @@ def points(word: str, smoke: bool) -> list[dict[str, Any]]:
     match word:
         case "pairs" | "pairs_no_dropout":
             dropout = 0.3 if word == "pairs" else 0.0
-            chosen = [{"model.pairs": pairs, "model.kernels": (32, 64, 64)[:pairs], "model.dropout": dropout} for pairs in (1, 2, 3)]
+            chosen = [
+                {"model.pairs": pairs, "model.kernels": (32, 64, 64)[:pairs], "model.dropout": dropout}
+                for pairs in (1, 2, 3)
+            ]
         case "kernels":
             chosen = [{"model.kernels": (first, 2 * first, 2 * first)} for first in (16, 32, 64)]
         case "kernel_size":

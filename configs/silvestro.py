@@ -71,7 +71,9 @@ def get_config(words: str = "") -> ConfigDict:
         config.data.merge = ("negative=angry+disgust+fear+sad", "positive=happy+surprise")
     if scenario in UNDERSAMPLED:
         config.data.balance = "undersample"
-        config.data.balance_splits = "all"  # hers: scenario 2 has 382 / 111 / 56 images of each class; ours 383 / 109 / 55
+        config.data.balance_splits = (
+            "all"  # hers: scenario 2 has 382 / 111 / 56 images of each class; ours 383 / 109 / 55
+        )
     config.augment.shift = 0.1
     config.augment.flip = 0.5
 

@@ -73,7 +73,9 @@ def get_config(words: str = "") -> ConfigDict:
 
     # Sweep
     experiments = [word for word in WORDS if word in chosen] or WORDS
-    config.sweep.points = tuple(point for word in experiments for point in points(word)[: 2 if scale == "smoke" else None])
+    config.sweep.points = tuple(
+        point for word in experiments for point in points(word)[: 2 if scale == "smoke" else None]
+    )
     config.sweep.repeats = {"smoke": 2, "full": 5}.get(scale, 3)
 
     return config

@@ -1,6 +1,6 @@
 """Draws docs/augment.png: built-in faces under every augmentation, a row a strength, a column an image.
 
-    python docs/augment_picture.py [FILE]
+python docs/augment_picture.py [FILE]
 """
 
 import sys

@@ -65,7 +65,9 @@ def checks(run: Run) -> None:
     print(pd.DataFrame(rows).T.round(2).to_string())
     for steps in (16, 64, 256):
         exact = trial.saliency(images, "integrated_gradients", steps=steps).completeness()
-        print(steps, "steps:", (exact["error"].abs() / exact["difference"].abs()).quantile([0.5, 0.95]).round(4).tolist())
+        print(
+            steps, "steps:", (exact["error"].abs() / exact["difference"].abs()).quantile([0.5, 0.95]).round(4).tolist()
+        )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Train hundreds of small facial-expression networks at once, on one accelerator, and know what the numbers mean.
 
-    import fer_jax
-    run = fer_jax.run_sweep(config, workdir)
-    run = fer_jax.load_run("runs/grid3d")
+import fer_jax
+run = fer_jax.run_sweep(config, workdir)
+run = fer_jax.load_run("runs/grid3d")
 """
 
 from __future__ import annotations

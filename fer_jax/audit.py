@@ -34,11 +34,17 @@ def _declare() -> flags.FlagValues:
     flags.DEFINE_string(
         "out", None, "Folder for audit.json and offenders.csv; by default audits/<name of DATA>.", flag_values=values
     )
-    flags.DEFINE_enum("kind", "auto", contents.KINDS, "data.name to read DATA with; auto = by the names in it.", flag_values=values)
-    flags.DEFINE_enum("split", contents.GIVEN, splits, "Splits as the source has them, or a data.split.", flag_values=values)
+    flags.DEFINE_enum(
+        "kind", "auto", contents.KINDS, "data.name to read DATA with; auto = by the names in it.", flag_values=values
+    )
+    flags.DEFINE_enum(
+        "split", contents.GIVEN, splits, "Splits as the source has them, or a data.split.", flag_values=values
+    )
     flags.DEFINE_list("classes", [], "Class names to look at, joined by commas; all by default.", flag_values=values)
     flags.DEFINE_integer("seed", 0, "data.seed of a stratified split.", 0, 2**31 - 1, flag_values=values)
-    flags.DEFINE_integer("image_size", 48, "Height and width at which pictures are compared, pixels.", 8, 512, flag_values=values)
+    flags.DEFINE_integer(
+        "image_size", 48, "Height and width at which pictures are compared, pixels.", 8, 512, flag_values=values
+    )
     flags.DEFINE_integer("channels", 1, "1 compares in grey, 3 in colour.", flag_values=values)
     flags.DEFINE_bool("help", False, "Show this help.", short_name="h", flag_values=values)
     return values
@@ -89,16 +95,37 @@ def describe(summary: Mapping[str, Any]) -> list[str]:
     exact, near, broken = summary["exact"], summary["near"], summary["broken"]
     within = ", ".join(f"{count:,} within {name}" for name, count in exact["redundant_within"].items() if count)
     rows = [
-        ["redundant exact copies", exact["redundant"], f"in {counted(exact['groups'], 'group')}" + (f"; {within}" if within else "")],
-        ["groups with conflicting labels", exact["conflicting_groups"], counted(exact["conflicting_pictures"], "picture")],
-        ["near copies, pairs", near["pairs"], f"{counted(near['pictures'], 'picture')}; {near['conflicting_pairs']:,} with two labels"],
+        [
+            "redundant exact copies",
+            exact["redundant"],
+            f"in {counted(exact['groups'], 'group')}" + (f"; {within}" if within else ""),
+        ],
+        [
+            "groups with conflicting labels",
+            exact["conflicting_groups"],
+            counted(exact["conflicting_pictures"], "picture"),
+        ],
+        [
+            "near copies, pairs",
+            near["pairs"],
+            f"{counted(near['pictures'], 'picture')}; {near['conflicting_pairs']:,} with two labels",
+        ],
         ["constant pictures", summary["constant"], ""],
         ["nearly constant pictures", summary["nearly_constant"], ""],
-        ["broken items, left out", broken["count"], ", ".join(f"{count:,} {kind}" for kind, count in broken["kinds"].items())],
+        [
+            "broken items, left out",
+            broken["count"],
+            ", ".join(f"{count:,} {kind}" for kind, count in broken["kinds"].items()),
+        ],
     ]
     lines = [_heading(summary["data"]), "", *_table(rows, "lrl")]
     leaks = [
-        [f"{name} pictures in {other}", count["exact"], count["any"], _share(count["any"], summary["data"]["splits"][name])]
+        [
+            f"{name} pictures in {other}",
+            count["exact"],
+            count["any"],
+            _share(count["any"], summary["data"]["splits"][name]),
+        ]
         for name, places in summary["leaks"].items()
         for other, count in places.items()
     ]
@@ -113,14 +140,22 @@ def describe_two(summary: Mapping[str, Any]) -> list[str]:
     for own, other, key in (("B", "A", "second_in_first"), ("A", "B", "first_in_second")):
         found = summary[key]
         places = list(found["all"]["in"])
-        head = [f"pictures of {own}", "", *(f"in {other}'s {place}" if place != "all" else f"in {other}" for place in places)]
+        head = [
+            f"pictures of {own}",
+            "",
+            *(f"in {other}'s {place}" if place != "all" else f"in {other}" for place in places),
+        ]
         rows = []
         for name, line in found.items():
             cells = [f"{line['in'][place]['exact']:,} / {line['in'][place]['any']:,}" for place in places]
             share = _share(line["in"]["all"]["any"], line["pictures"])
             rows.append([name, line["pictures"], *cells, share, line["other_label"]])
         lines += ["", *_table([[*head, "share", "other label"], *rows], "l" + "r" * (len(places) + 3))]
-    return [*lines, "", "exact / exact or near copies; share: exact or near; other label: an exact copy under another class name"]
+    return [
+        *lines,
+        "",
+        "exact / exact or near copies; share: exact or near; other label: an exact copy under another class name",
+    ]
 
 
 def _heading(data: Mapping[str, Any]) -> str:
@@ -128,7 +163,9 @@ def _heading(data: Mapping[str, Any]) -> str:
     splits = ", ".join(f"{count:,} {name}" for name, count in data["splits"].items())
     made = "" if data["split"] == contents.GIVEN else f" ({data['split']})"
     classes = sum(count > 0 for count in data["classes"].values())
-    return f"{data['path']} ({data['name']}): {data['pictures']:,} pictures of {size}, {classes} classes; {splits}{made}"
+    return (
+        f"{data['path']} ({data['name']}): {data['pictures']:,} pictures of {size}, {classes} classes; {splits}{made}"
+    )
 
 
 def _share(count: int, of: int) -> str:
@@ -141,7 +178,8 @@ def _table(rows: Sequence[Sequence[Any]], alignment: str) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*text, strict=True)]
     aligned = {"l": str.ljust, "r": str.rjust}
     return [
-        "  ".join(aligned[side](cell, width) for cell, width, side in zip(row, widths, alignment, strict=True)).rstrip() for row in text
+        "  ".join(aligned[side](cell, width) for cell, width, side in zip(row, widths, alignment, strict=True)).rstrip()
+        for row in text
     ]
 
 

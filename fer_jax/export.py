@@ -76,11 +76,19 @@ def _declare() -> flags.FlagValues:
     # Of their own: other programs declare flags of the same names.
     values = flags.FlagValues()
     flags.DEFINE_string("to", None, f"What to write: {', '.join((*OF_TRIALS, *OF_RUNS))}.", flag_values=values)
-    flags.DEFINE_string("trial", None, "Id of the trial, or how it begins; for safetensors and onnx.", flag_values=values)
+    flags.DEFINE_string(
+        "trial", None, "Id of the trial, or how it begins; for safetensors and onnx.", flag_values=values
+    )
     flags.DEFINE_bool("best", False, "The best single trial by train.select, in place of --trial.", flag_values=values)
-    flags.DEFINE_string("weights", "best", "best: of the epoch validation chose; last: of the last epoch.", flag_values=values)
-    flags.DEFINE_string("pixels", "uint8", "Type of the pixels an ONNX network takes, uint8 or float32.", flag_values=values)
-    flags.DEFINE_string("out", None, "File or folder to write, or an MLflow tracking URI; by default in the run.", flag_values=values)
+    flags.DEFINE_string(
+        "weights", "best", "best: of the epoch validation chose; last: of the last epoch.", flag_values=values
+    )
+    flags.DEFINE_string(
+        "pixels", "uint8", "Type of the pixels an ONNX network takes, uint8 or float32.", flag_values=values
+    )
+    flags.DEFINE_string(
+        "out", None, "File or folder to write, or an MLflow tracking URI; by default in the run.", flag_values=values
+    )
     flags.DEFINE_bool("help", False, "Show this help.", short_name="h", flag_values=values)
     return values
 

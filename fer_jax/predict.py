@@ -43,20 +43,43 @@ def _declare() -> flags.FlagValues:
     values.set_gnu_getopt()
     own: dict[str, Any] = {"flag_values": values}
     flags.DEFINE_multi_string("trial", [], "Ask this trial; several times for the mean of several.", **own)
-    flags.DEFINE_integer("top", None, "Ask the done trials of the best points, this many of them; by default 1.", lower_bound=1, **own)
-    flags.DEFINE_string("by", None, "The metric that chooses points, such as val_accuracy; by default the run's train.select.", **own)
+    flags.DEFINE_integer(
+        "top", None, "Ask the done trials of the best points, this many of them; by default 1.", lower_bound=1, **own
+    )
+    flags.DEFINE_string(
+        "by", None, "The metric that chooses points, such as val_accuracy; by default the run's train.select.", **own
+    )
     flags.DEFINE_multi_string("where", [], "Only points with FIELD=VALUE; several times for several fields.", **own)
-    flags.DEFINE_enum("tta", None, list(NAMES), "Test-time augmentation: picture and mirror image, or ten crops.", **own)
+    flags.DEFINE_enum(
+        "tta", None, list(NAMES), "Test-time augmentation: picture and mirror image, or ten crops.", **own
+    )
     flags.DEFINE_bool("faces", False, "Find the faces in each picture, a row each (needs the extra 'faces').", **own)
     flags.DEFINE_enum("score", "energy", list(SCORES), "How likeness to the training data is measured.", **own)
-    flags.DEFINE_integer("show", 3, "Classes in a row of the table, the most probable first; --csv and --json have all.", lower_bound=1, **own)
+    flags.DEFINE_integer(
+        "show",
+        3,
+        "Classes in a row of the table, the most probable first; --csv and --json have all.",
+        lower_bound=1,
+        **own,
+    )
     flags.DEFINE_bool("json", False, "Print one JSON document instead of a table.", **own)
     flags.DEFINE_bool("csv", False, "Print comma-separated values instead of a table.", **own)
-    flags.DEFINE_bool("labelled", False, "Ask about a labelled data set (folder, zip, tar or csv) and print how right the answers are.", **own)
-    flags.DEFINE_list("splits", [], "With --labelled: its train, validation, test or unassigned pictures only; by default all.", **own)
-    flags.DEFINE_multi_string("same_class", [], "With --labelled: THEIRS=OURS where names differ, as joy=happy; several times.", **own)
+    flags.DEFINE_bool(
+        "labelled",
+        False,
+        "Ask about a labelled data set (folder, zip, tar or csv) and print how right the answers are.",
+        **own,
+    )
+    flags.DEFINE_list(
+        "splits", [], "With --labelled: its train, validation, test or unassigned pictures only; by default all.", **own
+    )
+    flags.DEFINE_multi_string(
+        "same_class", [], "With --labelled: THEIRS=OURS where names differ, as joy=happy; several times.", **own
+    )
     flags.DEFINE_bool("copies", True, "With --labelled: look for copies among the pictures trained on.", **own)
-    flags.DEFINE_string("train_data", None, "With --labelled: where the run's own data lie now, if not at data.path.", **own)
+    flags.DEFINE_string(
+        "train_data", None, "With --labelled: where the run's own data lie now, if not at data.path.", **own
+    )
     flags.DEFINE_bool("help", False, "Show this help.", short_name="h", **own)
     return values
 
@@ -109,7 +132,11 @@ def _misuse(values: flags.FlagValues, given: Sequence[str]) -> str:
         return "--labelled asks about one data set: name one"
     for name in _PICTURES_ONLY if values.labelled else _LABELLED_ONLY:
         if values[name].present:
-            return f"--{name} says nothing with --labelled: leave one out" if values.labelled else f"--{name} needs --labelled"
+            return (
+                f"--{name} says nothing with --labelled: leave one out"
+                if values.labelled
+                else f"--{name} needs --labelled"
+            )
     return ""
 
 
@@ -132,8 +159,15 @@ def _evaluate(ensemble: Ensemble, values: flags.FlagValues, path: str) -> int:
     found = ensemble.evaluate_on(path, copies=copies, train_path=values.train_data, **options)
     asked, label = ensemble.members[0].run.path, ensemble.members[0].data.get("label", "unknown data")
     if values.json:
-        networks = {"run": str(asked), "networks": ensemble.label, "trials": [one.id for one in ensemble.members], "trained_on": label}
-        print(json.dumps({**networks, "copies_not_sought": why or None, **found.to_json()}, indent=2, ensure_ascii=False))
+        networks = {
+            "run": str(asked),
+            "networks": ensemble.label,
+            "trials": [one.id for one in ensemble.members],
+            "trained_on": label,
+        }
+        print(
+            json.dumps({**networks, "copies_not_sought": why or None, **found.to_json()}, indent=2, ensure_ascii=False)
+        )
     else:
         print("\n".join([f"{ensemble.label} of {asked}, trained on {label}", *external.describe(found, why)]))
     return 0
@@ -205,7 +239,10 @@ class _Table(_Output):
     def begin(self, file: TextIO) -> None:
         member = self.ensemble.members[0]
         spread = "; probabilities are means ± standard deviations over them" if len(self.ensemble.members) > 1 else ""
-        print(f"{self.ensemble.label} of {member.run.path}, trained on {member.data.get('label', 'unknown data')}{spread}", file=file)
+        print(
+            f"{self.ensemble.label} of {member.run.path}, trained on {member.data.get('label', 'unknown data')}{spread}",
+            file=file,
+        )
         if self.threshold is None:
             print(f"no threshold for the {self.values.score} score: {self.why}", file=file)
         else:
@@ -267,7 +304,9 @@ class _Json(_Output):
                 "box": None if answer.box is None else dict(zip(_BOX, answer.box, strict=True)),
                 "answer": self.classes[order[0]],
                 "probabilities": {self.classes[column]: float(answer.probabilities[column]) for column in order},
-                "sd": None if np.isnan(answer.sd).all() else {self.classes[column]: float(answer.sd[column]) for column in order},
+                "sd": None
+                if np.isnan(answer.sd).all()
+                else {self.classes[column]: float(answer.sd[column]) for column in order},
                 "score": answer.score,
                 "unlike_training": self.unlike(answer),
             }

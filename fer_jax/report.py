@@ -66,7 +66,9 @@ def write_report(run_dir: str | Path, show_images: bool = False, pdf: bool = Fal
         run_tables.save(run, run.path / "tables")
     meanings = {field.name: (field.default, field.comment) for field in fields.FIELDS.values()}
     whole = evidences[0] if not several else _whole(run)
-    directory.write_text("report.html", page.render(whole, parts, meanings, _written(), heads, study_section.sections(_study_rows(run))))
+    directory.write_text(
+        "report.html", page.render(whole, parts, meanings, _written(), heads, study_section.sections(_study_rows(run)))
+    )
     return run.path / "report.html"
 
 
@@ -95,12 +97,19 @@ def _part(run: Run, found: Evidence, suffix: str, show_images: bool) -> Part:
     if answered := best_point.of_best_point(run, found):
         drawn += best_point.drawings(answered)
         trials = best_point.best_trials(run, found)
-        pictures = report_pictures.Pictures(run, best_point.one_a_picture(trials, answered.split), answered.split, show_images)
+        pictures = report_pictures.Pictures(
+            run, best_point.one_a_picture(trials, answered.split), answered.split, show_images
+        )
         drawing, mistakes = report_pictures.mistake_parts(answered, pictures, suffix)
-        drawn += filter(None, (drawing, report_pictures.saliency(trials, answered, pictures) if run.config.report.saliency else None))
+        drawn += filter(
+            None,
+            (drawing, report_pictures.saliency(trials, answered, pictures) if run.config.report.saliency else None),
+        )
         sections += [best_point.class_section(answered, suffix), *ensembles.sections(run, found, suffix), mistakes]
     elif len(found.ranked):
-        sections.append(Section("answers", "Answers", "What the networks answer", f"<p>{best_point.NOTHING_STORED}</p>"))
+        sections.append(
+            Section("answers", "Answers", "What the networks answer", f"<p>{best_point.NOTHING_STORED}</p>")
+        )
     if classes := distribution.draw(found.data):
         drawn.append(classes)
     return Part(found, [(drawing, style.png(drawing.figure)) for drawing in drawn], sections)
@@ -121,7 +130,9 @@ def _heads(run: Run, trials: Evidence) -> Part:
     gathered = fits.gather(trials.record, own, trials.title)
     drawn = []
     if drawing := effects.main_effects(gathered):
-        drawn.append(dataclasses.replace(drawing, name="head_effects", heading="What each head field does", short="Head fields"))
+        drawn.append(
+            dataclasses.replace(drawing, name="head_effects", heading="What each head field does", short="Head fields")
+        )
     if drawing := _importances(run, gathered, own):
         drawn.append(drawing)
     return Part(gathered, [(drawing, style.png(drawing.figure)) for drawing in drawn])
@@ -159,7 +170,9 @@ def main(argv: Sequence[str]) -> int:
     """Writes a report for every run named, or one page about all of them; returns 0, or 2 if any could not be written."""
     parser = argparse.ArgumentParser(usage=USAGE.removeprefix("usage: "), description=__doc__, allow_abbrev=False)
     parser.add_argument("runs", nargs="+", metavar="RUN", help="a run directory")
-    parser.add_argument("--show_images", action="store_true", help="show pictures of the data set, as report.show_images does")
+    parser.add_argument(
+        "--show_images", action="store_true", help="show pictures of the data set, as report.show_images does"
+    )
     parser.add_argument("--pdf", action="store_true", help="write figures/*.pdf as well, for print")
     parser.add_argument("--compare", action="store_true", help="one page with the runs side by side")
     parser.add_argument("--out", metavar="FILE", help=f"where that page goes; by default {several_runs.DEFAULT_OUT}")
@@ -168,11 +181,15 @@ def main(argv: Sequence[str]) -> int:
         if given.out and not given.compare:
             parser.error("--out names the page of --compare: add --compare, or leave it out")
         if given.compare and (given.show_images or given.pdf):
-            parser.error("--compare shows no pictures and writes no figures of its own: leave out --show_images and --pdf")
+            parser.error(
+                "--compare shows no pictures and writes no figures of its own: leave out --show_images and --pdf"
+            )
     except SystemExit as end:
         return int(end.code or 0)
     if given.compare:
-        writers: list[Callable[[], Path]] = [functools.partial(write_comparison, given.runs, given.out or several_runs.DEFAULT_OUT)]
+        writers: list[Callable[[], Path]] = [
+            functools.partial(write_comparison, given.runs, given.out or several_runs.DEFAULT_OUT)
+        ]
     else:
         writers = [functools.partial(write_report, run, given.show_images, given.pdf) for run in given.runs]
     status = 0

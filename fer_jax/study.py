@@ -29,9 +29,15 @@ def _declare() -> flags.FlagValues:
         "scale", "", "smoke: built-in faces for seconds; full: the paper's own setting; left out: built-in faces for minutes.",
         flag_values=values,
     )  # fmt: skip
-    flags.DEFINE_string("workdir", None, "Holds the runs and the table; by default runs/study-<study>[-<scale>].", flag_values=values)
-    flags.DEFINE_multi_string("only", [], "Part of an experiment's name; may be given several times.", flag_values=values)
-    flags.DEFINE_string("external", "", "Labelled data set for figures of an external test, as data.path.", flag_values=values)
+    flags.DEFINE_string(
+        "workdir", None, "Holds the runs and the table; by default runs/study-<study>[-<scale>].", flag_values=values
+    )
+    flags.DEFINE_multi_string(
+        "only", [], "Part of an experiment's name; may be given several times.", flag_values=values
+    )
+    flags.DEFINE_string(
+        "external", "", "Labelled data set for figures of an external test, as data.path.", flag_values=values
+    )
     flags.DEFINE_bool("table", False, "Train nothing: write the table of what is there.", flag_values=values)
     flags.DEFINE_bool("plan", False, "Print the sweeps with their cost, and stop.", flag_values=values)
     flags.DEFINE_bool("extend", False, "Go on with runs that hold only some of the trials.", flag_values=values)
@@ -67,7 +73,10 @@ def _main(argv: list[str]) -> int:
         return 2
     if values.table and overrides:
         given = ", ".join(f"--config.{name}" for name in overrides)
-        print(f"error: --table reads the runs as they are and trains nothing: leave out {given}, or --table", file=sys.stderr)
+        print(
+            f"error: --table reads the runs as they are and trains nothing: leave out {given}, or --table",
+            file=sys.stderr,
+        )
         return 2
     if values.external:
         open_origin(values.external)  # a mistyped path shall not come out after the training
@@ -79,7 +88,11 @@ def _main(argv: list[str]) -> int:
     if not values.table:
         loaded = {one.folder: load(one, overrides, workdir, values.scale) for one in needed}
         _check_overrides(overrides, loaded)
-        status = _plan(needed, loaded) if values.plan else _train(needed, loaded, workdir, values.extend, values.retry_failed)
+        status = (
+            _plan(needed, loaded)
+            if values.plan
+            else _train(needed, loaded, workdir, values.extend, values.retry_failed)
+        )
     if not values.plan:
         _write_table(study, needed, values.study, workdir, values.scale, values.external)
     return status
@@ -130,15 +143,21 @@ def _plan(needed: tuple[StudySweep, ...], loaded: dict[str, Loaded]) -> int:
             print(f"    {experiment.name}")
         if unused := search_space.describe_unused(search_space.settings(loaded[sweep.folder].config)):
             print(f"    {unused}")
-    print(f"{counted(len(needed), 'sweep')}, {f'about {in_time(total)}' if known else 'time unknown: hardware not measured'}")
+    print(
+        f"{counted(len(needed), 'sweep')}, {f'about {in_time(total)}' if known else 'time unknown: hardware not measured'}"
+    )
     return 0
 
 
-def _train(needed: tuple[StudySweep, ...], loaded: dict[str, Loaded], workdir: Path, extend: bool, retry_failed: bool) -> int:
+def _train(
+    needed: tuple[StudySweep, ...], loaded: dict[str, Loaded], workdir: Path, extend: bool, retry_failed: bool
+) -> int:
     """Trains what is missing; returns 1 if some trials failed."""
     from fer_jax import load_run
 
-    waiting = [sweep for sweep in needed if not _is_complete(workdir / sweep.folder, loaded[sweep.folder], retry_failed)]
+    waiting = [
+        sweep for sweep in needed if not _is_complete(workdir / sweep.folder, loaded[sweep.folder], retry_failed)
+    ]
     if waiting:
         from fer_jax import run_sweep
         from fer_jax.launch import resume
@@ -174,7 +193,9 @@ def _is_complete(folder: Path, loaded: Loaded, retry_failed: bool) -> bool:
     return bool(same and record.get("finished") and not failed)
 
 
-def _write_table(study: Study, needed: tuple[StudySweep, ...], file: str, workdir: Path, scale: str, external: str) -> None:
+def _write_table(
+    study: Study, needed: tuple[StudySweep, ...], file: str, workdir: Path, scale: str, external: str
+) -> None:
     """Writes study.md and study.csv of what was asked for and, but for smoke, of what else is there, prints the former, and writes
     report.html with the runs of the table side by side."""
     from fer_jax import report

@@ -13,7 +13,9 @@ from fer_jax.errors import run_program
 FLAGS = flags.FLAGS
 _WORKDIR = flags.DEFINE_string("workdir", None, "Run directory; by default runs/<config>[-variant].")
 _PLAN = flags.DEFINE_bool("plan", False, "Print what would run, with its cost, and stop.")
-_PRINT_CONFIG = flags.DEFINE_bool("print_config", False, "Print every config field with its value, kind and meaning, and stop.")
+_PRINT_CONFIG = flags.DEFINE_bool(
+    "print_config", False, "Print every config field with its value, kind and meaning, and stop."
+)
 _EXTEND = flags.DEFINE_bool("extend", False, "Go on with a run directory that holds only some of the trials.")
 _RETRY_FAILED = flags.DEFINE_bool("retry_failed", False, "Train failed trials again.")
 _EXECUTOR = flags.DEFINE_enum("executor", "local", ["local"], "Where waves run: 'local' is this machine.")
@@ -39,7 +41,9 @@ def _main(argv: list[str]) -> int:
         print(f"error: unexpected argument {extra[0]!r}; {USAGE}", file=sys.stderr)
         return 2
     if not file:
-        print(f"error: no config: add --config=FILE, such as --config=configs/grid3d.py:smoke; {USAGE}", file=sys.stderr)
+        print(
+            f"error: no config: add --config=FILE, such as --config=configs/grid3d.py:smoke; {USAGE}", file=sys.stderr
+        )
         return 2
     command = f"python -m fer_jax.sweep {shlex.join(argv[1:])}"
     loaded = load(file, overrides, command)

@@ -152,9 +152,15 @@ STUDY = Study(
                 note=note,
             )
             for count, note in (
-                (1, f"{CURVES}, five runs (4.6): better than 3 frozen blocks; {BELOW_FULL}: frozen blocks are random features"),
+                (
+                    1,
+                    f"{CURVES}, five runs (4.6): better than 3 frozen blocks; {BELOW_FULL}: frozen blocks are random features",
+                ),
                 (2, f"not run by them; {BELOW_FULL}"),
-                (3, f"{CURVES}, five runs (4.6): worse than 1 frozen block; {BELOW_FULL}: frozen blocks are random features"),
+                (
+                    3,
+                    f"{CURVES}, five runs (4.6): worse than 1 frozen block; {BELOW_FULL}: frozen blocks are random features",
+                ),
                 (4, f"no figure published: 'freezing 3 or more (up to 5)' underfits (4.6); {BELOW_FULL}"),
                 (5, f"no figure published: 'freezing 3 or more (up to 5)' underfits (4.6); {BELOW_FULL}"),
             )

@@ -187,7 +187,9 @@ def _heads(
         Experiment(
             name=f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}",
             config="configs/xgboost.py",
-            published=() if figure is None else (Published("val_accuracy", figure, where=where, weights="best", digits=4),),
+            published=()
+            if figure is None
+            else (Published("val_accuracy", figure, where=where, weights="best", digits=4),),
             conditions=AT_50,
             point={**HEAD, field: value},
             smoke=value in smoke,
@@ -245,7 +247,9 @@ HEADS = (
     ),
     *_heads("XGBoost, subsample", "head.subsample", dict.fromkeys((0.5, 0.7, 0.9)), "", "left out by them"),
     *_heads("XGBoost, columns a tree", "head.colsample_bytree", dict.fromkeys((0.5, 0.7, 0.9)), "", "left out by them"),
-    *_heads("XGBoost, least leaf weight", "head.min_child_weight", dict.fromkeys((0.1, 5.0, 25.0)), "", "left out by them"),
+    *_heads(
+        "XGBoost, least leaf weight", "head.min_child_weight", dict.fromkeys((0.1, 5.0, 25.0)), "", "left out by them"
+    ),
 )
 
 STUDY = Study(

@@ -24,7 +24,11 @@ def png(pixels):
 
 def members():
     """24 sound pictures as the Kaggle release has them, and what is wrong with them."""
-    found = {f"train/{label}/Training_{at}.png": FACES[at + 6 * sad] for sad, label in enumerate(("happy", "sad")) for at in range(6)}
+    found = {
+        f"train/{label}/Training_{at}.png": FACES[at + 6 * sad]
+        for sad, label in enumerate(("happy", "sad"))
+        for at in range(6)
+    }
     for number, kind in enumerate(("PublicTest", "PrivateTest")):
         for sad, label in enumerate(("happy", "sad")):
             found |= {f"test/{label}/{kind}_{at}.png": FACES[12 + 6 * number + 3 * sad + at] for at in range(3)}
@@ -80,7 +84,11 @@ def test_planted_faults_are_counted_and_named(planted, tmp_path, capsys):
     assert summary["exact"]["redundant_within"] == {"train": 1, "validation": 0, "test": 0}
     assert summary["leaks"]["test"]["train or validation"] == {"exact": 1, "any": 2}
     assert summary["broken"]["items"] == [
-        {"kind": "unreadable picture", "item": "test/sad/PrivateTest_broken.png", "reason": "is no picture of a known format"}
+        {
+            "kind": "unreadable picture",
+            "item": "test/sad/PrivateTest_broken.png",
+            "reason": "is no picture of a known format",
+        }
     ]
     found = offenders(tmp_path)
     exact = found["exact copy"]
@@ -91,7 +99,10 @@ def test_planted_faults_are_counted_and_named(planted, tmp_path, capsys):
     }
     assert exact["leak"].tolist() == [False, True, True] and exact["conflict"].tolist() == [True, False, False]
     (near,) = found["near copy"].reset_index().to_dict("records")
-    assert (near["picture"], near["other_picture"]) == ("test/happy/PrivateTest_light.png", "train/happy/Training_2.png")
+    assert (near["picture"], near["other_picture"]) == (
+        "test/happy/PrivateTest_light.png",
+        "train/happy/Training_2.png",
+    )
     assert near["leak"] and float(near["correlation"]) > 0.99 and int(near["bits"]) <= duplicates.NEAR_BITS
     assert list(found["constant"].index) == ["train/happy/Training_black.png"]
     assert list(found["nearly constant"].index) == ["train/happy/Training_dim.png"]
@@ -133,7 +144,10 @@ def test_two_data_sets_whose_classes_have_other_names(planted, tmp_path, capsys)
     assert of_b["in"]["train"] == {"exact": 2, "any": 3} and of_b["in"]["validation"] == {"exact": 1, "any": 1}
     assert of_b["in"]["test"] == {"exact": 0, "any": 0} and of_b["in"]["all"] == {"exact": 3, "any": 4}
     of_a = summary["first_in_second"]
-    assert of_a["train"]["in"]["all"] == {"exact": 2, "any": 3} and of_a["validation"]["in"]["all"] == {"exact": 1, "any": 1}
+    assert of_a["train"]["in"]["all"] == {"exact": 2, "any": 3} and of_a["validation"]["in"]["all"] == {
+        "exact": 1,
+        "any": 1,
+    }
     assert of_a["all"]["pictures"] == 30 and of_a["test"]["in"]["all"]["any"] == 0
     assert "all 7 2 / 3 1 / 1 0 / 0 3 / 4 57.1 % 1" in [" ".join(line.split()) for line in lines]
     rows = offenders(tmp_path / "out")
@@ -158,7 +172,9 @@ def test_some_classes_only(planted, tmp_path, capsys):
     capsys.readouterr()
     capsys.readouterr()
     assert run(planted, "--classes=happy,glee") == 2 and "no class 'glee'" in capsys.readouterr().err
-    assert run(planted, "--classes=fear,disgust") == 2 and "holds no picture of fear or disgust" in capsys.readouterr().err
+    assert (
+        run(planted, "--classes=fear,disgust") == 2 and "holds no picture of fear or disgust" in capsys.readouterr().err
+    )
 
 
 def test_built_in_faces_share_nothing(tmp_path, capsys, monkeypatch):
@@ -205,7 +221,11 @@ def test_what_is_known_of_fer2013(tmp_path):
     assert run(os.environ["FER2013_PATH"], "--out", tmp_path) == 0
     found = json.loads((tmp_path / "audit.json").read_text())
     assert found["data"]["splits"] == {"train": 28709, "validation": 3589, "test": 3589}
-    assert (found["exact"]["redundant"], found["exact"]["groups"], found["exact"]["conflicting_groups"]) == (1853, 1516, 57)
+    assert (found["exact"]["redundant"], found["exact"]["groups"], found["exact"]["conflicting_groups"]) == (
+        1853,
+        1516,
+        57,
+    )
     assert found["leaks"]["validation"]["train"]["exact"] == 280 and found["leaks"]["test"]["train"]["exact"] == 288
     assert found["leaks"]["test"]["validation"]["exact"] == 44
     assert (found["constant"], found["nearly_constant"]) == (12, 1)

@@ -170,9 +170,17 @@ def test_oslos_ablations_vary_one_part_each(word, points):
     full = command_line.load(f"{CONFIGS / 'oslo_ablations.py'}:{word},full", {"data.path": "fer2013.zip"}).config
     trials = [trial for trial in search_space.expand(full) if trial.repeat == 0]
     assert len(trials) == points and {trial.values["train.epochs"] for trial in trials} == {50}
-    part = {"pairs_no_dropout": "pairs", "kernel_size_padded": "kernel_size", "dense_1": "dense", "dense_2": "dense"}.get(word, word)
+    part = {
+        "pairs_no_dropout": "pairs",
+        "kernel_size_padded": "kernel_size",
+        "dense_1": "dense",
+        "dense_2": "dense",
+    }.get(word, word)
     changed = {name for name in trials[0].values if len({trial.values[name] for trial in trials}) > 1}
-    assert changed - {"model.kernels"} == {f"model.{part}"} - {"model.kernels"} and trials[0].values["data.split"] == "kaggle"
+    assert (
+        changed - {"model.kernels"} == {f"model.{part}"} - {"model.kernels"}
+        and trials[0].values["data.split"] == "kaggle"
+    )
     assert len(search_space.expand(command_line.load(f"{CONFIGS / 'oslo_ablations.py'}:{word},smoke").config)) == 2
 
 
@@ -245,7 +253,9 @@ def test_husts_experiments_in_one_sweep_are_those_of_their_own_words(scale):
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_husts_random_weights_are_the_baselines_below_full_scale(scale):
-    drawn, base = (load("hust.py", ",".join(filter(None, (word, scale)))).config.model.init for word in ("random_init", "baseline"))
+    drawn, base = (
+        load("hust.py", ",".join(filter(None, (word, scale)))).config.model.init for word in ("random_init", "baseline")
+    )
     assert (drawn, base) == (("glorot_uniform", "imagenet") if scale == "full" else ("he_normal", "he_normal"))
 
 
@@ -257,9 +267,14 @@ def test_hust_freezes_its_blocks_and_gives_each_a_rate():
     network = models.build(flatten(load("hust.py", "baseline,smoke").config), (32, 32, 3), 7)
     places = freezing.blocks(network.layer_names)
     assert set(places.values()) == set(range(5)) and "max_pool" not in places and "output" not in places
-    rates = [trial.values["train.block_rates"] for trial in search_space.expand(load("hust.py", "block_rates,full").config)[::5]]
+    rates = [
+        trial.values["train.block_rates"]
+        for trial in search_space.expand(load("hust.py", "block_rates,full").config)[::5]
+    ]
     assert rates[0] == () and len(rates[1]) == 5
-    assert [above / below for below, above in zip(rates[1], (*rates[1][1:], 1.0), strict=True)] == pytest.approx([2.6] * 5, rel=3e-3)
+    assert [above / below for below, above in zip(rates[1], (*rates[1][1:], 1.0), strict=True)] == pytest.approx(
+        [2.6] * 5, rel=3e-3
+    )
 
 
 @pytest.mark.parametrize("scale", ["", "full"])
@@ -276,7 +291,10 @@ def test_imperials_decay_has_two_readings():
     first, second = (trial.values for trial in trials)
     assert (first["train.schedule"], first["train.decay_factor"]) == ("exponential", 1e-3)
     assert (second["train.schedule"], second["train.decay"]) == ("inverse_time", 1e-3)
-    alone = [search_space.expand(load("imperial.py", f"{word},full").config)[0] for word in ("decay_per_epoch", "decay_keras")]
+    alone = [
+        search_space.expand(load("imperial.py", f"{word},full").config)[0]
+        for word in ("decay_per_epoch", "decay_keras")
+    ]
     assert [trial.values for trial in alone] == [trial.values for trial in trials]
     for values in (first, second):
         assert {
@@ -358,7 +376,18 @@ def test_pisas_champion_trains_as_published():
 @pytest.mark.parametrize("scale", SCALES)
 def test_pisas_augmentations_are_one_stack_of_its_versions(scale):
     def settings(word):
-        return {tuple(trial.values.items()) for trial in search_space.expand(load("pisa.py", ",".join(filter(None, (word, scale)))).config)}
+        return {
+            tuple(trial.values.items())
+            for trial in search_space.expand(load("pisa.py", ",".join(filter(None, (word, scale)))).config)
+        }
 
     assert settings("augmentation") == set().union(*map(settings, ("v4", "v8", "v9", "v10", "v11")))
-    assert len({trial.shape_key() for trial in search_space.expand(load("pisa.py", f"augmentation,{scale or 'smoke'}").config)}) == 1
+    assert (
+        len(
+            {
+                trial.shape_key()
+                for trial in search_space.expand(load("pisa.py", f"augmentation,{scale or 'smoke'}").config)
+            }
+        )
+        == 1
+    )

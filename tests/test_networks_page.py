@@ -62,7 +62,9 @@ def test_a_command_means_something(words, monkeypatch):
     for trial in search_space.expand(loaded.config):
         layers = network(trial.values["model.name"]).layer_names
         phases = trial.values["phases.frozen"] or ("none",)
-        assert all(len(freezing.frozen(layers, (*trial.values["model.freeze"], words))) < len(layers) for words in phases)
+        assert all(
+            len(freezing.frozen(layers, (*trial.values["model.freeze"], words))) < len(layers) for words in phases
+        )
         assert len(trial.values["train.block_rates"]) in (0, 5)
 
 
@@ -70,6 +72,13 @@ def test_published_files_and_initialisers():
     for one in pretrained.PUBLISHED.values():
         assert f"[{one.file}]({one.url})" in PAGE
     assert all(f"`{name}`" in PAGE for name in DISTRIBUTIONS)
-    named = set(re.findall(r"\b(?:train|phases|data|model|head)\.[a-z_0-9]+", PAGE)) - {"model.layers", "model.save_weights"}
+    named = set(re.findall(r"\b(?:train|phases|data|model|head)\.[a-z_0-9]+", PAGE)) - {
+        "model.layers",
+        "model.save_weights",
+    }
     assert named <= set(fields.FIELDS)
-    assert {name for name in fields.FIELDS if name in ("model.freeze", "model.init", "model.top", "model.pooling", "model.preprocess")} <= named
+    assert {
+        name
+        for name in fields.FIELDS
+        if name in ("model.freeze", "model.init", "model.top", "model.pooling", "model.preprocess")
+    } <= named

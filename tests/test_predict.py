@@ -88,8 +88,14 @@ def test_json_is_what_the_best_points_repeats_say(run, path, folder, capsys):
     probabilities, spread, scores = ensemble.predict(images), ensemble.spread(images), ensemble.score(images)
     for row, one in enumerate(found["pictures"]):
         values = list(one["probabilities"].values())
-        assert values == sorted(values, reverse=True) and one["answer"] == next(iter(one["probabilities"])) and one["box"] is None
-        np.testing.assert_allclose([one["probabilities"][name] for name in ensemble.classes], probabilities[row], atol=1e-6)
+        assert (
+            values == sorted(values, reverse=True)
+            and one["answer"] == next(iter(one["probabilities"]))
+            and one["box"] is None
+        )
+        np.testing.assert_allclose(
+            [one["probabilities"][name] for name in ensemble.classes], probabilities[row], atol=1e-6
+        )
         np.testing.assert_allclose([one["sd"][name] for name in ensemble.classes], spread[row], atol=1e-6)
         assert one["score"] == pytest.approx(scores[row], rel=1e-5)
         assert one["unlike_training"] == (one["score"] < found["score"]["threshold"])
@@ -101,7 +107,9 @@ def test_the_table_has_the_most_probable_first_and_says_who_answers(run, path, f
     status, out, err = asked(capsys, path, folder / "grey.png", "--show=2")
     first, second, head, row = out.splitlines()
     assert status == 0 and err == ""
-    assert first.startswith(f"2 repeats of the best point by val_accuracy of {path}, trained on synthetic faces, official split;")
+    assert first.startswith(
+        f"2 repeats of the best point by val_accuracy of {path}, trained on synthetic faces, official split;"
+    )
     assert second.startswith("score: energy; at most about 5% of the validation pictures score below ")
     ensemble, image = run.ensemble(), fitted(folder / "grey.png")
     probabilities, spread = ensemble.predict(image)[0], ensemble.spread(image)[0]
@@ -116,7 +124,9 @@ def test_the_table_has_the_most_probable_first_and_says_who_answers(run, path, f
 
 def test_csv_has_all_classes_in_their_own_order(run, path, folder, capsys):
     trial = run.trials["id"][3]
-    status, out, err = asked(capsys, path, f"--trial={trial}", "--csv", "--score=max_logit", folder / "grey.png", folder / "clear.png")
+    status, out, err = asked(
+        capsys, path, f"--trial={trial}", "--csv", "--score=max_logit", folder / "grey.png", folder / "clear.png"
+    )
     rows = list(csv.DictReader(io.StringIO(out)))
     assert status == 0 and [row["picture"] for row in rows] == [f"{folder}/grey.png", f"{folder}/clear.png"]
     alone = Ensemble((run.trial(trial),))
@@ -132,13 +142,17 @@ def test_csv_has_all_classes_in_their_own_order(run, path, folder, capsys):
 
 @pytest.mark.parametrize("tta", ["flip", "ten_crop"])
 def test_augmented_answers_and_scores_of_the_picture_as_it_is(run, path, folder, capsys, tta):
-    status, out, _ = asked(capsys, path, folder / "clear.png", "--json", f"--tta={tta}", "--top=2", "--where=learning_rate=1e-3")
+    status, out, _ = asked(
+        capsys, path, folder / "clear.png", "--json", f"--tta={tta}", "--top=2", "--where=learning_rate=1e-3"
+    )
     found = json.loads(out)
     ensemble = run.ensemble(top=2, learning_rate=1e-3)
     image = fitted(folder / "clear.png", {"flip": SIZE, "ten_crop": 18}[tta])  # 16 * 8 / 7
     assert status == 0 and found["trials"] == [member.id for member in ensemble.members] and found["tta"] == tta
     (one,) = found["pictures"]
-    np.testing.assert_allclose([one["probabilities"][name] for name in ensemble.classes], ensemble.predict(image, tta)[0], atol=1e-6)
+    np.testing.assert_allclose(
+        [one["probabilities"][name] for name in ensemble.classes], ensemble.predict(image, tta)[0], atol=1e-6
+    )
     assert one["score"] == pytest.approx(ensemble.score(fitted(folder / "clear.png"))[0], rel=1e-5)
 
 
@@ -192,7 +206,13 @@ def test_what_cannot_be_read_is_named_and_passed_over(path, folder, tmp_path, ca
     (tmp_path / "huge.png").write_bytes(b"x" * (2**20 + 1))
     named = [tmp_path / "gone.png", tmp_path / "empty", tmp_path / "nothing.png", tmp_path / "huge.png", "/dev/null"]
     status, out, err = asked(capsys, path, *named, folder / "grey.png")
-    reasons = ["cannot be read: No such file or directory", "holds no picture", "is empty", "is larger than 1 MiB", "is no file"]
+    reasons = [
+        "cannot be read: No such file or directory",
+        "holds no picture",
+        "is empty",
+        "is larger than 1 MiB",
+        "is no file",
+    ]
     assert status == 1 and err.splitlines() == [f"error: {one} {why}" for one, why in zip(named, reasons, strict=True)]
     assert out.splitlines()[-1].startswith(f"{folder}/grey.png")
     status, out, err = asked(capsys, path, tmp_path / "empty")
@@ -244,4 +264,6 @@ def test_faces_without_opencv_is_one_line(path, folder, capsys, monkeypatch):
 
 def test_help_names_every_flag(capsys):
     status, out, _ = asked(capsys, "--help")
-    assert status == 0 and all(f"--{flag}" in out or f"[no]{flag}" in out for flag in ("trial", "top", "by", "where", "tta", "faces", "json"))
+    assert status == 0 and all(
+        f"--{flag}" in out or f"[no]{flag}" in out for flag in ("trial", "top", "by", "where", "tta", "faces", "json")
+    )

@@ -185,7 +185,11 @@ def with_answers(path, sure=8.0):
     logits[1, 2] = (sure, 0.0)
     for split in ("validation", "test"):
         predictions.write("stack_0-wave_0", split, logits)
-    kept = {f"{split}_{name}": values for split in ("validation", "test") for name, values in (("labels", labels), ("leaked", labels > 2))}
+    kept = {
+        f"{split}_{name}": values
+        for split in ("validation", "test")
+        for name, values in (("labels", labels), ("leaked", labels > 2))
+    }
     predictions.write_targets(record["data"]["checksum"], kept)
     return path
 
@@ -202,7 +206,10 @@ def changed(path, held_out=None, **values):
 def table_rows(html, name):
     """The cells of a table of the page, row by row, headings first."""
     content = re.search(rf'<table id="{name}".*?</table>', html, re.DOTALL)[0]
-    return [[re.sub("<.*?>", "", cell) for cell in re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row)] for row in re.findall(r"<tr.*?</tr>", content)]
+    return [
+        [re.sub("<.*?>", "", cell) for cell in re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row)]
+        for row in re.findall(r"<tr.*?</tr>", content)
+    ]
 
 
 def test_without_stored_predictions_the_page_says_so(tmp_path, words_only):
@@ -218,7 +225,9 @@ def test_answers_are_drawn_and_networks_asked_as_one(tmp_path, monkeypatch):
     monkeypatch.setattr(report.page, "drawings", lambda evidence: [])
     path = with_answers(run_directory(tmp_path / "run"), sure=1.0)
     html = report.write_report(path).read_text()
-    assert {"confusion.png", "roc.png", "calibration.png", "class_distribution.png"} == {p.name for p in (path / "figures").iterdir()}
+    assert {"confusion.png", "roc.png", "calibration.png", "class_distribution.png"} == {
+        p.name for p in (path / "figures").iterdir()
+    }
     heads, row = table_rows(html, "ensembles-table")
     found = dict(zip(heads, row, strict=True))
     # Of two networks one is sure of the right answer for picture 2 and one of the wrong one, less so.
@@ -236,14 +245,18 @@ def test_what_networks_look_at_is_drawn_once_they_are_trained(tmp_path, monkeypa
     small.train.epochs, small.train.batch_size, small.sweep.repeats = 1, 32, 2
     fer_jax.run_sweep(small, tmp_path)
     html = (tmp_path / "report.html").read_text()
-    assert "by the gradient: the mean over 2 networks of the one configuration" in html and "No wrong answer" not in html
+    assert (
+        "by the gradient: the mean over 2 networks of the one configuration" in html and "No wrong answer" not in html
+    )
     assert (tmp_path / "figures" / "saliency.png").exists() and (tmp_path / "figures" / "mistakes.png").exists()
     changed(tmp_path, report__saliency=False)
     assert "the mean over 2 networks" not in report.write_report(tmp_path).read_text()
 
 
 def test_pictures_of_a_licensed_data_set_are_shown_only_where_asked_for(tmp_path, words_only):
-    path = changed(with_answers(run_directory(tmp_path / "run")), data__name="fer2013", data__path=str(tmp_path / "nowhere"))
+    path = changed(
+        with_answers(run_directory(tmp_path / "run")), data__name="fer2013", data__path=str(tmp_path / "nowhere")
+    )
     assert pictures.WITHHELD in report.write_report(path).read_text()
     shown = report.write_report(path, show_images=True).read_text()
     assert pictures.WITHHELD not in shown and "The pictures cannot be shown:" in shown and "nowhere" in shown
@@ -255,7 +268,11 @@ def test_other_pictures_than_those_of_the_run_are_not_shown(tmp_path, words_only
     path = with_answers(run_directory(tmp_path / "run"))
     changed(path, data__train_size=10, data__validation_size=10, data__test_size=10, data__image_size=8)
     html = report.write_report(path).read_text()
-    assert "The pictures cannot be shown:" in html and "checksum" in html and not (path / "figures" / "mistakes.png").exists()
+    assert (
+        "The pictures cannot be shown:" in html
+        and "checksum" in html
+        and not (path / "figures" / "mistakes.png").exists()
+    )
 
 
 def test_figures_for_print(tmp_path, monkeypatch):
@@ -263,10 +280,16 @@ def test_figures_for_print(tmp_path, monkeypatch):
     monkeypatch.setattr(report.page, "drawings", lambda found: [effects.main_effects(found)])
     assert report.main(["report", str(path), "--pdf"]) == 0
     figures = {file.name for file in (path / "figures").iterdir()}
-    assert {name.replace(".png", ".pdf") for name in figures if name.endswith(".png")} == {n for n in figures if n.endswith(".pdf")}
+    assert {name.replace(".png", ".pdf") for name in figures if name.endswith(".png")} == {
+        n for n in figures if n.endswith(".pdf")
+    }
     first = (path / "figures" / "main_effects.pdf").read_bytes()
     report.write_report(path, pdf=True)
-    assert first.startswith(b"%PDF") and b"/CIDFontType2" in first and (path / "figures" / "main_effects.pdf").read_bytes() == first
+    assert (
+        first.startswith(b"%PDF")
+        and b"/CIDFontType2" in first
+        and (path / "figures" / "main_effects.pdf").read_bytes() == first
+    )
 
 
 def test_a_run_of_a_study_has_its_published_figures(tmp_path, words_only):
@@ -281,15 +304,21 @@ def test_a_run_of_a_study_has_its_published_figures(tmp_path, words_only):
     assert "Published figures" not in report.write_report(path).read_text()
     pd.DataFrame(rows).to_csv(tmp_path / "study.csv", index=False)
     found = table_rows(report.write_report(path).read_text(), "study-table")
-    assert found[1:] == [["the grid", "val_accuracy", "0.6", "figure 8", "2", "0.7100 ± 0.0100", "0.5000", "none: other data"]]
+    assert found[1:] == [
+        ["the grid", "val_accuracy", "0.6", "figure 8", "2", "0.7100 ± 0.0100", "0.5000", "none: other data"]
+    ]
     (tmp_path / "study.csv").write_text("name,age\nme,3\n")
     assert "Published figures" not in report.write_report(path).read_text()
 
 
 def test_runs_on_the_same_pictures_are_ranked_together_and_others_apart(tmp_path, capsys):
     good = with_answers(run_directory(tmp_path / "good", ("done",) * 4))
-    poor = with_answers(changed(run_directory(tmp_path / "poor", ("done", "done", "pending", "pending")), train__optimizer="sgd"))
-    other = changed(run_directory(tmp_path / "other", ("done",) * 4), {"validation": "12ab", "test": "34cd"}, data__seed=1)
+    poor = with_answers(
+        changed(run_directory(tmp_path / "poor", ("done", "done", "pending", "pending")), train__optimizer="sgd")
+    )
+    other = changed(
+        run_directory(tmp_path / "other", ("done",) * 4), {"validation": "12ab", "test": "34cd"}, data__seed=1
+    )
     empty = run_directory(tmp_path / "empty", ("pending",) * 4, curves=False)
     out = tmp_path / "pages" / "all.html"
     assert report.main(["report", *map(str, (poor, good, other, empty)), "--compare", f"--out={out}"]) == 0
@@ -299,7 +328,9 @@ def test_runs_on_the_same_pictures_are_ranked_together_and_others_apart(tmp_path
         ["poor", "group 1"], ["good", "group 1"], ["other", "group 2"], ["empty", "no result"],
     ]  # fmt: skip
     heads, *rows = table_rows(html, "ranking-1")
-    assert [row[:2] for row in rows] == [["1", "good"], ["2", "poor"]] and rows[0][heads.index("val. accuracy")] == "0.830"
+    assert [row[:2] for row in rows] == [["1", "good"], ["2", "poor"]] and rows[0][
+        heads.index("val. accuracy")
+    ] == "0.830"
     assert [row[1] for row in table_rows(html, "ranking-2")[1:]] == ["other"]
     differences = {row[0]: row[1:] for row in table_rows(html, "differences")[1:]}
     assert differences["train.optimizer"] == ["sgd", "adam", "adam"] and "data.seed" in differences
@@ -348,7 +379,9 @@ def look(page, tmp_path, script, width=1200):
     </script>"""
     early = "<script>window.addEventListener('error', event => { document.documentElement.dataset.error = event.message; });</script>"
     copy = tmp_path / f"looked-at-{width}.html"
-    copy.write_text(html.replace("<head>", f"<head>{early}", 1).replace("</body>", f"{answer}</body>"), encoding="utf-8")
+    copy.write_text(
+        html.replace("<head>", f"<head>{early}", 1).replace("</body>", f"{answer}</body>"), encoding="utf-8"
+    )
     profile = tmp_path / f"profile-{width}"
     command = [BROWSER, *QUIET, f"--user-data-dir={profile}", f"--window-size={width},900", "--dump-dom", copy.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
@@ -373,7 +406,9 @@ FITS = """({
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    return report.write_report(run_directory(tmp_path_factory.mktemp("page") / "run", ("done", "done", "done", "pending")))
+    return report.write_report(
+        run_directory(tmp_path_factory.mktemp("page") / "run", ("done", "done", "done", "pending"))
+    )
 
 
 @in_browser

@@ -122,7 +122,12 @@ def test_rows_of_heads_are_those_of_heads_csv(oslo):
     for name, layer, depth in (("XGBoost fed by flatten", "flatten", 6), ("XGBoost, depth 4", "dense_0", 4)):
         row, table = rows[name], run_of_heads.heads
         meant = {"head.layer": layer, "head.max_depth": depth, "head.eta": 0.3, "head.rounds": 10, "head.gamma": 0.0}
-        meant |= {"head.subsample": 1.0, "head.colsample_bytree": 1.0, "head.min_child_weight": 1.0, "head.reg_lambda": 1.0}
+        meant |= {
+            "head.subsample": 1.0,
+            "head.colsample_bytree": 1.0,
+            "head.min_child_weight": 1.0,
+            "head.reg_lambda": 1.0,
+        }
         fits = table[(table[list(meant)] == pd.Series(meant)).all(axis=1)]
         assert row.n == 2 and row.against == "best" and row.chosen == tuple(fits["val_accuracy"])
         assert "no val_accuracy in the run" not in row.why_none
@@ -132,9 +137,15 @@ def test_rows_of_heads_are_those_of_heads_csv(oslo):
 
 def test_a_head_that_nobody_published_shows_ours(oslo):
     read = sweeps.read_study(OSLO)
-    rows = [row for row in study_rows.gather(read, OSLO, oslo[0], "smoke") if row.experiment.startswith("XGBoost, subsample")]
+    rows = [
+        row
+        for row in study_rows.gather(read, OSLO, oslo[0], "smoke")
+        if row.experiment.startswith("XGBoost, subsample")
+    ]
     assert len(rows) == 3 and all(len(row.chosen) == 2 and row.against == "best" for row in rows)
-    assert all("no figure published" in row.why_none and "no val_accuracy in the run" not in row.why_none for row in rows)
+    assert all(
+        "no figure published" in row.why_none and "no val_accuracy in the run" not in row.why_none for row in rows
+    )
 
 
 def test_the_same_command_again_trains_nothing(oslo):
@@ -163,7 +174,10 @@ def tiny(tmp_path_factory):
 def gather(tiny, change=lambda one: one, **conditions):
     file, workdir, _ = tiny
     read = sweeps.read_study(file)
-    experiments = [change(dataclasses.replace(one, conditions=dataclasses.replace(one.conditions, **conditions))) for one in read.experiments]
+    experiments = [
+        change(dataclasses.replace(one, conditions=dataclasses.replace(one.conditions, **conditions)))
+        for one in read.experiments
+    ]
     return study_rows.gather(dataclasses.replace(read, experiments=tuple(experiments)), file, workdir, "full")
 
 
@@ -224,13 +238,19 @@ def test_no_verdict_where_a_setting_is_not_the_papers(tiny):
 
 def test_figures_of_a_class_are_those_of_its_pictures(tiny):
     published = (Published("test_recall_happy", 0.5), Published("test_f1_sad", 0.5), Published("test_recall_joy", 0.5))
-    recall, f1, unknown = gather(tiny, lambda one: dataclasses.replace(one, published=published) if one.name == "slow" else one)[:3]
+    recall, f1, unknown = gather(
+        tiny, lambda one: dataclasses.replace(one, published=published) if one.name == "slow" else one
+    )[:3]
     trials = fer_jax.load_run(recall.run).select(learning_rate=1e-3)
     test = trials[0].dataset().test
     for number, trial in enumerate(trials):
         answers = trial.predict(test.images, weights="last").argmax(axis=1)
-        expected = metrics.classification_report(test.labels, answers, labels=range(7), target_names=CLASSES, output_dict=True, zero_division=0)
-        assert recall.last[number] == pytest.approx(expected["happy"]["recall"]) and f1.last[number] == pytest.approx(expected["sad"]["f1-score"])
+        expected = metrics.classification_report(
+            test.labels, answers, labels=range(7), target_names=CLASSES, output_dict=True, zero_division=0
+        )
+        assert recall.last[number] == pytest.approx(expected["happy"]["recall"]) and f1.last[number] == pytest.approx(
+            expected["sad"]["f1-score"]
+        )
     assert "no test_recall_joy in the run" in unknown.why_none
 
 
@@ -251,7 +271,10 @@ def test_an_external_figure_is_of_the_data_that_are_named(tiny, tmp_path):
         assert accuracy.last[number] == pytest.approx(found.accuracy)
         assert recall.last[number] == pytest.approx(found.report.loc["happy", "recall"])
     (nothing, _) = study_rows.gather(only, file, workdir, "full")
-    assert nothing.verdict is None and "no external data set: name other people's pictures with --external" in nothing.why_none
+    assert (
+        nothing.verdict is None
+        and "no external data set: name other people's pictures with --external" in nothing.why_none
+    )
 
 
 def test_the_epochs_of_all_phases_count():
@@ -263,7 +286,9 @@ def test_the_epochs_of_all_phases_count():
 def test_a_metric_that_cannot_be_had_is_said_so(tiny):
     one_class = gather(tiny, lambda one: dataclasses.replace(one, positive=()))[3]
     assert one_class.verdict is None and "no class is positive" in one_class.why_none[0]
-    with pytest.raises(ConfigError, match="metric 'val_acc': must be 'train_', 'val_', 'test_' or 'external_' before accuracy"):
+    with pytest.raises(
+        ConfigError, match="metric 'val_acc': must be 'train_', 'val_', 'test_' or 'external_' before accuracy"
+    ):
         gather(tiny, lambda one: dataclasses.replace(one, published=(Published("val_acc", 0.5),)))
 
 
@@ -271,7 +296,9 @@ def test_more_repeats_are_refused_without_extend_and_overrides_reach_every_sweep
     file, workdir, _ = tiny
     status, _, err = run(f"--study={file}", "--scale=full", f"--workdir={workdir}", "--config.sweep.repeats=4")
     assert status == 2 and "add --extend" in err
-    status, out, _ = run(f"--study={file}", "--scale=full", "--plan", f"--workdir={tmp_path / 'none'}", "--config.sweep.repeats=2")
+    status, out, _ = run(
+        f"--study={file}", "--scale=full", "--plan", f"--workdir={tmp_path / 'none'}", "--config.sweep.repeats=2"
+    )
     assert status == 0 and out.startswith("tiny-full: 4 trials in 1 stack, ") and "    slow\n    fast\n1 sweep, " in out
     assert not (tmp_path / "none").exists()
 
@@ -287,10 +314,19 @@ def test_an_override_may_serve_only_some_of_the_sweeps(tmp_path):
 
 
 def test_a_plan_names_what_a_config_sets_without_effect(tiny, tmp_path):
-    chosen = (f"--study={tiny[0]}", "--scale=full", "--plan", f"--workdir={tmp_path / 'none'}", "--config.model.name=mlp")
+    chosen = (
+        f"--study={tiny[0]}",
+        "--scale=full",
+        "--plan",
+        f"--workdir={tmp_path / 'none'}",
+        "--config.model.name=mlp",
+    )
     status, out, err = run(*chosen)
     assert status == 0, err
-    assert "    note: set without effect: model.pairs and model.kernels (only with model.name = cnn); model.dense (only" in out
+    assert (
+        "    note: set without effect: model.pairs and model.kernels (only with model.name = cnn); model.dense (only"
+        in out
+    )
 
 
 def test_a_folder_of_another_sweep_is_found_before_the_first_trains(tiny, tmp_path):
@@ -301,7 +337,12 @@ def test_a_folder_of_another_sweep_is_found_before_the_first_trains(tiny, tmp_pa
         (tmp_path / "configs" / f"{name}.py").write_text(CONFIG)
     (tmp_path / "sweeps" / "two.py").write_text(STUDY.replace("configs/tiny.py", "configs/first.py", 1))
     shutil.copytree(workdir / "tiny-full", tmp_path / "work" / "tiny-full")
-    arguments = (f"--study={tmp_path / 'sweeps' / 'two.py'}", "--scale=full", f"--workdir={tmp_path / 'work'}", "--config.train.l2=0")
+    arguments = (
+        f"--study={tmp_path / 'sweeps' / 'two.py'}",
+        "--scale=full",
+        f"--workdir={tmp_path / 'work'}",
+        "--config.train.l2=0",
+    )
     status, out, err = run(*arguments)
     assert status == 2 and out == "" and len(err.splitlines()) == 1
     assert "tiny-full holds another sweep (6 of its 6 trials are not in this one): train.l2 was 0.0001, is 0.0" in err
@@ -359,19 +400,37 @@ def test_interrupted_before_the_end(tiny, tmp_path, monkeypatch):
     [
         ([], "no study: add --study=FILE"),
         (["--study=sweeps/osla.py"], "sweeps/osla.py: no such study file"),
-        ([f"--study={OSLO}", "--only=final netwrok"], "no experiment 'final netwrok' in oslo; did you mean final network"),
+        (
+            [f"--study={OSLO}", "--only=final netwrok"],
+            "no experiment 'final netwrok' in oslo; did you mean final network",
+        ),
         ([f"--study={OSLO}", "--scale=tiny"], "--scale=tiny: must be smoke, full, or left out"),
         ([f"--study={OSLO}", "--only="], "--only is empty"),
         ([f"--study={OSLO}", "--only=final", "--only= "], "--only is empty"),
-        ([f"--study={OSLO}", "--only=final", "--config.train.momentum=.9"], "command line: train.momentum = 0.9 has no effect"),
-        ([f"--study={OSLO}", "--only=3-D grid: best", "--config.train.l2=0.1"], "command line: train.l2 = 0.1 is never used"),
+        (
+            [f"--study={OSLO}", "--only=final", "--config.train.momentum=.9"],
+            "command line: train.momentum = 0.9 has no effect",
+        ),
+        (
+            [f"--study={OSLO}", "--only=3-D grid: best", "--config.train.l2=0.1"],
+            "command line: train.l2 = 0.1 is never used",
+        ),
         ([f"--study={OSLO}", "--scael=smoke"], "scael"),
         ([f"--study={OSLO}", "--scale=smoke", "--external=/nowhere/fer.zip"], "/nowhere/fer.zip"),
         ([f"--study={OSLO}", "--config=configs/oslo.py"], "unexpected argument --config"),
         ([f"--study={OSLO}", "stray"], "unexpected argument 'stray'"),
-        ([f"--study={OSLO}", "--table", "--config.train.l2=0"], "--table reads the runs as they are and trains nothing: leave out --config.train.l2"),
-        ([f"--study={HUST}", "--scale=full", "--config.data.path=x.zip", "--config.augment.flip=0"], "; --config.augment.flip=0 sets what tells its experiments apart: leave it out"),
-        ([f"--study={HUST}", "--scale=smoke", "--config.augment.flip=0"], "2 points are data.normalize = minmax, augment.flip = 0.0, "),
+        (
+            [f"--study={OSLO}", "--table", "--config.train.l2=0"],
+            "--table reads the runs as they are and trains nothing: leave out --config.train.l2",
+        ),
+        (
+            [f"--study={HUST}", "--scale=full", "--config.data.path=x.zip", "--config.augment.flip=0"],
+            "; --config.augment.flip=0 sets what tells its experiments apart: leave it out",
+        ),
+        (
+            [f"--study={HUST}", "--scale=smoke", "--config.augment.flip=0"],
+            "2 points are data.normalize = minmax, augment.flip = 0.0, ",
+        ),
         ([f"--study={OSLO}", "--scale=full"], "data.path is empty"),
         ([f"--study={OSLO}", "--scale=full", "--config.data.path=/nowhere/fer.zip"], "/nowhere/fer.zip"),
         ([f"--study={OSLO}", "--scale=smoke", "--config.train.epoch=3"], "did you mean train.epochs"),
@@ -403,7 +462,9 @@ def test_a_broken_study_file_is_one_line(text, message, tmp_path):
 def test_a_point_that_the_sweep_lacks_is_an_error_at_full_scale():
     config = default_config()
     config.sweep.each.train.l2 = (0.0, 1e-3)
-    lacking = Experiment("odd", "configs/x.py", (), Conditions("synthetic", "official", CLASSES), point={"train.l2": 0.5})
+    lacking = Experiment(
+        "odd", "configs/x.py", (), Conditions("synthetic", "official", CLASSES), point={"train.l2": 0.5}
+    )
     with pytest.raises(ConfigError, match="experiment 'odd': no point is train.l2 = 0.5 in the sweep of configs/x.py"):
         sweeps.find_point(lacking, config, "full")
     assert sweeps.find_point(lacking, config, "smoke")["train.l2"] == 0.0
@@ -433,7 +494,9 @@ def test_fer2013_must_be_whole(missing, reasons):
     counts = dict(zip(CLASSES, FREQUENCIES, strict=True))
     counts["happy"] -= missing
     record = {"data": {"classes": list(CLASSES), "counts": {"train": counts}}}
-    trial = SimpleNamespace(config=config, classes=CLASSES, data=record["data"], run=SimpleNamespace(record=record, swept=()))
+    trial = SimpleNamespace(
+        config=config, classes=CLASSES, data=record["data"], run=SimpleNamespace(record=record, swept=())
+    )
     assert study_rows._data_reasons(Conditions("fer2013", "kaggle", CLASSES), trial) == reasons
     config.data.fraction = 0.5
     assert study_rows._data_reasons(Conditions("fer2013", "kaggle", CLASSES), trial) == ["other data: a share of 0.5"]

@@ -19,7 +19,13 @@ SMOKE = "--config=configs/grid3d.py:smoke"
 def start(*arguments, **options):
     command = [sys.executable, "-m", "fer_jax.sweep", *arguments]
     return subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+        command,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
     )
 
 
@@ -43,7 +49,12 @@ def curves(path):
 
 
 def test_a_killed_sweep_ends_with_the_tables_of_one_that_ran_through(tmp_path):
-    quick = ("--config.sweep.grid.train.batch_size=16", "--config.train.epochs=12", "--config.checkpoint.every=1", "--config.report.saliency=false")
+    quick = (
+        "--config.sweep.grid.train.batch_size=16",
+        "--config.train.epochs=12",
+        "--config.checkpoint.every=1",
+        "--config.report.saliency=false",
+    )
     status, _, err = finish(start(SMOKE, *quick, f"--workdir={tmp_path / 'whole'}"))
     assert status == 0, err
     killed = start(SMOKE, *quick, f"--workdir={tmp_path / 'killed'}")
@@ -81,7 +92,10 @@ def test_plan_names_fields_without_effect():
     status, out, err = finish(start("--config=configs/silvestro.py:smoke", "--plan", "--config.model.name=mlp"))
     assert status == 0, err
     (note,) = (line for line in out.splitlines() if line.startswith("note: "))
-    assert note == "note: set without effect: model.dense_dropout (only with model.name = cnn or silvestro or imperial or vgg19 or mobilenet_v2 or efficientnet_b0 or resnet50_v2)"
+    assert (
+        note
+        == "note: set without effect: model.dense_dropout (only with model.name = cnn or silvestro or imperial or vgg19 or mobilenet_v2 or efficientnet_b0 or resnet50_v2)"
+    )
     assert "dense_dropout" not in out.replace(note, "")
 
 

@@ -213,7 +213,11 @@ def test_figures_are_the_papers(name):
     for experiment, (start, printed) in zip(study.experiments, PRINTED[name].items(), strict=True):
         assert experiment.name.startswith(start)
         # Those of single classes have tables of their own.
-        ours = {figure.metric: figure for figure in experiment.published if figure.metric.count("_") < 2 or figure.metric in printed}
+        ours = {
+            figure.metric: figure
+            for figure in experiment.published
+            if figure.metric.count("_") < 2 or figure.metric in printed
+        }
         ours |= {figure.metric: figure for figure in experiment.published if figure.metric.startswith("binary_")}
         assert set(ours) == set(printed)
         for metric, expected in printed.items():
@@ -235,13 +239,19 @@ def test_oslos_boosted_heads_are_those_of_its_tables():
     for word, figures in printed.items():
         found = [one.published[0] for one in heads if f" {word} " in f"{one.name} "]
         assert [round(100 * figure.value, 2) for figure in found] == list(figures)
-        assert all(figure.decimals == 4 and figure.metric == "val_accuracy" and figure.weights == "best" for figure in found)
+        assert all(
+            figure.decimals == 4 and figure.metric == "val_accuracy" and figure.weights == "best" for figure in found
+        )
 
 
 @pytest.mark.parametrize("name", HUST_TABLES)
 def test_husts_figures_by_class_are_its_tables(name):
     (experiment,) = [one for one in STUDIES["hust"].experiments if one.name.startswith(name)]
-    ours = {figure.metric: (figure.value, figure.sd, figure.n) for figure in experiment.published if figure.metric.count("_") == 2}
+    ours = {
+        figure.metric: (figure.value, figure.sd, figure.n)
+        for figure in experiment.published
+        if figure.metric.count("_") == 2
+    }
     printed = {
         f"test_{metric}_{label}": (float(mean), float(sd), 5)
         for metric, *numbers in lines(HUST_TABLES[name])
@@ -252,7 +262,9 @@ def test_husts_figures_by_class_are_its_tables(name):
 
 def test_pisas_figures_by_class_are_its_tables():
     (champion,) = [one for one in STUDIES["pisa"].experiments if one.name.startswith("V13")]
-    ours = {figure.metric: (figure.value, figure.decimals) for figure in champion.published if figure.metric.count("_") == 2}
+    ours = {
+        figure.metric: (figure.value, figure.decimals) for figure in champion.published if figure.metric.count("_") == 2
+    }
     printed = {
         f"{split}_{metric}_{label}": (float(number), 2)
         for split, table in PISA_TABLES.items()

@@ -68,7 +68,9 @@ def obstacle(ours: Sequence[float]) -> str:
     return "the repeats do not differ" if min(ours) == max(ours) else ""
 
 
-def compare(ours: Sequence[float], published: float, sd: float | None = None, n: int = 1, rounding: float = 0.0) -> Verdict:
+def compare(
+    ours: Sequence[float], published: float, sd: float | None = None, n: int = 1, rounding: float = 0.0
+) -> Verdict:
     """Holds a published figure against our repeats.
 
     Args:

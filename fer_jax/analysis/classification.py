@@ -48,7 +48,11 @@ def measure_classes(probabilities: np.ndarray, labels: np.ndarray, classes: Sequ
 
 
 def binarise(
-    probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str], positive: Sequence[str], threshold: float = 0.5
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    classes: Sequence[str],
+    positive: Sequence[str],
+    threshold: float = 0.5,
 ) -> dict[str, float]:
     """`measure` for 'positive or not', asked of a classifier that was trained on more classes.
 
@@ -87,7 +91,9 @@ def positive_columns(classes: Sequence[str], positive: Sequence[str]) -> list[in
 
 
 def _figures(probabilities: np.ndarray, labels: np.ndarray, answers: np.ndarray) -> dict[str, float]:
-    precision, recall, f1, _ = metrics.precision_recall_fscore_support(labels, answers, average="macro", zero_division=0)
+    precision, recall, f1, _ = metrics.precision_recall_fscore_support(
+        labels, answers, average="macro", zero_division=0
+    )
     return {
         "accuracy": float(metrics.accuracy_score(labels, answers)),
         "loss": float(metrics.log_loss(labels, probabilities, labels=range(probabilities.shape[1]))),

@@ -73,4 +73,6 @@ def ranked(table: pd.DataFrame, metric: str, suffix: str = "") -> list[Any]:
     merit = table[f"{metric}{suffix}"].astype(float) * (1 if lower_is_better(metric) else -1)
     same_loss = not differing(table, loss_fields("val_loss"))
     tie = table[f"val_loss{suffix}"].astype(float) if same_loss and f"val_loss{suffix}" in table else merit
-    return list(pd.DataFrame({"merit": merit, "tie": tie})[merit.notna()].sort_values(["merit", "tie"], kind="stable").index)
+    return list(
+        pd.DataFrame({"merit": merit, "tie": tie})[merit.notna()].sort_values(["merit", "tie"], kind="stable").index
+    )

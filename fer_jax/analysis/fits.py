@@ -42,8 +42,15 @@ def gather(record: Mapping[str, Any], fits: pd.DataFrame, title: str) -> ranking
         title: of the report.
     """
     # A field that a kind of head does not know is empty there, which is no value of it.
-    varied = [name for name in head_columns(fits) if len({statistics.hashable(value) for value in fits[name]} - {None, ""}) > 1]
+    varied = [
+        name
+        for name in head_columns(fits)
+        if len({statistics.hashable(value) for value in fits[name]} - {None, ""}) > 1
+    ]
     swept = [*(record.get("swept") or ()), *varied]
-    columns = [*swept, *(name for name in fits.columns if name not in head_columns(fits) and name not in ("features", "threads"))]
+    columns = [
+        *swept,
+        *(name for name in fits.columns if name not in head_columns(fits) and name not in ("features", "threads")),
+    ]
     no_curves = pd.DataFrame(columns=["id", "epoch"])
     return ranking.gather({**record, "swept": swept}, fits[list(dict.fromkeys(columns))], no_curves, title)

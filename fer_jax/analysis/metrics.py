@@ -70,7 +70,9 @@ def balanced_accuracy(matrix: np.ndarray) -> np.ndarray:
 
 def log_loss(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Mean of -ln p(label), nats, (T,); a probability counts as 2.2e-16 at least, as in scikit-learn."""
-    chosen = np.take_along_axis(probabilities.astype(np.float64), np.broadcast_to(labels, probabilities.shape[:2])[..., None], -1)
+    chosen = np.take_along_axis(
+        probabilities.astype(np.float64), np.broadcast_to(labels, probabilities.shape[:2])[..., None], -1
+    )
     return -np.log(np.clip(chosen[..., 0], SMALLEST, 1)).mean(axis=1)
 
 

@@ -125,7 +125,9 @@ def compare(
     a, b = ({seed: float(value) for seed, value in side.items() if math.isfinite(value)} for side in values)
     common = [seed for seed in a if seed in b]
     differences = np.array([a[seed] - b[seed] for seed in common])
-    table = pd.DataFrame(columns=["seed", "split", "pictures", "only_a", "only_b", "p"]) if pictures is None else pictures
+    table = (
+        pd.DataFrame(columns=["seed", "split", "pictures", "only_a", "only_b", "p"]) if pictures is None else pictures
+    )
     sides = [np.array(list(side.values())) for side in (a, b)]
     mean_a, mean_b = (float(side.mean()) if len(side) else math.nan for side in sides)
     return PointComparison(

@@ -114,7 +114,8 @@ class Evidence:
     def chosen_on_reported(self) -> bool:
         """Whether results are quoted on the very images that chose the epoch and the point (oslo's split)."""
         return any(
-            data.get("split") == "kaggle" or (data.get("split") == "kfold" and not images(data, "test")) for data in self.data_sets
+            data.get("split") == "kaggle" or (data.get("split") == "kfold" and not images(data, "test"))
+            for data in self.data_sets
         )
 
     @property
@@ -148,7 +149,9 @@ class Evidence:
         if others:
             parts[0] += f" and {others} other data set{'s' * (others > 1)}"
         fewest = int(self.points["total"].min()) if len(self.points) else 0
-        parts.append({0: "no trials yet", 1: f"one {self.unit}"}.get(self.repeats, f"{self.repeats} {self.unit}s a point"))
+        parts.append(
+            {0: "no trials yet", 1: f"one {self.unit}"}.get(self.repeats, f"{self.repeats} {self.unit}s a point")
+        )
         if fewest < self.repeats:
             parts[-1] = f"{fewest} to {self.repeats} {self.unit}s a point"
         if self.chosen_on_reported:

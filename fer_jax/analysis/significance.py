@@ -44,7 +44,9 @@ def paired_t(differences: np.ndarray, level: float = 0.95, overlap: float = 0.0)
         level: probability that the interval holds the mean, in (0, 1).
         overlap: as for `paired_t_rows`.
     """
-    count, mean, half, p = (each[0] for each in paired_t_rows(np.asarray(differences, np.float64)[None], level, overlap))
+    count, mean, half, p = (
+        each[0] for each in paired_t_rows(np.asarray(differences, np.float64)[None], level, overlap)
+    )
     return Paired(int(count), float(mean), float(mean - half), float(mean + half), float(p))
 
 

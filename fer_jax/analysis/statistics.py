@@ -186,7 +186,9 @@ def finalists(table: pd.DataFrame, swept: Sequence[str], config: Mapping[str, An
         chosen = []
     keys = {tuple(hashable(point[name]) for name in swept) for point in chosen}
     rows = [[hashable(value) for value in table[name]] for name in swept]
-    found = np.array([key in keys for key in zip(*rows, strict=True)] if rows else [() in keys] * len(table), dtype=bool)
+    found = np.array(
+        [key in keys for key in zip(*rows, strict=True)] if rows else [() in keys] * len(table), dtype=bool
+    )
     return found if found.any() else np.ones(len(table), dtype=bool)
 
 

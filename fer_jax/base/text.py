@@ -1,6 +1,5 @@
 """Words for people: counts, times, sizes, and names like the one that was meant."""
 
-
 import difflib
 from collections.abc import Iterable
 
@@ -51,5 +50,3 @@ def shown(name: str, limit: int = 200) -> str:
     """A name as it may stand in a one-line message: control characters escaped, a long one without its middle."""
     text = name if name.isprintable() else ascii(name)[1:-1]
     return text if len(text) <= limit else f"{text[: limit // 2 - 2]}...{text[-(limit // 2 - 2) :]}"
-
-

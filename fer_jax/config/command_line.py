@@ -115,9 +115,7 @@ def split_argv(argv: Sequence[str]) -> tuple[str | None, dict[str, str], list[st
     return file, overrides, rest
 
 
-def load(
-    file: str, overrides: Mapping[str, Any] | None = None, command: str = "", keep_unused: bool = False
-) -> Loaded:
+def load(file: str, overrides: Mapping[str, Any] | None = None, command: str = "", keep_unused: bool = False) -> Loaded:
     """Loads a config file, applies overrides, and checks every field and every point of its sweep.
 
     Args:
@@ -268,9 +266,7 @@ def _apply(config: ConfigDict, name: str, value: Any) -> None:
     put(config, name, value)
 
 
-def _unused(
-    config: ConfigDict, settings: Sequence[Mapping[str, Any]], overrides: Mapping[str, Any]
-) -> dict[str, str]:
+def _unused(config: ConfigDict, settings: Sequence[Mapping[str, Any]], overrides: Mapping[str, Any]) -> dict[str, str]:
     """Overrides that change nothing, and why: the sweep sets the field in every point, or no trial uses it."""
     found = {}
     without_effect = search_space.without_effect(settings)
@@ -311,7 +307,11 @@ def _unreadable(path: str, error: Exception, kind: str) -> str:
         return f"{path}: cannot be read as a {kind} file: {getattr(error, 'strerror', None) or error}"
     folder = Path(path).parent
     near = difflib.get_close_matches(Path(path).name, [found.name for found in folder.glob("*.py")], 1)
-    hint = f"; did you mean {folder / near[0]}?" if near else f"; {Path(_EXAMPLES[kind]).parent}/ of the repository holds some to start from"
+    hint = (
+        f"; did you mean {folder / near[0]}?"
+        if near
+        else f"; {Path(_EXAMPLES[kind]).parent}/ of the repository holds some to start from"
+    )
     return f"{path}: no such {kind} file{hint}"
 
 

@@ -280,10 +280,7 @@ def add_choice(name: str, choice: str) -> None:
     FIELDS[name] = dataclasses.replace(field, choices=(*field.choices, choice))
     for other, dependent in FIELDS.items():
         needs = (
-            dataclasses.replace(need, values=(*need.values, choice)) if need.name == name else need for need in dependent.needs
+            dataclasses.replace(need, values=(*need.values, choice)) if need.name == name else need
+            for need in dependent.needs
         )
         FIELDS[other] = dataclasses.replace(dependent, needs=tuple(needs))
-
-
-
-

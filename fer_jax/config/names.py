@@ -70,5 +70,3 @@ def nearest(name: str) -> str:
 def _initials(name: str) -> str:
     """`train.learning_rate` -> 'lr'."""
     return "".join(word[:1] for word in name.rpartition(".")[2].split("_"))
-
-

@@ -9,9 +9,23 @@ from typing import Any
 from fer_jax.config.field import FieldError
 
 # Sides, in pixels, of which a network with a fixed architecture leaves one pixel.
-_SMALLEST_IMAGE = {"silvestro": 36, "imperial": 24, "vgg19": 32, "mobilenet_v2": 32, "efficientnet_b0": 32, "resnet50_v2": 32}
+_SMALLEST_IMAGE = {
+    "silvestro": 36,
+    "imperial": 24,
+    "vgg19": 32,
+    "mobilenet_v2": 32,
+    "efficientnet_b0": 32,
+    "resnet50_v2": 32,
+}
 # Kernels of their narrowest convolution; their dense layers that no field sets are wider.
-_FEWEST_KERNELS = {"silvestro": 32, "imperial": 36, "vgg19": 64, "mobilenet_v2": 16, "efficientnet_b0": 16, "resnet50_v2": 64}
+_FEWEST_KERNELS = {
+    "silvestro": 32,
+    "imperial": 36,
+    "vgg19": 64,
+    "mobilenet_v2": 16,
+    "efficientnet_b0": 16,
+    "resnet50_v2": 64,
+}
 # Distributions of initial kernels, `models.initializers`.
 DISTRIBUTIONS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal")
 MAX_PHASES = 8
@@ -132,7 +146,8 @@ def _spelled_words(name: str, text: str) -> str:
         kind, equals, number = word.partition("=")
         if not word or (equals and not (kind in ("blocks", "layers") and number.isdecimal())):
             raise FieldError(
-                [name], f"{name} = {text!r}: must be 'backbone', 'blocks=2', 'layers=140' or names of layers such as 'block1_*'"
+                [name],
+                f"{name} = {text!r}: must be 'backbone', 'blocks=2', 'layers=140' or names of layers such as 'block1_*'",
             )
     return "+".join(word for word in words if word not in ("none", "blocks=0", "layers=0")) or "none"
 
@@ -172,7 +187,9 @@ def merges(values: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         name, equals, parts = (piece.strip() for piece in text.partition("="))
         old = tuple(part.strip() for part in parts.split("+"))
         if not (name and equals and all(old)) or name in found:
-            raise FieldError(["data.merge"], f"data.merge = {text!r}: must be 'new=old+old', such as 'positive=happy+surprise'")
+            raise FieldError(
+                ["data.merge"], f"data.merge = {text!r}: must be 'new=old+old', such as 'positive=happy+surprise'"
+            )
         found[name] = old
     return found
 
@@ -214,13 +231,17 @@ def _check_training(values: Mapping[str, Any]) -> None:
         )
     if values["loss.weights"] and values["loss.class_weight"]:
         raise FieldError(
-            ["loss.weights", "loss.class_weight"], "loss.weights and loss.class_weight exclude each other: set one of them"
+            ["loss.weights", "loss.class_weight"],
+            "loss.weights and loss.class_weight exclude each other: set one of them",
         )
     phases = values["phases.lengths"]
     field, epochs = ("phases.lengths", min(phases)) if phases else ("train.epochs", values["train.epochs"])
     if (warmup := values["train.warmup"]) > epochs:
         which = f"each phase warms up, and the {epochs} epochs of one" if phases else f"train.epochs = {epochs}"
-        raise FieldError(["train.warmup", field], f"train.warmup = {warmup:g}: {which} end before it does; shorten it or train longer")
+        raise FieldError(
+            ["train.warmup", field],
+            f"train.warmup = {warmup:g}: {which} end before it does; shorten it or train longer",
+        )
     floor, rate = values["train.learning_rate_floor"], values["train.learning_rate"]
     lowered = values["train.schedule"] == "cosine" or values["train.plateau_patience"] > 0
     if lowered and floor > rate:

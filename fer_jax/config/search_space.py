@@ -178,7 +178,9 @@ def settings(config: ConfigDict) -> list[dict[str, Any]]:
     return found
 
 
-def _check_distinct(names: Sequence[str], listed: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str, Any]]) -> None:
+def _check_distinct(
+    names: Sequence[str], listed: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str, Any]]
+) -> None:
     """Raises FieldError for a field of whose several values other fields make one, as phases.rates does of train.learning_rate."""
     for name in names:
         if fields.FIELDS[name].type is tuple:
@@ -186,7 +188,10 @@ def _check_distinct(names: Sequence[str], listed: Sequence[Mapping[str, Any]], f
         given = {changes[name] for changes in listed if name in changes}
         left = {setting[name] for changes, setting in zip(listed, found, strict=True) if name in changes}
         if len(given) > 1 and len(left) == 1:
-            raise FieldError([name], f"{name} is swept, but other fields make every value {left.pop()!r}: sweep those, or leave them out")
+            raise FieldError(
+                [name],
+                f"{name} is swept, but other fields make every value {left.pop()!r}: sweep those, or leave them out",
+            )
 
 
 def counting_head(setting: Mapping[str, Any]) -> dict[str, Any]:
@@ -337,7 +342,9 @@ def _check_best(config: ConfigDict, points: int) -> None:
     best, most, repeats = config.sweep.best, config.sweep.best_repeats, config.sweep.repeats
     if not best:
         if most or config.sweep.chosen:
-            raise FieldError(["sweep.best_repeats", "sweep.best"], "sweep.best_repeats counts only with sweep.best above 0")
+            raise FieldError(
+                ["sweep.best_repeats", "sweep.best"], "sweep.best_repeats counts only with sweep.best above 0"
+            )
         return
     if best > points:
         raise FieldError(["sweep.best"], f"sweep.best = {best}: the sweep has {points} points; choose fewer")

@@ -181,5 +181,3 @@ def _leaves(config: ConfigDict, prefix: str = "") -> Iterator[str]:
             yield from _leaves(value, f"{prefix}{key}.")
         else:
             yield prefix + key
-
-

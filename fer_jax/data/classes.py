@@ -17,7 +17,9 @@ def choose_classes(known: tuple[str, ...], wanted: tuple[str, ...]) -> list[int]
     if not known:
         raise DataError("the data set holds no classes")
     if len(known) < 2:
-        raise DataError(f"the data set holds one class, {known[0]}: is data.path a class folder instead of the one above it?")
+        raise DataError(
+            f"the data set holds one class, {known[0]}: is data.path a class folder instead of the one above it?"
+        )
     if not wanted:
         return list(range(len(known)))
     found = set()
@@ -64,7 +66,9 @@ def merge_classes(
             raise DataError(f"data.merge: {part} is named twice; a class can become part of one new class only")
     for target in new:
         if target in becomes and target not in merged:
-            raise DataError(f"data.merge: {target} is already a class of its own; choose another name or make it a part")
+            raise DataError(
+                f"data.merge: {target} is already a class of its own; choose another name or make it a part"
+            )
     becomes.update({part: target for target, parts in new.items() for part in parts})
     classes = tuple(sorted(set(becomes.values())))
     if len(classes) < 2:

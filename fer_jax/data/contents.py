@@ -109,7 +109,9 @@ def read(
     return Contents(path, block.name, images, labels, source.classes, source.provenance, numbers, split, rows)
 
 
-def _rows(split: str, labels: np.ndarray, usage: np.ndarray, classes: tuple[str, ...], seed: int) -> dict[str, np.ndarray]:
+def _rows(
+    split: str, labels: np.ndarray, usage: np.ndarray, classes: tuple[str, ...], seed: int
+) -> dict[str, np.ndarray]:
     """Rows of each split, 'unassigned' for what is in none; splits without pictures are left out."""
     if split == GIVEN:
         rows = {name: np.flatnonzero(usage == code) for code, name in enumerate(splits.NAMES)}

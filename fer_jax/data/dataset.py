@@ -288,7 +288,9 @@ def _check_filled(counts: Mapping[str, Mapping[str, int]], block: Any) -> list[s
     for name, by_class in counts.items():
         if not any(by_class.values()):
             raise DataError(f"the {name} split holds no pictures ({made}): use another data.split")
-        warnings += [f"class {label} has no pictures in the {name} split" for label, count in by_class.items() if not count]
+        warnings += [
+            f"class {label} has no pictures in the {name} split" for label, count in by_class.items() if not count
+        ]
     if warnings and block.on_error == "fatal" and block.name != "synthetic":
         raise DataError(
             f"{warnings[0]} ({made}): add some, leave the class out with data.classes, "

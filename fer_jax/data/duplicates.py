@@ -80,7 +80,9 @@ def find(parts: Sequence[np.ndarray], near: bool = False) -> Copies:
       near: whether near copies are sought too.
     """
     seen: dict[bytes, int] = {}
-    digests = (blake2b(np.ascontiguousarray(picture).data, digest_size=16).digest() for part in parts for picture in part)
+    digests = (
+        blake2b(np.ascontiguousarray(picture).data, digest_size=16).digest() for part in parts for picture in part
+    )
     group = np.array([seen.setdefault(digest, len(seen)) for digest in digests], np.int64)
     none = Copies(group, np.empty((0, 2), np.int64), np.empty(0, np.uint8), np.empty(0, np.float32))
     if not near or len(seen) < 2:

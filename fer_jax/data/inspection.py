@@ -56,7 +56,9 @@ def examine(data: Contents) -> Inspection:
             "groups": int((copies.sizes > 1).sum()),
             "conflicting_groups": int(conflicting.sum()),
             "conflicting_pictures": int(conflicting[copies.group].sum()),
-            "redundant_within": {name: len(part) - len(np.unique(copies.group[part])) for name, part in data.rows.items()},
+            "redundant_within": {
+                name: len(part) - len(np.unique(copies.group[part])) for name, part in data.rows.items()
+            },
         },
         "near": {
             "pairs": len(copies.near),
@@ -71,8 +73,14 @@ def examine(data: Contents) -> Inspection:
     offenders = [
         *_exact_offenders(data, copies, conflicting),
         *_near_offenders(data, copies),
-        *({"finding": "constant", **_named(data, row), "note": "every pixel is the same"} for row in np.flatnonzero(constant).tolist()),
-        *({"finding": "nearly constant", **_named(data, row), "note": f"sd {sd[row]:.2f}"} for row in np.flatnonzero(flat).tolist()),
+        *(
+            {"finding": "constant", **_named(data, row), "note": "every pixel is the same"}
+            for row in np.flatnonzero(constant).tolist()
+        ),
+        *(
+            {"finding": "nearly constant", **_named(data, row), "note": f"sd {sd[row]:.2f}"}
+            for row in np.flatnonzero(flat).tolist()
+        ),
         *_broken(data),
     ]
     return Inspection(summary, offenders)

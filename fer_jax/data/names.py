@@ -63,7 +63,3 @@ def file_usage(name: str) -> int | None:
 def table_usage(word: str) -> int | None:
     """The usage that a table spells as Training, PublicTest or PrivateTest, in any case; else None."""
     return _OFFICIAL.get(word.strip().lower())
-
-
-
-

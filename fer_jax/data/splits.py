@@ -20,7 +20,13 @@ STRATIFIED = {"stratified_80_10_10": (10, 10), "stratified_70_20_10": (20, 10)}
 
 
 def assign(
-    choice: str, labels: np.ndarray, usage: np.ndarray, classes: tuple[str, ...], seed: int, folds: int = 5, fold: int = 0
+    choice: str,
+    labels: np.ndarray,
+    usage: np.ndarray,
+    classes: tuple[str, ...],
+    seed: int,
+    folds: int = 5,
+    fold: int = 0,
 ) -> dict[str, np.ndarray]:
     """Rows of each split.
 

@@ -32,7 +32,9 @@ class Graph:
     def add(self, operation: str, *inputs: Value, **attributes: Any) -> str:
         """Adds a node with one output and returns the output's name."""
         name = self._name(operation.lower())
-        self.nodes.append(self.helper.make_node(operation, [self.tensor(value) for value in inputs], [name], **attributes))
+        self.nodes.append(
+            self.helper.make_node(operation, [self.tensor(value) for value in inputs], [name], **attributes)
+        )
         return name
 
     def tensor(self, value: Value) -> str:

@@ -58,7 +58,10 @@ def save(run: Run, store: str | Path) -> int:
         known = _runs(client, experiment)
         curves = dict(list(run.curves.groupby("id")))
         begun = run.trials[run.trials["status"] != "pending"]
-        return sum(_trial(client, experiment, run, row, curves.get(row["id"]), known.get(row["id"])) for _, row in begun.iterrows())
+        return sum(
+            _trial(client, experiment, run, row, curves.get(row["id"]), known.get(row["id"]))
+            for _, row in begun.iterrows()
+        )
     except (refused, unreadable) as error:
         raise RunError(f"the MLflow store {store} cannot be used: {str(error).splitlines()[0]}") from None
 
@@ -69,7 +72,9 @@ def _experiment(client: Any, run: Run) -> str:
     if found := client.get_experiment_by_name(name):
         return found.experiment_id
     data = str(run.record["data"].get("label", ""))
-    return client.create_experiment(name, tags={"fer_jax.data": data, "fer_jax.command": str(run.record.get("command", ""))})
+    return client.create_experiment(
+        name, tags={"fer_jax.data": data, "fer_jax.command": str(run.record.get("command", ""))}
+    )
 
 
 def _runs(client: Any, experiment: str) -> dict[str, Any]:
@@ -97,8 +102,12 @@ def _trial(client: Any, experiment: str, run: Run, row: pd.Series, curves: pd.Da
     id = known.info.run_id
     new = []
     for name, steps, values in _series(run, row, curves):
-        logged = {metric.step for metric in client.get_metric_history(id, name)} if name in known.data.metrics else set()
-        new += [Metric(name, value, time, step) for step, value in zip(steps, values, strict=True) if step not in logged]
+        logged = (
+            {metric.step for metric in client.get_metric_history(id, name)} if name in known.data.metrics else set()
+        )
+        new += [
+            Metric(name, value, time, step) for step, value in zip(steps, values, strict=True) if step not in logged
+        ]
     for start in range(0, len(new), _MOST_METRICS):
         client.log_batch(id, metrics=new[start : start + _MOST_METRICS])
     if known.data.tags.get(STATUS) == row["status"]:

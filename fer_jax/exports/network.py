@@ -57,7 +57,9 @@ def save(trial: TrialResult, path: str | Path, weights: str = "best", dtype: str
     found = np.concatenate([session.run(None, {INPUT: part})[0] for part in (pixels[:1], pixels[1:])])
     difference = float(np.abs(found - own).max())
     if not difference <= TOLERANCE:
-        raise RunError(f"trial {trial.id}: its ONNX graph gives probabilities that differ by {difference:.1g}; nothing is written")
+        raise RunError(
+            f"trial {trial.id}: its ONNX graph gives probabilities that differ by {difference:.1g}; nothing is written"
+        )
     write_bytes(Path(path), content)
     return difference
 
@@ -84,4 +86,6 @@ def _model(trial: TrialResult, weights: str, dtype: str) -> Any:
         return translate.to_onnx(probabilities, shape, dtype, (INPUT, inference.PROBABILITIES), texts)
     except graph.Untranslatable as error:
         name = trial.config.model.name
-        raise RunError(f"model.name = {name}: cannot be written as ONNX: {error}; --to=safetensors has its weights") from None
+        raise RunError(
+            f"model.name = {name}: cannot be written as ONNX: {error}; --to=safetensors has its weights"
+        ) from None

@@ -81,8 +81,15 @@ def _slice(graph: Graph, equation: Any, value: Value) -> Value:
     params, shape = equation.params, equation.invars[0].aval.shape
     starts, ends = params["start_indices"], params["limit_indices"]
     strides = params["strides"] or (1,) * len(shape)
-    cut = [axis for axis, size in enumerate(shape) if isinstance(size, int) and (starts[axis], ends[axis], strides[axis]) != (0, size, 1)]
-    if any(not isinstance(size, int) and (starts[axis], ends[axis], strides[axis]) != (0, size, 1) for axis, size in enumerate(shape)):
+    cut = [
+        axis
+        for axis, size in enumerate(shape)
+        if isinstance(size, int) and (starts[axis], ends[axis], strides[axis]) != (0, size, 1)
+    ]
+    if any(
+        not isinstance(size, int) and (starts[axis], ends[axis], strides[axis]) != (0, size, 1)
+        for axis, size in enumerate(shape)
+    ):
         raise Untranslatable("a slice takes part of the batch")
     chosen = ([values[axis] for axis in cut] for values in (starts, ends, range(len(shape)), strides))
     return graph.add("Slice", value, *(np.array(numbers, np.int64) for numbers in chosen)) if cut else value
@@ -123,7 +130,9 @@ def _pool(operation: str) -> Rule:
 def _max_over_windows(graph: Graph, equation: Any, value: Value) -> Value:
     """`pooling.max_pool` of images whose sides are multiples of the window."""
     side = equation.invars[0].aval.shape[1] // _of(equation)[1]
-    pooled = graph.add("MaxPool", _transpose(graph, value, (0, 3, 1, 2)), kernel_shape=[side, side], strides=[side, side])
+    pooled = graph.add(
+        "MaxPool", _transpose(graph, value, (0, 3, 1, 2)), kernel_shape=[side, side], strides=[side, side]
+    )
     return _transpose(graph, pooled, (0, 2, 3, 1))
 
 

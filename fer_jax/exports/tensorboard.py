@@ -71,7 +71,9 @@ def hyperparameters(row: pd.Series, swept: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def _trial(folder: Path, row: pd.Series, curves: pd.DataFrame, swept: Iterable[str], results: list[str], time: float) -> int:
+def _trial(
+    folder: Path, row: pd.Series, curves: pd.DataFrame, swept: Iterable[str], results: list[str], time: float
+) -> int:
     hparams = need("tensorboard.plugins.hparams.summary_v2", EXTRA)
     values = hparams.hparams_pb(hyperparameters(row, swept), trial_id=row["id"], start_time_secs=time)
     _in_one_order(values)
@@ -79,7 +81,10 @@ def _trial(folder: Path, row: pd.Series, curves: pd.DataFrame, swept: Iterable[s
     last = max((int(match["last"]) for path in folder.iterdir() if (match := _PART.fullmatch(path.name))), default=0)
     new = curves[curves["epoch"] > last].sort_values("epoch")
     if len(new):
-        events = [_event(time, int(epoch["epoch"]), _scalars(epoch, new.columns.drop(["id", "epoch"]))) for _, epoch in new.iterrows()]
+        events = [
+            _event(time, int(epoch["epoch"]), _scalars(epoch, new.columns.drop(["id", "epoch"])))
+            for _, epoch in new.iterrows()
+        ]
         name = f"{_STEM}{int(new['epoch'].iloc[0]):06d}-{int(new['epoch'].iloc[-1]):06d}.fer_jax"
         written += _write(folder / name, events)
     end = folder / f"{_STEM}end.fer_jax"
@@ -111,12 +116,16 @@ def _scalars(row: pd.Series, names: Iterable[str], prefix: str = "") -> Any:
 
 def _session_end(status: str) -> Any:
     """How a trial ended, as the HParams page shows it."""
-    api, metadata, data = (need(f"tensorboard.plugins.hparams.{name}", EXTRA) for name in ("api_pb2", "metadata", "plugin_data_pb2"))
+    api, metadata, data = (
+        need(f"tensorboard.plugins.hparams.{name}", EXTRA) for name in ("api_pb2", "metadata", "plugin_data_pb2")
+    )
     ended = {"done": api.STATUS_SUCCESS, "pruned": api.STATUS_SUCCESS}.get(status, api.STATUS_FAILURE)
     content = data.HParamsPluginData(session_end_info=data.SessionEndInfo(status=ended))
     summary = need("tensorboard.compat.proto.summary_pb2", EXTRA).Summary()
     summary.value.add(
-        tag=metadata.SESSION_END_INFO_TAG, metadata=metadata.create_summary_metadata(content), tensor=metadata.NULL_TENSOR
+        tag=metadata.SESSION_END_INFO_TAG,
+        metadata=metadata.create_summary_metadata(content),
+        tensor=metadata.NULL_TENSOR,
     )
     return summary
 

@@ -25,7 +25,11 @@ BATCH = "n"
 
 
 def to_onnx(
-    function: Callable[[jax.Array], jax.Array], shape: Sequence[int], dtype: str, names: tuple[str, str], texts: dict[str, str]
+    function: Callable[[jax.Array], jax.Array],
+    shape: Sequence[int],
+    dtype: str,
+    names: tuple[str, str],
+    texts: dict[str, str],
 ) -> Any:
     """The onnx.ModelProto of a function of one array.
 
@@ -48,7 +52,9 @@ def to_onnx(
     described = []
     for name, aval in zip(names, (closed.in_avals[0], closed.out_avals[0]), strict=True):
         kind = graph.helper.np_dtype_to_tensor_dtype(np.dtype(aval.dtype))
-        described.append(graph.helper.make_tensor_value_info(name, kind, [s if isinstance(s, int) else str(s) for s in aval.shape]))
+        described.append(
+            graph.helper.make_tensor_value_info(name, kind, [s if isinstance(s, int) else str(s) for s in aval.shape])
+        )
     model = graph.helper.make_model(
         graph.helper.make_graph(graph.nodes, "fer_jax", described[:1], described[1:], graph.constants),
         opset_imports=[graph.helper.make_opsetid("", OPSET)],
@@ -67,7 +73,9 @@ def _translate(graph: Graph, closed: Any, arguments: Sequence[Value]) -> list[Va
     known |= dict(zip(jaxpr.invars, arguments, strict=True))
 
     def read(atom: Any) -> Value:
-        return np.asarray(atom.val, getattr(atom.aval, "dtype", None)) if isinstance(atom, core.Literal) else known[atom]
+        return (
+            np.asarray(atom.val, getattr(atom.aval, "dtype", None)) if isinstance(atom, core.Literal) else known[atom]
+        )
 
     for equation in _needed(jaxpr):
         results = _apply(graph, equation, [read(atom) for atom in equation.invars])
@@ -88,7 +96,9 @@ def _needed(jaxpr: Any) -> list[Any]:
 
 def _apply(graph: Graph, equation: Any, inputs: list[Value]) -> list[Value]:
     params, name = equation.params, equation.primitive.name
-    inner = next((params[key] for key in ("jaxpr", "call_jaxpr", "call") if isinstance(params.get(key), core.ClosedJaxpr)), None)
+    inner = next(
+        (params[key] for key in ("jaxpr", "call_jaxpr", "call") if isinstance(params.get(key), core.ClosedJaxpr)), None
+    )
     if inner is not None and name not in ("scan", "while", "cond"):
         if rule := primitives.FUNCTIONS.get(inner.jaxpr.debug_info.func_name):
             return [rule(graph, equation, *inputs)]

@@ -65,7 +65,9 @@ def save(trial: TrialResult, path: str | Path, weights: str = "best") -> Path:
     # Params and statistics of a layer have different names, since they are attributes of one module.
     names = {place: "/".join(place[1:] if place[0] in ("params", "stats") else place) for place in found}
     if len(set(names.values())) < len(names):
-        raise RunError(f"trial {trial.id}: a layer is called 'pixels', as what its network takes for a pixel is: give it another name")
+        raise RunError(
+            f"trial {trial.id}: a layer is called 'pixels', as what its network takes for a pixel is: give it another name"
+        )
     tensors = {names[place]: np.array(array, order="C") for place, array in found.items()}
     places = json.dumps({name: place for place, name in names.items()})
     # An empty dict, such as the statistics of a network without batch norm, has no tensor to stand for it.

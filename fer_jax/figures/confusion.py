@@ -20,7 +20,14 @@ def draw(answered: Answered) -> style.Drawing:
     made = style.figure(0.9 + 0.52 * max(5, len(answered.classes)))
     left, right = made.subplots(1, 2)
     whole = answered.repeats == 1
-    _matrix(left, matrices.mean(axis=0), answered.classes, "pictures", "{:.0f}" if whole else "{:.1f}", float(matrices.mean(axis=0).max()))
+    _matrix(
+        left,
+        matrices.mean(axis=0),
+        answered.classes,
+        "pictures",
+        "{:.0f}" if whole else "{:.1f}",
+        float(matrices.mean(axis=0).max()),
+    )
     _matrix(right, shares.mean(axis=0), answered.classes, "share of the true class", "{:.2f}", 1.0)
     mean = "" if whole else ", means over the repeats"
     text = f"Rows are true classes, columns answers: pictures on the left, shares of the row's pictures on the right{mean}. {answered.about}"
@@ -34,7 +41,16 @@ def _matrix(ax: Any, values: np.ndarray, classes: Any, name: str, form: str, top
     for row, column in np.ndindex(*values.shape):
         ink = style.ink_on(colours(values[row, column] / max(top, 1e-9)))
         weight = "bold" if row == column else "normal"
-        ax.text(column, row, form.format(values[row, column]), ha="center", va="center", fontsize=size, color=ink, fontweight=weight)
+        ax.text(
+            column,
+            row,
+            form.format(values[row, column]),
+            ha="center",
+            va="center",
+            fontsize=size,
+            color=ink,
+            fontweight=weight,
+        )
     style.tidy(ax, "none")
     style.ticks(ax.xaxis, range(len(classes)), list(classes))
     style.ticks(ax.yaxis, range(len(classes)), list(classes))

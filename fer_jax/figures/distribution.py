@@ -14,7 +14,11 @@ _COLOURS = {"train": style.BLUE, "validation": style.ORANGE, "test": style.GREEN
 
 def draw(data: Mapping[str, Any]) -> style.Drawing | None:
     """Bars of a data set's record: the share of each class in each split, with its pictures in figures; None without counts."""
-    counts = {split: dict(of) for split, of in (data.get("counts") or {}).items() if isinstance(of, Mapping) and sum(of.values())}
+    counts = {
+        split: dict(of)
+        for split, of in (data.get("counts") or {}).items()
+        if isinstance(of, Mapping) and sum(of.values())
+    }
     if not counts:
         return None
     classes = [str(name) for name in data.get("classes") or next(iter(counts.values()))]
@@ -24,7 +28,13 @@ def draw(data: Mapping[str, Any]) -> style.Drawing | None:
     for place, (split, of) in enumerate(counts.items()):
         pictures = np.array([of.get(name, 0) for name in classes])
         at = np.arange(len(classes)) + (place - (len(counts) - 1) / 2) * width
-        bars = ax.bar(at, pictures / pictures.sum(), 0.92 * width, color=_COLOURS.get(split, style.PURPLE), label=f"{split} ({pictures.sum():,})")
+        bars = ax.bar(
+            at,
+            pictures / pictures.sum(),
+            0.92 * width,
+            color=_COLOURS.get(split, style.PURPLE),
+            label=f"{split} ({pictures.sum():,})",
+        )
         if len(classes) * len(counts) <= 24:
             ax.bar_label(bars, [f"{one:,}" for one in pictures], fontsize=style.SMALL - 2, color=style.MUTED, padding=2)
     style.tidy(ax, "y")

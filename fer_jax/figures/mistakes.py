@@ -58,7 +58,9 @@ def draw(answered: Answered, found: pd.DataFrame, images: np.ndarray) -> style.D
     for ax, row, image in zip(panels, found.itertuples(index=False), images, strict=False):
         show(ax, image)
         true, answer = answered.classes[row.true], answered.classes[row.answer]
-        ax.set_title(f"{true}\nfor {answer}, {row.confidence:.2f}\nno. {row.picture}", fontsize=style.SMALL, color=style.INK)
+        ax.set_title(
+            f"{true}\nfor {answer}, {row.confidence:.2f}\nno. {row.picture}", fontsize=style.SMALL, color=style.INK
+        )
     text = (
         "Above each picture: its label, the wrong answer with the mean probability of the networks, and the picture's number in the split. "
         f"Some labels may be wrong themselves. {answered.about}"
@@ -69,7 +71,9 @@ def draw(answered: Answered, found: pd.DataFrame, images: np.ndarray) -> style.D
 def show(ax: Any, image: np.ndarray) -> None:
     """One uint8 picture (S, S, 1 or 3), every pixel as it is."""
     grey = image.shape[-1] == 1
-    ax.imshow(image[..., 0] if grey else image, cmap="gray" if grey else None, vmin=0, vmax=255, interpolation="nearest")
+    ax.imshow(
+        image[..., 0] if grey else image, cmap="gray" if grey else None, vmin=0, vmax=255, interpolation="nearest"
+    )
 
 
 def sentences(found: pd.DataFrame, classes: Sequence[str], pictures: int) -> str:

@@ -26,7 +26,9 @@ def draw(evidence: Evidence) -> style.Drawing | None:
     if len(fields) < FEWEST_FIELDS or len(ranked) < 2 or colours is None:
         return None
     values = ranked[f"{evidence.metric}_mean"].to_numpy(dtype=float)
-    heights = np.column_stack([*(_heights(evidence.axes[field], ranked[field]) for field in fields), colours.norm(values)])
+    heights = np.column_stack(
+        [*(_heights(evidence.axes[field], ranked[field]) for field in fields), colours.norm(values)]
+    )
     made = style.figure(4.6)
     ax = made.subplots()
     places = np.arange(heights.shape[1])
@@ -52,7 +54,11 @@ def draw(evidence: Evidence) -> style.Drawing | None:
     ax.set_xlim(-0.5, places[-1] + 0.45)
     ax.set_ylim(-0.03, 1.03)
     left = len(evidence.swept) - len(fields)
-    more = f" The first {len(fields)} swept fields; {left} more are in the tables." if left > 0 and len(fields) == MOST_FIELDS else ""
+    more = (
+        f" The first {len(fields)} swept fields; {left} more are in the tables."
+        if left > 0 and len(fields) == MOST_FIELDS
+        else ""
+    )
     name = METRIC_NAMES.get(evidence.metric, evidence.metric)
     text = f"Every line is a point, from left to right through its values to its mean {name}, which is also its colour; the best {bold} are bold.{more} {colours.note}".strip()
     return style.Drawing("parallel", "All fields at once", "All fields", text, made)
@@ -75,7 +81,17 @@ def _axis(ax: Any, place: int, axis: Axis, fields: int) -> None:
     size = style.SMALL if longest * fields < 70 else style.SMALL - 2
     for tick, text in zip(ticks, texts, strict=True):
         box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.8}
-        ax.text(place - 0.05, (tick - low) / (high - low), text, ha="right", va="center", fontsize=size, color=style.INK, zorder=5, bbox=box)
+        ax.text(
+            place - 0.05,
+            (tick - low) / (high - low),
+            text,
+            ha="right",
+            va="center",
+            fontsize=size,
+            color=style.INK,
+            zorder=5,
+            bbox=box,
+        )
 
 
 def _broken(name: str) -> str:

@@ -21,8 +21,24 @@ def draw(answered: Answered) -> style.Drawing:
     made = style.figure(4.2)
     left, right = made.subplots(1, 2, width_ratios=(3, 2))
     left.plot([0, 1], [0, 1], color=style.MUTED, linewidth=0.9, linestyle=":")
-    left.vlines(confidence[filled], np.minimum(accuracy, confidence)[filled], np.maximum(accuracy, confidence)[filled], color=style.VERMILLION, linewidth=4, alpha=0.35)
-    left.errorbar(confidence[filled], accuracy[filled], _spread(found.accuracy)[filled], color=style.BLUE, marker="o", markersize=5, capsize=3, linewidth=1.4)
+    left.vlines(
+        confidence[filled],
+        np.minimum(accuracy, confidence)[filled],
+        np.maximum(accuracy, confidence)[filled],
+        color=style.VERMILLION,
+        linewidth=4,
+        alpha=0.35,
+    )
+    left.errorbar(
+        confidence[filled],
+        accuracy[filled],
+        _spread(found.accuracy)[filled],
+        color=style.BLUE,
+        marker="o",
+        markersize=5,
+        capsize=3,
+        linewidth=1.4,
+    )
     style.tidy(left)
     left.set_xlim(0, 1)
     left.set_ylim(0, 1.01)
@@ -34,7 +50,10 @@ def draw(answered: Answered) -> style.Drawing:
     right.set_xlim(0, 1)
     style.title(right, "Answers by confidence")
     style.label(right, x="confidence", y="share of the pictures")
-    sure, right_share = answered.probabilities.max(axis=-1).mean(), (answered.probabilities.argmax(axis=-1) == answered.labels).mean()
+    sure, right_share = (
+        answered.probabilities.max(axis=-1).mean(),
+        (answered.probabilities.argmax(axis=-1) == answered.labels).mean(),
+    )
     tendency = "overconfident" if sure > right_share else "underconfident"
     text = (
         f"Points on the dotted line are as often right as they are sure; red is the gap. Mean confidence {sure:.3f}, accuracy {right_share:.3f}: "

@@ -49,7 +49,14 @@ def draw(answered: Answered) -> style.Drawing | None:
     left.plot([0, 1], [0, 1], color=style.MUTED, linewidth=0.8, linestyle=(0, (1, 2)))
     macro = np.mean([heights.mean(axis=0) for heights in rates.values()], axis=0)
     left.plot(GRID, macro, color=style.INK, linewidth=1.6, linestyle=(0, (5, 1.5)))
-    mean = Line2D([], [], color=style.INK, linewidth=1.6, linestyle=(0, (5, 1.5)), label=f"mean of the classes  {mean_and_spread(metrics.class_mean(areas))}")
+    mean = Line2D(
+        [],
+        [],
+        color=style.INK,
+        linewidth=1.6,
+        linestyle=(0, (5, 1.5)),
+        label=f"mean of the classes  {mean_and_spread(metrics.class_mean(areas))}",
+    )
     left.legend(handles=[*handles, mean], **_LEGEND, loc="lower right", title="area under the curve")
     right.legend(handles=more, **_LEGEND, loc="lower left", title="average precision")
     style.title(left, "ROC")
@@ -61,13 +68,20 @@ def draw(answered: Answered) -> style.Drawing | None:
     return style.Drawing("roc", "One class against the rest", "ROC", text, made)
 
 
-_LEGEND: dict[str, Any] = {"fontsize": style.SMALL - 1, "title_fontsize": style.SMALL - 1, "frameon": True, "framealpha": 0.85, "edgecolor": style.FAINT}
+_LEGEND: dict[str, Any] = {
+    "fontsize": style.SMALL - 1,
+    "title_fontsize": style.SMALL - 1,
+    "frameon": True,
+    "framealpha": 0.85,
+    "edgecolor": style.FAINT,
+}
 
 
 def _heights(answered: Answered, told: Sequence[int], curve: Curve) -> dict[int, np.ndarray]:
     """Class -> the curves of every repeat, (T, GRID)."""
     return {
-        number: np.stack([curve(answered.labels == number, one[:, number]) for one in answered.probabilities]) for number in told
+        number: np.stack([curve(answered.labels == number, one[:, number]) for one in answered.probabilities])
+        for number in told
     }
 
 
@@ -79,7 +93,9 @@ def _panel(ax: Any, answered: Answered, curves: Mapping[int, np.ndarray], figure
         ax.plot(GRID, mean, color=colour, linestyle=line, linewidth=1.4)
         if answered.repeats > 1:
             spread = heights.std(axis=0, ddof=1)
-            ax.fill_between(GRID, np.maximum(mean - spread, 0), np.minimum(mean + spread, 1), color=colour, alpha=0.07, linewidth=0)
+            ax.fill_between(
+                GRID, np.maximum(mean - spread, 0), np.minimum(mean + spread, 1), color=colour, alpha=0.07, linewidth=0
+            )
         text = f"{answered.classes[number]}  {mean_and_spread(figures[:, number])}"
         handles.append(Line2D([], [], color=colour, linestyle=line, linewidth=1.6, label=text))
     style.tidy(ax)

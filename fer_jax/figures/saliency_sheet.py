@@ -55,17 +55,23 @@ def saliency_sheet(
     for label, row in maps.items():
         grounds = white if label in alone else faded
         limits = _limits(np.asarray(row, dtype=np.float64), one_scale)
-        rows.append((label, [_overlay(ground, one, limit) for ground, one, limit in zip(grounds, row, limits, strict=True)]))
+        rows.append(
+            (label, [_overlay(ground, one, limit) for ground, one, limit in zip(grounds, row, limits, strict=True)])
+        )
     scale = "the maps of a row share one scale" if one_scale else "each map has its own scale"
     colours = "what raises the class's logit, blue: what lowers it" if any(signed) else "what decides the class's logit"
-    mixed = "; in maps without a sign vermillion is what decides it either way" if any(signed) and not all(signed) else ""
+    mixed = (
+        "; in maps without a sign vermillion is what decides it either way" if any(signed) and not all(signed) else ""
+    )
     text = f"{caption} Vermillion: {colours}{mixed}. Full colour at the {CAP}th percentile, {scale}."
     return style.Drawing(name, heading, "Saliency", text.strip(), _draw(rows, titles, _legend(signed)))
 
 
 def _check(images: np.ndarray | None, maps: Mapping[str, np.ndarray], count: int) -> None:
     if not maps or not 0 < count <= MOST_COLUMNS:
-        raise ValueError(f"a sheet has 1 to {MOST_COLUMNS} columns and at least one row of maps, not {count} and {len(maps)}")
+        raise ValueError(
+            f"a sheet has 1 to {MOST_COLUMNS} columns and at least one row of maps, not {count} and {len(maps)}"
+        )
     for label, row in maps.items():
         if np.ndim(row) != 3 or len(row) != count:
             raise ValueError(f"maps {label!r} must have shape ({count}, S, S), not {np.shape(row)}")
@@ -73,7 +79,9 @@ def _check(images: np.ndarray | None, maps: Mapping[str, np.ndarray], count: int
             raise ValueError(f"images {np.shape(images)} are not those of the maps {label!r} {np.shape(row)}")
 
 
-def _draw(rows: Sequence[tuple[str, Sequence[np.ndarray]]], titles: Sequence[str], handles: Sequence[Patch]) -> style.Figure:
+def _draw(
+    rows: Sequence[tuple[str, Sequence[np.ndarray]]], titles: Sequence[str], handles: Sequence[Patch]
+) -> style.Figure:
     count = len(titles)
     tile = min(LARGEST_TILE, (style.WIDTH - LABELS) / count)
     lines = max(text.count("\n") for text in titles) + 1

@@ -33,7 +33,11 @@ def with_recorded_choice(config: ConfigDict, directory: RunDirectory, extend: bo
         return config
     metric = config.train.select
     swept = search_space.swept(config)
-    unlike = [name for name in dict.fromkeys((*CLASS_FIELDS, *PICTURE_FIELDS, *loss_fields(metric), "train.select")) if name in swept]
+    unlike = [
+        name
+        for name in dict.fromkeys((*CLASS_FIELDS, *PICTURE_FIELDS, *loss_fields(metric), "train.select"))
+        if name in swept
+    ]
     if config.data.balance_splits == "train" and "data.balance_splits" not in swept:
         # It changes the training pictures alone.
         unlike = [name for name in unlike if name != "data.balance"]
@@ -66,9 +70,13 @@ def choose(config: ConfigDict, directory: RunDirectory) -> tuple[ConfigDict, dic
     record = directory.read_config()
     repeats = int((record.get("chosen") or {}).get("repeats", config.sweep.repeats))
     trials = directory.read_trials()
-    found = ranking.gather(_without_choice(record), trials[trials["repeat"] < repeats].reset_index(drop=True), trials.iloc[:0], "")
+    found = ranking.gather(
+        _without_choice(record), trials[trials["repeat"] < repeats].reset_index(drop=True), trials.iloc[:0], ""
+    )
     by_name = {_key(trial.point): dict(trial.point) for trial in search_space.expand(config)}
-    ranked = [by_name[_key({name: _typed(name, row[name]) for name in found.swept})] for _, row in found.ranked.iterrows()]
+    ranked = [
+        by_name[_key({name: _typed(name, row[name]) for name in found.swept})] for _, row in found.ranked.iterrows()
+    ]
     chosen = list(config.sweep.chosen)
     chosen += [point for point in ranked if point not in chosen][: config.sweep.best - len(chosen)]
     second = copy.deepcopy(config)

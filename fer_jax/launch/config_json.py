@@ -16,7 +16,9 @@ from fer_jax.launch.prepared import Prepared
 VERSIONED = ("fer_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
-def begin(prepared: Prepared, old: Mapping[str, Any], command: str, choice: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def begin(
+    prepared: Prepared, old: Mapping[str, Any], command: str, choice: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The record of a start that has not finished.
 
     Args:
@@ -46,9 +48,7 @@ def begin(prepared: Prepared, old: Mapping[str, Any], command: str, choice: Mapp
 
 
 def _describe_data(dataset: Dataset) -> dict[str, Any]:
-    counts = {
-        name: dict(zip(dataset.classes, dataset.counts(name).tolist(), strict=True)) for name in dataset.splits()
-    }
+    counts = {name: dict(zip(dataset.classes, dataset.counts(name).tolist(), strict=True)) for name in dataset.splits()}
     return {
         **dataset.provenance,
         "checksum": dataset.checksum,

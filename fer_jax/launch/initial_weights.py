@@ -87,13 +87,17 @@ def _row(name: str) -> tuple[RunDirectory, pd.Series]:
     path, _, identity = name.rpartition(":")
     directory = RunDirectory(path)
     if not Path(path).is_dir() or not directory.has("trials.csv"):
-        raise ConfigError(f"model.init = {shown(name)}: there is no run in {shown(path)}; it is RUN:trial, the trial's id as in trials.csv")
+        raise ConfigError(
+            f"model.init = {shown(name)}: there is no run in {shown(path)}; it is RUN:trial, the trial's id as in trials.csv"
+        )
     table = directory.read_trials()
     rows = table[table["id"].str.startswith(identity)] if identity else table[:0]
     rows = rows[rows["id"] == identity] if identity in set(rows["id"]) else rows
     if len(rows) != 1:
         found = "several trials" if len(rows) else "no trial"
-        raise ConfigError(f"model.init = {shown(name)}: {shown(path)} has {found} {shown(identity)}; its ids are in trials.csv")
+        raise ConfigError(
+            f"model.init = {shown(name)}: {shown(path)} has {found} {shown(identity)}; its ids are in trials.csv"
+        )
     row = rows.iloc[0]
     if row["status"] != "done" or pd.isna(row["slot"]):
         raise ConfigError(f"model.init = {shown(name)}: trial {row['id']} is {row['status']}: it has no final weights")
@@ -109,7 +113,9 @@ def _of_trial(name: str, network: Network) -> Start:
     for key, leaf in jax.tree_util.tree_leaves_with_path({"params": params, "stats": stats}):
         digest.update(jax.tree_util.keystr(key).encode() + np.ascontiguousarray(leaf).tobytes())
     last = network.layer_names[-1]
-    if last in params and jax.tree.map(np.shape, params[last]) != jax.tree.map(np.shape, network.shapes[0].get(last, {})):
+    if last in params and jax.tree.map(np.shape, params[last]) != jax.tree.map(
+        np.shape, network.shapes[0].get(last, {})
+    ):
         # Other classes: what tells them apart is learnt anew.
         del params[last]
     _check_same(name, {"params": params, "stats": stats}, network, last)
@@ -149,7 +155,9 @@ def begun(program: WaveProgram, state: TrialState, starts: Sequence[Start | None
         for layer in tree:
             slots = [slot for slot, start in enumerate(starts) if start and layer in start.arrays[kind]]
             if slots:
-                found[layer] = {leaf: _with_rows(array, leaf, layer, kind, slots, starts) for leaf, array in tree[layer].items()}
+                found[layer] = {
+                    leaf: _with_rows(array, leaf, layer, kind, slots, starts) for leaf, array in tree[layer].items()
+                }
         return found
 
     params, stats = overwritten("params", state.params), overwritten("stats", state.stats)
@@ -158,7 +166,9 @@ def begun(program: WaveProgram, state: TrialState, starts: Sequence[Start | None
     return jax.device_put(jax.tree.map(lambda leaf: np.array(leaf), jax.device_get(found)), program.per_trial)
 
 
-def _with_rows(array: jax.Array, leaf: str, layer: str, kind: str, slots: list[int], starts: Sequence[Start | None]) -> np.ndarray:
+def _with_rows(
+    array: jax.Array, leaf: str, layer: str, kind: str, slots: list[int], starts: Sequence[Start | None]
+) -> np.ndarray:
     rows = np.array(jax.device_get(array))
     for slot in slots:
         start = starts[slot]

@@ -105,7 +105,14 @@ def _run_stage(
 class _Sweep:
     """One start of a sweep in its (locked) run directory."""
 
-    def __init__(self, prepared: Prepared, directory: RunDirectory, progress: Progress, command: str, choice: Mapping[str, Any] | None):
+    def __init__(
+        self,
+        prepared: Prepared,
+        directory: RunDirectory,
+        progress: Progress,
+        command: str,
+        choice: Mapping[str, Any] | None,
+    ):
         self.choice = choice
         self.prepared, self.directory, self.progress, self.command = prepared, directory, progress, command
         self.started = time.monotonic()
@@ -147,7 +154,9 @@ class _Sweep:
             self.progress.say(found)
         for dataset in self.prepared.datasets.values():
             if skipped := dataset.provenance.get("skipped", {}).get("count"):
-                self.progress.note(f"left out of {dataset.label}: {skipped} broken items, named in config.json under data.skipped")
+                self.progress.note(
+                    f"left out of {dataset.label}: {skipped} broken items, named in config.json under data.skipped"
+                )
         for note in notes(self.prepared):
             self.progress.say(note)
         self.progress.say(planning.describe(self.plan))
@@ -159,7 +168,9 @@ class _Sweep:
         self.waiting = self._pending()
         done = sum(self.table.rows["status"] != "pending")
         if done:
-            self.progress.say(f"{done} of {len(self.table.rows)} trials were trained before; waves left: {len(self.waiting)}")
+            self.progress.say(
+                f"{done} of {len(self.table.rows)} trials were trained before; waves left: {len(self.waiting)}"
+            )
         self.progress.flops_left = sum(self._flops_left(stack, one) for stack, one in self.waiting)
         with Programs(self._compile) as programs:
             while self.waiting:
@@ -227,7 +238,9 @@ class _Sweep:
         if exhausted and self._halve(stack, one, programs):
             return
         advice = f"; {halving.ADVICE}" if exhausted else ""
-        self.progress.say(f"{one.name} failed: {message}{advice}; the traceback is in log.txt, --retry_failed tries again")
+        self.progress.say(
+            f"{one.name} failed: {message}{advice}; the traceback is in log.txt, --retry_failed tries again"
+        )
         self._enter(one, pd.DataFrame({"status": "failed", "error": message + advice}, index=list(one.trials)))
 
     def _enter(self, one: Wave, results: pd.DataFrame) -> None:
@@ -298,7 +311,9 @@ class _Sweep:
 
     def _program(self, stack: Stack, width: int, programs: Programs) -> WaveProgram:
         """The program of a wave; that of the next other kind of wave is made while it trains."""
-        following = next((one for one in self.waiting if (one[0].name, one[0].width_of(one[1])) != (stack.name, width)), None)
+        following = next(
+            (one for one in self.waiting if (one[0].name, one[0].width_of(one[1])) != (stack.name, width)), None
+        )
         programs.keep({stack.name, following[0].name} if following else {stack.name})
         if not programs.is_ready(stack, width):
             self.progress.say(f"compiling {stack.name}")
@@ -350,7 +365,11 @@ class _Sweep:
     def _place(self, program: WaveProgram, trial: Trial, frozen: feed.Frozen | None) -> feed.Data:
         """The trial's data as the program takes them; kept for the next wave."""
         network = program.network
-        sharing = (network.cut, network.held, trial.values["model.init"], trial.values["data.normalize"], program.recipe) if frozen else ()
+        sharing = (
+            (network.cut, network.held, trial.values["model.init"], trial.values["data.normalize"], program.recipe)
+            if frozen
+            else ()
+        )
         key = data_key(trial), program.devices, isinstance(program, StreamedProgram), sharing
         if self.placed is None or self.placed[0] != key:
             self.placed = None

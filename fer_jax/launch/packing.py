@@ -86,7 +86,9 @@ class PackedWave:
     resting: TrialState | None = None
 
     @classmethod
-    def of(cls, program: WaveProgram, slots: np.ndarray, whole: TrialState, hyper: Mapping[str, np.ndarray]) -> "PackedWave":
+    def of(
+        cls, program: WaveProgram, slots: np.ndarray, whole: TrialState, hyper: Mapping[str, np.ndarray]
+    ) -> "PackedWave":
         """Places some slots of a wave on the devices.
 
         Args:
@@ -109,7 +111,10 @@ class PackedWave:
         """A record of the program's slots as one of all slots; the others have neither run nor are they active."""
         if self.resting is None:
             return dict(record)
-        blank = {name: np.zeros(width, bool) if x.dtype == bool else np.full(width, np.nan, x.dtype) for name, x in record.items()}
+        blank = {
+            name: np.zeros(width, bool) if x.dtype == bool else np.full(width, np.nan, x.dtype)
+            for name, x in record.items()
+        }
         return {name: self._renewed(blank[name], values) for name, values in record.items()}
 
     def _renewed(self, all_slots: np.ndarray, values: np.ndarray) -> np.ndarray:

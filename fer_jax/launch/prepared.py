@@ -94,7 +94,11 @@ def data_key(trial: Trial) -> tuple:
 
 def start_key(trial: Trial, dataset: Dataset) -> tuple:
     """What decides the weights that a trial begins with, its seed apart."""
-    network = tuple((name, value) for name, value in trial.values.items() if name.startswith("model.") and fields.FIELDS[name].kind == "shape")
+    network = tuple(
+        (name, value)
+        for name, value in trial.values.items()
+        if name.startswith("model.") and fields.FIELDS[name].kind == "shape"
+    )
     return trial.values["model.init"], network, dataset.train.images.shape[1:], dataset.num_classes
 
 
@@ -109,7 +113,9 @@ def prepare(config: ConfigDict) -> Prepared:
     begins: dict[tuple, Start | None] = {}
     trials, fits = {}, {}
     expanded = [(trial, settings) for of_point, settings in search_space.expand_points(config) for trial in of_point]
-    for values in {(trial.values["model.init"], trial.values["model.name"]): trial.values for trial, _ in expanded}.values():
+    for values in {
+        (trial.values["model.init"], trial.values["model.name"]): trial.values for trial, _ in expanded
+    }.values():
         initial_weights.check(values)  # before minutes of reading data
     for trial, head_settings in expanded:
         key = data_key(trial)
@@ -119,7 +125,9 @@ def prepare(config: ConfigDict) -> Prepared:
                 put(block, name, value)
             datasets[key] = data.load(block.data)
         classes = datasets[key].classes
-        hyper.class_weights(trial.values, Facts(classes, (1,) * len(classes)))  # raises for a class the data do not have
+        hyper.class_weights(
+            trial.values, Facts(classes, (1,) * len(classes))
+        )  # raises for a class the data do not have
         begin = start_key(trial, datasets[key])
         if begin not in begins:
             begins[begin] = initial_weights.load(trial.values, models.build(trial.values, *begin[2:]))
@@ -152,9 +160,14 @@ def describe_heads(prepared: Prepared) -> str:
     if not prepared.fits:
         return ""
     layers = prepared.head_layers()
-    images = {trial: sum(len(split) for split in prepared.dataset(prepared.trials[trial]).splits().values()) for trial in layers}
+    images = {
+        trial: sum(len(split) for split in prepared.dataset(prepared.trials[trial]).splits().values())
+        for trial in layers
+    }
     numbers = sum(
-        images[trial] * math.prod(prepared.layer_shapes(trial)[layer]) for trial, some in layers.items() for layer in some
+        images[trial] * math.prod(prepared.layer_shapes(trial)[layer])
+        for trial, some in layers.items()
+        for layer in some
     )
     different = {name for some in layers.values() for name in some}
     settings = {tuple(fit.head.items()) for _, fit in prepared.fits.values()}
@@ -176,7 +189,11 @@ def describe_precision(prepared: Prepared, backend: str) -> str:
 
 def notes(prepared: Prepared) -> list[str]:
     """Lines about what is set and may not be meant."""
-    found = [search_space.describe_unused(search_space.settings(prepared.config)), _repeated(prepared), _pixels(prepared)]
+    found = [
+        search_space.describe_unused(search_space.settings(prepared.config)),
+        _repeated(prepared),
+        _pixels(prepared),
+    ]
     return [line for line in found if line]
 
 
@@ -191,7 +208,11 @@ def _pixels(prepared: Prepared) -> str:
     """What a network that rescales pixels itself is given beside what its published weights know."""
     for trial in prepared.trials.values():
         values = trial.values
-        if values["model.name"] == "efficientnet_b0" and rules.is_weights_file(values["model.init"]) and values["data.normalize"] != "none":
+        if (
+            values["model.name"] == "efficientnet_b0"
+            and rules.is_weights_file(values["model.init"])
+            and values["data.normalize"] != "none"
+        ):
             return (
                 f"note: efficientnet_b0 rescales pixels of 0 to 255 itself, and its weights know no others: data.normalize = {values['data.normalize']} "
                 "comes before that; set data.normalize = none or model.preprocess = weights"
@@ -221,7 +242,9 @@ def plan_sweep(
       say: shows a line to a person while something is measured.
       threshold: estimated seconds above which a stack's engine is chosen by measuring.
     """
-    options = planning.Options(**{field.name: prepared.config.stack[field.name] for field in dataclasses.fields(planning.Options)})
+    options = planning.Options(
+        **{field.name: prepared.config.stack[field.name] for field in dataclasses.fields(planning.Options)}
+    )
     chosen = prepared.trials if trials is None else trials
     found = hardware.detect()
     tuner = tuning.Tuner(Findings.here(found), say, threshold)

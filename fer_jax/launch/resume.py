@@ -27,7 +27,11 @@ class Known:
 
 
 def check_directory(
-    directory: RunDirectory, trials: Mapping[str, Trial], config: Mapping[str, Any], checksums: frozenset[str], extend: bool
+    directory: RunDirectory,
+    trials: Mapping[str, Trial],
+    config: Mapping[str, Any],
+    checksums: frozenset[str],
+    extend: bool,
 ) -> None:
     """`check` against what a run directory holds; a directory without a plan holds nothing.
 
@@ -43,7 +47,12 @@ def check_directory(
 
 
 def check(
-    workdir: str, known: Known, trials: Mapping[str, Trial], config: Mapping[str, Any], checksums: frozenset[str], extend: bool
+    workdir: str,
+    known: Known,
+    trials: Mapping[str, Trial],
+    config: Mapping[str, Any],
+    checksums: frozenset[str],
+    extend: bool,
 ) -> None:
     """Decides whether a start may go on with a run directory.
 
@@ -79,7 +88,11 @@ def _difference(known: Known, config: Mapping[str, Any], checksums: frozenset[st
     for name in dict.fromkeys((*known.config, *config)):
         old, new = known.config.get(name), config.get(name)
         if name == "sweep":
-            changes += [f"sweep.{key} was {_show(o)}, is {_show(n)}" for key, o, n in _nested(old or {}, new or {}) if key != "chosen"]
+            changes += [
+                f"sweep.{key} was {_show(o)}, is {_show(n)}"
+                for key, o, n in _nested(old or {}, new or {})
+                if key != "chosen"
+            ]
         elif _plain(old) != _plain(new) and name in FIELDS and FIELDS[name].kind != "run":
             changes.append(f"{name} was {_show(old)}, is {_show(new)}")
     if known.checksums != checksums:

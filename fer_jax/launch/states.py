@@ -21,5 +21,7 @@ def named(state: TrialState) -> dict[str, Any]:
 
 def from_named(found: dict[str, Any], like: TrialState) -> TrialState:
     """The state whose arrays `named` gave; `like` has the structure of its optimiser's part."""
-    opt = jax.tree.unflatten(jax.tree.structure(like.opt), [found["opt"][f"leaf_{i}"] for i in range(len(found["opt"]))])
+    opt = jax.tree.unflatten(
+        jax.tree.structure(like.opt), [found["opt"][f"leaf_{i}"] for i in range(len(found["opt"]))]
+    )
     return TrialState(**{**found, "opt": opt, **{name: Watch(**found[name]) for name in WATCHES}})

@@ -27,7 +27,9 @@ class TrialTable:
     def __init__(self, prepared: Prepared, plan: Plan, directory: RunDirectory, retry_failed: bool):
         self.directory = directory
         trials = prepared.trials.items()
-        rows = [{"id": id, "status": "pending", **one.point, "seed": one.seed, "repeat": one.repeat} for id, one in trials]
+        rows = [
+            {"id": id, "status": "pending", **one.point, "seed": one.seed, "repeat": one.repeat} for id, one in trials
+        ]
         columns = ["status", *search_space.swept(prepared.config), "seed", "repeat", *PLACE]
         columns += [name for name in RESULTS if name != "status"]
         self.rows = pd.DataFrame(rows).set_index("id").reindex(columns=columns).astype(object)

@@ -223,7 +223,9 @@ class _Training:
         wave = self.wave
         wave.state = wave.program.phase(self.phase).next_phase(wave.state, wave.hyper)
         self._see(wave.whole(), jax.device_get(self.hyper))
-        self.progress.note(f"phase {self.phase + 1} begins after epoch {self.epoch} with {int(self.active.sum())} slots")
+        self.progress.note(
+            f"phase {self.phase + 1} begins after epoch {self.epoch} with {int(self.active.sum())} slots"
+        )
         return True
 
     def _is_checkpoint(self, epoch: int) -> bool:
@@ -311,13 +313,20 @@ def _curve_rows(job: WaveJob, first: int, records: Sequence[Mapping[str, np.ndar
     ids = job.wave.trials
     epochs, slots = np.nonzero(np.stack([record["ran"][: len(ids)] for record in records]))
     columns = {name: np.stack([record[name] for record in records])[epochs, slots] for name in CURVE_METRICS}
-    for name, count in (("train_accuracy", job.images_per_epoch()), ("val_accuracy", len(job.data.labels["validation"]))):
+    for name, count in (
+        ("train_accuracy", job.images_per_epoch()),
+        ("val_accuracy", len(job.data.labels["validation"])),
+    ):
         columns[name] = exact_share(columns[name], count)
     return pd.DataFrame({"id": np.asarray(ids, object)[slots], "epoch": first + epochs, **columns})
 
 
 def _results(
-    job: WaveJob, state: TrialState, hyper: Mapping[str, jax.Array], curves: pd.DataFrame, keep: Callable[[str, np.ndarray], None]
+    job: WaveJob,
+    state: TrialState,
+    hyper: Mapping[str, jax.Array],
+    curves: pd.DataFrame,
+    keep: Callable[[str, np.ndarray], None],
 ) -> pd.DataFrame:
     """Metrics at the weights validation chose and at the last epoch; the only place that reads the test split.
 
@@ -371,5 +380,10 @@ def _answer_metrics(logits: np.ndarray, labels: np.ndarray) -> dict[str, np.ndar
     matrix = metrics.confusion(probabilities, labels)
     found = metrics.by_class(matrix)
     areas = metrics.class_mean(metrics.auc(probabilities, labels))
-    values = (metrics.balanced_accuracy(matrix), found.macro(found.f1), areas, metrics.calibration(probabilities, labels).ece)
+    values = (
+        metrics.balanced_accuracy(matrix),
+        found.macro(found.f1),
+        areas,
+        metrics.calibration(probabilities, labels).ece,
+    )
     return dict(zip(ANSWER_METRICS, values, strict=True))

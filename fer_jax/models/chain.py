@@ -28,9 +28,13 @@ class Chain(nnx.Module):
     def __init__(self, layers: Sequence[Entry]):
         self.names = tuple(name for name, *_ in layers)
         if len({*self.names, "names", "sources", INPUT}) != len(self.names) + 3:
-            raise ValueError(f"layer names must be unique, not empty, and none may be 'names' or 'sources': {self.names}")
+            raise ValueError(
+                f"layer names must be unique, not empty, and none may be 'names' or 'sources': {self.names}"
+            )
         before = (INPUT, *self.names)
-        self.sources = tuple(entry[2] if len(entry) == 3 else before[place : place + 1] for place, entry in enumerate(layers))
+        self.sources = tuple(
+            entry[2] if len(entry) == 3 else before[place : place + 1] for place, entry in enumerate(layers)
+        )
         for place, (name, layer, *_) in enumerate(layers):
             unknown = [source for source in self.sources[place] if source not in before[: place + 1]]
             if unknown:
@@ -54,7 +58,9 @@ class Chain(nnx.Module):
         while position < len(self.names):
             name, layer = self.names[position], getattr(self, self.names[position])
             given = [outputs[source] for source in self.sources[position]]
-            pool = self._pool_after(position) if name not in capture and name not in added and takers[name] == 1 else None
+            pool = (
+                self._pool_after(position) if name not in capture and name not in added and takers[name] == 1 else None
+            )
             own = still if name in frozen else call
             if pool is not None:
                 # Bias and ReLU are monotone: after a max-pool they give the same numbers for a quarter of the work. What the
@@ -93,6 +99,7 @@ class Chain(nnx.Module):
         place = self.names.index(cut) + 1
         entries = [(name, getattr(self, name), sources) for name, sources in zip(self.names, self.sources, strict=True)]
         after = [
-            (name, layer, tuple(INPUT if source == cut else source for source in sources)) for name, layer, sources in entries[place:]
+            (name, layer, tuple(INPUT if source == cut else source for source in sources))
+            for name, layer, sources in entries[place:]
         ]
         return Chain(entries[:place]), Chain(after)

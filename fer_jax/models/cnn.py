@@ -33,7 +33,9 @@ def build_cnn(values: Mapping[str, Any], image_shape: tuple[int, int, int], num_
         layers.append((f"conv_{pair}", Conv(channels, filters, kernel_size, padding, relu=True, rngs=rngs)))
         if values["model.batch_norm"]:
             layers.append((f"norm_{pair}", BatchNorm(filters)))
-        layers.append((f"pool_{pair}", Pool(values["model.pool_size"], values["model.pool"], values["model.pool_padding"])))
+        layers.append(
+            (f"pool_{pair}", Pool(values["model.pool_size"], values["model.pool"], values["model.pool_padding"]))
+        )
         layers.append((f"dropout_{pair}", Dropout(pair)))
         size = size if padding == "same" else size - kernel_size + 1
         size = pooling.pooled_size(size, values["model.pool_size"], values["model.pool_padding"])

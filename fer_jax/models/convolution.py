@@ -43,7 +43,9 @@ def padding_amounts(padding: str, kernel_size: int, stride: int = 1, size: int =
     return side, side
 
 
-def depthwise(images: jax.Array, kernel: jax.Array, padding: Padding, stride: int = 1, *, native: bool = False) -> jax.Array:
+def depthwise(
+    images: jax.Array, kernel: jax.Array, padding: Padding, stride: int = 1, *, native: bool = False
+) -> jax.Array:
     """Cross-correlates every channel with a kernel of its own, as `keras.ops.depthwise_conv` does.
 
     The image is shifted to each place in the kernel, scaled and added up, which fuses to one pass; XLA's CPU backend takes several
@@ -70,7 +72,9 @@ def _scaled_sums(images: jax.Array, kernel: jax.Array, padding: Padding, stride:
     images = _pad(images, padding)
     height, width = images.shape[1] - rows + 1, images.shape[2] - columns + 1
     return _sum(
-        images[:, i : i + height : stride, j : j + width : stride] * kernel[i, j, 0] for i in range(rows) for j in range(columns)
+        images[:, i : i + height : stride, j : j + width : stride] * kernel[i, j, 0]
+        for i in range(rows)
+        for j in range(columns)
     )
 
 
@@ -94,7 +98,9 @@ def convolve(images: jax.Array, kernel: jax.Array, padding: Padding, *, native: 
     return _convolve(images, kernel, padding)
 
 
-def convolve_strided(images: jax.Array, kernel: jax.Array, padding: Padding, stride: int, *, native: bool = False) -> jax.Array:
+def convolve_strided(
+    images: jax.Array, kernel: jax.Array, padding: Padding, stride: int, *, native: bool = False
+) -> jax.Array:
     """`convolve` with a stride above one.
 
     A square of stride x stride pixels becomes the channels of one, so that a convolution of stride one with a smaller kernel gives
@@ -112,7 +118,9 @@ def convolve_strided(images: jax.Array, kernel: jax.Array, padding: Padding, str
         squares.append((size + before + after - side) // stride + steps)
         amounts.append((before, stride * squares[-1] - size - before))
     folded = _pad(images, tuple(amounts)).reshape(-1, squares[0], stride, squares[1], stride, channels)
-    kernel = jnp.pad(kernel, [(0, steps * stride - side)] * 2 + [(0, 0)] * 2).reshape(steps, stride, steps, stride, channels, filters)
+    kernel = jnp.pad(kernel, [(0, steps * stride - side)] * 2 + [(0, 0)] * 2).reshape(
+        steps, stride, steps, stride, channels, filters
+    )
     return convolve(
         folded.transpose(0, 1, 3, 2, 4, 5).reshape(-1, *squares, stride * stride * channels),
         kernel.transpose(0, 2, 1, 3, 4, 5).reshape(steps, steps, stride * stride * channels, filters),
@@ -122,7 +130,12 @@ def convolve_strided(images: jax.Array, kernel: jax.Array, padding: Padding, str
 
 def _xla(images: jax.Array, kernel: jax.Array, padding: Padding, stride: int = 1, groups: int = 1) -> jax.Array:
     return jax.lax.conv_general_dilated(
-        images, kernel, (stride, stride), padding, dimension_numbers=("NHWC", "HWIO", "NHWC"), feature_group_count=groups
+        images,
+        kernel,
+        (stride, stride),
+        padding,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=groups,
     )
 
 
@@ -140,7 +153,10 @@ def _correlate(padding: Padding) -> Callable[[jax.Array, jax.Array], jax.Array]:
 
     @jax.custom_batching.custom_vmap
     def correlate(images: jax.Array, kernel: jax.Array) -> jax.Array:
-        size = [side + before + after - kernel.shape[0] + 1 for side, (before, after) in zip(images.shape[1:3], padding, strict=True)]
+        size = [
+            side + before + after - kernel.shape[0] + 1
+            for side, (before, after) in zip(images.shape[1:3], padding, strict=True)
+        ]
         tiles = _tiling(images, kernel, *size)
         if tiles:
             return winograd.forward(_pad(images, padding), kernel, tiles)
@@ -200,7 +216,9 @@ def _gradients(images: jax.Array, kernel: jax.Array, grad: jax.Array) -> tuple[j
 
 def _chunk(count: int, image_bytes: int) -> int:
     """Images at a time: the largest share of them all whose intermediate results take no more than CHUNK_BYTES."""
-    return max(size for size in range(1, count + 1) if count % size == 0 and (size == 1 or size * image_bytes <= CHUNK_BYTES))
+    return max(
+        size for size in range(1, count + 1) if count % size == 0 and (size == 1 or size * image_bytes <= CHUNK_BYTES)
+    )
 
 
 @_gradients.def_vmap
@@ -251,7 +269,9 @@ def _shifted(images: jax.Array, rows: int, columns: int) -> list[jax.Array]:
 def _image_gradient(kernel: jax.Array, grad: jax.Array) -> jax.Array:
     """Gradient for the padded images: each output pixel hands its own back to the rows * columns input pixels it saw."""
     rows, columns, channels, filters = kernel.shape
-    spread = (grad @ kernel.reshape(rows * columns * channels, filters).T).reshape(*grad.shape[:3], rows, columns, channels)
+    spread = (grad @ kernel.reshape(rows * columns * channels, filters).T).reshape(
+        *grad.shape[:3], rows, columns, channels
+    )
 
     def place(part: jax.Array, axis: int, before: int, after: int) -> jax.Array:
         # Zeros on both sides by concatenation: XLA's CPU backend checks the borders of a pad pixel by pixel.

@@ -78,7 +78,9 @@ def _named(names: Sequence[str], word: str) -> Sequence[str]:
         # Other networks may flatten and pool too; Keras' input layer is what only the backbones have.
         if names[0] != "input_layer":
             what = "backbone" if word == "backbone" else "blocks"
-            raise ConfigError(f"model.freeze: {word!r}: this network has no {what}; name its layers: {', '.join(names)}")
+            raise ConfigError(
+                f"model.freeze: {word!r}: this network has no {what}; name its layers: {', '.join(names)}"
+            )
         if word == "backbone":
             return backbone_layers(names)
         place = blocks(names)

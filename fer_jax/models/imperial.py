@@ -13,7 +13,9 @@ from fer_jax.models.chain import Chain
 from fer_jax.models.layers import Conv, Dense, Dropout, Flatten, Pool, widened
 
 
-def build_imperial(values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int, rngs: nnx.Rngs) -> Chain:
+def build_imperial(
+    values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int, rngs: nnx.Rngs
+) -> Chain:
     """Builds conv_0, pool_0, conv_1, conv_2, pool_1, conv_3, conv_4, pool_2, flatten, dense_0, dense_dropout_0, ..., output.
 
     Args:

@@ -82,7 +82,9 @@ def layer_shapes(values: Mapping[str, Any], num_classes: int) -> dict[str, tuple
     return {**{name: found[name].shape[1:] for name in network.layer_names}, PROBABILITIES: (num_classes,)}
 
 
-def network_key(values: Mapping[str, Any], num_classes: int) -> tuple[tuple[tuple[str, Any], ...], tuple[int, int, int], int]:
+def network_key(
+    values: Mapping[str, Any], num_classes: int
+) -> tuple[tuple[tuple[str, Any], ...], tuple[int, int, int], int]:
     """What a trial's compiled network depends on: its `model.*` shape fields, image shape (S, S, C) and number of classes."""
     size, channels = values["data.image_size"], values["data.channels"]
     named = [name for name, field in fields.FIELDS.items() if name.startswith("model.") and field.kind == "shape"]

@@ -184,7 +184,9 @@ def _affine(x: jax.Array, mean: jax.Array, factor: jax.Array, bias: jax.Array) -
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(3,))
-def _normalise_batch(x: jax.Array, scale: jax.Array, bias: jax.Array, epsilon: float) -> tuple[jax.Array, jax.Array, jax.Array]:
+def _normalise_batch(
+    x: jax.Array, scale: jax.Array, bias: jax.Array, epsilon: float
+) -> tuple[jax.Array, jax.Array, jax.Array]:
     """A batch with the mean and variance of its channels made 0 and 1, times scale, plus bias; and that mean and variance.
 
     The gradient is written out: two sums over the batch, where automatic differentiation makes five. None is handed on through the

@@ -57,7 +57,13 @@ class Network:
         if not self.held:
             return self
         found = dataclasses.replace(self, arrays=arrays)
-        found.__dict__.update({name: self.__dict__[name] for name in ("chain", "_abstract", "whole_names", "input_shape", "held_shapes") if name in self.__dict__})
+        found.__dict__.update(
+            {
+                name: self.__dict__[name]
+                for name in ("chain", "_abstract", "whole_names", "input_shape", "held_shapes")
+                if name in self.__dict__
+            }
+        )
         return found
 
     @property
@@ -114,7 +120,9 @@ class Network:
         """What `holding` takes, each array as its shape and type."""
         _, params, stats = self._abstract
         found = {"params": nnx.to_pure_dict(params), "stats": nnx.to_pure_dict(stats)}
-        return {kind: {name: leaves for name, leaves in tree.items() if name in self.held} for kind, tree in found.items()}
+        return {
+            kind: {name: leaves for name, leaves in tree.items() if name in self.held} for kind, tree in found.items()
+        }
 
     def _own(self, tree: Variables) -> Variables:
         return {name: leaves for name, leaves in tree.items() if name not in self.held}
@@ -169,7 +177,9 @@ class Network:
         if self.held:
             if self.arrays is None:
                 raise ValueError(f"the arrays of {self.held[0]!r} are kept apart: Network.holding gives them")
-            apart = {kind: {name: self.arrays[kind][name] for name in shapes} for kind, shapes in self.held_shapes.items()}
+            apart = {
+                kind: {name: self.arrays[kind][name] for name in shapes} for kind, shapes in self.held_shapes.items()
+            }
             params, stats = {**params, **apart["params"]}, {**stats, **apart["stats"]}
         graphdef, params_state, stats_state = jax.tree.map(lambda leaf: leaf, self._abstract)
         nnx.replace_by_pure_dict(params_state, params)

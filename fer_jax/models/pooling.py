@@ -68,7 +68,9 @@ def _fit_amounts(size: int, pool: int, padding: str) -> tuple[int, int]:
 
 def _fit(images: jax.Array, pool: int, padding: str, fill: float) -> jax.Array:
     edges = [_fit_amounts(size, pool, padding) for size in images.shape[1:3]]
-    return jax.lax.pad(images, jnp.asarray(fill, images.dtype), [(0, 0, 0), *((lo, hi, 0) for lo, hi in edges), (0, 0, 0)])
+    return jax.lax.pad(
+        images, jnp.asarray(fill, images.dtype), [(0, 0, 0), *((lo, hi, 0) for lo, hi in edges), (0, 0, 0)]
+    )
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))
@@ -124,12 +126,16 @@ def _places(images: jax.Array, pool: int, stride: int) -> list[jax.Array]:
     return [images[:, i : i + height : stride, j : j + width : stride] for i in range(pool) for j in range(pool)]
 
 
-def _overlapping_forward(images: jax.Array, pool: int, stride: int) -> tuple[jax.Array, tuple[jax.Array, tuple[int, ...]]]:
+def _overlapping_forward(
+    images: jax.Array, pool: int, stride: int
+) -> tuple[jax.Array, tuple[jax.Array, tuple[int, ...]]]:
     best, which = _overlapping_winner(images, pool, stride)
     return best, (which, images.shape[1:3])
 
 
-def _overlapping_backward(pool: int, stride: int, saved: tuple[jax.Array, tuple[int, ...]], grad: jax.Array) -> tuple[jax.Array]:
+def _overlapping_backward(
+    pool: int, stride: int, saved: tuple[jax.Array, tuple[int, ...]], grad: jax.Array
+) -> tuple[jax.Array]:
     which, sizes = saved
     zero = jnp.zeros((), grad.dtype)
 

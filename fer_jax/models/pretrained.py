@@ -47,7 +47,9 @@ PUBLISHED = {
         f"{_BASE}/mobilenet_v2", "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5", ""
     ),
     "efficientnet_b0": Published(
-        "https://storage.googleapis.com/keras-applications", "efficientnetb0_notop.h5", "50bc09e76180e00e4465e1a485ddc09d"
+        "https://storage.googleapis.com/keras-applications",
+        "efficientnetb0_notop.h5",
+        "50bc09e76180e00e4465e1a485ddc09d",
     ),
     "resnet50_v2": Published(
         f"{_BASE}/resnet", "resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5", "fac2f116257151a9d068a22e544a4917"

@@ -16,7 +16,9 @@ KERNELS = ((32, 64), (128, 128), (256, 256))
 DENSE = 256
 
 
-def build_silvestro(values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int, rngs: nnx.Rngs) -> Chain:
+def build_silvestro(
+    values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int, rngs: nnx.Rngs
+) -> Chain:
     """Builds conv_0, norm_0, conv_1, norm_1, pool_0, dropout_0, conv_2, ..., flatten, dense_0, norm_6, dense_dropout_0, output.
 
     Args:

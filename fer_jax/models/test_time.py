@@ -38,7 +38,11 @@ def views(name: str, images: Any, size: int, channels: int) -> Iterator[np.ndarr
     check(name)
     side = max(size, np.shape(images)[1]) if name == "ten_crop" and np.ndim(images) > 1 else size
     pictures = inference.as_pictures(images, side, channels)
-    return _flips(pictures) if name == "flip" else _ten_crops(_resized(pictures, enlarged(size)) if side == size else pictures, size)
+    return (
+        _flips(pictures)
+        if name == "flip"
+        else _ten_crops(_resized(pictures, enlarged(size)) if side == size else pictures, size)
+    )
 
 
 def check(name: str | None) -> None:

@@ -110,7 +110,9 @@ def write(path: Path, network: Network, params: Variables, stats: Variables) -> 
     layers, rescaling = _layers(network)
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
-        file.attrs["layer_names"] = [name.encode() for name in backbone_layers(network.layer_names) if name not in rescaling]
+        file.attrs["layer_names"] = [
+            name.encode() for name in backbone_layers(network.layer_names) if name not in rescaling
+        ]
         for name in backbone_layers(network.layer_names):
             if name not in rescaling:
                 file.create_group(name).attrs["weight_names"] = np.zeros(0, "S1")
@@ -164,7 +166,10 @@ def _stored(file: h5py.File, path: Path) -> dict[str, list[h5py.Dataset]]:
     """Name -> arrays, in order, of the layers of a file that have any, without those of Keras' top."""
     group = file["model_weights"] if "layer_names" not in file.attrs and "model_weights" in file else file
     try:
-        stored = {name: [group[name][weight] for weight in _names(group[name], "weight_names")] for name in _names(group, "layer_names")}
+        stored = {
+            name: [group[name][weight] for weight in _names(group[name], "weight_names")]
+            for name in _names(group, "layer_names")
+        }
     except (KeyError, OSError, RuntimeError, TypeError, AttributeError) as error:
         reason = str(error).strip("'\"").splitlines()[0]
         raise DataError(f"weights {shown(str(path))}: not in Keras' legacy layout ({shown(reason)})") from error
@@ -172,7 +177,11 @@ def _stored(file: h5py.File, path: Path) -> dict[str, list[h5py.Dataset]]:
     for name, arrays in stored.items():
         for array in arrays:
             # A link would have other files of this machine read.
-            inside = isinstance(array, h5py.Dataset) and array.file.filename == file.filename and not (array.external or array.is_virtual)
+            inside = (
+                isinstance(array, h5py.Dataset)
+                and array.file.filename == file.filename
+                and not (array.external or array.is_virtual)
+            )
             if not inside:
                 raise DataError(f"weights {shown(str(path))}: layer {shown(name)} is no array of this file")
     if not stored:
@@ -200,10 +209,14 @@ def _matched(layers: Sequence[_Layer], stored: Mapping[str, Sequence[h5py.Datase
             return list(stored)
     if missing:
         first = ", ".join(shown(name) for name in list(stored)[:3])
-        raise DataError(f"weights {shown(str(path))}: no layer {missing}, which this network has; the file's are {first}, ...")
+        raise DataError(
+            f"weights {shown(str(path))}: no layer {missing}, which this network has; the file's are {first}, ..."
+        )
     extra = next((name for name in stored if name not in names), None)
     if extra:
-        raise DataError(f"weights {shown(str(path))}: layer {shown(extra)} is none of this network's: they belong to another")
+        raise DataError(
+            f"weights {shown(str(path))}: layer {shown(extra)} is none of this network's: they belong to another"
+        )
     return names
 
 

@@ -60,7 +60,9 @@ class Tiling:
         """The largest share of so many images whose transformed tiles stay in the cache, or take no more than the kernel does."""
         image_bytes = 4 * self.side**2 * self.rows * self.columns * (channels + filters)
         limit = max(CHUNK_BYTES, self.kernel_bytes(channels, filters))
-        return max(size for size in range(1, count + 1) if count % size == 0 and (size == 1 or size * image_bytes <= limit))
+        return max(
+            size for size in range(1, count + 1) if count % size == 0 and (size == 1 or size * image_bytes <= limit)
+        )
 
 
 def tiling(count: int, height: int, width: int, kernel: int, channels: int, filters: int) -> Tiling | None:
@@ -77,7 +79,8 @@ def tiling(count: int, height: int, width: int, kernel: int, channels: int, filt
         return kernel**2 * height * width / (tiles.side**2 * tiles.rows * tiles.columns)
 
     choices = [
-        Tiling(outputs, kernel, -(-height // outputs), -(-width // outputs)) for outputs in range(2, LARGEST_TILE - kernel + 2)
+        Tiling(outputs, kernel, -(-height // outputs), -(-width // outputs))
+        for outputs in range(2, LARGEST_TILE - kernel + 2)
     ]
     best = max(choices, key=saving, default=None)
     if best is None:
@@ -101,7 +104,10 @@ def matrices(outputs: int, kernel: int) -> tuple[np.ndarray, np.ndarray, np.ndar
     for row in leading:
         row[-1] = 1
     to_outputs = [*(np.power(point, range(outputs)) for point in points), leading[0]]
-    of_kernel = [*(np.power(point, range(kernel)) / scale for point, scale in zip(points, scales, strict=True)), leading[1]]
+    of_kernel = [
+        *(np.power(point, range(kernel)) / scale for point, scale in zip(points, scales, strict=True)),
+        leading[1],
+    ]
     # Coefficients from the lowest power on; the polynomials of the finite points have one degree less.
     of_inputs = [*(np.append(np.poly(rest)[::-1], 0) for rest in others), np.poly(points)[::-1]]
     return np.array(to_outputs).T, np.array(of_kernel), np.array(of_inputs)
@@ -210,7 +216,9 @@ def _of_grad(grad: jax.Array, tiles: Tiling) -> jax.Array:
     matrix, _, _ = matrices(tiles.outputs, tiles.kernel)
     grad = grad.reshape(-1, tiles.rows, tiles.outputs, tiles.columns, tiles.outputs, grad.shape[-1])
     lines = _mix(matrix.T, [grad[:, :, p] for p in range(tiles.outputs)])
-    return _mix(matrix.T, [lines[:, :, :, :, q] for q in range(tiles.outputs)]).reshape(tiles.side**2, -1, grad.shape[-1])
+    return _mix(matrix.T, [lines[:, :, :, :, q] for q in range(tiles.outputs)]).reshape(
+        tiles.side**2, -1, grad.shape[-1]
+    )
 
 
 def _to_images(points: jax.Array, tiles: Tiling) -> jax.Array:
@@ -229,7 +237,8 @@ def _overlapped(pixels: Sequence[jax.Array], step: int, axis: int) -> list[jax.A
     def moved(pixel: jax.Array, by: int) -> jax.Array:
         # By concatenation: XLA's CPU backend checks the borders of a pad pixel by pixel.
         before, after = (
-            jnp.zeros((*pixel.shape[:axis], count, *pixel.shape[axis + 1 :]), pixel.dtype) for count in (by, blocks - 1 - by)
+            jnp.zeros((*pixel.shape[:axis], count, *pixel.shape[axis + 1 :]), pixel.dtype)
+            for count in (by, blocks - 1 - by)
         )
         return jnp.concatenate([before, pixel, after], axis)
 

@@ -251,7 +251,11 @@ def parts_of(work: Work, most: int, hardware: Hardware) -> int:
 
     def pays(parts: int) -> bool:
         part = batch // parts
-        return batch % parts == 0 and part >= LEAST_PART and part * one.train_flops >= LEAST_FLOPS_A_WEIGHT * one.parameters
+        return (
+            batch % parts == 0
+            and part >= LEAST_PART
+            and part * one.train_flops >= LEAST_FLOPS_A_WEIGHT * one.parameters
+        )
 
     return max([1, *(parts for parts in range(2, min(most, MOST_PARTS) + 1) if pays(parts))])
 
@@ -281,7 +285,9 @@ def _micro_batches(work: Work) -> tuple[int, ...]:
     return tuple(size for size in MICRO_BATCHES if not size or (size < batch and batch % size == 0))
 
 
-def _tried_micro_batches(first: Candidate, work: Work, options: Options, hardware: Hardware) -> tuple[tuple[int, ...], ...]:
+def _tried_micro_batches(
+    first: Candidate, work: Work, options: Options, hardware: Hardware
+) -> tuple[tuple[int, ...], ...]:
     """From the table's size on to larger ones, and to smaller ones."""
     if options.micro_batch or hardware.backend != "cpu":
         return ((first.micro_batch,),)

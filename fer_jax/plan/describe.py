@@ -19,7 +19,9 @@ def describe(plan: Plan) -> str:
     """The plan as a table for people, a line a stack, and its totals."""
     rows = [_HEAD, *(_row(stack) for stack in plan.stacks)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD) - 1)]
-    lines = ["  ".join([*(cell.rjust(w) for cell, w in zip(row, widths, strict=False)), row[-1]]).rstrip() for row in rows]
+    lines = [
+        "  ".join([*(cell.rjust(w) for cell, w in zip(row, widths, strict=False)), row[-1]]).rstrip() for row in rows
+    ]
     seconds = sum(stack.seconds for stack in plan.stacks)
     known = all(stack.seconds for stack in plan.stacks)
     total = f"about {in_time(seconds)}" if known else "time unknown: this hardware has not been measured"

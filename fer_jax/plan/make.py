@@ -49,7 +49,9 @@ def make_plan(
 
 def _parts(group: dict[str, Trial], sizes: Callable[[Trial], DataSizes]) -> list[dict[str, Trial]]:
     first = next(iter(group.values()))
-    if len({trial.values["model.init"] for trial in group.values()}) < 2 or not (first.values["model.freeze"] or first.values["phases.frozen"]):
+    if len({trial.values["model.init"] for trial in group.values()}) < 2 or not (
+        first.values["model.freeze"] or first.values["phases.frozen"]
+    ):
         return [group]
     return sharing.parts(work_of(first.values, (), sizes(first), len(group)), group)
 

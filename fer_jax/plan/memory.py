@@ -81,8 +81,5 @@ def epoch_bytes(program: WaveProgram, work: Work, width: int, options: dict | No
         return None
     # `peak_memory_in_bytes` is wrong on a CPU.
     return (
-        found.argument_size_in_bytes
-        + found.temp_size_in_bytes
-        + found.output_size_in_bytes
-        - found.alias_size_in_bytes
+        found.argument_size_in_bytes + found.temp_size_in_bytes + found.output_size_in_bytes - found.alias_size_in_bytes
     )

@@ -126,4 +126,6 @@ class Plan:
                 stacks.append(Stack(**{**stack, "optional": tuple(stack["optional"]), "waves": waves}))
             return cls(tuple(stacks), document["hardware"])
         except (KeyError, TypeError, AttributeError) as error:
-            raise RunError(f"plan.json is no plan of this version ({error}): restore it, or start a new --workdir") from None
+            raise RunError(
+                f"plan.json is no plan of this version ({error}): restore it, or start a new --workdir"
+            ) from None

@@ -75,7 +75,10 @@ def cut(work: Work, trials: Iterable[Trial], data: DataSizes, free: float) -> st
 def _drops(network: models.Network, name: str, work: Work) -> bool:
     """Whether a layer up to this one drops activations in training, so that its outputs differ from epoch to epoch."""
     before = network.layer_names[: network.layer_names.index(name) + 1]
-    return any(one not in work.recipe.always_frozen and isinstance(getattr(network.chain, one), (Dropout, DropBranch)) for one in before)
+    return any(
+        one not in work.recipe.always_frozen and isinstance(getattr(network.chain, one), (Dropout, DropBranch))
+        for one in before
+    )
 
 
 def feature_bytes(work: Work, data: DataSizes) -> int:

@@ -43,7 +43,9 @@ MUCH_MORE_MEMORY = 1.25
 WORTH_A_WAVE = 30.0
 
 
-def recipe_of(values: Mapping[str, Any], optional: Iterable[str], micro_batch: int, layers: Sequence[str] = ()) -> Recipe:
+def recipe_of(
+    values: Mapping[str, Any], optional: Iterable[str], micro_batch: int, layers: Sequence[str] = ()
+) -> Recipe:
     """What the trainer compiles for a stack with these shape values.
 
     Args:
@@ -52,7 +54,10 @@ def recipe_of(values: Mapping[str, Any], optional: Iterable[str], micro_batch: i
     Raises:
       ConfigError: a word of model.freeze or phases.frozen that names no layer.
     """
-    both = [(epochs, (*values["model.freeze"], words)) for epochs, words in zip(values["phases.lengths"], values["phases.frozen"], strict=True)]
+    both = [
+        (epochs, (*values["model.freeze"], words))
+        for epochs, words in zip(values["phases.lengths"], values["phases.frozen"], strict=True)
+    ]
     phases = both or [(0, values["model.freeze"])]
     return Recipe(
         batch_size=values["train.batch_size"],
@@ -77,7 +82,9 @@ def optional_fields(trials: Iterable[Trial]) -> tuple[str, ...]:
     values = [trial.values for trial in trials]
     blocks = [field for field in FIELDS.values() if field.neutral is not None]
     return tuple(
-        field.name for field in blocks if any(_is_computed(field, one[field.name]) and field.has_effect(one) for one in values)
+        field.name
+        for field in blocks
+        if any(_is_computed(field, one[field.name]) and field.has_effect(one) for one in values)
     )
 
 
@@ -184,8 +191,14 @@ def work_of(values: Mapping[str, Any], optional: Sequence[str], data: DataSizes,
     recipe = recipe_of(values, optional, 0, whole.layer_names)
     for phase in range(len(recipe.phases)):
         if not recipe.of_phase(phase).learning(whole.shapes[0]):
-            where = f"phase {phase + 1}: phases.frozen and model.freeze leave" if len(recipe.phases) > 1 else "model.freeze leaves"
-            raise ConfigError(f"{where} no layer to train; those with weights are {freezing.in_short(tuple(whole.shapes[0]))}")
+            where = (
+                f"phase {phase + 1}: phases.frozen and model.freeze leave"
+                if len(recipe.phases) > 1
+                else "model.freeze leaves"
+            )
+            raise ConfigError(
+                f"{where} no layer to train; those with weights are {freezing.in_short(tuple(whole.shapes[0]))}"
+            )
     return Work(network, data.image_shape, data.num_classes, recipe, data.train, data.validation, trials)
 
 
@@ -312,7 +325,9 @@ class _Case:
         pictures = stream.bytes_on_device(self.data.bytes) if streamed else self._inputs_bytes
         estimated = memory.estimate(self.work.cost(micro_batch), pictures, engine)
         if self.tuner is not None and estimated.at(math.ceil(wanted / devices)) > WORTH_ANALYSING * self._free(devices):
-            work, test_bytes = self._in_chunks(pictures) if streamed else (self.work, self.data.test * self._image_bytes)
+            work, test_bytes = (
+                self._in_chunks(pictures) if streamed else (self.work, self.data.test * self._image_bytes)
+            )
             if found := self.tuner.footprint(self.name, work, engine, micro_batch, test_bytes):
                 return found, ANALYSED_SHARE
         return estimated, ESTIMATED_SHARE

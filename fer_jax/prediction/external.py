@@ -107,14 +107,21 @@ class Evaluation:
     def report(self) -> pd.DataFrame:
         """Precision, recall, F1 and support (pictures) of each class, a row each, in the order of `classes`."""
         found = metrics.by_class(metrics.confusion(self.probabilities[None], self.labels))
-        columns = {"precision": found.precision[0], "recall": found.recall[0], "f1": found.f1[0], "support": found.support}
+        columns = {
+            "precision": found.precision[0],
+            "recall": found.recall[0],
+            "f1": found.f1[0],
+            "support": found.support,
+        }
         return pd.DataFrame(columns, index=pd.Index(self.classes, name="class"))
 
     @property
     def confusion_matrix(self) -> pd.DataFrame:
         """Pictures by true class (rows) and answer (columns)."""
         counts = metrics.confusion(self.probabilities[None], self.labels)[0]
-        return pd.DataFrame(counts, index=pd.Index(self.classes, name="true"), columns=pd.Index(self.classes, name="predicted"))
+        return pd.DataFrame(
+            counts, index=pd.Index(self.classes, name="true"), columns=pd.Index(self.classes, name="predicted")
+        )
 
     def to_json(self) -> dict[str, Any]:
         """All of it but single pictures, as JSON values; what is not a number is None."""
@@ -126,8 +133,12 @@ class Evaluation:
             "left_out": dict(self.left_out),
             "parts": parts,
             "networks": [_plain(value) for value in self.accuracies],
-            "copies": {split: {kind: int(which.sum()) for kind, which in found.items()} for split, found in self.copies.items()},
-            "report": {name: {key: _plain(value) for key, value in row.items()} for name, row in self.report.iterrows()},
+            "copies": {
+                split: {kind: int(which.sum()) for kind, which in found.items()} for split, found in self.copies.items()
+            },
+            "report": {
+                name: {key: _plain(value) for key, value in row.items()} for name, row in self.report.iterrows()
+            },
             "confusion_matrix": self.confusion_matrix.to_numpy().tolist(),
         }
 
@@ -221,7 +232,12 @@ def _match(
         named: what the user says, in any spelling.
     """
     ours = {names.canonical(name): name for name in known}
-    ours |= {names.canonical(part): name for new, parts in merges.items() for part in parts if (name := names.spelled(new, known)) in known}
+    ours |= {
+        names.canonical(part): name
+        for new, parts in merges.items()
+        for part in parts
+        if (name := names.spelled(new, known)) in known
+    }
     found = {name: ours[names.canonical(name)] for name in there.classes if names.canonical(name) in ours}
     for theirs, wanted in named.items():
         name, own = names.spelled(theirs, there.classes), names.spelled(wanted, known)
@@ -272,7 +288,11 @@ def describe(found: Evaluation, why_not: str = "") -> list[str]:
         lines.append(f"taken for another name: {', '.join(renamed)}")
     head = ["", "pictures", "accuracy", "precision", "recall", "F1", "AUC"]
     rows = [
-        [PARTS[part], f"{int(row['pictures']):,}", *(_number(row[name]) for name in ("accuracy", "precision", "recall", "f1", "auc"))]
+        [
+            PARTS[part],
+            f"{int(row['pictures']):,}",
+            *(_number(row[name]) for name in ("accuracy", "precision", "recall", "f1", "auc")),
+        ]
         for part, row in found.parts.iterrows()
     ]
     lines += ["", *_aligned([head, *rows])]
@@ -280,7 +300,9 @@ def describe(found: Evaluation, why_not: str = "") -> list[str]:
         own = found.accuracies
         lines.append(f"accuracy of the {len(own)} networks alone: {own.mean():.3f} ± {own.std(ddof=1):.3f}")
     for split, which in found.copies.items():
-        lines.append(f"with a copy among the {split} pictures: {which['exact'].sum():,} exact, {which['near'].sum():,} exact or near")
+        lines.append(
+            f"with a copy among the {split} pictures: {which['exact'].sum():,} exact, {which['near'].sum():,} exact or near"
+        )
     if not found.copies:
         lines.append(f"copies among the training pictures were not sought{': ' if why_not else ''}{why_not}")
     report = [[name, *map(_number, row[:3]), f"{int(row['support']):,}"] for name, row in found.report.iterrows()]
@@ -296,5 +318,8 @@ def _number(value: float) -> str:
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows as lines, the first column to the left and the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    padded = ([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))] for row in rows)
+    padded = (
+        [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        for row in rows
+    )
     return ["  ".join(row).rstrip() for row in padded]

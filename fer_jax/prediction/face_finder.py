@@ -14,7 +14,9 @@ from PIL import Image
 
 from fer_jax.errors import DataError
 
-Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels of the upright picture; right and bottom lie outside
+Box = tuple[
+    int, int, int, int
+]  # left, top, right, bottom in pixels of the upright picture; right and bottom lie outside
 
 _MODEL = "haarcascade_frontalface_default.xml"
 _LONGEST = 1024  # pixels: of larger pictures, a smaller copy is searched
@@ -51,7 +53,9 @@ def _cascade(opencv: Any) -> Any:
     except (AttributeError, opencv.error):
         found = None
     if found is None or found.empty():
-        raise DataError(f"OpenCV {opencv.__version__} comes without {_MODEL}: pip install 'fer_jax[faces]' brings one that has it")
+        raise DataError(
+            f"OpenCV {opencv.__version__} comes without {_MODEL}: pip install 'fer_jax[faces]' brings one that has it"
+        )
     return found
 
 

@@ -81,7 +81,11 @@ def find_pictures(paths: Iterable[str]) -> list[str | Failure]:
         except DataError as error:
             found.append(Failure(path, str(error)))
             continue
-        names = [one.name for one in members if one.kind == "file" and os.path.splitext(one.name)[1].lower() in pictures.SUFFIXES]
+        names = [
+            one.name
+            for one in members
+            if one.kind == "file" and os.path.splitext(one.name)[1].lower() in pictures.SUFFIXES
+        ]
         found.extend(os.path.join(path, name) for name in names)
         if not names:
             found.append(Failure(path, "holds no picture"))
@@ -89,7 +93,11 @@ def find_pictures(paths: Iterable[str]) -> list[str | Failure]:
 
 
 def classify(
-    ensemble: Ensemble, paths: Iterable[str | Failure], faces: bool = False, tta: str | None = None, score: str = "energy"
+    ensemble: Ensemble,
+    paths: Iterable[str | Failure],
+    faces: bool = False,
+    tta: str | None = None,
+    score: str = "energy",
 ) -> Iterator[Answer | Failure]:
     """What the ensemble says of pictures, in their order, AT_ONCE at a time.
 
@@ -117,7 +125,9 @@ def _size(member: TrialResult) -> tuple[int, int]:
     return member.config.data.image_size, member.config.data.channels
 
 
-def _answers(ensemble: Ensemble, parts: Iterable[_Part | Failure], tta: str | None, score: str) -> Iterator[Answer | Failure]:
+def _answers(
+    ensemble: Ensemble, parts: Iterable[_Part | Failure], tta: str | None, score: str
+) -> Iterator[Answer | Failure]:
     held: list[_Part | Failure] = []
     for part in parts:
         held.append(part)

@@ -28,7 +28,9 @@ def best_trials(run: Run, evidence: Evidence) -> list[TrialResult]:
     """The done trials of the best point, in plan order; [] without a result."""
     if not len(evidence.ranked):
         return []
-    rows = evidence.trials[(evidence.trials["point"] == evidence.ranked.index[0]) & (evidence.trials["status"] == "done")]
+    rows = evidence.trials[
+        (evidence.trials["point"] == evidence.ranked.index[0]) & (evidence.trials["status"] == "done")
+    ]
     return [run.trial(id) for id in rows["id"]]
 
 
@@ -53,13 +55,19 @@ def of_best_point(run: Run, evidence: Evidence) -> Answered | None:
         except RunError:
             continue
         setting = evidence.describe(int(evidence.ranked.index[0]))
-        return Answered(setting, split, trials[0].classes, probabilities, labels, len(sources) if len(sources) > 1 else 0)
+        return Answered(
+            setting, split, trials[0].classes, probabilities, labels, len(sources) if len(sources) > 1 else 0
+        )
     return None
 
 
 def drawings(answered: Answered) -> list[style.Drawing]:
     """Confusion, curves of each class against the rest, calibration."""
-    made = [confusion.draw(answered) if len(answered.classes) <= MOST_CLASSES else None, roc.draw(answered), reliability.draw(answered)]
+    made = [
+        confusion.draw(answered) if len(answered.classes) <= MOST_CLASSES else None,
+        roc.draw(answered),
+        reliability.draw(answered),
+    ]
     return [drawing for drawing in made if drawing is not None]
 
 
@@ -77,7 +85,11 @@ def class_table(answered: Answered, suffix: str = "") -> str:
     }
     columns = [
         Column("class", [*answered.classes, "macro mean", "weighted mean"], "", "text"),
-        Column("pictures", [*(f"{n:,}" for n in support), f"{support.sum():,}", f"{support.sum():,}"], f"{answered.split} pictures"),
+        Column(
+            "pictures",
+            [*(f"{n:,}" for n in support), f"{support.sum():,}", f"{support.sum():,}"],
+            f"{answered.split} pictures",
+        ),
     ]
     for name, values in found.items():
         macro = metrics.class_mean(values) if name in ("auc", "average_precision") else of_class.macro(values)

@@ -43,7 +43,11 @@ def _row(run: Run, evidence: Evidence, top: int) -> dict[str, Any] | None:
     trials = evidence.trials[evidence.trials["point"].isin(points) & (evidence.trials["status"] == "done")]
     if not 1 < len(trials) <= MOST_MEMBERS:
         return None
-    label = f"{len(trials)} repeats of the best point" if len(points) == 1 else f"{counted(len(trials), 'network')} of the {len(points)} best points"
+    label = (
+        f"{len(trials)} repeats of the best point"
+        if len(points) == 1
+        else f"{counted(len(trials), 'network')} of the {len(points)} best points"
+    )
     try:
         return Ensemble(tuple(run.trial(id) for id in trials["id"]), label).row()
     except RunError:
@@ -58,7 +62,11 @@ def _table(rows: list[dict[str, Any]], suffix: str) -> str:
         for figure, (heading, hint) in _FIGURES.items():
             columns.append(Column(f"{word} {heading}", [number(row.get(f"{split}_{figure}")) for row in rows], hint))
             if figure == "accuracy":
-                columns.append(Column("members'", [_members(row, split) for row in rows], "mean ± sd of the members' own accuracies"))
+                columns.append(
+                    Column(
+                        "members'", [_members(row, split) for row in rows], "mean ± sd of the members' own accuracies"
+                    )
+                )
     return html(columns, f"ensembles-table{suffix}", "Ensembles", sortable=len(rows) > 1)
 
 

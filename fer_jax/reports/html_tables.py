@@ -15,7 +15,16 @@ from fer_jax.reports import verdict
 
 # More swept fields than this are shown as what differs from the config, in one column.
 MOST_FIELDS = 3
-_METRICS = ("val_accuracy", "val_loss", "train_accuracy", "train_loss", "test_accuracy", "test_accuracy_clean", "test_loss", "test_f1")
+_METRICS = (
+    "val_accuracy",
+    "val_loss",
+    "train_accuracy",
+    "train_loss",
+    "test_accuracy",
+    "test_accuracy_clean",
+    "test_loss",
+    "test_f1",
+)
 _HEADINGS = {
     "val_accuracy": "val. accuracy",
     "val_loss": "val. loss",
@@ -122,10 +131,19 @@ def parts(all_parts: Sequence[Evidence], names: Sequence[str]) -> str:
     metric = all_parts[0].metric
     columns = [
         Column("part", names, "", "text"),
-        Column("data", [" and ".join(str(one.get("label", "unknown")) for one in p.data_sets) for p in all_parts], "", "text"),
-        Column("images", [" and ".join(verdict.image_words(one) for one in p.data_sets) for p in all_parts], "", "text"),
+        Column(
+            "data",
+            [" and ".join(str(one.get("label", "unknown")) for one in p.data_sets) for p in all_parts],
+            "",
+            "text",
+        ),
+        Column(
+            "images", [" and ".join(verdict.image_words(one) for one in p.data_sets) for p in all_parts], "", "text"
+        ),
         Column("points", [str(len(part.points)) for part in all_parts]),
-        Column("best point", ["–" if at is None else part.describe(at) for part, at in pairs], f"by mean {metric}", "text"),
+        Column(
+            "best point", ["–" if at is None else part.describe(at) for part, at in pairs], f"by mean {metric}", "text"
+        ),
         Column(
             _HEADINGS.get(metric, metric),
             ["–" if at is None else verdict.metric_text(part, at, metric) for part, at in pairs],
@@ -152,14 +170,21 @@ def all_points(evidence: Evidence, suffix: str = "") -> str:
 
 def _point_columns(evidence: Evidence, rows: pd.DataFrame, brief: bool = False) -> list[Column]:
     """Columns of a table of points; `brief` leaves out what does not help to judge the best."""
-    columns = [Column("rank", [whole(v) for v in rows["rank"]], f"by mean {evidence.metric}"), *field_columns(evidence, rows)]
+    columns = [
+        Column("rank", [whole(v) for v in rows["rank"]], f"by mean {evidence.metric}"),
+        *field_columns(evidence, rows),
+    ]
     columns.append(Column("n", [whole(v) for v in rows["n"]], "done trials, which the means stand on"))
     if rows["left_out"].ne("").any():
         columns.append(Column("left out", list(rows["left_out"]), "trials that are in no mean", "text"))
     spread = bool((rows["n"] > 1).any())
     metrics = _known(evidence, rows, "_mean")
     if brief:
-        metrics = [m for m in metrics if m in {evidence.metric, "val_accuracy", "val_loss", "test_accuracy", "test_accuracy_clean"}]
+        metrics = [
+            m
+            for m in metrics
+            if m in {evidence.metric, "val_accuracy", "val_loss", "test_accuracy", "test_accuracy_clean"}
+        ]
     for metric in metrics:
         hint = f"mean {metric} at the epoch validation chose"
         columns.append(Column(_HEADINGS[metric], [number(v) for v in rows[f"{metric}_mean"]], hint))
@@ -207,13 +232,19 @@ def heads(evidence: Evidence, suffix: str = "") -> str:
             continue
         columns.append(Column(f"{name} accuracy", [number(v) for v in rows[f"{split}_accuracy_mean"]], "mean"))
         if spread:
-            columns.append(Column("± sd", [number(v) for v in rows[f"{split}_accuracy_sd"]], "sample standard deviation"))
+            columns.append(
+                Column("± sd", [number(v) for v in rows[f"{split}_accuracy_sd"]], "sample standard deviation")
+            )
         # Figures of float32 differ from exact shares by less than a picture.
         gains = [f"{round(v, 4) + 0.0:+.4f}" if v == v else "–" for v in rows[f"{split}_accuracy_gain_mean"]]
-        columns.append(Column("gain", gains, "accuracy minus that of the same trial's network on the same images, mean"))
+        columns.append(
+            Column("gain", gains, "accuracy minus that of the same trial's network on the same images, mean")
+        )
         if spread:
             ends = _range(rows, f"{split}_accuracy_gain")[0]
-            columns.append(dataclasses.replace(ends, heading="95 % of gain", hint="Student's interval of the paired difference"))
+            columns.append(
+                dataclasses.replace(ends, heading="95 % of gain", hint="Student's interval of the paired difference")
+            )
     columns.append(Column("seconds", [number(v, 1) for v in rows["seconds_mean"]], "to fit one head on its threads"))
     caption = f"All {len(rows)} head settings"
     return html(columns, f"heads-table{suffix}", caption, filterable=True, first=int(rows["rank"].eq(1).any()))
@@ -224,7 +255,11 @@ def setting_column(evidence: Evidence, rows: pd.DataFrame) -> Column:
     names = axes.short_names(evidence.swept)
     cells = []
     for _, row in rows.iterrows():
-        other = [f for f in evidence.swept if statistics.hashable(row[f]) not in (None, statistics.hashable(evidence.config.get(f)))]
+        other = [
+            f
+            for f in evidence.swept
+            if statistics.hashable(row[f]) not in (None, statistics.hashable(evidence.config.get(f)))
+        ]
         cells.append(", ".join(f"{names[f]} {evidence.axes[f].text(row[f])}" for f in other) or "as configured")
     return Column("setting", cells, "fields that differ from the config's own value", "text")
 

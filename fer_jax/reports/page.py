@@ -227,6 +227,8 @@ def figure(number: int, drawing: style.Drawing, png: bytes, stands_on: str) -> s
 
 
 def _config(evidence: Evidence, fields: Mapping[str, tuple[object, str]]) -> str:
-    settings = html_tables.settings(evidence, {n: d for n, (d, _) in fields.items()}, {n: c for n, (_, c) in fields.items()})
+    settings = html_tables.settings(
+        evidence, {n: d for n, (d, _) in fields.items()}, {n: c for n, (_, c) in fields.items()}
+    )
     note = f"{_scope(evidence)} Swept fields first, then those set to other than their defaults."
     return f"<p>{escape(note)}</p>{settings}"

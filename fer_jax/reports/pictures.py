@@ -29,7 +29,11 @@ WITHHELD = (
 )
 # Saliency methods that are drawn, with their settings, and how many networks are asked: a second or two for a small network.
 METHODS: Sequence[tuple[str, Mapping[str, Any]]] = (("integrated_gradients", {"steps": 32}),)
-METHODS_IN_WORDS = {"integrated_gradients": "integrated gradients from black", "gradient": "the gradient", "smoothgrad": "SmoothGrad"}
+METHODS_IN_WORDS = {
+    "integrated_gradients": "integrated gradients from black",
+    "gradient": "the gradient",
+    "smoothgrad": "SmoothGrad",
+}
 MOST_REPEATS = 5
 
 
@@ -67,14 +71,21 @@ def saliency(trials: Sequence[TrialResult], answered: Answered, pictures: Pictur
         trials: of the best point; at most MOST_REPEATS of them are asked.
         answered: on the split that `pictures` are of.
     """
-    rows = [int(np.argmax(answered.labels == label)) for label in range(len(answered.classes)) if (answered.labels == label).any()]
+    rows = [
+        int(np.argmax(answered.labels == label))
+        for label in range(len(answered.classes))
+        if (answered.labels == label).any()
+    ]
     rows = rows[:MOST_COLUMNS]
     images = pictures.take(rows) if METHODS else None
     if images is None:
         return None
     asked, targets = list(trials[:MOST_REPEATS]), answered.labels[rows]
     try:
-        found = {method: explain.of_repeats(trials[0].run, asked, images, method, targets, "best", settings) for method, settings in METHODS}
+        found = {
+            method: explain.of_repeats(trials[0].run, asked, images, method, targets, "best", settings)
+            for method, settings in METHODS
+        }
     except FerJaxError:
         return None  # no weights are left, or none that this version can read
     names = [f"{answered.classes[label]}\nno. {row}" for label, row in zip(targets, rows, strict=True)]
@@ -90,10 +101,14 @@ def mistake_parts(answered: Answered, pictures: Pictures, suffix: str) -> tuple[
     shown = pictures.take(found["picture"].to_numpy()) if len(found) else None
     drawing = None if shown is None else mistakes.draw(answered, found, shown)
     note = " ".join(
-        filter(None, [mistakes.sentences(found, answered.classes, len(answered.labels)), answered.about, pictures.why_none])
+        filter(
+            None, [mistakes.sentences(found, answered.classes, len(answered.labels)), answered.about, pictures.why_none]
+        )
     )
     table = _table(answered, found, suffix) if len(found) else ""
-    return drawing, Section("mistake-list", "Mistake list", "Most confident mistakes as a table", f"<p>{escape(note)}</p>{table}")
+    return drawing, Section(
+        "mistake-list", "Mistake list", "Most confident mistakes as a table", f"<p>{escape(note)}</p>{table}"
+    )
 
 
 def _table(answered: Answered, found: pd.DataFrame, suffix: str) -> str:

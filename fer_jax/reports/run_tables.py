@@ -103,9 +103,7 @@ def heads(run: Run, metrics: Sequence[str] | None = None) -> Table:
     columns = [Column("rank", [whole(value) for value in rows["rank"]])]
     columns += field_columns(found, rows) if len(found.swept) <= MOST_FIELDS else [setting_column(found, rows)]
     columns += [*_counts(rows), *_means(rows, _chosen(metrics, HEAD_METRICS, rows))]
-    caption = (
-        f"Heads of {found.title}, {_figures(found, 'fit')}; gain: accuracy minus that of the same trial's network; {found.scope}."
-    )
+    caption = f"Heads of {found.title}, {_figures(found, 'fit')}; gain: accuracy minus that of the same trial's network; {found.scope}."
     return Table("heads", caption, columns, _numbers(rows))
 
 
@@ -120,7 +118,9 @@ def comparisons(run: Run, metrics: Sequence[str] | None = None) -> Table:
     columns = [*field_columns(found, rows), Column("n", [whole(value) for value in rows["n"]])]
     columns += [Column(heading(metric), [number(value) for value in rows["mean"]])]
     columns += [Column(f"common {units}", [whole(value) for value in rows["pairs"]])]
-    columns += [Column("difference", ["–", *(f"{value:+.4f}" if value == value else "–" for value in rows["difference"][1:])])]
+    columns += [
+        Column("difference", ["–", *(f"{value:+.4f}" if value == value else "–" for value in rows["difference"][1:])])
+    ]
     bounds = zip(rows["difference_low95"], rows["difference_high95"], strict=True)
     texts = [f"{low:+.4f} to {high:+.4f}" if low == low else "–" for low, high in bounds]
     columns += [Column("95 % interval", ["–", *texts[1:]])]
@@ -153,7 +153,11 @@ def classes(run: Run, metrics: Sequence[str] | None = None) -> Table:
     order = ranks.reset_index(drop=True).sort_values(na_position="last", kind="stable").index
     table = table.iloc[order].reset_index()
     table = table.join(found.points[found.swept], on="point")
-    columns = [*field_columns(found, table), Column("class", list(table["class"]), style="text"), *_counts(table.assign(left_out=""))]
+    columns = [
+        *field_columns(found, table),
+        Column("class", list(table["class"]), style="text"),
+        *_counts(table.assign(left_out="")),
+    ]
     columns.append(Column("pictures", [number(value, 0) for value in table["support"]]))
     columns += _means(table, known)
     caption = f"Classes of {found.title} on the {split} split, {_figures(found)}, at the weights that validation chose; {found.scope}."
@@ -173,7 +177,11 @@ def _comparable(run: Run) -> bool:
     """Whether there are two points with done trials, repeats to judge by, and one metric that ranks them all."""
     n = run.summary["n"]
     metric = run.config.train.select
-    return bool((n > 0).sum() > 1 and n.max() > 1) and len(set(run.groups(run.trials, metric))) < 2 and f"{metric}_mean" in run.summary
+    return (
+        bool((n > 0).sum() > 1 and n.max() > 1)
+        and len(set(run.groups(run.trials, metric))) < 2
+        and f"{metric}_mean" in run.summary
+    )
 
 
 def _probability(p: float) -> str:
@@ -212,7 +220,9 @@ def _means(rows: pd.DataFrame, metrics: Sequence[str]) -> list[Column]:
     ]
 
 
-def _chosen(metrics: Sequence[str] | None, default: Sequence[str], rows: pd.DataFrame, suffix: str = "_mean") -> list[str]:
+def _chosen(
+    metrics: Sequence[str] | None, default: Sequence[str], rows: pd.DataFrame, suffix: str = "_mean"
+) -> list[str]:
     """The metrics to show; of the default ones those that any row has."""
     if metrics is None:
         return [name for name in default if f"{name}{suffix}" in rows and rows[f"{name}{suffix}"].notna().any()]

@@ -62,7 +62,9 @@ def write_comparison(
     told = [entry for entry, group in zip(entries, group_of, strict=True) if group]
     if differences := side_by_side.differences(told) if len(told) > 1 else "":
         note = "Config fields whose values differ between the best points."
-        sections.append(Section("settings-that-differ", "Settings", "Where the settings differ", f"<p>{note}</p>{differences}"))
+        sections.append(
+            Section("settings-that-differ", "Settings", "Where the settings differ", f"<p>{note}</p>{differences}")
+        )
     if told:
         sections.append(Section("points-of-runs", "Points", "The best points of every run", _points(told)))
     sections += study_section.sections(pd.concat([study_rows_of(run) for run in runs], ignore_index=True))
@@ -75,7 +77,10 @@ def write_comparison(
 def _names(paths: Sequence[Path]) -> list[str]:
     """The folders' names; with the folder above where two are alike."""
     names = [path.resolve().name for path in paths]
-    return [f"{path.resolve().parent.name}/{name}" if names.count(name) > 1 else name for path, name in zip(paths, names, strict=True)]
+    return [
+        f"{path.resolve().parent.name}/{name}" if names.count(name) > 1 else name
+        for path, name in zip(paths, names, strict=True)
+    ]
 
 
 def _entry(run: Run, part: Evidence, name: str) -> tuple[Entry, Hashable | None]:
@@ -108,14 +113,35 @@ def _group(entries: Sequence[Entry], suffix: str, first: int) -> list[Section]:
     of_group = f" of group {suffix[1:]}" if suffix else ""
     stands_on = f"{label[:1].upper()}{label[1:]}."
     note = f"{stands_on} The best point of each run by mean {name} on validation; test figures stand beside and choose nothing."
-    found = [Section(f"ranking-of-runs{suffix}", f"Best{suffix.replace('-', ' ')}", f"Best points{of_group}", f"<p>{escape(note)}</p>{side_by_side.ranking(entries, suffix)}")]
+    found = [
+        Section(
+            f"ranking-of-runs{suffix}",
+            f"Best{suffix.replace('-', ' ')}",
+            f"Best points{of_group}",
+            f"<p>{escape(note)}</p>{side_by_side.ranking(entries, suffix)}",
+        )
+    ]
     for drawing in filter(None, (side_by_side.best_points(entries), side_by_side.curves(entries))):
         content = page.figure(first, drawing, style.png(drawing.figure), stands_on)
-        found.append(Section(f"{drawing.name}{suffix}", f"{drawing.short}{suffix.replace('-', ' ')}", f"{drawing.heading}{of_group}", content))
+        found.append(
+            Section(
+                f"{drawing.name}{suffix}",
+                f"{drawing.short}{suffix.replace('-', ' ')}",
+                f"{drawing.heading}{of_group}",
+                content,
+            )
+        )
         first += 1
     if classes := side_by_side.by_class(entries, suffix):
         note = f"{stands_on} F1 at the best points, mean ± standard deviation over the repeats."
-        found.append(Section(f"classes{suffix}", f"By class{suffix.replace('-', ' ')}", f"Class by class{of_group}", f"<p>{escape(note)}</p>{classes}"))
+        found.append(
+            Section(
+                f"classes{suffix}",
+                f"By class{suffix.replace('-', ' ')}",
+                f"Class by class{of_group}",
+                f"<p>{escape(note)}</p>{classes}",
+            )
+        )
     return found
 
 

@@ -24,7 +24,12 @@ _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1.2)))
 MOST_LINES = len(style.CYCLE) * len(_DASHES)
 _LONGEST_NAME = 40
 # Of the best point, beside the accuracies, where stored answers gave them.
-_MORE = {"val_f1": "val. macro F1", "test_f1": "test macro F1", "test_auc": "test AUC", "test_ece": "test calibration error"}
+_MORE = {
+    "val_f1": "val. macro F1",
+    "test_f1": "test macro F1",
+    "test_auc": "test AUC",
+    "test_ece": "test calibration error",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,15 +86,30 @@ def best_points(entries: Sequence[Entry]) -> style.Drawing:
     made = style.figure(1.3 + 0.62 * len(entries))
     ax = made.subplots()
     found = []
-    for metric, shift, colour, marker in (("val_accuracy", -0.14, style.BLUE, "o"), ("test_accuracy", 0.14, style.VERMILLION, "D")):
+    for metric, shift, colour, marker in (
+        ("val_accuracy", -0.14, style.BLUE, "o"),
+        ("test_accuracy", 0.14, style.VERMILLION, "D"),
+    ):
         known = [(place, entry) for place, entry in enumerate(entries) if math.isfinite(entry.mean(metric))]
         for place, entry in known:
             mean, (low, high) = entry.mean(metric), entry.interval(metric)
             ends = [[mean - low], [high - mean]] if math.isfinite(low) else None
-            ax.errorbar([mean], [place + shift], xerr=ends, color=colour, marker=marker, markersize=6.5, capsize=3.5, linewidth=1.6, zorder=3)
+            ax.errorbar(
+                [mean],
+                [place + shift],
+                xerr=ends,
+                color=colour,
+                marker=marker,
+                markersize=6.5,
+                capsize=3.5,
+                linewidth=1.6,
+                zorder=3,
+            )
             seeds = entry.done[metric].to_numpy(dtype=float)
             if len(seeds) > 1:
-                ax.plot(seeds, np.full(len(seeds), place + shift), "|", color=colour, markersize=8, alpha=0.55, zorder=2)
+                ax.plot(
+                    seeds, np.full(len(seeds), place + shift), "|", color=colour, markersize=8, alpha=0.55, zorder=2
+                )
         if known:
             name = METRIC_NAMES[metric]
             found.append(Line2D([], [], color=colour, marker=marker, markersize=6.5, linewidth=1.6, label=name))
@@ -114,7 +134,9 @@ def best_points(entries: Sequence[Entry]) -> style.Drawing:
 
 def curves(entries: Sequence[Entry]) -> style.Drawing | None:
     """Validation accuracy and loss by epoch at the best point of every run; None while no epoch is recorded."""
-    drawn = [entry for entry in entries if "val_accuracy" in entry.evidence.curves and len(entry.evidence.curves)][:MOST_LINES]
+    drawn = [entry for entry in entries if "val_accuracy" in entry.evidence.curves and len(entry.evidence.curves)][
+        :MOST_LINES
+    ]
     if not drawn:
         return None
     made = style.figure(3.7 + 0.19 * math.ceil(len(drawn) / 2))
@@ -122,7 +144,9 @@ def curves(entries: Sequence[Entry]) -> style.Drawing | None:
     handles, highest = [], []
     for number_of, entry in enumerate(drawn):
         colour, dashes = style.CYCLE[number_of % len(style.CYCLE)], _DASHES[number_of // len(style.CYCLE)]
-        own = entry.evidence.curves[entry.evidence.curves["id"].isin(entry.done["id"])].drop_duplicates(["id", "epoch"], keep="last")
+        own = entry.evidence.curves[entry.evidence.curves["id"].isin(entry.done["id"])].drop_duplicates(
+            ["id", "epoch"], keep="last"
+        )
         for ax, metric in zip(panels, ("val_accuracy", "val_loss"), strict=True):
             # Only epochs that every repeat has reached.
             block = own.pivot(index="id", columns="epoch", values=metric).dropna(axis=1)
@@ -157,13 +181,27 @@ def overview(entries: Sequence[Entry], group_of: Sequence[int]) -> str:
     facts = [dict(verdict.facts(entry.evidence)) for entry in entries]
     columns = [Column("run", [entry.name for entry in entries], "", "text")]
     if len(set(group_of)) > 1:
-        columns.append(Column("ranked in", [f"group {number_of}" if number_of else "no result" for number_of in group_of], "", "text"))
+        columns.append(
+            Column(
+                "ranked in", [f"group {number_of}" if number_of else "no result" for number_of in group_of], "", "text"
+            )
+        )
     columns += [
         Column("data", [str(entry.evidence.data.get("label", "unknown")) for entry in entries], "", "text"),
         Column("images", [verdict.image_words(entry.evidence.data) for entry in entries], "", "text"),
-        Column("swept", [", ".join(axes.short_names(entry.evidence.swept).values()) or "nothing" for entry in entries], "", "text"),
+        Column(
+            "swept",
+            [", ".join(axes.short_names(entry.evidence.swept).values()) or "nothing" for entry in entries],
+            "",
+            "text",
+        ),
         Column("points", [str(len(entry.evidence.points)) for entry in entries]),
-        Column("trials", [statistics.count_words(entry.evidence.trials["status"].to_numpy()) for entry in entries], "", "text"),
+        Column(
+            "trials",
+            [statistics.count_words(entry.evidence.trials["status"].to_numpy()) for entry in entries],
+            "",
+            "text",
+        ),
         Column("hardware", [fact.get("Hardware", "unknown") for fact in facts], "", "text"),
         Column("time", [fact.get("Time", "unknown") for fact in facts], "", "text"),
     ]
@@ -176,11 +214,23 @@ def ranking(entries: Sequence[Entry], suffix: str = "") -> str:
     columns = [
         Column("rank", [whole(place) for place in range(1, len(entries) + 1)], f"by mean {metric}"),
         Column("run", [entry.name for entry in entries], "", "text"),
-        Column("best point", [entry.evidence.describe(entry.best) for entry in entries], f"of the run, by mean {metric}", "text"),
-        Column("of points", [str(len(entry.evidence.ranked)) for entry in entries], "the best of more points is luckier"),
+        Column(
+            "best point",
+            [entry.evidence.describe(entry.best) for entry in entries],
+            f"of the run, by mean {metric}",
+            "text",
+        ),
+        Column(
+            "of points", [str(len(entry.evidence.ranked)) for entry in entries], "the best of more points is luckier"
+        ),
         Column("n", [str(len(entry.done)) for entry in entries], "done trials, which the means stand on"),
     ]
-    for name, heading in (("val_accuracy", "val. accuracy"), ("val_loss", "val. loss"), ("test_accuracy", "test accuracy"), *_MORE.items()):
+    for name, heading in (
+        ("val_accuracy", "val. accuracy"),
+        ("val_loss", "val. loss"),
+        ("test_accuracy", "test accuracy"),
+        *_MORE.items(),
+    ):
         figures = [_figures(entry, name) for entry in entries]
         if any(len(values) for values in figures):
             columns.append(Column(heading, [mean_and_spread(values) for values in figures], f"mean ± sd of {name}"))
@@ -188,7 +238,11 @@ def ranking(entries: Sequence[Entry], suffix: str = "") -> str:
             ends = [entry.interval(metric) for entry in entries]
             cells = ["–" if math.isnan(low) else f"{low:.3f} to {high:.3f}" for low, high in ends]
             columns.append(Column("95 % interval", cells, "Student's interval of the mean"))
-    columns.append(Column("majority share", [number(entry.evidence.majority_share, 3) for entry in entries], "of the validation split"))
+    columns.append(
+        Column(
+            "majority share", [number(entry.evidence.majority_share, 3) for entry in entries], "of the validation split"
+        )
+    )
     return html(columns, f"ranking{suffix}", f"Best points of {counted(len(entries), 'run')}", first=1)
 
 
@@ -215,10 +269,17 @@ def by_class(entries: Sequence[Entry], suffix: str = "") -> str:
 
 def differences(entries: Sequence[Entry]) -> str:
     """The config fields in which the best points differ, a column a run; empty if in none."""
-    names = [name for name in dict.fromkeys(name for entry in entries for name in entry.config) if name not in ("sweep", "report.title")]
+    names = [
+        name
+        for name in dict.fromkeys(name for entry in entries for name in entry.config)
+        if name not in ("sweep", "report.title")
+    ]
     differ = [name for name in names if len({statistics.hashable(entry.config.get(name)) for entry in entries}) > 1]
     if not differ:
         return ""
     columns = [Column("field", differ, "", "id")]
-    columns += [Column(entry.name, [axes.value_text(entry.config.get(name)) for name in differ], "at its best point", "text") for entry in entries]
+    columns += [
+        Column(entry.name, [axes.value_text(entry.config.get(name)) for name in differ], "at its best point", "text")
+        for entry in entries
+    ]
     return html(columns, "differences", f"{len(differ)} fields differ")

@@ -10,7 +10,18 @@ import pandas as pd
 from fer_jax.reports.html_tables import Column, html
 from fer_jax.reports.page import Section
 
-NEEDED = ("experiment", "metric", "published", "where", "chosen_mean", "last_mean", "n", "verdict", "no_verdict_because", "run")
+NEEDED = (
+    "experiment",
+    "metric",
+    "published",
+    "where",
+    "chosen_mean",
+    "last_mean",
+    "n",
+    "verdict",
+    "no_verdict_because",
+    "run",
+)
 
 
 def rows_of(table: pd.DataFrame, run: str) -> pd.DataFrame:
@@ -36,9 +47,22 @@ def _table(rows: pd.DataFrame) -> str:
         Column("published", [_figure(row, "published") for _, row in rows.iterrows()], "as printed"),
         Column("where", [_words(one) for one in rows["where"]], "", "text"),
         Column("n", [str(int(n)) for n in rows["n"]], "our done trials"),
-        Column("ours, chosen weights", [_figure(row, "chosen_mean", "chosen_sd") for _, row in rows.iterrows()], "mean ± sd over seeds"),
-        Column("ours, last epoch", [_figure(row, "last_mean", "last_sd") for _, row in rows.iterrows()], "mean ± sd over seeds"),
-        Column("verdict", [_words(row["verdict"]) or f"none: {_words(row['no_verdict_because'])}" for _, row in rows.iterrows()], "", "text"),
+        Column(
+            "ours, chosen weights",
+            [_figure(row, "chosen_mean", "chosen_sd") for _, row in rows.iterrows()],
+            "mean ± sd over seeds",
+        ),
+        Column(
+            "ours, last epoch",
+            [_figure(row, "last_mean", "last_sd") for _, row in rows.iterrows()],
+            "mean ± sd over seeds",
+        ),
+        Column(
+            "verdict",
+            [_words(row["verdict"]) or f"none: {_words(row['no_verdict_because'])}" for _, row in rows.iterrows()],
+            "",
+            "text",
+        ),
     ]
     return html(columns, "study-table", "Published figures and ours")
 

@@ -48,7 +48,9 @@ class Table:
     def to_markdown(self) -> str:
         """`columns` as a Markdown table below the caption; numbers to the right."""
         heads = [column.heading for column in self.columns]
-        return "\n".join([self.caption, "", *markdown(heads, self.rows, [column.style == "num" for column in self.columns]), ""])
+        return "\n".join(
+            [self.caption, "", *markdown(heads, self.rows, [column.style == "num" for column in self.columns]), ""]
+        )
 
     def to_latex(self) -> str:
         """`columns` as a LaTeX table with booktabs, or a longtable where they do not fit on a page."""

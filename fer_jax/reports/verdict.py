@@ -77,10 +77,16 @@ def head_sentences(evidence: Evidence) -> list[str]:
     if n < 2:
         return [*found, f"{against} (one network: no spread can be given)."]
     low, high = float(row["val_accuracy_gain_low95"]), float(row["val_accuracy_gain_high95"])
-    apart = "the heads cannot be told from the networks" if low <= 0 <= high else "more than the spread over networks explains"
+    apart = (
+        "the heads cannot be told from the networks"
+        if low <= 0 <= high
+        else "more than the spread over networks explains"
+    )
     found.append(f"{against}, 95 % interval {low:+.4f} to {high:+.4f} (paired, Student, n = {n}): {apart}.")
     if len(evidence.ranked) > 1:
-        found.append("It is the best of its list on the images it was chosen by: the gain of a setting named beforehand is smaller.")
+        found.append(
+            "It is the best of its list on the images it was chosen by: the gain of a setting named beforehand is smaller."
+        )
     return found
 
 
@@ -137,7 +143,14 @@ def _ties(evidence: Evidence, most: int = 3) -> list[str]:
     names = [evidence.describe(int(point)) for point in tied["point"].iloc[:most]]
     more = f" and {len(tied) - most} more" if len(tied) > most else ""
     text = f"It cannot be told apart from {len(tied)} of {counted(len(others), 'other point')} {how}: {'; '.join(names)}{more}."
-    return [text + (f" {untested} of them could not be tested: fewer than two {units} in common, or no spread." if untested else "")]
+    return [
+        text
+        + (
+            f" {untested} of them could not be tested: fewer than two {units} in common, or no spread."
+            if untested
+            else ""
+        )
+    ]
 
 
 def _unbiased(evidence: Evidence, best: int) -> list[str]:
@@ -177,7 +190,9 @@ def _leaks(evidence: Evidence, best: int) -> list[str]:
     clean = f"{metric}_clean"
     known = f"{clean}_mean" in evidence.points and pd.notna(evidence.points.loc[best, f"{clean}_mean"])
     without = f" Without them its {METRIC_NAMES[metric]} is {metric_text(evidence, best, clean)}." if known else ""
-    return [f"{leaked:,} of the {total:,} {split} images ({leaked / total:.1%}) have an exact copy among those {earlier}.{without}"]
+    return [
+        f"{leaked:,} of the {total:,} {split} images ({leaked / total:.1%}) have an exact copy among those {earlier}.{without}"
+    ]
 
 
 def _resolution(evidence: Evidence, best: int) -> list[str]:
@@ -199,7 +214,9 @@ def _losses(evidence: Evidence) -> list[str]:
     if not evidence.loss_fields:
         return []
     names = " and ".join(evidence.loss_fields)
-    return [f"Points with different losses ({names}): each has a validation loss of its own kind, so none is ranked by it."]
+    return [
+        f"Points with different losses ({names}): each has a validation loss of its own kind, so none is ranked by it."
+    ]
 
 
 def not_ranked(parts: Sequence[Evidence]) -> str:
@@ -207,9 +224,13 @@ def not_ranked(parts: Sequence[Evidence]) -> str:
     kinds = {comparable.held_out(part.data) for part in parts}
     found = []
     if len({classes for classes, *_ in kinds}) > 1:
-        found.append("Points with different classes are not ranked against each other: an accuracy depends on which there are.")
+        found.append(
+            "Points with different classes are not ranked against each other: an accuracy depends on which there are."
+        )
     elif len(kinds) > 1:
-        found.append("Points measured on different held-out pictures are not ranked against each other: some pictures are easier than others.")
+        found.append(
+            "Points measured on different held-out pictures are not ranked against each other: some pictures are easier than others."
+        )
     if len(parts) > len(kinds):
         found.append(
             "Points with different losses are not ranked against each other by the validation loss, which chooses here: it "
@@ -268,7 +289,10 @@ def _data_facts(data_sets: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]
     data_sets = [data for data in data_sets if data.get("fold") == data_sets[0].get("fold")]
     if len(data_sets) > 1:
         return [
-            (f"Data set {number}", f"{data.get('label', 'unknown')}; images: {image_words(data)}; classes: {_classes(data)}")
+            (
+                f"Data set {number}",
+                f"{data.get('label', 'unknown')}; images: {image_words(data)}; classes: {_classes(data)}",
+            )
             for number, data in enumerate(data_sets, 1)
         ]
     (data,) = data_sets

@@ -135,7 +135,9 @@ class Ensemble:
             RunError: as for `probabilities`, if the members have neither split in common.
         """
         found: dict[str, Any] = {"label": self.label, "members": len(self.members)}
-        common = [split for split in ("validation", "test") if self.members[0].has_split(split) and self._same_pictures(split)]
+        common = [
+            split for split in ("validation", "test") if self.members[0].has_split(split) and self._same_pictures(split)
+        ]
         if not common:
             self._alike("validation")  # says why
         for split in common:
@@ -150,12 +152,17 @@ class Ensemble:
     def _alike(self, split: str) -> tuple[TrialResult, ...]:
         """The members, if their predictions on the split are of the same pictures in the same order."""
         if not self._same_pictures(split):
-            raise RunError(f"the members of {self!r} have different {split} pictures, of different data or folds: none has a mean")
+            raise RunError(
+                f"the members of {self!r} have different {split} pictures, of different data or folds: none has a mean"
+            )
         return self.members
 
     def _same_pictures(self, split: str) -> bool:
         """Whether the members have one split; folds of one data set have one test split."""
-        return len({(member.data.get("held_out") or {}).get(split, member.data["checksum"]) for member in self.members}) == 1
+        return (
+            len({(member.data.get("held_out") or {}).get(split, member.data["checksum"]) for member in self.members})
+            == 1
+        )
 
 
 def spread(probabilities: np.ndarray) -> np.ndarray:

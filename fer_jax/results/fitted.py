@@ -62,7 +62,9 @@ class FitResult:
         """
         if self.row["status"] != "done":
             why = f" ({self.row['error']})" if self.row["error"] else ""
-            raise RunError(f"fit {self.id} of {self.trial.run.path} has no classifier: its status is {self.row['status']}{why}")
+            raise RunError(
+                f"fit {self.id} of {self.trial.run.path} has no classifier: its status is {self.row['status']}{why}"
+            )
         directory, classes = self.trial.run._directory, len(self.trial.classes)
         if heads.kept(self.settings):
             suffix = heads.suffix(self.settings)
@@ -73,7 +75,9 @@ class FitResult:
                 raise RunError(f"{directory.path / 'heads' / f'{self.id}.{suffix}'}: {error}") from None
         labels = {name: split.labels for name, split in self.trial.dataset().splits().items()}
         if not directory.features.has(self.trial.id, self.layer, {name: len(some) for name, some in labels.items()}):
-            raise RunError(f"the features of trial {self.trial.id} at {self.layer} are gone or damaged: start the sweep again")
+            raise RunError(
+                f"the features of trial {self.trial.id} at {self.layer} are gone or damaged: start the sweep again"
+            )
         features = directory.features.read(self.trial.id, self.layer)
         return heads.fit(self.settings, Features(features, labels, classes), int(self.row["seed"]))
 
@@ -114,8 +118,14 @@ def find(trial: TrialResult, wanted: Mapping[str, Any]) -> FitResult:
         return FitResult(trial, rows.iloc[0])
     said = ", ".join(f"{name} = {value}" for name, value in wanted.items()) or "any setting"
     if not len(rows):
-        raise RunError(f"trial {trial.id} of {trial.run.path} has no fit with {said}; trial.heads lists {len(trial.heads)}")
-    varied = [name for name in fits.head_columns(rows) if rows[name].astype(object).map(statistics.hashable).nunique(dropna=False) > 1]
+        raise RunError(
+            f"trial {trial.id} of {trial.run.path} has no fit with {said}; trial.heads lists {len(trial.heads)}"
+        )
+    varied = [
+        name
+        for name in fits.head_columns(rows)
+        if rows[name].astype(object).map(statistics.hashable).nunique(dropna=False) > 1
+    ]
     more = ", ".join(name.removeprefix("head.") for name in varied)
     raise RunError(f"trial {trial.id} of {trial.run.path} has {len(rows)} fits with {said}: name more of {more}")
 

@@ -25,7 +25,9 @@ def compare(run: Run, point_a: Point, point_b: Point, metric: str) -> PointCompa
     if rows[0] == rows[1]:
         raise RunError(f"{run.path}: a point cannot be compared with itself: both are {_describe(run, rows[0])}")
     if len(set(groups(run, run.summary.loc[rows], metric))) > 1:
-        raise RunError(f"{run.path}: these points have different {_why_unlike(run, run.summary.loc[rows], metric)[0]}: their {metric} are figures of different things")
+        raise RunError(
+            f"{run.path}: these points have different {_why_unlike(run, run.summary.loc[rows], metric)[0]}: their {metric} are figures of different things"
+        )
     codes, _ = statistics.point_codes(run.trials, run.swept)
     done = [run.trials[(codes == row) & (run.trials["status"] == "done")] for row in rows]
     for row, some in zip(rows, done, strict=True):
@@ -96,21 +98,30 @@ def intervals(run: Run, metric: str) -> pd.DataFrame:
     own = {point: group[metric].astype(float).to_numpy() for point, group in done.groupby("point")}
     independent = not overlap(run)
     # Folds are not independent, and resampling supposes that they are.
-    bounds = [significance.bootstrap(own[point]) if independent and point in own else (math.nan,) * 2 for point in range(len(firsts))]
+    bounds = [
+        significance.bootstrap(own[point]) if independent and point in own else (math.nan,) * 2
+        for point in range(len(firsts))
+    ]
     return table.assign(bootstrap_low95=[low for low, _ in bounds], bootstrap_high95=[high for _, high in bounds])
 
 
 def _point(run: Run, point: Point) -> Hashable:
     """The row of `run.summary` that is meant."""
     if isinstance(point, Mapping):
-        found = run.summary[run._matching(run.summary, {name.replace(".", "__"): value for name, value in point.items()})]
+        found = run.summary[
+            run._matching(run.summary, {name.replace(".", "__"): value for name, value in point.items()})
+        ]
         if len(found) != 1:
             said = ", ".join(f"{name} = {value!r}" for name, value in point.items()) or "no field"
-            raise RunError(f"{run.path}: {len(found)} points have {said}: name the values of one; run.summary has them all")
+            raise RunError(
+                f"{run.path}: {len(found)} points have {said}: name the values of one; run.summary has them all"
+            )
         return int(found.index[0])
     row = point.name if isinstance(point, pd.Series) else point
     if row not in run.summary.index:
-        raise RunError(f"{run.path}: no point {row!r}; give a row of run.summary, its number, or a dict of swept values")
+        raise RunError(
+            f"{run.path}: no point {row!r}; give a row of run.summary, its number, or a dict of swept values"
+        )
     return row
 
 

@@ -78,7 +78,9 @@ class Run:
         trials = self._directory.read_trials()
         for name in ("id", "status"):
             if name not in trials:
-                raise RunError(f"{self.path / 'trials.csv'} has no column {name!r}: it is damaged, or not of this program")
+                raise RunError(
+                    f"{self.path / 'trials.csv'} has no column {name!r}: it is damaged, or not of this program"
+                )
         return self._typed(trials)
 
     def _typed(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -210,7 +212,9 @@ class Run:
         among = self._matching(self.summary, wanted)
         return points.against_best(self.trials, self.swept, metric, int(best.name), comparing.overlap(self), among)
 
-    def compare(self, point_a: comparing.Point, point_b: comparing.Point, metric: str | None = None) -> points.PointComparison:
+    def compare(
+        self, point_a: comparing.Point, point_b: comparing.Point, metric: str | None = None
+    ) -> points.PointComparison:
         """Two points: paired difference over their common seeds, Welch, Wilcoxon, and McNemar on the pictures of each seed.
 
         For points that were chosen beforehand or on the validation split: whoever looks for the best test figure among many
@@ -313,7 +317,9 @@ class Run:
     def trial(self, id: str) -> TrialResult:
         """The trial with this id, or with the one id that begins so; RunError names near ones otherwise."""
         if not isinstance(id, str):
-            raise RunError(f"trial id {id!r}: ids are text; run.trials['id'] lists them and run.select(seed=0) finds by value")
+            raise RunError(
+                f"trial id {id!r}: ids are text; run.trials['id'] lists them and run.select(seed=0) finds by value"
+            )
         ids = self.trials["id"].to_numpy()
         matches = np.flatnonzero(ids == id)
         if id and not len(matches):
@@ -338,7 +344,13 @@ class Run:
         return [TrialResult(self, row) for _, row in self.trials[self._matching(self.trials, wanted)].iterrows()]
 
     def saliency(
-        self, point: Any, images: Any, method: str = "gradient", target: Any = None, weights: str = "best", **settings: Any
+        self,
+        point: Any,
+        images: Any,
+        method: str = "gradient",
+        target: Any = None,
+        weights: str = "best",
+        **settings: Any,
     ) -> RepeatedSaliency:
         """Which pixels the networks of a point stand on: mean over its repeats, spread and agreement.
 
@@ -375,7 +387,9 @@ class Run:
         for keyword, value in wanted.items():
             if keyword in _SELECT_COLUMNS and keyword in self.trials:
                 if keyword not in table:
-                    raise RunError(f"{keyword} = {value!r}: a point has no {keyword}, its trials have; run.select finds them")
+                    raise RunError(
+                        f"{keyword} = {value!r}: a point has no {keyword}, its trials have; run.select finds them"
+                    )
                 keep &= (table[keyword] == value).fillna(False).to_numpy(dtype=bool)
                 continue
             name = self.field_name(keyword)

@@ -129,7 +129,9 @@ class TrialResult:
         """Raises RunError if it diverged before an epoch was over: its weights and answers are those it began with."""
         if self.row.get("best_epoch") == 0:
             epoch = self.row["diverged_epoch"]
-            raise RunError(f"trial {self.id} of {self.run.path} diverged in epoch {epoch}, its first: nothing of it was learnt")
+            raise RunError(
+                f"trial {self.id} of {self.run.path} diverged in epoch {epoch}, its first: nothing of it was learnt"
+            )
 
     def logits(self, split: str = "test") -> np.ndarray:
         """What the network gave for the pictures of a held-out split at the end of its training, by the weights that validation
@@ -378,7 +380,9 @@ class TrialResult:
         counts = metrics.confusion(probabilities[None], labels)[0]
         pictures = counts.sum(axis=1, keepdims=True)
         values = counts / np.maximum(pictures, 1) if normalize else counts
-        return pd.DataFrame(values, index=pd.Index(self.classes, name="true"), columns=pd.Index(self.classes, name="predicted"))
+        return pd.DataFrame(
+            values, index=pd.Index(self.classes, name="true"), columns=pd.Index(self.classes, name="predicted")
+        )
 
     def binarised(
         self,

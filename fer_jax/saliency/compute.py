@@ -17,7 +17,12 @@ Program = Callable[..., Mapping[str, Any]]
 
 
 def batches(
-    key: Key, variables: Mapping[str, Any], pictures: np.ndarray, targets: np.ndarray, method: str, settings: Mapping[str, Any]
+    key: Key,
+    variables: Mapping[str, Any],
+    pictures: np.ndarray,
+    targets: np.ndarray,
+    method: str,
+    settings: Mapping[str, Any],
 ) -> Iterator[dict[str, np.ndarray]]:
     """Explains pictures, in order, BATCH at a time.
 
@@ -61,7 +66,10 @@ def _options(method: str, settings: Mapping[str, Any], image_shape: tuple[int, i
     if method == "integrated_gradients":
         options["steps"] = np.int32(settings["steps"])
     if method == "occlusion":
-        options |= {"corners": corners(image_shape[0], settings["patch"], settings["stride"]), "patch": np.int32(settings["patch"])}
+        options |= {
+            "corners": corners(image_shape[0], settings["patch"], settings["stride"]),
+            "patch": np.int32(settings["patch"]),
+        }
     return options
 
 
@@ -73,7 +81,11 @@ def corners(size: int, patch: int, stride: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=64)
 def _program(
-    spec: tuple[tuple[str, Any], ...], image_shape: tuple[int, int, int], num_classes: int, method: str, layer: str | None
+    spec: tuple[tuple[str, Any], ...],
+    image_shape: tuple[int, int, int],
+    num_classes: int,
+    method: str,
+    layer: str | None,
 ) -> Program:
     """(variables, images, targets, places, options) -> what `batches` yields, compiled once for all trials with this network."""
     import jax

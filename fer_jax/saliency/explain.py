@@ -93,7 +93,9 @@ class Explainer:
         return ClassSaliency(self.method, self.settings, self.trial.classes, split, n, mean, sd)
 
 
-def of_trial(trial: TrialResult, images: Any, method: str, target: Any, weights: str, given: Mapping[str, Any]) -> Saliency:
+def of_trial(
+    trial: TrialResult, images: Any, method: str, target: Any, weights: str, given: Mapping[str, Any]
+) -> Saliency:
     """See `TrialResult.saliency`."""
     explainer = Explainer.of(trial, method, weights, given)
     pictures = explainer.pictures(images)
@@ -113,7 +115,14 @@ def of_repeats(
 
 
 def classes_of_repeats(
-    run: Run, point: Any, split: str, method: str, limit: int | None, weights: str, path: str | None, given: Mapping[str, Any]
+    run: Run,
+    point: Any,
+    split: str,
+    method: str,
+    limit: int | None,
+    weights: str,
+    path: str | None,
+    given: Mapping[str, Any],
 ) -> ClassSaliency:
     """See `Run.class_saliency`."""
     trials, left_out = done_trials(run, point)
@@ -122,7 +131,14 @@ def classes_of_repeats(
 
 
 def randomised(
-    trial: TrialResult, images: Any, method: str, target: Any, seed: int, margin: int, weights: str, given: Mapping[str, Any]
+    trial: TrialResult,
+    images: Any,
+    method: str,
+    target: Any,
+    seed: int,
+    margin: int,
+    weights: str,
+    given: Mapping[str, Any],
 ) -> pd.DataFrame:
     """See `TrialResult.randomised_saliency`."""
     explainer = Explainer.of(trial, method, weights, given)
@@ -152,7 +168,9 @@ def _drawn_anew(explainer: Explainer, seed: int) -> Iterator[tuple[str, dict[str
     spec, image_shape, count = explainer.key
     network = models.build(dict(spec), image_shape, count)
     options = hardware.compiler_options(jax.default_backend(), once=True)
-    fresh = dict(zip(("params", "stats"), jax.jit(network.init, compiler_options=options)(jax.random.key(seed)), strict=True))
+    fresh = dict(
+        zip(("params", "stats"), jax.jit(network.init, compiler_options=options)(jax.random.key(seed)), strict=True)
+    )
     variables = dict(explainer.variables)
     for layer in [name for name in reversed(network.layer_names) if name in fresh["params"]]:
         for kind, drawn in fresh.items():
@@ -180,10 +198,14 @@ def done_trials(run: Run, point: Any) -> tuple[list[TrialResult], str]:
     statuses = np.array([trial.status for trial in trials])
     done = [trial for trial in trials if trial.status == "done"]
     if not done:
-        raise RunError(f"no trial of this point of {run.path} is done ({statistics.count_words(statuses) or 'it has none'})")
+        raise RunError(
+            f"no trial of this point of {run.path} is done ({statistics.count_words(statuses) or 'it has none'})"
+        )
     kinds = {(trial.classes, trial.config.data.image_size, trial.config.data.channels) for trial in done}
     if len(kinds) > 1:
-        raise RunError(f"{run.path}: these {len(done)} trials differ in classes or in the shape of a picture; their maps have no mean")
+        raise RunError(
+            f"{run.path}: these {len(done)} trials differ in classes or in the shape of a picture; their maps have no mean"
+        )
     return done, statistics.count_words(statuses[statuses != "done"])
 
 
@@ -205,10 +227,14 @@ def _named_trials(run: Run, point: Any) -> list[TrialResult]:
         return [point]
     if isinstance(point, Sequence) and not isinstance(point, str) and all(hasattr(trial, "row") for trial in point):
         return list(point)
-    raise RunError(f"point = {point!r}: must be a row of run.summary, field values such as {{'seed': 0}}, or trials from run.select")
+    raise RunError(
+        f"point = {point!r}: must be a row of run.summary, field values such as {{'seed': 0}}, or trials from run.select"
+    )
 
 
-def _targets(target: Any, classes: tuple[str, ...], pictures: np.ndarray, explainers: Sequence[Explainer]) -> np.ndarray:
+def _targets(
+    target: Any, classes: tuple[str, ...], pictures: np.ndarray, explainers: Sequence[Explainer]
+) -> np.ndarray:
     """The class every picture is explained for, int64 (n,); by default the one with the highest mean probability."""
     count = len(pictures)
     if target is None:
@@ -229,4 +255,6 @@ def _class_index(given: Any, classes: tuple[str, ...]) -> int:
         return classes.index(spelled(given, classes))
     if isinstance(given, (int, np.integer)) and not isinstance(given, bool) and 0 <= given < len(classes):
         return int(given)
-    raise RunError(f"target = {given!r}: must be one of {', '.join(classes)}, or its number from 0 to {len(classes) - 1}")
+    raise RunError(
+        f"target = {given!r}: must be one of {', '.join(classes)}, or its number from 0 to {len(classes) - 1}"
+    )

@@ -190,4 +190,6 @@ def over_repeats(found: Sequence[ClassSaliency], left_out: str) -> ClassSaliency
     if len(found) == 1:
         return dataclasses.replace(found[0], sd=np.full_like(found[0].sd, np.nan), left_out=left_out)
     means = np.stack([one.mean for one in found])
-    return dataclasses.replace(found[0], mean=means.mean(axis=0), sd=deviation(means), repeats=len(found), left_out=left_out)
+    return dataclasses.replace(
+        found[0], mean=means.mean(axis=0), sd=deviation(means), repeats=len(found), left_out=left_out
+    )

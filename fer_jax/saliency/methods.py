@@ -25,7 +25,9 @@ def gradient(score: Score, images: jax.Array) -> jax.Array:
     return WHITE * jax.grad(lambda pixels: score(pixels).sum())(images)
 
 
-def smoothgrad(score: Score, images: jax.Array, places: jax.Array, key: jax.Array, samples: jax.Array, noise: jax.Array) -> jax.Array:
+def smoothgrad(
+    score: Score, images: jax.Array, places: jax.Array, key: jax.Array, samples: jax.Array, noise: jax.Array
+) -> jax.Array:
     """Smilkov et al. 2017, section 3: the mean of the gradients at noisy copies of the picture.
 
     Args:
@@ -71,7 +73,9 @@ def integrated_gradients(score: Score, images: jax.Array, baseline: jax.Array, s
     return (images - baseline) / WHITE * mean
 
 
-def grad_cam(tapped: Callable[[jax.Array], tuple[jax.Array, jax.Array]], shape: tuple[int, ...], size: int) -> jax.Array:
+def grad_cam(
+    tapped: Callable[[jax.Array], tuple[jax.Array, jax.Array]], shape: tuple[int, ...], size: int
+) -> jax.Array:
     """Selvaraju et al. 2017, equations 1 and 2: where a layer's channels that speak for the class are active.
 
     Args:

@@ -66,7 +66,9 @@ def resolve(
     for name in given:
         if name not in known:
             raise RunError(f"{method} has no setting {name!r}: it takes {', '.join(known) or 'none'}")
-    found: dict[str, Any] = {name: _number(name, setting, given.get(name, setting.default)) for name, setting in NUMBERS[method].items()}
+    found: dict[str, Any] = {
+        name: _number(name, setting, given.get(name, setting.default)) for name, setting in NUMBERS[method].items()
+    }
     if method in BASELINES:
         found["baseline"] = _baseline(given.get("baseline", BASELINES[method]), image_shape)
     if method == "grad_cam":
@@ -84,7 +86,9 @@ def spatial_layer(shapes: Mapping[str, tuple[int, ...]], name: str | None = None
     """
     spatial = [layer for layer, shape in shapes.items() if len(shape) == 3 and shape[0] * shape[1] > 1]
     if not spatial:
-        raise RunError("grad_cam needs a layer with rows and columns, and this network has none: choose another method, such as smoothgrad")
+        raise RunError(
+            "grad_cam needs a layer with rows and columns, and this network has none: choose another method, such as smoothgrad"
+        )
     if name is None:
         return spatial[-1]
     if name not in spatial:
@@ -97,7 +101,11 @@ def _number(name: str, setting: Setting, value: Any) -> int | float | None:
     if value is None and setting.default is None:
         return None
     kind = "a whole number" if setting.whole else "a number"
-    wanted = f"{kind} of at least {setting.least:g}" if math.isinf(setting.most) else f"{kind} from {setting.least:g} to {setting.most:g}"
+    wanted = (
+        f"{kind} of at least {setting.least:g}"
+        if math.isinf(setting.most)
+        else f"{kind} from {setting.least:g} to {setting.most:g}"
+    )
     fits = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
     if not fits or not setting.least <= value <= setting.most or (setting.whole and value != int(value)):
         raise RunError(f"{name} = {value!r}: must be {wanted}")
@@ -111,7 +119,9 @@ def _squares(found: Mapping[str, Any], size: int) -> dict[str, int]:
     if patch > size:
         raise RunError(f"patch = {patch}: must be at most the picture's side, {size} pixels")
     if stride > patch:
-        raise RunError(f"stride = {stride}: must be at most the patch, {patch} pixels, or some pixels would never be covered")
+        raise RunError(
+            f"stride = {stride}: must be at most the patch, {patch} pixels, or some pixels would never be covered"
+        )
     return {"patch": patch, "stride": stride}
 
 
@@ -125,5 +135,7 @@ def _baseline(value: Any, image_shape: tuple[int, int, int]) -> float | np.ndarr
     if array.shape == (size, size):
         array = array[..., None]
     if array.shape not in ((), (size, size, 1), image_shape) or not ((array >= 0) & (array <= 255)).all():
-        raise RunError(f"baseline must be a number from 0 to 255, or a picture of such numbers of shape ({size}, {size})")
+        raise RunError(
+            f"baseline must be a number from 0 to 255, or a picture of such numbers of shape ({size}, {size})"
+        )
     return float(array) if array.shape == () else np.broadcast_to(array, image_shape)

@@ -142,7 +142,9 @@ class Checkpoints:
                 tree = _orbax().metadata(path).metadata if abstract is None else abstract
             # Opened and read together: a tree of small arrays costs waiting, not bytes.
             arrays = jax.tree.map(lambda future: future.result(), jax.tree_util.tree_map_with_path(open_leaf, tree))
-            own = {name: tree for name, tree in arrays.items() if name != SHARED} if isinstance(arrays, dict) else arrays
+            own = (
+                {name: tree for name, tree in arrays.items() if name != SHARED} if isinstance(arrays, dict) else arrays
+            )
             width = min((array.shape[0] for array in jax.tree.leaves(own) if array.rank), default=slot + 1)
             if not 0 <= slot < width:
                 raise RunError(f"{path} holds slots 0 to {width - 1}, not {slot}")
@@ -245,7 +247,9 @@ def _context() -> ocp.Context:
     context = ocp.Context()
     one_trial = ocp.options.ArrayOptions.Saving.StorageOptions(shard_axes=(0,))
     saving = context.array.saving
-    saving.scoped_storage_options_creator = lambda key, leaf: one_trial if np.ndim(leaf) and not _is_shared(key) else None
+    saving.scoped_storage_options_creator = lambda key, leaf: (
+        one_trial if np.ndim(leaf) and not _is_shared(key) else None
+    )
     # Trained weights shrink by a tenth and take three times as long.
     saving.use_compression = False
     context.memory.deepcopy_host_arrays = False

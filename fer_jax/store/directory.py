@@ -23,7 +23,9 @@ _TEXT_COLUMNS = ("fit", "id", "status", "stack", "wave", "error", "left_out")
 # Counts that a pending trial does not have yet; pandas would turn them into floats.
 _COUNT_COLUMNS = ("seed", "repeat", "slot", "epochs", "best_epoch", "diverged_epoch", "n", "features", "threads")
 # From 3.1 on pandas reads every float exactly as it was written, and warns of whoever asks for it.
-_EXACT: dict[str, Any] = {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
+_EXACT: dict[str, Any] = (
+    {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
+)
 _PART = re.compile(r"(?P<wave>.+)-(?P<first>\d+)\.parquet")
 
 
@@ -42,7 +44,11 @@ class RunDirectory:
     def check_ours(self) -> None:
         """Raises RunError if the folder holds other people's files: neither a run nor what one that broke off early leaves."""
         with contextlib.suppress(OSError):
-            strangers = sorted(entry.name for entry in self.path.iterdir() if not entry.name.startswith(".") and entry.name != "log.txt")
+            strangers = sorted(
+                entry.name
+                for entry in self.path.iterdir()
+                if not entry.name.startswith(".") and entry.name != "log.txt"
+            )
             if strangers and not self.has("config.json"):
                 raise RunError(f"{self.path} holds no run but other files ({strangers[0]}): choose an empty --workdir")
 
@@ -71,7 +77,14 @@ class RunDirectory:
 
     def _clean(self) -> None:
         with explain_write(self.path):
-            for folder in (self.path, self.path / "curves", self.path / "figures", self.path / "features", self.path / "heads", self.path / "predictions"):
+            for folder in (
+                self.path,
+                self.path / "curves",
+                self.path / "figures",
+                self.path / "features",
+                self.path / "heads",
+                self.path / "predictions",
+            ):
                 remove_temporary_files(folder)
             self._checkpoints.clean()
 
@@ -125,7 +138,9 @@ class RunDirectory:
         for name in ("fit", "id", "status"):
             if name not in table:
                 path = self.path / "heads.csv"
-                raise RunError(f"{path} has no column {name!r}: it is damaged; delete it, and the same command does its fits again")
+                raise RunError(
+                    f"{path} has no column {name!r}: it is damaged; delete it, and the same command does its fits again"
+                )
         return table
 
     def write_heads_summary(self, frame: pd.DataFrame) -> None:

@@ -158,7 +158,9 @@ def _figures(experiment: Experiment) -> tuple[Published, ...]:
 def _empty(experiment: Experiment, published: Published) -> Row:
     split_metric(published.metric)
     printed, digits = _printed(experiment, published), published.decimals
-    return Row(*printed, against=published.weights, why_none=("not run",), note=experiment.note, published_digits=digits)
+    return Row(
+        *printed, against=published.weights, why_none=("not run",), note=experiment.note, published_digits=digits
+    )
 
 
 def _printed(experiment: Experiment, published: Published) -> tuple[str, str, float, float | None, int, str]:

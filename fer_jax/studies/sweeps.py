@@ -125,7 +125,9 @@ def load(sweep: StudySweep, overrides: Mapping[str, Any], workdir: Path, scale: 
 def _blame(config: ConfigDict, experiments: Sequence[Experiment], overrides: Mapping[str, Any]) -> str:
     """Which of the user's overrides set what tells a sweep's experiments apart; empty if none does."""
     apart = {*search_space.swept(config), *(name for one in experiments for name in one.point)}
-    guilty = [f"--config.{name}={value}" for name, value in overrides.items() if name in apart or name.startswith("sweep.")]
+    guilty = [
+        f"--config.{name}={value}" for name, value in overrides.items() if name in apart or name.startswith("sweep.")
+    ]
     if not guilty:
         return ""
     words = "sets what tells its experiments apart" if len(guilty) == 1 else "set what tells its experiments apart"

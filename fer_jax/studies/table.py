@@ -75,7 +75,9 @@ def to_text(title: str, rows: Sequence[Row]) -> str:
     """The table in aligned columns, its title above and the reading of it below."""
     table = [HEAD, *(_cells(row) for row in rows)]
     widths = [max(len(line[column]) for line in table) for column in range(len(HEAD) - 1)]
-    lines = ["  ".join([*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[-1]]) for line in table]
+    lines = [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[-1]]) for line in table
+    ]
     return "\n".join([title, "", *lines, "", *_legend(rows)])
 
 
@@ -83,7 +85,9 @@ def to_markdown(title: str, rows: Sequence[Row]) -> str:
     """The table as a Markdown page, with where each figure was published and the notes of the experiments below."""
     lines = text_tables.markdown(HEAD, [_cells(row) for row in rows])
     notes = [f"- {row.experiment}, {row.metric}: {row.where or 'place not given'}" for row in rows]
-    notes += [f"- {name}: {note}" for name, note in dict.fromkeys((row.experiment, row.note) for row in rows if row.note)]
+    notes += [
+        f"- {name}: {note}" for name, note in dict.fromkeys((row.experiment, row.note) for row in rows if row.note)
+    ]
     return "\n".join([f"# {title}", "", *lines, "", *_legend(rows), "", "Published where, and notes:", "", *notes, ""])
 
 

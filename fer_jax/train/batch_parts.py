@@ -26,7 +26,9 @@ def own(arrays: Any, parts: int, axis: int = 0) -> Any:
 
 def once(arrays: Any, parts: int) -> Any:
     """Arrays that `summed` shall count once: zeros on all devices but the first."""
-    return arrays if parts == 1 else jax.tree.map(lambda array: jnp.where(jax.lax.axis_index(AXIS) == 0, array, 0), arrays)
+    return (
+        arrays if parts == 1 else jax.tree.map(lambda array: jnp.where(jax.lax.axis_index(AXIS) == 0, array, 0), arrays)
+    )
 
 
 def summed(arrays: Any, parts: int) -> Any:

@@ -92,14 +92,19 @@ class WaveProgram:
         mapped = self._over_trials(lambda both: trial.next_phase(self.recipe, *both), shared=0)
         options = hardware.compiler_options(self.devices[0].platform, once=True)
         return jax.jit(
-            lambda state, values: mapped((state, values)), donate_argnums=0, out_shardings=self.per_trial, compiler_options=options
+            lambda state, values: mapped((state, values)),
+            donate_argnums=0,
+            out_shardings=self.per_trial,
+            compiler_options=options,
         )
 
     @functools.cached_property
     def epoch(self) -> jax.stages.Wrapped:
         """(state, hyper, train, validation, frozen) -> (state, records), one epoch of every active trial; the old state is donated."""
 
-        def one(state_and_hyper: tuple, train: Any, validation: Any, frozen: Any) -> tuple[TrialState, dict[str, jax.Array]]:
+        def one(
+            state_and_hyper: tuple, train: Any, validation: Any, frozen: Any
+        ) -> tuple[TrialState, dict[str, jax.Array]]:
             state, values = state_and_hyper
             return trial.epoch(self.network.holding(frozen), self.recipe, state, values, train, validation)
 
@@ -170,7 +175,9 @@ class WaveProgram:
         for number in range(len(self.recipe.phases)):
             program = self.phase(number)
             found = program._lower(values, train, validation, test)
-            lowered.update({(name, number): one for name, one in found.items() if not number or not name.startswith("evaluate")})
+            lowered.update(
+                {(name, number): one for name, one in found.items() if not number or not name.startswith("evaluate")}
+            )
             if number:
                 lowered["next_phase", number] = program.next_phase.lower(self.state_shapes(values), values)
         with ThreadPoolExecutor() as pool:
@@ -212,7 +219,9 @@ class WaveProgram:
 
     def place_frozen(self, arrays: Mapping[str, Any]) -> dict[str, Any]:
         """What the network holds apart, on every device; of {'params', 'stats'} the layers that it does not hold are left out."""
-        held = {kind: {name: arrays[kind][name] for name in shapes} for kind, shapes in self.network.held_shapes.items()}
+        held = {
+            kind: {name: arrays[kind][name] for name in shapes} for kind, shapes in self.network.held_shapes.items()
+        }
         return jax.device_put(held, self.shared)
 
     def _over_trials(self, function: Callable, *, shared: int) -> Callable:
@@ -244,7 +253,9 @@ def held_out(validation: int, test: int) -> Iterator[tuple[str, int]]:
         yield "test", test
 
 
-def batch_shapes(grid: tuple[int, int], image_shape: tuple[int, ...], dtype: Any = np.uint8) -> dict[str, jax.ShapeDtypeStruct]:
+def batch_shapes(
+    grid: tuple[int, int], image_shape: tuple[int, ...], dtype: Any = np.uint8
+) -> dict[str, jax.ShapeDtypeStruct]:
     """Shapes of `padded_batches` for a grid (batches, images in each)."""
     kinds = {"images": ((*grid, *image_shape), dtype), "labels": (grid, np.int32), "valid": (grid, np.bool_)}
     return {name: jax.ShapeDtypeStruct(*kind) for name, kind in kinds.items()}
@@ -255,7 +266,9 @@ def padded_batches(images: np.ndarray, labels: np.ndarray, grid: tuple[int, int]
     count = len(labels)
     padding = math.prod(grid) - count
     return {
-        "images": np.concatenate([images, np.zeros((padding, *images.shape[1:]), images.dtype)]).reshape(*grid, *images.shape[1:]),
+        "images": np.concatenate([images, np.zeros((padding, *images.shape[1:]), images.dtype)]).reshape(
+            *grid, *images.shape[1:]
+        ),
         "labels": np.concatenate([labels, np.zeros(padding, labels.dtype)]).astype(np.int32).reshape(grid),
         "valid": (np.arange(math.prod(grid)) < count).reshape(grid),
     }

@@ -87,7 +87,9 @@ class ResidentData:
 
     def evaluate(self, program: WaveProgram, variables: Any, hyper: Mapping[str, jax.Array], split: str) -> Evaluation:
         """How every trial does on 'validation' or 'test' with its {'params', 'stats'}."""
-        loss, accuracy, logits = jax.device_get(program.evaluate_split(split, variables, hyper, self._held_out[split], self._frozen))
+        loss, accuracy, logits = jax.device_get(
+            program.evaluate_split(split, variables, hyper, self._held_out[split], self._frozen)
+        )
         count = len(self.labels[split])
         return Evaluation(loss, exact_share(accuracy, count), _unbatched(logits)[:, :count])
 
@@ -180,7 +182,10 @@ def _inputs(program: WaveProgram, dataset: Dataset, frozen: Frozen | None) -> di
         return pictures
     assert frozen is not None, "a cut network needs the layers before the cut"
     before = network.whole.before(network.cut)
-    params, stats = ({name: frozen.arrays[kind][name] for name in own} for kind, own in zip(("params", "stats"), before.shapes, strict=True))
+    params, stats = (
+        {name: frozen.arrays[kind][name] for name in own}
+        for kind, own in zip(("params", "stats"), before.shapes, strict=True)
+    )
 
     @functools.partial(jax.jit, compiler_options=hardware.compiler_options(program.devices[0].platform))
     def outputs(params: Any, stats: Any, batch: jax.Array) -> jax.Array:

@@ -42,7 +42,9 @@ def prepare_host_devices() -> None:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     # JAX makes its settings attributes at run time, where a type checker does not see them.
     settings: Any = jax.config
-    if settings.jax_num_cpu_devices < 0 and "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+    if settings.jax_num_cpu_devices < 0 and "xla_force_host_platform_device_count" not in os.environ.get(
+        "XLA_FLAGS", ""
+    ):
         try:
             jax.config.update("jax_num_cpu_devices", min(cores, MOST_HOST_DEVICES))
         except RuntimeError:
@@ -71,7 +73,10 @@ def compiler_options(platform: str, once: bool = False) -> dict[str, Any]:
     # LLVM leaves half of a 512-bit register unused unless told; a processor without such registers takes no notice.
     # YNNPACK's convolutions and products are slower here than Eigen's (weight gradients up to three times), its sums far faster
     # than XLA's loops.
-    wanted: dict[str, Any] = {"xla_cpu_prefer_vector_width": 512, "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE"}
+    wanted: dict[str, Any] = {
+        "xla_cpu_prefer_vector_width": 512,
+        "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE",
+    }
     # Devices wait for each other (`parts`). XLA ends a process in which one has waited for 40 seconds, as after a suspended laptop.
     wanted |= {"xla_cpu_collective_call_terminate_timeout_seconds": NEVER, "xla_cpu_collective_timeout_seconds": NEVER}
     if once:

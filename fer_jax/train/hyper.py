@@ -137,5 +137,7 @@ def class_weights(trial: Mapping[str, Any], facts: Facts) -> np.ndarray:
             raise ConfigError(f"loss.weights: no class {name!r}; the data have {', '.join(facts.classes)}")
         weights[facts.classes.index(match)] = weight
     if not weights.any():
-        raise ConfigError("loss.weights: every class of the data has weight 0, so nothing is learnt; give one a weight above 0")
+        raise ConfigError(
+            "loss.weights: every class of the data has weight 0, so nothing is learnt; give one a weight above 0"
+        )
     return weights

@@ -38,7 +38,11 @@ def build(
     elif name in ("sgd", "nesterov"):
         rule = [descend, optax.trace(decay=hyper["train.momentum"], nesterov=name == "nesterov")]
     elif name == "rmsprop":
-        rule = [optax.scale_by_rms(decay=hyper["train.rho"], eps=1e-7), descend, optax.trace(decay=hyper["train.momentum"])]
+        rule = [
+            optax.scale_by_rms(decay=hyper["train.rho"], eps=1e-7),
+            descend,
+            optax.trace(decay=hyper["train.momentum"]),
+        ]
     elif name == "lion":
         rule = [optax.scale_by_lion(b1=hyper["train.beta1"], b2=hyper["train.beta2"]), descend]
     else:
@@ -85,7 +89,8 @@ def _decay(share: jax.Array, factors: Mapping[str, jax.Array] | None) -> optax.G
     def update(updates: optax.Updates, state: optax.EmptyState, params: optax.Params | None = None) -> tuple:
         assert params is not None
         return {
-            name: optax.tree.add_scale(leaves, share * factors.get(name, 1.0), params[name]) for name, leaves in updates.items()
+            name: optax.tree.add_scale(leaves, share * factors.get(name, 1.0), params[name])
+            for name, leaves in updates.items()
         }, state
 
     return optax.GradientTransformation(lambda params: optax.EmptyState(), update)

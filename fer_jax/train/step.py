@@ -158,7 +158,9 @@ def _update(
         counts = number < steps
         is_finite = jnp.isfinite(loss + sum(jnp.vdot(grad, grad) for grad in jax.tree.leaves(grads)))
         finite = tally.finite & (is_finite | ~counts)
-        factor = schedules.factor(recipe.schedule, hyper, update - recipe.first_epoch * steps, steps, recipe.uses("train.warmup"))
+        factor = schedules.factor(
+            recipe.schedule, hyper, update - recipe.first_epoch * steps, steps, recipe.uses("train.warmup")
+        )
         new_params, new_opt = _updated(network, recipe, hyper, factor * rate_scale, params, grads, opt)
         new = (new_params, new_stats, new_opt)
         sums = choose(counts, (tally.loss + loss, tally.correct + correct), (tally.loss, tally.correct))
@@ -171,7 +173,10 @@ def in_phase(recipe: Recipe, hyper: Mapping[str, Any]) -> dict[str, jax.Array]:
     """Traced values with those of the recipe's phase where it has phases: train.learning_rate, and train.epochs, the epochs of the phase."""
     if len(recipe.phases) == 1:
         return dict(hyper)
-    own = {"train.learning_rate": hyper["phases.rates"][recipe.phase], "train.stop_patience": hyper["phases.patience"][recipe.phase]}
+    own = {
+        "train.learning_rate": hyper["phases.rates"][recipe.phase],
+        "train.stop_patience": hyper["phases.patience"][recipe.phase],
+    }
     return {**hyper, **own, "train.epochs": jnp.int32(recipe.phases[recipe.phase].epochs)}
 
 
@@ -182,7 +187,9 @@ def _updated(
     remembered = recipe.remembered(params)
     # What another phase trains has an optimiser state too, which stays as it began.
     grads = {name: grads.get(name) or jax.tree.map(jnp.zeros_like, leaves) for name, leaves in remembered.items()}
-    updates, new_opt = optim.build(recipe, hyper, factor, _block_rates(network, recipe, hyper)).update(grads, opt, remembered)
+    updates, new_opt = optim.build(recipe, hyper, factor, _block_rates(network, recipe, hyper)).update(
+        grads, opt, remembered
+    )
     moved = {name: optax.apply_updates(leaves, updates[name]) for name, leaves in recipe.learning(params).items()}
     return {**params, **moved}, new_opt
 
@@ -207,7 +214,13 @@ def _batch(recipe: Recipe, hyper: Hyper, images: jax.Array, labels: jax.Array, k
 
 
 def gradients(
-    network: Network, recipe: Recipe, params: Any, stats: Any, hyper: Hyper, batch: Mapping[str, jax.Array], key: jax.Array
+    network: Network,
+    recipe: Recipe,
+    params: Any,
+    stats: Any,
+    hyper: Hyper,
+    batch: Mapping[str, jax.Array],
+    key: jax.Array,
 ) -> tuple[Any, Any, jax.Array, jax.Array]:
     """Gradient of the mean data loss over a batch for the layers that are trained now, new stats, that loss, and the number of correct predictions.
 

@@ -57,7 +57,8 @@ class StreamedProgram(WaveProgram):
 
         mapped = self._over_trials(one, shared=2)
         return self._compiled_later(
-            lambda state, tally, values, stream, chunk, first: mapped((state, tally, values, stream), chunk, first), donate=True
+            lambda state, tally, values, stream, chunk, first: mapped((state, tally, values, stream), chunk, first),
+            donate=True,
         )
 
     @functools.cached_property
@@ -90,12 +91,18 @@ class StreamedProgram(WaveProgram):
 
         def one(per_trial: tuple, batches: Any) -> tuple[Scores, jax.Array]:
             variables, scores, values = per_trial
-            return step.scores_and_logits(self.network, self.recipe, variables["params"], variables["stats"], values, scores, batches)
+            return step.scores_and_logits(
+                self.network, self.recipe, variables["params"], variables["stats"], values, scores, batches
+            )
 
         mapped = self._over_trials(one, shared=1)
-        return self._compiled_later(lambda variables, scores, values, batches: mapped((variables, scores, values), batches))
+        return self._compiled_later(
+            lambda variables, scores, values, batches: mapped((variables, scores, values), batches)
+        )
 
-    def evaluate_chunk_of(self, split: str, variables: Any, scores: Scores, values: Any, batches: Any) -> tuple[Scores, jax.Array]:
+    def evaluate_chunk_of(
+        self, split: str, variables: Any, scores: Scores, values: Any, batches: Any
+    ) -> tuple[Scores, jax.Array]:
         """`evaluate_chunk` for 'validation' or 'test', by the executable that `prepare` made for the split, if it did."""
         return self.__dict__.get(f"evaluate_chunk_{split}", self.evaluate_chunk)(variables, scores, values, batches)
 
@@ -103,7 +110,9 @@ class StreamedProgram(WaveProgram):
     def mean_scores(self) -> jax.stages.Wrapped:
         """(scores, images) -> loss (trial,), accuracy (trial,)."""
         # Mapped as in `evaluate`: XLA makes a division of a vector by one number a product with its rounded inverse.
-        return self._compiled_later(self._over_trials(lambda scores, count: (scores[0] / count, scores[1] / count), shared=1))
+        return self._compiled_later(
+            self._over_trials(lambda scores, count: (scores[0] / count, scores[1] / count), shared=1)
+        )
 
     def place_sums(self, width: int) -> tuple[Tally, Scores]:
         """Tally and scores of nothing yet, for a wave of this width."""
@@ -125,7 +134,10 @@ class StreamedProgram(WaveProgram):
         own = jax.ShapeDtypeStruct((width,), np.int32, sharding=self.per_trial)
         number = jax.ShapeDtypeStruct((), np.int32, sharding=self.shared)
         grid = (self.streams, self.size, self.recipe.batch_size)
-        chunk = {"images": jax.ShapeDtypeStruct((*grid, *image_shape), np.uint8), "labels": jax.ShapeDtypeStruct(grid, np.int32)}
+        chunk = {
+            "images": jax.ShapeDtypeStruct((*grid, *image_shape), np.uint8),
+            "labels": jax.ShapeDtypeStruct(grid, np.int32),
+        }
 
         def batches(count: int) -> Any:
             return with_sharding(batch_shapes(evaluation_grid(count, image_shape), image_shape), self.shared)

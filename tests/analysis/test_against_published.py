@@ -40,7 +40,10 @@ def test_welch_against_the_test_on_the_samples_themselves():
 
 
 def test_welch_without_spread_or_repeats():
-    assert against_published.welch(0.5, 0.0, 5, 0.5, 0.0, 5) == 1 and against_published.welch(0.5, 0.0, 5, 0.6, 0.0, 5) == 0
+    assert (
+        against_published.welch(0.5, 0.0, 5, 0.5, 0.0, 5) == 1
+        and against_published.welch(0.5, 0.0, 5, 0.6, 0.0, 5) == 0
+    )
     assert math.isnan(against_published.welch(0.5, math.nan, 1, 0.5, 0.01, 5))
     assert math.isnan(against_published.welch(0.5, 0.01, 5, 0.5, math.nan, 1))
     assert 0 < against_published.welch(0.5, 0.0, 5, 0.51, 0.01, 5) < 1
@@ -66,7 +69,9 @@ def test_a_single_published_run(published, words):
 def test_a_published_mean_of_five(published, words):
     verdict = against_published.compare(OURS, published, sd=0.0045, n=5)
     assert verdict.words.startswith(words) and math.isnan(verdict.low)
-    reference = stats.ttest_ind_from_stats(np.mean(OURS), np.std(OURS, ddof=1), 5, published, 0.0045, 5, equal_var=False)
+    reference = stats.ttest_ind_from_stats(
+        np.mean(OURS), np.std(OURS, ddof=1), 5, published, 0.0045, 5, equal_var=False
+    )
     assert verdict.p == pytest.approx(reference.pvalue, rel=1e-9)
 
 
@@ -76,7 +81,10 @@ def test_a_published_mean_without_spread_needs_a_narrower_interval_than_a_single
 
 
 def test_too_few_or_equal_repeats():
-    assert against_published.compare((0.5,), 0.5).words == "one seed" and against_published.compare((), 0.5).words == "no seed"
+    assert (
+        against_published.compare((0.5,), 0.5).words == "one seed"
+        and against_published.compare((), 0.5).words == "no seed"
+    )
     for published, sd, n in ((0.1, None, 1), (0.2, None, 1), (0.2, 0.01, 5)):
         verdict = against_published.compare((0.1, 0.1, 0.1), published, sd, n)
         assert verdict.words == "the repeats do not differ" and math.isnan(verdict.p) and math.isnan(verdict.low)

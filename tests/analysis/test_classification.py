@@ -51,7 +51,9 @@ def test_classes_that_are_never_answered_or_never_shown():
 
 
 def test_binarise_sums_and_counts_the_threshold_as_positive():
-    probabilities = np.array([[0.3, 0.25, 0.2, 0.25], [0.26, 0.25, 0.25, 0.24], [0.1, 0.6, 0.2, 0.1], [0.9, 0.05, 0.05, 0.0]])
+    probabilities = np.array(
+        [[0.3, 0.25, 0.2, 0.25], [0.26, 0.25, 0.25, 0.24], [0.1, 0.6, 0.2, 0.1], [0.9, 0.05, 0.05, 0.0]]
+    )
     labels = np.array([1, 3, 0, 2])
     found = classification.binarise(probabilities, labels, CLASSES, ("Happiness", "surprised"))
     # Sums .5, .49, .7, .05 against positive, positive, negative, negative: right, wrong, wrong, right.

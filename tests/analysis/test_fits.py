@@ -13,7 +13,10 @@ def table(rows):
     """heads.csv: every head column is there, empty where it does not count."""
     blank = {"head.kind": "", "head.layer": "", "head.max_depth": NAN, "head.C": NAN, "status": "done"}
     blank |= {"features": 4, "threads": 1, "error": ""}
-    full = [{"fit": f"f{number}", "id": f"t{number}", "seed": 0, "repeat": 0, **blank, **row} for number, row in enumerate(rows)]
+    full = [
+        {"fit": f"f{number}", "id": f"t{number}", "seed": 0, "repeat": 0, **blank, **row}
+        for number, row in enumerate(rows)
+    ]
     return pd.DataFrame(full)
 
 
@@ -59,7 +62,12 @@ def test_a_summary_has_the_settings_and_the_measured_scores_only():
     assert [name for name in found if name.startswith("head.")] == fits.head_columns(FITS)
     assert found["head.max_depth"].tolist()[:2] == [2, 6] and np.isnan(found["head.max_depth"][2])
     measured = {name.rsplit("_", 1)[0] for name in found if name.endswith("_mean")}
-    assert measured == {"val_accuracy", "val_loss", "val_accuracy_gain", "rounds"}  # no test split, and seconds were not kept
+    assert measured == {
+        "val_accuracy",
+        "val_loss",
+        "val_accuracy_gain",
+        "rounds",
+    }  # no test split, and seconds were not kept
     assert np.isnan(found["val_loss_mean"][2])  # an SVM has no loss
 
 

@@ -14,7 +14,14 @@ SWEPT = ["train.l2"]
 def trials_of(values, statuses=None):
     """A row a point and seed from an array (points, seeds)."""
     rows = [
-        {"id": f"{point}-{seed}", "status": "done", "train.l2": float(point), "seed": seed, "repeat": seed, "val_accuracy": value}
+        {
+            "id": f"{point}-{seed}",
+            "status": "done",
+            "train.l2": float(point),
+            "seed": seed,
+            "repeat": seed,
+            "val_accuracy": value,
+        }
         for point, row in enumerate(values)
         for seed, value in enumerate(row)
         if np.isfinite(value)
@@ -25,7 +32,12 @@ def trials_of(values, statuses=None):
 def noisy(n_points, seeds, spread=0.01):
     """Points of falling skill; what a seed does to all of them alike is larger than what tells them apart."""
     rng = np.random.default_rng(n_points)
-    return 0.7 - 0.02 * np.arange(n_points)[:, None] + rng.normal(0, 0.03, seeds) + rng.normal(0, spread, (n_points, seeds))
+    return (
+        0.7
+        - 0.02 * np.arange(n_points)[:, None]
+        + rng.normal(0, 0.03, seeds)
+        + rng.normal(0, spread, (n_points, seeds))
+    )
 
 
 def test_two_points_agree_with_scipy():
@@ -40,7 +52,9 @@ def test_two_points_agree_with_scipy():
 
 
 def test_only_common_seeds_are_paired():
-    found = points.compare("val_accuracy", ("a", "b"), ({0: 0.5, 1: 0.6, 2: 0.9}, {1: 0.5, 2: 0.7, 5: 0.1, 6: float("nan")}))
+    found = points.compare(
+        "val_accuracy", ("a", "b"), ({0: 0.5, 1: 0.6, 2: 0.9}, {1: 0.5, 2: 0.7, 5: 0.1, 6: float("nan")})
+    )
     assert (found.n_a, found.n_b, found.paired.pairs) == (3, 3, 2) and found.paired.mean == pytest.approx(0.15)
     assert np.isnan(found.wilcoxon) and "Wilcoxon" not in str(found)
 
@@ -105,7 +119,9 @@ def test_the_verdict_names_the_ties(made):
     found = ranking.gather(run.record, run.trials, run.curves, "a run")
     assert found.against_best["tied"].tolist() == [True, True, False]
     text = " ".join(verdict.sentences(found))
-    assert "cannot be told apart from 1 of 2 other points (paired t over seeds, 5 %, Holm): learning rate 1e-4" not in text
+    assert (
+        "cannot be told apart from 1 of 2 other points (paired t over seeds, 5 %, Holm): learning rate 1e-4" not in text
+    )
     assert "cannot be told apart from 1 of 2 other points (paired t over seeds, 5 %, Holm): learning rate 1e-3." in text
 
 
@@ -113,7 +129,9 @@ def test_chosen_points_rank_first_and_are_summed_up_over_the_other_seeds(made):
     """A point of two lucky seeds does not overtake one that got four."""
     run = made(RATES, repeats=4, accidents=False)
     run.trials["val_accuracy"] = [0.50, 0.52, 0.90, 0.92, 0.60, 0.61, 0.41, 0.42, 0.55, 0.53, 0.3, 0.3]
-    run.trials = run.trials[(run.trials["repeat"] < 2) | (run.trials["train.learning_rate"] == 1e-3)].reset_index(drop=True)
+    run.trials = run.trials[(run.trials["repeat"] < 2) | (run.trials["train.learning_rate"] == 1e-3)].reset_index(
+        drop=True
+    )
     run.record["config"]["sweep"] = {"best": 1, "best_repeats": 4, "chosen": [{"train.learning_rate": 1e-3}]}
     run.record["chosen"] = {"metric": "val_accuracy", "repeats": 2, "points": 3}
     found = ranking.gather(run.record, run.trials, run.curves, "a run")

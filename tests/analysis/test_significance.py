@@ -29,7 +29,9 @@ def test_rows_are_tested_each_over_the_pairs_it_has():
 
 def test_without_a_spread_there_is_nothing_to_judge_by():
     assert significance.paired_t(np.zeros(4)).p == 1
-    assert np.isnan(significance.paired_t(np.full(4, 0.1)).p) and np.isnan(significance.paired_t(np.array([0.3, 0.3, 0.3]) - 0.2).p)
+    assert np.isnan(significance.paired_t(np.full(4, 0.1)).p) and np.isnan(
+        significance.paired_t(np.array([0.3, 0.3, 0.3]) - 0.2).p
+    )
     alone = significance.paired_t(np.array([0.02, np.nan]))
     assert alone.pairs == 1 and alone.mean == 0.02 and np.isnan([alone.low, alone.high, alone.p]).all()
     assert significance.paired_t(np.array([np.nan])).pairs == 0
@@ -88,7 +90,9 @@ def test_mcnemar_is_the_mid_p_test_of_fagerland_lydersen_and_laake():
 
 
 def test_mcnemar_on_many_pictures_is_the_chi_square():
-    assert significance.mcnemar(*answers(260, 320))[2] == pytest.approx(scipy.stats.chi2.sf((320 - 260) ** 2 / 580, 1), rel=0.02)
+    assert significance.mcnemar(*answers(260, 320))[2] == pytest.approx(
+        scipy.stats.chi2.sf((320 - 260) ** 2 / 580, 1), rel=0.02
+    )
 
 
 def test_holm_step_by_step():

@@ -17,7 +17,14 @@ def test_bytes(count, text):
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(42.4, "42 s"), (75, "1 min 15 s"), (312.4, "5 min 12 s"), (3599.7, "1 h 00 min"), (4000, "1 h 06 min"), (200_000, "2.3 days")],
+    [
+        (42.4, "42 s"),
+        (75, "1 min 15 s"),
+        (312.4, "5 min 12 s"),
+        (3599.7, "1 h 00 min"),
+        (4000, "1 h 06 min"),
+        (200_000, "2.3 days"),
+    ],
 )
 def test_time(seconds, text):
     assert in_time(seconds) == text

@@ -35,7 +35,9 @@ def test_every_library_has_fer_jaxs_networks(scripts, network):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("others", ["Flax: nnx.Conv in a scan", pytest.param("Keras: fit on JAX", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "others", ["Flax: nnx.Conv in a scan", pytest.param("Keras: fit on JAX", marks=pytest.mark.slow)]
+)
 def test_peers_take_turns_and_what_fails_is_left_out_with_its_reason(run, start, tmp_path, others):
     document = run(
         "peers",

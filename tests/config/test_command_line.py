@@ -127,10 +127,16 @@ def test_run_name_is_safe_as_a_folder(tmp_path):
         ("train.l2='; import os", "train.l2 = "),
         ("train.lr=1", "no field train.lr; did you mean train.learning_rate?"),
         ("sweep.grid.train.plateau_factor=(.1,.2)", "the sweep over train.plateau_factor changes nothing: it needs "),
-        ("sweep.each.train.stop_metric=(val_loss,val_accuracy)", "the sweep over train.stop_metric changes nothing: it needs "),
+        (
+            "sweep.each.train.stop_metric=(val_loss,val_accuracy)",
+            "the sweep over train.stop_metric changes nothing: it needs ",
+        ),
         ("train.warmup=51", "train.warmup = 51: train.epochs = 50"),
         ("model.width_multiplier=.001", "model.width_multiplier = 0.001: "),
-        ("train.seed=2147483647 sweep.repeats=2", "train.seed = 2147483647 with sweep.repeats = 2 makes seeds up to 2147483648"),
+        (
+            "train.seed=2147483647 sweep.repeats=2",
+            "train.seed = 2147483647 with sweep.repeats = 2 makes seeds up to 2147483648",
+        ),
     ],
 )
 def test_a_wrong_override_is_blamed_on_the_command_line(tmp_path, override, wanted):
@@ -152,8 +158,14 @@ def test_a_wrong_override_is_blamed_on_the_command_line(tmp_path, override, want
             "it needs train.schedule = cosine or train.plateau_patience above 0",
         ),
         ("train.plateau_factor=.1", "train.plateau_factor = 0.1 has no effect: train.plateau_patience is 0; it needs "),
-        ("train.stop_min_delta=.1", "train.stop_min_delta = 0.1 has no effect: train.stop_patience is 0 and phases.patience is (); it needs "),
-        ("train.stop_metric=val_accuracy", "train.stop_metric = val_accuracy has no effect: train.stop_patience is 0 and phases.patience is (); "),
+        (
+            "train.stop_min_delta=.1",
+            "train.stop_min_delta = 0.1 has no effect: train.stop_patience is 0 and phases.patience is (); it needs ",
+        ),
+        (
+            "train.stop_metric=val_accuracy",
+            "train.stop_metric = val_accuracy has no effect: train.stop_patience is 0 and phases.patience is (); ",
+        ),
         ("data.balance_splits=all", "data.balance_splits = all has no effect: data.balance is none; it needs "),
         ("train.momentum=.9", "train.momentum = 0.9 has no effect: train.optimizer is adam; it needs "),
         ("model.name=mlp model.dense_dropout=.5", "model.dense_dropout = 0.5 has no effect: model.name is mlp; "),
@@ -196,7 +208,11 @@ def test_a_file_may_set_what_a_flag_or_variant_switches_off(tmp_path):
     path = write(tmp_path, "config.model.dense = (8,)\nconfig.train.decay = 1e-3\nconfig.model.dense_dropout = 0.5")
     loaded, _ = from_command_line(f"--config={path}", "--config.model.name=mlp")
     assert not loaded.unused
-    assert search_space.without_effect(search_space.settings(loaded.config)) == ("model.dense_dropout", "model.dense", "train.decay")
+    assert search_space.without_effect(search_space.settings(loaded.config)) == (
+        "model.dense_dropout",
+        "model.dense",
+        "train.decay",
+    )
 
 
 GRID = "config.sweep.grid.train.learning_rate = (1., 2.)"
@@ -256,7 +272,10 @@ def test_an_override_that_the_sweep_hides_is_refused_with_what_to_write_instead(
     [
         (POINTS, "train.l2=0.1"),
         (f"{GRID}\nconfig.sweep.each.train.l2 = (1., 2.)", "train.learning_rate=0.1"),
-        ("config.sweep.each.train.learning_rate = (1.,)\nconfig.sweep.each.train.l2 = (1., 2.)", "train.learning_rate=0.1"),
+        (
+            "config.sweep.each.train.learning_rate = (1.,)\nconfig.sweep.each.train.l2 = (1., 2.)",
+            "train.learning_rate=0.1",
+        ),
         (GRID, "train.learning_rate=0.1 sweep.grid.train.learning_rate=None"),
     ],
 )
@@ -268,7 +287,9 @@ def test_an_override_that_some_point_of_the_sweep_has_is_taken(tmp_path, body, o
 
 def test_seeds_out_of_range_are_blamed_on_who_set_them(tmp_path):
     path = write(tmp_path, "config.train.seed = 2147483647\nconfig.sweep.repeats = 3")
-    assert refusal(command_line.load, path).startswith(f"{path}: train.seed = 2147483647 with sweep.repeats = 3 makes seeds up to ")
+    assert refusal(command_line.load, path).startswith(
+        f"{path}: train.seed = 2147483647 with sweep.repeats = 3 makes seeds up to "
+    )
 
 
 def test_command_lines_without_a_config_or_value():

@@ -431,7 +431,10 @@ def test_a_choice_of_ones_own_meets_every_need_of_its_field(monkeypatch):
     for _ in range(2):
         fields.add_choice("model.name", "mine")
     assert fields.FIELDS["model.name"].choices.count("mine") == 1
-    assert fields.FIELDS["model.dense"].needed == "model.name = cnn or imperial or vgg19 or mobilenet_v2 or efficientnet_b0 or resnet50_v2 or mine"
+    assert (
+        fields.FIELDS["model.dense"].needed
+        == "model.name = cnn or imperial or vgg19 or mobilenet_v2 or efficientnet_b0 or resnet50_v2 or mine"
+    )
     assert fields.FIELDS["train.momentum"].needed == "train.optimizer = sgd or nesterov or rmsprop"
 
 
@@ -443,12 +446,30 @@ def test_a_choice_of_ones_own_meets_every_need_of_its_field(monkeypatch):
             {"train.learning_rate_floor": 0.01, "train.schedule": "cosine"},
             "train.learning_rate_floor = 0.01: is above train.learning_rate = 0.001",
         ),
-        ({"train.learning_rate_floor": 0.01, "train.plateau_patience": 3}, "train.learning_rate_floor = 0.01: is above"),
-        ({"model.width_multiplier": 0.07}, "model.width_multiplier = 0.07: leaves nothing of a layer of 7 (model.dense = (64, 7))"),
-        ({"model.width_multiplier": 0.01, "model.dense": ()}, "model.width_multiplier = 0.01: leaves nothing of a layer of 32"),
-        ({"model.width_multiplier": 0.0005, "model.name": "mlp"}, "model.width_multiplier = 0.0005: leaves nothing of a layer of 1000"),
-        ({"model.width_multiplier": 0.015, "model.name": "silvestro"}, "a layer of 32 (model.name = silvestro); use more than 0.015625"),
-        ({"model.width_multiplier": 0.013, "model.name": "imperial", "model.dense": ()}, "a layer of 36 (model.name = imperial)"),
+        (
+            {"train.learning_rate_floor": 0.01, "train.plateau_patience": 3},
+            "train.learning_rate_floor = 0.01: is above",
+        ),
+        (
+            {"model.width_multiplier": 0.07},
+            "model.width_multiplier = 0.07: leaves nothing of a layer of 7 (model.dense = (64, 7))",
+        ),
+        (
+            {"model.width_multiplier": 0.01, "model.dense": ()},
+            "model.width_multiplier = 0.01: leaves nothing of a layer of 32",
+        ),
+        (
+            {"model.width_multiplier": 0.0005, "model.name": "mlp"},
+            "model.width_multiplier = 0.0005: leaves nothing of a layer of 1000",
+        ),
+        (
+            {"model.width_multiplier": 0.015, "model.name": "silvestro"},
+            "a layer of 32 (model.name = silvestro); use more than 0.015625",
+        ),
+        (
+            {"model.width_multiplier": 0.013, "model.name": "imperial", "model.dense": ()},
+            "a layer of 36 (model.name = imperial)",
+        ),
     ],
 )
 def test_nonsense_is_refused(values, wanted):

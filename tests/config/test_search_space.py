@@ -158,7 +158,9 @@ def test_id_depends_on_data_seed_and_values_only():
     assert search_space.expand(build(train__seed=1))[0].id("data") != identity
     assert search_space.expand(build(train__l2=0.0))[0].id("data") != identity
     assert search_space.expand(build(stack__width=3, report__title="x"))[0].id("data") == identity
-    here, there = (search_space.expand(build(data__name="fer2013", data__path=path))[0].id("data") for path in ("here", "there"))
+    here, there = (
+        search_space.expand(build(data__name="fer2013", data__path=path))[0].id("data") for path in ("here", "there")
+    )
     assert here == there  # the data's checksum counts, not where they lie
     in_a_sweep = search_space.expand(build(grid={"train.l2": (0.0, 1e-4)}))
     assert identity in {other.id("data") for other in in_a_sweep}
@@ -185,7 +187,8 @@ def test_grid_is_nested_in_the_order_of_the_fields():
     assert points == [(8, 0.0), (8, 1.0), (16, 0.0), (16, 1.0)]
     zipped = {"train.optimizer": ("adam", "sgd"), "train.epochs": (1, 2)}
     points = [
-        tuple(trial.point.values()) for trial in search_space.expand(build(grid={"train.l2": (0.0, 1.0)}, zipped=zipped))
+        tuple(trial.point.values())
+        for trial in search_space.expand(build(grid={"train.l2": (0.0, 1.0)}, zipped=zipped))
     ]
     assert points == [(1, "adam", 0.0), (1, "adam", 1.0), (2, "sgd", 0.0), (2, "sgd", 1.0)]
 
@@ -258,14 +261,18 @@ def test_a_sweep_over_what_a_patience_of_0_leaves_out_is_refused():
     assert refusal(build(grid={"train.plateau_factor": (0.1, 0.5)})) == (
         "the sweep over train.plateau_factor changes nothing: it needs train.plateau_patience above 0, and no trial has that"
     )
-    assert "train.stop_metric changes nothing" in refusal(build(each={"train.stop_metric": ("val_loss", "val_accuracy")}))
+    assert "train.stop_metric changes nothing" in refusal(
+        build(each={"train.stop_metric": ("val_loss", "val_accuracy")})
+    )
     assert "train.schedule = cosine or train.plateau_patience above 0" in refusal(
         build(zipped={"train.learning_rate_floor": (0.0, 1e-5)})
     )
     swept = {"train.plateau_factor": (0.1, 0.5), "train.plateau_patience": (0, 5)}
     assert len(search_space.expand(build(grid=swept))) == 4
     assert len(search_space.expand(build(grid={"train.plateau_factor": (0.1, 0.5)}, train__plateau_patience=5))) == 2
-    assert "train.plateau_factor" in refusal(build(grid={**swept, "train.plateau_patience": (0,)}, train__plateau_patience=5))
+    assert "train.plateau_factor" in refusal(
+        build(grid={**swept, "train.plateau_patience": (0,)}, train__plateau_patience=5)
+    )
 
 
 def test_fields_without_effect_are_those_that_no_trial_uses():
@@ -305,7 +312,9 @@ def test_repeats_must_leave_the_seed_in_range():
 
 
 def test_repeats_go_through_the_folds():
-    trials = search_space.expand(build({"train.l2": (0.0, 1e-3)}, repeats=3, data__split="kfold", data__fold=1, train__seed=7))
+    trials = search_space.expand(
+        build({"train.l2": (0.0, 1e-3)}, repeats=3, data__split="kfold", data__fold=1, train__seed=7)
+    )
     assert [(trial.values["data.fold"], trial.seed) for trial in trials] == [(1, 7), (2, 8), (3, 9)] * 2
     assert len({trial.shape_key() for trial in trials}) == 3 and len({trial.id("data") for trial in trials}) == 6
     plain = search_space.expand(build(repeats=2))

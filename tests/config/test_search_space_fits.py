@@ -124,7 +124,9 @@ def reference(sweep, base):
     for setting in listed:
         values = {**base, **setting}
         kind = values["head.kind"]
-        count = {"head.kind", *(f"head.{name}" for name in COUNTS[kind])} | ({"head.layer"} if kind != "none" else set())
+        count = {"head.kind", *(f"head.{name}" for name in COUNTS[kind])} | (
+            {"head.layer"} if kind != "none" else set()
+        )
         used |= count
         heads = found.setdefault((values["train.l2"], values["model.dropout"]), set())
         if kind != "none":
@@ -165,10 +167,14 @@ def test_head_fields_never_change_a_trial(sweep):
         assert refusal(config)
         return
     plain = {"l2": {0.0, 1e-4, 1e-3, base["train.l2"]}, "dropout": {0.0, 0.4, base["model.dropout"]}}
-    every = build(grid={"train.l2": tuple(plain["l2"]), "model.dropout": tuple(plain["dropout"])}, repeats=sweep["repeats"])
+    every = build(
+        grid={"train.l2": tuple(plain["l2"]), "model.dropout": tuple(plain["dropout"])}, repeats=sweep["repeats"]
+    )
     without = {trial.id("data") for trial in search_space.expand(every)}
     assert {trial.id("data") for trial in search_space.expand(config)} <= without
-    assert not any(name.startswith("head.") for trial in search_space.expand(config) for name in (*trial.values, *trial.point))
+    assert not any(
+        name.startswith("head.") for trial in search_space.expand(config) for name in (*trial.values, *trial.point)
+    )
 
 
 # Kinds
@@ -183,7 +189,9 @@ def test_no_head_no_fit():
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_fit_holds_what_counts_with_its_kind(kind):
     (fit,) = search_space.expand_fits(build(head__kind=kind))
-    expected = {"kind": kind, "layer": "flatten"} | {name: fields.FIELDS[f"head.{name}"].default for name in COUNTS[kind]}
+    expected = {"kind": kind, "layer": "flatten"} | {
+        name: fields.FIELDS[f"head.{name}"].default for name in COUNTS[kind]
+    }
     assert fit.head == {f"head.{name}": value for name, value in expected.items()}
 
 
@@ -207,7 +215,10 @@ def test_a_kind_of_none_among_others_trains_without_a_fit():
     points = [{"head.kind": "none", "train.l2": 0.0}, {"head.kind": "svm", "train.l2": 1.0}]
     config = build(points=points, repeats=2)
     assert len(search_space.expand(config)) == 4
-    assert [(fit.trial.values["train.l2"], fit.trial.repeat) for fit in search_space.expand_fits(config)] == [(1.0, 0), (1.0, 1)]
+    assert [(fit.trial.values["train.l2"], fit.trial.repeat) for fit in search_space.expand_fits(config)] == [
+        (1.0, 0),
+        (1.0, 1),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -269,7 +280,10 @@ def test_zipped_head_fields_advance_together():
 def test_a_head_field_zipped_with_one_of_the_trials_follows_it():
     zipped = {"train.l2": (0.0, 1.0), "head.max_depth": (2, 4)}
     config = build(zipped=zipped, head__kind="xgboost")
-    assert [(fit.trial.values["train.l2"], *seen(fit, "max_depth")) for fit in search_space.expand_fits(config)] == [(0.0, 2), (1.0, 4)]
+    assert [(fit.trial.values["train.l2"], *seen(fit, "max_depth")) for fit in search_space.expand_fits(config)] == [
+        (0.0, 2),
+        (1.0, 4),
+    ]
 
 
 def test_points_of_one_training_gather_their_heads():
@@ -296,10 +310,13 @@ def digest(record):
 def test_ids_of_fits_are_fixed_for_good():
     (plain,) = search_space.expand_fits(build(head__kind="xgboost"))
     assert plain.id("0123456789") == digest({"trial": "0123456789", "head": {"head.kind": "xgboost"}})
-    assert plain.id("0123456789") == hashlib.sha256(
-        b'{"head":{"head.kind":"xgboost"},"trial":"0123456789"}'
-    ).hexdigest()[:10]
-    (other,) = search_space.expand_fits(build(head__kind="xgboost", head__max_depth=3, head__layer="dense_0", head__eta=0.1))
+    assert (
+        plain.id("0123456789")
+        == hashlib.sha256(b'{"head":{"head.kind":"xgboost"},"trial":"0123456789"}').hexdigest()[:10]
+    )
+    (other,) = search_space.expand_fits(
+        build(head__kind="xgboost", head__max_depth=3, head__layer="dense_0", head__eta=0.1)
+    )
     head = {"head.kind": "xgboost", "head.max_depth": 3, "head.layer": "dense_0", "head.eta": 0.1}
     assert other.id("abc") == digest({"trial": "abc", "head": head})
 
@@ -325,6 +342,8 @@ def test_an_id_is_that_of_the_value_however_it_was_written():
 def test_more_settings_renumber_no_fit():
     def identities(**more):
         grid = {"head.max_depth": (2, 4), **more}
-        return {fit.id(fit.trial.id("data")) for fit in search_space.expand_fits(build(grid=grid, head__kind="xgboost"))}
+        return {
+            fit.id(fit.trial.id("data")) for fit in search_space.expand_fits(build(grid=grid, head__kind="xgboost"))
+        }
 
     assert identities() < identities(**{"head.eta": (0.1, 0.3), "train.l2": (1e-4, 0.0)})

@@ -114,7 +114,9 @@ def test_fraction_and_merging_come_before_balancing(source):
 
 def test_a_class_without_pictures_cannot_be_balanced(source):
     source.usage[(source.labels == 2) & (source.usage == 1)] = 0
-    with pytest.raises(DataError, match="^class sad has no pictures in the validation split, so data.balance = oversample"):
+    with pytest.raises(
+        DataError, match="^class sad has no pictures in the validation split, so data.balance = oversample"
+    ):
         load(block(balance="oversample", balance_splits="all", on_error="skip"))
     assert load(block(balance="oversample", on_error="skip")).counts("train").tolist() == [20, 20, 20]
 

@@ -103,7 +103,11 @@ def test_a_copy_is_found_through_every_member_of_its_group():
 
 def test_flat_pictures_are_copies_of_nothing_but_themselves():
     rng = np.random.default_rng(0)
-    flat = [np.full((48, 48, 1), 7, np.uint8), np.full((48, 48, 1), 9, np.uint8), rng.integers(100, 103, (48, 48, 1)).astype(np.uint8)]
+    flat = [
+        np.full((48, 48, 1), 7, np.uint8),
+        np.full((48, 48, 1), 9, np.uint8),
+        rng.integers(100, 103, (48, 48, 1)).astype(np.uint8),
+    ]
     images = np.stack([*flat, flat[0]])
     copies = duplicates.find([images], near=True)
     assert copies.group.tolist() == [0, 1, 2, 0] and not len(copies.near)

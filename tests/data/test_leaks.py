@@ -128,7 +128,9 @@ def test_leaked_of_splits_that_share_nothing_or_everything():
     images, labels = faces.draw("train", 10, size=16)
     split = Split(images, labels)
     twice = Dataset("mine", "official", faces.CLASSES, split, split, split, "", {})
-    assert twice.leaked["validation"].all() and twice.leaked["test"].all() and set(twice.leaked) == {"validation", "test"}
+    assert (
+        twice.leaked["validation"].all() and twice.leaked["test"].all() and set(twice.leaked) == {"validation", "test"}
+    )
     assert twice.leaked is twice.leaked
     other = Dataset("mine", "kaggle", faces.CLASSES, split, Split(255 - images, labels), None, "", {})
     assert {name: mask.tolist() for name, mask in other.leaked.items()} == {"validation": [False] * 10}

@@ -70,9 +70,21 @@ def test_held_out_pictures_have_an_identity(source):
 
     first = identity()
     assert set(first) == {"validation", "test"} and first["validation"] != first["test"]
-    for change in ({"image_size": 16}, {"channels": 3}, {"train_size": 100}, {"balance": "oversample"}, {"merge": ("bad=angry+sad",)}):
+    for change in (
+        {"image_size": 16},
+        {"channels": 3},
+        {"train_size": 100},
+        {"balance": "oversample"},
+        {"merge": ("bad=angry+sad",)},
+    ):
         assert identity(**change) == first
-    for change in ({"seed": 1}, {"label_noise": 0.0}, {"validation_size": 60}, {"fraction": 0.5}, {"classes": ("happy", "sad")}):
+    for change in (
+        {"seed": 1},
+        {"label_noise": 0.0},
+        {"validation_size": 60},
+        {"fraction": 0.5},
+        {"classes": ("happy", "sad")},
+    ):
         assert identity(**change)["validation"] != first["validation"]
     assert identity(validation_size=60)["test"] == first["test"]
     files = identity(name="folder")

@@ -28,9 +28,26 @@ def make_trials():
     for number, name in enumerate(NETWORKS):
         for repeat in (0, 1):
             rows.append(
-                {"id": f"{number}{repeat}ab", "status": "done", "model.name": name, "seed": 5 + repeat, "repeat": repeat}
-                | {"stack": f"stack_{number}", "wave": f"stack_{number}-wave_0", "slot": repeat, "epochs": 3, "best_epoch": 2}
-                | {"diverged_epoch": None, "error": "", "val_accuracy": 0.5 + 0.1 * number + 0.02 * repeat, "val_loss": 1.25}
+                {
+                    "id": f"{number}{repeat}ab",
+                    "status": "done",
+                    "model.name": name,
+                    "seed": 5 + repeat,
+                    "repeat": repeat,
+                }
+                | {
+                    "stack": f"stack_{number}",
+                    "wave": f"stack_{number}-wave_0",
+                    "slot": repeat,
+                    "epochs": 3,
+                    "best_epoch": 2,
+                }
+                | {
+                    "diverged_epoch": None,
+                    "error": "",
+                    "val_accuracy": 0.5 + 0.1 * number + 0.02 * repeat,
+                    "val_loss": 1.25,
+                }
                 | {"test_accuracy": 0.4 + 0.01 * repeat, "last_val_accuracy": 0.45}
             )
     trials = pd.DataFrame(rows)
@@ -61,14 +78,26 @@ def curve_rows(epochs):
     for epoch in epochs:
         for number, id in enumerate(make_trials()["id"][:7]):
             lost = number == 6 and epoch == 3
-            rows.append((id, epoch, *([np.nan] * 4 if lost else [2 / epoch, 0.25 * epoch, 2.5 / epoch, 0.125 * epoch + 0.01 * number])))
+            rows.append(
+                (
+                    id,
+                    epoch,
+                    *([np.nan] * 4 if lost else [2 / epoch, 0.25 * epoch, 2.5 / epoch, 0.125 * epoch + 0.01 * number]),
+                )
+            )
     return pd.DataFrame(rows, columns=CURVE_COLUMNS)
 
 
 def write_run(path, epochs=(1, 2, 3), trials=None):
     directory = RunDirectory(path)
     data = {"checksum": "0", "classes": CLASSES, "split": "official", "label": "synthetic faces, official split"}
-    record = {"config": to_json(make_config()), "data": data, "swept": ["model.name"], "command": "test", "started": STARTED}
+    record = {
+        "config": to_json(make_config()),
+        "data": data,
+        "swept": ["model.name"],
+        "command": "test",
+        "started": STARTED,
+    }
     directory.write_config(record)
     directory.write_trials(make_trials() if trials is None else trials)
     directory.write_curves("stack_0-wave_0", epochs[0], curve_rows(epochs))

@@ -35,7 +35,11 @@ def test_float_pixels_and_the_last_epochs_weights(run, pictures, tmp_path):
 def test_the_file_says_how_to_use_it(run, tmp_path):
     model = onnx.load(run.trial("00ab").export(tmp_path / "x.onnx"))
     texts = {prop.key: prop.value for prop in model.metadata_props}
-    assert json.loads(texts["classes"]) == ["angry", "happy", "sad"] and texts["trial"] == "00ab" and texts["image_size"] == "36"
+    assert (
+        json.loads(texts["classes"]) == ["angry", "happy", "sad"]
+        and texts["trial"] == "00ab"
+        and texts["image_size"] == "36"
+    )
     assert "pixels" not in texts  # nobody shall scale them once more
     (given,) = model.graph.input
     assert [dim.dim_param or dim.dim_value for dim in given.type.tensor_type.shape.dim] == ["n", 36, 36, 1]

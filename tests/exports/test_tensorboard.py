@@ -35,7 +35,10 @@ def test_curves_are_scalars_by_epoch(folder, run):
         events = found.Scalars(name)
         assert [event.step for event in events] == [1, 2, 3]
         assert [event.value for event in events] == pytest.approx(own[name].tolist(), rel=1e-6)
-    assert datetime.datetime.fromtimestamp(found.Scalars("val_loss")[0].wall_time, datetime.UTC).isoformat() == run.record["started"]
+    assert (
+        datetime.datetime.fromtimestamp(found.Scalars("val_loss")[0].wall_time, datetime.UTC).isoformat()
+        == run.record["started"]
+    )
 
 
 def test_results_stand_at_the_chosen_epoch(folder):
@@ -56,7 +59,9 @@ def test_the_order_of_fields_does_not_change_what_is_written():
         info = plugin_data_pb2.SessionStartInfo()
         for name in names:
             info.hparams[name].number_value = 1
-        summary = summary_v2._summary_pb(metadata.SESSION_START_INFO_TAG, plugin_data_pb2.HParamsPluginData(session_start_info=info))
+        summary = summary_v2._summary_pb(
+            metadata.SESSION_START_INFO_TAG, plugin_data_pb2.HParamsPluginData(session_start_info=info)
+        )
         tensorboard._in_one_order(summary)
         written.add(summary.SerializeToString(deterministic=True))
     assert len(written) == 1
@@ -79,7 +84,9 @@ def test_a_later_call_adds_what_is_new_in_files_that_come_after(growing, tmp_pat
     assert "0 new files" in running.export("tensorboard", folder)
     before = {path.name: path.read_bytes() for path in (folder / "00ab").iterdir()}
     looking = read(folder / "00ab")
-    assert [event.step for event in looking.Scalars("val_loss")] == [1, 2] and "result/val_loss" not in looking.Tags()["scalars"]
+    assert [event.step for event in looking.Scalars("val_loss")] == [1, 2] and "result/val_loss" not in looking.Tags()[
+        "scalars"
+    ]
     ended = growing(tmp_path / "run", (3,))
     ended.export("tensorboard", folder)
     looking.Reload()

@@ -32,7 +32,9 @@ def gate(x):
 
 CASES = {
     "stride": lambda x: lax.conv_general_dilated(x, K3, (2, 2), "SAME", dimension_numbers=NHWC),
-    "depthwise": lambda x: lax.conv_general_dilated(x, DEPTH, (1, 1), "SAME", dimension_numbers=NHWC, feature_group_count=4),
+    "depthwise": lambda x: lax.conv_general_dilated(
+        x, DEPTH, (1, 1), "SAME", dimension_numbers=NHWC, feature_group_count=4
+    ),
     "dilated": lambda x: lax.conv_general_dilated(x, K3, (1, 1), "VALID", rhs_dilation=(2, 2), dimension_numbers=NHWC),
     "cropping": lambda x: lax.conv_general_dilated(x, K3, (1, 1), ((1, -1), (-2, 1)), dimension_numbers=NHWC),
     "channels_first": lambda x: lax.conv(x.transpose(0, 3, 1, 2), K1.transpose(3, 2, 0, 1), (1, 1), "VALID"),
@@ -43,7 +45,14 @@ CASES = {
     "own_odd_pool": lambda x: pooling.max_pool(x, 3),
     "gate": gate,
     "relu6": lambda x: jax.nn.relu6(3 * x),
-    "residual": lambda x: x + jnp.pad(jax.nn.gelu(lax.slice(x, (0, 1, 0, 0), x.shape, (1, 1, 2, 1))), ((0, 0), (1, 0), (0, 4), (0, 0)), constant_values=2),
+    "residual": lambda x: (
+        x
+        + jnp.pad(
+            jax.nn.gelu(lax.slice(x, (0, 1, 0, 0), x.shape, (1, 1, 2, 1))),
+            ((0, 0), (1, 0), (0, 4), (0, 0)),
+            constant_values=2,
+        )
+    ),
     "layer_norm": lambda x: jax.nn.standardize(x, axis=-1) * ROW,
     "batch_norm": lambda x: (x - ROW) * lax.rsqrt(ROW**2 + 1e-3) + 1,
     "attention": lambda x: jnp.einsum("nhwc,nhvc->nhwv", x, lax.rev(x, (1,))),

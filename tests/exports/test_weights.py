@@ -38,7 +38,15 @@ def test_other_programs_find_names_and_what_to_do_with_them(run, tmp_path):
     with safe_open(path, framework="np") as file:
         names, metadata = set(file.keys()), file.metadata()
         kernel = file.get_tensor("conv_0/kernel")
-    assert {"conv_0/kernel", "conv_0/bias", "norm_0/mean", "norm_0/scale", "output/kernel", "pixels/scale", "pixels/offset"} <= names
+    assert {
+        "conv_0/kernel",
+        "conv_0/bias",
+        "norm_0/mean",
+        "norm_0/scale",
+        "output/kernel",
+        "pixels/scale",
+        "pixels/offset",
+    } <= names
     assert kernel.shape[2] == 1 and kernel.dtype == np.float32
     assert json.loads(metadata["classes"]) == ["angry", "happy", "sad"]
     assert json.loads(metadata["config"])["train.learning_rate"] == 0.002

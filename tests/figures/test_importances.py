@@ -41,7 +41,10 @@ def test_half_of_the_gain_comes_from_as_many_features_as_add_up_to_it(shares, fe
 def test_repeats_that_need_different_numbers_of_features_give_a_range():
     shares = [np.array([0.6, 0.2, 0.1, 0.1]), np.array([0.2, 0.3, 0.3, 0.2]), np.array([0.2, 0.2, 0.2, 0.4])]
     drawing = importances.draw(shares, "dense_0", CLASSES, "eta .1")
-    assert "features of dense_0, a line a network (3 repeats); half of it (dotted) comes from 1 to 2 of 4." in drawing.caption
+    assert (
+        "features of dense_0, a line a network (3 repeats); half of it (dotted) comes from 1 to 2 of 4."
+        in drawing.caption
+    )
 
 
 def test_hidden_features_are_sorted_and_added_up():
@@ -58,10 +61,14 @@ def test_outputs_are_named_by_their_class_in_its_own_order(layer):
     bars = [patch.get_height() for patch in ax.patches]
     np.testing.assert_allclose(bars, [0.2, 0.3, 0.2, 0.3])
     assert [label.get_text() for label in ax.get_xticklabels()] == list(CLASSES)
-    (whiskers,) = [segments for container in ax.containers for segments in getattr(container, "errorbar", [None, None, ()])[2]]
+    (whiskers,) = [
+        segments for container in ax.containers for segments in getattr(container, "errorbar", [None, None, ()])[2]
+    ]
     half = [(upper - lower) / 2 for (_, lower), (_, upper) in whiskers.get_segments()]
     np.testing.assert_allclose(half, np.full(4, 0.1 * 2**0.5))  # two values 0.2 apart, divisor n - 1
-    assert drawing.caption == "Share of the loss saved by splits on each class's output; mean ± sd of 2 repeats. Head: x."
+    assert (
+        drawing.caption == "Share of the loss saved by splits on each class's output; mean ± sd of 2 repeats. Head: x."
+    )
 
 
 def test_one_fit_on_outputs_has_no_spread():
@@ -80,13 +87,17 @@ def test_the_report_passes_over_heads_whose_trees_have_no_split(monkeypatch):
     shares = {"a": None, "b": None, "c": None, "d": np.array([0.6, 0.4])}
     trial = SimpleNamespace(classes=CLASSES)
     monkeypatch.setattr(
-        report, "FitResult", lambda of, row: SimpleNamespace(trial=trial, layer="flatten", importances=shares[row["id"]])
+        report,
+        "FitResult",
+        lambda of, row: SimpleNamespace(trial=trial, layer="flatten", importances=shares[row["id"]]),
     )
     run = SimpleNamespace(trial=lambda identity: None)
 
     def gathered(*ranked):
         trials = pd.DataFrame({"point": [0, 0, 1, 1]})
-        return SimpleNamespace(ranked=pd.DataFrame(index=list(ranked)), trials=trials, describe=lambda point: f"point {point}")
+        return SimpleNamespace(
+            ranked=pd.DataFrame(index=list(ranked)), trials=trials, describe=lambda point: f"point {point}"
+        )
 
     drawing = report._importances(run, gathered(0, 1), own)
     assert drawing.caption.endswith("(one fit); half of it (dotted) comes from 1 of 2. Head: point 1.")

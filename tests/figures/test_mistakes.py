@@ -45,4 +45,7 @@ def test_no_mistake_is_said():
 def test_the_commonest_confusion_is_named():
     wrong = np.eye(3)[[1, 0, 2, 1, 1]][None]
     found = mistakes.worst(Answered("x", "test", CLASSES, wrong, LABELS))
-    assert mistakes.sentences(found, CLASSES, 5) == "The 3 surest wrong answers on 5 pictures; 2 of them angry taken for happy."
+    assert (
+        mistakes.sentences(found, CLASSES, 5)
+        == "The 3 surest wrong answers on 5 pictures; 2 of them angry taken for happy."
+    )

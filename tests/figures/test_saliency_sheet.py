@@ -35,7 +35,9 @@ def test_colours_over_a_picture_are_mixed_by_the_size_of_the_map():
         share = min(abs(values[0][place]) / limit, 1)
         np.testing.assert_allclose(found[place], ground[place] * (1 - share) + colour * share)
     assert texts(drawing) == ["for the class", "against it"]
-    assert drawing.caption.startswith("Vermillion: what raises the class's logit, blue: what lowers it. Full colour at the 99th percentile, ")
+    assert drawing.caption.startswith(
+        "Vermillion: what raises the class's logit, blue: what lowers it. Full colour at the 99th percentile, "
+    )
 
 
 def test_class_means_are_drawn_alone_on_white():
@@ -86,7 +88,9 @@ def test_the_same_sheet_is_the_same_picture():
 def test_averages_stand_alone_below_pictures():
     values = np.zeros((1, 4, 4))
     values[0, 1, 2] = 1
-    drawing = saliency_sheet(np.full((1, 4, 4), 50, np.uint8), {"gradient": values, "class mean": values}, ["a"], alone=["class mean"])
+    drawing = saliency_sheet(
+        np.full((1, 4, 4), 50, np.uint8), {"gradient": values, "class mean": values}, ["a"], alone=["class mean"]
+    )
     _, (over,), (alone,) = tiles(drawing)
     np.testing.assert_allclose(over[0, 0], 1 - FADED * (1 - 50 / 255))
     np.testing.assert_allclose(alone[0, 0], 1)
@@ -99,7 +103,12 @@ def test_averages_stand_alone_below_pictures():
         (None, {}, ["a"], "at least one row of maps, not 1 and 0"),
         (None, {"x": np.zeros((13, 2, 2))}, list("abcdefghijklm"), "1 to 12 columns"),
         (None, {"x": np.zeros((2, 2, 2))}, ["a"], "maps 'x' must have shape [(]1, S, S[)], not [(]2, 2, 2[)]"),
-        (np.zeros((1, 3, 3)), {"x": np.zeros((1, 2, 2))}, ["a"], "images [(]1, 3, 3[)] are not those of the maps 'x' [(]1, 2, 2[)]"),
+        (
+            np.zeros((1, 3, 3)),
+            {"x": np.zeros((1, 2, 2))},
+            ["a"],
+            "images [(]1, 3, 3[)] are not those of the maps 'x' [(]1, 2, 2[)]",
+        ),
     ],
 )
 def test_what_does_not_fit_together_is_refused(images, maps, titles, message):

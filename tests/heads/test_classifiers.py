@@ -53,7 +53,9 @@ def make(num_classes=K, only=None, scale=1.0, seed=0, n=150):
 
     everything = np.arange(num_classes)
     parts = {"train": draw(n, everything if only is None else only), "validation": draw(60, everything)}
-    return Features({name: x for name, (x, _) in parts.items()}, {name: y for name, (_, y) in parts.items()}, num_classes)
+    return Features(
+        {name: x for name, (x, _) in parts.items()}, {name: y for name, (_, y) in parts.items()}, num_classes
+    )
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +127,11 @@ def test_the_cases_vary_every_field_of_every_kind():
         kind: {name for name, field in fields.FIELDS.items() if field.kind == "head" and field.has_effect(values(kind))}
         for kind in KINDS
     }
-    apart = {"head.kind", "head.layer", "head.stop_rounds"}  # the first two choose what is fitted; the third has tests of its own
+    apart = {
+        "head.kind",
+        "head.layer",
+        "head.stop_rounds",
+    }  # the first two choose what is fitted; the third has tests of its own
     varied = {kind: {f"head.{name}" for name in changes} for kind, changes in OTHER.items()}
     assert {kind: names - apart for kind, names in counts.items()} == varied
 
@@ -146,7 +152,9 @@ def test_importances_are_the_shares_of_the_gain_that_the_library_reports(feature
 
 
 def test_a_feature_that_no_split_uses_has_no_share(features):
-    splits = {name: np.column_stack([array, np.zeros(len(array), np.float32)]) for name, array in features.splits.items()}
+    splits = {
+        name: np.column_stack([array, np.zeros(len(array), np.float32)]) for name, array in features.splits.items()
+    }
     wider = Features(splits, features.labels, K)
     found = heads.fit(values("xgboost"), wider, 0).importances
     assert found.shape == (WIDTH + 1,) and found[-1] == 0 and found[:-1].min() > 0
@@ -276,7 +284,9 @@ def test_the_same_seed_and_threads_give_the_same_bits(kind):
         assert first.to_bytes() == second.to_bytes()
 
 
-@pytest.mark.parametrize("kind, changed", [("xgboost", {"subsample": 0.5}), ("xgboost", {"colsample_bytree": 0.5}), ("forest", {})], ids=str)
+@pytest.mark.parametrize(
+    "kind, changed", [("xgboost", {"subsample": 0.5}), ("xgboost", {"colsample_bytree": 0.5}), ("forest", {})], ids=str
+)
 def test_another_seed_draws_other_rows_or_columns(features, kind, changed):
     asked = features.splits["validation"]
     first, second = (heads.fit(values(kind, **changed), features, seed).probabilities(asked) for seed in (0, 1))
@@ -289,7 +299,10 @@ def test_nothing_is_drawn_where_every_row_and_column_enters_every_tree(features)
 
 def test_settings_fitted_on_shared_features_do_not_touch_each_other():
     shared, asked = make(), make(seed=1).splits["validation"]
-    settings = [values(kind, **changed) for kind, changed in (("xgboost", {}), ("svm", {}), ("xgboost", {"max_depth": 2}), ("xgboost", {}))]
+    settings = [
+        values(kind, **changed)
+        for kind, changed in (("xgboost", {}), ("svm", {}), ("xgboost", {"max_depth": 2}), ("xgboost", {}))
+    ]
     together = [heads.fit(setting, shared, 0).probabilities(asked) for setting in settings]
     alone = [heads.fit(setting, make(), 0).probabilities(asked) for setting in settings]
     for found, expected in zip(together, alone, strict=True):
@@ -383,7 +396,9 @@ def test_a_head_of_another_kind_is_refused(fitted):
         refusal(fitted[asked][0], fitted[kept][2])
 
 
-@pytest.mark.parametrize("other", [[1, 2], {"a": 1}, linear_model.LogisticRegression()], ids=["list", "dict", "estimator"])
+@pytest.mark.parametrize(
+    "other", [[1, 2], {"a": 1}, linear_model.LogisticRegression()], ids=["list", "dict", "estimator"]
+)
 def test_a_harmless_object_that_is_no_head_is_refused(other):
     refusal(values("logistic"), skops.io.dumps(other))
 

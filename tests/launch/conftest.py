@@ -77,7 +77,13 @@ def shared_programs(programs, monkeypatch):
     def once(sweep, stack, width):
         trial = sweep.prepared.trials[stack.trials[0]]
         key = trial.shape_key(), stack.optional, stack.engine, stack.devices, stack.micro_batch, width
-        key += stack.frozen, stack.cut, stack.data, stream.CHUNK_BYTES, len({sweep.prepared.trials[identity].seed for identity in stack.trials})
+        key += (
+            stack.frozen,
+            stack.cut,
+            stack.data,
+            stream.CHUNK_BYTES,
+            len({sweep.prepared.trials[identity].seed for identity in stack.trials}),
+        )
         if key not in programs:
             programs[key] = compile_program(sweep, stack, width)
         return programs[key]

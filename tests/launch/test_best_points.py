@@ -75,7 +75,10 @@ def test_a_stop_in_the_last_epoch_of_the_first_stage_trains_no_more_seeds(dense,
         fer_jax.run_sweep(dense, tmp_path)
     run = fer_jax.load_run(tmp_path)
     assert len(run.trials) == 6 and (run.trials["status"] == "done").all() and "chosen" not in run.record
-    assert "stopped before more seeds of the best points; the same command goes on from there" in (tmp_path / "log.txt").read_text()
+    assert (
+        "stopped before more seeds of the best points; the same command goes on from there"
+        in (tmp_path / "log.txt").read_text()
+    )
     stop_after(0)
     assert len(fer_jax.run_sweep(dense, tmp_path).trials) == 7
 

@@ -26,7 +26,10 @@ def test_every_repeat_has_its_own_fold_and_all_share_the_test_split(run):
     held_out, tests = {}, set()
     for trial in run.select():
         data = trial.dataset()
-        assert trial.data["fold"] == trial.config.data.fold == trial.row["repeat"] and data.checksum == trial.data["checksum"]
+        assert (
+            trial.data["fold"] == trial.config.data.fold == trial.row["repeat"]
+            and data.checksum == trial.data["checksum"]
+        )
         held_out[trial.row["repeat"]] = {image.tobytes() for image in data.validation.images}
         tests.add(data.test.images.tobytes())
         assert (trial.labels("validation") == data.validation.labels).all()

@@ -124,10 +124,15 @@ def test_halves_go_on_from_the_last_checkpoint(leaving, tmp_path, whole, memory_
     leaving.stack.engine = engine
     memory_for(4, epoch=8)
     run = fer_jax.run_sweep(leaving, tmp_path / "run")
-    assert "stack_0-wave_0 did not fit: halved to 4 trials, going on from epoch 6" in capsys.readouterr().err.splitlines()
+    assert (
+        "stack_0-wave_0 did not fit: halved to 4 trials, going on from epoch 6" in capsys.readouterr().err.splitlines()
+    )
     assert "JaxRuntimeError: RESOURCE_EXHAUSTED" in (run.path / "log.txt").read_text()
     assert_same(run, whole)
-    assert wave_names(run) == ["stack_0-wave_0a", "stack_0-wave_0b"] and files(run) == (wave_names(run), wave_names(run))
+    assert wave_names(run) == ["stack_0-wave_0a", "stack_0-wave_0b"] and files(run) == (
+        wave_names(run),
+        wave_names(run),
+    )
     assert run.trials["wave"].tolist() == ["stack_0-wave_0a"] * 4 + ["stack_0-wave_0b"] * 4
     assert run.trials["slot"].tolist() == [0, 1, 2, 3] * 2
     for identity in run.trials["id"][run.trials["status"] == "done"]:
@@ -154,7 +159,9 @@ def test_a_stop_while_a_wave_is_halved_trains_no_epoch_more(leaving, tmp_path, w
         with pytest.raises(KeyboardInterrupt):
             fer_jax.run_sweep(leaving, tmp_path / "run")
     stopped = fer_jax.load_run(tmp_path / "run")
-    assert "stopped before stack_0-wave_0a; the same command goes on from there" in (stopped.path / "log.txt").read_text()
+    assert (
+        "stopped before stack_0-wave_0a; the same command goes on from there" in (stopped.path / "log.txt").read_text()
+    )
     assert stopped.curves["epoch"].max() == 6 and (stopped.trials["status"] == "pending").all()
     memory_for(None)
     assert_same(fer_jax.run_sweep(leaving, tmp_path / "run"), whole)
@@ -197,7 +204,9 @@ def test_a_program_that_cannot_be_compiled_for_want_of_memory_is_tried_at_half_t
     assert len(wave_names(run)) == 4 and set(run.trials["status"]) == {"done", "diverged"}
 
 
-def test_nothing_of_the_wave_that_did_not_fit_is_in_memory_when_its_halves_begin(leaving, tmp_path, memory_for, monkeypatch):
+def test_nothing_of_the_wave_that_did_not_fit_is_in_memory_when_its_halves_begin(
+    leaving, tmp_path, memory_for, monkeypatch
+):
     memory_for(4, epoch=5)
     hand_down, kernel = halving.hand_down, (8, 256, 8)  # of the hidden layer, in all slots
 
@@ -227,9 +236,7 @@ def test_one_trial_that_does_not_fit_fails_and_the_user_is_told_what_to_do(narro
     ("method", "call"),
     [("write_curves", 4), ("save_state", 4), ("write_plan", 2), ("forget", 3), ("write_trials", 3)],
 )
-def test_a_kill_while_a_wave_is_halved_loses_nothing(
-    leaving, tmp_path, whole, memory_for, monkeypatch, method, call
-):
+def test_a_kill_while_a_wave_is_halved_loses_nothing(leaving, tmp_path, whole, memory_for, monkeypatch, method, call):
     """In the second half's curves or state, before the plan, before and after the old wave is deleted; with memory afterwards or not."""
     memory_for(4, epoch=8)
     with monkeypatch.context() as patch:
@@ -255,7 +262,9 @@ def test_a_packed_wave_is_halved_with_its_packing(leaving, tmp_path, memory_for,
     monkeypatch.setattr(packing, "EPOCHS", 2)
     monkeypatch.setattr(packing, "LEAST_SECONDS", 0)
     reference = fer_jax.run_sweep(leaving, tmp_path / "reference")
-    memory_for(1, epoch=4)  # 8 slots for epochs 1 and 2, 4 for 3 and 4, 2 from epoch 5 on, in which epoch 8 finds no memory
+    memory_for(
+        1, epoch=4
+    )  # 8 slots for epochs 1 and 2, 4 for 3 and 4, 2 from epoch 5 on, in which epoch 8 finds no memory
     run = fer_jax.run_sweep(leaving, tmp_path / "run")
     log = (run.path / "log.txt").read_text()
     assert "stack_0-wave_0 did not fit: halved to 4 trials, going on from epoch 6" in log

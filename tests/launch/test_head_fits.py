@@ -64,7 +64,9 @@ def test_fits_are_scored_as_the_loaded_heads_score(whole):
             assert row[f"{short}_accuracy"] == np.mean(probabilities.argmax(axis=1) == labels)
             loss = -np.log(probabilities[np.arange(len(labels)), labels].astype(float)).mean()
             assert row[f"{short}_loss"] == pytest.approx(loss, rel=1e-5)
-            direct = heads.load(fit.settings, run._directory.read_head(fit.id, heads.suffix(fit.settings)), len(trial.classes))
+            direct = heads.load(
+                fit.settings, run._directory.read_head(fit.id, heads.suffix(fit.settings)), len(trial.classes)
+            )
             features = trial.features(images, row["head.layer"]).reshape(len(images), -1)
             np.testing.assert_array_equal(direct.probabilities(features), probabilities)
         own = run.trials.set_index("id").loc[row["id"]]
@@ -258,14 +260,18 @@ def test_the_plan_counts_trials_and_fits(config):
 def test_a_layer_that_no_network_has_is_found_before_training(config):
     config.head.kind = "logistic"
     config.head.layer = "dense_9"
-    with pytest.raises(ConfigError, match=r"^head.layer = dense_9: the cnn network has conv_0, pool_0, .*probabilities$"):
+    with pytest.raises(
+        ConfigError, match=r"^head.layer = dense_9: the cnn network has conv_0, pool_0, .*probabilities$"
+    ):
         prepare(config)
 
 
 def test_a_package_that_is_not_there_is_named_before_training(config, monkeypatch):
     config.head.kind = "xgboost"
     monkeypatch.setattr(heads, "missing_package", lambda kind: "xgboost-cpu")
-    with pytest.raises(ConfigError, match="^head.kind = xgboost needs the package xgboost-cpu: pip install xgboost-cpu$"):
+    with pytest.raises(
+        ConfigError, match="^head.kind = xgboost needs the package xgboost-cpu: pip install xgboost-cpu$"
+    ):
         prepare(config)
 
 
@@ -304,7 +310,10 @@ def test_the_report_shows_heads_against_their_networks(headed, tmp_path):
 def test_a_damaged_table_of_fits_is_named(whole, tmp_path, make_config):
     shutil.copytree(whole.path, tmp_path / "run")
     (tmp_path / "run" / "heads.csv").write_text("broken\n")
-    for use in (lambda: fer_jax.load_run(tmp_path / "run").heads, lambda: fer_jax.run_sweep(with_heads(make_config()), tmp_path / "run")):
+    for use in (
+        lambda: fer_jax.load_run(tmp_path / "run").heads,
+        lambda: fer_jax.run_sweep(with_heads(make_config()), tmp_path / "run"),
+    ):
         with pytest.raises(RunError, match="heads.csv has no column 'fit': it is damaged; delete it"):
             use()
     (tmp_path / "run" / "heads.csv").unlink()

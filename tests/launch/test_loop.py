@@ -51,7 +51,9 @@ def test_a_sweep_leaves_tables_figures_and_networks_that_give_the_tabled_numbers
 def test_a_start_names_fields_without_effect(config, tmp_path, capsys):
     config.train.stop_min_delta = 0.5
     fer_jax.run_sweep(config, tmp_path)
-    note = "note: set without effect: train.stop_min_delta (only with train.stop_patience above 0 or phases.patience set)"
+    note = (
+        "note: set without effect: train.stop_min_delta (only with train.stop_patience above 0 or phases.patience set)"
+    )
     assert note in capsys.readouterr().err.splitlines() and note in (tmp_path / "log.txt").read_text()
 
 
@@ -139,7 +141,10 @@ def test_a_failing_wave_is_marked_and_the_others_run(config, tmp_path, monkeypat
 
     monkeypatch.setattr(wave, "train", broken)
     run = fer_jax.run_sweep(config, tmp_path)
-    assert run.trials.groupby("train.batch_size")["status"].unique().map(list).to_dict() == {8: ["failed"], 16: ["done"]}
+    assert run.trials.groupby("train.batch_size")["status"].unique().map(list).to_dict() == {
+        8: ["failed"],
+        16: ["done"],
+    }
     assert run.trials["error"].iloc[0] == "RuntimeError: INTERNAL: the device is gone"
     assert "--retry_failed" in capsys.readouterr().err
     assert "Traceback" in (tmp_path / "log.txt").read_text()
@@ -246,7 +251,9 @@ def test_a_run_resumes_with_its_watches_and_schedules(config, tmp_path, stop_aft
 
 
 @pytest.mark.parametrize("engine", ["map", "vmap"])
-def test_a_streamed_sweep_gives_the_tables_of_a_resident_one_though_interrupted(config, tmp_path, stop_after, monkeypatch, engine):
+def test_a_streamed_sweep_gives_the_tables_of_a_resident_one_though_interrupted(
+    config, tmp_path, stop_after, monkeypatch, engine
+):
     """Five steps an epoch in chunks of three, of two seeds; 35 validation images in two."""
     monkeypatch.setattr(stream, "CHUNK_BYTES", 3 * 2 * 16 * 16 * 16)
     config.data.train_size = 90

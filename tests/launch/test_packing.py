@@ -72,7 +72,11 @@ def test_a_packed_wave_gives_the_results_of_one_that_keeps_its_width(leaving, tm
         pd.testing.assert_frame_equal(one, other, rtol=1e-5)
     assert not (packed.trials["val_loss"].dropna().duplicated()).any()  # so that a mix-up would show
     for identity, epochs in zip(packed.trials["id"], packed.trials["epochs"], strict=True):
-        compare = np.testing.assert_array_equal if epochs <= 2 else lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+        compare = (
+            np.testing.assert_array_equal
+            if epochs <= 2
+            else lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+        )
         jax.tree.map(compare, weights(packed, identity), weights(wide, identity))
     for identity in packed.trials["id"][packed.trials["status"] == "done"]:
         trial = packed.trial(identity)
@@ -80,14 +84,20 @@ def test_a_packed_wave_gives_the_results_of_one_that_keeps_its_width(leaving, tm
         assert counts.trace() / counts.sum() == pytest.approx(float(trial.row["test_accuracy"]))
 
 
-def test_a_packed_wave_of_streamed_data_gives_the_results_of_resident_data(leaving, tmp_path, every_other_epoch, monkeypatch):
+def test_a_packed_wave_of_streamed_data_gives_the_results_of_resident_data(
+    leaving, tmp_path, every_other_epoch, monkeypatch
+):
     """Four steps an epoch in chunks of three, of two seeds, also where two trials of them are left."""
     resident = fer_jax.run_sweep(leaving, tmp_path / "resident")
     monkeypatch.setattr(stream, "CHUNK_BYTES", 3 * 2 * 16 * 16 * 16)
     leaving.stack.data = "stream"
     streamed = fer_jax.run_sweep(leaving, tmp_path / "streamed")
     log = (tmp_path / "streamed" / "log.txt").read_text()
-    assert "data streamed" in log and "4 of 8 slots go on after epoch 2" in log and "2 of 4 slots go on after epoch 4" in log
+    assert (
+        "data streamed" in log
+        and "4 of 8 slots go on after epoch 2" in log
+        and "2 of 4 slots go on after epoch 4" in log
+    )
     # XLA rounds the quotients of validation in either program as it likes.
     for one, other in zip(tables(streamed), tables(resident), strict=True):
         pd.testing.assert_frame_equal(one, other, rtol=1e-6)

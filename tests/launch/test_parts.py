@@ -34,7 +34,10 @@ def test_the_odd_trial_goes_on_alone_on_all_devices_and_resumes_bit_for_bit(conf
     config.model.dropout, config.augment.flip, config.stack.data = 0.3, 0.5, data
     run = fer_jax.run_sweep(config, tmp_path / "run")
     (stack,) = run.plan["stacks"]
-    assert [(len(wave["trials"]), wave["width"] or stack["width"], wave["parts"]) for wave in stack["waves"]] == [(4, 4, 1), (1, 1, 4)]
+    assert [(len(wave["trials"]), wave["width"] or stack["width"], wave["parts"]) for wave in stack["waves"]] == [
+        (4, 4, 1),
+        (1, 1, 4),
+    ]
     assert (run.trials["status"] == "done").all()
     stop_after(6)
     with pytest.raises(KeyboardInterrupt):

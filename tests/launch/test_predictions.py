@@ -32,7 +32,9 @@ def test_stored_probabilities_are_those_of_the_network_and_give_the_tabled_figur
         np.testing.assert_array_equal(trial.labels(split), part.labels)
         np.testing.assert_allclose(stored, trial.predict(part.images), atol=1e-5)
         answers = stored.argmax(-1)
-        figures = trial.row[[f"{prefix}_accuracy", f"{prefix}_balanced_accuracy", f"{prefix}_f1", f"{prefix}_auc"]].astype(float)
+        figures = trial.row[
+            [f"{prefix}_accuracy", f"{prefix}_balanced_accuracy", f"{prefix}_f1", f"{prefix}_auc"]
+        ].astype(float)
         one_vs_rest = [reference.roc_auc_score(part.labels == k, stored[:, k]) for k in np.unique(part.labels)]
         wanted = [
             reference.accuracy_score(part.labels, answers),
@@ -106,10 +108,17 @@ def test_points_measured_on_different_pictures_are_not_ranked_against_each_other
     config.sweep.grid.data.fraction, config.sweep.grid.train.learning_rate = (0.5, 1.0), (1e-3, 1e-2)
     config.report.saliency = False
     run = fer_jax.run_sweep(config, tmp_path / "run")
-    with pytest.raises(RunError, match=r"different held-out pictures \(data.fraction swept\) .* run.best_point\('val_accuracy', data__fraction=0.5\)"):
+    with pytest.raises(
+        RunError,
+        match=r"different held-out pictures \(data.fraction swept\) .* run.best_point\('val_accuracy', data__fraction=0.5\)",
+    ):
         run.best_point()
     with pytest.raises(RunError, match="these points have different held-out pictures: their test_accuracy are"):
-        run.compare({"data.fraction": 0.5, "train.learning_rate": 1e-3}, {"data.fraction": 1.0, "train.learning_rate": 1e-3}, "test_accuracy")
+        run.compare(
+            {"data.fraction": 0.5, "train.learning_rate": 1e-3},
+            {"data.fraction": 1.0, "train.learning_rate": 1e-3},
+            "test_accuracy",
+        )
     assert run.best_point(data__fraction=1.0)["data.fraction"] == 1
     page = (tmp_path / "run" / "report.html").read_text()
     assert "Points measured on different held-out pictures are not ranked against each other" in page
@@ -150,7 +159,9 @@ def test_streamed_and_packed_waves_keep_the_answers_of_resident_ones(leaving, tm
     streamed = fer_jax.run_sweep(leaving, tmp_path / "streamed")
     for trial in whole.select(status="done"):
         for split in ("validation", "test"):
-            np.testing.assert_allclose(streamed.trial(trial.id).logits(split), trial.logits(split), rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(
+                streamed.trial(trial.id).logits(split), trial.logits(split), rtol=1e-5, atol=1e-6
+            )
 
 
 def test_accuracy_without_leaked_pictures_stands_beside(make_config, tmp_path):
@@ -160,7 +171,9 @@ def test_accuracy_without_leaked_pictures_stands_beside(make_config, tmp_path):
     from fer_jax.data import faces
 
     for split, count, seed in (("train", 84, 0), ("test", 42, 1)):
-        images, labels = faces.draw("train", count, seed=seed, size=16, channels=1, classes=faces.CLASSES, label_noise=0.0)
+        images, labels = faces.draw(
+            "train", count, seed=seed, size=16, channels=1, classes=faces.CLASSES, label_noise=0.0
+        )
         if split == "train":
             repeated = images[:10], labels[:10]
         else:

@@ -46,7 +46,9 @@ def metrics(run):
     return run.trials[["train_loss", "val_loss", "val_accuracy", "test_loss", "last_val_loss"]].astype(float)
 
 
-def test_frozen_layers_are_shared_their_outputs_computed_once_and_the_result_is_that_of_own_layers(student, teacher, tmp_path, monkeypatch):
+def test_frozen_layers_are_shared_their_outputs_computed_once_and_the_result_is_that_of_own_layers(
+    student, teacher, tmp_path, monkeypatch
+):
     runs = {"computed once": fer_jax.run_sweep(student, tmp_path / "once")}
     monkeypatch.setattr(sharing, "cut", lambda *_: "")
     runs["shared"] = fer_jax.run_sweep(student, tmp_path / "shared")
@@ -55,7 +57,10 @@ def test_frozen_layers_are_shared_their_outputs_computed_once_and_the_result_is_
     plans = {name: json.loads((run.path / "plan.json").read_text())["stacks"][0] for name, run in runs.items()}
     found = {name: (plan["frozen"], plan["cut"]) for name, plan in plans.items()}
     assert found == {"computed once": ("shared", "pool_0"), "shared": ("shared", ""), "own": ("own", "")}
-    assert plans["computed once"]["flops"] < plans["shared"]["flops"] and plans["computed once"]["parameters"] < teacher.trials.shape[0] * 1e5
+    assert (
+        plans["computed once"]["flops"] < plans["shared"]["flops"]
+        and plans["computed once"]["parameters"] < teacher.trials.shape[0] * 1e5
+    )
     images = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 1)).astype(np.uint8)
     first = teacher.trial(teacher.trials["id"].iloc[0]).variables["params"]["conv_0"]
     for run in runs.values():
@@ -71,12 +76,16 @@ def test_frozen_layers_are_shared_their_outputs_computed_once_and_the_result_is_
         np.testing.assert_allclose(trial.predict(split.images), trial.probabilities("test"), atol=1e-5)
 
 
-def test_random_and_loaded_weights_stand_in_one_stack_and_frozen_layers_are_then_each_trials_own(student, teacher, tmp_path):
+def test_random_and_loaded_weights_stand_in_one_stack_and_frozen_layers_are_then_each_trials_own(
+    student, teacher, tmp_path
+):
     student.sweep.points = ({}, {"model.init": "glorot_uniform"}, {"model.init": "he_normal"})
     student.sweep.repeats = 1
     run = fer_jax.run_sweep(student, tmp_path / "run")
     (stack,) = json.loads((tmp_path / "run" / "plan.json").read_text())["stacks"]
-    assert len(run.trials) == 3 and stack["frozen"] == "own" and stack["cut"] == "" and "model.init" in stack["optional"]
+    assert (
+        len(run.trials) == 3 and stack["frozen"] == "own" and stack["cut"] == "" and "model.init" in stack["optional"]
+    )
     first = teacher.trial(teacher.trials["id"].iloc[0]).variables["params"]["conv_0"]["kernel"]
     kernels = {identity: run.trial(identity).variables["params"]["conv_0"]["kernel"] for identity in run.trials["id"]}
     loaded = run.trials["model.init"] == student.model.init
@@ -91,7 +100,10 @@ def test_trials_that_load_the_same_frozen_layers_are_a_stack_of_their_own(studen
     student.sweep.points = ({}, {"model.init": "glorot_uniform"}, {"model.init": "he_normal"})
     run = fer_jax.run_sweep(student, tmp_path / "run")
     stacks = json.loads((tmp_path / "run" / "plan.json").read_text())["stacks"]
-    assert [(stack["frozen"], bool(stack["cut"]), len(stack["waves"][0]["trials"])) for stack in stacks] == [("shared", True, 2), ("own", False, 4)]
+    assert [(stack["frozen"], bool(stack["cut"]), len(stack["waves"][0]["trials"])) for stack in stacks] == [
+        ("shared", True, 2),
+        ("own", False, 4),
+    ]
     assert (run.trials["status"] == "done").all()
 
 
@@ -178,7 +190,10 @@ def test_equal_weights_under_two_names_are_one_trial_and_it_is_said(student, tea
     student.sweep.points = tuple({"model.init": f"{teacher.path}:{identity[:length]}"} for length in (10, 8))
     prepared = prepare(student)
     assert len(prepared.trials) == 2
-    assert notes(prepared)[-1] == "note: 2 of 4 trials begin with the same weights as others that have the same values, and are left out"
+    assert (
+        notes(prepared)[-1]
+        == "note: 2 of 4 trials begin with the same weights as others that have the same values, and are left out"
+    )
 
 
 def test_an_efficientnet_that_rescales_once_more_is_another_one(make_config, tmp_path, monkeypatch):
@@ -186,10 +201,17 @@ def test_an_efficientnet_that_rescales_once_more_is_another_one(make_config, tmp
     config = make_config()
     config.sweep.grid.train.learning_rate, config.sweep.repeats = None, 1
     config.model.name, config.data.image_size, config.model.width_multiplier = "efficientnet_b0", 32, 0.25
-    config.sweep.points = ({"model.init": "imagenet"}, {"model.init": str(tmp_path / "weights" / "efficientnetb0_notop.h5")})
+    config.sweep.points = (
+        {"model.init": "imagenet"},
+        {"model.init": str(tmp_path / "weights" / "efficientnetb0_notop.h5")},
+    )
     network = models.build(resolve(flatten(config)), (32, 32, 1), 7)
     (tmp_path / "weights").mkdir()
-    weights.write(tmp_path / "weights" / "efficientnetb0_notop.h5", network, *jax.tree.map(lambda leaf: np.ones(leaf.shape), network.shapes))
+    weights.write(
+        tmp_path / "weights" / "efficientnetb0_notop.h5",
+        network,
+        *jax.tree.map(lambda leaf: np.ones(leaf.shape), network.shapes),
+    )
     prepared = prepare(config)
     assert len(prepared.trials) == 2 and len({start.checksum for start in prepared.starts.values()}) == 2
     assert "efficientnet_b0 rescales pixels of 0 to 255 itself" in notes(prepared)[-1]
@@ -200,22 +222,42 @@ def test_an_efficientnet_that_rescales_once_more_is_another_one(make_config, tmp
     [
         ({"model.init": "/nowhere/run:abc"}, "there is no run in /nowhere/run"),
         ({"model.init": "RUN:0123456789"}, "has no trial 0123456789; its ids are in trials.csv"),
-        ({"model.kernels": (6,)}, "its layer conv_0 has bias 4, kernel 3 x 3 x 1 x 4, this network's bias 6, kernel 3 x 3 x 1 x 6"),
+        (
+            {"model.kernels": (6,)},
+            "its layer conv_0 has bias 4, kernel 3 x 3 x 1 x 4, this network's bias 6, kernel 3 x 3 x 1 x 6",
+        ),
         ({"model.freeze": ("xyz_*",)}, r"model.freeze: 'xyz_\*' is the name of no layer; they are conv_0, "),
-        ({"model.freeze": ("blocks=1",)}, "model.freeze: 'blocks=1': this network has no blocks; name its layers: conv_0, "),
+        (
+            {"model.freeze": ("blocks=1",)},
+            "model.freeze: 'blocks=1': this network has no blocks; name its layers: conv_0, ",
+        ),
         ({"model.freeze": ("layers=99",)}, "this network has 7 layers"),
-        ({"model.freeze": ("*",)}, "model.freeze leaves no layer to train; those with weights are conv_0, dense_0, output"),
+        (
+            {"model.freeze": ("*",)},
+            "model.freeze leaves no layer to train; those with weights are conv_0, dense_0, output",
+        ),
         ({"model.freeze": ("blocks=many",)}, "model.freeze = 'blocks=many': must be 'backbone', 'blocks=2'"),
-        ({"model.init": "imagenet"}, "published weights are those of vgg19, mobilenet_v2, efficientnet_b0, resnet50_v2; model.name = cnn has none"),
+        (
+            {"model.init": "imagenet"},
+            "published weights are those of vgg19, mobilenet_v2, efficientnet_b0, resnet50_v2; model.name = cnn has none",
+        ),
         ({"model.init": "glorot_unifrom"}, r"or RUN:trial \(did you mean glorot_uniform\?\)"),
         ({"phases.frozen": ("none",)}, "needs phases.lengths, the epochs of each phase"),
         ({"phases.lengths": (1, 2), "phases.rates": (1e-3,)}, "must have an item for each of the 2 phases"),
         ({"phases.lengths": (1,) * 9}, "8 phases are the most"),
-        ({"phases.lengths": (9, 2), "train.warmup": 3.0}, "each phase warms up, and the 2 epochs of one end before it does"),
-        ({"phases.lengths": (1, 2), "phases.rates": (1e-3, 1e-4), "sweep.grid.train.learning_rate": (1e-3, 1e-2)},
-         "train.learning_rate is swept, but other fields make every value 0.001: sweep those, or leave them out"),
+        (
+            {"phases.lengths": (9, 2), "train.warmup": 3.0},
+            "each phase warms up, and the 2 epochs of one end before it does",
+        ),
+        (
+            {"phases.lengths": (1, 2), "phases.rates": (1e-3, 1e-4), "sweep.grid.train.learning_rate": (1e-3, 1e-2)},
+            "train.learning_rate is swept, but other fields make every value 0.001: sweep those, or leave them out",
+        ),
         ({"model.freeze": ("conf_0",)}, r"'conf_0' is the name of no layer; did you mean conv_0\?"),
-        ({"model.name": "vgg19", "data.image_size": 32, "train.block_rates": (0.1, 1.0)}, "an item for each of the 5 blocks of vgg19"),
+        (
+            {"model.name": "vgg19", "data.image_size": 32, "train.block_rates": (0.1, 1.0)},
+            "an item for each of the 5 blocks of vgg19",
+        ),
     ],
 )
 def test_what_cannot_be_begun_or_frozen_is_one_line(student, teacher, changes, message):

@@ -24,7 +24,9 @@ KERAS = {
 def network(name, size=48, channels=3, **changed):
     """A network whose top is a pool and `output`."""
     base = flatten(default_config()) | {"model.name": name, "model.dense": ()}
-    return models.build(base | {key.replace("__", "."): value for key, value in changed.items()}, (size, size, channels), 7)
+    return models.build(
+        base | {key.replace("__", "."): value for key, value in changed.items()}, (size, size, channels), 7
+    )
 
 
 def keras_model(name, size=48, **options):
@@ -36,7 +38,9 @@ def keras_model(name, size=48, **options):
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             count = layer.gamma.shape[0]
-            layer.set_weights([rng.uniform(0.5, 1.5, count), *rng.normal(0, 0.3, (2, count)), rng.uniform(0.5, 1.5, count)])
+            layer.set_weights(
+                [rng.uniform(0.5, 1.5, count), *rng.normal(0, 0.3, (2, count)), rng.uniform(0.5, 1.5, count)]
+            )
         if isinstance(layer, keras.layers.Normalization):
             layer.set_weights([rng.uniform(0.3, 0.6, 3), rng.uniform(0.03, 0.08, 3), np.int64(3)])
             layer.finalize_state()
@@ -54,7 +58,9 @@ def _numpy_weights(gain):
 
     def drawn(_, shape, dtype=None):
         depthwise = shape[-1] == 1
-        return rng.standard_normal(shape, np.float32) * np.float32(np.sqrt(gain / np.prod(shape[: 2 if depthwise else -1])))
+        return rng.standard_normal(shape, np.float32) * np.float32(
+            np.sqrt(gain / np.prod(shape[: 2 if depthwise else -1]))
+        )
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keras.initializers.VarianceScaling, "__call__", drawn)
@@ -70,7 +76,9 @@ def keras_outputs(model, names, images, *, training=False):
     call = jax.jit(lambda *given: part.stateless_call(*given, training=training))
     outputs, after = call(*([variable.value for variable in kind] for kind in variables), images)
     found = outputs if len(names) > 1 else [outputs[0] if isinstance(outputs, list) else outputs]
-    return dict(zip(names, found, strict=True)), {one.path: value for one, value in zip(variables[1], after, strict=True)}
+    return dict(zip(names, found, strict=True)), {
+        one.path: value for one, value in zip(variables[1], after, strict=True)
+    }
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,12 @@ from fer_jax.models.layers import BatchNorm, Call, Dropout
 from tests.models.conftest import KERAS, keras_model, keras_outputs, loaded, network
 
 # Up to here each mechanism has come once; `pytest -m slow` compares whole networks.
-ENOUGH = {"vgg19": "block2_pool", "mobilenet_v2": "block_2_add", "efficientnet_b0": "block2b_add", "resnet50_v2": "conv3_block1_2_relu"}
+ENOUGH = {
+    "vgg19": "block2_pool",
+    "mobilenet_v2": "block_2_add",
+    "efficientnet_b0": "block2b_add",
+    "resnet50_v2": "conv3_block1_2_relu",
+}
 NORMALISED = [name for name in KERAS if name != "vgg19"]
 
 
@@ -29,7 +34,11 @@ def compared(net, last=None):
 
 
 def pictures(name, size, count=2):
-    return np.random.default_rng(1).uniform(0, 255 if name == "efficientnet_b0" else 1, (count, size, size, 3)).astype(np.float32)
+    return (
+        np.random.default_rng(1)
+        .uniform(0, 255 if name == "efficientnet_b0" else 1, (count, size, size, 3))
+        .astype(np.float32)
+    )
 
 
 def captured(net, params, stats, images, names, **options):
@@ -84,7 +93,9 @@ def test_the_last_map_of_odd_and_even_images_is_that_of_keras(name, size, stored
 @pytest.mark.parametrize(("name", "side"), [("mobilenet_v2", {}), ("efficientnet_b0", {"block3a": 5, "block6a": 5})])
 def test_borders_of_odd_and_even_images_are_those_of_keras(name, side, size):
     net = network(name, size)
-    outputs = jax.eval_shape(lambda *given: net.apply(*given, capture=net.layer_names)[2], *net.shapes, jnp.zeros((1, size, size, 3)))
+    outputs = jax.eval_shape(
+        lambda *given: net.apply(*given, capture=net.layer_names)[2], *net.shapes, jnp.zeros((1, size, size, 3))
+    )
     pads = {layer: getattr(net.chain, layer) for layer in net.layer_names if layer.endswith("pad")}
     for layer, pad in pads.items():
         (source,) = net.chain.sources[net.layer_names.index(layer)]
@@ -104,7 +115,9 @@ def test_layers_stand_in_keras_order_with_its_shapes_and_parameters(name, stored
         ours = tuple(layer for layer in ours if layer != "rescaling_1")
     assert ours == tuple(layer.name for layer in model.layers)
     outputs = jax.eval_shape(lambda *given: net.apply(*given, capture=ours)[2], *net.shapes, jnp.zeros((1, 48, 48, 3)))
-    assert {layer: outputs[layer].shape[1:] for layer in ours[1:]} == {one.name: tuple(one.output.shape[1:]) for one in model.layers[1:]}
+    assert {layer: outputs[layer].shape[1:] for layer in ours[1:]} == {
+        one.name: tuple(one.output.shape[1:]) for one in model.layers[1:]
+    }
     trainable = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
     assert net.num_parameters() == trainable + 7 * model.output_shape[-1] + 7
 
@@ -137,7 +150,9 @@ def test_training_moves_statistics_as_keras_does_and_frozen_layers_keep_theirs(n
     norms = [layer for layer in names if isinstance(getattr(net.chain, layer), BatchNorm)]
     for layer in norms:
         for leaf, variable in (("mean", "moving_mean"), ("var", "moving_variance")):
-            np.testing.assert_allclose(after[layer][leaf], variables[f"{layer}/{variable}"], atol=1e-5, rtol=1e-5, err_msg=layer)
+            np.testing.assert_allclose(
+                after[layer][leaf], variables[f"{layer}/{variable}"], atol=1e-5, rtol=1e-5, err_msg=layer
+            )
             assert np.array_equal(after[layer][leaf], stats[layer][leaf]) == (layer in frozen)
     assert {True, False} == {layer in frozen for layer in norms}
 
@@ -146,7 +161,11 @@ def test_training_moves_statistics_as_keras_does_and_frozen_layers_keep_theirs(n
 def test_batch_norms_and_stochastic_depth_have_keras_numbers(name, stored):
     model, _ = stored(name)
     chain = network(name).chain
-    theirs = {one.name: (one.momentum, one.epsilon) for one in model.layers if isinstance(one, keras.layers.BatchNormalization)}
+    theirs = {
+        one.name: (one.momentum, one.epsilon)
+        for one in model.layers
+        if isinstance(one, keras.layers.BatchNormalization)
+    }
     layers = {layer: getattr(chain, layer) for layer in chain.names}
     assert {layer: (one.momentum, one.epsilon) for layer, one in layers.items() if isinstance(one, BatchNorm)} == theirs
     theirs = {one.name: one.rate for one in model.layers if isinstance(one, keras.layers.Dropout)}
@@ -186,7 +205,9 @@ def test_preprocessing_of_the_weights_is_that_of_keras_on_grey_copied_to_three_c
     np.testing.assert_array_equal(network(name, 32).chain.input_layer(grey, Call()), np.repeat(grey, 3, axis=-1))
 
 
-@pytest.mark.parametrize(("pooling", "theirs"), [("average", keras.layers.GlobalAveragePooling2D), ("max", keras.layers.GlobalMaxPooling2D)])
+@pytest.mark.parametrize(
+    ("pooling", "theirs"), [("average", keras.layers.GlobalAveragePooling2D), ("max", keras.layers.GlobalMaxPooling2D)]
+)
 def test_grey_pictures_are_pooled_as_keras_pools_their_copy_in_three_channels(pooling, theirs, stored):
     _, path = stored("vgg19")
     grey, net = pictures("vgg19", 48)[..., :1], network("vgg19", channels=1, model__pooling=pooling)
@@ -226,7 +247,9 @@ def test_tops():
     efficient = network("efficientnet_b0", model__top="keras")
     assert efficient.layer_names[-3:] == ("avg_pool", "top_dropout", "predictions")
     for net in (efficient, network("efficientnet_b0", model__dense=(8, 8))):
-        drops = [layer for name in net.layer_names if isinstance(layer := getattr(net.chain, name), (DropBranch, Dropout))]
+        drops = [
+            layer for name in net.layer_names if isinstance(layer := getattr(net.chain, name), (DropBranch, Dropout))
+        ]
         indices = [layer.index for layer in drops]
         assert len(set(indices)) == len(indices) and drops[-1].dense  # masks of their own
     vgg = network("vgg19", 224, model__top="keras")
@@ -235,13 +258,16 @@ def test_tops():
 
 
 @pytest.mark.parametrize(
-    ("name", "last"), [("resnet50_v2", "conv2_block1_out"), *(pytest.param(name, None, marks=pytest.mark.slow) for name in KERAS)]
+    ("name", "last"),
+    [("resnet50_v2", "conv2_block1_out"), *(pytest.param(name, None, marks=pytest.mark.slow) for name in KERAS)],
 )
 def test_bfloat16_stays_near_float32(name, last, stored):
     _, path = stored(name)
     net, images = network(name), pictures(name, 48)
     weights, names = loaded(path, net, imagenet=False), compared(net, last)[-1:]
-    exact, half = (captured(net, *weights, images.astype(dtype), names)[0][names[0]] for dtype in (jnp.float32, jnp.bfloat16))
+    exact, half = (
+        captured(net, *weights, images.astype(dtype), names)[0][names[0]] for dtype in (jnp.float32, jnp.bfloat16)
+    )
     assert half.dtype == jnp.bfloat16
     difference = np.linalg.norm(np.asarray(half, np.float32) - exact) / np.linalg.norm(exact)
     assert 0 < difference < (0.02 if last else 0.1)
@@ -253,7 +279,9 @@ def test_rules_of_backbones():
     assert found["data.normalize"] == "none"
     with pytest.raises(ConfigError, match="data.normalize = minmax: model.preprocess = weights"):
         resolve(base | {"model.name": "vgg19", "model.preprocess": "weights", "data.normalize": "minmax"})
-    with pytest.raises(ConfigError, match="data.image_size = 31: model.name = resnet50_v2 leaves nothing of less than 32"):
+    with pytest.raises(
+        ConfigError, match="data.image_size = 31: model.name = resnet50_v2 leaves nothing of less than 32"
+    ):
         resolve(base | {"model.name": "resnet50_v2", "data.image_size": 31})
     assert resolve(base | {"model.name": "vgg19", "model.top": "keras"})["model.dense"] == ()
 
@@ -267,7 +295,9 @@ def test_stochastic_depth_drops_whole_images_and_keeps_the_mean():
     np.testing.assert_array_equal(DropBranch(3, 0.2)(jnp.ones((2, 2)), Call()), np.ones((2, 2)))
 
 
-@pytest.mark.parametrize("name", ["mobilenet_v2", *(pytest.param(name, marks=pytest.mark.slow) for name in KERAS if name != "mobilenet_v2")])
+@pytest.mark.parametrize(
+    "name", ["mobilenet_v2", *(pytest.param(name, marks=pytest.mark.slow) for name in KERAS if name != "mobilenet_v2")]
+)
 def test_keras_loads_what_is_written(name, stored, tmp_path):
     model, path = stored(name)
     net = network(name)

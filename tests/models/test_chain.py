@@ -66,7 +66,10 @@ def test_a_chain_takes_the_outputs_it_names():
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        ([("a", Activation("relu")), ("sum", Add(), ("a", "c"))], "layer 'sum' takes the output of 'c', which is no layer before it"),
+        (
+            [("a", Activation("relu")), ("sum", Add(), ("a", "c"))],
+            "layer 'sum' takes the output of 'c', which is no layer before it",
+        ),
         ([("a", Activation("relu"), ("a",))], "layer 'a' takes the output of 'a', which is no layer before it"),
         ([("a", Activation("relu")), ("a", Activation("relu"))], "layer names must be unique"),
         ([("names", Activation("relu"))], "none may be 'names' or 'sources'"),
@@ -102,14 +105,22 @@ def test_no_way_leads_past_a_cut(name):
     """A backbone parted at each of its cuts has all its layers, and maps of its shapes; it cannot be parted inside a block that adds."""
     values = flatten(default_config()) | {"model.name": name, "model.width_multiplier": 1 / 16}
     net = models.build(values, (32, 32, 1), 7)
-    inside = {"mobilenet_v2": "block_2_expand", "resnet50_v2": "conv2_block1_1_conv", "efficientnet_b0": "block1a_se_reduce", "vgg19": "output"}
+    inside = {
+        "mobilenet_v2": "block_2_expand",
+        "resnet50_v2": "conv2_block1_1_conv",
+        "efficientnet_b0": "block1a_se_reduce",
+        "vgg19": "output",
+    }
     assert inside[name] not in net.chain.cuts and net.layer_names[-2] in net.chain.cuts
     image = jax.ShapeDtypeStruct((1, 32, 32, 1), jnp.float32)
     outputs = jax.eval_shape(lambda *given: net.apply(*given, capture=net.layer_names)[2], *net.shapes, image)
     sources = dict(zip(net.layer_names, net.chain.sources, strict=True))
     for cut in net.chain.cuts:
         place = net.layer_names.index(cut) + 1
-        across = {source for layer in net.layer_names[place:] for source in sources[layer]} & {"", *net.layer_names[:place]}
+        across = {source for layer in net.layer_names[place:] for source in sources[layer]} & {
+            "",
+            *net.layer_names[:place],
+        }
         assert across == {cut}
     for cut in net.chain.cuts[:: len(net.chain.cuts) // 3]:
         assert net.after(cut).input_shape == outputs[cut].shape[1:]

@@ -25,7 +25,9 @@ def _assert_as_keras(images, kernel, padding, **options):
         y = keras.ops.conv(x, k, strides=1, padding=padding)
         return (y * jax.numpy.sin(y)).sum(), y
 
-    (grads, value), (expected, expected_value) = (jax.jit(jax.grad(f, (0, 1), has_aux=True))(images, kernel) for f in (ours, theirs))
+    (grads, value), (expected, expected_value) = (
+        jax.jit(jax.grad(f, (0, 1), has_aux=True))(images, kernel) for f in (ours, theirs)
+    )
     np.testing.assert_allclose(value, expected_value, rtol=1e-4, atol=1e-4)
     for ours_grad, keras_grad in zip(grads, expected, strict=True):
         np.testing.assert_allclose(ours_grad, keras_grad, rtol=1e-4, atol=1e-3)
@@ -40,7 +42,9 @@ def test_value_and_gradients_are_those_of_keras(padding, kernel_size, channels):
 
 @pytest.mark.parametrize("kernel_size", [3, 1])
 def test_bfloat16_is_summed_up_in_float32(kernel_size):
-    arrays = [jax.numpy.asarray(x, jax.numpy.bfloat16) for x in _arrays((4, 12, 12, 32), (kernel_size, kernel_size, 32, 8))]
+    arrays = [
+        jax.numpy.asarray(x, jax.numpy.bfloat16) for x in _arrays((4, 12, 12, 32), (kernel_size, kernel_size, 32, 8))
+    ]
     amounts = padding_amounts("same", kernel_size)
     value, pullback = jax.vjp(lambda x, k: convolve(x, k, amounts), *arrays)
     grads = pullback(value)
@@ -59,7 +63,9 @@ def test_a_gradient_in_chunks_of_images_is_the_whole(padding, monkeypatch):
     # 6 images whose intermediate results take 3 * 3 or 9 * 9 times 49 * 3 * 4 bytes: chunks of 2 or 1. `winograd` leaves kernels of 7 alone.
     monkeypatch.setattr(convolution, "CHUNK_BYTES", 11_000)
     images, kernel = _arrays((6, 9, 9, 3), (7, 7, 3, 4))
-    lowered = jax.jit(jax.grad(lambda k: convolve(images, k, padding_amounts(padding, 7)).sum())).lower(kernel).as_text()
+    lowered = (
+        jax.jit(jax.grad(lambda k: convolve(images, k, padding_amounts(padding, 7)).sum())).lower(kernel).as_text()
+    )
     assert "while" in lowered
     _assert_as_keras(images, kernel, padding)
 
@@ -68,7 +74,9 @@ def test_native_convolution_is_that_of_keras_and_grouped_under_vmap():
     images, kernel = _arrays((2, 7, 7, 3), (3, 3, 3, 4))
     _assert_as_keras(images, kernel, "same", native=True)
     images, kernel = _arrays((5, 2, 6, 6, 3), (5, 3, 3, 3, 4))
-    lowered = jax.jit(jax.vmap(lambda x, k: convolve(x, k, ((0, 0), (0, 0)), native=True))).lower(images, kernel).as_text()
+    lowered = (
+        jax.jit(jax.vmap(lambda x, k: convolve(x, k, ((0, 0), (0, 0)), native=True))).lower(images, kernel).as_text()
+    )
     assert "feature_group_count = 5" in lowered and "dot_general" not in lowered
 
 

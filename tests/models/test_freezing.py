@@ -11,7 +11,12 @@ from fer_jax.models.backbones import backbone_layers
 
 
 def names_of(name, **changed):
-    values = flatten(default_config()) | {"model.name": name, "model.dense": (8,), "model.width_multiplier": 1 / 16, **changed}
+    values = flatten(default_config()) | {
+        "model.name": name,
+        "model.dense": (8,),
+        "model.width_multiplier": 1 / 16,
+        **changed,
+    }
     return models.build(values, (32, 32, 1), 7).layer_names
 
 
@@ -36,7 +41,13 @@ BLOCKS = {
         "top_activation",
     ),
     "resnet50_v2": (
-        ["input_layer", "conv2_block1_preact_bn", "conv3_block1_preact_bn", "conv4_block1_preact_bn", "conv5_block1_preact_bn"],
+        [
+            "input_layer",
+            "conv2_block1_preact_bn",
+            "conv3_block1_preact_bn",
+            "conv4_block1_preact_bn",
+            "conv5_block1_preact_bn",
+        ],
         "post_relu",
     ),
 }
@@ -81,7 +92,12 @@ def test_the_backbone_is_all_below_the_top(name, top):
 def test_words_add_up_in_the_networks_order():
     names = names_of("vgg19")
     assert freezing.frozen(names, ()) == freezing.frozen(names, ("none",)) == ()
-    assert freezing.frozen(names, ("dense_0", "block1_*", "dense_0")) == ("block1_conv1", "block1_conv2", "block1_pool", "dense_0")
+    assert freezing.frozen(names, ("dense_0", "block1_*", "dense_0")) == (
+        "block1_conv1",
+        "block1_conv2",
+        "block1_pool",
+        "dense_0",
+    )
     joined, apart = (freezing.frozen(names, words) for words in (("dense_0+blocks=1+none",), ("blocks=1", "dense_0")))
     assert joined == apart == ("input_layer", "block1_conv1", "block1_conv2", "block1_pool", "dense_0")
     assert freezing.frozen(names, ("*_conv?",)) == tuple(name for name in names if "_conv" in name)
@@ -93,11 +109,15 @@ def test_words_add_up_in_the_networks_order():
 def test_other_networks_have_no_backbone_and_no_blocks(name, word, what):
     values = flatten(default_config()) | {"model.name": name}
     names = models.build(values, (48, 48, 1), 7).layer_names
-    with pytest.raises(ConfigError, match=f"^model.freeze: '{word}': this network has no {what}; name its layers: {names[0]}, ") as error:
+    with pytest.raises(
+        ConfigError, match=f"^model.freeze: '{word}': this network has no {what}; name its layers: {names[0]}, "
+    ) as error:
         freezing.frozen(names, (word,))
     assert "\n" not in str(error.value)
 
 
 def test_a_name_of_no_layer_is_refused():
-    with pytest.raises(ConfigError, match=r"^model.freeze: 'Block1_\*' is the name of no layer; did you mean block1_pool or "):
+    with pytest.raises(
+        ConfigError, match=r"^model.freeze: 'Block1_\*' is the name of no layer; did you mean block1_pool or "
+    ):
         freezing.frozen(names_of("vgg19"), ("Block1_*",))

@@ -89,12 +89,19 @@ def test_a_batch_holds_nothing_but_what_was_asked_for(variables):
 def test_no_picture_gives_layers_of_no_rows(variables):
     shapes = inference.layer_shapes(values(), CLASSES)
     (batch,) = inference.activations(values(), CLASSES, variables, pictures(0), tuple(shapes))
-    assert {layer: found.shape for layer, found in batch.items()} == {layer: (0, *shape) for layer, shape in shapes.items()}
+    assert {layer: found.shape for layer, found in batch.items()} == {
+        layer: (0, *shape) for layer, shape in shapes.items()
+    }
 
 
 @pytest.mark.parametrize(
     "layer, near",
-    [("dense_2", "dense_"), ("flaten", "did you mean flatten?"), ("probability", "did you mean probabilities?"), ("?", "conv_0")],
+    [
+        ("dense_2", "dense_"),
+        ("flaten", "did you mean flatten?"),
+        ("probability", "did you mean probabilities?"),
+        ("?", "conv_0"),
+    ],
 )
 def test_an_unknown_layer_is_one_line_with_near_names_before_any_work(variables, layer, near):
     with pytest.raises(RunError) as caught:

@@ -23,7 +23,9 @@ def values(**changed):
 def _keras_cnn(v, shape, classes):
     layers = [keras.Input(shape)]
     for filters in v["model.kernels"]:
-        layers.append(keras.layers.Conv2D(filters, v["model.kernel_size"], padding=v["model.padding"], activation="relu"))
+        layers.append(
+            keras.layers.Conv2D(filters, v["model.kernel_size"], padding=v["model.padding"], activation="relu")
+        )
         if v["model.batch_norm"]:
             layers.append(keras.layers.BatchNormalization())
         pool = keras.layers.MaxPooling2D if v["model.pool"] == "max" else keras.layers.AveragePooling2D
@@ -49,7 +51,13 @@ def _copy(params, stats, network, model):
     "changed",
     [
         {"model__padding": "same", "model__kernel_size": 5, "model__pool": "average", "model__pool_padding": "same"},
-        {"model__batch_norm": True, "model__pool_size": 3, "model__kernels": (8, 16), "model__pairs": 2, "model__dense": (32,)},
+        {
+            "model__batch_norm": True,
+            "model__pool_size": 3,
+            "model__kernels": (8, 16),
+            "model__pairs": 2,
+            "model__dense": (32,),
+        },
     ],
 )
 def test_cnn_gives_the_logits_and_gradients_of_keras(changed):
@@ -75,7 +83,13 @@ def test_cnn_gives_the_logits_and_gradients_of_keras(changed):
     (keras_loss, keras_logits), keras_grads = jax.jit(jax.value_and_grad(theirs, has_aux=True))(start)
     np.testing.assert_allclose(logits, keras_logits, atol=1e-4)
     np.testing.assert_allclose(loss, keras_loss, rtol=1e-4)
-    order = [grads[name][leaf] for name in network.layer_names if name in grads for leaf in ("kernel", "scale", "bias") if leaf in grads[name]]
+    order = [
+        grads[name][leaf]
+        for name in network.layer_names
+        if name in grads
+        for leaf in ("kernel", "scale", "bias")
+        if leaf in grads[name]
+    ]
     for ours_grad, keras_grad in zip(order, keras_grads, strict=True):
         np.testing.assert_allclose(ours_grad, keras_grad, atol=1e-4)
 
@@ -89,7 +103,12 @@ def test_mlp_gives_the_logits_of_keras():
     v = values(model__name="mlp", model__hidden=(20, 10))
     network = models.build(v, (8, 8, 3), 5)
     params, stats = jax.jit(network.init)(jax.random.key(0))
-    layers = [keras.layers.Flatten(), keras.layers.Dense(20, "relu"), keras.layers.Dense(10, "relu"), keras.layers.Dense(5)]
+    layers = [
+        keras.layers.Flatten(),
+        keras.layers.Dense(20, "relu"),
+        keras.layers.Dense(10, "relu"),
+        keras.layers.Dense(5),
+    ]
     model = keras.Sequential([keras.Input((8, 8, 3)), *layers])
     _copy(params, stats, network, model)
     images = np.random.default_rng(0).random((6, 8, 8, 3), np.float32)
@@ -133,7 +152,9 @@ def test_what_is_added_to_a_layer_reaches_the_next_ones_and_zeros_change_nothing
     images = np.random.default_rng(0).random((2, 12, 12, 1), np.float32)
     plain, _, found = jax.jit(partial(network.apply, capture=network.layer_names))(params, stats, images)
     apply = jax.jit(network.apply)
-    np.testing.assert_allclose(apply(params, stats, images, added={layer: jnp.zeros_like(found[layer])})[0], plain, atol=1e-6)
+    np.testing.assert_allclose(
+        apply(params, stats, images, added={layer: jnp.zeros_like(found[layer])})[0], plain, atol=1e-6
+    )
     rest = found[layer] + np.random.default_rng(1).normal(size=found[layer].shape).astype(np.float32)
     logits = apply(params, stats, images, added={layer: rest - found[layer]})[0]
     following = network.layer_names[network.layer_names.index(layer) + 1 :]

@@ -116,7 +116,9 @@ def test_without_a_network_the_file_its_address_and_its_place_are_named(monkeypa
 def test_a_cache_that_cannot_be_written_is_one_line(monkeypatch, tmp_path):
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("FER_JAX_CACHE", str(tmp_path / "file"))
-    with pytest.raises(DataError, match="^cannot write the data cache .*; make room or choose another with FER_JAX_CACHE="):
+    with pytest.raises(
+        DataError, match="^cannot write the data cache .*; make room or choose another with FER_JAX_CACHE="
+    ):
         pretrained.find("vgg19")
 
 
@@ -135,10 +137,14 @@ def test_addresses_and_checksums_are_those_of_keras():
 
     from keras.src.applications import efficientnet, mobilenet_v2, resnet, resnet_v2, vgg19
 
-    assert pretrained.PUBLISHED["vgg19"].url == vgg19.WEIGHTS_PATH_NO_TOP and pretrained.PUBLISHED["vgg19"].md5 in inspect.getsource(vgg19)
+    assert pretrained.PUBLISHED["vgg19"].url == vgg19.WEIGHTS_PATH_NO_TOP and pretrained.PUBLISHED[
+        "vgg19"
+    ].md5 in inspect.getsource(vgg19)
     file = pretrained.PUBLISHED["resnet50_v2"]
     assert file.folder == resnet.BASE_WEIGHTS_PATH.rstrip("/") and file.md5 == resnet.WEIGHTS_HASHES["resnet50v2"][1]
     assert inspect.getsource(resnet_v2).count('"resnet50v2"') >= 1
     file = pretrained.PUBLISHED["efficientnet_b0"]
-    assert file.folder == efficientnet.BASE_WEIGHTS_PATH.rstrip("/") and file.md5 == efficientnet.WEIGHTS_HASHES["b0"][1]
+    assert (
+        file.folder == efficientnet.BASE_WEIGHTS_PATH.rstrip("/") and file.md5 == efficientnet.WEIGHTS_HASHES["b0"][1]
+    )
     assert pretrained.PUBLISHED["mobilenet_v2"].folder == mobilenet_v2.BASE_WEIGHT_PATH.rstrip("/")

@@ -39,7 +39,9 @@ def test_pictures_of_the_networks_size_are_enlarged_by_an_eighth_of_the_result()
     slope = 255 / 47 * 48 / 55
     np.testing.assert_allclose(np.diff(centre[0, 3:-3, 20, 0]), slope, rtol=0.03)
     assert top[0, :, :, 0].mean() < centre[0, :, :, 0].mean() == pytest.approx(127.5, abs=slope)
-    np.testing.assert_array_equal(next(test_time.views("ten_crop", np.full((3, 8, 8), 77), 8, 3)), np.full((3, 8, 8, 3), 77.0))
+    np.testing.assert_array_equal(
+        next(test_time.views("ten_crop", np.full((3, 8, 8), 77), 8, 3)), np.full((3, 8, 8, 3), 77.0)
+    )
 
 
 def test_grey_serves_colour_and_one_picture_serves_alone():

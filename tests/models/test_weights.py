@@ -105,9 +105,21 @@ def test_long_lists_of_names_whole_models_and_a_top_of_keras_are_read_too(writte
 @pytest.mark.parametrize(
     ("name", "given", "message"),
     [
-        ("mobilenet_v2", "vgg19", "no layer Conv1, which this network has; the file's are block1_conv1, block1_conv2, block2_conv1, ..."),
-        ("vgg19", "mobilenet_v2", "no layer block1_conv1, which this network has; the file's are Conv1, bn_Conv1, expanded_conv_depthwise, ..."),
-        ("resnet50_v2", "efficientnet_b0", "no layer conv1_conv, which this network has; the file's are normalization, stem_conv, stem_bn, ..."),
+        (
+            "mobilenet_v2",
+            "vgg19",
+            "no layer Conv1, which this network has; the file's are block1_conv1, block1_conv2, block2_conv1, ...",
+        ),
+        (
+            "vgg19",
+            "mobilenet_v2",
+            "no layer block1_conv1, which this network has; the file's are Conv1, bn_Conv1, expanded_conv_depthwise, ...",
+        ),
+        (
+            "resnet50_v2",
+            "efficientnet_b0",
+            "no layer conv1_conv, which this network has; the file's are normalization, stem_conv, stem_bn, ...",
+        ),
     ],
 )
 def test_another_networks_file(name, given, message, written):
@@ -175,9 +187,15 @@ def _empty(file):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (_shaped, "layer block2_conv2: its bias is 9 in the file and 8 in the network; another network's weights, or another model.width_multiplier"),
+        (
+            _shaped,
+            "layer block2_conv2: its bias is 9 in the file and 8 in the network; another network's weights, or another model.width_multiplier",
+        ),
         (_lacking, "layer block2_conv2 has 1 arrays in the file and 2 in the network"),
-        (_missing, "no layer block4_conv3, which this network has; the file's are block1_conv1, block1_conv2, block2_conv1, ..."),
+        (
+            _missing,
+            "no layer block4_conv3, which this network has; the file's are block1_conv1, block1_conv2, block2_conv1, ...",
+        ),
         (_extra, "layer block6_conv1 is none of this network's: they belong to another"),
         (_not_finite, "layer block3_conv1: its bias holds numbers that are not finite"),
         (_whole_numbers, "layer block3_conv1: its bias holds no floating-point numbers"),
@@ -220,7 +238,10 @@ def test_a_truncated_file(left, written):
 def test_no_hdf5_file(content, tmp_path):
     (tmp_path / "weights.h5").write_bytes(content)
     message = refused(tmp_path / "weights.h5", small("vgg19"))
-    assert message in ("cannot be read: it is no HDF5 file, or damaged; copy it anew", "cannot be read: it is truncated; copy it anew")
+    assert message in (
+        "cannot be read: it is no HDF5 file, or damaged; copy it anew",
+        "cannot be read: it is truncated; copy it anew",
+    )
 
 
 def test_no_such_file(tmp_path):
@@ -255,12 +276,17 @@ def test_only_imagenet_rescales_efficientnets_input_twice(written):
     with h5py.File(path, "r+") as file:
         np.testing.assert_array_equal(file.attrs["rescaling_1"], stats["rescaling_1"]["scale"])
         del file.attrs["rescaling_1"]  # as Keras' own files
-    np.testing.assert_allclose(weights.read(path, net)[1]["rescaling_1"]["scale"], 1 / np.sqrt([0.229, 0.224, 0.225]), rtol=1e-6)
+    np.testing.assert_allclose(
+        weights.read(path, net)[1]["rescaling_1"]["scale"], 1 / np.sqrt([0.229, 0.224, 0.225]), rtol=1e-6
+    )
     np.testing.assert_array_equal(weights.read(path, net, imagenet=False)[1]["rescaling_1"]["scale"], np.ones(3))
     np.testing.assert_array_equal(initial(net, "efficientnet_b0", str(path)).stats["rescaling_1"]["scale"], np.ones(3))
 
 
-@pytest.mark.skipif("MOBILENET_V2_PATH" not in os.environ, reason="MOBILENET_V2_PATH names no ImageNet weights of MobileNetV2 without top")
+@pytest.mark.skipif(
+    "MOBILENET_V2_PATH" not in os.environ,
+    reason="MOBILENET_V2_PATH names no ImageNet weights of MobileNetV2 without top",
+)
 def test_real_imagenet_weights_give_what_keras_gives(tmp_path, monkeypatch):
     path = Path(os.environ["MOBILENET_V2_PATH"]).absolute()
     place = tmp_path / "weights" / pretrained.PUBLISHED["mobilenet_v2"].file

@@ -46,7 +46,10 @@ def test_the_matrices_give_a_correlation_of_numbers(outputs, kernel):
     to_outputs, of_kernel, of_inputs = winograd.matrices(outputs, kernel)
     numbers, weights = _drawn(outputs + 10 * kernel, outputs + kernel - 1, kernel)
     np.testing.assert_allclose(
-        to_outputs @ ((of_kernel @ weights) * (of_inputs @ numbers)), np.correlate(numbers, weights), rtol=1e-12, atol=1e-12
+        to_outputs @ ((of_kernel @ weights) * (of_inputs @ numbers)),
+        np.correlate(numbers, weights),
+        rtol=1e-12,
+        atol=1e-12,
     )
 
 
@@ -61,11 +64,16 @@ def test_the_matrices_give_a_correlation_of_numbers(outputs, kernel):
     filters=st.integers(1, 5),
     chunk_bytes=st.sampled_from([1, 20_000, 2**30]),
 )
-def test_values_and_gradients_are_those_of_direct_sums(count, height, width, kernel, outputs, channels, filters, chunk_bytes):
+def test_values_and_gradients_are_those_of_direct_sums(
+    count, height, width, kernel, outputs, channels, filters, chunk_bytes
+):
     outputs = min(outputs, winograd.LARGEST_TILE - kernel + 1)
     tiles = winograd.Tiling(outputs, kernel, -(-height // outputs), -(-width // outputs))
     images, weights, grad = _drawn(
-        0, (count, height + kernel - 1, width + kernel - 1, channels), (kernel, kernel, channels, filters), (count, height, width, filters)
+        0,
+        (count, height + kernel - 1, width + kernel - 1, channels),
+        (kernel, kernel, channels, filters),
+        (count, height, width, filters),
     )
     narrow = [jnp.asarray(array, jnp.float32) for array in (images, weights, grad)]
     with pytest.MonkeyPatch.context() as patch:
@@ -124,7 +132,9 @@ def test_the_convolution_of_one_kernel_takes_this_way_where_tiles_pay():
     images, kernel = (jnp.ones(shape) for shape in ((8, 12, 12, 3), (3, 3, 3, 4)))
 
     def way(images, kernel, function=convolution.convolve):
-        return "conv_general_dilated" in str(jax.make_jaxpr(lambda x, k: function(x, k, ((0, 0), (0, 0))))(images, kernel))
+        return "conv_general_dilated" in str(
+            jax.make_jaxpr(lambda x, k: function(x, k, ((0, 0), (0, 0))))(images, kernel)
+        )
 
     assert not way(images, kernel)
     assert not way(images.astype(jnp.bfloat16), kernel.astype(jnp.bfloat16))

@@ -1,4 +1,3 @@
-
 from fer_jax import models
 from fer_jax.config.values import default_config, flatten
 from fer_jax.plan import cost

@@ -58,7 +58,12 @@ def test_only_trials_that_can_share_frozen_layers_stand_apart(config):
         assert [(len(stack.trials), stack.frozen) for stack in made.stacks] == wanted
         assert sorted(made.trials) == sorted(trials)
     # Frozen in the first phase only.
-    config.model.freeze, config.sweep.repeats, config.phases.lengths, config.phases.frozen = (), 2, (5, 5), ("conv_0", "none")
+    config.model.freeze, config.sweep.repeats, config.phases.lengths, config.phases.frozen = (
+        (),
+        2,
+        (5, 5),
+        ("conv_0", "none"),
+    )
     assert [stack.frozen for stack in plan(config)[0].stacks] == [""]
 
 

@@ -12,7 +12,11 @@ from fer_jax.train.recipe import Recipe
 
 
 def work():
-    shape = {name: field.default for name, field in fields.FIELDS.items() if field.kind == "shape" and name.startswith("model.")}
+    shape = {
+        name: field.default
+        for name, field in fields.FIELDS.items()
+        if field.kind == "shape" and name.startswith("model.")
+    }
     shape.update({"model.pairs": 1, "model.kernels": (6,), "model.dense": (10,)})
     return Work(tuple(shape.items()), (12, 12, 1), 3, Recipe(16, optional=("model.dropout",)), 160, 40, 8)
 
@@ -34,7 +38,9 @@ def test_a_line_through_two_widths_meets_a_third(programs, engine):
 
 def test_the_unoptimised_program_has_the_buffers_of_the_optimised(programs):
     quick, full = ({"xla_backend_optimization_level": level} for level in (0, 3))
-    assert memory.epoch_bytes(programs["vmap"], work(), 2, quick) == memory.epoch_bytes(programs["vmap"], work(), 2, full)
+    assert memory.epoch_bytes(programs["vmap"], work(), 2, quick) == memory.epoch_bytes(
+        programs["vmap"], work(), 2, full
+    )
 
 
 def test_as_many_trials_fit_as_there_is_room_for():

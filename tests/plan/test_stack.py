@@ -173,12 +173,16 @@ def test_what_did_not_fit_is_not_tried_again(config, tuned, hardware, fitted, wi
     planning.remember_limit(before, values, SIZES, fitted, hardware, tuner.findings)
     after = plan(config, tuner, hardware)
     assert after.width <= width and sum(len(wave.trials) for wave in after.waves) == 60
-    planning.remember_limit(before, values, SIZES, 40, hardware, tuner.findings)  # what is known to be too much stays so
+    planning.remember_limit(
+        before, values, SIZES, 40, hardware, tuner.findings
+    )  # what is known to be too much stays so
     assert plan(config, tuner, hardware) == after
     assert plan(config, tuner, hardware, width=20).width == 20  # the user's word stands
     a_little, much = (dataclasses.replace(hardware, memory=int(hardware.memory * factor)) for factor in (1.2, 1.3))
     assert plan(config, tuner, a_little).width <= width < plan(config, tuner, much).width
-    planning.remember_limit(before, values, SIZES, 40, much, tuner.findings)  # found beside nothing else: the new one counts
+    planning.remember_limit(
+        before, values, SIZES, 40, much, tuner.findings
+    )  # found beside nothing else: the new one counts
     assert width < plan(config, tuner, hardware).width <= 40 * hardware.devices
     planning.remember_limit(before, values, SIZES, fitted, hardware, tuner.findings)
     other = dataclasses.replace(SIZES, train=4000)
@@ -215,7 +219,12 @@ def test_streamed_data_take_the_memory_of_their_chunks_and_have_a_limit_of_their
 
 
 @settings(deadline=None, max_examples=60)
-@given(repeats=st.integers(1, 40), devices=st.integers(1, 5), width=st.integers(0, 12), engine=st.sampled_from(["map", "vmap"]))
+@given(
+    repeats=st.integers(1, 40),
+    devices=st.integers(1, 5),
+    width=st.integers(0, 12),
+    engine=st.sampled_from(["map", "vmap"]),
+)
 def test_every_trial_once_and_no_slot_idle_that_need_not_be(repeats, devices, width, engine):
     config = default_config()
     config.model.name = "mlp"

@@ -29,7 +29,11 @@ def anything_fits(engine, devices, micro_batch, wanted):
 
 
 def work(trials=20, batch=64, **values):
-    shape = {name: field.default for name, field in fields.FIELDS.items() if field.kind == "shape" and name.startswith("model.")}
+    shape = {
+        name: field.default
+        for name, field in fields.FIELDS.items()
+        if field.kind == "shape" and name.startswith("model.")
+    }
     shape.update({"model.pairs": 1, "model.kernels": (4,), "model.dense": (5,)} | values)
     return Work(tuple(shape.items()), (12, 12, 1), 3, Recipe(batch), 640, 64, trials)
 
@@ -56,7 +60,9 @@ class Bench:
 
     def tuner(self, folder, hardware=CPU, **changes):
         kept = Findings(folder, measurements.circumstances(hardware))
-        return tuning.Tuner(kept, self.lines.append, start=self.start, clock=lambda: self.now, **{"budget": 60.0, **changes})
+        return tuning.Tuner(
+            kept, self.lines.append, start=self.start, clock=lambda: self.now, **{"budget": 60.0, **changes}
+        )
 
 
 LADDERS = ((MAP_8, MAP_16), (ALONE,), (VMAP,))
@@ -67,7 +73,10 @@ def test_rates_are_those_of_the_clock_and_asked_for_once(tmp_path):
     found = bench.tuner(tmp_path).rates("stack_0", work(), LADDERS)
     assert found == {MAP_8: 1000, MAP_16: 950, ALONE: 400, VMAP: 1100} and len(bench.started) == 4
     assert bench.lines[0] == "measuring engines for stack_0: map x2 devices, micro-batches of 8: 1,000 images/s"
-    assert bench.lines[3] == "measuring engines for stack_0: vmap x2 devices, whole batches, 4 trials at once: 1,100 images/s"
+    assert (
+        bench.lines[3]
+        == "measuring engines for stack_0: vmap x2 devices, whole batches, 4 trials at once: 1,100 images/s"
+    )
     assert bench.tuner(tmp_path).rates("stack_7", work(), LADDERS) == found and len(bench.started) == 4
 
 
@@ -177,12 +186,18 @@ def test_the_compilers_figures_are_asked_for_once(tmp_path):
 
 
 def proposed(hardware, options=None, **arguments):
-    return [one for ladder in candidates.ladders(work(**arguments), options or Options(), hardware, anything_fits) for one in ladder]
+    return [
+        one
+        for ladder in candidates.ladders(work(**arguments), options or Options(), hardware, anything_fits)
+        for one in ladder
+    ]
 
 
 def test_on_a_cpu_mapped_and_vectorised_and_every_micro_batch_on_one_device_and_on_all():
     found = proposed(CPU, batch=256)
-    assert found[0] == Candidate("map", 2, 32, 2) == candidates.from_table(work(batch=256), Options(), CPU, anything_fits)
+    assert (
+        found[0] == Candidate("map", 2, 32, 2) == candidates.from_table(work(batch=256), Options(), CPU, anything_fits)
+    )
     mapped = {(one.devices, one.micro_batch) for one in found if one.engine == "map"}
     assert mapped == {(devices, size) for devices in (1, 2) for size in (0, 8, 16, 32)}
     wide = [one for one in found if one.engine != "map"]
@@ -192,7 +207,16 @@ def test_on_a_cpu_mapped_and_vectorised_and_every_micro_batch_on_one_device_and_
 
 def test_micro_batches_hold_as_many_pixels_whatever_the_pictures_size():
     """8 of 48x48 pixels, at least 8, at most 32, and the whole batch where it is no larger."""
-    for size, batch, wanted in ((48, 64, 8), (36, 64, 8), (32, 64, 16), (24, 64, 32), (24, 32, 0), (24, 48, 16), (96, 32, 8), (48, 8, 0)):
+    for size, batch, wanted in (
+        (48, 64, 8),
+        (36, 64, 8),
+        (32, 64, 16),
+        (24, 64, 32),
+        (24, 32, 0),
+        (24, 48, 16),
+        (96, 32, 8),
+        (48, 8, 0),
+    ):
         stack = dataclasses.replace(work(batch=batch), image_shape=(size, size, 1))
         assert candidates.from_table(stack, Options(), CPU, anything_fits).micro_batch == wanted
 
@@ -225,14 +249,21 @@ def test_fewer_trials_than_devices_share_them_where_their_batches_can_be_cut():
     assert candidates.from_table(normed, Options(), four, anything_fits) == Candidate("map", 1, 0, 1)
     assert candidates.from_table(work(1, 64, **large), Options(devices=3), four, anything_fits).parts == 1
     found = [one for one in proposed(four, trials=2, batch=256, **large) if one.engine == "map"]
-    ways = {(one.devices, one.width): [other.micro_batch for other in found if other.devices == one.devices] for one in found}
+    ways = {
+        (one.devices, one.width): [other.micro_batch for other in found if other.devices == one.devices]
+        for one in found
+    }
     assert ways == dict.fromkeys([(4, 2), (2, 2), (1, 1)], [32, 0, 32, 16, 8])
     assert str(found[0]) == "map x4 devices, micro-batches of 32, every batch in 2 parts"
 
 
 def test_an_accelerator_is_tried_at_growing_widths_up_to_all_trials():
     found = proposed(GPU, trials=100)
-    assert found[0] == Candidate("vmap", 1, 0, 100) == candidates.from_table(work(trials=100), Options(), GPU, anything_fits)
+    assert (
+        found[0]
+        == Candidate("vmap", 1, 0, 100)
+        == candidates.from_table(work(trials=100), Options(), GPU, anything_fits)
+    )
     for engine in set(ENGINES) - {"map"}:
         # 128 = 8,192 images of batches of 64 is the table's, more than the trials there are.
         assert [one.width for one in found if one.engine == engine][-4:] == [4, 16, 64, 100]
@@ -242,7 +273,9 @@ def test_an_accelerator_is_tried_at_growing_widths_up_to_all_trials():
 
 
 def test_a_candidate_is_no_wider_than_memory_lets_it():
-    found = candidates.ladders(work(trials=100), Options(), GPU, lambda engine, devices, micro_batch, wanted: min(wanted, 10))
+    found = candidates.ladders(
+        work(trials=100), Options(), GPU, lambda engine, devices, micro_batch, wanted: min(wanted, 10)
+    )
     assert max(one.width for ladder in found for one in ladder) == 10
 
 

@@ -78,7 +78,9 @@ def test_figures_are_those_of_the_answers_by_hand(trial, there):
     assert found.left_out == {"disgust": 5, "joy": 2} and found.matched == {name: name for name in CLASSES}
     expected = metrics.confusion_matrix(labels, answers, labels=range(3))
     np.testing.assert_array_equal(found.confusion_matrix.to_numpy(), expected)
-    precision, recall, f1, support = metrics.precision_recall_fscore_support(labels, answers, labels=range(3), zero_division=0)
+    precision, recall, f1, support = metrics.precision_recall_fscore_support(
+        labels, answers, labels=range(3), zero_division=0
+    )
     np.testing.assert_allclose(found.report[["precision", "recall", "f1"]].to_numpy().T, [precision, recall, f1])
     assert found.report["support"].tolist() == support.tolist() == [4, 3, 3]
     assert found.figures()["log_loss"] == pytest.approx(-np.log(probabilities[np.arange(10), labels]).mean(), rel=1e-5)
@@ -87,7 +89,11 @@ def test_figures_are_those_of_the_answers_by_hand(trial, there):
 def test_a_class_may_be_named(trial, there):
     found = trial.evaluate_on(str(there), classes={"joy": "Happiness"}, copies=False)
     probabilities, labels = by_hand(trial, there, {**KNOWN, "Joy": "happy"})
-    assert found.left_out == {"disgust": 5} and found.matched["joy"] == "happy" and found.report["support"].tolist() == [4, 5, 3]
+    assert (
+        found.left_out == {"disgust": 5}
+        and found.matched["joy"] == "happy"
+        and found.report["support"].tolist() == [4, 5, 3]
+    )
     assert found.accuracy == pytest.approx(np.mean(probabilities.argmax(axis=1) == labels))
 
 
@@ -128,7 +134,11 @@ def test_copies_are_counted_and_left_out(trial, there):
 
 
 def by_hand_of_the_first(trial, there):
-    images = [pictures.fit(pictures.decode((there / name / f"{row}.png").read_bytes()), SIZE, 1) for name in KNOWN for row in range(FOLDERS[name])]
+    images = [
+        pictures.fit(pictures.decode((there / name / f"{row}.png").read_bytes()), SIZE, 1)
+        for name in KNOWN
+        for row in range(FOLDERS[name])
+    ]
     return trial.predict(np.stack(images)), np.repeat([0, 1, 2], [4, 3, 3])
 
 
@@ -138,7 +148,9 @@ def test_repeats_answer_together(run, there):
     labels = each[0][1]
     mean = np.mean([probabilities for probabilities, _ in each], axis=0)
     assert found.accuracy == pytest.approx(np.mean(mean.argmax(axis=1) == labels))
-    assert found.accuracies == pytest.approx([np.mean(probabilities.argmax(axis=1) == labels) for probabilities, _ in each])
+    assert found.accuracies == pytest.approx(
+        [np.mean(probabilities.argmax(axis=1) == labels) for probabilities, _ in each]
+    )
     with pytest.raises(DataError, match="were not sought"):
         found.copied()
 
@@ -196,12 +208,17 @@ def test_the_program_prints_what_python_says(run, path, there, capsys):
     status, out, err = asked(capsys, path, there, "--labelled", "--json", "--same_class=joy=happy")
     found, expected = json.loads(out), run.ensemble().evaluate_on(str(there), classes={"joy": "happy"})
     assert status == 0 and "error" not in err and found["trials"] == [member.id for member in run.ensemble().members]
-    assert found["left_out"] == {"disgust": 5} and found["confusion_matrix"] == expected.confusion_matrix.to_numpy().tolist()
+    assert (
+        found["left_out"] == {"disgust": 5}
+        and found["confusion_matrix"] == expected.confusion_matrix.to_numpy().tolist()
+    )
     assert found["parts"]["all"]["accuracy"] == pytest.approx(expected.accuracy)
     assert found["copies"]["train"]["exact"] == 1 and found["parts"]["exact"]["pictures"] == len(expected.labels) - 1
     status, out, _ = asked(capsys, path, there, "--labelled", "--same_class=joy=happy")
     assert status == 0 and "\n".join(external.describe(expected)) in out
-    assert "left out, of no class of the networks: 5 (5 disgust)" in out and "taken for another name: joy as happy" in out
+    assert (
+        "left out, of no class of the networks: 5 (5 disgust)" in out and "taken for another name: joy as happy" in out
+    )
 
 
 def test_without_the_data_it_was_trained_on_copies_are_not_sought(run, path, there, capsys, monkeypatch):

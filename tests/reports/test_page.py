@@ -59,7 +59,9 @@ def render(run, figures=True):
     evidence = gather(run.record, run.trials, run.curves, "run")
     drawings = page.drawings(evidence) if figures else []
     drawn = [(drawing, style.png(drawing.figure)) for drawing in drawings]
-    return page.render(evidence, [page.Part(evidence, drawn)], {"train.l2": (1e-4, "L2 penalty")}, "Written on a Tuesday.")
+    return page.render(
+        evidence, [page.Part(evidence, drawn)], {"train.l2": (1e-4, "L2 penalty")}, "Written on a Tuesday."
+    )
 
 
 def read(html):

@@ -31,7 +31,10 @@ def test_csv_is_exact_and_in_order_of_merit(run):
 
 def test_markdown_rounds_to_the_spread(run):
     lines = run.table("points", "markdown").splitlines()
-    assert "mean ± sample standard deviation over n trials" in lines[0] and "synthetic faces, official split, 2 seeds a point" in lines[0]
+    assert (
+        "mean ± sample standard deviation over n trials" in lines[0]
+        and "synthetic faces, official split, 2 seeds a point" in lines[0]
+    )
     assert lines[2] == "| rank | name | n | left out | val. accuracy | val. loss | test accuracy |"
     assert lines[3] == "| ---: | --- | ---: | --- | ---: | ---: | ---: |"
     # 0.70 and 0.72: sd .01414; 0.40 and 0.41: sd .00707; twice the same loss: no spread.
@@ -41,8 +44,12 @@ def test_markdown_rounds_to_the_spread(run):
 
 def test_latex_has_the_cells_of_markdown(run):
     latex = run.table("points", "latex")
-    assert latex.startswith("% \\usepackage{booktabs}\n\\begin{table}") and latex.count("\\begin{tabular}{rlrlrrr}") == 1
-    assert [latex.count(rule) for rule in ("\\toprule", "\\midrule", "\\bottomrule", "\\end{tabular}", "\\end{table}")] == [1] * 5
+    assert (
+        latex.startswith("% \\usepackage{booktabs}\n\\begin{table}") and latex.count("\\begin{tabular}{rlrlrrr}") == 1
+    )
+    assert [
+        latex.count(rule) for rule in ("\\toprule", "\\midrule", "\\bottomrule", "\\end{tabular}", "\\end{table}")
+    ] == [1] * 5
     assert body(latex)[0] == ["1", "imperial", "2", "", "0.710 $\\pm$ 0.014", "1.2500 $\\pm$ 0", "0.405 $\\pm$ 0.007"]
     assert {len(cells) for cells in body(latex)} == {7}
     assert latex.count("{") == latex.count("}")
@@ -72,7 +79,15 @@ def test_points_that_nothing_ranks_have_no_rank(path, tmp_path):
 def test_heads_show_the_paired_gain(path, tmp_path):
     shutil.copytree(path, tmp_path / "run", ignore=shutil.ignore_patterns("checkpoints"))
     rows = [
-        {"fit": f"{id}-{kind}", "id": id, "status": "done", "model.name": "cnn", "head.kind": kind, "seed": 5, "val_accuracy": at + more}
+        {
+            "fit": f"{id}-{kind}",
+            "id": id,
+            "status": "done",
+            "model.name": "cnn",
+            "head.kind": kind,
+            "seed": 5,
+            "val_accuracy": at + more,
+        }
         | {"val_accuracy_gain": more, "test_accuracy": 0.4, "test_accuracy_gain": 0.0, "seconds": 1.0, "error": ""}
         for id, at in (("00ab", 0.5), ("01ab", 0.52))
         for kind, more in (("xgboost", 0.1), ("svm", -0.1))

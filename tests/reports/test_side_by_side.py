@@ -44,7 +44,9 @@ def test_curves_are_means_over_the_best_points_repeats(entries):
 
 def test_order_is_by_what_chooses(entries):
     ordered = side_by_side.in_order(entries)
-    assert [entry.mean("val_accuracy") for entry in ordered] == sorted((e.mean("val_accuracy") for e in entries), reverse=True)
+    assert [entry.mean("val_accuracy") for entry in ordered] == sorted(
+        (e.mean("val_accuracy") for e in entries), reverse=True
+    )
 
 
 def test_many_runs_with_hostile_names_can_be_drawn(entries):
@@ -55,7 +57,11 @@ def test_many_runs_with_hostile_names_can_be_drawn(entries):
 
 
 def test_only_the_same_pictures_compare():
-    data = {"classes": ["happy", "sad"], "held_out": {"validation": "12ab", "test": "34cd"}, "counts": {"train": {"happy": 9}}}
+    data = {
+        "classes": ["happy", "sad"],
+        "held_out": {"validation": "12ab", "test": "34cd"},
+        "counts": {"train": {"happy": 9}},
+    }
     key = comparable.held_out(data)
     assert comparable.held_out({**data, "counts": {"train": {"happy": 90}}}) == key
     others = [

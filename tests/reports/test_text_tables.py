@@ -10,7 +10,12 @@ from fer_jax.reports.html_tables import Column
 @pytest.mark.parametrize(
     "mean, sd, n, text",
     [
-        (0.827, 0.119, 5, "0.83 ± 0.12"),  # the examples of the Review of Particle Physics: .827 +- .119 and .827 +- .367
+        (
+            0.827,
+            0.119,
+            5,
+            "0.83 ± 0.12",
+        ),  # the examples of the Review of Particle Physics: .827 +- .119 and .827 +- .367
         (0.827, 0.367, 5, "0.8 ± 0.4"),
         (0.5714, 0.00967, 3, "0.571 ± 0.010"),
         (0.5714, 0.0354, 3, "0.571 ± 0.035"),
@@ -38,18 +43,31 @@ def test_latex_escapes_what_it_would_obey():
 
 
 def table(cells):
-    return text_tables.Table("two", "A caption.", [Column("name", cells, style="text"), Column("n", ["1"] * len(cells))], pd.DataFrame())
+    return text_tables.Table(
+        "two", "A caption.", [Column("name", cells, style="text"), Column("n", ["1"] * len(cells))], pd.DataFrame()
+    )
 
 
 def test_markdown_cells_stay_in_their_row():
-    assert table(["a|b", "c\nd"]).to_markdown().splitlines()[2:] == ["| name | n |", "| --- | ---: |", r"| a\|b | 1 |", "| c d | 1 |"]
+    assert table(["a|b", "c\nd"]).to_markdown().splitlines()[2:] == [
+        "| name | n |",
+        "| --- | ---: |",
+        r"| a\|b | 1 |",
+        "| c d | 1 |",
+    ]
 
 
 def test_what_passes_a_page_is_a_longtable():
     short, long = table(["x"] * 40).to_latex(), table(["x"] * 41).to_latex()
     assert "\\begin{tabular}{lr}" in short and "longtable" not in short
-    assert long.startswith("% \\usepackage{booktabs,longtable}\n\\begin{longtable}{lr}\n\\caption{A caption.}\\label{tab:two}\\\\\n")
-    assert long.count("x & 1 \\\\") == 41 and long.count("name & n \\\\") == 2 and long.rstrip().endswith("\\end{longtable}")
+    assert long.startswith(
+        "% \\usepackage{booktabs,longtable}\n\\begin{longtable}{lr}\n\\caption{A caption.}\\label{tab:two}\\\\\n"
+    )
+    assert (
+        long.count("x & 1 \\\\") == 41
+        and long.count("name & n \\\\") == 2
+        and long.rstrip().endswith("\\end{longtable}")
+    )
     for command in ("\\endfirsthead", "\\endhead", "\\endfoot"):
         assert long.count(f"{command}\n") == 1
 

@@ -78,9 +78,13 @@ def test_facts_survive_a_record_without_its_optional_entries(made):
 
 def test_every_data_set_is_listed_with_its_classes_and_images(made):
     run = made({"data.fraction": (0.5, 1.0)})
-    run.record["other_data"] = [{"label": "half of it", "classes": ["happy", "sad"], "counts": {"train": {"happy": 7, "sad": 5}}}]
+    run.record["other_data"] = [
+        {"label": "half of it", "classes": ["happy", "sad"], "counts": {"train": {"happy": 7, "sad": 5}}}
+    ]
     facts = dict(verdict.facts(gather(run)))
-    assert facts["Data set 1"].startswith("synthetic faces, official split; images: 2,000 train, 500 validation, 500 test; classes: 7: angry, ")
+    assert facts["Data set 1"].startswith(
+        "synthetic faces, official split; images: 2,000 train, 500 validation, 500 test; classes: 7: angry, "
+    )
     assert facts["Data set 2"] == "half of it; images: 12 train; classes: 2: happy, sad" and "Classes" not in facts
 
 

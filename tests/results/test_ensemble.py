@@ -48,7 +48,9 @@ def test_more_points_come_in_the_order_of_their_means_and_those_without_a_done_t
     order = run.summary[run.summary["n"] > 0].sort_values("val_loss_mean")["train.learning_rate"]
     for top in (2, 9):
         found = run.ensemble(by="val_loss", top=top)
-        assert [member.row["train.learning_rate"] for member in found.members] == [rate for rate in order for _ in range(REPEATS)]
+        assert [member.row["train.learning_rate"] for member in found.members] == [
+            rate for rate in order for _ in range(REPEATS)
+        ]
         assert found.label == "6 networks of the 2 best points by val_loss"
     assert {member.row["train.learning_rate"] for member in run.ensemble(top=2, learning_rate=3e-3).members} == {3e-3}
 
@@ -93,7 +95,8 @@ def test_several_views_are_averaged_after_the_softmax(run):
     assert trial.predict(images[:, :SIZE, :SIZE], tta="ten_crop").shape == (3, 7)
     np.testing.assert_allclose(
         trial.predict(images[:, :SIZE, :SIZE], "last", "flip"),
-        (trial.predict(images[:, :SIZE, :SIZE], "last") + trial.predict(images[:, :SIZE, :SIZE][:, :, ::-1], "last")) / 2,
+        (trial.predict(images[:, :SIZE, :SIZE], "last") + trial.predict(images[:, :SIZE, :SIZE][:, :, ::-1], "last"))
+        / 2,
         atol=1e-6,
     )
     with pytest.raises(RunError, match="tta = 'flop'"):
@@ -137,7 +140,9 @@ def test_the_threshold_is_the_fifth_percentile_of_the_members_mean_validation_sc
         assert found.threshold(kind) == pytest.approx(np.percentile(scores, 5), rel=1e-4)
         # 41 pictures: two lie below the twentieth part of the way, exactly the third one on it.
         assert 2 <= np.sum(scores < found.threshold(kind)) <= 3
-    np.testing.assert_allclose(special.softmax(found.logits(validation), axis=-1).mean(axis=0), found.predict(validation), atol=1e-6)
+    np.testing.assert_allclose(
+        special.softmax(found.logits(validation), axis=-1).mean(axis=0), found.predict(validation), atol=1e-6
+    )
 
 
 def test_members_of_different_kinds_are_refused(run, path, tmp_path):
@@ -146,14 +151,23 @@ def test_members_of_different_kinds_are_refused(run, path, tmp_path):
         Ensemble(())
     other = run.trial(trials[1].id)
     other.__dict__["data"] = {**trials[1].data, "classes": ["angry", "happy"]}
-    with pytest.raises(RunError, match=f"trials {trials[0].id} and {other.id} tell apart different classes .*: their probabilities have no mean"):
+    with pytest.raises(
+        RunError,
+        match=f"trials {trials[0].id} and {other.id} tell apart different classes .*: their probabilities have no mean",
+    ):
         Ensemble((trials[0], other))
     other = run.trial(trials[1].id)
-    other.__dict__["data"] = {**trials[1].data, "checksum": "0" * 64, "held_out": {"validation": "0" * 64, "test": "1" * 64}}
+    other.__dict__["data"] = {
+        **trials[1].data,
+        "checksum": "0" * 64,
+        "held_out": {"validation": "0" * 64, "test": "1" * 64},
+    }
     mixed = Ensemble((trials[0], other))
     assert mixed.predict(pictures(2)).shape == (2, 7)
     for ask in (mixed.probabilities, mixed.threshold, mixed.row):
-        with pytest.raises(RunError, match="have different (test|validation) pictures, of different data or folds: none has a mean$"):
+        with pytest.raises(
+            RunError, match="have different (test|validation) pictures, of different data or folds: none has a mean$"
+        ):
             ask()
 
 

@@ -395,7 +395,11 @@ def test_binarised_sums_probabilities_and_agrees_with_scikit_learn(run, monkeypa
         ({"positive": ("glad",)}, ConfigError, "no class 'glad' to be positive; the classes are angry, happy, sad"),
         ({"positive": CLASSES}, ConfigError, "every class is positive"),
         ({"positive": ("sad",), "threshold": 50}, RunError, "threshold = 50: must be in .0, 1."),
-        ({"positive": ("sad",), "split": "private"}, RunError, "have no private split; choose one of train, validation, test"),
+        (
+            {"positive": ("sad",), "split": "private"},
+            RunError,
+            "have no private split; choose one of train, validation, test",
+        ),
     ],
 )
 def test_what_cannot_be_binarised_is_one_line(run, monkeypatch, arguments, error, message):
@@ -465,10 +469,16 @@ def test_points_with_different_classes_are_not_ranked_against_each_other(tmp_pat
         with pytest.raises(RunError) as caught:
             getattr(run, choose)()
         message = str(caught.value)
-        assert "points with different classes (data.classes swept) are not ranked against each other by val_accuracy" in message
+        assert (
+            "points with different classes (data.classes swept) are not ranked against each other by val_accuracy"
+            in message
+        )
         assert f"run.{choose}('val_accuracy', data__classes=())" in message and "\n" not in message
     assert run.ensemble("val_accuracy", data__classes=()).members[0].id == run.trials["id"][0]
-    assert run.best_point(data__classes=()).name == 0 and run.best("val_loss", classes=("angry", "sad")).row["val_loss"] == 0.5
+    assert (
+        run.best_point(data__classes=()).name == 0
+        and run.best("val_loss", classes=("angry", "sad")).row["val_loss"] == 0.5
+    )
     assert [data.get("label") for data in run.data_sets(run.trials)] == ["synthetic faces, official split", "two"]
 
 
@@ -480,11 +490,15 @@ def test_the_same_classes_named_in_full_are_ranked(tmp_path):
 def test_losses_of_another_kind_are_not_ranked_and_break_no_tie(tmp_path):
     run = write_swept(tmp_path / "a", "loss.focal_gamma", (0.0, 2.0), val_accuracy=[0.5, 0.5], val_loss=[1.0, 0.2])
     assert run.best_point().name == 0 and run.best().row["val_loss"] == 1.0
-    with pytest.raises(RunError, match=r"different losses \(loss.focal_gamma swept\) are not ranked .* loss__focal_gamma=0.0\)"):
+    with pytest.raises(
+        RunError, match=r"different losses \(loss.focal_gamma swept\) are not ranked .* loss__focal_gamma=0.0\)"
+    ):
         run.best_point("val_loss")
     assert run.best_point("val_loss", focal_gamma=2).name == 1
     # Class weights enter the training loss only.
-    run = write_swept(tmp_path / "b", "loss.class_weight", (0.0, 1.0), val_loss=[1.0, 0.2], val_accuracy=[0.5, 0.5], train_loss=[2, 1])
+    run = write_swept(
+        tmp_path / "b", "loss.class_weight", (0.0, 1.0), val_loss=[1.0, 0.2], val_accuracy=[0.5, 0.5], train_loss=[2, 1]
+    )
     assert run.best_point("val_loss").name == run.best_point().name == 1
     with pytest.raises(RunError, match="different losses .loss.class_weight swept."):
         run.best("train_loss")

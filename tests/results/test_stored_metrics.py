@@ -57,7 +57,10 @@ def test_reliability_says_on_which_side_it_errs():
     sure = np.tile([[0.9, 0.1]], (10, 1))[None]
     labels = np.array([0] * 5 + [1] * 5)
     drawing = reliability.draw(Answered("", "test", ("a", "b"), sure, labels))
-    assert "overconfident by 0.400" in drawing.caption and drawing.figure.axes[0].get_title(loc="left") == "Calibration error 0.400"
+    assert (
+        "overconfident by 0.400" in drawing.caption
+        and drawing.figure.axes[0].get_title(loc="left") == "Calibration error 0.400"
+    )
     modest = reliability.draw(Answered("", "test", ("a", "b"), np.tile([[0.6, 0.4]], (10, 1))[None], np.zeros(10, int)))
     assert "underconfident by 0.400" in modest.caption
 
@@ -65,7 +68,9 @@ def test_reliability_says_on_which_side_it_errs():
 def test_class_table_has_a_row_a_class_and_the_means_of_scikit_learn(answered):
     html = best_point.class_table(answered)
     report = [
-        reference.classification_report(answered.labels, one.argmax(-1), target_names=CLASSES, output_dict=True, zero_division=0)
+        reference.classification_report(
+            answered.labels, one.argmax(-1), target_names=CLASSES, output_dict=True, zero_division=0
+        )
         for one in answered.probabilities
     ]
     for row in ("angry", "macro avg", "weighted avg"):

@@ -20,7 +20,13 @@ TARGETS = np.array([2, 0, 1])
 
 
 def values(**changed):
-    own = {"data.image_size": SIZE, "model.pairs": 2, "model.kernels": (3, 4), "model.batch_norm": True, "model.dense": (8,)}
+    own = {
+        "data.image_size": SIZE,
+        "model.pairs": 2,
+        "model.kernels": (3, 4),
+        "model.batch_norm": True,
+        "model.dense": (8,),
+    }
     changed = {name.replace("__", "."): value for name, value in changed.items()}
     return resolve(flatten(default_config()) | own | changed)
 
@@ -135,7 +141,9 @@ def test_integrated_gradients_are_midpoint_sums_of_differences(baseline):
     if baseline == "picture":
         baseline = pictures(1, seed=9)[0, :, :, 0]
     found = explain("integrated_gradients", images, steps=3, baseline=baseline)[0]
-    start = np.broadcast_to(np.reshape(baseline, (1, SIZE, SIZE, 1) if np.ndim(baseline) else (1, 1, 1, 1)), images.shape)
+    start = np.broadcast_to(
+        np.reshape(baseline, (1, SIZE, SIZE, 1) if np.ndim(baseline) else (1, 1, 1, 1)), images.shape
+    )
     path = images - start.astype(np.float64)
     mean = sum(differences(start + share * path) for share in (1 / 6, 3 / 6, 5 / 6)) / 3
     np.testing.assert_allclose(found["values"], path / 255 * mean, atol=2e-3)
@@ -147,7 +155,9 @@ def test_integrated_gradients_add_up_to_the_difference_of_logits_the_better_the_
     errors = {}
     for steps in (2, 64, 1024):
         arrays, resolved = explain("integrated_gradients", images, steps=steps)
-        found = maps.Saliency("integrated_gradients", resolved, targets=TARGETS, classes=("a", "b", "c"), **arrays).completeness()
+        found = maps.Saliency(
+            "integrated_gradients", resolved, targets=TARGETS, classes=("a", "b", "c"), **arrays
+        ).completeness()
         expected = score(images) - score(np.zeros_like(images))
         np.testing.assert_allclose(found["difference"], expected, atol=1e-4)
         np.testing.assert_allclose(found["error"], found["sum"] - found["difference"], atol=1e-12)
@@ -226,7 +236,9 @@ def test_a_linear_network_is_its_own_explanation(linear, method):
     arrays, _ = explain(method, images, variables=variables, found=found, **given)
     if method in ("gradient", "smoothgrad"):
         np.testing.assert_allclose(arrays["values"], weights, atol=1e-4)
-        np.testing.assert_allclose(maps.over_channels(arrays["values"], method), np.abs(weights).max(axis=-1), atol=1e-4)
+        np.testing.assert_allclose(
+            maps.over_channels(arrays["values"], method), np.abs(weights).max(axis=-1), atol=1e-4
+        )
     elif method == "integrated_gradients":
         np.testing.assert_allclose(arrays["values"], weights * images / 255, atol=1e-4)
         sums = arrays["values"].sum(axis=(1, 2, 3))
@@ -237,7 +249,9 @@ def test_a_linear_network_is_its_own_explanation(linear, method):
 
 @pytest.mark.parametrize("method", settings.METHODS)
 def test_any_number_of_pictures_is_one_compilation_and_each_is_explained_by_itself(method):
-    given = {"smoothgrad": {"samples": 2}, "integrated_gradients": {"steps": 2}, "occlusion": {"patch": 6}}.get(method, {})
+    given = {"smoothgrad": {"samples": 2}, "integrated_gradients": {"steps": 2}, "occlusion": {"patch": 6}}.get(
+        method, {}
+    )
     many = pictures(compute.BATCH + 3)
     targets = np.arange(len(many)) % CLASSES
     found = values()
@@ -258,7 +272,10 @@ def test_any_number_of_pictures_is_one_compilation_and_each_is_explained_by_itse
     assert none["values"].shape == (0, *arrays["values"].shape[1:])
     # Numbers are arguments of the program, and so are the weights.
     other = jax.tree.map(functools.partial(np.multiply, np.float32(0.5)), VARIABLES)
-    changed = {"smoothgrad": {"samples": 3, "noise": 0.3, "seed": 5}, "integrated_gradients": {"steps": 5, "baseline": 9}}.get(method, given)
+    changed = {
+        "smoothgrad": {"samples": 3, "noise": 0.3, "seed": 5},
+        "integrated_gradients": {"steps": 5, "baseline": 9},
+    }.get(method, given)
     explain(method, many[:3], targets[:3], variables=other, **changed)
     assert program._cache_size() == compiled
 

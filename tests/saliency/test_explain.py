@@ -70,7 +70,11 @@ def test_pictures_in_any_form_and_either_weights(run, images):
     network = models.build(resolve(flatten(trial.config)), (16, 16, 1), 7)
 
     def score(pixels):
-        return network.apply(variables["params"], variables["stats"], models.normalize(pixels, **variables["pixels"]))[0].max(axis=1).sum()
+        return (
+            network.apply(variables["params"], variables["stats"], models.normalize(pixels, **variables["pixels"]))[0]
+            .max(axis=1)
+            .sum()
+        )
 
     expected = 255 * np.asarray(jax.jit(jax.grad(score))(images.astype(np.float32)))
     np.testing.assert_allclose(trial.saliency(images, weights="last").values, expected, atol=1e-4)
@@ -79,7 +83,10 @@ def test_pictures_in_any_form_and_either_weights(run, images):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"target": "joy"}, "target = 'joy': must be one of angry, disgust, fear, happy, neutral, sad, surprise, or its number from 0 to 6"),
+        (
+            {"target": "joy"},
+            "target = 'joy': must be one of angry, disgust, fear, happy, neutral, sad, surprise, or its number from 0 to 6",
+        ),
         ({"target": 7}, "target = 7: must be one of "),
         ({"target": True}, "target = True: must be one of "),
         ({"target": ["sad"]}, "target: 1 classes for 6 pictures; give one for each, or a single one"),
@@ -132,7 +139,10 @@ def test_every_way_to_name_a_point_gives_its_done_trials(run, images):
         ({}, "describes several points of .*: name more of train.learning_rate$"),
         ({"learning_rate": 5.0}, "no trial of this point of .* is done [(]it has none[)]$"),
         ("best", "^point = 'best': must be a row of run.summary, field values such as "),
-        (pd.Series({"n": 2}), "^this row has no train.learning_rate: a point is a row of run.summary, as run.best_point[(][)] gives$"),
+        (
+            pd.Series({"n": 2}),
+            "^this row has no train.learning_rate: a point is a row of run.summary, as run.best_point[(][)] gives$",
+        ),
     ],
 )
 def test_what_names_no_point_is_one_line(run, images, point, message):
@@ -199,7 +209,11 @@ def test_class_means_over_repeats(run):
 def test_weights_drawn_anew_from_the_last_layer_down_to_each(run, images):
     trial = rate(run)[0]
     table = trial.randomised_saliency(images, method="integrated_gradients", seed=3, steps=8)
-    assert table["layer"].tolist() == ["output", "dense_0", "conv_0"] and (table["n"] == 6).all() and (table["undefined"] == 0).all()
+    assert (
+        table["layer"].tolist() == ["output", "dense_0", "conv_0"]
+        and (table["n"] == 6).all()
+        and (table["undefined"] == 0).all()
+    )
     trained = trial.saliency(images, method="integrated_gradients", steps=8)
     network = models.build(resolve(flatten(trial.config)), (16, 16, 1), 7)
     fresh = jax.jit(network.init)(jax.random.key(3))[0]
@@ -210,9 +224,16 @@ def test_weights_drawn_anew_from_the_last_layer_down_to_each(run, images):
     inner = trial.randomised_saliency(images, method="integrated_gradients", seed=3, steps=8, margin=3)
     for frame, inside in ((table, np.s_[:, :]), (inner, np.s_[3:13, 3:13])):
         for column, prepare in (("correlation", np.asarray), ("absolute", np.abs)):
-            pairs = [(prepare(a[inside]).ravel(), prepare(b[inside]).ravel()) for a, b in zip(trained.maps, found, strict=True)]
-            np.testing.assert_allclose(frame[column][1], np.mean([stats.spearmanr(a, b).statistic for a, b in pairs]), atol=1e-5)
-    with pytest.raises(RunError, match="^margin = 8: must be a whole number of pixels, less than half of the picture's 16$"):
+            pairs = [
+                (prepare(a[inside]).ravel(), prepare(b[inside]).ravel())
+                for a, b in zip(trained.maps, found, strict=True)
+            ]
+            np.testing.assert_allclose(
+                frame[column][1], np.mean([stats.spearmanr(a, b).statistic for a, b in pairs]), atol=1e-5
+            )
+    with pytest.raises(
+        RunError, match="^margin = 8: must be a whole number of pixels, less than half of the picture's 16$"
+    ):
         trial.randomised_saliency(images, margin=8)
 
 
@@ -222,7 +243,9 @@ def test_maps_are_about_what_was_learnt(run, method):
     trial = run.best()
     images = trial.dataset().validation.images[:32]
     assert (trial.predict(images).argmax(axis=1) == trial.dataset().validation.labels[:32]).mean() > 0.5
-    table = trial.randomised_saliency(images, method=method, margin=3, **({"samples": 10} if method == "smoothgrad" else {}))
+    table = trial.randomised_saliency(
+        images, method=method, margin=3, **({"samples": 10} if method == "smoothgrad" else {})
+    )
     assert table["n"].iloc[-1] > 16 and abs(table["correlation"].iloc[-1]) < 0.35
 
 

@@ -51,7 +51,9 @@ def test_agreement_is_the_mean_over_pairs_of_repeats():
     values = np.random.default_rng(1).normal(size=(3, 2, 4, 4, 1))
     found = RepeatedSaliency(tuple(saliency(one) for one in values), ("x", "y", "z"))
     expected = [
-        np.mean([stats.spearmanr(values[a, n].ravel(), values[b, n].ravel()).statistic for a, b in ((0, 1), (0, 2), (1, 2))])
+        np.mean(
+            [stats.spearmanr(values[a, n].ravel(), values[b, n].ravel()).statistic for a, b in ((0, 1), (0, 2), (1, 2))]
+        )
         for n in range(2)
     ]
     np.testing.assert_allclose(found.agreement, expected, atol=1e-6)

@@ -43,13 +43,33 @@ def test_what_is_given_stands():
         ("smoothgrad", {"noise": np.nan}, "noise = nan: must be a number from 0 to 1"),
         ("smoothgrad", {"noise": None}, "noise = None: must be a number from 0 to 1"),
         ("integrated_gradients", {"steps": "9"}, "steps = '9': must be a whole number of at least 1"),
-        ("integrated_gradients", {"baseline": 256}, "baseline must be a number from 0 to 255, or a picture of such numbers of shape (48, 48)"),
-        ("occlusion", {"baseline": "grey"}, "baseline must be a number from 0 to 255, or a picture of such numbers of shape (48, 48)"),
-        ("occlusion", {"baseline": np.zeros(48)}, "baseline must be a number from 0 to 255, or a picture of such numbers of shape (48, 48)"),
+        (
+            "integrated_gradients",
+            {"baseline": 256},
+            "baseline must be a number from 0 to 255, or a picture of such numbers of shape (48, 48)",
+        ),
+        (
+            "occlusion",
+            {"baseline": "grey"},
+            "baseline must be a number from 0 to 255, or a picture of such numbers of shape (48, 48)",
+        ),
+        (
+            "occlusion",
+            {"baseline": np.zeros(48)},
+            "baseline must be a number from 0 to 255, or a picture of such numbers of shape (48, 48)",
+        ),
         ("occlusion", {"patch": 49}, "patch = 49: must be at most the picture's side, 48 pixels"),
-        ("occlusion", {"patch": 4, "stride": 5}, "stride = 5: must be at most the patch, 4 pixels, or some pixels would never be covered"),
+        (
+            "occlusion",
+            {"patch": 4, "stride": 5},
+            "stride = 5: must be at most the patch, 4 pixels, or some pixels would never be covered",
+        ),
         ("grad_cam", {"layer": "flatten"}, "grad_cam: 'flatten' has no rows and columns; choose one of conv_0, pool_0"),
-        ("grad_cam", {"layer": "conv_1"}, "grad_cam: 'conv_1' is no layer of this network; choose one of conv_0, pool_0"),
+        (
+            "grad_cam",
+            {"layer": "conv_1"},
+            "grad_cam: 'conv_1' is no layer of this network; choose one of conv_0, pool_0",
+        ),
     ],
 )
 def test_what_it_cannot_be_told_is_one_line(method, given, message):
@@ -59,5 +79,8 @@ def test_what_it_cannot_be_told_is_one_line(method, given, message):
 
 
 def test_a_network_without_rows_and_columns_has_no_grad_cam():
-    with pytest.raises(RunError, match="^grad_cam needs a layer with rows and columns, and this network has none: choose another method, such"):
+    with pytest.raises(
+        RunError,
+        match="^grad_cam needs a layer with rows and columns, and this network has none: choose another method, such",
+    ):
         settings.resolve("grad_cam", {}, SHAPE, {"flatten": (9,), "output": (3,)})

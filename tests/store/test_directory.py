@@ -526,7 +526,12 @@ def test_resume_after_a_kill_between_any_two_writes(run):
 
 
 def test_a_state_is_loaded_as_it_was_saved(run):
-    tree = {"opt": {"leaf_0": np.arange(6.0).reshape(2, 3)}, "stats": {}, "slots": np.array([1, -1], np.int32), "pair": (np.ones(2),)}
+    tree = {
+        "opt": {"leaf_0": np.arange(6.0).reshape(2, 3)},
+        "stats": {},
+        "slots": np.array([1, -1], np.int32),
+        "pair": (np.ones(2),),
+    }
     run.save_state("w", 3, tree, owned=True)
     found = run.load_state("w")
     assert found["stats"] == {} and isinstance(found["pair"], list)

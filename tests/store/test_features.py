@@ -146,7 +146,9 @@ def test_pickled_objects_are_not_loaded(folder):
 
 
 @pytest.mark.parametrize(
-    "rows", [{"train": 6, "validation": 2, "test": 2}, {"train": 5, "validation": 3}, {"train": 10}, {**ROWS, "more": 1}], ids=str
+    "rows",
+    [{"train": 6, "validation": 2, "test": 2}, {"train": 5, "validation": 3}, {"train": 10}, {**ROWS, "more": 1}],
+    ids=str,
 )
 def test_features_of_other_numbers_of_images_do_not_count(folder, rows):
     writer = write(folder)

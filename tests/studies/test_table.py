@@ -14,7 +14,9 @@ JUDGED = Row(
     left_out="1 diverged", chosen=(0.57, 0.58, 0.59), last=(0.56, 0.57, 0.58), verdict=compare((0.56, 0.57, 0.58), 0.569),
     run="runs/oslo", note="a | b",
 )  # fmt: skip
-ONE = Row("one", "test_auc", 0.9, 0.01, 5, "", split="official", n=1, chosen=(0.91,), last=(math.nan,), why_none=("one seed",))
+ONE = Row(
+    "one", "test_auc", 0.9, 0.01, 5, "", split="official", n=1, chosen=(0.91,), last=(math.nan,), why_none=("one seed",)
+)
 ABSENT = Row("absent", "val_loss", math.nan, None, 1, "curves only", why_none=("not run",))
 ROWS = (JUDGED, ONE, ABSENT)
 
@@ -38,7 +40,9 @@ def test_text_says_everything_in_a_row():
 
 
 def test_a_split_is_named_with_what_was_left_out_of_it():
-    row = dataclasses.replace(ONE, split="stratified_80_10_10", sampling="every split undersampled", images={"train": 90, "test": 9})
+    row = dataclasses.replace(
+        ONE, split="stratified_80_10_10", sampling="every split undersampled", images={"train": 90, "test": 9}
+    )
     assert "  stratified_80_10_10, every split undersampled  90 / 9  " in study_table.to_text("A paper", (row,))
     numbers = study_table.to_frame((row,)).iloc[0]
     assert (numbers["split"], numbers["sampling"]) == ("stratified_80_10_10", "every split undersampled")
@@ -46,7 +50,9 @@ def test_a_split_is_named_with_what_was_left_out_of_it():
 
 
 def test_a_published_figure_shows_the_digits_it_was_printed_with():
-    assert "  0.90 +- 0.0100 (5 runs)" in study_table.to_text("A paper", (dataclasses.replace(ONE, published_digits=2),))
+    assert "  0.90 +- 0.0100 (5 runs)" in study_table.to_text(
+        "A paper", (dataclasses.replace(ONE, published_digits=2),)
+    )
 
 
 def test_markdown_has_a_line_a_row_and_the_notes_once():

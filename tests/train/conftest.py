@@ -56,7 +56,9 @@ def make(engine="map", devices=1, batch_size=8, batch_norm=False, images=40, **r
         "model.batch_norm": batch_norm,
     }
     network = models.build(values, (12, 12, 1), 3)
-    program = WaveProgram(network, Recipe(batch_size, **{"optional": OPTIONAL, **recipe}), engine, tuple(jax.devices()[:devices]))
+    program = WaveProgram(
+        network, Recipe(batch_size, **{"optional": OPTIONAL, **recipe}), engine, tuple(jax.devices()[:devices])
+    )
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, images + 10)
     # A bright band whose place gives the class away, under noise.

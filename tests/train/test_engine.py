@@ -74,7 +74,9 @@ def test_all_devices_of_a_trial_hold_the_same_bits_and_its_answers_are_whole(sma
         copies = {}
         for shard in leaf.addressable_shards:
             copies.setdefault(str(shard.index), []).append(np.asarray(shard.data).tobytes())
-        assert [len(set(found)) for found in copies.values()] == [1, 1] and all(len(found) == 2 for found in copies.values())
+        assert [len(set(found)) for found in copies.values()] == [1, 1] and all(
+            len(found) == 2 for found in copies.values()
+        )
     loss, accuracy, logits = stack.program.evaluate(state.best, hyper, stack.validation, {})
     labels = np.asarray(stack.validation["labels"])
     assert logits.shape == (2, *labels.shape, 3)
@@ -92,7 +94,9 @@ def test_the_sharded_program_communicates_nothing(small):
     hyper = stack.hyper(TRIALS)
     state = stack.program.init(hyper)
     text = stack.program.epoch.lower(state, hyper, stack.train, stack.validation, {}).compile().as_text()
-    assert not [word for word in ("all-gather", "all-reduce", "all-to-all", "collective", "reduce-scatter") if word in text]
+    assert not [
+        word for word in ("all-gather", "all-reduce", "all-to-all", "collective", "reduce-scatter") if word in text
+    ]
     assert " dot(" in text and " convolution(" not in text
 
 
@@ -215,7 +219,9 @@ def test_leaving_optional_blocks_out_changes_nothing_for_trials_that_do_not_use_
 def test_every_product_of_the_step_is_as_exact_as_the_precision_says(small, engine, precision, word):
     stack = small(engine=engine, precision=precision)
     hyper = stack.hyper(TRIALS)
-    text = stack.program.epoch.lower(stack.program.state_shapes(hyper), hyper, stack.train, stack.validation, {}).as_text()
+    text = stack.program.epoch.lower(
+        stack.program.state_shapes(hyper), hyper, stack.train, stack.validation, {}
+    ).as_text()
     products = re.findall(r"stablehlo\.dot_general.*precision = \[(\w+), (\w+)\]", text)
     products += re.findall(r"stablehlo\.convolution.*<precision (\w+)>, #stablehlo<precision (\w+)>\]", text)
     assert len(products) == text.count("stablehlo.dot_general") + text.count("stablehlo.convolution") >= 10
@@ -227,12 +233,16 @@ def test_bfloat16_computes_in_16_bits_around_float32_weights(small, engine):
     exact, records = small(engine=engine).run(TRIALS, 4)
     stack = small(engine=engine, precision="bfloat16")
     rounded, other = stack.run(TRIALS, 4)
-    assert {leaf.dtype for leaf in jax.tree.leaves((rounded.params, rounded.opt)) if leaf.dtype.kind == "f"} == {np.dtype("float32")}
+    assert {leaf.dtype for leaf in jax.tree.leaves((rounded.params, rounded.opt)) if leaf.dtype.kind == "f"} == {
+        np.dtype("float32")
+    }
     # 8 bits of mantissa: two to three digits of a loss, after 20 steps.
     np.testing.assert_allclose(other["val_loss"], records["val_loss"], rtol=0.05)
     assert not np.array_equal(other["val_loss"], records["val_loss"])
     hyper = stack.hyper(TRIALS)
-    text = stack.program.epoch.lower(stack.program.state_shapes(hyper), hyper, stack.train, stack.validation, {}).as_text()
+    text = stack.program.epoch.lower(
+        stack.program.state_shapes(hyper), hyper, stack.train, stack.validation, {}
+    ).as_text()
     forward = [line for line in text.splitlines() if "stablehlo.dot_general" in line and "xbf16>, tensor" in line]
     assert len(forward) >= 5
 

@@ -77,7 +77,9 @@ def test_evaluation_in_chunks_counts_every_image_once(small, monkeypatch):
     chunked = feed.StreamedData(data)
     assert list(chunked.labels) == ["validation"] and chunked.train_images == 40
     loss, accuracy, kept = chunked.evaluate(program, state.best, hyper, "validation")
-    logits = jax.vmap(lambda one: program.network.apply(one["params"], one["stats"], images / np.float32(255))[0])(state.best)
+    logits = jax.vmap(lambda one: program.network.apply(one["params"], one["stats"], images / np.float32(255))[0])(
+        state.best
+    )
     np.testing.assert_array_equal(np.round(np.asarray(accuracy) * 40), (np.argmax(logits, -1) == labels).sum(1))
     picked = np.take_along_axis(np.asarray(jax.nn.log_softmax(logits)), np.broadcast_to(labels, (4, 40))[..., None], -1)
     np.testing.assert_allclose(kept, logits, rtol=1e-4, atol=1e-5)

@@ -76,7 +76,9 @@ def by_hand(optimizer, recipe, params, hyper, train):
     net, one = network(), {name: value[0] for name, value in jax.device_get(hyper).items()}
     rules = {
         "sgd": lambda: optax.sgd(one["train.learning_rate"], momentum=one["train.momentum"]),
-        "rmsprop": lambda: optax.rmsprop(one["train.learning_rate"], decay=one["train.rho"], eps=1e-7, momentum=one["train.momentum"]),
+        "rmsprop": lambda: optax.rmsprop(
+            one["train.learning_rate"], decay=one["train.rho"], eps=1e-7, momentum=one["train.momentum"]
+        ),
     }
     params = jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), params)
     learning = {name: params[name] for name in ("conv_1", "output")}
@@ -98,7 +100,9 @@ def by_hand(optimizer, recipe, params, hyper, train):
             moments["m"] = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, moments["m"], grads)
             moments["v"] = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, moments["v"], grads)
             rate = one["train.learning_rate"] * np.sqrt(1 - 0.999 ** (number + 1)) / (1 - 0.9 ** (number + 1))
-            learning = jax.tree.map(lambda w, m, v, r=rate: w - r * m / (jnp.sqrt(v) + 1e-7), learning, moments["m"], moments["v"])
+            learning = jax.tree.map(
+                lambda w, m, v, r=rate: w - r * m / (jnp.sqrt(v) + 1e-7), learning, moments["m"], moments["v"]
+            )
         else:
             updates, state = rule.update(grads, state, learning)
             learning = optax.apply_updates(learning, updates)
@@ -180,11 +184,15 @@ def test_block_rates_multiply_the_learning_rate_of_their_block(optimizer):
     grads = jax.tree.map(jnp.ones_like, params)
     factors = (0.0, 0.5, 1.0, 2.0, 4.0)
     padded = jnp.asarray([*factors, *[1.0] * 27])
-    hyper = {name: jnp.float32(value) for name, value in values().items() if isinstance(value, float)} | {"train.block_rates": padded}
+    hyper = {name: jnp.float32(value) for name, value in values().items() if isinstance(value, float)} | {
+        "train.block_rates": padded
+    }
     recipe = Recipe(8, optimizer)
     opt = step.optim.build(recipe, hyper).init(params)
     plain, _ = step._updated(net, recipe, hyper, jnp.float32(1), params, grads, opt)
-    rated, _ = step._updated(net, dataclasses.replace(recipe, optional=("train.block_rates",)), hyper, jnp.float32(1), params, grads, opt)
+    rated, _ = step._updated(
+        net, dataclasses.replace(recipe, optional=("train.block_rates",)), hyper, jnp.float32(1), params, grads, opt
+    )
     for name, leaves in params.items():
         factor = factors[int(name[5]) - 1] if name.startswith("block") else 1.0
         moved, own = (np.asarray(new[name]["kernel"] - leaves["kernel"]) for new in (plain, rated))
@@ -199,8 +207,14 @@ def test_frozen_layers_held_apart_give_what_they_give_in_every_trial(engine):
     hyper, train, validation = placed(whole, {}, {"train.learning_rate": 1e-2})
     state = whole.init(hyper)
     # The same frozen layers in both trials.
-    begun = {**state.params, **{name: jax.tree.map(lambda leaf: jnp.stack([leaf[0]] * 2), state.params[name]) for name in frozen}}
-    arrays = {"params": {name: jax.tree.map(lambda leaf: np.asarray(leaf[0]), state.params[name]) for name in frozen}, "stats": {}}
+    begun = {
+        **state.params,
+        **{name: jax.tree.map(lambda leaf: jnp.stack([leaf[0]] * 2), state.params[name]) for name in frozen},
+    }
+    arrays = {
+        "params": {name: jax.tree.map(lambda leaf: np.asarray(leaf[0]), state.params[name]) for name in frozen},
+        "stats": {},
+    }
     state = dataclasses.replace(state, params=jax.device_put(begun, whole.per_trial))
     apart = program(recipe, network().without(frozen), engine)
     other = apart.init(hyper)

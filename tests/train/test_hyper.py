@@ -73,4 +73,6 @@ def test_pictures_of_one_shade_are_not_divided_by_zero():
 
 def test_initializers_keep_their_places():
     assert [int(one(model__init=name)["model.init"]) for name in initializers.NAMES] == list(range(6))
-    assert one(model__init="imagenet")["model.init"] == 0  # what is loaded is drawn first, for the layers that are not in the file
+    assert (
+        one(model__init="imagenet")["model.init"] == 0
+    )  # what is loaded is drawn first, for the layers that are not in the file

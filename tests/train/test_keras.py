@@ -33,14 +33,22 @@ def keras_oslo():
     layers = [keras.Input((48, 48, 1))]
     for filters in (32, 64, 64):
         layers += [L.Conv2D(filters, 3, activation="relu"), L.MaxPooling2D()]
-    return keras.Sequential([*layers, L.Flatten(), L.Dense(64, activation="relu"), L.Dense(7, activation="relu"), L.Dense(7)])
+    return keras.Sequential(
+        [*layers, L.Flatten(), L.Dense(64, activation="relu"), L.Dense(7, activation="relu"), L.Dense(7)]
+    )
 
 
 def keras_imperial():
     layers = [keras.Input((48, 48, 1)), L.Conv2D(36, 5, activation="relu"), L.AveragePooling2D(2)]
     for _ in range(2):
-        layers += [L.Conv2D(48, 3, activation="relu"), L.Conv2D(48, 3, padding="same", activation="relu"), L.AveragePooling2D(2)]
-    return keras.Sequential([*layers, L.Flatten(), L.Dense(64, activation="relu"), L.Dense(7, activation="relu"), L.Dense(7)])
+        layers += [
+            L.Conv2D(48, 3, activation="relu"),
+            L.Conv2D(48, 3, padding="same", activation="relu"),
+            L.AveragePooling2D(2),
+        ]
+    return keras.Sequential(
+        [*layers, L.Flatten(), L.Dense(64, activation="relu"), L.Dense(7, activation="relu"), L.Dense(7)]
+    )
 
 
 RATES = {"silvestro": 1e-4, "cnn": 1e-3, "imperial": 1e-3}

@@ -30,7 +30,9 @@ def test_focal_loss_is_its_formula_in_double_precision(gamma):
     logits = LOGITS.astype(np.float64)
     p = np.exp(logits - logits.max(1, keepdims=True))
     p = (p / p.sum(1, keepdims=True))[np.arange(20), LABELS]
-    np.testing.assert_allclose(data_loss(LOGITS, LABELS, None, gamma), -((1 - p) ** gamma) * np.log(p), rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(
+        data_loss(LOGITS, LABELS, None, gamma), -((1 - p) ** gamma) * np.log(p), rtol=1e-3, atol=1e-6
+    )
 
 
 def test_neutral_settings_give_cross_entropy_and_its_gradient_even_for_certain_predictions():

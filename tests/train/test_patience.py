@@ -29,7 +29,9 @@ class Model:
 
 
 @pytest.mark.parametrize("losses", LOSSES)
-@pytest.mark.parametrize(("wait", "factor", "floor"), [(2, 0.5, 0.0), (1, 0.1, 0.003), (3, 0.9, 0.5), (1, 0.5, 9.0), (0, 0.5, 0.0)])
+@pytest.mark.parametrize(
+    ("wait", "factor", "floor"), [(2, 0.5, 0.0), (1, 0.1, 0.003), (3, 0.9, 0.5), (1, 0.5, 9.0), (0, 0.5, 0.0)]
+)
 def test_plateaus_are_keras(losses, wait, factor, floor):
     hyper = {
         "train.plateau_patience": wait,

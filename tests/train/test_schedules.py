@@ -25,7 +25,9 @@ def factors(name, warmup=False, **changed):
     """The factor at every update of five epochs, all settings traced."""
     hyper = {**HYPER, **changed}
     return jax.jit(
-        lambda hyper: jax.vmap(lambda update: schedules.factor(name, hyper, update, STEPS, warmup))(jnp.arange(5 * STEPS))
+        lambda hyper: jax.vmap(lambda update: schedules.factor(name, hyper, update, STEPS, warmup))(
+            jnp.arange(5 * STEPS)
+        )
     )(hyper)
 
 

@@ -54,7 +54,9 @@ def test_the_small_task_is_learned(small):
     assert records["val_accuracy"][-1, 0] >= 0.9 and records["train_loss"][-1, 0] < records["train_loss"][0, 0] / 2
 
 
-@pytest.mark.parametrize(("select", "column", "pick"), [("val_accuracy", "val_accuracy", np.argmax), ("val_loss", "val_loss", np.argmin)])
+@pytest.mark.parametrize(
+    ("select", "column", "pick"), [("val_accuracy", "val_accuracy", np.argmax), ("val_loss", "val_loss", np.argmin)]
+)
 def test_best_weights_are_those_of_the_earliest_best_epoch(small, select, column, pick):
     trials = [{"train.epochs": 8, "train.learning_rate": 3e-2, "train.seed": seed} for seed in range(3)]
     stack = small(select=select)

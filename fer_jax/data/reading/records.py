@@ -175,7 +175,8 @@ class _Chunks:
 def _read_split(source: Sequence[Any], usage: int, decode: Callable[[Record], Any]) -> Iterator[Any]:
     def decode_all(chunk: list[dict[str, Any]]) -> list[Any]:
         return [
-            decode(Record(one["image"], int(one["label"]), usage, one["digest"].decode(), one["file"].decode())) for one in chunk
+            decode(Record(one["image"], int(one["label"]), usage, one["digest"].decode(), one["file"].decode()))
+            for one in chunk
         ]
 
     chunks = grain.MapDataset.source(_Chunks(source)).map(decode_all)

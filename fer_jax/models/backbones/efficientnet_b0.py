@@ -39,7 +39,9 @@ BLOCKS = sum(blocks for _, blocks, *_ in STAGES)
 DROPPED = 0.2
 
 
-def build_efficientnet_b0(values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int, rngs: nnx.Rngs) -> Chain:
+def build_efficientnet_b0(
+    values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int, rngs: nnx.Rngs
+) -> Chain:
     """Builds input_layer, rescaling, normalization, rescaling_1, stem_conv_pad, stem_conv, ..., top_activation and the top.
 
     Its preprocessing is part of it, for pixels in 0..255. Keras has rescaling_1 only with weights = 'imagenet'; here it multiplies by 1
@@ -88,7 +90,9 @@ def _convolved(prefix: str, convolution: nnx.Module, filters: int) -> list[Entry
     ]
 
 
-def _weighed(prefix: str, channels: int, squeezed: int, side: int, size: int, stride: int, rngs: nnx.Rngs) -> list[Entry]:
+def _weighed(
+    prefix: str, channels: int, squeezed: int, side: int, size: int, stride: int, rngs: nnx.Rngs
+) -> list[Entry]:
     """A kernel a channel, then squeeze and excitation (Hu et al. 2018): each channel times a weight that depends on all means."""
     layers: list[Entry] = []
     if stride == 2:

@@ -15,7 +15,9 @@ EXPANSION = 6
 STAGES = ((16, 1, 1), (24, 2, 2), (32, 2, 3), (64, 2, 4), (96, 1, 3), (160, 2, 3), (320, 1, 1))
 
 
-def build_mobilenet_v2(values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int, rngs: nnx.Rngs) -> Chain:
+def build_mobilenet_v2(
+    values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int, rngs: nnx.Rngs
+) -> Chain:
     """Builds input_layer, Conv1, bn_Conv1, Conv1_relu, expanded_conv_depthwise, ..., block_1_expand, ..., out_relu and the top.
 
     Args, as for `vgg19.build_vgg19`.

@@ -13,7 +13,9 @@ from fer_jax.models.layers import BatchNorm, Conv, widened
 STAGES = ((64, 3, 2), (128, 4, 2), (256, 6, 2), (512, 3, 1))  # kernels, blocks, stride of the last block
 
 
-def build_resnet50_v2(values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int, rngs: nnx.Rngs) -> Chain:
+def build_resnet50_v2(
+    values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int, rngs: nnx.Rngs
+) -> Chain:
     """Builds input_layer, conv1_pad, conv1_conv, pool1_pad, pool1_pool, conv2_block1_preact_bn, ..., post_relu and the top.
 
     Args, as for `vgg19.build_vgg19`.
@@ -31,7 +33,13 @@ def build_resnet50_v2(values: Mapping[str, Any], image_shape: tuple[int, int, in
         filters = widened(kernels, width)
         for block in range(1, blocks + 1):
             stride = last_stride if block == blocks else 1
-            shortcut = "convolved" if block == 1 else f"max_pooling2d{f'_{stage}' if stage else ''}" if stride > 1 else "as it is"
+            shortcut = (
+                "convolved"
+                if block == 1
+                else f"max_pooling2d{f'_{stage}' if stage else ''}"
+                if stride > 1
+                else "as it is"
+            )
             layers += _block(f"conv{stage + 2}_block{block}_", layers[-1][0], channels, filters, stride, shortcut, rngs)
             channels = 4 * filters
     layers += [("post_bn", _norm(channels)), ("post_relu", Activation("relu"))]

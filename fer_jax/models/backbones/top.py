@@ -22,7 +22,13 @@ def backbone_layers(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def with_top(
-    layers: list[Entry], features: int, values: Mapping[str, Any], num_classes: int, rngs: nnx.Rngs, *, drops: bool = False
+    layers: list[Entry],
+    features: int,
+    values: Mapping[str, Any],
+    num_classes: int,
+    rngs: nnx.Rngs,
+    *,
+    drops: bool = False,
 ) -> Chain:
     """The network of a backbone's layers and a top.
 
@@ -50,7 +56,9 @@ def with_top(
     return Chain([*layers, ("output", Dense(features, num_classes, relu=False, rngs=rngs))])
 
 
-def with_flat_top(layers: list[Entry], features: int, values: Mapping[str, Any], num_classes: int, rngs: nnx.Rngs) -> Chain:
+def with_flat_top(
+    layers: list[Entry], features: int, values: Mapping[str, Any], num_classes: int, rngs: nnx.Rngs
+) -> Chain:
     """VGG's own top: flatten, fc1, fc2 of 4,096 units, predictions; `features` are the numbers in the last map, else as `with_top`."""
     units = widened(4096, values["model.width_multiplier"])
     return Chain(

@@ -13,7 +13,9 @@ from fer_jax.models.layers import Conv, Pool, widened
 BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))  # kernels, convolutions
 
 
-def build_vgg19(values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int, rngs: nnx.Rngs) -> Chain:
+def build_vgg19(
+    values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int, rngs: nnx.Rngs
+) -> Chain:
     """Builds input_layer, block1_conv1, block1_conv2, block1_pool, ..., block5_pool and the top.
 
     Args:

@@ -40,7 +40,9 @@ def good(make) -> dict[str, bytes]:
 
 
 def test_unreadable_pictures_are_counted_and_the_first_ones_named(good, make, collect, tmp_path: Path) -> None:
-    members = good | {f"train/happy/bad{i}.jpg": data for i, data in enumerate((b"", b"text", b"\xff\xd8", make.jpeg(9)[:-400]))}
+    members = good | {
+        f"train/happy/bad{i}.jpg": data for i, data in enumerate((b"", b"text", b"\xff\xd8", make.jpeg(9)[:-400]))
+    }
     forms = {"f": make.folder, "a.zip": make.zip, "a.tar": make.tar}
     for path in [write(tmp_path / name, members) for name, write in forms.items()]:
         found = collect(path, True)

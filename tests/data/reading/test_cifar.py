@@ -62,7 +62,9 @@ def batch(pixels: np.ndarray, labels) -> bytes:
 
 
 def meta(names=NAMES, count=20) -> bytes:
-    return dictionary({"num_cases_per_batch": whole(count), "label_names": listed(map(text, names)), "num_vis": whole(3072)})
+    return dictionary(
+        {"num_cases_per_batch": whole(count), "label_names": listed(map(text, names)), "num_vis": whole(3072)}
+    )
 
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 20, 3072), np.uint8)
@@ -144,7 +146,9 @@ def test_other_splits_fractions_and_classes(folder):
 def test_a_path_is_needed():
     config = default_config()
     config.data.name = "cifar10"
-    with pytest.raises(ConfigError, match="^data.path is empty: data.name = cifar10 needs --config.data.path=FOLDER, ZIP or TAR"):
+    with pytest.raises(
+        ConfigError, match="^data.path is empty: data.name = cifar10 needs --config.data.path=FOLDER, ZIP or TAR"
+    ):
         validate(config)
 
 
