@@ -3,8 +3,8 @@
     python benchmarks/accelerator.py --json=FILE [--limit_seconds=560] [--repeats=3] [--smoke]
         [--parts=agreement,throughput,grid,roofline,precision]
 
-Runs on whatever JAX finds; PyTorch is measured where it is installed. --smoke is the same with tiny work, for a CPU.
-The parts, in order:
+Runs on whatever JAX finds; PyTorch is measured where it is installed. --smoke is the same with tiny
+work, for a CPU. The parts, in order:
 
     agreement   a few steps of a stack by every engine here and mapped on the CPU, same seeds and masks, products in full float32
     throughput  oslo's network by batch size: one trial in a scan, every engine by width, PyTorch eager and as a CUDA graph, taking turns
@@ -13,8 +13,8 @@ The parts, in order:
     roofline    large matrix products in bfloat16, TF32 and float32, and copying; what share of them the steps above reach
     precision   throughput again in each `train.precision`, where there is such a field
 
-The file is written after every measurement, so that a call that is cut off has lost nothing. What does not fit into a
-part's share of the limit any more is left out and named under 'left_out'.
+The file is written after every measurement, so that a call that is cut off has lost nothing. What
+does not fit into a part's share of the limit any more is left out and named under 'left_out'.
 """
 
 import argparse
@@ -51,13 +51,14 @@ class Scale:
     """How large everything is.
 
     Attributes:
-      network, size: of `peer.NETWORKS`, and the side of its pictures in pixels.
-      batches: batch sizes, those first that matter most.
-      widths: trials of a stack, in that order.
-      images: of an epoch of one trial where throughput is measured; a stack has fewer, see `Session.work`.
-      grid: trials, training and validation images of each stack of the grid.
-      product, copied: side of the large matrix product; bytes.
-      seconds: of a turn of PyTorch's.
+        network, size: of `peer.NETWORKS`, and the side of its pictures in pixels.
+        batches: batch sizes, those first that matter most.
+        widths: trials of a stack, in that order.
+        images: of an epoch of one trial where throughput is measured; a stack has fewer, see
+            `Session.work`.
+        grid: trials, training and validation images of each stack of the grid.
+        product, copied: side of the large matrix product; bytes.
+        seconds: of a turn of PyTorch's.
     """
 
     network: str = "oslo"
@@ -99,14 +100,18 @@ class Session:
         return self.options.limit_seconds * self._share - (time.perf_counter() - self.started)
 
     def fits(self, what: str) -> bool:
-        """Whether there is time for another measurement as long as the longest so far; if not, says what is left out."""
+        """Whether there is time for another measurement as long as the longest so far; if not, says
+        what is left out.
+        """
         if self.left() > 1.3 * self._longest:
             return True
         self.document["left_out"].append(f"{what}: no time left")
         return False
 
     def attempt(self, what: str, measurement: Callable[[], Any]) -> Any:
-        """The result of a measurement; None if there is no time for it or it fails, which the document says."""
+        """The result of a measurement; None if there is no time for it or it fails, which the
+        document says.
+        """
         if not self.fits(what):
             return None
         start = time.perf_counter()
@@ -125,12 +130,16 @@ class Session:
         self.results.save()
 
     def engine(self, batch: int) -> str:
-        """The best at a batch size and the grid's width; where it was not measured, at the last one that was."""
+        """The best at a batch size and the grid's width; where it was not measured, at the last one
+        that was.
+        """
         usual = "map" if self.document["backend"] == "cpu" else "vmap"
         return self.best.get(batch) or next(reversed(self.best.values()), usual)
 
     def work(self, batch: int, width: int, settings: dict[str, Any] | None = None) -> Work:
-        """An epoch of about as many steps whatever the width, since a step of many trials takes longer."""
+        """An epoch of about as many steps whatever the width, since a step of many trials takes
+        longer.
+        """
         images = max(batch, self.scale.images // max(1, width // 25) // batch * batch)
         chosen = {**FIELDS[self.scale.network], **(settings or {})}
         return Work(self.scale.size, batch, width, images, held_out=1, settings=tuple(chosen.items()))
@@ -170,7 +179,9 @@ def agreement(session: Session) -> None:
 
 
 def ways(session: Session) -> Iterator[tuple[str, int]]:
-    """(engine, width) of the stacks that are tried; one trial mapped is the scan loop that everything is compared with."""
+    """(engine, width) of the stacks that are tried; one trial mapped is the scan loop that
+    everything is compared with.
+    """
     yield "map", 1
     for width in session.scale.widths:
         for engine in session.code.engine.ENGINES:

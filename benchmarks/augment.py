@@ -1,9 +1,11 @@
-"""Cost of augmentation beside oslo's training step, and of four ways to resample, all taking turns in one process.
+"""Cost of augmentation beside oslo's training step, and of four ways to resample, all taking turns
+in one process.
 
     python benchmarks/augment.py [--size=48] [--batch=32] [--channels=1] [--trials=1] [--steps=10] [--turns=15]
 
-Milliseconds a batch inside a compiled scan over batches (vectorised over trials where there are several), median over the turns; what to
-quote is the share of the training step (micro-batches of 8 where one trial trains, a quarter as many images validated).
+Milliseconds a batch inside a compiled scan over batches (vectorised over trials where there are
+several), median over the turns; what to quote is the share of the training step (micro-batches of 8
+where one trial trains, a quarter as many images validated).
 """
 
 import argparse
@@ -25,7 +27,9 @@ FIELDS = {
 
 
 def corners(images: jax.Array, matrix: tuple, shift: tuple) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Index of the upper left of four neighbours among all pixels, and how far beyond it a place lies, down and right."""
+    """Index of the upper left of four neighbours among all pixels, and how far beyond it a place
+    lies, down and right.
+    """
     count, height, width, _ = images.shape
     y = (jnp.arange(height) - (height - 1) / 2)[None, :, None] - shift[0].reshape(-1, 1, 1)
     x = (jnp.arange(width) - (width - 1) / 2)[None, None, :] - shift[1].reshape(-1, 1, 1)
@@ -58,7 +62,9 @@ def library(images: jax.Array, matrix: tuple, shift: tuple) -> jax.Array:
 
 
 def one_gather(images: jax.Array, matrix: tuple, shift: tuple) -> jax.Array:
-    """Four neighbours packed into one word, which takes whole numbers; the barriers keep XLA from packing them pixel by pixel."""
+    """Four neighbours packed into one word, which takes whole numbers; the barriers keep XLA from
+    packing them pixel by pixel.
+    """
     first, down, right = corners(images, matrix, shift)
     padded = jnp.pad(images.astype(jnp.uint8), ((0, 0), (0, 1), (0, 1), (0, 0)))
     neighbours = [padded[:, :-1, :-1], padded[:, :-1, 1:], padded[:, 1:, :-1], padded[:, 1:, 1:]]
@@ -69,7 +75,9 @@ def one_gather(images: jax.Array, matrix: tuple, shift: tuple) -> jax.Array:
 
 
 def tent_products(images: jax.Array, matrix: tuple, shift: tuple) -> jax.Array:
-    """Every row and column of an image, weighted by a tent around the place: two products and no gather."""
+    """Every row and column of an image, weighted by a tent around the place: two products and no
+    gather.
+    """
     count, height, width, _ = images.shape
     first, down, right = corners(images, matrix, shift)
     y, x = first // width % height + down[..., 0], first % width + right[..., 0]
@@ -85,7 +93,8 @@ class Turn:
     def __init__(self, function: Callable, images: jax.Array, steps: int, trials: int):
         def scanned(images: jax.Array, key: jax.Array) -> jax.Array:
             def step(total: jax.Array, number: jax.Array) -> tuple[jax.Array, None]:
-                # The training step cuts the batch into parts and reads it twice, so it has to lie in memory.
+                # The training step cuts the batch into parts and reads it twice, so it has to lie
+                # in memory.
                 out = jax.lax.optimization_barrier(function(images, jax.random.fold_in(key, number)))
                 return total + out, None
 

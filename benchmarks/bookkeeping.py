@@ -1,9 +1,10 @@
-"""Time that a sweep spends between its compiled epochs: planning of waves, records, checkpoints, tables, progress.
+"""Time that a sweep spends between its compiled epochs: planning of waves, records, checkpoints,
+tables, progress.
 
     python benchmarks/bookkeeping.py [--cases=thousand,grid3d] [--trials=1000] [--epochs=20] [--variant=] [--json=FILE]
 
-Two sweeps through `fer_jax.run_sweep`: a thousand tiny trials, where bookkeeping would show, and `configs/grid3d.py`
-(with --variant, such as smoke). The training loop's wall time is divided into
+Two sweeps through `fer_jax.run_sweep`: a thousand tiny trials, where bookkeeping would show, and
+`configs/grid3d.py` (with --variant, such as smoke). The training loop's wall time is divided into
 
     busy        the devices compute epochs, initial weights or evaluations: the union of the times from the call of a program, or from the
                 end of the one before it, to its results
@@ -11,8 +12,9 @@ Two sweeps through `fer_jax.run_sweep`: a thousand tiny trials, where bookkeepin
     importing   what writes checkpoints and curves is imported, once a process, while the first program is being compiled
     host        the rest, which is bookkeeping
 
-of which a moment belongs to the first that it is, so what is done on the host while the devices compute costs nothing. Import, planning,
-and what follows the last wave (summary, report) lie outside the loop and are given apart.
+of which a moment belongs to the first that it is, so what is done on the host while the devices
+compute costs nothing. Import, planning, and what follows the last wave (summary, report) lie
+outside the loop and are given apart.
 """
 
 import argparse
@@ -38,10 +40,11 @@ class Clock:
     """When the devices computed, and how long the loop waited for programs.
 
     Attributes:
-      busy: (start, end) of every program's run, in seconds of `time.perf_counter`.
-      compiling, importing: the same of every wait for a program, of every compilation by the loop, and of imports.
-      epochs: how often an epoch was run.
-      loop: (start, end).
+        busy: (start, end) of every program's run, in seconds of `time.perf_counter`.
+        compiling, importing: the same of every wait for a program, of every compilation by the
+            loop, and of imports.
+        epochs: how often an epoch was run.
+        loop: (start, end).
     """
 
     def __init__(self) -> None:
@@ -90,7 +93,9 @@ class Clock:
             self.compiling.append((start, time.perf_counter()))
 
     def compiled(self, event: str, seconds: float, **about: Any) -> None:
-        """A listener of `jax.monitoring`: what this thread compiles itself, besides the programs it waits for."""
+        """A listener of `jax.monitoring`: what this thread compiles itself, besides the programs it
+        waits for.
+        """
         if event.startswith("/jax/core/compile") and threading.get_ident() == self._thread:
             end = time.perf_counter()
             self.compiling.append((end - seconds, end))
@@ -121,7 +126,9 @@ def union(intervals: Iterable[tuple[float, float]]) -> float:
 
 @contextmanager
 def followed(clock: Clock) -> Iterator[None]:
-    """Puts the clock around the programs of `WaveProgram`, the waits for them, and the loop of a sweep."""
+    """Puts the clock around the programs of `WaveProgram`, the waits for them, and the loop of a
+    sweep.
+    """
     engine, local, programs, store = (
         importlib.import_module(f"fer_jax.{name}")
         for name in ("train.engine", "launch.local", "launch.programs", "store")

@@ -1,4 +1,6 @@
-"""One way to train a network on random pictures, and the seconds its epochs took: what the benchmarks let take turns."""
+"""One way to train a network on random pictures, and the seconds its epochs took: what the
+benchmarks let take turns.
+"""
 
 import dataclasses
 import importlib
@@ -18,10 +20,11 @@ ROOT = Path(__file__).parents[1]
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """What is trained: trials of a network (model.name) on random grey pictures, in batches (of micro-batches; 0: whole).
+    """What is trained: trials of a network (model.name) on random grey pictures, in batches (of
+    micro-batches; 0: whole).
 
-    A quarter as many pictures are the validation split, unless `held_out` says how many. `settings` are further fields of the
-    config; what is set there of dropout is compiled in.
+    A quarter as many pictures are the validation split, unless `held_out` says how many. `settings`
+    are further fields of the config; what is set there of dropout is compiled in.
     """
 
     size: int
@@ -34,7 +37,8 @@ class Work:
     settings: tuple[tuple[str, Any], ...] = (("model.dropout", 0.4),)
 
 
-# Where a module lies, and where it lay in trees up to commit 9d8d37d, so that these can be compared with newer ones.
+# Where a module lies, and where it lay in trees up to commit 9d8d37d, so that these can be compared
+# with newer ones.
 MODULES = {
     "fields": ("config.fields", "config"),
     "values": ("config.values", "config"),
@@ -70,17 +74,19 @@ def _first(places: Sequence[str]) -> ModuleType:
 
 
 class Candidate:
-    """A program, its state and the seconds of its epochs (training, validation, best-weights bookkeeping).
+    """A program, its state and the seconds of its epochs (training, validation, best-weights
+    bookkeeping).
 
     Attributes:
-      compile_seconds: what the program took to compile.
-      flops: per training image, as fer_jax counts them.
-      images: trials x training images of an epoch.
-      seconds: of the epochs of `run`; the first epoch is run before and left out.
-      state, records: after the last epoch.
+        compile_seconds: what the program took to compile.
+        flops: per training image, as fer_jax counts them.
+        images: trials x training images of an epoch.
+        seconds: of the epochs of `run`; the first epoch is run before and left out.
+        state, records: after the last epoch.
 
     Args:
-      devices: the first so many (None: all), or these; where there are more than trials, each trial's batches are cut into parts.
+        devices: the first so many (None: all), or these; where there are more than trials, each
+            trial's batches are cut into parts.
     """
 
     def __init__(
@@ -138,5 +144,7 @@ class Candidate:
         return [self.images / seconds for seconds in self.seconds]
 
     def ratio(self, other: "Candidate") -> float:
-        """How much faster than another with which turns were taken: the median of the turns' ratios."""
+        """How much faster than another with which turns were taken: the median of the turns'
+        ratios.
+        """
         return statistics.median(theirs / own for theirs, own in zip(other.seconds, self.seconds, strict=True))

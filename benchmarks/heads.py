@@ -1,17 +1,22 @@
-"""Prediction time of heads against the network whose features they take, extraction of the features left out and counted.
+"""Prediction time of heads against the network whose features they take, extraction of the features
+left out and counted.
 
     python benchmarks/heads.py [--run=DIR] [--batches=1,64,0] [--images=0] [--repeats=15] [--json=FILE]
 
-The network alone (`trial.predict`), the first head of each kind at each layer given its features (`fit.head.probabilities`), and the same
-head given pictures (`fit.predict`) answer for the same held-out pictures in calls of the same size (0: all in one call), and take turns.
-Everything is called once before the clock starts, so nothing is compiled, read or fitted while it runs. A figure is the median over the
-repeats; a ratio is a median over the network's, so above 1 is slower than the network.
+The network alone (`trial.predict`), the first head of each kind at each layer given its features
+(`fit.head.probabilities`), and the same head given pictures (`fit.predict`) answer for the same
+held-out pictures in calls of the same size (0: all in one call), and take turns. Everything is
+called once before the clock starts, so nothing is compiled, read or fitted while it runs. A figure
+is the median over the repeats; a ratio is a median over the network's, so above 1 is slower than
+the network.
 
-A network takes pictures in batches of 1, 8 or 64 and fills up what is missing: a call with nine costs it 64. So small calls of other sizes are
-measured with a network that was compiled for their size as well.
+A network takes pictures in batches of 1, 8 or 64 and fills up what is missing: a call with nine
+costs it 64. So small calls of other sizes are measured with a network that was compiled for their
+size as well.
 
-Without --run a network is trained for it (two epochs on 2,000 built-in faces of 48 px, XGBoost at four places, a minute or two): the time
-of a prediction does not depend on how good the network is, but that of trees on how many and how deep they are.
+Without --run a network is trained for it (two epochs on 2,000 built-in faces of 48 px, XGBoost at
+four places, a minute or two): the time of a prediction does not depend on how good the network is,
+but that of trees on how many and how deep they are.
 """
 
 import argparse
@@ -47,7 +52,9 @@ PACKAGES = ("fer_jax", "jax", "jaxlib", "numpy", "scikit-learn", "xgboost-cpu", 
 
 
 def train(folder: Path) -> Run:
-    """A run with boosted heads at four places, trained in a process of its own: this one keeps JAX as a user of `load_run` has it."""
+    """A run with boosted heads at four places, trained in a process of its own: this one keeps JAX
+    as a user of `load_run` has it.
+    """
     settings = {
         "sweep.repeats": 1,
         "train.seed": 1,
@@ -62,7 +69,9 @@ def train(folder: Path) -> Run:
 
 
 def choose(run: Run) -> tuple[TrialResult, list[FitResult]]:
-    """The trial with heads whose network validated best, so that it is none that collapsed, and its first head of each kind and layer."""
+    """The trial with heads whose network validated best, so that it is none that collapsed, and its
+    first head of each kind and layer.
+    """
     done = run.heads[run.heads["status"] == "done"]
     trials = run.trials[run.trials["id"].isin(done["id"])].sort_values("val_accuracy", ascending=False)
     if not len(trials):
@@ -73,13 +82,17 @@ def choose(run: Run) -> tuple[TrialResult, list[FitResult]]:
 
 
 def held_out(trial: TrialResult) -> np.ndarray:
-    """Pictures the network was not trained on: those of the validation split, then those of the test split."""
+    """Pictures the network was not trained on: those of the validation split, then those of the
+    test split.
+    """
     splits = trial.dataset().splits()
     return np.concatenate([splits[name].images for name in ("validation", "test") if name in splits])
 
 
 def unpadded(trial: TrialResult, batch: int) -> Callable[[np.ndarray], np.ndarray]:
-    """The network compiled for calls with `batch` pictures, as uint8 of shape (batch, size, size, channels)."""
+    """The network compiled for calls with `batch` pictures, as uint8 of shape (batch, size, size,
+    channels).
+    """
     values = resolve(flatten(trial.config))
     size, channels = values["data.image_size"], values["data.channels"]
     network = models.build(values, (size, size, channels), len(trial.classes))
@@ -96,7 +109,9 @@ def unpadded(trial: TrialResult, batch: int) -> Callable[[np.ndarray], np.ndarra
 
 
 def take_turns(candidates: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """Seconds of each candidate, which take turns: a, b, c, a, b, c ... after one round that is not timed."""
+    """Seconds of each candidate, which take turns: a, b, c, a, b, c ... after one round that is not
+    timed.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
     for turn in range(repeats + 1):
         for name, candidate in candidates.items():
@@ -108,9 +123,11 @@ def take_turns(candidates: Mapping[str, Callable[[], object]], repeats: int) -> 
 
 
 def measure(trial: TrialResult, fits: list[FitResult], images: np.ndarray, batch: int, repeats: int) -> list[dict]:
-    """Rows of the network and every head, called with `batch` pictures at a time (0: all at once), taking turns.
+    """Rows of the network and every head, called with `batch` pictures at a time (0: all at once),
+    taking turns.
 
-    A turn is up to 16 calls with up to 512 pictures in all, or one call with more. Features are cut like the pictures they come from.
+    A turn is up to 16 calls with up to 512 pictures in all, or one call with more. Features are cut
+    like the pictures they come from.
     """
     batch = batch or len(images)
     calls = max(1, min(MOST_CALLS, MOST_IMAGES // batch, len(images) // batch))

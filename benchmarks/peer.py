@@ -1,9 +1,10 @@
-"""The networks, weights and pictures that every library is given, so that all of them do the same work.
+"""The networks, weights and pictures that every library is given, so that all of them do the same
+work.
 
-A training step is: gather a batch of uint8 pictures by shuffled indices, scale it to [0, 1], forward with dropout,
-cross-entropy, backward, Adam with learning rate 1e-3 and Keras' epsilon 1e-7. fer_jax's step does more (L2, a check
-that everything is finite, accuracy, best weights, masks that depend on nothing but key and place), which is left to
-its charge.
+A training step is: gather a batch of uint8 pictures by shuffled indices, scale it to [0, 1],
+forward with dropout, cross-entropy, backward, Adam with learning rate 1e-3 and Keras' epsilon 1e-7.
+fer_jax's step does more (L2, a check that everything is finite, accuracy, best weights, masks that
+depend on nothing but key and place), which is left to its charge.
 """
 
 from collections.abc import Iterator
@@ -23,13 +24,14 @@ FIELDS: dict[str, dict[str, Any]] = {
 
 
 class Layer(NamedTuple):
-    """A layer: 'conv' (3x3, valid), 'norm', 'relu', 'pool' (2x2, max), 'dropout', 'flatten' or 'dense'.
+    """A layer: 'conv' (3x3, valid), 'norm', 'relu', 'pool' (2x2, max), 'dropout', 'flatten' or
+    'dense'.
 
     Attributes:
-      name: fer_jax's, where it has weights.
-      inputs, outputs: channels or units, where it has weights.
-      rate: of dropout.
-      side: of the map that is flattened, in pixels.
+        name: fer_jax's, where it has weights.
+        inputs, outputs: channels or units, where it has weights.
+        rate: of dropout.
+        side: of the map that is flattened, in pixels.
     """
 
     kind: str
@@ -75,7 +77,9 @@ def _silvestro(size: int) -> Iterator[Layer]:
 
 
 def weights(network: str, size: int = SIZE) -> dict[str, dict[str, np.ndarray]]:
-    """Random weights as fer_jax has them: kernels (3, 3, inputs, outputs) or (inputs, outputs), maps flattened row by row."""
+    """Random weights as fer_jax has them: kernels (3, 3, inputs, outputs) or (inputs, outputs),
+    maps flattened row by row.
+    """
     rng = np.random.default_rng(0)
     found: dict[str, dict[str, np.ndarray]] = {}
     for layer in layers(network, size):

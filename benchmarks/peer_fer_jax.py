@@ -1,4 +1,6 @@
-"""fer_jax's side of `peers.py`: trials of one stack, run as the planner would have it, or one trial on one device."""
+"""fer_jax's side of `peers.py`: trials of one stack, run as the planner would have it, or one trial
+on one device.
+"""
 
 import dataclasses
 import time
@@ -16,7 +18,9 @@ def product_gflops() -> float:
 
 
 def machine() -> dict:
-    """What the results begin with, see `record.machine`; makes a CPU a device a core, as 'planned' wants it."""
+    """What the results begin with, see `record.machine`; makes a CPU a device a core, as 'planned'
+    wants it.
+    """
     code = load(ROOT)
     code.hardware.prepare_host_devices()
     return record.machine(code)
@@ -28,11 +32,11 @@ def build(
     """Compiles an epoch of a stack.
 
     Args:
-      images: of an epoch.
-      way: 'planned' (engine, devices, width and micro-batch as the planner has it, where `chosen` says nothing else) or 'alone'
-        (one trial in a scan over steps on one device).
-      trials: how many; 0: two a device on a CPU, elsewhere as many as the planner holds at once.
-      chosen: `stack.*`.
+        images: of an epoch.
+        way: 'planned' (engine, devices, width and micro-batch as the planner has it, where `chosen`
+            says nothing else) or 'alone' (one trial in a scan over steps on one device).
+        trials: how many; 0: two a device on a CPU, elsewhere as many as the planner holds at once.
+        chosen: `stack.*`.
     """
     start = time.perf_counter()
     code = load(ROOT)

@@ -1,5 +1,6 @@
-"""Flax's side of `peers.py`: `nnx.Conv` as its documentation has it, in a scan over steps, for one model or vectorised
-over several."""
+"""Flax's side of `peers.py`: `nnx.Conv` as its documentation has it, in a scan over steps, for one
+model or vectorised over several.
+"""
 
 import functools
 import time
@@ -35,7 +36,9 @@ def make(network: str, size: int, rngs: nnx.Rngs) -> nnx.Sequential:
 
 
 class Peer:
-    """Models in training; arguments as in `peer_torch.Peer`. An epoch of all models is one compiled program."""
+    """Models in training; arguments as in `peer_torch.Peer`. An epoch of all models is one compiled
+    program.
+    """
 
     def __init__(self, network: str, batch: int, images: int, models: int = 1, size: int = SIZE):
         start = time.perf_counter()

@@ -1,4 +1,6 @@
-"""PyTorch's side of `peers.py`: eager, compiled, vectorised over models by torch.func, or a captured CUDA graph."""
+"""PyTorch's side of `peers.py`: eager, compiled, vectorised over models by torch.func, or a
+captured CUDA graph.
+"""
 
 import time
 from collections.abc import Callable
@@ -56,12 +58,12 @@ class Peer:
     """Models in training.
 
     Args:
-      network, batch, images, size: as in `peer`.
-      way: 'eager', 'compiled', 'vectorised' or 'graph'.
-      threads: of this process; 0 leaves PyTorch's choice.
-      channels_last: the memory layout.
-      models: trained together; only 'vectorised' has several.
-      tf32: whether a GPU may round factors to TF32, as `train.precision` = tf32 lets it.
+        network, batch, images, size: as in `peer`.
+        way: 'eager', 'compiled', 'vectorised' or 'graph'.
+        threads: of this process; 0 leaves PyTorch's choice.
+        channels_last: the memory layout.
+        models: trained together; only 'vectorised' has several.
+        tf32: whether a GPU may round factors to TF32, as `train.precision` = tf32 lets it.
     """
 
     def __init__(

@@ -3,20 +3,21 @@
     python benchmarks/peers.py [--networks=oslo,silvestro] [--batches=8,32,128] [--repeats=5] [--seconds=1.5]
         [--candidates=NAME,...] [--json=FILE]
 
-PyTorch is no dependency of fer_jax: it goes into an environment of its own, on a machine without a GPU as its build
-for processors, which is a tenth as large:
+PyTorch is no dependency of fer_jax: it goes into an environment of its own, on a machine without a
+GPU as its build for processors, which is a tenth as large:
 
     python3 -m venv VENV && VENV/bin/pip install -e '.[test]' -c constraints.txt torch==2.13.0
 
-oslo's or silvestro's network with dropout, 48 px grey, 7 classes; `peer.py` says what a training step is and what of
-it fer_jax does beyond the others, whose code is what their documentation would have one write. Every candidate has a
-process (or as many as its arrangement says) of its own and runs while the others wait. Before the clock starts, each
-network must have as many parameters as fer_jax's and give the same logits to 1e-4 for the same weights, or the script
-ends. A candidate whose packages are missing, or that fails, is left out with its reason.
+oslo's or silvestro's network with dropout, 48 px grey, 7 classes; `peer.py` says what a training
+step is and what of it fer_jax does beyond the others, whose code is what their documentation would
+have one write. Every candidate has a process (or as many as its arrangement says) of its own and
+runs while the others wait. Before the clock starts, each network must have as many parameters as
+fer_jax's and give the same logits to 1e-4 for the same weights, or the script ends. A candidate
+whose packages are missing, or that fails, is left out with its reason.
 
-A rate is the median over the repeats. A ratio is fer_jax's rate ('fer_jax: a stack') over the candidate's, the median
-over the turns: above 1, fer_jax is the faster one. The rate of a float32 matrix product before and after says how
-fast the machine was at the time.
+A rate is the median over the repeats. A ratio is fer_jax's rate ('fer_jax: a stack') over the
+candidate's, the median over the turns: above 1, fer_jax is the faster one. The rate of a float32
+matrix product before and after says how fast the machine was at the time.
 """
 
 import argparse
@@ -34,7 +35,8 @@ from worker import REST, Worker, WorkerError
 CORES = cores()
 REFERENCE = "fer_jax: a stack"
 TOLERANCE = 1e-4
-# A picture costs silvestro's network this many times what it costs oslo's; an epoch should not outlast a turn by far.
+# A picture costs silvestro's network this many times what it costs oslo's; an epoch should not
+# outlast a turn by far.
 COST = {"silvestro": 8}
 
 
@@ -43,12 +45,12 @@ class Arrangement:
     """A candidate.
 
     Attributes:
-      module: the file that builds it.
-      settings: for its `build`.
-      processes: how many of it run at the same time; their rates add up.
-      environment: of the processes.
-      images: of an epoch, where a program runs whole epochs; whole batches, at least one.
-      platform: 'cpu' or 'gpu', where it makes sense on one of them only.
+        module: the file that builds it.
+        settings: for its `build`.
+        processes: how many of it run at the same time; their rates add up.
+        environment: of the processes.
+        images: of an epoch, where a program runs whole epochs; whole batches, at least one.
+        platform: 'cpu' or 'gpu', where it makes sense on one of them only.
     """
 
     module: str
@@ -133,7 +135,9 @@ class Candidate:
 
 
 def check_answers(candidates: Sequence[Candidate], network: str, size: int) -> None:
-    """Raises SystemExit where a network gives other logits than fer_jax's for the same weights; marks those that cannot run."""
+    """Raises SystemExit where a network gives other logits than fer_jax's for the same weights;
+    marks those that cannot run.
+    """
     expected, of_module = None, {}
     for candidate in candidates:
         module = candidate.arrangement.module
@@ -157,7 +161,9 @@ def measure(
     options: argparse.Namespace,
     given: Mapping[str, Mapping] | None = None,
 ) -> list[dict]:
-    """Rows of one network and batch size, the candidates taking turns; `given` adds settings by module."""
+    """Rows of one network and batch size, the candidates taking turns; `given` adds settings by
+    module.
+    """
     for candidate in candidates:
         candidate.build(network, batch, options.size, (given or {}).get(candidate.arrangement.module, {}))
     first = candidates[0]

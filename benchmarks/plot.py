@@ -1,9 +1,10 @@
-"""Draws what `peers.py` measured: how many times as fast fer_jax is as each candidate, by batch size.
+"""Draws what `peers.py` measured: how many times as fast fer_jax is as each candidate, by batch
+size.
 
     python benchmarks/plot.py RESULTS.json [RESULTS.json ...] --png=docs/performance.png
 
-Files of the same networks and batch sizes are shown as one: a later one counts. A bar ends at the median of the
-turns' ratios and its whisker spans their quartiles.
+Files of the same networks and batch sizes are shown as one: a later one counts. A bar ends at the
+median of the turns' ratios and its whisker spans their quartiles.
 """
 
 import argparse
@@ -31,7 +32,9 @@ def gather(documents: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[i
 
 
 def draw(found: Mapping[str, Mapping[str, Mapping[int, Mapping[str, Any]]]]) -> Any:
-    """The figure: a panel a network, a group of bars a candidate, a bar a batch size, on a logarithmic axis."""
+    """The figure: a panel a network, a group of bars a candidate, a bar a batch size, on a
+    logarithmic axis.
+    """
     bars = sum(1 + len(rows) for candidates in found.values() for rows in candidates.values())
     made = style.figure(1.5 + 0.17 * bars)
     heights = [sum(1 + len(rows) for rows in candidates.values()) for candidates in found.values()]
@@ -48,7 +51,8 @@ def draw(found: Mapping[str, Mapping[str, Mapping[int, Mapping[str, Any]]]]) -> 
             places.append(top + (len(own) - 1) / 2)
             for y, batch in enumerate(own, top):
                 row = candidates[name][batch]
-                # From 1, not from 0, which a logarithmic axis does not have: level with fer_jax is no bar.
+                # From 1, not from 0, which a logarithmic axis does not have: level with fer_jax is
+                # no bar.
                 ax.barh(y, row["ratio"] - 1, 0.92, left=1, color=colour[batch])
                 ax.plot(
                     [row["ratios"]["lower_quartile"], row["ratios"]["upper_quartile"]],

@@ -1,4 +1,6 @@
-"""What the benchmarks write beside their figures: versions, hardware, load, and how fast the machine was."""
+"""What the benchmarks write beside their figures: versions, hardware, load, and how fast the
+machine was.
+"""
 
 import argparse
 import json
@@ -49,13 +51,15 @@ def product_gflops(code: SimpleNamespace) -> float:
     """Rate of a float32 matrix product in GFLOP/s; of JAX's default precision on an accelerator.
 
     Args:
-      code: from `candidate.load`.
+        code: from `candidate.load`.
     """
     return round((code.hardware.detect().product_rate or code.hardware._product_rate()) / 1e9, 1)
 
 
 def machine(code: SimpleNamespace) -> dict[str, Any]:
-    """What a file of results begins with; to be asked before the measurements, since it says what else the machine does."""
+    """What a file of results begins with; to be asked before the measurements, since it says what
+    else the machine does.
+    """
     found = code.hardware.detect(measure_rate=False)
     return {
         "hardware": f"{found.devices} x {found.kind} ({processor()}), {cores()} cores",
@@ -74,7 +78,9 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def save(path: Path | None, document: dict[str, Any]) -> None:
-    """Writes a JSON file at once, so that what was there before stays until the new one is whole; nothing without a path."""
+    """Writes a JSON file at once, so that what was there before stays until the new one is whole;
+    nothing without a path.
+    """
     if path is None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,8 +102,8 @@ class Results:
     """The rows of a benchmark in this process and what goes with them into the file `options.json`.
 
     Args:
-      code: from `candidate.load`.
-      options: of the command.
+        code: from `candidate.load`.
+        options: of the command.
     """
 
     def __init__(self, code: SimpleNamespace, options: argparse.Namespace):

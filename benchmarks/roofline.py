@@ -3,16 +3,18 @@
     python benchmarks/roofline.py [--networks=oslo,silvestro] [--batches=8,32,128] [--trials=0]
         [--engine=] [--repeats=5] [--seconds=0.5] [--json=FILE]
 
-Counted, for one step of one trial: the operations of matrix products and convolutions (`fer_jax.plan.cost`), and the
-bytes that XLA says the compiled step reads and writes. The latter is the sum over the fused operations of their
-inputs and outputs, as if nothing stayed in a cache between two of them, and knows nothing of what a library's kernel
-reads twice: an upper bound of memory traffic on a CPU whose cache holds a micro-batch, a fair figure on an
-accelerator. It is taken from the step for one trial, whatever the engine.
+Counted, for one step of one trial: the operations of matrix products and convolutions
+(`fer_jax.plan.cost`), and the bytes that XLA says the compiled step reads and writes. The latter is
+the sum over the fused operations of their inputs and outputs, as if nothing stayed in a cache
+between two of them, and knows nothing of what a library's kernel reads twice: an upper bound of
+memory traffic on a CPU whose cache holds a micro-batch, a fair figure on an accelerator. It is
+taken from the step for one trial, whatever the engine.
 
-Ceilings, each on all devices at once: a large float32 matrix product; matrix products of the step's own shapes,
-convolutions as patches times kernel, weighted as they occur (what a step of nothing but these products would reach);
-copying a large array. Then the step itself, all taking turns. Per cent of the first two; the bound of the roofline
-model is min(large product, bytes a second x operations a byte).
+Ceilings, each on all devices at once: a large float32 matrix product; matrix products of the step's
+own shapes, convolutions as patches times kernel, weighted as they occur (what a step of nothing but
+these products would reach); copying a large array. Then the step itself, all taking turns. Per cent
+of the first two; the bound of the roofline model is min(large product, bytes a second x operations
+a byte).
 """
 
 import argparse
@@ -43,7 +45,9 @@ Shape = tuple[int, int, int, int]
 
 @dataclasses.dataclass
 class Ceiling:
-    """A measurement that takes turns with the step: `work` of operations or bytes in a compiled call."""
+    """A measurement that takes turns with the step: `work` of operations or bytes in a compiled
+    call.
+    """
 
     run: Callable[[], None]
     work: float
@@ -60,7 +64,9 @@ class Ceiling:
 
 
 def everywhere(function: Callable, inputs: tuple, devices: int) -> Callable[[], None]:
-    """A call that runs a function on each of the first devices at once, with inputs of its own, and waits for all."""
+    """A call that runs a function on each of the first devices at once, with inputs of its own, and
+    waits for all.
+    """
     mesh = Mesh(jax.devices()[:devices], ("device",))
     spread = NamedSharding(mesh, PartitionSpec("device"))
     placed = jax.device_put(tuple(jnp.broadcast_to(value, (devices, *value.shape)) for value in inputs), spread)
@@ -91,7 +97,9 @@ def repeated(operation: Callable, times: int, *inputs: jax.Array) -> jax.Array:
 
 
 def product(shape: Shape, devices: int, seconds: float, rate: float) -> Ceiling:
-    """A product on every device, repeated for about so many seconds at an expected rate in operations a second."""
+    """A product on every device, repeated for about so many seconds at an expected rate in
+    operations a second.
+    """
     matrices, rows, inner, columns = shape
     work = 2 * matrices * rows * inner * columns
     times = max(1, round(seconds * rate / work / devices))
@@ -111,13 +119,17 @@ def copy(devices: int, size: int) -> Ceiling:
 
 
 def products_of(step: Callable[..., Any], shapes: Any) -> collections.Counter[Shape]:
-    """`products` of a step traced as for several trials at once, since all its convolutions are products then."""
+    """`products` of a step traced as for several trials at once, since all its convolutions are
+    products then.
+    """
     stacked = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype), shapes)
     return products(jax.make_jaxpr(jax.vmap(step))(*stacked).jaxpr)
 
 
 def products(jaxpr: Any, found: collections.Counter[Shape] | None = None) -> collections.Counter[Shape]:
-    """Shapes of the matrix products and convolutions of a traced program, and how often each occurs."""
+    """Shapes of the matrix products and convolutions of a traced program, and how often each
+    occurs.
+    """
     found = collections.Counter() if found is None else found
     for equation in jaxpr.eqns:
         if equation.primitive.name == "dot_general":

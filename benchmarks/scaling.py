@@ -3,11 +3,12 @@
     python benchmarks/scaling.py [--network=tiny] [--size=16] [--trials=1,2,4,...,512] [--images=128,...,4096]
         [--repeats=3] [--json=FILE]
 
-A tiny network, so that 512 trials end soon; `--network=oslo --size=48` for the real one. One engine (the planner's
-for this machine, unless --engine says otherwise), whole epochs. Trials grow at 128 images each; images grow at 8
-trials; devices grow at 64 trials of 128 images. The measurements of a part take turns. Said at the end: the slope of
-log seconds over log size, all sizes and the upper half of them (1 is proportional; below 1, a fixed cost still
-shows), and how much dearer the last trial (image) is than one of the middle.
+A tiny network, so that 512 trials end soon; `--network=oslo --size=48` for the real one. One engine
+(the planner's for this machine, unless --engine says otherwise), whole epochs. Trials grow at 128
+images each; images grow at 8 trials; devices grow at 64 trials of 128 images. The measurements of a
+part take turns. Said at the end: the slope of log seconds over log size, all sizes and the upper
+half of them (1 is proportional; below 1, a fixed cost still shows), and how much dearer the last
+trial (image) is than one of the middle.
 """
 
 import argparse

@@ -1,15 +1,17 @@
-"""Throughput of a stack: trials x training images a second, by engine, devices, width and batch size.
+"""Throughput of a stack: trials x training images a second, by engine, devices, width and batch
+size.
 
     python benchmarks/throughput.py [--networks=oslo,silvestro] [--sizes=48] [--batches=8,32,128]
-        [--widths=1,2,4,8,16] [--engines=map,vmap,grouped] [--micro_batches=8] [--precisions=float32] [--images=2048]
-        [--repeats=3] [--json=FILE]
+        [--widths=1,2,4,8,16] [--engines=map,vmap,grouped] [--micro_batches=8]
+        [--precisions=float32] [--images=2048] [--repeats=3] [--json=FILE]
 
-oslo's and silvestro's network (or imperial's) with dropout, whole epochs (training, validation of a quarter as many
-images, best-weights bookkeeping). An epoch is `images` over all trials together, whatever the width. The candidates
-of one network, size and batch take turns over all widths, so that a machine whose speed drifts is unfair to none;
-each figure is the median over the repeats (one only, where that was under a tenth of the first candidate), and what to
-quote is the ratio to the first candidate: one trial, mapped, on one device. The rate of a float32 matrix product,
-measured before and after, says how fast the machine was at the time.
+oslo's and silvestro's network (or imperial's) with dropout, whole epochs (training, validation of a
+quarter as many images, best-weights bookkeeping). An epoch is `images` over all trials together,
+whatever the width. The candidates of one network, size and batch take turns over all widths, so
+that a machine whose speed drifts is unfair to none; each figure is the median over the repeats (one
+only, where that was under a tenth of the first candidate), and what to quote is the ratio to the
+first candidate: one trial, mapped, on one device. The rate of a float32 matrix product, measured
+before and after, says how fast the machine was at the time.
 """
 
 import argparse
@@ -52,8 +54,9 @@ def arrangements(
     """Every way to run a stack of a width here.
 
     Args:
-      micro_batches: images of each, where the batch is larger.
-      cut: whether a batch may be cut into micro-batches, which pays where trials are mapped on a CPU.
+        micro_batches: images of each, where the batch is larger.
+        cut: whether a batch may be cut into micro-batches, which pays where trials are mapped on a
+            CPU.
     """
     for engine in engines:
         for devices in sorted({1, jax.device_count()}):
@@ -97,7 +100,8 @@ def measure(code: SimpleNamespace, network: str, size: int, batch: int, options:
     running = [candidate for candidate in candidates.values() if isinstance(candidate, Candidate)]
     for _ in range(options.repeats):
         for candidate in running:
-            # Once is enough to see what is many times slower: XLA's grouped convolutions on a CPU take minutes.
+            # Once is enough to see what is many times slower: XLA's grouped convolutions on a CPU
+            # take minutes.
             if not candidate.rates or candidate.rates[0] > HOPELESS * running[0].rates[0]:
                 candidate.run()
     return [

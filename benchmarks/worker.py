@@ -1,7 +1,9 @@
-"""A process of its own for a candidate: it runs one measurement at a time, on command, while the others wait.
+"""A process of its own for a candidate: it runs one measurement at a time, on command, while the
+others wait.
 
-So that each library has its own threads and settings, and those that wait do not spin. Commands and answers are lines
-of JSON over the process's standard input and output; `Worker` is the side that commands.
+So that each library has its own threads and settings, and those that wait do not spin. Commands and
+answers are lines of JSON over the process's standard input and output; `Worker` is the side that
+commands.
 """
 
 import importlib
@@ -15,9 +17,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-# Intel's OpenMP keeps a waiting thread's core busy for 200 ms, GNU's for about one. That one is left to it: a thread that
-# sleeps at once is slow to wake at every layer, which would be unfair to PyTorch. `REST`, between two turns, is more.
-# JAX would take most of a GPU's memory at once, and leave none to the others.
+# Intel's OpenMP keeps a waiting thread's core busy for 200 ms, GNU's for about one. That one is
+# left to it: a thread that sleeps at once is slow to wake at every layer, which would be unfair to
+# PyTorch. `REST`, between two turns, is more. JAX would take most of a GPU's memory at once, and
+# leave none to the others.
 SETTINGS = {"KMP_BLOCKTIME": "1", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 REST = 0.02
 
@@ -30,8 +33,8 @@ class Worker:
     """A process that builds what a module's function `build` returns and calls its methods.
 
     Args:
-      module: a file of this folder, without its ending.
-      environment: variables set for the process besides `SETTINGS`.
+        module: a file of this folder, without its ending.
+        environment: variables set for the process besides `SETTINGS`.
     """
 
     def __init__(self, module: str, environment: Mapping[str, str] | None = None):
@@ -54,7 +57,9 @@ class Worker:
         )
 
     def send(self, method: str, **arguments: Any) -> None:
-        """Starts a method of what was built ('build': of the module) without waiting for its answer."""
+        """Starts a method of what was built ('build': of the module) without waiting for its
+        answer.
+        """
         try:
             print(json.dumps([method, arguments]), file=self._process.stdin, flush=True)
         except BrokenPipeError:
@@ -64,7 +69,7 @@ class Worker:
         """The answer to the last `send`.
 
         Raises:
-          WorkerError: the method raised, or the process ended.
+            WorkerError: the method raised, or the process ended.
         """
         line = self._process.stdout.readline()
         if not line:
@@ -97,7 +102,7 @@ def repeat(step: Callable[[], None], seconds: float, images: int) -> dict[str, f
     """Calls a step, which ends when its work is done, until the seconds have passed.
 
     Returns:
-      {'images': of all steps together, 'seconds': they took}.
+        {'images': of all steps together, 'seconds': they took}.
     """
     start, count = time.perf_counter(), 0
     while True:

@@ -1,11 +1,12 @@
 """Oslo's three-dimensional grid: learning rate x L2 x batch size, 125 networks.
 
-Sanfelici, Santona, Ditscheid and Alstad, 'Facial emotion recognition with gradient boosted CNNs', University of Oslo,
-2024, section 4.1, figures 8 and 9. Theirs took up to two days on a cluster.
+Sanfelici, Santona, Ditscheid and Alstad, 'Facial emotion recognition with gradient boosted CNNs',
+University of Oslo, 2024, section 4.1, figures 8 and 9. Theirs took up to two days on a cluster.
 
-Published, at 300 epochs on Kaggle's test folder, one seed, selected on the images it reports: best accuracy .60 at
-learning rate 1e-5, L2 1e-4, batch 128; lowest loss 1.1608 at learning rate 1e-5, L2 1e-5, batch 8. Run again for 50
-epochs the first point gave .2671, and the earlier grid's best (1e-3, 1e-4, 64) gave .5692.
+Published, at 300 epochs on Kaggle's test folder, one seed, selected on the images it reports: best
+accuracy .60 at learning rate 1e-5, L2 1e-4, batch 128; lowest loss 1.1608 at learning rate 1e-5, L2
+1e-5, batch 8. Run again for 50 epochs the first point gave .2671, and the earlier grid's best
+(1e-3, 1e-4, 64) gave .5692.
 
     variant   data                              epochs  trials   time on two CPU cores     accuracy to expect
     (none)    built-in faces, 2,000 at 24 px    12      125      3 min 8 s                 .972 best point

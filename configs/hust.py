@@ -1,12 +1,15 @@
-"""The Hanoi experiments with VGG19, five repeats of each: augmentation, normalisation, loss, batch, rate, frozen blocks.
+"""The Hanoi experiments with VGG19, five repeats of each: augmentation, normalisation, loss, batch,
+rate, frozen blocks.
 
-'Facial expression recognition with CNN approach', Hanoi University of Science and Technology, June 2023. VGG19's
-convolutions with ImageNet weights, all five blocks trained, global max pooling and a softmax of 7; every class split
-80/10/10, grey copied to three channels, MinMax scaling, images mirrored, rotated and shifted; Adam 1e-4, batch 32,
-learning rate halved after 7 epochs without progress, early stopping. Theirs and unpublished, so our choice: strength
-of each augmentation, number of epochs, early-stopping patience, and which epoch's weights count.
+'Facial expression recognition with CNN approach', Hanoi University of Science and Technology, June
+2023. VGG19's convolutions with ImageNet weights, all five blocks trained, global max pooling and a
+softmax of 7; every class split 80/10/10, grey copied to three channels, MinMax scaling, images
+mirrored, rotated and shifted; Adam 1e-4, batch 32, learning rate halved after 7 epochs without
+progress, early stopping. Theirs and unpublished, so our choice: strength of each augmentation,
+number of epochs, early-stopping patience, and which epoch's weights count.
 
-Published, mean and standard deviation of test accuracy over five runs; sweeps/hust.py has their tables by class:
+Published, mean and standard deviation of test accuracy over five runs; sweeps/hust.py has their
+tables by class:
 
     baseline           all of the above (4.1)                   .6932 sd .0051
     no_augmentation    images as they are (4.2)                 .6592 sd .007
@@ -18,16 +21,18 @@ Published, mean and standard deviation of test accuracy over five runs; sweeps/h
     random_init        no pretrained weights (4.7)              .68   sd .006
     block_rates        a learning rate a block (5.2)            their future work: never run
 
-`all`, which is also what no word gives, holds baseline, no_augmentation, no_normalisation, focal, the learning rate
-1e-3 and random_init in one sweep: they differ in traced fields only, so they are a single stack. `frozen` and `batch`
-need one for each value. `block_rates` holds the baseline and each block's rate 1 / 2.6 of the one above it (Howard and
-Ruder 2018, 'Universal language model fine-tuning', their discriminative fine-tuning; the factor is our choice).
+`all`, which is also what no word gives, holds baseline, no_augmentation, no_normalisation, focal,
+the learning rate 1e-3 and random_init in one sweep: they differ in traced fields only, so they are
+a single stack. `frozen` and `batch` need one for each value. `block_rates` holds the baseline and
+each block's rate 1 / 2.6 of the one above it (Howard and Ruder 2018, 'Universal language model
+fine-tuning', their discriminative fine-tuning; the factor is our choice).
 
-Published weights fit the full width only, so `full` begins with them (model.init = imagenet downloads them, or says
-where to put the file) and the other two, at an eighth of the width, with random ones: there `baseline` and
-`random_init` are the same, frozen blocks are random features, and only differences between the experiments mean
-anything. They are drawn with he_normal: with Keras' glorot_uniform, which `random_init` has in `full`, so narrow a
-VGG19 calls everything happy (tried for 100 updates at 1e-4 and 1e-3).
+Published weights fit the full width only, so `full` begins with them (model.init = imagenet
+downloads them, or says where to put the file) and the other two, at an eighth of the width, with
+random ones: there `baseline` and `random_init` are the same, frozen blocks are random features, and
+only differences between the experiments mean anything. They are drawn with he_normal: with Keras'
+glorot_uniform, which `random_init` has in `full`, so narrow a VGG19 calls everything happy (tried
+for 100 updates at 1e-4 and 1e-3).
 
     variant      data                            epochs  repeats  time on two CPU cores     accuracy to expect
     (none)       built-in faces, 1,000 at 32 px  12      5        14 min 39 s (11 min 41)   .70 baseline, .61 to .83
@@ -37,8 +42,9 @@ VGG19 calls everything happy (tried for 100 updates at 1e-4 and 1e-3).
     smoke        built-in faces, 280 at 32 px    2       2        1 min 19 s (1 min 20)     no better than chance
     full         FER-2013, 35,887 re-split       <= 100  5        meant for a GPU           as above
 
-Times were taken beside other work, up to five programs on the two cores; in brackets the processor time spent, of
-both cores together. Compilation takes part of it, which the cache saves the next time; the plan's times are without it.
+Times were taken beside other work, up to five programs on the two cores; in brackets the processor
+time spent, of both cores together. Compilation takes part of it, which the cache saves the next
+time; the plan's times are without it.
 
     python -m fer_jax.sweep --config=configs/hust.py
     python -m fer_jax.sweep --config=configs/hust.py:frozen

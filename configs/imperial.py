@@ -1,16 +1,18 @@
-"""Imperial's two networks and their sanity checks: feed-forward with two readings of 'decay', a CNN, CIFAR-10.
+"""Imperial's two networks and their sanity checks: feed-forward with two readings of 'decay', a
+CNN, CIFAR-10.
 
-Wright, Tay, Juthaprachakul and Xia, 'Neural networks for classification of facial expressions', Imperial College
-London, 29 January 2019. Their feed-forward network after a random search (learning rate 1e-3, decay 1e-3, momentum
-.5, batch 10, two layers of 1,000) and a CNN of five convolutions (SGD 1e-3, decay 1e-5, momentum .9, batch 32, 50
-epochs); both collapsed.
+Wright, Tay, Juthaprachakul and Xia, 'Neural networks for classification of facial expressions',
+Imperial College London, 29 January 2019. Their feed-forward network after a random search (learning
+rate 1e-3, decay 1e-3, momentum .5, batch 10, two layers of 1,000) and a CNN of five convolutions
+(SGD 1e-3, decay 1e-5, momentum .9, batch 32, 50 epochs); both collapsed.
 
-What 'decay .001' means is unpublished. Multiplied by it each epoch, as the solver of CS231n does, a course they cite,
-the rate is gone after the first; Keras' rule is rate / (1 + decay x updates). `mlp`, which is also what no word gives,
-runs both in one sweep; the words for one of them run it alone. configs/mlp.py is the same network without decay.
+What 'decay .001' means is unpublished. Multiplied by it each epoch, as the solver of CS231n does, a
+course they cite, the rate is gone after the first; Keras' rule is rate / (1 + decay x updates).
+`mlp`, which is also what no word gives, runs both in one sweep; the words for one of them run it
+alone. configs/mlp.py is the same network without decay.
 
-Published, each a single run, on FER-2013's PublicTest by its class counts. The ranges of their random search are
-unpublished, so there is no variant for it.
+Published, each a single run, on FER-2013's PublicTest by its class counts. The ranges of their
+random search are unpublished, so there is no variant for it.
 
     mlp               both readings of the decay             .248, nearly everything called happy; train about .25
     decay_per_epoch   rate x .001 after each epoch           the same figure
@@ -19,11 +21,11 @@ unpublished, so there is no variant for it.
     cifar10_overfit   CIFAR-10, 49 images, 2 layers of 40    curves only: to show that it overfits
     cifar10           CIFAR-10, 2 layers of 80               .61 train, .45 validation
 
-CIFAR-10's variants read CIFAR-10 in `full` only. Without its files, as (none) and smoke, they run on built-in faces,
-which says that they run and nothing of CIFAR-10. Which 49 images they overfit is unpublished: here, five of each class
-and four of one, and ten of the test images to validate on, not their one. The other experiment validates on all of
-CIFAR-10's test images, our choice as well. How they scaled its pixels is unpublished too, our choice: mean 0
-and standard deviation 1.
+CIFAR-10's variants read CIFAR-10 in `full` only. Without its files, as (none) and smoke, they run
+on built-in faces, which says that they run and nothing of CIFAR-10. Which 49 images they overfit is
+unpublished: here, five of each class and four of one, and ten of the test images to validate on,
+not their one. The other experiment validates on all of CIFAR-10's test images, our choice as well.
+How they scaled its pixels is unpublished too, our choice: mean 0 and standard deviation 1.
 
     variant   data                              epochs  repeats  time on two CPU cores     accuracy to expect
     (none)    built-in faces, 2,000 at 24 px    20      3        2 min 15 s, busy cores    .39 and .68 (Keras')

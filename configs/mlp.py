@@ -1,11 +1,11 @@
 """Imperial's feed-forward network: two hidden layers of 1,000 ReLU units and a softmax.
 
-The network of the Imperial College report on classifying facial expressions, after its random search: SGD with
-learning rate 1e-3, momentum .5, batch 10.
+The network of the Imperial College report on classifying facial expressions, after its random
+search: SGD with learning rate 1e-3, momentum .5, batch 10.
 
-Published: accuracy .248 on FER-2013's PublicTest, nearly everything called happy (the majority share is .249), one
-run. Epochs and dropout rate are unpublished, and so is what their learning-rate decay of .001 multiplies: there is none
-here.
+Published: accuracy .248 on FER-2013's PublicTest, nearly everything called happy (the majority
+share is .249), one run. Epochs and dropout rate are unpublished, and so is what their learning-rate
+decay of .001 multiplies: there is none here.
 
     variant   data                              epochs  repeats  time on two CPU cores     accuracy to expect
     (none)    built-in faces, 2,000 at 24 px    20      3        1 min 30 s                .71

@@ -1,8 +1,9 @@
 """Oslo's ablations: what each part of their network is good for, one part at a time.
 
-Sanfelici, Santona, Ditscheid and Alstad, 'Facial emotion recognition with gradient boosted CNNs', University of Oslo,
-2024, section 4.1, figures 10 to 23. Each word is one of their tests; several words, or none for all, make one sweep. As
-theirs, later tests keep what earlier ones chose: dropout .3 up to the dropout test, .4 after it.
+Sanfelici, Santona, Ditscheid and Alstad, 'Facial emotion recognition with gradient boosted CNNs',
+University of Oslo, 2024, section 4.1, figures 10 to 23. Each word is one of their tests; several
+words, or none for all, make one sweep. As theirs, later tests keep what earlier ones chose: dropout
+.3 up to the dropout test, .4 after it.
 
     word                  varies                                              figures   values
     pairs                 convolution-pooling pairs, with dropout             10, 11    1 and 3 are named; 2 is our choice
@@ -15,9 +16,9 @@ theirs, later tests keep what earlier ones chose: dropout .3 up to the dropout t
     dense_1               64, 128 or 256 units in the first dense layer       20, 21    published
     dense_2               7, 32, 64 or 128 units in the second                22, 23    published
 
-Published as curves only, no figures: three pairs with dropout are best and one pair with dropout learns nothing; 16, 32
-and 64 kernels differ negligibly; larger kernels, pools and dense layers gain nothing. 50 epochs on Kaggle's test folder,
-one run each, selected on the images it reports.
+Published as curves only, no figures: three pairs with dropout are best and one pair with dropout
+learns nothing; 16, 32 and 64 kernels differ negligibly; larger kernels, pools and dense layers gain
+nothing. 50 epochs on Kaggle's test folder, one run each, selected on the images it reports.
 
     variant   data                              epochs  trials   time on two CPU cores           accuracy to expect
     (none)    built-in faces, 1,000 at 48 px    10      23       10 min                          .25 to .82, one seed
@@ -47,7 +48,9 @@ WORDS = (
 
 
 def points(word: str, smoke: bool) -> list[dict[str, Any]]:
-    """The settings of one test; at smoke's 24 pixels only those that leave something of the picture."""
+    """The settings of one test; at smoke's 24 pixels only those that leave something of the
+    picture.
+    """
     after: dict[str, Any] = {"model.dropout": 0.4}
     chosen: list[dict[str, Any]]
     match word:

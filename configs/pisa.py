@@ -1,10 +1,13 @@
-"""Gobbin's versions V1 to V13: three pretrained backbones, two ways to augment, and a test on other people's pictures.
+"""Gobbin's versions V1 to V13: three pretrained backbones, two ways to augment, and a test on other
+people's pictures.
 
-Gobbin, 'Iterative development of a deep learning model for facial emotion recognition', University of Pisa, November
-2025. 'Human Face Emotions' (Kaggle), five classes, 96x96 in three channels, pixels x / 127.5 - 1. A backbone with
-ImageNet weights, global average pooling, dense 128 with ReLU, dropout .5 and a softmax of 5; Adam, class weights. Two
-phases: the top alone for 30 epochs at 1e-4; then the backbone's layers from 140 on as well at 1e-5, until the
-validation loss has not fallen for 3 epochs.
+Gobbin, 'Iterative development of a deep learning model for facial emotion recognition', University
+of Pisa, November
+2025. 'Human Face Emotions' (Kaggle), five classes, 96x96 in three channels, pixels x / 127.5 - 1. A
+      backbone with
+ImageNet weights, global average pooling, dense 128 with ReLU, dropout .5 and a softmax of 5; Adam,
+class weights. Two phases: the top alone for 30 epochs at 1e-4; then the backbone's layers from 140
+on as well at 1e-5, until the validation loss has not fallen for 3 epochs.
 
 Published, a single run each, accuracy on the internal validation set (11,819 pictures):
 
@@ -20,17 +23,20 @@ Published, a single run each, accuracy on the internal validation set (11,819 pi
     v13            ResNet50V2, class weights, fine-tuned               .87; on FER-2013 .91 (report by class)
     augmentation   v4, v8, v9, v10 and v11 in one sweep and one stack
 
-No word is `v13`. What V2, V3 and V6 were is unpublished. What else is unpublished, and our choice: V1's network, its
-learning rate and epochs; that V4 and V8 to V11 train the top alone (only V5, V7 and V13 are called fine-tuned) for the
-30 epochs of V13's first phase; that V10 is to V11 what V9 is to V8, and V12 is V13's first phase (its listing calls
-that network `model_v12`); that V5 and V7 too are fine-tuned from layer 140 on; the most epochs of the second phase;
-batch size; strength of each augmentation; shares of the split (80/10/10 here; there is no test split of his); how class
-weights are computed (N / (K n_c) here). EfficientNetB0 has its preprocessing inside and expects 0..255; whether V7 fed it
-x / 127.5 - 1 all the same is unpublished, so `v7` holds both readings, in one stack.
+No word is `v13`. What V2, V3 and V6 were is unpublished. What else is unpublished, and our choice:
+V1's network, its learning rate and epochs; that V4 and V8 to V11 train the top alone (only V5, V7
+and V13 are called fine-tuned) for the 30 epochs of V13's first phase; that V10 is to V11 what V9 is
+to V8, and V12 is V13's first phase (its listing calls that network `model_v12`); that V5 and V7 too
+are fine-tuned from layer 140 on; the most epochs of the second phase; batch size; strength of each
+augmentation; shares of the split (80/10/10 here; there is no test split of his); how class weights
+are computed (N / (K n_c) here). EfficientNetB0 has its preprocessing inside and expects 0..255;
+whether V7 fed it x / 127.5 - 1 all the same is unpublished, so `v7` holds both readings, in one
+stack.
 
-Published weights fit the full width only, so `full` begins with them and the other two with random ones. There
-the frozen layers of a phase are random features, normalised by statistics that nothing has set, and what the top makes
-of them says that the program runs and nothing of transfer: V1, a small network trained as a whole, is far ahead there.
+Published weights fit the full width only, so `full` begins with them and the other two with random
+ones. There the frozen layers of a phase are random features, normalised by statistics that nothing
+has set, and what the top makes of them says that the program runs and nothing of transfer: V1, a
+small network trained as a whole, is far ahead there.
 
     variant       data                            epochs   repeats  time on two CPU cores    accuracy to expect
     (none)        built-in faces, 1,000 at 48 px  10 + 10  3        10 min 45 s (4 min 20)   .43, the last epoch's .22
@@ -41,14 +47,16 @@ of them says that the program runs and nothing of transfer: V1, a small network 
     smoke         built-in faces, 210 at 32 px    1 + 1    2        v4: 2 min 32 s (1 min)   no better than chance
     full          Human Face Emotions, re-split   30 + 30  5        meant for a GPU          as above
 
-Times were taken beside other work, up to five programs on the two cores; in brackets the processor time spent, of both cores
-together. Most of it is compilation: a network of 190 layers, in two phases. The cache saves it the next time.
+Times were taken beside other work, up to five programs on the two cores; in brackets the processor
+time spent, of both cores together. Most of it is compilation: a network of 190 layers, in two
+phases. The cache saves it the next time.
 
     python -m fer_jax.sweep --config=configs/pisa.py
     python -m fer_jax.sweep --config=configs/pisa.py:augmentation
     python -m fer_jax.sweep --config=configs/pisa.py:v13,full --config.data.path=human_face_emotions.zip
 
-His external test, with the accuracy on those of its pictures that have no copy among the training pictures (docs/predict.md):
+His external test, with the accuracy on those of its pictures that have no copy among the training
+pictures (docs/predict.md):
 
     python -m fer_jax.predict runs/pisa-v13-full fer2013.zip --labelled --splits=validation,test
 """

@@ -1,12 +1,14 @@
-"""Silvestro's network in eight scenarios: seven classes, fewer, or two, each balanced in another way.
+"""Silvestro's network in eight scenarios: seven classes, fewer, or two, each balanced in another
+way.
 
-Silvestro, 'Facial expression classifier', February 2025. Six 3x3 convolutions with batch normalisation, dropout .25
-after each pair, dense 256, dropout .5; Adam 1e-4, batch 64, 40 epochs; every class re-split 70/20/10; training
-images shifted by up to a tenth and mirrored. She means to see what the network looks at, so each scenario changes
-the data or the loss only.
+Silvestro, 'Facial expression classifier', February 2025. Six 3x3 convolutions with batch
+normalisation, dropout .25 after each pair, dense 256, dropout .5; Adam 1e-4, batch 64, 40 epochs;
+every class re-split 70/20/10; training images shifted by up to a tenth and mirrored. She means to
+see what the network looks at, so each scenario changes the data or the loss only.
 
-Published, each a single run at its last epoch (train / validation accuracy; then on the test split). The split is
-hers and unpublished, so ours has other images; scenario 1's test counts show that there it was not even by class.
+Published, each a single run at its last epoch (train / validation accuracy; then on the test
+split). The split is hers and unpublished, so ours has other images; scenario 1's test counts show
+that there it was not even by class.
 
     scenario1   seven classes as they are            .62 / .62; accuracy .61, precision .57
     scenario2   seven, undersampled to disgust        -  / .38
@@ -20,15 +22,16 @@ hers and unpublished, so ours has other images; scenario 1's test counts show th
                 class weights
     scenario8   the same two, undersampled           .86 / .87, loss .31 / .31; accuracy .86, precision .86, AUC .94
 
-Scenario 6 trains on its five classes here; `python -m fer_jax.study --study=sweeps/silvestro.py` sums the
-probabilities.
+Scenario 6 trains on its five classes here; `python -m fer_jax.study --study=sweeps/silvestro.py`
+sums the probabilities.
 
     variant   data                              epochs  repeats  time on two CPU cores     accuracy to expect
     (none)    built-in faces, 2,000 at 36 px    20      3        3 min 27 s, busy cores    .97 (three classes)
     smoke     built-in faces, 400 at 36 px      2       2        27 s, busy cores          no better than chance
     full      FER-2013, 35,887 re-split         40      5        meant for a GPU           as above
 
-(none) is scenario5 with a quarter of the kernels and units; a scenario's word goes with either of the others.
+(none) is scenario5 with a quarter of the kernels and units; a scenario's word goes with either of
+the others.
 
     python -m fer_jax.sweep --config=configs/silvestro.py
     python -m fer_jax.sweep --config=configs/silvestro.py:scenario7

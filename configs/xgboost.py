@@ -1,9 +1,12 @@
-"""Oslo's boosted heads: XGBoost in place of the last layers of their final network, at four places and with tables 2 to 6.
+"""Oslo's boosted heads: XGBoost in place of the last layers of their final network, at four places
+and with tables 2 to 6.
 
-Sanfelici, Santona, Ditscheid and Alstad, 'Facial emotion recognition with gradient boosted CNNs', University of Oslo,
-2024, sections 3.5 and 4.2. Published: accuracies of .535 to .579, beside networks of .566 to .576. Every network is
-trained once, whatever is swept here; each head is set against its own network's output on the same images (`val_accuracy_gain` in heads.csv: their 'relative accuracy gain', but in shares of
-the images, not of the accuracy). Words choose experiments; several words, or none for all, make one sweep.
+Sanfelici, Santona, Ditscheid and Alstad, 'Facial emotion recognition with gradient boosted CNNs',
+University of Oslo, 2024, sections 3.5 and 4.2. Published: accuracies of .535 to .579, beside
+networks of .566 to .576. Every network is trained once, whatever is swept here; each head is set
+against its own network's output on the same images (`val_accuracy_gain` in heads.csv: their
+'relative accuracy gain', but in shares of the images, not of the accuracy). Words choose
+experiments; several words, or none for all, make one sweep.
 
     word              varies                                          published
     placement         features: flatten, dense_0, dense_1, output     .5352, .5520, .5503, .5513
@@ -17,8 +20,9 @@ the images, not of the accuracy). Words choose experiments; several words, or no
     min_child_weight  least weight of a leaf                          left out by them: values our choice
     their_parameters  the places again, with the network's own learning rate and penalty, which they tried first
 
-Tables 2 to 6 are fed by the first dense layer. Unpublished: what the other parameters were; ours are XGBoost's defaults and
-50 rounds. Their 'output' is the softmax, here `probabilities`. One run each, on Kaggle's test folder, which also chose.
+Tables 2 to 6 are fed by the first dense layer. Unpublished: what the other parameters were; ours
+are XGBoost's defaults and 50 rounds. Their 'output' is the softmax, here `probabilities`. One run
+each, on Kaggle's test folder, which also chose.
 
     variant   data                              epochs  trials   fits   time on two CPU cores    accuracy to expect
     (none)    built-in faces, 2,000 at 48 px    15      3        117    4 min 29 s               .92 on flatten; networks .69

@@ -1,4 +1,5 @@
-"""Draws docs/augment.png: built-in faces under every augmentation, a row a strength, a column an image.
+"""Draws docs/augment.png: built-in faces under every augmentation, a row a strength, a column an
+image.
 
 python docs/augment_picture.py [FILE]
 """

@@ -1,4 +1,5 @@
-"""Draws docs/saliency.png: built-in faces under every method, the mean over the repeats of a run, and prints what docs/saliency.md says.
+"""Draws docs/saliency.png: built-in faces under every method, the mean over the repeats of a run,
+and prints what docs/saliency.md says.
 
     python -m fer_jax.sweep --config=configs/oslo.py --config.data.image_size=32 --config.model.dropout=0.2 \
         --config.train.batch_size=32 --config.train.epochs=12 --workdir=runs/saliency
@@ -28,7 +29,9 @@ SETTINGS = {method: {"layer": "conv_1"} if method == "grad_cam" else {} for meth
 
 
 def surest_of_each_class(run: Run) -> tuple[np.ndarray, np.ndarray]:
-    """Of each class the validation picture to which the repeats give it the highest mean probability, and the labels."""
+    """Of each class the validation picture to which the repeats give it the highest mean
+    probability, and the labels.
+    """
     trials = run.select(status="done")
     split = trials[0].dataset().validation
     likely = np.mean([trial.predict(split.images) for trial in trials], axis=0)

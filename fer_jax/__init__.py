@@ -1,4 +1,5 @@
-"""Train hundreds of small facial-expression networks at once, on one accelerator, and know what the numbers mean.
+"""Train hundreds of small facial-expression networks at once, on one accelerator, and know what the
+numbers mean.
 
 import fer_jax
 run = fer_jax.run_sweep(config, workdir)
@@ -24,11 +25,11 @@ def run_sweep(config: ConfigDict, workdir: str | Path, **options: Any) -> Run:
     """Trains what `config` asks for and `workdir` does not hold yet, and writes tables and report.
 
     Args:
-      config, workdir, **options: as for `fer_jax.launch.loop.run_sweep`, errors too. After an interruption the report shows
-        what there is.
+        config, workdir, **options: as for `fer_jax.launch.loop.run_sweep`, errors too. After an
+            interruption the report shows what there is.
 
     Returns:
-      The run, as `load_run` gives it.
+        The run, as `load_run` gives it.
     """
     from fer_jax import report
     from fer_jax.errors import RunError

@@ -1,8 +1,10 @@
-"""Finds copies, leaks, conflicting labels and pictures with nothing on them: `python -m fer_jax.audit DATA [DATA]`.
+"""Finds copies, leaks, conflicting labels and pictures with nothing on them: `python -m
+fer_jax.audit DATA [DATA]`.
 
-DATA is what data.path takes: a folder, a zip, a tar or a fer2013.csv; 'synthetic' is the built-in faces. Of one data set the
-splits are held against each other, of two every picture of either against the other. What is printed is written to
-audit.json too, and every offending picture to offenders.csv.
+DATA is what data.path takes: a folder, a zip, a tar or a fer2013.csv; 'synthetic' is the built-in
+faces. Of one data set the splits are held against each other, of two every picture of either
+against the other. What is printed is written to audit.json too, and every offending picture to
+offenders.csv.
 """
 
 from __future__ import annotations
@@ -51,7 +53,9 @@ def _declare() -> flags.FlagValues:
 
 
 def main(argv: list[str]) -> int:
-    """Runs the program; returns its exit status: 0 done, whatever was found, 2 an error of the user's, 130 stopped."""
+    """Runs the program; returns its exit status: 0 done, whatever was found, 2 an error of the
+    user's, 130 stopped.
+    """
     return run_program(_main, argv)
 
 
@@ -81,7 +85,9 @@ def _main(argv: list[str]) -> int:
 
 
 def write(found: Inspection, folder: Path) -> None:
-    """Writes audit.json and offenders.csv, each in full or not at all. Raises RunError where the disk refuses."""
+    """Writes audit.json and offenders.csv, each in full or not at all. Raises RunError where the
+    disk refuses.
+    """
     table = io.StringIO()
     writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
     writer.writeheader()

@@ -1,6 +1,7 @@
 """Errors meant for people: one line that names the field, file or row and says what to do.
 
-Programs catch `FerJaxError`, print it without a traceback and exit with status 2; anything else is a bug and keeps its traceback.
+Programs catch `FerJaxError`, print it without a traceback and exit with status 2; anything else is
+a bug and keeps its traceback.
 """
 
 import sys
@@ -24,7 +25,9 @@ class RunError(FerJaxError):
 
 
 def run_program(program: Callable[[list[str]], int], argv: list[str]) -> int:
-    """The exit status of `program(argv)`: 2 after an error of the user's, printed as one line; 130 if the user stopped it."""
+    """The exit status of `program(argv)`: 2 after an error of the user's, printed as one line; 130
+    if the user stopped it.
+    """
     try:
         return program(argv)
     except FerJaxError as error:

@@ -1,4 +1,6 @@
-"""Hands a run or a trial to other programs: `python -m fer_jax.export RUN --to=safetensors|onnx|tensorboard|mlflow|tables`."""
+"""Hands a run or a trial to other programs: `python -m fer_jax.export RUN
+--to=safetensors|onnx|tensorboard|mlflow|tables`.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ OF_RUNS = ("tensorboard", "mlflow", "tables")
 
 
 def export_trial(trial: TrialResult, path: str | Path, weights: str = "best", dtype: str = "uint8") -> str:
-    """Writes the network of a trial to a file of the kind that its name ends with; see `TrialResult.export`.
+    """Writes the network of a trial to a file of the kind that its name ends with; see
+    `TrialResult.export`.
 
     Returns:
         What there is to say of it; '' if nothing.

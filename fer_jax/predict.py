@@ -1,10 +1,12 @@
-"""Class probabilities of pictures: `python -m fer_jax.predict RUN IMAGE...`, files and folders, of any size and colour.
+"""Class probabilities of pictures: `python -m fer_jax.predict RUN IMAGE...`, files and folders, of
+any size and colour.
 
-By default the repeats of the point that validation found best answer together: the mean of their probabilities and, beside it, the
-standard deviation over them.
+By default the repeats of the point that validation found best answer together: the mean of their
+probabilities and, beside it, the standard deviation over them.
 
-With --labelled the one argument after RUN is a data set with the pictures by class, and what is printed is how right the answers are, with
-and without the pictures that have a copy among those trained on.
+With --labelled the one argument after RUN is a data set with the pictures by class, and what is
+printed is how right the answers are, with and without the pictures that have a copy among those
+trained on.
 """
 
 from __future__ import annotations
@@ -85,7 +87,9 @@ def _declare() -> flags.FlagValues:
 
 
 def main(argv: list[str]) -> int:
-    """Runs the program; returns its exit status: 0 done, 1 some pictures got no answer, 2 an error of the user's, 130 stopped."""
+    """Runs the program; returns its exit status: 0 done, 1 some pictures got no answer, 2 an error
+    of the user's, 130 stopped.
+    """
     return run_program(_main, argv)
 
 
@@ -141,7 +145,9 @@ def _misuse(values: flags.FlagValues, given: Sequence[str]) -> str:
 
 
 def _evaluate(ensemble: Ensemble, values: flags.FlagValues, path: str) -> int:
-    """Prints what the networks' answers are worth on a labelled data set; without their own data, without its copies."""
+    """Prints what the networks' answers are worth on a labelled data set; without their own data,
+    without its copies.
+    """
     same = {}
     for text in values.same_class:
         theirs, equals, ours = text.partition("=")
@@ -229,7 +235,9 @@ class _Output:
         return np.argsort(-answer.probabilities, kind="stable")
 
     def unlike(self, answer: Answer) -> bool | None:
-        """Whether it scores less than nearly all validation pictures; None where there is no threshold."""
+        """Whether it scores less than nearly all validation pictures; None where there is no
+        threshold.
+        """
         return None if self.threshold is None else answer.score < self.threshold
 
 
@@ -290,7 +298,9 @@ class _Csv(_Output):
 
 
 class _Json(_Output):
-    """One document: what answered, the pictures with their classes best first, and what got no answer."""
+    """One document: what answered, the pictures with their classes best first, and what got no
+    answer.
+    """
 
     def begin(self, file: TextIO) -> None:
         self.pictures: list[dict[str, Any]] = []

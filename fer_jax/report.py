@@ -1,7 +1,9 @@
-"""Tables and figures of a run as one page: `python -m fer_jax.report RUN [RUN ...]`, while it runs or afterwards.
+"""Tables and figures of a run as one page: `python -m fer_jax.report RUN [RUN ...]`, while it runs
+or afterwards.
 
-Writes figures/*.png, tables/ (CSV, Markdown, LaTeX) and report.html into each run directory; report.html holds everything and can be
-sent as it is. With --compare one page sets the best points of several runs side by side instead.
+Writes figures/*.png, tables/ (CSV, Markdown, LaTeX) and report.html into each run directory;
+report.html holds everything and can be sent as it is. With --compare one page sets the best points
+of several runs side by side instead.
 """
 
 from __future__ import annotations
@@ -39,15 +41,15 @@ def write_report(run_dir: str | Path, show_images: bool = False, pdf: bool = Fal
     Needs no lock: files are replaced one by one, each in full.
 
     Args:
-      run_dir: a run directory.
-      show_images: shows pictures of the data set whatever `report.show_images` says.
-      pdf: also writes figures/*.pdf, for print.
+        run_dir: a run directory.
+        show_images: shows pictures of the data set whatever `report.show_images` says.
+        pdf: also writes figures/*.pdf, for print.
 
     Returns:
-      The path of report.html.
+        The path of report.html.
 
     Raises:
-      RunError: no run there, a damaged file, or a directory that cannot be written.
+        RunError: no run there, a damaged file, or a directory that cannot be written.
     """
     run = load_run(run_dir)
     evidences = _evidences(run)
@@ -73,7 +75,9 @@ def write_report(run_dir: str | Path, show_images: bool = False, pdf: bool = Fal
 
 
 def write_comparison(run_dirs: Sequence[str | Path], out: str | Path = several_runs.DEFAULT_OUT) -> Path:
-    """Writes one page with the best points of several runs side by side; see `report_runs.write_comparison`."""
+    """Writes one page with the best points of several runs side by side; see
+    `report_runs.write_comparison`.
+    """
     return several_runs.write_comparison(run_dirs, out, _evidences, _study_rows, _written())
 
 
@@ -92,7 +96,9 @@ def _evidences(run: Run) -> list[Evidence]:
 
 
 def _part(run: Run, found: Evidence, suffix: str, show_images: bool) -> Part:
-    """Trials that are ranked against each other, with what their networks answer; `suffix` tells several parts apart."""
+    """Trials that are ranked against each other, with what their networks answer; `suffix` tells
+    several parts apart.
+    """
     drawn, sections = page.drawings(found), []
     if answered := best_point.of_best_point(run, found):
         drawn += best_point.drawings(answered)
@@ -116,7 +122,9 @@ def _part(run: Run, found: Evidence, suffix: str, show_images: bool) -> Part:
 
 
 def _study_rows(run: Run) -> pd.DataFrame:
-    """The rows of the study's table that are about this run, where it lies beside one; no rows elsewhere."""
+    """The rows of the study's table that are about this run, where it lies beside one; no rows
+    elsewhere.
+    """
     path = run.path.resolve().parent / STUDY_TABLE
     try:
         return study_section.rows_of(pd.read_csv(path), run.path.resolve().name)
@@ -139,7 +147,9 @@ def _heads(run: Run, trials: Evidence) -> Part:
 
 
 def _importances(run: Run, gathered: Evidence, own: pd.DataFrame) -> style.Drawing | None:
-    """What the trees of the best head setting with trees look at; None where no head has any, or none is left on disk."""
+    """What the trees of the best head setting with trees look at; None where no head has any, or
+    none is left on disk.
+    """
     for point in gathered.ranked.index:
         done = own[(gathered.trials["point"] == point) & (own["status"] == "done")]
         if not done["head.kind"].isin(["xgboost", "forest"]).any():
@@ -155,7 +165,9 @@ def _importances(run: Run, gathered: Evidence, own: pd.DataFrame) -> style.Drawi
 
 
 def _parts(run: Run, whole: Evidence) -> list[Evidence]:
-    """The parts of a run within which its points are ranked, in the order of the sweep; [] if all are ranked together."""
+    """The parts of a run within which its points are ranked, in the order of the sweep; [] if all
+    are ranked together.
+    """
     keys = run.groups(run.trials, whole.metric)
     parts = []
     for key in dict.fromkeys(keys) if len(set(keys)) > 1 else ():
@@ -167,7 +179,9 @@ def _parts(run: Run, whole: Evidence) -> list[Evidence]:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Writes a report for every run named, or one page about all of them; returns 0, or 2 if any could not be written."""
+    """Writes a report for every run named, or one page about all of them; returns 0, or 2 if any
+    could not be written.
+    """
     parser = argparse.ArgumentParser(usage=USAGE.removeprefix("usage: "), description=__doc__, allow_abbrev=False)
     parser.add_argument("runs", nargs="+", metavar="RUN", help="a run directory")
     parser.add_argument(

@@ -1,4 +1,6 @@
-"""Runs the experiments of a paper and puts its figures beside ours: `python -m fer_jax.study --study=sweeps/oslo.py`."""
+"""Runs the experiments of a paper and puts its figures beside ours: `python -m fer_jax.study
+--study=sweeps/oslo.py`.
+"""
 
 import json
 import sys
@@ -47,7 +49,9 @@ def _declare() -> flags.FlagValues:
 
 
 def main(argv: list[str]) -> int:
-    """Runs the program; returns its exit status: 0 done, 1 some trials or fits failed, 2 an error of the user's, 130 stopped."""
+    """Runs the program; returns its exit status: 0 done, 1 some trials or fits failed, 2 an error
+    of the user's, 130 stopped.
+    """
     return run_program(_main, argv)
 
 
@@ -165,7 +169,8 @@ def _train(
         from fer_jax.train import hardware
 
         hardware.prepare_host_devices()
-        # What is wrong with the data or the folder of the last sweep shall not come out after a night of training.
+        # What is wrong with the data or the folder of the last sweep shall not come out after a
+        # night of training.
         for sweep in waiting:
             prepared = prepare(loaded[sweep.folder].config)
             directory = RunDirectory(workdir / sweep.folder)
@@ -181,7 +186,9 @@ def _train(
 
 
 def _is_complete(folder: Path, loaded: Loaded, retry_failed: bool) -> bool:
-    """Whether a run of exactly this config has ended: starting it again would only draw its report anew."""
+    """Whether a run of exactly this config has ended: starting it again would only draw its report
+    anew.
+    """
     directory = RunDirectory(folder)
     if not directory.has("config.json") or not directory.has("trials.csv"):
         return False
@@ -196,8 +203,9 @@ def _is_complete(folder: Path, loaded: Loaded, retry_failed: bool) -> bool:
 def _write_table(
     study: Study, needed: tuple[StudySweep, ...], file: str, workdir: Path, scale: str, external: str
 ) -> None:
-    """Writes study.md and study.csv of what was asked for and, but for smoke, of what else is there, prints the former, and writes
-    report.html with the runs of the table side by side."""
+    """Writes study.md and study.csv of what was asked for and, but for smoke, of what else is
+    there, prints the former, and writes report.html with the runs of the table side by side.
+    """
     from fer_jax import report
     from fer_jax.studies import rows as study_rows
 

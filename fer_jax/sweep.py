@@ -1,4 +1,6 @@
-"""Trains everything a config asks for: `python -m fer_jax.sweep --config=configs/grid3d.py[:variant,...] [--config.a.b=v ...]`."""
+"""Trains everything a config asks for: `python -m fer_jax.sweep
+--config=configs/grid3d.py[:variant,...] [--config.a.b=v ...]`.
+"""
 
 import shlex
 import sys
@@ -23,7 +25,9 @@ USAGE = "usage: python -m fer_jax.sweep --config=FILE[:variant,...] [--config.a.
 
 
 def main(argv: list[str]) -> int:
-    """Runs the program; returns its exit status: 0 done, 1 some trials or fits failed, 2 an error of the user's, 130 stopped."""
+    """Runs the program; returns its exit status: 0 done, 1 some trials or fits failed, 2 an error
+    of the user's, 130 stopped.
+    """
     return run_program(_main, argv)
 
 

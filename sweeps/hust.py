@@ -1,4 +1,6 @@
-"""The Hanoi experiments beside their means over five runs, by class where they give them; configs/hust.py says what each is."""
+"""The Hanoi experiments beside their means over five runs, by class where they give them;
+configs/hust.py says what each is.
+"""
 
 from typing import Any
 

@@ -1,4 +1,5 @@
-"""Imperial's networks and sanity checks beside the figures they printed; configs/imperial.py says what each is.
+"""Imperial's networks and sanity checks beside the figures they printed; configs/imperial.py says
+what each is.
 
 Two data sets, so at full scale two commands, into the same table:
 

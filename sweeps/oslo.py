@@ -1,11 +1,13 @@
-"""Oslo's networks beside their figures: the 3-D grid, its points run again, the ablations, the final network, boosted heads.
+"""Oslo's networks beside their figures: the 3-D grid, its points run again, the ablations, the
+final network, boosted heads.
 
     python -m fer_jax.study --study=sweeps/oslo.py --scale=smoke
     python -m fer_jax.study --study=sweeps/oslo.py --only='final' --scale=full --config.data.path=fer2013.zip
     python -m fer_jax.study --study=sweeps/oslo.py --scale=full --config.data.path=fer2013.zip
 
-Every figure is an accuracy or loss on Kaggle's test folder, which both validated and tested, so it was selected on the
-images it reports. The heads of one sweep share its networks, each trained once; theirs had a network of its own a table.
+Every figure is an accuracy or loss on Kaggle's test folder, which both validated and tested, so it
+was selected on the images it reports. The heads of one sweep share its networks, each trained once;
+theirs had a network of its own a table.
 """
 
 from typing import Any
@@ -156,7 +158,8 @@ FINAL = Experiment(
     config="configs/oslo.py",
     published=(
         Published("val_accuracy", 0.569, where="section 4.3"),
-        # Five trainings of 'the ordinary CNN': .5759, .5659, .5673, .5752, .5709; mean and sd are ours.
+        # Five trainings of 'the ordinary CNN': .5759, .5659, .5673, .5752, .5709; mean and sd are
+        # ours.
         Published("val_accuracy", 0.57104, digits=4, sd=0.00451, n=5, where="captions of tables 2 to 6"),
     ),
     conditions=AT_50,
@@ -164,7 +167,8 @@ FINAL = Experiment(
     note=PLACE,
 )
 
-# XGBoost's defaults, and the most rounds they tried: what the others were while one was varied is unpublished.
+# XGBoost's defaults, and the most rounds they tried: what the others were while one was varied is
+# unpublished.
 HEAD = {
     "head.layer": "dense_0",
     "head.rounds": 50,

@@ -1,12 +1,15 @@
-"""Gobbin's versions beside the figures he printed, by class where he gives them; configs/pisa.py says what each is.
+"""Gobbin's versions beside the figures he printed, by class where he gives them; configs/pisa.py
+says what each is.
 
-The data are his, 'Human Face Emotions' of Kaggle, which has to be fetched there: without it built-in faces stand in, and no row says
-anything of his figures. The external test is of FER-2013's test folder, PublicTest and PrivateTest together; its two data sets are
+The data are his, 'Human Face Emotions' of Kaggle, which has to be fetched there: without it
+built-in faces stand in, and no row says anything of his figures. The external test is of FER-2013's
+test folder, PublicTest and PrivateTest together; its two data sets are
 
     python -m fer_jax.study --study=sweeps/pisa.py --scale=full --config.data.path=human_face_emotions.zip --external=fer2013/test
 
-Whether the external .91 is a leak, `python -m fer_jax.predict RUN fer2013/test --labelled` answers with and without the pictures that
-have a copy among those trained on (docs/predict.md), and `python -m fer_jax.audit` for the two data sets without a network.
+Whether the external .91 is a leak, `python -m fer_jax.predict RUN fer2013/test --labelled` answers
+with and without the pictures that have a copy among those trained on (docs/predict.md), and `python
+-m fer_jax.audit` for the two data sets without a network.
 """
 
 from fer_jax.studies.paper import Conditions, Experiment, Published, Study

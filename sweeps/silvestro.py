@@ -1,4 +1,6 @@
-"""Silvestro's eight scenarios beside the figures she printed; configs/silvestro.py says what each is."""
+"""Silvestro's eight scenarios beside the figures she printed; configs/silvestro.py says what each
+is.
+"""
 
 from fer_jax.studies.paper import Conditions, Experiment, Published, Study
 

@@ -1,10 +1,11 @@
-"""Every test runs on four fake CPU devices, so that sharding over trials is exercised without an accelerator, and with a
-cache of its own, so that neither data nor compiled programs of the user's enter; compiled programs are shared by all workers and the
-programs they start, since many tests train the same network. Reports draw no saliency unless a test asks for it,
-since it compiles gradients for every network.
+"""Every test runs on four fake CPU devices, so that sharding over trials is exercised without an
+accelerator, and with a cache of its own, so that neither data nor compiled programs of the user's
+enter; compiled programs are shared by all workers and the programs they start, since many tests
+train the same network. Reports draw no saliency unless a test asks for it, since it compiles
+gradients for every network.
 
-Programs are compiled without LLVM's optimisation, which takes about as long as all the rest of a test and changes speed only;
-`XLA_FLAGS= pytest` tests what users get.
+Programs are compiled without LLVM's optimisation, which takes about as long as all the rest of a
+test and changes speed only; `XLA_FLAGS= pytest` tests what users get.
 """
 
 import os

@@ -1,4 +1,6 @@
-"""The audit program: planted faults come out by name in what it prints and writes; what is known of the real FER-2013 comes out."""
+"""The audit program: planted faults come out by name in what it prints and writes; what is known of
+the real FER-2013 comes out.
+"""
 
 import io
 import json
@@ -124,7 +126,9 @@ def test_splits_drawn_again(planted, tmp_path, capsys):
 
 
 def test_two_data_sets_whose_classes_have_other_names(planted, tmp_path, capsys):
-    """B: three pictures of A's as they are, one of them under another class, one larger and in colour, and three of its own."""
+    """B: three pictures of A's as they are, one of them under another class, one larger and in
+    colour, and three of its own.
+    """
     large = Image.fromarray(FACES[3]).convert("RGB").resize((150, 150), Image.Resampling.BICUBIC)
     found = {
         "Happiness/a.png": png(FACES[4]), "Happiness/b.png": png(FACES[12]), "Sadness/c.png": png(FACES[5]),

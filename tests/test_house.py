@@ -1,4 +1,6 @@
-"""The floor plan of docs/design.md, held against the syntax trees of fer_jax: imports go down, files and functions stay short."""
+"""The floor plan of docs/design.md, held against the syntax trees of fer_jax: imports go down,
+files and functions stay short.
+"""
 
 import ast
 import functools
@@ -8,7 +10,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "fer_jax"
 PROGRAMS = {"sweep", "study", "report", "export", "predict", "audit"}
-# From the ground up. A room may import from the floors below it and from rooms named before it on its own.
+# From the ground up. A room may import from the floors below it and from rooms named before it on
+# its own.
 FLOORS = (
     ("errors",),
     ("base",),

@@ -1,4 +1,6 @@
-"""docs/networks.md: its commands mean something, its parameters, layers and blocks are counted, its addresses are those used."""
+"""docs/networks.md: its commands mean something, its parameters, layers and blocks are counted, its
+addresses are those used.
+"""
 
 import re
 import shlex
@@ -28,7 +30,9 @@ def network(name):
 
 
 def of_networks():
-    """(name, what, layers, parameters) of the first table, and (name, layers, blocks, parameters) of the second."""
+    """(name, what, layers, parameters) of the first table, and (name, layers, blocks, parameters)
+    of the second.
+    """
     tables = {}
     for line in PAGE.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
@@ -48,7 +52,8 @@ def test_numbers(name):
         assert (int(layers), parameters) == (len(names), f"{below:,}")
         assert int(blocks.split(":")[0]) == 1 + max(freezing.blocks(net.layer_names).values())
     else:
-        # Names on the page stand in the network's order; those with a condition are not in the default one.
+        # Names on the page stand in the network's order; those with a condition are not in the
+        # default one.
         named = [layer for layer in re.findall(r"`(\w+)`", first[1]) if layer in net.layer_names]
         assert len(named) > 3 and named == sorted(named, key=net.layer_names.index) and named[-1] == net.layer_names[-1]
 

@@ -1,4 +1,6 @@
-"""The program on files of all kinds: what it prints and how it ends, against the same networks asked from Python."""
+"""The program on files of all kinds: what it prints and how it ends, against the same networks
+asked from Python.
+"""
 
 import csv
 import io
@@ -41,7 +43,9 @@ def run(path):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Faces as grey, colour, 16 bits, with transparency, lying on their side; one broken, one hidden, one no picture."""
+    """Faces as grey, colour, 16 bits, with transparency, lying on their side; one broken, one
+    hidden, one no picture.
+    """
     drawn = faces.draw("test", 5, size=40, channels=3)[0]
     folder = tmp_path / "faces"
     (folder / "b" / "deep").mkdir(parents=True)

@@ -1,4 +1,6 @@
-"""From a run directory to report.html: what is written, when, and what is said where there is no run."""
+"""From a run directory to report.html: what is written, when, and what is said where there is no
+run.
+"""
 
 from __future__ import annotations
 
@@ -176,7 +178,9 @@ def words_only(monkeypatch):
 
 
 def with_answers(path, sure=8.0):
-    """The run at `path` with stored predictions: at the best point, slot 1, the picture of number 2 is surely wrong, no other is."""
+    """The run at `path` with stored predictions: at the best point, slot 1, the picture of number 2
+    is surely wrong, no other is.
+    """
     record = json.loads((path / "config.json").read_text())
     predictions = RunDirectory(path).predictions
     labels = np.array([0, 1, 1, 0, 1], np.int32)
@@ -230,7 +234,8 @@ def test_answers_are_drawn_and_networks_asked_as_one(tmp_path, monkeypatch):
     }
     heads, row = table_rows(html, "ensembles-table")
     found = dict(zip(heads, row, strict=True))
-    # Of two networks one is sure of the right answer for picture 2 and one of the wrong one, less so.
+    # Of two networks one is sure of the right answer for picture 2 and one of the wrong one, less
+    # so.
     assert found["ensemble"] == "2 networks of the 2 best points" and found["test accuracy"] == "1.0000"
     assert row[heads.index("test accuracy") + 1] == "0.9000 ± 0.1414"
 
@@ -371,7 +376,9 @@ const type = (id, text) => {
 
 
 def look(page, tmp_path, script, width=1200):
-    """What `script`, an expression, is in a window of this width, as JSON gives it; JavaScript's errors are raised."""
+    """What `script`, an expression, is in a window of this width, as JSON gives it; JavaScript's
+    errors are raised.
+    """
     html = page.read_text(encoding="utf-8")
     answer = f"""<script>"use strict"; {ACTIONS}
       let outcome; try {{ outcome = {{value: {script}}}; }} catch (error) {{ outcome = {{error: String(error)}}; }}

@@ -1,4 +1,6 @@
-"""The program that puts a paper's figures beside ours: oslo's study at smoke scale, and a small study of our own."""
+"""The program that puts a paper's figures beside ours: oslo's study at smoke scale, and a small
+study of our own.
+"""
 
 import contextlib
 import dataclasses

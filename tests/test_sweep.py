@@ -35,7 +35,9 @@ def finish(process):
 
 
 def wait_for_state(process, path):
-    """Until the sweep has left its first checkpoint; one that does not is killed, since a failing test must not wait for it."""
+    """Until the sweep has left its first checkpoint; one that does not is killed, since a failing
+    test must not wait for it.
+    """
     deadline = time.monotonic() + 120
     while not list(path.glob("checkpoints/*/state-*")):
         if process.poll() is not None or time.monotonic() > deadline:

@@ -1,4 +1,6 @@
-"""Every shipped study names configs and points that exist, and carries the figures that its paper printed."""
+"""Every shipped study names configs and points that exist, and carries the figures that its paper
+printed.
+"""
 
 import importlib.util
 import math
@@ -19,7 +21,8 @@ ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "sweeps").glob("*.py"))
 METRIC = re.compile(r"(binary_)?(train|val|test|external)_(accuracy|loss|auc|(precision|recall|f1)(_[a-z]+)?)")
 
-# By how an experiment is called: metric -> value, or (value, standard deviation, runs); copied from the papers.
+# By how an experiment is called: metric -> value, or (value, standard deviation, runs); copied from
+# the papers.
 PRINTED = {
     "silvestro": {
         "scenario 1": {"train_accuracy": 0.62, "val_accuracy": 0.62, "test_accuracy": 0.61, "test_precision": 0.57},
@@ -79,7 +82,8 @@ PRINTED = {
 }  # fmt: skip
 
 
-# Of each label, 0 to 6, and each class: what the papers' tables have. Hust's are means and standard deviations of five runs.
+# Of each label, 0 to 6, and each class: what the papers' tables have. Hust's are means and standard
+# deviations of five runs.
 HUST_LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 HUST_TABLES = {
     "baseline": """
@@ -137,7 +141,9 @@ def load(experiment, scale):
 
 
 def points(experiment, scale):
-    """The points of the experiment's sweep that it picks, with head settings where it names one: swept name -> value, once each."""
+    """The points of the experiment's sweep that it picks, with head settings where it names one:
+    swept name -> value, once each.
+    """
     config = load(experiment, scale)
     names = search_space.swept(config)
     if any(name.startswith("head.") for name in experiment.point):

@@ -1,4 +1,6 @@
-"""Is a published figure what our repeats would lead one to expect? Intervals and tests, and their outcome in words."""
+"""Is a published figure what our repeats would lead one to expect? Intervals and tests, and their
+outcome in words.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +31,11 @@ class Verdict:
 
 
 def prediction_interval(mean: float, sd: float, n: int, runs: int = 1, level: float = LEVEL) -> tuple[float, float]:
-    """Where the mean of `runs` further runs would lie: mean -+ t(level, n - 1) sd sqrt(1 / runs + 1 / n).
+    """Where the mean of `runs` further runs would lie: mean -+ t(level, n - 1) sd sqrt(1 / runs + 1
+    / n).
 
-    Supposes Gaussian runs of one spread (Hahn and Meeker, Statistical Intervals, 1991, section 4.7).
+    Supposes Gaussian runs of one spread (Hahn and Meeker, Statistical Intervals, 1991, section
+    4.7).
 
     Args:
         mean, sd: of `n` runs, sd with divisor n - 1.
@@ -46,10 +50,12 @@ def prediction_interval(mean: float, sd: float, n: int, runs: int = 1, level: fl
 
 
 def welch(mean: float, sd: float, n: int, other_mean: float, other_sd: float, other_n: int) -> float:
-    """Two-sided p value of Welch's test that two samples have one mean (Welch, Biometrika 34, 1947).
+    """Two-sided p value of Welch's test that two samples have one mean (Welch, Biometrika 34,
+    1947).
 
     Args:
-        mean, sd, n: of one sample, sd with divisor n - 1; likewise the other. NaN below two runs on either side.
+        mean, sd, n: of one sample, sd with divisor n - 1; likewise the other. NaN below two runs on
+            either side.
 
     Returns:
         p in [0, 1]. Without spread on either side it is 1 for equal means, else 0.
@@ -62,7 +68,9 @@ def welch(mean: float, sd: float, n: int, other_mean: float, other_sd: float, ot
 
 
 def obstacle(ours: Sequence[float]) -> str:
-    """Why our repeats allow no verdict on anything: they show no spread to judge by. Empty where they do."""
+    """Why our repeats allow no verdict on anything: they show no spread to judge by. Empty where
+    they do.
+    """
     if len(ours) < 2:
         return "one seed" if len(ours) else "no seed"
     return "the repeats do not differ" if min(ours) == max(ours) else ""
@@ -75,14 +83,15 @@ def compare(
 
     Args:
         ours: the figure of each of our repeats, finite.
-        published, sd, n: what was printed: a single run, or the mean of `n` runs with their sample sd. A mean without its
-            sd is held against the interval for a mean of `n` runs as widely spread as ours.
-        rounding: half of the last printed digit: the paper found something within `published` -+ this. 'Ours above' and
-            'ours below' hold for all of it.
+        published, sd, n: what was printed: a single run, or the mean of `n` runs with their sample
+            sd. A mean without its sd is held against the interval for a mean of `n` runs as widely
+            spread as ours.
+        rounding: half of the last printed digit: the paper found something within `published` -+
+            this. 'Ours above' and 'ours below' hold for all of it.
 
     Returns:
-        Welch's test where both sides have a spread, else a prediction interval, both at 95 %; p is the largest over the
-        rounding. Only the words of `obstacle` where that has any.
+        Welch's test where both sides have a spread, else a prediction interval, both at 95 %; p is
+        the largest over the rounding. Only the words of `obstacle` where that has any.
     """
     if reason := obstacle(ours):
         return Verdict(reason)

@@ -1,4 +1,5 @@
-"""How a swept field becomes an axis or a column: its name for people, its order, its scale and its texts.
+"""How a swept field becomes an axis or a column: its name for people, its order, its scale and its
+texts.
 
 Every figure and table asks here, so that a value reads the same wherever it appears.
 """
@@ -16,7 +17,8 @@ from matplotlib.ticker import MaxNLocator
 
 from fer_jax.analysis.statistics import hashable
 
-# Name, and unit or symbol, where the last word of the dotted name does not say enough. A field not listed still works.
+# Name, and unit or symbol, where the last word of the dotted name does not say enough. A field not
+# listed still works.
 _NAMES = {
     "data.fraction": ("fraction of the data", ""),
     "data.image_size": ("image size", "(pixels)"),
@@ -60,7 +62,9 @@ def short_names(fields: Sequence[str]) -> dict[str, str]:
 
 
 def value_text(value: Any) -> str:
-    """One value, short and typable: 0.001, 1e-5, 64, same, 32-64-64 for a tuple; an empty cell is a dash."""
+    """One value, short and typable: 0.001, 1e-5, 64, same, 32-64-64 for a tuple; an empty cell is a
+    dash.
+    """
     value = hashable(value)
     if value is None:
         return "–"
@@ -105,11 +109,12 @@ class Axis:
     """A swept field, laid out.
 
     Attributes:
-      field: dotted name.
-      kind: linear, log (positions are log10) or ordinal (categories, or a zero among decades: evenly spaced).
-      levels: distinct values; ascending for numbers, else in order of appearance.
-      texts: the levels for tables and sentences (1e-5).
-      marks: the levels for figures (10⁻⁵).
+        field: dotted name.
+        kind: linear, log (positions are log10) or ordinal (categories, or a zero among decades:
+            evenly spaced).
+        levels: distinct values; ascending for numbers, else in order of appearance.
+        texts: the levels for tables and sentences (1e-5).
+        marks: the levels for figures (10⁻⁵).
     """
 
     field: str
@@ -139,7 +144,9 @@ class Axis:
         return np.array([places[hashable(value)] for value in values], dtype=np.int64)
 
     def position(self, values: Iterable[Any]) -> np.ndarray:
-        """Coordinate of each value, float64; an empty cell (only possible on an ordinal axis) has its own place."""
+        """Coordinate of each value, float64; an empty cell (only possible on an ordinal axis) has
+        its own place.
+        """
         if self.kind == "ordinal":
             return self.index(values).astype(np.float64)
         numbers = np.array([float(value) for value in values], dtype=np.float64)
@@ -154,7 +161,8 @@ class Axis:
     def ticks(self, room: float = 60) -> tuple[np.ndarray, list[str]]:
         """Coordinates and texts for an axis about `room` characters long.
 
-        The levels themselves while they fit beside each other, else round numbers; categories are never left out.
+        The levels themselves while they fit beside each other, else round numbers; categories are
+        never left out.
         """
         places = self.position(self.levels)
         if self.kind == "ordinal" and not self.numeric:
@@ -176,7 +184,9 @@ class Axis:
 
 
 def text_width(text: str) -> float:
-    """Room a text needs under an axis, in characters, with the gap to its neighbour; raised digits are narrow."""
+    """Room a text needs under an axis, in characters, with the gap to its neighbour; raised digits
+    are narrow.
+    """
     return 1.5 + sum(0.6 if c in "⁻⁰¹²³⁴⁵⁶⁷⁸⁹" else 1.0 for c in text)
 
 
@@ -194,8 +204,8 @@ def _apart(places: np.ndarray, texts: Sequence[str], room: float) -> list[int]:
 def axis(field: str, values: pd.Series | Sequence[Any]) -> Axis:
     """Lays out a field from the values it takes over all points.
 
-    Numbers are logarithmic when they were chosen by factors rather than steps; whatever is not a number is ordinal, as
-    are decades with a zero among them.
+    Numbers are logarithmic when they were chosen by factors rather than steps; whatever is not a
+    number is ordinal, as are decades with a zero among them.
     """
     levels: list[Any] = list(dict.fromkeys(hashable(value) for value in values))
     kind = "ordinal"
@@ -242,7 +252,9 @@ def _scale(levels: np.ndarray) -> str:
 
 
 def _by_factors(levels: np.ndarray) -> bool:
-    """Whether positive numbers grow by factors: their median is nearer the geometric than the arithmetic middle."""
+    """Whether positive numbers grow by factors: their median is nearer the geometric than the
+    arithmetic middle.
+    """
     low, high, middle = levels[0], levels[-1], float(np.median(levels))
     if len(levels) < 3:
         return bool(high / low >= 9.99)

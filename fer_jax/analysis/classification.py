@@ -1,4 +1,6 @@
-"""Figures of a classifier from the probabilities it gives, for all its classes or for two sums of them."""
+"""Figures of a classifier from the probabilities it gives, for all its classes or for two sums of
+them.
+"""
 
 from __future__ import annotations
 
@@ -22,16 +24,18 @@ def measure(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         labels: int (n,), in 0..K-1.
 
     Returns:
-        accuracy; loss, the mean of -ln p(label), nats; precision, recall and f1, means over the classes that occur among
-        labels or answers, 0 for a class never answered (scikit-learn's rule); auc, the mean over classes of one-vs-rest
-        areas, without classes that no or all pictures show; NaN if none is left. All but the loss lie in [0, 1].
+        accuracy; loss, the mean of -ln p(label), nats; precision, recall and f1, means over the
+        classes that occur among labels or answers, 0 for a class never answered (scikit-learn's
+        rule); auc, the mean over classes of one-vs-rest areas, without classes that no or all
+        pictures show; NaN if none is left. All but the loss lie in [0, 1].
     """
     probabilities = _normalised(probabilities)
     return _figures(probabilities, labels, probabilities.argmax(axis=1))
 
 
 def measure_classes(probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> dict[str, float]:
-    """`CLASS_METRICS` of every class, 'recall_happy' and so on, by its name in the spelling of `data.names.canonical`.
+    """`CLASS_METRICS` of every class, 'recall_happy' and so on, by its name in the spelling of
+    `data.names.canonical`.
 
     Args:
         probabilities, labels: as for `measure`.
@@ -56,13 +60,14 @@ def binarise(
 ) -> dict[str, float]:
     """`measure` for 'positive or not', asked of a classifier that was trained on more classes.
 
-    A picture is called positive if the summed probability of the positive classes is at least `threshold`; the threshold
-    itself counts as positive.
+    A picture is called positive if the summed probability of the positive classes is at least
+    `threshold`; the threshold itself counts as positive.
 
     Args:
         probabilities, labels: as for `measure`.
         classes: names of the K columns.
-        positive: names of the classes that are summed, in any spelling known to `data.names.canonical`.
+        positive: names of the classes that are summed, in any spelling known to
+            `data.names.canonical`.
         threshold: in [0, 1].
 
     Returns:
@@ -111,6 +116,8 @@ def _area(probabilities: np.ndarray, labels: np.ndarray) -> float:
 
 
 def _normalised(probabilities: np.ndarray) -> np.ndarray:
-    """In float64 with rows that sum to 1 there: float32 sums are off by more than scikit-learn takes."""
+    """In float64 with rows that sum to 1 there: float32 sums are off by more than scikit-learn
+    takes.
+    """
     exact = np.asarray(probabilities, np.float64)
     return exact / exact.sum(axis=1, keepdims=True)

@@ -1,4 +1,6 @@
-"""Which points a metric can rank against each other, those it measures the same thing of, and in what direction."""
+"""Which points a metric can rank against each other, those it measures the same thing of, and in
+what direction.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ import pandas as pd
 
 from fer_jax.analysis.statistics import hashable
 
-# What decides between which classes a network tells: an accuracy over two of them says nothing about one over seven.
+# What decides between which classes a network tells: an accuracy over two of them says nothing
+# about one over seven.
 CLASS_FIELDS = ("data.name", "data.classes", "data.merge")
 # What decides which pictures it is asked about.
 PICTURE_FIELDS = (
@@ -22,12 +25,16 @@ _TRAINED = (*_EVALUATED, "loss.class_weight", "loss.weights")
 
 
 def lower_is_better(metric: str) -> bool:
-    """Whether the smaller value of a metric is the better one: of losses and of the calibration error; high is better of all else."""
+    """Whether the smaller value of a metric is the better one: of losses and of the calibration
+    error; high is better of all else.
+    """
     return metric.endswith(("loss", "ece"))
 
 
 def loss_fields(metric: str) -> tuple[str, ...]:
-    """The fields that make a loss, such as val_loss or last_train_loss, another function; () for any other metric."""
+    """The fields that make a loss, such as val_loss or last_train_loss, another function; () for
+    any other metric.
+    """
     if not metric.endswith("loss"):
         return ()
     return _TRAINED if "train_" in metric else _EVALUATED

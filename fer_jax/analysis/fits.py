@@ -1,4 +1,6 @@
-"""What the fits of a run scored: heads.csv summarised over repeats, and as evidence that figures and tables can be made of."""
+"""What the fits of a run scored: heads.csv summarised over repeats, and as evidence that figures
+and tables can be made of.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ from fer_jax.analysis import ranking, statistics
 
 SPLITS = {"train": "train", "val": "validation", "test": "test"}
 SCORES = tuple(f"{split}_{figure}" for split in SPLITS for figure in ("accuracy", "loss"))
-# How much a head is above its own trial's network, on the same images and weights: the paired difference.
+# How much a head is above its own trial's network, on the same images and weights: the paired
+# difference.
 GAINS = tuple(f"{split}_accuracy_gain" for split in ("val", "test"))
 METRICS = (*SCORES, *GAINS, "rounds", "seconds")
 
@@ -34,7 +37,8 @@ def summarise(fits: pd.DataFrame, swept: Sequence[str], overlap: float = 0.0) ->
 
 
 def gather(record: Mapping[str, Any], fits: pd.DataFrame, title: str) -> ranking.Evidence:
-    """The fits as the trials of a report: their points are the combinations of what was swept, head fields included.
+    """The fits as the trials of a report: their points are the combinations of what was swept, head
+    fields included.
 
     Args:
         record: config.json.

@@ -1,8 +1,10 @@
-"""What a classifier's probabilities come to, for many trials at once: arrays with a leading trial axis in, the same out.
+"""What a classifier's probabilities come to, for many trials at once: arrays with a leading trial
+axis in, the same out.
 
-Throughout: T trials, n pictures, K classes; probabilities float (T, n, K) with rows summing to 1, labels int (n,) in 0..K-1, an answer
-being the most probable class, the first of equal ones. scikit-learn's definitions, with its zero where a quotient has no
-denominator; one-vs-rest figures of a class that no or every picture shows are NaN, and means leave it out.
+Throughout: T trials, n pictures, K classes; probabilities float (T, n, K) with rows summing to 1,
+labels int (n,) in 0..K-1, an answer being the most probable class, the first of equal ones.
+scikit-learn's definitions, with its zero where a quotient has no denominator; one-vs-rest figures
+of a class that no or every picture shows are NaN, and means leave it out.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ class ByClass:
     """Figures a trial and class.
 
     Attributes:
-        precision, recall, f1: float64 (T, K), in [0, 1]; recall is the accuracy on the pictures of a class.
+        precision, recall, f1: float64 (T, K), in [0, 1]; recall is the accuracy on the pictures of
+            a class.
         support: pictures of each class, int64 (K,).
         occurs: whether a class is among the labels or the answers of a trial, bool (T, K).
     """
@@ -69,7 +72,9 @@ def balanced_accuracy(matrix: np.ndarray) -> np.ndarray:
 
 
 def log_loss(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Mean of -ln p(label), nats, (T,); a probability counts as 2.2e-16 at least, as in scikit-learn."""
+    """Mean of -ln p(label), nats, (T,); a probability counts as 2.2e-16 at least, as in
+    scikit-learn.
+    """
     chosen = np.take_along_axis(
         probabilities.astype(np.float64), np.broadcast_to(labels, probabilities.shape[:2])[..., None], -1
     )
@@ -79,8 +84,9 @@ def log_loss(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def auc(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Area under the ROC curve of each class against the rest, (T, K).
 
-    The chance that a picture of the class gets a higher probability than another one, ties counting half (Hanley and McNeil,
-    Radiology 143, 1982): the sum of ranks of the class's pictures, less its least possible value, over all pairs.
+    The chance that a picture of the class gets a higher probability than another one, ties counting
+    half (Hanley and McNeil, Radiology 143, 1982): the sum of ranks of the class's pictures, less
+    its least possible value, over all pairs.
     """
     found = np.full((len(probabilities), probabilities.shape[-1]), np.nan)
     for number in range(probabilities.shape[-1]):
@@ -93,7 +99,9 @@ def auc(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def average_precision(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Sum over the distinct probabilities of the gain in recall times the precision there, of each class against the rest, (T, K)."""
+    """Sum over the distinct probabilities of the gain in recall times the precision there, of each
+    class against the rest, (T, K).
+    """
     found = np.full((len(probabilities), probabilities.shape[-1]), np.nan)
     for number in range(probabilities.shape[-1]):
         shown = labels == number
@@ -114,13 +122,15 @@ def average_precision(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarr
 
 @dataclasses.dataclass(frozen=True)
 class Calibration:
-    """How often answers of a confidence are right (Guo et al., On Calibration of Modern Neural Networks, 2017).
+    """How often answers of a confidence are right (Guo et al., On Calibration of Modern Neural
+    Networks, 2017).
 
     Attributes:
         edges: of the confidences, (BINS + 1,), from 0 to 1; a bin holds its upper edge.
         counts: pictures a bin, int64 (T, BINS).
         confidence, accuracy: means over the pictures of a bin, (T, BINS); NaN in an empty one.
-        ece: expected calibration error, (T,), in [0, 1]: |accuracy - confidence| averaged over all pictures (equation 3).
+        ece: expected calibration error, (T,), in [0, 1]: |accuracy - confidence| averaged over all
+            pictures (equation 3).
     """
 
     edges: np.ndarray
@@ -131,7 +141,9 @@ class Calibration:
 
 
 def calibration(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS) -> Calibration:
-    """Confidence, the probability of the answer, beside the accuracy, in `bins` bins of equal width."""
+    """Confidence, the probability of the answer, beside the accuracy, in `bins` bins of equal
+    width.
+    """
     confidence = probabilities.max(axis=-1).astype(np.float64)
     right = probabilities.argmax(axis=-1) == labels
     edges = np.linspace(0, 1, bins + 1)
@@ -160,8 +172,10 @@ def _quotient(above: np.ndarray, below: np.ndarray, nothing: float = 0.0) -> np.
 
 
 def overall(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-    """Every figure of a trial, name -> (T,): accuracy and balanced_accuracy; precision, recall and f1, means over the classes that
-    occur, and weighted_ ones over the pictures; auc and average_precision, means over classes; log_loss (nats); ece."""
+    """Every figure of a trial, name -> (T,): accuracy and balanced_accuracy; precision, recall and
+    f1, means over the classes that occur, and weighted_ ones over the pictures; auc and
+    average_precision, means over classes; log_loss (nats); ece.
+    """
     matrix = confusion(probabilities, labels)
     found = by_class(matrix)
     three = {"precision": found.precision, "recall": found.recall, "f1": found.f1}
@@ -178,7 +192,9 @@ def overall(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarr
 
 
 def of_classes(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-    """Every figure of a trial and class, name -> (T, K): precision, recall (the accuracy on its pictures), f1, auc, average_precision."""
+    """Every figure of a trial and class, name -> (T, K): precision, recall (the accuracy on its
+    pictures), f1, auc, average_precision.
+    """
     found = by_class(confusion(probabilities, labels))
     return {
         "precision": found.precision,

@@ -1,7 +1,9 @@
-"""How much a picture is like those a network was trained on, from its logits, and where to draw the line.
+"""How much a picture is like those a network was trained on, from its logits, and where to draw the
+line.
 
-Scores are high for pictures like the training data. A network's probabilities say which of its classes fits best, and sum to 1 for a
-teapot too; the scores ask how strongly any class speaks at all.
+Scores are high for pictures like the training data. A network's probabilities say which of its
+classes fits best, and sum to 1 for a teapot too; the scores ask how strongly any class speaks at
+all.
 """
 
 from __future__ import annotations
@@ -13,14 +15,17 @@ from scipy import special
 
 from fer_jax.errors import RunError
 
-# Share of the validation pictures that lie below the threshold: Liu et al. keep 95 % of what is known.
+# Share of the validation pictures that lie below the threshold: Liu et al. keep 95 % of what is
+# known.
 BELOW = 0.05
 
 
 def energy(logits: np.ndarray) -> np.ndarray:
-    """Log of the sum of exp(logit): the negative free energy at temperature 1, float64 (...,) for (..., K).
+    """Log of the sum of exp(logit): the negative free energy at temperature 1, float64 (...,) for
+    (..., K).
 
-    Liu, Wang, Owens and Li 2020 (Energy-based Out-of-distribution Detection), -E(x; f) of section 3 with T = 1.
+    Liu, Wang, Owens and Li 2020 (Energy-based Out-of-distribution Detection), -E(x; f) of section 3
+    with T = 1.
     """
     return special.logsumexp(np.asarray(logits, np.float64), axis=-1)
 
@@ -28,7 +33,8 @@ def energy(logits: np.ndarray) -> np.ndarray:
 def max_logit(logits: np.ndarray) -> np.ndarray:
     """The largest logit, float64 (...,) for (..., K).
 
-    Hendrycks et al. 2022 (Scaling Out-of-Distribution Detection for Real-World Settings), 'MaxLogit'.
+    Hendrycks et al. 2022 (Scaling Out-of-Distribution Detection for Real-World Settings),
+    'MaxLogit'.
     """
     return np.asarray(logits, np.float64).max(axis=-1)
 
@@ -49,7 +55,8 @@ def check(kind: str) -> None:
 
 
 def threshold(scores: np.ndarray) -> float:
-    """The score that a share BELOW of the validation pictures do not reach; what scores less is unlike them.
+    """The score that a share BELOW of the validation pictures do not reach; what scores less is
+    unlike them.
 
     Args:
         scores: of the validation pictures, (n,), n > 0.

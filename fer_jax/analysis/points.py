@@ -1,7 +1,9 @@
-"""Points of a sweep against each other: two of them in every way, and which ones the best cannot be told apart from.
+"""Points of a sweep against each other: two of them in every way, and which ones the best cannot be
+told apart from.
 
-Every point trains with the same seeds, so that two points are compared seed by seed (common random numbers): what a seed does to
-both of them alike, such as the order of the pictures, drops out of the difference. Under data.split = kfold the same holds of folds.
+Every point trains with the same seeds, so that two points are compared seed by seed (common random
+numbers): what a seed does to both of them alike, such as the order of the pictures, drops out of
+the difference. Under data.split = kfold the same holds of folds.
 """
 
 from __future__ import annotations
@@ -31,10 +33,13 @@ class PointComparison:
         n_a, n_b: done trials of each point, paired or not.
         mean_a, mean_b: over these.
         paired: of a minus b over the seeds that both have done.
-        welch: two-sided p of Welch's test, which ignores the pairs; NaN below two trials on either side, and for folds.
-        wilcoxon: two-sided p of the signed-rank test over the pairs; NaN below `significance.WILCOXON_FROM` pairs, and for folds.
-        pictures: a row a pair: seed, split, pictures, only_a and only_b (pictures that only one of the points gets right), p
-            (McNemar, mid-p) and p_holm (Holm's correction over the rows). No rows where no predictions are kept.
+        welch: two-sided p of Welch's test, which ignores the pairs; NaN below two trials on either
+            side, and for folds.
+        wilcoxon: two-sided p of the signed-rank test over the pairs; NaN below
+            `significance.WILCOXON_FROM` pairs, and for folds.
+        pictures: a row a pair: seed, split, pictures, only_a and only_b (pictures that only one of
+            the points gets right), p (McNemar, mid-p) and p_holm (Holm's correction over the rows).
+            No rows where no predictions are kept.
     """
 
     metric: str
@@ -52,7 +57,9 @@ class PointComparison:
 
     @property
     def told_apart(self) -> bool:
-        """Whether the paired test finds a difference at 5 %; False where there are too few pairs to test."""
+        """Whether the paired test finds a difference at 5 %; False where there are too few pairs to
+        test.
+        """
         return self.paired.p <= LEVEL
 
     @property
@@ -119,8 +126,8 @@ def compare(
         names: the points in words.
         values: seed -> value of each point's done trials; values that are not finite are left out.
         pictures: as `PointComparison.pictures`, without p_holm; None for none.
-        overlap: `statistics.fold_overlap`; above 0 the trials are folds, and only the corrected paired test is made: Welch and
-            Wilcoxon suppose independent trials.
+        overlap: `statistics.fold_overlap`; above 0 the trials are folds, and only the corrected
+            paired test is made: Welch and Wilcoxon suppose independent trials.
     """
     a, b = ({seed: float(value) for seed, value in side.items() if math.isfinite(value)} for side in values)
     common = [seed for seed in a if seed in b]
@@ -161,14 +168,17 @@ def against_best(
         metric: column of trials.
         best: number of the best point, in order of first appearance.
         overlap: `statistics.fold_overlap`.
-        among: bool, one a point: those to compare, which `metric` must be able to rank against each other; None for all.
+        among: bool, one a point: those to compare, which `metric` must be able to rank against each
+            other; None for all.
 
     Returns:
-        A row a point, the best first, then by mean: `point` (its number), the swept columns, `n`, `mean`, `low95`, `high95` (Student's
-        interval of the mean), `pairs` (seeds done by both), `difference` (the point's metric minus the best's over these),
-        `difference_low95`, `difference_high95`, `p` (paired t, two-sided), `p_holm` (corrected over the points that could be
-        tested) and `tied`: True where the point cannot be told apart from the best at `LEVEL`, as none can be that shares fewer than
-        two seeds with it, or whose differences are all the same.
+        A row a point, the best first, then by mean: `point` (its number), the swept columns, `n`,
+        `mean`, `low95`, `high95` (Student's interval of the mean), `pairs` (seeds done by both),
+        `difference` (the point's metric minus the best's over these), `difference_low95`,
+        `difference_high95`, `p` (paired t, two-sided), `p_holm` (corrected over the points that
+        could be tested) and `tied`: True where the point cannot be told apart from the best at
+        `LEVEL`, as none can be that shares fewer than two seeds with it, or whose differences are
+        all the same.
     """
     codes, firsts = statistics.point_codes(trials, swept)
     values = _by_seed(trials, codes, len(firsts), metric)
@@ -191,7 +201,9 @@ def against_best(
 
 
 def _by_seed(trials: pd.DataFrame, codes: np.ndarray, points: int, metric: str) -> np.ndarray:
-    """The metric of done trials as (points, seeds), NaN where a point has no done trial with a seed."""
+    """The metric of done trials as (points, seeds), NaN where a point has no done trial with a
+    seed.
+    """
     seeds, columns = np.unique(trials["seed"].to_numpy(np.int64), return_inverse=True)
     values = np.full((points, len(seeds)), np.nan)
     done = (trials["status"] == "done").to_numpy(dtype=bool)

@@ -18,7 +18,8 @@ class Answered:
         classes: names of the K classes.
         probabilities: float (T, n, K), rows summing to 1.
         labels: int (n,), in 0..K-1.
-        folds: of a cross-validation, whose networks have each answered the pictures that it did not learn from; then T is 1. 0: none.
+        folds: of a cross-validation, whose networks have each answered the pictures that it did not
+            learn from; then T is 1. 0: none.
     """
 
     setting: str
@@ -34,7 +35,9 @@ class Answered:
 
     @property
     def about(self) -> str:
-        """Whose answers on what, for a caption: 'Test pictures (70), 5 seeds of learning rate 1e-3.'"""
+        """Whose answers on what, for a caption: 'Test pictures (70), 5 seeds of learning rate
+        1e-3.'
+        """
         seeds = f"{self.repeats} seeds" if self.repeats > 1 else "one seed"
         if self.folds:
             seeds = f"each answered by the one of {self.folds} folds' networks that had not learnt it,"
@@ -42,7 +45,9 @@ class Answered:
 
 
 def mean_and_spread(values: np.ndarray, decimals: int = 3) -> str:
-    """'0.612 ± 0.014' over repeats (sample standard deviation), '0.612' of one, '–' where one of them has none."""
+    """'0.612 ± 0.014' over repeats (sample standard deviation), '0.612' of one, '–' where one of
+    them has none.
+    """
     values = np.asarray(values, float)
     if not len(values) or not np.isfinite(values).all():
         return "–"

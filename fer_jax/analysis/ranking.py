@@ -1,4 +1,6 @@
-"""Everything a report is made from, gathered once: trials, points in order of merit, curves, axes, the record."""
+"""Everything a report is made from, gathered once: trials, points in order of merit, curves, axes,
+the record.
+"""
 
 from __future__ import annotations
 
@@ -40,14 +42,17 @@ class Evidence:
     """One run, ready to be drawn and described.
 
     Attributes:
-      title: heading of the report.
-      record: config.json: config (dotted values), command, versions, devices, data, started, finished, seconds, ...
-      trials: trials.csv, with a column `point` (number of the point, in plan order).
-      points: a row a point, index = its number: what `statistics.summarise` gives, `total` (trials planned) and `rank`
-        (1 is best by the mean of `metric`; empty without a done trial).
-      curves: a row a trial and epoch: id, epoch, train_loss, train_accuracy, val_loss, val_accuracy.
-      axes: swept fields, laid out, in the order of the fields' declaration.
-      metric: what chooses: val_accuracy or val_loss.
+        title: heading of the report.
+        record: config.json: config (dotted values), command, versions, devices, data, started,
+            finished, seconds, ...
+        trials: trials.csv, with a column `point` (number of the point, in plan order).
+        points: a row a point, index = its number: what `statistics.summarise` gives, `total`
+            (trials planned) and `rank` (1 is best by the mean of `metric`; empty without a done
+            trial).
+        curves: a row a trial and epoch: id, epoch, train_loss, train_accuracy, val_loss,
+            val_accuracy.
+        axes: swept fields, laid out, in the order of the fields' declaration.
+        metric: what chooses: val_accuracy or val_loss.
     """
 
     title: str
@@ -99,7 +104,8 @@ class Evidence:
     def majority_share(self) -> float | None:
         """Share of the validation split's commonest class: what always giving that answer scores.
 
-        None where the record has none, or where a swept data field gave data sets of different shares.
+        None where the record has none, or where a swept data field gave data sets of different
+        shares.
         """
         shares = {data.get("majority_share") for data in self.data_sets}
         share = next(iter(shares)) if len(shares) == 1 else None
@@ -112,7 +118,9 @@ class Evidence:
 
     @property
     def chosen_on_reported(self) -> bool:
-        """Whether results are quoted on the very images that chose the epoch and the point (oslo's split)."""
+        """Whether results are quoted on the very images that chose the epoch and the point (oslo's
+        split).
+        """
         return any(
             data.get("split") == "kaggle" or (data.get("split") == "kfold" and not images(data, "test"))
             for data in self.data_sets
@@ -137,7 +145,9 @@ class Evidence:
 
     @property
     def loss_fields(self) -> tuple[str, ...]:
-        """The swept fields that make the points' validation losses different functions, which rank nothing; () if none."""
+        """The swept fields that make the points' validation losses different functions, which rank
+        nothing; () if none.
+        """
         return comparable.differing(self.points, comparable.loss_fields("val_loss"))
 
     @property
@@ -159,18 +169,24 @@ class Evidence:
         return ", ".join(parts)
 
     def share_within(self, low: float, high: float) -> float | None:
-        """The majority share, unless it lies so far below what is shown (low to high) that it would squeeze it."""
+        """The majority share, unless it lies so far below what is shown (low to high) that it would
+        squeeze it.
+        """
         share = self.majority_share
         return share if share is not None and low - share <= max(high - low, 0.01) else None
 
     def loss_ceiling(self, values: np.ndarray) -> float:
-        """Losses above this have exploded: 1.15 times that of equal odds on all classes, or the median if larger."""
+        """Losses above this have exploded: 1.15 times that of equal odds on all classes, or the
+        median if larger.
+        """
         values = values[np.isfinite(values)]
         equal_odds = math.log(max(2, len(self.data.get("classes") or [])))
         return 1.15 * max([equal_odds, *([float(np.median(values))] if len(values) else [])])
 
     def images(self, split: str) -> int | None:
-        """Pictures in a split (train, validation or test), if the record has them and all data sets have as many."""
+        """Pictures in a split (train, validation or test), if the record has them and all data sets
+        have as many.
+        """
         found = {images(data, split) for data in self.data_sets}
         return found.pop() if len(found) == 1 else None
 
@@ -194,10 +210,10 @@ def gather(record: Mapping[str, Any], trials: pd.DataFrame, curves: pd.DataFrame
     """Ranks the points of a run and lays out its swept fields.
 
     Args:
-      record: config.json.
-      trials: trials.csv; may hold trials that are not done, or no trial at all.
-      curves: per-epoch metrics of the trials that have begun; may be empty.
-      name: title where the config gives none.
+        record: config.json.
+        trials: trials.csv; may hold trials that are not done, or no trial at all.
+        curves: per-epoch metrics of the trials that have begun; may be empty.
+        name: title where the config gives none.
     """
     config = record.get("config") or {}
     swept = [field for field in record.get("swept") or () if field in trials.columns]
@@ -218,7 +234,8 @@ def gather(record: Mapping[str, Any], trials: pd.DataFrame, curves: pd.DataFrame
 
 
 def _rank(points: pd.DataFrame, metric: str, finalists: np.ndarray) -> np.ndarray:
-    """Place of each point by its mean, 1 the best, the finalists (bool, one a point) before all others.
+    """Place of each point by its mean, 1 the best, the finalists (bool, one a point) before all
+    others.
 
     Ties go to the lower validation loss, if all have the same loss, then to the earlier point.
     """
@@ -239,7 +256,9 @@ def _rank(points: pd.DataFrame, metric: str, finalists: np.ndarray) -> np.ndarra
 
 
 def part_names(parts: Sequence[Evidence]) -> list[str]:
-    """What tells the parts of a run apart that are not ranked against each other: '2 classes (happy, sad)', 'focal gamma 2'."""
+    """What tells the parts of a run apart that are not ranked against each other: '2 classes
+    (happy, sad)', 'focal gamma 2'.
+    """
     classes = [[str(name) for name in part.data.get("classes") or ()] for part in parts]
     merged = [part.data.get("merged") or {} for part in parts]
     told = [part.describe(0, _constant(part)) if _constant(part) else "" for part in parts]
@@ -252,7 +271,9 @@ def part_names(parts: Sequence[Evidence]) -> list[str]:
 
 
 def _constant(part: Evidence) -> list[str]:
-    """The swept fields of the loss and of the held-out pictures in which no point of a part differs from another."""
+    """The swept fields of the loss and of the held-out pictures in which no point of a part differs
+    from another.
+    """
     names = (*comparable.PICTURE_FIELDS, *comparable.loss_fields("val_loss"))
     return [name for name in names if name in part.swept and not comparable.differing(part.points, [name])]
 

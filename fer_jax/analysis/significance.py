@@ -1,4 +1,6 @@
-"""Can two samples be told apart? Tests for repeats that share seeds and folds, for pictures, and for many comparisons at once."""
+"""Can two samples be told apart? Tests for repeats that share seeds and folds, for pictures, and
+for many comparisons at once.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import special, stats
 
-# Of fewer pairs even the most extreme signs have a two-sided p of at least 2 / 2^5 = 0.0625: nothing can fall below 5 %.
+# Of fewer pairs even the most extreme signs have a two-sided p of at least 2 / 2^5 = 0.0625:
+# nothing can fall below 5 %.
 WILCOXON_FROM = 6
-# Below this a resample holds too few different values: the interval is too narrow (docs/statistics.md has the coverage).
+# Below this a resample holds too few different values: the interval is too narrow
+# (docs/statistics.md has the coverage).
 BOOTSTRAP_FROM = 10
 RESAMPLES = 9999
 # A smaller share of a mean is no spread: one picture of a million among a thousand seeds is more.
@@ -26,7 +30,8 @@ class Paired:
         pairs: differences it stands on.
         mean: their mean; NaN without any.
         low, high: Student's interval at the level asked for; NaN below two pairs.
-        p: two-sided, of the mean being 0; NaN below two pairs and where the differences do not differ.
+        p: two-sided, of the mean being 0; NaN below two pairs and where the differences do not
+            differ.
     """
 
     pairs: int
@@ -58,14 +63,15 @@ def paired_t_rows(
     Args:
         differences: (rows, pairs), NaN for a pair that a row does not have.
         level: of the interval, in (0, 1).
-        overlap: held-out pictures per training picture where the pairs are folds, 1 / (k - 1), else 0. Folds share training
-            pictures, so that their variance understates that of the mean: it is multiplied by 1 / n + overlap in place of
-            1 / n (Nadeau and Bengio, Machine Learning 52, 2003, section 3: the corrected resampled t test).
+        overlap: held-out pictures per training picture where the pairs are folds, 1 / (k - 1), else
+            0. Folds share training pictures, so that their variance understates that of the mean:
+            it is multiplied by 1 / n + overlap in place of 1 / n (Nadeau and Bengio, Machine
+            Learning 52, 2003, section 3: the corrected resampled t test).
 
     Returns:
-        Pairs, mean, half the interval's width, and p, each (rows,). Differences that are all 0 have p = 1. Where they are all one
-        other number there is no spread to judge by, and p is NaN: on few pictures, accuracies of two seeds often differ by the
-        same number of pictures.
+        Pairs, mean, half the interval's width, and p, each (rows,). Differences that are all 0 have
+        p = 1. Where they are all one other number there is no spread to judge by, and p is NaN: on
+        few pictures, accuracies of two seeds often differ by the same number of pictures.
     """
     present = np.isfinite(differences)
     count = present.sum(axis=1)
@@ -83,13 +89,16 @@ def paired_t_rows(
 
 
 def wilcoxon(differences: Sequence[float] | np.ndarray) -> float:
-    """Two-sided p value of Wilcoxon's signed-rank test (Biometrics Bulletin 1, 1945), exact where it can be.
+    """Two-sided p value of Wilcoxon's signed-rank test (Biometrics Bulletin 1, 1945), exact where
+    it can be.
 
     Returns:
-        NaN below `WILCOXON_FROM` pairs, with which it could never find anything at 5 %; 1 where all differences are 0.
+        NaN below `WILCOXON_FROM` pairs, with which it could never find anything at 5 %; 1 where all
+        differences are 0.
     """
     finite = np.asarray(differences, np.float64)
-    # The same number of pictures is the same difference, whatever rounding made of it: ties must be found.
+    # The same number of pictures is the same difference, whatever rounding made of it: ties must be
+    # found.
     finite = np.round(finite[np.isfinite(finite)], 12)
     if len(finite) < WILCOXON_FROM:
         return math.nan
@@ -97,18 +106,21 @@ def wilcoxon(differences: Sequence[float] | np.ndarray) -> float:
 
 
 def mcnemar(labels: np.ndarray, answers: np.ndarray, other_answers: np.ndarray) -> tuple[int, int, float]:
-    """McNemar's test that two classifiers are right equally often on the same pictures (Psychometrika 12, 1947), mid-p form.
+    """McNemar's test that two classifiers are right equally often on the same pictures
+    (Psychometrika 12, 1947), mid-p form.
 
-    The mid-p value takes half of the probability of what was observed. For any number of discordant pictures it keeps the level
-    in practice, where the exact test is too strict and the chi-square too lax or, with its continuity correction, stricter still
-    (Fagerland, Lydersen and Laake, BMC Medical Research Methodology 13:91, 2013).
+    The mid-p value takes half of the probability of what was observed. For any number of discordant
+    pictures it keeps the level in practice, where the exact test is too strict and the chi-square
+    too lax or, with its continuity correction, stricter still (Fagerland, Lydersen and Laake, BMC
+    Medical Research Methodology 13:91, 2013).
 
     Args:
-        labels, answers, other_answers: int (n,): the true class of each picture and what either classifier says.
+        labels, answers, other_answers: int (n,): the true class of each picture and what either
+            classifier says.
 
     Returns:
-        Pictures only the first is right about, pictures only the second is right about, and the two-sided p, 1 where neither
-        number is above the other.
+        Pictures only the first is right about, pictures only the second is right about, and the
+        two-sided p, 1 where neither number is above the other.
     """
     right, other_right = answers == labels, other_answers == labels
     first, second = int((right & ~other_right).sum()), int((~right & other_right).sum())
@@ -122,8 +134,9 @@ def mcnemar(labels: np.ndarray, answers: np.ndarray, other_answers: np.ndarray) 
 def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
     """Holm's adjusted p values (Scandinavian Journal of Statistics 6, 1979), shape (n,), at most 1.
 
-    What lies at or below a level after adjustment can be rejected with that probability of any false rejection among all. NaN (a
-    comparison that could not be tested) stays NaN and is not counted.
+    What lies at or below a level after adjustment can be rejected with that probability of any
+    false rejection among all. NaN (a comparison that could not be tested) stays NaN and is not
+    counted.
     """
     values = np.asarray(p, np.float64)
     adjusted = np.full(values.shape, np.nan)
@@ -135,7 +148,8 @@ def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
 
 
 def bootstrap(values: Sequence[float] | np.ndarray, level: float = 0.95, seed: int = 0) -> tuple[float, float]:
-    """The bias-corrected and accelerated bootstrap interval of a mean (Efron, JASA 82, 1987), the same for the same values.
+    """The bias-corrected and accelerated bootstrap interval of a mean (Efron, JASA 82, 1987), the
+    same for the same values.
 
     Args:
         values: (n,), finite.

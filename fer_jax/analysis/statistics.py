@@ -1,7 +1,8 @@
-"""Means and spreads over repeats: one row a point, and always how many trials it stands on and which were left out.
+"""Means and spreads over repeats: one row a point, and always how many trials it stands on and
+which were left out.
 
-Sample statistics throughout (divisor n - 1). With one trial there is no spread: sd, variance, sem and intervals stay
-empty.
+Sample statistics throughout (divisor n - 1). With one trial there is no spread: sd, variance, sem
+and intervals stay empty.
 """
 
 from __future__ import annotations
@@ -38,18 +39,22 @@ def summarise(
 ) -> pd.DataFrame:
     """Statistics of every metric over the repeats of each point.
 
-    Only trials whose status is `done` enter. A metric that is NaN in one of them (a test metric under a split without a
-    test set, say) has empty statistics at that point, because a mean over fewer trials than `n` says would mislead.
+    Only trials whose status is `done` enter. A metric that is NaN in one of them (a test metric
+    under a split without a test set, say) has empty statistics at that point, because a mean over
+    fewer trials than `n` says would mislead.
 
     Args:
-      trials: a row a trial with `status`, the swept columns and the metric columns, as in trials.csv.
-      swept: names of the swept columns; rows equal in all of them are one point. None swept: all rows are one point.
-      metrics: columns to summarise; None takes every column that `metric_columns` finds.
-      overlap: as for `interval`.
+        trials: a row a trial with `status`, the swept columns and the metric columns, as in
+            trials.csv.
+        swept: names of the swept columns; rows equal in all of them are one point. None swept: all
+            rows are one point.
+        metrics: columns to summarise; None takes every column that `metric_columns` finds.
+        overlap: as for `interval`.
 
     Returns:
-      A row a point, in order of first appearance: the swept columns, `n` (done trials), `left_out` (such as
-      '1 diverged, 2 pending', empty if none was), then `<metric>_` with each of `STATISTICS`.
+        A row a point, in order of first appearance: the swept columns, `n` (done trials),
+        `left_out` (such as '1 diverged, 2 pending', empty if none was), then `<metric>_` with each
+        of `STATISTICS`.
     """
     metrics = metric_columns(trials, swept) if metrics is None else list(metrics)
     codes, firsts = point_codes(trials, swept)
@@ -78,7 +83,9 @@ def summarise(
 
 
 def _sample(values: np.ndarray, overlap: float) -> np.ndarray:
-    """The STATISTICS of each column of (trials, metrics), NaN where there are too few trials; shape (statistics, metrics)."""
+    """The STATISTICS of each column of (trials, metrics), NaN where there are too few trials; shape
+    (statistics, metrics).
+    """
     n = len(values)
     result = np.full((len(STATISTICS), values.shape[1]), np.nan)
     if n == 0:
@@ -95,7 +102,9 @@ def _sample(values: np.ndarray, overlap: float) -> np.ndarray:
 
 
 def metric_columns(trials: pd.DataFrame, swept: Sequence[str]) -> list[str]:
-    """Names of the columns that hold measurements: numeric (or wholly empty), not swept, not bookkeeping."""
+    """Names of the columns that hold measurements: numeric (or wholly empty), not swept, not
+    bookkeeping.
+    """
     known = {*BOOKKEEPING, *swept}
     return [
         name
@@ -110,8 +119,9 @@ def point_codes(trials: pd.DataFrame, swept: Sequence[str]) -> tuple[np.ndarray,
     """Which point each trial belongs to, numbered by first appearance.
 
     Returns:
-      codes, int64 (trials,), and the row number of each point's first trial, int64 (points,). Swept values may be
-      anything (lists and tuples of equal content are one value; an empty cell equals an empty cell).
+        codes, int64 (trials,), and the row number of each point's first trial, int64 (points,).
+        Swept values may be anything (lists and tuples of equal content are one value; an empty cell
+        equals an empty cell).
     """
     seen: dict[Hashable, int] = {}
     firsts: list[int] = []
@@ -126,7 +136,9 @@ def point_codes(trials: pd.DataFrame, swept: Sequence[str]) -> tuple[np.ndarray,
 
 
 def hashable(value: Any) -> Hashable:
-    """A swept value as a dictionary key: sequences become tuples, numpy scalars Python ones, an empty cell None."""
+    """A swept value as a dictionary key: sequences become tuples, numpy scalars Python ones, an
+    empty cell None.
+    """
     if isinstance(value, (list, tuple, np.ndarray)):
         return tuple(hashable(item) for item in value)
     if isinstance(value, np.generic):
@@ -145,11 +157,12 @@ def interval(mean: float, sem: float, n: int, level: float = 0.95, overlap: floa
     """Student's interval for a mean: mean -+ t(level, n - 1) sem; (nan, nan) below two trials.
 
     Args:
-      mean, sem: of n trials, sem = sd / sqrt(n).
-      n: trials.
-      level: probability that it holds the mean, in (0, 1).
-      overlap: see `fold_overlap`. Above 0 the interval is widened by sqrt(1 + n overlap): the folds' training sets share pictures,
-        so that the trials are not independent (Nadeau and Bengio, Machine Learning 52, 2003, section 3).
+        mean, sem: of n trials, sem = sd / sqrt(n).
+        n: trials.
+        level: probability that it holds the mean, in (0, 1).
+        overlap: see `fold_overlap`. Above 0 the interval is widened by sqrt(1 + n overlap): the
+            folds' training sets share pictures, so that the trials are not independent (Nadeau and
+            Bengio, Machine Learning 52, 2003, section 3).
     """
     if n < 2:
         return math.nan, math.nan
@@ -162,24 +175,26 @@ def _half_width(sem: Any, n: int, level: float, overlap: float) -> Any:
 
 
 def fold_overlap(config: Mapping[str, Any]) -> float:
-    """Validation pictures per training picture under data.split = kfold, 1 / (folds - 1); 0 for repeats on one split.
+    """Validation pictures per training picture under data.split = kfold, 1 / (folds - 1); 0 for
+    repeats on one split.
 
     Args:
-      config: dotted names -> values, as config.json has it.
+        config: dotted names -> values, as config.json has it.
     """
     return 1 / (int(config["data.folds"]) - 1) if config.get("data.split") == "kfold" else 0.0
 
 
 def finalists(table: pd.DataFrame, swept: Sequence[str], config: Mapping[str, Any]) -> np.ndarray:
-    """Which rows of a table of points may be called the best, bool (rows,): those with more seeds where sweep.best chose some.
+    """Which rows of a table of points may be called the best, bool (rows,): those with more seeds
+    where sweep.best chose some.
 
     Args:
-      table: with the swept columns.
-      swept: their names.
-      config: config.json's, with `sweep`.
+        table: with the swept columns.
+        swept: their names.
+        config: config.json's, with `sweep`.
 
     Returns:
-      All rows where no point of the table was chosen.
+        All rows where no point of the table was chosen.
     """
     chosen = _chosen(config)
     if any(set(point) != set(swept) for point in chosen):
@@ -193,14 +208,15 @@ def finalists(table: pd.DataFrame, swept: Sequence[str], config: Mapping[str, An
 
 
 def unbiased(trials: pd.DataFrame, swept: Sequence[str], record: Mapping[str, Any]) -> pd.DataFrame:
-    """`summarise` of the points that sweep.best chose, over the seeds that did not choose them; no rows where none were chosen.
+    """`summarise` of the points that sweep.best chose, over the seeds that did not choose them; no
+    rows where none were chosen.
 
     The seeds that chose a point flatter it: it was picked because they came out well.
 
     Args:
-      trials: as for `summarise`, with `repeat`.
-      swept: as for `summarise`.
-      record: config.json.
+        trials: as for `summarise`, with `repeat`.
+        swept: as for `summarise`.
+        record: config.json.
     """
     config = record.get("config") or {}
     first = int((record.get("chosen") or {}).get("repeats", 0))
@@ -214,5 +230,7 @@ def _chosen(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def share_error(share: float, n: int) -> float:
-    """Standard error of a share measured on n images, sqrt(p (1 - p) / n): what another draw of images would change."""
+    """Standard error of a share measured on n images, sqrt(p (1 - p) / n): what another draw of
+    images would change.
+    """
     return math.sqrt(max(share * (1 - share), 0.0) / n) if n > 0 else math.nan

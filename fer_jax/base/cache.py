@@ -1,4 +1,5 @@
-"""The user's cache of prepared data sets: where it lies, and how it is written so that it is whole or not there.
+"""The user's cache of prepared data sets: where it lies, and how it is written so that it is whole
+or not there.
 
     <root>/data/<name>-<hash of the absolute path>/       one source
         lock                                              held while something is written
@@ -7,8 +8,8 @@
             48x48x1/                                      arrays of one size
         tmp-*                                             being written, or left by a kill: the next writer deletes it
 
-The root is $FER_JAX_CACHE, else $XDG_CACHE_HOME/fer_jax, else ~/.cache/fer_jax. A folder appears under its name by one
-rename, after all in it is written.
+The root is $FER_JAX_CACHE, else $XDG_CACHE_HOME/fer_jax, else ~/.cache/fer_jax. A folder appears
+under its name by one rename, after all in it is written.
 """
 
 from __future__ import annotations
@@ -83,13 +84,13 @@ class Place:
     """Where one state of one source is kept.
 
     Args:
-      source: absolute path of the source.
-      fingerprint: of its state; see `origins.Origin.fingerprint`.
-      kind: how it is read; another way, another place.
+        source: absolute path of the source.
+        fingerprint: of its state; see `origins.Origin.fingerprint`.
+        kind: how it is read; another way, another place.
 
     Attributes:
-      home: folder of the source.
-      entry: folder of this state.
+        home: folder of the source.
+        entry: folder of this state.
     """
 
     def __init__(self, source: str, fingerprint: str, kind: str):
@@ -101,7 +102,9 @@ class Place:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Lets one process at a time write, and says so if it has to wait. Clears away what killed writers left."""
+        """Lets one process at a time write, and says so if it has to wait. Clears away what killed
+        writers left.
+        """
         with explain_write(self.home):
             self.home.mkdir(parents=True, exist_ok=True)
             handle = open(self.home / "lock", "a")  # noqa: SIM115  (closed below, which also frees the lock)
@@ -112,7 +115,9 @@ class Place:
             yield
 
     def _take(self, handle: int) -> bool:
-        """Whether the lock is held; without locks on a file system, renames still keep entries whole."""
+        """Whether the lock is held; without locks on a file system, renames still keep entries
+        whole.
+        """
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -132,10 +137,11 @@ class Place:
 
     @contextlib.contextmanager
     def new(self, name: str) -> Iterator[Path]:
-        """A temporary folder that becomes `entry / name` when the block ends without an error, replacing what is there.
+        """A temporary folder that becomes `entry / name` when the block ends without an error,
+        replacing what is there.
 
         Raises:
-          DataError: the cache cannot be written.
+            DataError: the cache cannot be written.
         """
         with explain_write(self.home):
             temporary = self.home / f"{_TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}"

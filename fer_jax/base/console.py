@@ -1,4 +1,6 @@
-"""What a person sees while a data set is prepared: bars in a terminal, a plain line elsewhere, always on stderr."""
+"""What a person sees while a data set is prepared: bars in a terminal, a plain line elsewhere,
+always on stderr.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,8 @@ def bar(title: str, total: int | None) -> Iterator[Callable[[], object]]:
     """A bar in a terminal, nothing elsewhere; what it yields is called once a picture.
 
     Args:
-      title: one word.
-      total: number of pictures, if it is known.
+        title: one word.
+        total: number of pictures, if it is known.
     """
     if not sys.stderr.isatty():
         yield lambda: None

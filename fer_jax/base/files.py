@@ -1,4 +1,6 @@
-"""Files of a run directory: atomic writes, the lock, and one-line errors for what a disk can refuse."""
+"""Files of a run directory: atomic writes, the lock, and one-line errors for what a disk can
+refuse.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +31,12 @@ _held: set[int] = set()
 
 
 def write_error(path: Path, error: BaseException, flag: str = "--workdir") -> RunError:
-    """The one line shown when `path`, which follows from `flag`, cannot be written, whatever the system or a library raised."""
+    """The one line shown when `path`, which follows from `flag`, cannot be written, whatever the
+    system or a library raised.
+    """
     code = getattr(error, "errno", None)
-    # tensorstore raises ValueErrors that quote the whole chain of files, and the system's error number at the end.
+    # tensorstore raises ValueErrors that quote the whole chain of files, and the system's error
+    # number at the end.
     if quoted := re.search(r"os_error_code='(\d+)'", str(error)):
         code = int(quoted[1])
     reason = os.strerror(code) if code else (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -41,7 +46,9 @@ def write_error(path: Path, error: BaseException, flag: str = "--workdir") -> Ru
 
 @contextlib.contextmanager
 def explain_write(path: Path, flag: str = "--workdir") -> Iterator[None]:
-    """Turn an OSError raised inside into a one-line RunError about `path`, which follows from `flag`."""
+    """Turn an OSError raised inside into a one-line RunError about `path`, which follows from
+    `flag`.
+    """
     try:
         yield
     except OSError as error:
@@ -51,9 +58,9 @@ def explain_write(path: Path, flag: str = "--workdir") -> Iterator[None]:
 def write_bytes(path: Path, data: bytes, flag: str = "--workdir") -> None:
     """Replace the file at `path` by `data`, making its folder if needed.
 
-    The data go to a temporary file beside it, which is flushed to disk and renamed: at any moment, and after any kill,
-    the name holds the old or the new content in full. Raises RunError, which names `flag` as the way to another place,
-    when the disk refuses.
+    The data go to a temporary file beside it, which is flushed to disk and renamed: at any moment,
+    and after any kill, the name holds the old or the new content in full. Raises RunError, which
+    names `flag` as the way to another place, when the disk refuses.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
     with explain_write(path, flag):
@@ -89,7 +96,8 @@ def remove_temporary_files(folder: Path) -> None:
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock file `path` for this process, or raise a RunError that names who holds it.
 
-    The kernel drops the lock (flock) when its holder ends, in whatever way, so a lock file left behind blocks nobody.
+    The kernel drops the lock (flock) when its holder ends, in whatever way, so a lock file left
+    behind blocks nobody.
     """
     with explain_write(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -128,5 +136,6 @@ def _forget_locks() -> None:
     _held.clear()
 
 
-# A lock belongs to an open file, which a forked worker inherits: it would outlive a killed parent if the child kept it.
+# A lock belongs to an open file, which a forked worker inherits: it would outlive a killed parent
+# if the child kept it.
 os.register_at_fork(after_in_child=_forget_locks)

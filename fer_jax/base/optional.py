@@ -1,4 +1,6 @@
-"""Optional packages: imported where they are needed, and named by what installs them where they are not there."""
+"""Optional packages: imported where they are needed, and named by what installs them where they are
+not there.
+"""
 
 import importlib
 from typing import Any

@@ -47,6 +47,8 @@ def _with_prefix(count: float, unit: str) -> str:
 
 
 def shown(name: str, limit: int = 200) -> str:
-    """A name as it may stand in a one-line message: control characters escaped, a long one without its middle."""
+    """A name as it may stand in a one-line message: control characters escaped, a long one without
+    its middle.
+    """
     text = name if name.isprintable() else ascii(name)[1:-1]
     return text if len(text) <= limit else f"{text[: limit // 2 - 2]}...{text[-(limit // 2 - 2) :]}"

@@ -1,6 +1,8 @@
-"""Config fields, their values, and how a command line and a sweep set them; what a field does lies in the room it steers.
+"""Config fields, their values, and how a command line and a sweep set them; what a field does lies
+in the room it steers.
 
-A config file of yours imports from here: `from fer_jax.config import ConfigDict, base, default_config, variants`.
+A config file of yours imports from here: `from fer_jax.config import ConfigDict, base,
+default_config, variants`.
 """
 
 from ml_collections import ConfigDict

@@ -1,8 +1,9 @@
 """From a command line to a checked config: `--config=FILE[:variant,...] --config.a.b=value ...`.
 
 A config file is a Python file with `get_config(variants: str = "") -> ConfigDict` that starts from
-`fer_jax.config.default_config()`, or from another config file through `base`. Whatever is wrong in the file or on the
-command line becomes a ConfigError of one line that says where the trouble came from.
+`fer_jax.config.default_config()`, or from another config file through `base`. Whatever is wrong in
+the file or on the command line becomes a ConfigError of one line that says where the trouble came
+from.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ class Loaded:
         variants: words after the colon.
         overrides: dotted name -> value set on top of the file.
         command: the command line, quoted for a shell; empty when loaded from Python.
-        unused: dotted name -> why, in one line, of the overrides that change nothing; empty unless `load` kept them.
+        unused: dotted name -> why, in one line, of the overrides that change nothing; empty unless
+            `load` kept them.
     """
 
     config: ConfigDict
@@ -77,13 +79,16 @@ def config_from_argv(argv: Sequence[str]) -> tuple[Loaded, list[str]]:
 
 
 def split_argv(argv: Sequence[str]) -> tuple[str | None, dict[str, str], list[str]]:
-    """Separates config flags from the others without loading anything, so that `--help` works without a config.
+    """Separates config flags from the others without loading anything, so that `--help` works
+    without a config.
 
-    A flag is `--config.a.b=value`, `--config.a.b value`, or for true and false `--config.a.b` and `--noconfig.a.b`. The
-    last of several values for a name counts. Nothing after a lone `--` is a flag.
+    A flag is `--config.a.b=value`, `--config.a.b value`, or for true and false `--config.a.b` and
+    `--noconfig.a.b`. The last of several values for a name counts. Nothing after a lone `--` is a
+    flag.
 
     Returns:
-        The value of `--config` (None if absent), dotted name -> text of each override, and the remaining arguments.
+        The value of `--config` (None if absent), dotted name -> text of each override, and the
+        remaining arguments.
     """
     file: str | None = None
     overrides: dict[str, str] = {}
@@ -122,8 +127,8 @@ def load(file: str, overrides: Mapping[str, Any] | None = None, command: str = "
         file: path of a config file, with its variants after a colon.
         overrides: dotted name -> value; text is read as on a command line.
         command: what to record as the command line.
-        keep_unused: whether an override that changes nothing is named in `Loaded.unused` instead of refused; for overrides
-            that are meant for several files.
+        keep_unused: whether an override that changes nothing is named in `Loaded.unused` instead of
+            refused; for overrides that are meant for several files.
 
     Raises:
         ConfigError: one line that names the file or `command line`, the field, and what is wanted.
@@ -193,7 +198,8 @@ def execute_file(path: str, take: Callable[[types.ModuleType], Any], kind: str) 
 
     Args:
         path: of the file.
-        take: from the executed module to the result; a ConfigError it raises is completed by the file's name.
+        take: from the executed module to the result; a ConfigError it raises is completed by the
+            file's name.
         kind: 'config' or 'study', for messages: the files lie in configs/ and sweeps/.
 
     Raises:
@@ -217,7 +223,9 @@ def execute_file(path: str, take: Callable[[types.ModuleType], Any], kind: str) 
 
 
 def describe(config: ConfigDict) -> str:
-    """Returns every field as a line: name, value (`*`: not the default), kind, meaning, range; then the sweep."""
+    """Returns every field as a line: name, value (`*`: not the default), kind, meaning, range; then
+    the sweep.
+    """
     rows = []
     for name, value in flatten(config).items():
         declared = fields.FIELDS[name]
@@ -247,11 +255,15 @@ def describe(config: ConfigDict) -> str:
 
 
 class _FileError(ConfigError):
-    """An error that already names its config file; passes unchanged through the files that build on it."""
+    """An error that already names its config file; passes unchanged through the files that build on
+    it.
+    """
 
 
 def split_variants(file: str) -> tuple[str, str]:
-    """('configs/hust.py', 'focal,smoke') for 'configs/hust.py:focal,smoke'; the words are empty where there are none."""
+    """('configs/hust.py', 'focal,smoke') for 'configs/hust.py:focal,smoke'; the words are empty
+    where there are none.
+    """
     path, dot_py, words = file.partition(".py:")
     return (path + ".py", words) if dot_py else (file, "")
 
@@ -267,7 +279,9 @@ def _apply(config: ConfigDict, name: str, value: Any) -> None:
 
 
 def _unused(config: ConfigDict, settings: Sequence[Mapping[str, Any]], overrides: Mapping[str, Any]) -> dict[str, str]:
-    """Overrides that change nothing, and why: the sweep sets the field in every point, or no trial uses it."""
+    """Overrides that change nothing, and why: the sweep sets the field in every point, or no trial
+    uses it.
+    """
     found = {}
     without_effect = search_space.without_effect(settings)
     for name in overrides:
@@ -283,7 +297,9 @@ def _unused(config: ConfigDict, settings: Sequence[Mapping[str, Any]], overrides
 
 
 def _instead(sources: Sequence[str], value: Any) -> str:
-    """What to write to have `value` in place of what parts of the sweep, such as 'sweep.grid.train.l2', give."""
+    """What to write to have `value` in place of what parts of the sweep, such as
+    'sweep.grid.train.l2', give.
+    """
     first, *others = sources
     if not others and first.startswith(("sweep.grid.", "sweep.each.")):
         quoted = f"({value!r},)".replace("'", '"')
@@ -338,6 +354,8 @@ def _describe_failure(path: str, source: str, error: Exception) -> str:
 
 
 def _name_in(code: str, key: str) -> str:
-    """The dotted name that contains `key` in a line such as `config.train.l3 = 0`; `key` where the line shows none."""
+    """The dotted name that contains `key` in a line such as `config.train.l3 = 0`; `key` where the
+    line shows none.
+    """
     match = re.search(rf"\b\w+\.((?:\w+\.)*{key}\b(?:\.\w+)*)", code)
     return match[1] if match else key

@@ -1,4 +1,6 @@
-"""One config field: its kind, type, range and meaning, and the check that gives a value its canonical form."""
+"""One config field: its kind, type, range and meaning, and the check that gives a value its
+canonical form.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ _BOOLEAN = flags.BooleanParser()
 
 
 class FieldError(ConfigError):
-    """A ConfigError that knows which fields it is about, so that a loader can say where their values came from.
+    """A ConfigError that knows which fields it is about, so that a loader can say where their
+    values came from.
 
     Attributes:
         names: dotted names of the fields involved, the one to blame first.
@@ -71,18 +74,20 @@ class Field:
 
     Attributes:
         name: dotted name, such as `train.l2`.
-        default: value when nothing else is said; its type is the field's type (bool, int, float, str or tuple).
-        kind: what a change of the field costs. `shape`: another compiled program; `traced`: nothing; `head`: no
-            training; `run`: not part of a trial's identity; `sweep`: says how trials are made.
+        default: value when nothing else is said; its type is the field's type (bool, int, float,
+            str or tuple).
+        kind: what a change of the field costs. `shape`: another compiled program; `traced`:
+            nothing; `head`: no training; `run`: not part of a trial's identity; `sweep`: says how
+            trials are made.
         comment: meaning and unit, one line.
         low, high: bounds of a number (of each item, for a tuple); None means unbounded.
         low_open, high_open: whether the bound itself is excluded.
         choices: the only values allowed, when given.
         item: type of a tuple's items; needed where the default is an empty tuple.
-        needs: conditions on other fields, such as Need("train.optimizer", ("sgd",)): where none of them is met, this field
-            changes nothing. Empty where it always may.
-        neutral: value of a traced field at which its block of computation changes nothing, so that it is compiled in only
-            where some trial has another; None if there is no such block.
+        needs: conditions on other fields, such as Need("train.optimizer", ("sgd",)): where none of
+            them is met, this field changes nothing. Empty where it always may.
+        neutral: value of a traced field at which its block of computation changes nothing, so that
+            it is compiled in only where some trial has another; None if there is no such block.
         never_swept: why the field may not be swept although its kind could be; empty when it may.
     """
 
@@ -113,15 +118,21 @@ class Field:
 
     @property
     def needed(self) -> str:
-        """`needs` in words, `train.schedule = cosine or train.plateau_patience above 0`; empty where there are none."""
+        """`needs` in words, `train.schedule = cosine or train.plateau_patience above 0`; empty
+        where there are none.
+        """
         return " or ".join(str(need) for need in self.needs)
 
     def has_effect(self, values: Mapping[str, Any]) -> bool:
-        """Whether this field can change anything in a trial with these values: dotted name -> value of every field."""
+        """Whether this field can change anything in a trial with these values: dotted name -> value
+        of every field.
+        """
         return not self.needs or any(need.met(values) for need in self.needs)
 
     def is_unset(self, value: Any) -> bool:
-        """Whether `value` asks for nothing: it is the default, or leaves this field's block of computation out."""
+        """Whether `value` asks for nothing: it is the default, or leaves this field's block of
+        computation out.
+        """
         return value == self.default or (self.neutral is not None and value == self.neutral)
 
     @property
@@ -141,7 +152,9 @@ class Field:
 
     @property
     def allowed(self) -> str:
-        """The values allowed, in short: `adam | sgd`, `[0, 1)`, `> 0`; empty where the type says it all."""
+        """The values allowed, in short: `adam | sgd`, `[0, 1)`, `> 0`; empty where the type says it
+        all.
+        """
         if self.choices:
             return " | ".join(str(choice) for choice in self.choices)
         if self.low is None or self.high is None:
@@ -150,11 +163,13 @@ class Field:
         return f"{'(' if self.low_open else '['}{self.low:,}, {self.high:,}{')' if self.high_open else ']'}"
 
     def coerce(self, value: Any, where: str = "") -> Any:
-        """Returns `value` as the field's own type: 1 becomes 1.0 for a float, a list or single item becomes a tuple.
+        """Returns `value` as the field's own type: 1 becomes 1.0 for a float, a list or single item
+        becomes a tuple.
 
         Args:
             value: what was given.
-            where: name to use in an error when it is not the field's own, such as `sweep.grid.train.l2`.
+            where: name to use in an error when it is not the field's own, such as
+                `sweep.grid.train.l2`.
 
         Raises:
             FieldError: the type, range or choice is wrong.
@@ -166,7 +181,8 @@ class Field:
         return tuple(self._coerce_one(item, where) for item in ((value,) if items is None else items))
 
     def coerce_list(self, value: Any, where: str) -> tuple[Any, ...]:
-        """Returns the values of a sweep over this field as a tuple; a single value is a list of one.
+        """Returns the values of a sweep over this field as a tuple; a single value is a list of
+        one.
 
         A list for a tuple field must hold tuples, because (16, 32) could mean one value or two.
 
@@ -191,7 +207,9 @@ class Field:
         return self.coerce(_literal(text))
 
     def parse_list(self, text: str, where: str) -> tuple[Any, ...] | None:
-        """Reads the values of a sweep from a command line: `(0.,1e-3)`, `[0.,1e-3]`, `0.,1e-3`, `1e-3` or `None`."""
+        """Reads the values of a sweep from a command line: `(0.,1e-3)`, `[0.,1e-3]`, `0.,1e-3`,
+        `1e-3` or `None`.
+        """
         value = _literal(text)
         return None if value is None else self.coerce_list(value, where)
 
@@ -234,7 +252,9 @@ class Field:
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...] | None:
-    """The items of a list, tuple, range or array; None for anything that is a single value or has no order."""
+    """The items of a list, tuple, range or array; None for anything that is a single value or has
+    no order.
+    """
     if hasattr(value, "tolist"):
         value = value.tolist()
     return tuple(value) if isinstance(value, (list, tuple, range)) else None

@@ -1,9 +1,10 @@
-"""Every config field, declared once: kind, default, range, meaning. All else about configs follows from `FIELDS`.
+"""Every config field, declared once: kind, default, range, meaning. All else about configs follows
+from `FIELDS`.
 
-To add a field, add one entry to the table: the default config, the placeholders of `sweep.grid`, `sweep.each` and
-`sweep.zip`, the command line, the checks, `--print_config` and a trial's identity pick it up from there. Choose a
-default that changes nothing (an id leaves out fields at their default, so old runs keep theirs), and write the rules
-that join several fields in rules.py.
+To add a field, add one entry to the table: the default config, the placeholders of `sweep.grid`,
+`sweep.each` and `sweep.zip`, the command line, the checks, `--print_config` and a trial's identity
+pick it up from there. Choose a default that changes nothing (an id leaves out fields at their
+default, so old runs keep theirs), and write the rules that join several fields in rules.py.
 """
 
 from __future__ import annotations
@@ -259,7 +260,8 @@ SWEPT_KINDS = (*TRIAL_KINDS, "head")
 
 
 def add_field(field: Field) -> None:
-    """Declares a field of your own, before any config is made; what the module's docstring says of the table holds for it.
+    """Declares a field of your own, before any config is made; what the module's docstring says of
+    the table holds for it.
 
     Raises:
         ConfigError: there is a field of that name already.
@@ -270,7 +272,8 @@ def add_field(field: Field) -> None:
 
 
 def add_choice(name: str, choice: str) -> None:
-    """Allows another value of a field with choices, such as a network registered under `model.name`.
+    """Allows another value of a field with choices, such as a network registered under
+    `model.name`.
 
     What is behind it may read any field, so it meets every need of that field.
     """

@@ -1,4 +1,6 @@
-"""From a dotted name to the field it stands for, and from a wrong one to the right one that is nearest."""
+"""From a dotted name to the field it stands for, and from a wrong one to the right one that is
+nearest.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ def sweepable(name: str, where: str) -> Field:
 
 
 def locate(name: str) -> tuple[Field, str]:
-    """Returns the field a dotted name stands for, and the sweep tree the name lies in ('' for the field itself).
+    """Returns the field a dotted name stands for, and the sweep tree the name lies in ('' for the
+    field itself).
 
     Raises:
         FieldError: no such field, or not one to sweep; names the nearest right name.
@@ -48,8 +51,8 @@ def locate(name: str) -> tuple[Field, str]:
 def nearest(name: str) -> str:
     """Returns the field name most like `name`; a sweep tree's prefix is kept.
 
-    One of its own block that holds its last word wins (`loss.gamma`: focal_gamma), then one with that last word in any block,
-    then one whose words begin with its letters (`lr`: learning_rate).
+    One of its own block that holds its last word wins (`loss.gamma`: focal_gamma), then one with
+    that last word in any block, then one whose words begin with its letters (`lr`: learning_rate).
     """
     for tree in TREES:
         prefix = f"sweep.{tree}."

@@ -1,4 +1,6 @@
-"""How the values of several config fields must fit together; what one field allows alone stands in its declaration."""
+"""How the values of several config fields must fit together; what one field allows alone stands in
+its declaration.
+"""
 
 from __future__ import annotations
 
@@ -35,12 +37,15 @@ _BACKBONES = tuple(BLOCKS)
 
 
 def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the values (of all fields but `sweep`) with those that depend on others filled in; checks that they fit.
+    """Returns the values (of all fields but `sweep`) with those that depend on others filled in;
+    checks that they fit.
 
-    One kernel number becomes one a pair, and class names are sorted, so that equal settings are equal values.
+    One kernel number becomes one a pair, and class names are sorted, so that equal settings are
+    equal values.
 
     Raises:
-        FieldError: fields that exclude each other, or a network whose feature map or a layer of which would vanish.
+        FieldError: fields that exclude each other, or a network whose feature map or a layer of
+            which would vanish.
     """
     values = dict(values)
     names = tuple(sorted(values["data.classes"]))
@@ -92,7 +97,9 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _resolve_backbone(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Keras' top has no pool or dense layers to choose; where the network preprocesses, it is given pixels as they are."""
+    """Keras' top has no pool or dense layers to choose; where the network preprocesses, it is given
+    pixels as they are.
+    """
     values = dict(values)
     rates, blocks = values["train.block_rates"], BLOCKS[values["model.name"]]
     if rates and len(rates) != blocks:
@@ -114,7 +121,9 @@ def _resolve_backbone(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _resolve_phases(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What phases leave open filled in; train.epochs becomes their sum, and what train.* says of one phase that of the first."""
+    """What phases leave open filled in; train.epochs becomes their sum, and what train.* says of
+    one phase that of the first.
+    """
     values = dict(values)
     for name in ("model.freeze", "phases.frozen"):
         values[name] = tuple(_spelled_words(name, text) for text in values[name])
@@ -158,7 +167,9 @@ def is_weights_file(name: str) -> bool:
 
 
 def _check_initial(values: Mapping[str, Any]) -> None:
-    """Raises FieldError for initial weights that are no distribution, no file of a backbone's and no trial."""
+    """Raises FieldError for initial weights that are no distribution, no file of a backbone's and
+    no trial.
+    """
     name = values["model.init"]
     if name in DISTRIBUTIONS or (":" in name and not is_weights_file(name)):
         return
@@ -177,7 +188,8 @@ def _check_initial(values: Mapping[str, Any]) -> None:
 
 
 def merges(values: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """data.merge as new class name -> names of the classes that become it, both as the user spells them.
+    """data.merge as new class name -> names of the classes that become it, both as the user spells
+    them.
 
     Raises:
         FieldError: an entry that is not 'new=old+old'.

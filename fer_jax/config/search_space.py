@@ -1,7 +1,8 @@
-"""From a config to its trials: the union of `sweep.points`, `sweep.each` and `sweep.grid` x `sweep.zip`, repeated.
+"""From a config to its trials: the union of `sweep.points`, `sweep.each` and `sweep.grid` x
+`sweep.zip`, repeated.
 
-Head fields are swept in the same lists but make no trials: a trial with one head setting is a fit, and however many fits there
-are, every network is trained once.
+Head fields are swept in the same lists but make no trials: a trial with one head setting is a fit,
+and however many fits there are, every network is trained once.
 """
 
 from __future__ import annotations
@@ -30,8 +31,10 @@ class Trial:
     """One point with one seed: one model to train.
 
     Attributes:
-        values: dotted name -> value of every shape and traced field, with `train.seed` already that of this repeat.
-        point: dotted name -> value of the swept fields only; trials that differ only in seed share it.
+        values: dotted name -> value of every shape and traced field, with `train.seed` already that
+            of this repeat.
+        point: dotted name -> value of the swept fields only; trials that differ only in seed share
+            it.
         repeat: 0, 1, ... within the point.
     """
 
@@ -44,17 +47,21 @@ class Trial:
         return self.values["train.seed"]
 
     def shape_key(self) -> Hashable:
-        """The shape fields' names and values; trials with equal keys can share one compiled program."""
+        """The shape fields' names and values; trials with equal keys can share one compiled
+        program.
+        """
         return tuple((name, value) for name, value in self.values.items() if fields.FIELDS[name].kind == "shape")
 
     def id(self, checksum: str, initial: str = "") -> str:
-        """Ten hex digits that identify the trial: a SHA-256 over seed, data and the values that are not their default.
+        """Ten hex digits that identify the trial: a SHA-256 over seed, data and the values that are
+        not their default.
 
         Leaving defaults out keeps every id when a field with a neutral default is added.
 
         Args:
             checksum: identifies the data the trial trains on.
-            initial: identifies the weights that model.init names, wherever they lie; empty where weights are drawn.
+            initial: identifies the weights that model.init names, wherever they lie; empty where
+                weights are drawn.
         """
         changed = {name: value for name, value in self.values.items() if value != fields.FIELDS[name].default}
         changed.pop("train.seed", None)
@@ -70,14 +77,17 @@ class Fit:
 
     Attributes:
         trial: whose network gives the features.
-        head: dotted name -> value of the head fields that count with this kind of head; `head.kind` is never 'none'.
+        head: dotted name -> value of the head fields that count with this kind of head; `head.kind`
+            is never 'none'.
     """
 
     trial: Trial
     head: Mapping[str, Any]
 
     def id(self, trial: str) -> str:
-        """Ten hex digits that identify the fit: a SHA-256 over the trial's id and the head's values that are not default."""
+        """Ten hex digits that identify the fit: a SHA-256 over the trial's id and the head's values
+        that are not default.
+        """
         changed = {name: value for name, value in self.head.items() if value != fields.FIELDS[name].default}
         record = {"trial": trial, "head": changed}
         return hashlib.sha256(json.dumps(record, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:10]
@@ -102,22 +112,25 @@ def _swept(config: ConfigDict) -> tuple[str, ...]:
 def expand(config: ConfigDict) -> tuple[Trial, ...]:
     """Returns the trials of a config; one point, the config itself, where nothing is swept.
 
-    Points come in the order points, each, grid x zip, the first of equal ones kept; inside a grid the last field of
-    `FIELDS` moves fastest and the lists of `sweep.zip` advance together as one axis; repeats are innermost.
-    `sweep.each` makes a point of each listed value with everything else at the config's own: the unchanged config is a
-    point only if some list holds its value. Head fields make no trials.
+    Points come in the order points, each, grid x zip, the first of equal ones kept; inside a grid
+    the last field of `FIELDS` moves fastest and the lists of `sweep.zip` advance together as one
+    axis; repeats are innermost. `sweep.each` makes a point of each listed value with everything
+    else at the config's own: the unchanged config is a point only if some list holds its value.
+    Head fields make no trials.
 
     Raises:
-        FieldError: a wrong value or list, fields that do not fit together at some point, a sweep over a field that no
-            trial uses, or more than `MAX_SETTINGS` settings.
+        FieldError: a wrong value or list, fields that do not fit together at some point, a sweep
+            over a field that no trial uses, or more than `MAX_SETTINGS` settings.
     """
     return tuple(trial for trials, _ in expand_points(config) for trial in trials)
 
 
 def expand_fits(config: ConfigDict) -> tuple[Fit, ...]:
-    """Returns the fits of a config, trial by trial in the order of `expand`; none where every `head.kind` is 'none'.
+    """Returns the fits of a config, trial by trial in the order of `expand`; none where every
+    `head.kind` is 'none'.
 
-    Head fields that do not count with a setting's kind of head are left out: settings that differ in nothing else are one fit.
+    Head fields that do not count with a setting's kind of head are left out: settings that differ
+    in nothing else are one fit.
 
     Raises:
         FieldError: as `expand`, or a sweep over a head field that no fit uses.
@@ -128,7 +141,8 @@ def expand_fits(config: ConfigDict) -> tuple[Fit, ...]:
 def expand_points(config: ConfigDict) -> list[tuple[tuple[Trial, ...], tuple[dict[str, Any], ...]]]:
     """Returns the trials of every point, and the head settings that each of these is combined with.
 
-    What `expand` and `expand_fits` say of trials and fits holds for both here, at the price of one expansion.
+    What `expand` and `expand_fits` say of trials and fits holds for both here, at the price of one
+    expansion.
     """
     names = swept(config)
     points: dict[Hashable, tuple[dict[str, Any], dict[Hashable, dict[str, Any]]]] = {}
@@ -150,13 +164,16 @@ def expand_points(config: ConfigDict) -> list[tuple[tuple[Trial, ...], tuple[dic
 
 
 def _repeated(values: Mapping[str, Any], repeat: int) -> dict[str, Any]:
-    """The values of a point's trial number `repeat`: its own seed, and its own fold where there are folds."""
+    """The values of a point's trial number `repeat`: its own seed, and its own fold where there are
+    folds.
+    """
     own = {**values, "train.seed": values["train.seed"] + repeat}
     return {**own, "data.fold": values["data.fold"] + repeat} if values["data.split"] == "kfold" else own
 
 
 def settings(config: ConfigDict) -> list[dict[str, Any]]:
-    """Returns the values of every shape, traced and head field at each setting of the sweep, in order; equal ones are not merged.
+    """Returns the values of every shape, traced and head field at each setting of the sweep, in
+    order; equal ones are not merged.
 
     Raises:
         FieldError: as `expand` does.
@@ -181,7 +198,9 @@ def settings(config: ConfigDict) -> list[dict[str, Any]]:
 def _check_distinct(
     names: Sequence[str], listed: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Raises FieldError for a field of whose several values other fields make one, as phases.rates does of train.learning_rate."""
+    """Raises FieldError for a field of whose several values other fields make one, as phases.rates
+    does of train.learning_rate.
+    """
     for name in names:
         if fields.FIELDS[name].type is tuple:
             continue  # of which several ways of writing are one value
@@ -201,7 +220,8 @@ def counting_head(setting: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def sources(config: ConfigDict, name: str) -> tuple[str, ...]:
-    """Returns what sets the field called `name` in every point, so that its value in the config is never used.
+    """Returns what sets the field called `name` in every point, so that its value in the config is
+    never used.
 
     Such as ('sweep.grid.train.l2',); empty where that value is used.
 
@@ -217,7 +237,8 @@ def sources(config: ConfigDict, name: str) -> tuple[str, ...]:
 
 
 def without_effect(settings: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Returns the names of the fields that some setting sets and that change nothing in any, in the order of `FIELDS`.
+    """Returns the names of the fields that some setting sets and that change nothing in any, in the
+    order of `FIELDS`.
 
     Such as train.momentum where every trial uses Adam. A field at its default is not set.
     """
@@ -232,9 +253,11 @@ def without_effect(settings: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 
 
 def describe_unused(settings: Sequence[Mapping[str, Any]]) -> str:
-    """A line that names the fields that are set and change nothing in any setting, with what they need; '' if there is none.
+    """A line that names the fields that are set and change nothing in any setting, with what they
+    need; '' if there is none.
 
-    The sizes of the built-in faces are not named: whoever reads another data set has left them behind on purpose.
+    The sizes of the built-in faces are not named: whoever reads another data set has left them
+    behind on purpose.
     """
     needed: dict[str, list[str]] = {}
     for name in without_effect(settings):
@@ -246,7 +269,9 @@ def describe_unused(settings: Sequence[Mapping[str, Any]]) -> str:
 
 
 def describe_unmet(name: str, settings: Sequence[Mapping[str, Any]]) -> str:
-    """Returns why a field has no effect: 'train.schedule is constant; it needs train.schedule = inverse_time'."""
+    """Returns why a field has no effect: 'train.schedule is constant; it needs train.schedule =
+    inverse_time'.
+    """
     field = fields.FIELDS[name]
     found = []
     for need in field.needs:
@@ -269,7 +294,9 @@ def _each(lists: Mapping[str, tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
 
 
 def _product(grid: Mapping[str, tuple[Any, ...]], zipped: Mapping[str, tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
-    """Grid x zip, nested in the order of FIELDS; the zip counts as one axis that stands where its first field does."""
+    """Grid x zip, nested in the order of FIELDS; the zip counts as one axis that stands where its
+    first field does.
+    """
     if not grid and not zipped:
         return
     axes = {name: [{name: value} for value in values] for name, values in grid.items()}
@@ -356,7 +383,9 @@ def _check_best(config: ConfigDict, points: int) -> None:
 
 
 def _check_used(names: tuple[str, ...], points: list[dict[str, Any]]) -> None:
-    """Refuses to vary a field that changes nothing in any trial, such as momentum where every trial uses Adam."""
+    """Refuses to vary a field that changes nothing in any trial, such as momentum where every trial
+    uses Adam.
+    """
     for name in names:
         field = fields.FIELDS[name]
         if not any(field.has_effect(point) for point in points):

@@ -1,8 +1,8 @@
 """Classes of equal size: images left out, repeated, or repeated with every copy transformed.
 
-Works on the rows of one split, so no image changes splits. Draws use `numpy.random.RandomState`, as splits.py does, keyed
-by `data.seed` and the class name. Pixels of a copy come from +, -, *, / and rounding only, so they are the same bytes on
-every machine.
+Works on the rows of one split, so no image changes splits. Draws use `numpy.random.RandomState`, as
+splits.py does, keyed by `data.seed` and the class name. Pixels of a copy come from +, -, *, / and
+rounding only, so they are the same bytes on every machine.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 from fer_jax.data import splits
 from fer_jax.errors import DataError
 
-# What a transformed copy may differ by. oslo names the kinds of change (those of Keras' ImageDataGenerator) but no
-# strengths: unpublished, our choice.
+# What a transformed copy may differ by. oslo names the kinds of change (those of Keras'
+# ImageDataGenerator) but no strengths: unpublished, our choice.
 HALF_ROTATION = 0.08748866  # tangent of half the largest angle, 10 degrees
 SHIFT = 0.1  # share of the side, either way, per axis
 ZOOM = 0.1  # of scale, either way, per axis
@@ -32,20 +32,21 @@ def balance(
     """Rows of one split with as many of each class as of every other.
 
     Args:
-      kind: 'undersample': every class keeps as many rows as the smallest has. 'oversample', 'augment': every class gets
-        as many as the largest has, each row as often as the others of its class or once more.
-      rows: row numbers of the split, int64, ascending, without repeats.
-      labels: int, shape (n,), of the whole source.
-      classes: class names.
-      seed: `data.seed`.
-      split: name of the split, for the error.
+        kind: 'undersample': every class keeps as many rows as the smallest has. 'oversample',
+            'augment': every class gets as many as the largest has, each row as often as the others
+            of its class or once more.
+        rows: row numbers of the split, int64, ascending, without repeats.
+        labels: int, shape (n,), of the whole source.
+        classes: class names.
+        seed: `data.seed`.
+        split: name of the split, for the error.
 
     Returns:
-      Rows, int64, ascending; the copies of a row follow it. Undersampling to fewer keeps a part of what undersampling
-      to more does.
+        Rows, int64, ascending; the copies of a row follow it. Undersampling to fewer keeps a part
+        of what undersampling to more does.
 
     Raises:
-      DataError: a class has no row.
+        DataError: a class has no row.
     """
     by_class = [rows[labels[rows] == label] for label in range(len(classes))]
     for name, own in zip(classes, by_class, strict=True):
@@ -66,17 +67,20 @@ def balance(
 def transform_copies(
     images: np.ndarray, rows: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], seed: int
 ) -> np.ndarray:
-    """Oversampled pictures, every copy rotated, shifted, zoomed, perhaps mirrored, and made lighter or darker.
+    """Oversampled pictures, every copy rotated, shifted, zoomed, perhaps mirrored, and made lighter
+    or darker.
 
     Args:
-      images: uint8, shape (m, size, size, channels).
-      rows: their row numbers, shape (m,), as `balance` returned them: equal ones are copies of one picture.
-      labels: their labels, int, shape (m,).
-      classes: class names.
-      seed: `data.seed`.
+        images: uint8, shape (m, size, size, channels).
+        rows: their row numbers, shape (m,), as `balance` returned them: equal ones are copies of
+            one picture.
+        labels: their labels, int, shape (m,).
+        classes: class names.
+        seed: `data.seed`.
 
     Returns:
-      uint8, shape (m, size, size, channels). The first of equal rows is the picture itself, byte for byte.
+        uint8, shape (m, size, size, channels). The first of equal rows is the picture itself, byte
+        for byte.
     """
     made = np.array(images)
     copies = np.flatnonzero(rows[1:] == rows[:-1]) + 1
@@ -91,7 +95,9 @@ def transform_copies(
 
 
 def _transform(images: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    """Pictures transformed as seven numbers in [0, 1) say, shape (n, 7); bilinear, with the border pixels repeated."""
+    """Pictures transformed as seven numbers in [0, 1) say, shape (n, 7); bilinear, with the border
+    pixels repeated.
+    """
     count, size = images.shape[:2]
     columns = [column[:, None, None] for column in draws.astype(np.float32).T]
     spin, down, right, tall, wide, bright = (2 * column - 1 for column in columns[:6])

@@ -1,4 +1,6 @@
-"""Which classes a data set is used with: `data.classes` keeps some, `data.merge` joins some of those under new names."""
+"""Which classes a data set is used with: `data.classes` keeps some, `data.merge` joins some of
+those under new names.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,12 @@ from fer_jax.errors import DataError
 
 
 def choose_classes(known: tuple[str, ...], wanted: tuple[str, ...]) -> list[int]:
-    """Indices into `known`, ascending, of the classes wanted; all if none is. Other spellings are understood.
+    """Indices into `known`, ascending, of the classes wanted; all if none is. Other spellings are
+    understood.
 
     Raises:
-      DataError: the data set has fewer than two classes, or `wanted` names an unknown class or only one.
+        DataError: the data set has fewer than two classes, or `wanted` names an unknown class or
+            only one.
     """
     if not known:
         raise DataError("the data set holds no classes")
@@ -39,17 +43,18 @@ def merge_classes(
     """Joins classes under new names; kept classes that no entry names stay as they are.
 
     Args:
-      known: the data set's class names.
-      kept: indices into them that `choose_classes` gave.
-      merges: new class name -> names of the classes that become it, in any spelling; see `rules.merges`.
+        known: the data set's class names.
+        kept: indices into them that `choose_classes` gave.
+        merges: new class name -> names of the classes that become it, in any spelling; see
+            `rules.merges`.
 
     Returns:
-      The resulting class names, alphabetical (unmerged ones in the order of `known`, if there is nothing to merge), and
-      kept class name -> resulting class name.
+        The resulting class names, alphabetical (unmerged ones in the order of `known`, if there is
+        nothing to merge), and kept class name -> resulting class name.
 
     Raises:
-      DataError: a class that the data set lacks, that `data.classes` leaves out or that is named twice, a new name that
-        another class has, or fewer than two classes left.
+        DataError: a class that the data set lacks, that `data.classes` leaves out or that is named
+            twice, a new name that another class has, or fewer than two classes left.
     """
     becomes = {known[index]: known[index] for index in kept}
     if not merges:

@@ -1,4 +1,6 @@
-"""All pictures of a data set with their splits and names, as an audit looks at them: broken ones are left out, not fatal."""
+"""All pictures of a data set with their splits and names, as an audit looks at them: broken ones
+are left out, not fatal.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +29,13 @@ class Contents:
     """The pictures of a data set that are looked at.
 
     Attributes:
-      path: as the user wrote it.
-      name: `data.name` it was read as.
-      images, labels, classes, provenance: as in `sources.Source`.
-      numbers: number of each picture among all of the source.
-      split: the `data.split` that made the splits, or 'given'.
-      rows: rows of each split, by its name, in the order train, validation, test; 'unassigned' for pictures of none.
+        path: as the user wrote it.
+        name: `data.name` it was read as.
+        images, labels, classes, provenance: as in `sources.Source`.
+        numbers: number of each picture among all of the source.
+        split: the `data.split` that made the splits, or 'given'.
+        rows: rows of each split, by its name, in the order train, validation, test; 'unassigned'
+            for pictures of none.
     """
 
     path: str
@@ -61,7 +64,9 @@ class Contents:
 
     @cached_property
     def files(self) -> list[str]:
-        """What the source calls each picture; 'picture 17' (counted from 0) where it has no names. Takes seconds."""
+        """What the source calls each picture; 'picture 17' (counted from 0) where it has no names.
+        Takes seconds.
+        """
         if self.name in ("fer2013", "folder"):
             from fer_jax.data.reading import source as sources
 
@@ -82,15 +87,16 @@ def read(
     """Reads a data set, preparing it in the cache as training would.
 
     Args:
-      path: folder, zip, tar or csv, or 'synthetic' for the built-in faces at their default sizes.
-      name: `data.name`, or 'auto' to find out; see `kind`.
-      split: 'given', or a `data.split`.
-      seed: `data.seed`.
-      image_size, channels: of the pictures wanted.
-      chosen: names of the classes to look at, in any spelling; () = all.
+        path: folder, zip, tar or csv, or 'synthetic' for the built-in faces at their default sizes.
+        name: `data.name`, or 'auto' to find out; see `kind`.
+        split: 'given', or a `data.split`.
+        seed: `data.seed`.
+        image_size, channels: of the pictures wanted.
+        chosen: names of the classes to look at, in any spelling; () = all.
 
     Raises:
-      DataError: there is nothing that can be read, nothing that can be split so, no such class, or none of its pictures.
+        DataError: there is nothing that can be read, nothing that can be split so, no such class,
+            or none of its pictures.
     """
     from fer_jax.config.values import default_config
 
@@ -124,12 +130,12 @@ def _rows(
 def kind(path: str) -> str:
     """The `data.name` that reads what lies at `path`, by the names in it.
 
-    A table is FER-2013, and so is a tree with one of its tables or with file names that begin with Training_, PublicTest_ or
-    PrivateTest_; batches.meta makes it CIFAR-10; anything else is class folders. 'synthetic', unless a file or folder is
-    called so, is the built-in faces.
+    A table is FER-2013, and so is a tree with one of its tables or with file names that begin with
+    Training_, PublicTest_ or PrivateTest_; batches.meta makes it CIFAR-10; anything else is class
+    folders. 'synthetic', unless a file or folder is called so, is the built-in faces.
 
     Raises:
-      DataError: nothing is there, or nothing of a known kind.
+        DataError: nothing is there, or nothing of a known kind.
     """
     if path == "synthetic" and not os.path.exists(path):
         return "synthetic"

@@ -1,4 +1,6 @@
-"""What a data set is to the rest of the program: splits of uint8 pictures with integer labels, and their origin."""
+"""What a data set is to the rest of the program: splits of uint8 pictures with integer labels, and
+their origin.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +35,9 @@ class Split:
     """Pictures and their labels, in a fixed order.
 
     Attributes:
-      images: uint8, shape (n, size, size, channels), 0 black to 255 white; may be memory-mapped and read-only.
-      labels: int32, shape (n,), indices into `Dataset.classes`.
+        images: uint8, shape (n, size, size, channels), 0 black to 255 white; may be memory-mapped
+            and read-only.
+        labels: int32, shape (n,), indices into `Dataset.classes`.
     """
 
     images: np.ndarray
@@ -56,18 +59,22 @@ class Dataset:
     """A data set as training sees it.
 
     Attributes:
-      name: `data.name` of the config: synthetic, fer2013, folder, cifar10 or a registered one.
-      split: `data.split` of the config: official, kaggle, stratified_80_10_10, stratified_70_20_10 or kfold.
-      classes: class names; a label is an index into them.
-      train, validation, test: the splits. `test` is None under the kaggle split, which validates on all the rest, and under kfold
-        where the source names no test pictures.
-      checksum: 64 hex digits over pictures, labels, classes and the assignment to splits. The same data from a folder,
-        archive or a table has the same checksum; the order in which a source lists its pictures does not enter.
-      provenance: where the data came from, as JSON values only: source, kind, checksums, counts and skipped items;
-        "held_out" (split name -> 64 hex digits, the same for the same pictures of the same source in the same order, whatever
-        their size or merged labels); with `data.merge` also "merged" (new class -> its parts), with `data.drop_leaks` "leaks_dropped" (kind, and how many
-        pictures of each split), with `data.balance` "balanced" (kind, splits and counts before),
-        under kfold "folds" and "fold" (the number of the one that validates).
+        name: `data.name` of the config: synthetic, fer2013, folder, cifar10 or a registered one.
+        split: `data.split` of the config: official, kaggle, stratified_80_10_10,
+            stratified_70_20_10 or kfold.
+        classes: class names; a label is an index into them.
+        train, validation, test: the splits. `test` is None under the kaggle split, which validates
+            on all the rest, and under kfold where the source names no test pictures.
+        checksum: 64 hex digits over pictures, labels, classes and the assignment to splits. The
+            same data from a folder, archive or a table has the same checksum; the order in which a
+            source lists its pictures does not enter.
+        provenance: where the data came from, as JSON values only: source, kind, checksums, counts
+            and skipped items; "held_out" (split name -> 64 hex digits, the same for the same
+            pictures of the same source in the same order, whatever their size or merged labels);
+            with `data.merge` also "merged" (new class -> its parts), with `data.drop_leaks`
+            "leaks_dropped" (kind, and how many pictures of each split), with `data.balance`
+            "balanced" (kind, splits and counts before), under kfold "folds" and "fold" (the number
+            of the one that validates).
     """
 
     name: str
@@ -85,12 +92,16 @@ class Dataset:
 
     @property
     def majority_share(self) -> float:
-        """Share of the validation split's most frequent class, in [0, 1]: the accuracy of always giving that answer."""
+        """Share of the validation split's most frequent class, in [0, 1]: the accuracy of always
+        giving that answer.
+        """
         return float(self.counts("validation").max() / len(self.validation))
 
     @property
     def label(self) -> str:
-        """For headings: 'synthetic faces, official split'; names what was left out as leaked and what was balanced."""
+        """For headings: 'synthetic faces, official split'; names what was left out as leaked and
+        what was balanced.
+        """
         what = {"synthetic": "synthetic faces", "fer2013": "FER-2013", "cifar10": "CIFAR-10"}.get(self.name, self.name)
         split = f"stratified {self.provenance['folds']}-fold" if self.split == "kfold" else self.split
         parts = [what, f"{split} split"]
@@ -103,10 +114,11 @@ class Dataset:
 
     @functools.cached_property
     def leaked(self) -> dict[str, np.ndarray]:
-        """Which pictures have an exact copy among those learned or chosen from: split name -> bool, shape (n,).
+        """Which pictures have an exact copy among those learned or chosen from: split name -> bool,
+        shape (n,).
 
-        'validation': in train; 'test', where there is one: in train or validation. Labels do not enter. Computed once, a
-        pass over the pictures.
+        'validation': in train; 'test', where there is one: in train or validation. Labels do not
+        enter. Computed once, a pass over the pictures.
         """
         parts = self.splits()
         ends = np.cumsum([len(split) for split in parts.values()])
@@ -124,7 +136,9 @@ class Dataset:
 
 
 def checksum(classes: tuple[str, ...], parts: Mapping[str, Split]) -> str:
-    """SHA-256 (hex) over classes, the splits' names, and each split's shape, pictures and labels in their order."""
+    """SHA-256 (hex) over classes, the splits' names, and each split's shape, pictures and labels in
+    their order.
+    """
     digest = hashlib.sha256("\0".join(classes).encode())
     for name, split in parts.items():
         digest.update(f"\n{name} {split.images.shape}\n".encode())
@@ -137,13 +151,14 @@ def load(block: Any) -> Dataset:
     """Loads the data set a config asks for.
 
     Args:
-      block: `config.data`, or anything with its fields as attributes.
+        block: `config.data`, or anything with its fields as attributes.
 
     Raises:
-      DataError: the source is missing or broken, lacks a class or split that was asked for, has nothing to balance a class
-        with, or leaves a class of a split without pictures. The last is only noted in the provenance, under "warnings",
-        with `data.on_error` = skip and for built-in faces, of which a few may well show no rare class.
-      FieldError: `data.merge` cannot be understood.
+        DataError: the source is missing or broken, lacks a class or split that was asked for, has
+            nothing to balance a class with, or leaves a class of a split without pictures. The last
+            is only noted in the provenance, under "warnings", with `data.on_error` = skip and for
+            built-in faces, of which a few may well show no rare class.
+        FieldError: `data.merge` cannot be understood.
     """
     source = READERS[block.name](block)
     source_labels = np.asarray(source.labels)
@@ -154,7 +169,8 @@ def load(block: Any) -> Dataset:
     renumber = np.full(len(source.classes), -1, np.int32)
     renumber[kept] = [classes.index(becomes[source.classes[i]]) for i in kept]
     labels = renumber[source_labels]
-    # Splits and fractions are drawn by the source's own classes: merging changes labels, never which pictures are used.
+    # Splits and fractions are drawn by the source's own classes: merging changes labels, never
+    # which pictures are used.
     rows = {
         name: splits.subset(part[labels[part] >= 0], source_labels, source.classes, block.fraction, block.seed)
         for name, part in chosen.items()
@@ -255,8 +271,9 @@ def register(name: str, reader: Callable[[Any], Source]) -> None:
     """Makes a data set of your own known as `data.name = name`; docs/extending.md has an example.
 
     Args:
-      name: as configs will call it; a name that is taken is replaced.
-      reader: from `config.data` to all pictures, with their labels and their usage where one is given.
+        name: as configs will call it; a name that is taken is replaced.
+        reader: from `config.data` to all pictures, with their labels and their usage where one is
+            given.
     """
     from fer_jax.config import fields
 
@@ -280,7 +297,9 @@ def _count(rows: Mapping[str, np.ndarray], labels: np.ndarray, classes: tuple[st
 
 
 def _check_filled(counts: Mapping[str, Mapping[str, int]], block: Any) -> list[str]:
-    """Warnings about classes without pictures; DataError unless they may be skipped, and for an empty split always."""
+    """Warnings about classes without pictures; DataError unless they may be skipped, and for an
+    empty split always.
+    """
     made = f"data.split = {block.split}"
     if block.drop_leaks != "none":
         made += f", data.drop_leaks = {block.drop_leaks}"

@@ -1,6 +1,8 @@
-"""Random numbers as hashes: a picture's numbers follow from its own key, however many pictures are drawn around it.
+"""Random numbers as hashes: a picture's numbers follow from its own key, however many pictures are
+drawn around it.
 
-Only integer arithmetic and exact float32 products are used, so the numbers are the same on every machine.
+Only integer arithmetic and exact float32 products are used, so the numbers are the same on every
+machine.
 """
 
 from __future__ import annotations
@@ -19,11 +21,12 @@ def picture_keys(seed: int, stream: int, count: int) -> np.ndarray:
 
 
 class Draws:
-    """Random numbers of a group of n pictures; every call has another purpose and so gives other numbers.
+    """Random numbers of a group of n pictures; every call has another purpose and so gives other
+    numbers.
 
     Args:
-      keys: uint64, shape (n,), see `picture_keys`.
-      purpose: number of the first purpose, for independent numbers from the same keys.
+        keys: uint64, shape (n,), see `picture_keys`.
+        purpose: number of the first purpose, for independent numbers from the same keys.
     """
 
     def __init__(self, keys: np.ndarray, purpose: int = 0):
@@ -36,11 +39,15 @@ class Draws:
         return np.float32(low) + np.float32(high - low) * unit
 
     def bell(self, width: float) -> np.ndarray:
-        """Around 0, at most `width` away, triangular: small values more often than large ones; float32, shape (n,)."""
+        """Around 0, at most `width` away, triangular: small values more often than large ones;
+        float32, shape (n,).
+        """
         return self.uniform(-width / 2, width / 2) + self.uniform(-width / 2, width / 2)
 
     def noise(self, count: int) -> np.ndarray:
-        """Close to normal with mean 0 and sd 1, the sum of four 16-bit numbers; float32, shape (n, count)."""
+        """Close to normal with mean 0 and sd 1, the sum of four 16-bit numbers; float32, shape (n,
+        count).
+        """
         words = self._next()[:, None] + np.arange(1, count + 1, dtype=np.uint64) * np.uint64(_GOLDEN)
         quarters = _mix(words).astype("<u8", copy=False).view("<u2").reshape(len(self.keys), count, 4)
         total = quarters[..., 0].astype(np.float32)
@@ -54,7 +61,9 @@ class Draws:
 
 
 def _mix(words: np.ndarray) -> np.ndarray:
-    """SplitMix64's finaliser: a bijection of uint64 whose output bits look independent (Steele, Lea and Flood 2014)."""
+    """SplitMix64's finaliser: a bijection of uint64 whose output bits look independent (Steele, Lea
+    and Flood 2014).
+    """
     words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return words ^ (words >> np.uint64(31))

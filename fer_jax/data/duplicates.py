@@ -1,12 +1,15 @@
-"""Copies among pictures: exact ones byte for byte, near ones by a perceptual hash and then by their pixels.
+"""Copies among pictures: exact ones byte for byte, near ones by a perceptual hash and then by their
+pixels.
 
-Two pictures are *near* copies if their hashes differ in at most `NEAR_BITS` of 64 bits and their grey pixels then correlate
-with at least `NEAR_CORRELATION`. docs/audit.md says what these thresholds find and miss.
+Two pictures are *near* copies if their hashes differ in at most `NEAR_BITS` of 64 bits and their
+grey pixels then correlate with at least `NEAR_CORRELATION`. docs/audit.md says what these
+thresholds find and miss.
 
-The hash is pHash's DCT hash (C. Zauner, 'Implementation and Benchmarking of Perceptual Image Hash Functions', Hagenberg 2010):
-of a grey picture's discrete cosine transform the coefficients 1 to 8 of either axis, a bit each that says
-whether it is above their median. The transform is taken of the picture in its own size; pHash blurs and shrinks it to 32 x 32
-pixels before, for speed, which changes these low frequencies little.
+The hash is pHash's DCT hash (C. Zauner, 'Implementation and Benchmarking of Perceptual Image Hash
+Functions', Hagenberg 2010): of a grey picture's discrete cosine transform the coefficients 1 to 8
+of either axis, a bit each that says whether it is above their median. The transform is taken of the
+picture in its own size; pHash blurs and shrinks it to 32 x 32 pixels before, for speed, which
+changes these low frequencies little.
 """
 
 from __future__ import annotations
@@ -31,12 +34,12 @@ class Copies:
     """Which of n pictures are copies of which.
 
     Attributes:
-      group: int64, shape (n,); pictures with the same bytes have the same number. Groups are numbered from 0 in the order in
-        which their first pictures come.
-      near: int64, shape (p, 2), pairs of groups whose pictures are near copies of each other, the lower number first;
-        empty where none were sought.
-      bits: uint8, shape (p,), in how many of 64 bits the hashes of a pair differ.
-      correlation: float32, shape (p,), of the grey pixels of a pair.
+        group: int64, shape (n,); pictures with the same bytes have the same number. Groups are
+            numbered from 0 in the order in which their first pictures come.
+        near: int64, shape (p, 2), pairs of groups whose pictures are near copies of each other, the
+            lower number first; empty where none were sought.
+        bits: uint8, shape (p,), in how many of 64 bits the hashes of a pair differ.
+        correlation: float32, shape (p,), of the grey pixels of a pair.
     """
 
     group: np.ndarray
@@ -55,7 +58,9 @@ class Copies:
         return np.bincount(self.group)
 
     def found(self, rows: np.ndarray, among: np.ndarray) -> np.ndarray:
-        """Which of the pictures `rows` have a copy among the pictures `among`, near ones included; bool, shape (len(rows),)."""
+        """Which of the pictures `rows` have a copy among the pictures `among`, near ones included;
+        bool, shape (len(rows),).
+        """
         there = np.zeros(self.group.max(initial=-1) + 1, bool)
         there[self.group[among]] = True
         copied = there.copy()
@@ -72,12 +77,13 @@ class Copies:
 def find(parts: Sequence[np.ndarray], near: bool = False) -> Copies:
     """Finds the copies among all pictures of one or several arrays.
 
-    Exact copies take one pass. Near copies compare every hash with every other in NumPy, which for 36,000 pictures is a
-    matter of seconds; the pixels of candidates only are read again.
+    Exact copies take one pass. Near copies compare every hash with every other in NumPy, which for
+    36,000 pictures is a matter of seconds; the pixels of candidates only are read again.
 
     Args:
-      parts: uint8 each, shape (m, size, size, channels), all of one size and 1 or 3 channels; numbered one after another.
-      near: whether near copies are sought too.
+        parts: uint8 each, shape (m, size, size, channels), all of one size and 1 or 3 channels;
+            numbered one after another.
+        near: whether near copies are sought too.
     """
     seen: dict[bytes, int] = {}
     digests = (
@@ -101,11 +107,11 @@ def contrast(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How much there is to see on each picture.
 
     Args:
-      images: uint8, shape (n, size, size, channels).
+        images: uint8, shape (n, size, size, channels).
 
     Returns:
-      Whether all its pixels are the same, bool (n,), and the standard deviation of its channel that varies most, grey levels
-      of 255, float32 (n,).
+        Whether all its pixels are the same, bool (n,), and the standard deviation of its channel
+        that varies most, grey levels of 255, float32 (n,).
     """
     constant, sd = np.empty(len(images), bool), np.empty(len(images), np.float32)
     for rows in _chunks(len(images), images[0].size if len(images) else 1):
@@ -119,10 +125,10 @@ def perceptual_hash(grey: np.ndarray) -> np.ndarray:
     """The DCT hash that the module describes.
 
     Args:
-      grey: float32, shape (n, size, size).
+        grey: float32, shape (n, size, size).
 
     Returns:
-      uint64, shape (n,); only the number of bits in which two of them differ means something.
+        uint64, shape (n,); only the number of bits in which two of them differ means something.
     """
     size = grey.shape[1]
     waves = np.cos(np.pi * np.arange(1, 9)[:, None] * (2 * np.arange(size) + 1) / (2 * size)).astype(np.float32)
@@ -141,7 +147,9 @@ def _look(parts: Sequence[np.ndarray], rows: np.ndarray) -> tuple[np.ndarray, np
 
 
 def _close(hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of hashes that differ in at most `NEAR_BITS` bits: int64 (p, 2), the lower row first, and the bits, uint8 (p,)."""
+    """Pairs of hashes that differ in at most `NEAR_BITS` bits: int64 (p, 2), the lower row first,
+    and the bits, uint8 (p,).
+    """
     pairs, bits = [np.empty((0, 2), np.int64)], [np.empty(0, np.uint8)]
     for start in range(0, len(hashes), _HASHES):
         differing = np.bitwise_count(hashes[start : start + _HASHES, None] ^ hashes[None, start:])
@@ -153,7 +161,9 @@ def _close(hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _correlations(parts: Sequence[np.ndarray], pairs: np.ndarray) -> np.ndarray:
-    """Pearson's correlation of the grey pixels of each pair of pictures, none of them constant; float32 (p,)."""
+    """Pearson's correlation of the grey pixels of each pair of pictures, none of them constant;
+    float32 (p,).
+    """
     found = np.empty(len(pairs), np.float32)
     for some in _chunks(len(pairs), 2 * parts[0][0].size):
         one, other = (_standardised(_gather(parts, rows)) for rows in pairs[some].T)

@@ -1,12 +1,15 @@
-"""Built-in data: faces drawn from ellipses and strokes, with the seven expressions of FER-2013 in its proportions.
+"""Built-in data: faces drawn from ellipses and strokes, with the seven expressions of FER-2013 in
+its proportions.
 
-Nobody's photograph is needed to run, test or demonstrate the program. A face has an identity (proportions, skin, hair),
-an expression (brows, eyes, nose, mouth: table `EXPRESSIONS`, at a strength of its own), a pose (place, distance, roll,
-yaw, pitch), light and sensor noise, all drawn at random; the answer is in the shape of a few small features, not at any
-fixed pixel, which is what defeats a linear classifier.
+Nobody's photograph is needed to run, test or demonstrate the program. A face has an identity
+(proportions, skin, hair), an expression (brows, eyes, nose, mouth: table `EXPRESSIONS`, at a
+strength of its own), a pose (place, distance, roll, yaw, pitch), light and sensor noise, all drawn
+at random; the answer is in the shape of a few small features, not at any fixed pixel, which is what
+defeats a linear classifier.
 
-Every random number is a hash of (seed, split, picture, purpose), so picture i is the same however many are drawn, and
-only +, -, *, / and square roots touch the pixels, so they are the same bytes on every machine.
+Every random number is a hash of (seed, split, picture, purpose), so picture i is the same however
+many are drawn, and only +, -, *, / and square roots touch the pixels, so they are the same bytes on
+every machine.
 """
 
 from __future__ import annotations
@@ -21,9 +24,10 @@ from fer_jax.data.names import CLASSES
 
 FREQUENCIES = (4953, 547, 5121, 8989, 6198, 6077, 4002)  # of CLASSES in FER-2013's 35,887 pictures
 
-# How far faces differ: the range, or the largest deviation either way. Lengths are in half pictures. Chosen so that
-# oslo's network, 12 epochs on 2,000 pictures of 24 pixels, ends above .9 and logistic regression on pixels below .65:
-# place and pose spoil what a linear model can use, while strong expressions lift the network off its plateau early.
+# How far faces differ: the range, or the largest deviation either way. Lengths are in half
+# pictures. Chosen so that oslo's network, 12 epochs on 2,000 pictures of 24 pixels, ends above .9
+# and logistic regression on pixels below .65: place and pose spoil what a linear model can use,
+# while strong expressions lift the network off its plateau early.
 STRENGTH, FAINT = 1.25, 0.75  # of an expression, 1 as in the table: the strongest, and how much less the faintest is
 JITTER = 0.8  # of every muscle, in units of _JITTER
 ZOOM, ZOOM_RANGE = 1.35, 0.2
@@ -37,14 +41,14 @@ class Muscles(NamedTuple):
     """What moves in a face. Lengths are in the head's coordinates, see `_Canvas`; y points down.
 
     Attributes:
-      brow: height of the brows above rest.
-      slope: inner ends of the brows down (+) or up (-).
-      eye: opening, 1 at rest.
-      curve: corners of the mouth up (+) or down (-).
-      opening: half height of the mouth.
-      width: half width of the mouth.
-      teeth: how much of the teeth shows, 0 to 1.
-      wrinkle: nose wrinkled and cheeks raised, 0 to 1.
+        brow: height of the brows above rest.
+        slope: inner ends of the brows down (+) or up (-).
+        eye: opening, 1 at rest.
+        curve: corners of the mouth up (+) or down (-).
+        opening: half height of the mouth.
+        width: half width of the mouth.
+        teeth: how much of the teeth shows, 0 to 1.
+        wrinkle: nose wrinkled and cheeks raised, 0 to 1.
     """
 
     brow: np.ndarray
@@ -81,17 +85,18 @@ def draw(
     """Draws one split of built-in faces.
 
     Args:
-      split: train, validation or test; each has its own people.
-      count: number of pictures, at least 1. Picture i does not depend on it.
-      seed: any integer; other seeds, other people.
-      size: height and width in pixels, 8 to 512. Picture i shows the same face at every size.
-      channels: 1 for grey, 3 for red, green and blue.
-      classes: which of `CLASSES`, in the order their labels get.
-      label_noise: share of labels replaced by another class, chosen evenly, in [0, 1).
+        split: train, validation or test; each has its own people.
+        count: number of pictures, at least 1. Picture i does not depend on it.
+        seed: any integer; other seeds, other people.
+        size: height and width in pixels, 8 to 512. Picture i shows the same face at every size.
+        channels: 1 for grey, 3 for red, green and blue.
+        classes: which of `CLASSES`, in the order their labels get.
+        label_noise: share of labels replaced by another class, chosen evenly, in [0, 1).
 
     Returns:
-      Pictures, uint8 (count, size, size, channels), and labels, int32 (count,). Class frequencies follow FER-2013's,
-      restricted to `classes`; before label noise any stretch of pictures is off by a few at most.
+        Pictures, uint8 (count, size, size, channels), and labels, int32 (count,). Class frequencies
+        follow FER-2013's, restricted to `classes`; before label noise any stretch of pictures is
+        off by a few at most.
     """
     keys = picture_keys(seed, _SPLITS[split], count)
     shares = np.array([FREQUENCIES[CLASSES.index(name)] for name in classes], dtype=np.float64)
@@ -119,9 +124,10 @@ class _Canvas:
     """A group of pictures being painted.
 
     Attributes:
-      x, y: where pixel centres lie on the head before it turns, float32 (n, size, size); a head is about 1.3 by 1.7.
-      pixel: width of a pixel in those coordinates, float32 (n, 1, 1).
-      image: brightness 0 to 1, float32 (channels, n, size, size).
+        x, y: where pixel centres lie on the head before it turns, float32 (n, size, size); a head
+            is about 1.3 by 1.7.
+        pixel: width of a pixel in those coordinates, float32 (n, 1, 1).
+        image: brightness 0 to 1, float32 (channels, n, size, size).
     """
 
     x: np.ndarray
@@ -130,13 +136,17 @@ class _Canvas:
     image: np.ndarray
 
     def cover(self, inside: np.ndarray) -> np.ndarray:
-        """Share of a pixel covered by a shape, from the signed distance (positive inside) of its centre to the edge."""
+        """Share of a pixel covered by a shape, from the signed distance (positive inside) of its
+        centre to the edge.
+        """
         return np.clip(inside / self.pixel + np.float32(0.5), 0, 1)
 
     def ellipse(
         self, x: np.ndarray, y: np.ndarray, width: np.ndarray | float, height: np.ndarray | float
     ) -> np.ndarray:
-        """Coverage of the ellipse with the given half axes around the origin of the coordinates x, y."""
+        """Coverage of the ellipse with the given half axes around the origin of the coordinates x,
+        y.
+        """
         u, v = x / width, y / height
         return self.cover((1 - np.sqrt(u * u + v * v)) * np.minimum(width, height, dtype=np.float32))
 
@@ -166,7 +176,9 @@ def _column(values: np.ndarray) -> np.ndarray:
 
 
 def _tint(draws: Draws, brightness: np.ndarray, red: float, blue: float, channels: int) -> np.ndarray:
-    """A paint of the given brightness, float32 (n, channels); its grey value (ITU-R 601) is the brightness itself."""
+    """A paint of the given brightness, float32 (n, channels); its grey value (ITU-R 601) is the
+    brightness itself.
+    """
     warmth = draws.uniform(0.5, 1.2)
     if channels == 1:
         return brightness[:, None]
@@ -176,7 +188,9 @@ def _tint(draws: Draws, brightness: np.ndarray, red: float, blue: float, channel
 
 
 def _muscles(draws: Draws, expressions: np.ndarray) -> Muscles:
-    """The expression each face wears: its class's, at a strength of its own, with jitter; each (n, 1, 1)."""
+    """The expression each face wears: its class's, at a strength of its own, with jitter; each (n,
+    1, 1).
+    """
     square = draws.uniform(0, 1)
     square = square * square
     strength = np.float32(STRENGTH) - np.float32(FAINT) * square * square  # faint expressions are rare
@@ -189,7 +203,8 @@ def _muscles(draws: Draws, expressions: np.ndarray) -> Muscles:
 def _render(draws: Draws, expressions: np.ndarray, size: int, channels: int) -> np.ndarray:
     """Pictures of n faces wearing `expressions`, float32 (n, 8); uint8 (n, size, size, channels)."""
     zoom = _column(np.float32(ZOOM) + draws.bell(ZOOM_RANGE))
-    # The tangent of half the angle gives sine and cosine without trigonometry, whose last bit differs between machines.
+    # The tangent of half the angle gives sine and cosine without trigonometry, whose last bit
+    # differs between machines.
     half = _column(draws.bell(ROLL))
     cosine, sine = (1 - half * half) / (1 + half * half), 2 * half / (1 + half * half)
     grid = (np.arange(size, dtype=np.float32) + np.float32(0.5)) * np.float32(2 / size) - 1
@@ -237,7 +252,9 @@ def _paint_head(canvas: _Canvas, draws: Draws, paints: _Paints) -> None:
 
 
 def _paint_eyes(canvas: _Canvas, draws: Draws, paints: _Paints, u: np.ndarray, v: np.ndarray, muscles: Muscles) -> None:
-    """Whites, irises, upper lids, brows and, where brows are drawn together, the furrows between them."""
+    """Whites, irises, upper lids, brows and, where brows are drawn together, the furrows between
+    them.
+    """
     v = v + np.float32(0.14) + _column(draws.bell(0.03))
     apart = _column(draws.uniform(0.27, 0.33))
     width = _column(draws.uniform(0.15, 0.18))
@@ -260,7 +277,9 @@ def _paint_eyes(canvas: _Canvas, draws: Draws, paints: _Paints, u: np.ndarray, v
 
 
 def _paint_nose(canvas: _Canvas, draws: Draws, paints: _Paints, u: np.ndarray, v: np.ndarray, muscles: Muscles) -> None:
-    """Bridge and nostrils; wrinkles across the bridge and folds from nose to mouth, as far as the face makes them."""
+    """Bridge and nostrils; wrinkles across the bridge and folds from nose to mouth, as far as the
+    face makes them.
+    """
     v = v - np.float32(0.17) - _column(draws.bell(0.04))
     side = np.abs(u) - np.float32(0.05) - v * np.float32(0.12)
     canvas.paint(canvas.stroke(side, 0.012, np.float32(0.14) - np.abs(v + np.float32(0.16))), paints.dark, 0.3)

@@ -1,4 +1,6 @@
-"""What an audit finds in a data set, or between two: counts as JSON values, and every offending picture as a row of a table."""
+"""What an audit finds in a data set, or between two: counts as JSON values, and every offending
+picture as a row of a table.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +34,8 @@ class Inspection:
     """What an audit found.
 
     Attributes:
-      summary: JSON values; docs/audit.md has its keys.
-      offenders: rows with `COLUMNS`, a key left out where it does not apply.
+        summary: JSON values; docs/audit.md has its keys.
+        offenders: rows with `COLUMNS`, a key left out where it does not apply.
     """
 
     summary: dict[str, Any]
@@ -41,7 +43,9 @@ class Inspection:
 
 
 def examine(data: Contents) -> Inspection:
-    """Finds copies, leaks between splits, conflicting labels, and pictures with nothing on them in one data set."""
+    """Finds copies, leaks between splits, conflicting labels, and pictures with nothing on them in
+    one data set.
+    """
     copies = duplicates.find([data.images], near=True)
     constant, sd = duplicates.contrast(data.images)
     flat = (sd < duplicates.FLAT_SD) & ~constant
@@ -87,7 +91,9 @@ def examine(data: Contents) -> Inspection:
 
 
 def compare(first: Contents, second: Contents) -> Inspection:
-    """Finds the pictures of each data set that have a copy in the other. Both have one image size and number of channels."""
+    """Finds the pictures of each data set that have a copy in the other. Both have one image size
+    and number of channels.
+    """
     copies = duplicates.find([first.images, second.images], near=True)
     start = len(first.labels)
     rows = (first.rows, {name: part + start for name, part in second.rows.items()})
@@ -116,7 +122,8 @@ def _describe(data: Contents) -> dict[str, Any]:
 
 
 def _leaks(rows: dict[str, np.ndarray], copies: Copies) -> dict[str, dict[str, dict[str, int]]]:
-    """Split -> earlier split -> how many of its pictures have a copy there: 'exact', and 'any' with near ones.
+    """Split -> earlier split -> how many of its pictures have a copy there: 'exact', and 'any' with
+    near ones.
 
     A test split also has the entry 'train or validation'.
     """
@@ -138,9 +145,11 @@ def _counted(rows: np.ndarray, among: np.ndarray, copies: Copies) -> dict[str, i
 def _overlap(
     rows: dict[str, np.ndarray], others: dict[str, np.ndarray], labels: np.ndarray, copies: Copies
 ) -> dict[str, dict[str, Any]]:
-    """Split -> 'pictures', 'in' (split of the other data set, and 'all' of it -> exact and any), 'other_label'.
+    """Split -> 'pictures', 'in' (split of the other data set, and 'all' of it -> exact and any),
+    'other_label'.
 
-    'other_label' counts the pictures with an exact copy in the other data set that bears another class name there.
+    'other_label' counts the pictures with an exact copy in the other data set that bears another
+    class name there.
     """
     everywhere = {**others, "all": np.concatenate(list(others.values()))}
     there = set(zip(copies.group[everywhere["all"]].tolist(), labels[everywhere["all"]].tolist(), strict=True))
@@ -201,7 +210,9 @@ def _exact_offenders(data: Contents, copies: Copies, conflicting: np.ndarray) ->
 
 
 def _near_offenders(data: Contents, copies: Copies) -> Iterator[dict[str, Any]]:
-    """Every pair of groups that are near copies, by the picture of each in the earliest split; the most alike first."""
+    """Every pair of groups that are near copies, by the picture of each in the earliest split; the
+    most alike first.
+    """
     order = _by_split(data)
     firsts, place = _first_in_order(copies, order), np.argsort(order)
     for at in np.argsort(-copies.correlation, kind="stable").tolist():
@@ -214,7 +225,9 @@ def _near_offenders(data: Contents, copies: Copies) -> Iterator[dict[str, Any]]:
 
 
 def _shared(first: Contents, second: Contents, copies: Copies) -> Iterator[dict[str, Any]]:
-    """Every picture of the second data set with an exact copy in the first, then every pair of near copies across the two."""
+    """Every picture of the second data set with an exact copy in the first, then every pair of near
+    copies across the two.
+    """
     start = len(first.labels)
     own = _first_in_order(copies, np.concatenate([_by_split(first), _by_split(second) + start]))
     theirs = _first_in_order(copies, np.concatenate([_by_split(second) + start, _by_split(first)]))

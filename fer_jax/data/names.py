@@ -1,11 +1,14 @@
-"""Names of expressions and of splits as data sets spell them, and the one spelling used here. Labels map by name."""
+"""Names of expressions and of splits as data sets spell them, and the one spelling used here.
+Labels map by name.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-# Alphabetical, as the folders of the Kaggle release sort; the table's integers follow CSV_ORDER instead.
+# Alphabetical, as the folders of the Kaggle release sort; the table's integers follow CSV_ORDER
+# instead.
 CLASSES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 CSV_ORDER = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
@@ -39,23 +42,31 @@ _OFFICIAL_FILE = re.compile(r"(training|publictest|privatetest)_", re.IGNORECASE
 
 
 def canonical(name: str) -> str:
-    """The spelling used here for a class name: 'Anger' gives 'angry'; an unknown name only becomes lower case."""
+    """The spelling used here for a class name: 'Anger' gives 'angry'; an unknown name only becomes
+    lower case.
+    """
     lowered = name.strip().lower()
     return _CANONICAL.get(lowered, lowered)
 
 
 def spelled(name: str, known: Sequence[str]) -> str:
-    """The class of a data set that a user's spelling means: the name itself if the data set has it, else its canonical form."""
+    """The class of a data set that a user's spelling means: the name itself if the data set has it,
+    else its canonical form.
+    """
     return name if name in known else canonical(name)
 
 
 def folder_usage(name: str) -> int | None:
-    """TRAIN, VALIDATION or TEST for a folder named after a split ('Val', 'public_test', ...), else None."""
+    """TRAIN, VALIDATION or TEST for a folder named after a split ('Val', 'public_test', ...), else
+    None.
+    """
     return _SPLITS.get(re.sub(r"[ _-]", "", name.lower()))
 
 
 def file_usage(name: str) -> int | None:
-    """The official usage that a file name begins with ('PublicTest_1.jpg' is VALIDATION), else None."""
+    """The official usage that a file name begins with ('PublicTest_1.jpg' is VALIDATION), else
+    None.
+    """
     found = _OFFICIAL_FILE.match(name)
     return _OFFICIAL[found[1].lower()] if found else None
 

@@ -1,8 +1,9 @@
-"""Which pictures train, which validate and which test: rows of a source, chosen by usage or drawn again class by class.
+"""Which pictures train, which validate and which test: rows of a source, chosen by usage or drawn
+again class by class.
 
-Everything here works on labels and usage codes and returns row numbers, so a memory-mapped source is read only where it
-is kept. Draws use `numpy.random.RandomState`, whose numbers NumPy has frozen, and the class names, so that a class is
-split the same way whether or not other classes are kept.
+Everything here works on labels and usage codes and returns row numbers, so a memory-mapped source
+is read only where it is kept. Draws use `numpy.random.RandomState`, whose numbers NumPy has frozen,
+and the class names, so that a class is split the same way whether or not other classes are kept.
 """
 
 from __future__ import annotations
@@ -31,20 +32,20 @@ def assign(
     """Rows of each split.
 
     Args:
-      choice: `data.split`: official, kaggle, kfold or one of `STRATIFIED`.
-      labels: int, shape (n,), indices into `classes`.
-      usage: int, shape (n,): 0 train, 1 validation, 2 test, -1 none given.
-      classes: class names.
-      seed: `data.seed`, 0 to 2**31 - 1; used by the stratified choices and kfold only.
-      folds, fold: `data.folds`, and which of them validates, 0 to folds - 1; used by kfold only.
+        choice: `data.split`: official, kaggle, kfold or one of `STRATIFIED`.
+        labels: int, shape (n,), indices into `classes`.
+        usage: int, shape (n,): 0 train, 1 validation, 2 test, -1 none given.
+        classes: class names.
+        seed: `data.seed`, 0 to 2**31 - 1; used by the stratified choices and kfold only.
+        folds, fold: `data.folds`, and which of them validates, 0 to folds - 1; used by kfold only.
 
     Returns:
-      Rows by split name, int64, ascending. Under kaggle there is no test split; validation is all that is not training. Under
-      kfold there is one only where the source says so.
+        Rows by split name, int64, ascending. Under kaggle there is no test split; validation is all
+        that is not training. Under kfold there is one only where the source says so.
 
     Raises:
-      DataError: the source does not say which picture belongs to which of the needed splits; names the choices that
-        would work.
+        DataError: the source does not say which picture belongs to which of the needed splits;
+            names the choices that would work.
     """
     if choice in STRATIFIED:
         return _stratify(STRATIFIED[choice], labels, classes, seed)
@@ -79,7 +80,9 @@ def _why_not(found: set[int]) -> str:
 def _stratify(
     percent: tuple[int, int], labels: np.ndarray, classes: tuple[str, ...], seed: int
 ) -> dict[str, np.ndarray]:
-    """Deals every class out on its own: shares rounded to whole pictures, but one each at least if there are three."""
+    """Deals every class out on its own: shares rounded to whole pictures, but one each at least if
+    there are three.
+    """
     parts: dict[str, list[np.ndarray]] = {name: [] for name in NAMES}
     for label, name in enumerate(classes):
         rows = shuffled(np.flatnonzero(labels == label), seed, name)
@@ -95,8 +98,8 @@ def _fold(
 ) -> dict[str, np.ndarray]:
     """One fold of all that is not test: every fold holds equally many pictures of each class.
 
-    A class of n pictures gives n // folds of them to every fold; the n % folds that are left over train in all of them. So
-    all folds have equal sizes, and one compiled program serves them.
+    A class of n pictures gives n // folds of them to every fold; the n % folds that are left over
+    train in all of them. So all folds have equal sizes, and one compiled program serves them.
     """
     code = NAMES.index("test")
     parts: dict[str, list[np.ndarray]] = {"train": [], "validation": []}
@@ -112,19 +115,21 @@ def _fold(
 
 
 def subset(rows: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], fraction: float, seed: int) -> np.ndarray:
-    """A share of the given rows, about the same share of every class, at least one picture of each; ascending.
+    """A share of the given rows, about the same share of every class, at least one picture of each;
+    ascending.
 
-    The whole is rounded, not each class: 49 / 50,000 of ten classes of 5,000 is 49 pictures, five each of nine classes and
-    four of the last. How many a class gets is Webster's rule of apportionment: the j-th picture of a class of n comes when
-    the share reaches (j - 1/2) / n. A class that has none then gets one on top. So a larger fraction contains every smaller
-    one of the same seed.
+    The whole is rounded, not each class: 49 / 50,000 of ten classes of 5,000 is 49 pictures, five
+    each of nine classes and four of the last. How many a class gets is Webster's rule of
+    apportionment: the j-th picture of a class of n comes when the share reaches (j - 1/2) / n. A
+    class that has none then gets one on top. So a larger fraction contains every smaller one of the
+    same seed.
 
     Args:
-      rows: row numbers of one split.
-      labels: int, shape (n,), of the whole source.
-      classes: class names.
-      fraction: `data.fraction`, above 0, at most 1.
-      seed: `data.seed`.
+        rows: row numbers of one split.
+        labels: int, shape (n,), of the whole source.
+        classes: class names.
+        fraction: `data.fraction`, above 0, at most 1.
+        seed: `data.seed`.
     """
     if fraction == 1:
         return rows

@@ -1,4 +1,6 @@
-"""What an exported network says of itself, so that its file alone is enough to use it: a few texts by name."""
+"""What an exported network says of itself, so that its file alone is enough to use it: a few texts
+by name.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,9 @@ def about(trial: TrialResult, weights: str) -> dict[str, str]:
         weights: 'best' (of the epoch that validation chose) or 'last'.
 
     Returns:
-        format, trial, weights, epoch (1-based, that the weights are of), classes (JSON list, in the order of the outputs), pixels and
-        usage (sentences), data (data set and split), and config (JSON, dotted names).
+        format, trial, weights, epoch (1-based, that the weights are of), classes (JSON list, in the
+        order of the outputs), pixels and usage (sentences), data (data set and split), and config
+        (JSON, dotted names).
     """
     values = trial.config
     size, channels = values.data.image_size, values.data.channels

@@ -1,7 +1,9 @@
-"""A run in an MLflow store: one experiment a run, one MLflow run a trial, with its swept values, curves and results.
+"""A run in an MLflow store: one experiment a run, one MLflow run a trial, with its swept values,
+curves and results.
 
-What a store has already is left as it is, so that a second call adds only what is new. The curves have no clock: every metric carries
-the time at which the run was started, and its step is the epoch.
+What a store has already is left as it is, so that a second call adds only what is new. The curves
+have no clock: every metric carries the time at which the run was started, and its step is the
+epoch.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ def save(run: Run, store: str | Path) -> int:
     """Writes what the run has and the store has not yet.
 
     Args:
-        store: an SQLite file, made if it is not there, or an MLflow tracking URI such as 'http://localhost:5000'.
+        store: an SQLite file, made if it is not there, or an MLflow tracking URI such as
+            'http://localhost:5000'.
 
     Returns:
         Number of trials of which something was written.
@@ -122,7 +125,9 @@ def _trial(client: Any, experiment: str, run: Run, row: pd.Series, curves: pd.Da
 
 
 def _series(run: Run, row: pd.Series, curves: pd.DataFrame | None) -> list[tuple[str, Sequence[int], Sequence[float]]]:
-    """(name, steps, values) of a trial's curves and, once it has ended, of its results at the epoch that validation chose."""
+    """(name, steps, values) of a trial's curves and, once it has ended, of its results at the epoch
+    that validation chose.
+    """
     found: list[tuple[str, Sequence[int], Sequence[float]]] = []
     if curves is not None:
         for name in curves.columns.drop(["id", "epoch"]):

@@ -1,6 +1,8 @@
-"""A trial's network as an ONNX file: pixels in, class probabilities out, any number of pictures at a time.
+"""A trial's network as an ONNX file: pixels in, class probabilities out, any number of pictures at
+a time.
 
-Every file is run once with onnxruntime before it is written, and its answers held against the trial's own.
+Every file is run once with onnxruntime before it is written, and its answers held against the
+trial's own.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
 EXTRA = "onnx"
 INPUT = "pixels"
 DTYPES = ("uint8", "float32")
-# How far a probability may be from the trial's own. Float32 kernels of two programs differ by some 1e-7.
+# How far a probability may be from the trial's own. Float32 kernels of two programs differ by some
+# 1e-7.
 TOLERANCE = 1e-5
 _CHECKED = 5
 
@@ -31,18 +34,20 @@ _CHECKED = 5
 def save(trial: TrialResult, path: str | Path, weights: str = "best", dtype: str = "uint8") -> float:
     """Writes the network of a trial to an ONNX file.
 
-    The graph takes `pixels` (n, S, S, C), 0..255, and gives `probabilities` (n, K); `about` is in its metadata, but for what the graph does itself.
+    The graph takes `pixels` (n, S, S, C), 0..255, and gives `probabilities` (n, K); `about` is in
+    its metadata, but for what the graph does itself.
 
     Args:
         weights: 'best' (chosen by validation) or 'last'.
-        dtype: of the pixels, 'uint8' or 'float32'. Pictures that were scaled to 0..1 cannot be given to the former by mistake.
+        dtype: of the pixels, 'uint8' or 'float32'. Pictures that were scaled to 0..1 cannot be
+            given to the former by mistake.
 
     Returns:
         The largest difference of a probability from `trial.predict`, on random pixels.
 
     Raises:
-        RunError: no weights, an unknown dtype, an operation that has no counterpart here, a file that does not compute what the
-            trial does, or one that cannot be written.
+        RunError: no weights, an unknown dtype, an operation that has no counterpart here, a file
+            that does not compute what the trial does, or one that cannot be written.
         FerJaxError: onnx or onnxruntime is not installed.
     """
     if dtype not in DTYPES:

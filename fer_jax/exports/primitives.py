@@ -1,6 +1,8 @@
-"""Rules from JAX's primitives to ONNX's operations; each takes the graph, the equation and its inputs, and returns the output.
+"""Rules from JAX's primitives to ONNX's operations; each takes the graph, the equation and its
+inputs, and returns the output.
 
-`RULES` has the primitives by name; `FUNCTIONS` has functions of this program that are known to ONNX as a whole.
+`RULES` has the primitives by name; `FUNCTIONS` has functions of this program that are known to ONNX
+as a whole.
 """
 
 from __future__ import annotations
@@ -96,7 +98,9 @@ def _slice(graph: Graph, equation: Any, value: Value) -> Value:
 
 
 def _channels_first(equation: Any) -> tuple[int, ...]:
-    """The axes of a window reduction with those that its windows span last; ONNX pools over all axes but the first two."""
+    """The axes of a window reduction with those that its windows span last; ONNX pools over all
+    axes but the first two.
+    """
     window = equation.params["window_dimensions"]
     spanned = [axis for axis, size in enumerate(window) if size > 1 or equation.params["window_strides"][axis] > 1]
     rest = [axis for axis in range(len(window)) if axis not in spanned]

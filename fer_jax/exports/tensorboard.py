@@ -1,10 +1,12 @@
-"""A run's curves and results as event files of TensorBoard: scalars an epoch for every trial, and its swept values for HParams.
+"""A run's curves and results as event files of TensorBoard: scalars an epoch for every trial, and
+its swept values for HParams.
 
-A folder a trial, named by its id. It gets a file with the trial's values as soon as the trial has begun, one more with every call that
-finds new epochs, and one with its results when it has ended. Files are never appended to or replaced by others, so that TensorBoard
-may look on; and as TensorBoard reads a folder's files in the order of their names, the names are in that order.
-The curves have no clock: every event carries the time at which the run was started, and the axis that means something is the step,
-which is the epoch.
+A folder a trial, named by its id. It gets a file with the trial's values as soon as the trial has
+begun, one more with every call that finds new epochs, and one with its results when it has ended.
+Files are never appended to or replaced by others, so that TensorBoard may look on; and as
+TensorBoard reads a folder's files in the order of their names, the names are in that order. The
+curves have no clock: every event carries the time at which the run was started, and the axis that
+means something is the step, which is the epoch.
 """
 
 from __future__ import annotations
@@ -62,7 +64,9 @@ def started(record: Mapping[str, Any]) -> float:
 
 
 def hyperparameters(row: pd.Series, swept: Iterable[str]) -> dict[str, Any]:
-    """What tells a trial from the others, as trackers take it: numbers, truths and texts; what is empty is left out."""
+    """What tells a trial from the others, as trackers take it: numbers, truths and texts; what is
+    empty is left out.
+    """
     values = {name: statistics.hashable(row[name]) for name in (*swept, "seed")}
     return {
         name: value if isinstance(value, (bool, int, float)) else axes.value_text(value)
@@ -98,7 +102,9 @@ def _trial(
 
 
 def _in_one_order(summary: Any) -> None:
-    """A message within the message is bytes already, with its fields in any order: equal ones must be written equally."""
+    """A message within the message is bytes already, with its fields in any order: equal ones must
+    be written equally.
+    """
     data = need("tensorboard.plugins.hparams.plugin_data_pb2", EXTRA)
     for value in summary.value:
         about = value.metadata.plugin_data

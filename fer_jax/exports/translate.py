@@ -1,8 +1,10 @@
-"""A traced JAX function as an ONNX graph: each primitive of its jaxpr becomes one or a few nodes (opset 18).
+"""A traced JAX function as an ONNX graph: each primitive of its jaxpr becomes one or a few nodes
+(opset 18).
 
-The first axis of input and output may be of any size: it is traced as a symbol. What depends on weights alone is computed here and
-stored as a constant. Axes stay where JAX has them (n, height, width, channels); around convolutions and pools, which ONNX knows with
-channels first only, stand transpositions, which runtimes move out of the way.
+The first axis of input and output may be of any size: it is traced as a symbol. What depends on
+weights alone is computed here and stored as a constant. Axes stay where JAX has them (n, height,
+width, channels); around convolutions and pools, which ONNX knows with channels first only, stand
+transpositions, which runtimes move out of the way.
 """
 
 from __future__ import annotations

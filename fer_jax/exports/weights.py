@@ -1,8 +1,9 @@
 """A trial's weights as a safetensors file, which says itself what they are, and back.
 
-Tensors are called 'layer/array', such as 'conv_0/kernel' and 'norm_0/mean', and 'pixels/scale', 'pixels/offset'; kernels are laid out
-(height, width, channels, filters), dense ones (features, units). The metadata are those of `about`, and `places`, which says where in
-the nested dicts of `TrialResult.variables` each tensor has its place.
+Tensors are called 'layer/array', such as 'conv_0/kernel' and 'norm_0/mean', and 'pixels/scale',
+'pixels/offset'; kernels are laid out (height, width, channels, filters), dense ones (features,
+units). The metadata are those of `about`, and `places`, which says where in the nested dicts of
+`TrialResult.variables` each tensor has its place.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ def save(trial: TrialResult, path: str | Path, weights: str = "best") -> Path:
     """
     library = need("safetensors.numpy", EXTRA)
     found = dict(_leaves(trial.variables if weights == "best" else trial.last_variables))
-    # Params and statistics of a layer have different names, since they are attributes of one module.
+    # Params and statistics of a layer have different names, since they are attributes of one
+    # module.
     names = {place: "/".join(place[1:] if place[0] in ("params", "stats") else place) for place in found}
     if len(set(names.values())) < len(names):
         raise RunError(
@@ -70,7 +72,8 @@ def save(trial: TrialResult, path: str | Path, weights: str = "best") -> Path:
         )
     tensors = {names[place]: np.array(array, order="C") for place, array in found.items()}
     places = json.dumps({name: place for place, name in names.items()})
-    # An empty dict, such as the statistics of a network without batch norm, has no tensor to stand for it.
+    # An empty dict, such as the statistics of a network without batch norm, has no tensor to stand
+    # for it.
     write_bytes(Path(path), library.save(tensors, metadata={**about(trial, weights), "places": places}))
     return Path(path)
 
@@ -84,7 +87,8 @@ def _leaves(tree: Mapping[str, Any], place: tuple[str, ...] = ()) -> Iterator[tu
 
 
 def load_safetensors(path: str | Path) -> ExportedTrial:
-    """Reads what `TrialResult.export` wrote to a file that ends in '.safetensors'; its variables are equal bit for bit.
+    """Reads what `TrialResult.export` wrote to a file that ends in '.safetensors'; its variables
+    are equal bit for bit.
 
     Raises:
         RunError: no such file, a damaged one, or one of another program.

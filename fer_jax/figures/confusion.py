@@ -1,4 +1,6 @@
-"""Confusion matrices of a point: pictures by true class and answer, and as shares of the true class."""
+"""Confusion matrices of a point: pictures by true class and answer, and as shares of the true
+class.
+"""
 
 from __future__ import annotations
 

@@ -21,7 +21,8 @@ _GREY = "#9aa2ac"
 
 
 def learning_curves(evidence: Evidence, best: int = 5) -> style.Drawing | None:
-    """Accuracy and loss by epoch: the best points in colour with a band over repeats, everything else thin and grey.
+    """Accuracy and loss by epoch: the best points in colour with a band over repeats, everything
+    else thin and grey.
 
     None while no epoch has been recorded.
     """
@@ -92,7 +93,9 @@ def _point_curves(
 def _limits(
     ax: Any, evidence: Evidence, kind: str, background: pd.DataFrame, drawn: list[dict[str, np.ndarray]]
 ) -> list[str]:
-    """A line at what ignorance scores, limits that exploded losses cannot stretch; returns notes for the caption."""
+    """A line at what ignorance scores, limits that exploded losses cannot stretch; returns notes
+    for the caption.
+    """
     values = np.concatenate([background.to_numpy(dtype=float).ravel(), *(m for means in drawn for m in means.values())])
     values = values[np.isfinite(values)]
     if not len(values):

@@ -13,7 +13,9 @@ _COLOURS = {"train": style.BLUE, "validation": style.ORANGE, "test": style.GREEN
 
 
 def draw(data: Mapping[str, Any]) -> style.Drawing | None:
-    """Bars of a data set's record: the share of each class in each split, with its pictures in figures; None without counts."""
+    """Bars of a data set's record: the share of each class in each split, with its pictures in
+    figures; None without counts.
+    """
     counts = {
         split: dict(of)
         for split, of in (data.get("counts") or {}).items()

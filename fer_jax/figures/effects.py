@@ -20,9 +20,10 @@ _GREY = "#8c95a0"
 def main_effects(evidence: Evidence) -> style.Drawing | None:
     """One panel a swept field: the metric that chooses against the field's values.
 
-    Where every value of a field was planned with the same settings of the others (a grid), its mean and its best over
-    those are drawn; where fields were varied around a base, the cut through the base with its spread; else the points
-    alone. With a single swept field: its accuracy and loss, validation and training. None with fewer than two points.
+    Where every value of a field was planned with the same settings of the others (a grid), its mean
+    and its best over those are drawn; where fields were varied around a base, the cut through the
+    base with its spread; else the points alone. With a single swept field: its accuracy and loss,
+    validation and training. None with fewer than two points.
     """
     fields = [field for field in evidence.swept if len(evidence.axes[field].levels) > 1]
     if not fields or len(evidence.ranked) < 2:
@@ -50,7 +51,9 @@ def main_effects(evidence: Evidence) -> style.Drawing | None:
 
 
 def _kind(evidence: Evidence, field: str) -> str:
-    """crossed (every value met the same settings of the other fields), cut (through the base) or scattered."""
+    """crossed (every value met the same settings of the other fields), cut (through the base) or
+    scattered.
+    """
     others = [other for other in evidence.swept if other != field]
     met: dict[Any, set[Any]] = {}
     for row in evidence.points[[field, *others]].itertuples(index=False):
@@ -99,7 +102,9 @@ def _panel(ax: Any, evidence: Evidence, field: str, kind: str) -> None:
 
 
 def _spread_out(axis: Axis, values: pd.Series) -> np.ndarray:
-    """Positions moved a little sideways, always the same way, so that dots at one value do not hide each other."""
+    """Positions moved a little sideways, always the same way, so that dots at one value do not hide
+    each other.
+    """
     places = axis.position(values)
     levels = np.sort(axis.position(axis.levels))
     if len(levels) > 12:
@@ -154,7 +159,9 @@ def _caption(evidence: Evidence, kinds: set[str]) -> str:
 
 
 def _one_field(evidence: Evidence, field: str) -> style.Drawing:
-    """Accuracy and loss against the only swept field, mean ± sd, with every done trial as a small mark."""
+    """Accuracy and loss against the only swept field, mean ± sd, with every done trial as a small
+    mark.
+    """
     axis, made = evidence.axes[field], style.figure(3.7)
     caption = "At the epoch that validation chose."
     repeated = evidence.repeats > 1

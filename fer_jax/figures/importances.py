@@ -1,4 +1,6 @@
-"""Which features the trees of a head use: how few carry how much, or which class's output where the features are classes."""
+"""Which features the trees of a head use: how few carry how much, or which class's output where the
+features are classes.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,9 @@ HALF = 0.5
 def draw(shares: Sequence[np.ndarray], layer: str, classes: Sequence[str], setting: str) -> style.Drawing:
     """The importances of one head setting, a line or a row of bars for all its repeats.
 
-    Features of a hidden layer have no names, and the third feature of one network is not the third of another: their shares are
-    sorted and added up. Where a feature is a class (the output layer), the classes are named.
+    Features of a hidden layer have no names, and the third feature of one network is not the third
+    of another: their shares are sorted and added up. Where a feature is a class (the output layer),
+    the classes are named.
 
     Args:
         shares: of every repeat, float (F,), summing to 1.

@@ -1,4 +1,6 @@
-"""The answers that were most surely wrong: which pictures, taken for what, and with which probability."""
+"""The answers that were most surely wrong: which pictures, taken for what, and with which
+probability.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +19,13 @@ COLUMNS = 6
 
 
 def worst(answered: Answered, most: int = MOST) -> pd.DataFrame:
-    """The pictures whose wrong answer has the highest probability, the mean over the repeats; of equals, the earlier picture.
+    """The pictures whose wrong answer has the highest probability, the mean over the repeats; of
+    equals, the earlier picture.
 
     Returns:
-        A row a picture, the surest first: picture (its number in the split, from 0), true and answer (class numbers), confidence (mean
-        probability of the answer), given (that of the true class) and repeats_wrong (how many of the networks answer wrongly by
-        themselves).
+        A row a picture, the surest first: picture (its number in the split, from 0), true and
+        answer (class numbers), confidence (mean probability of the answer), given (that of the true
+        class) and repeats_wrong (how many of the networks answer wrongly by themselves).
     """
     mean = answered.probabilities.mean(axis=0)
     answers = mean.argmax(axis=1)

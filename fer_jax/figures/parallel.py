@@ -1,4 +1,6 @@
-"""Parallel coordinates: every point a line through the values of its swept fields, to its figure and in its colour (Inselberg, 1985)."""
+"""Parallel coordinates: every point a line through the values of its swept fields, to its figure
+and in its colour (Inselberg, 1985).
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,11 @@ _LONGEST_NAME = 14
 
 
 def draw(evidence: Evidence) -> style.Drawing | None:
-    """A vertical axis a swept field, the metric that chooses as the last; None below `FEWEST_FIELDS` fields or without a scale.
+    """A vertical axis a swept field, the metric that chooses as the last; None below
+    `FEWEST_FIELDS` fields or without a scale.
 
-    The best fifth, at most `BOLD` points, are drawn bold, over the others. Lines through one value are spread a little, so that they do not
-    hide each other.
+    The best fifth, at most `BOLD` points, are drawn bold, over the others. Lines through one value
+    are spread a little, so that they do not hide each other.
     """
     fields = [field for field in evidence.swept if len(evidence.axes[field].levels) > 1][:MOST_FIELDS]
     ranked, colours = evidence.ranked, scale.over_points(evidence, evidence.metric)

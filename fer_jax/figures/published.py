@@ -1,4 +1,6 @@
-"""What a paper published for a sweep we draw as it did: shown beside, with whether it ran on the same data."""
+"""What a paper published for a sweep we draw as it did: shown beside, with whether it ran on the
+same data.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,11 @@ _OSLO = (
 
 
 def beside(evidence: Evidence) -> str:
-    """One sentence with oslo's published grid for a sweep of its three fields; empty for any other sweep.
+    """One sentence with oslo's published grid for a sweep of its three fields; empty for any other
+    sweep.
 
-    Their data are FER-2013's Kaggle folders with seven classes; on anything else, or with other epochs, the sentence
-    begins with 'Published, other data' or 'Published, other training length'.
+    Their data are FER-2013's Kaggle folders with seven classes; on anything else, or with other
+    epochs, the sentence begins with 'Published, other data' or 'Published, other training length'.
     """
     if set(evidence.swept) != _OSLO_FIELDS:
         return ""

@@ -13,7 +13,8 @@ def draw(answered: Answered) -> style.Drawing:
     """Accuracy against confidence on the left, how many answers have which confidence on the right."""
     found = metrics.calibration(answered.probabilities, answered.labels)
     centres, width = (found.edges[1:] + found.edges[:-1]) / 2, float(found.edges[1] - found.edges[0])
-    # A bin shows the means of all pictures that the repeats have in it, and its spread where several have some.
+    # A bin shows the means of all pictures that the repeats have in it, and its spread where
+    # several have some.
     total = np.maximum(found.counts.sum(axis=0), 1)
     filled = found.counts.sum(axis=0) > 0
     accuracy = np.nansum(found.accuracy * found.counts, axis=0) / total
@@ -63,7 +64,9 @@ def draw(answered: Answered) -> style.Drawing:
 
 
 def _spread(values: np.ndarray) -> np.ndarray:
-    """Sample standard deviation over the repeats that have a figure, 0 where fewer than two do; (T, bins) -> (bins,)."""
+    """Sample standard deviation over the repeats that have a figure, 0 where fewer than two do; (T,
+    bins) -> (bins,).
+    """
     known = np.isfinite(values)
     count = known.sum(axis=0)
     mean = np.where(known, values, 0).sum(axis=0) / np.maximum(count, 1)

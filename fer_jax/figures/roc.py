@@ -1,4 +1,6 @@
-"""ROC and precision-recall curves of every class against the rest, with their spread over the repeats of a point."""
+"""ROC and precision-recall curves of every class against the rest, with their spread over the
+repeats of a point.
+"""
 
 from __future__ import annotations
 
@@ -21,15 +23,20 @@ Curve = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def roc_curve(shown: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """True positive rate at the false positive rates GRID, the highest at each; 0 at 0 is drawn, not given."""
+    """True positive rate at the false positive rates GRID, the highest at each; 0 at 0 is drawn,
+    not given.
+    """
     false, true, _ = reference.roc_curve(shown, scores)
     return np.interp(GRID, false, true)
 
 
 def precision_recall(shown: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Precision at the recalls GRID: that of the highest threshold which reaches the recall, as average precision sums it up."""
+    """Precision at the recalls GRID: that of the highest threshold which reaches the recall, as
+    average precision sums it up.
+    """
     precision, recall, _ = reference.precision_recall_curve(shown, scores)
-    # From recall 1 down to 0; the last point, precision 1 at recall 0, is by convention and no measurement.
+    # From recall 1 down to 0; the last point, precision 1 at recall 0, is by convention and no
+    # measurement.
     rising, heights = recall[:-1][::-1], precision[:-1][::-1]
     return heights[np.minimum(np.searchsorted(rising, GRID, side="left"), len(heights) - 1)]
 

@@ -1,4 +1,6 @@
-"""Pictures with what networks look at drawn over them, or maps alone: a column a picture, a row a method."""
+"""Pictures with what networks look at drawn over them, or maps alone: a column a picture, a row a
+method.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ from matplotlib.patches import Patch
 from fer_jax.figures import style
 
 MOST_COLUMNS = 12
-# Full colour at this percentile of the absolute values (Smilkov et al. 2017, section 3.3): a few pixels would leave the others pale.
+# Full colour at this percentile of the absolute values (Smilkov et al. 2017, section 3.3): a few
+# pixels would leave the others pale.
 CAP = 99
 LARGEST_TILE, LABELS = 1.3, 0.5  # inches: side of a picture; room for the names of the rows
 FADED = 0.7  # contrast of a picture under its map
@@ -29,12 +32,13 @@ def saliency_sheet(
     name: str = "saliency",
     heading: str = "What the networks look at",
 ) -> style.Drawing:
-    """Draws maps over the pictures they are of. Vermillion speaks for the class and blue against it; where a row has no
-    negative value, vermillion is what counts either way.
+    """Draws maps over the pictures they are of. Vermillion speaks for the class and blue against
+    it; where a row has no negative value, vermillion is what counts either way.
 
     Args:
-        images: (n, S, S), (n, S, S, 1) or (n, S, S, 3) in 0..255, drawn in grey as the first row and under the maps; None for maps
-            alone on white, as for the averages of classes, which show no face.
+        images: (n, S, S), (n, S, S, 1) or (n, S, S, 3) in 0..255, drawn in grey as the first row
+            and under the maps; None for maps alone on white, as for the averages of classes, which
+            show no face.
         maps: name of a row, such as a method -> (n, S, S); NaN maps stay empty.
         titles: names of the n columns; lines are broken at '\\n'.
         caption: what the maps are of: method, data, repeats. How to read them is added.
@@ -134,7 +138,9 @@ def _limits(row: np.ndarray, one_scale: bool) -> list[float]:
 
 
 def _overlay(ground: np.ndarray, values: np.ndarray, limit: float) -> np.ndarray:
-    """A map's colours over a picture or white, (S, S, 3) in 0..1; an empty one in the colour for nothing."""
+    """A map's colours over a picture or white, (S, S, 3) in 0..1; an empty one in the colour for
+    nothing.
+    """
     if np.isnan(values).any():
         return np.broadcast_to(to_rgb(style.EMPTY), (*values.shape, 3))
     strength = np.clip(values / (limit or 1), -1, 1)[..., None]

@@ -1,4 +1,6 @@
-"""One colour scale for a metric over all points: viridis, brighter is better, with the majority share on its bar."""
+"""One colour scale for a metric over all points: viridis, brighter is better, with the majority
+share on its bar.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +22,10 @@ class Scale:
     """Colours of a metric.
 
     Attributes:
-      metric: a column of trials.csv, such as val_loss.
-      low, high: ends of the scale.
-      capped: whether larger values (exploded losses) share the last colour.
-      share: the majority share, if it is marked on the scale.
+        metric: a column of trials.csv, such as val_loss.
+        low, high: ends of the scale.
+        capped: whether larger values (exploded losses) share the last colour.
+        share: the majority share, if it is marked on the scale.
     """
 
     metric: str
@@ -104,7 +106,9 @@ def over_points(evidence: Evidence, metric: str) -> Scale | None:
 
 
 def best_point(evidence: Evidence, metric: str) -> int:
-    """Number of the point with the best finite mean of `metric`; of equals, the one that ranks first."""
+    """Number of the point with the best finite mean of `metric`; of equals, the one that ranks
+    first.
+    """
     if metric == evidence.metric:
         return int(evidence.ranked.index[0])
     means = evidence.points[f"{metric}_mean"].replace([np.inf, -np.inf], np.nan)

@@ -1,4 +1,6 @@
-"""Three fields at once: accuracy and loss as coloured points in space, as oslo's figures 8 and 9 show their grid."""
+"""Three fields at once: accuracy and loss as coloured points in space, as oslo's figures 8 and 9
+show their grid.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,9 @@ _OVER = "diverged|failed|pruned"
 def scatter_3d(evidence: Evidence) -> style.Drawing | None:
     """Accuracy and loss over three numeric fields.
 
-    None unless at least three numeric fields with two values or more were swept, and not merely one at a time. Where
-    more than three were, the three largest are the axes and each place shows the best point of those that fall on it.
+    None unless at least three numeric fields with two values or more were swept, and not merely one
+    at a time. Where more than three were, the three largest are the axes and each place shows the
+    best point of those that fall on it.
     """
     fields = [field for field in by_size(evidence) if evidence.axes[field].numeric][:3]
     metrics = ("val_accuracy",) if evidence.loss_fields else ("val_accuracy", "val_loss")
@@ -93,7 +96,8 @@ def _frame(ax: Any, layout: list[Axis]) -> None:
         style.ticks(plane, *axis.ticks(room=26))
         plane.pane.set_facecolor("#f7f8f9")
         plane.pane.set_edgecolor(style.FAINT)
-        # The only way to a figure's own grid in three dimensions; without it the lines are merely darker.
+        # The only way to a figure's own grid in three dimensions; without it the lines are merely
+        # darker.
         getattr(plane, "_axinfo", {}).get("grid", {}).update(color=style.FAINT, linewidth=0.5)
     ax.tick_params(labelsize=style.SMALL - 1, pad=-1)
     ax.view_init(elev=21, azim=-58)

@@ -1,8 +1,8 @@
 """The look of every figure, and how one becomes a PNG.
 
-Figures are plain `matplotlib.figure.Figure` objects on the Agg canvas: no pyplot, no global state, so that reports can
-be drawn from several threads and without a display. Colours are Okabe and Ito's (safe for colour-blind readers) and
-viridis.
+Figures are plain `matplotlib.figure.Figure` objects on the Agg canvas: no pyplot, no global state,
+so that reports can be drawn from several threads and without a display. Colours are Okabe and Ito's
+(safe for colour-blind readers) and viridis.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class Drawing:
     """A figure and the words that go with it.
 
     Attributes:
-      name: stem of its file, such as learning_curves.
-      heading: a few words.
-      short: one or two words, for a link.
-      caption: what is shown and how to read it; the page adds data set, split and repeats.
-      figure: the matplotlib figure.
+        name: stem of its file, such as learning_curves.
+        heading: a few words.
+        short: one or two words, for a link.
+        caption: what is shown and how to read it; the page adds data set, split and repeats.
+        figure: the matplotlib figure.
     """
 
     name: str
@@ -75,7 +75,9 @@ def tidy(ax: Any, grid: str = "both") -> None:
 
 
 def open_up(ax: Any, least: float = 0.02) -> None:
-    """Widens the y axis to `least` where everything drawn is nearly one value, which would fill it with rounding."""
+    """Widens the y axis to `least` where everything drawn is nearly one value, which would fill it
+    with rounding.
+    """
     low, high = ax.get_ylim()
     if high - low < least:
         ax.set_ylim((low + high - least) / 2, (low + high + least) / 2)
@@ -137,7 +139,9 @@ def png(made: Figure) -> bytes:
 
 
 def pdf(made: Figure) -> bytes:
-    """The figure as a PDF with TrueType fonts, as journals ask for; the same figure gives the same bytes."""
+    """The figure as a PDF with TrueType fonts, as journals ask for; the same figure gives the same
+    bytes.
+    """
     buffer = io.BytesIO()
     with matplotlib.rc_context({"pdf.fonttype": 42}):
         made.savefig(buffer, format="pdf", metadata={"CreationDate": None})

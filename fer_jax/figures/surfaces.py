@@ -23,7 +23,9 @@ _LONGEST_TITLE = 46
 
 @dataclasses.dataclass(frozen=True)
 class _Grid:
-    """What the panels share: the two axes, the fields that tell panels apart, the panels in a row, and the colours."""
+    """What the panels share: the two axes, the fields that tell panels apart, the panels in a row,
+    and the colours.
+    """
 
     evidence: Evidence
     x: axes.Axis
@@ -36,11 +38,12 @@ class _Grid:
 def heat_maps(evidence: Evidence, metric: str) -> style.Drawing | None:
     """The mean of a metric over a grid of two fields, a panel for each setting of the others.
 
-    The two fields with the most values are the axes (of equals, those that span more decades). None unless at least
-    half of the grid was planned: a sweep of one field at a time, or a random search, has no surface.
+    The two fields with the most values are the axes (of equals, those that span more decades). None
+    unless at least half of the grid was planned: a sweep of one field at a time, or a random
+    search, has no surface.
 
     Args:
-      metric: val_accuracy or val_loss; brighter is better in both.
+        metric: val_accuracy or val_loss; brighter is better in both.
     """
     fields = by_size(evidence)
     colours = scale.over_points(evidence, metric)
@@ -70,7 +73,9 @@ def heat_maps(evidence: Evidence, metric: str) -> style.Drawing | None:
 
 
 def by_size(evidence: Evidence) -> list[str]:
-    """Swept fields with two values or more, most values first; of equals, the one that spans more decades."""
+    """Swept fields with two values or more, most values first; of equals, the one that spans more
+    decades.
+    """
     fields = [field for field in evidence.swept if len(evidence.axes[field].levels) > 1]
     return sorted(fields, key=lambda f: (-len(evidence.axes[f].levels), -round(evidence.axes[f].span, 6)))
 
@@ -82,7 +87,9 @@ def places(points: pd.DataFrame, fields: list[str]) -> list[tuple[Any, ...]]:
 
 
 def one_at_a_time(evidence: Evidence, fields: list[str]) -> bool:
-    """Whether the points are no more than a base and single fields varied around it: a cross, with nothing between."""
+    """Whether the points are no more than a base and single fields varied around it: a cross, with
+    nothing between.
+    """
     arms = sum(len(evidence.axes[field].levels) - 1 for field in fields)
     return len(set(places(evidence.points, fields))) <= 1 + arms
 

@@ -1,8 +1,9 @@
 """The kinds of head: how each is fitted, asked, kept and read again.
 
-Every kind has a class with `fit`, `probabilities`, `importances`, `to_bytes` and `from_bytes`. Nothing is ever pickled: XGBoost
-writes UBJSON, which a checksum follows, scikit-learn's estimators go through skops, which reads no type it does not know, and
-nearest neighbours are nothing but the features, which the run keeps anyway.
+Every kind has a class with `fit`, `probabilities`, `importances`, `to_bytes` and `from_bytes`.
+Nothing is ever pickled: XGBoost writes UBJSON, which a checksum follows, scikit-learn's estimators
+go through skops, which reads no type it does not know, and nearest neighbours are nothing but the
+features, which the run keeps anyway.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from fer_jax.heads.features import Features
 # Rows that are classified together: bounds what an estimator allocates beside them.
 CHUNK = 8192
 MAX_ITERATIONS = 1000
-# Of the SHA-256 that follows a booster's UBJSON; XGBoost, which stops reading at the last brace, does not mind it.
+# Of the SHA-256 that follows a booster's UBJSON; XGBoost, which stops reading at the last brace,
+# does not mind it.
 SEAL_BYTES = 32
 # Beside scikit-learn's own estimators; the nodes of a tree are plain arrays.
 TRUSTED = ["sklearn.tree._tree.Tree"]
@@ -36,7 +38,9 @@ class Head(Protocol):
 
     @property
     def importances(self) -> np.ndarray | None:
-        """Share of each feature in what the trees gained, float (F,) summing to 1; None where no tree has a split."""
+        """Share of each feature in what the trees gained, float (F,) summing to 1; None where no
+        tree has a split.
+        """
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
         """Class probabilities float32 (n, K), rows summing to 1, of features float32 (n, F)."""
@@ -48,8 +52,8 @@ class Head(Protocol):
 class Boosted:
     """Gradient-boosted trees (Chen and Guestrin, KDD 2016): multi:softprob, mlogloss, hist.
 
-    The same settings, seed and number of threads give the same trees, bit for bit; another number of threads sums in another
-    order.
+    The same settings, seed and number of threads give the same trees, bit for bit; another number
+    of threads sums in another order.
     """
 
     suffix = "ubj"
@@ -82,7 +86,8 @@ class Boosted:
         patience = settings["head.stop_rounds"]
         if patience:
             callbacks.append(xgboost.callback.EarlyStopping(rounds=patience, data_name="validation", save_best=True))
-        # The first callback that wants to stop is the last one called, and EarlyStopping has to have seen a round.
+        # The first callback that wants to stop is the last one called, and EarlyStopping has to
+        # have seen a round.
         callbacks.append(Stop())
         booster = xgboost.train(
             parameters,
@@ -117,12 +122,14 @@ class Boosted:
     def from_bytes(cls, content: bytes, num_classes: int) -> Boosted:
         import xgboost
 
-        # XGBoost's parser trusts what it reads: damaged bytes can end the process, or pass for another model.
+        # XGBoost's parser trusts what it reads: damaged bytes can end the process, or pass for
+        # another model.
         content, seal = content[:-SEAL_BYTES], content[-SEAL_BYTES:]
         if seal != _seal(content):
             raise ValueError("its checksum differs")
         booster = xgboost.Booster(model_file=bytearray(content))
-        # Threads that wait for each other by spinning cost a small call on busy cores far more than they save a large one.
+        # Threads that wait for each other by spinning cost a small call on busy cores far more than
+        # they save a large one.
         booster.set_param({"nthread": 1})
         return cls(booster, num_classes)
 
@@ -130,8 +137,8 @@ class Boosted:
 class Estimator:
     """One of scikit-learn's classifiers; features are standardised first where their scale matters.
 
-    The margins of the linear SVM are turned into probabilities by a softmax and are not calibrated: they rank classes, and a
-    loss computed from them means nothing.
+    The margins of the linear SVM are turned into probabilities by a softmax and are not calibrated:
+    they rank classes, and a loss computed from them means nothing.
     """
 
     suffix = "skops"
@@ -147,7 +154,8 @@ class Estimator:
 
         pipeline = _pipeline(settings, seed, features.threads)
         with warnings.catch_warnings():
-            # A linear head that is not at its optimum after MAX_ITERATIONS is as good a classifier as its scores say.
+            # A linear head that is not at its optimum after MAX_ITERATIONS is as good a classifier
+            # as its scores say.
             warnings.simplefilter("ignore", ConvergenceWarning)
             pipeline.fit(features.splits["train"], features.labels["train"])
         return cls(pipeline, features.num_classes)
@@ -161,7 +169,8 @@ class Estimator:
         return np.concatenate([self._some(part) for part in _chunks(features)]).astype(np.float32)
 
     def _some(self, features: np.ndarray) -> np.ndarray:
-        # A class of no training images gets no column from scikit-learn, which refuses to classify no image at all.
+        # A class of no training images gets no column from scikit-learn, which refuses to classify
+        # no image at all.
         full = np.zeros((len(features), self.num_classes))
         if not len(features):
             return full
@@ -230,13 +239,16 @@ def fit(settings: Mapping[str, Any], features: Features, seed: int, stop: Callab
         settings: dotted name -> value of the head fields that count with their `head.kind`.
         features: of the trial and layer.
         seed: of whatever the kind draws: rows and columns of trees, the order of the SVM's descent.
-        stop: asked after each boosting round; true ends the fit early, and what is returned then is not to be kept.
+        stop: asked after each boosting round; true ends the fit early, and what is returned then is
+            not to be kept.
     """
     return KINDS[settings["head.kind"]].fit(settings, features, seed, stop)
 
 
 def kept(settings: Mapping[str, Any]) -> bool:
-    """Whether a kind is worth keeping on disk: nearest neighbours are the training features once more."""
+    """Whether a kind is worth keeping on disk: nearest neighbours are the training features once
+    more.
+    """
     return settings["head.kind"] != "neighbors"
 
 
@@ -246,7 +258,9 @@ def suffix(settings: Mapping[str, Any]) -> str:
 
 
 def load(settings: Mapping[str, Any], content: bytes, num_classes: int) -> Head:
-    """The head that `to_bytes` gave; RunError if the bytes are damaged or hold anything that no head is made of."""
+    """The head that `to_bytes` gave; RunError if the bytes are damaged or hold anything that no
+    head is made of.
+    """
     try:
         return KINDS[settings["head.kind"]].from_bytes(content, num_classes)
     except Exception as error:
@@ -258,7 +272,9 @@ def load(settings: Mapping[str, Any], content: bytes, num_classes: int) -> Head:
 
 
 def missing_package(kind: str) -> str:
-    """The pip name of the package that a kind of head needs and this machine lacks; empty if there is none."""
+    """The pip name of the package that a kind of head needs and this machine lacks; empty if there
+    is none.
+    """
     module, package = ("xgboost", "xgboost-cpu") if kind == "xgboost" else ("skops", "skops")
     return "" if kind == "none" or importlib.util.find_spec(module) else package
 

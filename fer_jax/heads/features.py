@@ -1,4 +1,6 @@
-"""The features of one trial at one layer, and what the classifiers make of them once for all their settings."""
+"""The features of one trial at one layer, and what the classifiers make of them once for all their
+settings.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ class Features:
 
     @functools.cached_property
     def matrices(self) -> tuple[Any, Any]:
-        """The training and validation split as XGBoost holds them: in at most 256 bins a feature, a byte a number."""
+        """The training and validation split as XGBoost holds them: in at most 256 bins a feature, a
+        byte a number.
+        """
         import xgboost
 
         train = xgboost.QuantileDMatrix(self.splits["train"], self.labels["train"], nthread=self.threads)

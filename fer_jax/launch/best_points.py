@@ -1,7 +1,9 @@
-"""More seeds for the best points (`sweep.best`): chosen once, by validation, and recorded so that no later start chooses others.
+"""More seeds for the best points (`sweep.best`): chosen once, by validation, and recorded so that
+no later start chooses others.
 
-The first stage of such a sweep gives every point `sweep.repeats` trials. Once these are over, the points that are best by
-`train.select` become `sweep.chosen` in config.json, and the second stage gives them `sweep.best_repeats` trials.
+The first stage of such a sweep gives every point `sweep.repeats` trials. Once these are over, the
+points that are best by `train.select` become `sweep.chosen` in config.json, and the second stage
+gives them `sweep.best_repeats` trials.
 """
 
 import copy
@@ -21,11 +23,13 @@ from fer_jax.store import RunDirectory
 
 
 def with_recorded_choice(config: ConfigDict, directory: RunDirectory, extend: bool) -> ConfigDict:
-    """The config with the points that its run directory has recorded as chosen, at most `sweep.best` of them.
+    """The config with the points that its run directory has recorded as chosen, at most
+    `sweep.best` of them.
 
     Raises:
-      FieldError: points that train.select cannot rank against each other.
-      RunError: the directory holds a run without this choice, and --extend is not given; or a damaged file.
+        FieldError: points that train.select cannot rank against each other.
+        RunError: the directory holds a run without this choice, and --extend is not given; or a
+            damaged file.
     """
     config = canonical(config)
     config.sweep.chosen = ()
@@ -59,13 +63,15 @@ def with_recorded_choice(config: ConfigDict, directory: RunDirectory, extend: bo
 
 
 def choose(config: ConfigDict, directory: RunDirectory) -> tuple[ConfigDict, dict[str, Any]]:
-    """The config of the second stage, and what config.json says of the choice: metric, repeats (of the seeds that chose), points.
+    """The config of the second stage, and what config.json says of the choice: metric, repeats (of
+    the seeds that chose), points.
 
-    Points that were chosen before stay; the others follow by their mean over the seeds of the first choice.
+    Points that were chosen before stay; the others follow by their mean over the seeds of the first
+    choice.
 
     Args:
-      config: whose trials are all over.
-      directory: their run directory.
+        config: whose trials are all over.
+        directory: their run directory.
     """
     record = directory.read_config()
     repeats = int((record.get("chosen") or {}).get("repeats", config.sweep.repeats))
@@ -103,7 +109,9 @@ def _key(point: Mapping[str, Any]) -> tuple:
 
 
 def describe(config: ConfigDict) -> str:
-    """'then 7 more seeds of each of the 5 best points by val_accuracy: 35 trials', empty without sweep.best."""
+    """'then 7 more seeds of each of the 5 best points by val_accuracy: 35 trials', empty without
+    sweep.best.
+    """
     left = config.sweep.best - len(config.sweep.chosen)
     if not left:
         return ""

@@ -22,10 +22,10 @@ def begin(
     """The record of a start that has not finished.
 
     Args:
-      prepared: the sweep.
-      old: the record of the start before, empty for the first.
-      command: this start's; empty leaves the old one.
-      choice: how sweep.chosen was chosen; None leaves the old one.
+        prepared: the sweep.
+        old: the record of the start before, empty for the first.
+        command: this start's; empty leaves the old one.
+        choice: how sweep.chosen was chosen; None leaves the old one.
     """
     datasets = list(prepared.datasets.values())
     return {
@@ -62,7 +62,9 @@ def _describe_data(dataset: Dataset) -> dict[str, Any]:
 
 
 def _describe_starts(prepared: Prepared) -> list[dict[str, str]]:
-    """The weights that trials begin with, where they are not drawn; a trial's id is made of the checksum."""
+    """The weights that trials begin with, where they are not drawn; a trial's id is made of the
+    checksum.
+    """
     found = {}
     for trial in prepared.trials.values():
         if start := prepared.start(trial):

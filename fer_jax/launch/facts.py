@@ -11,11 +11,14 @@ BLOCK = 1024  # images whose pixels are counted at once
 
 
 def of(dataset: Dataset) -> Facts:
-    """The classes of a data set, how many training images each has, and the range, mean and sd of their pixels (0 to 255)."""
+    """The classes of a data set, how many training images each has, and the range, mean and sd of
+    their pixels (0 to 255).
+    """
     pixels = np.asarray(dataset.train.images)
     # A class of no training images (data.on_error = skip) meets its weight nowhere.
     counts = tuple(max(1, count) for count in dataset.counts("train").tolist())
-    # A float64 copy of the pixels, as their standard deviation would make, may not fit into memory. Sums of integers are exact.
+    # A float64 copy of the pixels, as their standard deviation would make, may not fit into memory.
+    # Sums of integers are exact.
     histogram = np.zeros(256, np.int64)
     for start in range(0, len(pixels), BLOCK):
         histogram += np.bincount(pixels[start : start + BLOCK].reshape(-1), minlength=256)

@@ -23,7 +23,9 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def halves(stack: Stack, wave: Wave) -> tuple[Wave, ...]:
-    """The two waves that take the place of one, named after it with a and b; none if it has one slot a device, or fewer."""
+    """The two waves that take the place of one, named after it with a and b; none if it has one
+    slot a device, or fewer.
+    """
     width = packing.half(stack.width_of(wave), stack.devices)
     if width >= stack.width_of(wave):
         return ()
@@ -42,10 +44,11 @@ def replaced(plan: Plan, parts: Mapping[str, Sequence[Wave]]) -> Plan:
 
 
 def hand_down(directory: RunDirectory, stack: Stack, wave: Wave, parts: Sequence[Wave]) -> int:
-    """Gives the parts of a wave their share of its last checkpoint, curves first; the wave's own files stay.
+    """Gives the parts of a wave their share of its last checkpoint, curves first; the wave's own
+    files stay.
 
     Returns:
-      The epoch from which the parts go on, 0 for the start.
+        The epoch from which the parts go on, 0 for the start.
     """
     epoch = directory.resume(wave.name)
     whole = directory.load_state(wave.name) if epoch else {}

@@ -1,4 +1,6 @@
-"""The fits of a sweep, once its networks are trained: features once a trial and layer, classifiers side by side on the cores."""
+"""The fits of a sweep, once its networks are trained: features once a trial and layer, classifiers
+side by side on the cores.
+"""
 
 from __future__ import annotations
 
@@ -39,19 +41,20 @@ def fit_heads(
     stop_requested: Callable[[], bool],
     retry_failed: bool,
 ) -> None:
-    """Fits what heads.csv does not hold yet, and writes it and heads_summary.csv; fits of earlier head settings stay in both.
+    """Fits what heads.csv does not hold yet, and writes it and heads_summary.csv; fits of earlier
+    head settings stay in both.
 
     Args:
-      prepared: the sweep.
-      directory: its run directory, locked.
-      trials: trials.csv, indexed by id.
-      progress: told what happens.
-      stop_requested: whether the user wants to stop; fits that are running then are given up.
-      retry_failed: fit again what failed.
+        prepared: the sweep.
+        directory: its run directory, locked.
+        trials: trials.csv, indexed by id.
+        progress: told what happens.
+        stop_requested: whether the user wants to stop; fits that are running then are given up.
+        retry_failed: fit again what failed.
 
     Raises:
-      RunError: the disk refuses.
-      KeyboardInterrupt: the user stopped; the next start goes on.
+        RunError: the disk refuses.
+        KeyboardInterrupt: the user stopped; the next start goes on.
     """
     if not prepared.fits:
         return
@@ -83,11 +86,14 @@ class _Fits:
         self.table = self._table(retry_failed)
 
     def _table(self, retry_failed: bool) -> pd.DataFrame:
-        """A row a fit, trial by trial, with the results of earlier starts; then the fits of earlier head settings."""
+        """A row a fit, trial by trial, with the results of earlier starts; then the fits of earlier
+        head settings.
+        """
         rows = []
         for identity, (trial, fit) in self.prepared.fits.items():
             of_trial = self.trials.loc[trial]
-            # A network that was not trained to its end has no features to fit on; its status says why there is no result.
+            # A network that was not trained to its end has no features to fit on; its status says
+            # why there is no result.
             status = "pending" if of_trial["status"] == "done" else of_trial["status"]
             place = {"id": trial, "seed": fit.trial.seed, "repeat": fit.trial.repeat, **fit.trial.point}
             rows.append({"fit": identity, **place, **fit.head, "status": status})
@@ -115,7 +121,9 @@ class _Fits:
         return table
 
     def _is_lost(self, identity: str, row: pd.Series) -> bool:
-        """Whether a fit that was done has to be done again because its classifier, or what stands for it, is gone."""
+        """Whether a fit that was done has to be done again because its classifier, or what stands
+        for it, is gone.
+        """
         known = self.prepared.fits.get(identity)
         if known is None or row["status"] != "done":
             return False
@@ -138,7 +146,9 @@ class _Fits:
     # Features
 
     def extract(self, waiting: list[str], stop_requested: Callable[[], bool]) -> None:
-        """Writes the features that the fits need and the run does not hold, one pass through each network."""
+        """Writes the features that the fits need and the run does not hold, one pass through each
+        network.
+        """
         layers: dict[str, list[str]] = {}
         for identity in waiting:
             trial, fit = self.prepared.fits[identity]
@@ -196,7 +206,8 @@ class _Fits:
             self.progress.counting(
                 f"{counted(len(waiting), 'fit')}, {workers} at once", len(waiting), "fit"
             ) as advance,
-            # A fit's own threads are `head.threads`: those of the linear algebra below it would come on top.
+            # A fit's own threads are `head.threads`: those of the linear algebra below it would
+            # come on top.
             threadpool_limits(self.threads),
             ThreadPoolExecutor(workers, "fit") as pool,
         ):
@@ -256,7 +267,9 @@ class _Fits:
         }
 
     def _features(self, trial: str, layer: str, desk: Any) -> Features:
-        """The features of a fit; a thread keeps those of its last fit, so that settings of one trial and layer share them."""
+        """The features of a fit; a thread keeps those of its last fit, so that settings of one
+        trial and layer share them.
+        """
         if getattr(desk, "key", None) != (trial, layer):
             dataset = self.prepared.dataset(self.prepared.trials[trial])
             labels = {name: split.labels for name, split in dataset.splits().items()}
@@ -280,6 +293,8 @@ class _Fits:
 
 
 def log_loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Mean of -ln p(label), nats; a probability of 0, which voting heads give, counts as float32's smallest step below 1."""
+    """Mean of -ln p(label), nats; a probability of 0, which voting heads give, counts as float32's
+    smallest step below 1.
+    """
     chosen = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     return float(-np.log(np.maximum(chosen, np.finfo(np.float32).eps)).mean())

@@ -1,4 +1,6 @@
-"""Weights that trials begin with instead of random ones: files that Keras publishes, and trials of other runs (model.init)."""
+"""Weights that trials begin with instead of random ones: files that Keras publishes, and trials of
+other runs (model.init).
+"""
 
 from __future__ import annotations
 
@@ -26,10 +28,10 @@ class Start:
     """Weights to begin with; layers that are not in it are drawn from a trial's seed.
 
     Attributes:
-      checksum: SHA-256 of the file, or of a trial's arrays, and what else decides the weights; trials that begin with other weights
-        are other trials.
-      source: where they are from, for people.
-      params, stats: layer -> leaf -> float32 array.
+        checksum: SHA-256 of the file, or of a trial's arrays, and what else decides the weights;
+            trials that begin with other weights are other trials.
+        source: where they are from, for people.
+        params, stats: layer -> leaf -> float32 array.
     """
 
     checksum: str
@@ -47,12 +49,12 @@ def load(values: Mapping[str, Any], network: Network) -> Start | None:
     """What the trials with these values begin with, None where their weights are drawn.
 
     Args:
-      values: reads model.init and model.name.
-      network: the whole network.
+        values: reads model.init and model.name.
+        network: the whole network.
 
     Raises:
-      DataError: a file is missing, cannot be downloaded, is damaged or another network's.
-      ConfigError: no such run or trial, or one of another network.
+        DataError: a file is missing, cannot be downloaded, is damaged or another network's.
+        ConfigError: no such run or trial, or one of another network.
     """
     name = values["model.init"]
     if name in DISTRIBUTIONS:
@@ -62,7 +64,8 @@ def load(values: Mapping[str, Any], network: Network) -> Start | None:
         params, stats = weights.read(path, network, imagenet=name == "imagenet")
         checksum = pretrained.checksum(path)
         if values["model.name"] == "efficientnet_b0" and name == "imagenet":
-            # The file alone does not decide: published weights get another rescaling of pixels than a file of one's own.
+            # The file alone does not decide: published weights get another rescaling of pixels than
+            # a file of one's own.
             checksum = hashlib.sha256(f"{checksum} rescaled".encode()).hexdigest()
         return Start(checksum, str(path), params, stats)
     return _of_trial(name, network)
@@ -108,7 +111,8 @@ def _of_trial(name: str, network: Network) -> Start:
     directory, row = _row(name)
     best = directory.load_trial(row["wave"], int(row["slot"]))["best"]
     params, stats = dict(best["params"]), dict(best["stats"])
-    # Of all layers: what a trial begins with is then known by one name, whatever classes it is to learn.
+    # Of all layers: what a trial begins with is then known by one name, whatever classes it is to
+    # learn.
     digest = hashlib.sha256()
     for key, leaf in jax.tree_util.tree_leaves_with_path({"params": params, "stats": stats}):
         digest.update(jax.tree_util.keystr(key).encode() + np.ascontiguousarray(leaf).tobytes())
@@ -123,7 +127,9 @@ def _of_trial(name: str, network: Network) -> Start:
 
 
 def _check_same(name: str, found: Mapping[str, Any], network: Network, last: str) -> None:
-    """ConfigError that names the first layer in which a trial's network differs; the last layer may be missing."""
+    """ConfigError that names the first layer in which a trial's network differs; the last layer may
+    be missing.
+    """
     for kind, wanted in zip(("params", "stats"), network.shapes, strict=True):
         for layer in {**wanted, **found[kind]}:
             ours = {leaf: array.shape for leaf, array in wanted.get(layer, {}).items()}
@@ -140,12 +146,13 @@ def _in_words(shapes: Mapping[str, tuple[int, ...]]) -> str:
 
 
 def begun(program: WaveProgram, state: TrialState, starts: Sequence[Start | None]) -> TrialState:
-    """A wave's initial state with the weights that its trials begin with; the old state is given up.
+    """A wave's initial state with the weights that its trials begin with; the old state is given
+    up.
 
     Args:
-      program: of the wave.
-      state: as `program.init` gives it.
-      starts: of the first slots.
+        program: of the wave.
+        state: as `program.init` gives it.
+        starts: of the first slots.
     """
     if not any(starts):
         return state

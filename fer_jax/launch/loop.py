@@ -53,18 +53,18 @@ def run_sweep(
     """Trains everything a config asks for that `workdir` does not hold yet, and writes its tables.
 
     Args:
-      config: as `fer_jax.config.default_config` makes it.
-      workdir: the run directory, made if need be.
-      extend: allow new points and repeats in a directory that holds some of them.
-      retry_failed: train trials again that failed.
-      command: recorded in config.json.
+        config: as `fer_jax.config.default_config` makes it.
+        workdir: the run directory, made if need be.
+        extend: allow new points and repeats in a directory that holds some of them.
+        retry_failed: train trials again that failed.
+        command: recorded in config.json.
 
     Returns:
-      `workdir` as a path; `fer_jax.load_run` opens it.
+        `workdir` as a path; `fer_jax.load_run` opens it.
 
     Raises:
-      FerJaxError: a wrong config, broken data, a locked or foreign directory.
-      KeyboardInterrupt: the user stopped; the same call goes on from there.
+        FerJaxError: a wrong config, broken data, a locked or foreign directory.
+        KeyboardInterrupt: the user stopped; the same call goes on from there.
     """
     hardware.prepare_host_devices()
     hardware.use_compilation_cache(cache.root() / "compiled")
@@ -87,7 +87,9 @@ def _run_stage(
     command: str,
     choice: Mapping[str, Any] | None = None,
 ) -> None:
-    """Trains what the config names and the directory does not hold; `choice` goes into config.json, see `best.choose`."""
+    """Trains what the config names and the directory does not hold; `choice` goes into config.json,
+    see `best.choose`.
+    """
     prepared = prepare(config)
     with directory.lock(), directory.open_log() as log:
         sweep = _Sweep(prepared, directory, Progress(log), command, choice)
@@ -127,7 +129,9 @@ class _Sweep:
         self.table: TrialTable
 
     def begin(self, extend: bool, retry_failed: bool) -> None:
-        """Applies the resume rule, plans what is new, and writes config.json, plan.json and trials.csv."""
+        """Applies the resume rule, plans what is new, and writes config.json, plan.json and
+        trials.csv.
+        """
         prepared, directory = self.prepared, self.directory
         old = directory.read_config() if directory.has("config.json") else {}
         checksums = frozenset(dataset.checksum for dataset in prepared.datasets.values())
@@ -191,7 +195,9 @@ class _Sweep:
         self.fits_done = True
 
     def end(self) -> None:
-        """Writes the summary and what this start has cost; runs also after an interruption or an error."""
+        """Writes the summary and what this start has cost; runs also after an interruption or an
+        error.
+        """
         statuses = self.table.rows["status"]
         seconds = (self.record.get("seconds") or 0.0) + time.monotonic() - self.started
         finished = config_json.now() if self.fits_done and (statuses != "pending").all() else None
@@ -248,7 +254,9 @@ class _Sweep:
         self.directory.drop_state(one.name)
 
     def _halve(self, stack: Stack, one: Wave, programs: Programs) -> bool:
-        """Replaces a wave that did not fit, and those of its stack that wait and are as wide, by halves; False if it has none."""
+        """Replaces a wave that did not fit, and those of its stack that wait and are as wide, by
+        halves; False if it has none.
+        """
         width = stack.width_of(one)
         alike = [one, *(each for of, each in self.waiting if of.name == stack.name and of.width_of(each) == width)]
         parts = {each.name: halving.halves(stack, each) for each in alike}

@@ -1,10 +1,12 @@
-"""Which slots of a vectorised wave its program computes: the survivors go on in a narrower one once they fit into half of it.
+"""Which slots of a vectorised wave its program computes: the survivors go on in a narrower one once
+they fit into half of it.
 
-A vectorised program computes every slot, also those of trials that have stopped, diverged or run all their epochs. After
-every tenth epoch the slots that are still active are counted; where half of the program's slots hold them, or fewer, they
-move into a program of half the width (or a quarter, ...). What moves where depends on the epoch and on the trials alone,
-never on time, and is part of every checkpoint, so that a resumed wave runs the very programs of an uninterrupted one.
-The others rest on the host, bit for bit as they were, and the two are one again in checkpoints and at the end.
+A vectorised program computes every slot, also those of trials that have stopped, diverged or run
+all their epochs. After every tenth epoch the slots that are still active are counted; where half of
+the program's slots hold them, or fewer, they move into a program of half the width (or a quarter,
+...). What moves where depends on the epoch and on the trials alone, never on time, and is part of
+every checkpoint, so that a resumed wave runs the very programs of an uninterrupted one. The others
+rest on the host, bit for bit as they were, and the two are one again in checkpoints and at the end.
 """
 
 import dataclasses
@@ -18,12 +20,15 @@ from fer_jax.store import to_host
 from fer_jax.train.engine import WaveProgram
 from fer_jax.train.trial import TrialState
 
-# A constant of the program and not a field: a resumed wave must count where the interrupted one would have counted.
+# A constant of the program and not a field: a resumed wave must count where the interrupted one
+# would have counted.
 EPOCHS = 10
-# Share of a program's slots that are active below which the next narrower program is compiled, so that it is there in time.
+# Share of a program's slots that are active below which the next narrower program is compiled, so
+# that it is there in time.
 COMPILE_BELOW = 0.6
-# A stack planned to train for less than this would wait longer for narrower programs to compile than it would save. The plan's figure,
-# which is stored, and not the clock's, so that a resumed wave decides alike.
+# A stack planned to train for less than this would wait longer for narrower programs to compile
+# than it would save. The plan's figure, which is stored, and not the clock's, so that a resumed
+# wave decides alike.
 LEAST_SECONDS = 120.0
 
 
@@ -33,7 +38,9 @@ def pays(stack: Stack) -> bool:
 
 
 def half(width: int, devices: int) -> int:
-    """Half of a width, rounded up to a multiple of the devices; the width itself where it cannot be halved."""
+    """Half of a width, rounded up to a multiple of the devices; the width itself where it cannot be
+    halved.
+    """
     return -(-width // (2 * devices)) * devices
 
 
@@ -41,13 +48,14 @@ def choose(active: np.ndarray, slots: np.ndarray, devices: int) -> np.ndarray:
     """The slots that the program shall compute.
 
     Args:
-      active: bool (width,), of all slots of the wave.
-      slots: those that the program computes now; every active slot is among them.
-      devices: that share the program.
+        active: bool (width,), of all slots of the wave.
+        slots: those that the program computes now; every active slot is among them.
+        devices: that share the program.
 
     Returns:
-      `slots` itself while more than half of it is active. Otherwise as many of the wave's slots as the narrowest program
-      takes that halving leads to: the active ones in their order, then others, which stay as they are.
+        `slots` itself while more than half of it is active. Otherwise as many of the wave's slots
+        as the narrowest program takes that halving leads to: the active ones in their order, then
+        others, which stay as they are.
     """
     count, width = int(active.sum()), len(slots)
     while count <= (narrower := half(width, devices)) < width:
@@ -73,10 +81,11 @@ class PackedWave:
     """A wave's state, of which its program holds some slots.
 
     Attributes:
-      program: as wide as `slots`.
-      slots: int32, the slots of the wave that are in the program, in its order.
-      state, hyper: of these slots, on the program's devices.
-      resting: the state of all slots on the host, out of date for those in the program; None while these are all slots.
+        program: as wide as `slots`.
+        slots: int32, the slots of the wave that are in the program, in its order.
+        state, hyper: of these slots, on the program's devices.
+        resting: the state of all slots on the host, out of date for those in the program; None
+            while these are all slots.
     """
 
     program: WaveProgram
@@ -92,9 +101,9 @@ class PackedWave:
         """Places some slots of a wave on the devices.
 
         Args:
-          program: as wide as `slots`.
-          slots: as `choose` gives them.
-          whole, hyper: of all slots, on the host.
+            program: as wide as `slots`.
+            slots: as `choose` gives them.
+            whole, hyper: of all slots, on the host.
         """
         chosen = jax.tree.map(lambda leaf: np.asarray(leaf)[slots], (whole, dict(hyper)))
         state, values = jax.device_put(chosen, program.per_trial)
@@ -108,7 +117,9 @@ class PackedWave:
         return jax.tree.map(self._renewed, self.resting, here)
 
     def spread(self, record: Mapping[str, np.ndarray], width: int) -> dict[str, np.ndarray]:
-        """A record of the program's slots as one of all slots; the others have neither run nor are they active."""
+        """A record of the program's slots as one of all slots; the others have neither run nor are
+        they active.
+        """
         if self.resting is None:
             return dict(record)
         blank = {

@@ -1,4 +1,6 @@
-"""What a sweep needs before its first wave: its trials, their data, and the plan for the hardware at hand."""
+"""What a sweep needs before its first wave: its trials, their data, and the plan for the hardware
+at hand.
+"""
 
 import copy
 import dataclasses
@@ -31,12 +33,14 @@ class Prepared:
     """A sweep ready to run.
 
     Attributes:
-      config: checked.
-      trials: id -> trial, in the order of the sweep.
-      datasets: data fields of a trial (see `data_key`) -> its data set.
-      fits: id -> (id of its trial, fit), trial by trial.
-      starts: what a trial's weights begin with (see `start_key`) -> those weights; None where they are drawn.
-      repeated: trials of the sweep that are the same as others of it, such as those whose weights begin with two copies of one file.
+        config: checked.
+        trials: id -> trial, in the order of the sweep.
+        datasets: data fields of a trial (see `data_key`) -> its data set.
+        fits: id -> (id of its trial, fit), trial by trial.
+        starts: what a trial's weights begin with (see `start_key`) -> those weights; None where
+            they are drawn.
+        repeated: trials of the sweep that are the same as others of it, such as those whose weights
+            begin with two copies of one file.
     """
 
     config: ConfigDict
@@ -84,7 +88,9 @@ def _layer_shapes(network: tuple[tuple[str, Any], ...], num_classes: int) -> dic
 
 
 def data_key(trial: Trial) -> tuple:
-    """The values that decide which data set a trial uses: traced ones, such as data.normalize, change no picture."""
+    """The values that decide which data set a trial uses: traced ones, such as data.normalize,
+    change no picture.
+    """
     return tuple(
         (name, value)
         for name, value in trial.values.items()
@@ -106,7 +112,7 @@ def prepare(config: ConfigDict) -> Prepared:
     """Checks a config, expands it into trials and loads their data.
 
     Raises:
-      ConfigError, DataError: what is wrong, in one line.
+        ConfigError, DataError: what is wrong, in one line.
     """
     config = canonical(config)
     datasets: dict[tuple, Dataset] = {}
@@ -143,7 +149,9 @@ def prepare(config: ConfigDict) -> Prepared:
 
 
 def _check_heads(prepared: Prepared) -> None:
-    """Raises ConfigError for a head that needs a package which is not there, or a layer that its network does not have."""
+    """Raises ConfigError for a head that needs a package which is not there, or a layer that its
+    network does not have.
+    """
     for kind in {fit.head["head.kind"] for _, fit in prepared.fits.values()}:
         if package := heads.missing_package(kind):
             raise ConfigError(f"head.kind = {kind} needs the package {package}: pip install {package}")
@@ -156,7 +164,9 @@ def _check_heads(prepared: Prepared) -> None:
 
 
 def describe_heads(prepared: Prepared) -> str:
-    """'1,200 fits on 5 trained trials: 4 layers, 240 head settings; 34 MB of features', empty where no head is asked for."""
+    """'1,200 fits on 5 trained trials: 4 layers, 240 head settings; 34 MB of features', empty where
+    no head is asked for.
+    """
     if not prepared.fits:
         return ""
     layers = prepared.head_layers()
@@ -178,7 +188,9 @@ def describe_heads(prepared: Prepared) -> str:
 
 
 def describe_precision(prepared: Prepared, backend: str) -> str:
-    """What a precision asked for comes to on a backend that does not have it, empty where there is nothing to say."""
+    """What a precision asked for comes to on a backend that does not have it, empty where there is
+    nothing to say.
+    """
     asked = {trial.values["train.precision"] for trial in prepared.trials.values()}
     if "tf32" in asked and backend != "gpu":
         return f"train.precision = tf32: there is no TensorFloat-32 on this {backend}, so it trains as float32"
@@ -221,7 +233,9 @@ def _pixels(prepared: Prepared) -> str:
 
 
 def describe_data(prepared: Prepared) -> str:
-    """'synthetic faces, official split: 2,000 train, 500 validation, 500 test', and how many other data sets there are."""
+    """'synthetic faces, official split: 2,000 train, 500 validation, 500 test', and how many other
+    data sets there are.
+    """
     first, *others = prepared.datasets.values()
     return f"{first.label}: {_counts(first)}" + (f" (and {counted(len(others), 'other data set')})" if others else "")
 
@@ -236,11 +250,11 @@ def plan_sweep(
     """Plans a sweep, or some of its trials, for the hardware at hand.
 
     Args:
-      prepared: the sweep.
-      trials: those to plan; None for all.
-      first_stack: number of the first stack.
-      say: shows a line to a person while something is measured.
-      threshold: estimated seconds above which a stack's engine is chosen by measuring.
+        prepared: the sweep.
+        trials: those to plan; None for all.
+        first_stack: number of the first stack.
+        say: shows a line to a person while something is measured.
+        threshold: estimated seconds above which a stack's engine is chosen by measuring.
     """
     options = planning.Options(
         **{field.name: prepared.config.stack[field.name] for field in dataclasses.fields(planning.Options)}

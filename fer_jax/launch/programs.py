@@ -1,4 +1,6 @@
-"""The compiled programs of a sweep's stacks: each made while the stack before it trains, or the wave it will be narrowed in."""
+"""The compiled programs of a sweep's stacks: each made while the stack before it trains, or the
+wave it will be narrowed in.
+"""
 
 import time
 from collections.abc import Callable, Collection
@@ -12,12 +14,13 @@ class Programs:
     """Makes programs in other threads and hands them out; use as a context manager.
 
     Args:
-      make: makes the program of a stack for waves of a width, ready to run.
+        make: makes the program of a stack for waves of a width, ready to run.
     """
 
     def __init__(self, make: Callable[[Stack, int], WaveProgram]):
         self._make = make
-        # Two at once: the narrower program a wave will wait for need not queue behind the next stack's.
+        # Two at once: the narrower program a wave will wait for need not queue behind the next
+        # stack's.
         self._pool = ThreadPoolExecutor(2)
         self._made: dict[tuple[str, int], Future[tuple[WaveProgram, float]]] = {}
 
@@ -33,21 +36,26 @@ class Programs:
         return key in self._made and self._made[key].done()
 
     def begin(self, stack: Stack, width: int) -> None:
-        """Begins to make the program that `take` will be asked for, unless it is made or being made."""
+        """Begins to make the program that `take` will be asked for, unless it is made or being
+        made.
+        """
         if (stack.name, width) not in self._made:
             self._made[stack.name, width] = self._pool.submit(self._timed, stack, width)
 
     def take(self, stack: Stack, width: int) -> tuple[WaveProgram, float]:
-        """The program of a stack for waves of a width, and the seconds its compilation took; waits for it.
+        """The program of a stack for waves of a width, and the seconds its compilation took; waits
+        for it.
 
         Raises:
-          What the compilation raised.
+            What the compilation raised.
         """
         self.begin(stack, width)
         return self._made[stack.name, width].result()
 
     def keep(self, stacks: Collection[str]) -> None:
-        """Forgets the programs of all other stacks: they hold memory, and nobody asks for them again."""
+        """Forgets the programs of all other stacks: they hold memory, and nobody asks for them
+        again.
+        """
         self._made = {key: made for key, made in self._made.items() if key[0] in stacks}
 
     def forget(self, stack: Stack, width: int) -> None:

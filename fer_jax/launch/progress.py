@@ -1,4 +1,6 @@
-"""What a person sees of a running sweep: a bar a wave in a terminal, plain lines elsewhere, and all of it in log.txt."""
+"""What a person sees of a running sweep: a bar a wave in a terminal, plain lines elsewhere, and all
+of it in log.txt.
+"""
 
 import datetime
 import sys
@@ -18,11 +20,11 @@ class Progress:
     """Speaks for one sweep.
 
     Args:
-      log: log.txt, open for appending; None while nothing may be written.
-      stream: where a person looks; standard error by default.
+        log: log.txt, open for appending; None while nothing may be written.
+        stream: where a person looks; standard error by default.
 
     Attributes:
-      flops_left: of all waves still to run; with the rate so far it gives the time left.
+        flops_left: of all waves still to run; with the rate so far it gives the time left.
     """
 
     def __init__(self, log: TextIO | None, stream: TextIO | None = None):
@@ -50,10 +52,10 @@ class Progress:
         """Follows one wave.
 
         Args:
-          title: its name and number of trials.
-          images: training images of the whole wave, trials x epochs x images.
-          done: those trained before an interruption.
-          flops: work left in the wave.
+            title: its name and number of trials.
+            images: training images of the whole wave, trials x epochs x images.
+            done: those trained before an interruption.
+            flops: work left in the wave.
         """
         bar = None
         if self.stream.isatty():
@@ -81,9 +83,9 @@ class Progress:
         """Follows work that is counted; yields a function to call with how many more are done.
 
         Args:
-          title: what is done.
-          total: how many there are.
-          unit: 'img' or 'fit'.
+            title: what is done.
+            total: how many there are.
+            unit: 'img' or 'fit'.
         """
         self.note(title)
         if self.stream.isatty():
@@ -108,12 +110,12 @@ class Progress:
         """Takes an epoch of the current wave into account.
 
         Args:
-          seconds: it took.
-          best: best validation accuracy of the epoch.
-          wave_flops: work done in the current wave so far.
+            seconds: it took.
+            best: best validation accuracy of the epoch.
+            wave_flops: work done in the current wave so far.
 
         Returns:
-          Best validation accuracy and rough time left of the whole sweep, in words.
+            Best validation accuracy and rough time left of the whole sweep, in words.
         """
         self._seconds += seconds
         if best is not None:
@@ -127,7 +129,7 @@ class WaveProgress:
     """One wave's part of a `Progress`; call `epoch` after every epoch.
 
     Attributes:
-      images, seconds: trained so far by this start.
+        images, seconds: trained so far by this start.
     """
 
     def __init__(self, parent: Progress, bar: tqdm | None, title: str, images: int, done: int, flops: float):
@@ -140,9 +142,10 @@ class WaveProgress:
         """Reports an epoch.
 
         Args:
-          number: counted from 1.
-          images: training images of this epoch, over all trials.
-          best: best validation accuracy of this epoch's trials in [0, 1], None where there is none.
+            number: counted from 1.
+            images: training images of this epoch, over all trials.
+            best: best validation accuracy of this epoch's trials in [0, 1], None where there is
+                none.
         """
         now = time.monotonic()
         seconds, self._last = now - self._last, now

@@ -1,4 +1,6 @@
-"""The resume rule: the same command finishes what is missing; another sweep in the same directory is refused."""
+"""The resume rule: the same command finishes what is missing; another sweep in the same directory
+is refused.
+"""
 
 import dataclasses
 from collections.abc import Mapping
@@ -16,9 +18,9 @@ class Known:
     """What an earlier start of the run stored.
 
     Attributes:
-      trials: ids of its trials.
-      config: the flat config (dotted names, `sweep` nested) of its newest start.
-      checksums: of the data sets it used.
+        trials: ids of its trials.
+        config: the flat config (dotted names, `sweep` nested) of its newest start.
+        checksums: of the data sets it used.
     """
 
     trials: frozenset[str]
@@ -36,7 +38,7 @@ def check_directory(
     """`check` against what a run directory holds; a directory without a plan holds nothing.
 
     Raises:
-      RunError: as for `check`, or a damaged file.
+        RunError: as for `check`, or a damaged file.
     """
     if not directory.has("plan.json"):
         return
@@ -56,19 +58,20 @@ def check(
 ) -> None:
     """Decides whether a start may go on with a run directory.
 
-    1. The same trials go on; what is done is not repeated. Fields that define no trial may have changed.
+    1. The same trials go on; what is done is not repeated. Fields that define no trial may have
+       changed.
     2. All the old trials and new ones besides go on with --extend.
     3. Anything else belongs into another directory.
 
     Args:
-      workdir: named in errors.
-      known: of the run that is there.
-      trials: id -> trial of this start.
-      config, checksums: of this start.
-      extend: whether --extend was given.
+        workdir: named in errors.
+        known: of the run that is there.
+        trials: id -> trial of this start.
+        config, checksums: of this start.
+        extend: whether --extend was given.
 
     Raises:
-      RunError: case 3, with a field-by-field difference, or case 2 without --extend.
+        RunError: case 3, with a field-by-field difference, or case 2 without --extend.
     """
     missing, added = known.trials - trials.keys(), trials.keys() - known.trials
     if missing:

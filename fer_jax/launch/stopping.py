@@ -9,7 +9,8 @@ from typing import Any
 
 @contextmanager
 def requests(note: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
-    """A function that says whether the user (Ctrl-C) or the system (SIGTERM) has asked to stop; a second Ctrl-C stops at once.
+    """A function that says whether the user (Ctrl-C) or the system (SIGTERM) has asked to stop; a
+    second Ctrl-C stops at once.
 
     The first request is shown and given to `note`, for the log.
     """

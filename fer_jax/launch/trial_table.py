@@ -1,4 +1,6 @@
-"""trials.csv as a start of a sweep fills it: a row a trial, its place in the plan, its status and its results."""
+"""trials.csv as a start of a sweep fills it: a row a trial, its place in the plan, its status and
+its results.
+"""
 
 import pandas as pd
 
@@ -15,13 +17,13 @@ class TrialTable:
     """The table of one start, with the results of earlier ones.
 
     Args:
-      prepared: the sweep.
-      plan: names every trial of it.
-      directory: its run directory, where trials.csv is written at once.
-      retry_failed: whether trials that failed are to be trained again.
+        prepared: the sweep.
+        plan: names every trial of it.
+        directory: its run directory, where trials.csv is written at once.
+        retry_failed: whether trials that failed are to be trained again.
 
     Attributes:
-      rows: indexed by id, in the order of the sweep.
+        rows: indexed by id, in the order of the sweep.
     """
 
     def __init__(self, prepared: Prepared, plan: Plan, directory: RunDirectory, retry_failed: bool):
@@ -65,7 +67,9 @@ class TrialTable:
             self._write()
 
     def enter(self, results: pd.DataFrame, following: Wave | None = None) -> None:
-        """Enters results, a row a trial, indexed by id, and with them that the following wave is running: one file to write."""
+        """Enters results, a row a trial, indexed by id, and with them that the following wave is
+        running: one file to write.
+        """
         for column in results:
             self.rows.loc[results.index, column] = results[column].astype(object)
         if following is not None:

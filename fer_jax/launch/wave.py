@@ -1,4 +1,6 @@
-"""One wave from its first epoch, or from its last checkpoint, to its final weights and its rows of the results."""
+"""One wave from its first epoch, or from its last checkpoint, to its final weights and its rows of
+the results.
+"""
 
 import dataclasses
 import functools
@@ -26,7 +28,8 @@ from fer_jax.train.hyper import Facts
 from fer_jax.train.trial import TrialState, is_active
 
 CURVE_METRICS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
-# Of the probabilities by the weights that validation chose: means over the classes, and the calibration error.
+# Of the probabilities by the weights that validation chose: means over the classes, and the
+# calibration error.
 ANSWER_METRICS = ("balanced_accuracy", "f1", "auc", "ece")
 # The accuracy without leaked pictures; empty where a split has none.
 CLEAN = "accuracy_clean"
@@ -43,7 +46,8 @@ RESULTS = (
     "error",
 )
 
-# Epochs that take longer gain nothing from being started ahead, and a person who asks to stop should not wait for two of them.
+# Epochs that take longer gain nothing from being started ahead, and a person who asks to stop
+# should not wait for two of them.
 AHEAD_BELOW_SECONDS = 1.0
 
 
@@ -56,18 +60,18 @@ class WaveJob:
     """A wave and everything it needs.
 
     Attributes:
-      wave: its name and trial ids.
-      trials: the trials, in the order of their slots.
-      width: slots; those beyond the trials stay idle.
-      program: of its stack, for this width.
-      data: what it trains on, on the program's devices or streamed to them.
-      facts: of the data, for the traced values that depend on them.
-      checkpoint_every: epochs between checkpoints of the full state, 0 for none.
-      packs: whether survivors go on in narrower programs.
-      narrower: gives the stack's program for fewer slots, once it is compiled.
-      compile_ahead: told of a width that `narrower` may soon be asked for.
-      starts: for each trial the weights it begins with; None where they are drawn from its seed.
-      frozen: what the trials share because no phase trains it; None where they share nothing.
+        wave: its name and trial ids.
+        trials: the trials, in the order of their slots.
+        width: slots; those beyond the trials stay idle.
+        program: of its stack, for this width.
+        data: what it trains on, on the program's devices or streamed to them.
+        facts: of the data, for the traced values that depend on them.
+        checkpoint_every: epochs between checkpoints of the full state, 0 for none.
+        packs: whether survivors go on in narrower programs.
+        narrower: gives the stack's program for fewer slots, once it is compiled.
+        compile_ahead: told of a width that `narrower` may soon be asked for.
+        starts: for each trial the weights it begins with; None where they are drawn from its seed.
+        frozen: what the trials share because no phase trains it; None where they share nothing.
     """
 
     wave: Wave
@@ -84,7 +88,9 @@ class WaveJob:
     frozen: Frozen | None = None
 
     def hyper(self) -> dict[str, jax.Array]:
-        """Traced values, see `train.hyper`; an idle slot has the first trial's values and no epochs."""
+        """Traced values, see `train.hyper`; an idle slot has the first trial's values and no
+        epochs.
+        """
         idle = {**traced_values(self.trials[0].values), "train.epochs": 0}
         rows = [traced_values(trial.values) for trial in self.trials] + [idle] * (self.width - len(self.trials))
         return self.program.place_hyper({name: [row[name] for row in rows] for name in rows[0]}, self.facts)
@@ -104,13 +110,14 @@ def train(job: WaveJob, directory: RunDirectory, progress: WaveProgress, stop: C
     """Trains a wave to its end and leaves curves and final weights in the run directory.
 
     Args:
-      job: what to train.
-      directory: where it goes; the wave goes on from the newest state there.
-      progress: told of every epoch.
-      stop: asked after every epoch; true saves the state after the epochs that run by then and raises Interrupted.
+        job: what to train.
+        directory: where it goes; the wave goes on from the newest state there.
+        progress: told of every epoch.
+        stop: asked after every epoch; true saves the state after the epochs that run by then and
+            raises Interrupted.
 
     Returns:
-      A row a trial, indexed by id: the columns `RESULTS`.
+        A row a trial, indexed by id: the columns `RESULTS`.
     """
     training = _Training(job, directory, progress)
     training.run(stop)
@@ -120,18 +127,20 @@ def train(job: WaveJob, directory: RunDirectory, progress: WaveProgress, stop: C
 class _Training:
     """A wave in training.
 
-    The devices are kept busy in two ways. Where epochs are short the next one is started before the records of the last
-    are read ("ahead"), unless a checkpoint or a change of program stands between them, and only while some trial has epochs
-    left by train.epochs. Should all of these have stopped or diverged meanwhile, that epoch finds nothing to do: it changes
-    no bit, and a vectorised wave has wasted the time of one short epoch. And files are written while the epoch after them runs.
+    The devices are kept busy in two ways. Where epochs are short the next one is started before the
+    records of the last are read ("ahead"), unless a checkpoint or a change of program stands
+    between them, and only while some trial has epochs left by train.epochs. Should all of these
+    have stopped or diverged meanwhile, that epoch finds nothing to do: it changes no bit, and a
+    vectorised wave has wasted the time of one short epoch. And files are written while the epoch
+    after them runs.
 
     Attributes:
-      epoch: the last whose records have been read.
-      phase: of the training, see `Recipe.phases`; one for all trials of the wave.
-      active: bool (width,), slots that go on after it.
-      done: int (width,), epochs each slot was trained.
-      records: of epochs that are not in the curves on disk yet, each of all slots.
-      running: records on the devices of epochs that were started and not read.
+        epoch: the last whose records have been read.
+        phase: of the training, see `Recipe.phases`; one for all trials of the wave.
+        active: bool (width,), slots that go on after it.
+        done: int (width,), epochs each slot was trained.
+        records: of epochs that are not in the curves on disk yet, each of all slots.
+        running: records on the devices of epochs that were started and not read.
     """
 
     def __init__(self, job: WaveJob, directory: RunDirectory, progress: WaveProgress):
@@ -206,9 +215,11 @@ class _Training:
         return len(self.running) == 1 and short and not self._is_boundary(self.epoch + 1) and bool(after_next.any())
 
     def _begin_next_phase(self) -> bool:
-        """Goes on to the next phase with all trials that have not diverged; False after the last one.
+        """Goes on to the next phase with all trials that have not diverged; False after the last
+        one.
 
-        The epochs are numbered as if no trial had been stopped early, so that all trials of a phase are in the same one.
+        The epochs are numbered as if no trial had been stopped early, so that all trials of a phase
+        are in the same one.
         """
         recipe = self.job.program.recipe
         if self.phase == len(recipe.ends):
@@ -235,7 +246,9 @@ class _Training:
         return self.job.packs and epoch % packing.EPOCHS == 0
 
     def _is_boundary(self, epoch: int) -> bool:
-        """Whether the state after an epoch is looked at, so that no other epoch may have taken its place by then."""
+        """Whether the state after an epoch is looked at, so that no other epoch may have taken its
+        place by then.
+        """
         return self._is_checkpoint(epoch) or self._is_packing(epoch)
 
     def _start(self) -> None:
@@ -328,7 +341,8 @@ def _results(
     curves: pd.DataFrame,
     keep: Callable[[str, np.ndarray], None],
 ) -> pd.DataFrame:
-    """Metrics at the weights validation chose and at the last epoch; the only place that reads the test split.
+    """Metrics at the weights validation chose and at the last epoch; the only place that reads the
+    test split.
 
     `keep` is given the logits of the trials on each split, by the weights that validation chose.
     """
@@ -354,7 +368,9 @@ def _results(
 def _held_out(
     job: WaveJob, state: TrialState, hyper: Mapping[str, jax.Array], keep: Callable[[str, np.ndarray], None]
 ) -> dict[str, np.ndarray]:
-    """What the trials' answers on the held-out splits come to, each (trial,), by column of the results."""
+    """What the trials' answers on the held-out splits come to, each (trial,), by column of the
+    results.
+    """
     count, columns = len(job.trials), {}
     for split, prefix in (("validation", "val"), ("test", "test")):
         if split not in job.data.labels:

@@ -1,4 +1,6 @@
-"""Networks by name. A network is one function that builds a `Chain` from config values; `NETWORKS` lists them."""
+"""Networks by name. A network is one function that builds a `Chain` from config values; `NETWORKS`
+lists them.
+"""
 
 from collections.abc import Mapping
 from functools import partial
@@ -29,8 +31,8 @@ def register(name: str, builder: Builder) -> None:
     """Makes a network of your own known as `model.name = name`; docs/extending.md has an example.
 
     Args:
-      name: as configs will call it; a name that is taken is replaced.
-      builder: (values, image_shape, num_classes, rngs) -> Chain, as `cnn.build_cnn`.
+        name: as configs will call it; a name that is taken is replaced.
+        builder: (values, image_shape, num_classes, rngs) -> Chain, as `cnn.build_cnn`.
     """
     NETWORKS[name] = builder
     fields.add_choice("model.name", name)
@@ -40,12 +42,13 @@ def build(values: Mapping[str, Any], image_shape: tuple[int, int, int], num_clas
     """The network a trial's config values ask for.
 
     Args:
-      values: dotted field name -> value; `model.*` is read, the dropout rate is not (it is traced).
-      image_shape: (height, width, channels).
-      num_classes: number of logits.
+        values: dotted field name -> value; `model.*` is read, the dropout rate is not (it is
+            traced).
+        image_shape: (height, width, channels).
+        num_classes: number of logits.
 
     Raises:
-      ConfigError: `model.name` is unknown.
+        ConfigError: `model.name` is unknown.
     """
     name = values["model.name"]
     if name not in NETWORKS:

@@ -18,11 +18,12 @@ INPUT = ""
 class Chain(nnx.Module):
     """Layers in order, each under a name by which its output can be asked for.
 
-    A layer takes the output of the one before it, the first one the images. Where an entry says so, it takes the outputs of the named
-    layers instead, so that ways can part and meet again.
+    A layer takes the output of the one before it, the first one the images. Where an entry says so,
+    it takes the outputs of the named layers instead, so that ways can part and meet again.
 
     Args:
-      layers: (name, layer) or (name, layer, names of earlier layers) in order; names must be unique. The last layer gives the logits.
+        layers: (name, layer) or (name, layer, names of earlier layers) in order; names must be
+            unique. The last layer gives the logits.
     """
 
     def __init__(self, layers: Sequence[Entry]):
@@ -49,7 +50,9 @@ class Chain(nnx.Module):
         added: Mapping[str, jax.Array] | None = None,
         frozen: Collection[str] = (),
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        """The last layer's output and those of `capture`; layers in `frozen` run as outside training."""
+        """The last layer's output and those of `capture`; layers in `frozen` run as outside
+        training.
+        """
         added = added or {}
         still = replace(call, train=False)
         takers = Counter(source for sources in self.sources for source in sources)
@@ -63,8 +66,8 @@ class Chain(nnx.Module):
             )
             own = still if name in frozen else call
             if pool is not None:
-                # Bias and ReLU are monotone: after a max-pool they give the same numbers for a quarter of the work. What the
-                # pool would drop at the border need not be computed.
+                # Bias and ReLU are monotone: after a max-pool they give the same numbers for a
+                # quarter of the work. What the pool would drop at the border need not be computed.
                 leave_out = pool.dropped(layer.output_size(*given))
                 position += 1
                 name = self.names[position]
@@ -77,7 +80,9 @@ class Chain(nnx.Module):
         return outputs[self.names[-1]], {name: output for name, output in outputs.items() if name in capture}
 
     def _pool_after(self, position: int) -> Pool | None:
-        """The max-pool that follows a convolution at this place and takes its output; None if anything else does."""
+        """The max-pool that follows a convolution at this place and takes its output; None if
+        anything else does.
+        """
         if not isinstance(getattr(self, self.names[position]), Conv) or position + 1 == len(self.names):
             return None
         pool = getattr(self, self.names[position + 1])
@@ -86,7 +91,9 @@ class Chain(nnx.Module):
 
     @property
     def cuts(self) -> tuple[str, ...]:
-        """Layers after which a single output goes on, so that the chain can be parted there; the last layer is none."""
+        """Layers after which a single output goes on, so that the chain can be parted there; the
+        last layer is none.
+        """
         last_use = {source: place for place, sources in enumerate(self.sources) for source in sources}
         return tuple(
             name
@@ -95,7 +102,9 @@ class Chain(nnx.Module):
         )
 
     def parted(self, cut: str) -> tuple["Chain", "Chain"]:
-        """The layers up to one of `cuts`, and those after it, which take its output for their input."""
+        """The layers up to one of `cuts`, and those after it, which take its output for their
+        input.
+        """
         place = self.names.index(cut) + 1
         entries = [(name, getattr(self, name), sources) for name, sources in zip(self.names, self.sources, strict=True)]
         after = [

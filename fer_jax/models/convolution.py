@@ -1,12 +1,15 @@
-"""Two-dimensional convolution that knows whether it serves one trial or many, with its own gradient.
+"""Two-dimensional convolution that knows whether it serves one trial or many, with its own
+gradient.
 
-One kernel, for trials mapped one after another on a CPU: `winograd`, where it saves enough. Elsewhere forward is XLA's convolution,
-whose CPU kernel needs no patches in memory. Its weight gradient is not used: inside a loop XLA's CPU backend does not rewrite it
-(jax issue 12868) and it is tens of times slower; the roles are exchanged by hand instead. The gradient for the images is a matrix
-product whose rows are added up where they overlap.
-A kernel a trial, for trials side by side: `vmap` would make a grouped convolution, whose backward pass is slow on every backend
-(jax issue 13800), so that patches and one matrix product take its place, which `vmap` makes a batched one. Where the grouped
-convolution is wanted all the same (engine 'grouped'), XLA has both passes to itself.
+One kernel, for trials mapped one after another on a CPU: `winograd`, where it saves enough.
+Elsewhere forward is XLA's convolution, whose CPU kernel needs no patches in memory. Its weight
+gradient is not used: inside a loop XLA's CPU backend does not rewrite it (jax issue 12868) and it
+is tens of times slower; the roles are exchanged by hand instead. The gradient for the images is a
+matrix product whose rows are added up where they overlap. A kernel a trial, for trials side by
+side: `vmap` would make a grouped convolution, whose backward pass is slow on every backend (jax
+issue 13800), so that patches and one matrix product take its place, which `vmap` makes a batched
+one. Where the grouped convolution is wanted all the same (engine 'grouped'), XLA has both passes to
+itself.
 """
 
 import math
@@ -29,13 +32,14 @@ def padding_amounts(padding: str, kernel_size: int, stride: int = 1, size: int =
     """Rows and columns of zeros added before and after.
 
     Args:
-      padding: 'valid' (none) or 'same' (output as large as the input divided by the stride; the odd one goes after, as in Keras).
-      kernel_size: side of the square kernel in pixels.
-      stride: pixels from one place of the kernel to the next.
-      size: side of the image in pixels; read where the stride is above one.
+        padding: 'valid' (none) or 'same' (output as large as the input divided by the stride; the
+            odd one goes after, as in Keras).
+        kernel_size: side of the square kernel in pixels.
+        stride: pixels from one place of the kernel to the next.
+        size: side of the image in pixels; read where the stride is above one.
 
     Returns:
-      ((before, after) in height, (before, after) in width), in pixels.
+        ((before, after) in height, (before, after) in width), in pixels.
     """
     last = (-(-size // stride) - 1) * stride - size + 1 if stride > 1 else 0
     total = 0 if padding == "valid" else max(0, kernel_size - 1 + last)
@@ -48,24 +52,27 @@ def depthwise(
 ) -> jax.Array:
     """Cross-correlates every channel with a kernel of its own, as `keras.ops.depthwise_conv` does.
 
-    The image is shifted to each place in the kernel, scaled and added up, which fuses to one pass; XLA's CPU backend takes several
-    hundred times as long for the weight gradient of a convolution with a group a channel.
+    The image is shifted to each place in the kernel, scaled and added up, which fuses to one pass;
+    XLA's CPU backend takes several hundred times as long for the weight gradient of a convolution
+    with a group a channel.
 
     Args:
-      images: float (n, height, width, channels).
-      kernel: float (kernel_height, kernel_width, 1, channels); Keras has the last two axes the other way round.
-      padding, native: as for `convolve`.
-      stride: pixels from one place of the kernel to the next.
+        images: float (n, height, width, channels).
+        kernel: float (kernel_height, kernel_width, 1, channels); Keras has the last two axes the
+            other way round.
+        padding, native: as for `convolve`.
+        stride: pixels from one place of the kernel to the next.
 
     Returns:
-      float (n, out_height, out_width, channels).
+        float (n, out_height, out_width, channels).
     """
     if native:
         return _xla(images, kernel, padding, stride, groups=images.shape[-1])
     return _scaled_sums(images, kernel, padding, stride)
 
 
-# The shifted images are made anew for the gradient: kept, they would take as much memory as the kernel has places.
+# The shifted images are made anew for the gradient: kept, they would take as much memory as the
+# kernel has places.
 @partial(jax.checkpoint, prevent_cse=False, static_argnums=(2, 3))
 def _scaled_sums(images: jax.Array, kernel: jax.Array, padding: Padding, stride: int) -> jax.Array:
     rows, columns = kernel.shape[:2]
@@ -82,18 +89,20 @@ def convolve(images: jax.Array, kernel: jax.Array, padding: Padding, *, native: 
     """Cross-correlates images with a kernel, stride one, as `keras.ops.conv` does.
 
     Args:
-      images: float (n, height, width, channels).
-      kernel: float (kernel_height, kernel_width, channels, filters).
-      padding: zeros around the images, from `padding_amounts`; a negative amount leaves pixels out.
-      native: leave the gradient and `vmap` to XLA, which makes one grouped convolution of many.
+        images: float (n, height, width, channels).
+        kernel: float (kernel_height, kernel_width, channels, filters).
+        padding: zeros around the images, from `padding_amounts`; a negative amount leaves pixels
+            out.
+        native: leave the gradient and `vmap` to XLA, which makes one grouped convolution of many.
 
     Returns:
-      float (n, out_height, out_width, filters).
+        float (n, out_height, out_width, filters).
     """
     if native:
         return _xla(images, kernel, padding)
     if images.dtype == jnp.bfloat16 and jax.default_backend() == "cpu":
-        # As hardware for bfloat16 does: exact products, summed in float32. XLA's kernels for it on a CPU are three times slower.
+        # As hardware for bfloat16 does: exact products, summed in float32. XLA's kernels for it on
+        # a CPU are three times slower.
         return _convolve(images.astype(jnp.float32), kernel.astype(jnp.float32), padding).astype(images.dtype)
     return _convolve(images, kernel, padding)
 
@@ -103,11 +112,12 @@ def convolve_strided(
 ) -> jax.Array:
     """`convolve` with a stride above one.
 
-    A square of stride x stride pixels becomes the channels of one, so that a convolution of stride one with a smaller kernel gives
-    the same: the gradients that `convolve` writes out serve here too.
+    A square of stride x stride pixels becomes the channels of one, so that a convolution of stride
+    one with a smaller kernel gives the same: the gradients that `convolve` writes out serve here
+    too.
 
     Returns:
-      float (n, (height + padding - kernel_height) // stride + 1, likewise, filters).
+        float (n, (height + padding - kernel_height) // stride + 1, likewise, filters).
     """
     if native:
         return _xla(images, kernel, padding, stride)
@@ -148,7 +158,8 @@ def _convolve(images: jax.Array, kernel: jax.Array, padding: Padding) -> jax.Arr
 def _correlate(padding: Padding) -> Callable[[jax.Array, jax.Array], jax.Array]:
     """(images, kernel) -> their cross-correlation, by another way if either has a trial axis.
 
-    A function for each padding, since XLA's convolution cuts and pads as it reads while `_pad` makes a copy.
+    A function for each padding, since XLA's convolution cuts and pads as it reads while `_pad`
+    makes a copy.
     """
 
     @jax.custom_batching.custom_vmap
@@ -176,7 +187,9 @@ def _correlate(padding: Padding) -> Callable[[jax.Array, jax.Array], jax.Array]:
 
 
 def _tiling(images: jax.Array, kernel: jax.Array, height: int, width: int) -> winograd.Tiling | None:
-    """How `winograd` would make an output of so many pixels; None where it does not pay, would round too much, or is no CPU's work."""
+    """How `winograd` would make an output of so many pixels; None where it does not pay, would
+    round too much, or is no CPU's work.
+    """
     rows, columns, channels, filters = kernel.shape
     # Libraries for accelerators choose among such ways themselves.
     if rows != columns or channels == 1 or kernel.dtype != jnp.float32 or jax.default_backend() != "cpu":
@@ -185,7 +198,9 @@ def _tiling(images: jax.Array, kernel: jax.Array, height: int, width: int) -> wi
 
 
 def _scaled(images: jax.Array, kernel: jax.Array) -> jax.Array:
-    """(n, h, w) grey images and a (rows, columns, filters) kernel: scaled and shifted images added up, which XLA fuses with a pool."""
+    """(n, h, w) grey images and a (rows, columns, filters) kernel: scaled and shifted images added
+    up, which XLA fuses with a pool.
+    """
     rows, columns, filters = kernel.shape
     shifted = _shifted(images, rows, columns)
     return _sum(one[..., None] * scale for one, scale in zip(shifted, kernel.reshape(-1, filters), strict=True))
@@ -203,8 +218,8 @@ def _gradients(images: jax.Array, kernel: jax.Array, grad: jax.Array) -> tuple[j
     if size == images.shape[0]:
         return _image_gradient(kernel, grad), _kernel_gradient(images, grad)
 
-    # A few images' intermediate results stay in the processor's cache. And what a loop reads lies in memory: XLA would otherwise
-    # compute the layers before once more while it transposes.
+    # A few images' intermediate results stay in the processor's cache. And what a loop reads lies
+    # in memory: XLA would otherwise compute the layers before once more while it transposes.
     def chunk(total: jax.Array, part: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         images, grad = part
         return total + _kernel_gradient(images, grad), _image_gradient(kernel, grad)
@@ -215,7 +230,9 @@ def _gradients(images: jax.Array, kernel: jax.Array, grad: jax.Array) -> tuple[j
 
 
 def _chunk(count: int, image_bytes: int) -> int:
-    """Images at a time: the largest share of them all whose intermediate results take no more than CHUNK_BYTES."""
+    """Images at a time: the largest share of them all whose intermediate results take no more than
+    CHUNK_BYTES.
+    """
     return max(
         size for size in range(1, count + 1) if count % size == 0 and (size == 1 or size * image_bytes <= CHUNK_BYTES)
     )
@@ -232,7 +249,9 @@ def _gradients_of_all(
 
 
 def _kernel_gradient(images: jax.Array, grad: jax.Array) -> jax.Array:
-    """A convolution with the roles exchanged: channels take the place of the batch, the output's gradient that of the kernel."""
+    """A convolution with the roles exchanged: channels take the place of the batch, the output's
+    gradient that of the kernel.
+    """
     swapped = _xla(images.transpose(3, 1, 2, 0), grad.transpose(1, 2, 0, 3), ((0, 0), (0, 0)))
     return swapped.transpose(1, 2, 0, 3)
 
@@ -242,7 +261,8 @@ def _products(images: jax.Array, grad: jax.Array) -> jax.Array:
     rows, columns = (images.shape[axis] - grad.shape[axis] + 1 for axis in (1, 2))
     channels, filters = images.shape[-1], grad.shape[-1]
     if channels == 1:
-        # Pixels of a grey image lie side by side, so that patches are quickest made the way the product wants them: transposed.
+        # Pixels of a grey image lie side by side, so that patches are quickest made the way the
+        # product wants them: transposed.
         patches, pixels = jnp.stack(_shifted(images[..., 0], rows, columns)), (1, 2, 3)
     else:
         patches, pixels = _patches(images, rows, columns), (0, 1, 2)
@@ -256,25 +276,32 @@ def _pad(images: jax.Array, padding: Padding) -> jax.Array:
 
 
 def _patches(images: jax.Array, rows: int, columns: int) -> jax.Array:
-    """(n, h, w, c) -> (n, h - rows + 1, w - columns + 1, rows * columns * c): the neighbourhood of every output pixel."""
+    """(n, h, w, c) -> (n, h - rows + 1, w - columns + 1, rows * columns * c): the neighbourhood of
+    every output pixel.
+    """
     return jnp.concatenate(_shifted(images, rows, columns), axis=-1)
 
 
 def _shifted(images: jax.Array, rows: int, columns: int) -> list[jax.Array]:
-    """(n, h, w, ...) -> rows * columns arrays (n, h - rows + 1, w - columns + 1, ...), one for each place in the kernel."""
+    """(n, h, w, ...) -> rows * columns arrays (n, h - rows + 1, w - columns + 1, ...), one for each
+    place in the kernel.
+    """
     height, width = images.shape[1] - rows + 1, images.shape[2] - columns + 1
     return [images[:, i : i + height, j : j + width] for i in range(rows) for j in range(columns)]
 
 
 def _image_gradient(kernel: jax.Array, grad: jax.Array) -> jax.Array:
-    """Gradient for the padded images: each output pixel hands its own back to the rows * columns input pixels it saw."""
+    """Gradient for the padded images: each output pixel hands its own back to the rows * columns
+    input pixels it saw.
+    """
     rows, columns, channels, filters = kernel.shape
     spread = (grad @ kernel.reshape(rows * columns * channels, filters).T).reshape(
         *grad.shape[:3], rows, columns, channels
     )
 
     def place(part: jax.Array, axis: int, before: int, after: int) -> jax.Array:
-        # Zeros on both sides by concatenation: XLA's CPU backend checks the borders of a pad pixel by pixel.
+        # Zeros on both sides by concatenation: XLA's CPU backend checks the borders of a pad pixel
+        # by pixel.
         zeros = [jnp.zeros((*part.shape[:axis], size, *part.shape[axis + 1 :]), part.dtype) for size in (before, after)]
         return jnp.concatenate([zeros[0], part, zeros[1]], axis)
 

@@ -1,4 +1,6 @@
-"""Which layers of a network are not trained: the words of model.freeze and phases.frozen as names of layers."""
+"""Which layers of a network are not trained: the words of model.freeze and phases.frozen as names
+of layers.
+"""
 
 import difflib
 import fnmatch
@@ -9,7 +11,8 @@ from collections.abc import Sequence
 from fer_jax.errors import ConfigError
 from fer_jax.models.backbones import backbone_layers
 
-# What the layers of one block have in common at the start of their names; the input layer belongs to the first block.
+# What the layers of one block have in common at the start of their names; the input layer belongs
+# to the first block.
 _BLOCK = re.compile(r"block_?\d+|conv\d+|expanded_conv|Conv_1|Conv1|stem|top")
 _FIRST = re.compile(r"input_layer|rescaling|normalization|pool1|bn_Conv1|Conv1")
 # Layers of ResNet50V2 that Keras numbers without their block, and what ends the backbones.
@@ -17,13 +20,15 @@ _OTHERS = {"Conv_1_bn": "Conv_1", "out_relu": "Conv_1"}
 
 
 def blocks(names: Sequence[str]) -> dict[str, int]:
-    """Layer of a backbone -> its block, counted from 0 in running order; layers of the top are not in it.
+    """Layer of a backbone -> its block, counted from 0 in running order; layers of the top are not
+    in it.
 
-    VGG19 has 5 blocks; MobileNetV2 19 (the first convolution, 17 inverted residuals, the last convolution); EfficientNetB0 8 (the first
-    of its 7 stages with the stem, the last convolution); ResNet50V2 5, the last of which holds what ends it.
+    VGG19 has 5 blocks; MobileNetV2 19 (the first convolution, 17 inverted residuals, the last
+    convolution); EfficientNetB0 8 (the first of its 7 stages with the stem, the last convolution);
+    ResNet50V2 5, the last of which holds what ends it.
 
     Args:
-      names: of all layers, in order.
+        names: of all layers, in order.
     """
     found: dict[str, int] = {}
     key, number = "", -1
@@ -48,14 +53,16 @@ def _key(name: str, before: str) -> str:
 
 
 def frozen(names: Sequence[str], words: Sequence[str]) -> tuple[str, ...]:
-    """The layers that words such as 'backbone', 'blocks=2', 'layers=140' and 'block1_*' name, in order.
+    """The layers that words such as 'backbone', 'blocks=2', 'layers=140' and 'block1_*' name, in
+    order.
 
     Args:
-      names: of all layers, in order.
-      words: as `rules.resolve` leaves them; several joined by + count as several, 'none' as no word.
+        names: of all layers, in order.
+        words: as `rules.resolve` leaves them; several joined by + count as several, 'none' as no
+            word.
 
     Raises:
-      ConfigError: a word that names no layer, or more blocks or layers than there are.
+        ConfigError: a word that names no layer, or more blocks or layers than there are.
     """
     chosen: set[str] = set()
     for word in itertools.chain.from_iterable(text.split("+") for text in words):
@@ -75,7 +82,8 @@ def _named(names: Sequence[str], word: str) -> Sequence[str]:
     if word == "none":
         return ()
     if word == "backbone" or (kind == "blocks" and equals):
-        # Other networks may flatten and pool too; Keras' input layer is what only the backbones have.
+        # Other networks may flatten and pool too; Keras' input layer is what only the backbones
+        # have.
         if names[0] != "input_layer":
             what = "backbone" if word == "backbone" else "blocks"
             raise ConfigError(

@@ -1,4 +1,6 @@
-"""Pictures through a trained network, in batches of three sizes: any numbers of pictures need three compilations at most."""
+"""Pictures through a trained network, in batches of three sizes: any numbers of pictures need three
+compilations at most.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from fer_jax.config import fields
 from fer_jax.config.rules import resolve
 from fer_jax.errors import RunError
 
-# What a number of pictures is filled up to: one picture costs no batch, and ten different numbers compile two programs.
+# What a number of pictures is filled up to: one picture costs no batch, and ten different numbers
+# compile two programs.
 SIZES = (1, 8, 64)
 BATCH = SIZES[-1]
 # The softmax of the last layer, which has no layer of its own.
@@ -34,7 +37,8 @@ def apply(
     Args:
         values: dotted field name -> value of the trial, as `config.flatten` gives.
         num_classes: number of classes, K.
-        variables: {'params', 'stats'} of one trial, and 'pixels': {'scale', 'offset'}, what its network takes for a pixel.
+        variables: {'params', 'stats'} of one trial, and 'pixels': {'scale', 'offset'}, what its
+            network takes for a pixel.
         images: see `as_pictures`.
         layer: name of the layer whose output is wanted, see `layer_names`; None for probabilities.
 
@@ -50,7 +54,9 @@ def apply(
 
 
 def logits(values: Mapping[str, Any], num_classes: int, variables: Mapping[str, Any], images: Any) -> np.ndarray:
-    """What the last layer gives, before the softmax, float32 (n, K); arguments and errors as for `apply`."""
+    """What the last layer gives, before the softmax, float32 (n, K); arguments and errors as for
+    `apply`.
+    """
     _, names = _network(*network_key(values, num_classes))
     return apply(values, num_classes, variables, images, names[-2])
 
@@ -58,7 +64,8 @@ def logits(values: Mapping[str, Any], num_classes: int, variables: Mapping[str, 
 def activations(
     values: Mapping[str, Any], num_classes: int, variables: Mapping[str, Any], images: Any, layers: Sequence[str]
 ) -> Iterator[dict[str, np.ndarray]]:
-    """The outputs of several layers for batches of images, one pass through the network a batch; see `apply`.
+    """The outputs of several layers for batches of images, one pass through the network a batch;
+    see `apply`.
 
     Yields:
         layer name -> float32 (at most BATCH, ...), in the order of the images.
@@ -68,7 +75,9 @@ def activations(
 
 
 def layer_shapes(values: Mapping[str, Any], num_classes: int) -> dict[str, tuple[int, ...]]:
-    """The layers whose output can be asked for, PROBABILITIES last, and the shape of what each gives for one image."""
+    """The layers whose output can be asked for, PROBABILITIES last, and the shape of what each
+    gives for one image.
+    """
     import jax
 
     from fer_jax import models
@@ -85,7 +94,9 @@ def layer_shapes(values: Mapping[str, Any], num_classes: int) -> dict[str, tuple
 def network_key(
     values: Mapping[str, Any], num_classes: int
 ) -> tuple[tuple[tuple[str, Any], ...], tuple[int, int, int], int]:
-    """What a trial's compiled network depends on: its `model.*` shape fields, image shape (S, S, C) and number of classes."""
+    """What a trial's compiled network depends on: its `model.*` shape fields, image shape (S, S, C)
+    and number of classes.
+    """
     size, channels = values["data.image_size"], values["data.channels"]
     named = [name for name, field in fields.FIELDS.items() if name.startswith("model.") and field.kind == "shape"]
     resolved = resolve(values)
@@ -119,8 +130,8 @@ def as_pictures(images: Any, size: int, channels: int) -> np.ndarray:
     """Images in any form a person may hold as an array (n, size, size, channels), in its own dtype.
 
     Args:
-        images: numbers in 0..255 of shape (n, size, size, channels), (n, size, size), (size, size, channels) or
-            (size, size); grey pictures are copied to all channels.
+        images: numbers in 0..255 of shape (n, size, size, channels), (n, size, size), (size, size,
+            channels) or (size, size); grey pictures are copied to all channels.
 
     Raises:
         RunError: anything else, or floats that all lie in 0..1, which were surely scaled.
@@ -153,7 +164,9 @@ def as_pictures(images: Any, size: int, channels: int) -> np.ndarray:
 def _network(
     spec: tuple[tuple[str, Any], ...], image_shape: tuple[int, int, int], num_classes: int
 ) -> tuple[Forward, tuple[str, ...]]:
-    """The compiled network of these `model.*` values, shared by all trials that have them, and its outputs' names."""
+    """The compiled network of these `model.*` values, shared by all trials that have them, and its
+    outputs' names.
+    """
     import jax
 
     from fer_jax import models

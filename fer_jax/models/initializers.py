@@ -1,4 +1,6 @@
-"""Initial kernels by name: He, Glorot and LeCun's variance scaling, uniform or (truncated) normal, as Keras has them."""
+"""Initial kernels by name: He, Glorot and LeCun's variance scaling, uniform or (truncated) normal,
+as Keras has them.
+"""
 
 import zlib
 from collections.abc import Mapping
@@ -16,13 +18,13 @@ def redraw(params: Mapping[str, Any], key: jax.Array, which: jax.Array) -> Any:
     """The parameters with every kernel drawn anew.
 
     Args:
-      params: nested dicts; leaves called 'kernel' are drawn anew.
-      key: random key.
-      which: index into `NAMES`, an int32 scalar, may be traced. 0 leaves everything as it is: networks are built with
-        Glorot's uniform kernels.
+        params: nested dicts; leaves called 'kernel' are drawn anew.
+        key: random key.
+        which: index into `NAMES`, an int32 scalar, may be traced. 0 leaves everything as it is:
+            networks are built with Glorot's uniform kernels.
 
     Returns:
-      Parameters of the same shapes.
+        Parameters of the same shapes.
     """
 
     def drawn(name: str) -> Any:

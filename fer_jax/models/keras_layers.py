@@ -1,6 +1,8 @@
-"""Layers that only the backbones of `keras.applications` have; see `layers` for how a layer is called.
+"""Layers that only the backbones of `keras.applications` have; see `layers` for how a layer is
+called.
 
-Each computes what the Keras layer of that name does in the type of what it is given, arrays of its own rounded to it.
+Each computes what the Keras layer of that name does in the type of what it is given, arrays of its
+own rounded to it.
 """
 
 import math
@@ -26,11 +28,13 @@ CAFFE_MEANS = (103.939, 116.779, 123.68)
 
 
 class Input(nnx.Module):
-    """What stands where Keras has its input layer: grey (one channel) is copied to three, pixels are preprocessed if asked for.
+    """What stands where Keras has its input layer: grey (one channel) is copied to three, pixels
+    are preprocessed if asked for.
 
     Args:
-      preprocess: 'none'; or, for RGB pixels in 0..255, one of the modes of `keras.applications.imagenet_utils.preprocess_input`:
-        'tf', x / 127.5 - 1; 'caffe', BGR minus its ImageNet means.
+        preprocess: 'none'; or, for RGB pixels in 0..255, one of the modes of
+            `keras.applications.imagenet_utils.preprocess_input`: 'tf', x / 127.5 - 1; 'caffe', BGR
+            minus its ImageNet means.
     """
 
     def __init__(self, preprocess: str):
@@ -58,7 +62,9 @@ class Rescaling(nnx.Module):
 
 
 class ChannelRescaling(nnx.Module):
-    """Multiplies each channel by a statistic that comes with the weights, 1 without them: one program serves both."""
+    """Multiplies each channel by a statistic that comes with the weights, 1 without them: one
+    program serves both.
+    """
 
     def __init__(self, channels: int):
         self.scale = nnx.BatchStat(jnp.ones(channels))
@@ -68,7 +74,9 @@ class ChannelRescaling(nnx.Module):
 
 
 class Normalization(nnx.Module):
-    """(x - mean) / sd of each channel, with statistics that come with the weights, as `keras.layers.Normalization`."""
+    """(x - mean) / sd of each channel, with statistics that come with the weights, as
+    `keras.layers.Normalization`.
+    """
 
     def __init__(self, channels: int):
         self.mean = nnx.BatchStat(jnp.zeros(channels))
@@ -90,9 +98,11 @@ class Activation(nnx.Module):
 
 
 class Pointwise(nnx.Module):
-    """Convolution with a kernel of one pixel, which is a matrix product; (n, h, w, channels) -> (n, h, w, filters).
+    """Convolution with a kernel of one pixel, which is a matrix product; (n, h, w, channels) -> (n,
+    h, w, filters).
 
-    Its kernel is (1, 1, channels, filters), as Keras has it. `activation` is one of `ACTIVATIONS`, or empty.
+    Its kernel is (1, 1, channels, filters), as Keras has it. `activation` is one of `ACTIVATIONS`,
+    or empty.
     """
 
     def __init__(self, channels: int, filters: int, *, bias: bool, activation: str = "", rngs: nnx.Rngs):
@@ -123,7 +133,9 @@ class DepthwiseConv(nnx.Module):
 
 
 class ZeroPadding(nnx.Module):
-    """Zeros around the images, `before` rows and columns at the top and left and `after` at the bottom and right."""
+    """Zeros around the images, `before` rows and columns at the top and left and `after` at the
+    bottom and right.
+    """
 
     def __init__(self, before: int, after: int):
         self.before, self.after = before, after
@@ -134,7 +146,9 @@ class ZeroPadding(nnx.Module):
 
 
 class OverlappingMaxPool(nnx.Module):
-    """Largest value of size x size windows, `stride` pixels apart; what no window reaches is dropped."""
+    """Largest value of size x size windows, `stride` pixels apart; what no window reaches is
+    dropped.
+    """
 
     def __init__(self, size: int, stride: int):
         self.size, self.stride = size, stride
@@ -146,7 +160,9 @@ class OverlappingMaxPool(nnx.Module):
 
 
 class GlobalPool(nnx.Module):
-    """(n, h, w, channels) -> (n, channels): the mean of each channel, or its largest value, by `kind` 'average' or 'max'."""
+    """(n, h, w, channels) -> (n, channels): the mean of each channel, or its largest value, by
+    `kind` 'average' or 'max'.
+    """
 
     def __init__(self, kind: str):
         self.kind = kind
@@ -180,11 +196,12 @@ class Multiply(nnx.Module):
 
 
 class DropBranch(nnx.Module):
-    """Stochastic depth (Huang et al. 2016): in training the whole map of an image is 0 with a fixed probability, else grown to match.
+    """Stochastic depth (Huang et al. 2016): in training the whole map of an image is 0 with a fixed
+    probability, else grown to match.
 
     Args:
-      index: number among the layers that drop; keeps their masks independent.
-      rate: probability in [0, 1).
+        index: number among the layers that drop; keeps their masks independent.
+        rate: probability in [0, 1).
     """
 
     def __init__(self, index: int, rate: float):

@@ -1,9 +1,10 @@
 """Layers of the networks, as Flax NNX modules that know nothing of trials.
 
-A layer keeps only its own arrays. What differs from call to call (train or inference, the dropout rate, the random key) comes
-in a `Call`, so that one network serves every trial of a stack, mapped or vectorised. Defaults are Keras': Glorot uniform
-kernels, zero biases, BatchNorm with momentum .99 and epsilon 1e-3. A layer computes in the type of what it is given; its own arrays
-are float32 and are rounded as they are used.
+A layer keeps only its own arrays. What differs from call to call (train or inference, the dropout
+rate, the random key) comes in a `Call`, so that one network serves every trial of a stack, mapped
+or vectorised. Defaults are Keras': Glorot uniform kernels, zero biases, BatchNorm with momentum .99
+and epsilon 1e-3. A layer computes in the type of what it is given; its own arrays are float32 and
+are rounded as they are used.
 """
 
 import dataclasses
@@ -26,14 +27,15 @@ class Call:
     """One application of a network.
 
     Attributes:
-      train: batch statistics and dropout if true; running statistics and no dropout if false.
-      dropout: probability in [0, 1) with which an activation is dropped, a traced scalar or a float; None leaves dropout out
-        of the compiled program.
-      dense_dropout: the same for the dropout layers that stand after dense ones in a convolutional network.
-      key: random key of this trial and step; needed where dropout is not None.
-      native: convolutions and their gradients are XLA's own, see `convolution.convolve`.
-      rows: int32 (n,), the position of each image in its batch. A mask depends on (key, layer, row) alone, so a batch cut into
-        micro-batches sees the same masks as the whole.
+        train: batch statistics and dropout if true; running statistics and no dropout if false.
+        dropout: probability in [0, 1) with which an activation is dropped, a traced scalar or a
+            float; None leaves dropout out of the compiled program.
+        dense_dropout: the same for the dropout layers that stand after dense ones in a
+            convolutional network.
+        key: random key of this trial and step; needed where dropout is not None.
+        native: convolutions and their gradients are XLA's own, see `convolution.convolve`.
+        rows: int32 (n,), the position of each image in its batch. A mask depends on (key, layer,
+            row) alone, so a batch cut into micro-batches sees the same masks as the whole.
     """
 
     train: bool = False
@@ -50,9 +52,11 @@ def widened(units: int, multiplier: float) -> int:
 
 
 class Conv(nnx.Module):
-    """Convolution with a square kernel and, unless told otherwise, stride one and a bias; (n, h, w, c) -> (n, h', w', filters).
+    """Convolution with a square kernel and, unless told otherwise, stride one and a bias; (n, h, w,
+    c) -> (n, h', w', filters).
 
-    `relu` follows the bias if asked for. `linear` and `finish` are its two halves, so that a max-pool can be put between them.
+    `relu` follows the bias if asked for. `linear` and `finish` are its two halves, so that a
+    max-pool can be put between them.
     """
 
     def __init__(
@@ -72,7 +76,9 @@ class Conv(nnx.Module):
         self.kind, self.stride, self.relu = padding, stride, relu
 
     def linear(self, x: jax.Array, leave_out: int = 0, *, native: bool = False) -> jax.Array:
-        """Without bias and ReLU; the last `leave_out` rows and columns of the output are not computed."""
+        """Without bias and ReLU; the last `leave_out` rows and columns of the output are not
+        computed.
+        """
         kernel = self.kernel[...].astype(x.dtype)
         padding = tuple((before, after - leave_out * self.stride) for before, after in self._padding(x))
         if self.stride > 1:
@@ -130,13 +136,15 @@ class Flatten(nnx.Module):
 
 
 class Dropout(nnx.Module):
-    """Inverted dropout (Srivastava et al. 2014) with a traced rate; rate 0 leaves every activation bitwise as it is.
+    """Inverted dropout (Srivastava et al. 2014) with a traced rate; rate 0 leaves every activation
+    bitwise as it is.
 
     Which activations are dropped is a keyed hash of (call key, layer, row in the batch, position).
 
     Args:
-      index: number of this layer among the network's dropout layers; keeps their masks independent.
-      dense: whether its rate is `Call.dense_dropout` instead of `Call.dropout`.
+        index: number of this layer among the network's dropout layers; keeps their masks
+            independent.
+        dense: whether its rate is `Call.dense_dropout` instead of `Call.dropout`.
     """
 
     def __init__(self, index: int, *, dense: bool = False):
@@ -155,9 +163,11 @@ class Dropout(nnx.Module):
 
 
 class BatchNorm(nnx.Module):
-    """Batch normalisation (Ioffe and Szegedy 2015) over all axes but the last, as `keras.layers.BatchNormalization`.
+    """Batch normalisation (Ioffe and Szegedy 2015) over all axes but the last, as
+    `keras.layers.BatchNormalization`.
 
-    In training, statistics of the batch (biased variance) normalise and move the running ones by 1 - momentum.
+    In training, statistics of the batch (biased variance) normalise and move the running ones by 1
+    - momentum.
     """
 
     def __init__(self, features: int, *, momentum: float = 0.99, epsilon: float = 1e-3):
@@ -187,10 +197,12 @@ def _affine(x: jax.Array, mean: jax.Array, factor: jax.Array, bias: jax.Array) -
 def _normalise_batch(
     x: jax.Array, scale: jax.Array, bias: jax.Array, epsilon: float
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """A batch with the mean and variance of its channels made 0 and 1, times scale, plus bias; and that mean and variance.
+    """A batch with the mean and variance of its channels made 0 and 1, times scale, plus bias; and
+    that mean and variance.
 
-    The gradient is written out: two sums over the batch, where automatic differentiation makes five. None is handed on through the
-    mean and variance returned, which only move running statistics.
+    The gradient is written out: two sums over the batch, where automatic differentiation makes
+    five. None is handed on through the mean and variance returned, which only move running
+    statistics.
     """
     axes = tuple(range(x.ndim - 1))
     mean = x.mean(axes)

@@ -1,4 +1,6 @@
-"""Fully connected network of any depth and width, with dropout after each hidden layer (imperial's feed-forward network)."""
+"""Fully connected network of any depth and width, with dropout after each hidden layer (imperial's
+feed-forward network).
+"""
 
 import math
 from collections.abc import Mapping
@@ -14,8 +16,9 @@ def build_mlp(values: Mapping[str, Any], image_shape: tuple[int, int, int], num_
     """Builds the chain flatten, dense_0, [norm_0,] dropout_0, dense_1, ..., output.
 
     Args:
-      values: reads model.hidden (units of each hidden layer, may be empty), model.width_multiplier and model.batch_norm.
-      image_shape, num_classes, rngs: as for `cnn.build_cnn`.
+        values: reads model.hidden (units of each hidden layer, may be empty),
+            model.width_multiplier and model.batch_norm.
+        image_shape, num_classes, rngs: as for `cnn.build_cnn`.
     """
     layers: list[tuple[str, nnx.Module]] = [("flatten", Flatten())]
     features = math.prod(image_shape)

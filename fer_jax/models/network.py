@@ -1,5 +1,5 @@
-"""A network as the pure functions the trainer uses, of plain nested dicts: what travels through `lax.scan`, `vmap`, checkpoints and
-`load_run`. `chain.Chain` is the Flax NNX module inside.
+"""A network as the pure functions the trainer uses, of plain nested dicts: what travels through
+`lax.scan`, `vmap`, checkpoints and `load_run`. `chain.Chain` is the Flax NNX module inside.
 """
 
 import dataclasses
@@ -23,13 +23,13 @@ class Network:
     """Pure functions of one architecture; every trial of a stack shares them.
 
     Attributes:
-      build: makes the chain from random streams.
-      image_shape: (height, width, channels) of one picture.
-      num_classes: number of logits.
-      side: 'before' or 'after', which part of the chain at `cut` this is; '' for the whole.
-      cut: the layer where the chain is parted.
-      held: layers whose arrays are not among `params` and `stats`: `holding` gives them.
-      arrays: {'params', 'stats'} of the layers in `held`.
+        build: makes the chain from random streams.
+        image_shape: (height, width, channels) of one picture.
+        num_classes: number of logits.
+        side: 'before' or 'after', which part of the chain at `cut` this is; '' for the whole.
+        cut: the layer where the chain is parted.
+        held: layers whose arrays are not among `params` and `stats`: `holding` gives them.
+        arrays: {'params', 'stats'} of the layers in `held`.
     """
 
     build: Callable[[nnx.Rngs], Chain]
@@ -49,11 +49,15 @@ class Network:
         return dataclasses.replace(self, side="after", cut=cut)
 
     def without(self, held: Collection[str]) -> "Network":
-        """The same network, the arrays of some layers kept apart from `params` and `stats`; `apply` needs `holding` first."""
+        """The same network, the arrays of some layers kept apart from `params` and `stats`; `apply`
+        needs `holding` first.
+        """
         return dataclasses.replace(self, held=tuple(name for name in self.layer_names if name in held))
 
     def holding(self, arrays: Mapping[str, Variables] | None) -> "Network":
-        """With the arrays of the layers in `held`, {'params', 'stats'}; those of other layers are not looked at."""
+        """With the arrays of the layers in `held`, {'params', 'stats'}; those of other layers are
+        not looked at.
+        """
         if not self.held:
             return self
         found = dataclasses.replace(self, arrays=arrays)
@@ -128,7 +132,8 @@ class Network:
         return {name: leaves for name, leaves in tree.items() if name not in self.held}
 
     def init(self, key: jax.Array) -> tuple[Variables, Variables]:
-        """Fresh (params, stats) as nested dicts of float32 arrays; `stats` holds BatchNorm's running statistics.
+        """Fresh (params, stats) as nested dicts of float32 arrays; `stats` holds BatchNorm's
+        running statistics.
 
         A layer's are the same whether the network is whole or a part.
         """
@@ -154,20 +159,23 @@ class Network:
         """Runs the network.
 
         Args:
-          params, stats: from `init` or a checkpoint.
-          images: float (n, height, width, channels), normalised, or (n, *input_shape); the network computes in their type.
-          train, dropout, dense_dropout, key, rows, native: see `layers.Call`; `rows` defaults to 0..n-1.
-          capture: names out of `layer_names` whose outputs are wanted.
-          added: layer name -> array added to that layer's output. Zeros change nothing, and the gradient for them is that for the
-            output of a layer inside the network.
-          frozen: layers that run as outside training: running statistics, as Keras' batch norms that are not trainable; and no dropout,
-            which Keras' layers that are not trainable go on with.
+            params, stats: from `init` or a checkpoint.
+            images: float (n, height, width, channels), normalised, or (n, *input_shape); the
+                network computes in their type.
+            train, dropout, dense_dropout, key, rows, native: see `layers.Call`; `rows` defaults to
+                0..n-1.
+            capture: names out of `layer_names` whose outputs are wanted.
+            added: layer name -> array added to that layer's output. Zeros change nothing, and the
+                gradient for them is that for the output of a layer inside the network.
+            frozen: layers that run as outside training: running statistics, as Keras' batch norms
+                that are not trainable; and no dropout, which Keras' layers that are not trainable
+                go on with.
 
         Returns:
-          logits float (n, num_classes), the stats after this call, and {name: activation}.
+            logits float (n, num_classes), the stats after this call, and {name: activation}.
 
         Raises:
-          KeyError: a name in `capture` or `added` is none of this network's layers.
+            KeyError: a name in `capture` or `added` is none of this network's layers.
         """
         unknown = [name for name in (*capture, *(added or ())) if name not in self.layer_names]
         if unknown:
@@ -206,7 +214,9 @@ def _split(chain: Chain) -> tuple[Any, Any, Any]:
 
 
 def normalize(images: jax.Array, scale: jax.Array | float = 1 / 255, offset: jax.Array | float = 0.0) -> jax.Array:
-    """Pixels 0..255 -> the float32 input of a network, scale * pixel + offset; by default in [0, 1]."""
+    """Pixels 0..255 -> the float32 input of a network, scale * pixel + offset; by default in [0,
+    1].
+    """
     return images.astype(jnp.float32) * jnp.float32(scale) + jnp.float32(offset)
 
 

@@ -1,9 +1,11 @@
-"""Non-overlapping max and average pooling whose gradients are those of Keras, without `reduce_window`.
+"""Non-overlapping max and average pooling whose gradients are those of Keras, without
+`reduce_window`.
 
-`reduce_window` and its gradient cost 2.6 times the rest of a small network on a CPU. Here a window is an axis: the image is
-reshaped to (n, rows, size, columns, size, channels) and the `size * size` slices are compared one after another. Which slice
-won is kept in a byte, so that the gradient goes to one pixel (the first, on ties, as in Keras) in one elementwise pass;
-`max` over the axes would split ties evenly, and after a ReLU ties are the rule.
+`reduce_window` and its gradient cost 2.6 times the rest of a small network on a CPU. Here a window
+is an axis: the image is reshaped to (n, rows, size, columns, size, channels) and the `size * size`
+slices are compared one after another. Which slice won is kept in a byte, so that the gradient goes
+to one pixel (the first, on ties, as in Keras) in one elementwise pass; `max` over the axes would
+split ties evenly, and after a ReLU ties are the rule.
 """
 
 from functools import partial, reduce
@@ -21,29 +23,32 @@ def max_pool(images: jax.Array, pool: int, padding: str = "valid") -> jax.Array:
     """Largest value of every pool x pool window, stride = pool.
 
     Args:
-      images: float (n, height, width, channels).
-      pool: side of the window in pixels.
-      padding: 'valid' drops what is left over, 'same' pads with minus infinity, the odd pixel after.
+        images: float (n, height, width, channels).
+        pool: side of the window in pixels.
+        padding: 'valid' drops what is left over, 'same' pads with minus infinity, the odd pixel
+            after.
 
     Returns:
-      float (n, pooled_height, pooled_width, channels).
+        float (n, pooled_height, pooled_width, channels).
     """
     return images if pool == 1 else _max_over_windows(_fit(images, pool, padding, -jnp.inf), pool)
 
 
 def overlapping_max_pool(images: jax.Array, pool: int, stride: int) -> jax.Array:
-    """Largest value of every pool x pool window that lies inside the image, windows `stride` pixels apart.
+    """Largest value of every pool x pool window that lies inside the image, windows `stride` pixels
+    apart.
 
     The gradient goes to the first of equal pixels, as in Keras.
 
     Returns:
-      float (n, (height - pool) // stride + 1, likewise, channels).
+        float (n, (height - pool) // stride + 1, likewise, channels).
     """
     return _max_over_overlapping(images, pool, stride)
 
 
 def average_pool(images: jax.Array, pool: int, padding: str = "valid") -> jax.Array:
-    """Mean of every pool x pool window, stride = pool; with 'same', over the pixels that lie inside the image, as in Keras.
+    """Mean of every pool x pool window, stride = pool; with 'same', over the pixels that lie inside
+    the image, as in Keras.
 
     Shapes as for `max_pool`.
     """

@@ -1,4 +1,6 @@
-"""Where the ImageNet weights of the backbones are: files that Keras publishes, kept in the user's cache."""
+"""Where the ImageNet weights of the backbones are: files that Keras publishes, kept in the user's
+cache.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +26,9 @@ class Published:
     """One file of weights without Keras' top.
 
     Attributes:
-      folder: URL of the folder it is in.
-      file: its name.
-      md5: its checksum as Keras states it; empty where Keras states none.
+        folder: URL of the folder it is in.
+        file: its name.
+        md5: its checksum as Keras states it; empty where Keras states none.
     """
 
     folder: str
@@ -61,13 +63,13 @@ def find(name: str, path: str = "") -> Path:
     """The file with a backbone's weights.
 
     Args:
-      name: one of `PUBLISHED`.
-      path: a file of the user's; where it is empty, the published file is taken from the folder `weights` of the cache, or
-        downloaded into it.
+        name: one of `PUBLISHED`.
+        path: a file of the user's; where it is empty, the published file is taken from the folder
+            `weights` of the cache, or downloaded into it.
 
     Raises:
-      DataError: the file is not there; or it is in no cache and cannot be downloaded, or was downloaded damaged: names the file, its
-        address and where to put it.
+        DataError: the file is not there; or it is in no cache and cannot be downloaded, or was
+            downloaded damaged: names the file, its address and where to put it.
     """
     if path:
         given = Path(path).expanduser()
@@ -85,7 +87,7 @@ def checksum(path: Path) -> str:
     """SHA-256 of a file; trials that start from weights are told apart by it.
 
     Raises:
-      DataError: the file cannot be read.
+        DataError: the file cannot be read.
     """
     try:
         with open(path, "rb") as file:

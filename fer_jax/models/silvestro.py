@@ -1,7 +1,8 @@
-"""Silvestro's network: three times two convolutions with batch normalisation, a pool and dropout; a dense layer of 256.
+"""Silvestro's network: three times two convolutions with batch normalisation, a pool and dropout; a
+dense layer of 256.
 
-At 48x48 grey and seven classes its table's rows sum to 1,394,183 parameters, BatchNorm's moving statistics included; the
-paper's text says 1,394,185.
+At 48x48 grey and seven classes its table's rows sum to 1,394,183 parameters, BatchNorm's moving
+statistics included; the paper's text says 1,394,185.
 """
 
 from collections.abc import Mapping
@@ -19,11 +20,12 @@ DENSE = 256
 def build_silvestro(
     values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int, rngs: nnx.Rngs
 ) -> Chain:
-    """Builds conv_0, norm_0, conv_1, norm_1, pool_0, dropout_0, conv_2, ..., flatten, dense_0, norm_6, dense_dropout_0, output.
+    """Builds conv_0, norm_0, conv_1, norm_1, pool_0, dropout_0, conv_2, ..., flatten, dense_0,
+    norm_6, dense_dropout_0, output.
 
     Args:
-      values: reads model.width_multiplier.
-      image_shape, num_classes, rngs: as for `cnn.build_cnn`.
+        values: reads model.width_multiplier.
+        image_shape, num_classes, rngs: as for `cnn.build_cnn`.
     """
     size, _, channels = image_shape
     width = values["model.width_multiplier"]

@@ -1,8 +1,9 @@
 """Test-time augmentation: several views of a picture, whose probabilities are averaged.
 
-A picture and its mirror image ('flip'), or ten crops ('ten_crop') as in Krizhevsky, Sutskever and Hinton 2012 (ImageNet
-Classification with Deep Convolutional Neural Networks, section 4.1): the four corners and the centre, and their mirror images, each
-7/8 of the picture wide (224 of 256 pixels there). Both average the probabilities, not the logits.
+A picture and its mirror image ('flip'), or ten crops ('ten_crop') as in Krizhevsky, Sutskever and
+Hinton 2012 (ImageNet Classification with Deep Convolutional Neural Networks, section 4.1): the four
+corners and the centre, and their mirror images, each 7/8 of the picture wide (224 of 256 pixels
+there). Both average the probabilities, not the logits.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ def views(name: str, images: Any, size: int, channels: int) -> Iterator[np.ndarr
 
     Args:
         name: one of NAMES.
-        images: as `inference.as_pictures` takes them; for 'ten_crop' they may be larger than `size`, and crops of `size` are
-            cut from them as they are. Pictures of just `size` are enlarged to `enlarged(size)` first, by Lanczos' filter.
+        images: as `inference.as_pictures` takes them; for 'ten_crop' they may be larger than
+            `size`, and crops of `size` are cut from them as they are. Pictures of just `size` are
+            enlarged to `enlarged(size)` first, by Lanczos' filter.
         size: height and width of the network's input.
         channels: 1 or 3.
 
@@ -68,7 +70,9 @@ def _ten_crops(pictures: np.ndarray, size: int) -> Iterator[np.ndarray]:
 
 
 def _resized(pictures: np.ndarray, side: int) -> np.ndarray:
-    """In float32, since pictures of any numbers in 0..255 are; what the filter overshoots is clipped."""
+    """In float32, since pictures of any numbers in 0..255 are; what the filter overshoots is
+    clipped.
+    """
     found = np.empty((len(pictures), side, side, pictures.shape[3]), np.float32)
     for number, picture in enumerate(pictures.astype(np.float32)):
         for channel in range(pictures.shape[3]):

@@ -1,11 +1,12 @@
-"""Weights of backbones in the layout in which Keras publishes them: legacy HDF5 files, here read and written without Keras.
+"""Weights of backbones in the layout in which Keras publishes them: legacy HDF5 files, here read
+and written without Keras.
 
     attribute layer_names       names of all layers, in the order of Keras' `model.layers`
     <layer>                     a group each, with the attribute weight_names
     <layer>/<weight name>       its arrays, in that order: kernel, bias; gamma, beta, moving mean, moving variance
 
-What the arrays are called inside a layer differs between versions of Keras, so their order counts. Attributes too long for HDF5
-are cut into layer_names0, layer_names1, ...
+What the arrays are called inside a layer differs between versions of Keras, so their order counts.
+Attributes too long for HDF5 are cut into layer_names0, layer_names1, ...
 """
 
 from __future__ import annotations
@@ -27,11 +28,13 @@ from fer_jax.models.backbones.top import KERAS_TOP
 from fer_jax.models.keras_layers import ChannelRescaling, DepthwiseConv
 from fer_jax.models.network import Network, Variables
 
-# Standard deviations of ImageNet's red, green and blue in [0, 1]. With weights = 'imagenet' Keras' EfficientNet divides by their roots
-# once more, since its Normalization takes them for variances (tensorflow issue 49930).
+# Standard deviations of ImageNet's red, green and blue in [0, 1]. With weights = 'imagenet' Keras'
+# EfficientNet divides by their roots once more, since its Normalization takes them for variances
+# (tensorflow issue 49930).
 IMAGENET_SD = (0.229, 0.224, 0.225)
 
-# In the order of the arrays in a file, which is also that of the leaves of a layer that has several.
+# In the order of the arrays in a file, which is also that of the leaves of a layer that has
+# several.
 _LEAVES = ("kernel", "scale", "bias", "mean", "var")
 _KERAS_NAMES = {"scale": "gamma", "bias": "beta", "mean": "moving_mean", "var": "moving_variance"}
 
@@ -41,9 +44,9 @@ class _Layer:
     """A layer with weights.
 
     Attributes:
-      name: of the layer.
-      shapes: leaf -> shape in the file, in the order of the file.
-      depthwise: whether its kernel has the last two axes exchanged in the file.
+        name: of the layer.
+        shapes: leaf -> shape in the file, in the order of the file.
+        depthwise: whether its kernel has the last two axes exchanged in the file.
     """
 
     name: str
@@ -69,21 +72,25 @@ class _Layer:
 def read(path: Path, network: Network, *, imagenet: bool = True) -> tuple[Variables, Variables]:
     """The weights of a network's backbone; `params | found` leaves its top as it is.
 
-    Layers are found by name. Where names differ but all shapes agree in order, as in the published MobileNetV2, order decides, as it
-    does in Keras. Layers of Keras' own top may be there and are not read.
+    Layers are found by name. Where names differ but all shapes agree in order, as in the published
+    MobileNetV2, order decides, as it does in Keras. Layers of Keras' own top may be there and are
+    not read.
 
     Args:
-      path: HDF5 file.
-      network: one of `backbones.BACKBONES`.
-      imagenet: whether an EfficientNetB0 rescales its input once more, as Keras' does with weights = 'imagenet', but not with the
-        path of a file. A file that `write` made says it itself.
+        path: HDF5 file.
+        network: one of `backbones.BACKBONES`.
+        imagenet: whether an EfficientNetB0 rescales its input once more, as Keras' does with
+            weights = 'imagenet', but not with the path of a file. A file that `write` made says it
+            itself.
 
     Returns:
-      params and stats of the layers of the backbone that have any: layer -> leaf -> float32 array.
+        params and stats of the layers of the backbone that have any: layer -> leaf -> float32
+        array.
 
     Raises:
-      DataError: no such file, no such layout, or a layer that is missing, is too many, has other shapes, cannot be read or holds
-        numbers that are not finite; one line that names the first such layer.
+        DataError: no such file, no such layout, or a layer that is missing, is too many, has other
+            shapes, cannot be read or holds numbers that are not finite; one line that names the
+            first such layer.
     """
     layers, rescaling = _layers(network)
     with _opened(path) as file:
@@ -102,10 +109,11 @@ def read(path: Path, network: Network, *, imagenet: bool = True) -> tuple[Variab
 
 
 def write(path: Path, network: Network, params: Variables, stats: Variables) -> None:
-    """Writes the weights of a network's backbone so that `read`, and Keras' `load_weights`, take them.
+    """Writes the weights of a network's backbone so that `read`, and Keras' `load_weights`, take
+    them.
 
     Raises:
-      RunError: the disk refuses.
+        RunError: the disk refuses.
     """
     layers, rescaling = _layers(network)
     buffer = io.BytesIO()
@@ -132,7 +140,9 @@ def write(path: Path, network: Network, params: Variables, stats: Variables) -> 
 
 
 def _layers(network: Network) -> tuple[list[_Layer], list[str]]:
-    """The layers of a backbone that a file holds, in order, and the names of those whose factors it does not hold."""
+    """The layers of a backbone that a file holds, in order, and the names of those whose factors it
+    does not hold.
+    """
     params, stats = network.shapes
     layers, rescaling = [], []
     for name in backbone_layers(network.layer_names):

@@ -1,13 +1,14 @@
 """Convolution with a small kernel in a quarter of the multiplications, and its gradients.
 
-Winograd's minimal filtering (Lavin and Gray, 'Fast algorithms for convolutional neural networks', CVPR 2016, section 4): an output
-tile of m x m pixels is A'[(G k G') * (B' x B)]A, where x is the (m + r - 1)-sided tile of the image under it, k the r x r kernel,
-and the product in the middle is pointwise, so that summing over channels makes it one matrix product for each of the (m + r - 1)
-squared points. A, B and G follow from the points at which polynomials are evaluated (Toom 1963, Cook 1966). The gradients are
-those of this formula, which is linear in the image and in the kernel.
+Winograd's minimal filtering (Lavin and Gray, 'Fast algorithms for convolutional neural networks',
+CVPR 2016, section 4): an output tile of m x m pixels is A'[(G k G') * (B' x B)]A, where x is the (m
++ r - 1)-sided tile of the image under it, k the r x r kernel, and the product in the middle is
+pointwise, so that summing over channels makes it one matrix product for each of the (m + r - 1)
+squared points. A, B and G follow from the points at which polynomials are evaluated (Toom 1963,
+Cook 1966). The gradients are those of this formula, which is linear in the image and in the kernel.
 
-Each intermediate result is stacked into an array of its own on purpose: XLA's CPU backend would otherwise compute the first
-half of a transformation once more for every term of the second.
+Each intermediate result is stacked into an array of its own on purpose: XLA's CPU backend would
+otherwise compute the first half of a transformation once more for every term of the second.
 """
 
 import dataclasses
@@ -24,11 +25,13 @@ import numpy as np
 POINTS = (0.0, 0.75, -0.75, 1.5, -1.5)
 # Larger tiles take fewer multiplications and round worse.
 LARGEST_TILE = len(POINTS) + 1
-# How many times fewer multiplications pay for the transformations, and how many tiles for the kernel's, measured on two cores of a
-# Xeon: where the transformed kernel stays in the cache, and where it does not.
+# How many times fewer multiplications pay for the transformations, and how many tiles for the
+# kernel's, measured on two cores of a Xeon: where the transformed kernel stays in the cache, and
+# where it does not.
 LEAST_SAVING, LEAST_TILES = 2.0, 8
 LEAST_SAVING_LARGE, LEAST_TILES_LARGE = 2.5, 32
-# What a chunk's transformed tiles may take on both sides of the product: they stay in a core's own cache.
+# What a chunk's transformed tiles may take on both sides of the product: they stay in a core's own
+# cache.
 CHUNK_BYTES = 3 * 2**20
 
 
@@ -37,9 +40,9 @@ class Tiling:
     """How the outputs of a convolution are cut into tiles.
 
     Attributes:
-      outputs: side of a tile of outputs, in pixels.
-      kernel: side of the kernel, in pixels.
-      rows, columns: tiles that cover the height and the width.
+        outputs: side of a tile of outputs, in pixels.
+        kernel: side of the kernel, in pixels.
+        rows, columns: tiles that cover the height and the width.
     """
 
     outputs: int
@@ -57,7 +60,9 @@ class Tiling:
         return 4 * self.side**2 * channels * filters
 
     def images_at_once(self, count: int, channels: int, filters: int) -> int:
-        """The largest share of so many images whose transformed tiles stay in the cache, or take no more than the kernel does."""
+        """The largest share of so many images whose transformed tiles stay in the cache, or take no
+        more than the kernel does.
+        """
         image_bytes = 4 * self.side**2 * self.rows * self.columns * (channels + filters)
         limit = max(CHUNK_BYTES, self.kernel_bytes(channels, filters))
         return max(
@@ -69,10 +74,10 @@ def tiling(count: int, height: int, width: int, kernel: int, channels: int, filt
     """The tiles that take the fewest multiplications; None where they do not pay.
 
     Args:
-      count: images.
-      height, width: of the output, in pixels.
-      kernel: side of the kernel, in pixels.
-      channels, filters: of the kernel.
+        count: images.
+        height, width: of the output, in pixels.
+        kernel: side of the kernel, in pixels.
+        channels, filters: of the kernel.
     """
 
     def saving(tiles: Tiling) -> float:
@@ -92,10 +97,12 @@ def tiling(count: int, height: int, width: int, kernel: int, channels: int, filt
 
 @cache
 def matrices(outputs: int, kernel: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A', G and B' of one dimension: `outputs` numbers of the correlation of `outputs + kernel - 1` numbers with a kernel.
+    """A', G and B' of one dimension: `outputs` numbers of the correlation of `outputs + kernel - 1`
+    numbers with a kernel.
 
     Returns:
-      float64 (outputs, side), (side, kernel) and (side, side), where side = outputs + kernel - 1; the last point is infinity.
+        float64 (outputs, side), (side, kernel) and (side, side), where side = outputs + kernel - 1;
+        the last point is infinity.
     """
     points = POINTS[: outputs + kernel - 2]
     others = [[other for other in points if other != point] for point in points]
@@ -108,7 +115,8 @@ def matrices(outputs: int, kernel: int) -> tuple[np.ndarray, np.ndarray, np.ndar
         *(np.power(point, range(kernel)) / scale for point, scale in zip(points, scales, strict=True)),
         leading[1],
     ]
-    # Coefficients from the lowest power on; the polynomials of the finite points have one degree less.
+    # Coefficients from the lowest power on; the polynomials of the finite points have one degree
+    # less.
     of_inputs = [*(np.append(np.poly(rest)[::-1], 0) for rest in others), np.poly(points)[::-1]]
     return np.array(to_outputs).T, np.array(of_kernel), np.array(of_inputs)
 
@@ -117,12 +125,12 @@ def forward(images: jax.Array, kernel: jax.Array, tiles: Tiling) -> jax.Array:
     """Cross-correlation, stride one, no padding.
 
     Args:
-      images: float32 (n, height, width, channels).
-      kernel: float32 (side, side, channels, filters).
-      tiles: from `tiling`.
+        images: float32 (n, height, width, channels).
+        kernel: float32 (side, side, channels, filters).
+        tiles: from `tiling`.
 
     Returns:
-      float32 (n, height - side + 1, width - side + 1, filters).
+        float32 (n, height - side + 1, width - side + 1, filters).
     """
     points = _of_kernel(kernel, tiles)
     height, width = (size - tiles.kernel + 1 for size in images.shape[1:3])
@@ -194,7 +202,9 @@ def _to_kernel(points: jax.Array, tiles: Tiling) -> jax.Array:
 
 
 def _of_inputs(images: jax.Array, tiles: Tiling) -> jax.Array:
-    """B' x B of every tile: (n, h, w, c) -> (points, n * rows * columns, c), points along the width first."""
+    """B' x B of every tile: (n, h, w, c) -> (points, n * rows * columns, c), points along the width
+    first.
+    """
     _, _, matrix = matrices(tiles.outputs, tiles.kernel)
     step = tiles.outputs
     down, across = step * (tiles.rows - 1) + 1, step * (tiles.columns - 1) + 1
@@ -204,7 +214,9 @@ def _of_inputs(images: jax.Array, tiles: Tiling) -> jax.Array:
 
 
 def _to_outputs(points: jax.Array, tiles: Tiling) -> jax.Array:
-    """A' p A of every tile: (points, n * rows * columns, f) -> (n, rows * outputs, columns * outputs, f)."""
+    """A' p A of every tile: (points, n * rows * columns, f) -> (n, rows * outputs, columns *
+    outputs, f).
+    """
     matrix, _, _ = matrices(tiles.outputs, tiles.kernel)
     points = points.reshape(tiles.side, tiles.side, -1, tiles.rows, tiles.columns, points.shape[-1])
     found = _mix(matrix, _mix(matrix, points, axis=4), axis=2)
@@ -222,7 +234,9 @@ def _of_grad(grad: jax.Array, tiles: Tiling) -> jax.Array:
 
 
 def _to_images(points: jax.Array, tiles: Tiling) -> jax.Array:
-    """Transposed `_of_inputs`; pixels under several tiles get the sum. Rows and columns may be left over at the end."""
+    """Transposed `_of_inputs`; pixels under several tiles get the sum. Rows and columns may be left
+    over at the end.
+    """
     _, _, matrix = matrices(tiles.outputs, tiles.kernel)
     points = points.reshape(tiles.side, tiles.side, -1, tiles.rows, tiles.columns, points.shape[-1])
     lines = jnp.stack(_overlapped([_weighted(row, points) for row in matrix.T], tiles.outputs, axis=3), axis=4)
@@ -231,7 +245,9 @@ def _to_images(points: jax.Array, tiles: Tiling) -> jax.Array:
 
 
 def _overlapped(pixels: Sequence[jax.Array], step: int, axis: int) -> list[jax.Array]:
-    """Pixel i of every tile, tiles `step` pixels apart along an axis -> pixel i < step of every block of `step` pixels."""
+    """Pixel i of every tile, tiles `step` pixels apart along an axis -> pixel i < step of every
+    block of `step` pixels.
+    """
     blocks = -(-len(pixels) // step)
 
     def moved(pixel: jax.Array, by: int) -> jax.Array:

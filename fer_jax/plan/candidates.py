@@ -20,8 +20,9 @@ CPU_MICRO_BATCH = 8
 CPU_PIXELS = CPU_MICRO_BATCH * 48**2
 VMAP_IMAGES = 8192
 
-# Devices that compute a trial together, and of every batch on each of them: images, and operations that pay for the exchange of one
-# weight's gradient (benchmarks/throughput.py: 570 were 1.3 times as fast as one device, 190 half as fast).
+# Devices that compute a trial together, and of every batch on each of them: images, and operations
+# that pay for the exchange of one weight's gradient (benchmarks/throughput.py: 570 were 1.3 times
+# as fast as one device, 190 half as fast).
 MOST_PARTS = 4
 LEAST_PART = 4
 LEAST_FLOPS_A_WEIGHT = 400
@@ -54,14 +55,15 @@ class Work:
     """What a stack computes, as far as its speed and memory depend on it.
 
     Attributes:
-      network: the shape fields of `model`, as pairs.
-      image_shape: (height, width, channels).
-      num_classes: of the data.
-      recipe: with whole batches.
-      shares: whether the trials share the layers that are never trained.
-      cut: the layer whose outputs are computed once, before training; '' where pictures are trained on.
-      train, validation: images of the splits.
-      trials: of the stack.
+        network: the shape fields of `model`, as pairs.
+        image_shape: (height, width, channels).
+        num_classes: of the data.
+        recipe: with whole batches.
+        shares: whether the trials share the layers that are never trained.
+        cut: the layer whose outputs are computed once, before training; '' where pictures are
+            trained on.
+        train, validation: images of the splits.
+        trials: of the stack.
     """
 
     network: tuple[tuple[str, Any], ...]
@@ -90,7 +92,8 @@ class Work:
         return _cost(dataclasses.replace(self, recipe=recipe, train=0, validation=0, trials=0))
 
     def program_key(self) -> dict[str, Any]:
-        """What the compiled program depends on besides the numbers of images and trials, as JSON can hold it.
+        """What the compiled program depends on besides the numbers of images and trials, as JSON
+        can hold it.
 
         Its cost stands in for the code of a network, which a user may have written and changed.
         """
@@ -105,14 +108,18 @@ class Work:
 
 
 def trained_part(network: Network, recipe: Recipe, shares: bool, cut: str) -> Network:
-    """What is left of a network for a wave to train: the layers after `cut`, without the frozen ones that its trials share."""
+    """What is left of a network for a wave to train: the layers after `cut`, without the frozen
+    ones that its trials share.
+    """
     network = network.after(cut) if cut else network
     return network.without(recipe.always_frozen) if shares else network
 
 
 @functools.cache
 def _cost(work: Work) -> cost.Cost:
-    """`cost.measure`, once for all stacks that push the same number of images through the same network."""
+    """`cost.measure`, once for all stacks that push the same number of images through the same
+    network.
+    """
     return cost.measure(work.built(), work.recipe)
 
 
@@ -126,10 +133,11 @@ class Candidate:
     """One way of running a stack.
 
     Attributes:
-      engine: one of `engine.ENGINES`.
-      devices: that share a wave.
-      micro_batch: images a pass; 0 is the whole batch.
-      width: trials in computation at the same time, on all devices together; under 'map' one a device, or fewer, see `parts`.
+        engine: one of `engine.ENGINES`.
+        devices: that share a wave.
+        micro_batch: images a pass; 0 is the whole batch.
+        width: trials in computation at the same time, on all devices together; under 'map' one a
+            device, or fewer, see `parts`.
     """
 
     engine: str
@@ -149,7 +157,8 @@ class Candidate:
         return f"{self.engine} x{self.devices} {'device' if self.devices == 1 else 'devices'}, {batches}{many}"
 
 
-# (engine, devices, micro_batch, trials wanted at once) -> as many of them as fit, at least one a device.
+# (engine, devices, micro_batch, trials wanted at once) -> as many of them as fit, at least one a
+# device.
 Limit = Callable[[str, int, int, int], int]
 
 
@@ -177,8 +186,8 @@ def from_table(work: Work, options: Options, hardware: Hardware, limit: Limit) -
     | cpu: mlp, BatchNorm | map | whole | few activations to keep; statistics are of the whole batch |
     | others | vmap | whole | one small model is bound by the launching of kernels up to `VMAP_IMAGES` at once |
 
-    On all devices. Of fewer trials than devices each has one under 'map', or several where that pays (`parts_of`); the other engines then
-    take one device.
+    On all devices. Of fewer trials than devices each has one under 'map', or several where that
+    pays (`parts_of`); the other engines then take one device.
     """
     cpu, batch = hardware.backend == "cpu", work.recipe.batch_size
     engine = options.engine if options.engine != "auto" else "map" if cpu else "vmap"
@@ -196,14 +205,16 @@ def from_table(work: Work, options: Options, hardware: Hardware, limit: Limit) -
 
 
 def ladders(work: Work, options: Options, hardware: Hardware, limit: Limit) -> tuple[tuple[Candidate, ...], ...]:
-    """What is worth measuring: ladders to be climbed for as long as the next rung pays, the table's choice first.
+    """What is worth measuring: ladders to be climbed for as long as the next rung pays, the table's
+    choice first.
 
     Set options leave out what contradicts them.
     """
     first = from_table(work, options, hardware, limit)
     engines: tuple[str, ...] = ENGINES if options.engine == "auto" else (options.engine,)
     if options.engine == "auto" and hardware.backend == "cpu":
-        # XLA's gradient of a grouped convolution is tens of times slower there: a minute to learn what is known.
+        # XLA's gradient of a grouped convolution is tens of times slower there: a minute to learn
+        # what is known.
         engines = tuple(engine for engine in ENGINES if engine != "grouped")
     found: list[tuple[Candidate, ...]] = [(first,)]
     for engine in sorted(engines, key=lambda engine: engine != first.engine):
@@ -218,7 +229,8 @@ def ladders(work: Work, options: Options, hardware: Hardware, limit: Limit) -> t
             widths = _tried_widths(work, devices, options, hardware)
             climbed = (_vectorised(engine, devices, micro_batch, width, work, options, limit) for width in widths)
             found.append(tuple(dict.fromkeys(climbed)))
-    # A ladder that begins with the table's choice needs no second one for it; nor does one that leads nowhere.
+    # A ladder that begins with the table's choice needs no second one for it; nor does one that
+    # leads nowhere.
     found = [ladder for ladder in dict.fromkeys(found) if ladder]
     return tuple(found[1:] if len(found) > 1 and found[1][:1] == found[0] else found)
 
@@ -230,7 +242,9 @@ def _devices(work: Work, options: Options, hardware: Hardware) -> int:
 
 
 def _mapped(work: Work, options: Options, hardware: Hardware) -> tuple[tuple[int, int], ...]:
-    """(devices, trials at once) under 'map', the table's choice first; on a CPU also what is worth measuring against it."""
+    """(devices, trials at once) under 'map', the table's choice first; on a CPU also what is worth
+    measuring against it.
+    """
     most = options.devices or hardware.devices
     width = min(most, options.width or most, work.trials)
     parts = parts_of(work, most // width, hardware) if width == work.trials else 1
@@ -244,7 +258,9 @@ def _mapped(work: Work, options: Options, hardware: Hardware) -> tuple[tuple[int
 
 
 def parts_of(work: Work, most: int, hardware: Hardware) -> int:
-    """Into how many parts a batch is best cut where each trial can have so many devices; 1 where exchanging gradients costs too much."""
+    """Into how many parts a batch is best cut where each trial can have so many devices; 1 where
+    exchanging gradients costs too much.
+    """
     if hardware.backend != "cpu" or _has_statistics(work):
         return 1
     batch, one = work.recipe.batch_size, work.cost(0)
@@ -263,14 +279,17 @@ def parts_of(work: Work, most: int, hardware: Hardware) -> int:
 def _vectorised(
     engine: str, devices: int, micro_batch: int, most: int, work: Work, options: Options, limit: Limit
 ) -> Candidate:
-    # More slots than trials would only compute for nobody; a width that the user has set needs no leave of ours.
+    # More slots than trials would only compute for nobody; a width that the user has set needs no
+    # leave of ours.
     wanted = min(most, -(-work.trials // devices) * devices)
     most = wanted if options.width else limit(engine, devices, micro_batch, wanted)
     return Candidate(engine, devices, micro_batch, max(devices, most // devices * devices))
 
 
 def _cached(work: Work) -> int:
-    """The largest micro-batch whose activations stay in a processor's cache, as far as pixels tell; 0 for the whole batch."""
+    """The largest micro-batch whose activations stay in a processor's cache, as far as pixels tell;
+    0 for the whole batch.
+    """
     pixels, sizes = math.prod(work.image_shape[:2]), [size for size in _micro_batches(work) if size]
     if not sizes or work.recipe.batch_size * pixels <= CPU_PIXELS:
         return 0
@@ -297,7 +316,9 @@ def _tried_micro_batches(
 
 
 def _tried_widths(work: Work, devices: int, options: Options, hardware: Hardware) -> Iterable[int]:
-    """Growing widths on all devices together, up to the first that holds all trials; one at once is what 'map' does."""
+    """Growing widths on all devices together, up to the first that holds all trials; one at once is
+    what 'map' does.
+    """
     if options.width:
         return (options.width,)
     if hardware.backend == "cpu":

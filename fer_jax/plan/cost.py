@@ -19,13 +19,15 @@ class Cost:
     """Cost of one trial.
 
     Attributes:
-      parameters: those that are trained.
-      train_flops: floating-point operations of the matrix products and convolutions of a forward and backward pass, per image. They are all
-        but a few per cent of the work; the gradient for the images themselves, which compilers leave out, is counted.
-      evaluation_flops: the same of a forward pass, per image.
-      state_bytes: what stays on the device between epochs (weights, optimiser, best weights).
-      step_bytes: estimate of what a step needs besides: the most that is alive at once if every intermediate result is kept
-        in memory from its making to its last use. Compilers fuse, so the truth is lower.
+        parameters: those that are trained.
+        train_flops: floating-point operations of the matrix products and convolutions of a forward
+            and backward pass, per image. They are all but a few per cent of the work; the gradient
+            for the images themselves, which compilers leave out, is counted.
+        evaluation_flops: the same of a forward pass, per image.
+        state_bytes: what stays on the device between epochs (weights, optimiser, best weights).
+        step_bytes: estimate of what a step needs besides: the most that is alive at once if every
+            intermediate result is kept in memory from its making to its last use. Compilers fuse,
+            so the truth is lower.
     """
 
     parameters: int
@@ -55,7 +57,9 @@ def measure(network: Network, recipe: Recipe) -> Cost:
         return network.holding(frozen).apply(state.params, state.stats, normalize(images))[0]
 
     def products(function: Callable, *arguments: Any) -> float:
-        """Counted as for several trials at once, since all convolutions are products then; each product is as large either way."""
+        """Counted as for several trials at once, since all convolutions are products then; each
+        product is as large either way.
+        """
         one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype), arguments)
         return _product_flops(jax.make_jaxpr(jax.vmap(function))(*one).jaxpr)
 
@@ -71,7 +75,9 @@ def measure(network: Network, recipe: Recipe) -> Cost:
 
 
 def _product_flops(jaxpr: Any) -> float:
-    """Floating-point operations of all matrix products and convolutions, a multiplication and an addition counting two."""
+    """Floating-point operations of all matrix products and convolutions, a multiplication and an
+    addition counting two.
+    """
     total = 0.0
     for equation in jaxpr.eqns:
         if equation.primitive.name == "dot_general":

@@ -21,18 +21,20 @@ def make_plan(
     first_stack: int = 0,
     tuner: Tuner | None = None,
 ) -> Plan:
-    """Groups trials into stacks, by shape and by the frozen layers that they can share, and cuts these into waves.
+    """Groups trials into stacks, by shape and by the frozen layers that they can share, and cuts
+    these into waves.
 
     Args:
-      trials: id -> trial, in the order of the sweep.
-      sizes: the sizes of the data set a trial uses.
-      options: the user's wishes.
-      hardware: what there is to run on.
-      first_stack: number of the first stack, for a plan that extends another.
-      tuner: measures where that pays; without one the shipped table and estimates of memory decide.
+        trials: id -> trial, in the order of the sweep.
+        sizes: the sizes of the data set a trial uses.
+        options: the user's wishes.
+        hardware: what there is to run on.
+        first_stack: number of the first stack, for a plan that extends another.
+        tuner: measures where that pays; without one the shipped table and estimates of memory
+            decide.
 
     Raises:
-      ConfigError: a number of devices, a width or a micro-batch that does not fit.
+        ConfigError: a number of devices, a width or a micro-batch that does not fit.
     """
     by_shape: dict[Hashable, dict[str, Trial]] = {}
     for identity, trial in trials.items():
@@ -57,7 +59,9 @@ def _parts(group: dict[str, Trial], sizes: Callable[[Trial], DataSizes]) -> list
 
 
 def check(trials: Iterable[Trial], sizes: Callable[[Trial], DataSizes]) -> None:
-    """Raises ConfigError where a batch is larger than the training split: nothing would be left to train on."""
+    """Raises ConfigError where a batch is larger than the training split: nothing would be left to
+    train on.
+    """
     for trial in trials:
         batch, count = trial.values["train.batch_size"], sizes(trial).train
         if batch > count:

@@ -1,10 +1,12 @@
-"""What was found out about this hardware, kept in the user's cache: speeds, memory, and what did not fit.
+"""What was found out about this hardware, kept in the user's cache: speeds, memory, and what did
+not fit.
 
     <cache root>/tuned/<hash>.json      {"question": ..., "answer": ...}, one file a question
 
-A question holds all that its answer depends on: versions, hardware, network, recipe. Other versions ask another
-question; answers to old ones stay behind, a few hundred bytes each. Deleting the folder forgets everything. A file that
-cannot be read or written is as good as none: what it would have said is measured again.
+A question holds all that its answer depends on: versions, hardware, network, recipe. Other versions
+ask another question; answers to old ones stay behind, a few hundred bytes each. Deleting the folder
+forgets everything. A file that cannot be read or written is as good as none: what it would have
+said is measured again.
 """
 
 import contextlib
@@ -29,8 +31,8 @@ class Findings:
     """Questions and answers of one version on one hardware.
 
     Args:
-      folder: of the files; need not exist.
-      circumstances: joined to every question, see `circumstances`.
+        folder: of the files; need not exist.
+        circumstances: joined to every question, see `circumstances`.
     """
 
     def __init__(self, folder: Path, circumstances: Mapping[str, Any]):

@@ -1,4 +1,6 @@
-"""Bytes that a wave takes on a device: an estimate from the traced program, or the compiler's own figures."""
+"""Bytes that a wave takes on a device: an estimate from the traced program, or the compiler's own
+figures.
+"""
 
 import dataclasses
 
@@ -9,7 +11,8 @@ from fer_jax.plan.cost import Cost
 from fer_jax.train import hardware
 from fer_jax.train.engine import WaveProgram
 
-# One trial alone may be compiled without the trial axis, which is no point of the line through the others.
+# One trial alone may be compiled without the trial axis, which is no point of the line through the
+# others.
 ANALYSED_WIDTHS = (2, 4)
 
 
@@ -29,10 +32,11 @@ class Footprint:
 
 
 def estimate(one: Cost, data_bytes: int, engine: str) -> Footprint:
-    """What is needed if every intermediate result of one trial's step is kept from its making to its last use.
+    """What is needed if every intermediate result of one trial's step is kept from its making to
+    its last use.
 
-    Compilers fuse and need less; side by side, a convolution's patches are added (oslo's network on a CPU: a quarter
-    more than this).
+    Compilers fuse and need less; side by side, a convolution's patches are added (oslo's network on
+    a CPU: a quarter more than this).
     """
     # An epoch's new states lie beside the old.
     states = 2 * one.state_bytes
@@ -42,16 +46,18 @@ def estimate(one: Cost, data_bytes: int, engine: str) -> Footprint:
 
 
 def analyse(work: Work, engine: str, micro_batch: int, test_bytes: int) -> Footprint | None:
-    """A line through the compiler's figures for an epoch at two widths (temporary memory grows linearly in width).
+    """A line through the compiler's figures for an epoch at two widths (temporary memory grows
+    linearly in width).
 
-    Compiles twice; on a CPU without optimisation, which changes no size and takes about half as long.
+    Compiles twice; on a CPU without optimisation, which changes no size and takes about half as
+    long.
 
     Args:
-      work: its images and those of validation are among the bytes.
-      test_bytes: of data that are resident too, but no part of an epoch.
+        work: its images and those of validation are among the bytes.
+        test_bytes: of data that are resident too, but no part of an epoch.
 
     Returns:
-      None where this backend's compiler gives no figures.
+        None where this backend's compiler gives no figures.
     """
     recipe = dataclasses.replace(work.recipe, micro_batch=micro_batch)
     device = jax.devices()[0]
@@ -70,10 +76,10 @@ def epoch_bytes(program: WaveProgram, work: Work, width: int, options: dict | No
     """Bytes on one device while the compiled epoch of a wave runs, None where nobody knows.
 
     Args:
-      program: on one device.
-      work: for its sizes.
-      width: slots of the wave.
-      options: of the compiler, over the program's own.
+        program: on one device.
+        work: for its sizes.
+        width: slots of the wave.
+        options: of the compiler, over the program's own.
     """
     shapes = program.epoch_shapes(program.value_shapes(width), work.train, work.validation)
     found = program.epoch.lower(*shapes).compile(compiler_options=options or None).memory_analysis()

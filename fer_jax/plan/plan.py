@@ -10,7 +10,9 @@ from fer_jax.errors import RunError
 
 @dataclasses.dataclass(frozen=True)
 class DataSizes:
-    """Sizes of a data set: image_shape (height, width, channels), number of classes, and images in each split."""
+    """Sizes of a data set: image_shape (height, width, channels), number of classes, and images in
+    each split.
+    """
 
     image_shape: tuple[int, int, int]
     num_classes: int
@@ -28,10 +30,11 @@ class Wave:
     """Trials that are on the device together; the unit of checkpoint and resume.
 
     Attributes:
-      name: 'stack_0-wave_0'; halves of it, made where it did not fit into memory, are 'stack_0-wave_0a' and 'stack_0-wave_0b'.
-      trials: their ids, in the order of their slots.
-      width: slots, a multiple of the stack's devices, or fewer; 0 for the stack's width.
-      parts: devices that compute each of its trials together, see `train.parts`.
+        name: 'stack_0-wave_0'; halves of it, made where it did not fit into memory, are
+            'stack_0-wave_0a' and 'stack_0-wave_0b'.
+        trials: their ids, in the order of their slots.
+        width: slots, a multiple of the stack's devices, or fewer; 0 for the stack's width.
+        parts: devices that compute each of its trials together, see `train.parts`.
     """
 
     name: str
@@ -45,23 +48,29 @@ class Stack:
     """Trials served by one compiled program.
 
     Attributes:
-      name: 'stack_0', 'stack_1', ... in running order.
-      shape: the shape fields in which this stack differs from others of the plan.
-      optional: traced fields compiled in because some trial uses them.
-      engine, devices, micro_batch: how it is run.
-      width: slots of a wave, a multiple of `devices`, or fewer where several devices compute a trial; slots without a trial stay empty.
-      parameters: trainable parameters of one network.
-      flops: floating-point operations of the whole stack, training and validation.
-      images: training images passed forward and backward, summed over trials and epochs.
-      memory: estimated bytes on one device while a wave runs.
-      seconds: estimated duration; 0 where nothing is known of the rate.
-      waves: in running order.
-      chosen_by: what decided how it is run: 'measured', the fields of `stack` that the user has set, or 'table'.
-      images_per_second: the rate that was measured, trials x training images with all slots busy; 0 where none was.
-      data: 'resident', whole on every device, or 'stream', in chunks.
-      frozen: layers that are never trained are 'shared' by the trials or each trial's 'own'; '' where there are none.
-      cut: the layer whose outputs are computed once and trained on instead of pictures; '' for pictures.
-      trial_bytes: estimated bytes that another trial takes where trials are computed side by side.
+        name: 'stack_0', 'stack_1', ... in running order.
+        shape: the shape fields in which this stack differs from others of the plan.
+        optional: traced fields compiled in because some trial uses them.
+        engine, devices, micro_batch: how it is run.
+        width: slots of a wave, a multiple of `devices`, or fewer where several devices compute a
+            trial; slots without a trial stay empty.
+        parameters: trainable parameters of one network.
+        flops: floating-point operations of the whole stack, training and validation.
+        images: training images passed forward and backward, summed over trials and epochs.
+        memory: estimated bytes on one device while a wave runs.
+        seconds: estimated duration; 0 where nothing is known of the rate.
+        waves: in running order.
+        chosen_by: what decided how it is run: 'measured', the fields of `stack` that the user has
+            set, or 'table'.
+        images_per_second: the rate that was measured, trials x training images with all slots busy;
+            0 where none was.
+        data: 'resident', whole on every device, or 'stream', in chunks.
+        frozen: layers that are never trained are 'shared' by the trials or each trial's 'own'; ''
+            where there are none.
+        cut: the layer whose outputs are computed once and trained on instead of pictures; '' for
+            pictures.
+        trial_bytes: estimated bytes that another trial takes where trials are computed side by
+            side.
     """
 
     name: str
@@ -114,10 +123,11 @@ class Plan:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Plan":
-        """Rebuilds what `to_json` gave, also after a trip through a JSON file (which turns tuples into lists).
+        """Rebuilds what `to_json` gave, also after a trip through a JSON file (which turns tuples
+        into lists).
 
         Raises:
-          RunError: something in it is missing or of another kind.
+            RunError: something in it is missing or of another kind.
         """
         stacks = []
         try:

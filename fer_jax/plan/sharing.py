@@ -1,4 +1,6 @@
-"""What the trials of a stack need only once: layers that no phase trains and that all start alike, and what these make of the pictures."""
+"""What the trials of a stack need only once: layers that no phase trains and that all start alike,
+and what these make of the pictures.
+"""
 
 import dataclasses
 import math
@@ -18,7 +20,8 @@ from fer_jax.train import stream
 
 
 def parts(work: Work, group: Mapping[str, Trial]) -> list[dict[str, Trial]]:
-    """Trials of one shape, id -> trial, in the stacks they make: those apart that load the same frozen layers, which they can share.
+    """Trials of one shape, id -> trial, in the stacks they make: those apart that load the same
+    frozen layers, which they can share.
 
     Trials that freeze nothing for good, or of which no two load the same weights, stay together.
     """
@@ -34,7 +37,9 @@ def parts(work: Work, group: Mapping[str, Trial]) -> list[dict[str, Trial]]:
 
 
 def shares(work: Work, trials: Iterable[Trial]) -> bool:
-    """Whether the layers that are never trained are the same in all trials: loaded from one file, or from one trial."""
+    """Whether the layers that are never trained are the same in all trials: loaded from one file,
+    or from one trial.
+    """
     frozen = work.recipe.always_frozen
     initial = {trial.values["model.init"] for trial in trials}
     if not frozen or len(initial) > 1 or initial & set(DISTRIBUTIONS):
@@ -48,13 +53,14 @@ def shares(work: Work, trials: Iterable[Trial]) -> bool:
 
 
 def cut(work: Work, trials: Iterable[Trial], data: DataSizes, free: float) -> str:
-    """The last layer whose outputs are the same in every epoch and trial; '' if there is none, or they take too much memory.
+    """The last layer whose outputs are the same in every epoch and trial; '' if there is none, or
+    they take too much memory.
 
     Args:
-      work: of a stack whose trials share their frozen layers.
-      trials: of the stack.
-      data: sizes of their data.
-      free: bytes on a device.
+        work: of a stack whose trials share their frozen layers.
+        trials: of the stack.
+        data: sizes of their data.
+        free: bytes on a device.
     """
     if work.recipe.used("augment") or len({trial.values["data.normalize"] for trial in trials}) > 1:
         return ""
@@ -73,7 +79,9 @@ def cut(work: Work, trials: Iterable[Trial], data: DataSizes, free: float) -> st
 
 
 def _drops(network: models.Network, name: str, work: Work) -> bool:
-    """Whether a layer up to this one drops activations in training, so that its outputs differ from epoch to epoch."""
+    """Whether a layer up to this one drops activations in training, so that its outputs differ from
+    epoch to epoch.
+    """
     before = network.layer_names[: network.layer_names.index(name) + 1]
     return any(
         one not in work.recipe.always_frozen and isinstance(getattr(network.chain, one), (Dropout, DropBranch))

@@ -22,24 +22,28 @@ from fer_jax.train import stream
 from fer_jax.train.hardware import Hardware, detect
 from fer_jax.train.recipe import Phase, Recipe
 
-# Share of a float32 matrix product's rate that a training step reaches on a CPU, and seconds to compile a stack there: rough
-# figures from two cores (benchmarks/throughput.py, roofline.py), where the share, of direct convolutions' operations, was .6 for oslo's
-# network at 24 pixels, .85 at 48, and .75 for silvestro's.
+# Share of a float32 matrix product's rate that a training step reaches on a CPU, and seconds to
+# compile a stack there: rough figures from two cores (benchmarks/throughput.py, roofline.py), where
+# the share, of direct convolutions' operations, was .6 for oslo's network at 24 pixels, .85 at 48,
+# and .75 for silvestro's.
 CPU_EFFICIENCY = 0.6
 COMPILE_SECONDS = 7.0
-# An accelerator's time is not estimated from FLOPs: how far launches bind a small network is what measuring is for. But
-# none needs longer than this rate would, so that short stacks are not measured.
+# An accelerator's time is not estimated from FLOPs: how far launches bind a small network is what
+# measuring is for. But none needs longer than this rate would, so that short stacks are not
+# measured.
 LEAST_ACCELERATOR_RATE = 1e12
 # One trial after another, a wave's epoch should not keep the user waiting for a sign of life.
 MAP_WAVE_SECONDS = 20.0
-# Of the free memory: what an estimate may fill, what the compiler's own figures may fill, and from where on an estimate
-# is worth replacing by two compilations.
+# Of the free memory: what an estimate may fill, what the compiler's own figures may fill, and from
+# where on an estimate is worth replacing by two compilations.
 ESTIMATED_SHARE = 0.6
 ANALYSED_SHARE = 0.8
 WORTH_ANALYSING = 0.1
-# Free memory varies a little from start to start. What did not fit beside another program may fit without it.
+# Free memory varies a little from start to start. What did not fit beside another program may fit
+# without it.
 MUCH_MORE_MEMORY = 1.25
-# Seconds that a wave of the last, odd trials must save, so that another program to compile and another start are worth it.
+# Seconds that a wave of the last, odd trials must save, so that another program to compile and
+# another start are worth it.
 WORTH_A_WAVE = 30.0
 
 
@@ -49,10 +53,10 @@ def recipe_of(
     """What the trainer compiles for a stack with these shape values.
 
     Args:
-      layers: names of all layers of the network, read where some are frozen.
+        layers: names of all layers of the network, read where some are frozen.
 
     Raises:
-      ConfigError: a word of model.freeze or phases.frozen that names no layer.
+        ConfigError: a word of model.freeze or phases.frozen that names no layer.
     """
     both = [
         (epochs, (*values["model.freeze"], words))
@@ -78,7 +82,9 @@ def traced_values(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def optional_fields(trials: Iterable[Trial]) -> tuple[str, ...]:
-    """The traced fields with a block of computation of their own that some trial uses, in the order of `FIELDS`."""
+    """The traced fields with a block of computation of their own that some trial uses, in the order
+    of `FIELDS`.
+    """
     values = [trial.values for trial in trials]
     blocks = [field for field in FIELDS.values() if field.neutral is not None]
     return tuple(
@@ -150,17 +156,18 @@ def remember_limit(
     hardware: Hardware | None = None,
     findings: Findings | None = None,
 ) -> None:
-    """Keeps on disk that this hardware has room for no more of a stack's trials at once; later plans obey, until much more memory is free.
+    """Keeps on disk that this hardware has room for no more of a stack's trials at once; later
+    plans obey, until much more memory is free.
 
     `stack.width` overrules it; deleting the folder `tuned` of the cache forgets it.
 
     Args:
-      stack: that ran out of memory.
-      values: the fields of any of its trials.
-      data: sizes of the data its trials use.
-      width: slots of the widest wave that fits, on all devices together.
-      hardware: as the wave found it; by default as it is now.
-      findings: where it is kept; by default the user's cache.
+        stack: that ran out of memory.
+        values: the fields of any of its trials.
+        data: sizes of the data its trials use.
+        width: slots of the widest wave that fits, on all devices together.
+        hardware: as the wave found it; by default as it is now.
+        findings: where it is kept; by default the user's cache.
     """
     hardware = hardware or detect(measure_rate=False)
     findings = findings or Findings.here(hardware)
@@ -172,7 +179,9 @@ def remember_limit(
 
 
 def _limit(answer: Any, hardware: Hardware) -> int | None:
-    """Trials a device by a remembered limit; None where there is none, or where it was found with much less free memory than now."""
+    """Trials a device by a remembered limit; None where there is none, or where it was found with
+    much less free memory than now.
+    """
     if answer is None or hardware.memory > MUCH_MORE_MEMORY * answer["free_bytes"]:
         return None
     return answer["trials"]
@@ -182,7 +191,7 @@ def work_of(values: Mapping[str, Any], optional: Sequence[str], data: DataSizes,
     """What trials with these values have to compute.
 
     Raises:
-      ConfigError: nothing is left to train.
+        ConfigError: nothing is left to train.
     """
     network = tuple(
         (name, value) for name, value in values.items() if name.startswith("model.") and FIELDS[name].kind == "shape"
@@ -216,7 +225,8 @@ class _Case:
 
     @property
     def flops(self) -> float:
-        # An image's are the same in every batch, so one tracing serves stacks that differ in batch size.
+        # An image's are the same in every batch, so one tracing serves stacks that differ in batch
+        # size.
         epochs = self.images / self.work.images
         weights = [phase.epochs for phase in self.work.recipe.phases]
         total = sum(weights)
@@ -265,7 +275,9 @@ class _Case:
         return training + COMPILE_SECONDS if training else 0.0
 
     def _busy_seconds(self, rate: float) -> float:
-        """Estimated duration of the training with all slots busy, 0 where nothing is known of the rate."""
+        """Estimated duration of the training with all slots busy, 0 where nothing is known of the
+        rate.
+        """
         if rate:
             return self.images / rate
         estimated = self.hardware.product_rate * CPU_EFFICIENCY
@@ -278,9 +290,11 @@ class _Case:
         return self.work.trials / (count * width + (chosen.devices / parts if left else 0))
 
     def waves(self, chosen: Candidate, rate: float) -> tuple[int, int]:
-        """Number of waves and their slots, `rest` apart: as few waves as the width allows, no wider than they need be.
+        """Number of waves and their slots, `rest` apart: as few waves as the width allows, no wider
+        than they need be.
 
-        Fewer slots are idle than waves x trials at once, and no narrower width would do with as many waves.
+        Fewer slots are idle than waves x trials at once, and no narrower width would do with as
+        many waves.
         """
         at_once, trials = chosen.devices // chosen.parts, self.work.trials - self.rest(chosen, rate)[0]
         most = self.options.width or self._most(chosen, rate)
@@ -289,7 +303,9 @@ class _Case:
         return count, math.ceil(trials / (count * at_once)) * at_once
 
     def rest(self, chosen: Candidate, rate: float) -> tuple[int, int]:
-        """The last trials that would leave devices idle, and how many devices shall compute each of them in a wave of their own; or (0, 1)."""
+        """The last trials that would leave devices idle, and how many devices shall compute each of
+        them in a wave of their own; or (0, 1).
+        """
         left = self.work.trials % chosen.devices
         if chosen.engine != "map" or chosen.parts > 1 or not left or self.options.width:
             return 0, 1
@@ -319,7 +335,8 @@ class _Case:
     def footprint(self, engine: str, devices: int, micro_batch: int, wanted: int) -> tuple[Footprint, float]:
         """Bytes on one device, and the share of the free memory that they may fill.
 
-        The compiler is asked only where the estimate for the trials wanted at once is no small part of the memory.
+        The compiler is asked only where the estimate for the trials wanted at once is no small part
+        of the memory.
         """
         streamed = self.placing(devices) == "stream"
         pictures = stream.bytes_on_device(self.data.bytes) if streamed else self._inputs_bytes
@@ -341,7 +358,9 @@ class _Case:
         return "resident" if stream.fits(self.data.bytes, self._free(devices)) else "stream"
 
     def _in_chunks(self, pictures: int) -> tuple[Work, int]:
-        """As large a resident data set as the chunks that a device holds take, for the compiler to look at, and bytes beside it."""
+        """As large a resident data set as the chunks that a device holds take, for the compiler to
+        look at, and bytes beside it.
+        """
         images = max(self.work.recipe.batch_size, pictures // self._image_bytes)
         return dataclasses.replace(self.work, train=images, validation=1), 0
 
@@ -355,7 +374,9 @@ class _Case:
 
 
 def _cut(stack: str, trials: Sequence[str], count: int, parts: int, left: int, parts_of_left: int) -> tuple[Wave, ...]:
-    """Waves of nearly equal size, the remainder spread and not left to the last; and one of the trials that are left for it."""
+    """Waves of nearly equal size, the remainder spread and not left to the last; and one of the
+    trials that are left for it.
+    """
     first = len(trials) - left
     edges = [round(index * first / count) for index in range(count + 1)]
     waves = [

@@ -1,7 +1,8 @@
-"""The way a stack is run, by timing a few steps of each candidate, and its memory, by asking the compiler; both once.
+"""The way a stack is run, by timing a few steps of each candidate, and its memory, by asking the
+compiler; both once.
 
-Random images and the epoch's own program, with validation in the stack's proportion. Rates are trials x training images
-a second.
+Random images and the epoch's own program, with validation in the stack's proportion. Rates are
+trials x training images a second.
 """
 
 import dataclasses
@@ -24,7 +25,8 @@ from fer_jax.train.engine import WaveProgram
 THRESHOLD_SECONDS = 600.0
 BUDGET_SECONDS = {"cpu": 60.0}
 ACCELERATOR_BUDGET_SECONDS = 180.0  # compiles for longer, and how a network behaves there is less known beforehand
-# A ladder is climbed while a rung is so much faster than the one before; what is so near to the fastest takes turns.
+# A ladder is climbed while a rung is so much faster than the one before; what is so near to the
+# fastest takes turns.
 GROWTH = 1.1
 FINALISTS = 0.8
 MOST_FINALISTS = 4
@@ -90,13 +92,13 @@ class Tuner:
     """Measures where that pays, and remembers.
 
     Attributes:
-      findings: of earlier measurements.
-      say: shows a line to a person while it measures.
-      threshold: estimated seconds of training above which candidates are measured.
-      budget: seconds after which no candidate is added; None for the backend's.
-      start: makes a candidate ready to run.
-      analyse: `memory.analyse`, or what stands in for it.
-      clock: seconds.
+        findings: of earlier measurements.
+        say: shows a line to a person while it measures.
+        threshold: estimated seconds of training above which candidates are measured.
+        budget: seconds after which no candidate is added; None for the backend's.
+        start: makes a candidate ready to run.
+        analyse: `memory.analyse`, or what stands in for it.
+        clock: seconds.
     """
 
     findings: Findings
@@ -108,17 +110,19 @@ class Tuner:
     clock: Callable[[], float] = time.perf_counter
 
     def rates(self, stack: str, work: Work, ladders: Sequence[Sequence[Candidate]]) -> dict[Candidate, float]:
-        """Images a second of the candidates that were measured, now or earlier; empty where none of them runs.
+        """Images a second of the candidates that were measured, now or earlier; empty where none of
+        them runs.
 
         Args:
-          stack: its name, for people.
-          work: of the stack.
-          ladders: of candidates, see `candidates.ladders`; the first of all is always measured.
+            stack: its name, for people.
+            work: of the stack.
+            ladders: of candidates, see `candidates.ladders`; the first of all is always measured.
         """
         question = {
             "subject": "rates",
             **work.program_key(),
-            # A validation split of another size shifts the rate a little; by how much is not worth measuring again.
+            # A validation split of another size shifts the rate a little; by how much is not worth
+            # measuring again.
             "validation_share": round(work.validation / work.train, 1),
             "ladders": [[dataclasses.astuple(candidate) for candidate in ladder] for ladder in ladders],
         }
@@ -129,7 +133,9 @@ class Tuner:
         return known
 
     def footprint(self, stack: str, work: Work, engine: str, micro_batch: int, test_bytes: int) -> Footprint | None:
-        """The compiler's figures for a device's memory, now or earlier; None where it cannot compile this."""
+        """The compiler's figures for a device's memory, now or earlier; None where it cannot
+        compile this.
+        """
         program = {**_sized(work), "engine": engine, "micro_batch": micro_batch}
         question = {"subject": "memory", **program, "test_bytes": test_bytes}
         match self.findings.get(question):
@@ -177,7 +183,9 @@ class Tuner:
         return {candidate: statistics.median(found) for candidate, found in rates.items() if found}
 
     def _first(self, work: Work, candidate: Candidate, running: dict[Candidate, Runner]) -> list[float]:
-        """A candidate's first rate, [] where it fails, most often for want of memory; adds it to those running."""
+        """A candidate's first rate, [] where it fails, most often for want of memory; adds it to
+        those running.
+        """
         try:
             runner = self.start(work, candidate)
             rate = self._turn(runner)
@@ -217,5 +225,7 @@ def _sized(work: Work) -> dict[str, Any]:
 
 
 def limit_question(work: Work, engine: str, micro_batch: int, data: str) -> dict[str, Any]:
-    """What `Findings` are asked for the most trials a device has room for, as an out-of-memory has shown; data 'resident' or 'stream'."""
+    """What `Findings` are asked for the most trials a device has room for, as an out-of-memory has
+    shown; data 'resident' or 'stream'.
+    """
     return {"subject": "limit", **_sized(work), "engine": engine, "micro_batch": micro_batch, "data": data}

@@ -1,8 +1,8 @@
 """The external test: trained networks asked about another labelled data set than their own.
 
-Classes are matched by name, and pictures of classes that the networks do not know are left out and counted. So are the pictures with a
-copy among those that the networks were trained on or chosen by: whether a high accuracy is one of remembered pictures shows in the
-accuracy without them.
+Classes are matched by name, and pictures of classes that the networks do not know are left out and
+counted. So are the pictures with a copy among those that the networks were trained on or chosen by:
+whether a high accuracy is one of remembered pictures shows in the accuracy without them.
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ class Evaluation:
         broken: pictures that could not be read.
         members: class probabilities of each network, float64 (m, n, K).
         labels: int (n,), indices into `classes`.
-        copies: 'train' and 'validation', the splits of the networks' own data -> 'exact' and 'near' -> which of the pictures have an
-            exact copy there, or an exact or near one, bool (n,). Empty where copies were not sought.
+        copies: 'train' and 'validation', the splits of the networks' own data -> 'exact' and 'near'
+            -> which of the pictures have an exact copy there, or an exact or near one, bool (n,).
+            Empty where copies were not sought.
     """
 
     path: str
@@ -64,7 +65,8 @@ class Evaluation:
         return self.members.mean(axis=0)
 
     def copied(self, kind: str = "exact") -> np.ndarray:
-        """Which pictures have a copy among those that some network was trained on or chosen by, bool (n,).
+        """Which pictures have a copy among those that some network was trained on or chosen by,
+        bool (n,).
 
         Args:
             kind: 'exact', or 'near' for near copies as well.
@@ -77,10 +79,12 @@ class Evaluation:
         return np.any([found[kind] for found in self.copies.values()], axis=0)
 
     def figures(self, part: str = "all") -> dict[str, float]:
-        """`metrics.overall` of the mean probabilities, NaN where no picture is left, and 'pictures', their number.
+        """`metrics.overall` of the mean probabilities, NaN where no picture is left, and
+        'pictures', their number.
 
         Args:
-            part: 'all' pictures, those without an 'exact' copy, or those without a 'near' one either.
+            part: 'all' pictures, those without an 'exact' copy, or those without a 'near' one
+                either.
         """
         kept = np.ones(len(self.labels), bool) if part == "all" else ~self.copied(part)
         if not kept.any():
@@ -100,12 +104,16 @@ class Evaluation:
 
     @property
     def parts(self) -> pd.DataFrame:
-        """`figures` of all pictures, of those without an exact and of those without a near copy; only the first where none were sought."""
+        """`figures` of all pictures, of those without an exact and of those without a near copy;
+        only the first where none were sought.
+        """
         return pd.DataFrame({part: self.figures(part) for part in (PARTS if self.copies else ("all",))}).T
 
     @property
     def report(self) -> pd.DataFrame:
-        """Precision, recall, F1 and support (pictures) of each class, a row each, in the order of `classes`."""
+        """Precision, recall, F1 and support (pictures) of each class, a row each, in the order of
+        `classes`.
+        """
         found = metrics.by_class(metrics.confusion(self.probabilities[None], self.labels))
         columns = {
             "precision": found.precision[0],
@@ -160,23 +168,30 @@ def evaluate(
 ) -> Evaluation:
     """Asks networks with the same classes about a labelled data set.
 
-    Its pictures are made what each network's training pictures were made: the largest centred square at its size, grey copied to three
-    channels or colour made grey. Classes are matched by name, other spellings understood ('Happiness' is happy, 'Suprise' surprise),
-    those that a network trained under data.merge has joined by their parts.
+    Its pictures are made what each network's training pictures were made: the largest centred
+    square at its size, grey copied to three channels or colour made grey. Classes are matched by
+    name, other spellings understood ('Happiness' is happy, 'Suprise' surprise), those that a
+    network trained under data.merge has joined by their parts.
 
     Args:
         members: the networks.
-        path: folder, zip, tar or csv with the pictures by class, as data.path; broken ones are left out.
-        splits: 'train', 'validation', 'test' or 'unassigned' pictures only, as the data set has them; () = all.
-        classes: class there -> class of the networks, where the names say nothing, such as {'joy': 'happy'}.
-        copies: whether copies among the networks' own training and validation pictures are sought, which needs these data.
+        path: folder, zip, tar or csv with the pictures by class, as data.path; broken ones are left
+            out.
+        splits: 'train', 'validation', 'test' or 'unassigned' pictures only, as the data set has
+            them; () = all.
+        classes: class there -> class of the networks, where the names say nothing, such as {'joy':
+            'happy'}.
+        copies: whether copies among the networks' own training and validation pictures are sought,
+            which needs these data.
         weights, tta: as for `TrialResult.predict`.
         train_path: where the networks' own data lie now, if no longer at data.path.
         kind: as for `contents.read`.
 
     Raises:
-        DataError: data that cannot be read, no such split or class there, or no picture of any class of the networks.
-        RunError: as for `TrialResult.predict`, or the networks' own data are others than they were trained on.
+        DataError: data that cannot be read, no such split or class there, or no picture of any
+            class of the networks.
+        RunError: as for `TrialResult.predict`, or the networks' own data are others than they were
+            trained on.
     """
     sizes = {_size(member) for member in members}
     there = {size: contents.read(path, kind, image_size=size[0], channels=size[1]) for size in sorted(sizes)}

@@ -1,7 +1,9 @@
-"""Where faces are in a picture: OpenCV's frontal-face cascade, whose model comes with the package (extra `faces`).
+"""Where faces are in a picture: OpenCV's frontal-face cascade, whose model comes with the package
+(extra `faces`).
 
-FER-2013's own pictures were cut out by OpenCV's face detector (Goodfellow et al. 2013, Challenges in Representation Learning, section
-2.3), so that its boxes are what networks trained on them know. It finds upright faces seen from the front (Viola and Jones 2001).
+FER-2013's own pictures were cut out by OpenCV's face detector (Goodfellow et al. 2013, Challenges
+in Representation Learning, section 2.3), so that its boxes are what networks trained on them know.
+It finds upright faces seen from the front (Viola and Jones 2001).
 """
 
 from __future__ import annotations
@@ -60,7 +62,9 @@ def _cascade(opencv: Any) -> Any:
 
 
 def _scaled(found: Sequence[int], scale: float, size: tuple[int, int]) -> Box:
-    """A find (left, top, width, height) in the smaller copy as a box in a picture of this size (width, height)."""
+    """A find (left, top, width, height) in the smaller copy as a box in a picture of this size
+    (width, height).
+    """
     left, top, width, height = (int(number) for number in found)
     right, bottom = min(size[0], round((left + width) / scale)), min(size[1], round((top + height) / scale))
     return round(left / scale), round(top / scale), right, bottom

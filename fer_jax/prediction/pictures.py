@@ -1,4 +1,5 @@
-"""Picture files through an ensemble: found in folders, decoded, cut to faces where asked for, fitted to each network, answered.
+"""Picture files through an ensemble: found in folders, decoded, cut to faces where asked for,
+fitted to each network, answered.
 
 What cannot be read is named and passed over.
 """
@@ -36,7 +37,8 @@ class Answer:
 
     Attributes:
         picture: its path.
-        box: left, top, right and bottom of the face, pixels of the upright picture; None where the whole picture was taken.
+        box: left, top, right and bottom of the face, pixels of the upright picture; None where the
+            whole picture was taken.
         probabilities: means over the members, float (K,), summing to 1.
         sd: their standard deviations over the members, (K,); NaN for a single member.
         score: how much it is like the training data; see `analysis.outliers`.
@@ -59,7 +61,9 @@ class Failure:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Part:
-    """A picture or a face, by (side, channels) as the networks need it: uint8 (side, side, channels)."""
+    """A picture or a face, by (side, channels) as the networks need it: uint8 (side, side,
+    channels).
+    """
 
     picture: str
     box: Box | None
@@ -67,9 +71,11 @@ class _Part:
 
 
 def find_pictures(paths: Iterable[str]) -> list[str | Failure]:
-    """The files named, and of every folder the pictures in it and below, in order of their names; hidden ones are left out.
+    """The files named, and of every folder the pictures in it and below, in order of their names;
+    hidden ones are left out.
 
-    A file that is named is taken whatever its name ends in; one in a folder if it ends as pictures do.
+    A file that is named is taken whatever its name ends in; one in a folder if it ends as pictures
+    do.
     """
     found: list[str | Failure] = []
     for path in map(os.path.expanduser, paths):
@@ -102,9 +108,11 @@ def classify(
     """What the ensemble says of pictures, in their order, AT_ONCE at a time.
 
     Args:
-        ensemble: members may take pictures of different sizes and colours: each gets the picture as its training data were made.
+        ensemble: members may take pictures of different sizes and colours: each gets the picture as
+            its training data were made.
         paths: as `find_pictures` gives them; failures among them are passed on.
-        faces: take the faces in a picture, an answer each, the largest first, instead of the whole; a picture without one fails.
+        faces: take the faces in a picture, an answer each, the largest first, instead of the whole;
+            a picture without one fails.
         tta: test-time augmentation, see `views`.
         score: a name of `outliers.SCORES`; the score is always that of the picture as it is.
 

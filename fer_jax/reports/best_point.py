@@ -1,4 +1,6 @@
-"""The part of a report that needs the answers of the trained networks: from stored predictions to drawings and tables."""
+"""The part of a report that needs the answers of the trained networks: from stored predictions to
+drawings and tables.
+"""
 
 from __future__ import annotations
 
@@ -35,14 +37,18 @@ def best_trials(run: Run, evidence: Evidence) -> list[TrialResult]:
 
 
 def one_a_picture(trials: Sequence[TrialResult], split: str) -> list[TrialResult]:
-    """Of a point's trials, those whose pictures of a split are together all that there are, each once: the first, or one a fold."""
+    """Of a point's trials, those whose pictures of a split are together all that there are, each
+    once: the first, or one a fold.
+    """
     if split == "test" or trials[0].config.data.split != "kfold":
         return [trials[0]]
     return list({trial.data["checksum"]: trial for trial in reversed(trials)}.values())[::-1]
 
 
 def of_best_point(run: Run, evidence: Evidence) -> Answered | None:
-    """The answers of the best point's done trials on the test split, or on validation where there is none; None without any."""
+    """The answers of the best point's done trials on the test split, or on validation where there
+    is none; None without any.
+    """
     trials = best_trials(run, evidence)
     for split in ("test", "validation") if trials else ():
         sources = one_a_picture(trials, split)

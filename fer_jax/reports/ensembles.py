@@ -1,4 +1,6 @@
-"""The rows of a report about ensembles: the repeats of the best point, and the best points together, asked as one."""
+"""The rows of a report about ensembles: the repeats of the best point, and the best points
+together, asked as one.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ _FIGURES = {
 
 
 def sections(run: Run, evidence: Evidence, suffix: str = "") -> list[Section]:
-    """One section with the ensembles that there are; none where no predictions are stored, or only one network is there."""
+    """One section with the ensembles that there are; none where no predictions are stored, or only
+    one network is there.
+    """
     rows = [row for row in (_row(run, evidence, top) for top in TOPS if top == 1 or len(evidence.ranked) > 1) if row]
     if not rows:
         return []

@@ -1,4 +1,6 @@
-"""Tables as HTML: text in, escaped, with the few attributes that sorting and filtering in the page need."""
+"""Tables as HTML: text in, escaped, with the few attributes that sorting and filtering in the page
+need.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ _HEADINGS = {
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """One column: heading, the texts of its cells, what it means (a tooltip), and a style (num, text, id or status)."""
+    """One column: heading, the texts of its cells, what it means (a tooltip), and a style (num,
+    text, id or status).
+    """
 
     heading: str
     cells: Sequence[str]
@@ -53,9 +57,9 @@ def html(
     """A table as HTML.
 
     Args:
-      name: id of the element.
-      filterable: whether a text box above it hides the rows that do not match.
-      first: number of leading rows to set off as the best.
+        name: id of the element.
+        filterable: whether a text box above it hides the rows that do not match.
+        first: number of leading rows to set off as the best.
     """
     heads = "".join(_head(column, sortable) for column in columns)
     rows = []
@@ -125,7 +129,9 @@ def _known(evidence: Evidence, rows: pd.DataFrame, suffix: str = "") -> list[str
 
 
 def parts(all_parts: Sequence[Evidence], names: Sequence[str]) -> str:
-    """The parts of a run whose points are not ranked against each other, with the best point of each."""
+    """The parts of a run whose points are not ranked against each other, with the best point of
+    each.
+    """
     best = [int(part.ranked.index[0]) if len(part.ranked) else None for part in all_parts]
     pairs = list(zip(all_parts, best, strict=True))
     metric = all_parts[0].metric
@@ -155,7 +161,9 @@ def parts(all_parts: Sequence[Evidence], names: Sequence[str]) -> str:
 
 
 def best_points(evidence: Evidence, suffix: str = "", most: int = 10) -> str:
-    """The best points with what they stand on, by rank; `suffix` tells the tables of several parts of a run apart."""
+    """The best points with what they stand on, by rank; `suffix` tells the tables of several parts
+    of a run apart.
+    """
     rows = evidence.ranked.head(most)
     caption = f"The best {len(rows)} points"
     return html(_point_columns(evidence, rows, brief=True), f"best{suffix}", caption, sortable=False, first=1)
@@ -251,7 +259,9 @@ def heads(evidence: Evidence, suffix: str = "") -> str:
 
 
 def setting_column(evidence: Evidence, rows: pd.DataFrame) -> Column:
-    """What each row has that the config itself has not: many fields varied one at a time, in one column."""
+    """What each row has that the config itself has not: many fields varied one at a time, in one
+    column.
+    """
     names = axes.short_names(evidence.swept)
     cells = []
     for _, row in rows.iterrows():
@@ -307,7 +317,9 @@ def trials(evidence: Evidence, suffix: str = "") -> str:
 
 
 def casualties(evidence: Evidence, suffix: str = "") -> str:
-    """The trials that diverged, failed or were pruned, each with when and why; empty if there are none."""
+    """The trials that diverged, failed or were pruned, each with when and why; empty if there are
+    none.
+    """
     rows = evidence.trials[evidence.trials["status"].isin(("diverged", "failed", "pruned"))]
     if not len(rows):
         return ""
@@ -326,7 +338,9 @@ def casualties(evidence: Evidence, suffix: str = "") -> str:
 
 
 def settings(evidence: Evidence, defaults: dict[str, object], comments: dict[str, str]) -> str:
-    """The config: every field with its value, what it means, and whether it is swept or differs from its default."""
+    """The config: every field with its value, what it means, and whether it is swept or differs
+    from its default.
+    """
     config = {name: value for name, value in evidence.config.items() if name != "sweep"}
     notes = {
         name: "swept" if name in evidence.swept else _differs(value, defaults.get(name, value))

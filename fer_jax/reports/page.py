@@ -1,4 +1,6 @@
-"""The report as one HTML page that needs nothing else: figures inside, tables that sort and filter, no network."""
+"""The report as one HTML page that needs nothing else: figures inside, tables that sort and filter,
+no network.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +33,9 @@ class Part:
     """Trials that are ranked against each other, and what was made of them.
 
     Attributes:
-      evidence: the trials.
-      figures: drawings with their PNG, in reading order.
-      sections: more of it, after the figures.
+        evidence: the trials.
+        figures: drawings with their PNG, in reading order.
+        sections: more of it, after the figures.
     """
 
     evidence: Evidence
@@ -65,12 +67,13 @@ def render(
     """The page.
 
     Args:
-      evidence: the whole run.
-      parts: the run as one part, or where not all points are ranked against each other, the parts within which they are.
-      fields: dotted name of every config field -> (default, meaning).
-      written: when, for the foot of the page.
-      heads: the fits of the run as `fits.gather` gives them, one a part; none without heads.
-      more: other sections about the whole run, before its config.
+        evidence: the whole run.
+        parts: the run as one part, or where not all points are ranked against each other, the parts
+            within which they are.
+        fields: dotted name of every config field -> (default, meaning).
+        written: when, for the foot of the page.
+        heads: the fits of the run as `fits.gather` gives them, one a part; none without heads.
+        more: other sections about the whole run, before its config.
     """
     sections = _sections(parts[0]) if len(parts) == 1 else _part_sections(parts)
     sections += _head_sections(heads, sum(len(part.figures) for part in parts) + 1)
@@ -84,10 +87,10 @@ def assemble(title: str, scope: str, chips: Mapping[str, str], sections: Sequenc
     """The page around its sections.
 
     Args:
-      title, scope: heading, and what is below it.
-      chips: kind -> words of a small label below the heading.
-      sections: in order, with ids of their own.
-      written: when, for the foot of the page.
+        title, scope: heading, and what is below it.
+        chips: kind -> words of a small label below the heading.
+        sections: in order, with ids of their own.
+        written: when, for the foot of the page.
     """
     template = string.Template(
         resources.files(__package__).joinpath("report_template.html").read_text(encoding="utf-8")

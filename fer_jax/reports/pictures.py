@@ -1,7 +1,8 @@
-"""The part of a report that shows pictures of the data set: the surest mistakes, and what networks look at.
+"""The part of a report that shows pictures of the data set: the surest mistakes, and what networks
+look at.
 
-Faces of a licensed data set may not be passed on by everybody, and a report is made to be sent: only the built-in faces are shown unless
-`report.show_images` says otherwise.
+Faces of a licensed data set may not be passed on by everybody, and a report is made to be sent:
+only the built-in faces are shown unless `report.show_images` says otherwise.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ WITHHELD = (
     "The pictures themselves are not shown, because their licence may forbid to pass them on: report.show_images = True, or --show_images "
     "of python -m fer_jax.report, shows them."
 )
-# Saliency methods that are drawn, with their settings, and how many networks are asked: a second or two for a small network.
+# Saliency methods that are drawn, with their settings, and how many networks are asked: a second or
+# two for a small network.
 METHODS: Sequence[tuple[str, Mapping[str, Any]]] = (("integrated_gradients", {"steps": 32}),)
 METHODS_IN_WORDS = {
     "integrated_gradients": "integrated gradients from black",
@@ -45,7 +47,9 @@ class Pictures:
     """
 
     def __init__(self, run: Run, trials: Sequence[TrialResult], split: str, show: bool):
-        """`trials`: whose pictures of the split, one after the other, are meant; see `report_answers.one_a_picture`."""
+        """`trials`: whose pictures of the split, one after the other, are meant; see
+        `report_answers.one_a_picture`.
+        """
         allowed = show or run.config.report.show_images or trials[0].config.data.name == "synthetic"
         self.why_none = "" if allowed else WITHHELD
         self._images: list[np.ndarray] = []
@@ -65,7 +69,8 @@ class Pictures:
 
 
 def saliency(trials: Sequence[TrialResult], answered: Answered, pictures: Pictures) -> style.Drawing | None:
-    """What the networks of the best point look at in the first picture of each class; None if no pictures are to be shown.
+    """What the networks of the best point look at in the first picture of each class; None if no
+    pictures are to be shown.
 
     Args:
         trials: of the best point; at most MOST_REPEATS of them are asked.

@@ -1,4 +1,6 @@
-"""The tables of a run for papers and spreadsheets: its points and how they compare with the best, its trials and its heads."""
+"""The tables of a run for papers and spreadsheets: its points and how they compare with the best,
+its trials and its heads.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +39,9 @@ def make(run: Run, name: str, metrics: Sequence[str] | None = None) -> Table:
 
     Args:
         name: one of NAMES.
-        metrics: columns of trials.csv (of heads.csv) to show; None takes METRICS (HEAD_METRICS) as far as the run has them. For
-            comparisons the one to compare by, which may not be of the test split; None takes train.select.
+        metrics: columns of trials.csv (of heads.csv) to show; None takes METRICS (HEAD_METRICS) as
+            far as the run has them. For comparisons the one to compare by, which may not be of the
+            test split; None takes train.select.
 
     Raises:
         RunError: no such table or metric, or nothing to put into it.
@@ -49,8 +52,8 @@ def make(run: Run, name: str, metrics: Sequence[str] | None = None) -> Table:
 
 
 def save(run: Run, folder: Path) -> list[Path]:
-    """Writes every table of a run as .csv, .md and .tex; returns the files. Without heads, stored predictions or
-    anything to compare, there is no table of that.
+    """Writes every table of a run as .csv, .md and .tex; returns the files. Without heads, stored
+    predictions or anything to compare, there is no table of that.
 
     Raises:
         RunError: the folder cannot be written.
@@ -69,7 +72,9 @@ def save(run: Run, folder: Path) -> list[Path]:
 
 
 def points(run: Run, metrics: Sequence[str] | None = None) -> Table:
-    """A row a point: its values, n, who was left out, and each metric's mean and sample standard deviation over the n trials."""
+    """A row a point: its values, n, who was left out, and each metric's mean and sample standard
+    deviation over the n trials.
+    """
     found = ranking.gather(run.record, run.trials, run.curves, run.path.resolve().name)
     rows, ranked = _ordered(run, found)
     columns = [Column("rank", [whole(value) for value in rows["rank"]])] if ranked else []
@@ -95,7 +100,9 @@ def trials(run: Run, metrics: Sequence[str] | None = None) -> Table:
 
 
 def heads(run: Run, metrics: Sequence[str] | None = None) -> Table:
-    """A row a point and head setting; a gain is the paired difference to the trial's own network on the same images."""
+    """A row a point and head setting; a gain is the paired difference to the trial's own network on
+    the same images.
+    """
     if not len(run.heads):
         raise RunError(f"{run.path} has no heads: sweep with a head.kind, such as xgboost")
     found = fits.gather(run.record, run.heads, run.path.resolve().name)
@@ -133,8 +140,10 @@ def comparisons(run: Run, metrics: Sequence[str] | None = None) -> Table:
 
 
 def classes(run: Run, metrics: Sequence[str] | None = None) -> Table:
-    """A row a point and class: precision, recall, F1, area under ROC and average precision on the test split, or on validation where
-    there is none; mean and sample standard deviation over the n trials."""
+    """A row a point and class: precision, recall, F1, area under ROC and average precision on the
+    test split, or on validation where there is none; mean and sample standard deviation over the n
+    trials.
+    """
     of_trials = run.class_metrics
     if not len(of_trials):
         raise RunError(f"{run.path} has no stored predictions, so nothing is known class by class")
@@ -143,7 +152,8 @@ def classes(run: Run, metrics: Sequence[str] | None = None) -> Table:
     if unknown := sorted(set(metrics or ()) - set(CLASS_METRICS)):
         raise RunError(f"no metric {unknown[0]!r} for this table; {did_you_mean(unknown[0], CLASS_METRICS)}")
     found = ranking.gather(run.record, run.trials, run.curves, run.path.resolve().name)
-    # A mean over classes or folds of other pictures is of like things: a point's trials have one class set.
+    # A mean over classes or folds of other pictures is of like things: a point's trials have one
+    # class set.
     rows = of_trials[of_trials["split"] == split].merge(found.trials[["id", "point"]], on="id")
     groups = rows.groupby(["point", "class"], sort=False)[known]
     table = groups.mean().add_suffix("_mean").join(groups.std(ddof=1).add_suffix("_sd"))
@@ -174,7 +184,9 @@ NAMES: dict[str, Callable[..., Table]] = {
 
 
 def _comparable(run: Run) -> bool:
-    """Whether there are two points with done trials, repeats to judge by, and one metric that ranks them all."""
+    """Whether there are two points with done trials, repeats to judge by, and one metric that ranks
+    them all.
+    """
     n = run.summary["n"]
     metric = run.config.train.select
     return (
@@ -194,7 +206,9 @@ def _numbers(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _ordered(run: Run, found: Evidence) -> tuple[pd.DataFrame, bool]:
-    """The points, best first, if all of them are ranked against each other; else in the order of the sweep."""
+    """The points, best first, if all of them are ranked against each other; else in the order of
+    the sweep.
+    """
     ranked = len(set(run.groups(run.trials, found.metric))) < 2
     return (found.points.sort_values("rank", na_position="last", kind="stable") if ranked else found.points), ranked
 

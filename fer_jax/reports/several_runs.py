@@ -1,4 +1,6 @@
-"""Several runs on one page, the best point of each beside the others': `python -m fer_jax.report RUN RUN --compare`."""
+"""Several runs on one page, the best point of each beside the others': `python -m fer_jax.report
+RUN RUN --compare`.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,8 @@ def write_comparison(
     study_rows_of: Callable[[Run], pd.DataFrame],
     written: str,
 ) -> Path:
-    """Writes one page about several runs: only what is measured on the same pictures, by the same metric, is ranked together.
+    """Writes one page about several runs: only what is measured on the same pictures, by the same
+    metric, is ranked together.
 
     Args:
         run_dirs: run directories, however far they have come.
@@ -106,7 +109,9 @@ def _overview(entries: Sequence[Entry], group_of: Sequence[int], groups: int) ->
 
 
 def _group(entries: Sequence[Entry], suffix: str, first: int) -> list[Section]:
-    """The sections of runs that are ranked against each other, best first; figures are numbered from `first` on."""
+    """The sections of runs that are ranked against each other, best first; figures are numbered
+    from `first` on.
+    """
     metric = entries[0].evidence.metric
     name = METRIC_NAMES.get(metric, metric)
     label = str(entries[0].evidence.data.get("label", "unknown data set"))

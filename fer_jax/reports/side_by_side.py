@@ -1,4 +1,6 @@
-"""Several runs beside each other: the best point of each, their learning curves, and where their configs differ."""
+"""Several runs beside each other: the best point of each, their learning curves, and where their
+configs differ.
+"""
 
 from __future__ import annotations
 
@@ -37,10 +39,10 @@ class Entry:
     """One run, or one part of a run that is ranked by itself.
 
     Attributes:
-      name: of the run, with the part where there are several.
-      evidence: its trials.
-      config: dotted name -> value at its best point.
-      answered: what the networks of its best point answer; None where that was not kept.
+        name: of the run, with the part where there are several.
+        evidence: its trials.
+        config: dotted name -> value at its best point.
+        answered: what the networks of its best point answer; None where that was not kept.
     """
 
     name: str
@@ -75,14 +77,18 @@ class Entry:
 
 
 def in_order(entries: Sequence[Entry]) -> list[Entry]:
-    """Entries with a result that share their metric and pictures, the best first; of equals, as they were given."""
+    """Entries with a result that share their metric and pictures, the best first; of equals, as
+    they were given.
+    """
     metric = entries[0].evidence.metric
     sign = 1 if metric.endswith("loss") else -1
     return sorted(entries, key=lambda entry: sign * entry.mean(metric))
 
 
 def best_points(entries: Sequence[Entry]) -> style.Drawing:
-    """Accuracy of the best point of every run, validation and test, with interval and single seeds; best first."""
+    """Accuracy of the best point of every run, validation and test, with interval and single seeds;
+    best first.
+    """
     made = style.figure(1.3 + 0.62 * len(entries))
     ax = made.subplots()
     found = []
@@ -133,7 +139,9 @@ def best_points(entries: Sequence[Entry]) -> style.Drawing:
 
 
 def curves(entries: Sequence[Entry]) -> style.Drawing | None:
-    """Validation accuracy and loss by epoch at the best point of every run; None while no epoch is recorded."""
+    """Validation accuracy and loss by epoch at the best point of every run; None while no epoch is
+    recorded.
+    """
     drawn = [entry for entry in entries if "val_accuracy" in entry.evidence.curves and len(entry.evidence.curves)][
         :MOST_LINES
     ]
@@ -177,7 +185,9 @@ def curves(entries: Sequence[Entry]) -> style.Drawing | None:
 
 
 def overview(entries: Sequence[Entry], group_of: Sequence[int]) -> str:
-    """Every run with what it stands on; `group_of`: number of the group each is ranked in, from 1, or 0 without a result."""
+    """Every run with what it stands on; `group_of`: number of the group each is ranked in, from 1,
+    or 0 without a result.
+    """
     facts = [dict(verdict.facts(entry.evidence)) for entry in entries]
     columns = [Column("run", [entry.name for entry in entries], "", "text")]
     if len(set(group_of)) > 1:
@@ -253,7 +263,9 @@ def _figures(entry: Entry, metric: str) -> np.ndarray:
 
 
 def by_class(entries: Sequence[Entry], suffix: str = "") -> str:
-    """F1 of every class at the best points, a column a run; empty where fewer than two runs kept their answers on one split."""
+    """F1 of every class at the best points, a column a run; empty where fewer than two runs kept
+    their answers on one split.
+    """
     known = [(entry, entry.answered) for entry in entries if entry.answered is not None]
     splits = {answered.split for _, answered in known}
     if len(known) < 2 or len(splits) > 1:

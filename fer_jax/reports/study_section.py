@@ -1,4 +1,6 @@
-"""The rows of a study's table that are about one run, for its report: what a paper published and what the run came to."""
+"""The rows of a study's table that are about one run, for its report: what a paper published and
+what the run came to.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ NEEDED = (
 
 
 def rows_of(table: pd.DataFrame, run: str) -> pd.DataFrame:
-    """The rows of study.csv whose run lies in a folder of this name and that a paper printed a figure for; none of another table."""
+    """The rows of study.csv whose run lies in a folder of this name and that a paper printed a
+    figure for; none of another table.
+    """
     if not set(NEEDED) <= set(table.columns):
         return table.iloc[:0]
     own = np.array([isinstance(path, str) and PurePath(path).name == run for path in table["run"]], dtype=bool)
@@ -33,7 +37,9 @@ def rows_of(table: pd.DataFrame, run: str) -> pd.DataFrame:
 
 
 def sections(rows: pd.DataFrame) -> list[Section]:
-    """One section with the published figures beside ours; none for no rows. `rows` as `rows_of` gives them."""
+    """One section with the published figures beside ours; none for no rows. `rows` as `rows_of`
+    gives them.
+    """
     if not len(rows):
         return []
     note = "What the paper published beside what we found, from the table of the study; study.md explains its words."

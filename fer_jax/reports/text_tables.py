@@ -1,4 +1,6 @@
-"""Tables for papers and spreadsheets: the same columns as CSV, Markdown and LaTeX, and figures rounded to their spread."""
+"""Tables for papers and spreadsheets: the same columns as CSV, Markdown and LaTeX, and figures
+rounded to their spread.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +73,9 @@ def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequenc
 
 
 def latex(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool], caption: str, label: str) -> str:
-    """A LaTeX table in the style of booktabs, every text escaped; its first line names the packages it needs."""
+    """A LaTeX table in the style of booktabs, every text escaped; its first line names the packages
+    it needs.
+    """
     alignment = "".join("r" if at else "l" for at in right)
     head = _line(heads)
     body = [_line(row) for row in rows]
@@ -97,11 +101,13 @@ def latex_text(text: str) -> str:
 
 
 def mean_text(mean: float, sd: float, n: int) -> str:
-    """'0.571 ± 0.012': a mean over n trials and their sample standard deviation, without digits that the spread makes meaningless.
+    """'0.571 ± 0.012': a mean over n trials and their sample standard deviation, without digits
+    that the spread makes meaningless.
 
-    The deviation keeps two figures where they are 10 to 35, else one, and the mean as many decimals (Particle Data Group, Review of
-    Particle Physics, section 'Rounding' of the introduction), but no more than four: repeats that agree further do so by chance.
-    With one trial four decimals and no deviation; a dash for none.
+    The deviation keeps two figures where they are 10 to 35, else one, and the mean as many decimals
+    (Particle Data Group, Review of Particle Physics, section 'Rounding' of the introduction), but
+    no more than four: repeats that agree further do so by chance. With one trial four decimals and
+    no deviation; a dash for none.
     """
     if not n or pd.isna(mean):
         return "–"
@@ -115,6 +121,8 @@ def mean_text(mean: float, sd: float, n: int) -> str:
 
 
 def _decimals(sd: float) -> int:
-    """Decimals to which a positive standard deviation is written; negative where it is tens or more."""
+    """Decimals to which a positive standard deviation is written; negative where it is tens or
+    more.
+    """
     digits, power = f"{sd:.2e}".split("e")
     return (2 if round(float(digits) * 100) < 355 else 1) - 1 - int(power)

@@ -55,7 +55,7 @@ def head_sentences(evidence: Evidence) -> list[str]:
     """What the fits say against the networks they stand on; plain text.
 
     Args:
-      evidence: of the fits, see `fits.gather`.
+        evidence: of the fits, see `fits.gather`.
     """
     networks, fits = evidence.trials["id"].nunique(), len(evidence.trials)
     found = [
@@ -181,7 +181,9 @@ def _test(evidence: Evidence, best: int) -> list[str]:
 
 
 def _leaks(evidence: Evidence, best: int) -> list[str]:
-    """How many of the pictures a result stands on were seen before, and what the result is without them."""
+    """How many of the pictures a result stands on were seen before, and what the result is without
+    them.
+    """
     split, metric = ("test", "test_accuracy") if evidence.has_test else ("validation", "val_accuracy")
     total, leaked = evidence.images(split), (evidence.data.get("leaked") or {}).get(split)
     if not total or not leaked:
@@ -196,7 +198,9 @@ def _leaks(evidence: Evidence, best: int) -> list[str]:
 
 
 def _resolution(evidence: Evidence, best: int) -> list[str]:
-    """How far apart two accuracies must be before the number of validation images can tell them apart."""
+    """How far apart two accuracies must be before the number of validation images can tell them
+    apart.
+    """
     n = evidence.images("validation")
     if not n or evidence.metric != "val_accuracy" or len(evidence.ranked) < 2:
         return []
@@ -264,7 +268,9 @@ def _majority_class(evidence: Evidence) -> str | None:
 
 
 def facts(evidence: Evidence) -> list[tuple[str, str]]:
-    """What the result stands on, as (name, text): data, images, classes, training, hardware, time, versions."""
+    """What the result stands on, as (name, text): data, images, classes, training, hardware, time,
+    versions.
+    """
     record, data = evidence.record, evidence.data
     found = [
         *_data_facts(evidence.data_sets),

@@ -1,7 +1,9 @@
-"""Several trained networks asked as one: the mean of their probabilities, how far they differ, and what that is worth.
+"""Several trained networks asked as one: the mean of their probabilities, how far they differ, and
+what that is worth.
 
-The repeats of a sweep are an ensemble for free (deep ensembles: Lakshminarayanan, Pritzel and Blundell 2017, Simple and Scalable
-Predictive Uncertainty Estimation using Deep Ensembles). Members are chosen on the validation split; the test split is read afterwards.
+The repeats of a sweep are an ensemble for free (deep ensembles: Lakshminarayanan, Pritzel and
+Blundell 2017, Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles). Members
+are chosen on the validation split; the test split is read afterwards.
 """
 
 from __future__ import annotations
@@ -55,14 +57,18 @@ class Ensemble:
         return self.members[0].classes
 
     def predict(self, images: Any, tta: str | None = None) -> np.ndarray:
-        """Mean class probabilities of the members, float32 (n, K), rows summing to 1; arguments and errors as for `TrialResult.predict`.
+        """Mean class probabilities of the members, float32 (n, K), rows summing to 1; arguments and
+        errors as for `TrialResult.predict`.
 
-        Members that take pictures of different sizes refuse what is not of theirs: `classify.pictures` fits files to each.
+        Members that take pictures of different sizes refuse what is not of theirs:
+        `classify.pictures` fits files to each.
         """
         return self.all_probabilities(images, tta).mean(axis=0)
 
     def spread(self, images: Any, tta: str | None = None) -> np.ndarray:
-        """Standard deviation of the probabilities over the members (divisor m - 1), float32 (n, K); NaN for a single member."""
+        """Standard deviation of the probabilities over the members (divisor m - 1), float32 (n, K);
+        NaN for a single member.
+        """
         return spread(self.all_probabilities(images, tta))
 
     def all_probabilities(self, images: Any, tta: str | None = None) -> np.ndarray:
@@ -70,24 +76,31 @@ class Ensemble:
         return np.stack([member.predict(images, tta=tta) for member in self.members])
 
     def logits(self, images: Any) -> np.ndarray:
-        """What the last layer of each member gives, float32 (m, n, K); arguments and errors as for `predict`."""
+        """What the last layer of each member gives, float32 (m, n, K); arguments and errors as for
+        `predict`.
+        """
         return np.stack([image_logits(member, images) for member in self.members])
 
     def score(self, images: Any, kind: str = "energy") -> np.ndarray:
-        """How much pictures are like the training data, float64 (n,): the mean of the members' scores; see `analysis.outliers`."""
+        """How much pictures are like the training data, float64 (n,): the mean of the members'
+        scores; see `analysis.outliers`.
+        """
         return outliers.score(kind, self.logits(images)).mean(axis=0)
 
     def threshold(self, kind: str = "energy") -> float:
         """The score that 5 % of the validation pictures do not reach, from the stored logits.
 
         Raises:
-            RunError: another kind of score, members of different data, data without a validation split, or none stored.
+            RunError: another kind of score, members of different data, data without a validation
+                split, or none stored.
         """
         logits = np.stack([member.logits("validation") for member in self._alike("validation")])
         return outliers.threshold(outliers.score(kind, logits).mean(axis=0))
 
     def evaluate_on(self, path: str, **options: Any) -> Evaluation:
-        """What its mean probabilities come to on another labelled data set; arguments and errors as for `external.evaluate`."""
+        """What its mean probabilities come to on another labelled data set; arguments and errors as
+        for `external.evaluate`.
+        """
         from fer_jax.prediction import external
 
         return external.evaluate(self.members, path, **options)
@@ -99,7 +112,8 @@ class Ensemble:
             split: 'validation' or 'test'.
 
         Raises:
-            RunError: another split, one of which the members have different pictures, or a member without stored predictions.
+            RunError: another split, one of which the members have different pictures, or a member
+                without stored predictions.
         """
         return np.mean([member.probabilities(split) for member in self._alike(split)], axis=0)
 
@@ -108,9 +122,11 @@ class Ensemble:
         return self._alike(split)[0].labels(split)
 
     def figures(self, split: str = "test") -> dict[str, float]:
-        """`metrics.overall` of the mean probabilities on a split: accuracy, f1, auc, log_loss, ...; errors as for `probabilities`.
+        """`metrics.overall` of the mean probabilities on a split: accuracy, f1, auc, log_loss, ...;
+        errors as for `probabilities`.
 
-        With 'accuracy_clean', the accuracy on the pictures without an exact copy in an earlier split, where some have one.
+        With 'accuracy_clean', the accuracy on the pictures without an exact copy in an earlier
+        split, where some have one.
         """
         mean, labels = self.probabilities(split), self.labels(split)
         found = {name: float(values[0]) for name, values in metrics.overall(mean[None], labels).items()}
@@ -120,16 +136,19 @@ class Ensemble:
         return found
 
     def accuracy(self, split: str = "test") -> float:
-        """Share of the split's pictures whose most probable class is theirs, in [0, 1]; errors as for `probabilities`."""
+        """Share of the split's pictures whose most probable class is theirs, in [0, 1]; errors as
+        for `probabilities`.
+        """
         return float(np.mean(self.probabilities(split).argmax(axis=1) == self.labels(split)))
 
     def row(self) -> dict[str, Any]:
         """The ensemble as a row of a table.
 
         Returns:
-            'label', 'members' (their number) and, for either held-out split that there is and that all members have,
-            `figures` as val_accuracy, test_f1, ..., and the mean and sd of the members' own accuracies,
-            val_accuracy_members_mean, test_accuracy_members_sd, ... Folds have a test split in common, and no validation split.
+            'label', 'members' (their number) and, for either held-out split that there is and that
+            all members have, `figures` as val_accuracy, test_f1, ..., and the mean and sd of the
+            members' own accuracies, val_accuracy_members_mean, test_accuracy_members_sd, ... Folds
+            have a test split in common, and no validation split.
 
         Raises:
             RunError: as for `probabilities`, if the members have neither split in common.
@@ -150,7 +169,9 @@ class Ensemble:
         return found
 
     def _alike(self, split: str) -> tuple[TrialResult, ...]:
-        """The members, if their predictions on the split are of the same pictures in the same order."""
+        """The members, if their predictions on the split are of the same pictures in the same
+        order.
+        """
         if not self._same_pictures(split):
             raise RunError(
                 f"the members of {self!r} have different {split} pictures, of different data or folds: none has a mean"
@@ -166,14 +187,18 @@ class Ensemble:
 
 
 def spread(probabilities: np.ndarray) -> np.ndarray:
-    """Standard deviation (divisor m - 1) over the members, (n, K) for (m, n, K); NaN for a single member."""
+    """Standard deviation (divisor m - 1) over the members, (n, K) for (m, n, K); NaN for a single
+    member.
+    """
     if len(probabilities) < 2:
         return np.full(probabilities.shape[1:], np.nan, probabilities.dtype)
     return probabilities.std(axis=0, ddof=1)
 
 
 def image_logits(trial: TrialResult, images: Any) -> np.ndarray:
-    """What the last layer of a trial's network gives for images as its `predict` takes them, float32 (n, K); errors as there."""
+    """What the last layer of a trial's network gives for images as its `predict` takes them,
+    float32 (n, K); errors as there.
+    """
     return inference.logits(flatten(trial.config), len(trial.classes), trial.variables, images)
 
 
@@ -199,7 +224,9 @@ def _repeats(run: Run, label: Any) -> list[TrialResult]:
 
 
 def report_row(run: Run, by: str | None = None, top: int = 1, **wanted: Any) -> dict[str, Any] | None:
-    """`Ensemble.row` of `run.ensemble`; None where there are not two members or their predictions are not stored."""
+    """`Ensemble.row` of `run.ensemble`; None where there are not two members or their predictions
+    are not stored.
+    """
     try:
         found = run.ensemble(by, top, **wanted)
         return found.row() if len(found.members) > 1 else None

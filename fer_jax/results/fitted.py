@@ -1,4 +1,6 @@
-"""A fitted head of a trial: a classifier that takes the network's features and answers for pictures."""
+"""A fitted head of a trial: a classifier that takes the network's features and answers for
+pictures.
+"""
 
 from __future__ import annotations
 
@@ -83,14 +85,16 @@ class FitResult:
 
     @property
     def importances(self) -> np.ndarray | None:
-        """Share of each feature in what the trees gained, float (F,) summing to 1; None where no tree has a split."""
+        """Share of each feature in what the trees gained, float (F,) summing to 1; None where no
+        tree has a split.
+        """
         return self.head.importances
 
     def predict(self, images: Any) -> np.ndarray:
         """Class probabilities of pictures, as `TrialResult.predict` takes and gives them.
 
-        They come from the weights that validation chose. A linear SVM has margins, not probabilities: theirs is the order of
-        the classes, not a calibrated share.
+        They come from the weights that validation chose. A linear SVM has margins, not
+        probabilities: theirs is the order of the classes, not a calibrated share.
 
         Raises:
             RunError: images of another size, kind or range, or as for `head`.

@@ -1,4 +1,6 @@
-"""The points of a run compared, and which can be: what `Run.compare`, `Run.groups` and `Run.intervals` do."""
+"""The points of a run compared, and which can be: what `Run.compare`, `Run.groups` and
+`Run.intervals` do.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ def groups(run: Run, table: pd.DataFrame, metric: str) -> list[Hashable]:
 
 
 def check_ranked(run: Run, table: pd.DataFrame, metric: str, method: str) -> None:
-    """Raises RunError for points that the metric cannot rank against each other; `method` of the run is what was called."""
+    """Raises RunError for points that the metric cannot rank against each other; `method` of the
+    run is what was called.
+    """
     if len(set(groups(run, table, metric))) < 2:
         return
     what, names = _why_unlike(run, table, metric)
@@ -58,7 +62,9 @@ def check_ranked(run: Run, table: pd.DataFrame, metric: str, method: str) -> Non
 
 
 def _why_unlike(run: Run, table: pd.DataFrame, metric: str) -> tuple[str, tuple[str, ...]]:
-    """What of the points differs so that a metric does not rank them, and the swept fields that make it differ."""
+    """What of the points differs so that a metric does not rank them, and the swept fields that
+    make it differ.
+    """
     held_out = set(_held_out(run, table))
     if len(held_out) < 2:
         return "losses", comparable.differing(table, comparable.loss_fields(metric))
@@ -68,7 +74,9 @@ def _why_unlike(run: Run, table: pd.DataFrame, metric: str) -> tuple[str, tuple[
 
 
 def _held_out(run: Run, table: pd.DataFrame) -> list[tuple[Hashable, ...]]:
-    """What every row of `run.trials` or `run.summary` is measured on; of folds, what the first one is."""
+    """What every row of `run.trials` or `run.summary` is measured on; of folds, what the first one
+    is.
+    """
     names = [name for name in run.swept if name.startswith("data.") and name in table]
     _, firsts = statistics.point_codes(run.trials, names)
     some = run.trials.iloc[firsts]
@@ -132,7 +140,9 @@ def _describe(run: Run, row: Hashable) -> str:
 
 
 def _pictures(run: Run, done_a: pd.DataFrame, done_b: pd.DataFrame) -> pd.DataFrame | None:
-    """McNemar's test a seed that both points have, on the test split where there is one; None where no predictions are kept."""
+    """McNemar's test a seed that both points have, on the test split where there is one; None where
+    no predictions are kept.
+    """
     rows = []
     both = done_a.merge(done_b, on="seed", suffixes=("_a", "_b"))[["seed", "id_a", "id_b"]]
     for seed, id_a, id_b in both.itertuples(index=False):

@@ -1,7 +1,9 @@
-"""A run directory as Python objects: its tables, and every trained network ready to classify pictures.
+"""A run directory as Python objects: its tables, and every trained network ready to classify
+pictures.
 
-Loading reads tables only and never writes; weights are read trial by trial, when they are first asked for. A run
-that is still going loads as far as it has got; load it again to see what has been added.
+Loading reads tables only and never writes; weights are read trial by trial, when they are first
+asked for. A run that is still going loads as far as it has got; load it again to see what has been
+added.
 """
 
 from __future__ import annotations
@@ -49,7 +51,8 @@ class Run:
 
     Attributes:
         path: the run directory.
-        record: config.json as it stands: config, command, versions, devices, data, started, finished, ...
+        record: config.json as it stands: config, command, versions, devices, data, started,
+            finished, ...
         config: the sweep's config, as `fer_jax.config.default_config` makes it.
         swept: dotted names of the swept fields.
         trials: a row a trial, as in trials.csv, with swept values in their fields' types.
@@ -92,7 +95,9 @@ class Run:
 
     @functools.cached_property
     def curves(self) -> pd.DataFrame:
-        """A row a trial and epoch: id, epoch (1-based), train_loss, train_accuracy, val_loss, val_accuracy."""
+        """A row a trial and epoch: id, epoch (1-based), train_loss, train_accuracy, val_loss,
+        val_accuracy.
+        """
         return self._directory.read_curves()
 
     @functools.cached_property
@@ -111,23 +116,31 @@ class Run:
 
     @functools.cached_property
     def summary(self) -> pd.DataFrame:
-        """A row a point: swept fields, n (done trials), left_out ('1 diverged'), then the statistics of each metric."""
+        """A row a point: swept fields, n (done trials), left_out ('1 diverged'), then the
+        statistics of each metric.
+        """
         return statistics.summarise(self.trials, self.swept, overlap=comparing.overlap(self))
 
     @functools.cached_property
     def metrics(self) -> pd.DataFrame:
-        """A row a done trial and held-out split, from the stored predictions; see `answers.trial_metrics`."""
+        """A row a done trial and held-out split, from the stored predictions; see
+        `answers.trial_metrics`.
+        """
         return stored_metrics.trial_metrics(self)
 
     @functools.cached_property
     def class_metrics(self) -> pd.DataFrame:
-        """A row a done trial, held-out split and class, from the stored predictions; see `answers.class_metrics`."""
+        """A row a done trial, held-out split and class, from the stored predictions; see
+        `answers.class_metrics`.
+        """
         return stored_metrics.class_metrics(self)
 
     @functools.cached_property
     def heads(self) -> pd.DataFrame:
-        """A row a fit, as in heads.csv: fit, id (of its trial), swept fields, head fields (empty where they do not count with
-        its kind of head), scores and their gain over the network's own; no rows where no head was asked for."""
+        """A row a fit, as in heads.csv: fit, id (of its trial), swept fields, head fields (empty
+        where they do not count with its kind of head), scores and their gain over the network's
+        own; no rows where no head was asked for.
+        """
         if not self._directory.has("heads.csv"):
             return pd.DataFrame(columns=["fit", "id", "status"])
         table = self._directory.read_heads()
@@ -143,17 +156,21 @@ class Run:
 
     @functools.cached_property
     def heads_summary(self) -> pd.DataFrame:
-        """A row a point and head setting: n (done fits), left_out, then the statistics of each metric."""
+        """A row a point and head setting: n (done fits), left_out, then the statistics of each
+        metric.
+        """
         return fits.summarise(self.heads, self.swept, comparing.overlap(self))
 
     def table(self, name: str = "points", format: str = "frame", metrics: Sequence[str] | None = None) -> Any:
-        """The points, trials or heads, or how the points compare with the best, as a table for a paper or a spreadsheet.
+        """The points, trials or heads, or how the points compare with the best, as a table for a
+        paper or a spreadsheet.
 
         Args:
             name: 'points', 'comparisons', 'trials' or 'heads'.
-            format: 'frame' (pandas, full precision), or a text: 'csv' (the same), 'markdown' or 'latex' (rounded to the spread).
-            metrics: columns of trials.csv to show, such as ('val_accuracy', 'last_test_accuracy'); None takes the usual ones.
-                For comparisons the one to compare by.
+            format: 'frame' (pandas, full precision), or a text: 'csv' (the same), 'markdown' or
+                'latex' (rounded to the spread).
+            metrics: columns of trials.csv to show, such as ('val_accuracy', 'last_test_accuracy');
+                None takes the usual ones. For comparisons the one to compare by.
 
         Raises:
             RunError: no such table, format or metric, or nothing to put into it.
@@ -165,29 +182,33 @@ class Run:
         return run_tables.FORMATS[format](run_tables.make(self, name, metrics))
 
     def export(self, to: str, out: str | Path | None = None) -> str:
-        """Writes its curves and figures for a tracker, or its tables: `to` is 'tensorboard', 'mlflow' or 'tables'.
+        """Writes its curves and figures for a tracker, or its tables: `to` is 'tensorboard',
+        'mlflow' or 'tables'.
 
-        What is there already is left alone, so that calling it again, while the run goes on or later, adds what is new. Arguments,
-        result and errors as for `fer_jax.export.export_run`.
+        What is there already is left alone, so that calling it again, while the run goes on or
+        later, adds what is new. Arguments, result and errors as for `fer_jax.export.export_run`.
         """
         from fer_jax.export import export_run
 
         return export_run(self, to, out)
 
     def best_point(self, metric: str | None = None, **wanted: Any) -> pd.Series:
-        """The row of `summary` with the best mean over its done trials; losses and val_ece are better low, all else high.
+        """The row of `summary` with the best mean over its done trials; losses and val_ece are
+        better low, all else high.
 
-        Equal means go to the lower validation loss, where that is the same function at every point, then to the earlier
-        point. Its `n` and `left_out` say how many trials the mean stands on and who is missing.
+        Equal means go to the lower validation loss, where that is the same function at every point,
+        then to the earlier point. Its `n` and `left_out` say how many trials the mean stands on and
+        who is missing.
 
         Args:
             metric: such as 'val_accuracy'; None takes the config's train.select.
-            **wanted: field=value, as for `select`: only points with these values are looked at. Where sweep.best gave some of
-                them more seeds, it is one of those: a mean over few seeds does not overtake one over many.
+            **wanted: field=value, as for `select`: only points with these values are looked at.
+                Where sweep.best gave some of them more seeds, it is one of those: a mean over few
+                seeds does not overtake one over many.
 
         Raises:
-            RunError: an unknown metric, one of the test split, which may choose nothing, points that the metric cannot rank
-                against each other (see `groups`), or no done trial.
+            RunError: an unknown metric, one of the test split, which may choose nothing, points
+                that the metric cannot rank against each other (see `groups`), or no done trial.
         """
         metric = self._metric(metric)
         rows = self.summary[self._matching(self.summary, wanted)]
@@ -196,10 +217,12 @@ class Run:
         return self.summary.loc[self._ranked(rows, metric, "_mean", wanted)[0]]
 
     def indistinguishable(self, metric: str | None = None, **wanted: Any) -> pd.DataFrame:
-        """The best point and every other one beside it, seed by seed: `tied` are those it cannot be told apart from at 5 %.
+        """The best point and every other one beside it, seed by seed: `tied` are those it cannot be
+        told apart from at 5 %.
 
-        Paired t tests over the seeds that both have done, p values by Holm over all of them; with one seed nothing can be told
-        apart. The best is the luckiest of its list, so that a point which is in truth as good may be missing from the ties.
+        Paired t tests over the seeds that both have done, p values by Holm over all of them; with
+        one seed nothing can be told apart. The best is the luckiest of its list, so that a point
+        which is in truth as good may be missing from the ties.
 
         Args:
             metric, **wanted: as for `best_point`, errors too.
@@ -215,37 +238,46 @@ class Run:
     def compare(
         self, point_a: comparing.Point, point_b: comparing.Point, metric: str | None = None
     ) -> points.PointComparison:
-        """Two points: paired difference over their common seeds, Welch, Wilcoxon, and McNemar on the pictures of each seed.
+        """Two points: paired difference over their common seeds, Welch, Wilcoxon, and McNemar on
+        the pictures of each seed.
 
-        For points that were chosen beforehand or on the validation split: whoever looks for the best test figure among many
-        comparisons has chosen on the test split.
+        For points that were chosen beforehand or on the validation split: whoever looks for the
+        best test figure among many comparisons has chosen on the test split.
 
         Args:
-            point_a, point_b: each a row of `summary`, its number, or a dict of swept values such as {'train.l2': 1e-3}.
-            metric: any column of measurements, such as 'test_accuracy'; None takes the config's train.select.
+            point_a, point_b: each a row of `summary`, its number, or a dict of swept values such as
+                {'train.l2': 1e-3}.
+            metric: any column of measurements, such as 'test_accuracy'; None takes the config's
+                train.select.
 
         Returns:
             Its figures and, under `words`, what they say.
 
         Raises:
-            RunError: an unknown metric, no such point or several, twice the same one, one without a done trial, or points that the
-                metric cannot measure against each other (see `groups`).
+            RunError: an unknown metric, no such point or several, twice the same one, one without a
+                done trial, or points that the metric cannot measure against each other (see
+                `groups`).
         """
         metric = self._known_metric(metric)
         return comparing.compare(self, point_a, point_b, metric)
 
     def intervals(self, metric: str | None = None) -> pd.DataFrame:
-        """95 % intervals of every point's mean: swept fields, n, <metric>_mean, _low95 and _high95 (Student), bootstrap_low95 and
-        bootstrap_high95 (empty below ten trials, where a bootstrap interval is too narrow, and for folds)."""
+        """95 % intervals of every point's mean: swept fields, n, <metric>_mean, _low95 and _high95
+        (Student), bootstrap_low95 and bootstrap_high95 (empty below ten trials, where a bootstrap
+        interval is too narrow, and for folds).
+        """
         return comparing.intervals(self, self._known_metric(metric))
 
     @functools.cached_property
     def unbiased(self) -> pd.DataFrame:
-        """As `summary`, of the points that sweep.best chose, over the seeds that did not choose them; no rows where none were."""
+        """As `summary`, of the points that sweep.best chose, over the seeds that did not choose
+        them; no rows where none were.
+        """
         return statistics.unbiased(self.trials, self.swept, self.record)
 
     def best(self, metric: str | None = None, **wanted: Any) -> TrialResult:
-        """The single best done trial. Optimistic: it is the luckiest of many seeds; report `best_point` instead.
+        """The single best done trial. Optimistic: it is the luckiest of many seeds; report
+        `best_point` instead.
 
         Arguments and errors as for `best_point`.
         """
@@ -256,11 +288,13 @@ class Run:
         return TrialResult(self, done.loc[self._ranked(done, metric, "", wanted)[0]])
 
     def ensemble(self, by: str | None = None, top: int = 1, **wanted: Any) -> Ensemble:
-        """The done trials of the best points, chosen as `best_point` chooses one, whose probabilities are averaged.
+        """The done trials of the best points, chosen as `best_point` chooses one, whose
+        probabilities are averaged.
 
         Args:
             by: the metric, None takes the config's train.select.
-            top: number of points; fewer are taken where fewer have a done trial, or sweep.best gave fewer of them more seeds.
+            top: number of points; fewer are taken where fewer have a done trial, or sweep.best gave
+                fewer of them more seeds.
             **wanted: as for `best_point`.
 
         Raises:
@@ -275,10 +309,12 @@ class Run:
         return best_points(self, metric, self._ranked(rows, metric, "_mean", wanted)[:top])
 
     def groups(self, table: pd.DataFrame, metric: str) -> list[Hashable]:
-        """A key for every row of `trials` or `summary`: a metric ranks only rows of one key against each other.
+        """A key for every row of `trials` or `summary`: a metric ranks only rows of one key against
+        each other.
 
-        Figures over different classes or of different pictures are not comparable, nor are losses of trials that were given
-        different losses (loss.focal_gamma, loss.label_smoothing; in training also the class weights).
+        Figures over different classes or of different pictures are not comparable, nor are losses
+        of trials that were given different losses (loss.focal_gamma, loss.label_smoothing; in
+        training also the class weights).
         """
         return comparing.groups(self, table, metric)
 
@@ -315,7 +351,9 @@ class Run:
         return found
 
     def trial(self, id: str) -> TrialResult:
-        """The trial with this id, or with the one id that begins so; RunError names near ones otherwise."""
+        """The trial with this id, or with the one id that begins so; RunError names near ones
+        otherwise.
+        """
         if not isinstance(id, str):
             raise RunError(
                 f"trial id {id!r}: ids are text; run.trials['id'] lists them and run.select(seed=0) finds by value"
@@ -332,11 +370,13 @@ class Run:
         return TrialResult(self, self.trials.iloc[matches[0]])
 
     def select(self, **wanted: Any) -> list[TrialResult]:
-        """The trials with these values, in plan order; all of them for no argument, [] where none match.
+        """The trials with these values, in plan order; all of them for no argument, [] where none
+        match.
 
         Args:
-            **wanted: field=value. A field is its dotted name with '__' for '.', as in train__l2, or its last word where
-                that is enough, as in learning_rate; or status, seed, repeat, stack or wave.
+            **wanted: field=value. A field is its dotted name with '__' for '.', as in train__l2, or
+                its last word where that is enough, as in learning_rate; or status, seed, repeat,
+                stack or wave.
 
         Raises:
             RunError: an unknown or ambiguous field, or a value the field cannot have.
@@ -352,12 +392,15 @@ class Run:
         weights: str = "best",
         **settings: Any,
     ) -> RepeatedSaliency:
-        """Which pixels the networks of a point stand on: mean over its repeats, spread and agreement.
+        """Which pixels the networks of a point stand on: mean over its repeats, spread and
+        agreement.
 
         Args:
-            point: a row of `summary`, as `best_point` gives; field values as for `select`, such as {"learning_rate": 1e-3}, that
-                describe one point; trials from `select`; or None for the best point. Only done trials enter.
-            target: as for `TrialResult.saliency`; None takes, for each picture, the class with the highest mean probability.
+            point: a row of `summary`, as `best_point` gives; field values as for `select`, such as
+                {"learning_rate": 1e-3}, that describe one point; trials from `select`; or None for
+                the best point. Only done trials enter.
+            target: as for `TrialResult.saliency`; None takes, for each picture, the class with the
+                highest mean probability.
             images, method, weights, **settings: as for `TrialResult.saliency`.
 
         Returns:
@@ -378,7 +421,9 @@ class Run:
         path: str | None = None,
         **settings: Any,
     ) -> ClassSaliency:
-        """`TrialResult.class_saliency` as the mean over the repeats of a point, with the spread over them; `point` as for `saliency`."""
+        """`TrialResult.class_saliency` as the mean over the repeats of a point, with the spread
+        over them; `point` as for `saliency`.
+        """
         return explain.classes_of_repeats(self, point, split, method, limit, weights, path, settings)
 
     def _matching(self, table: pd.DataFrame, wanted: Mapping[str, Any]) -> np.ndarray:
@@ -402,7 +447,9 @@ class Run:
         return keep
 
     def field_name(self, keyword: str) -> str:
-        """The dotted name of the field that a keyword of `select` means; RunError if none or several."""
+        """The dotted name of the field that a keyword of `select` means; RunError if none or
+        several.
+        """
         name = keyword.replace("__", ".")
         known = [field.name for field in fields.FIELDS.values() if field.kind in fields.TRIAL_KINDS]
         if name in known:

@@ -1,4 +1,6 @@
-"""What the stored answers of a run's trials come to: tables of metrics, trial by trial and class by class."""
+"""What the stored answers of a run's trials come to: tables of metrics, trial by trial and class by
+class.
+"""
 
 from __future__ import annotations
 
@@ -34,14 +36,17 @@ def gathered(run: Run, split: str) -> Iterator[tuple[list[TrialResult], np.ndarr
                 probabilities = np.stack([trial.probabilities(split) for trial in some])
                 labels = some[0].labels(split)
             except RunError:
-                # Trained before predictions were kept, or by data without this split: there is nothing to measure.
+                # Trained before predictions were kept, or by data without this split: there is
+                # nothing to measure.
                 continue
             yield some, probabilities, labels
 
 
 def trial_metrics(run: Run) -> pd.DataFrame:
-    """A row a done trial and held-out split: id, split, then `metrics.overall`, leaked (pictures with a copy among those learned or
-    chosen from) and accuracy_clean (without them; empty, as in trials.csv, where there are none); no rows where no predictions are stored."""
+    """A row a done trial and held-out split: id, split, then `metrics.overall`, leaked (pictures
+    with a copy among those learned or chosen from) and accuracy_clean (without them; empty, as in
+    trials.csv, where there are none); no rows where no predictions are stored.
+    """
     tables = []
     for split in ("validation", "test"):
         for trials, probabilities, labels in gathered(run, split):
@@ -59,7 +64,9 @@ def trial_metrics(run: Run) -> pd.DataFrame:
 
 
 def class_metrics(run: Run) -> pd.DataFrame:
-    """A row a done trial, held-out split and class: id, split, class, support (pictures), then `metrics.of_classes`."""
+    """A row a done trial, held-out split and class: id, split, class, support (pictures), then
+    `metrics.of_classes`.
+    """
     tables = []
     for split in ("validation", "test"):
         for trials, probabilities, labels in gathered(run, split):

@@ -1,4 +1,5 @@
-"""One trial of a run as a Python object: its settings, its figures and its networks, ready to classify pictures.
+"""One trial of a run as a Python object: its settings, its figures and its networks, ready to
+classify pictures.
 
 Weights are read when they are first asked for, those of this trial alone.
 """
@@ -90,7 +91,8 @@ class TrialResult:
         described = [self.run.record["data"], *(self.run.record.get("other_data") or [])]
         if len(described) == 1:
             return described[0]
-        # A swept data field or the folds gave several data sets; the id is a hash of the trial's own.
+        # A swept data field or the folds gave several data sets; the id is a hash of the trial's
+        # own.
         return next((data for data in described if self._would_be(data["checksum"])), None)
 
     def _would_be(self, checksum: str) -> bool:
@@ -102,7 +104,8 @@ class TrialResult:
 
     @property
     def variables(self) -> dict[str, Any]:
-        """{'params', 'stats', 'pixels'} of the epoch that validation chose: nested dicts of numpy arrays, without a trial axis.
+        """{'params', 'stats', 'pixels'} of the epoch that validation chose: nested dicts of numpy
+        arrays, without a trial axis.
 
         'pixels' holds scale and offset: the network's input is scale * pixel + offset.
 
@@ -126,7 +129,9 @@ class TrialResult:
         return self.run._directory.load_trial(wave, int(slot))
 
     def _check_learnt(self) -> None:
-        """Raises RunError if it diverged before an epoch was over: its weights and answers are those it began with."""
+        """Raises RunError if it diverged before an epoch was over: its weights and answers are
+        those it began with.
+        """
         if self.row.get("best_epoch") == 0:
             epoch = self.row["diverged_epoch"]
             raise RunError(
@@ -134,15 +139,16 @@ class TrialResult:
             )
 
     def logits(self, split: str = "test") -> np.ndarray:
-        """What the network gave for the pictures of a held-out split at the end of its training, by the weights that validation
-        chose; float32 (n, K), in the order of the split, columns as `classes`.
+        """What the network gave for the pictures of a held-out split at the end of its training, by
+        the weights that validation chose; float32 (n, K), in the order of the split, columns as
+        `classes`.
 
         Args:
             split: 'validation' or 'test'.
 
         Raises:
-            RunError: another split, one that the data do not have, or none kept: the trial is not done, diverged in its first
-                epoch, or the run was trained before logits were kept.
+            RunError: another split, one that the data do not have, or none kept: the trial is not
+                done, diverged in its first epoch, or the run was trained before logits were kept.
         """
         self._targets(split)  # first, since a split that is not there says more than predictions that are not
         wave, slot = self.row.get("wave", ""), self.row.get("slot")
@@ -160,12 +166,15 @@ class TrialResult:
         return special.softmax(self.logits(split).astype(np.float64), axis=-1)
 
     def labels(self, split: str = "test") -> np.ndarray:
-        """Labels of the pictures that `logits` is about, int32 (n,), indices into `classes`; errors as there."""
+        """Labels of the pictures that `logits` is about, int32 (n,), indices into `classes`; errors
+        as there.
+        """
         return self._targets(split)["labels"]
 
     def leaked(self, split: str = "test") -> np.ndarray:
-        """Which of these pictures have an exact copy among those that were trained on or, for the test split, validated on;
-        bool (n,); errors as for `logits`."""
+        """Which of these pictures have an exact copy among those that were trained on or, for the
+        test split, validated on; bool (n,); errors as for `logits`.
+        """
         return self._targets(split)["leaked"]
 
     def _targets(self, split: str) -> dict[str, np.ndarray]:
@@ -185,16 +194,19 @@ class TrialResult:
         """Class probabilities by the weights that validation chose, or by those of the last epoch.
 
         Args:
-            images: uint8, or other numbers in 0..255, of shape (n, S, S, C), (n, S, S), (S, S, C) or (S, S), where S is
-                data.image_size and C data.channels; grey pictures serve a network for colour.
+            images: uint8, or other numbers in 0..255, of shape (n, S, S, C), (n, S, S), (S, S, C)
+                or (S, S), where S is data.image_size and C data.channels; grey pictures serve a
+                network for colour.
             weights: 'best' (chosen by train.select) or 'last'.
-            tta: 'flip' or 'ten_crop' averages the probabilities of several views of each picture; see `views`.
+            tta: 'flip' or 'ten_crop' averages the probabilities of several views of each picture;
+                see `views`.
 
         Returns:
             float32 (n, K), rows summing to 1, columns as `classes`.
 
         Raises:
-            RunError: another size, kind or range of images; no weights; or other `weights` or `tta` than these two.
+            RunError: another size, kind or range of images; no weights; or other `weights` or `tta`
+                than these two.
         """
         if tta is None:
             return self._apply(images, None, weights)
@@ -219,22 +231,26 @@ class TrialResult:
     def saliency(
         self, images: Any, method: str = "gradient", target: Any = None, weights: str = "best", **settings: Any
     ) -> Saliency:
-        """Which pixels the network's answers stand on; docs/saliency.md has methods, units and sources.
+        """Which pixels the network's answers stand on; docs/saliency.md has methods, units and
+        sources.
 
         Args:
             images: as for `predict`.
             method: 'gradient', 'smoothgrad', 'integrated_gradients', 'grad_cam' or 'occlusion'.
-            target: the class whose logit is explained, by name or index, or one for each picture; None takes the predicted one.
+            target: the class whose logit is explained, by name or index, or one for each picture;
+                None takes the predicted one.
             weights: as for `predict`.
-            **settings: of the method. smoothgrad: samples (50), noise (0.15 of the picture's range), seed (0);
-                integrated_gradients: steps (64), baseline (0, black); grad_cam: layer (the last with rows and columns);
-                occlusion: patch (a sixth of the side, pixels), stride (half of that), baseline (127.5, grey).
+            **settings: of the method. smoothgrad: samples (50), noise (0.15 of the picture's
+                range), seed (0); integrated_gradients: steps (64), baseline (0, black); grad_cam:
+                layer (the last with rows and columns); occlusion: patch (a sixth of the side,
+                pixels), stride (half of that), baseline (127.5, grey).
 
         Returns:
             `maps` float32 (n, S, S), and more, see `analysis.saliency.Saliency`.
 
         Raises:
-            RunError: as for `predict`, an unknown method, setting or class, or grad_cam of a network without rows and columns.
+            RunError: as for `predict`, an unknown method, setting or class, or grad_cam of a
+                network without rows and columns.
         """
         return explain.of_trial(self, images, method, target, weights, settings)
 
@@ -247,10 +263,12 @@ class TrialResult:
         path: str | None = None,
         **settings: Any,
     ) -> ClassSaliency:
-        """Where the network looks in pictures of each class on average: means of their shares, each for its own class.
+        """Where the network looks in pictures of each class on average: means of their shares, each
+        for its own class.
 
         Args:
-            split: 'validation' by default, since who sees maps goes on to change things; 'test' or 'train'.
+            split: 'validation' by default, since who sees maps goes on to change things; 'test' or
+                'train'.
             limit: pictures of a class at most, the first of the split; None for all.
             method, weights, **settings: as for `saliency`.
             path: as for `dataset`.
@@ -271,19 +289,22 @@ class TrialResult:
         weights: str = "best",
         **settings: Any,
     ) -> pd.DataFrame:
-        """Whether maps are about what was learnt: their rank correlation with those of weights drawn anew (Adebayo et al. 2018,
-        section 4, cascading randomisation). A method whose maps stay alike shows the picture, not the network.
+        """Whether maps are about what was learnt: their rank correlation with those of weights
+        drawn anew (Adebayo et al. 2018, section 4, cascading randomisation). A method whose maps
+        stay alike shows the picture, not the network.
 
         Args:
             seed: of the new weights.
-            margin: pixels left out at every side. Few kernels reach the border of a picture whatever the weights are, which makes
-                the maps of any two networks alike.
-            images, method, target, weights, **settings: as for `saliency`; the class is the trained network's throughout.
+            margin: pixels left out at every side. Few kernels reach the border of a picture
+                whatever the weights are, which makes the maps of any two networks alike.
+            images, method, target, weights, **settings: as for `saliency`; the class is the trained
+                network's throughout.
 
         Returns:
-            A row for each layer with weights, the last layer first: `layer`, which is drawn anew together with all in the rows
-            before; Spearman's `correlation` of the maps with the trained network's, mean over pictures; `absolute`, the same of
-            the maps' absolute values; `n` pictures in it; `undefined`, pictures left out because a map was constant.
+            A row for each layer with weights, the last layer first: `layer`, which is drawn anew
+            together with all in the rows before; Spearman's `correlation` of the maps with the
+            trained network's, mean over pictures; `absolute`, the same of the maps' absolute
+            values; `n` pictures in it; `undefined`, pictures left out because a map was constant.
 
         Raises:
             RunError: as for `saliency`.
@@ -291,14 +312,16 @@ class TrialResult:
         return explain.randomised(self, images, method, target, seed, margin, weights, settings)
 
     def export(self, path: str | Path, weights: str = "best", **options: Any) -> Path:
-        """Writes its network for other programs: weights to a '.safetensors' file, or the whole network to an '.onnx' file.
+        """Writes its network for other programs: weights to a '.safetensors' file, or the whole
+        network to an '.onnx' file.
 
         Args:
             weights: as for `predict`.
             **options: for ONNX, `dtype` of the pixels, 'uint8' or 'float32'.
 
         Raises:
-            RunError: another ending, no weights, or a file that cannot be written; see `exports.network` for ONNX.
+            RunError: another ending, no weights, or a file that cannot be written; see
+                `exports.network` for ONNX.
             FerJaxError: the package that writes such files is not installed.
         """
         from fer_jax.export import export_trial
@@ -307,12 +330,13 @@ class TrialResult:
         return Path(path)
 
     def evaluate_on(self, path: str, **options: Any) -> Evaluation:
-        """What it says of another labelled data set: accuracy, report by class, confusion matrix, with and without copies of its own
-        training pictures.
+        """What it says of another labelled data set: accuracy, report by class, confusion matrix,
+        with and without copies of its own training pictures.
 
         Args:
             path: folder, zip, tar or csv, as data.path.
-            **options: `splits`, `classes`, `copies`, `weights`, `tta`, `train_path`, `kind`; these and errors as for `external.evaluate`.
+            **options: `splits`, `classes`, `copies`, `weights`, `tta`, `train_path`, `kind`; these
+                and errors as for `external.evaluate`.
         """
         from fer_jax.prediction import external
 
@@ -324,7 +348,8 @@ class TrialResult:
         return self.run.heads[self.run.heads["id"] == self.id].reset_index(drop=True)
 
     def head(self, **wanted: Any) -> FitResult:
-        """Its one fit with these values, such as `head(layer="dense_0", max_depth=6)`; all values of a single fit may be left out.
+        """Its one fit with these values, such as `head(layer="dense_0", max_depth=6)`; all values
+        of a single fit may be left out.
 
         Args:
             **wanted: head field=value; a field is what follows 'head.'.
@@ -363,14 +388,17 @@ class TrialResult:
         return loaded
 
     def confusion_matrix(self, split: str = "test", path: str | None = None, normalize: bool = False) -> pd.DataFrame:
-        """Pictures by true class (rows) and predicted class (columns), by the weights that validation chose.
+        """Pictures by true class (rows) and predicted class (columns), by the weights that
+        validation chose.
 
-        Of a held-out split it stands on the stored answers, where there are, and needs neither data nor network.
+        Of a held-out split it stands on the stored answers, where there are, and needs neither data
+        nor network.
 
         Args:
             split: 'test', 'validation' or 'train'.
             path: as for `dataset`; asks the network anew.
-            normalize: shares of each row's pictures instead, in [0, 1]; 0 in the row of a class without pictures, as scikit-learn has it.
+            normalize: shares of each row's pictures instead, in [0, 1]; 0 in the row of a class
+                without pictures, as scikit-learn has it.
 
         Raises:
             RunError: no such split, other data than the run's, or no weights.
@@ -392,10 +420,12 @@ class TrialResult:
         weights: str = "best",
         path: str | None = None,
     ) -> dict[str, float]:
-        """Figures of 'one of the positive classes or not', from the probabilities of a network trained on more classes.
+        """Figures of 'one of the positive classes or not', from the probabilities of a network
+        trained on more classes.
 
-        A picture is called positive if the probabilities of the positive classes sum to `threshold` or more. Compare
-        thresholds on the validation split: the test split is for the one that was chosen.
+        A picture is called positive if the probabilities of the positive classes sum to `threshold`
+        or more. Compare thresholds on the validation split: the test split is for the one that was
+        chosen.
 
         Args:
             positive: names of some of `classes`, in any spelling `data.names.canonical` knows.
@@ -405,11 +435,13 @@ class TrialResult:
             path: as for `dataset`; without it the stored answers serve, where there are.
 
         Returns:
-            accuracy, loss (nats), precision, recall, f1 (means over both answers) and auc; see `classification.binarise`.
+            accuracy, loss (nats), precision, recall, f1 (means over both answers) and auc; see
+            `classification.binarise`.
 
         Raises:
             ConfigError: an unknown class, or none or all of them positive.
-            RunError: no such split, a threshold out of range, other data than the run's, or no weights.
+            RunError: no such split, a threshold out of range, other data than the run's, or no
+                weights.
             DataError: the data cannot be read.
         """
         from fer_jax.analysis import classification
@@ -420,7 +452,9 @@ class TrialResult:
         return classification.binarise(*self._answers(split, weights, path), self.classes, positive, threshold)
 
     def _answers(self, split: str, weights: str, path: str | None) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities (n, K) and labels (n,) of a split: the stored ones if that is what is asked for, else by asking the network."""
+        """Probabilities (n, K) and labels (n,) of a split: the stored ones if that is what is asked
+        for, else by asking the network.
+        """
         if weights == "best" and path is None and split in ("validation", "test"):
             with contextlib.suppress(RunError):
                 return self.probabilities(split), self.labels(split)

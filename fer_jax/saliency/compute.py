@@ -1,4 +1,6 @@
-"""Saliency of any number of pictures by one compiled program: batches of one size, the last one filled up."""
+"""Saliency of any number of pictures by one compiled program: batches of one size, the last one
+filled up.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ import numpy as np
 # Half of what a prediction takes at a time: a gradient keeps what every layer gave.
 BATCH = 32
 
-# `model.*` shape fields, image shape (S, S, C), number of classes: what a network's compiled program depends on.
+# `model.*` shape fields, image shape (S, S, C), number of classes: what a network's compiled
+# program depends on.
 Key = tuple[tuple[tuple[str, Any], ...], tuple[int, int, int], int]
 Program = Callable[..., Mapping[str, Any]]
 
@@ -34,8 +37,9 @@ def batches(
         method, settings: from `settings.resolve`.
 
     Yields:
-        float32 arrays of at most BATCH rows: `values` (b, S, S, C) and `logits` (b,), and, by integrated gradients,
-        `baseline_logits` (b,); see `maps.Saliency`. One batch without rows for no pictures.
+        float32 arrays of at most BATCH rows: `values` (b, S, S, C) and `logits` (b,), and, by
+        integrated gradients, `baseline_logits` (b,); see `maps.Saliency`. One batch without rows
+        for no pictures.
     """
     import jax
 
@@ -54,7 +58,9 @@ def batches(
 
 
 def _options(method: str, settings: Mapping[str, Any], image_shape: tuple[int, int, int]) -> dict[str, Any]:
-    """The settings as the arguments of the compiled method; another value compiles nothing, but for another number of squares."""
+    """The settings as the arguments of the compiled method; another value compiles nothing, but for
+    another number of squares.
+    """
     import jax
 
     if method == "smoothgrad":
@@ -74,7 +80,9 @@ def _options(method: str, settings: Mapping[str, Any], image_shape: tuple[int, i
 
 
 def corners(size: int, patch: int, stride: int) -> np.ndarray:
-    """Top row and left column of squares `stride` apart that cover a picture, int32 (m, 2); the last ones end at its border."""
+    """Top row and left column of squares `stride` apart that cover a picture, int32 (m, 2); the
+    last ones end at its border.
+    """
     starts = np.unique([*range(0, size - patch + 1, stride), size - patch])
     return np.stack(np.meshgrid(starts, starts, indexing="ij"), axis=-1).reshape(-1, 2).astype(np.int32)
 
@@ -87,7 +95,9 @@ def _program(
     method: str,
     layer: str | None,
 ) -> Program:
-    """(variables, images, targets, places, options) -> what `batches` yields, compiled once for all trials with this network."""
+    """(variables, images, targets, places, options) -> what `batches` yields, compiled once for all
+    trials with this network.
+    """
     import jax
     import jax.numpy as jnp
 

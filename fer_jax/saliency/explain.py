@@ -1,4 +1,6 @@
-"""Which pixels the networks of a trial, or of all repeats of a point, stand on; see docs/saliency.md."""
+"""Which pixels the networks of a trial, or of all repeats of a point, stand on; see
+docs/saliency.md.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +78,8 @@ class Explainer:
         count, size = len(self.trial.classes), self.key[1][0]
         rows = np.concatenate([np.flatnonzero(found.labels == label)[:limit] for label in range(count)])
         labels = found.labels[rows].astype(np.int64)
-        # Pictures of the training split may be many, and their maps larger than they are: only sums are kept.
+        # Pictures of the training split may be many, and their maps larger than they are: only sums
+        # are kept.
         totals, squares = np.zeros((2, count, size, size))
         done = 0
         for batch in self.batches(np.asarray(found.images[rows]), labels):
@@ -159,7 +162,9 @@ def randomised(
 
 
 def _drawn_anew(explainer: Explainer, seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """From the last layer with weights to the first: its name, and the variables with its weights and all later ones drawn anew."""
+    """From the last layer with weights to the first: its name, and the variables with its weights
+    and all later ones drawn anew.
+    """
     import jax
 
     from fer_jax import models
@@ -192,7 +197,8 @@ def done_trials(run: Run, point: Any) -> tuple[list[TrialResult], str]:
         point: see `Run.saliency`.
 
     Raises:
-        RunError: it names no point or several, none of its trials is done, or they differ in classes or in the shape of a picture.
+        RunError: it names no point or several, none of its trials is done, or they differ in
+            classes or in the shape of a picture.
     """
     trials = _named_trials(run, run.best_point() if point is None else point)
     statuses = np.array([trial.status for trial in trials])
@@ -235,7 +241,9 @@ def _named_trials(run: Run, point: Any) -> list[TrialResult]:
 def _targets(
     target: Any, classes: tuple[str, ...], pictures: np.ndarray, explainers: Sequence[Explainer]
 ) -> np.ndarray:
-    """The class every picture is explained for, int64 (n,); by default the one with the highest mean probability."""
+    """The class every picture is explained for, int64 (n,); by default the one with the highest
+    mean probability.
+    """
     count = len(pictures)
     if target is None:
         return np.mean([explainer.probabilities(pictures) for explainer in explainers], axis=0).argmax(axis=1)

@@ -1,8 +1,10 @@
-"""Saliency maps as arrays: of pictures, of the repeats of a point, of classes; their shares, spread and agreement.
+"""Saliency maps as arrays: of pictures, of the repeats of a point, of classes; their shares, spread
+and agreement.
 
-Before maps are averaged, over repeats or over the pictures of a class, each is divided by the sum of its absolute values. What is
-averaged is then where a network looks, in shares of the picture that add up to 1. Raw values would weigh a repeat by the size of its
-logits, which grow with every epoch and say nothing about the place; the largest value, the usual divisor, is that of one pixel.
+Before maps are averaged, over repeats or over the pictures of a class, each is divided by the sum
+of its absolute values. What is averaged is then where a network looks, in shares of the picture
+that add up to 1. Raw values would weigh a repeat by the size of its logits, which grow with every
+epoch and say nothing about the place; the largest value, the usual divisor, is that of one pixel.
 """
 
 from __future__ import annotations
@@ -32,11 +34,13 @@ class Saliency:
     Attributes:
         method: one of UNITS.
         settings: of the method, by name.
-        values: float32 (n, S, S, C) as the method gives them, in `unit`; C is 1 for grad_cam and occlusion.
+        values: float32 (n, S, S, C) as the method gives them, in `unit`; C is 1 for grad_cam and
+            occlusion.
         targets: int64 (n,), the class each picture is explained for, an index into `classes`.
         classes: class names.
         logits: float32 (n,), of the targets.
-        baseline_logits: float32 (n,), the same for the baseline, by integrated_gradients; else None.
+        baseline_logits: float32 (n,), the same for the baseline, by integrated_gradients; else
+            None.
     """
 
     method: str
@@ -65,9 +69,9 @@ class Saliency:
         """How exact integrated gradients are, a row a picture.
 
         Returns:
-            `sum` of the picture's values; `difference` of its logit and the baseline's, which it would be with infinitely many steps;
-            `error`, sum minus difference; all in logits. Sundararajan et al. (2017, section 5) take as many steps as bring the two
-            within 5 %.
+            `sum` of the picture's values; `difference` of its logit and the baseline's, which it
+            would be with infinitely many steps; `error`, sum minus difference; all in logits.
+            Sundararajan et al. (2017, section 5) take as many steps as bring the two within 5 %.
 
         Raises:
             ValueError: other methods have no such check.
@@ -110,7 +114,9 @@ class RepeatedSaliency:
 
     @property
     def agreement(self) -> np.ndarray:
-        """Spearman's rank correlation between two repeats' maps of a picture, mean over all pairs, (n,); NaN for one repeat."""
+        """Spearman's rank correlation between two repeats' maps of a picture, mean over all pairs,
+        (n,); NaN for one repeat.
+        """
         maps = self.maps
         pairs = [rank_correlation(maps[a], maps[b]) for a, b in itertools.combinations(range(len(maps)), 2)]
         return np.mean(pairs, axis=0) if pairs else np.full(maps.shape[1], np.nan)
@@ -134,15 +140,17 @@ class RepeatedSaliency:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ClassSaliency:
-    """Where networks look in pictures of each class, on average: shares of the picture, with no face in it.
+    """Where networks look in pictures of each class, on average: shares of the picture, with no
+    face in it.
 
     Attributes:
         method, settings, classes: as in `Saliency`.
         split: the pictures' split.
         n: int64 (K,), pictures of each class that were averaged.
-        mean: float64 (K, S, S), mean of their shares, for the logit of their own class; over several repeats, the mean of the
-            repeats' means. NaN for a class without pictures.
-        sd: float64 (K, S, S), over the pictures of one trial, or over the means of several repeats (divisor n - 1).
+        mean: float64 (K, S, S), mean of their shares, for the logit of their own class; over
+            several repeats, the mean of the repeats' means. NaN for a class without pictures.
+        sd: float64 (K, S, S), over the pictures of one trial, or over the means of several repeats
+            (divisor n - 1).
         repeats: number of trials.
         left_out: as in `RepeatedSaliency`.
     """
@@ -159,13 +167,17 @@ class ClassSaliency:
 
 
 def over_channels(values: np.ndarray, method: str) -> np.ndarray:
-    """One number a pixel of (n, S, S, C): the largest magnitude of the channels' gradients, as in Simonyan et al. 2013, section 3.1,
-    and Smilkov et al. 2017; of integrated gradients the sum, which keeps their completeness."""
+    """One number a pixel of (n, S, S, C): the largest magnitude of the channels' gradients, as in
+    Simonyan et al. 2013, section 3.1, and Smilkov et al. 2017; of integrated gradients the sum,
+    which keeps their completeness.
+    """
     return np.abs(values).max(axis=-1) if method in ("gradient", "smoothgrad") else values.sum(axis=-1)
 
 
 def shares(maps: np.ndarray) -> np.ndarray:
-    """Each map of (..., S, S) divided by the sum of its absolute values; one that is 0 everywhere stays so."""
+    """Each map of (..., S, S) divided by the sum of its absolute values; one that is 0 everywhere
+    stays so.
+    """
     totals = np.abs(maps).sum(axis=(-2, -1), keepdims=True)
     return maps / np.where(totals > 0, totals, 1)
 
@@ -176,7 +188,9 @@ def deviation(samples: np.ndarray) -> np.ndarray:
 
 
 def rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Spearman's rank correlation of the pixels of two maps, for each of n pictures: float64 (n,), NaN where a map is constant."""
+    """Spearman's rank correlation of the pixels of two maps, for each of n pictures: float64 (n,),
+    NaN where a map is constant.
+    """
     from scipy import stats
 
     ranks = [stats.rankdata(maps.reshape(len(maps), -1), axis=1) for maps in (first, second)]

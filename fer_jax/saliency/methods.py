@@ -1,8 +1,9 @@
 """Five ways to ask which pixels a network's answer stands on, each for a batch of pictures at once.
 
-Every picture is explained for one class, by the logit of that class: a probability also rises when the others' logits fall
-(Simonyan et al. 2013, section 2). Pixels are those of a picture, 0 black to 255 white, not what the network makes of them, so that
-trials with another normalisation are comparable. All are for networks as they predict: batch normalisation by running statistics, no
+Every picture is explained for one class, by the logit of that class: a probability also rises when
+the others' logits fall (Simonyan et al. 2013, section 2). Pixels are those of a picture, 0 black to
+255 white, not what the network makes of them, so that trials with another normalisation are
+comparable. All are for networks as they predict: batch normalisation by running statistics, no
 dropout. Only reverse-mode gradients are taken; the convolutions and pools have no others.
 """
 
@@ -11,7 +12,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-# Pictures, float32 (n, S, S, C) in 0..255 -> float32 (n,): of each, the logit of the class it is explained for.
+# Pictures, float32 (n, S, S, C) in 0..255 -> float32 (n,): of each, the logit of the class it is
+# explained for.
 Score = Callable[[jax.Array], jax.Array]
 WHITE = 255.0
 
@@ -20,7 +22,8 @@ def gradient(score: Score, images: jax.Array) -> jax.Array:
     """Simonyan et al. 2013, section 3: how the logit changes with each pixel.
 
     Returns:
-      float32 (n, S, S, C), signed, in logits per full range of a pixel: 255 times the derivative by the pixel.
+        float32 (n, S, S, C), signed, in logits per full range of a pixel: 255 times the derivative
+        by the pixel.
     """
     return WHITE * jax.grad(lambda pixels: score(pixels).sum())(images)
 
@@ -31,14 +34,16 @@ def smoothgrad(
     """Smilkov et al. 2017, section 3: the mean of the gradients at noisy copies of the picture.
 
     Args:
-      score, images: see above.
-      places: int32 (n,), the number of each picture. Its noise depends on (key, number, sample) alone.
-      key: random key.
-      samples: number of copies, a traced integer.
-      noise: standard deviation of the Gaussian noise, as a share of the picture's own range (brightest minus darkest pixel).
+        score, images: see above.
+        places: int32 (n,), the number of each picture. Its noise depends on (key, number, sample)
+            alone.
+        key: random key.
+        samples: number of copies, a traced integer.
+        noise: standard deviation of the Gaussian noise, as a share of the picture's own range
+            (brightest minus darkest pixel).
 
     Returns:
-      As `gradient`.
+        As `gradient`.
     """
     deviation = noise * (images.max((1, 2, 3), keepdims=True) - images.min((1, 2, 3), keepdims=True))
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, places)
@@ -51,18 +56,19 @@ def smoothgrad(
 
 
 def integrated_gradients(score: Score, images: jax.Array, baseline: jax.Array, steps: jax.Array) -> jax.Array:
-    """Sundararajan et al. 2017, equation 1: the gradient along the straight line from a baseline, times what the pixel has changed.
+    """Sundararajan et al. 2017, equation 1: the gradient along the straight line from a baseline,
+    times what the pixel has changed.
 
-    The integral is a sum at the midpoints of `steps` equal parts. Were it exact, a picture's values would add up to its logit minus
-    the baseline's (their proposition 1, completeness).
+    The integral is a sum at the midpoints of `steps` equal parts. Were it exact, a picture's values
+    would add up to its logit minus the baseline's (their proposition 1, completeness).
 
     Args:
-      score, images: see above.
-      baseline: float32 (S, S, C) in 0..255, the picture that stands for 'nothing to see'.
-      steps: number of parts, a traced integer.
+        score, images: see above.
+        baseline: float32 (S, S, C) in 0..255, the picture that stands for 'nothing to see'.
+        steps: number of parts, a traced integer.
 
     Returns:
-      float32 (n, S, S, C), signed, in logits.
+        float32 (n, S, S, C), signed, in logits.
     """
 
     def add(step: jax.Array, total: jax.Array) -> jax.Array:
@@ -76,15 +82,19 @@ def integrated_gradients(score: Score, images: jax.Array, baseline: jax.Array, s
 def grad_cam(
     tapped: Callable[[jax.Array], tuple[jax.Array, jax.Array]], shape: tuple[int, ...], size: int
 ) -> jax.Array:
-    """Selvaraju et al. 2017, equations 1 and 2: where a layer's channels that speak for the class are active.
+    """Selvaraju et al. 2017, equations 1 and 2: where a layer's channels that speak for the class
+    are active.
 
     Args:
-      tapped: float32 `shape`, added to the layer's output -> the scores (n,), and the layer's output with it.
-      shape: of the layer's output, (n, rows, columns, channels).
-      size: S, to which the map is enlarged (bilinear); the layer is taken to cover the whole picture.
+        tapped: float32 `shape`, added to the layer's output -> the scores (n,), and the layer's
+            output with it.
+        shape: of the layer's output, (n, rows, columns, channels).
+        size: S, to which the map is enlarged (bilinear); the layer is taken to cover the whole
+            picture.
 
     Returns:
-      float32 (n, S, S, 1), not negative: channels weighted by the mean of their gradient over all places, added up, cut off at 0.
+        float32 (n, S, S, 1), not negative: channels weighted by the mean of their gradient over all
+        places, added up, cut off at 0.
     """
 
     def total(added: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -98,18 +108,21 @@ def grad_cam(
 
 
 def occlusion(score: Score, images: jax.Array, baseline: jax.Array, corners: jax.Array, patch: jax.Array) -> jax.Array:
-    """Zeiler and Fergus 2014, section 4.2: how far the logit falls when a square of the picture is covered.
+    """Zeiler and Fergus 2014, section 4.2: how far the logit falls when a square of the picture is
+    covered.
 
-    They draw the class's probability with the square at each place. Here a pixel has the mean fall over all squares that cover it.
+    They draw the class's probability with the square at each place. Here a pixel has the mean fall
+    over all squares that cover it.
 
     Args:
-      score, images: see above.
-      baseline: float32 (S, S, C) in 0..255, what the square shows.
-      corners: int32 (m, 2), top row and left column of every square; together they cover the picture.
-      patch: side of the square, pixels, a traced integer.
+        score, images: see above.
+        baseline: float32 (S, S, C) in 0..255, what the square shows.
+        corners: int32 (m, 2), top row and left column of every square; together they cover the
+            picture.
+        patch: side of the square, pixels, a traced integer.
 
     Returns:
-      float32 (n, S, S, 1), signed, in logits; positive where covering lowers the logit.
+        float32 (n, S, S, 1), signed, in logits; positive where covering lowers the logit.
     """
     size = images.shape[1]
     plain = score(images)

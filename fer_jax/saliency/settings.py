@@ -58,7 +58,8 @@ def resolve(
         shapes: layer -> shape of its output for one picture, in order.
 
     Raises:
-        RunError: no such method or setting, a value out of range, a layer without rows and columns, or a network with none.
+        RunError: no such method or setting, a value out of range, a layer without rows and columns,
+            or a network with none.
     """
     if method not in METHODS:
         raise RunError(f"method = {method!r}: must be one of {', '.join(METHODS)}")
@@ -79,7 +80,8 @@ def resolve(
 
 
 def spatial_layer(shapes: Mapping[str, tuple[int, ...]], name: str | None = None) -> str:
-    """The layer asked for, or the last one whose output has places: rows and columns, more than one in all.
+    """The layer asked for, or the last one whose output has places: rows and columns, more than one
+    in all.
 
     Raises:
         RunError: the layer is unknown or has no places, or none has.
@@ -113,7 +115,9 @@ def _number(name: str, setting: Setting, value: Any) -> int | float | None:
 
 
 def _squares(found: Mapping[str, Any], size: int) -> dict[str, int]:
-    """Side and stride of the occluding square; RunError where it would not fit or leave pixels uncovered."""
+    """Side and stride of the occluding square; RunError where it would not fit or leave pixels
+    uncovered.
+    """
     patch = found["patch"] or max(1, size // PATCHES)
     stride = found["stride"] or max(1, patch // 2)
     if patch > size:

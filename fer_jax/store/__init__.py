@@ -1,21 +1,26 @@
-"""The files of a run directory: lock, atomic writes, curves and Orbax checkpoints; knows arrays and tables only.
+"""The files of a run directory: lock, atomic writes, curves and Orbax checkpoints; knows arrays and
+tables only.
 
 How a run survives a kill at any moment:
 
-1. One process writes, and holds the lock while it does. Every file and checkpoint appears by a rename, in full or not
-   at all.
-2. A checkpoint of a wave at epoch e is `write_curves` with the rows since the last one, then `save_state` at e. So the
-   curves on disk always reach at least as far as the newest complete state.
+1. One process writes, and holds the lock while it does. Every file and checkpoint appears by a
+   rename, in full or not at all.
+2. A checkpoint of a wave at epoch e is `write_curves` with the rows since the last one, then
+   `save_state` at e. So the curves on disk always reach at least as far as the newest complete
+   state.
 3. A state counts once it is complete; only then is the one before it deleted.
-4. To go on, `resume` takes the newest complete state, at epoch e, drops the wave's rows after e and returns e; without
-   a state it drops all its rows and returns 0. `restore_state` then gives the arrays, and training repeats the epochs
-   after e, bit for bit.
-5. At its end a wave writes its last curves, then `predictions`, then `save_final`, then its rows of trials.csv, then `drop_state`.
-   Only the table says what is done: a kill before it leads to rule 4, a kill after it leaves a state for the next start to drop.
-6. A wave that does not fit into memory is replaced by its parts: for each part `write_curves` with its rows up to the wave's
-   newest complete state, then `save_state` with its slots of that state, complete on return; then plan.json with the parts in
-   the wave's place; then `forget` of the wave. A kill before the new plan leaves parts, a kill after it leaves the wave, which
-   the plan does not name: the next start's `forget_others` removes them and goes on by rule 4 with the waves that it names.
+4. To go on, `resume` takes the newest complete state, at epoch e, drops the wave's rows after e and
+   returns e; without a state it drops all its rows and returns 0. `restore_state` then gives the
+   arrays, and training repeats the epochs after e, bit for bit.
+5. At its end a wave writes its last curves, then `predictions`, then `save_final`, then its rows of
+   trials.csv, then `drop_state`. Only the table says what is done: a kill before it leads to rule
+   4, a kill after it leaves a state for the next start to drop.
+6. A wave that does not fit into memory is replaced by its parts: for each part `write_curves` with
+   its rows up to the wave's newest complete state, then `save_state` with its slots of that state,
+   complete on return; then plan.json with the parts in the wave's place; then `forget` of the wave.
+   A kill before the new plan leaves parts, a kill after it leaves the wave, which the plan does not
+   name: the next start's `forget_others` removes them and goes on by rule 4 with the waves that it
+   names.
 """
 
 from fer_jax.store.checkpoints import to_host

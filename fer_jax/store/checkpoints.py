@@ -1,9 +1,10 @@
 """Orbax checkpoints of a wave: the full state it resumes from, and the weights it leaves.
 
-Every array has the trial axis first and is stored as one chunk a trial (arrays without axes, such as an epoch, as one
-value, and those below 'shared', which all trials have alike, whole), so a trial is read without its neighbours. Arrays are copied to the host before they are handed to Orbax: the
-training loop may donate its buffers while the copy is being written, and what is on disk does not depend on how the
-arrays were spread over devices.
+Every array has the trial axis first and is stored as one chunk a trial (arrays without axes, such
+as an epoch, as one value, and those below 'shared', which all trials have alike, whole), so a trial
+is read without its neighbours. Arrays are copied to the host before they are handed to Orbax: the
+training loop may donate its buffers while the copy is being written, and what is on disk does not
+depend on how the arrays were spread over devices.
 """
 
 from __future__ import annotations
@@ -30,10 +31,12 @@ _LEFTOVER = re.compile(r"(state|final)-\d+\.(orbax-checkpoint-tmp|deleted).*")
 
 
 class Checkpoints:
-    """The checkpoints below one folder: `<folder>/<wave>/state-<epoch>` and `<folder>/<wave>/final-<n>`.
+    """The checkpoints below one folder: `<folder>/<wave>/state-<epoch>` and
+    `<folder>/<wave>/final-<n>`.
 
-    A checkpoint is written under a temporary name and renamed when it is complete, and renamed again before it is
-    deleted, so a folder with one of the two names above is always whole. Of several, the highest number counts.
+    A checkpoint is written under a temporary name and renamed when it is complete, and renamed
+    again before it is deleted, so a folder with one of the two names above is always whole. Of
+    several, the highest number counts.
     """
 
     def __init__(self, folder: Path):
@@ -45,14 +48,17 @@ class Checkpoints:
         _orbax()
 
     def save(self, wave: str, kind: str, number: int, tree: Any, owned: bool = False) -> None:
-        """Start writing `tree` and return once it is copied off the devices; `wait` ends it and reports its errors.
+        """Start writing `tree` and return once it is copied off the devices; `wait` ends it and
+        reports its errors.
 
         Args:
-          wave: name of the wave.
-          kind: 'state' or 'final'.
-          number: the epoch of a state; for a final, higher than those before it. An equal number is replaced.
-          tree: any pytree of arrays (jax or numpy), trial axis first.
-          owned: the arrays are on the host and nobody will change them, so that they need no copy.
+            wave: name of the wave.
+            kind: 'state' or 'final'.
+            number: the epoch of a state; for a final, higher than those before it. An equal number
+                is replaced.
+            tree: any pytree of arrays (jax or numpy), trial axis first.
+            owned: the arrays are on the host and nobody will change them, so that they need no
+                copy.
         """
         self.wait()
         path = self._folder / wave / f"{kind}-{number:06d}"
@@ -68,7 +74,8 @@ class Checkpoints:
             raise write_error(path, error) from error
 
     def wait(self) -> None:
-        """Block until the checkpoint being written is complete, then delete the older ones of its kind.
+        """Block until the checkpoint being written is complete, then delete the older ones of its
+        kind.
 
         Raises RunError if it could not be written; the older ones are then still there.
         """
@@ -88,11 +95,12 @@ class Checkpoints:
         return int(complete[-1].name.split("-")[1]) if complete else None
 
     def restore(self, wave: str, kind: str, abstract: Any = None) -> Any:
-        """The newest checkpoint in the structure of `abstract` (leaves with shape and dtype), by default in its own.
+        """The newest checkpoint in the structure of `abstract` (leaves with shape and dtype), by
+        default in its own.
 
-        A leaf whose abstract leaf has a `sharding` comes back as a jax.Array placed so, any other as a numpy array; its own
-        structure has tuples as lists.
-        Raises RunError if there is none, or if names or shapes differ from `abstract`.
+        A leaf whose abstract leaf has a `sharding` comes back as a jax.Array placed so, any other
+        as a numpy array; its own structure has tuples as lists. Raises RunError if there is none,
+        or if names or shapes differ from `abstract`.
         """
         path = self._newest(wave, kind)
         import jax
@@ -121,11 +129,12 @@ class Checkpoints:
         return loaded if abstract is None else jax.tree.map(place, abstract, loaded)
 
     def load_trial(self, wave: str, slot: int, abstract: Any = None) -> Any:
-        """Trial `slot` of the wave's final weights: numpy arrays without the trial axis, no other trial's bytes read.
+        """Trial `slot` of the wave's final weights: numpy arrays without the trial axis, no other
+        trial's bytes read.
 
-        With `abstract`, any pytree of which only structure and names count, its leaves are read and no others; without
-        it everything comes back as it was saved, but for tuples that become lists. Raises RunError if there are no
-        final weights, no such slot or no such leaf.
+        With `abstract`, any pytree of which only structure and names count, its leaves are read and
+        no others; without it everything comes back as it was saved, but for tuples that become
+        lists. Raises RunError if there are no final weights, no such slot or no such leaf.
         """
         path = self._newest(wave, "final")
         import jax
@@ -176,7 +185,9 @@ class Checkpoints:
         return sorted(path.name for path in self._folder.glob("*/"))
 
     def clean(self) -> None:
-        """Delete what killed writers left: unfinished and half-deleted checkpoints, and old ones beside newer ones."""
+        """Delete what killed writers left: unfinished and half-deleted checkpoints, and old ones
+        beside newer ones.
+        """
         for folder in self._folder.glob("*/"):
             for path in folder.iterdir():
                 if _LEFTOVER.fullmatch(path.name):
@@ -198,7 +209,8 @@ class Checkpoints:
         return complete[-1]
 
     def _delete(self, path: Path) -> None:
-        # Removing a tree takes many steps; under its own name a half-removed checkpoint would count as a complete one.
+        # Removing a tree takes many steps; under its own name a half-removed checkpoint would count
+        # as a complete one.
         doomed = path.with_name(f"{path.name}.deleted")
         with explain_write(path):
             shutil.rmtree(doomed, ignore_errors=True)
@@ -226,14 +238,18 @@ def _is_shared(key: Any) -> bool:
 
 
 class _Quiet(logging.Filter):
-    """Drops what Orbax logs: its threads print a traceback each for an error that `wait` reports in one line."""
+    """Drops what Orbax logs: its threads print a traceback each for an error that `wait` reports in
+    one line.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         return "/orbax/checkpoint/" not in record.pathname
 
 
 def _orbax() -> ModuleType:
-    """Orbax, imported when first needed: it takes a second that tables and reports need not wait for."""
+    """Orbax, imported when first needed: it takes a second that tables and reports need not wait
+    for.
+    """
     import orbax.checkpoint.experimental.v1 as ocp
 
     logger = logging.getLogger("absl")
@@ -253,7 +269,8 @@ def _context() -> ocp.Context:
     # Trained weights shrink by a tenth and take three times as long.
     saving.use_compression = False
     context.memory.deepcopy_host_arrays = False
-    # Made in the background, a folder that cannot be made leaves threads waiting for it for twenty minutes.
+    # Made in the background, a folder that cannot be made leaves threads waiting for it for twenty
+    # minutes.
     context.asynchronous.create_directories_asynchronously = False
     return context
 
@@ -263,7 +280,8 @@ def to_host(tree: Any) -> Any:
     import jax
 
     def own(given: Any, fetched: Any) -> np.ndarray:
-        # On a CPU device_get returns a view of the device's buffer, which the next step may overwrite.
+        # On a CPU device_get returns a view of the device's buffer, which the next step may
+        # overwrite.
         owned = isinstance(fetched, np.ndarray) and fetched is not given and fetched.flags.owndata
         return fetched if owned else np.array(fetched)
 

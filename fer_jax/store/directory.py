@@ -1,4 +1,6 @@
-"""One run directory: its tables, documents, curves, checkpoints and log, each with one way to write and to read it."""
+"""One run directory: its tables, documents, curves, checkpoints and log, each with one way to write
+and to read it.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ _PART = re.compile(r"(?P<wave>.+)-(?P<first>\d+)\.parquet")
 class RunDirectory:
     """The files of the run at `path`; nothing is made or changed before the first write.
 
-    Reading needs no lock: every file changes by a rename, so a reader sees the old or the new one. Writers hold `lock`.
+    Reading needs no lock: every file changes by a rename, so a reader sees the old or the new one.
+    Writers hold `lock`.
     """
 
     def __init__(self, path: str | Path):
@@ -42,7 +45,9 @@ class RunDirectory:
         self.predictions = PredictionFiles(self.path / "predictions")
 
     def check_ours(self) -> None:
-        """Raises RunError if the folder holds other people's files: neither a run nor what one that broke off early leaves."""
+        """Raises RunError if the folder holds other people's files: neither a run nor what one that
+        broke off early leaves.
+        """
         with contextlib.suppress(OSError):
             strangers = sorted(
                 entry.name
@@ -54,9 +59,11 @@ class RunDirectory:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Be the only writer inside the `with` block; leftovers of killed writers are removed on entry.
+        """Be the only writer inside the `with` block; leftovers of killed writers are removed on
+        entry.
 
-        A checkpoint still being written is waited for on exit. Raises RunError naming the holder's pid and host.
+        A checkpoint still being written is waited for on exit. Raises RunError naming the holder's
+        pid and host.
         """
         with locked(self.path / ".lock"):
             self._clean()
@@ -70,7 +77,9 @@ class RunDirectory:
             self.wait()
 
     def import_writers(self) -> None:
-        """Import what writes checkpoints and curves, for a moment in which a second does not matter."""
+        """Import what writes checkpoints and curves, for a moment in which a second does not
+        matter.
+        """
         import pyarrow.parquet  # noqa: F401
 
         self._checkpoints.import_orbax()
@@ -111,11 +120,15 @@ class RunDirectory:
         return (self.path / name).is_file()
 
     def write_trials(self, frame: pd.DataFrame) -> None:
-        """Write trials.csv, a row a trial. Figures keep their full precision, missing ones stay empty."""
+        """Write trials.csv, a row a trial. Figures keep their full precision, missing ones stay
+        empty.
+        """
         self._write_table("trials.csv", frame)
 
     def read_trials(self) -> pd.DataFrame:
-        """Read trials.csv as `write_trials` got it: ids and texts as str, counts as Int64, tuples as their text."""
+        """Read trials.csv as `write_trials` got it: ids and texts as str, counts as Int64, tuples
+        as their text.
+        """
         return self._read_table("trials.csv")
 
     def write_summary(self, frame: pd.DataFrame) -> None:
@@ -182,7 +195,8 @@ class RunDirectory:
     # Curves
 
     def write_curves(self, wave: str, first_epoch: int, frame: pd.DataFrame) -> None:
-        """Write the part of the curves that begins at `first_epoch` (1-based), a row a trial and epoch.
+        """Write the part of the curves that begins at `first_epoch` (1-based), a row a trial and
+        epoch.
 
         Columns: CURVE_COLUMNS and any others. An equal part is replaced.
         """
@@ -193,7 +207,9 @@ class RunDirectory:
         write_bytes(self.path / "curves" / f"{wave}-{first_epoch:06d}.parquet", buffer.getvalue())
 
     def read_curves(self, wave: str | None = None) -> pd.DataFrame:
-        """The curves of one wave or of all, in order of wave and epoch; no rows where nothing is written yet."""
+        """The curves of one wave or of all, in order of wave and epoch; no rows where nothing is
+        written yet.
+        """
         frames = []
         for path, _ in self._parts(wave):
             # A run that resumes meanwhile may have dropped the part since it was listed.
@@ -202,7 +218,8 @@ class RunDirectory:
         if not frames:
             return pd.DataFrame(columns=list(CURVE_COLUMNS))
         found = pd.concat(frames, ignore_index=True)
-        # A wave and the waves that take its place are both there for a moment, or until the next start after a kill.
+        # A wave and the waves that take its place are both there for a moment, or until the next
+        # start after a kill.
         return found if wave else found.drop_duplicates(["id", "epoch"], ignore_index=True)
 
     def drop_curves(self, wave: str, from_epoch: int = 1) -> None:
@@ -231,9 +248,9 @@ class RunDirectory:
     def save_state(self, wave: str, epoch: int, tree: Any, owned: bool = False) -> None:
         """Begin to save the full state after `epoch` (>= 1); returns once it is copied to the host.
 
-        The buffers of `tree` may be donated or changed at once, unless it is `owned`: on the host, to be changed by nobody,
-        and not copied. The older state is deleted when this one is complete.
-        Raises RunError if it, or the state begun before it, cannot be written.
+        The buffers of `tree` may be donated or changed at once, unless it is `owned`: on the host,
+        to be changed by nobody, and not copied. The older state is deleted when this one is
+        complete. Raises RunError if it, or the state begun before it, cannot be written.
         """
         self._checkpoints.save(wave, "state", epoch, tree, owned)
 
@@ -246,7 +263,9 @@ class RunDirectory:
         return self._checkpoints.latest(wave, "state")
 
     def resume(self, wave: str) -> int:
-        """Make the wave's files agree; returns the epoch to go on after, 0 = from the start (rule 4 of the store)."""
+        """Make the wave's files agree; returns the epoch to go on after, 0 = from the start (rule 4
+        of the store).
+        """
         self.wait()
         epoch = self.latest_state(wave) or 0
         self.drop_curves(wave, epoch + 1)
@@ -255,14 +274,16 @@ class RunDirectory:
     def restore_state(self, wave: str, abstract: Any) -> Any:
         """The newest complete state, in the structure, shapes and dtypes of `abstract`.
 
-        A leaf of `abstract` with a `sharding` gives a jax.Array placed so, on any number of devices; others are numpy.
-        Raises RunError if there is no state or it does not fit.
+        A leaf of `abstract` with a `sharding` gives a jax.Array placed so, on any number of
+        devices; others are numpy. Raises RunError if there is no state or it does not fit.
         """
         self.wait()
         return self._checkpoints.restore(wave, "state", abstract)
 
     def load_state(self, wave: str) -> Any:
-        """The newest complete state as it was saved, but for tuples that become lists; numpy arrays. Raises RunError if there is none."""
+        """The newest complete state as it was saved, but for tuples that become lists; numpy
+        arrays. Raises RunError if there is none.
+        """
         self.wait()
         return self._checkpoints.restore(wave, "state")
 
@@ -271,12 +292,14 @@ class RunDirectory:
         self._checkpoints.drop(wave, "state")
 
     def save_final(self, wave: str, tree: Any) -> None:
-        """Save the weights the wave leaves, complete on return; those of an earlier end of the wave are replaced.
+        """Save the weights the wave leaves, complete on return; those of an earlier end of the wave
+        are replaced.
 
         Args:
-          wave: its name.
-          tree: 'best' and 'last', {'params', 'stats'} with the trial axis first, and what else belongs to each trial; and 'shared',
-            {'params', 'stats'} of the layers that all trials have alike, without that axis.
+            wave: its name.
+            tree: 'best' and 'last', {'params', 'stats'} with the trial axis first, and what else
+                belongs to each trial; and 'shared', {'params', 'stats'} of the layers that all
+                trials have alike, without that axis.
         """
         self._checkpoints.save(wave, "final", (self._checkpoints.latest(wave, "final") or 0) + 1, tree)
         self.wait()
@@ -288,12 +311,15 @@ class RunDirectory:
         self._checkpoints.forget(wave)
 
     def forget_others(self, waves: Collection[str]) -> None:
-        """Delete all that belongs to waves other than these: a kill while a wave was replaced leaves either it or the others."""
+        """Delete all that belongs to waves other than these: a kill while a wave was replaced
+        leaves either it or the others.
+        """
         for wave in {*self._checkpoints.waves(), *(wave for _, wave, _ in self._all_parts())} - set(waves):
             self.forget(wave)
 
     def load_trial(self, wave: str, slot: int, abstract: Any = None) -> Any:
-        """The final weights of one trial, as numpy arrays without the trial axis; reads no other trial's bytes.
+        """The final weights of one trial, as numpy arrays without the trial axis; reads no other
+        trial's bytes.
 
         What `save_final` was given as 'shared' is part of the weights of every trial.
         """

@@ -1,4 +1,6 @@
-"""Features of trained networks on disk: an array a trial and layer, written batch by batch, with a checksum beside it."""
+"""Features of trained networks on disk: an array a trial and layer, written batch by batch, with a
+checksum beside it.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +21,11 @@ _HASHED_BYTES = 1 << 24
 
 
 class FeatureFiles:
-    """The folder `features/` of a run: `<trial>-<layer>.npy`, float32 (images of all splits, F), and a `.json` that vouches for it.
+    """The folder `features/` of a run: `<trial>-<layer>.npy`, float32 (images of all splits, F),
+    and a `.json` that vouches for it.
 
-    An array counts only with its `.json`, which is written last: what a killed writer leaves is extracted again.
+    An array counts only with its `.json`, which is written last: what a killed writer leaves is
+    extracted again.
     """
 
     def __init__(self, folder: Path):
@@ -29,7 +33,9 @@ class FeatureFiles:
         self._verified: dict[tuple[str, str], dict[str, int]] = {}
 
     def has(self, trial: str, layer: str, rows: Mapping[str, int]) -> bool:
-        """Whether features of these splits (name -> images) are there whole; the first call for an array reads all of it."""
+        """Whether features of these splits (name -> images) are there whole; the first call for an
+        array reads all of it.
+        """
         if self._verified.get((trial, layer)) == dict(rows):
             return True
         path, seal = self._paths(trial, layer)
@@ -51,7 +57,8 @@ class FeatureFiles:
     def writers(
         self, trial: str, widths: Mapping[str, tuple[int, ...]], rows: Mapping[str, int]
     ) -> Iterator[dict[str, np.ndarray]]:
-        """Arrays (images of all splits, F) to fill, one a layer; they count once the `with` block ends without an error.
+        """Arrays (images of all splits, F) to fill, one a layer; they count once the `with` block
+        ends without an error.
 
         They are mapped from disk, so that features larger than memory can be written.
 
@@ -70,7 +77,8 @@ class FeatureFiles:
                 arrays: dict[str, np.ndarray] = {}
                 for layer, path in temporary.items():
                     arrays[layer] = np.lib.format.open_memmap(path, "w+", np.float32, (total, math.prod(widths[layer])))
-                    # Filling a mapped file that the disk has no room for kills the process: ask for the room now.
+                    # Filling a mapped file that the disk has no room for kills the process: ask for
+                    # the room now.
                     with open(path, "r+b") as file:
                         os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
                 yield arrays

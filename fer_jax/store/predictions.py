@@ -18,8 +18,9 @@ _DIGITS = 16  # of a data set's checksum, in a file's name
 class PredictionFiles:
     """The folder `predictions/` of a run.
 
-    `<wave>-<split>.npy`: float32 (slots, images, K), by the weights that validation chose. `data-<checksum>.npz`: `<split>_labels`,
-    int32 (images,), and `<split>_leaked`, bool (images,), of a data set; the images are in the order of its splits.
+    `<wave>-<split>.npy`: float32 (slots, images, K), by the weights that validation chose.
+    `data-<checksum>.npz`: `<split>_labels`, int32 (images,), and `<split>_leaked`, bool (images,),
+    of a data set; the images are in the order of its splits.
     """
 
     def __init__(self, folder: Path):
@@ -30,7 +31,9 @@ class PredictionFiles:
         write_bytes(self._path(wave, split), _saved(logits.astype(np.float32, copy=False)))
 
     def read(self, wave: str, split: str, slot: int) -> np.ndarray | None:
-        """One trial's logits, float32 (images, K), reading no other trial's; None where none were kept. RunError if damaged."""
+        """One trial's logits, float32 (images, K), reading no other trial's; None where none were
+        kept. RunError if damaged.
+        """
         path = self._path(wave, split)
         try:
             return np.array(np.load(path, mmap_mode="r")[slot])

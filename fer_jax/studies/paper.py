@@ -1,4 +1,6 @@
-"""A study as data: the experiments of a paper, the sweep that repeats each, and the figures the paper published for it."""
+"""A study as data: the experiments of a paper, the sweep that repeats each, and the figures the
+paper published for it.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +9,11 @@ import decimal
 from collections.abc import Mapping
 from typing import Any
 
-# Words that make a config small, or the paper's own; without one it takes minutes on built-in faces.
+# Words that make a config small, or the paper's own; without one it takes minutes on built-in
+# faces.
 SCALES = ("smoke", "full")
-# What a config makes small below full scale, and an experiment's overrides shall not make large again.
+# What a config makes small below full scale, and an experiment's overrides shall not make large
+# again.
 SIZES = ("data.name", "data.image_size", "train.epochs", "sweep.repeats")
 
 
@@ -18,18 +22,20 @@ class Published:
     """A figure a paper printed.
 
     Attributes:
-        metric: what it is of: 'train_', 'val_', 'test_' or 'external_' (of the data set that --external names) with 'accuracy' or
-            'loss', or with 'precision', 'recall', 'f1' or 'auc' (macro means over classes, AUC one-vs-rest); 'test_recall_happy'
-            for a class's own precision, recall or f1; 'binary_' before any of them for the summed probability of
+        metric: what it is of: 'train_', 'val_', 'test_' or 'external_' (of the data set that
+            --external names) with 'accuracy' or 'loss', or with 'precision', 'recall', 'f1' or
+            'auc' (macro means over classes, AUC one-vs-rest); 'test_recall_happy' for a class's own
+            precision, recall or f1; 'binary_' before any of them for the summed probability of
             `Experiment.positive` against .5.
         value: in [0, 1], or nats for a loss.
         sd: sample standard deviation over `n` runs; None for a single run.
         n: runs it is the mean of.
         where: 'table 3', 'figure 9', 'section 4.2'.
-        weights: which of ours it is held against: 'last', those of the last epoch, which the papers mostly report, or
-            'best', those that validation chose.
-        digits: decimals it was printed with, which say how far it is rounded. None: as many as Python writes `value`
-            with, so .569 has three; name them where the last one printed is 0, as in .60, or where `value` was computed
+        weights: which of ours it is held against: 'last', those of the last epoch, which the papers
+            mostly report, or 'best', those that validation chose.
+        digits: decimals it was printed with, which say how far it is rounded. None: as many as
+            Python writes `value` with, so .569 has three; name them where the last one printed is
+            0, as in .60, or where `value` was computed
             from printed ones.
     """
 
@@ -57,14 +63,16 @@ class Published:
 
 @dataclasses.dataclass(frozen=True)
 class Conditions:
-    """What must be the same before a published figure may be called reproduced or missed; None is unpublished.
+    """What must be the same before a published figure may be called reproduced or missed; None is
+    unpublished.
 
     Attributes:
         data: `data.name`.
         split: `data.split`.
         classes: names the classes have in training, after merging, in any order and spelling.
         epochs: of the published run.
-        exact: whether the paper's split can be had at all: false where it re-split at random or by unpublished rules.
+        exact: whether the paper's split can be had at all: false where it re-split at random or by
+            unpublished rules.
     """
 
     data: str
@@ -80,16 +88,17 @@ class Experiment:
 
     Attributes:
         name: as the study's table calls it, such as 'scenario 5: happy, neutral, sad'.
-        config: config file with variants, relative to the repository: 'configs/silvestro.py:scenario5'. A scale adds its
-            word (`smoke`, `full`).
-        overrides: dotted name -> value on top of it. Experiments with the same config and overrides are one sweep.
-            Below full scale those of `SIZES` do not count.
-        point: dotted name -> value of swept fields that picks this experiment's point out of the sweep; empty if it has one.
-            Below full scale a sweep without that point gives its first.
+        config: config file with variants, relative to the repository:
+            'configs/silvestro.py:scenario5'. A scale adds its word (`smoke`, `full`).
+        overrides: dotted name -> value on top of it. Experiments with the same config and overrides
+            are one sweep. Below full scale those of `SIZES` do not count.
+        point: dotted name -> value of swept fields that picks this experiment's point out of the
+            sweep; empty if it has one. Below full scale a sweep without that point gives its first.
         published: its figures; () where the paper only drew curves.
         conditions: of the paper.
         positive: class names whose probabilities are summed for 'binary_' metrics.
-        external: for people, the data set and splits that its 'external_' metrics are of, such as "FER-2013's test folder".
+        external: for people, the data set and splits that its 'external_' metrics are of, such as
+            "FER-2013's test folder".
         smoke: whether --scale=smoke runs it.
         note: what a reader must know, such as 'dropout rate unpublished: our choice'.
     """

@@ -32,7 +32,8 @@ _CONDITIONS = ("data.name", "data.split", "data.seed", "data.fraction", "train.e
 
 
 def gather(study: Study, study_file: str, workdir: Path, scale: str, external: str = "") -> list[Row]:
-    """The rows of a study, in its order; an experiment whose sweep was not run gives rows that say so.
+    """The rows of a study, in its order; an experiment whose sweep was not run gives rows that say
+    so.
 
     Args:
         study_file: path of the study file.
@@ -54,7 +55,8 @@ def gather(study: Study, study_file: str, workdir: Path, scale: str, external: s
 
 
 def split_metric(metric: str) -> tuple[str, str, bool]:
-    """('val', 'auc', True) for 'binary_val_auc' or 'val_binary_auc': split, figure, whether of summed probabilities.
+    """('val', 'auc', True) for 'binary_val_auc' or 'val_binary_auc': split, figure, whether of
+    summed probabilities.
 
     The split may be 'external', and the figure one of a class, such as 'recall_happy'.
 
@@ -128,7 +130,9 @@ def _verdict(ours: Sequence[float], published: Published) -> against_published.V
 
 
 def _elsewhere(experiment: Experiment, found: Mapping[str, Any]) -> str:
-    """Which point stands in for the one that the sweep at this scale lacks: every setting that is not the one meant."""
+    """Which point stands in for the one that the sweep at this scale lacks: every setting that is
+    not the one meant.
+    """
     meant = wanted(experiment)
     other = [f"{name} = {found[name]} (not {value})" for name, value in meant.items() if found[name] != value]
     return f"another point, which the sweep at this scale has instead: {' and '.join(other)}"
@@ -148,7 +152,9 @@ def _sampling(trial: TrialResult) -> str:
 
 
 def _figures(experiment: Experiment) -> tuple[Published, ...]:
-    """What is to be compared; the validation accuracy with no figure beside it where a paper printed none."""
+    """What is to be compared; the validation accuracy with no figure beside it where a paper
+    printed none.
+    """
     if has_head(experiment):
         # Heads know the chosen weights only.
         return experiment.published or (Published("val_accuracy", math.nan, where="not published", weights="best"),)
@@ -231,7 +237,9 @@ def _values(
 def _reasons(
     experiment: Experiment, trial: TrialResult, head: Mapping[str, Any], done: int, study_file: str
 ) -> list[str]:
-    """Why nothing may be concluded from this run about the published figures; empty if something may."""
+    """Why nothing may be concluded from this run about the published figures; empty if something
+    may.
+    """
     conditions, ours = experiment.conditions, trial.config
     found = _data_reasons(conditions, trial)
     same_data = not found
@@ -278,7 +286,9 @@ def _fer2013_images(trial: TrialResult) -> int:
 
 
 def _changed(paper: dict[str, object], trial: TrialResult, head: Mapping[str, Any]) -> list[str]:
-    """Fields in which a trial, or its head, differs from the paper's own setting, other than what `Conditions` speaks of."""
+    """Fields in which a trial, or its head, differs from the paper's own setting, other than what
+    `Conditions` speaks of.
+    """
     ours = {**resolve(flatten(trial.config)), **head}
     changed = []
     for name, value in paper.items():

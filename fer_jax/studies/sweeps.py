@@ -61,8 +61,8 @@ def choose(study: Study, only: Sequence[str], scale: str) -> tuple[Experiment, .
     """The experiments to run, in the study's order.
 
     Args:
-        only: parts of names, in any case; an experiment counts if its name holds one of them. Empty: all experiments, or
-            at scale smoke those marked for it.
+        only: parts of names, in any case; an experiment counts if its name holds one of them.
+            Empty: all experiments, or at scale smoke those marked for it.
         scale: one of `replication.SCALES`, or '' for the configs' default.
 
     Raises:
@@ -103,9 +103,11 @@ def sweeps(experiments: Sequence[Experiment], study_file: str, scale: str) -> tu
 
 
 def load(sweep: StudySweep, overrides: Mapping[str, Any], workdir: Path, scale: str) -> command_line.Loaded:
-    """Loads the config of a sweep, with the user's overrides last, and makes sure it holds its experiments' points.
+    """Loads the config of a sweep, with the user's overrides last, and makes sure it holds its
+    experiments' points.
 
-    Overrides that change nothing in this sweep are named in its `unused`: they may be meant for another of the study.
+    Overrides that change nothing in this sweep are named in its `unused`: they may be meant for
+    another of the study.
 
     Raises:
         ConfigError: as for `flags.load`, or a point that the sweep does not hold.
@@ -135,10 +137,12 @@ def _blame(config: ConfigDict, experiments: Sequence[Experiment], overrides: Map
 
 
 def find_point(experiment: Experiment, config: ConfigDict, scale: str) -> dict[str, Any]:
-    """The values of every shape and traced field at the point that an experiment means, of those a config expands to.
+    """The values of every shape and traced field at the point that an experiment means, of those a
+    config expands to.
 
-    Where the experiment's `point` names head fields, it means one head setting, and their values are there as well. Below full
-    scale, where sweeps are cut down, it is the point most like the one that is meant, if that is not there.
+    Where the experiment's `point` names head fields, it means one head setting, and their values
+    are there as well. Below full scale, where sweeps are cut down, it is the point most like the
+    one that is meant, if that is not there.
 
     Raises:
         ConfigError: no such point at full scale, or several.
@@ -174,7 +178,9 @@ def wanted(experiment: Experiment) -> dict[str, Any]:
 
 
 def paper_values(experiment: Experiment, study_file: str) -> dict[str, Any]:
-    """The values of the paper's own setting, as `find_point` gives them: the full variant, at the experiment's point."""
+    """The values of the paper's own setting, as `find_point` gives them: the full variant, at the
+    experiment's point.
+    """
     file = _file(experiment.config, study_file, "full")
     overrides = dict(experiment.overrides)
     if overrides.get("data.name", command_line.read_file(*command_line.split_variants(file)).data.name) != "synthetic":

@@ -1,4 +1,6 @@
-"""The table of a study: a row a published figure, with ours beside it, for the terminal, Markdown and CSV."""
+"""The table of a study: a row a published figure, with ours beside it, for the terminal, Markdown
+and CSV.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +29,14 @@ class Row:
         published, published_sd, published_n, where: as printed; NaN where nothing was.
         published_digits: decimals of `published` as printed.
         data, split: data set and `data.split` of our run.
-        sampling: what was left out of the split or repeated in it, such as 'every split undersampled'; empty if nothing.
+        sampling: what was left out of the split or repeated in it, such as 'every split
+            undersampled'; empty if nothing.
         images: pictures by split, in the order train, validation, test.
         classes, epochs: of our run; 0 without one.
         n: our done trials.
         left_out: our others, such as '1 diverged'.
-        chosen, last: the figure of each done trial at the weights validation chose and at the last epoch's.
+        chosen, last: the figure of each done trial at the weights validation chose and at the last
+            epoch's.
         against: 'best' or 'last', whichever of the two the verdict is about.
         verdict: None where there can be none.
         why_none: reasons why not.
@@ -82,7 +86,9 @@ def to_text(title: str, rows: Sequence[Row]) -> str:
 
 
 def to_markdown(title: str, rows: Sequence[Row]) -> str:
-    """The table as a Markdown page, with where each figure was published and the notes of the experiments below."""
+    """The table as a Markdown page, with where each figure was published and the notes of the
+    experiments below.
+    """
     lines = text_tables.markdown(HEAD, [_cells(row) for row in rows])
     notes = [f"- {row.experiment}, {row.metric}: {row.where or 'place not given'}" for row in rows]
     notes += [
@@ -92,7 +98,9 @@ def to_markdown(title: str, rows: Sequence[Row]) -> str:
 
 
 def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
-    """The table as numbers, a row a figure: means, sample sd (empty below two trials), interval, p, and every word."""
+    """The table as numbers, a row a figure: means, sample sd (empty below two trials), interval, p,
+    and every word.
+    """
     return pd.DataFrame([_record(row) for row in rows])
 
 

@@ -1,9 +1,11 @@
-"""Augmentation of a training batch inside the compiled step: the fields `augment.*` of config.py, for one trial.
+"""Augmentation of a training batch inside the compiled step: the fields `augment.*` of config.py,
+for one trial.
 
-Order: one bilinear resample (zoom, shear, rotation and shift together), mirror, contrast, brightness and noise, a clip to
-0..255, erasure; mixup is a function of its own. Every image draws its own amounts from (key, field, row in the batch) alone:
-they are the same whatever other fields are used, whatever other trials share the stack and however the batch is cut later.
-Strength 0 leaves an image bitwise as it was.
+Order: one bilinear resample (zoom, shear, rotation and shift together), mirror, contrast,
+brightness and noise, a clip to 0..255, erasure; mixup is a function of its own. Every image draws
+its own amounts from (key, field, row in the batch) alone: they are the same whatever other fields
+are used, whatever other trials share the stack and however the batch is cut later. Strength 0
+leaves an image bitwise as it was.
 """
 
 import math
@@ -17,7 +19,8 @@ from fer_jax.models.hashed_bits import hashed_bits
 GEOMETRIC = ("augment.shift", "augment.rotate", "augment.zoom", "augment.shear")
 PHOTOMETRIC = ("augment.contrast", "augment.brightness", "augment.noise")
 
-# What a seed means hangs on these numbers. Far above those of dropout layers, so that both may draw from one key.
+# What a seed means hangs on these numbers. Far above those of dropout layers, so that both may draw
+# from one key.
 _STREAMS = {
     "augment.flip": 1000,
     "augment.shift": 1001,
@@ -31,7 +34,8 @@ _STREAMS = {
     "augment.mixup": 1009,
 }
 
-# Zhong et al. 2017 (Random Erasing Data Augmentation): shares of the image's area, and height over width.
+# Zhong et al. 2017 (Random Erasing Data Augmentation): shares of the image's area, and height over
+# width.
 _ERASED_AREA = (0.02, 0.33)
 _LARGEST_ASPECT = 1 / 0.3
 
@@ -40,14 +44,16 @@ def augment(images: jax.Array, hyper: Mapping[str, jax.Array], key: jax.Array, u
     """A batch of training images, each changed by amounts of its own.
 
     Args:
-      images: (n, h, w, c), uint8 or float in 0..255.
-      hyper: the strength of each used field, a scalar (traced or not) in the unit config.py declares, by config name.
-      key: random key of this trial and step.
-      used: names of the fields compiled in, such as {'augment.flip'}; others are left out of the program and not looked up
-        in `hyper`, and names that stand for nothing here ('augment.mixup') are passed over.
+        images: (n, h, w, c), uint8 or float in 0..255.
+        hyper: the strength of each used field, a scalar (traced or not) in the unit config.py
+            declares, by config name.
+        key: random key of this trial and step.
+        used: names of the fields compiled in, such as {'augment.flip'}; others are left out of the
+            program and not looked up in `hyper`, and names that stand for nothing here
+            ('augment.mixup') are passed over.
 
     Returns:
-      float32 (n, h, w, c) in 0..255.
+        float32 (n, h, w, c) in 0..255.
     """
     images = images.astype(jnp.float32)
     out, mirrored = images, jnp.zeros(len(images), bool)
@@ -67,21 +73,25 @@ def augment(images: jax.Array, hyper: Mapping[str, jax.Array], key: jax.Array, u
 def mixup(
     images: jax.Array, labels: jax.Array, hyper: Mapping[str, jax.Array], key: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-    """Blends every image with the next of the batch (Zhang et al. 2018); the loss is share L(label) + (1 - share) L(partner).
+    """Blends every image with the next of the batch (Zhang et al. 2018); the loss is share L(label)
+    + (1 - share) L(partner).
 
-    Each image draws its own share, where the authors draw one a batch: the expected loss is the same, its spread smaller, and
-    it does not change with the batch size. The partner is the next image, which is as good as a random one in a batch whose
-    order was drawn. A Beta(alpha, alpha) number is made of two uniform ones, exactly (Devroye 1996, Random variate generation
-    in one line of code): jax.random.beta takes 25 times as long to draw and 5 to compile.
+    Each image draws its own share, where the authors draw one a batch: the expected loss is the
+    same, its spread smaller, and it does not change with the batch size. The partner is the next
+    image, which is as good as a random one in a batch whose order was drawn. A Beta(alpha, alpha)
+    number is made of two uniform ones, exactly (Devroye 1996, Random variate generation in one line
+    of code): jax.random.beta takes 25 times as long to draw and 5 to compile.
 
     Args:
-      images: (n, h, w, c), 0..255, already augmented; the whole batch.
-      labels: (n,).
-      hyper: 'augment.mixup' is alpha, a scalar >= 0 (traced or not); 0 gives every share 1 and the images bitwise.
-      key: random key of this trial and step.
+        images: (n, h, w, c), 0..255, already augmented; the whole batch.
+        labels: (n,).
+        hyper: 'augment.mixup' is alpha, a scalar >= 0 (traced or not); 0 gives every share 1 and
+            the images bitwise.
+        key: random key of this trial and step.
 
     Returns:
-      Mixed images float32 (n, h, w, c), labels (n,), partners' labels (n,), and shares float32 (n,) in [0, 1].
+        Mixed images float32 (n, h, w, c), labels (n,), partners' labels (n,), and shares float32
+        (n,) in [0, 1].
     """
     alpha = jnp.asarray(hyper["augment.mixup"], jnp.float32)
     u, v = _unit(key, "augment.mixup", len(images), 2).T
@@ -99,15 +109,18 @@ def mixup(
 def inverse_map(
     degrees: jax.Array | float, scale: jax.Array | float, shear_degrees: jax.Array | float
 ) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
-    """Where a pixel comes from when a picture is scaled, then sheared, then rotated about its centre.
+    """Where a pixel comes from when a picture is scaled, then sheared, then rotated about its
+    centre.
 
     Args:
-      degrees: of rotation, counterclockwise as seen; each argument a scalar or (n,).
-      scale: factor on the picture, above 1 enlarges it.
-      shear_degrees: lean of upright lines; a row moves sideways by tan(lean) times its distance from the centre.
+        degrees: of rotation, counterclockwise as seen; each argument a scalar or (n,).
+        scale: factor on the picture, above 1 enlarges it.
+        shear_degrees: lean of upright lines; a row moves sideways by tan(lean) times its distance
+            from the centre.
 
     Returns:
-      The matrix ((yy, yx), (xy, xx)) from (y down, x right) in the new picture to the old, each scalar or (n,).
+        The matrix ((yy, yx), (xy, xx)) from (y down, x right) in the new picture to the old, each
+        scalar or (n,).
     """
     angle = jnp.deg2rad(degrees)
     cosine, sine = jnp.cos(angle), jnp.sin(angle)
@@ -122,12 +135,12 @@ def resample(images: jax.Array, matrix: tuple, shift: tuple[jax.Array | float, j
     With distances from the centre, pixel p of the result is what lies at matrix (p - shift).
 
     Args:
-      images: float32 (n, h, w, c), at least two pixels high and wide.
-      matrix: see `inverse_map`; each number a scalar or (n,).
-      shift: down and right, pixels, each scalar or (n,).
+        images: float32 (n, h, w, c), at least two pixels high and wide.
+        matrix: see `inverse_map`; each number a scalar or (n,).
+        shift: down and right, pixels, each scalar or (n,).
 
     Returns:
-      float32 (n, h, w, c).
+        float32 (n, h, w, c).
     """
     count, height, width, channels = images.shape
     y = (jnp.arange(height) - (height - 1) / 2)[None, :, None] - _column(shift[0])
@@ -140,7 +153,8 @@ def resample(images: jax.Array, matrix: tuple, shift: tuple[jax.Array | float, j
         corners.append(corner.astype(jnp.int32))
         beyond.append((place - corner)[..., None])
     first = (jnp.arange(count)[:, None, None] * height + corners[0]) * width + corners[1]
-    # Without barriers XLA's CPU backend works the places out again for each neighbour and for each use of the result.
+    # Without barriers XLA's CPU backend works the places out again for each neighbour and for each
+    # use of the result.
     first, pixels, (down, right) = jax.lax.optimization_barrier((first, images.reshape(-1, channels), beyond))
 
     def neighbour(step: int) -> jax.Array:

@@ -1,6 +1,8 @@
-"""Every batch of a trial in equal parts on several devices, whose sums are exchanged: for fewer trials than a CPU has cores.
+"""Every batch of a trial in equal parts on several devices, whose sums are exchanged: for fewer
+trials than a CPU has cores.
 
-The program runs under a mesh with the axis AXIS. All devices of a trial hold its whole state and change it alike.
+The program runs under a mesh with the axis AXIS. All devices of a trial hold its whole state and
+change it alike.
 """
 
 from typing import Any
@@ -10,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 AXIS = "part"
-# Numbers up to which an array is exchanged together with others: each exchange costs the devices a rendezvous, and joining a copy.
+# Numbers up to which an array is exchanged together with others: each exchange costs the devices a
+# rendezvous, and joining a copy.
 SMALL = 2**18
 
 

@@ -1,4 +1,6 @@
-"""A data set as the waves of a stack train on it: whole on the devices, or streamed to them. Both give the same numbers."""
+"""A data set as the waves of a stack train on it: whole on the devices, or streamed to them. Both
+give the same numbers.
+"""
 
 import functools
 from collections.abc import Iterator, Mapping
@@ -24,9 +26,9 @@ class Evaluation(NamedTuple):
     """How the trials of a wave do on a split, on the host.
 
     Attributes:
-      loss: mean data loss, nats, float32 (trial,).
-      accuracy: in [0, 1], float64 (trial,), exactly a number of pictures over their number.
-      logits: float32 (trial, images, K), in the order of the split.
+        loss: mean data loss, nats, float32 (trial,).
+        accuracy: in [0, 1], float64 (trial,), exactly a number of pictures over their number.
+        logits: float32 (trial, images, K), in the order of the split.
     """
 
     loss: np.ndarray
@@ -37,8 +39,8 @@ class Evaluation(NamedTuple):
 def exact_share(shares: np.ndarray, count: int) -> np.ndarray:
     """Shares of `count` pictures, float64, from what float32 holds of them; NaN stays.
 
-    Differences of float32 shares that are the same number of pictures differ in their last digits, which a test of differences
-    would take for a spread.
+    Differences of float32 shares that are the same number of pictures differ in their last digits,
+    which a test of differences would take for a spread.
     """
     return np.rint(np.asarray(shares, np.float64) * count) / count
 
@@ -47,8 +49,8 @@ class Frozen(NamedTuple):
     """What the trials of a wave share because no phase trains it, on the host.
 
     Attributes:
-      arrays: {'params', 'stats'}: layer -> leaf -> array.
-      scale, offset: of the pixels, the same for all trials; read where outputs are computed once.
+        arrays: {'params', 'stats'}: layer -> leaf -> array.
+        scale, offset: of the pixels, the same for all trials; read where outputs are computed once.
     """
 
     arrays: Mapping[str, Any]
@@ -60,9 +62,9 @@ class ResidentData:
     """A data set that lies whole on every device of a program.
 
     Attributes:
-      train_images: images of the training split.
-      labels: 'validation' and, where there is one, 'test' -> int32 (images,).
-      leaked: the same splits -> bool (images,), see `Dataset.leaked`.
+        train_images: images of the training split.
+        labels: 'validation' and, where there is one, 'test' -> int32 (images,).
+        leaked: the same splits -> bool (images,), see `Dataset.leaked`.
     """
 
     def __init__(self, program: WaveProgram, dataset: Dataset, frozen: Frozen | None = None):
@@ -79,9 +81,9 @@ class ResidentData:
         """One epoch of every active trial, as `trial.epoch`; the old state is donated.
 
         Args:
-          program: of the wave.
-          state, hyper: of its trials.
-          epoch: epochs that its active trials have completed.
+            program: of the wave.
+            state, hyper: of its trials.
+            epoch: epochs that its active trials have completed.
         """
         return program.epoch(state, hyper, self._train, self._held_out["validation"], self._frozen)
 
@@ -95,10 +97,13 @@ class ResidentData:
 
 
 class StreamedData:
-    """A data set in the host's memory, or mapped into it, that reaches the devices in chunks; attributes as `ResidentData`."""
+    """A data set in the host's memory, or mapped into it, that reaches the devices in chunks;
+    attributes as `ResidentData`.
+    """
 
     def __init__(self, dataset: Dataset):
-        # Indexing a mapped array makes copies that pretend to be mapped too; the same memory seen as a plain array does not.
+        # Indexing a mapped array makes copies that pretend to be mapped too; the same memory seen
+        # as a plain array does not.
         self._splits = {name: (np.asarray(split.images), split.labels) for name, split in dataset.splits().items()}
         self.labels = {name: labels for name, (_, labels) in self._splits.items() if name != "train"}
         self.leaked = dataset.leaked
@@ -113,7 +118,8 @@ class StreamedData:
         for number, chunk in enumerate(self._training_chunks(program, seeds, epoch)):
             earlier = tally
             state, tally = program.train_chunk(state, tally, hyper, own, chunk, np.int32(number * program.size))
-            # Without waiting here, chunks would pile up on a device that computes more slowly than they come.
+            # Without waiting here, chunks would pile up on a device that computes more slowly than
+            # they come.
             jax.block_until_ready(earlier)
         for batches in self._evaluation_chunks(program, "validation"):
             before, scores = scores, program.validate_chunk(state, scores, hyper, batches)
@@ -132,7 +138,9 @@ class StreamedData:
         return Evaluation(loss, exact_share(accuracy, count), np.concatenate(parts, axis=1)[:, :count])
 
     def _training_chunks(self, program: StreamedProgram, seeds: np.ndarray, epoch: int) -> Iterator[Any]:
-        """{'images': uint8 (streams, size, batch, h, w, c), 'labels'}, one after another, on the devices."""
+        """{'images': uint8 (streams, size, batch, h, w, c), 'labels'}, one after another, on the
+        devices.
+        """
         if len(seeds) > program.streams:
             raise ValueError(f"{len(seeds)} seeds in a wave, and a program for {program.streams}")
         images, labels = self._splits["train"]
@@ -170,12 +178,16 @@ def _unbatched(logits: np.ndarray) -> np.ndarray:
 
 
 def place(program: WaveProgram, dataset: Dataset, frozen: Frozen | None = None) -> Data:
-    """A data set in the form that a program takes; a network that holds layers apart, or is cut, needs `frozen`."""
+    """A data set in the form that a program takes; a network that holds layers apart, or is cut,
+    needs `frozen`.
+    """
     return StreamedData(dataset) if isinstance(program, StreamedProgram) else ResidentData(program, dataset, frozen)
 
 
 def _inputs(program: WaveProgram, dataset: Dataset, frozen: Frozen | None) -> dict[str, np.ndarray]:
-    """Split -> what the program's network takes: pictures, or the outputs of the layers before it, computed here once."""
+    """Split -> what the program's network takes: pictures, or the outputs of the layers before it,
+    computed here once.
+    """
     network, recipe = program.network, program.recipe
     pictures = {name: split.images for name, split in dataset.splits().items()}
     if network.takes_pictures:

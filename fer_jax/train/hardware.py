@@ -19,11 +19,13 @@ class Hardware:
     """The devices of this process.
 
     Attributes:
-      backend: 'cpu', 'gpu' or 'tpu'.
-      kind: the vendor's name of a device, such as 'NVIDIA H100'.
-      devices: number of devices; on a CPU, of host devices (one a core, see `prepare_host_devices`).
-      memory: free bytes of one device; on a CPU, of the machine shared by the host devices.
-      product_rate: floating-point operations a second of a float32 matrix product on all devices together; 0 if not measured.
+        backend: 'cpu', 'gpu' or 'tpu'.
+        kind: the vendor's name of a device, such as 'NVIDIA H100'.
+        devices: number of devices; on a CPU, of host devices (one a core, see
+            `prepare_host_devices`).
+        memory: free bytes of one device; on a CPU, of the machine shared by the host devices.
+        product_rate: floating-point operations a second of a float32 matrix product on all devices
+            together; 0 if not measured.
     """
 
     backend: str
@@ -36,8 +38,8 @@ class Hardware:
 def prepare_host_devices() -> None:
     """Makes a CPU appear as one device a core, so that trials can be mapped over cores.
 
-    Takes effect only before JAX has looked for devices; later it does nothing, and trials share the devices there are. A
-    number the user has set (`jax_num_cpu_devices`) stands.
+    Takes effect only before JAX has looked for devices; later it does nothing, and trials share the
+    devices there are. A number the user has set (`jax_num_cpu_devices`) stands.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     # JAX makes its settings attributes at run time, where a type checker does not see them.
@@ -52,7 +54,9 @@ def prepare_host_devices() -> None:
 
 
 def use_compilation_cache(folder: Path) -> None:
-    """Keeps compiled programs on disk, so that the second start of a sweep compiles nothing; a cache the user has set stands."""
+    """Keeps compiled programs on disk, so that the second start of a sweep compiles nothing; a
+    cache the user has set stands.
+    """
     settings: Any = jax.config
     if settings.jax_compilation_cache_dir is None:
         jax.config.update("jax_compilation_cache_dir", str(folder))
@@ -64,20 +68,23 @@ def compiler_options(platform: str, once: bool = False) -> dict[str, Any]:
     """What XLA is told on 'cpu', 'gpu' or 'tpu'; nothing that this jaxlib does not know.
 
     Args:
-      platform: of the devices.
-      once: whether the program runs once a wave, so that compiling it is what costs; otherwise it is the training step.
+        platform: of the devices.
+        once: whether the program runs once a wave, so that compiling it is what costs; otherwise it
+            is the training step.
     """
     if platform != "cpu":
         return {}
-    # Unoptimised, silvestro's initial weights take 2.6 s to compile instead of 14: LLVM dwells on the unrolled random bits.
-    # LLVM leaves half of a 512-bit register unused unless told; a processor without such registers takes no notice.
-    # YNNPACK's convolutions and products are slower here than Eigen's (weight gradients up to three times), its sums far faster
-    # than XLA's loops.
+    # Unoptimised, silvestro's initial weights take 2.6 s to compile instead of 14: LLVM dwells on
+    # the unrolled random bits. LLVM leaves half of a 512-bit register unused unless told; a
+    # processor without such registers takes no notice. YNNPACK's convolutions and products are
+    # slower here than Eigen's (weight gradients up to three times), its sums far faster than XLA's
+    # loops.
     wanted: dict[str, Any] = {
         "xla_cpu_prefer_vector_width": 512,
         "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE",
     }
-    # Devices wait for each other (`parts`). XLA ends a process in which one has waited for 40 seconds, as after a suspended laptop.
+    # Devices wait for each other (`parts`). XLA ends a process in which one has waited for 40
+    # seconds, as after a suspended laptop.
     wanted |= {"xla_cpu_collective_call_terminate_timeout_seconds": NEVER, "xla_cpu_collective_timeout_seconds": NEVER}
     if once:
         wanted = {"xla_backend_optimization_level": 0}
@@ -94,7 +101,9 @@ def _is_known(option: str, value: Any) -> bool:
 
 
 def detect(measure_rate: bool = True) -> Hardware:
-    """Looks at JAX's default backend; with `measure_rate`, times a matrix product for about a tenth of a second."""
+    """Looks at JAX's default backend; with `measure_rate`, times a matrix product for about a tenth
+    of a second.
+    """
     device = jax.devices()[0]
     rate = _product_rate() if measure_rate and device.platform == "cpu" else 0.0
     return Hardware(device.platform, device.device_kind, jax.device_count(), _free_memory(device), rate)

@@ -33,9 +33,9 @@ class Facts:
     """What encoding needs to know of a training split.
 
     Attributes:
-      classes: names, in the order of the labels.
-      counts: images of each class, at least 1.
-      low, high, mean, sd: of its pixels, in 0..255.
+        classes: names, in the order of the labels.
+        counts: images of each class, at least 1.
+        low, high, mean, sd: of its pixels, in 0..255.
     """
 
     classes: tuple[str, ...]
@@ -73,11 +73,12 @@ def encode(trials: Sequence[Mapping[str, Any]], facts: Facts) -> dict[str, np.nd
     """The arrays of a wave, as `layout` describes them, with a leading trial axis.
 
     Args:
-      trials: the traced fields' values of each trial.
-      facts: of the data set the trials share.
+        trials: the traced fields' values of each trial.
+        facts: of the data set the trials share.
 
     Raises:
-      ConfigError: loss.weights names a class that the data do not have, or leaves no class a weight.
+        ConfigError: loss.weights names a class that the data do not have, or leaves no class a
+            weight.
     """
     rows = [_encode_one(trial, facts) for trial in trials]
     kinds = layout(len(facts.classes))
@@ -105,8 +106,9 @@ def _filled(values: Sequence[float], length: int, filling: float) -> list[float]
 def pixel_map(name: str, facts: Facts) -> tuple[float, float]:
     """(scale, offset) of a value of data.normalize.
 
-    'unit': [0, 1]; 'minmax': the training split's darkest pixel becomes 0 and its brightest 1; 'standardize': its pixels get
-    mean 0 and standard deviation 1; 'symmetric': [-1, 1], x / 127.5 - 1; 'none': 0..255 as they are.
+    'unit': [0, 1]; 'minmax': the training split's darkest pixel becomes 0 and its brightest 1;
+    'standardize': its pixels get mean 0 and standard deviation 1; 'symmetric': [-1, 1], x / 127.5 -
+    1; 'none': 0..255 as they are.
     """
     if name == "unit":
         return 1 / 255, 0.0
@@ -121,10 +123,11 @@ def pixel_map(name: str, facts: Facts) -> tuple[float, float]:
 
 
 def class_weights(trial: Mapping[str, Any], facts: Facts) -> np.ndarray:
-    """(N / (K n_c)) ** loss.class_weight for every class c, or what loss.weights says; float64 (K,).
+    """(N / (K n_c)) ** loss.class_weight for every class c, or what loss.weights says; float64
+    (K,).
 
     Raises:
-      ConfigError: as `encode`.
+        ConfigError: as `encode`.
     """
     given = rules.class_weights(trial)
     if not given:

@@ -12,18 +12,18 @@ def data_loss(
 ) -> jax.Array:
     """Cross-entropy of every example, optionally smoothed and focal.
 
-    With targets t_k = (1 - s) [k = y] + s / K (Szegedy et al. 2016, eq. 7) and probabilities p_k = softmax(logits)_k the loss
-    is -sum_k t_k (1 - p_k)^gamma log p_k (Lin et al. 2017, eq. 4, without alpha). At s = 0 and gamma = 0 value and gradient
-    are those of plain cross-entropy.
+    With targets t_k = (1 - s) [k = y] + s / K (Szegedy et al. 2016, eq. 7) and probabilities p_k =
+    softmax(logits)_k the loss is -sum_k t_k (1 - p_k)^gamma log p_k (Lin et al. 2017, eq. 4,
+    without alpha). At s = 0 and gamma = 0 value and gradient are those of plain cross-entropy.
 
     Args:
-      logits: float (n, classes).
-      labels: int (n,), in 0..classes-1.
-      label_smoothing: s in [0, 1); None leaves it out of the compiled program.
-      focal_gamma: gamma >= 0; None leaves it out.
+        logits: float (n, classes).
+        labels: int (n,), in 0..classes-1.
+        label_smoothing: s in [0, 1); None leaves it out of the compiled program.
+        focal_gamma: gamma >= 0; None leaves it out.
 
     Returns:
-      float (n,), in nats.
+        float (n,), in nats.
     """
     log_p = jax.nn.log_softmax(logits)
     classes = logits.shape[-1]
@@ -39,7 +39,9 @@ def data_loss(
 
 
 def l2_penalty(params: dict, strength: jax.Array | float) -> jax.Array:
-    """strength times the sum of squares of all kernels (Keras' `regularizers.L2`); biases and BatchNorm are left alone."""
+    """strength times the sum of squares of all kernels (Keras' `regularizers.L2`); biases and
+    BatchNorm are left alone.
+    """
     kernels = [leaf for path, leaf in jax.tree_util.tree_leaves_with_path(params) if is_kernel(path)]
     return strength * jnp.stack([jnp.sum(jnp.square(kernel)) for kernel in kernels]).sum()
 

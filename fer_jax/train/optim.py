@@ -1,4 +1,6 @@
-"""Optimisers rebuilt from traced values inside a trial. The only place that reads the learning rate."""
+"""Optimisers rebuilt from traced values inside a trial. The only place that reads the learning
+rate.
+"""
 
 from collections.abc import Mapping
 
@@ -20,16 +22,18 @@ def build(
     """The gradient transformation of one trial at one update, with Keras' rules and epsilon (1e-7).
 
     Args:
-      recipe: its optimizer is 'adam' (Kingma and Ba 2015), 'adamw' (the same with weight decay; Loshchilov and Hutter 2019),
-        'sgd' (heavy-ball momentum), 'nesterov', 'rmsprop' (Hinton 2012, momentum on top) or 'lion' (Chen et al. 2023).
-      hyper: scalars `train.*`; may be traced.
-      factor: what schedules and plateaus multiply the learning rate by.
-      layer_factors: the same for single layers; None where all have one learning rate.
+        recipe: its optimizer is 'adam' (Kingma and Ba 2015), 'adamw' (the same with weight decay;
+            Loshchilov and Hutter 2019), 'sgd' (heavy-ball momentum), 'nesterov', 'rmsprop' (Hinton
+            2012, momentum on top) or 'lion' (Chen et al. 2023).
+        hyper: scalars `train.*`; may be traced.
+        factor: what schedules and plateaus multiply the learning rate by.
+        layer_factors: the same for single layers; None where all have one learning rate.
 
     Returns:
-      An optax transformation whose state has the same shapes for all values of `hyper` and `factor`. As in Keras, the learning
-      rate is inside the momentum, the global norm is clipped before anything else, and weight decay takes the share
-      learning rate * train.weight_decay of every weight.
+        An optax transformation whose state has the same shapes for all values of `hyper` and
+        `factor`. As in Keras, the learning rate is inside the momentum, the global norm is clipped
+        before anything else, and weight decay takes the share learning rate * train.weight_decay of
+        every weight.
     """
     name, rate = recipe.optimizer, hyper["train.learning_rate"] * factor
     descend = optax.scale_by_learning_rate(rate) if layer_factors is None else _descend_by_layer(rate, layer_factors)
@@ -57,8 +61,9 @@ def build(
 def _adam(beta1: jax.Array, beta2: jax.Array, epsilon: float = 1e-7) -> optax.GradientTransformation:
     """Adam's direction as in Keras: m sqrt(1 - beta2^t) / (1 - beta1^t) / (sqrt(v) + epsilon).
 
-    Optax adds its epsilon to the unbiased root (Kingma and Ba 2015, algorithm 1), Keras to the biased one (the remark before
-    section 2.1), which is up to 32 times more in the first steps and moves small gradients less.
+    Optax adds its epsilon to the unbiased root (Kingma and Ba 2015, algorithm 1), Keras to the
+    biased one (the remark before section 2.1), which is up to 32 times more in the first steps and
+    moves small gradients less.
     """
 
     def update(grads: optax.Updates, state: optax.ScaleByAdamState, params: optax.Params | None = None) -> tuple:

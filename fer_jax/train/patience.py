@@ -1,4 +1,5 @@
-"""What a trial does when validation no longer improves: a lower learning rate, or an end. Both are Keras' rules, per trial.
+"""What a trial does when validation no longer improves: a lower learning rate, or an end. Both are
+Keras' rules, per trial.
 
 A `Watch` remembers the best value so far and how many epochs have passed without a better one.
 """
@@ -33,16 +34,18 @@ class Watch:
 def lower_rate(
     watch: Watch, scale: jax.Array, hyper: Mapping[str, jax.Array], val_loss: jax.Array
 ) -> tuple[Watch, jax.Array]:
-    """keras.callbacks.ReduceLROnPlateau on validation loss, for a learning rate of `scale` times train.learning_rate.
+    """keras.callbacks.ReduceLROnPlateau on validation loss, for a learning rate of `scale` times
+    train.learning_rate.
 
     Args:
-      watch: of validation loss.
-      scale: what plateaus have made of the learning rate so far, in (0, 1].
-      hyper: scalars train.plateau_patience (0 switches it off), plateau_factor, learning_rate and learning_rate_floor.
-      val_loss: after the epoch.
+        watch: of validation loss.
+        scale: what plateaus have made of the learning rate so far, in (0, 1].
+        hyper: scalars train.plateau_patience (0 switches it off), plateau_factor, learning_rate and
+            learning_rate_floor.
+        val_loss: after the epoch.
 
     Returns:
-      The watch and the scale for the next epoch.
+        The watch and the scale for the next epoch.
     """
     watch = watch.see(val_loss, PLATEAU_MIN_DELTA)
     floor = hyper["train.learning_rate_floor"] / hyper["train.learning_rate"]
@@ -53,6 +56,8 @@ def lower_rate(
 
 
 def stops(watch: Watch, hyper: Mapping[str, jax.Array]) -> jax.Array:
-    """keras.callbacks.EarlyStopping: whether train.stop_patience epochs (0: never) have passed without improvement."""
+    """keras.callbacks.EarlyStopping: whether train.stop_patience epochs (0: never) have passed
+    without improvement.
+    """
     patience = hyper["train.stop_patience"]
     return (patience > 0) & (watch.wait >= patience)

@@ -6,8 +6,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-# train.precision -> how exact a float32 matrix product is, in jax.default_matmul_precision's words. Left to itself, JAX takes
-# TensorFloat-32 (10 bits instead of 23) where a GPU has it.
+# train.precision -> how exact a float32 matrix product is, in jax.default_matmul_precision's words.
+# Left to itself, JAX takes TensorFloat-32 (10 bits instead of 23) where a GPU has it.
 PRECISIONS = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": "highest"}
 
 
@@ -16,8 +16,8 @@ class Phase:
     """Some consecutive epochs with the same layers trained.
 
     Attributes:
-      epochs: of the phase; 0 for as many as train.epochs says, where there is one phase.
-      frozen: layers whose weights stay as they are and that run as outside training.
+        epochs: of the phase; 0 for as many as train.epochs says, where there is one phase.
+        frozen: layers whose weights stay as they are and that run as outside training.
     """
 
     epochs: int = 0
@@ -29,20 +29,23 @@ class Recipe:
     """The choices that are compiled in.
 
     Attributes:
-      batch_size: images a step.
-      optimizer: see `optim.OPTIMIZERS`.
-      schedule: see `schedules.SCHEDULES`.
-      select: 'val_accuracy' (highest) or 'val_loss' (lowest) chooses the weights to keep; the earliest epoch wins ties.
-      stop_metric: the same for early stopping.
-      optional: traced fields with a block of computation of their own (`Field.neutral`) that some trial of the stack uses; the
-        others are left out of the program.
-      micro_batch: images a forward and backward pass; divides batch_size. 0 is the whole batch. Exact, since gradients add up
-        (a network with batch statistics needs the whole batch).
-      parts: devices that each take an equal part of every batch, see `parts`; no more than one where there are batch statistics.
-      precision: see `PRECISIONS`.
-      native_convolution: see `models.convolution.convolve`.
-      phases: of the training, in order; the program of one phase has `phase`. Together they are the trial's epochs.
-      phase: the one the steps belong to.
+        batch_size: images a step.
+        optimizer: see `optim.OPTIMIZERS`.
+        schedule: see `schedules.SCHEDULES`.
+        select: 'val_accuracy' (highest) or 'val_loss' (lowest) chooses the weights to keep; the
+            earliest epoch wins ties.
+        stop_metric: the same for early stopping.
+        optional: traced fields with a block of computation of their own (`Field.neutral`) that some
+            trial of the stack uses; the others are left out of the program.
+        micro_batch: images a forward and backward pass; divides batch_size. 0 is the whole batch.
+            Exact, since gradients add up (a network with batch statistics needs the whole batch).
+        parts: devices that each take an equal part of every batch, see `parts`; no more than one
+            where there are batch statistics.
+        precision: see `PRECISIONS`.
+        native_convolution: see `models.convolution.convolve`.
+        phases: of the training, in order; the program of one phase has `phase`. Together they are
+            the trial's epochs.
+        phase: the one the steps belong to.
     """
 
     batch_size: int
@@ -66,7 +69,9 @@ class Recipe:
 
     @property
     def dtype(self) -> jnp.dtype:
-        """What activations are; weights, sums over a batch, the loss and the optimiser are float32 always."""
+        """What activations are; weights, sums over a batch, the loss and the optimiser are float32
+        always.
+        """
         return jnp.dtype(jnp.bfloat16 if self.precision == "bfloat16" else jnp.float32)
 
     def uses(self, *names: str) -> bool:

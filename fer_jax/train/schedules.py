@@ -12,17 +12,18 @@ def factor(name: str, hyper: Mapping[str, jax.Array], update: jax.Array, steps: 
     """What the learning rate is multiplied by at one update.
 
     Args:
-      name: 'constant'; 'cosine' (Loshchilov and Hutter 2017, eq. 5, without restarts: from 1 to learning_rate_floor /
-        learning_rate over the trial's train.epochs); 'step' (decay_factor after every decay_every epochs); 'exponential'
-        (decay_factor after every epoch); 'inverse_time' (Keras' decay: 1 / (1 + decay * update)).
-      hyper: scalars `train.*`.
-      update: updates made before this one, over all epochs; an int32 scalar.
-      steps: updates an epoch.
-      warmup: whether train.warmup is compiled in: the factor then also grows linearly over that many epochs, from one
-        update's share to 1.
+        name: 'constant'; 'cosine' (Loshchilov and Hutter 2017, eq. 5, without restarts: from 1 to
+            learning_rate_floor / learning_rate over the trial's train.epochs); 'step' (decay_factor
+            after every decay_every epochs); 'exponential' (decay_factor after every epoch);
+            'inverse_time' (Keras' decay: 1 / (1 + decay * update)).
+        hyper: scalars `train.*`.
+        update: updates made before this one, over all epochs; an int32 scalar.
+        steps: updates an epoch.
+        warmup: whether train.warmup is compiled in: the factor then also grows linearly over that
+            many epochs, from one update's share to 1.
 
     Returns:
-      A float32 scalar, at least 0.
+        A float32 scalar, at least 0.
     """
     epoch, update = update // steps, update.astype(jnp.float32)
     if name == "constant":

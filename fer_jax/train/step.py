@@ -1,4 +1,6 @@
-"""The steps of one epoch of one trial, at once or chunk by chunk, and evaluation: pure functions of its weights."""
+"""The steps of one epoch of one trial, at once or chunk by chunk, and evaluation: pure functions of
+its weights.
+"""
 
 import dataclasses
 import math
@@ -31,9 +33,9 @@ class Tally:
     """Sums over the training steps of an epoch so far.
 
     Attributes:
-      finite: whether every loss and gradient was.
-      loss: float32, sum of the steps' mean losses.
-      correct: int32, images predicted correctly.
+        finite: whether every loss and gradient was.
+        loss: float32, sum of the steps' mean losses.
+        correct: int32, images predicted correctly.
     """
 
     finite: jax.Array
@@ -52,10 +54,11 @@ Carry = tuple[Any, Any, Any, Tally]
 
 
 def order(seed: jax.Array, epoch: jax.Array, count: int, batch_size: int) -> jax.Array:
-    """Rows of the training split in the order of an epoch, int32 (steps, batch_size); what is left of `count` sits out.
+    """Rows of the training split in the order of an epoch, int32 (steps, batch_size); what is left
+    of `count` sits out.
 
-    Drawn from (seed, epoch) alone, wherever it is computed: resident data are gathered by it on the device, streamed data on the
-    host.
+    Drawn from (seed, epoch) alone, wherever it is computed: resident data are gathered by it on the
+    device, streamed data on the host.
     """
     steps = count // batch_size
     key = jax.random.fold_in(keys({"train.seed": seed})[1], epoch)
@@ -73,16 +76,17 @@ def train_steps(
     epoch: jax.Array,
     rate_scale: jax.Array,
 ) -> Carry:
-    """All steps of one epoch; from the first that is not finite on, weights stay as they were before it.
+    """All steps of one epoch; from the first that is not finite on, weights stay as they were
+    before it.
 
     Args:
-      params, stats, opt: of one trial.
-      train: {'images': uint8 (n, h, w, c), 'labels': int32 (n,)}.
-      epoch: epochs completed before, int32.
-      rate_scale: what plateaus have made of the learning rate, in (0, 1].
+        params, stats, opt: of one trial.
+        train: {'images': uint8 (n, h, w, c), 'labels': int32 (n,)}.
+        epoch: epochs completed before, int32.
+        rate_scale: what plateaus have made of the learning rate, in (0, 1].
 
     Returns:
-      New params, stats and opt, and the epoch's tally.
+        New params, stats and opt, and the epoch's tally.
     """
     rows = order(hyper["train.seed"], epoch, train["labels"].shape[0], recipe.batch_size)
     update = _update(network, recipe, hyper, len(rows), epoch, rate_scale)
@@ -106,19 +110,22 @@ def chunk_steps(
     epoch: jax.Array,
     rate_scale: jax.Array,
 ) -> Carry:
-    """Some consecutive steps of an epoch whose batches were gathered before; all of them in turn are `train_steps`.
+    """Some consecutive steps of an epoch whose batches were gathered before; all of them in turn
+    are `train_steps`.
 
     Args:
-      carry: params, stats, opt and tally before them.
-      chunk: {'images': uint8 (streams, size, b, h, w, c), 'labels': int32 (streams, size, b)}.
-      stream: the one that has the order of this trial's seed.
-      first: number of the chunk's first step in the epoch; those from `steps` on are padding and change nothing.
-      steps: of the whole epoch.
-      epoch, rate_scale: as for `train_steps`.
+        carry: params, stats, opt and tally before them.
+        chunk: {'images': uint8 (streams, size, b, h, w, c), 'labels': int32 (streams, size, b)}.
+        stream: the one that has the order of this trial's seed.
+        first: number of the chunk's first step in the epoch; those from `steps` on are padding and
+            change nothing.
+        steps: of the whole epoch.
+        epoch, rate_scale: as for `train_steps`.
     """
     streams, size, batch = chunk["labels"].shape
-    # Rows to gather by, and not a slice, for the program to be that of resident data from here on: XLA computes the gathered
-    # pixels once, but fuses a slice into all that reads it, with other rounding.
+    # Rows to gather by, and not a slice, for the program to be that of resident data from here on:
+    # XLA computes the gathered pixels once, but fuses a slice into all that reads it, with other
+    # rounding.
     rows = jnp.arange(streams * size * batch).reshape(streams, size, batch)[stream]
     images, labels = (chunk[name].reshape(-1, *chunk[name].shape[3:]) for name in ("images", "labels"))
     update = _update(network, recipe, hyper, steps, epoch, rate_scale)
@@ -131,16 +138,20 @@ def chunk_steps(
 
 
 def metrics(recipe: Recipe, tally: Tally, steps: int) -> dict[str, jax.Array]:
-    """{'train_loss', 'train_accuracy'}: means over an epoch's steps, with dropout, augmentation and class weights, as in Keras."""
+    """{'train_loss', 'train_accuracy'}: means over an epoch's steps, with dropout, augmentation and
+    class weights, as in Keras.
+    """
     return {"train_loss": tally.loss / steps, "train_accuracy": tally.correct / (steps * recipe.batch_size)}
 
 
 def _update(
     network: Network, recipe: Recipe, hyper: Hyper, steps: int, epoch: jax.Array, rate_scale: jax.Array
 ) -> Callable[[Carry, jax.Array, jax.Array, jax.Array], Carry]:
-    """(carry, number of the step in the epoch, uint8 images, labels) -> carry after one step of one trial.
+    """(carry, number of the step in the epoch, uint8 images, labels) -> carry after one step of one
+    trial.
 
-    A number from `steps` on is padding and leaves the carry as it was. Resident data have none, yet ask, for the programs to be alike.
+    A number from `steps` on is padding and leaves the carry as it was. Resident data have none, yet
+    ask, for the programs to be alike.
     """
     _, _, mask_key, picture_key = keys(hyper)
     hyper = in_phase(recipe, hyper)
@@ -154,7 +165,8 @@ def _update(
         learning = recipe.learning(params)
         penalty_grads = jax.grad(losses.l2_penalty)(learning, hyper["train.l2"])
         grads = jax.tree.map(jnp.add, grads, penalty_grads)
-        # Known before the update, so that updating and choosing are one pass. XLA's CPU backend vectorises a dot product but no sum.
+        # Known before the update, so that updating and choosing are one pass. XLA's CPU backend
+        # vectorises a dot product but no sum.
         counts = number < steps
         is_finite = jnp.isfinite(loss + sum(jnp.vdot(grad, grad) for grad in jax.tree.leaves(grads)))
         finite = tally.finite & (is_finite | ~counts)
@@ -170,7 +182,9 @@ def _update(
 
 
 def in_phase(recipe: Recipe, hyper: Mapping[str, Any]) -> dict[str, jax.Array]:
-    """Traced values with those of the recipe's phase where it has phases: train.learning_rate, and train.epochs, the epochs of the phase."""
+    """Traced values with those of the recipe's phase where it has phases: train.learning_rate, and
+    train.epochs, the epochs of the phase.
+    """
     if len(recipe.phases) == 1:
         return dict(hyper)
     own = {
@@ -183,7 +197,9 @@ def in_phase(recipe: Recipe, hyper: Mapping[str, Any]) -> dict[str, jax.Array]:
 def _updated(
     network: Network, recipe: Recipe, hyper: Hyper, factor: jax.Array, params: Any, grads: Any, opt: Any
 ) -> tuple[dict[str, Any], Any]:
-    """Params and optimiser state after one update; layers that are not trained now keep theirs, bit for bit."""
+    """Params and optimiser state after one update; layers that are not trained now keep theirs, bit
+    for bit.
+    """
     remembered = recipe.remembered(params)
     # What another phase trains has an optimiser state too, which stays as it began.
     grads = {name: grads.get(name) or jax.tree.map(jnp.zeros_like, leaves) for name, leaves in remembered.items()}
@@ -222,12 +238,14 @@ def gradients(
     batch: Mapping[str, jax.Array],
     key: jax.Array,
 ) -> tuple[Any, Any, jax.Array, jax.Array]:
-    """Gradient of the mean data loss over a batch for the layers that are trained now, new stats, that loss, and the number of correct predictions.
+    """Gradient of the mean data loss over a batch for the layers that are trained now, new stats,
+    that loss, and the number of correct predictions.
 
     Args:
-      batch: 'images' uint8 or float (n, h, w, c) in 0..255, 'labels' int32 (n,), 'rows' int32 (n,), the places in the batch;
-        after mixup also 'partners' int32 (n,), the second labels, and 'share' float (n,) of the first ones.
-      key: of this trial and step, for dropout.
+        batch: 'images' uint8 or float (n, h, w, c) in 0..255, 'labels' int32 (n,), 'rows' int32
+            (n,), the places in the batch; after mixup also 'partners' int32 (n,), the second
+            labels, and 'share' float (n,) of the first ones.
+        key: of this trial and step, for dropout.
     """
 
     def total(learning: Any, batch: Mapping[str, jax.Array]) -> tuple[jax.Array, tuple]:
@@ -281,8 +299,9 @@ def _inputs(network: Network, recipe: Recipe, hyper: Hyper, images: jax.Array) -
 def evaluate(
     network: Network, recipe: Recipe, params: Any, stats: Any, hyper: Hyper, batches: Split
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Mean data loss (nats), accuracy in [0, 1] and logits, float32 (batches, b, K) with those of the padding, in inference mode;
-    arguments as for `add_scores`."""
+    """Mean data loss (nats), accuracy in [0, 1] and logits, float32 (batches, b, K) with those of
+    the padding, in inference mode; arguments as for `add_scores`.
+    """
     (loss, correct), logits = scores_and_logits(network, recipe, params, stats, hyper, no_scores(), batches)
     count = batches["valid"].sum()
     return loss / count, correct / count, logits
@@ -295,12 +314,13 @@ def no_scores() -> Scores:
 def add_scores(
     network: Network, recipe: Recipe, params: Any, stats: Any, hyper: Hyper, scores: Scores, batches: Split
 ) -> Scores:
-    """Adds a split's, or a part of its, data losses and correct predictions; class weights do not count, as in Keras.
+    """Adds a split's, or a part of its, data losses and correct predictions; class weights do not
+    count, as in Keras.
 
     Args:
-      scores: of the batches before.
-      batches: {'images': uint8 (batches, b, h, w, c), 'labels': int32 (batches, b), 'valid': bool (batches, b)}; padding has
-        `valid` false and counts for nothing.
+        scores: of the batches before.
+        batches: {'images': uint8 (batches, b, h, w, c), 'labels': int32 (batches, b), 'valid': bool
+            (batches, b)}; padding has `valid` false and counts for nothing.
     """
     return _score(network, recipe, params, stats, hyper, scores, batches, keep=False)[0]
 

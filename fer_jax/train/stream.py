@@ -1,4 +1,6 @@
-"""Pictures that do not fit on a device: read in pieces by threads, and there before they are needed."""
+"""Pictures that do not fit on a device: read in pieces by threads, and there before they are
+needed.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +10,16 @@ from typing import Any
 import grain
 import jax
 
-# Bytes of the pictures of one piece. A GPU takes them in within some milliseconds, so that the first piece of an epoch is not long
-# waited for, and computes on them far longer than starting a program takes.
+# Bytes of the pictures of one piece. A GPU takes them in within some milliseconds, so that the
+# first piece of an epoch is not long waited for, and computes on them far longer than starting a
+# program takes.
 CHUNK_BYTES = 64 * 2**20
-# Pieces of which a device may hold the pictures at once: the one in use, the next, one that waits and one on its way.
+# Pieces of which a device may hold the pictures at once: the one in use, the next, one that waits
+# and one on its way.
 CHUNKS_ON_DEVICE = 4
 READING_THREADS = 2
-# Share of the free memory that resident pictures may take: weights and intermediate results need the rest.
+# Share of the free memory that resident pictures may take: weights and intermediate results need
+# the rest.
 RESIDENT_SHARE = 0.4
 
 
@@ -40,12 +45,13 @@ def chunk_size(count: int, each: int) -> int:
 def prefetched(pieces: int, read: Callable[[int], Any], sharding: jax.sharding.Sharding) -> Iterator[Any]:
     """Pieces 0, 1, ... in their order, on devices.
 
-    Threads read, another one moves what was read to the devices, both ahead of the caller by a bounded number of pieces.
+    Threads read, another one moves what was read to the devices, both ahead of the caller by a
+    bounded number of pieces.
 
     Args:
-      pieces: how many.
-      read: the arrays (a tree of them) of the piece with this number.
-      sharding: where they go.
+        pieces: how many.
+        read: the arrays (a tree of them) of the piece with this number.
+        sharding: where they go.
     """
     options = grain.ReadOptions(num_threads=READING_THREADS, prefetch_buffer_size=READING_THREADS)
     read_ahead = grain.MapDataset.range(pieces).map(read).to_iter_dataset(options)

@@ -1,10 +1,13 @@
-"""The programs of a stack whose pictures come in chunks: `engine.WaveProgram` with an epoch of several calls.
+"""The programs of a stack whose pictures come in chunks: `engine.WaveProgram` with an epoch of
+several calls.
 
-An epoch is `train_chunk` for every chunk of steps, `validate_chunk` for every chunk of validation batches, and `finish_epoch`. All
-share their bodies with the one call of resident data, so a trial's results are the same.
+An epoch is `train_chunk` for every chunk of steps, `validate_chunk` for every chunk of validation
+batches, and `finish_epoch`. All share their bodies with the one call of resident data, so a trial's
+results are the same.
 
-A chunk holds a stream a distinct seed, not a trial: trials of one seed see the same images in the same order, and every trial takes
-the stream of its seed. Each device gets whole chunks, so trials may lie on any of them.
+A chunk holds a stream a distinct seed, not a trial: trials of one seed see the same images in the
+same order, and every trial takes the stream of its seed. Each device gets whole chunks, so trials
+may lie on any of them.
 """
 
 import dataclasses
@@ -26,9 +29,9 @@ class StreamedProgram(WaveProgram):
     """Its `epoch` and `evaluate`, for resident data, stay uncompiled.
 
     Attributes:
-      train: images of the training split.
-      streams: most distinct seeds of a wave.
-      size: steps in a chunk.
+        train: images of the training split.
+        streams: most distinct seeds of a wave.
+        size: steps in a chunk.
     """
 
     train: int
@@ -42,14 +45,18 @@ class StreamedProgram(WaveProgram):
 
     @functools.cached_property
     def order(self) -> jax.stages.Wrapped:
-        """(seed, epochs completed before) -> rows of the training split, int32 (steps, batch): `step.order`."""
+        """(seed, epochs completed before) -> rows of the training split, int32 (steps, batch):
+        `step.order`.
+        """
         options = hardware.compiler_options(self.devices[0].platform, once=True)
         ordered = functools.partial(step.order, count=self.train, batch_size=self.recipe.batch_size)
         return jax.jit(ordered, compiler_options=options)
 
     @functools.cached_property
     def train_chunk(self) -> jax.stages.Wrapped:
-        """(state, tally, hyper, stream a trial, chunk, first step) -> (state, tally); the old state is donated."""
+        """(state, tally, hyper, stream a trial, chunk, first step) -> (state, tally); the old state
+        is donated.
+        """
 
         def one(per_trial: tuple, chunk: Any, first: jax.Array) -> tuple[TrialState, Tally]:
             state, tally, values, stream = per_trial
@@ -74,7 +81,9 @@ class StreamedProgram(WaveProgram):
 
     @functools.cached_property
     def finish_epoch(self) -> jax.stages.Wrapped:
-        """(state, tally, scores, hyper, validation images) -> (state, records); the old state is donated."""
+        """(state, tally, scores, hyper, validation images) -> (state, records); the old state is
+        donated.
+        """
 
         def one(per_trial: tuple, count: jax.Array) -> tuple[TrialState, dict[str, jax.Array]]:
             state, tally, scores, values = per_trial
@@ -103,13 +112,16 @@ class StreamedProgram(WaveProgram):
     def evaluate_chunk_of(
         self, split: str, variables: Any, scores: Scores, values: Any, batches: Any
     ) -> tuple[Scores, jax.Array]:
-        """`evaluate_chunk` for 'validation' or 'test', by the executable that `prepare` made for the split, if it did."""
+        """`evaluate_chunk` for 'validation' or 'test', by the executable that `prepare` made for
+        the split, if it did.
+        """
         return self.__dict__.get(f"evaluate_chunk_{split}", self.evaluate_chunk)(variables, scores, values, batches)
 
     @functools.cached_property
     def mean_scores(self) -> jax.stages.Wrapped:
         """(scores, images) -> loss (trial,), accuracy (trial,)."""
-        # Mapped as in `evaluate`: XLA makes a division of a vector by one number a product with its rounded inverse.
+        # Mapped as in `evaluate`: XLA makes a division of a vector by one number a product with its
+        # rounded inverse.
         return self._compiled_later(
             self._over_trials(lambda scores, count: (scores[0] / count, scores[1] / count), shared=1)
         )
@@ -171,8 +183,8 @@ def program_for(program: WaveProgram, train: int, streams: int) -> StreamedProgr
     """The streamed form of a program, whose network takes pictures and holds nothing apart.
 
     Args:
-      train: images of the training split.
-      streams: most distinct seeds of a wave.
+        train: images of the training split.
+        streams: most distinct seeds of a wave.
     """
     batch = program.recipe.batch_size
     size = stream.chunk_size(train // batch, streams * batch * math.prod(program.network.image_shape))

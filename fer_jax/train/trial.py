@@ -1,10 +1,11 @@
-"""One trial as pure functions: initial state and one epoch, at once or chunk by chunk. Everything here is written for a single model; `engine` maps or
-vectorises it over a wave.
+"""One trial as pure functions: initial state and one epoch, at once or chunk by chunk. Everything
+here is written for a single model; `engine` maps or vectorises it over a wave.
 
-Randomness: trial seed -> a key each for initial weights, order of the images, dropout and augmentation. The order of epoch e
-depends on (seed, e), a dropout mask on (seed, step, layer, row in the batch), an augmented image on (seed, step, field, row):
-never on the other trials of the wave nor on how a batch is cut. Trials of one seed therefore see the same images in the same
-order at every point (common random numbers).
+Randomness: trial seed -> a key each for initial weights, order of the images, dropout and
+augmentation. The order of epoch e depends on (seed, e), a dropout mask on (seed, step, layer, row
+in the batch), an augmented image on (seed, step, field, row): never on the other trials of the wave
+nor on how a batch is cut. Trials of one seed therefore see the same images in the same order at
+every point (common random numbers).
 """
 
 import dataclasses
@@ -27,15 +28,18 @@ class TrialState:
     """All that changes while a trial trains. In a wave every array has a leading trial axis.
 
     Attributes:
-      params, stats, opt: weights, BatchNorm statistics, optimiser state after the last finite step.
-      best: {'params', 'stats'} of the epoch that validation chose.
-      best_score: its selection metric, higher is better (a loss is negated); -inf before the first epoch.
-      best_epoch: int32, its number counted from 1; 0 before the first epoch.
-      epoch: int32, epochs completed.
-      diverged_epoch: int32, the epoch in which a loss or gradient was not finite; 0 while all is well.
-      plateau: watches validation loss, for the learning rate.
-      rate_scale: what plateaus have made of the learning rate, in (0, 1].
-      stop: watches train.stop_metric (an accuracy negated), for early stopping.
+        params, stats, opt: weights, BatchNorm statistics, optimiser state after the last finite
+            step.
+        best: {'params', 'stats'} of the epoch that validation chose.
+        best_score: its selection metric, higher is better (a loss is negated); -inf before the
+            first epoch.
+        best_epoch: int32, its number counted from 1; 0 before the first epoch.
+        epoch: int32, epochs completed.
+        diverged_epoch: int32, the epoch in which a loss or gradient was not finite; 0 while all is
+            well.
+        plateau: watches validation loss, for the learning rate.
+        rate_scale: what plateaus have made of the learning rate, in (0, 1].
+        stop: watches train.stop_metric (an accuracy negated), for early stopping.
     """
 
     params: Any
@@ -74,7 +78,9 @@ def init(network: Network, recipe: Recipe, hyper: Hyper) -> TrialState:
 
 
 def is_active(recipe: Recipe, state: TrialState, hyper: Mapping[str, Any]) -> jax.Array:
-    """Whether the trial has epochs left in the recipe's phase, has not diverged and has not been stopped early."""
+    """Whether the trial has epochs left in the recipe's phase, has not diverged and has not been
+    stopped early.
+    """
     left = state.epoch < hyper["train.epochs"]
     if recipe.phase < len(recipe.ends):
         left &= state.epoch < recipe.ends[recipe.phase]
@@ -82,8 +88,10 @@ def is_active(recipe: Recipe, state: TrialState, hyper: Mapping[str, Any]) -> ja
 
 
 def next_phase(recipe: Recipe, state: TrialState, hyper: Hyper) -> TrialState:
-    """A trial's state as the recipe's phase begins: weights go on, the optimiser, plateaus and early stopping begin anew, as in Keras
-    after `compile`. A trial that was stopped early in the phase before joins in at its end; one that diverged stays as it is."""
+    """A trial's state as the recipe's phase begins: weights go on, the optimiser, plateaus and
+    early stopping begin anew, as in Keras after `compile`. A trial that was stopped early in the
+    phase before joins in at its end; one that diverged stays as it is.
+    """
     begun = dataclasses.replace(
         state,
         opt=optim.build(recipe, hyper).init(recipe.remembered(state.params)),
@@ -98,17 +106,18 @@ def next_phase(recipe: Recipe, state: TrialState, hyper: Hyper) -> TrialState:
 def epoch(
     network: Network, recipe: Recipe, state: TrialState, hyper: Hyper, train: Split, validation: Split
 ) -> tuple[TrialState, dict[str, jax.Array]]:
-    """Trains for one epoch and validates; a trial that is finished, stopped or has diverged comes back bit for bit.
+    """Trains for one epoch and validates; a trial that is finished, stopped or has diverged comes
+    back bit for bit.
 
     Args:
-      state, hyper: of one trial.
-      train: as for `step.train_steps`.
-      validation: batches as for `step.add_scores`.
+        state, hyper: of one trial.
+        train: as for `step.train_steps`.
+        validation: batches as for `step.add_scores`.
 
     Returns:
-      The new state and a record of scalars: train_loss, train_accuracy (see `step.metrics`), val_loss, val_accuracy (after
-      the epoch, in inference mode), all NaN where the trial was not trained or diverged; `ran`, whether it was; `active`,
-      whether it goes on.
+        The new state and a record of scalars: train_loss, train_accuracy (see `step.metrics`),
+        val_loss, val_accuracy (after the epoch, in inference mode), all NaN where the trial was not
+        trained or diverged; `ran`, whether it was; `active`, whether it goes on.
     """
 
     def run(state: TrialState) -> tuple[TrialState, dict[str, jax.Array]]:
@@ -134,7 +143,9 @@ def train_chunk(
     first: jax.Array,
     steps: int,
 ) -> tuple[TrialState, Tally]:
-    """Some steps of an epoch; all chunks in turn, `validate_chunk` and `finish_epoch` are `epoch`. See `step.chunk_steps`."""
+    """Some steps of an epoch; all chunks in turn, `validate_chunk` and `finish_epoch` are `epoch`.
+    See `step.chunk_steps`.
+    """
 
     def run(state: TrialState, tally: Tally) -> tuple[TrialState, Tally]:
         carry = (state.params, state.stats, state.opt, tally)
@@ -171,7 +182,9 @@ def finish_epoch(
 def _close_epoch(
     recipe: Recipe, state: TrialState, hyper: Hyper, tally: Tally, steps: int, scores: Scores, count: jax.Array
 ) -> tuple[TrialState, dict[str, jax.Array]]:
-    """Record and bookkeeping after an epoch's training; of `state`, params, stats and opt are new already."""
+    """Record and bookkeeping after an epoch's training; of `state`, params, stats and opt are new
+    already.
+    """
     val_loss, val_accuracy = scores[0] / count, scores[1] / count
     finite = tally.finite & jnp.isfinite(val_loss)
     number = state.epoch + 1

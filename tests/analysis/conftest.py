@@ -73,7 +73,9 @@ def record(swept: Sequence[str], epochs: int = 12, split: str = "official", **co
 
 
 def skill(values: Mapping[str, Any]) -> float:
-    """How well a point learns, 0 to 1: a ridge over learning rate and batch size, hurt by strong penalties."""
+    """How well a point learns, 0 to 1: a ridge over learning rate and batch size, hurt by strong
+    penalties.
+    """
     rate = float(values.get("train.learning_rate", 1e-3))
     batch = float(values.get("train.batch_size", 64))
     penalty = float(values.get("train.l2", 1e-4)) or 1e-9
@@ -89,7 +91,9 @@ def skill(values: Mapping[str, Any]) -> float:
 
 
 def made_curves(values: Mapping[str, Any], epochs: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Epochs of one trial, a column each: a saturating rise from the majority share, overfitting where it is fast."""
+    """Epochs of one trial, a column each: a saturating rise from the majority share, overfitting
+    where it is fast.
+    """
     s = skill(values)
     t = np.arange(1, epochs + 1)
     rise = s * (1 - np.exp(-t * (0.15 + 0.6 * s)))
@@ -113,9 +117,10 @@ def build(
     """A run as the report sees it: `.record`, `.trials` and `.curves`.
 
     Args:
-      grid: swept fields and their values; or `points`, a list of points. Neither: nothing is swept.
-      done: share of the trials that are over; the next one is running, the others pending.
-      accidents: whether some trials of learning rate .1 diverge and one fails.
+        grid: swept fields and their values; or `points`, a list of points. Neither: nothing is
+            swept.
+        done: share of the trials that are over; the next one is running, the others pending.
+        accidents: whether some trials of learning rate .1 diverge and one fails.
     """
     if points is None:
         grid = grid or {}

@@ -12,7 +12,8 @@ OURS = (0.56, 0.57, 0.58, 0.575, 0.565)
 
 
 def test_prediction_interval_by_hand():
-    # t(.975, 4) = 2.7764 in every table; sd .0079057, sqrt(1 + 1/5) = 1.0954: half a width of .024044.
+    # t(.975, 4) = 2.7764 in every table; sd .0079057, sqrt(1 + 1/5) = 1.0954: half a width of
+    # .024044.
     low, high = against_published.prediction_interval(0.57, 0.0079057, 5)
     assert (low, high) == (pytest.approx(0.545956, abs=2e-6), pytest.approx(0.594044, abs=2e-6))
 

@@ -1,4 +1,6 @@
-"""Metrics from probabilities, against scikit-learn called otherwise and against a table worked out by hand."""
+"""Metrics from probabilities, against scikit-learn called otherwise and against a table worked out
+by hand.
+"""
 
 import numpy as np
 import pytest
@@ -35,7 +37,8 @@ def test_against_scikit_learn(answers):
 def test_a_table_by_hand():
     probabilities = np.array([[0.8, 0.2], [0.6, 0.4], [0.3, 0.7], [0.55, 0.45], [0.1, 0.9]])
     found = classification.measure(probabilities, np.array([0, 0, 0, 1, 1]))
-    # Answers 0, 0, 1, 0, 1. Class 0: precision 2/3, recall 2/3; class 1: 1/2, 1/2. Of six pairs one is in wrong order.
+    # Answers 0, 0, 1, 0, 1. Class 0: precision 2/3, recall 2/3; class 1: 1/2, 1/2. Of six pairs one
+    # is in wrong order.
     assert found["accuracy"] == pytest.approx(3 / 5)
     assert found["precision"] == found["recall"] == found["f1"] == pytest.approx((2 / 3 + 1 / 2) / 2)
     assert found["auc"] == pytest.approx(5 / 6)
@@ -56,7 +59,8 @@ def test_binarise_sums_and_counts_the_threshold_as_positive():
     )
     labels = np.array([1, 3, 0, 2])
     found = classification.binarise(probabilities, labels, CLASSES, ("Happiness", "surprised"))
-    # Sums .5, .49, .7, .05 against positive, positive, negative, negative: right, wrong, wrong, right.
+    # Sums .5, .49, .7, .05 against positive, positive, negative, negative: right, wrong, wrong,
+    # right.
     assert found["accuracy"] == found["precision"] == found["recall"] == pytest.approx(0.5)
     assert found["auc"] == pytest.approx(0.5)
     assert found["loss"] == pytest.approx(-np.log([0.5, 0.49, 0.3, 0.95]).mean())

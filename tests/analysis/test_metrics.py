@@ -16,7 +16,9 @@ def softmax(logits):
 
 @pytest.fixture(params=["continuous", "tied", "rare", "float32"])
 def case(request):
-    """(probabilities, labels): of all classes; of few distinct values; one class never shown and one never answered."""
+    """(probabilities, labels): of all classes; of few distinct values; one class never shown and
+    one never answered.
+    """
     rng = np.random.default_rng(3)
     labels = rng.integers(0, CLASSES, IMAGES)
     logits = 2 * rng.normal(size=(TRIALS, IMAGES, CLASSES)) + 1.5 * np.eye(CLASSES)[labels]

@@ -1,4 +1,6 @@
-"""Points against each other: seed by seed, over the seeds both have, and the best beside all others."""
+"""Points against each other: seed by seed, over the seeds both have, and the best beside all
+others.
+"""
 
 import numpy as np
 import pandas as pd
@@ -30,7 +32,9 @@ def trials_of(values, statuses=None):
 
 
 def noisy(n_points, seeds, spread=0.01):
-    """Points of falling skill; what a seed does to all of them alike is larger than what tells them apart."""
+    """Points of falling skill; what a seed does to all of them alike is larger than what tells them
+    apart.
+    """
     rng = np.random.default_rng(n_points)
     return (
         0.7

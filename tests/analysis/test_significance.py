@@ -1,4 +1,6 @@
-"""Tests of difference against scipy and published examples, and what they say where nothing can be said."""
+"""Tests of difference against scipy and published examples, and what they say where nothing can be
+said.
+"""
 
 import numpy as np
 import pytest
@@ -38,7 +40,9 @@ def test_without_a_spread_there_is_nothing_to_judge_by():
 
 
 def test_the_same_number_of_pictures_is_no_spread_and_a_tie():
-    """Accuracies of 359 pictures: their differences differ by rounding alone where they are as many pictures."""
+    """Accuracies of 359 pictures: their differences differ by rounding alone where they are as many
+    pictures.
+    """
     right = np.array([13, 120, 227, 41, 333, 137])
     equal = (right + 5) / 359 - right / 359
     assert len(set(equal)) > 1 and np.isnan(significance.paired_t(equal).p)
@@ -47,7 +51,9 @@ def test_the_same_number_of_pictures_is_no_spread_and_a_tie():
 
 
 def test_folds_are_corrected_for_their_overlap():
-    """Nadeau and Bengio's statistic written out for five folds: a quarter as many pictures validate as train."""
+    """Nadeau and Bengio's statistic written out for five folds: a quarter as many pictures validate
+    as train.
+    """
     differences = np.array([0.02, 0.01, 0.03, -0.01, 0.02])
     t = differences.mean() / np.sqrt((1 / 5 + 1 / 4) * differences.var(ddof=1))
     overlap = statistics.fold_overlap({"data.split": "kfold", "data.folds": 5})
@@ -80,7 +86,9 @@ def answers(only_first, only_second, both=20, neither=10):
 
 
 def test_mcnemar_is_the_mid_p_test_of_fagerland_lydersen_and_laake():
-    """Their first example (airway hyper-responsiveness, 1 and 7 discordant): exact p = 0.070, mid-p = 0.039."""
+    """Their first example (airway hyper-responsiveness, 1 and 7 discordant): exact p = 0.070, mid-p
+    = 0.039.
+    """
     only_first, only_second, p = significance.mcnemar(*answers(1, 7))
     assert (only_first, only_second) == (1, 7) and round(p, 3) == 0.039
     exact = scipy.stats.binomtest(1, 8).pvalue

@@ -1,4 +1,6 @@
-"""Statistics over repeats against numpy, pandas and scipy; who enters a mean and who is named as left out."""
+"""Statistics over repeats against numpy, pandas and scipy; who enters a mean and who is named as
+left out.
+"""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,6 @@
-"""Benchmarks as their users start them: each in its smallest form; how long anything takes is nobody's test."""
+"""Benchmarks as their users start them: each in its smallest form; how long anything takes is
+nobody's test.
+"""
 
 import importlib
 import json

@@ -1,4 +1,6 @@
-"""What measures fer_jax alone: throughput, growth, bookkeeping, roofline, the call for an accelerator."""
+"""What measures fer_jax alone: throughput, growth, bookkeeping, roofline, the call for an
+accelerator.
+"""
 
 import importlib
 import math

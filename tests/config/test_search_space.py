@@ -128,7 +128,9 @@ def neutral_field(monkeypatch):
 
 
 def test_ids_are_fixed_for_good():
-    """The text that is hashed, letter by letter: after a change of it every stored run would seem to be another one."""
+    """The text that is hashed, letter by letter: after a change of it every stored run would seem
+    to be another one.
+    """
 
     def digest(text):
         return hashlib.sha256(text).hexdigest()[:10]

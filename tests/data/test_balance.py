@@ -1,4 +1,6 @@
-"""Equal classes: exact counts, nothing invented, originals untouched, copies as SciPy would transform them."""
+"""Equal classes: exact counts, nothing invented, originals untouched, copies as SciPy would
+transform them.
+"""
 
 import types
 
@@ -25,7 +27,9 @@ def block(**changes):
 
 @pytest.fixture
 def source(monkeypatch):
-    """Puts 60 pictures in place of any file; train 10/20/3, validation 5/3/4, test 6/5/4 of angry/happy/sad."""
+    """Puts 60 pictures in place of any file; train 10/20/3, validation 5/3/4, test 6/5/4 of
+    angry/happy/sad.
+    """
     counts = [(10, 20, 3), (5, 3, 4), (6, 5, 4)]
     usage = np.repeat([0, 1, 2], [sum(row) for row in counts]).astype(np.int8)
     labels = np.concatenate([np.repeat(np.arange(3, dtype=np.int32), row) for row in counts])

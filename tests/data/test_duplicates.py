@@ -1,4 +1,6 @@
-"""Copies of pictures: exact groups as a dict of bytes has them, near pairs as all pairs held against each other have them."""
+"""Copies of pictures: exact groups as a dict of bytes has them, near pairs as all pairs held
+against each other have them.
+"""
 
 import io
 

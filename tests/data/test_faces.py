@@ -1,4 +1,6 @@
-"""Built-in faces: the same bytes everywhere, FER-2013's proportions, and neither too easy nor too hard."""
+"""Built-in faces: the same bytes everywhere, FER-2013's proportions, and neither too easy nor too
+hard.
+"""
 
 import hashlib
 

@@ -1,4 +1,6 @@
-"""Pictures evaluated on that were learned or chosen from: found, and left out by `data.drop_leaks`, for every way to split."""
+"""Pictures evaluated on that were learned or chosen from: found, and left out by `data.drop_leaks`,
+for every way to split.
+"""
 
 import types
 
@@ -24,11 +26,12 @@ def block(**changes):
 
 @pytest.fixture
 def source(monkeypatch):
-    """90 pictures (usages 0, 1, 2 in turn, 30 of each class) in place of any file, some of them copies.
+    """90 pictures (usages 0, 1, 2 in turn, 30 of each class) in place of any file, some of them
+    copies.
 
-    Row 1 (validation) is row 0 (train), row 2 (test) is row 3 (train), row 5 (test) is
-    row 7 (validation), row 8 (test) is row 11 (test), row 35 (test, happy) is row 6 (train, angry). Row 10 (validation) is a
-    lighter copy of row 9 (train).
+    Row 1 (validation) is row 0 (train), row 2 (test) is row 3 (train), row 5 (test) is row 7
+    (validation), row 8 (test) is row 11 (test), row 35 (test, happy) is row 6 (train, angry). Row
+    10 (validation) is a lighter copy of row 9 (train).
     """
     images = np.array(faces.draw("train", 90, seed=1, size=24)[0])
     for copy, original in ((1, 0), (2, 3), (5, 7), (8, 11), (35, 6)):

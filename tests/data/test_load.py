@@ -1,4 +1,6 @@
-"""What `fer_jax.data.load` makes of a config's data block: built-in faces, files, chosen classes, fractions, gaps."""
+"""What `fer_jax.data.load` makes of a config's data block: built-in faces, files, chosen classes,
+fractions, gaps.
+"""
 
 import subprocess
 import sys
@@ -27,7 +29,9 @@ def sizes(data: Dataset) -> dict[str, int]:
 
 @pytest.fixture
 def source(monkeypatch):
-    """Puts a source of 90 pictures (thirty each of angry, happy, sad; usages 0, 1, 2 in turn) in place of any file."""
+    """Puts a source of 90 pictures (thirty each of angry, happy, sad; usages 0, 1, 2 in turn) in
+    place of any file.
+    """
     images = np.random.default_rng(0).integers(0, 256, (90, 12, 12, 1), np.uint8)
     made = types.SimpleNamespace(
         images=images, labels=np.repeat(np.arange(3, dtype=np.int32), 30), usage=np.tile([0, 1, 2], 30).astype(np.int8),

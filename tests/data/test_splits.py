@@ -1,4 +1,6 @@
-"""Splits by usage and by lot: exact shares, nothing lost or twice, and what to choose where a source lacks a set."""
+"""Splits by usage and by lot: exact shares, nothing lost or twice, and what to choose where a
+source lacks a set.
+"""
 
 import numpy as np
 import pytest
@@ -90,7 +92,8 @@ def test_fraction_keeps_its_share_of_every_class_and_grows(fraction, other, seed
     for label in range(3):
         whole = (labels[rows] == label).sum()
         got = (labels[small] == label).sum()
-        # Half a picture for its own rounding, and its share of the two that three classes and the whole may be rounded by.
+        # Half a picture for its own rounding, and its share of the two that three classes and the
+        # whole may be rounded by.
         assert got >= 1 and abs(got - whole * min(fraction, other)) <= max(1, 0.5 + 2 * whole / len(rows))
 
 

@@ -1,4 +1,6 @@
-"""A run written by hand: every network, two seeds each, with random weights; one trial diverged, one has not begun."""
+"""A run written by hand: every network, two seeds each, with random weights; one trial diverged,
+one has not begun.
+"""
 
 import jax
 import numpy as np

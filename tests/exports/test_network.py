@@ -1,4 +1,6 @@
-"""Networks as ONNX files, run with onnxruntime: the trial's own probabilities for every architecture and size of batch."""
+"""Networks as ONNX files, run with onnxruntime: the trial's own probabilities for every
+architecture and size of batch.
+"""
 
 import json
 

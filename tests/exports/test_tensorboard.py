@@ -1,4 +1,6 @@
-"""Event files read back with TensorBoard's own reader: curves, swept values, results; and what a second call adds."""
+"""Event files read back with TensorBoard's own reader: curves, swept values, results; and what a
+second call adds.
+"""
 
 import datetime
 

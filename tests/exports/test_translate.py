@@ -1,4 +1,6 @@
-"""Operations of larger networks, JAX beside onnxruntime: strides, depthwise kernels, borders, pools, gates, normalisation."""
+"""Operations of larger networks, JAX beside onnxruntime: strides, depthwise kernels, borders,
+pools, gates, normalisation.
+"""
 
 import jax
 import jax.numpy as jnp

@@ -82,7 +82,9 @@ def test_a_hidden_layer_as_wide_as_there_are_classes_is_not_named_by_them():
 
 
 def test_the_report_passes_over_heads_whose_trees_have_no_split(monkeypatch):
-    """The best point's trees never split, nor does one repeat of the second: its other repeat is drawn."""
+    """The best point's trees never split, nor does one repeat of the second: its other repeat is
+    drawn.
+    """
     own = pd.DataFrame({"id": list("abcd"), "status": "done", "head.kind": "xgboost"})
     shares = {"a": None, "b": None, "c": None, "d": np.array([0.6, 0.4])}
     trial = SimpleNamespace(classes=CLASSES)

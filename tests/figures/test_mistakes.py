@@ -10,7 +10,9 @@ LABELS = np.array([0, 1, 2, 0, 1])
 
 
 def answered():
-    """Picture 1 is wrong by the mean but in one of two networks only, 2 in both, 4 in one only and right by the mean."""
+    """Picture 1 is wrong by the mean but in one of two networks only, 2 in both, 4 in one only and
+    right by the mean.
+    """
     one = [[0.8, 0.1, 0.1], [0.9, 0.1, 0.0], [0.6, 0.3, 0.1], [0.5, 0.3, 0.2], [0.1, 0.9, 0.0]]
     two = [[0.7, 0.2, 0.1], [0.3, 0.6, 0.1], [0.8, 0.1, 0.1], [0.9, 0.1, 0.0], [0.6, 0.4, 0.0]]
     return Answered("learning rate 1e-3", "test", CLASSES, np.array([one, two]), LABELS)

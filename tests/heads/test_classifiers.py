@@ -1,4 +1,6 @@
-"""Every kind of head against the library it comes from, called directly; what is kept of it, and what is refused."""
+"""Every kind of head against the library it comes from, called directly; what is kept of it, and
+what is refused.
+"""
 
 import importlib
 import sys

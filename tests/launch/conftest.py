@@ -39,7 +39,8 @@ def _make_config():
 
 @pytest.fixture
 def leaving():
-    """Eight trials of a dense network in one vectorised wave: two train for 9 epochs, two for 3, two stop early, two diverge.
+    """Eight trials of a dense network in one vectorised wave: two train for 9 epochs, two for 3,
+    two stop early, two diverge.
 
     After epoch 2 four are left (slots 0, 1, 4 and 5), after epoch 4 two.
     """
@@ -94,7 +95,9 @@ def shared_programs(programs, monkeypatch):
 
 @pytest.fixture
 def stop_after(monkeypatch):
-    """stop_after(n) makes sweeps behave as if Ctrl-C came during the n-th epoch, stop_after(0) as if none came."""
+    """stop_after(n) makes sweeps behave as if Ctrl-C came during the n-th epoch, stop_after(0) as
+    if none came.
+    """
     done = []
     read = wave._Training._read
 

@@ -30,7 +30,9 @@ def nothing_known_of_this_hardware(tmp_path_factory, monkeypatch):
 
 @pytest.fixture
 def memory_for(monkeypatch):
-    """memory_for(slots, epoch): from its n-th epoch on a program of more slots finds no memory; None takes that back."""
+    """memory_for(slots, epoch): from its n-th epoch on a program of more slots finds no memory;
+    None takes that back.
+    """
     compile_program = loop._Sweep._compile
 
     def arrange(slots, epoch=1):
@@ -237,7 +239,9 @@ def test_one_trial_that_does_not_fit_fails_and_the_user_is_told_what_to_do(narro
     [("write_curves", 4), ("save_state", 4), ("write_plan", 2), ("forget", 3), ("write_trials", 3)],
 )
 def test_a_kill_while_a_wave_is_halved_loses_nothing(leaving, tmp_path, whole, memory_for, monkeypatch, method, call):
-    """In the second half's curves or state, before the plan, before and after the old wave is deleted; with memory afterwards or not."""
+    """In the second half's curves or state, before the plan, before and after the old wave is
+    deleted; with memory afterwards or not.
+    """
     memory_for(4, epoch=8)
     with monkeypatch.context() as patch:
         calls, write = itertools.count(1), getattr(RunDirectory, method)

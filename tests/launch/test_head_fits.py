@@ -1,4 +1,6 @@
-"""Fits after trials: features once, nothing trained twice, resumed where they stopped, scored as the loaded head scores."""
+"""Fits after trials: features once, nothing trained twice, resumed where they stopped, scored as
+the loaded head scores.
+"""
 
 import contextlib
 import shutil

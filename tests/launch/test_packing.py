@@ -1,4 +1,6 @@
-"""Survivors of a vectorised wave in a narrower program: the same results, whenever the run is interrupted."""
+"""Survivors of a vectorised wave in a narrower program: the same results, whenever the run is
+interrupted.
+"""
 
 import jax
 import numpy as np

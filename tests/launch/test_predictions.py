@@ -1,4 +1,6 @@
-"""Answers on the held-out splits: kept at the end of a wave, they give the tabled figures without the data or the networks."""
+"""Answers on the held-out splits: kept at the end of a wave, they give the tabled figures without
+the data or the networks.
+"""
 
 import numpy as np
 import pandas as pd
@@ -77,7 +79,9 @@ def test_a_trial_that_learnt_nothing_has_no_figures_and_no_answers(run):
 
 
 def test_accuracies_are_exactly_numbers_of_pictures(run):
-    """In float32 equal differences of two seeds would differ, and a paired test take that for a spread."""
+    """In float32 equal differences of two seeds would differ, and a paired test take that for a
+    spread.
+    """
     for trial in run.select(status="done"):
         for split, prefix in (("validation", "val"), ("test", "test")):
             right = trial.probabilities(split).argmax(-1) == trial.labels(split)

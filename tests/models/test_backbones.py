@@ -1,4 +1,6 @@
-"""The backbones give the activations of `keras.applications` with the same weights, and have its layers in its order."""
+"""The backbones give the activations of `keras.applications` with the same weights, and have its
+layers in its order.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -174,7 +176,8 @@ def test_batch_norms_and_stochastic_depth_have_keras_numbers(name, stored):
 
 def test_efficientnet_rescales_twice_with_imagenet_weights(stored, monkeypatch):
     _, path = stored("efficientnet_b0")
-    # Keras builds its second rescaling only where it downloads: it is handed our file instead of the published one.
+    # Keras builds its second rescaling only where it downloads: it is handed our file instead of
+    # the published one.
     monkeypatch.setattr(efficientnet.file_utils, "get_file", lambda *_, **__: str(path))
     model = keras_model("efficientnet_b0", weights="imagenet")
     net = network("efficientnet_b0", model__preprocess="weights")

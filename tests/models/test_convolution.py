@@ -1,4 +1,6 @@
-"""The convolution gives the values and gradients of `keras.ops.conv`, however it is cut and whatever computes it."""
+"""The convolution gives the values and gradients of `keras.ops.conv`, however it is cut and
+whatever computes it.
+"""
 
 import jax
 import keras
@@ -53,14 +55,16 @@ def test_bfloat16_is_summed_up_in_float32(kernel_size):
     )
     for ours, expected in zip((value, *grads), (exact, *theirs(value.astype(jax.numpy.float32))), strict=True):
         assert ours.dtype == jax.numpy.bfloat16
-        # Half a unit in the last of 8 bits, at the number itself; sums in bfloat16 would be off by many.
+        # Half a unit in the last of 8 bits, at the number itself; sums in bfloat16 would be off by
+        # many.
         scale = np.abs(expected).max()
         np.testing.assert_allclose(ours.astype(np.float32), expected, rtol=2**-8, atol=1e-5 * scale)
 
 
 @pytest.mark.parametrize("padding", ["valid", "same"])
 def test_a_gradient_in_chunks_of_images_is_the_whole(padding, monkeypatch):
-    # 6 images whose intermediate results take 3 * 3 or 9 * 9 times 49 * 3 * 4 bytes: chunks of 2 or 1. `winograd` leaves kernels of 7 alone.
+    # 6 images whose intermediate results take 3 * 3 or 9 * 9 times 49 * 3 * 4 bytes: chunks of 2 or
+    # 1. `winograd` leaves kernels of 7 alone.
     monkeypatch.setattr(convolution, "CHUNK_BYTES", 11_000)
     images, kernel = _arrays((6, 9, 9, 3), (7, 7, 3, 4))
     lowered = (

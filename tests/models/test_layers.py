@@ -1,4 +1,6 @@
-"""Dropout masks have the asked rate and depend on nothing but key, layer and row; batch norm is that of Keras."""
+"""Dropout masks have the asked rate and depend on nothing but key, layer and row; batch norm is
+that of Keras.
+"""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,6 @@
-"""Published weights: taken from the cache, downloaded into it with their checksum, or asked for with their name, address and place."""
+"""Published weights: taken from the cache, downloaded into it with their checksum, or asked for
+with their name, address and place.
+"""
 
 import contextlib
 import hashlib
@@ -34,7 +36,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def served(monkeypatch, tmp_path):
-    """served(folder, md5) makes a file of this machine the published one of VGG19; no proxy, an empty cache."""
+    """served(folder, md5) makes a file of this machine the published one of VGG19; no proxy, an
+    empty cache.
+    """
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

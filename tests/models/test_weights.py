@@ -1,4 +1,6 @@
-"""Files in Keras' legacy layout: what is written is read, by name or by order; anything else is one line that names the layer."""
+"""Files in Keras' legacy layout: what is written is read, by name or by order; anything else is one
+line that names the layer.
+"""
 
 import os
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""The convolution in fewer multiplications gives the values and gradients of direct sums in float64, about as exactly as direct sums in float32."""
+"""The convolution in fewer multiplications gives the values and gradients of direct sums in
+float64, about as exactly as direct sums in float32.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -104,7 +106,8 @@ def test_the_tiling_takes_the_fewest_multiplications_and_none_where_it_does_not_
     def tiles(count, height, width, kernel, channels=8, filters=8):
         return winograd.tiling(count, height, width, kernel, channels, filters)
 
-    # 36 points for 16 outputs of 9 multiplications each: a quarter. 25 points for 9: 3.24 times fewer. 16 for 4: 2.25.
+    # 36 points for 16 outputs of 9 multiplications each: a quarter. 25 points for 9: 3.24 times
+    # fewer. 16 for 4: 2.25.
     assert tiles(8, 20, 20, 3) == winograd.Tiling(4, 3, 5, 5)
     assert tiles(8, 9, 9, 3) == winograd.Tiling(3, 3, 3, 3)
     assert tiles(8, 8, 12, 3) == winograd.Tiling(4, 3, 2, 3)
@@ -120,11 +123,13 @@ def test_the_tiling_takes_the_fewest_multiplications_and_none_where_it_does_not_
 
 def test_as_many_images_at_once_as_stay_in_the_cache():
     tiles = winograd.Tiling(4, 3, 5, 5)
-    # 36 points * 25 tiles * 96 numbers * 4 bytes = 346 kB an image: nine, and six is the largest share of twelve.
+    # 36 points * 25 tiles * 96 numbers * 4 bytes = 346 kB an image: nine, and six is the largest
+    # share of twelve.
     assert tiles.images_at_once(12, 32, 64) == 6
     assert tiles.images_at_once(8, 32, 64) == 8
     assert tiles.images_at_once(7, 1024, 8) == 1
-    # A kernel of 36 * 256 * 256 numbers passes by once a chunk: 18 images of as many numbers, of 32 the half.
+    # A kernel of 36 * 256 * 256 numbers passes by once a chunk: 18 images of as many numbers, of 32
+    # the half.
     assert winograd.Tiling(4, 3, 3, 3).images_at_once(32, 256, 256) == 8
 
 

@@ -168,7 +168,9 @@ def test_a_plan_stored_before_data_could_be_streamed_is_resident(config):
 
 
 def test_flops_are_those_counted_by_hand(config):
-    """Multiply-adds of conv_0..2, dense_0..1 and output at 24x24 (the maps the pools keep: 22, 8 and 2 pixels), times 2."""
+    """Multiply-adds of conv_0..2, dense_0..1 and output at 24x24 (the maps the pools keep: 22, 8
+    and 2 pixels), times 2.
+    """
     config.sweep.repeats = 1
     config.train.epochs = 1
     config.model.dropout = 0.0

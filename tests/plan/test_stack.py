@@ -1,4 +1,6 @@
-"""How one stack is run: by measuring where it is long, by the user's word, within memory; slots that idle are few."""
+"""How one stack is run: by measuring where it is long, by the user's word, within memory; slots
+that idle are few.
+"""
 
 import dataclasses
 import json
@@ -34,7 +36,9 @@ def config():
 
 @pytest.fixture
 def tuned(tmp_path):
-    """tuned(rate): a tuner that measures `rate(candidate)` images a second at no cost of time, and lists what it measured."""
+    """tuned(rate): a tuner that measures `rate(candidate)` images a second at no cost of time, and
+    lists what it measured.
+    """
 
     def make(rate=lambda one: 1000.0, hardware=CPU, per_trial=1e6, **changes):
         clock, measured = [0.0], []
@@ -192,7 +196,9 @@ def test_what_did_not_fit_is_not_tried_again(config, tuned, hardware, fitted, wi
 
 
 def test_streamed_data_take_the_memory_of_their_chunks_and_have_a_limit_of_their_own(config, tuned):
-    """2 million images, 1.15 GB, on 2 GiB; the four chunks that a device holds at a time have 466,033 of them."""
+    """2 million images, 1.15 GB, on 2 GiB; the four chunks that a device holds at a time have
+    466,033 of them.
+    """
     config.sweep.repeats = 60
     large, tight = dataclasses.replace(SIZES, train=2_000_000), Hardware("gpu", "small GPU", 1, 2 << 30)
     tuner, _ = tuned(hardware=tight, threshold=math.inf)
@@ -239,7 +245,8 @@ def test_every_trial_once_and_no_slot_idle_that_need_not_be(repeats, devices, wi
         assert stack.width <= width
     idle = len(sizes) * stack.width - repeats
     assert idle < used * len(sizes)
-    # No narrower width holds all trials in as many waves, and no fewer waves within the width the user allows.
+    # No narrower width holds all trials in as many waves, and no fewer waves within the width the
+    # user allows.
     assert (stack.width - used) * len(sizes) < repeats
     if width:
         assert (len(sizes) - 1) * (width // used * used) < repeats

@@ -1,4 +1,6 @@
-"""Candidates, their measurement against a clock that only the fakes move, what is kept on disk; and once with the real clock."""
+"""Candidates, their measurement against a clock that only the fakes move, what is kept on disk; and
+once with the real clock.
+"""
 
 import dataclasses
 import json
@@ -85,7 +87,8 @@ def test_the_nearest_take_turns_and_the_median_counts(tmp_path):
     disturbed = Bench({MAP_8: lambda now: 950 if now < 6 else 1500, MAP_16: 1000, ALONE: 100, VMAP: 90})
     found = disturbed.tuner(tmp_path).rates("stack_0", work(), LADDERS)
     assert found[MAP_8] == 1500 and found[MAP_16] == 1000
-    # 4 starts of 5 s, and half a second a turn: one of each, two more of the two that are near the top.
+    # 4 starts of 5 s, and half a second a turn: one of each, two more of the two that are near the
+    # top.
     assert disturbed.now == 4 * 5 + (4 + 2 * 2) * 0.5
 
 
@@ -105,7 +108,9 @@ def test_what_does_not_fit_ends_its_ladder_and_nothing_else(tmp_path):
 
 @pytest.mark.parametrize(("budget", "count"), [(0, 1), (11, 2), (12, 2), (17, 3), (60, 4)])
 def test_no_candidate_is_begun_that_would_not_end_within_the_budget(tmp_path, budget, count):
-    """Each takes 5 s to start and half a second to run; the table's choice is measured whatever the budget."""
+    """Each takes 5 s to start and half a second to run; the table's choice is measured whatever the
+    budget.
+    """
     bench = Bench({MAP_8: 1000, MAP_16: 950, ALONE: 400, VMAP: 1100})
     bench.tuner(tmp_path, budget=budget).rates("stack_0", work(), LADDERS)
     assert bench.started == [MAP_8, MAP_16, ALONE, VMAP][:count]

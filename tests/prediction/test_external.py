@@ -1,4 +1,6 @@
-"""A trained network on other people's labelled pictures: classes by name, what is left out, copies, against numbers worked out by hand."""
+"""A trained network on other people's labelled pictures: classes by name, what is left out, copies,
+against numbers worked out by hand.
+"""
 
 import json
 
@@ -46,7 +48,9 @@ FOLDERS = {"Anger": 4, "Happiness": 3, "Joy": 2, "SAD": 3, "disgust": 5}
 
 @pytest.fixture
 def there(tmp_path):
-    """Drawn faces, larger than the network's and in colour, by folders with other names than the network's classes."""
+    """Drawn faces, larger than the network's and in colour, by folders with other names than the
+    network's classes.
+    """
     drawn = iter(faces.draw("test", sum(FOLDERS.values()), seed=7, size=40, channels=3)[0])
     for name, count in FOLDERS.items():
         (tmp_path / "there" / name).mkdir(parents=True)

@@ -1,4 +1,6 @@
-"""The tables of a run: the same rows in every format, full precision in one and figures to their spread in the others."""
+"""The tables of a run: the same rows in every format, full precision in one and figures to their
+spread in the others.
+"""
 
 import io
 import json

@@ -1,4 +1,6 @@
-"""Figures rounded to their spread, and texts that neither Markdown nor LaTeX can take for their own."""
+"""Figures rounded to their spread, and texts that neither Markdown nor LaTeX can take for their
+own.
+"""
 
 import pandas as pd
 import pytest

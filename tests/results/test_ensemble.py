@@ -1,4 +1,6 @@
-"""A small trained sweep asked as one: members, means, spreads, scores and figures against NumPy and scikit-learn."""
+"""A small trained sweep asked as one: members, means, spreads, scores and figures against NumPy and
+scikit-learn.
+"""
 
 import numpy as np
 import pytest

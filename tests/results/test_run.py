@@ -50,7 +50,9 @@ def make_dataset():
 
 
 def make_trials():
-    """Eight trials: two learning rates x two networks x two seeds; one diverged, one failed, one point never begun."""
+    """Eight trials: two learning rates x two networks x two seeds; one diverged, one failed, one
+    point never begun.
+    """
     rows = []
     for dense_index, dense in enumerate(DENSE):
         for rate_index, rate in enumerate(LEARNING_RATES):

@@ -1,4 +1,6 @@
-"""Every method against the same network written in NumPy in double precision: central differences, explicit loops."""
+"""Every method against the same network written in NumPy in double precision: central differences,
+explicit loops.
+"""
 
 import functools
 
@@ -58,7 +60,9 @@ def explain(method, images, targets=TARGETS, variables=VARIABLES, found=None, ch
 
 
 def convolved(images, layer):
-    """Without padding, with ReLU and batch normalisation by running statistics; float64 (n, h, w, c)."""
+    """Without padding, with ReLU and batch normalisation by running statistics; float64 (n, h, w,
+    c).
+    """
     kernel, name = np.asarray(VARIABLES["params"][f"conv_{layer}"]["kernel"], np.float64), f"norm_{layer}"
     windows = np.lib.stride_tricks.sliding_window_view(images, kernel.shape[:2], axis=(1, 2))
     out = np.maximum(np.einsum("nhwcij,ijcf->nhwf", windows, kernel) + VARIABLES["params"][f"conv_{layer}"]["bias"], 0)
@@ -221,7 +225,9 @@ def test_occlusion_is_the_mean_fall_over_the_squares_that_cover_a_pixel(patch, s
 
 @pytest.fixture(scope="module")
 def linear():
-    """A network without hidden layer, whose gradient for a class is its column of the kernel: values and variables."""
+    """A network without hidden layer, whose gradient for a class is its column of the kernel:
+    values and variables.
+    """
     found = values(data__channels=3, model__name="mlp", model__hidden=(), model__batch_norm=False)
     return found, make_variables(found, channels=3)
 

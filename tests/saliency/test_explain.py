@@ -1,4 +1,6 @@
-"""Saliency of a small trained run: of a trial, of the repeats of a point, of classes, and of weights drawn anew."""
+"""Saliency of a small trained run: of a trial, of the repeats of a point, of classes, and of
+weights drawn anew.
+"""
 
 import dataclasses
 import re

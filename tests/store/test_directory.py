@@ -34,7 +34,9 @@ def run(tmp_path):
 
 
 def start(code, path):
-    """A process that runs `code` with `run`, a RunDirectory at `path`; returns once it has printed a line."""
+    """A process that runs `code` with `run`, a RunDirectory at `path`; returns once it has printed
+    a line.
+    """
     header = """
 import os, sys
 import numpy as np, pandas as pd
@@ -498,7 +500,9 @@ def test_a_refused_save_is_one_line_and_keeps_the_older_state(run, small_files, 
 
 
 def test_resume_after_a_kill_between_any_two_writes(run):
-    """One wave, checkpoints at 2 and 4: the files left by a kill after each write, and where `resume` goes on."""
+    """One wave, checkpoints at 2 and 4: the files left by a kill after each write, and where
+    `resume` goes on.
+    """
 
     def state(epoch):
         run.save_state("w", epoch, {"x": np.full(2, epoch)})

@@ -33,7 +33,9 @@ class Small:
         return self.program.place_hyper({name: [row[name] for row in rows] for name in DEFAULTS})
 
     def run(self, trials, epochs, slots=4):
-        """State and stacked records (epoch, trial) after `epochs` epochs; idle slots fill up, so that tests share programs."""
+        """State and stacked records (epoch, trial) after `epochs` epochs; idle slots fill up, so
+        that tests share programs.
+        """
         hyper = self.hyper([*trials, *[{"train.epochs": 0}] * (slots - len(trials))])
         state = self.program.init(hyper)
         records = []

@@ -1,4 +1,6 @@
-"""Augmentation against SciPy and NumPy: amounts within their range, strength 0 bitwise, draws that nothing else changes."""
+"""Augmentation against SciPy and NumPy: amounts within their range, strength 0 bitwise, draws that
+nothing else changes.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -39,7 +41,9 @@ def run(images, strengths, key=KEY):
 
 
 def ramps(count, size):
-    """Images whose channels are their own row and column numbers: a resampled pixel tells where it came from."""
+    """Images whose channels are their own row and column numbers: a resampled pixel tells where it
+    came from.
+    """
     y, x = np.mgrid[:size, :size].astype(np.float32)
     return np.broadcast_to(np.stack([y, x], -1), (count, size, size, 2))
 

@@ -1,4 +1,6 @@
-"""What makes a stack trustworthy: engines agree, neighbours do not matter, nothing recompiles, nothing is communicated."""
+"""What makes a stack trustworthy: engines agree, neighbours do not matter, nothing recompiles,
+nothing is communicated.
+"""
 
 import re
 
@@ -28,7 +30,8 @@ def slot(tree, index):
     return jax.tree.map(lambda leaf: leaf[index], tree)
 
 
-# A bias before a batch norm that never meets the ReLU has a gradient of zero, of which Adam makes steps of rounding noise.
+# A bias before a batch norm that never meets the ReLU has a gradient of zero, of which Adam makes
+# steps of rounding noise.
 @pytest.mark.parametrize("network", [{}, {"batch_norm": True, "optimizer": "sgd"}])
 @pytest.mark.parametrize("engine", ["vmap", "grouped"])
 def test_mapped_and_vectorised_engines_agree_after_20_steps(small, engine, network):
@@ -56,7 +59,9 @@ def test_sharding_over_devices_changes_no_result(small, engine):
 
 @pytest.mark.parametrize("parts", [{}, {"micro_batch": 2}, {"parts": 4}])
 def test_a_batch_in_parts_on_several_devices_changes_no_result(small, parts):
-    """Two trials on two devices each, or one on four; 10 validation images in one batch, which four do not divide."""
+    """Two trials on two devices each, or one on four; 10 validation images in one batch, which four
+    do not divide.
+    """
     recipe = {"optional": ("model.dropout", "augment.flip", "augment.mixup"), "devices": 4, "parts": 2, **parts}
     trials = [{**trial, "augment.flip": 0.5, "augment.mixup": 0.3} for trial in TRIALS[: 4 // recipe["parts"]]]
     one, expected = small(optional=recipe["optional"]).run(trials, 3)

@@ -33,7 +33,9 @@ def dataset(small):
 
 
 def stream_program(small, streams, monkeypatch):
-    """Chunks of three steps, of which an epoch has seven, and of a few images to validate on; compiled ahead."""
+    """Chunks of three steps, of which an epoch has seven, and of a few images to validate on;
+    compiled ahead.
+    """
     monkeypatch.setattr(stream, "CHUNK_BYTES", 3 * streams * 8 * math.prod(SHAPE))
     program = streamed.program_for(small.program, 60, streams)
     assert (program.steps, program.size) == (7, 3)
@@ -43,7 +45,9 @@ def stream_program(small, streams, monkeypatch):
 
 @pytest.mark.parametrize(("engine", "devices", "streams"), [("map", 1, 2), ("vmap", 2, 3)])
 def test_streamed_training_is_resident_training(small, monkeypatch, engine, devices, streams):
-    """Trials of two seeds, with dropout, mirroring and micro-batches; one ends early and one diverges."""
+    """Trials of two seeds, with dropout, mirroring and micro-batches; one ends early and one
+    diverges.
+    """
     stack = small(engine=engine, devices=devices, images=60, micro_batch=4, optional=("model.dropout", "augment.flip"))
     program, hyper = stream_program(stack, streams, monkeypatch), stack.hyper(TRIALS)
     whole, chunked = feed.place(stack.program, dataset(stack)), feed.place(program, dataset(stack))

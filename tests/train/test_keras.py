@@ -1,4 +1,6 @@
-"""The papers' networks train as in Keras: the same weights in, the same logits, losses, gradients and Adam steps out."""
+"""The papers' networks train as in Keras: the same weights in, the same logits, losses, gradients
+and Adam steps out.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -72,7 +74,9 @@ def trainable(network, tree):
 
 @pytest.fixture(scope="module", params=THEIRS)
 def pair(request):
-    """Network, its variables with lively statistics, traced values, the Keras model of the same weights, and a batch."""
+    """Network, its variables with lively statistics, traced values, the Keras model of the same
+    weights, and a batch.
+    """
     rate = RATES[request.param]
     values = flatten(default_config()) | {"model.name": request.param, "train.batch_size": BATCH}
     network = models.build(values, (48, 48, 1), 7)
@@ -83,7 +87,8 @@ def pair(request):
     arrays = hyper.encode([traced | {"train.l2": L2, "train.learning_rate": rate}], Facts.neutral(7))
     model = THEIRS[request.param]()
     copy_to(model, network, params, stats)
-    # Noise: in a picture's flat parts rounding would decide which pixel wins a pool, and where its gradient goes.
+    # Noise: in a picture's flat parts rounding would decide which pixel wins a pool, and where its
+    # gradient goes.
     images = rng.integers(0, 256, (BATCH, 48, 48, 1)).astype(np.uint8)
     batch = {"images": images, "labels": np.arange(BATCH) % 7, "rows": np.arange(BATCH)}
     return network, params, stats, jax.tree.map(lambda leaf: leaf[0], arrays), model, batch

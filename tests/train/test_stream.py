@@ -1,4 +1,6 @@
-"""Pieces of a data set on their way to a device: how large, in which order, and what happens when nobody wants them any more."""
+"""Pieces of a data set on their way to a device: how large, in which order, and what happens when
+nobody wants them any more.
+"""
 
 import itertools
 import threading

@@ -1,4 +1,6 @@
-"""One trial's training against a plain loop, its bookkeeping of the best epoch, and evaluation with padding."""
+"""One trial's training against a plain loop, its bookkeeping of the best epoch, and evaluation with
+padding.
+"""
 
 import jax
 import jax.numpy as jnp

@@ -29,7 +29,8 @@ _DAMAGE = (
 )
 _Mode = Literal["r:", "r:gz", "r:bz2", "r:xz"]
 _COMPRESSED: dict[bytes, _Mode] = {b"\x1f\x8b": "r:gz", b"BZh": "r:bz2", b"\xfd7zXZ\0": "r:xz"}
-# Bytes of a tar's extended header (a long name, a comment), of which tarfile would read any number into memory.
+# Bytes of a tar's extended header (a long name, a comment), of which tarfile would read any number
+# into memory.
 _MAX_HEADER = 2**20
 
 
@@ -94,7 +95,9 @@ class Zip(Origin):
 
 
 class _StrictInfo(tarfile.TarInfo):
-    """A tar header. A missing or broken one is an error, where tarfile would take it for the end of the archive."""
+    """A tar header. A missing or broken one is an error, where tarfile would take it for the end of
+    the archive.
+    """
 
     @classmethod
     def fromtarfile(cls, archive: tarfile.TarFile) -> Self:

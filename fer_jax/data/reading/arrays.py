@@ -1,4 +1,6 @@
-"""Prepared pictures as .npy files that are mapped into memory: written once, checked at every start."""
+"""Prepared pictures as .npy files that are mapped into memory: written once, checked at every
+start.
+"""
 
 from __future__ import annotations
 
@@ -31,17 +33,18 @@ class _Summed:
 def write(folder: Path, pictures: Iterable[tuple[np.ndarray, int, int]], shape: tuple[int, ...], about: Any) -> None:
     """Writes images.npy, labels.npy, usage.npy and a note with their checksums.
 
-    Pictures go out one by one, so memory holds one of them and a full disk is an error, not a crash of a mapped file.
+    Pictures go out one by one, so memory holds one of them and a full disk is an error, not a crash
+    of a mapped file.
 
     Args:
-      folder: exists, is empty.
-      pictures: (image, label, usage) each; image uint8, shape[1:].
-      shape: (n, size, size, channels).
-      about: JSON values kept beside the arrays.
+        folder: exists, is empty.
+        pictures: (image, label, usage) each; image uint8, shape[1:].
+        shape: (n, size, size, channels).
+        about: JSON values kept beside the arrays.
 
     Raises:
-      Damaged: there were more or fewer pictures than n.
-      OSError: the disk is full or cannot be written.
+        Damaged: there were more or fewer pictures than n.
+        OSError: the disk is full or cannot be written.
     """
     labels, usages = [], []
     sums = {}
@@ -69,16 +72,16 @@ def write(folder: Path, pictures: Iterable[tuple[np.ndarray, int, int]], shape: 
 def load(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Maps what `write` wrote.
 
-    Checked every time: the note's own checksum, every file's dtype, shape and length, the checksums of labels and
-    usage, and that of the pictures if they take up to 256 MiB; of larger ones only if the file was touched since it was
-    written.
+    Checked every time: the note's own checksum, every file's dtype, shape and length, the checksums
+    of labels and usage, and that of the pictures if they take up to 256 MiB; of larger ones only if
+    the file was touched since it was written.
 
     Returns:
-      {"images": uint8 (n, size, size, channels), mapped and read-only; "labels": int32 (n,); "usage": int8 (n,)}, and
-        the note: sha256 by name, shape, about.
+        {"images": uint8 (n, size, size, channels), mapped and read-only; "labels": int32 (n,);
+            "usage": int8 (n,)}, and the note: sha256 by name, shape, about.
 
     Raises:
-      Damaged: anything is not as it was written.
+        Damaged: anything is not as it was written.
     """
     note = read_note(folder / _NOTE)
     shape = tuple(note["shape"])

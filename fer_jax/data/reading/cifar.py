@@ -1,7 +1,8 @@
-"""CIFAR-10 as its authors' Python release: `cifar-10-batches-py`, five pickled training batches and one for testing.
+"""CIFAR-10 as its authors' Python release: `cifar-10-batches-py`, five pickled training batches and
+one for testing.
 
-Read anew at every start, without a cache and without unpickling (see pickled.py). Nothing in it may be broken: a release
-that is not whole is not CIFAR-10, so `data.on_error` does not enter.
+Read anew at every start, without a cache and without unpickling (see pickled.py). Nothing in it may
+be broken: a release that is not whole is not CIFAR-10, so `data.on_error` does not enter.
 """
 
 from __future__ import annotations
@@ -31,16 +32,19 @@ def read(path: str, image_size: int, channels: int) -> Source:
     """Reads CIFAR-10.
 
     Args:
-      path: the folder `cifar-10-batches-py` or one above it, or a zip or tar of it, such as cifar-10-python.tar.gz.
-      image_size: height and width wanted, pixels; pictures have 32 and are resized as `pictures.fit` says.
-      channels: 1 (grey) or 3 (RGB).
+        path: the folder `cifar-10-batches-py` or one above it, or a zip or tar of it, such as
+            cifar-10-python.tar.gz.
+        image_size: height and width wanted, pixels; pictures have 32 and are resized as
+            `pictures.fit` says.
+        channels: 1 (grey) or 3 (RGB).
 
     Returns:
-      Pictures in the order of the files, data_batch_1 to 5 (usage 0, train) before test_batch (usage 2, test); there is
-      no validation set, so `data.split` = official does not work with it.
+        Pictures in the order of the files, data_batch_1 to 5 (usage 0, train) before test_batch
+        (usage 2, test); there is no validation set, so `data.split` = official does not work with
+        it.
 
     Raises:
-      DataError: a file is missing, there twice, damaged, or holds something else; names the file.
+        DataError: a file is missing, there twice, damaged, or holds something else; names the file.
     """
     origin = open_origin(path)
     found, checksums = _contents(origin)

@@ -1,7 +1,8 @@
-"""One walk over a source: every usable picture with its class and usage, in one order for all kinds of source.
+"""One walk over a source: every usable picture with its class and usage, in one order for all kinds
+of source.
 
-Encoded pictures are kept as they are in an unnamed temporary file; the rows of a table become PNG. Each picture is
-decoded once here, so that a broken one is known before anything is built from it.
+Encoded pictures are kept as they are in an unnamed temporary file; the rows of a table become PNG.
+Each picture is decoded once here, so that a broken one is known before anything is built from it.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ class Item:
     """A usable picture; items sort by usage, class and pixels.
 
     Attributes:
-      usage: 0 train, 1 validation, 2 test, -1 none given.
-      label: class name.
-      digest: see `pictures.digest`.
-      name: in the source: a member's name, or 'row 17'.
-      start, size: where its file lies in the spool, bytes.
-      mode: L or RGB, as it was decoded.
+        usage: 0 train, 1 validation, 2 test, -1 none given.
+        label: class name.
+        digest: see `pictures.digest`.
+        name: in the source: a member's name, or 'row 17'.
+        start, size: where its file lies in the spool, bytes.
+        mode: L or RGB, as it was decoded.
     """
 
     usage: int
@@ -51,11 +52,11 @@ class Gathered:
     """What a source held.
 
     Attributes:
-      items: sorted, so that one order serves every kind of source.
-      classes: alphabetical; all seven for FER-2013, even those without a picture.
-      faults: what could not be used.
-      provenance: JSON values: source, kind, checksum of the file and of its contents, counts, ignored and skipped
-        items.
+        items: sorted, so that one order serves every kind of source.
+        classes: alphabetical; all seven for FER-2013, even those without a picture.
+        faults: what could not be used.
+        provenance: JSON values: source, kind, checksum of the file and of its contents, counts,
+            ignored and skipped items.
     """
 
     items: list[Item]
@@ -79,13 +80,13 @@ def gather(origin: Origin, fer: bool, spool: IO[bytes]) -> Gathered:
     """Reads a source from end to end.
 
     Args:
-      origin: the source.
-      fer: whether it is FER-2013; see `layout.find`.
-      spool: an empty file, open for reading and writing; takes the encoded pictures.
+        origin: the source.
+        fer: whether it is FER-2013; see `layout.find`.
+        spool: an empty file, open for reading and writing; takes the encoded pictures.
 
     Raises:
-      DataError: the source is damaged as a whole, holds nothing to read, or nothing of it can be used. Single broken
-        items are only noted, in `faults`.
+        DataError: the source is damaged as a whole, holds nothing to read, or nothing of it can be
+            used. Single broken items are only noted, in `faults`.
     """
     faults = Faults()
     found = layout.find(origin.path, origin.members(), fer, faults)
@@ -154,7 +155,9 @@ def _table_items(origin: Origin, table: Member, spool: IO[bytes], faults: Faults
 
 
 def _contents(items: list[Item]) -> str:
-    """SHA-256 (hex) over usage, class and pixels of all pictures: the same whatever kind of source they came from."""
+    """SHA-256 (hex) over usage, class and pixels of all pictures: the same whatever kind of source
+    they came from.
+    """
     lines = (f"{item.usage} {item.label} {item.digest}\n" for item in items)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 

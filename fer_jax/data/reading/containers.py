@@ -1,7 +1,8 @@
-"""Where pictures come from: a folder, a zip, a tar or a single table, all seen as members whose bytes can be read.
+"""Where pictures come from: a folder, a zip, a tar or a single table, all seen as members whose
+bytes can be read.
 
-Nothing is ever written to disk under a name that a source chose: members are read into memory, at most `limit` bytes of
-each.
+Nothing is ever written to disk under a name that a source chose: members are read into memory, at
+most `limit` bytes of each.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ class Member:
     """One entry of a source.
 
     Attributes:
-      name: path inside the source, '/' between its parts, as the source spells it otherwise.
-      size: bytes, uncompressed, as the source claims.
-      kind: 'file', 'folder', 'link' (an archive's) or 'special' (a device or pipe).
-      position: where the source keeps it; only the source itself knows what that means.
+        name: path inside the source, '/' between its parts, as the source spells it otherwise.
+        size: bytes, uncompressed, as the source claims.
+        kind: 'file', 'folder', 'link' (an archive's) or 'special' (a device or pipe).
+        position: where the source keeps it; only the source itself knows what that means.
     """
 
     name: str
@@ -44,8 +45,8 @@ class Origin(abc.ABC):
     """A source of members.
 
     Attributes:
-      path: absolute path, as text.
-      kind: 'folder', 'zip', 'tar' or 'csv'.
+        path: absolute path, as text.
+        kind: 'folder', 'zip', 'tar' or 'csv'.
     """
 
     kind: str
@@ -55,19 +56,24 @@ class Origin(abc.ABC):
 
     @abc.abstractmethod
     def members(self) -> list[Member]:
-        """Everything in the source; the last of members with one name. Raises DataError if the source is damaged."""
+        """Everything in the source; the last of members with one name. Raises DataError if the
+        source is damaged.
+        """
 
     @abc.abstractmethod
     def read(self, members: Iterable[Member], limit: int) -> Iterator[tuple[Member, bytes | Unusable]]:
         """The bytes of the given members, in the source's own order.
 
-        Whoever gets more than `limit` bytes knows that the member is larger than that. A member that cannot be read
-        comes with its reason instead; a source that is damaged as a whole raises DataError.
+        Whoever gets more than `limit` bytes knows that the member is larger than that. A member
+        that cannot be read comes with its reason instead; a source that is damaged as a whole
+        raises DataError.
         """
 
     @abc.abstractmethod
     def lines(self, member: Member, limit: int) -> Iterator[bytes]:
-        """One member line by line; of a line above `limit` bytes, `limit` + 1. Raises DataError if that fails."""
+        """One member line by line; of a line above `limit` bytes, `limit` + 1. Raises DataError if
+        that fails.
+        """
 
     def fingerprint(self) -> str:
         """Changes when the source does, as far as names, sizes and modification times tell; cheap."""
@@ -88,7 +94,8 @@ class Folder(Origin):
 
     def __init__(self, path: str):
         super().__init__(path)
-        # Plain tuples: a folder of 36,000 pictures is listed at every start, to learn whether it changed.
+        # Plain tuples: a folder of 36,000 pictures is listed at every start, to learn whether it
+        # changed.
         self._found: list[tuple[str, int, int]] = []  # name (a folder's ends in '/'), bytes, time of change in ns
         try:
             self._scan(path, "", ())
@@ -170,7 +177,9 @@ def explain_read(path: str) -> Iterator[None]:
 
 
 def bounded_lines(file: IO[bytes], limit: int) -> Iterator[bytes]:
-    """Lines of a file, each cut after `limit` + 1 bytes, so that a file without line ends cannot fill the memory."""
+    """Lines of a file, each cut after `limit` + 1 bytes, so that a file without line ends cannot
+    fill the memory.
+    """
     while line := file.readline(limit + 1):
         yield line
         while len(line) > limit and not line.endswith(b"\n"):
@@ -181,10 +190,10 @@ def open_origin(path: str) -> Origin:
     """Finds out what lies at `path`, by its contents.
 
     Args:
-      path: a folder, a zip, a tar (plain or .gz, .bz2, .xz) or a .csv file; '~' is understood.
+        path: a folder, a zip, a tar (plain or .gz, .bz2, .xz) or a .csv file; '~' is understood.
 
     Raises:
-      DataError: nothing is there, it cannot be read, or it is none of these.
+        DataError: nothing is there, it cannot be read, or it is none of these.
     """
     from fer_jax.data.reading.archives import Tar, Zip  # which build on this module
 

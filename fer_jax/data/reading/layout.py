@@ -1,12 +1,15 @@
-"""What the names in a source say: which members are pictures, of which class and split, and which are a table.
+"""What the names in a source say: which members are pictures, of which class and split, and which
+are a table.
 
-Pictures lie in folders named after classes, possibly some folders down, possibly below folders named after splits:
+Pictures lie in folders named after classes, possibly some folders down, possibly below folders
+named after splits:
 
     [...]/<split>/<class>/[...]/picture.jpg      the class is the folder right below the split
     [...]/<class>/[...]/picture.jpg              the class is the folder right below what all pictures have in common
 
-In FER-2013 file names may carry the official usage (Training_, PublicTest_, PrivateTest_). It is believed before the
-folder, since the Kaggle release keeps both test sets in one, unless the tree has a validation folder of its own.
+In FER-2013 file names may carry the official usage (Training_, PublicTest_, PrivateTest_). It is
+believed before the folder, since the Kaggle release keeps both test sets in one, unless the tree
+has a validation folder of its own.
 """
 
 from __future__ import annotations
@@ -32,7 +35,9 @@ _DRIVE = re.compile(r"[A-Za-z]:$")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Placed:
-    """A picture with its class (canonical name) and usage (0 train, 1 validation, 2 test, -1 none given)."""
+    """A picture with its class (canonical name) and usage (0 train, 1 validation, 2 test, -1 none
+    given).
+    """
 
     member: Member
     label: str
@@ -44,9 +49,9 @@ class Layout:
     """What a source holds.
 
     Attributes:
-      pictures: pictures that have a class.
-      tables: FER-2013 tables; only what FER-2013 is read from has any.
-      ignored: names of files that are neither, for the record.
+        pictures: pictures that have a class.
+        tables: FER-2013 tables; only what FER-2013 is read from has any.
+        ignored: names of files that are neither, for the record.
     """
 
     pictures: list[Placed] = dataclasses.field(default_factory=list)
@@ -58,14 +63,15 @@ def find(path: str, members: Sequence[Member], fer: bool, faults: Faults) -> Lay
     """Sorts the members of a source.
 
     Args:
-      path: of the source, for messages.
-      members: all of them.
-      fer: whether this is FER-2013, with its seven classes, official file names and tables; else any classes.
-      faults: takes what cannot be used: members that climb out of the archive, links, pictures without a class or of an
-        unknown one, class folders without a picture.
+        path: of the source, for messages.
+        members: all of them.
+        fer: whether this is FER-2013, with its seven classes, official file names and tables; else
+            any classes.
+        faults: takes what cannot be used: members that climb out of the archive, links, pictures
+            without a class or of an unknown one, class folders without a picture.
 
     Raises:
-      DataError: it holds nothing that could be read, or more than one data set.
+        DataError: it holds nothing that could be read, or more than one data set.
     """
     layout = Layout()
     pictures: list[tuple[Member, tuple[str, ...]]] = []
@@ -114,7 +120,9 @@ def _refusal(member: Member, parts: tuple[str, ...]) -> str | None:
 
 
 def _tables(csvs: list[Member], pictures: bool) -> list[Member]:
-    """The members to read as tables: those with a known name, or the only csv where there is nothing else."""
+    """The members to read as tables: those with a known name, or the only csv where there is
+    nothing else.
+    """
     known = [member for member in csvs if os.path.basename(member.name).lower() in TABLES]
     return known or (csvs if len(csvs) == 1 and not pictures else [])
 
@@ -163,7 +171,9 @@ def _place(
 
 
 def _split_at(above: tuple[str, ...]) -> int | None:
-    """Index of the folder that names a split; the last folder cannot be one, because it has to name the class."""
+    """Index of the folder that names a split; the last folder cannot be one, because it has to name
+    the class.
+    """
     found = [at for at, folder in enumerate(above[:-1]) if names.folder_usage(folder) is not None]
     return found[-1] if found else None
 

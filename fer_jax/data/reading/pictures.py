@@ -1,10 +1,12 @@
-"""From the bytes of a picture file to uint8 pixels of the size and colour asked for; all decoding is here.
+"""From the bytes of a picture file to uint8 pixels of the size and colour asked for; all decoding
+is here.
 
-A picture is decoded once to upright 8-bit grey or RGB (`decode`): 16 bits a channel are scaled to 8, EXIF orientation
-is applied, transparency is laid over white, palettes, CMYK and the like become RGB, of several frames the first counts.
-`fit` then makes it grey (ITU-R 601: .299 R + .587 G + .114 B) or RGB (grey is copied), cuts the largest centred square
-out of it, so that faces keep their proportions, and resizes that with Pillow's Lanczos filter, whose support widens
-when shrinking. A picture that has the colour and size asked for is passed on byte for byte.
+A picture is decoded once to upright 8-bit grey or RGB (`decode`): 16 bits a channel are scaled to
+8, EXIF orientation is applied, transparency is laid over white, palettes, CMYK and the like become
+RGB, of several frames the first counts. `fit` then makes it grey (ITU-R 601: .299 R + .587 G + .114
+B) or RGB (grey is copied), cuts the largest centred square out of it, so that faces keep their
+proportions, and resizes that with Pillow's Lanczos filter, whose support widens when shrinking. A
+picture that has the colour and size asked for is passed on byte for byte.
 """
 
 from __future__ import annotations
@@ -34,14 +36,15 @@ def decode(data: bytes) -> Image.Image:
     """Decodes a picture file.
 
     Args:
-      data: the whole file.
+        data: the whole file.
 
     Returns:
-      An upright picture of mode L or RGB, in its own size.
+        An upright picture of mode L or RGB, in its own size.
 
     Raises:
-      Unusable: it is no picture, damaged, of a kind that has no sensible 8-bit form, or above MAX_BYTES or MAX_PIXELS;
-        the latter is read from the header, before any pixel is decoded.
+        Unusable: it is no picture, damaged, of a kind that has no sensible 8-bit form, or above
+            MAX_BYTES or MAX_PIXELS; the latter is read from the header, before any pixel is
+            decoded.
     """
     if not data:
         raise Unusable("is empty")
@@ -49,7 +52,8 @@ def decode(data: bytes) -> Image.Image:
         raise Unusable(f"is larger than {MAX_BYTES // 2**20} MiB")
     try:
         with warnings.catch_warnings():
-            # Our limit replaces Pillow's; its other remarks (odd EXIF, truncated profiles) are not for a user.
+            # Our limit replaces Pillow's; its other remarks (odd EXIF, truncated profiles) are not
+            # for a user.
             warnings.simplefilter("ignore")
             return _decode(data)
     except (Unusable, MemoryError):
@@ -100,12 +104,12 @@ def fit(image: Image.Image, image_size: int, channels: int) -> np.ndarray:
     """The picture as the networks see it.
 
     Args:
-      image: a result of `decode`.
-      image_size: height and width of the result, pixels.
-      channels: 1 (grey) or 3 (RGB).
+        image: a result of `decode`.
+        image_size: height and width of the result, pixels.
+        channels: 1 (grey) or 3 (RGB).
 
     Returns:
-      uint8, shape (image_size, image_size, channels).
+        uint8, shape (image_size, image_size, channels).
     """
     image = image.convert("L" if channels == 1 else "RGB")
     width, height = image.size
@@ -118,7 +122,9 @@ def fit(image: Image.Image, image_size: int, channels: int) -> np.ndarray:
 
 
 def digest(image: Image.Image) -> str:
-    """SHA-256 (hex) of a decoded picture's mode, size and pixels: the same for every file that decodes to them."""
+    """SHA-256 (hex) of a decoded picture's mode, size and pixels: the same for every file that
+    decodes to them.
+    """
     head = f"{image.mode} {image.width} {image.height}\n".encode()
     return hashlib.sha256(head + image.tobytes()).hexdigest()
 

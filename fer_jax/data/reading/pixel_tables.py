@@ -1,8 +1,9 @@
-"""FER-2013 as a table: `fer2013.csv` and `icml_face_data.csv`, a row a picture, with columns emotion, pixels and Usage.
+"""FER-2013 as a table: `fer2013.csv` and `icml_face_data.csv`, a row a picture, with columns
+emotion, pixels and Usage.
 
-Columns are found by name whatever their order, case and surrounding spaces. Rows are numbered as an editor does: the
-header is row 1. Lines are parsed one by one, so that a stray quotation mark spoils one row and not the rest of the
-file.
+Columns are found by name whatever their order, case and surrounding spaces. Rows are numbered as an
+editor does: the header is row 1. Lines are parsed one by one, so that a stray quotation mark spoils
+one row and not the rest of the file.
 """
 
 from __future__ import annotations
@@ -36,10 +37,10 @@ class Row:
     """One picture of the table.
 
     Attributes:
-      number: of the line; the header is 1.
-      label: class name.
-      usage: 0 train, 1 validation (PublicTest), 2 test (PrivateTest).
-      pixels: 48 x 48 grey values, row by row.
+        number: of the line; the header is 1.
+        label: class name.
+        usage: 0 train, 1 validation (PublicTest), 2 test (PrivateTest).
+        pixels: 48 x 48 grey values, row by row.
     """
 
     number: int
@@ -52,12 +53,12 @@ def rows(lines: Iterable[bytes], name: str, faults: Faults) -> Iterator[Row]:
     """Parses a table.
 
     Args:
-      lines: of the file, cut after MAX_ROW_BYTES + 1 bytes.
-      name: of the table, for messages.
-      faults: takes the rows that cannot be used. Empty lines are none.
+        lines: of the file, cut after MAX_ROW_BYTES + 1 bytes.
+        name: of the table, for messages.
+        faults: takes the rows that cannot be used. Empty lines are none.
 
     Raises:
-      DataError: there is no header with the three columns.
+        DataError: there is no header with the three columns.
     """
     numbered = enumerate(lines, start=1)
     _, header = next(numbered, (1, b""))
@@ -97,12 +98,12 @@ def parse_row(number: int, line: bytes, columns: Mapping[str, int]) -> Row:
     """One line of the table as a Row.
 
     Args:
-      number: of the line.
-      line: its bytes.
-      columns: where emotion, pixels and usage stand.
+        number: of the line.
+        line: its bytes.
+        columns: where emotion, pixels and usage stand.
 
     Raises:
-      Unusable: a field is missing, or out of its range; UnknownLabel if it is the emotion.
+        Unusable: a field is missing, or out of its range; UnknownLabel if it is the emotion.
     """
     if len(line) > MAX_ROW_BYTES:
         raise Unusable(f"is longer than {MAX_ROW_BYTES // 1024} KiB")
@@ -129,13 +130,13 @@ def parse_pixels(text: str) -> bytes:
     """Grey values from decimal integers with spaces between them.
 
     Args:
-      text: 2,304 integers from 0 to 255.
+        text: 2,304 integers from 0 to 255.
 
     Returns:
-      2,304 bytes.
+        2,304 bytes.
 
     Raises:
-      Unusable: there are fewer or more, or one is no integer or out of range.
+        Unusable: there are fewer or more, or one is no integer or out of range.
     """
     raw = text.encode("ascii", "replace")
     if raw.translate(None, _ALLOWED):

@@ -1,7 +1,9 @@
-"""What a pickle of plain data says, without unpickling it: no class is looked up, nothing in the file is ever called.
+"""What a pickle of plain data says, without unpickling it: no class is looked up, nothing in the
+file is ever called.
 
-The opcodes are taken apart by the standard library's `pickletools`; the few that plain data needs are followed here.
-Arrays are known by the names NumPy gives to their makers, and made by `numpy.frombuffer` from the bytes beside them.
+The opcodes are taken apart by the standard library's `pickletools`; the few that plain data needs
+are followed here. Arrays are known by the names NumPy gives to their makers, and made by
+`numpy.frombuffer` from the bytes beside them.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ _STEPS = (
 
 
 class Refused(Exception):
-    """What a pickle holds that is no plain data, or how it is damaged; in a few words, without the file's name."""
+    """What a pickle holds that is no plain data, or how it is damaged; in a few words, without the
+    file's name.
+    """
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,14 +53,14 @@ def read(data: bytes) -> Any:
     """The value a pickle of protocol 2 holds.
 
     Args:
-      data: the whole file.
+        data: the whole file.
 
     Returns:
-      None, a bool, int, str, list, tuple, dict with texts as keys, or uint8 array. Byte strings come as str, one
-      character (0 to 255) a byte.
+        None, a bool, int, str, list, tuple, dict with texts as keys, or uint8 array. Byte strings
+        come as str, one character (0 to 255) a byte.
 
     Raises:
-      Refused: the pickle names anything else (a class, a function), or is cut off or damaged.
+        Refused: the pickle names anything else (a class, a function), or is cut off or damaged.
     """
     try:
         return _Reader().read(data)
@@ -173,7 +177,9 @@ class _Reader:
 
 
 def _finish(value: Any) -> Any:
-    """The value with NumPy arrays in it, if it is one or a dict of them; deeper ones are refused by whoever looks there."""
+    """The value with NumPy arrays in it, if it is one or a dict of them; deeper ones are refused by
+    whoever looks there.
+    """
     if isinstance(value, _Array):
         return _array(value)
     if isinstance(value, dict):

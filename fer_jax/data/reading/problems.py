@@ -1,4 +1,6 @@
-"""What was wrong with single items of a source: counted, named, and fatal or left out, as `data.on_error` says."""
+"""What was wrong with single items of a source: counted, named, and fatal or left out, as
+`data.on_error` says.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +31,8 @@ class Faults:
     """Items of one source that cannot be used.
 
     Attributes:
-      counts: number of items by kind (its singular).
-      listed: the first items of every kind: {"kind", "item", "reason"}.
+        counts: number of items by kind (its singular).
+        listed: the first items of every kind: {"kind", "item", "reason"}.
     """
 
     counts: dict[str, int] = dataclasses.field(default_factory=dict)
@@ -54,7 +56,9 @@ class Faults:
         return cls(dict(noted["kinds"]), list(noted["items"]))
 
     def describe(self, path: str) -> str:
-        """'9 unreadable pictures in a.zip: train/happy/x.jpg (is empty), ... and 6 more', kind after kind."""
+        """'9 unreadable pictures in a.zip: train/happy/x.jpg (is empty), ... and 6 more', kind
+        after kind.
+        """
         plurals = dict((PICTURE, LABEL, STRAY, ROW, EMPTY, REFUSED))
         parts = []
         for kind, count in self.counts.items():

@@ -1,7 +1,8 @@
-"""The TensorFlow Datasets builder: encoded pictures in ArrayRecord files, written and read without TensorFlow.
+"""The TensorFlow Datasets builder: encoded pictures in ArrayRecord files, written and read without
+TensorFlow.
 
-Importing this module takes seconds (TFDS and Grain), so only preparation does it. A prepared folder is an ordinary
-TFDS data set; to stream from it:
+Importing this module takes seconds (TFDS and Grain), so only preparation does it. A prepared folder
+is an ordinary TFDS data set; to stream from it:
 
     source = records.data_source(folder, "train")      # dicts with image (encoded bytes), label, file, digest
     grain.MapDataset.source(source).map(...)
@@ -32,7 +33,9 @@ _CHUNK = 256  # records fetched in one call; one by one takes four times as long
 
 
 class _Info(tfds.core.DatasetInfo):
-    """A description that is not looked for among those TFDS publishes: the search leaves a folder in the system's /tmp."""
+    """A description that is not looked for among those TFDS publishes: the search leaves a folder
+    in the system's /tmp.
+    """
 
     def initialize_from_bucket(self) -> None:
         pass
@@ -41,18 +44,21 @@ class _Info(tfds.core.DatasetInfo):
 class Fer2013(tfds.core.GeneratorBasedBuilder):
     """FER-2013 from a folder, archive or table at hand; nothing is downloaded.
 
-    Splits: train, validation (PublicTest), test (PrivateTest), and `unassigned` where the source gives no usage.
-    Features: image, the encoded picture as the source had it (PNG for a row of a table); label; file, its name in the
-    source; digest, SHA-256 of its decoded pixels. Within a split, records are sorted by label and digest.
+    Splits: train, validation (PublicTest), test (PrivateTest), and `unassigned` where the source
+        gives no usage.
+    Features: image, the encoded picture as the source had it (PNG for a row of a table); label;
+    file, its name in the source; digest, SHA-256 of its decoded pixels. Within a split, records are
+    sorted by label and digest.
 
     Args:
-      gathered: the pictures.
-      **options: of tfds.core.GeneratorBasedBuilder: data_dir and file_format="array_record".
+        gathered: the pictures.
+        **options: of tfds.core.GeneratorBasedBuilder: data_dir and file_format="array_record".
     """
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First version."}
-    # TFDS looks beside a builder's code for checksums of downloads, with a package it does not install. There are none.
+    # TFDS looks beside a builder's code for checksums of downloads, with a package it does not
+    # install. There are none.
     code_path = None
 
     def __init__(self, gathered: Gathered, **options: Any):
@@ -105,7 +111,9 @@ class PictureFolders(Fer2013):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Record:
-    """One stored picture: encoded bytes, index of its class, usage code, digest of its decoded pixels, name in the source."""
+    """One stored picture: encoded bytes, index of its class, usage code, digest of its decoded
+    pixels, name in the source.
+    """
 
     image: bytes
     label: int
@@ -115,7 +123,9 @@ class Record:
 
 
 def write(gathered: Gathered, folder: Path, fer: bool) -> None:
-    """Prepares the TFDS data set `folder/fer2013/1.0.0` (`picture_folders` if it is not FER-2013). Raises OSError."""
+    """Prepares the TFDS data set `folder/fer2013/1.0.0` (`picture_folders` if it is not FER-2013).
+    Raises OSError.
+    """
     with _quiet():
         builder = (Fer2013 if fer else PictureFolders)(gathered, data_dir=folder, file_format="array_record")
         try:
@@ -143,11 +153,11 @@ def read(folder: Path, decode: Callable[[Record], Any]) -> Iterator[Any]:
     """Every record through Grain, in the order of `Gathered.items`.
 
     Args:
-      folder: as given to `write`.
-      decode: applied to each record inside the Grain pipeline.
+        folder: as given to `write`.
+        decode: applied to each record inside the Grain pipeline.
 
     Raises:
-      Damaged: the files are not what was written.
+        Damaged: the files are not what was written.
     """
     try:
         stored = open_builder(folder).info.splits
@@ -159,7 +169,9 @@ def read(folder: Path, decode: Callable[[Record], Any]) -> Iterator[Any]:
 
 
 class _Chunks:
-    """A source in steps of several records, because ArrayRecord is fast only when asked for many at once."""
+    """A source in steps of several records, because ArrayRecord is fast only when asked for many at
+    once.
+    """
 
     def __init__(self, source: Sequence[Any]):
         self._source = source
@@ -180,7 +192,8 @@ def _read_split(source: Sequence[Any], usage: int, decode: Callable[[Record], An
         ]
 
     chunks = grain.MapDataset.source(_Chunks(source)).map(decode_all)
-    # No threads: decoding small pictures holds Python's lock most of the time, and threads measured slower.
+    # No threads: decoding small pictures holds Python's lock most of the time, and threads measured
+    # slower.
     for chunk in chunks.to_iter_dataset(grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)):
         yield from chunk
 

@@ -1,6 +1,8 @@
-"""Reading a data set from wherever it lies: the first start prepares it in the user's cache, later ones map arrays.
+"""Reading a data set from wherever it lies: the first start prepares it in the user's cache, later
+ones map arrays.
 
-Light to import; what preparation needs (Pillow, TFDS, Grain) is imported when something has to be prepared.
+Light to import; what preparation needs (Pillow, TFDS, Grain) is imported when something has to be
+prepared.
 """
 
 from __future__ import annotations
@@ -28,13 +30,14 @@ class Source:
     """All pictures of a data set, before splits and chosen classes.
 
     Attributes:
-      images: uint8, shape (n, size, size, channels), mapped from the cache and read-only. Sorted by usage, label and
-        the pixels of the undecoded size, so that the same pictures from a folder, an archive or a table give the same
-        arrays.
-      labels: int32, shape (n,), indices into `classes`.
-      usage: int8, shape (n,): 0 train, 1 validation, 2 test, -1 none given.
-      classes: alphabetical names in one spelling (`names.canonical`); all seven for FER-2013.
-      provenance: JSON values: source, kind, checksums, counts, ignored and skipped items, size, channels.
+        images: uint8, shape (n, size, size, channels), mapped from the cache and read-only. Sorted
+            by usage, label and the pixels of the undecoded size, so that the same pictures from a
+            folder, an archive or a table give the same arrays.
+        labels: int32, shape (n,), indices into `classes`.
+        usage: int8, shape (n,): 0 train, 1 validation, 2 test, -1 none given.
+        classes: alphabetical names in one spelling (`names.canonical`); all seven for FER-2013.
+        provenance: JSON values: source, kind, checksums, counts, ignored and skipped items, size,
+            channels.
     """
 
     images: np.ndarray
@@ -48,15 +51,18 @@ def read(path: str, image_size: int, channels: int, on_error: str, fer: bool) ->
     """Reads a data set, preparing it if this state of it is not in the cache yet.
 
     Args:
-      path: folder, zip, tar or csv; see `layout` for what may be in it, `pictures` for what is done to a picture.
-      image_size: height and width wanted, pixels.
-      channels: 1 (grey) or 3 (RGB).
-      on_error: 'fatal', or 'skip' to leave broken items out; they are counted in the provenance either way.
-      fer: whether it is FER-2013: seven classes, official usage by file name, tables. Else any class folders.
+        path: folder, zip, tar or csv; see `layout` for what may be in it, `pictures` for what is
+            done to a picture.
+        image_size: height and width wanted, pixels.
+        channels: 1 (grey) or 3 (RGB).
+        on_error: 'fatal', or 'skip' to leave broken items out; they are counted in the provenance
+            either way.
+        fer: whether it is FER-2013: seven classes, official usage by file name, tables. Else any
+            class folders.
 
     Raises:
-      DataError: the source is missing or broken as a whole, has broken items that may not be skipped, or the cache
-        cannot be written.
+        DataError: the source is missing or broken as a whole, has broken items that may not be
+            skipped, or the cache cannot be written.
     """
     origin = open_origin(path)
     if origin.kind == "csv" and not fer:
@@ -78,10 +84,12 @@ def read(path: str, image_size: int, channels: int, on_error: str, fer: bool) ->
 
 
 def file_names(path: str, fer: bool) -> list[str]:
-    """What a source that was read calls its pictures, in the order of `Source.images`: a member's name, or 'row 17'.
+    """What a source that was read calls its pictures, in the order of `Source.images`: a member's
+    name, or 'row 17'.
 
     Raises:
-      DataError: the source has changed since it was read, or what was prepared from it is damaged.
+        DataError: the source has changed since it was read, or what was prepared from it is
+            damaged.
     """
     from fer_jax.data.reading import records
 
@@ -141,7 +149,9 @@ def _load_or_prepare(
 
 
 def _about(place: Place) -> dict[str, Any] | None:
-    """Classes, splits and provenance of the prepared records, None if there are none. Raises Damaged."""
+    """Classes, splits and provenance of the prepared records, None if there are none. Raises
+    Damaged.
+    """
     if not (place.entry / _RECORDS).is_dir():
         return None
     return cache.read_note(place.entry / _RECORDS / _NOTE)

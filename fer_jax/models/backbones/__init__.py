@@ -1,7 +1,9 @@
-"""Four networks of `keras.applications` that come with ImageNet weights: layers, their names and their order are Keras'.
+"""Four networks of `keras.applications` that come with ImageNet weights: layers, their names and
+their order are Keras'.
 
-The first layer, `input_layer`, stands where Keras' has its own, so that a layer's place in `Network.layer_names` is its index in
-Keras' `model.layers`, up to the last layer of the backbone. Kernels start from Glorot's uniform distribution in all of them.
+The first layer, `input_layer`, stands where Keras' has its own, so that a layer's place in
+`Network.layer_names` is its index in Keras' `model.layers`, up to the last layer of the backbone.
+Kernels start from Glorot's uniform distribution in all of them.
 """
 
 from fer_jax.models.backbones.efficientnet_b0 import build_efficientnet_b0

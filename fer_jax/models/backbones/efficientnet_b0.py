@@ -1,4 +1,6 @@
-"""EfficientNetB0 (Tan and Le 2019), as `keras.applications.EfficientNetB0`: sixteen inverted residual blocks that weigh their channels."""
+"""EfficientNetB0 (Tan and Le 2019), as `keras.applications.EfficientNetB0`: sixteen inverted
+residual blocks that weigh their channels.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -42,10 +44,11 @@ DROPPED = 0.2
 def build_efficientnet_b0(
     values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int, rngs: nnx.Rngs
 ) -> Chain:
-    """Builds input_layer, rescaling, normalization, rescaling_1, stem_conv_pad, stem_conv, ..., top_activation and the top.
+    """Builds input_layer, rescaling, normalization, rescaling_1, stem_conv_pad, stem_conv, ...,
+    top_activation and the top.
 
-    Its preprocessing is part of it, for pixels in 0..255. Keras has rescaling_1 only with weights = 'imagenet'; here it multiplies by 1
-    unless such weights are read.
+    Its preprocessing is part of it, for pixels in 0..255. Keras has rescaling_1 only with weights =
+    'imagenet'; here it multiplies by 1 unless such weights are read.
 
     Args, as for `vgg19.build_vgg19`; model.preprocess changes nothing.
     """
@@ -93,7 +96,9 @@ def _convolved(prefix: str, convolution: nnx.Module, filters: int) -> list[Entry
 def _weighed(
     prefix: str, channels: int, squeezed: int, side: int, size: int, stride: int, rngs: nnx.Rngs
 ) -> list[Entry]:
-    """A kernel a channel, then squeeze and excitation (Hu et al. 2018): each channel times a weight that depends on all means."""
+    """A kernel a channel, then squeeze and excitation (Hu et al. 2018): each channel times a weight
+    that depends on all means.
+    """
     layers: list[Entry] = []
     if stride == 2:
         layers.append((f"{prefix}dwconv_pad", ZeroPadding(side // 2 - 1 + size % 2, side // 2)))

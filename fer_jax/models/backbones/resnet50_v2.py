@@ -1,4 +1,6 @@
-"""ResNet50V2 (He et al. 2016, identity mappings), as `keras.applications.ResNet50V2`: sixteen residual blocks that normalise first."""
+"""ResNet50V2 (He et al. 2016, identity mappings), as `keras.applications.ResNet50V2`: sixteen
+residual blocks that normalise first.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +18,8 @@ STAGES = ((64, 3, 2), (128, 4, 2), (256, 6, 2), (512, 3, 1))  # kernels, blocks,
 def build_resnet50_v2(
     values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int, rngs: nnx.Rngs
 ) -> Chain:
-    """Builds input_layer, conv1_pad, conv1_conv, pool1_pad, pool1_pool, conv2_block1_preact_bn, ..., post_relu and the top.
+    """Builds input_layer, conv1_pad, conv1_conv, pool1_pad, pool1_pool, conv2_block1_preact_bn,
+    ..., post_relu and the top.
 
     Args, as for `vgg19.build_vgg19`.
     """
@@ -49,7 +52,8 @@ def build_resnet50_v2(
 def _block(
     prefix: str, entrance: str, channels: int, filters: int, stride: int, shortcut: str, rngs: nnx.Rngs
 ) -> list[Entry]:
-    """A block of three convolutions beside a shortcut: 'as it is', 'convolved', or the name of the pool that thins it out.
+    """A block of three convolutions beside a shortcut: 'as it is', 'convolved', or the name of the
+    pool that thins it out.
 
     Keras gives a pool no name of its own but numbers them.
     """

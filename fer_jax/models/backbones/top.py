@@ -1,4 +1,6 @@
-"""What stands on a backbone: a global pool and dense layers of ours, or the classifier that `keras.applications` has there."""
+"""What stands on a backbone: a global pool and dense layers of ours, or the classifier that
+`keras.applications` has there.
+"""
 
 from collections.abc import Iterable, Mapping
 from itertools import takewhile
@@ -17,7 +19,9 @@ KERAS_TOP = frozenset({"fc1", "fc2", "predictions"})
 
 
 def backbone_layers(names: Iterable[str]) -> tuple[str, ...]:
-    """Those of a network's layers, in order, that are below its top; `names` as `Network.layer_names`."""
+    """Those of a network's layers, in order, that are below its top; `names` as
+    `Network.layer_names`.
+    """
     return tuple(takewhile(lambda name: name not in FIRST, names))
 
 
@@ -32,15 +36,16 @@ def with_top(
 ) -> Chain:
     """The network of a backbone's layers and a top.
 
-    Ours (model.top = own) is avg_pool or max_pool, dense_0, dense_dropout_0, ..., output; Keras' is avg_pool, predictions.
+    Ours (model.top = own) is avg_pool or max_pool, dense_0, dense_dropout_0, ..., output; Keras' is
+    avg_pool, predictions.
 
     Args:
-      layers: of the backbone, in order.
-      features: channels of its last map.
-      values: reads model.top, model.pooling, model.dense and model.width_multiplier.
-      num_classes: units of the last layer, which has no activation.
-      rngs: its `params` stream draws the initial weights.
-      drops: whether Keras' top has a dropout layer, top_dropout, before its predictions.
+        layers: of the backbone, in order.
+        features: channels of its last map.
+        values: reads model.top, model.pooling, model.dense and model.width_multiplier.
+        num_classes: units of the last layer, which has no activation.
+        rngs: its `params` stream draws the initial weights.
+        drops: whether Keras' top has a dropout layer, top_dropout, before its predictions.
     """
     # Streams of random numbers after those of the backbone's own layers that drop.
     first = 1 + max((layer.index for _, layer, *_ in layers if isinstance(layer, DropBranch)), default=-1)
@@ -59,7 +64,9 @@ def with_top(
 def with_flat_top(
     layers: list[Entry], features: int, values: Mapping[str, Any], num_classes: int, rngs: nnx.Rngs
 ) -> Chain:
-    """VGG's own top: flatten, fc1, fc2 of 4,096 units, predictions; `features` are the numbers in the last map, else as `with_top`."""
+    """VGG's own top: flatten, fc1, fc2 of 4,096 units, predictions; `features` are the numbers in
+    the last map, else as `with_top`.
+    """
     units = widened(4096, values["model.width_multiplier"])
     return Chain(
         [

@@ -1,4 +1,6 @@
-"""VGG19 (Simonyan and Zisserman 2015), as `keras.applications.VGG19`: sixteen convolutions of 3x3 in five blocks, a pool after each."""
+"""VGG19 (Simonyan and Zisserman 2015), as `keras.applications.VGG19`: sixteen convolutions of 3x3
+in five blocks, a pool after each.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,9 +21,9 @@ def build_vgg19(
     """Builds input_layer, block1_conv1, block1_conv2, block1_pool, ..., block5_pool and the top.
 
     Args:
-      values: reads model.preprocess, top, pooling, dense and width_multiplier.
-      image_shape: (height, width, 1 or 3 channels), 32 pixels or more.
-      num_classes, rngs: as for `top.with_top`.
+        values: reads model.preprocess, top, pooling, dense and width_multiplier.
+        image_shape: (height, width, 1 or 3 channels), 32 pixels or more.
+        num_classes, rngs: as for `top.with_top`.
     """
     layers: list[Entry] = [("input_layer", Input("caffe" if values["model.preprocess"] == "weights" else "none"))]
     channels, size = 3, image_shape[0]

@@ -1,4 +1,6 @@
-"""Broken input: single items are named, counted and skipped on demand; broken sources end in one line."""
+"""Broken input: single items are named, counted and skipped on demand; broken sources end in one
+line.
+"""
 
 import io
 import os

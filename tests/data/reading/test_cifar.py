@@ -1,4 +1,6 @@
-"""CIFAR-10's pickled batches: read exactly, never unpickled, refused in one line when they are not what they should be."""
+"""CIFAR-10's pickled batches: read exactly, never unpickled, refused in one line when they are not
+what they should be.
+"""
 
 import hashlib
 import os

@@ -1,4 +1,6 @@
-"""Every form in which a data set may come: what is read from it, and that the form makes no difference."""
+"""Every form in which a data set may come: what is read from it, and that the form makes no
+difference.
+"""
 
 import os
 import random

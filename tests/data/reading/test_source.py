@@ -1,4 +1,6 @@
-"""`sources.read` from a path to arrays: forms, sizes, the cache, and what happens when it is damaged or shared."""
+"""`sources.read` from a path to arrays: forms, sizes, the cache, and what happens when it is
+damaged or shared.
+"""
 
 import json
 import os
@@ -246,7 +248,8 @@ def test_a_source_that_changes_while_it_is_read_is_refused(folder: Path, make, m
     assert not list(own_cache.rglob("*.npy"))
 
 
-# Stands in for TFDS and Grain, which take seconds to import; locks and renames are what these tests are about.
+# Stands in for TFDS and Grain, which take seconds to import; locks and renames are what these tests
+# are about.
 LIGHT_RECORDS = """
 import sys, types
 from fer_jax.data import names
