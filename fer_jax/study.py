@@ -13,7 +13,7 @@ from fer_jax.base import files
 from fer_jax.base.text import counted, in_time
 from fer_jax.config.command_line import COMMAND_LINE, Loaded, split_argv
 from fer_jax.config.values import to_json
-from fer_jax.data.reading.containers import open_origin
+from fer_jax.data.reading.opening import open_container
 from fer_jax.errors import ConfigError, run_program
 from fer_jax.store import RunDirectory
 from fer_jax.studies import table
@@ -83,7 +83,7 @@ def _main(argv: list[str]) -> int:
         )
         return 2
     if values.external:
-        open_origin(values.external)  # a mistyped path shall not come out after the training
+        open_container(values.external)  # a mistyped path shall not come out after the training
     study = read_study(values.study)
     needed = sweeps(choose(study, values.only, values.scale), values.study, values.scale)
     workdir = Path(values.workdir or "-".join(filter(None, ("runs/study", study.name, values.scale))))

@@ -17,7 +17,7 @@ import fer_jax
 from fer_jax import models, predict
 from fer_jax.config.values import default_config, flatten
 from fer_jax.data import faces
-from fer_jax.data.reading import pictures
+from fer_jax.data.reading import image_files
 from fer_jax.launch import loop
 from fer_jax.prediction import face_finder
 from fer_jax.prediction import pictures as classify
@@ -69,7 +69,7 @@ GOOD = ["b/colour.PNG", "b/deep/wide.png", "clear.png", "grey.png", "turned.png"
 
 
 def fitted(file, size=SIZE):
-    return pictures.fit(pictures.decode(file.read_bytes()), size, 1)
+    return image_files.fit(image_files.decode(file.read_bytes()), size, 1)
 
 
 def asked(capsys, *arguments):
@@ -168,8 +168,8 @@ def test_networks_of_different_sizes_each_get_the_picture_at_theirs(run, folder)
     pixels = {"scale": np.float32(1 / 255), "offset": np.float32(0)}
     members[1].__dict__.update(config=config, _weights={"best": {"params": params, "stats": stats}, "pixels": pixels})
     (answer,) = classify.classify(Ensemble(members), [f"{folder}/clear.png"])
-    image = pictures.decode((folder / "clear.png").read_bytes())
-    own = [members[0].predict(pictures.fit(image, SIZE, 1)), members[1].predict(pictures.fit(image, 12, 3))]
+    image = image_files.decode((folder / "clear.png").read_bytes())
+    own = [members[0].predict(image_files.fit(image, SIZE, 1)), members[1].predict(image_files.fit(image, 12, 3))]
     np.testing.assert_allclose(answer.probabilities, np.mean(own, axis=0)[0], atol=1e-6)
     np.testing.assert_allclose(answer.sd, np.std(own, axis=0, ddof=1)[0], atol=1e-6)
 
@@ -196,7 +196,7 @@ def test_every_face_has_its_own_row(run, path, tmp_path, capsys, monkeypatch):
     assert [tuple(one["box"].values()) for one in found["pictures"]] == boxes
     assert list(found["pictures"][0]["box"]) == ["left", "top", "right", "bottom"]
     ensemble = run.ensemble()
-    expected = ensemble.predict(np.stack([pictures.fit(Image.fromarray(drawn[number]), SIZE, 1) for number in (1, 0)]))
+    expected = ensemble.predict(np.stack([image_files.fit(Image.fromarray(drawn[number]), SIZE, 1) for number in (1, 0)]))
     for one, row in zip(found["pictures"], expected, strict=True):
         np.testing.assert_allclose([one["probabilities"][name] for name in ensemble.classes], row, atol=1e-6)
     _, out, _ = asked(capsys, path, tmp_path, "--faces")
@@ -206,7 +206,7 @@ def test_every_face_has_its_own_row(run, path, tmp_path, capsys, monkeypatch):
 def test_what_cannot_be_read_is_named_and_passed_over(path, folder, tmp_path, capsys, monkeypatch):
     (tmp_path / "empty").mkdir()
     (tmp_path / "nothing.png").write_bytes(b"")
-    monkeypatch.setattr(pictures, "MAX_BYTES", 2**20)
+    monkeypatch.setattr(image_files, "MAX_BYTES", 2**20)
     (tmp_path / "huge.png").write_bytes(b"x" * (2**20 + 1))
     named = [tmp_path / "gone.png", tmp_path / "empty", tmp_path / "nothing.png", tmp_path / "huge.png", "/dev/null"]
     status, out, err = asked(capsys, path, *named, folder / "grey.png")

@@ -85,7 +85,7 @@ class Place:
 
     Args:
         source: absolute path of the source.
-        fingerprint: of its state; see `origins.Origin.fingerprint`.
+        fingerprint: of its state; see `containers.Container.fingerprint`.
         kind: how it is read; another way, another place.
 
     Attributes:

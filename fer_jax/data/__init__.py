@@ -1,4 +1,4 @@
-"""Pictures and their labels: built-in faces, readers of FER-2013 and of class-per-folder trees,
+"""Images and their labels: built-in faces, readers of FER-2013 and of class-per-folder trees,
 splits.
 
 Light to import (NumPy only); what reading files needs is imported when a file is read.

@@ -67,19 +67,19 @@ def balance(
 def transform_copies(
     images: np.ndarray, rows: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], seed: int
 ) -> np.ndarray:
-    """Oversampled pictures, every copy rotated, shifted, zoomed, perhaps mirrored, and made lighter
+    """Oversampled images, every copy rotated, shifted, zoomed, perhaps mirrored, and made lighter
     or darker.
 
     Args:
         images: uint8, shape (m, size, size, channels).
         rows: their row numbers, shape (m,), as `balance` returned them: equal ones are copies of
-            one picture.
+            one image.
         labels: their labels, int, shape (m,).
         classes: class names.
         seed: `data.seed`.
 
     Returns:
-        uint8, shape (m, size, size, channels). The first of equal rows is the picture itself, byte
+        uint8, shape (m, size, size, channels). The first of equal rows is the image itself, byte
         for byte.
     """
     made = np.array(images)
@@ -95,7 +95,7 @@ def transform_copies(
 
 
 def _transform(images: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    """Pictures transformed as seven numbers in [0, 1) say, shape (n, 7); bilinear, with the border
+    """Images transformed as seven numbers in [0, 1) say, shape (n, 7); bilinear, with the border
     pixels repeated.
     """
     count, size = images.shape[:2]

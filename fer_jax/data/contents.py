@@ -1,4 +1,4 @@
-"""All pictures of a data set with their splits and names, as an audit looks at them: broken ones
+"""All images of a data set with their splits and names, as an audit looks at them: broken ones
 are left out, not fatal.
 """
 
@@ -16,7 +16,7 @@ from fer_jax.base.text import shown
 from fer_jax.data import dataset, names, splits
 from fer_jax.data.classes import choose_classes
 from fer_jax.data.reading import layout
-from fer_jax.data.reading.containers import open_origin
+from fer_jax.data.reading.opening import open_container
 from fer_jax.errors import DataError
 
 KINDS = ("auto", "fer2013", "folder", "cifar10", "synthetic")
@@ -26,16 +26,16 @@ _CIFAR_META = "batches.meta"
 
 @dataclasses.dataclass(frozen=True)
 class Contents:
-    """The pictures of a data set that are looked at.
+    """The images of a data set that are looked at.
 
     Attributes:
         path: as the user wrote it.
         name: `data.name` it was read as.
-        images, labels, classes, provenance: as in `sources.Source`.
-        numbers: number of each picture among all of the source.
+        images, labels, classes, provenance: as in `reading.source.Source`.
+        numbers: number of each image among all of the source.
         split: the `data.split` that made the splits, or 'given'.
         rows: rows of each split, by its name, in the order train, validation, test; 'unassigned'
-            for pictures of none.
+            for images of none.
     """
 
     path: str
@@ -50,7 +50,7 @@ class Contents:
 
     @cached_property
     def split_names(self) -> list[str]:
-        """Name of every picture's split."""
+        """Name of every image's split."""
         found = [""] * len(self.labels)
         for name, rows in self.rows.items():
             for row in rows:
@@ -59,18 +59,18 @@ class Contents:
 
     @cached_property
     def class_names(self) -> list[str]:
-        """Name of every picture's class."""
+        """Name of every image's class."""
         return [self.classes[label] for label in self.labels]
 
     @cached_property
     def files(self) -> list[str]:
-        """What the source calls each picture; 'picture 17' (counted from 0) where it has no names.
+        """What the source calls each image; 'picture 17' (counted from 0) where it has no names.
         Takes seconds.
         """
         if self.name in ("fer2013", "folder"):
-            from fer_jax.data.reading import source as sources
+            from fer_jax.data.reading import source
 
-            found = sources.file_names(self.path, self.name == "fer2013")
+            found = source.file_names(self.path, self.name == "fer2013")
             return [found[number] for number in self.numbers]
         return [f"picture {number}" for number in self.numbers]
 
@@ -91,12 +91,12 @@ def read(
         name: `data.name`, or 'auto' to find out; see `kind`.
         split: 'given', or a `data.split`.
         seed: `data.seed`.
-        image_size, channels: of the pictures wanted.
+        image_size, channels: of the images wanted.
         chosen: names of the classes to look at, in any spelling; () = all.
 
     Raises:
         DataError: there is nothing that can be read, nothing that can be split so, no such class,
-            or none of its pictures.
+            or none of its images.
     """
     from fer_jax.config.values import default_config
 
@@ -118,7 +118,7 @@ def read(
 def _rows(
     split: str, labels: np.ndarray, usage: np.ndarray, classes: tuple[str, ...], seed: int
 ) -> dict[str, np.ndarray]:
-    """Rows of each split, 'unassigned' for what is in none; splits without pictures are left out."""
+    """Rows of each split, 'unassigned' for what is in none; splits without images are left out."""
     if split == GIVEN:
         rows = {name: np.flatnonzero(usage == code) for code, name in enumerate(splits.NAMES)}
     else:
@@ -139,10 +139,10 @@ def kind(path: str) -> str:
     """
     if path == "synthetic" and not os.path.exists(path):
         return "synthetic"
-    origin = open_origin(path)
-    if origin.kind == "csv":
+    container = open_container(path)
+    if container.kind == "csv":
         return "fer2013"
-    found = {PurePosixPath(member.name).name for member in origin.members() if member.kind == "file"}
+    found = {PurePosixPath(member.name).name for member in container.members() if member.kind == "file"}
     if _CIFAR_META in found:
         return "cifar10"
     if any(name.lower() in layout.TABLES or names.file_usage(name) is not None for name in found):

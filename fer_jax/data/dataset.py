@@ -1,4 +1,4 @@
-"""What a data set is to the rest of the program: splits of uint8 pictures with integer labels, and
+"""What a data set is to the rest of the program: splits of uint8 images with integer labels, and
 their origin.
 """
 
@@ -32,7 +32,7 @@ _DROPPED = {"exact": "without exact leaks", "near": "without exact and near leak
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """Pictures and their labels, in a fixed order.
+    """Images and their labels, in a fixed order.
 
     Attributes:
         images: uint8, shape (n, size, size, channels), 0 black to 255 white; may be memory-mapped
@@ -64,15 +64,15 @@ class Dataset:
             stratified_70_20_10 or kfold.
         classes: class names; a label is an index into them.
         train, validation, test: the splits. `test` is None under the kaggle split, which validates
-            on all the rest, and under kfold where the source names no test pictures.
-        checksum: 64 hex digits over pictures, labels, classes and the assignment to splits. The
+            on all the rest, and under kfold where the source names no test images.
+        checksum: 64 hex digits over images, labels, classes and the assignment to splits. The
             same data from a folder, archive or a table has the same checksum; the order in which a
-            source lists its pictures does not enter.
+            source lists its images does not enter.
         provenance: where the data came from, as JSON values only: source, kind, checksums, counts
             and skipped items; "held_out" (split name -> 64 hex digits, the same for the same
-            pictures of the same source in the same order, whatever their size or merged labels);
+            images of the same source in the same order, whatever their size or merged labels);
             with `data.merge` also "merged" (new class -> its parts), with `data.drop_leaks`
-            "leaks_dropped" (kind, and how many pictures of each split), with `data.balance`
+            "leaks_dropped" (kind, and how many images of each split), with `data.balance`
             "balanced" (kind, splits and counts before), under kfold "folds" and "fold" (the number
             of the one that validates).
     """
@@ -114,11 +114,11 @@ class Dataset:
 
     @functools.cached_property
     def leaked(self) -> dict[str, np.ndarray]:
-        """Which pictures have an exact copy among those learned or chosen from: split name -> bool,
+        """Which images have an exact copy among those learned or chosen from: split name -> bool,
         shape (n,).
 
         'validation': in train; 'test', where there is one: in train or validation. Labels do not
-        enter. Computed once, a pass over the pictures.
+        enter. Computed once, a pass over the images.
         """
         parts = self.splits()
         ends = np.cumsum([len(split) for split in parts.values()])
@@ -131,12 +131,12 @@ class Dataset:
         return {name: split for name, split in found.items() if split is not None}
 
     def counts(self, split: str) -> np.ndarray:
-        """Pictures per class of one split, int64, shape (num_classes,)."""
+        """Images per class of one split, int64, shape (num_classes,)."""
         return np.bincount(self.splits()[split].labels, minlength=self.num_classes)
 
 
 def checksum(classes: tuple[str, ...], parts: Mapping[str, Split]) -> str:
-    """SHA-256 (hex) over classes, the splits' names, and each split's shape, pictures and labels in
+    """SHA-256 (hex) over classes, the splits' names, and each split's shape, images and labels in
     their order.
     """
     digest = hashlib.sha256("\0".join(classes).encode())
@@ -155,7 +155,7 @@ def load(block: Any) -> Dataset:
 
     Raises:
         DataError: the source is missing or broken, lacks a class or split that was asked for, has
-            nothing to balance a class with, or leaves a class of a split without pictures. The last
+            nothing to balance a class with, or leaves a class of a split without images. The last
             is only noted in the provenance, under "warnings", with `data.on_error` = skip and for
             built-in faces, of which a few may well show no rare class.
         FieldError: `data.merge` cannot be understood.
@@ -170,7 +170,7 @@ def load(block: Any) -> Dataset:
     renumber[kept] = [classes.index(becomes[source.classes[i]]) for i in kept]
     labels = renumber[source_labels]
     # Splits and fractions are drawn by the source's own classes: merging changes labels, never
-    # which pictures are used.
+    # which images are used.
     rows = {
         name: splits.subset(part[labels[part] >= 0], source_labels, source.classes, block.fraction, block.seed)
         for name, part in chosen.items()
@@ -203,7 +203,7 @@ def load(block: Any) -> Dataset:
 
 
 def _identity(source: Any, rows: np.ndarray) -> str:
-    """SHA-256 (hex) of which pictures of which source these are."""
+    """SHA-256 (hex) of which images of which source these are."""
     about = source.provenance
     of_source = about.get("contents_sha256") or about.get("sha256")
     if of_source is None and about.get("kind") == "synthetic":
@@ -223,7 +223,7 @@ def _identity(source: Any, rows: np.ndarray) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class _Drawn:
-    """Built-in faces in the form in which files come; see `sources.Source`."""
+    """Built-in faces in the form in which files come; see `reading.source.Source`."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -247,9 +247,9 @@ class _Drawn:
 
 
 def _read(block: Any) -> Source:
-    from fer_jax.data.reading import source as sources
+    from fer_jax.data.reading import source
 
-    return sources.read(block.path, block.image_size, block.channels, block.on_error, fer=block.name == "fer2013")
+    return source.read(block.path, block.image_size, block.channels, block.on_error, fer=block.name == "fer2013")
 
 
 def _read_cifar(block: Any) -> Source:
@@ -258,7 +258,7 @@ def _read_cifar(block: Any) -> Source:
     return cifar.read(block.path, block.image_size, block.channels)
 
 
-# What gives all pictures of a data set, by data.name.
+# What gives all images of a data set, by data.name.
 READERS: dict[str, Callable[[Any], Any]] = {
     "synthetic": _Drawn.from_block,
     "fer2013": _read,
@@ -272,7 +272,7 @@ def register(name: str, reader: Callable[[Any], Source]) -> None:
 
     Args:
         name: as configs will call it; a name that is taken is replaced.
-        reader: from `config.data` to all pictures, with their labels and their usage where one is
+        reader: from `config.data` to all images, with their labels and their usage where one is
             given.
     """
     from fer_jax.config import fields
@@ -282,14 +282,14 @@ def register(name: str, reader: Callable[[Any], Source]) -> None:
 
 
 def _gather(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """The given pictures; without a copy where they lie side by side."""
+    """The given images; without a copy where they lie side by side."""
     if (np.diff(rows) == 1).all():
         return images[rows[0] : rows[-1] + 1]
     return images[rows]
 
 
 def _count(rows: Mapping[str, np.ndarray], labels: np.ndarray, classes: tuple[str, ...]) -> dict[str, dict[str, int]]:
-    """Pictures by split and class."""
+    """Images by split and class."""
     return {
         name: dict(zip(classes, np.bincount(labels[part], minlength=len(classes)).tolist(), strict=True))
         for name, part in rows.items()
@@ -297,7 +297,7 @@ def _count(rows: Mapping[str, np.ndarray], labels: np.ndarray, classes: tuple[st
 
 
 def _check_filled(counts: Mapping[str, Mapping[str, int]], block: Any) -> list[str]:
-    """Warnings about classes without pictures; DataError unless they may be skipped, and for an
+    """Warnings about classes without images; DataError unless they may be skipped, and for an
     empty split always.
     """
     made = f"data.split = {block.split}"

@@ -1,4 +1,4 @@
-"""Random numbers as hashes: a picture's numbers follow from its own key, however many pictures are
+"""Random numbers as hashes: an image's numbers follow from its own key, however many images are
 drawn around it.
 
 Only integer arithmetic and exact float32 products are used, so the numbers are the same on every
@@ -14,18 +14,18 @@ _GOLDEN = 0x9E3779B97F4A7C15
 _STRIDE = 0xD1342543DE82EF95
 
 
-def picture_keys(seed: int, stream: int, count: int) -> np.ndarray:
-    """One key a picture, uint64, shape (count,); key i depends on seed, stream and i only."""
+def image_keys(seed: int, stream: int, count: int) -> np.ndarray:
+    """One key an image, uint64, shape (count,); key i depends on seed, stream and i only."""
     root = _mix(np.array([seed & _WORD], np.uint64)) ^ _mix(np.array([stream], np.uint64))
     return _mix(root + np.arange(1, count + 1, dtype=np.uint64) * np.uint64(_GOLDEN))
 
 
 class Draws:
-    """Random numbers of a group of n pictures; every call has another purpose and so gives other
+    """Random numbers of a group of n images; every call has another purpose and so gives other
     numbers.
 
     Args:
-        keys: uint64, shape (n,), see `picture_keys`.
+        keys: uint64, shape (n,), see `image_keys`.
         purpose: number of the first purpose, for independent numbers from the same keys.
     """
 

@@ -1,14 +1,14 @@
-"""Copies among pictures: exact ones byte for byte, near ones by a perceptual hash and then by their
+"""Copies among images: exact ones byte for byte, near ones by a perceptual hash and then by their
 pixels.
 
-Two pictures are *near* copies if their hashes differ in at most `NEAR_BITS` of 64 bits and their
+Two images are *near* copies if their hashes differ in at most `NEAR_BITS` of 64 bits and their
 grey pixels then correlate with at least `NEAR_CORRELATION`. docs/audit.md says what these
 thresholds find and miss.
 
 The hash is pHash's DCT hash (C. Zauner, 'Implementation and Benchmarking of Perceptual Image Hash
-Functions', Hagenberg 2010): of a grey picture's discrete cosine transform the coefficients 1 to 8
+Functions', Hagenberg 2010): of a grey image's discrete cosine transform the coefficients 1 to 8
 of either axis, a bit each that says whether it is above their median. The transform is taken of the
-picture in its own size; pHash blurs and shrinks it to 32 x 32 pixels before, for speed, which
+image in its own size; pHash blurs and shrinks it to 32 x 32 pixels before, for speed, which
 changes these low frequencies little.
 """
 
@@ -22,21 +22,21 @@ import numpy as np
 
 NEAR_BITS = 10
 NEAR_CORRELATION = 0.9
-FLAT_SD = 2.0  # grey levels; a picture with less contrast is nearly constant, and its hash that of its noise
+FLAT_SD = 2.0  # grey levels; an image with less contrast is nearly constant, and its hash that of its noise
 
-_GREY = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R 601, as in pictures.py
+_GREY = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R 601, as in image_files.py
 _CHUNK_BYTES = 1 << 25  # of float32 pixels that are handled together
-_HASHES = 32  # pictures whose hashes are held against all others at once
+_HASHES = 32  # images whose hashes are held against all others at once
 
 
 @dataclasses.dataclass(frozen=True)
 class Copies:
-    """Which of n pictures are copies of which.
+    """Which of n images are copies of which.
 
     Attributes:
-        group: int64, shape (n,); pictures with the same bytes have the same number. Groups are
-            numbered from 0 in the order in which their first pictures come.
-        near: int64, shape (p, 2), pairs of groups whose pictures are near copies of each other, the
+        group: int64, shape (n,); images with the same bytes have the same number. Groups are
+            numbered from 0 in the order in which their first images come.
+        near: int64, shape (p, 2), pairs of groups whose images are near copies of each other, the
             lower number first; empty where none were sought.
         bits: uint8, shape (p,), in how many of 64 bits the hashes of a pair differ.
         correlation: float32, shape (p,), of the grey pixels of a pair.
@@ -49,16 +49,16 @@ class Copies:
 
     @property
     def first(self) -> np.ndarray:
-        """The first picture of every group, int64, ascending."""
+        """The first image of every group, int64, ascending."""
         return np.unique(self.group, return_index=True)[1]
 
     @property
     def sizes(self) -> np.ndarray:
-        """Pictures in every group, int64."""
+        """Images in every group, int64."""
         return np.bincount(self.group)
 
     def found(self, rows: np.ndarray, among: np.ndarray) -> np.ndarray:
-        """Which of the pictures `rows` have a copy among the pictures `among`, near ones included;
+        """Which of the images `rows` have a copy among the images `among`, near ones included;
         bool, shape (len(rows),).
         """
         there = np.zeros(self.group.max(initial=-1) + 1, bool)
@@ -75,10 +75,10 @@ class Copies:
 
 
 def find(parts: Sequence[np.ndarray], near: bool = False) -> Copies:
-    """Finds the copies among all pictures of one or several arrays.
+    """Finds the copies among all images of one or several arrays.
 
     Exact copies take one pass. Near copies compare every hash with every other in NumPy, which for
-    36,000 pictures is a matter of seconds; the pixels of candidates only are read again.
+    36,000 images is a matter of seconds; the pixels of candidates only are read again.
 
     Args:
         parts: uint8 each, shape (m, size, size, channels), all of one size and 1 or 3 channels;
@@ -86,9 +86,7 @@ def find(parts: Sequence[np.ndarray], near: bool = False) -> Copies:
         near: whether near copies are sought too.
     """
     seen: dict[bytes, int] = {}
-    digests = (
-        blake2b(np.ascontiguousarray(picture).data, digest_size=16).digest() for part in parts for picture in part
-    )
+    digests = (blake2b(np.ascontiguousarray(image).data, digest_size=16).digest() for part in parts for image in part)
     group = np.array([seen.setdefault(digest, len(seen)) for digest in digests], np.int64)
     none = Copies(group, np.empty((0, 2), np.int64), np.empty(0, np.uint8), np.empty(0, np.float32))
     if not near or len(seen) < 2:
@@ -104,7 +102,7 @@ def find(parts: Sequence[np.ndarray], near: bool = False) -> Copies:
 
 
 def contrast(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How much there is to see on each picture.
+    """How much there is to see on each image.
 
     Args:
         images: uint8, shape (n, size, size, channels).
@@ -138,7 +136,7 @@ def perceptual_hash(grey: np.ndarray) -> np.ndarray:
 
 
 def _look(parts: Sequence[np.ndarray], rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Hash, uint64 (n,), and standard deviation of the grey pixels, float32 (n,), of some pictures."""
+    """Hash, uint64 (n,), and standard deviation of the grey pixels, float32 (n,), of some images."""
     hashes, sd = np.empty(len(rows), np.uint64), np.empty(len(rows), np.float32)
     for some in _chunks(len(rows), parts[0][0].size):
         grey = _grey(_gather(parts, rows[some]))
@@ -161,7 +159,7 @@ def _close(hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _correlations(parts: Sequence[np.ndarray], pairs: np.ndarray) -> np.ndarray:
-    """Pearson's correlation of the grey pixels of each pair of pictures, none of them constant;
+    """Pearson's correlation of the grey pixels of each pair of images, none of them constant;
     float32 (p,).
     """
     found = np.empty(len(pairs), np.float32)
@@ -179,12 +177,12 @@ def _standardised(images: np.ndarray) -> np.ndarray:
 
 
 def _grey(images: np.ndarray) -> np.ndarray:
-    """Pictures as float32, shape (n, size, size), 0 to 255."""
+    """Images as float32, shape (n, size, size), 0 to 255."""
     return images[..., 0].astype(np.float32) if images.shape[3] == 1 else images.astype(np.float32) @ _GREY
 
 
 def _gather(parts: Sequence[np.ndarray], rows: np.ndarray) -> np.ndarray:
-    """The pictures with these numbers, which count through all parts."""
+    """The images with these numbers, which count through all parts."""
     ends = np.cumsum([len(part) for part in parts])
     images = np.empty((len(rows), *parts[0].shape[1:]), np.uint8)
     of_part = np.searchsorted(ends, rows, side="right")

@@ -7,7 +7,7 @@ strength of its own), a pose (place, distance, roll, yaw, pitch), light and sens
 at random; the answer is in the shape of a few small features, not at any fixed pixel, which is what
 defeats a linear classifier.
 
-Every random number is a hash of (seed, split, picture, purpose), so picture i is the same however
+Every random number is a hash of (seed, split, image, purpose), so image i is the same however
 many are drawn, and only +, -, *, / and square roots touch the pixels, so they are the same bytes on
 every machine.
 """
@@ -19,13 +19,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fer_jax.data.draws import Draws, picture_keys
+from fer_jax.data.draws import Draws, image_keys
 from fer_jax.data.names import CLASSES
 
-FREQUENCIES = (4953, 547, 5121, 8989, 6198, 6077, 4002)  # of CLASSES in FER-2013's 35,887 pictures
+FREQUENCIES = (4953, 547, 5121, 8989, 6198, 6077, 4002)  # of CLASSES in FER-2013's 35,887 images
 
 # How far faces differ: the range, or the largest deviation either way. Lengths are in half
-# pictures. Chosen so that oslo's network, 12 epochs on 2,000 pictures of 24 pixels, ends above .9
+# images. Chosen so that oslo's network, 12 epochs on 2,000 images of 24 pixels, ends above .9
 # and logistic regression on pixels below .65: place and pose spoil what a linear model can use,
 # while strong expressions lift the network off its plateau early.
 STRENGTH, FAINT = 1.25, 0.75  # of an expression, 1 as in the table: the strongest, and how much less the faintest is
@@ -74,7 +74,7 @@ EXPRESSIONS = {
 }  # fmt: skip
 _JITTER = (0.02, 0.03, 0.2, 0.03, 0.006, 0.02, 0.1, 0.1)
 
-_CHUNK_PIXELS = 1 << 17  # pictures are drawn in groups of about this many pixels: the work fits the processor's cache
+_CHUNK_PIXELS = 1 << 17  # images are drawn in groups of about this many pixels: the work fits the processor's cache
 _SPLITS = {"train": 1, "validation": 2, "test": 3}
 
 
@@ -86,22 +86,22 @@ def draw(
 
     Args:
         split: train, validation or test; each has its own people.
-        count: number of pictures, at least 1. Picture i does not depend on it.
+        count: number of images, at least 1. Image i does not depend on it.
         seed: any integer; other seeds, other people.
-        size: height and width in pixels, 8 to 512. Picture i shows the same face at every size.
+        size: height and width in pixels, 8 to 512. Image i shows the same face at every size.
         channels: 1 for grey, 3 for red, green and blue.
         classes: which of `CLASSES`, in the order their labels get.
         label_noise: share of labels replaced by another class, chosen evenly, in [0, 1).
 
     Returns:
-        Pictures, uint8 (count, size, size, channels), and labels, int32 (count,). Class frequencies
-        follow FER-2013's, restricted to `classes`; before label noise any stretch of pictures is
+        Images, uint8 (count, size, size, channels), and labels, int32 (count,). Class frequencies
+        follow FER-2013's, restricted to `classes`; before label noise any stretch of images is
         off by a few at most.
     """
-    keys = picture_keys(seed, _SPLITS[split], count)
+    keys = image_keys(seed, _SPLITS[split], count)
     shares = np.array([FREQUENCIES[CLASSES.index(name)] for name in classes], dtype=np.float64)
     # A golden-ratio sequence instead of a coin: every prefix has nearly the right proportions.
-    start = float(Draws(picture_keys(seed ^ 0x5EED, _SPLITS[split], 1)).uniform(0, 1)[0])
+    start = float(Draws(image_keys(seed ^ 0x5EED, _SPLITS[split], 1)).uniform(0, 1)[0])
     steps = np.arange(count, dtype=np.float64) * 0.6180339887498949 + start
     truth = np.searchsorted(np.cumsum(shares) / shares.sum(), steps - np.floor(steps), side="right")
     truth = np.minimum(truth, len(classes) - 1)
@@ -121,7 +121,7 @@ def draw(
 
 @dataclasses.dataclass
 class _Canvas:
-    """A group of pictures being painted.
+    """A group of images being painted.
 
     Attributes:
         x, y: where pixel centres lie on the head before it turns, float32 (n, size, size); a head
@@ -163,7 +163,7 @@ class _Canvas:
 
 
 class _Paints(NamedTuple):
-    """Shades of one group of pictures, each float32 (n, channels)."""
+    """Shades of one group of images, each float32 (n, channels)."""
 
     skin: np.ndarray
     hair: np.ndarray
@@ -201,7 +201,7 @@ def _muscles(draws: Draws, expressions: np.ndarray) -> Muscles:
 
 
 def _render(draws: Draws, expressions: np.ndarray, size: int, channels: int) -> np.ndarray:
-    """Pictures of n faces wearing `expressions`, float32 (n, 8); uint8 (n, size, size, channels)."""
+    """Images of n faces wearing `expressions`, float32 (n, 8); uint8 (n, size, size, channels)."""
     zoom = _column(np.float32(ZOOM) + draws.bell(ZOOM_RANGE))
     # The tangent of half the angle gives sine and cosine without trigonometry, whose last bit
     # differs between machines.

@@ -1,5 +1,5 @@
 """What an audit finds in a data set, or between two: counts as JSON values, and every offending
-picture as a row of a table.
+image as a row of a table.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from fer_jax.data import duplicates, leaks, names
 from fer_jax.data.contents import Contents
 from fer_jax.data.duplicates import Copies
 
-# Columns of the offenders; `other` is the picture that one is a copy of.
+# Columns of the offenders; `other` is the image that one is a copy of.
 COLUMNS = (
     "finding", "data", "split", "label", "picture", "other_data", "other_split", "other_label", "other_picture", "group", "bits",
     "correlation", "leak", "conflict", "note",
@@ -43,7 +43,7 @@ class Inspection:
 
 
 def examine(data: Contents) -> Inspection:
-    """Finds copies, leaks between splits, conflicting labels, and pictures with nothing on them in
+    """Finds copies, leaks between splits, conflicting labels, and images with nothing on them in
     one data set.
     """
     copies = duplicates.find([data.images], near=True)
@@ -91,7 +91,7 @@ def examine(data: Contents) -> Inspection:
 
 
 def compare(first: Contents, second: Contents) -> Inspection:
-    """Finds the pictures of each data set that have a copy in the other. Both have one image size
+    """Finds the images of each data set that have a copy in the other. Both have one image size
     and number of channels.
     """
     copies = duplicates.find([first.images, second.images], near=True)
@@ -108,7 +108,7 @@ def compare(first: Contents, second: Contents) -> Inspection:
 
 
 def _describe(data: Contents) -> dict[str, Any]:
-    """Where the pictures come from and how many there are."""
+    """Where the images come from and how many there are."""
     return {
         "path": data.path,
         "name": data.name,
@@ -122,7 +122,7 @@ def _describe(data: Contents) -> dict[str, Any]:
 
 
 def _leaks(rows: dict[str, np.ndarray], copies: Copies) -> dict[str, dict[str, dict[str, int]]]:
-    """Split -> earlier split -> how many of its pictures have a copy there: 'exact', and 'any' with
+    """Split -> earlier split -> how many of its images have a copy there: 'exact', and 'any' with
     near ones.
 
     A test split also has the entry 'train or validation'.
@@ -148,7 +148,7 @@ def _overlap(
     """Split -> 'pictures', 'in' (split of the other data set, and 'all' of it -> exact and any),
     'other_label'.
 
-    'other_label' counts the pictures with an exact copy in the other data set that bears another
+    'other_label' counts the images with an exact copy in the other data set that bears another
     class name there.
     """
     everywhere = {**others, "all": np.concatenate(list(others.values()))}
@@ -168,20 +168,20 @@ def _overlap(
 
 
 def _conflicting(copies: Copies, labels: np.ndarray) -> np.ndarray:
-    """Which groups hold pictures of more than one class, bool (groups,)."""
+    """Which groups hold images of more than one class, bool (groups,)."""
     kinds = np.unique(np.stack([copies.group, labels], 1), axis=0)
     return np.bincount(kinds[:, 0]) > 1
 
 
 def _near_rows(copies: Copies) -> np.ndarray:
-    """Which pictures have a near copy, bool (n,)."""
+    """Which images have a near copy, bool (n,)."""
     groups = np.zeros(len(copies.sizes), bool)
     groups[copies.near] = True
     return groups[copies.group]
 
 
 def _first_in_order(copies: Copies, order: np.ndarray) -> np.ndarray:
-    """The picture of each group that comes first in an order of the pictures, int64 (groups,)."""
+    """The image of each group that comes first in an order of the images, int64 (groups,)."""
     return order[np.unique(copies.group[order], return_index=True)[1]]
 
 
@@ -210,7 +210,7 @@ def _exact_offenders(data: Contents, copies: Copies, conflicting: np.ndarray) ->
 
 
 def _near_offenders(data: Contents, copies: Copies) -> Iterator[dict[str, Any]]:
-    """Every pair of groups that are near copies, by the picture of each in the earliest split; the
+    """Every pair of groups that are near copies, by the image of each in the earliest split; the
     most alike first.
     """
     order = _by_split(data)
@@ -225,7 +225,7 @@ def _near_offenders(data: Contents, copies: Copies) -> Iterator[dict[str, Any]]:
 
 
 def _shared(first: Contents, second: Contents, copies: Copies) -> Iterator[dict[str, Any]]:
-    """Every picture of the second data set with an exact copy in the first, then every pair of near
+    """Every image of the second data set with an exact copy in the first, then every pair of near
     copies across the two.
     """
     start = len(first.labels)

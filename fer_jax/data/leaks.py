@@ -1,7 +1,7 @@
-"""Leaks: pictures that are validated or tested on and have a copy among those that were learned or
+"""Leaks: images that are validated or tested on and have a copy among those that were learned or
 chosen from.
 
-A picture of the validation split is leaked if it has a copy in train, one of the test split if it
+An image of the validation split is leaked if it has a copy in train, one of the test split if it
 has a copy in train or validation. Labels do not enter: a copy that bears another label there is a
 leak as well, of the wrong answer.
 """
@@ -19,11 +19,11 @@ EARLIER = {"validation": ("train",), "test": ("train", "validation")}
 
 
 def leaked(rows: Mapping[str, np.ndarray], copies: Copies) -> dict[str, np.ndarray]:
-    """Which pictures of each split are leaked.
+    """Which images of each split are leaked.
 
     Args:
-        rows: numbers of the pictures of each split, by its name; train is among them.
-        copies: which pictures are copies; those of near copies count if it holds any.
+        rows: numbers of the images of each split, by its name; train is among them.
+        copies: which images are copies; those of near copies count if it holds any.
 
     Returns:
         Split name -> bool, shape (n,), in the order of `rows`, for those of validation and test
@@ -37,17 +37,17 @@ def leaked(rows: Mapping[str, np.ndarray], copies: Copies) -> dict[str, np.ndarr
 
 
 def drop(kind: str, images: np.ndarray, rows: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, int]]:
-    """Leaves leaked pictures out of validation and test; training keeps all of its own.
+    """Leaves leaked images out of validation and test; training keeps all of its own.
 
     The copy that is evaluated on goes, not the one that is trained on: what is trained on is then
-    the same with and without `data.drop_leaks`, so that the two accuracies differ by the pictures
-    asked and nothing else. Splits are held against each other as they were, so a test picture goes
+    the same with and without `data.drop_leaks`, so that the two accuracies differ by the images
+    asked and nothing else. Splits are held against each other as they were, so a test image goes
     also if the copy of it in validation goes. Copies within one split stay, with whatever labels
     they have.
 
     Args:
         kind: 'exact', or 'near' for near copies as well; see `duplicates`.
-        images: all pictures of the source.
+        images: all images of the source.
         rows: rows of each split, by its name.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Which pictures train, which validate and which test: rows of a source, chosen by usage or drawn
+"""Which images train, which validate and which test: rows of a source, chosen by usage or drawn
 again class by class.
 
 Everything here works on labels and usage codes and returns row numbers, so a memory-mapped source
@@ -44,7 +44,7 @@ def assign(
         that is not training. Under kfold there is one only where the source says so.
 
     Raises:
-        DataError: the source does not say which picture belongs to which of the needed splits;
+        DataError: the source does not say which image belongs to which of the needed splits;
             names the choices that would work.
     """
     if choice in STRATIFIED:
@@ -80,7 +80,7 @@ def _why_not(found: set[int]) -> str:
 def _stratify(
     percent: tuple[int, int], labels: np.ndarray, classes: tuple[str, ...], seed: int
 ) -> dict[str, np.ndarray]:
-    """Deals every class out on its own: shares rounded to whole pictures, but one each at least if
+    """Deals every class out on its own: shares rounded to whole images, but one each at least if
     there are three.
     """
     parts: dict[str, list[np.ndarray]] = {name: [] for name in NAMES}
@@ -96,9 +96,9 @@ def _stratify(
 def _fold(
     labels: np.ndarray, usage: np.ndarray, classes: tuple[str, ...], seed: int, folds: int, fold: int
 ) -> dict[str, np.ndarray]:
-    """One fold of all that is not test: every fold holds equally many pictures of each class.
+    """One fold of all that is not test: every fold holds equally many images of each class.
 
-    A class of n pictures gives n // folds of them to every fold; the n % folds that are left over
+    A class of n images gives n // folds of them to every fold; the n % folds that are left over
     train in all of them. So all folds have equal sizes, and one compiled program serves them.
     """
     code = NAMES.index("test")
@@ -115,12 +115,12 @@ def _fold(
 
 
 def subset(rows: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], fraction: float, seed: int) -> np.ndarray:
-    """A share of the given rows, about the same share of every class, at least one picture of each;
+    """A share of the given rows, about the same share of every class, at least one image of each;
     ascending.
 
-    The whole is rounded, not each class: 49 / 50,000 of ten classes of 5,000 is 49 pictures, five
+    The whole is rounded, not each class: 49 / 50,000 of ten classes of 5,000 is 49 images, five
     each of nine classes and four of the last. How many a class gets is Webster's rule of
-    apportionment: the j-th picture of a class of n comes when the share reaches (j - 1/2) / n. A
+    apportionment: the j-th image of a class of n comes when the share reaches (j - 1/2) / n. A
     class that has none then gets one on top. So a larger fraction contains every smaller one of the
     same seed.
 

@@ -16,7 +16,7 @@ from PIL import Image
 from scipy import special
 
 from fer_jax.analysis import outliers
-from fer_jax.data.reading import pictures
+from fer_jax.data.reading import image_files
 from fer_jax.data.reading.containers import Folder
 from fer_jax.data.reading.problems import Unusable
 from fer_jax.errors import DataError
@@ -90,7 +90,7 @@ def find_pictures(paths: Iterable[str]) -> list[str | Failure]:
         names = [
             one.name
             for one in members
-            if one.kind == "file" and os.path.splitext(one.name)[1].lower() in pictures.SUFFIXES
+            if one.kind == "file" and os.path.splitext(one.name)[1].lower() in image_files.SUFFIXES
         ]
         found.extend(os.path.join(path, name) for name in names)
         if not names:
@@ -178,7 +178,7 @@ def _parts(
             yield path
             continue
         try:
-            image = pictures.decode(_read(path))
+            image = image_files.decode(_read(path))
         except Unusable as error:
             yield Failure(path, str(error))
             continue
@@ -187,7 +187,7 @@ def _parts(
             yield Failure(path, "shows no face that was found")
         for box in boxes:
             face = image.crop(box) if box else image
-            yield _Part(path, box, {(side, channels): pictures.fit(face, side, channels) for side, channels in sizes})
+            yield _Part(path, box, {(side, channels): image_files.fit(face, side, channels) for side, channels in sizes})
 
 
 def _read(path: str) -> bytes:
@@ -196,6 +196,6 @@ def _read(path: str) -> bytes:
         raise Unusable("is no file")  # opening a pipe would wait for ever
     try:
         with open(path, "rb") as file:
-            return file.read(pictures.MAX_BYTES + 1)
+            return file.read(image_files.MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         raise Unusable(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None

@@ -1,4 +1,4 @@
-"""Small data sets in every form that can be read, made of random pictures."""
+"""Small data sets in every form that can be read, made of random images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from PIL import Image
 
 from fer_jax.data import names
 from fer_jax.data.reading import collect as gather
-from fer_jax.data.reading import containers
 
 OFFICIAL = {names.TRAIN: "Training", names.VALIDATION: "PublicTest", names.TEST: "PrivateTest"}
 
@@ -34,23 +33,23 @@ def pixels(data: bytes) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """Pictures of all seven classes and three usages: (class, usage, file name, JPEG)."""
+    """Images of all seven classes and three usages: (class, usage, file name, JPEG)."""
 
-    pictures: tuple[tuple[str, int, str, bytes], ...]
+    images: tuple[tuple[str, int, str, bytes], ...]
 
     def kaggle(self) -> dict[str, bytes]:
         """Member names of the Kaggle folder release, with their contents."""
         folder = {names.TRAIN: "train", names.VALIDATION: "test", names.TEST: "test"}
-        return {f"{folder[usage]}/{label}/{OFFICIAL[usage]}_{name}": data for label, usage, name, data in self.pictures}
+        return {f"{folder[usage]}/{label}/{OFFICIAL[usage]}_{name}": data for label, usage, name, data in self.images}
 
     def three_way(self) -> dict[str, bytes]:
         folder = {names.TRAIN: "Train", names.VALIDATION: "val", names.TEST: "testing"}
-        return {f"{folder[usage]}/{label}/{name}": data for label, usage, name, data in self.pictures}
+        return {f"{folder[usage]}/{label}/{name}": data for label, usage, name, data in self.images}
 
     def table(self, header: str = "emotion,pixels,Usage") -> bytes:
         columns = [column.strip().lower() for column in header.split(",")]
         lines = [header]
-        for label, usage, _, data in reversed(self.pictures):
+        for label, usage, _, data in reversed(self.images):
             fields = {
                 "emotion": str(names.CSV_ORDER.index(label)),
                 "pixels": " ".join(map(str, pixels(data).ravel().tolist())),
@@ -115,11 +114,11 @@ class Collected:
 
     def __init__(self, path: Path, fer: bool):
         with tempfile.TemporaryFile() as spool:
-            found = gather.gather(containers.open_origin(str(path)), fer, spool)
+            found = gather.gather(opening.open_container(str(path)), fer, spool)
             self.data = {item.name: found.data(item) for item in found.items}
         self.items = found.items
         self.classes = found.classes
-        self.faults = found.faults
+        self.problems = found.problems
         self.provenance = found.provenance
         self.usage = {item.name: item.usage for item in found.items}
         self.labels = {item.name: item.label for item in found.items}

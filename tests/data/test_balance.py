@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from fer_jax.data import balance, load
-from fer_jax.data.reading import source as sources
 from fer_jax.errors import DataError
 
 CLASSES = ("angry", "happy", "sad")
@@ -27,7 +26,7 @@ def block(**changes):
 
 @pytest.fixture
 def source(monkeypatch):
-    """Puts 60 pictures in place of any file; train 10/20/3, validation 5/3/4, test 6/5/4 of
+    """Puts 60 images in place of any file; train 10/20/3, validation 5/3/4, test 6/5/4 of
     angry/happy/sad.
     """
     counts = [(10, 20, 3), (5, 3, 4), (6, 5, 4)]
@@ -38,14 +37,14 @@ def source(monkeypatch):
     made = types.SimpleNamespace(
         images=images, labels=labels[order], usage=usage[order], classes=CLASSES, provenance={"source": "here"}
     )
-    monkeypatch.setattr(sources, "read", lambda *_, **__: made)
+    monkeypatch.setattr("fer_jax.data.reading.source.read", lambda *_, **__: made)
     return made
 
 
 def rows_of(part, source):
-    """Which of the source's pictures each of a split's is, -1 for none."""
-    known = {picture.tobytes(): row for row, picture in enumerate(source.images)}
-    return [known.get(picture.tobytes(), -1) for picture in part.images]
+    """Which of the source's images each of a split's is, -1 for none."""
+    known = {image.tobytes(): row for row, image in enumerate(source.images)}
+    return [known.get(image.tobytes(), -1) for image in part.images]
 
 
 def test_undersampled_training_leaves_the_other_splits_alone(source):
@@ -84,7 +83,7 @@ def test_augmented_copies_are_new_and_originals_stay(source):
     np.testing.assert_array_equal(data.train.images[first], plain.train.images)
     copies = np.delete(data.train.images, first, axis=0)
     assert len(copies) == 60 - 33 and len({copy.tobytes() for copy in copies}) == len(copies)
-    assert not {copy.tobytes() for copy in copies} & {picture.tobytes() for picture in source.images}
+    assert not {copy.tobytes() for copy in copies} & {image.tobytes() for image in source.images}
     np.testing.assert_array_equal(data.validation.images, plain.validation.images)
     again, other = load(block(seed=5, balance="augment")), load(block(seed=6, balance="augment"))
     assert again.checksum == data.checksum != other.checksum
@@ -116,7 +115,7 @@ def test_fraction_and_merging_come_before_balancing(source):
     assert kept.counts("train").tolist() == [10, 10]
 
 
-def test_a_class_without_pictures_cannot_be_balanced(source):
+def test_a_class_without_images_cannot_be_balanced(source):
     source.usage[(source.labels == 2) & (source.usage == 1)] = 0
     with pytest.raises(
         DataError, match="^class sad has no pictures in the validation split, so data.balance = oversample"
@@ -182,7 +181,7 @@ def test_copies_are_what_scipy_makes_of_the_same_numbers(channels):
             assert np.abs(got[..., channel] - wanted).max() <= 0.5 + 1e-5
 
 
-def test_middling_numbers_leave_a_picture_as_it_is():
+def test_middling_numbers_leave_a_image_as_it_is():
     images = np.random.default_rng(3).integers(0, 256, (2, 9, 9, 3), np.uint8)
     draws = np.full((2, 7), 0.5)
     np.testing.assert_array_equal(balance._transform(images, draws), images)

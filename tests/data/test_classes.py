@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from fer_jax.config import rules
 from fer_jax.data import classes, load, names
-from fer_jax.data.reading import source as sources
 from fer_jax.errors import ConfigError, DataError
 
 SIX = tuple(name for name in names.CLASSES if name != "neutral")
@@ -26,13 +25,13 @@ def block(**changes):
 
 @pytest.fixture(autouse=True)
 def source(monkeypatch):
-    """Puts 210 pictures in place of any file, ten of each class and usage."""
+    """Puts 210 images in place of any file, ten of each class and usage."""
     images = np.random.default_rng(0).integers(0, 256, (210, 8, 8, 1), np.uint8)
     made = types.SimpleNamespace(
         images=images, labels=np.tile(np.arange(7, dtype=np.int32), 30), usage=np.repeat([0, 1, 2], 70).astype(np.int8),
         classes=names.CLASSES, provenance={"source": "here"},
     )  # fmt: skip
-    monkeypatch.setattr(sources, "read", lambda *_, **__: made)
+    monkeypatch.setattr("fer_jax.data.reading.source.read", lambda *_, **__: made)
     return made
 
 
@@ -62,7 +61,7 @@ def test_any_spelling_names_a_class():
     assert data.provenance["merged"] == {"bad": ["angry", "disgust"], "happy": ["happy", "surprise"]}
 
 
-def test_merging_changes_labels_and_never_pictures():
+def test_merging_changes_labels_and_never_images():
     for split, fraction in (("official", 1.0), ("stratified_70_20_10", 1.0), ("official", 0.4)):
         plain = load(block(split=split, fraction=fraction))
         merged = load(block(split=split, fraction=fraction, merge=SILVESTRO))

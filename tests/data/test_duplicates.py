@@ -1,4 +1,4 @@
-"""Copies of pictures: exact groups as a dict of bytes has them, near pairs as all pairs held
+"""Copies of images: exact groups as a dict of bytes has them, near pairs as all pairs held
 against each other have them.
 """
 
@@ -29,7 +29,7 @@ def jpeg(image, quality):
 
 
 def altered(image, seed=0):
-    """Near copies of one picture, by what was done to it."""
+    """Near copies of one image, by what was done to it."""
     wide = Image.fromarray(image[..., 0]).resize((130, 130), Image.Resampling.BICUBIC)
     noise = np.random.default_rng(seed).normal(0, 5, image.shape)
     return {
@@ -82,7 +82,7 @@ def test_near_pairs_are_those_of_all_pairs_held_against_each_other(channels, mon
         assert copies.correlation[found[pair]] == pytest.approx(correlation, abs=1e-5)
 
 
-def test_altered_pictures_are_near_copies_and_other_faces_are_not():
+def test_altered_images_are_near_copies_and_other_faces_are_not():
     for at, face in enumerate(FACES[:10]):
         made = altered(face, at)
         copies = duplicates.find([FACES, np.stack(list(made.values()))], near=True)
@@ -103,7 +103,7 @@ def test_a_copy_is_found_through_every_member_of_its_group():
     assert not copies.found(np.array([], int), np.array([0])).size
 
 
-def test_flat_pictures_are_copies_of_nothing_but_themselves():
+def test_flat_images_are_copies_of_nothing_but_themselves():
     rng = np.random.default_rng(0)
     flat = [
         np.full((48, 48, 1), 7, np.uint8),
@@ -118,7 +118,7 @@ def test_flat_pictures_are_copies_of_nothing_but_themselves():
     np.testing.assert_allclose(sd, images.reshape(4, -1).std(1), atol=1e-5)
 
 
-def test_a_picture_that_varies_in_one_channel_is_not_constant():
+def test_a_image_that_varies_in_one_channel_is_not_constant():
     images = np.zeros((2, 8, 8, 3), np.uint8)
     images[0] = (10, 20, 30)
     images[1, 0, 0, 2] = 200

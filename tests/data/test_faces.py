@@ -25,7 +25,7 @@ def test_same_bytes_on_every_machine():
 
 
 @pytest.mark.parametrize("size", (16, 90))
-def test_picture_does_not_depend_on_the_number_drawn(size):
+def test_image_does_not_depend_on_the_number_drawn(size):
     many, many_labels = faces.draw("validation", 40, size=size)
     few, few_labels = faces.draw("validation", 17, size=size)
     np.testing.assert_array_equal(many[:17], few)
@@ -71,7 +71,7 @@ def test_label_noise_replaces_its_share_and_no_pixel():
     assert np.bincount((noisy - clean)[clean != noisy] % 7, minlength=7)[1:].min() > 10
 
 
-def test_expressions_show_in_the_picture():
+def test_expressions_show_in_the_image():
     # In the middle of the lower third: a gaping dark mouth, and white teeth.
     images, labels = faces.draw("train", 1500, size=48, label_noise=0)
     mouth = images[:, 32:46, 16:32, 0].astype(float)

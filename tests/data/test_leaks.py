@@ -1,4 +1,4 @@
-"""Pictures evaluated on that were learned or chosen from: found, and left out by `data.drop_leaks`,
+"""Images evaluated on that were learned or chosen from: found, and left out by `data.drop_leaks`,
 for every way to split.
 """
 
@@ -10,7 +10,6 @@ import pytest
 from fer_jax.config.values import default_config
 from fer_jax.data import Dataset, Split, faces, leaks, load
 from fer_jax.data.duplicates import find
-from fer_jax.data.reading import source as sources
 from fer_jax.errors import DataError
 
 CLASSES = ("angry", "happy", "sad")
@@ -26,7 +25,7 @@ def block(**changes):
 
 @pytest.fixture
 def source(monkeypatch):
-    """90 pictures (usages 0, 1, 2 in turn, 30 of each class) in place of any file, some of them
+    """90 images (usages 0, 1, 2 in turn, 30 of each class) in place of any file, some of them
     copies.
 
     Row 1 (validation) is row 0 (train), row 2 (test) is row 3 (train), row 5 (test) is row 7
@@ -41,20 +40,20 @@ def source(monkeypatch):
         images=images, labels=np.repeat(np.arange(3, dtype=np.int32), 30), usage=np.tile([0, 1, 2], 30).astype(np.int8),
         classes=CLASSES, provenance={"source": "here"},
     )  # fmt: skip
-    monkeypatch.setattr(sources, "read", lambda *_, **__: made)
+    monkeypatch.setattr("fer_jax.data.reading.source.read", lambda *_, **__: made)
     return made
 
 
-def pictures(split):
+def images(split):
     return [image.tobytes() for image in split.images]
 
 
 def expected_leaks(data):
     """As sets of bytes say."""
-    train, validation = set(pictures(data.train)), set(pictures(data.validation))
-    found = {"validation": [one in train for one in pictures(data.validation)]}
+    train, validation = set(images(data.train)), set(images(data.validation))
+    found = {"validation": [one in train for one in images(data.validation)]}
     if data.test is not None:
-        found["test"] = [one in train | validation for one in pictures(data.test)]
+        found["test"] = [one in train | validation for one in images(data.test)]
     return found
 
 
@@ -67,7 +66,7 @@ def expected_leaks(data):
     ],
     ids=str,
 )  # fmt: skip
-def test_leaks_are_those_of_the_sets_of_pictures_and_dropping_leaves_none(source, changes):
+def test_leaks_are_those_of_the_sets_of_images_and_dropping_leaves_none(source, changes):
     plain, data = load(block(**changes)), load(block(**changes, drop_leaks="exact"))
     wanted = expected_leaks(plain)
     assert {name: mask.tolist() for name, mask in plain.leaked.items()} == wanted
@@ -84,7 +83,7 @@ def test_leaks_are_those_of_the_sets_of_pictures_and_dropping_leaves_none(source
 def test_which_copy_goes(source):
     plain, data = load(block()), load(block(drop_leaks="exact"))
     assert [np.flatnonzero(plain.leaked[name]).tolist() for name in ("validation", "test")] == [[0], [0, 1, 11]]
-    rows = {name: pictures(split) for name, split in data.splits().items()}
+    rows = {name: images(split) for name, split in data.splits().items()}
     assert source.images[1].tobytes() not in rows["validation"]  # the copy in validation goes
     assert source.images[0].tobytes() in rows["train"]  # the one in train stays
     assert source.images[35].tobytes() not in rows["test"]  # another label in train makes it no less a leak
@@ -98,14 +97,14 @@ def test_which_copy_goes(source):
 def test_near_copies_go_as_well(source):
     exact, near = load(block(drop_leaks="exact")), load(block(drop_leaks="near"))
     light = source.images[10].tobytes()
-    assert light in pictures(exact.validation) and light not in pictures(near.validation)
+    assert light in images(exact.validation) and light not in images(near.validation)
     assert near.provenance["leaks_dropped"] == {"kind": "near", "counts": {"validation": 2, "test": 3}}
 
 
 def test_a_copy_in_a_class_or_share_that_is_not_used_is_no_leak(source):
     # Row 35 is happy, its copy in train is angry.
     data = load(block(classes=("happy", "sad"), drop_leaks="exact"))
-    assert source.images[35].tobytes() in pictures(data.test) and not data.provenance["leaks_dropped"]["counts"]["test"]
+    assert source.images[35].tobytes() in images(data.test) and not data.provenance["leaks_dropped"]["counts"]["test"]
 
 
 def test_headings_and_checksums_tell_data_without_leaks(source):
@@ -139,7 +138,7 @@ def test_leaked_of_splits_that_share_nothing_or_everything():
     assert {name: mask.tolist() for name, mask in other.leaked.items()} == {"validation": [False] * 10}
 
 
-def test_a_test_picture_goes_with_its_near_copy_in_a_validation_split_that_goes_itself(source):
+def test_a_test_image_goes_with_its_near_copy_in_a_validation_split_that_goes_itself(source):
     rows = {"train": np.array([9]), "validation": np.array([10]), "test": np.array([12])}
     images = source.images.copy()
     images[12] = images[10]

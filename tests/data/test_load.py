@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from fer_jax.data import Dataset, dataset, faces, load
-from fer_jax.data.reading import source as sources
 from fer_jax.errors import DataError
 
 FIELDS = {
@@ -29,7 +28,7 @@ def sizes(data: Dataset) -> dict[str, int]:
 
 @pytest.fixture
 def source(monkeypatch):
-    """Puts a source of 90 pictures (thirty each of angry, happy, sad; usages 0, 1, 2 in turn) in
+    """Puts a source of 90 images (thirty each of angry, happy, sad; usages 0, 1, 2 in turn) in
     place of any file.
     """
     images = np.random.default_rng(0).integers(0, 256, (90, 12, 12, 1), np.uint8)
@@ -42,7 +41,7 @@ def source(monkeypatch):
         made.asked = (path, image_size, channels, on_error, fer)
         return made
 
-    monkeypatch.setattr(sources, "read", read)
+    monkeypatch.setattr("fer_jax.data.reading.source.read", read)
     return made
 
 
@@ -68,7 +67,7 @@ def test_checksum_follows_the_data_and_nothing_else():
     assert len({first, *others}) == len(others) + 1
 
 
-def test_held_out_pictures_have_an_identity(source):
+def test_held_out_images_have_an_identity(source):
     def identity(**change):
         return load(block(**change)).provenance["held_out"]
 
@@ -106,7 +105,7 @@ def test_kaggle_validates_on_all_that_is_not_training():
     )
 
 
-def test_stratified_pools_all_pictures():
+def test_stratified_pools_all_images():
     data = load(block(split="stratified_70_20_10"))
     shares = [data.counts(name) / sum(data.counts(part) for part in data.splits()) for name in data.splits()]
     np.testing.assert_allclose(np.mean(shares, axis=1), [0.7, 0.2, 0.1], atol=0.03)
@@ -159,7 +158,7 @@ def test_fraction_thins_every_split_and_class(source):
     assert data.counts("train").tolist() == [3, 3, 3] and sizes(data) == {"train": 9, "validation": 9, "test": 9}
 
 
-def test_class_without_pictures_is_named(source):
+def test_class_without_images_is_named(source):
     source.usage[60:] = np.where(source.usage[60:] == 1, 0, source.usage[60:])
     with pytest.raises(DataError, match="class sad has no pictures in the validation split"):
         load(block(name="folder"))

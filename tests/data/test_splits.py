@@ -92,7 +92,7 @@ def test_fraction_keeps_its_share_of_every_class_and_grows(fraction, other, seed
     for label in range(3):
         whole = (labels[rows] == label).sum()
         got = (labels[small] == label).sum()
-        # Half a picture for its own rounding, and its share of the two that three classes and the
+        # Half an image for its own rounding, and its share of the two that three classes and the
         # whole may be rounded by.
         assert got >= 1 and abs(got - whole * min(fraction, other)) <= max(1, 0.5 + 2 * whole / len(rows))
 
@@ -112,7 +112,7 @@ def test_fraction_one_is_everything():
 
 
 @given(st.lists(st.integers(0, 2), min_size=1, max_size=200), st.integers(2, 7), st.integers(0, 2**31 - 1))
-def test_folds_are_equal_disjoint_and_leave_the_test_pictures_alone(labels, folds, seed):
+def test_folds_are_equal_disjoint_and_leave_the_test_images_alone(labels, folds, seed):
     labels = np.array(labels, np.int32)
     usage = np.random.default_rng(seed).integers(-1, 3, len(labels))
     found = [splits.assign("kfold", labels, usage, CLASSES, seed, folds, fold) for fold in range(folds)]
@@ -124,7 +124,7 @@ def test_folds_are_equal_disjoint_and_leave_the_test_pictures_alone(labels, fold
             assert (labels[rows["validation"]] == label).sum() == (labels[pool] == label).sum() // folds
     held_out = np.concatenate([rows["validation"] for rows in found])
     assert len(set(held_out.tolist())) == len(held_out)
-    # What no fold validates on is less than one picture a fold and class.
+    # What no fold validates on is less than one image a fold and class.
     assert len(pool) - len(held_out) <= 3 * (folds - 1)
 
 

@@ -13,7 +13,7 @@ import fer_jax
 from fer_jax import predict
 from fer_jax.config.values import default_config
 from fer_jax.data import faces
-from fer_jax.data.reading import pictures
+from fer_jax.data.reading import image_files
 from fer_jax.errors import DataError, RunError
 from fer_jax.launch import loop
 from fer_jax.prediction import external
@@ -60,7 +60,7 @@ def there(tmp_path):
 
 
 def fitted(folder, name):
-    return [pictures.fit(pictures.decode(file.read_bytes()), SIZE, 1) for file in sorted((folder / name).glob("*.png"))]
+    return [image_files.fit(image_files.decode(file.read_bytes()), SIZE, 1) for file in sorted((folder / name).glob("*.png"))]
 
 
 def by_hand(asked, folder, known):
@@ -139,7 +139,7 @@ def test_copies_are_counted_and_left_out(trial, there):
 
 def by_hand_of_the_first(trial, there):
     images = [
-        pictures.fit(pictures.decode((there / name / f"{row}.png").read_bytes()), SIZE, 1)
+        image_files.fit(image_files.decode((there / name / f"{row}.png").read_bytes()), SIZE, 1)
         for name in KNOWN
         for row in range(FOLDERS[name])
     ]

@@ -1,4 +1,4 @@
-"""Zip and tar archives as origins: read member by member in memory, and checked to be whole."""
+"""Zip and tar archives as containers: read member by member in memory, and checked to be whole."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, Self
 
 from fer_jax.base.text import shown
-from fer_jax.data.reading.containers import Member, Origin, bounded_lines
+from fer_jax.data.reading.containers import Container, Member, bounded_lines
 from fer_jax.data.reading.problems import Unusable
 from fer_jax.errors import DataError
 
@@ -54,7 +54,7 @@ def _last_of_each(members: Iterable[Member]) -> list[Member]:
     return list({member.name: member for member in members}.values())
 
 
-class Zip(Origin):
+class Zip(Container):
     """A zip archive. Backslashes in names, which some Windows programs write, separate folders."""
 
     kind = "zip"
@@ -117,7 +117,7 @@ class _StrictInfo(tarfile.TarInfo):
         return info
 
 
-class Tar(Origin):
+class Tar(Container):
     """A tar archive, plain or compressed with gzip, bzip2 or xz."""
 
     kind = "tar"

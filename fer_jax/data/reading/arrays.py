@@ -1,4 +1,4 @@
-"""Prepared pictures as .npy files that are mapped into memory: written once, checked at every
+"""Prepared images as .npy files that are mapped into memory: written once, checked at every
 start.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from fer_jax.base.cache import Damaged, read_note, write_note
 
 _NOTE = "arrays.json"
-# Bytes up to which the pictures' checksum is computed at every start; 80 MB take .05 to .15 s.
+# Bytes up to which the images' checksum is computed at every start; 80 MB take .05 to .15 s.
 _ALWAYS = 256 * 2**20
 
 
@@ -30,20 +30,20 @@ class _Summed:
         return self._file.write(data)
 
 
-def write(folder: Path, pictures: Iterable[tuple[np.ndarray, int, int]], shape: tuple[int, ...], about: Any) -> None:
+def write(folder: Path, images: Iterable[tuple[np.ndarray, int, int]], shape: tuple[int, ...], about: Any) -> None:
     """Writes images.npy, labels.npy, usage.npy and a note with their checksums.
 
-    Pictures go out one by one, so memory holds one of them and a full disk is an error, not a crash
+    Images go out one by one, so memory holds one of them and a full disk is an error, not a crash
     of a mapped file.
 
     Args:
         folder: exists, is empty.
-        pictures: (image, label, usage) each; image uint8, shape[1:].
+        images: (image, label, usage) each; image uint8, shape[1:].
         shape: (n, size, size, channels).
         about: JSON values kept beside the arrays.
 
     Raises:
-        Damaged: there were more or fewer pictures than n.
+        Damaged: there were more or fewer images than n.
         OSError: the disk is full or cannot be written.
     """
     labels, usages = [], []
@@ -52,7 +52,7 @@ def write(folder: Path, pictures: Iterable[tuple[np.ndarray, int, int]], shape: 
         summed = _Summed(file)
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(summed, header)
-        for image, label, usage in pictures:
+        for image, label, usage in images:
             summed.write(np.ascontiguousarray(image))
             labels.append(label)
             usages.append(usage)
@@ -73,7 +73,7 @@ def load(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Maps what `write` wrote.
 
     Checked every time: the note's own checksum, every file's dtype, shape and length, the checksums
-    of labels and usage, and that of the pictures if they take up to 256 MiB; of larger ones only if
+    of labels and usage, and that of the images if they take up to 256 MiB; of larger ones only if
     the file was touched since it was written.
 
     Returns:

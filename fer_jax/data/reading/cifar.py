@@ -15,14 +15,15 @@ import numpy as np
 
 from fer_jax.base.text import shown
 from fer_jax.data import names
-from fer_jax.data.reading import pictures, plain_pickles
-from fer_jax.data.reading.containers import Member, Origin, open_origin
+from fer_jax.data.reading import image_files, plain_pickles
+from fer_jax.data.reading.containers import Container, Member
+from fer_jax.data.reading.opening import open_container
 from fer_jax.data.reading.problems import Unusable
 from fer_jax.data.reading.source import Source
 from fer_jax.errors import DataError
 
 SIDE = 32  # pixels
-_BYTES = 3 * SIDE * SIDE  # of one picture: red, green and blue planes, row by row
+_BYTES = 3 * SIDE * SIDE  # of one image: red, green and blue planes, row by row
 _META = "batches.meta"
 _USAGE = {**{f"data_batch_{number}": names.TRAIN for number in range(1, 6)}, "test_batch": names.TEST}
 _MAX_BYTES = 128 * 2**20  # of one file; a batch has 31 MB
@@ -34,20 +35,20 @@ def read(path: str, image_size: int, channels: int) -> Source:
     Args:
         path: the folder `cifar-10-batches-py` or one above it, or a zip or tar of it, such as
             cifar-10-python.tar.gz.
-        image_size: height and width wanted, pixels; pictures have 32 and are resized as
-            `pictures.fit` says.
+        image_size: height and width wanted, pixels; images have 32 and are resized as
+            `image_files.fit` says.
         channels: 1 (grey) or 3 (RGB).
 
     Returns:
-        Pictures in the order of the files, data_batch_1 to 5 (usage 0, train) before test_batch
+        Images in the order of the files, data_batch_1 to 5 (usage 0, train) before test_batch
         (usage 2, test); there is no validation set, so `data.split` = official does not work with
         it.
 
     Raises:
         DataError: a file is missing, there twice, damaged, or holds something else; names the file.
     """
-    origin = open_origin(path)
-    found, checksums = _contents(origin)
+    container = open_container(path)
+    found, checksums = _contents(container)
     classes, expected = _classes(found[_META], f"{shown(path)}: {_META}")
     batches = {name: _batch(found[name], f"{shown(path)}: {name}", len(classes), expected) for name in _USAGE}
     images = _fit([pixels for pixels, _ in batches.values()], image_size, channels)
@@ -57,8 +58,8 @@ def read(path: str, image_size: int, channels: int) -> Source:
     ordered = tuple(sorted(classes))
     renumber = np.array([ordered.index(name) for name in classes], np.int32)
     provenance = {
-        "source": shown(origin.path, 4096),
-        "kind": origin.kind,
+        "source": shown(container.path, 4096),
+        "kind": container.kind,
         "sha256": checksums,
         "image_size": image_size,
         "channels": channels,
@@ -66,12 +67,12 @@ def read(path: str, image_size: int, channels: int) -> Source:
     return Source(images, renumber[labels], usage, ordered, provenance)
 
 
-def _contents(origin: Origin) -> tuple[dict[str, Any], dict[str, str]]:
+def _contents(container: Container) -> tuple[dict[str, Any], dict[str, str]]:
     """What the seven files hold, and their SHA-256 (hex), by file name."""
-    path = shown(origin.path)
+    path = shown(container.path)
     wanted = (_META, *_USAGE)
     members: dict[str, Member] = {}
-    for member in origin.members():
+    for member in container.members():
         name = PurePosixPath(member.name).name
         if member.kind == "file" and name in wanted:
             if name in members:
@@ -83,7 +84,7 @@ def _contents(origin: Origin) -> tuple[dict[str, Any], dict[str, str]]:
             f"with {', '.join(wanted)}"
         )
     found, checksums = {}, {}
-    for member, data in origin.read(members.values(), _MAX_BYTES):
+    for member, data in container.read(members.values(), _MAX_BYTES):
         name = PurePosixPath(member.name).name
         try:
             if isinstance(data, Unusable):
@@ -98,7 +99,7 @@ def _contents(origin: Origin) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def _classes(meta: Any, where: str) -> tuple[list[str], int | None]:
-    """Class names by label, and how many pictures a batch has, if it is said."""
+    """Class names by label, and how many images a batch has, if it is said."""
     given = meta.get("label_names") if isinstance(meta, dict) else None
     if not isinstance(given, list) or not given or not all(isinstance(name, str) and name for name in given):
         raise DataError(f"{where}: has no list of texts called label_names")
@@ -129,12 +130,12 @@ def _batch(batch: Any, where: str, classes: int, expected: int | None) -> tuple[
 
 
 def _fit(batches: list[np.ndarray], image_size: int, channels: int) -> np.ndarray:
-    """Planes to uint8 pictures, (n, image_size, image_size, channels), batch after batch."""
+    """Planes to uint8 images, (n, image_size, image_size, channels), batch after batch."""
     from PIL import Image
 
     images = np.empty((sum(map(len, batches)), image_size, image_size, channels), np.uint8)
-    planes = (picture.reshape(3, SIDE, SIDE) for batch in batches for picture in batch)
-    for at, picture in enumerate(planes):
-        coloured = Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0)))
-        images[at] = pictures.fit(coloured, image_size, channels)
+    planes = (image.reshape(3, SIDE, SIDE) for batch in batches for image in batch)
+    for at, image in enumerate(planes):
+        coloured = Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0)))
+        images[at] = image_files.fit(coloured, image_size, channels)
     return images

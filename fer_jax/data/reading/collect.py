@@ -1,8 +1,8 @@
-"""One walk over a source: every usable picture with its class and usage, in one order for all kinds
+"""One walk over a source: every usable image with its class and usage, in one order for all kinds
 of source.
 
-Encoded pictures are kept as they are in an unnamed temporary file; the rows of a table become PNG.
-Each picture is decoded once here, so that a broken one is known before anything is built from it.
+Each image is decoded once, here. Its file (a PNG for the row of a table) and its pixels at the size
+asked for wait in a spool, because the order of the images is known only at the end of the walk.
 """
 
 from __future__ import annotations
@@ -13,28 +13,70 @@ import hashlib
 from collections.abc import Iterator
 from typing import IO, Any
 
+import numpy as np
+from PIL import Image
+
 from fer_jax.base import console
 from fer_jax.base.text import shown
 from fer_jax.data import names
-from fer_jax.data.reading import layout, pictures, pixel_tables
-from fer_jax.data.reading import problems as kinds
-from fer_jax.data.reading.containers import Member, Origin
-from fer_jax.data.reading.problems import Faults, Unusable
+from fer_jax.data.reading import image_files, layout, pixel_tables
+from fer_jax.data.reading.containers import Container, Member
+from fer_jax.data.reading.problems import IMAGE, Problems, Unusable
 from fer_jax.errors import DataError
 
 _LISTED = 50  # ignored files that are kept by name
 
 
+class Spool:
+    """Images on their way from a source to the cache, numbered from 0 as they come.
+
+    Args:
+        encoded: an empty file, open for reading and writing; takes the images' files.
+        pixels: another one; takes their pixels.
+        size: (height, width, channels) of the pixels; height and width are equal.
+    """
+
+    def __init__(self, encoded: IO[bytes], pixels: IO[bytes], size: tuple[int, int, int]):
+        self._encoded = encoded
+        self._pixels = pixels
+        self._size = size
+        self._ends = [0]  # of each image's file in `encoded`, bytes
+
+    def add(self, data: bytes, image: Image.Image) -> int:
+        """Keeps an image and returns its number.
+
+        Args:
+            data: its file.
+            image: what `image_files.decode` makes of it.
+        """
+        self._encoded.write(data)
+        self._pixels.write(image_files.fit(image, self._size[0], self._size[2]).tobytes())
+        self._ends.append(self._ends[-1] + len(data))
+        return len(self._ends) - 2
+
+    def encoded(self, number: int) -> bytes:
+        """Returns the file of an image."""
+        start, end = self._ends[number : number + 2]
+        self._encoded.seek(start)
+        return self._encoded.read(end - start)
+
+    def pixels(self, number: int) -> np.ndarray:
+        """Returns the pixels of an image, uint8 of shape `size`."""
+        count = int(np.prod(self._size))
+        self._pixels.seek(number * count)
+        return np.frombuffer(self._pixels.read(count), np.uint8).reshape(self._size)
+
+
 @dataclasses.dataclass(frozen=True, slots=True, order=True)
 class Item:
-    """A usable picture; items sort by usage, class and pixels.
+    """A usable image; items sort by usage, class and pixels.
 
     Attributes:
         usage: 0 train, 1 validation, 2 test, -1 none given.
         label: class name.
-        digest: see `pictures.digest`.
+        digest: see `image_files.digest`.
         name: in the source: a member's name, or 'row 17'.
-        start, size: where its file lies in the spool, bytes.
+        number: in the spool.
         mode: L or RGB, as it was decoded.
     """
 
@@ -42,120 +84,113 @@ class Item:
     label: str
     digest: str
     name: str
-    start: int
-    size: int
+    number: int
     mode: str
 
 
-@dataclasses.dataclass
-class Gathered:
+@dataclasses.dataclass(frozen=True)
+class Collected:
     """What a source held.
 
     Attributes:
         items: sorted, so that one order serves every kind of source.
-        classes: alphabetical; all seven for FER-2013, even those without a picture.
-        faults: what could not be used.
+        classes: alphabetical; all seven for FER-2013, even those without an image.
+        problems: what could not be used.
         provenance: JSON values: source, kind, checksum of the file and of its contents, counts,
             ignored and skipped items.
+        spool: holds the images by the items' numbers.
     """
 
     items: list[Item]
     classes: tuple[str, ...]
-    faults: Faults
+    problems: Problems
     provenance: dict[str, Any]
-    spool: IO[bytes]
+    spool: Spool
 
     @property
     def channels(self) -> int:
-        """1 if all pictures are grey, else 3."""
+        """1 if all images are grey, else 3."""
         return 1 if all(item.mode == "L" for item in self.items) else 3
 
-    def data(self, item: Item) -> bytes:
-        """The encoded picture."""
-        self.spool.seek(item.start)
-        return self.spool.read(item.size)
+    def label(self, item: Item) -> int:
+        """Returns the index of an item's class in `classes`."""
+        return self.classes.index(item.label)
 
 
-def gather(origin: Origin, fer: bool, spool: IO[bytes]) -> Gathered:
+def collect(container: Container, fer: bool, spool: Spool) -> Collected:
     """Reads a source from end to end.
 
     Args:
-        origin: the source.
+        container: the source.
         fer: whether it is FER-2013; see `layout.find`.
-        spool: an empty file, open for reading and writing; takes the encoded pictures.
+        spool: an empty one; takes the images.
 
     Raises:
         DataError: the source is damaged as a whole, holds nothing to read, or nothing of it can be
-            used. Single broken items are only noted, in `faults`.
+            used. Single broken items are only noted, in `problems`.
     """
-    faults = Faults()
-    found = layout.find(origin.path, origin.members(), fer, faults)
-    what = f"{len(found.pictures):,} pictures" if found.pictures else "a table"
-    console.say(f"reading {shown(origin.path)} for the first time: {what}")
+    problems = Problems()
+    found = layout.find(container.path, container.members(), fer, problems)
+    what = f"{len(found.images):,} pictures" if found.images else "a table"
+    console.say(f"reading {shown(container.path)} for the first time: {what}")
     if found.tables:
-        items = list(_table_items(origin, found.tables[0], spool, faults))
+        items = list(_table_items(container, found.tables[0], spool, problems))
     else:
-        items = list(_picture_items(origin, found.pictures, spool, faults))
+        items = list(_image_items(container, found.images, spool, problems))
     if not items:
-        what = f"nothing in it can be used: {faults.describe(origin.path)}" if len(faults) else "it has no rows"
-        raise DataError(f"{shown(origin.path)}: {what}")
+        what = f"nothing in it can be used: {problems.describe(container.path)}" if len(problems) else "it has no rows"
+        raise DataError(f"{shown(container.path)}: {what}")
     items.sort()
     classes = names.CLASSES if fer else tuple(sorted({item.label for item in items}))
     provenance = {
-        "source": shown(origin.path, 4096),
-        "kind": origin.kind,
+        "source": shown(container.path, 4096),
+        "kind": container.kind,
         "table": found.tables[0].name if found.tables else None,
-        "sha256": origin.checksum(),
+        "sha256": container.checksum(),
         "contents_sha256": _contents(items),
         "source_counts": _counts(items, classes),
         "ignored": {"count": len(found.ignored), "items": [shown(name) for name in found.ignored[:_LISTED]]},
-        "skipped": faults.as_json(),
+        "skipped": problems.as_json(),
     }
-    return Gathered(items, classes, faults, provenance, spool)
+    return Collected(items, classes, problems, provenance, spool)
 
 
-def _picture_items(origin: Origin, placed: list[layout.Placed], spool: IO[bytes], faults: Faults) -> Iterator[Item]:
+def _image_items(container: Container, placed: list[layout.Placed], spool: Spool, problems: Problems) -> Iterator[Item]:
     wanted: list[Member] = []
     places = {}
     for place in placed:
-        if place.member.size > pictures.MAX_BYTES:
-            reason = f"is larger than {pictures.MAX_BYTES // 2**20} MiB"
-            faults.add(kinds.PICTURE, place.member.name, reason)
+        if place.member.size > image_files.MAX_BYTES:
+            reason = f"is larger than {image_files.MAX_BYTES // 2**20} MiB"
+            problems.add(IMAGE, place.member.name, reason)
         else:
             wanted.append(place.member)
             places[place.member.name] = place
-    start = 0
     with console.bar("reading", len(wanted)) as advance:
-        for member, data in origin.read(wanted, pictures.MAX_BYTES):
+        for member, data in container.read(wanted, image_files.MAX_BYTES):
             advance()
             try:
                 if isinstance(data, Unusable):
                     raise data
-                image = pictures.decode(data)
+                image = image_files.decode(data)
             except Unusable as error:
-                faults.add(kinds.PICTURE, member.name, str(error))
+                problems.add(IMAGE, member.name, str(error))
                 continue
-            spool.write(data)
-            place = places[member.name]
-            yield Item(place.usage, place.label, pictures.digest(image), member.name, start, len(data), image.mode)
-            start += len(data)
+            place, digest = places[member.name], image_files.digest(image)
+            yield Item(place.usage, place.label, digest, member.name, spool.add(data, image), image.mode)
 
 
-def _table_items(origin: Origin, table: Member, spool: IO[bytes], faults: Faults) -> Iterator[Item]:
-    start = 0
-    name = origin.path if origin.kind == "csv" else f"{origin.path}: {table.name}"
+def _table_items(container: Container, table: Member, spool: Spool, problems: Problems) -> Iterator[Item]:
+    name = container.path if container.kind == "csv" else f"{container.path}: {table.name}"
     with console.bar("reading", None) as advance:
-        for row in pixel_tables.rows(origin.lines(table, pixel_tables.MAX_ROW_BYTES), name, faults):
+        for row in pixel_tables.rows(container.lines(table, pixel_tables.MAX_ROW_BYTES), name, problems):
             advance()
-            image = pictures.from_grey(row.pixels, pixel_tables.SIDE, pixel_tables.SIDE)
-            data = pictures.encode(image)
-            spool.write(data)
-            yield Item(row.usage, row.label, pictures.digest(image), f"row {row.number}", start, len(data), image.mode)
-            start += len(data)
+            image = image_files.from_grey(row.pixels, pixel_tables.SIDE, pixel_tables.SIDE)
+            digest, number = image_files.digest(image), spool.add(image_files.encode(image), image)
+            yield Item(row.usage, row.label, digest, f"row {row.number}", number, image.mode)
 
 
 def _contents(items: list[Item]) -> str:
-    """SHA-256 (hex) over usage, class and pixels of all pictures: the same whatever kind of source
+    """SHA-256 (hex) over usage, class and pixels of all images: the same whatever kind of source
     they came from.
     """
     lines = (f"{item.usage} {item.label} {item.digest}\n" for item in items)

@@ -1,4 +1,4 @@
-"""Where pictures come from: a folder, a zip, a tar or a single table, all seen as members whose
+"""Where images come from: a folder, a zip, a tar or a single table, all seen as members whose
 bytes can be read.
 
 Nothing is ever written to disk under a name that a source chose: members are read into memory, at
@@ -14,7 +14,6 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import IO, Literal
 
 from fer_jax.base.text import shown
@@ -41,7 +40,7 @@ class Member:
     position: int = 0
 
 
-class Origin(abc.ABC):
+class Container(abc.ABC):
     """A source of members.
 
     Attributes:
@@ -87,14 +86,14 @@ class Origin(abc.ABC):
             return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-class Folder(Origin):
+class Folder(Container):
     """A folder and all below it; links are followed, hidden files and folders are not there."""
 
     kind = "folder"
 
     def __init__(self, path: str):
         super().__init__(path)
-        # Plain tuples: a folder of 36,000 pictures is listed at every start, to learn whether it
+        # Plain tuples: a folder of 36,000 images is listed at every start, to learn whether it
         # changed.
         self._found: list[tuple[str, int, int]] = []  # name (a folder's ends in '/'), bytes, time of change in ns
         try:
@@ -151,7 +150,7 @@ class Folder(Origin):
         return None
 
 
-class Table(Origin):
+class Table(Container):
     """A single file that is a table of pixels; its only member bears its name."""
 
     kind = "csv"
@@ -184,44 +183,6 @@ def bounded_lines(file: IO[bytes], limit: int) -> Iterator[bytes]:
         yield line
         while len(line) > limit and not line.endswith(b"\n"):
             line = file.readline(limit + 1)
-
-
-def open_origin(path: str) -> Origin:
-    """Finds out what lies at `path`, by its contents.
-
-    Args:
-        path: a folder, a zip, a tar (plain or .gz, .bz2, .xz) or a .csv file; '~' is understood.
-
-    Raises:
-        DataError: nothing is there, it cannot be read, or it is none of these.
-    """
-    from fer_jax.data.reading.archives import Tar, Zip  # which build on this module
-
-    if not path:
-        raise DataError("data.path is empty: name a folder, a zip, a tar or a csv with --config.data.path=")
-    place = os.path.abspath(os.path.expanduser(path))
-    try:
-        state = os.stat(place)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise DataError(f"data.path: cannot find {shown(path)}: {reason}") from error
-    if stat.S_ISDIR(state.st_mode):
-        return Folder(place)
-    if not stat.S_ISREG(state.st_mode):
-        raise DataError(f"data.path: {shown(path)} is neither a file nor a folder")
-    if not state.st_size:
-        raise DataError(f"data.path: {shown(path)} is an empty file")
-    with explain_read(place), open(place, "rb") as file:
-        head = file.read(512)
-    if head.startswith(b"PK"):
-        return Zip(place)
-    if Path(place).suffix.lower() == ".csv":
-        return Table(place)
-    if Tar.begins(head):
-        return Tar(place)
-    raise DataError(
-        f"data.path: {shown(path)} is neither a folder, a zip, a tar (.tar, .tar.gz, .tar.bz2, .tar.xz) nor a .csv file"
-    )
 
 
 def _digest(lines: Iterable[str]) -> str:

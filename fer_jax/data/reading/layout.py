@@ -1,11 +1,11 @@
-"""What the names in a source say: which members are pictures, of which class and split, and which
+"""What the names in a source say: which members are images, of which class and split, and which
 are a table.
 
-Pictures lie in folders named after classes, possibly some folders down, possibly below folders
+Images lie in folders named after classes, possibly some folders down, possibly below folders
 named after splits:
 
-    [...]/<split>/<class>/[...]/picture.jpg      the class is the folder right below the split
-    [...]/<class>/[...]/picture.jpg              the class is the folder right below what all pictures have in common
+    [...]/<split>/<class>/[...]/image.jpg      the class is the folder right below the split
+    [...]/<class>/[...]/image.jpg              the class is the folder right below what all images have in common
 
 In FER-2013 file names may carry the official usage (Training_, PublicTest_, PrivateTest_). It is
 believed before the folder, since the Kaggle release keeps both test sets in one, unless the tree
@@ -22,10 +22,9 @@ from pathlib import PurePosixPath
 
 from fer_jax.base.text import shown
 from fer_jax.data import names
-from fer_jax.data.reading import problems as kinds
 from fer_jax.data.reading.containers import Member
-from fer_jax.data.reading.pictures import SUFFIXES
-from fer_jax.data.reading.problems import Faults
+from fer_jax.data.reading.image_files import SUFFIXES
+from fer_jax.data.reading.problems import EMPTY, LABEL, REFUSED, STRAY, Problems
 from fer_jax.errors import DataError
 
 TABLES = ("fer2013.csv", "icml_face_data.csv")
@@ -35,7 +34,7 @@ _DRIVE = re.compile(r"[A-Za-z]:$")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Placed:
-    """A picture with its class (canonical name) and usage (0 train, 1 validation, 2 test, -1 none
+    """An image with its class (canonical name) and usage (0 train, 1 validation, 2 test, -1 none
     given).
     """
 
@@ -49,17 +48,17 @@ class Layout:
     """What a source holds.
 
     Attributes:
-        pictures: pictures that have a class.
+        images: images that have a class.
         tables: FER-2013 tables; only what FER-2013 is read from has any.
         ignored: names of files that are neither, for the record.
     """
 
-    pictures: list[Placed] = dataclasses.field(default_factory=list)
+    images: list[Placed] = dataclasses.field(default_factory=list)
     tables: list[Member] = dataclasses.field(default_factory=list)
     ignored: list[str] = dataclasses.field(default_factory=list)
 
 
-def find(path: str, members: Sequence[Member], fer: bool, faults: Faults) -> Layout:
+def find(path: str, members: Sequence[Member], fer: bool, problems: Problems) -> Layout:
     """Sorts the members of a source.
 
     Args:
@@ -67,39 +66,39 @@ def find(path: str, members: Sequence[Member], fer: bool, faults: Faults) -> Lay
         members: all of them.
         fer: whether this is FER-2013, with its seven classes, official file names and tables; else
             any classes.
-        faults: takes what cannot be used: members that climb out of the archive, links, pictures
-            without a class or of an unknown one, class folders without a picture.
+        problems: takes what cannot be used: members that climb out of the archive, links, images
+            without a class or of an unknown one, class folders without an image.
 
     Raises:
         DataError: it holds nothing that could be read, or more than one data set.
     """
     layout = Layout()
-    pictures: list[tuple[Member, tuple[str, ...]]] = []
+    images: list[tuple[Member, tuple[str, ...]]] = []
     folders: set[tuple[str, ...]] = set()
     csvs = []
     for member in members:
         parts = tuple(part for part in member.name.split("/") if part not in ("", "."))
         if reason := _refusal(member, parts):
-            faults.add(kinds.REFUSED, member.name, reason)
+            problems.add(REFUSED, member.name, reason)
         elif not parts or any(part.startswith(".") or part.lower() in _SYSTEM for part in parts):
             continue
         elif member.kind == "folder":
             folders.add(parts)
         elif PurePosixPath(parts[-1]).suffix.lower() in SUFFIXES:
-            pictures.append((member, parts[:-1]))
+            images.append((member, parts[:-1]))
         elif fer and parts[-1].lower().endswith(".csv"):
             csvs.append(member)
         else:
             layout.ignored.append(member.name)
             folders.add(parts[:-1])
-    layout.tables = _tables(csvs, bool(pictures))
+    layout.tables = _tables(csvs, bool(images))
     layout.ignored += [member.name for member in csvs if member not in layout.tables]
-    if len(layout.tables) + bool(pictures) > 1:
-        found = [member.name for member in layout.tables] + ["folders of pictures"] * bool(pictures)
+    if len(layout.tables) + bool(images) > 1:
+        found = [member.name for member in layout.tables] + ["folders of pictures"] * bool(images)
         raise DataError(f"{shown(path)}: holds several data sets ({' and '.join(found)}); keep one of them")
-    if not layout.tables and not pictures:
+    if not layout.tables and not images:
         raise DataError(_nothing(path, layout, fer))
-    _place(path, pictures, folders, fer, layout, faults)
+    _place(path, images, folders, fer, layout, problems)
     return layout
 
 
@@ -119,55 +118,55 @@ def _refusal(member: Member, parts: tuple[str, ...]) -> str | None:
     return {"link": "is a link", "special": "is a device or a pipe"}.get(member.kind)
 
 
-def _tables(csvs: list[Member], pictures: bool) -> list[Member]:
+def _tables(csvs: list[Member], images: bool) -> list[Member]:
     """The members to read as tables: those with a known name, or the only csv where there is
     nothing else.
     """
     known = [member for member in csvs if os.path.basename(member.name).lower() in TABLES]
-    return known or (csvs if len(csvs) == 1 and not pictures else [])
+    return known or (csvs if len(csvs) == 1 and not images else [])
 
 
 def _place(
     path: str,
-    pictures: list[tuple[Member, tuple[str, ...]]],
+    images: list[tuple[Member, tuple[str, ...]]],
     folders: set[tuple[str, ...]],
     fer: bool,
     layout: Layout,
-    faults: Faults,
+    problems: Problems,
 ) -> None:
-    """Gives every picture its class and usage; `pictures` come with the folders they lie in."""
-    splits = [_split_at(above) for _, above in pictures]
+    """Gives every image its class and usage; `images` come with the folders they lie in."""
+    splits = [_split_at(above) for _, above in images]
     in_splits = any(at is not None for at in splits)
-    usages = {names.folder_usage(above[at]) for (_, above), at in zip(pictures, splits, strict=True) if at is not None}
-    roots = sorted({"/".join(above[:at]) for (_, above), at in zip(pictures, splits, strict=True) if at is not None})
+    usages = {names.folder_usage(above[at]) for (_, above), at in zip(images, splits, strict=True) if at is not None}
+    roots = sorted({"/".join(above[:at]) for (_, above), at in zip(images, splits, strict=True) if at is not None})
     if len(roots) > 1:
         both = f"in {roots[0] or 'its top folder'} and {roots[1]}"
         raise DataError(f"{shown(path)}: holds several data sets ({both}); keep one of them")
-    common = _common([above for _, above in pictures if above])
+    common = _common([above for _, above in images if above])
     class_folders: set[tuple[str, ...]] = set()
-    for (member, above), at in zip(pictures, splits, strict=True):
+    for (member, above), at in zip(images, splits, strict=True):
         if not above or (in_splits and at is None):
             where = "the split folders" if above else "any folder"
-            faults.add(kinds.STRAY, member.name, f"lies outside {where}")
+            problems.add(STRAY, member.name, f"lies outside {where}")
             continue
         depth = at + 1 if at is not None else common
         class_folders.add(above[: depth + 1])
         label = names.canonical(above[depth])
         if fer and label not in names.CLASSES:
             known = ", ".join(names.CLASSES)
-            faults.add(kinds.LABEL, member.name, f"{shown(above[depth], 40)!r} is none of {known}")
+            problems.add(LABEL, member.name, f"{shown(above[depth], 40)!r} is none of {known}")
             continue
         usage = names.folder_usage(above[at]) if at is not None else names.NO_USAGE
         official = names.file_usage(os.path.basename(member.name)) if fer else None
         if official is not None and names.VALIDATION not in usages:
             usage = official
         assert usage is not None  # _split_at found a folder with one
-        layout.pictures.append(Placed(member, label, usage))
+        layout.images.append(Placed(member, label, usage))
     parents = {folder[:-1] for folder in class_folders}
     for folder in sorted(folders - class_folders):
         # The top folder, in which a README may lie, holds classes and is none.
         if folder and folder[:-1] in parents and (not fer or names.canonical(folder[-1]) in names.CLASSES):
-            faults.add(kinds.EMPTY, "/".join(folder), "holds no pictures")
+            problems.add(EMPTY, "/".join(folder), "holds no pictures")
 
 
 def _split_at(above: tuple[str, ...]) -> int | None:
@@ -179,7 +178,7 @@ def _split_at(above: tuple[str, ...]) -> int | None:
 
 
 def _common(folders: list[tuple[str, ...]]) -> int:
-    """Number of folders at the start that all pictures share, short enough that each has one more."""
+    """Number of folders at the start that all images share, short enough that each has one more."""
     if not folders:
         return 0
     shared = len(os.path.commonprefix(folders))

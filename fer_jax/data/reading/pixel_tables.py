@@ -1,4 +1,4 @@
-"""FER-2013 as a table: `fer2013.csv` and `icml_face_data.csv`, a row a picture, with columns
+"""FER-2013 as a table: `fer2013.csv` and `icml_face_data.csv`, a row an image, with columns
 emotion, pixels and Usage.
 
 Columns are found by name whatever their order, case and surrounding spaces. Rows are numbered as an
@@ -16,11 +16,10 @@ import numpy as np
 
 from fer_jax.base.text import shown
 from fer_jax.data import names
-from fer_jax.data.reading import problems as kinds
-from fer_jax.data.reading.problems import Faults, Unusable
+from fer_jax.data.reading.problems import LABEL, ROW, Problems, Unusable
 from fer_jax.errors import DataError
 
-SIDE = 48  # height and width of every picture of the table
+SIDE = 48  # height and width of every image of the table
 COLUMNS = ("emotion", "pixels", "usage")
 MAX_ROW_BYTES = 64 * 1024  # a whole row takes at most 9.3 KB
 
@@ -34,7 +33,7 @@ class UnknownLabel(Unusable):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Row:
-    """One picture of the table.
+    """One image of the table.
 
     Attributes:
         number: of the line; the header is 1.
@@ -49,13 +48,13 @@ class Row:
     pixels: bytes
 
 
-def rows(lines: Iterable[bytes], name: str, faults: Faults) -> Iterator[Row]:
+def rows(lines: Iterable[bytes], name: str, problems: Problems) -> Iterator[Row]:
     """Parses a table.
 
     Args:
         lines: of the file, cut after MAX_ROW_BYTES + 1 bytes.
         name: of the table, for messages.
-        faults: takes the rows that cannot be used. Empty lines are none.
+        problems: takes the rows that cannot be used. Empty lines are none.
 
     Raises:
         DataError: there is no header with the three columns.
@@ -69,9 +68,9 @@ def rows(lines: Iterable[bytes], name: str, faults: Faults) -> Iterator[Row]:
         try:
             yield parse_row(number, line, columns)
         except UnknownLabel as error:
-            faults.add(kinds.LABEL, f"row {number}", str(error))
+            problems.add(LABEL, f"row {number}", str(error))
         except Unusable as error:
-            faults.add(kinds.ROW, f"row {number}", str(error))
+            problems.add(ROW, f"row {number}", str(error))
 
 
 def _columns(header: bytes, name: str) -> dict[str, int]:

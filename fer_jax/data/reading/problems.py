@@ -11,7 +11,7 @@ from fer_jax.base.text import shown
 from fer_jax.errors import DataError
 
 # One kind of fault: how one and how several of it are called.
-PICTURE = ("unreadable picture", "unreadable pictures")
+IMAGE = ("unreadable picture", "unreadable pictures")
 LABEL = ("item of an unknown class", "items of an unknown class")
 STRAY = ("picture outside the class folders", "pictures outside the class folders")
 ROW = ("broken row", "broken rows")
@@ -27,7 +27,7 @@ class Unusable(Exception):
 
 
 @dataclasses.dataclass
-class Faults:
+class Problems:
     """Items of one source that cannot be used.
 
     Attributes:
@@ -52,14 +52,14 @@ class Faults:
         return {"count": len(self), "kinds": self.counts, "items": self.listed}
 
     @classmethod
-    def from_json(cls, noted: dict[str, Any]) -> Faults:
+    def from_json(cls, noted: dict[str, Any]) -> Problems:
         return cls(dict(noted["kinds"]), list(noted["items"]))
 
     def describe(self, path: str) -> str:
         """'9 unreadable pictures in a.zip: train/happy/x.jpg (is empty), ... and 6 more', kind
         after kind.
         """
-        plurals = dict((PICTURE, LABEL, STRAY, ROW, EMPTY, REFUSED))
+        plurals = dict((IMAGE, LABEL, STRAY, ROW, EMPTY, REFUSED))
         parts = []
         for kind, count in self.counts.items():
             named = [f"{item['item']} ({item['reason']})" for item in self.listed if item["kind"] == kind][:_NAMED]
@@ -69,7 +69,7 @@ class Faults:
         return "; ".join(parts)
 
     def check(self, path: str, on_error: str) -> None:
-        """Raises DataError if there are faults and `on_error` is not 'skip'."""
+        """Raises DataError if there are problems and `on_error` is not 'skip'."""
         if len(self) and on_error != "skip":
             those = "it" if len(self) == 1 else "them"
             raise DataError(f"{self.describe(path)}; --config.data.on_error=skip leaves {those} out")

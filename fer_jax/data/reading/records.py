@@ -1,4 +1,4 @@
-"""The TensorFlow Datasets builder: encoded pictures in ArrayRecord files, written and read without
+"""The TensorFlow Datasets builder: encoded images in ArrayRecord files, written and read without
 TensorFlow.
 
 Importing this module takes seconds (TFDS and Grain), so only preparation does it. A prepared folder
@@ -27,7 +27,7 @@ from fer_jax.base import console
 from fer_jax.base.cache import Damaged
 from fer_jax.base.text import shown
 from fer_jax.data import names
-from fer_jax.data.reading.collect import Gathered, Item
+from fer_jax.data.reading.collect import Collected, Item
 
 _CHUNK = 256  # records fetched in one call; one by one takes four times as long
 
@@ -46,12 +46,12 @@ class Fer2013(tfds.core.GeneratorBasedBuilder):
 
     Splits: train, validation (PublicTest), test (PrivateTest), and `unassigned` where the source
         gives no usage.
-    Features: image, the encoded picture as the source had it (PNG for a row of a table); label;
+    Features: image, the encoded image as the source had it (PNG for a row of a table); label;
     file, its name in the source; digest, SHA-256 of its decoded pixels. Within a split, records are
     sorted by label and digest.
 
     Args:
-        gathered: the pictures.
+        collected: the images.
         **options: of tfds.core.GeneratorBasedBuilder: data_dir and file_format="array_record".
     """
 
@@ -61,14 +61,14 @@ class Fer2013(tfds.core.GeneratorBasedBuilder):
     # install. There are none.
     code_path = None
 
-    def __init__(self, gathered: Gathered, **options: Any):
-        self._gathered = gathered
+    def __init__(self, collected: Collected, **options: Any):
+        self._collected = collected
         super().__init__(**options)
 
     def _info(self) -> tfds.core.DatasetInfo:
         features = {
-            "image": tfds.features.Image(shape=(None, None, self._gathered.channels)),
-            "label": tfds.features.ClassLabel(names=list(self._gathered.classes)),
+            "image": tfds.features.Image(shape=(None, None, self._collected.channels)),
+            "label": tfds.features.ClassLabel(names=list(self._collected.classes)),
             "file": tfds.features.Text(),
             "digest": tfds.features.Text(),
         }
@@ -82,9 +82,11 @@ class Fer2013(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
         del dl_manager
-        usages = sorted({item.usage for item in self._gathered.items})
+        usages = sorted({item.usage for item in self._collected.items})
         return {
-            names.USAGES[usage]: self._generate_examples([item for item in self._gathered.items if item.usage == usage])
+            names.USAGES[usage]: self._generate_examples(
+                [item for item in self._collected.items if item.usage == usage]
+            )
             for usage in usages
         }
 
@@ -94,7 +96,7 @@ class Fer2013(tfds.core.GeneratorBasedBuilder):
                 yield (
                     key,
                     {
-                        "image": self._gathered.data(item),
+                        "image": self._collected.spool.encoded(item.number),
                         "label": item.label,
                         "file": shown(item.name),
                         "digest": item.digest,
@@ -103,15 +105,17 @@ class Fer2013(tfds.core.GeneratorBasedBuilder):
                 advance()
 
 
-class PictureFolders(Fer2013):
+class ImageFolders(Fer2013):
     """Any other set of class folders, in the form of `Fer2013`."""
+
+    name = "picture_folders"  # of the folder in the cache; caches that exist have it
 
     VERSION = tfds.core.Version("1.0.0")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Record:
-    """One stored picture: encoded bytes, index of its class, usage code, digest of its decoded
+    """One stored image: encoded bytes, index of its class, usage code, digest of its decoded
     pixels, name in the source.
     """
 
@@ -122,12 +126,12 @@ class Record:
     file: str
 
 
-def write(gathered: Gathered, folder: Path, fer: bool) -> None:
+def write(collected: Collected, folder: Path, fer: bool) -> None:
     """Prepares the TFDS data set `folder/fer2013/1.0.0` (`picture_folders` if it is not FER-2013).
     Raises OSError.
     """
     with _quiet():
-        builder = (Fer2013 if fer else PictureFolders)(gathered, data_dir=folder, file_format="array_record")
+        builder = (Fer2013 if fer else ImageFolders)(collected, data_dir=folder, file_format="array_record")
         try:
             builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
         except RuntimeError as error:  # from ArrayRecord when a disk refuses, with the system's words somewhere in it
@@ -150,7 +154,7 @@ def data_source(folder: Path, split: str) -> Sequence[dict[str, Any]]:
 
 
 def read(folder: Path, decode: Callable[[Record], Any]) -> Iterator[Any]:
-    """Every record through Grain, in the order of `Gathered.items`.
+    """Every record through Grain, in the order of `Collected.items`.
 
     Args:
         folder: as given to `write`.
@@ -192,7 +196,7 @@ def _read_split(source: Sequence[Any], usage: int, decode: Callable[[Record], An
         ]
 
     chunks = grain.MapDataset.source(_Chunks(source)).map(decode_all)
-    # No threads: decoding small pictures holds Python's lock most of the time, and threads measured
+    # No threads: decoding small images holds Python's lock most of the time, and threads measured
     # slower.
     for chunk in chunks.to_iter_dataset(grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)):
         yield from chunk

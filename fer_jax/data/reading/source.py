@@ -8,7 +8,7 @@ prepared.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,9 @@ from fer_jax.base import cache, console
 from fer_jax.base.cache import Damaged, Place
 from fer_jax.base.text import shown
 from fer_jax.data.reading import arrays
-from fer_jax.data.reading.containers import Origin, open_origin
-from fer_jax.data.reading.problems import Faults
+from fer_jax.data.reading.containers import Container
+from fer_jax.data.reading.opening import open_container
+from fer_jax.data.reading.problems import Problems
 from fer_jax.errors import DataError
 
 _RECORDS = "records"
@@ -27,11 +28,11 @@ _NOTE = "records.json"
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """All pictures of a data set, before splits and chosen classes.
+    """All images of a data set, before splits and chosen classes.
 
     Attributes:
         images: uint8, shape (n, size, size, channels), mapped from the cache and read-only. Sorted
-            by usage, label and the pixels of the undecoded size, so that the same pictures from a
+            by usage, label and the pixels of the undecoded size, so that the same images from a
             folder, an archive or a table give the same arrays.
         labels: int32, shape (n,), indices into `classes`.
         usage: int8, shape (n,): 0 train, 1 validation, 2 test, -1 none given.
@@ -51,8 +52,8 @@ def read(path: str, image_size: int, channels: int, on_error: str, fer: bool) ->
     """Reads a data set, preparing it if this state of it is not in the cache yet.
 
     Args:
-        path: folder, zip, tar or csv; see `layout` for what may be in it, `pictures` for what is
-            done to a picture.
+        path: folder, zip, tar or csv; see `layout` for what may be in it, `image_files` for what is
+            done to an image.
         image_size: height and width wanted, pixels.
         channels: 1 (grey) or 3 (RGB).
         on_error: 'fatal', or 'skip' to leave broken items out; they are counted in the provenance
@@ -64,10 +65,10 @@ def read(path: str, image_size: int, channels: int, on_error: str, fer: bool) ->
         DataError: the source is missing or broken as a whole, has broken items that may not be
             skipped, or the cache cannot be written.
     """
-    origin = open_origin(path)
-    if origin.kind == "csv" and not fer:
+    container = open_container(path)
+    if container.kind == "csv" and not fer:
         raise DataError(f"data.path: {shown(path)} is a table of FER-2013: --config.data.name=fer2013 reads it")
-    place = Place(origin.path, origin.fingerprint(), "fer2013" if fer else "folders")
+    place = Place(container.path, container.fingerprint(), "fer2013" if fer else "folders")
     size = (image_size, image_size, channels)
     try:
         source = _load(place, size)
@@ -75,16 +76,16 @@ def read(path: str, image_size: int, channels: int, on_error: str, fer: bool) ->
         source = None
     if source is None:
         with place.lock():
-            source = _load_or_prepare(place, path, origin, size, on_error, fer)
-    faults = _faults(source.provenance)
-    faults.check(path, on_error)
-    if len(faults):
-        console.say(f"left out: {faults.describe(path)}")
+            source = _load_or_prepare(place, path, container, size, on_error, fer)
+    problems = _problems(source.provenance)
+    problems.check(path, on_error)
+    if len(problems):
+        console.say(f"left out: {problems.describe(path)}")
     return source
 
 
 def file_names(path: str, fer: bool) -> list[str]:
-    """What a source that was read calls its pictures, in the order of `Source.images`: a member's
+    """What a source that was read calls its images, in the order of `Source.images`: a member's
     name, or 'row 17'.
 
     Raises:
@@ -93,8 +94,8 @@ def file_names(path: str, fer: bool) -> list[str]:
     """
     from fer_jax.data.reading import records
 
-    origin = open_origin(path)
-    place = Place(origin.path, origin.fingerprint(), "fer2013" if fer else "folders")
+    container = open_container(path)
+    place = Place(container.path, container.fingerprint(), "fer2013" if fer else "folders")
     try:
         return list(records.read(place.entry / _RECORDS, lambda record: record.file))
     except Damaged as error:
@@ -116,12 +117,12 @@ def _arrays_name(size: tuple[int, int, int]) -> str:
     return "x".join(map(str, size))
 
 
-def _faults(provenance: dict[str, Any]) -> Faults:
-    return Faults.from_json(provenance["skipped"])
+def _problems(provenance: dict[str, Any]) -> Problems:
+    return Problems.from_json(provenance["skipped"])
 
 
 def _load_or_prepare(
-    place: Place, path: str, origin: Origin, size: tuple[int, int, int], on_error: str, fer: bool
+    place: Place, path: str, container: Container, size: tuple[int, int, int], on_error: str, fer: bool
 ) -> Source:
     """With the lock held: what another process has prepared meanwhile, or what is prepared now."""
     try:
@@ -132,15 +133,15 @@ def _load_or_prepare(
     try:
         about = _about(place)
         if about is not None:
-            _faults(about["provenance"]).check(path, on_error)
+            _problems(about["provenance"]).check(path, on_error)
             console.say(f"preparing {shown(path)} at {size[0]} x {size[1]} pixels")
-            _write_arrays(place, about, size)
+            _write_arrays(place, about, size, _decoded(place, about["count"], size))
     except Damaged as error:
         console.say(f"the cached copy of {shown(path)} is damaged ({error}); building it again")
         about = None
     try:
         if about is None:
-            _write_arrays(place, _write_records(place, path, origin, on_error, fer), size)
+            _prepare(place, path, container, size, on_error, fer)
         source = _load(place, size)
     except Damaged as error:
         raise DataError(f"the data cache {place.home} does not keep what is written to it: {error}") from error
@@ -157,39 +158,44 @@ def _about(place: Place) -> dict[str, Any] | None:
     return cache.read_note(place.entry / _RECORDS / _NOTE)
 
 
-def _write_records(place: Place, path: str, origin: Origin, on_error: str, fer: bool) -> dict[str, Any]:
-    """Reads the whole source into an ArrayRecord data set."""
+def _prepare(
+    place: Place, path: str, container: Container, size: tuple[int, int, int], on_error: str, fer: bool
+) -> None:
+    """Reads the whole source into an ArrayRecord data set and, beside it, arrays of one size."""
     from fer_jax.data.reading import collect
 
-    with cache.explain_write(place.home), place.scratch() as spool:
-        gathered = collect.gather(origin, fer, spool)
-        gathered.faults.check(path, on_error)
-        if open_origin(path).fingerprint() != place.fingerprint:
+    with cache.explain_write(place.home), place.scratch() as encoded, place.scratch() as pixels:
+        collected = collect.collect(container, fer, collect.Spool(encoded, pixels, size))
+        collected.problems.check(path, on_error)
+        if open_container(path).fingerprint() != place.fingerprint:
             raise DataError(f"{shown(path)}: changed while it was read; start again when it is complete")
-        about = {"classes": gathered.classes, "count": len(gathered.items), "provenance": gathered.provenance}
+        about = {"classes": collected.classes, "count": len(collected.items), "provenance": collected.provenance}
         with place.new(_RECORDS) as folder:
             from fer_jax.data.reading import records
 
-            records.write(gathered, folder, fer)
+            records.write(collected, folder, fer)
             cache.write_note(folder / _NOTE, about)
-    return about
+        images = ((collected.spool.pixels(item.number), collected.label(item), item.usage) for item in collected.items)
+        _write_arrays(place, about, size, images)
 
 
-def _write_arrays(place: Place, about: dict[str, Any], size: tuple[int, int, int]) -> None:
-    """Decodes the stored pictures to arrays of one size. Raises Damaged if the records are."""
+def _write_arrays(
+    place: Place, about: dict[str, Any], size: tuple[int, int, int], images: Iterable[tuple[np.ndarray, int, int]]
+) -> None:
+    """Puts (image, label, usage) of every image into the cache as arrays of one size."""
     with place.new(_arrays_name(size)) as folder, cache.explain_write(place.home):
-        pictures = _decoded(place, about["count"], size)
-        arrays.write(folder, pictures, (about["count"], *size), about)
+        arrays.write(folder, images, (about["count"], *size), about)
 
 
 def _decoded(place: Place, count: int, size: tuple[int, int, int]) -> Iterator[tuple[np.ndarray, int, int]]:
-    from fer_jax.data.reading import pictures, records
+    """Yields (image, label, usage) of every stored image. Raises Damaged if the records are."""
+    from fer_jax.data.reading import image_files, records
 
     def decode(record: records.Record) -> tuple[np.ndarray, int, int]:
-        image = pictures.decode(record.image)
-        if pictures.digest(image) != record.digest:
+        image = image_files.decode(record.image)
+        if image_files.digest(image) != record.digest:
             raise ValueError("a picture's checksum differs")
-        return pictures.fit(image, size[0], size[2]), record.label, record.usage
+        return image_files.fit(image, size[0], size[2]), record.label, record.usage
 
     with console.bar("resizing", count) as advance:
         for decoded in records.read(place.entry / _RECORDS, decode):

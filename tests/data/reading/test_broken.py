@@ -26,13 +26,13 @@ def one_line(caught) -> str:
 
 
 def kinds(collected) -> dict[str, int]:
-    return collected.faults.counts
+    return collected.problems.counts
 
 
 def fatal(collected, path: str = "a.zip") -> str:
     with pytest.raises(DataError) as caught:
-        collected.faults.check(path, "fatal")
-    collected.faults.check(path, "skip")
+        collected.problems.check(path, "fatal")
+    collected.problems.check(path, "skip")
     return one_line(caught)
 
 
@@ -41,7 +41,7 @@ def good(make) -> dict[str, bytes]:
     return {f"train/{label}/{i}.jpg": make.jpeg(i) for i, label in enumerate(("happy", "sad"))}
 
 
-def test_unreadable_pictures_are_counted_and_the_first_ones_named(good, make, collect, tmp_path: Path) -> None:
+def test_unreadable_images_are_counted_and_the_first_ones_named(good, make, collect, tmp_path: Path) -> None:
     members = good | {
         f"train/happy/bad{i}.jpg": data for i, data in enumerate((b"", b"text", b"\xff\xd8", make.jpeg(9)[:-400]))
     }
@@ -66,21 +66,21 @@ def png_of(width: int, height: int) -> bytes:
     )
 
 
-def test_a_picture_of_a_hundred_megapixels(good, make, collect, tmp_path: Path) -> None:
+def test_a_image_of_a_hundred_megapixels(good, make, collect, tmp_path: Path) -> None:
     found = collect(make.zip(tmp_path / "a.zip", good | {"train/sad/huge.png": png_of(10_000, 10_000)}), True)
     assert "huge.png (has 10000 x 10000 pixels" in fatal(found)
 
 
 def test_a_member_larger_than_the_limit_is_not_read(good, make, collect, tmp_path: Path, monkeypatch) -> None:
-    from fer_jax.data.reading import pictures
+    from fer_jax.data.reading import image_files
 
-    monkeypatch.setattr(pictures, "MAX_BYTES", 5_000)
+    monkeypatch.setattr(image_files, "MAX_BYTES", 5_000)
     found = collect(make.zip(tmp_path / "a.zip", good | {"train/sad/huge.jpg": bytes(10_000)}), True)
     assert kinds(found) == {"unreadable picture": 1}
     assert "huge.jpg (is larger than" in fatal(found)
 
 
-def test_unknown_classes_and_stray_pictures(good, make, collect, tmp_path: Path) -> None:
+def test_unknown_classes_and_stray_images(good, make, collect, tmp_path: Path) -> None:
     extra = {"train/contempt/1.jpg": make.jpeg(7), "logo.png": make.jpeg(8), "other/x.jpg": make.jpeg(9)}
     found = collect(make.folder(tmp_path / "f", good | extra), True)
     assert kinds(found) == {"item of an unknown class": 1, "picture outside the class folders": 2}
@@ -127,7 +127,7 @@ def test_links_and_devices_in_archives_are_refused(good, make, collect, tmp_path
             archive.addfile(info)
     found = collect(path, True)
     assert kinds(found) == {"refused archive member": 3}
-    assert {item["reason"] for item in found.faults.listed} == {"is a link", "is a device or a pipe"}
+    assert {item["reason"] for item in found.problems.listed} == {"is a link", "is a device or a pipe"}
     with zipfile.ZipFile(make.zip(tmp_path / "a.zip", good), "a") as zipped:
         link = zipfile.ZipInfo("train/happy/link.jpg")
         link.external_attr = 0o120777 << 16
@@ -141,7 +141,7 @@ def test_broken_rows_are_named_by_number(sample, collect, tmp_path: Path) -> Non
     lines[5] = b"9," + lines[5].split(b",", 1)[1]
     (tmp_path / "fer2013.csv").write_bytes(b"".join(lines))
     found = collect(tmp_path / "fer2013.csv", True)
-    assert len(found.items) == len(sample.pictures) - 2
+    assert len(found.items) == len(sample.images) - 2
     assert kinds(found) == {"broken row": 1, "item of an unknown class": 1}
     text = fatal(found, "fer2013.csv")
     assert "1 broken row in fer2013.csv: row 4 (has 3 pixels, not 2,304)" in text and "row 6 (emotion '9'" in text
@@ -203,7 +203,7 @@ def test_folders_without_end(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-def test_a_link_to_nowhere_is_an_unreadable_picture(good, make, collect, tmp_path: Path) -> None:
+def test_a_link_to_nowhere_is_an_unreadable_image(good, make, collect, tmp_path: Path) -> None:
     path = make.folder(tmp_path / "f", good)
     os.symlink(tmp_path / "nowhere", path / "train" / "happy" / "gone.jpg")
     assert "gone.jpg (cannot be read: No such file or directory)" in fatal(collect(path, True))
@@ -231,7 +231,7 @@ def test_unknown_compression(good, make, tmp_path: Path) -> None:
         read(tmp_path / "a.zip")
 
 
-def test_a_zip_member_with_a_wrong_checksum_is_one_bad_picture(good, make, collect, tmp_path: Path) -> None:
+def test_a_zip_member_with_a_wrong_checksum_is_one_bad_image(good, make, collect, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         for name, data in good.items():
             archive.writestr(name, data)
@@ -280,7 +280,7 @@ def test_a_tar_header_that_claims_gigabytes_is_refused(tmp_path: Path, good, mak
 
 
 @pytest.mark.parametrize("suffix", [".zip", ".tar", ".tar.gz", ".tar.xz"])
-def test_damaged_archives_end_in_one_line_or_in_pictures(suffix: str, good, make, tmp_path: Path, collect) -> None:
+def test_damaged_archives_end_in_one_line_or_in_images(suffix: str, good, make, tmp_path: Path, collect) -> None:
     path = (make.zip if suffix == ".zip" else make.tar)(tmp_path / f"a{suffix}", good)
     whole = path.read_bytes()
     rng = np.random.default_rng(0)

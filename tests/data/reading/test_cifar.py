@@ -75,7 +75,7 @@ LABELS = np.random.default_rng(1).permuted(np.tile(np.arange(10), (6, 2)), axis=
 
 @pytest.fixture(scope="session")
 def release():
-    """The seven files of a release of 120 pictures, two of each class in every batch."""
+    """The seven files of a release of 120 images, two of each class in every batch."""
     files = {name: batch(PIXELS[at], LABELS[at]) for at, name in enumerate(BATCHES)}
     return {"batches.meta": meta(), **files, "readme.html": b"<html>"}
 
@@ -126,7 +126,7 @@ def test_folder_parent_and_archives_are_the_same_data(folder, release, make, tmp
     assert load(block(tmp_path)).checksum == datasets[0].checksum
 
 
-def test_grey_and_other_sizes_as_for_any_picture(folder):
+def test_grey_and_other_sizes_as_for_any_image(folder):
     data = load(block(folder, image_size=48, channels=1))
     rgb = np.ascontiguousarray(PIXELS[5, 3].reshape(3, 32, 32).transpose(1, 2, 0))
     grey = Image.fromarray(rgb).convert("L").resize((48, 48), Image.Resampling.LANCZOS)

@@ -1,4 +1,4 @@
-"""Decoding and fitting pictures of any kind."""
+"""Decoding and fitting images of any kind."""
 
 import io
 import struct
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_jax.data.reading import pictures
+from fer_jax.data.reading import image_files
 from fer_jax.data.reading.problems import Unusable
 
 
@@ -19,14 +19,14 @@ def encoded(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
 
 
 def fit(data: bytes, size: int, channels: int) -> np.ndarray:
-    return pictures.fit(pictures.decode(data), size, channels)
+    return image_files.fit(image_files.decode(data), size, channels)
 
 
 def noise(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
 
 
-def test_a_grey_picture_of_the_size_wanted_is_passed_on_byte_for_byte(make) -> None:
+def test_a_grey_image_of_the_size_wanted_is_passed_on_byte_for_byte(make) -> None:
     data = make.jpeg(3)
     assert np.array_equal(fit(data, 48, 1)[..., 0], make.pixels(data))
     assert np.array_equal(fit(data, 48, 3), np.repeat(fit(data, 48, 1), 3, axis=2))
@@ -52,7 +52,7 @@ def test_transparency_lies_over_white() -> None:
     assert (found[:, :4] == 255).all() and (found[:, 4:] == 0).all()
     grey_alpha = Image.fromarray(rgba).convert("LA")
     assert np.array_equal(fit(encoded(grey_alpha), 8, 1)[..., 0], found)
-    assert pictures.decode(encoded(grey_alpha)).mode == "L"
+    assert image_files.decode(encoded(grey_alpha)).mode == "L"
 
 
 @pytest.mark.parametrize("mode", ["P", "1", "CMYK", "YCbCr"])
@@ -95,16 +95,16 @@ def test_shrinking_does_not_alias() -> None:
 
 
 def test_digest_depends_on_pixels_only(make) -> None:
-    image = pictures.decode(make.jpeg(1))
+    image = image_files.decode(make.jpeg(1))
     for form in ("PNG", "BMP", "TIFF"):
-        assert pictures.digest(pictures.decode(encoded(image, form))) == pictures.digest(image)
-    assert pictures.digest(pictures.decode(make.jpeg(2))) != pictures.digest(image)
-    assert pictures.digest(Image.new("L", (2, 8))) != pictures.digest(Image.new("L", (4, 4)))
+        assert image_files.digest(image_files.decode(encoded(image, form))) == image_files.digest(image)
+    assert image_files.digest(image_files.decode(make.jpeg(2))) != image_files.digest(image)
+    assert image_files.digest(Image.new("L", (2, 8))) != image_files.digest(Image.new("L", (4, 4)))
 
 
 def test_rows_of_grey_survive_encoding() -> None:
-    image = pictures.from_grey(noise(48, 48).tobytes(), 48, 48)
-    assert np.array_equal(np.asarray(pictures.decode(pictures.encode(image))), noise(48, 48))
+    image = image_files.from_grey(noise(48, 48).tobytes(), 48, 48)
+    assert np.array_equal(np.asarray(image_files.decode(image_files.encode(image))), noise(48, 48))
 
 
 def huge_png(width: int, height: int) -> bytes:
@@ -120,19 +120,19 @@ def huge_png(width: int, height: int) -> bytes:
 @pytest.mark.parametrize(("width", "height"), [(10_000, 10_000), (8_001, 8_000), (60_000, 60_000)])
 def test_the_size_is_checked_before_decoding(width: int, height: int) -> None:
     with pytest.raises(Unusable, match="megapixels"):
-        pictures.decode(huge_png(width, height))
+        image_files.decode(huge_png(width, height))
 
 
 def test_files_above_the_byte_limit_are_refused(monkeypatch: pytest.MonkeyPatch, make) -> None:
-    monkeypatch.setattr(pictures, "MAX_BYTES", 100)
+    monkeypatch.setattr(image_files, "MAX_BYTES", 100)
     with pytest.raises(Unusable, match="larger than"):
-        pictures.decode(make.jpeg(0))
+        image_files.decode(make.jpeg(0))
 
 
 @pytest.mark.parametrize("data", [b"", b"GIF89a", b"\xff\xd8\xff", b"not a picture", b"%!PS-Adobe-3.0 EPSF-3.0\n"])
-def test_what_is_no_picture_says_so(data: bytes) -> None:
+def test_what_is_no_image_says_so(data: bytes) -> None:
     with pytest.raises(Unusable) as caught:
-        pictures.decode(data)
+        image_files.decode(data)
     assert "\n" not in str(caught.value)
 
 
@@ -146,18 +146,18 @@ def test_damaged_files_never_raise_anything_else(form: str, make) -> None:
             broken[at] = rng.integers(256)
         for data in (bytes(broken), bytes(broken[: rng.integers(1, len(broken))])):
             try:
-                assert pictures.decode(data).mode in ("L", "RGB")
+                assert image_files.decode(data).mode in ("L", "RGB")
             except Unusable as error:
                 assert "\n" not in str(error) and str(error)
 
 
 def test_cut_off_files_are_unusable(make) -> None:
     with pytest.raises(Unusable):
-        pictures.decode(make.jpeg(0)[:-300])
+        image_files.decode(make.jpeg(0)[:-300])
 
 
 def test_floating_point_and_wide_pixels_are_refused() -> None:
     with pytest.raises(Unusable, match="floating-point"):
-        pictures.decode(encoded(Image.new("F", (4, 4)), "TIFF"))
+        image_files.decode(encoded(Image.new("F", (4, 4)), "TIFF"))
     with pytest.raises(Unusable, match="32 bits"):
-        pictures.decode(encoded(Image.new("I", (4, 4), 70_000), "TIFF"))
+        image_files.decode(encoded(Image.new("I", (4, 4), 70_000), "TIFF"))

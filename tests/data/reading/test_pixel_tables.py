@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fer_jax.data import names
 from fer_jax.data.reading import pixel_tables
-from fer_jax.data.reading.problems import Faults, Unusable
+from fer_jax.data.reading.problems import Problems, Unusable
 from fer_jax.errors import DataError
 
 COLUMNS = {"emotion": 0, "pixels": 1, "usage": 2}
@@ -94,20 +94,20 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_row_or_refused(line: bytes) -> None:
-    faults = Faults()
-    found = list(pixel_tables.rows([b"emotion,pixels,Usage\n", line], "a.csv", faults))
+    problems = Problems()
+    found = list(pixel_tables.rows([b"emotion,pixels,Usage\n", line], "a.csv", problems))
     assert not found
-    assert len(faults) == bool(line.strip())
+    assert len(problems) == bool(line.strip())
 
 
 def test_rows_are_numbered_as_an_editor_does() -> None:
-    faults = Faults()
+    problems = Problems()
     good = b"3," + b"7 " * N + b",Training\n"
     lines = [b"Usage , pixels,emotion\n", b"Training," + b"7 " * N + b",0\n", b"\n", b"oops\n", b"Training,7,0\n"]
-    (row,) = pixel_tables.rows(lines, "a.csv", faults)
+    (row,) = pixel_tables.rows(lines, "a.csv", problems)
     assert (row.number, row.label) == (2, "angry")
-    assert [item["item"] for item in faults.listed] == ["row 4", "row 5"]
-    assert len(list(pixel_tables.rows([b"emotion,pixels,Usage\n", good, good], "a.csv", Faults()))) == 2
+    assert [item["item"] for item in problems.listed] == ["row 4", "row 5"]
+    assert len(list(pixel_tables.rows([b"emotion,pixels,Usage\n", good, good], "a.csv", Problems()))) == 2
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_rows_are_numbered_as_an_editor_does() -> None:
 )
 def test_a_header_without_the_columns_is_fatal(header: bytes, says: str) -> None:
     with pytest.raises(DataError, match=says):
-        list(pixel_tables.rows([header] if header else [], "a.csv", Faults()))
+        list(pixel_tables.rows([header] if header else [], "a.csv", Problems()))
 
 
 def test_long_lines_do_not_fill_the_memory(tmp_path: Path, collect) -> None:
@@ -132,5 +132,5 @@ def test_long_lines_do_not_fill_the_memory(tmp_path: Path, collect) -> None:
         file.write(b"0," + b"7 " * N + b",Training\n")
     found = collect(path, True)
     assert len(found.items) == 1 and found.items[0].name == "row 3"
-    assert found.faults.listed[0]["item"] == "row 2" and "KiB" in found.faults.listed[0]["reason"]
+    assert found.problems.listed[0]["item"] == "row 2" and "KiB" in found.problems.listed[0]["reason"]
     assert found.classes == names.CLASSES

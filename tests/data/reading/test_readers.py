@@ -10,22 +10,22 @@ import numpy as np
 import pytest
 
 from fer_jax.data import names
-from fer_jax.data.reading import containers, pictures
+from fer_jax.data.reading import image_files
 from fer_jax.errors import DataError
 
 
 def test_the_kaggle_release_has_its_official_usage(sample, make, collect, tmp_path: Path) -> None:
     found = collect(make.folder(tmp_path / "faces", sample.kaggle()), True)
     assert found.classes == names.CLASSES
-    assert not len(found.faults)
-    wanted = {name: (label, usage) for name, (label, usage, _, _) in zip(sample.kaggle(), sample.pictures, strict=True)}
+    assert not len(found.problems)
+    wanted = {name: (label, usage) for name, (label, usage, _, _) in zip(sample.kaggle(), sample.images, strict=True)}
     assert {name: (found.labels[name], found.usage[name]) for name in found.data} == wanted
-    assert found.data == sample.kaggle()  # encoded pictures are kept as they are
+    assert found.data == sample.kaggle()  # encoded images are kept as they are
     counts = found.provenance["source_counts"]
     assert counts == {usage: dict.fromkeys(names.CLASSES, 2) for usage in ("train", "validation", "test")}
 
 
-def test_one_set_of_pictures_gives_one_order_in_every_form(sample, make, collect, tmp_path: Path) -> None:
+def test_one_set_of_images_gives_one_order_in_every_form(sample, make, collect, tmp_path: Path) -> None:
     kaggle = sample.kaggle()
     shuffled = dict(random.Random(0).sample(list(kaggle.items()), len(kaggle)))
     nested = {f"./archive/fer2013/{name}": data for name, data in shuffled.items()}
@@ -55,21 +55,23 @@ def test_one_set_of_pictures_gives_one_order_in_every_form(sample, make, collect
     for form, other in zip(forms, found, strict=True):
         assert other.key == found[0].key, form
         assert other.provenance["contents_sha256"] == found[0].provenance["contents_sha256"]
-        assert not len(other.faults)
-        same = [np.asarray(pictures.decode(other.data[item.name])) for item in other.items]
-        assert np.array_equal(same, [np.asarray(pictures.decode(found[0].data[item.name])) for item in found[0].items])
+        assert not len(other.problems)
+        same = [np.asarray(image_files.decode(other.data[item.name])) for item in other.items]
+        assert np.array_equal(
+            same, [np.asarray(image_files.decode(found[0].data[item.name])) for item in found[0].items]
+        )
 
 
 def test_kinds_are_told_by_content(sample, make, tmp_path: Path) -> None:
     make.zip(tmp_path / "faces", sample.kaggle())
     make.tar(tmp_path / "a.tar.gz", sample.kaggle()).rename(tmp_path / "faces.dat")
-    assert containers.open_origin(str(tmp_path / "faces")).kind == "zip"
-    assert containers.open_origin(str(tmp_path / "faces.dat")).kind == "tar"
-    assert containers.open_origin(str(tmp_path)).kind == "folder"
+    assert opening.open_container(str(tmp_path / "faces")).kind == "zip"
+    assert opening.open_container(str(tmp_path / "faces.dat")).kind == "tar"
+    assert opening.open_container(str(tmp_path)).kind == "folder"
 
 
 def test_train_and_test_folders_without_official_names(sample, make, collect, tmp_path: Path) -> None:
-    members = {f"{'train' if u == 0 else 'test'}/{label}/{u}{name}": d for label, u, name, d in sample.pictures}
+    members = {f"{'train' if u == 0 else 'test'}/{label}/{u}{name}": d for label, u, name, d in sample.images}
     found = collect(make.folder(tmp_path / "faces", members), True)
     assert set(found.usage.values()) == {names.TRAIN, names.TEST}
     assert all(usage == (0 if name.startswith("train") else 2) for name, usage in found.usage.items())
@@ -119,7 +121,7 @@ def test_spellings_of_one_class_are_one_class(make, collect, tmp_path: Path) -> 
     assert set(collect(make.folder(tmp_path / "faces", members), False).classes) == {"happy", "sad"}
 
 
-def test_pictures_of_a_folder_may_be_links(make, collect, tmp_path: Path) -> None:
+def test_images_of_a_folder_may_be_links(make, collect, tmp_path: Path) -> None:
     make.folder(tmp_path / "store", {"1.jpg": make.jpeg(1), "2.jpg": make.jpeg(2)})
     for label, file in (("up", "1.jpg"), ("down", "2.jpg")):
         (tmp_path / "faces" / label).mkdir(parents=True)
@@ -170,15 +172,15 @@ def test_what_cannot_be_one_data_set_is_refused(members, says, make, collect, tm
 
 def test_the_fingerprint_follows_the_files(make, tmp_path: Path) -> None:
     path = make.folder(tmp_path / "faces", {"a/1.jpg": b"1", "b/1.jpg": b"2"})
-    seen = [containers.open_origin(str(path)).fingerprint()]
-    assert containers.open_origin(str(path)).fingerprint() == seen[0]
+    seen = [opening.open_container(str(path)).fingerprint()]
+    assert opening.open_container(str(path)).fingerprint() == seen[0]
     os.utime(path / "a" / "1.jpg", ns=(1, 1))
-    seen.append(containers.open_origin(str(path)).fingerprint())
+    seen.append(opening.open_container(str(path)).fingerprint())
     (path / "a" / "1.jpg").rename(path / "a" / "2.jpg")
-    seen.append(containers.open_origin(str(path)).fingerprint())
+    seen.append(opening.open_container(str(path)).fingerprint())
     (path / "c").mkdir()
-    seen.append(containers.open_origin(str(path)).fingerprint())
+    seen.append(opening.open_container(str(path)).fingerprint())
     (path / "b" / "1.jpg").write_bytes(b"33")
     os.utime(path / "b" / "1.jpg", ns=(1, 1))
-    seen.append(containers.open_origin(str(path)).fingerprint())
+    seen.append(opening.open_container(str(path)).fingerprint())
     assert len(set(seen)) == len(seen)

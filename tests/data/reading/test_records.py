@@ -9,7 +9,7 @@ import pytest
 
 from fer_jax.base.cache import Damaged
 from fer_jax.data import names
-from fer_jax.data.reading import collect, containers, pictures
+from fer_jax.data.reading import collect, image_files
 
 
 @pytest.fixture(scope="module")
@@ -19,9 +19,9 @@ def stored(sample, make, tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("records")
     source = make.zip(tmp_path_factory.mktemp("source") / "a.zip", sample.kaggle())
     with tempfile.TemporaryFile() as spool:
-        gathered = collect.gather(containers.open_origin(str(source)), True, spool)
-        records.write(gathered, folder, fer=True)
-    return folder, gathered
+        collected = collect.collect(opening.open_container(str(source)), True, spool)
+        records.write(collected, folder, fer=True)
+    return folder, collected
 
 
 def test_it_is_an_ordinary_tfds_data_set(stored) -> None:
@@ -45,7 +45,7 @@ def test_writing_leaves_nothing_in_the_systems_temporary_folder(sample, make, tm
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     with tempfile.TemporaryFile() as spool:
-        records.write(collect.gather(containers.open_origin(str(source)), True, spool), tmp_path / "records", fer=True)
+        records.write(collect.collect(opening.open_container(str(source)), True, spool), tmp_path / "records", fer=True)
     assert not list((tmp_path / "temporary").iterdir())
 
 
@@ -54,7 +54,7 @@ def test_grain_gives_back_the_original_files(stored, sample) -> None:
 
     from fer_jax.data.reading import records
 
-    folder, gathered = stored
+    folder, collected = stored
     kaggle = sample.kaggle()
     found = {}
     for usage in ("train", "validation", "test"):
@@ -63,12 +63,12 @@ def test_grain_gives_back_the_original_files(stored, sample) -> None:
             found[record["file"].decode()] = record
             assert hashlib.sha256(record["image"]).digest()  # bytes, not pixels
     assert {name: record["image"] for name, record in found.items()} == kaggle
-    for item in gathered.items:
+    for item in collected.items:
         assert names.CLASSES[found[item.name]["label"]] == item.label
         assert found[item.name]["digest"].decode() == item.digest
 
 
-def test_tfds_itself_decodes_the_pictures(stored, make) -> None:
+def test_tfds_itself_decodes_the_images(stored, make) -> None:
     from fer_jax.data.reading import records
 
     folder, _ = stored
@@ -80,17 +80,19 @@ def test_tfds_itself_decodes_the_pictures(stored, make) -> None:
 def test_records_come_in_the_order_of_the_items(stored) -> None:
     from fer_jax.data.reading import records
 
-    folder, gathered = stored
+    folder, collected = stored
     found = list(records.read(folder, lambda record: (record.usage, names.CLASSES[record.label], record.digest)))
-    assert found == [(item.usage, item.label, item.digest) for item in gathered.items]
+    assert found == [(item.usage, item.label, item.digest) for item in collected.items]
     assert found == sorted(found)
 
 
-def test_a_digest_belongs_to_its_picture(stored) -> None:
+def test_a_digest_belongs_to_its_image(stored) -> None:
     from fer_jax.data.reading import records
 
     folder, _ = stored
-    assert all(records.read(folder, lambda record: pictures.digest(pictures.decode(record.image)) == record.digest))
+    assert all(
+        records.read(folder, lambda record: image_files.digest(image_files.decode(record.image)) == record.digest)
+    )
 
 
 def test_preparing_prints_nothing(sample, make, tmp_path: Path, capfd) -> None:
@@ -99,9 +101,9 @@ def test_preparing_prints_nothing(sample, make, tmp_path: Path, capfd) -> None:
     source = make.folder(tmp_path / "a", {"up/1.jpg": make.jpeg(1), "down/1.jpg": make.jpeg(2)})
     (tmp_path / "out").mkdir()
     with tempfile.TemporaryFile() as spool:
-        gathered = collect.gather(containers.open_origin(str(source)), False, spool)
+        collected = collect.collect(opening.open_container(str(source)), False, spool)
         capfd.readouterr()
-        records.write(gathered, tmp_path / "out", fer=False)
+        records.write(collected, tmp_path / "out", fer=False)
     assert list(records.read(tmp_path / "out", lambda record: (record.usage, record.label))) == [(-1, 0), (-1, 1)]
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["picture_folders"]
     captured = capfd.readouterr()
@@ -117,9 +119,9 @@ def test_what_array_record_says_of_a_full_disk_is_understood(sample, make, tmp_p
     monkeypatch.setattr(records.Fer2013, "download_and_prepare", refuse)
     source = make.folder(tmp_path / "a", sample.kaggle())
     with tempfile.TemporaryFile() as spool:
-        gathered = collect.gather(containers.open_origin(str(source)), True, spool)
+        collected = collect.collect(opening.open_container(str(source)), True, spool)
         with pytest.raises(OSError, match="No space left on device$"):
-            records.write(gathered, tmp_path / "out", fer=True)
+            records.write(collected, tmp_path / "out", fer=True)
 
 
 def test_missing_records_are_damage(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from fer_jax.base import cache
 from fer_jax.data import names
-from fer_jax.data.reading import collect, pictures
+from fer_jax.data.reading import collect, image_files
 from fer_jax.data.reading import source as sources
 from fer_jax.errors import DataError
 
@@ -33,11 +33,11 @@ def folder(sample, make, tmp_path: Path) -> Path:
 def walks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Kinds of sources that were read from end to end."""
     seen = []
-    walk = collect.gather
+    walk = collect.collect
 
-    def noted(origin, *rest):
-        seen.append(origin.kind)
-        return walk(origin, *rest)
+    def noted(container, *rest):
+        seen.append(container.kind)
+        return walk(container, *rest)
 
     monkeypatch.setattr(collect, "gather", noted)
     return seen
@@ -49,15 +49,15 @@ def same(one: sources.Source, other: sources.Source) -> bool:
     )
 
 
-def test_arrays_hold_the_decoded_pictures(folder: Path, sample, make) -> None:
+def test_arrays_hold_the_decoded_images(folder: Path, sample, make) -> None:
     source = read(folder)
     assert source.images.dtype == np.uint8 and source.images.shape == (42, 48, 48, 1)
     assert source.labels.dtype == np.int32 and source.usage.dtype == np.int8
     assert source.classes == names.CLASSES
     assert not any(array.flags.writeable for array in (source.images, source.labels, source.usage))
     stored = {image.tobytes(): at for at, image in enumerate(source.images)}
-    assert len(stored) == len(sample.pictures)
-    for label, usage, _, data in sample.pictures:
+    assert len(stored) == len(sample.images)
+    for label, usage, _, data in sample.images:
         at = stored[make.pixels(data).tobytes()]
         assert (names.CLASSES[source.labels[at]], source.usage[at]) == (label, usage)
     order = list(zip(source.usage.tolist(), source.labels.tolist(), strict=True))
@@ -113,7 +113,7 @@ def test_other_sizes_come_from_the_records(folder: Path, sample, make, walks: li
     assert walks == ["folder"]
     assert small.images.shape == (42, 24, 24, 1) and colour.images.shape == (42, 24, 24, 3)
     assert np.array_equal(np.repeat(small.images, 3, axis=3), colour.images)
-    wanted = {pictures.fit(pictures.decode(data), 24, 1).tobytes() for _, _, _, data in sample.pictures}
+    wanted = {image_files.fit(image_files.decode(data), 24, 1).tobytes() for _, _, _, data in sample.images}
     assert {image.tobytes() for image in small.images} == wanted
     assert small.provenance["image_size"] == 24 and colour.provenance["channels"] == 3
 
@@ -235,10 +235,10 @@ def test_large_arrays_are_checked_in_full_only_when_touched(folder: Path, own_ca
 
 
 def test_a_source_that_changes_while_it_is_read_is_refused(folder: Path, make, monkeypatch, own_cache: Path) -> None:
-    walk = collect.gather
+    walk = collect.collect
 
-    def slow(origin, *rest):
-        found = walk(origin, *rest)
+    def slow(container, *rest):
+        found = walk(container, *rest)
         (folder / "train" / "sad" / "late.jpg").write_bytes(make.jpeg(5))
         return found
 

@@ -1,12 +1,12 @@
-"""From the bytes of a picture file to uint8 pixels of the size and colour asked for; all decoding
+"""From the bytes of an image file to uint8 pixels of the size and colour asked for; all decoding
 is here.
 
-A picture is decoded once to upright 8-bit grey or RGB (`decode`): 16 bits a channel are scaled to
+An image is decoded once to upright 8-bit grey or RGB (`decode`): 16 bits a channel are scaled to
 8, EXIF orientation is applied, transparency is laid over white, palettes, CMYK and the like become
 RGB, of several frames the first counts. `fit` then makes it grey (ITU-R 601: .299 R + .587 G + .114
 B) or RGB (grey is copied), cuts the largest centred square out of it, so that faces keep their
 proportions, and resizes that with Pillow's Lanczos filter, whose support widens when shrinking. A
-picture that has the colour and size asked for is passed on byte for byte.
+image that has the colour and size asked for is passed on byte for byte.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm")
 )
 MAX_PIXELS = 64_000_000  # width times height; decoded, that is up to 256 MB
-MAX_BYTES = 64 * 2**20  # of one encoded picture
+MAX_BYTES = 64 * 2**20  # of one encoded image
 
 # Formats with a decoder in Pillow itself: nothing here starts another program.
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
@@ -33,16 +33,16 @@ _ORIENTATION = 0x0112
 
 
 def decode(data: bytes) -> Image.Image:
-    """Decodes a picture file.
+    """Decodes an image file.
 
     Args:
         data: the whole file.
 
     Returns:
-        An upright picture of mode L or RGB, in its own size.
+        An upright image of mode L or RGB, in its own size.
 
     Raises:
-        Unusable: it is no picture, damaged, of a kind that has no sensible 8-bit form, or above
+        Unusable: it is no image, damaged, of a kind that has no sensible 8-bit form, or above
             MAX_BYTES or MAX_PIXELS; the latter is read from the header, before any pixel is
             decoded.
     """
@@ -101,7 +101,7 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
 
 
 def fit(image: Image.Image, image_size: int, channels: int) -> np.ndarray:
-    """The picture as the networks see it.
+    """The image as the networks see it.
 
     Args:
         image: a result of `decode`.
@@ -122,7 +122,7 @@ def fit(image: Image.Image, image_size: int, channels: int) -> np.ndarray:
 
 
 def digest(image: Image.Image) -> str:
-    """SHA-256 (hex) of a decoded picture's mode, size and pixels: the same for every file that
+    """SHA-256 (hex) of a decoded image's mode, size and pixels: the same for every file that
     decodes to them.
     """
     head = f"{image.mode} {image.width} {image.height}\n".encode()
@@ -135,7 +135,7 @@ def from_grey(pixels: bytes, width: int, height: int) -> Image.Image:
 
 
 def encode(image: Image.Image) -> bytes:
-    """A lossless PNG; `decode` gives the same picture back."""
+    """A lossless PNG; `decode` gives the same image back."""
     file = io.BytesIO()
     image.save(file, "PNG")
     return file.getvalue()
