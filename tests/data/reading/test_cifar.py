@@ -5,19 +5,16 @@ what they should be.
 import hashlib
 import os
 import pickle
-import struct
 import types
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
 from fer_jax.config.values import default_config, validate
 from fer_jax.data import load
-from fer_jax.data.reading import plain_pickles
 from fer_jax.errors import ConfigError, DataError
+from tests.data.reading.python2_pickles import array, dictionary, listed, text, whole
 
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 BATCHES = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch")
@@ -29,33 +26,6 @@ FIELDS = {
 
 def block(path, **changes):
     return types.SimpleNamespace(**{**FIELDS, "path": str(path), **changes})
-
-
-def text(value: str) -> bytes:
-    """A byte string as Python 2 pickles it."""
-    data = value.encode("latin-1")
-    return b"U" + bytes([len(data)]) + data if len(data) < 256 else b"T" + struct.pack("<i", len(data)) + data
-
-
-def whole(value: int) -> bytes:
-    return b"K" + bytes([value]) if 0 <= value < 256 else b"J" + struct.pack("<i", value)
-
-
-def listed(items) -> bytes:
-    return b"]q\x04(" + b"".join(items) + b"e"
-
-
-def array(pixels: np.ndarray) -> bytes:
-    """As Python 2 and NumPy 1 pickled an array: its maker, its dtype, its bytes as a string."""
-    shape = b"".join(map(whole, pixels.shape)) + b"\x86"
-    dtype = b"cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
-    maker = b"cnumpy.core.multiarray\n_reconstruct\nq\x05cnumpy\nndarray\nq\x06K\x00\x85U\x01b\x87Rq\x07"
-    return maker + b"(K\x01" + shape + dtype + b"\x89" + text(pixels.tobytes().decode("latin-1")) + b"tb"
-
-
-def dictionary(items: dict[str, bytes]) -> bytes:
-    pairs = b"".join(text(key) + b"q\x02" + value for key, value in items.items())
-    return b"\x80\x02}q\x01(" + pairs + b"u."
 
 
 def batch(pixels: np.ndarray, labels) -> bytes:
@@ -83,15 +53,6 @@ def release():
 @pytest.fixture
 def folder(release, make, tmp_path):
     return make.folder(tmp_path / "cifar-10-batches-py", release)
-
-
-def test_the_written_files_are_pickles_that_python_reads_the_same(release):
-    loaded = pickle.loads(release["data_batch_1"], encoding="bytes")
-    np.testing.assert_array_equal(loaded[b"data"], PIXELS[0])
-    read = plain_pickles.read(release["data_batch_1"])
-    np.testing.assert_array_equal(read["data"], loaded[b"data"])
-    assert read["labels"] == loaded[b"labels"] and read["batch_label"] == "training batch 1 of 5"
-    assert plain_pickles.read(release["batches.meta"])["label_names"] == list(NAMES)
 
 
 def test_training_batches_train_and_the_test_batch_validates(folder):
@@ -163,20 +124,44 @@ def test_a_path_is_needed():
         ("data_batch_2", b"no pickle at all", "data_batch_2 is damaged or cut off"),
         ("test_batch", batch(PIXELS[0], LABELS[0])[:30000], "test_batch is damaged or cut off"),
         ("test_batch", batch(PIXELS[0], LABELS[0])[:-1], "test_batch is damaged or cut off"),
-        ("test_batch", dictionary({"data": array(PIXELS[0])}), "test_batch: is no batch of CIFAR-10: it needs 'data' and 'lab"),
+        (
+            "test_batch",
+            dictionary({"data": array(PIXELS[0])}),
+            "test_batch: is no batch of CIFAR-10: it needs 'data' and 'lab",
+        ),
         ("test_batch", b"\x80\x02]q\x01.", "test_batch: is no batch of CIFAR-10"),
-        ("test_batch", batch(PIXELS[0], [*LABELS[0][:-1], 10]), "test_batch: holds label 10; batches.meta names the classes 0"),
+        (
+            "test_batch",
+            batch(PIXELS[0], [*LABELS[0][:-1], 10]),
+            "test_batch: holds label 10; batches.meta names the classes 0",
+        ),
         ("test_batch", batch(PIXELS[0], [*LABELS[0][:-1], -1]), "test_batch: holds label -1"),
-        ("test_batch", batch(PIXELS[0], LABELS[0][:19]), "test_batch: holds 20 pictures and 19 labels; batches.meta says 20"),
+        (
+            "test_batch",
+            batch(PIXELS[0], LABELS[0][:19]),
+            "test_batch: holds 20 pictures and 19 labels; batches.meta says 20",
+        ),
         ("test_batch", batch(PIXELS[0][:19], LABELS[0][:19]), "test_batch: holds 19 pictures and 19 labels"),
         ("test_batch", batch(PIXELS[0][:, :1024], LABELS[0]), r"'data' is an array of shape (20, 1024), not uint8"),
         ("test_batch", dictionary({"data": listed([]), "labels": listed([])}), "test_batch: 'data' is no array"),
-        ("test_batch", dictionary({"data": array(PIXELS[0]), "labels": text("x")}), "'labels' is no list of whole numbers"),
-        ("test_batch", batch(PIXELS[0], LABELS[0]).replace(b"u1K", b"f8K"), "test_batch has an array that is not uint8"),
-        ("batches.meta", dictionary({"names": listed(map(text, NAMES))}), "batches.meta: has no list of texts called label_n"),
+        (
+            "test_batch",
+            dictionary({"data": array(PIXELS[0]), "labels": text("x")}),
+            "'labels' is no list of whole numbers",
+        ),
+        (
+            "test_batch",
+            batch(PIXELS[0], LABELS[0]).replace(b"u1K", b"f8K"),
+            "test_batch has an array that is not uint8",
+        ),
+        (
+            "batches.meta",
+            dictionary({"names": listed(map(text, NAMES))}),
+            "batches.meta: has no list of texts called label_n",
+        ),
         ("batches.meta", meta((*NAMES[:9], "Cat")), "batches.meta: label_names has a class twice"),
     ),
-)  # fmt: skip
+)
 def test_a_broken_release_is_one_line_that_names_the_file(release, make, tmp_path, name, data, words):
     files = {**release, name: data}
     path = make.folder(tmp_path / "here", {name: data for name, data in files.items() if data is not None})
@@ -211,63 +196,3 @@ def test_nothing_in_a_pickle_is_ever_called(release, make, tmp_path, protocol):
     assert not trap.exists()
     pickle.loads(data)
     assert trap.exists()  # so the file was a real trap
-
-
-@pytest.mark.parametrize(
-    "body",
-    (
-        b"cos\nsystem\n(U\x04trueo.",
-        b"(U\x04trueios\nsystem\n.",
-        b"cbuiltins\neval\nU\x011\x85R.",
-        b"cnumpy.core.multiarray\nscalar\n.",
-        b"cnumpy\nload\nU\x01x\x85R.",
-        b"c_codecs\nencode\nU\x01xU\x03rot\x86R.",
-        b"cnumpy\ndtype\ncnumpy\nndarray\n\x85R.",
-        b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\ndtype\nK\x00\x85U\x01b\x87R.",
-        b"cnumpy\nndarray\nK\x01\x85R.",
-        b"U\x01xU\x01y\x85R.",
-        b"}}b.",
-        b"}K\x01K\x02s.",
-        b"]K\x01K\x02s.",
-        b"\x82\x01.",
-        b"U\x01xQ.",
-    ),
-)
-def test_other_opcodes_and_names_are_refused(body):
-    with pytest.raises(plain_pickles.Refused) as error:
-        plain_pickles.read(b"\x80\x02" + body)
-    assert "\n" not in str(error.value)
-
-
-@given(st.data())
-def test_one_damaged_byte_is_refused_or_read_as_pickle_would(data):
-    whole_file = dictionary({"labels": listed(map(whole, range(9))), "label_names": listed(map(text, NAMES))})
-    at = data.draw(st.integers(0, len(whole_file) - 1))
-    changed = whole_file[:at] + bytes([data.draw(st.integers(0, 255))]) + whole_file[at + 1 :]
-    try:
-        found = plain_pickles.read(changed)
-    except plain_pickles.Refused as error:
-        assert "\n" not in str(error)
-    else:
-        assert found == pickle.loads(changed, encoding="latin-1")
-
-
-plain = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**31), 2**31 - 1) | st.text(max_size=300),
-    lambda inner: st.lists(inner, max_size=4) | st.tuples(inner, inner) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=20,
-)
-
-
-@given(plain)
-def test_plain_data_of_python_3_comes_back(value):
-    assert plain_pickles.read(pickle.dumps(value, 2)) == value
-
-
-@given(st.integers(1, 6), st.integers(1, 5), st.booleans())
-def test_arrays_of_todays_numpy_come_back(rows, columns, turned):
-    pixels = np.random.default_rng(rows).integers(0, 256, (rows, columns), np.uint8)
-    pixels = pixels.T.copy(order="F") if turned else pixels
-    found = plain_pickles.read(pickle.dumps({"data": pixels}, 2))["data"]
-    assert found.dtype == np.uint8
-    np.testing.assert_array_equal(found, pixels)
