@@ -44,8 +44,6 @@ UPWARD_YET = {
     ("fer_jax.results.trial", "fer_jax.saliency.explain"),
 }
 CIRCLES_YET = {
-    "fer_jax.data.reading.archives",
-    "fer_jax.data.reading.containers",
     "fer_jax.export",
     "fer_jax.exports.about",
     "fer_jax.exports.mlflow",

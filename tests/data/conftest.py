@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import tarfile
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,9 @@ import pytest
 from PIL import Image
 
 from fer_jax.data import names
-from fer_jax.data.reading import collect as gather
+from fer_jax.data.reading.collect import Collected, Spool, collect
+from fer_jax.data.reading.opening import open_container
+from fer_jax.errors import DataError
 
 OFFICIAL = {names.TRAIN: "Training", names.VALIDATION: "PublicTest", names.TEST: "PrivateTest"}
 
@@ -109,13 +113,20 @@ def make() -> type[Make]:
     return Make
 
 
-class Collected:
-    """What one walk over a source finds, without preparing anything from it."""
+@contextlib.contextmanager
+def walked(path: Path, fer: bool, size: tuple[int, int, int] = (48, 48, 1)) -> Iterator[Collected]:
+    """What one walk over a source finds, with its spool, without preparing anything from it."""
+    with tempfile.TemporaryFile() as encoded, tempfile.TemporaryFile() as pixels:
+        yield collect(open_container(str(path)), fer, Spool(encoded, pixels, size))
+
+
+class Found:
+    """What is left of a walk after its end."""
 
     def __init__(self, path: Path, fer: bool):
-        with tempfile.TemporaryFile() as spool:
-            found = gather.gather(opening.open_container(str(path)), fer, spool)
-            self.data = {item.name: found.data(item) for item in found.items}
+        with walked(path, fer) as found:
+            self.data = {item.name: found.spool.encoded(item.number) for item in found.items}
+            self.pixels = {item.name: found.spool.pixels(item.number) for item in found.items}
         self.items = found.items
         self.classes = found.classes
         self.problems = found.problems
@@ -124,10 +135,28 @@ class Collected:
         self.labels = {item.name: item.label for item in found.items}
         self.key = [(item.usage, item.label, item.digest) for item in found.items]
 
+    def fatal(self, path: str = "a.zip") -> str:
+        """The one line that ends the program, unless what is broken is skipped."""
+        with pytest.raises(DataError) as caught:
+            self.problems.check(path, "fatal")
+        self.problems.check(path, "skip")
+        return one_line(caught)
+
+
+def one_line(caught: pytest.ExceptionInfo[DataError]) -> str:
+    text = str(caught.value)
+    assert text and "\n" not in text
+    return text
+
+
+@pytest.fixture(name="collect")
+def collect_whole() -> type[Found]:
+    return Found
+
 
 @pytest.fixture
-def collect() -> type[Collected]:
-    return Collected
+def good() -> dict[str, bytes]:
+    return {f"train/{label}/{i}.jpg": jpeg(i) for i, label in enumerate(("happy", "sad"))}
 
 
 @pytest.fixture(autouse=True)

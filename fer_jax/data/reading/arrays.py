@@ -15,7 +15,7 @@ from fer_jax.base.cache import Damaged, read_note, write_note
 
 _NOTE = "arrays.json"
 # Bytes up to which the images' checksum is computed at every start; 80 MB take .05 to .15 s.
-_ALWAYS = 256 * 2**20
+ALWAYS_CHECKED = 256 * 2**20
 
 
 class _Summed:
@@ -91,7 +91,7 @@ def load(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         path = folder / f"{name}.npy"
         try:
             state = path.stat()
-            untouched = name == "images" and state.st_size > _ALWAYS and state.st_mtime_ns == note["images_mtime_ns"]
+            untouched = name == "images" and state.st_size > ALWAYS_CHECKED and state.st_mtime_ns == note["images_mtime_ns"]
             if not untouched and _checksum(path) != note["sha256"][name]:
                 raise Damaged(f"{path.name}: its checksum differs")
             array = np.load(path, mmap_mode="r" if name == "images" else None, allow_pickle=False)

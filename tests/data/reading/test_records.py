@@ -9,7 +9,8 @@ import pytest
 
 from fer_jax.base.cache import Damaged
 from fer_jax.data import names
-from fer_jax.data.reading import collect, image_files
+from fer_jax.data.reading import image_files
+from tests.data.conftest import walked
 
 
 @pytest.fixture(scope="module")
@@ -18,8 +19,7 @@ def stored(sample, make, tmp_path_factory: pytest.TempPathFactory):
 
     folder = tmp_path_factory.mktemp("records")
     source = make.zip(tmp_path_factory.mktemp("source") / "a.zip", sample.kaggle())
-    with tempfile.TemporaryFile() as spool:
-        collected = collect.collect(opening.open_container(str(source)), True, spool)
+    with walked(source, True) as collected:
         records.write(collected, folder, fer=True)
     return folder, collected
 
@@ -43,9 +43,9 @@ def test_writing_leaves_nothing_in_the_systems_temporary_folder(sample, make, tm
 
     source = make.zip(tmp_path / "a.zip", sample.kaggle())
     (tmp_path / "temporary").mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    with tempfile.TemporaryFile() as spool:
-        records.write(collect.collect(opening.open_container(str(source)), True, spool), tmp_path / "records", fer=True)
+    with walked(source, True) as collected:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+        records.write(collected, tmp_path / "records", fer=True)
     assert not list((tmp_path / "temporary").iterdir())
 
 
@@ -100,8 +100,7 @@ def test_preparing_prints_nothing(sample, make, tmp_path: Path, capfd) -> None:
 
     source = make.folder(tmp_path / "a", {"up/1.jpg": make.jpeg(1), "down/1.jpg": make.jpeg(2)})
     (tmp_path / "out").mkdir()
-    with tempfile.TemporaryFile() as spool:
-        collected = collect.collect(opening.open_container(str(source)), False, spool)
+    with walked(source, False) as collected:
         capfd.readouterr()
         records.write(collected, tmp_path / "out", fer=False)
     assert list(records.read(tmp_path / "out", lambda record: (record.usage, record.label))) == [(-1, 0), (-1, 1)]
@@ -118,10 +117,8 @@ def test_what_array_record_says_of_a_full_disk_is_understood(sample, make, tmp_p
 
     monkeypatch.setattr(records.Fer2013, "download_and_prepare", refuse)
     source = make.folder(tmp_path / "a", sample.kaggle())
-    with tempfile.TemporaryFile() as spool:
-        collected = collect.collect(opening.open_container(str(source)), True, spool)
-        with pytest.raises(OSError, match="No space left on device$"):
-            records.write(collected, tmp_path / "out", fer=True)
+    with walked(source, True) as collected, pytest.raises(OSError, match="No space left on device$"):
+        records.write(collected, tmp_path / "out", fer=True)
 
 
 def test_missing_records_are_damage(tmp_path: Path) -> None:

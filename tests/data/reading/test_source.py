@@ -1,4 +1,4 @@
-"""`sources.read` from a path to arrays: forms, sizes, the cache, and what happens when it is
+"""`source.read` from a path to arrays: forms, sizes, the cache, and what happens when it is
 damaged or shared.
 """
 
@@ -14,14 +14,13 @@ import numpy as np
 import pytest
 
 from fer_jax.base import cache
-from fer_jax.data import names
-from fer_jax.data.reading import collect, image_files
-from fer_jax.data.reading import source as sources
+from fer_jax.data import names, reading
+from fer_jax.data.reading import arrays, collect, image_files, source
 from fer_jax.errors import DataError
 
 
-def read(path: Path, size: int = 48, channels: int = 1, on_error: str = "fatal", fer: bool = True) -> sources.Source:
-    return sources.read(str(path), size, channels, on_error, fer)
+def read(path: Path, size: int = 48, channels: int = 1, on_error: str = "fatal", fer: bool = True) -> source.Source:
+    return source.read(str(path), size, channels, on_error, fer)
 
 
 @pytest.fixture
@@ -39,11 +38,11 @@ def walks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         seen.append(container.kind)
         return walk(container, *rest)
 
-    monkeypatch.setattr(collect, "gather", noted)
+    monkeypatch.setattr(collect, "collect", noted)
     return seen
 
 
-def same(one: sources.Source, other: sources.Source) -> bool:
+def same(one: source.Source, other: source.Source) -> bool:
     return one.classes == other.classes and all(
         np.array_equal(getattr(one, name), getattr(other, name)) for name in ("images", "labels", "usage")
     )
@@ -87,8 +86,9 @@ def test_a_second_start_reads_the_cache_only(folder: Path, walks: list[str], cap
     assert walks == ["folder"]
     assert "reading" in capsys.readouterr().err
     # Whatever decodes or prepares is out of reach now.
-    for module in ("gather", "records", "pictures"):
-        monkeypatch.setitem(sys.modules, f"fer_jax.data.{module}", None)
+    for module in ("collect", "records", "image_files"):
+        monkeypatch.setitem(sys.modules, f"fer_jax.data.reading.{module}", None)
+        monkeypatch.delattr(reading, module)
     second = read(folder)
     assert same(first, second) and second.provenance == first.provenance
     captured = capsys.readouterr()
@@ -211,27 +211,22 @@ def test_damaged_records_are_built_again_from_the_source(
 
 
 def test_large_arrays_are_checked_in_full_only_when_touched(folder: Path, own_cache: Path, monkeypatch, capsys) -> None:
-    from fer_jax.data.reading import arrays
-
-    monkeypatch.setattr(arrays, "_ALWAYS", 0)
-    summed = []
-    checksum = arrays._checksum
-
-    def noted(path: Path) -> str:
-        summed.append(path.name)
-        return checksum(path)
-
-    monkeypatch.setattr(arrays, "_checksum", noted)
+    monkeypatch.setattr(arrays, "ALWAYS_CHECKED", 0)
     read(folder)
-    assert sorted(set(summed)) == ["labels.npy", "usage.npy"]
     (images,) = own_cache.rglob("images.npy")
-    os.utime(images, ns=(1, 1))
-    summed.clear()
-    read(folder)
-    assert "images.npy" in summed
+    changed = images.stat().st_mtime_ns
     damage_byte(images)
+    os.utime(images, ns=(changed, changed))
+    capsys.readouterr()
+    read(folder)
+    assert capsys.readouterr().err == ""
+    os.utime(images, ns=(1, 1))
     read(folder)
     assert "images.npy: its checksum differs" in capsys.readouterr().err
+    (labels,) = own_cache.rglob("labels.npy")
+    damage_byte(labels)
+    read(folder)
+    assert "labels.npy: its checksum differs" in capsys.readouterr().err
 
 
 def test_a_source_that_changes_while_it_is_read_is_refused(folder: Path, make, monkeypatch, own_cache: Path) -> None:
@@ -242,7 +237,7 @@ def test_a_source_that_changes_while_it_is_read_is_refused(folder: Path, make, m
         (folder / "train" / "sad" / "late.jpg").write_bytes(make.jpeg(5))
         return found
 
-    monkeypatch.setattr(collect, "gather", slow)
+    monkeypatch.setattr(collect, "collect", slow)
     with pytest.raises(DataError, match="changed while it was read"):
         read(folder)
     assert not list(own_cache.rglob("*.npy"))
@@ -252,30 +247,17 @@ def test_a_source_that_changes_while_it_is_read_is_refused(folder: Path, make, m
 # are about.
 LIGHT_RECORDS = """
 import sys, types
-from fer_jax.data import names
-from fer_jax.data.reading import source as sources
-light = types.ModuleType("fer_jax.data.reading.records")
-light.Record = object
-def write(gathered, folder, fer):
-    light.records = [
-        types.SimpleNamespace(
-            image=gathered.data(item), label=names.CLASSES.index(item.label), usage=item.usage, digest=item.digest
-        )
-        for item in gathered.items
-    ]
-light.write = write
-light.read = lambda folder, decode: map(decode, light.records)
-sys.modules["fer_jax.data.reading.records"] = light
-import fer_jax.data
-fer_jax.data.reading.records = light
+from fer_jax.data import reading
+from fer_jax.data.reading import source
+reading.records = sys.modules["fer_jax.data.reading.records"] = types.SimpleNamespace(write=lambda *_: None)
 """
 
 
 def start(path: Path, code: str = "") -> subprocess.Popen:
     program = (
         f"{LIGHT_RECORDS}\n{code}\n"
-        f"source = sources.read({str(path)!r}, 48, 1, 'fatal', True)\n"
-        "print(source.provenance['arrays_sha256']['images'])"
+        f"read = source.read({str(path)!r}, 48, 1, 'fatal', True)\n"
+        "print(read.provenance['arrays_sha256']['images'])"
     )
     return subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -288,18 +270,36 @@ def test_two_processes_prepare_once(folder: Path) -> None:
     assert sum("for the first time" in said for _, said in answers) == 1
 
 
-def test_a_kill_in_the_middle_leaves_nothing_that_is_believed(folder: Path, own_cache: Path) -> None:
-    stop = (
-        "import time\nfrom fer_jax.data.reading import pictures\nfit, done = pictures.fit, []\n"
-        "def hang(*rest):\n    done.append(rest)\n    if len(done) < 20:\n        return fit(*rest)\n"
-        "    print('half way', flush=True)\n    time.sleep(60)\npictures.fit = hang"
-    )
-    process = start(folder, stop)
+HANG = """
+import time
+from fer_jax.data.reading import collect, image_files
+def hanging(work, done=[]):
+    def hang(*arguments):
+        done.append(arguments)
+        if len(done) < 20:
+            return work(*arguments)
+        print("half way", flush=True)
+        time.sleep(60)
+    return hang
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "leaves"),
+    [
+        ("image_files.fit = hanging(image_files.fit)", False),  # in the walk, whose spool has no name
+        ("collect.Spool.pixels = hanging(collect.Spool.pixels)", True),  # while the arrays are written
+    ],
+)
+def test_a_kill_in_the_middle_leaves_nothing_that_is_believed(
+    place: str, leaves: bool, folder: Path, own_cache: Path
+) -> None:
+    process = start(folder, HANG + place)
     assert process.stdout and process.stdout.readline() == "half way\n"
     process.kill()
     process.communicate()
     (home,) = (own_cache / "data").iterdir()
-    assert any(found.name.startswith("tmp-") for found in home.iterdir())
+    assert any(found.name.startswith("tmp-") for found in home.iterdir()) == leaves
     assert not list(home.glob("*/48x48x1"))
     began = time.monotonic()
     assert len(read(folder).images) == 42
@@ -328,8 +328,6 @@ def test_a_cache_that_cannot_be_written_ends_in_one_line(folder: Path, tmp_path:
 
 
 def test_a_full_disk_ends_in_one_line(folder: Path, monkeypatch, own_cache: Path) -> None:
-    from fer_jax.data.reading import arrays
-
     def full(*_):
         raise OSError(28, "No space left on device")
 
@@ -337,3 +335,9 @@ def test_a_full_disk_ends_in_one_line(folder: Path, monkeypatch, own_cache: Path
     with pytest.raises(DataError, match="No space left on device"):
         read(folder)
     assert not [found for found in own_cache.rglob("*") if found.name.startswith("tmp-")]
+
+
+def test_a_table_is_for_fer_only(sample, tmp_path: Path) -> None:
+    (tmp_path / "fer2013.csv").write_bytes(sample.table())
+    with pytest.raises(DataError, match="--config.data.name=fer2013"):
+        read(tmp_path / "fer2013.csv", fer=False)
