@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fer_jax.data.draws import Draws, image_keys
 from fer_jax.data.names import CLASSES
 
 FREQUENCIES = (4953, 547, 5121, 8989, 6198, 6077, 4002)  # of CLASSES in FER-2013's 35,887 images
@@ -77,12 +76,17 @@ _JITTER = (0.02, 0.03, 0.2, 0.03, 0.006, 0.02, 0.1, 0.1)
 _CHUNK_PIXELS = 1 << 17  # images are drawn in groups of about this many pixels: the work fits the processor's cache
 _SPLITS = {"train": 1, "validation": 2, "test": 3}
 
+# Of SplitMix64 and its like: 64 bits, the golden ratio, a stride that is no multiple of it.
+_WORD = 0xFFFFFFFFFFFFFFFF
+_GOLDEN = 0x9E3779B97F4A7C15
+_STRIDE = 0xD1342543DE82EF95
+
 
 def draw(
     split: str, count: int, seed: int = 0, size: int = 24, channels: int = 1, classes: tuple[str, ...] = CLASSES,
     label_noise: float = 0.02,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Draws one split of built-in faces.
+    """_Draws one split of built-in faces.
 
     Args:
         split: train, validation or test; each has its own people.
@@ -98,10 +102,10 @@ def draw(
         follow FER-2013's, restricted to `classes`; before label noise any stretch of images is
         off by a few at most.
     """
-    keys = image_keys(seed, _SPLITS[split], count)
+    keys = _image_keys(seed, _SPLITS[split], count)
     shares = np.array([FREQUENCIES[CLASSES.index(name)] for name in classes], dtype=np.float64)
     # A golden-ratio sequence instead of a coin: every prefix has nearly the right proportions.
-    start = float(Draws(image_keys(seed ^ 0x5EED, _SPLITS[split], 1)).uniform(0, 1)[0])
+    start = float(_Draws(_image_keys(seed ^ 0x5EED, _SPLITS[split], 1)).uniform(0, 1)[0])
     steps = np.arange(count, dtype=np.float64) * 0.6180339887498949 + start
     truth = np.searchsorted(np.cumsum(shares) / shares.sum(), steps - np.floor(steps), side="right")
     truth = np.minimum(truth, len(classes) - 1)
@@ -111,9 +115,9 @@ def draw(
     group = max(1, _CHUNK_PIXELS // (size * size))
     for first in range(0, count, group):
         part = slice(first, first + group)
-        images[part] = _render(Draws(keys[part]), expressions[truth[part]], size, channels)
+        images[part] = _render(_Draws(keys[part]), expressions[truth[part]], size, channels)
 
-    draws = Draws(keys, purpose=1 << 20)
+    draws = _Draws(keys, purpose=1 << 20)
     wrong = draws.uniform(0, 1) < label_noise
     steps_on = 1 + (draws.uniform(0, 1) * (len(classes) - 1)).astype(np.int64)
     return images, np.where(wrong, (truth + steps_on) % len(classes), truth).astype(np.int32)
@@ -175,7 +179,7 @@ def _column(values: np.ndarray) -> np.ndarray:
     return values[:, None, None]
 
 
-def _tint(draws: Draws, brightness: np.ndarray, red: float, blue: float, channels: int) -> np.ndarray:
+def _tint(draws: _Draws, brightness: np.ndarray, red: float, blue: float, channels: int) -> np.ndarray:
     """A paint of the given brightness, float32 (n, channels); its grey value (ITU-R 601) is the
     brightness itself.
     """
@@ -187,7 +191,7 @@ def _tint(draws: Draws, brightness: np.ndarray, red: float, blue: float, channel
     return np.stack([brightness * r, brightness * g, brightness * b], axis=1)
 
 
-def _muscles(draws: Draws, expressions: np.ndarray) -> Muscles:
+def _muscles(draws: _Draws, expressions: np.ndarray) -> Muscles:
     """The expression each face wears: its class's, at a strength of its own, with jitter; each (n,
     1, 1).
     """
@@ -200,7 +204,7 @@ def _muscles(draws: Draws, expressions: np.ndarray) -> Muscles:
     return Muscles(*values)
 
 
-def _render(draws: Draws, expressions: np.ndarray, size: int, channels: int) -> np.ndarray:
+def _render(draws: _Draws, expressions: np.ndarray, size: int, channels: int) -> np.ndarray:
     """Images of n faces wearing `expressions`, float32 (n, 8); uint8 (n, size, size, channels)."""
     zoom = _column(np.float32(ZOOM) + draws.bell(ZOOM_RANGE))
     # The tangent of half the angle gives sine and cosine without trigonometry, whose last bit
@@ -239,7 +243,7 @@ def _render(draws: Draws, expressions: np.ndarray, size: int, channels: int) -> 
     return np.moveaxis(pixels, 0, -1)
 
 
-def _paint_head(canvas: _Canvas, draws: Draws, paints: _Paints) -> None:
+def _paint_head(canvas: _Canvas, draws: _Draws, paints: _Paints) -> None:
     x, y = canvas.x, canvas.y
     width, height = _column(draws.uniform(0.64, 0.74)), _column(draws.uniform(0.80, 0.90))
     neck = canvas.cover(width * np.float32(0.6) - np.abs(x)) * canvas.cover(y - np.float32(0.4))
@@ -251,7 +255,9 @@ def _paint_head(canvas: _Canvas, draws: Draws, paints: _Paints) -> None:
     canvas.paint(canvas.ellipse(x, y, width, height) * canvas.cover(y - fringe), paints.skin)
 
 
-def _paint_eyes(canvas: _Canvas, draws: Draws, paints: _Paints, u: np.ndarray, v: np.ndarray, muscles: Muscles) -> None:
+def _paint_eyes(
+    canvas: _Canvas, draws: _Draws, paints: _Paints, u: np.ndarray, v: np.ndarray, muscles: Muscles
+) -> None:
     """Whites, irises, upper lids, brows and, where brows are drawn together, the furrows between
     them.
     """
@@ -276,7 +282,9 @@ def _paint_eyes(canvas: _Canvas, draws: Draws, paints: _Paints, u: np.ndarray, v
     canvas.paint(furrow, paints.dark, np.clip(muscles.slope * 6, 0, np.float32(0.7)))
 
 
-def _paint_nose(canvas: _Canvas, draws: Draws, paints: _Paints, u: np.ndarray, v: np.ndarray, muscles: Muscles) -> None:
+def _paint_nose(
+    canvas: _Canvas, draws: _Draws, paints: _Paints, u: np.ndarray, v: np.ndarray, muscles: Muscles
+) -> None:
     """Bridge and nostrils; wrinkles across the bridge and folds from nose to mouth, as far as the
     face makes them.
     """
@@ -294,7 +302,7 @@ def _paint_nose(canvas: _Canvas, draws: Draws, paints: _Paints, u: np.ndarray, v
 
 
 def _paint_mouth(
-    canvas: _Canvas, draws: Draws, paints: _Paints, u: np.ndarray, v: np.ndarray, muscles: Muscles
+    canvas: _Canvas, draws: _Draws, paints: _Paints, u: np.ndarray, v: np.ndarray, muscles: Muscles
 ) -> None:
     """Lips, the dark between them, and the upper teeth."""
     width = muscles.width * (1 + _column(draws.bell(0.1)))
@@ -310,7 +318,7 @@ def _paint_mouth(
     canvas.paint(teeth, paints.white, np.clip(muscles.teeth, 0, 1))
 
 
-def _expose(image: np.ndarray, draws: Draws, grid: np.ndarray) -> None:
+def _expose(image: np.ndarray, draws: _Draws, grid: np.ndarray) -> None:
     """Light from one side, exposure and sensor noise."""
     size = len(grid)
     across = _column(draws.bell(LIGHT)) * grid[None, None, :] + _column(draws.bell(LIGHT)) * grid[None, :, None]
@@ -319,3 +327,58 @@ def _expose(image: np.ndarray, draws: Draws, grid: np.ndarray) -> None:
     for plane in image:
         plane *= gain
         plane += offset + draws.noise(size * size).reshape(plane.shape) * sd
+
+
+def _image_keys(seed: int, stream: int, count: int) -> np.ndarray:
+    """One key an image, uint64, shape (count,); key i depends on seed, stream and i only."""
+    root = _mix(np.array([seed & _WORD], np.uint64)) ^ _mix(np.array([stream], np.uint64))
+    return _mix(root + np.arange(1, count + 1, dtype=np.uint64) * np.uint64(_GOLDEN))
+
+
+class _Draws:
+    """Random numbers of a group of n images; every call has another purpose and so gives other
+    numbers.
+
+    Args:
+        keys: uint64, shape (n,), see `_image_keys`.
+        purpose: number of the first purpose, for independent numbers from the same keys.
+    """
+
+    def __init__(self, keys: np.ndarray, purpose: int = 0):
+        self.keys = keys
+        self._purpose = purpose
+
+    def uniform(self, low: float, high: float) -> np.ndarray:
+        """Evenly between low and high; float32, shape (n,)."""
+        unit = (self._next() >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
+        return np.float32(low) + np.float32(high - low) * unit
+
+    def bell(self, width: float) -> np.ndarray:
+        """Around 0, at most `width` away, triangular: small values more often than large ones;
+        float32, shape (n,).
+        """
+        return self.uniform(-width / 2, width / 2) + self.uniform(-width / 2, width / 2)
+
+    def noise(self, count: int) -> np.ndarray:
+        """Close to normal with mean 0 and sd 1, the sum of four 16-bit numbers; float32, shape (n,
+        count).
+        """
+        words = self._next()[:, None] + np.arange(1, count + 1, dtype=np.uint64) * np.uint64(_GOLDEN)
+        quarters = _mix(words).astype("<u8", copy=False).view("<u2").reshape(len(self.keys), count, 4)
+        total = quarters[..., 0].astype(np.float32)
+        for i in (1, 2, 3):
+            total += quarters[..., i]
+        return (total - np.float32(131070)) * np.float32(1 / 37837.0)
+
+    def _next(self) -> np.ndarray:
+        self._purpose += 1
+        return _mix(self.keys + np.uint64(self._purpose * _STRIDE & _WORD))
+
+
+def _mix(words: np.ndarray) -> np.ndarray:
+    """SplitMix64's finaliser: a bijection of uint64 whose output bits look independent (Steele, Lea
+    and Flood 2014).
+    """
+    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return words ^ (words >> np.uint64(31))
