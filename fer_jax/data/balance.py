@@ -90,11 +90,11 @@ def transform_copies(
         draws = np.random.RandomState([seed, zlib.crc32(f"augment {name}".encode())]).random_sample((len(own), 7))
         for first in range(0, len(own), group):
             part = own[first : first + group]
-            made[part] = _transform(made[part], draws[first : first + group])
+            made[part] = transform(made[part], draws[first : first + group])
     return made
 
 
-def _transform(images: np.ndarray, draws: np.ndarray) -> np.ndarray:
+def transform(images: np.ndarray, draws: np.ndarray) -> np.ndarray:
     """Images transformed as seven numbers in [0, 1) say, shape (n, 7); bilinear, with the border
     pixels repeated.
     """

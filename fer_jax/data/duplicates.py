@@ -25,8 +25,8 @@ NEAR_CORRELATION = 0.9
 FLAT_SD = 2.0  # grey levels; an image with less contrast is nearly constant, and its hash that of its noise
 
 _GREY = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R 601, as in image_files.py
-_CHUNK_BYTES = 1 << 25  # of float32 pixels that are handled together
-_HASHES = 32  # images whose hashes are held against all others at once
+CHUNK_BYTES = 1 << 25  # of float32 pixels that are handled together
+HASHES_AT_ONCE = 32  # images whose hashes are held against all others at once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,8 +149,8 @@ def _close(hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     and the bits, uint8 (p,).
     """
     pairs, bits = [np.empty((0, 2), np.int64)], [np.empty(0, np.uint8)]
-    for start in range(0, len(hashes), _HASHES):
-        differing = np.bitwise_count(hashes[start : start + _HASHES, None] ^ hashes[None, start:])
+    for start in range(0, len(hashes), HASHES_AT_ONCE):
+        differing = np.bitwise_count(hashes[start : start + HASHES_AT_ONCE, None] ^ hashes[None, start:])
         row, column = np.nonzero(differing <= NEAR_BITS)
         above = column > row
         pairs.append(np.stack([row[above], column[above]], 1) + start)
@@ -193,6 +193,6 @@ def _gather(parts: Sequence[np.ndarray], rows: np.ndarray) -> np.ndarray:
 
 
 def _chunks(count: int, pixels: int) -> Iterator[slice]:
-    """Runs of items of so many pixels each that together take about `_CHUNK_BYTES` as float32."""
-    step = max(1, _CHUNK_BYTES // (4 * pixels))
+    """Runs of items of so many pixels each that together take about `CHUNK_BYTES` as float32."""
+    step = max(1, CHUNK_BYTES // (4 * pixels))
     return (slice(start, start + step) for start in range(0, count, step))

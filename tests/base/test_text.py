@@ -2,7 +2,7 @@
 
 import pytest
 
-from fer_jax.base.text import counted, in_bytes, in_time
+from fer_jax.base.text import counted, in_bytes, in_time, shown
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 trials"), (1, "1 trial"), (1200, "1,200 trials")])
@@ -28,3 +28,9 @@ def test_bytes(count, text):
 )
 def test_time(seconds, text):
     assert in_time(seconds) == text
+
+
+def test_names_are_shown_on_one_line() -> None:
+    assert shown("a\nb\x1b[0m") == "a\\nb\\x1b[0m"
+    assert len(shown("x" * 5000)) < 210
+    assert shown("glücklich/1.jpg") == "glücklich/1.jpg"

@@ -16,7 +16,8 @@ from fer_jax.errors import DataError
 CLASSES = ("angry", "happy", "sad")
 FIELDS = {
     "name": "folder", "path": "somewhere", "split": "official", "seed": 0, "fraction": 1.0, "image_size": 12,
-    "channels": 1, "classes": (), "merge": (), "drop_leaks": "none", "balance": "none", "balance_splits": "train", "on_error": "fatal",
+    "channels": 1, "classes": (), "merge": (), "drop_leaks": "none", "balance": "none", "balance_splits": "train",
+    "on_error": "fatal",
 }  # fmt: skip
 
 
@@ -166,7 +167,7 @@ def test_copies_are_what_scipy_makes_of_the_same_numbers(channels):
     rng = np.random.default_rng(2)
     images = ndimage.gaussian_filter(rng.uniform(0, 255, (40, 17, 17, channels)), (0, 1, 1, 0)).astype(np.uint8)
     draws = rng.random((40, 7))
-    made = balance._transform(images, draws)
+    made = balance.transform(images, draws)
     for image, got, draw in zip(images, made, draws, strict=True):
         signed = 2 * draw[:6] - 1
         angle = 2 * np.arctan(np.tan(np.radians(5)) * signed[0])
@@ -184,6 +185,6 @@ def test_copies_are_what_scipy_makes_of_the_same_numbers(channels):
 def test_middling_numbers_leave_a_image_as_it_is():
     images = np.random.default_rng(3).integers(0, 256, (2, 9, 9, 3), np.uint8)
     draws = np.full((2, 7), 0.5)
-    np.testing.assert_array_equal(balance._transform(images, draws), images)
+    np.testing.assert_array_equal(balance.transform(images, draws), images)
     draws[:, 6] = 0.1
-    np.testing.assert_array_equal(balance._transform(images, draws), images[:, :, ::-1])
+    np.testing.assert_array_equal(balance.transform(images, draws), images[:, :, ::-1])

@@ -61,8 +61,8 @@ def test_hash_is_that_of_the_cosine_transform(size):
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_near_pairs_are_those_of_all_pairs_held_against_each_other(channels, monkeypatch):
-    monkeypatch.setattr(duplicates, "_HASHES", 7)
-    monkeypatch.setattr(duplicates, "_CHUNK_BYTES", 4 * 48 * 48 * 5)
+    monkeypatch.setattr(duplicates, "HASHES_AT_ONCE", 7)
+    monkeypatch.setattr(duplicates, "CHUNK_BYTES", 4 * 48 * 48 * 5)
     images = np.concatenate([FACES[:20], *(np.stack(list(altered(FACES[at]).values())) for at in range(4)), FACES[2:3]])
     images = np.repeat(images, channels, axis=3)
     copies = duplicates.find([images[:13], images[13:]], near=True)

@@ -60,7 +60,8 @@ def expected_leaks(data):
 @pytest.mark.parametrize(
     "changes",
     [
-        {}, {"split": "kaggle"}, {"split": "stratified_80_10_10", "seed": 4}, {"split": "stratified_70_20_10"}, {"fraction": 0.5},
+        {}, {"split": "kaggle"}, {"split": "stratified_80_10_10", "seed": 4}, {"split": "stratified_70_20_10"},
+        {"fraction": 0.5},
         {"classes": ("angry", "happy")}, {"merge": ("bad=angry+sad",)}, {"balance": "augment"},
         {"balance": "oversample", "balance_splits": "all"}, {"classes": ("happy", "sad")},
     ],

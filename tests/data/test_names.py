@@ -2,7 +2,6 @@
 
 import pytest
 
-from fer_jax.base.text import shown
 from fer_jax.data import names
 
 
@@ -46,9 +45,3 @@ def test_official_usage_of_files_and_rows() -> None:
     assert names.file_usage("Trainings_1.jpg") is None
     assert names.file_usage("x_Training_1.jpg") is None
     assert [names.table_usage(word) for word in (" Training", "PublicTest ", "PRIVATETEST", "Test")] == [0, 1, 2, None]
-
-
-def test_names_are_shown_on_one_line() -> None:
-    assert shown("a\nb\x1b[0m") == "a\\nb\\x1b[0m"
-    assert len(shown("x" * 5000)) < 210
-    assert shown("glücklich/1.jpg") == "glücklich/1.jpg"

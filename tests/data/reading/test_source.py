@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer_jax.base import cache
 from fer_jax.data import names, reading
 from fer_jax.data.reading import arrays, collect, image_files, source
 from fer_jax.errors import DataError
@@ -305,17 +304,6 @@ def test_a_kill_in_the_middle_leaves_nothing_that_is_believed(
     assert len(read(folder).images) == 42
     assert time.monotonic() - began < 30  # the dead process' lock is no obstacle
     assert not any(found.name.startswith("tmp-") for found in home.iterdir())
-
-
-def test_where_the_cache_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("FER_JAX_CACHE", str(tmp_path / "here"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache.root() == tmp_path / "here"
-    monkeypatch.delenv("FER_JAX_CACHE")
-    assert cache.root() == tmp_path / "xdg" / "fer_jax"
-    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert cache.root() == tmp_path / ".cache" / "fer_jax"
 
 
 def test_a_cache_that_cannot_be_written_ends_in_one_line(folder: Path, tmp_path: Path, monkeypatch) -> None:

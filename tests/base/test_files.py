@@ -1,0 +1,81 @@
+"""Files of a run: old or new after any kill, one holder a lock, one line where a disk refuses."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fer_jax.base import files
+from fer_jax.errors import RunError
+
+
+def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    path = tmp_path / "deeper" / "file"
+    files.write_bytes(path, b"old")
+    files.write_bytes(path, b"new and longer")
+    assert path.read_bytes() == b"new and longer"
+    assert os.listdir(path.parent) == ["file"]
+
+
+def test_a_refused_write_keeps_the_old_content_and_leaves_nothing(tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / "file"
+    files.write_bytes(path, b"old")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(RunError, match="^cannot write .*file: No space left on device; free some space"):
+        files.write_bytes(path, b"new")
+    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.EROFS, ""), "Read-only file system; choose a --to that can be written"),
+        (OSError(errno.EACCES, ""), "Permission denied; change its permissions or choose another --to"),
+        (
+            ValueError("writing [os_error_code='28'] in a chain"),
+            "No space left on device; free some space",
+        ),
+        (ValueError("first line\nsecond"), "first line; mend that and start the same command again"),
+        (KeyError(), "KeyError; mend that"),
+    ],
+)
+def test_what_a_disk_refuses_is_one_line_with_advice(error: Exception, words: str) -> None:
+    text = str(files.write_error(Path("/there"), error, flag="--to"))
+    assert text.startswith(f"cannot write /there: {words}") and "\n" not in text
+
+
+def test_only_what_killed_writers_left_is_removed(tmp_path: Path) -> None:
+    for name in ("kept", ".hidden", f"kept{files.TEMPORARY_SUFFIX}", f".left.17{files.TEMPORARY_SUFFIX}"):
+        (tmp_path / name).touch()
+    files.remove_temporary_files(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == [".hidden", "kept", f"kept{files.TEMPORARY_SUFFIX}"]
+
+
+def test_a_lock_has_one_holder_who_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "lock"
+    code = f"from pathlib import Path; from fer_jax.base import files\nwith files.locked(Path({str(path)!r})): pass"
+    with files.locked(path):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.returncode == 1 and f"is in use by process {os.getpid()} on " in done.stderr
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_fork_does_not_keep_the_lock_of_its_parent(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    code = (
+        "import os, sys, time\nfrom pathlib import Path\nfrom fer_jax.base import files\n"
+        f"with files.locked(Path({str(path)!r})):\n"
+        "    if not os.fork():\n        os.close(1); time.sleep(5); os._exit(0)\n"
+        "    print('held', flush=True); os._exit(0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=False, stdout=subprocess.PIPE, timeout=20)
+    assert done.stdout == b"held\n"
+    with files.locked(path):
+        assert path.exists()
