@@ -1,5 +1,5 @@
-"""The user's cache of prepared data sets: where it lies, and how it is written so that it is whole
-or not there.
+"""The user's cache of prepared data sets: where it lies, and how its entries are whole or not
+there.
 
     <root>/data/<name>-<hash of the absolute path>/       one source
         lock                                              held while something is written
@@ -38,7 +38,7 @@ _TEMPORARY = "tmp-"
 
 
 def root() -> Path:
-    """The cache folder; it need not exist."""
+    """Returns the cache folder; it need not exist."""
     if chosen := os.environ.get("FER_JAX_CACHE"):
         return Path(chosen).expanduser().absolute()
     base = os.environ.get("XDG_CACHE_HOME", "")
@@ -102,8 +102,8 @@ class Place:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Lets one process at a time write, and says so if it has to wait. Clears away what killed
-        writers left.
+        """Lets one process at a time write, and says so if it has to wait. It clears away what
+        killed writers left.
         """
         with explain_write(self.home):
             self.home.mkdir(parents=True, exist_ok=True)
@@ -115,8 +115,8 @@ class Place:
             yield
 
     def _take(self, handle: int) -> bool:
-        """Whether the lock is held; without locks on a file system, renames still keep entries
-        whole.
+        """Returns whether the lock is held. On a file system without locks, renames still keep
+        entries whole.
         """
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -137,8 +137,8 @@ class Place:
 
     @contextlib.contextmanager
     def new(self, name: str) -> Iterator[Path]:
-        """A temporary folder that becomes `entry / name` when the block ends without an error,
-        replacing what is there.
+        """Gives a temporary folder that becomes `entry / name`, replacing what is there. It does so
+        when the block ends without an error.
 
         Raises:
             DataError: the cache cannot be written.
@@ -159,7 +159,7 @@ class Place:
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[IO[bytes]]:
-        """An unnamed file that is gone when the block ends or the process is killed."""
+        """Gives an unnamed file that is gone when the block ends or the process is killed."""
         with explain_write(self.home):
             file = tempfile.TemporaryFile(dir=self.home)  # noqa: SIM115  (closed below)
         with file:

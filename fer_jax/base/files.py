@@ -1,6 +1,4 @@
-"""Files of a run directory: atomic writes, the lock, and one-line errors for what a disk can
-refuse.
-"""
+"""Files of a run directory: atomic writes, the lock, and one-line errors where a disk refuses."""
 
 from __future__ import annotations
 
@@ -31,8 +29,8 @@ _held: set[int] = set()
 
 
 def write_error(path: Path, error: BaseException, flag: str = "--workdir") -> RunError:
-    """The one line shown when `path`, which follows from `flag`, cannot be written, whatever the
-    system or a library raised.
+    """Returns the one line shown when `path` cannot be written, whatever was raised. `flag` is the
+    way to another path.
     """
     code = getattr(error, "errno", None)
     # tensorstore raises ValueErrors that quote the whole chain of files, and the system's error
@@ -46,8 +44,8 @@ def write_error(path: Path, error: BaseException, flag: str = "--workdir") -> Ru
 
 @contextlib.contextmanager
 def explain_write(path: Path, flag: str = "--workdir") -> Iterator[None]:
-    """Turn an OSError raised inside into a one-line RunError about `path`, which follows from
-    `flag`.
+    """Turns an OSError raised inside into a one-line RunError about `path`. `flag` is the way to
+    another path.
     """
     try:
         yield
@@ -56,7 +54,7 @@ def explain_write(path: Path, flag: str = "--workdir") -> Iterator[None]:
 
 
 def write_bytes(path: Path, data: bytes, flag: str = "--workdir") -> None:
-    """Replace the file at `path` by `data`, making its folder if needed.
+    """Replaces the file at `path` by `data`; its folder is made if needed.
 
     The data go to a temporary file beside it, which is flushed to disk and renamed: at any moment,
     and after any kill, the name holds the old or the new content in full. Raises RunError, which
@@ -78,7 +76,7 @@ def write_bytes(path: Path, data: bytes, flag: str = "--workdir") -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush a folder's own entries, so that a rename inside it survives a power cut."""
+    """Flushes a folder's own entries, so that a rename inside it survives a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -87,14 +85,15 @@ def sync_folder(folder: Path) -> None:
 
 
 def remove_temporary_files(folder: Path) -> None:
-    """Delete what writers that were killed left in `folder` (not in the folders below it)."""
+    """Deletes what writers that were killed left in `folder` (not in the folders below it)."""
     for path in folder.glob(f".*{TEMPORARY_SUFFIX}"):
         path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file `path` for this process, or raise a RunError that names who holds it.
+    """Holds the lock file `path` for this process. Raises a RunError that names who holds it where
+    another does.
 
     The kernel drops the lock (flock) when its holder ends, in whatever way, so a lock file left
     behind blocks nobody.

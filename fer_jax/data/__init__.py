@@ -1,5 +1,6 @@
-"""Images and their labels: built-in faces, readers of FER-2013 and of class-per-folder trees,
-splits.
+"""Labelled images: built-in faces, readers of FER-2013, CIFAR-10 and class folders, and splits.
+
+Networks and training do not belong here.
 
 Light to import (NumPy only); what reading files needs is imported when a file is read.
 """

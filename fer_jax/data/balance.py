@@ -29,7 +29,7 @@ _CHUNK_PIXELS = 1 << 17  # copies are made in groups of about this many pixels, 
 def balance(
     kind: str, rows: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], seed: int, split: str
 ) -> np.ndarray:
-    """Rows of one split with as many of each class as of every other.
+    """Returns rows of one split with as many of each class as of every other.
 
     Args:
         kind: 'undersample': every class keeps as many rows as the smallest has. 'oversample',
@@ -67,8 +67,9 @@ def balance(
 def transform_copies(
     images: np.ndarray, rows: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], seed: int
 ) -> np.ndarray:
-    """Oversampled images, every copy rotated, shifted, zoomed, perhaps mirrored, and made lighter
-    or darker.
+    """Returns oversampled images of which every copy is transformed.
+
+    A copy is rotated, shifted, zoomed, perhaps mirrored, and made lighter or darker.
 
     Args:
         images: uint8, shape (m, size, size, channels).
@@ -95,8 +96,10 @@ def transform_copies(
 
 
 def transform(images: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    """Images transformed as seven numbers in [0, 1) say, shape (n, 7); bilinear, with the border
-    pixels repeated.
+    """Transforms images as seven numbers in [0, 1) each say, shape (n, 7).
+
+    They stand for rotation, shift down, shift right, zoom down, zoom across, brightness and
+    mirroring. Pixels are interpolated bilinearly; beyond the border its pixels repeat.
     """
     count, size = images.shape[:2]
     columns = [column[:, None, None] for column in draws.astype(np.float32).T]
@@ -122,7 +125,7 @@ def transform(images: np.ndarray, draws: np.ndarray) -> np.ndarray:
 
 
 def _between(place: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The two pixels on either side of each place along one axis, and the share of the second."""
+    """Returns the two pixels beside each place along one axis, and the share of the second."""
     place = np.clip(place, 0, size - 1)
     first = np.floor(place).astype(np.intp)
     return first, np.minimum(first + 1, size - 1), place - first.astype(np.float32)

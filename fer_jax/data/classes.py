@@ -1,5 +1,6 @@
-"""Which classes a data set is used with: `data.classes` keeps some, `data.merge` joins some of
-those under new names.
+"""Which classes a data set is used with.
+
+`data.classes` keeps some, `data.merge` joins some of those under new names.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from fer_jax.errors import DataError
 
 
 def choose_classes(known: tuple[str, ...], wanted: tuple[str, ...]) -> list[int]:
-    """Indices into `known`, ascending, of the classes wanted; all if none is. Other spellings are
-    understood.
+    """Returns the indices into `known`, ascending, of the classes wanted; all if none is named.
+    Names may be in any spelling that `names.canonical` knows.
 
     Raises:
         DataError: the data set has fewer than two classes, or `wanted` names an unknown class or

@@ -1,5 +1,6 @@
-"""All images of a data set with their splits and names, as an audit looks at them: broken ones
-are left out, not fatal.
+"""All images of a data set with their splits and names, as an audit looks at them.
+
+Broken images are left out; they do not end the reading.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Contents:
     @cached_property
     def files(self) -> list[str]:
         """What the source calls each image; 'picture 17' (counted from 0) where it has no names.
-        Takes seconds.
+        The first access takes seconds.
         """
         if self.name in ("fer2013", "folder"):
             from fer_jax.data.reading import source
@@ -118,7 +119,7 @@ def read(
 def _rows(
     split: str, labels: np.ndarray, usage: np.ndarray, classes: tuple[str, ...], seed: int
 ) -> dict[str, np.ndarray]:
-    """Rows of each split, 'unassigned' for what is in none; splits without images are left out."""
+    """Returns the rows of each split that has any, under 'unassigned' those that are in none."""
     if split == GIVEN:
         rows = {name: np.flatnonzero(usage == code) for code, name in enumerate(splits.NAMES)}
     else:
@@ -128,7 +129,7 @@ def _rows(
 
 
 def kind(path: str) -> str:
-    """The `data.name` that reads what lies at `path`, by the names in it.
+    """Returns the `data.name` that reads what lies at `path`, by the names in it.
 
     A table is FER-2013, and so is a tree with one of its tables or with file names that begin with
     Training_, PublicTest_ or PrivateTest_; batches.meta makes it CIFAR-10; anything else is class

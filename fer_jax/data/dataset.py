@@ -1,6 +1,4 @@
-"""What a data set is to the rest of the program: splits of uint8 images with integer labels, and
-their origin.
-"""
+"""What a data set is to the rest of the program: splits of uint8 images with integer labels."""
 
 from __future__ import annotations
 
@@ -92,15 +90,15 @@ class Dataset:
 
     @property
     def majority_share(self) -> float:
-        """Share of the validation split's most frequent class, in [0, 1]: the accuracy of always
-        giving that answer.
+        """Share of the validation split's most frequent class, in [0, 1]. It is the accuracy of
+        always giving that answer.
         """
         return float(self.counts("validation").max() / len(self.validation))
 
     @property
     def label(self) -> str:
-        """For headings: 'synthetic faces, official split'; names what was left out as leaked and
-        what was balanced.
+        """Text for headings such as 'synthetic faces, official split'. It names what was left out
+        as leaked and what was balanced.
         """
         what = {"synthetic": "synthetic faces", "fer2013": "FER-2013", "cifar10": "CIFAR-10"}.get(self.name, self.name)
         split = f"stratified {self.provenance['folds']}-fold" if self.split == "kfold" else self.split
@@ -114,8 +112,9 @@ class Dataset:
 
     @functools.cached_property
     def leaked(self) -> dict[str, np.ndarray]:
-        """Which images have an exact copy among those learned or chosen from: split name -> bool,
-        shape (n,).
+        """Which images have an exact copy among those learned or chosen from.
+
+        Split name -> bool, shape (n,).
 
         'validation': in train; 'test', where there is one: in train or validation. Labels do not
         enter. Computed once, a pass over the images.
@@ -126,18 +125,18 @@ class Dataset:
         return leaks.leaked(rows, duplicates.find([split.images for split in parts.values()]))
 
     def splits(self) -> dict[str, Split]:
-        """The splits that exist, by name, in the order train, validation, test."""
+        """Returns the splits that exist, by name, in the order train, validation, test."""
         found = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: split for name, split in found.items() if split is not None}
 
     def counts(self, split: str) -> np.ndarray:
-        """Images per class of one split, int64, shape (num_classes,)."""
+        """Returns the number of images of each class in one split, int64, shape (num_classes,)."""
         return np.bincount(self.splits()[split].labels, minlength=self.num_classes)
 
 
 def checksum(classes: tuple[str, ...], parts: Mapping[str, Split]) -> str:
-    """SHA-256 (hex) over classes, the splits' names, and each split's shape, images and labels in
-    their order.
+    """Returns a SHA-256 (hex) over the classes and the splits. Of each split its name, shape,
+    images and labels enter, in their order.
     """
     digest = hashlib.sha256("\0".join(classes).encode())
     for name, split in parts.items():
@@ -203,7 +202,7 @@ def load(block: Any) -> Dataset:
 
 
 def _identity(source: Any, rows: np.ndarray) -> str:
-    """SHA-256 (hex) of which images of which source these are."""
+    """Returns a SHA-256 (hex) over which images of which source these are."""
     about = source.provenance
     of_source = about.get("contents_sha256") or about.get("sha256")
     if of_source is None and about.get("kind") == "synthetic":
@@ -282,14 +281,14 @@ def register(name: str, reader: Callable[[Any], Source]) -> None:
 
 
 def _gather(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """The given images; without a copy where they lie side by side."""
+    """Returns the given images, without a copy where they lie side by side."""
     if (np.diff(rows) == 1).all():
         return images[rows[0] : rows[-1] + 1]
     return images[rows]
 
 
 def _count(rows: Mapping[str, np.ndarray], labels: np.ndarray, classes: tuple[str, ...]) -> dict[str, dict[str, int]]:
-    """Images by split and class."""
+    """Returns the number of images by split and class."""
     return {
         name: dict(zip(classes, np.bincount(labels[part], minlength=len(classes)).tolist(), strict=True))
         for name, part in rows.items()
@@ -297,8 +296,8 @@ def _count(rows: Mapping[str, np.ndarray], labels: np.ndarray, classes: tuple[st
 
 
 def _check_filled(counts: Mapping[str, Mapping[str, int]], block: Any) -> list[str]:
-    """Warnings about classes without images; DataError unless they may be skipped, and for an
-    empty split always.
+    """Returns warnings about classes without images. Raises DataError unless these may be skipped,
+    and where a whole split is empty.
     """
     made = f"data.split = {block.split}"
     if block.drop_leaks != "none":

@@ -1,5 +1,4 @@
-"""Copies among images: exact ones byte for byte, near ones by a perceptual hash and then by their
-pixels.
+"""Copies among images: exact ones byte for byte, near ones by a perceptual hash and their pixels.
 
 Two images are *near* copies if their hashes differ in at most `NEAR_BITS` of 64 bits and their
 grey pixels then correlate with at least `NEAR_CORRELATION`. docs/audit.md says what these
@@ -58,8 +57,8 @@ class Copies:
         return np.bincount(self.group)
 
     def found(self, rows: np.ndarray, among: np.ndarray) -> np.ndarray:
-        """Which of the images `rows` have a copy among the images `among`, near ones included;
-        bool, shape (len(rows),).
+        """Returns which of the images `rows` have a copy among the images `among`: bool,
+        (len(rows),). Near copies count if there are any in `near`.
         """
         there = np.zeros(self.group.max(initial=-1) + 1, bool)
         there[self.group[among]] = True
@@ -70,7 +69,7 @@ class Copies:
         return copied[self.group[rows]]
 
     def exact(self) -> Copies:
-        """The same without near copies."""
+        """Returns the same without near copies."""
         return dataclasses.replace(self, near=self.near[:0], bits=self.bits[:0], correlation=self.correlation[:0])
 
 
@@ -102,7 +101,7 @@ def find(parts: Sequence[np.ndarray], near: bool = False) -> Copies:
 
 
 def contrast(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How much there is to see on each image.
+    """Returns how much there is to see on each image.
 
     Args:
         images: uint8, shape (n, size, size, channels).
@@ -120,7 +119,7 @@ def contrast(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def perceptual_hash(grey: np.ndarray) -> np.ndarray:
-    """The DCT hash that the module describes.
+    """Returns the DCT hash of each image; the module's docstring describes it.
 
     Args:
         grey: float32, shape (n, size, size).
@@ -136,7 +135,7 @@ def perceptual_hash(grey: np.ndarray) -> np.ndarray:
 
 
 def _look(parts: Sequence[np.ndarray], rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Hash, uint64 (n,), and standard deviation of the grey pixels, float32 (n,), of some images."""
+    """Returns hash, uint64 (n,), and sd of the grey pixels, float32 (n,), of some images."""
     hashes, sd = np.empty(len(rows), np.uint64), np.empty(len(rows), np.float32)
     for some in _chunks(len(rows), parts[0][0].size):
         grey = _grey(_gather(parts, rows[some]))
@@ -145,8 +144,8 @@ def _look(parts: Sequence[np.ndarray], rows: np.ndarray) -> tuple[np.ndarray, np
 
 
 def _close(hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of hashes that differ in at most `NEAR_BITS` bits: int64 (p, 2), the lower row first,
-    and the bits, uint8 (p,).
+    """Returns pairs of hashes that differ in at most `NEAR_BITS` bits. The pairs are int64 (p, 2),
+    the lower row first; the bits uint8 (p,).
     """
     pairs, bits = [np.empty((0, 2), np.int64)], [np.empty(0, np.uint8)]
     for start in range(0, len(hashes), HASHES_AT_ONCE):
@@ -159,8 +158,8 @@ def _close(hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _correlations(parts: Sequence[np.ndarray], pairs: np.ndarray) -> np.ndarray:
-    """Pearson's correlation of the grey pixels of each pair of images, none of them constant;
-    float32 (p,).
+    """Returns Pearson's correlation of the grey pixels of each pair of images, float32 (p,). No
+    image may be constant.
     """
     found = np.empty(len(pairs), np.float32)
     for some in _chunks(len(pairs), 2 * parts[0][0].size):
@@ -170,19 +169,19 @@ def _correlations(parts: Sequence[np.ndarray], pairs: np.ndarray) -> np.ndarray:
 
 
 def _standardised(images: np.ndarray) -> np.ndarray:
-    """Grey pixels with mean 0 and standard deviation 1, float32, shape (n, pixels)."""
+    """Returns grey pixels with mean 0 and sd 1, float32, shape (n, pixels)."""
     grey = _grey(images).reshape(len(images), -1)
     grey -= grey.mean(1, keepdims=True)
     return grey / grey.std(1, keepdims=True)
 
 
 def _grey(images: np.ndarray) -> np.ndarray:
-    """Images as float32, shape (n, size, size), 0 to 255."""
+    """Returns images as float32, shape (n, size, size), 0 to 255."""
     return images[..., 0].astype(np.float32) if images.shape[3] == 1 else images.astype(np.float32) @ _GREY
 
 
 def _gather(parts: Sequence[np.ndarray], rows: np.ndarray) -> np.ndarray:
-    """The images with these numbers, which count through all parts."""
+    """Returns the images with these numbers, which count through all parts."""
     ends = np.cumsum([len(part) for part in parts])
     images = np.empty((len(rows), *parts[0].shape[1:]), np.uint8)
     of_part = np.searchsorted(ends, rows, side="right")
@@ -193,6 +192,6 @@ def _gather(parts: Sequence[np.ndarray], rows: np.ndarray) -> np.ndarray:
 
 
 def _chunks(count: int, pixels: int) -> Iterator[slice]:
-    """Runs of items of so many pixels each that together take about `CHUNK_BYTES` as float32."""
+    """Yields slices of items that take about `CHUNK_BYTES` as float32, each item having `pixels`."""
     step = max(1, CHUNK_BYTES // (4 * pixels))
     return (slice(start, start + step) for start in range(0, count, step))

@@ -1,5 +1,4 @@
-"""Built-in data: faces drawn from ellipses and strokes, with the seven expressions of FER-2013 in
-its proportions.
+"""Built-in data: faces drawn from ellipses and strokes, in FER-2013's classes and proportions.
 
 Nobody's photograph is needed to run, test or demonstrate the program. A face has an identity
 (proportions, skin, hair), an expression (brows, eyes, nose, mouth: table `EXPRESSIONS`, at a
@@ -86,7 +85,7 @@ def draw(
     split: str, count: int, seed: int = 0, size: int = 24, channels: int = 1, classes: tuple[str, ...] = CLASSES,
     label_noise: float = 0.02,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """_Draws one split of built-in faces.
+    """Draws one split of built-in faces.
 
     Args:
         split: train, validation or test; each has its own people.
@@ -140,22 +139,20 @@ class _Canvas:
     image: np.ndarray
 
     def cover(self, inside: np.ndarray) -> np.ndarray:
-        """Share of a pixel covered by a shape, from the signed distance (positive inside) of its
-        centre to the edge.
+        """Returns the share of each pixel that a shape covers. `inside` is the signed distance
+        (positive inside) of the pixel's centre to the edge.
         """
         return np.clip(inside / self.pixel + np.float32(0.5), 0, 1)
 
     def ellipse(
         self, x: np.ndarray, y: np.ndarray, width: np.ndarray | float, height: np.ndarray | float
     ) -> np.ndarray:
-        """Coverage of the ellipse with the given half axes around the origin of the coordinates x,
-        y.
-        """
+        """Returns the coverage of an ellipse, given by half axes, around the origin of x and y."""
         u, v = x / width, y / height
         return self.cover((1 - np.sqrt(u * u + v * v)) * np.minimum(width, height, dtype=np.float32))
 
     def stroke(self, distance: np.ndarray, half_width: np.ndarray | float, inside: np.ndarray) -> np.ndarray:
-        """Coverage of a line by distance to its middle, cut off where `inside` turns negative."""
+        """Returns the coverage of a line by distance to its middle, cut off where `inside` < 0."""
         thin = np.minimum(1, 2 * half_width / self.pixel)
         return self.cover(half_width - np.abs(distance)) * self.cover(inside) * thin
 
@@ -180,8 +177,8 @@ def _column(values: np.ndarray) -> np.ndarray:
 
 
 def _tint(draws: _Draws, brightness: np.ndarray, red: float, blue: float, channels: int) -> np.ndarray:
-    """A paint of the given brightness, float32 (n, channels); its grey value (ITU-R 601) is the
-    brightness itself.
+    """Returns a paint of the given brightness, float32 (n, channels). Its grey value (ITU-R 601) is
+    the brightness itself.
     """
     warmth = draws.uniform(0.5, 1.2)
     if channels == 1:
@@ -192,8 +189,8 @@ def _tint(draws: _Draws, brightness: np.ndarray, red: float, blue: float, channe
 
 
 def _muscles(draws: _Draws, expressions: np.ndarray) -> Muscles:
-    """The expression each face wears: its class's, at a strength of its own, with jitter; each (n,
-    1, 1).
+    """Returns the expression each face wears, each value (n, 1, 1). It is its class's, at a
+    strength of its own, with jitter.
     """
     square = draws.uniform(0, 1)
     square = square * square
@@ -205,7 +202,7 @@ def _muscles(draws: _Draws, expressions: np.ndarray) -> Muscles:
 
 
 def _render(draws: _Draws, expressions: np.ndarray, size: int, channels: int) -> np.ndarray:
-    """Images of n faces wearing `expressions`, float32 (n, 8); uint8 (n, size, size, channels)."""
+    """Returns images of n faces, uint8 (n, size, size, channels); `expressions` is float32 (n, 8)."""
     zoom = _column(np.float32(ZOOM) + draws.bell(ZOOM_RANGE))
     # The tangent of half the angle gives sine and cosine without trigonometry, whose last bit
     # differs between machines.
@@ -258,8 +255,8 @@ def _paint_head(canvas: _Canvas, draws: _Draws, paints: _Paints) -> None:
 def _paint_eyes(
     canvas: _Canvas, draws: _Draws, paints: _Paints, u: np.ndarray, v: np.ndarray, muscles: Muscles
 ) -> None:
-    """Whites, irises, upper lids, brows and, where brows are drawn together, the furrows between
-    them.
+    """Paints whites, irises, upper lids and brows. Brows that are drawn together get furrows
+    between them.
     """
     v = v + np.float32(0.14) + _column(draws.bell(0.03))
     apart = _column(draws.uniform(0.27, 0.33))
@@ -285,8 +282,8 @@ def _paint_eyes(
 def _paint_nose(
     canvas: _Canvas, draws: _Draws, paints: _Paints, u: np.ndarray, v: np.ndarray, muscles: Muscles
 ) -> None:
-    """Bridge and nostrils; wrinkles across the bridge and folds from nose to mouth, as far as the
-    face makes them.
+    """Paints bridge and nostrils, and the wrinkles across and folds beside the nose that a face
+    makes.
     """
     v = v - np.float32(0.17) - _column(draws.bell(0.04))
     side = np.abs(u) - np.float32(0.05) - v * np.float32(0.12)
@@ -304,7 +301,7 @@ def _paint_nose(
 def _paint_mouth(
     canvas: _Canvas, draws: _Draws, paints: _Paints, u: np.ndarray, v: np.ndarray, muscles: Muscles
 ) -> None:
-    """Lips, the dark between them, and the upper teeth."""
+    """Paints the lips, the dark between them, and the upper teeth."""
     width = muscles.width * (1 + _column(draws.bell(0.1)))
     t = np.clip(u / width, -1, 1)
     skew = _column(draws.bell(0.03))
@@ -319,7 +316,7 @@ def _paint_mouth(
 
 
 def _expose(image: np.ndarray, draws: _Draws, grid: np.ndarray) -> None:
-    """Light from one side, exposure and sensor noise."""
+    """Puts light from one side, exposure and sensor noise on the image."""
     size = len(grid)
     across = _column(draws.bell(LIGHT)) * grid[None, None, :] + _column(draws.bell(LIGHT)) * grid[None, :, None]
     gain, offset = _column(draws.uniform(*EXPOSURE)) * (1 + across), _column(draws.bell(0.1))
@@ -330,14 +327,16 @@ def _expose(image: np.ndarray, draws: _Draws, grid: np.ndarray) -> None:
 
 
 def _image_keys(seed: int, stream: int, count: int) -> np.ndarray:
-    """One key an image, uint64, shape (count,); key i depends on seed, stream and i only."""
+    """Returns a key an image, uint64 (count,); key i depends on seed, stream and i only."""
     root = _mix(np.array([seed & _WORD], np.uint64)) ^ _mix(np.array([stream], np.uint64))
     return _mix(root + np.arange(1, count + 1, dtype=np.uint64) * np.uint64(_GOLDEN))
 
 
 class _Draws:
-    """Random numbers of a group of n images; every call has another purpose and so gives other
-    numbers.
+    """Random numbers of a group of n images, as hashes of the images' keys.
+
+    Every call has another purpose and so gives other numbers. Only integer arithmetic and exact
+    float32 products are used, so they are the same on every machine.
 
     Args:
         keys: uint64, shape (n,), see `_image_keys`.
@@ -349,19 +348,17 @@ class _Draws:
         self._purpose = purpose
 
     def uniform(self, low: float, high: float) -> np.ndarray:
-        """Evenly between low and high; float32, shape (n,)."""
+        """Returns numbers evenly between low and high; float32, shape (n,)."""
         unit = (self._next() >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
         return np.float32(low) + np.float32(high - low) * unit
 
     def bell(self, width: float) -> np.ndarray:
-        """Around 0, at most `width` away, triangular: small values more often than large ones;
-        float32, shape (n,).
-        """
+        """Returns triangular numbers around 0, at most `width` away; float32, shape (n,)."""
         return self.uniform(-width / 2, width / 2) + self.uniform(-width / 2, width / 2)
 
     def noise(self, count: int) -> np.ndarray:
-        """Close to normal with mean 0 and sd 1, the sum of four 16-bit numbers; float32, shape (n,
-        count).
+        """Returns nearly normal numbers with mean 0 and sd 1, float32 (n, count). Each is the sum
+        of four 16-bit numbers.
         """
         words = self._next()[:, None] + np.arange(1, count + 1, dtype=np.uint64) * np.uint64(_GOLDEN)
         quarters = _mix(words).astype("<u8", copy=False).view("<u2").reshape(len(self.keys), count, 4)
@@ -376,8 +373,8 @@ class _Draws:
 
 
 def _mix(words: np.ndarray) -> np.ndarray:
-    """SplitMix64's finaliser: a bijection of uint64 whose output bits look independent (Steele, Lea
-    and Flood 2014).
+    """Returns the words through SplitMix64's finaliser (Steele, Lea and Flood 2014). It is a
+    bijection of uint64 whose output bits look independent.
     """
     words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -1,5 +1,6 @@
-"""What an audit finds in a data set, or between two: counts as JSON values, and every offending
-image as a row of a table.
+"""What an audit finds in a data set, or between two.
+
+It is counts as JSON values, and every offending image as a row of a table.
 """
 
 from __future__ import annotations
@@ -43,9 +44,7 @@ class Inspection:
 
 
 def examine(data: Contents) -> Inspection:
-    """Finds copies, leaks between splits, conflicting labels, and images with nothing on them in
-    one data set.
-    """
+    """Finds copies, leaks between splits, conflicting labels and empty images in one data set."""
     copies = duplicates.find([data.images], near=True)
     constant, sd = duplicates.contrast(data.images)
     flat = (sd < duplicates.FLAT_SD) & ~constant
@@ -91,8 +90,8 @@ def examine(data: Contents) -> Inspection:
 
 
 def compare(first: Contents, second: Contents) -> Inspection:
-    """Finds the images of each data set that have a copy in the other. Both have one image size
-    and number of channels.
+    """Finds the images of each data set that have a copy in the other. Both data sets have one
+    image size and number of channels.
     """
     copies = duplicates.find([first.images, second.images], near=True)
     start = len(first.labels)
@@ -108,7 +107,7 @@ def compare(first: Contents, second: Contents) -> Inspection:
 
 
 def _describe(data: Contents) -> dict[str, Any]:
-    """Where the images come from and how many there are."""
+    """Returns where the images come from and how many there are."""
     return {
         "path": data.path,
         "name": data.name,
@@ -122,8 +121,8 @@ def _describe(data: Contents) -> dict[str, Any]:
 
 
 def _leaks(rows: dict[str, np.ndarray], copies: Copies) -> dict[str, dict[str, dict[str, int]]]:
-    """Split -> earlier split -> how many of its images have a copy there: 'exact', and 'any' with
-    near ones.
+    """Returns how many images of each split have a copy in each earlier split. The counts, by split
+    and earlier split, are 'exact', and 'any' with near copies.
 
     A test split also has the entry 'train or validation'.
     """
@@ -145,8 +144,8 @@ def _counted(rows: np.ndarray, among: np.ndarray, copies: Copies) -> dict[str, i
 def _overlap(
     rows: dict[str, np.ndarray], others: dict[str, np.ndarray], labels: np.ndarray, copies: Copies
 ) -> dict[str, dict[str, Any]]:
-    """Split -> 'pictures', 'in' (split of the other data set, and 'all' of it -> exact and any),
-    'other_label'.
+    """Returns for each split 'pictures', 'in' and 'other_label'. 'in' has 'exact' and 'any' for
+    each split of the other data set, and for 'all' of it.
 
     'other_label' counts the images with an exact copy in the other data set that bears another
     class name there.
@@ -168,25 +167,25 @@ def _overlap(
 
 
 def _conflicting(copies: Copies, labels: np.ndarray) -> np.ndarray:
-    """Which groups hold images of more than one class, bool (groups,)."""
+    """Returns which groups hold images of more than one class, bool (groups,)."""
     kinds = np.unique(np.stack([copies.group, labels], 1), axis=0)
     return np.bincount(kinds[:, 0]) > 1
 
 
 def _near_rows(copies: Copies) -> np.ndarray:
-    """Which images have a near copy, bool (n,)."""
+    """Returns which images have a near copy, bool (n,)."""
     groups = np.zeros(len(copies.sizes), bool)
     groups[copies.near] = True
     return groups[copies.group]
 
 
 def _first_in_order(copies: Copies, order: np.ndarray) -> np.ndarray:
-    """The image of each group that comes first in an order of the images, int64 (groups,)."""
+    """Returns the image of each group that comes first in `order`, int64 (groups,)."""
     return order[np.unique(copies.group[order], return_index=True)[1]]
 
 
 def _by_split(data: Contents) -> np.ndarray:
-    """All rows, train first, then validation, test, unassigned; within a split as they are."""
+    """Returns all rows, train first, then validation, test and unassigned."""
     return np.concatenate([data.rows[name] for name in _SPLITS if name in data.rows])
 
 
@@ -196,7 +195,7 @@ def _named(data: Contents, row: int, prefix: str = "", letter: str = "") -> dict
 
 
 def _exact_offenders(data: Contents, copies: Copies, conflicting: np.ndarray) -> Iterator[dict[str, Any]]:
-    """Every redundant copy, beside the one of its group in the earliest split."""
+    """Yields every redundant copy, beside the one of its group in the earliest split."""
     order = _by_split(data)
     firsts = _first_in_order(copies, order)
     redundant = np.setdiff1d(order, firsts)
@@ -210,8 +209,8 @@ def _exact_offenders(data: Contents, copies: Copies, conflicting: np.ndarray) ->
 
 
 def _near_offenders(data: Contents, copies: Copies) -> Iterator[dict[str, Any]]:
-    """Every pair of groups that are near copies, by the image of each in the earliest split; the
-    most alike first.
+    """Yields every pair of groups that are near copies, the most alike first. The image of a group
+    is the one in the earliest split.
     """
     order = _by_split(data)
     firsts, place = _first_in_order(copies, order), np.argsort(order)
@@ -225,8 +224,8 @@ def _near_offenders(data: Contents, copies: Copies) -> Iterator[dict[str, Any]]:
 
 
 def _shared(first: Contents, second: Contents, copies: Copies) -> Iterator[dict[str, Any]]:
-    """Every image of the second data set with an exact copy in the first, then every pair of near
-    copies across the two.
+    """Yields every image of the second data set with an exact copy in the first, then near copies.
+    Of those, a pair of groups across the two comes once.
     """
     start = len(first.labels)
     own = _first_in_order(copies, np.concatenate([_by_split(first), _by_split(second) + start]))

@@ -1,5 +1,4 @@
-"""Leaks: images that are validated or tested on and have a copy among those that were learned or
-chosen from.
+"""Leaks: images validated or tested on that have a copy among those learned or chosen from.
 
 An image of the validation split is leaked if it has a copy in train, one of the test split if it
 has a copy in train or validation. Labels do not enter: a copy that bears another label there is a
@@ -19,7 +18,7 @@ EARLIER = {"validation": ("train",), "test": ("train", "validation")}
 
 
 def leaked(rows: Mapping[str, np.ndarray], copies: Copies) -> dict[str, np.ndarray]:
-    """Which images of each split are leaked.
+    """Returns which images of each split are leaked.
 
     Args:
         rows: numbers of the images of each split, by its name; train is among them.

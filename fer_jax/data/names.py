@@ -1,5 +1,6 @@
 """Names of expressions and of splits as data sets spell them, and the one spelling used here.
-Labels map by name.
+
+Labels map by name, never by position.
 """
 
 from __future__ import annotations
@@ -42,35 +43,35 @@ _OFFICIAL_FILE = re.compile(r"(training|publictest|privatetest)_", re.IGNORECASE
 
 
 def canonical(name: str) -> str:
-    """The spelling used here for a class name: 'Anger' gives 'angry'; an unknown name only becomes
-    lower case.
+    """Returns the spelling used here for a class name: 'Anger' gives 'angry'. An unknown name only
+    becomes lower case.
     """
     lowered = name.strip().lower()
     return _CANONICAL.get(lowered, lowered)
 
 
 def spelled(name: str, known: Sequence[str]) -> str:
-    """The class of a data set that a user's spelling means: the name itself if the data set has it,
-    else its canonical form.
+    """Returns the class of a data set that a user's spelling means. It is the name itself if the
+    data set has it, else its canonical form.
     """
     return name if name in known else canonical(name)
 
 
 def folder_usage(name: str) -> int | None:
-    """TRAIN, VALIDATION or TEST for a folder named after a split ('Val', 'public_test', ...), else
-    None.
-    """
+    """Returns the usage of a folder named after a split ('Val', 'public_test', ...), else None."""
     return _SPLITS.get(re.sub(r"[ _-]", "", name.lower()))
 
 
 def file_usage(name: str) -> int | None:
-    """The official usage that a file name begins with ('PublicTest_1.jpg' is VALIDATION), else
-    None.
+    """Returns the official usage that a file name begins with, else None. 'PublicTest_1.jpg' is
+    VALIDATION.
     """
     found = _OFFICIAL_FILE.match(name)
     return _OFFICIAL[found[1].lower()] if found else None
 
 
 def table_usage(word: str) -> int | None:
-    """The usage that a table spells as Training, PublicTest or PrivateTest, in any case; else None."""
+    """Returns the usage that Training, PublicTest or PrivateTest (in any case) stands for, else
+    None.
+    """
     return _OFFICIAL.get(word.strip().lower())

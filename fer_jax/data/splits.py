@@ -1,5 +1,6 @@
-"""Which images train, which validate and which test: rows of a source, chosen by usage or drawn
-again class by class.
+"""Which images train, which validate and which test.
+
+Rows of a source are chosen by usage, or drawn again class by class.
 
 Everything here works on labels and usage codes and returns row numbers, so a memory-mapped source
 is read only where it is kept. Draws use `numpy.random.RandomState`, whose numbers NumPy has frozen,
@@ -29,7 +30,7 @@ def assign(
     folds: int = 5,
     fold: int = 0,
 ) -> dict[str, np.ndarray]:
-    """Rows of each split.
+    """Returns the rows of each split.
 
     Args:
         choice: `data.split`: official, kaggle, kfold or one of `STRATIFIED`.
@@ -62,7 +63,7 @@ def assign(
 
 
 def _usable(found: set[int]) -> tuple[str, ...]:
-    """The choices that a source with these usage codes allows."""
+    """Returns the choices that a source with these usage codes allows."""
     official = ("official",) if found == {0, 1, 2} else ()
     kaggle = ("kaggle",) if found in ({0, 1, 2}, {0, 1}, {0, 2}) else ()
     return (*official, *kaggle, *STRATIFIED, "kfold")
@@ -80,8 +81,8 @@ def _why_not(found: set[int]) -> str:
 def _stratify(
     percent: tuple[int, int], labels: np.ndarray, classes: tuple[str, ...], seed: int
 ) -> dict[str, np.ndarray]:
-    """Deals every class out on its own: shares rounded to whole images, but one each at least if
-    there are three.
+    """Deals every class out on its own. Shares are rounded to whole images, but one each at least
+    if there are three.
     """
     parts: dict[str, list[np.ndarray]] = {name: [] for name in NAMES}
     for label, name in enumerate(classes):
@@ -96,7 +97,7 @@ def _stratify(
 def _fold(
     labels: np.ndarray, usage: np.ndarray, classes: tuple[str, ...], seed: int, folds: int, fold: int
 ) -> dict[str, np.ndarray]:
-    """One fold of all that is not test: every fold holds equally many images of each class.
+    """Returns one fold of all that is not test; each fold holds as many images of a class as any.
 
     A class of n images gives n // folds of them to every fold; the n % folds that are left over
     train in all of them. So all folds have equal sizes, and one compiled program serves them.
@@ -115,8 +116,8 @@ def _fold(
 
 
 def subset(rows: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], fraction: float, seed: int) -> np.ndarray:
-    """A share of the given rows, about the same share of every class, at least one image of each;
-    ascending.
+    """Returns a share of the given rows, ascending: about the same share of every class. At least
+    one image of each class stays.
 
     The whole is rounded, not each class: 49 / 50,000 of ten classes of 5,000 is 49 images, five
     each of nine classes and four of the last. How many a class gets is Webster's rule of
@@ -141,6 +142,6 @@ def subset(rows: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], fract
 
 
 def shuffled(rows: np.ndarray, seed: int, purpose: str) -> np.ndarray:
-    """The rows in an order that follows from the seed (`data.seed`), the purpose and their number."""
+    """Returns the rows in an order that follows from seed, purpose and their number alone."""
     order = np.random.RandomState([seed, zlib.crc32(purpose.encode())]).permutation(len(rows))
     return rows[order]

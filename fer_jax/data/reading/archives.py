@@ -95,8 +95,8 @@ class Zip(Container):
 
 
 class _StrictInfo(tarfile.TarInfo):
-    """A tar header. A missing or broken one is an error, where tarfile would take it for the end of
-    the archive.
+    """A tar header. A missing or broken one is an error. tarfile would take it for the end of the
+    archive.
     """
 
     @classmethod
@@ -124,7 +124,9 @@ class Tar(Container):
 
     @staticmethod
     def begins(head: bytes) -> bool:
-        """Whether a file that begins with `head` (512 bytes) may be a tar or a compressed one."""
+        """Returns whether a file that begins with `head` (512 bytes) may be a tar or a compressed
+        one.
+        """
         return head[257:262] == b"ustar" or head.startswith(tuple(_COMPRESSED))
 
     @contextlib.contextmanager

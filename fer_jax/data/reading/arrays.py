@@ -1,5 +1,6 @@
-"""Prepared images as .npy files that are mapped into memory: written once, checked at every
-start.
+"""Prepared images as .npy files that are mapped into memory.
+
+They are written once and checked at every start.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def write(folder: Path, images: Iterable[tuple[np.ndarray, int, int]], shape: tu
 
 
 def load(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Maps what `write` wrote.
+    """Returns the arrays that `write` wrote, images mapped, and their note.
 
     Checked every time: the note's own checksum, every file's dtype, shape and length, the checksums
     of labels and usage, and that of the images if they take up to 256 MiB; of larger ones only if
@@ -91,7 +92,9 @@ def load(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         path = folder / f"{name}.npy"
         try:
             state = path.stat()
-            untouched = name == "images" and state.st_size > ALWAYS_CHECKED and state.st_mtime_ns == note["images_mtime_ns"]
+            untouched = (
+                name == "images" and state.st_size > ALWAYS_CHECKED and state.st_mtime_ns == note["images_mtime_ns"]
+            )
             if not untouched and _checksum(path) != note["sha256"][name]:
                 raise Damaged(f"{path.name}: its checksum differs")
             array = np.load(path, mmap_mode="r" if name == "images" else None, allow_pickle=False)

@@ -1,5 +1,8 @@
-"""CIFAR-10 as its authors' Python release: `cifar-10-batches-py`, five pickled training batches and
-one for testing.
+"""CIFAR-10 as its authors' Python release: five pickled training batches and one for testing.
+
+The folder `cifar-10-batches-py` or an archive of it is read anew at every start, without a cache
+and without calling anything that a pickle names (plain_pickles.py). Nothing in it may be broken: a
+release that is not whole is not CIFAR-10, so `data.on_error` does not enter.
 
 Read anew at every start, without a cache and without unpickling (see pickled.py). Nothing in it may
 be broken: a release that is not whole is not CIFAR-10, so `data.on_error` does not enter.
@@ -30,7 +33,7 @@ _MAX_BYTES = 128 * 2**20  # of one file; a batch has 31 MB
 
 
 def read(path: str, image_size: int, channels: int) -> Source:
-    """Reads CIFAR-10.
+    """Returns the images of CIFAR-10.
 
     Args:
         path: the folder `cifar-10-batches-py` or one above it, or a zip or tar of it, such as
@@ -68,7 +71,7 @@ def read(path: str, image_size: int, channels: int) -> Source:
 
 
 def _contents(container: Container) -> tuple[dict[str, Any], dict[str, str]]:
-    """What the seven files hold, and their SHA-256 (hex), by file name."""
+    """Returns what the seven files hold, and their SHA-256 (hex), by file name."""
     path = shown(container.path)
     wanted = (_META, *_USAGE)
     members: dict[str, Member] = {}
@@ -99,7 +102,7 @@ def _contents(container: Container) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def _classes(meta: Any, where: str) -> tuple[list[str], int | None]:
-    """Class names by label, and how many images a batch has, if it is said."""
+    """Returns class names by label, and how many images a batch has, None if that is not said."""
     given = meta.get("label_names") if isinstance(meta, dict) else None
     if not isinstance(given, list) or not given or not all(isinstance(name, str) and name for name in given):
         raise DataError(f"{where}: has no list of texts called label_names")
@@ -111,7 +114,7 @@ def _classes(meta: Any, where: str) -> tuple[list[str], int | None]:
 
 
 def _batch(batch: Any, where: str, classes: int, expected: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels, uint8 (n, 3072), and labels, int64 (n,), of one batch."""
+    """Returns pixels, uint8 (n, 3072), and labels, int64 (n,), of one batch."""
     if not isinstance(batch, dict) or "data" not in batch or "labels" not in batch:
         raise DataError(f"{where}: is no batch of CIFAR-10: it needs 'data' and 'labels'")
     pixels, labels = batch["data"], batch["labels"]
@@ -130,7 +133,7 @@ def _batch(batch: Any, where: str, classes: int, expected: int | None) -> tuple[
 
 
 def _fit(batches: list[np.ndarray], image_size: int, channels: int) -> np.ndarray:
-    """Planes to uint8 images, (n, image_size, image_size, channels), batch after batch."""
+    """Returns planes as uint8 images, (n, image_size, image_size, channels), batch after batch."""
     from PIL import Image
 
     images = np.empty((sum(map(len, batches)), image_size, image_size, channels), np.uint8)

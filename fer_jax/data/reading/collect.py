@@ -1,5 +1,6 @@
-"""One walk over a source: every usable image with its class and usage, in one order for all kinds
-of source.
+"""One walk over a source: every usable image with its class and usage, in one order.
+
+The order is the same for all kinds of source.
 
 Each image is decoded once, here. Its file (a PNG for the row of a table) and its pixels at the size
 asked for wait in a spool, because the order of the images is known only at the end of the walk.
@@ -190,8 +191,8 @@ def _table_items(container: Container, table: Member, spool: Spool, problems: Pr
 
 
 def _contents(items: list[Item]) -> str:
-    """SHA-256 (hex) over usage, class and pixels of all images: the same whatever kind of source
-    they came from.
+    """Returns a SHA-256 (hex) over usage, class and pixels of all images. It is the same whatever
+    kind of source they came from.
     """
     lines = (f"{item.usage} {item.label} {item.digest}\n" for item in items)
     return hashlib.sha256("".join(lines).encode()).hexdigest()

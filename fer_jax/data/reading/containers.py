@@ -1,5 +1,4 @@
-"""Where images come from: a folder, a zip, a tar or a single table, all seen as members whose
-bytes can be read.
+"""What images come in: a folder, a zip, a tar or a single table, all seen as members with bytes.
 
 Nothing is ever written to disk under a name that a source chose: members are read into memory, at
 most `limit` bytes of each.
@@ -25,7 +24,7 @@ _MAX_DEPTH = 100
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Member:
-    """One entry of a source.
+    """One entry of a container.
 
     Attributes:
         name: path inside the source, '/' between its parts, as the source spells it otherwise.
@@ -41,7 +40,7 @@ class Member:
 
 
 class Container(abc.ABC):
-    """A source of members.
+    """A folder, archive or table whose members can be read.
 
     Attributes:
         path: absolute path, as text.
@@ -55,13 +54,13 @@ class Container(abc.ABC):
 
     @abc.abstractmethod
     def members(self) -> list[Member]:
-        """Everything in the source; the last of members with one name. Raises DataError if the
-        source is damaged.
+        """Returns everything in the container; of members with one name, the last. Raises DataError
+        if the container is damaged.
         """
 
     @abc.abstractmethod
     def read(self, members: Iterable[Member], limit: int) -> Iterator[tuple[Member, bytes | Unusable]]:
-        """The bytes of the given members, in the source's own order.
+        """Yields the given members with their bytes, in the container's own order.
 
         Whoever gets more than `limit` bytes knows that the member is larger than that. A member
         that cannot be read comes with its reason instead; a source that is damaged as a whole
@@ -70,18 +69,20 @@ class Container(abc.ABC):
 
     @abc.abstractmethod
     def lines(self, member: Member, limit: int) -> Iterator[bytes]:
-        """One member line by line; of a line above `limit` bytes, `limit` + 1. Raises DataError if
-        that fails.
+        """Yields one member line by line; of a line above `limit` bytes, `limit` + 1. Raises
+        DataError if that fails.
         """
 
     def fingerprint(self) -> str:
-        """Changes when the source does, as far as names, sizes and modification times tell; cheap."""
+        """Returns a text that is another one once the container has changed. Names, sizes and
+        modification times enter, so that it is cheap.
+        """
         with explain_read(self.path):
             state = os.stat(self.path)
         return _digest([f"{state.st_size} {state.st_mtime_ns}"])
 
     def checksum(self) -> str | None:
-        """SHA-256 (hex) of the file, None for a folder."""
+        """Returns a SHA-256 (hex) of the file, None for a folder."""
         with explain_read(self.path), open(self.path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -176,8 +177,8 @@ def explain_read(path: str) -> Iterator[None]:
 
 
 def bounded_lines(file: IO[bytes], limit: int) -> Iterator[bytes]:
-    """Lines of a file, each cut after `limit` + 1 bytes, so that a file without line ends cannot
-    fill the memory.
+    """Yields the lines of a file, each cut after `limit` + 1 bytes. A file without line ends cannot
+    fill the memory so.
     """
     while line := file.readline(limit + 1):
         yield line

@@ -1,5 +1,4 @@
-"""From the bytes of an image file to uint8 pixels of the size and colour asked for; all decoding
-is here.
+"""From the bytes of an image file to uint8 pixels of the size and colour asked for.
 
 An image is decoded once to upright 8-bit grey or RGB (`decode`): 16 bits a channel are scaled to
 8, EXIF orientation is applied, transparency is laid over white, palettes, CMYK and the like become
@@ -33,7 +32,7 @@ _ORIENTATION = 0x0112
 
 
 def decode(data: bytes) -> Image.Image:
-    """Decodes an image file.
+    """Returns the image in a file.
 
     Args:
         data: the whole file.
@@ -101,7 +100,7 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
 
 
 def fit(image: Image.Image, image_size: int, channels: int) -> np.ndarray:
-    """The image as the networks see it.
+    """Returns the image as the networks see it.
 
     Args:
         image: a result of `decode`.
@@ -122,20 +121,20 @@ def fit(image: Image.Image, image_size: int, channels: int) -> np.ndarray:
 
 
 def digest(image: Image.Image) -> str:
-    """SHA-256 (hex) of a decoded image's mode, size and pixels: the same for every file that
-    decodes to them.
+    """Returns a SHA-256 (hex) of a decoded image's mode, size and pixels. It is the same for every
+    file that decodes to them.
     """
     head = f"{image.mode} {image.width} {image.height}\n".encode()
     return hashlib.sha256(head + image.tobytes()).hexdigest()
 
 
 def from_grey(pixels: bytes, width: int, height: int) -> Image.Image:
-    """8-bit grey pixels, row by row, as `decode` would return them."""
+    """Returns 8-bit grey pixels, given row by row, as `decode` would return them."""
     return Image.frombytes("L", (width, height), pixels)
 
 
 def encode(image: Image.Image) -> bytes:
-    """A lossless PNG; `decode` gives the same image back."""
+    """Returns a lossless PNG; `decode` gives the same image back."""
     file = io.BytesIO()
     image.save(file, "PNG")
     return file.getvalue()

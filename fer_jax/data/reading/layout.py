@@ -1,5 +1,4 @@
-"""What the names in a source say: which members are images, of which class and split, and which
-are a table.
+"""What the names in a source say: which members are images, of which class and split, or tables.
 
 Images lie in folders named after classes, possibly some folders down, possibly below folders
 named after splits:
@@ -34,8 +33,9 @@ _DRIVE = re.compile(r"[A-Za-z]:$")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Placed:
-    """An image with its class (canonical name) and usage (0 train, 1 validation, 2 test, -1 none
-    given).
+    """An image with its class and usage.
+
+    The class is a canonical name; the usage 0 train, 1 validation, 2 test, -1 none given.
     """
 
     member: Member
@@ -59,7 +59,7 @@ class Layout:
 
 
 def find(path: str, members: Sequence[Member], fer: bool, problems: Problems) -> Layout:
-    """Sorts the members of a source.
+    """Returns the members of a source, sorted by what they are.
 
     Args:
         path: of the source, for messages.
@@ -119,8 +119,8 @@ def _refusal(member: Member, parts: tuple[str, ...]) -> str | None:
 
 
 def _tables(csvs: list[Member], images: bool) -> list[Member]:
-    """The members to read as tables: those with a known name, or the only csv where there is
-    nothing else.
+    """Returns the members to read as tables. These are those with a known name, or the only csv
+    where there is nothing else.
     """
     known = [member for member in csvs if os.path.basename(member.name).lower() in TABLES]
     return known or (csvs if len(csvs) == 1 and not images else [])
@@ -170,15 +170,15 @@ def _place(
 
 
 def _split_at(above: tuple[str, ...]) -> int | None:
-    """Index of the folder that names a split; the last folder cannot be one, because it has to name
-    the class.
+    """Returns the index of the folder that names a split, None if none does. The last folder cannot
+    be one, because it has to name the class.
     """
     found = [at for at, folder in enumerate(above[:-1]) if names.folder_usage(folder) is not None]
     return found[-1] if found else None
 
 
 def _common(folders: list[tuple[str, ...]]) -> int:
-    """Number of folders at the start that all images share, short enough that each has one more."""
+    """Returns how many folders at the start all images share. Each image has at least one more."""
     if not folders:
         return 0
     shared = len(os.path.commonprefix(folders))

@@ -13,7 +13,7 @@ from fer_jax.errors import DataError
 
 
 def open_container(path: str) -> Container:
-    """Finds out what lies at `path`, by its contents.
+    """Returns what lies at `path`; its contents say of which kind it is.
 
     Args:
         path: a folder, a zip, a tar (plain or .gz, .bz2, .xz) or a .csv file; '~' is understood.

@@ -1,5 +1,6 @@
-"""FER-2013 as a table: `fer2013.csv` and `icml_face_data.csv`, a row an image, with columns
-emotion, pixels and Usage.
+"""FER-2013 as a table: `fer2013.csv` and `icml_face_data.csv`, a row an image.
+
+The columns are emotion, pixels and Usage.
 
 Columns are found by name whatever their order, case and surrounding spaces. Rows are numbered as an
 editor does: the header is row 1. Lines are parsed one by one, so that a stray quotation mark spoils
@@ -49,7 +50,7 @@ class Row:
 
 
 def rows(lines: Iterable[bytes], name: str, problems: Problems) -> Iterator[Row]:
-    """Parses a table.
+    """Yields the usable rows of a table.
 
     Args:
         lines: of the file, cut after MAX_ROW_BYTES + 1 bytes.
@@ -94,7 +95,7 @@ def _fields(line: bytes) -> list[str]:
 
 
 def parse_row(number: int, line: bytes, columns: Mapping[str, int]) -> Row:
-    """One line of the table as a Row.
+    """Returns one line of the table as a Row.
 
     Args:
         number: of the line.
@@ -118,7 +119,7 @@ def parse_row(number: int, line: bytes, columns: Mapping[str, int]) -> Row:
 
 
 def parse_emotion(text: str) -> str:
-    """The class name that an integer of the emotion column stands for; raises UnknownLabel."""
+    """Returns the class name that an integer of the emotion column means; raises UnknownLabel."""
     digits = text.strip()
     if len(digits) == 1 and digits in "0123456":
         return names.CSV_ORDER[int(digits)]
@@ -126,7 +127,7 @@ def parse_emotion(text: str) -> str:
 
 
 def parse_pixels(text: str) -> bytes:
-    """Grey values from decimal integers with spaces between them.
+    """Returns grey values, parsed from decimal integers with spaces between them.
 
     Args:
         text: 2,304 integers from 0 to 255.

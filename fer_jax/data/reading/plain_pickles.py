@@ -111,7 +111,7 @@ class _Dtype:
         self.code = code
 
     def __setstate__(self, state: Any) -> None:
-        """Byte order and the like, which single bytes do not have."""
+        """Leaves out byte order and the like, which single bytes do not have."""
 
 
 class _Array:

@@ -1,5 +1,6 @@
-"""What was wrong with single items of a source: counted, named, and fatal or left out, as
-`data.on_error` says.
+"""What was wrong with single items of a source: counted and named.
+
+`data.on_error` says whether they end the program or are left out.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Problems:
         return sum(self.counts.values())
 
     def as_json(self) -> dict[str, Any]:
-        """{"count", "kinds", "items"}; `from_json` takes it back."""
+        """Returns {"count", "kinds", "items"}; `from_json` takes it back."""
         return {"count": len(self), "kinds": self.counts, "items": self.listed}
 
     @classmethod
@@ -56,8 +57,10 @@ class Problems:
         return cls(dict(noted["kinds"]), list(noted["items"]))
 
     def describe(self, path: str) -> str:
-        """'9 unreadable pictures in a.zip: train/happy/x.jpg (is empty), ... and 6 more', kind
-        after kind.
+        """Returns one line, kind after kind.
+
+        '9 unreadable pictures in a.zip: train/happy/x.jpg (is empty), ... and 6 more' is an
+        example.
         """
         plurals = dict((IMAGE, LABEL, STRAY, ROW, EMPTY, REFUSED))
         parts = []

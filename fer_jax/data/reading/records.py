@@ -1,5 +1,4 @@
-"""The TensorFlow Datasets builder: encoded images in ArrayRecord files, written and read without
-TensorFlow.
+"""The TensorFlow Datasets builder: encoded images in ArrayRecord files, without TensorFlow.
 
 Importing this module takes seconds (TFDS and Grain), so only preparation does it. A prepared folder
 is an ordinary TFDS data set; to stream from it:
@@ -33,8 +32,8 @@ _CHUNK = 256  # records fetched in one call; one by one takes four times as long
 
 
 class _Info(tfds.core.DatasetInfo):
-    """A description that is not looked for among those TFDS publishes: the search leaves a folder
-    in the system's /tmp.
+    """A description that is not looked for among those TFDS publishes. The search would leave a
+    folder in the system's /tmp.
     """
 
     def initialize_from_bucket(self) -> None:
@@ -115,8 +114,10 @@ class ImageFolders(Fer2013):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Record:
-    """One stored image: encoded bytes, index of its class, usage code, digest of its decoded
-    pixels, name in the source.
+    """One stored image, as its file was.
+
+    It has encoded bytes, index of its class, usage code, digest of its decoded pixels, and name in
+    the source.
     """
 
     image: bytes
@@ -142,19 +143,19 @@ def write(collected: Collected, folder: Path, fer: bool) -> None:
 
 
 def open_builder(folder: Path) -> tfds.core.DatasetBuilder:
-    """The prepared data set below `folder`, without its sources."""
+    """Returns the prepared data set below `folder`, without its sources."""
     (description,) = Path(folder).glob("*/*/dataset_info.json")
     with _quiet():
         return tfds.builder_from_directory(description.parent)
 
 
 def data_source(folder: Path, split: str) -> Sequence[dict[str, Any]]:
-    """One split of a prepared data set as a random-access source for Grain; images stay encoded."""
+    """Returns one split as a random-access source for Grain; images stay encoded."""
     return open_builder(folder).as_data_source(split, decoders={"image": tfds.decode.SkipDecoding()})
 
 
 def read(folder: Path, decode: Callable[[Record], Any]) -> Iterator[Any]:
-    """Every record through Grain, in the order of `Collected.items`.
+    """Yields every record, decoded through Grain, in the order of `Collected.items`.
 
     Args:
         folder: as given to `write`.
@@ -173,9 +174,7 @@ def read(folder: Path, decode: Callable[[Record], Any]) -> Iterator[Any]:
 
 
 class _Chunks:
-    """A source in steps of several records, because ArrayRecord is fast only when asked for many at
-    once.
-    """
+    """A source in steps of several records. ArrayRecord is fast only when asked for many at once."""
 
     def __init__(self, source: Sequence[Any]):
         self._source = source

@@ -1,5 +1,7 @@
-"""Reading a data set from wherever it lies: the first start prepares it in the user's cache, later
-ones map arrays.
+"""Reading a data set from wherever it lies, through a copy prepared in the user's cache.
+
+The first start prepares the copy: encoded images as a TFDS data set, and beside it arrays of one
+size. Later starts map the arrays.
 
 Light to import; what preparation needs (Pillow, TFDS, Grain) is imported when something has to be
 prepared.
@@ -49,7 +51,7 @@ class Source:
 
 
 def read(path: str, image_size: int, channels: int, on_error: str, fer: bool) -> Source:
-    """Reads a data set, preparing it if this state of it is not in the cache yet.
+    """Returns a data set, which is prepared if this state of it is not in the cache yet.
 
     Args:
         path: folder, zip, tar or csv; see `layout` for what may be in it, `image_files` for what is
@@ -85,8 +87,8 @@ def read(path: str, image_size: int, channels: int, on_error: str, fer: bool) ->
 
 
 def file_names(path: str, fer: bool) -> list[str]:
-    """What a source that was read calls its images, in the order of `Source.images`: a member's
-    name, or 'row 17'.
+    """Returns what a source that was read calls its images, in the order of `Source.images`. That
+    is a member's name, or 'row 17'.
 
     Raises:
         DataError: the source has changed since it was read, or what was prepared from it is
@@ -103,7 +105,7 @@ def file_names(path: str, fer: bool) -> list[str]:
 
 
 def _load(place: Place, size: tuple[int, int, int]) -> Source | None:
-    """What the cache holds, None if it holds nothing. Raises Damaged."""
+    """Returns what the cache holds, None if it holds nothing. Raises Damaged."""
     folder = place.entry / _arrays_name(size)
     if not folder.is_dir():
         return None
@@ -124,7 +126,9 @@ def _problems(provenance: dict[str, Any]) -> Problems:
 def _load_or_prepare(
     place: Place, path: str, container: Container, size: tuple[int, int, int], on_error: str, fer: bool
 ) -> Source:
-    """With the lock held: what another process has prepared meanwhile, or what is prepared now."""
+    """Returns what another process has prepared meanwhile, or what is prepared now. The lock is
+    held.
+    """
     try:
         if source := _load(place, size):
             return source
@@ -150,7 +154,7 @@ def _load_or_prepare(
 
 
 def _about(place: Place) -> dict[str, Any] | None:
-    """Classes, splits and provenance of the prepared records, None if there are none. Raises
+    """Returns classes, count and provenance of the prepared records, None without any. Raises
     Damaged.
     """
     if not (place.entry / _RECORDS).is_dir():
