@@ -1,15 +1,14 @@
-"""The user's cache of prepared data sets: where it lies, and how its entries are whole or not
-there.
+"""The user's cache of prepared data sets: where it lies, and why an entry is whole or not there.
 
-    <root>/data/<name>-<hash of the absolute path>/       one source
-        lock                                              held while something is written
-        <hash of names, sizes and times>/                 one state of that source; older ones are deleted
-            records/                                      the TFDS data set
-            48x48x1/                                      arrays of one size
-        tmp-*                                             being written, or left by a kill: the next writer deletes it
+    <root>/data/<name>-<hash of the absolute path>/     one source
+        lock                                            held while something is written
+        <hash of names, sizes and times>/               one state of it; older ones are deleted
+            records/                                    the TFDS data set
+            48x48x1/                                    arrays of one size
+        tmp-*                                           being written, or left by a kill
 
 The root is $FER_JAX_CACHE, else $XDG_CACHE_HOME/fer_jax, else ~/.cache/fer_jax. A folder appears
-under its name by one rename, after all in it is written.
+under its name by one rename, after all in it is written. The next writer deletes what a kill left.
 """
 
 from __future__ import annotations

@@ -52,8 +52,8 @@ def balance(
     for name, own in zip(classes, by_class, strict=True):
         if not len(own):
             raise DataError(
-                f"class {name} has no pictures in the {split} split, so data.balance = {kind} cannot make classes equal: "
-                "leave it out with data.classes"
+                f"class {name} has no pictures in the {split} split, so data.balance = {kind} cannot make classes "
+                "equal: leave it out with data.classes"
             )
     sizes = [len(own) for own in by_class]
     size = min(sizes) if kind == "undersample" else max(sizes)
@@ -98,8 +98,9 @@ def transform_copies(
 def transform(images: np.ndarray, draws: np.ndarray) -> np.ndarray:
     """Transforms images as seven numbers in [0, 1) each say, shape (n, 7).
 
-    They stand for rotation, shift down, shift right, zoom down, zoom across, brightness and
-    mirroring. Pixels are interpolated bilinearly; beyond the border its pixels repeat.
+    They stand for rotation, shift down, shift right, vertical zoom, horizontal zoom, brightness and
+    mirroring; where all are one half the image stays as it is. Pixels are interpolated bilinearly,
+    and those of the border repeat beyond it.
     """
     count, size = images.shape[:2]
     columns = [column[:, None, None] for column in draws.astype(np.float32).T]

@@ -192,6 +192,6 @@ def _gather(parts: Sequence[np.ndarray], rows: np.ndarray) -> np.ndarray:
 
 
 def _chunks(count: int, pixels: int) -> Iterator[slice]:
-    """Yields slices of items that take about `CHUNK_BYTES` as float32, each item having `pixels`."""
+    """Yields slices of items of so many pixels; each takes about `CHUNK_BYTES` as float32."""
     step = max(1, CHUNK_BYTES // (4 * pixels))
     return (slice(start, start + step) for start in range(0, count, step))

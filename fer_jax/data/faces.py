@@ -75,7 +75,8 @@ _JITTER = (0.02, 0.03, 0.2, 0.03, 0.006, 0.02, 0.1, 0.1)
 _CHUNK_PIXELS = 1 << 17  # images are drawn in groups of about this many pixels: the work fits the processor's cache
 _SPLITS = {"train": 1, "validation": 2, "test": 3}
 
-# Of SplitMix64 and its like: 64 bits, the golden ratio, a stride that is no multiple of it.
+# 64 bits; SplitMix64's increment; the multiplier of Java's LXM generators. Other odd numbers would
+# do as well.
 _WORD = 0xFFFFFFFFFFFFFFFF
 _GOLDEN = 0x9E3779B97F4A7C15
 _STRIDE = 0xD1342543DE82EF95
@@ -202,7 +203,7 @@ def _muscles(draws: _Draws, expressions: np.ndarray) -> Muscles:
 
 
 def _render(draws: _Draws, expressions: np.ndarray, size: int, channels: int) -> np.ndarray:
-    """Returns images of n faces, uint8 (n, size, size, channels); `expressions` is float32 (n, 8)."""
+    """Returns uint8 images (n, size, size, channels) of faces; expressions are float32 (n, 8)."""
     zoom = _column(np.float32(ZOOM) + draws.bell(ZOOM_RANGE))
     # The tangent of half the angle gives sine and cosine without trigonometry, whose last bit
     # differs between machines.
@@ -282,9 +283,7 @@ def _paint_eyes(
 def _paint_nose(
     canvas: _Canvas, draws: _Draws, paints: _Paints, u: np.ndarray, v: np.ndarray, muscles: Muscles
 ) -> None:
-    """Paints bridge and nostrils, and the wrinkles across and folds beside the nose that a face
-    makes.
-    """
+    """Paints bridge and nostrils; wrinkles and folds beside them as far as the face makes any."""
     v = v - np.float32(0.17) - _column(draws.bell(0.04))
     side = np.abs(u) - np.float32(0.05) - v * np.float32(0.12)
     canvas.paint(canvas.stroke(side, 0.012, np.float32(0.14) - np.abs(v + np.float32(0.16))), paints.dark, 0.3)

@@ -17,12 +17,13 @@ from fer_jax.data.duplicates import Copies
 
 # Columns of the offenders; `other` is the image that one is a copy of.
 COLUMNS = (
-    "finding", "data", "split", "label", "picture", "other_data", "other_split", "other_label", "other_picture", "group", "bits",
-    "correlation", "leak", "conflict", "note",
+    "finding", "data", "split", "label", "picture", "other_data", "other_split", "other_label", "other_picture",
+    "group", "bits", "correlation", "leak", "conflict", "note",
 )  # fmt: skip
 METHOD = {
     "exact": "the same pixels at this size and number of channels",
-    "near": "not exact; DCT hashes of 64 bits differ in at most near_bits and grey pixels correlate with at least near_correlation",
+    "near": "not exact; DCT hashes of 64 bits differ in at most near_bits "
+    "and grey pixels correlate with at least near_correlation",
     "near_bits": duplicates.NEAR_BITS,
     "near_correlation": duplicates.NEAR_CORRELATION,
     "nearly_constant_below_sd": duplicates.FLAT_SD,
@@ -218,7 +219,8 @@ def _near_offenders(data: Contents, copies: Copies) -> Iterator[dict[str, Any]]:
         first, row = sorted(firsts[copies.near[at]].tolist(), key=lambda row: place[row])
         yield {
             "finding": "near copy", **_named(data, row), **_named(data, first, "other_"), "bits": int(copies.bits[at]),
-            "correlation": round(float(copies.correlation[at]), 4), "leak": data.split_names[row] != data.split_names[first],
+            "correlation": round(float(copies.correlation[at]), 4),
+            "leak": data.split_names[row] != data.split_names[first],
             "conflict": bool(data.labels[row] != data.labels[first]),
         }  # fmt: skip
 

@@ -71,7 +71,5 @@ def file_usage(name: str) -> int | None:
 
 
 def table_usage(word: str) -> int | None:
-    """Returns the usage that Training, PublicTest or PrivateTest (in any case) stands for, else
-    None.
-    """
+    """Returns the usage that Training, PublicTest or PrivateTest, in any case, means, else None."""
     return _OFFICIAL.get(word.strip().lower())

@@ -1,7 +1,6 @@
 """Which images train, which validate and which test.
 
 Rows of a source are chosen by usage, or drawn again class by class.
-
 Everything here works on labels and usage codes and returns row numbers, so a memory-mapped source
 is read only where it is kept. Draws use `numpy.random.RandomState`, whose numbers NumPy has frozen,
 and the class names, so that a class is split the same way whether or not other classes are kept.

@@ -124,9 +124,7 @@ class Tar(Container):
 
     @staticmethod
     def begins(head: bytes) -> bool:
-        """Returns whether a file that begins with `head` (512 bytes) may be a tar or a compressed
-        one.
-        """
+        """Returns whether a file that begins so (512 bytes) may be a tar, compressed or not."""
         return head[257:262] == b"ustar" or head.startswith(tuple(_COMPRESSED))
 
     @contextlib.contextmanager

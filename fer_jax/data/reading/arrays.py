@@ -92,9 +92,8 @@ def load(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         path = folder / f"{name}.npy"
         try:
             state = path.stat()
-            untouched = (
-                name == "images" and state.st_size > ALWAYS_CHECKED and state.st_mtime_ns == note["images_mtime_ns"]
-            )
+            large = name == "images" and state.st_size > ALWAYS_CHECKED
+            untouched = large and state.st_mtime_ns == note["images_mtime_ns"]
             if not untouched and _checksum(path) != note["sha256"][name]:
                 raise Damaged(f"{path.name}: its checksum differs")
             array = np.load(path, mmap_mode="r" if name == "images" else None, allow_pickle=False)

@@ -27,10 +27,10 @@ class Member:
     """One entry of a container.
 
     Attributes:
-        name: path inside the source, '/' between its parts, as the source spells it otherwise.
-        size: bytes, uncompressed, as the source claims.
+        name: path inside the container, '/' between its parts; else as the container spells it.
+        size: bytes, uncompressed, as the container claims.
         kind: 'file', 'folder', 'link' (an archive's) or 'special' (a device or pipe).
-        position: where the source keeps it; only the source itself knows what that means.
+        position: where the container keeps it; only the container knows what that means.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Container(abc.ABC):
         """Yields the given members with their bytes, in the container's own order.
 
         Whoever gets more than `limit` bytes knows that the member is larger than that. A member
-        that cannot be read comes with its reason instead; a source that is damaged as a whole
+        that cannot be read comes with its reason instead; a container that is damaged as a whole
         raises DataError.
         """
 

@@ -4,7 +4,7 @@ An image is decoded once to upright 8-bit grey or RGB (`decode`): 16 bits a chan
 8, EXIF orientation is applied, transparency is laid over white, palettes, CMYK and the like become
 RGB, of several frames the first counts. `fit` then makes it grey (ITU-R 601: .299 R + .587 G + .114
 B) or RGB (grey is copied), cuts the largest centred square out of it, so that faces keep their
-proportions, and resizes that with Pillow's Lanczos filter, whose support widens when shrinking. A
+proportions, and resizes that with Pillow's Lanczos filter, whose support widens when shrinking. An
 image that has the colour and size asked for is passed on byte for byte.
 """
 

@@ -3,8 +3,8 @@
 Images lie in folders named after classes, possibly some folders down, possibly below folders
 named after splits:
 
-    [...]/<split>/<class>/[...]/image.jpg      the class is the folder right below the split
-    [...]/<class>/[...]/image.jpg              the class is the folder right below what all images have in common
+    [...]/<split>/<class>/[...]/image.jpg   the class is the folder right below the split
+    [...]/<class>/[...]/image.jpg           ... or right below what all images have in common
 
 In FER-2013 file names may carry the official usage (Training_, PublicTest_, PrivateTest_). It is
 believed before the folder, since the Kaggle release keeps both test sets in one, unless the tree

@@ -3,7 +3,8 @@
 Importing this module takes seconds (TFDS and Grain), so only preparation does it. A prepared folder
 is an ordinary TFDS data set; to stream from it:
 
-    source = records.data_source(folder, "train")      # dicts with image (encoded bytes), label, file, digest
+    # dicts with image (encoded bytes), label, file, digest
+    source = records.data_source(folder, "train")
     grain.MapDataset.source(source).map(...)
 """
 
@@ -174,7 +175,7 @@ def read(folder: Path, decode: Callable[[Record], Any]) -> Iterator[Any]:
 
 
 class _Chunks:
-    """A source in steps of several records. ArrayRecord is fast only when asked for many at once."""
+    """A source in steps of several records: ArrayRecord is fast only when asked for many."""
 
     def __init__(self, source: Sequence[Any]):
         self._source = source
@@ -203,7 +204,7 @@ def _read_split(source: Sequence[Any], usage: int, decode: Callable[[Record], An
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps TFDS from printing to stdout, drawing bars and logging what concerns only its authors."""
+    """Keeps TFDS from printing to stdout, drawing bars and logging what is for its authors."""
     verbosity = logging.get_verbosity()
     logging.set_verbosity(logging.ERROR)
     tfds.disable_progress_bar()
