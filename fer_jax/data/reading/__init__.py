@@ -2,7 +2,4 @@
 
 Containers, layouts, tables and decoding belong here. What is done with the images afterwards
 (classes, splits, balance, audits) lies one room up, in data/.
-
-What is done with the images afterwards (classes, splits, balance, audits) lies one room up, in
-data/.
 """

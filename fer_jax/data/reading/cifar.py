@@ -3,9 +3,6 @@
 The folder `cifar-10-batches-py` or an archive of it is read anew at every start, without a cache
 and without calling anything that a pickle names (plain_pickles.py). Nothing in it may be broken: a
 release that is not whole is not CIFAR-10, so `data.on_error` does not enter.
-
-Read anew at every start, without a cache and without unpickling (see pickled.py). Nothing in it may
-be broken: a release that is not whole is not CIFAR-10, so `data.on_error` does not enter.
 """
 
 from __future__ import annotations

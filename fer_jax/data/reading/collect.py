@@ -1,9 +1,8 @@
 """One walk over a source: every usable image with its class and usage, in one order.
 
-The order is the same for all kinds of source.
-
-Each image is decoded once, here. Its file (a PNG for the row of a table) and its pixels at the size
-asked for wait in a spool, because the order of the images is known only at the end of the walk.
+The order is the same for all kinds of source, and known at the end of the walk only. Each image is
+decoded once, here; its file (a PNG for the row of a table) and its pixels at the size asked for
+wait in a spool until then.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """FER-2013 as a table: `fer2013.csv` and `icml_face_data.csv`, a row an image.
 
-The columns are emotion, pixels and Usage.
-
-Columns are found by name whatever their order, case and surrounding spaces. Rows are numbered as an
+The columns emotion, pixels and Usage are found by name, whatever their order, case and surrounding
+spaces. Rows are numbered as an
 editor does: the header is row 1. Lines are parsed one by one, so that a stray quotation mark spoils
 one row and not the rest of the file.
 """

@@ -11,7 +11,7 @@ from typing import Any
 from fer_jax.base.text import shown
 from fer_jax.errors import DataError
 
-# One kind of fault: how one and how several of it are called.
+# One kind of problem: how one and how several of it are called.
 IMAGE = ("unreadable picture", "unreadable pictures")
 LABEL = ("item of an unknown class", "items of an unknown class")
 STRAY = ("picture outside the class folders", "pictures outside the class folders")

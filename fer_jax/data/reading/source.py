@@ -70,7 +70,7 @@ def read(path: str, image_size: int, channels: int, on_error: str, fer: bool) ->
     container = open_container(path)
     if container.kind == "csv" and not fer:
         raise DataError(f"data.path: {shown(path)} is a table of FER-2013: --config.data.name=fer2013 reads it")
-    place = Place(container.path, container.fingerprint(), "fer2013" if fer else "folders")
+    place = _place(container, fer)
     size = (image_size, image_size, channels)
     try:
         source = _load(place, size)
@@ -87,8 +87,9 @@ def read(path: str, image_size: int, channels: int, on_error: str, fer: bool) ->
 
 
 def file_names(path: str, fer: bool) -> list[str]:
-    """Returns what a source that was read calls its images, in the order of `Source.images`. That
-    is a member's name, or 'row 17'.
+    """Returns what a source that was read calls its images, in the order of `Source.images`.
+
+    That is the name of a member such as 'train/happy/1.jpg', or 'row 17' of a table.
 
     Raises:
         DataError: the source has changed since it was read, or what was prepared from it is
@@ -97,11 +98,15 @@ def file_names(path: str, fer: bool) -> list[str]:
     from fer_jax.data.reading import records
 
     container = open_container(path)
-    place = Place(container.path, container.fingerprint(), "fer2013" if fer else "folders")
+    place = _place(container, fer)
     try:
         return list(records.read(place.entry / _RECORDS, lambda record: record.file))
     except Damaged as error:
         raise DataError(f"{shown(path)}: the names of its pictures cannot be read ({error}); start again") from error
+
+
+def _place(container: Container, fer: bool) -> Place:
+    return Place(container.path, container.fingerprint(), "fer2013" if fer else "folders")
 
 
 def _load(place: Place, size: tuple[int, int, int]) -> Source | None:
