@@ -196,7 +196,9 @@ def test_every_face_has_its_own_row(run, path, tmp_path, capsys, monkeypatch):
     assert [tuple(one["box"].values()) for one in found["pictures"]] == boxes
     assert list(found["pictures"][0]["box"]) == ["left", "top", "right", "bottom"]
     ensemble = run.ensemble()
-    expected = ensemble.predict(np.stack([image_files.fit(Image.fromarray(drawn[number]), SIZE, 1) for number in (1, 0)]))
+    expected = ensemble.predict(
+        np.stack([image_files.fit(Image.fromarray(drawn[number]), SIZE, 1) for number in (1, 0)])
+    )
     for one, row in zip(found["pictures"], expected, strict=True):
         np.testing.assert_allclose([one["probabilities"][name] for name in ensemble.classes], row, atol=1e-6)
     _, out, _ = asked(capsys, path, tmp_path, "--faces")

@@ -187,7 +187,9 @@ def _parts(
             yield Failure(path, "shows no face that was found")
         for box in boxes:
             face = image.crop(box) if box else image
-            yield _Part(path, box, {(side, channels): image_files.fit(face, side, channels) for side, channels in sizes})
+            yield _Part(
+                path, box, {(side, channels): image_files.fit(face, side, channels) for side, channels in sizes}
+            )
 
 
 def _read(path: str) -> bytes:

@@ -60,7 +60,10 @@ def there(tmp_path):
 
 
 def fitted(folder, name):
-    return [image_files.fit(image_files.decode(file.read_bytes()), SIZE, 1) for file in sorted((folder / name).glob("*.png"))]
+    return [
+        image_files.fit(image_files.decode(file.read_bytes()), SIZE, 1)
+        for file in sorted((folder / name).glob("*.png"))
+    ]
 
 
 def by_hand(asked, folder, known):
