@@ -136,8 +136,9 @@ class Place:
 
     @contextlib.contextmanager
     def new(self, name: str) -> Iterator[Path]:
-        """Gives a temporary folder that becomes `entry / name`, replacing what is there. It does so
-        when the block ends without an error.
+        """Gives a temporary folder that becomes `entry / name`, replacing what is there.
+
+        It becomes so when the block ends without an error.
 
         Raises:
             DataError: the cache cannot be written.

@@ -92,8 +92,7 @@ def remove_temporary_files(folder: Path) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Holds the lock file `path` for this process. Raises a RunError that names who holds it where
-    another does.
+    """Holds the lock file `path` for this process. Raises RunError if another one holds it.
 
     The kernel drops the lock (flock) when its holder ends, in whatever way, so a lock file left
     behind blocks nobody.

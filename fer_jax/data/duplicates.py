@@ -57,8 +57,9 @@ class Copies:
         return np.bincount(self.group)
 
     def found(self, rows: np.ndarray, among: np.ndarray) -> np.ndarray:
-        """Returns which of the images `rows` have a copy among the images `among`: bool,
-        (len(rows),). Near copies count if there are any in `near`.
+        """Returns which images of `rows` have a copy among those of `among`: bool, (len(rows),).
+
+        Near copies count as well, if any were sought.
         """
         there = np.zeros(self.group.max(initial=-1) + 1, bool)
         there[self.group[among]] = True

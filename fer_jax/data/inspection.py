@@ -1,6 +1,6 @@
 """What an audit finds in a data set, or between two.
 
-It is counts as JSON values, and every offending image as a row of a table.
+These are counts as JSON values, and every offending image as a row of a table.
 """
 
 from __future__ import annotations
@@ -227,7 +227,8 @@ def _near_offenders(data: Contents, copies: Copies) -> Iterator[dict[str, Any]]:
 
 def _shared(first: Contents, second: Contents, copies: Copies) -> Iterator[dict[str, Any]]:
     """Yields every image of the second data set with an exact copy in the first, then near copies.
-    Of those, a pair of groups across the two comes once.
+
+    Of near copies, every pair of groups across the two data sets comes once.
     """
     start = len(first.labels)
     own = _first_in_order(copies, np.concatenate([_by_split(first), _by_split(second) + start]))

@@ -95,8 +95,9 @@ class Zip(Container):
 
 
 class _StrictInfo(tarfile.TarInfo):
-    """A tar header. A missing or broken one is an error. tarfile would take it for the end of the
-    archive.
+    """A tar header; where it is missing or broken, tarfile would see the end of the archive.
+
+    Here that is an error.
     """
 
     @classmethod

@@ -74,8 +74,8 @@ class Container(abc.ABC):
         """
 
     def fingerprint(self) -> str:
-        """Returns a text that is another one once the container has changed. Names, sizes and
-        modification times enter, so that it is cheap.
+        """Returns a text that changes when the container does. Names, sizes and modification times
+        enter, not contents, so that it is cheap.
         """
         with explain_read(self.path):
             state = os.stat(self.path)
@@ -177,8 +177,9 @@ def explain_read(path: str) -> Iterator[None]:
 
 
 def bounded_lines(file: IO[bytes], limit: int) -> Iterator[bytes]:
-    """Yields the lines of a file, each cut after `limit` + 1 bytes. A file without line ends cannot
-    fill the memory so.
+    """Yields the lines of a file, each cut after `limit` + 1 bytes.
+
+    So a file without line ends cannot fill the memory.
     """
     while line := file.readline(limit + 1):
         yield line

@@ -33,8 +33,9 @@ _CHUNK = 256  # records fetched in one call; one by one takes four times as long
 
 
 class _Info(tfds.core.DatasetInfo):
-    """A description that is not looked for among those TFDS publishes. The search would leave a
-    folder in the system's /tmp.
+    """A description that is not looked for among those TFDS publishes.
+
+    The search would leave a folder in the system's /tmp.
     """
 
     def initialize_from_bucket(self) -> None:
@@ -44,11 +45,10 @@ class _Info(tfds.core.DatasetInfo):
 class Fer2013(tfds.core.GeneratorBasedBuilder):
     """FER-2013 from a folder, archive or table at hand; nothing is downloaded.
 
-    Splits: train, validation (PublicTest), test (PrivateTest), and `unassigned` where the source
-        gives no usage.
-    Features: image, the encoded image as the source had it (PNG for a row of a table); label;
-    file, its name in the source; digest, SHA-256 of its decoded pixels. Within a split, records are
-    sorted by label and digest.
+    Its splits are train, validation (PublicTest), test (PrivateTest), and `unassigned` where the
+    source gives no usage. Its features are image, the encoded image as the source had it (PNG for a
+    row of a table), label, file, its name in the source, and digest, SHA-256 of its decoded pixels.
+    Within a split, records are sorted by label and digest.
 
     Args:
         collected: the images.
@@ -115,10 +115,14 @@ class ImageFolders(Fer2013):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Record:
-    """One stored image, as its file was.
+    """One stored image.
 
-    It has encoded bytes, index of its class, usage code, digest of its decoded pixels, and name in
-    the source.
+    Attributes:
+        image: its file, encoded.
+        label: index of its class.
+        usage: 0 train, 1 validation, 2 test, -1 none given.
+        digest: of its decoded pixels; see `image_files.digest`.
+        file: its name in the source.
     """
 
     image: bytes
@@ -129,8 +133,9 @@ class Record:
 
 
 def write(collected: Collected, folder: Path, fer: bool) -> None:
-    """Prepares the TFDS data set `folder/fer2013/1.0.0` (`picture_folders` if it is not FER-2013).
-    Raises OSError.
+    """Prepares the TFDS data set `folder/fer2013/1.0.0`. Raises OSError.
+
+    What is not FER-2013 lies in `picture_folders` instead.
     """
     with _quiet():
         builder = (Fer2013 if fer else ImageFolders)(collected, data_dir=folder, file_format="array_record")

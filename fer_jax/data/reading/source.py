@@ -131,9 +131,7 @@ def _problems(provenance: dict[str, Any]) -> Problems:
 def _load_or_prepare(
     place: Place, path: str, container: Container, size: tuple[int, int, int], on_error: str, fer: bool
 ) -> Source:
-    """Returns what another process has prepared meanwhile, or what is prepared now. The lock is
-    held.
-    """
+    """Returns what another process has prepared meanwhile, or prepares it; the lock is held."""
     try:
         if source := _load(place, size):
             return source
