@@ -135,10 +135,6 @@ class RunDirectory:
         """Write summary.csv, a row a point."""
         self._write_table("summary.csv", frame)
 
-    def read_summary(self) -> pd.DataFrame:
-        """Read summary.csv; RunError if there is none yet."""
-        return self._read_table("summary.csv")
-
     # Heads
 
     def write_heads(self, frame: pd.DataFrame) -> None:

@@ -17,7 +17,8 @@ import numpy as np
 
 from fer_jax.base.files import TEMPORARY_SUFFIX, explain_write, sync_folder, write_bytes
 
-_HASHED_BYTES = 1 << 24
+# What of an array is read into memory at once to be hashed.
+HASHED_BYTES = 1 << 24
 
 
 class FeatureFiles:
@@ -110,7 +111,7 @@ class FeatureFiles:
 def _checksum(array: np.ndarray) -> str:
     """SHA-256 of the rows, read in pieces."""
     found = hashlib.sha256()
-    step = max(1, _HASHED_BYTES // max(1, array[:1].nbytes))
+    step = max(1, HASHED_BYTES // max(1, array[:1].nbytes))
     for start in range(0, len(array), step):
         found.update(np.ascontiguousarray(array[start : start + step]).data)
     return found.hexdigest()
