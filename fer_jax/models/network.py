@@ -4,7 +4,6 @@
 
 import dataclasses
 import functools
-import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -201,10 +200,6 @@ class Network:
     def has_statistics(self) -> bool:
         """Whether it keeps statistics of whole batches, so that a batch may not be cut."""
         return bool(jax.tree.leaves(self.shapes[1]))
-
-    def num_parameters(self) -> int:
-        """Trainable parameters of one model (BatchNorm's running statistics not counted)."""
-        return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(self.shapes[0]))
 
 
 def _split(chain: Chain) -> tuple[Any, Any, Any]:

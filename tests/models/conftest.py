@@ -21,6 +21,28 @@ KERAS = {
 }
 
 
+def values(**changed):
+    base = flatten(default_config())
+    return {**base, **{name.replace("__", "."): value for name, value in changed.items()}}
+
+
+def copy_to(model, network, params, stats):
+    """Sets the Keras model's weights to ours, layer by layer."""
+    with_weights = [layer for layer in model.layers if layer.weights]
+    names = [name for name in network.layer_names if name in params]
+    for name, layer in zip(names, with_weights, strict=True):
+        p = params[name]
+        if "kernel" in p:
+            layer.set_weights([p["kernel"], p["bias"]])
+        else:
+            layer.set_weights([p["scale"], p["bias"], stats[name]["mean"], stats[name]["var"]])
+
+
+def num_parameters(net):
+    """Trainable parameters of one model (BatchNorm's running statistics not counted)."""
+    return sum(leaf.size for leaf in jax.tree.leaves(net.shapes[0]))
+
+
 def network(name, size=48, channels=3, **changed):
     """A network whose top is a pool and `output`."""
     base = flatten(default_config()) | {"model.name": name, "model.dense": ()}

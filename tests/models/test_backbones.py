@@ -13,11 +13,11 @@ from keras.src.applications.imagenet_utils import correct_pad
 from fer_jax.config.rules import resolve
 from fer_jax.config.values import default_config, flatten
 from fer_jax.errors import ConfigError
-from fer_jax.models import weights
 from fer_jax.models.backbones import backbone_layers
 from fer_jax.models.keras_layers import DropBranch
 from fer_jax.models.layers import BatchNorm, Call, Dropout
-from tests.models.conftest import KERAS, keras_model, keras_outputs, loaded, network
+from tests.models import legacy_files
+from tests.models.conftest import KERAS, keras_model, keras_outputs, loaded, network, num_parameters
 
 # Up to here each mechanism has come once; `pytest -m slow` compares whole networks.
 ENOUGH = {
@@ -121,7 +121,7 @@ def test_layers_stand_in_keras_order_with_its_shapes_and_parameters(name, stored
         one.name: tuple(one.output.shape[1:]) for one in model.layers[1:]
     }
     trainable = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
-    assert net.num_parameters() == trainable + 7 * model.output_shape[-1] + 7
+    assert num_parameters(net) == trainable + 7 * model.output_shape[-1] + 7
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def test_tops():
         assert len(set(indices)) == len(indices) and drops[-1].dense  # masks of their own
     vgg = network("vgg19", 224, model__top="keras")
     assert vgg.layer_names[-4:] == ("flatten", "fc1", "fc2", "predictions")
-    assert vgg.num_parameters() == 139_570_240 + 7 * 4096 + 7  # Keras' 143,667,240 without its thousand classes
+    assert num_parameters(vgg) == 139_570_240 + 7 * 4096 + 7  # Keras' 143,667,240 without its thousand classes
 
 
 @pytest.mark.parametrize(
@@ -304,7 +304,7 @@ def test_stochastic_depth_drops_whole_images_and_keeps_the_mean():
 def test_keras_loads_what_is_written(name, stored, tmp_path):
     model, path = stored(name)
     net = network(name)
-    weights.write(tmp_path / "ours.h5", net, *loaded(path, net, imagenet=False))
+    legacy_files.write(tmp_path / "ours.h5", net, *loaded(path, net, imagenet=False))
     again = keras_model(name)
     again.set_weights([np.zeros_like(array) for array in model.get_weights()])
     again.load_weights(tmp_path / "ours.h5")
