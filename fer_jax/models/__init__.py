@@ -1,4 +1,4 @@
-"""Networks of named layers: how each is built, computed, loaded with weights and asked about images.
+"""Networks of named layers: how they are built, computed, loaded with weights, asked about images.
 
 What a network does with arrays belongs here; losses, optimisers and whatever else trains one belong
 in `train`, and trials, plans and files of a run in the rooms of those names.

@@ -41,7 +41,7 @@ class Input(nnx.Module):
 
     def __call__(self, x: jax.Array, call: Call) -> jax.Array:
         x = jnp.broadcast_to(x, (*x.shape[:3], 3))
-        # Whole numbers up to 255 are exact in bfloat16, the difference of a pixel and a mean is not.
+        # Whole numbers up to 255 are exact in bfloat16; what is subtracted from them is not.
         wide = x.astype(jnp.float32)
         if self.preprocess == "tf":
             return (wide / 127.5 - 1).astype(x.dtype)
@@ -122,9 +122,9 @@ class Pointwise(nnx.Module):
 
 
 class DepthwiseConv(nnx.Module):
-    """Convolution of every channel with its own kernel: (n, h, w, C) -> (n, h', w', C), no bias.
+    """Convolution of every channel with its own kernel: (n, h, w, C) -> (n, h', w', C).
 
-    Its kernel is (kernel_size, kernel_size, 1, C).
+    It has no bias. Its kernel is (kernel_size, kernel_size, 1, C).
 
     Args:
         channels: C.
@@ -145,7 +145,7 @@ class DepthwiseConv(nnx.Module):
 
 
 class ZeroPadding(nnx.Module):
-    """Zeros around the images: `before` pixels at the top and left, `after` at the other sides."""
+    """Zeros around the images: `before` pixels at the top and left, `after` at the other ends."""
 
     def __init__(self, before: int, after: int):
         self.before, self.after = before, after

@@ -52,7 +52,7 @@ def check(name: str | None) -> None:
 
 
 def enlarged(size: int) -> int:
-    """Returns the side, in pixels, of the image that ten crops of `size` are cut from: 8/7 of it."""
+    """Returns the side of the image that ten crops of `size` pixels are cut from: 8/7 of it."""
     return max(size + 1, round(size * 8 / 7))
 
 
@@ -68,7 +68,7 @@ def _ten_crops(images: np.ndarray, size: int) -> Iterator[np.ndarray]:
 
 
 def _resized(images: np.ndarray, side: int) -> np.ndarray:
-    """Returns float32 (n, side, side, channels); what the filter overshoots is clipped to 0..255."""
+    """Returns float32 (n, side, side, channels); overshoots of the filter are clipped to 0..255."""
     found = np.empty((len(images), side, side, images.shape[3]), np.float32)
     for number, image in enumerate(images.astype(np.float32)):
         for channel in range(images.shape[3]):

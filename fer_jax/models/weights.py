@@ -92,7 +92,7 @@ def read(path: Path, network: Network, *, imagenet: bool = True) -> tuple[Variab
 
 
 def _layers(network: Network) -> tuple[list[_Layer], list[str]]:
-    """Returns a backbone's layers that a file holds, and the names of those that rescale channels."""
+    """Returns a backbone's layers that a file holds, and the names of those it does not hold."""
     params, stats = network.shapes
     layers, rescaling = [], []
     for name in backbone_layers(network.layer_names):

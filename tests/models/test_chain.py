@@ -96,7 +96,7 @@ def test_parts_give_the_whole(net, arrays, cut):
     before, after = net.before(cut), net.after(cut)
     assert before.layer_names + after.layer_names == net.layer_names
     assert after.input_shape == outputs[cut].shape[1:] and before.input_shape == net.image_shape
-    assert before.takes_pictures and not after.takes_pictures
+    assert before.takes_images and not after.takes_images
     middle, _, _ = before.apply(*own(before, *arrays), IMAGES)
     np.testing.assert_allclose(middle, outputs[cut], rtol=1e-6, atol=1e-6)
     found, _, seen = after.apply(*own(after, *arrays), middle, capture=("output",))
