@@ -89,7 +89,7 @@ class Boosted:
         patience = settings["head.stop_rounds"]
         if patience:
             callbacks.append(xgboost.callback.EarlyStopping(rounds=patience, data_name="validation", save_best=True))
-        # Callbacks after the first that stops are not called, and EarlyStopping must see each round.
+        # Callbacks after one that stops are not called, and EarlyStopping must see each round.
         callbacks.append(Stop())
         booster = xgboost.train(
             parameters,
@@ -171,7 +171,7 @@ class Estimator:
         return np.concatenate([self._some(part) for part in _chunks(features)]).astype(np.float32)
 
     def _some(self, features: np.ndarray) -> np.ndarray:
-        # scikit-learn has no column for a class without training images, and refuses an empty array.
+        # scikit-learn has no column for a class without training images, and takes no empty array.
         full = np.zeros((len(features), self.num_classes))
         if not len(features):
             return full

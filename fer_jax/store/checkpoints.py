@@ -77,7 +77,7 @@ class Checkpoints:
             raise write_error(path, error) from error
 
     def wait(self) -> None:
-        """Waits until the checkpoint being written is complete, then deletes older ones of its kind.
+        """Waits until the checkpoint being written is complete and deletes older ones of its kind.
 
         Raises:
             RunError: it could not be written; the older ones are still there.
@@ -203,7 +203,7 @@ class Checkpoints:
         return sorted(path.name for path in self._folder.glob("*/"))
 
     def clean(self) -> None:
-        """Deletes what killed writers left: parts of checkpoints, and old ones beside newer ones."""
+        """Deletes what killed writers left: parts of checkpoints, and old ones beside new ones."""
         for folder in self._folder.glob("*/"):
             for path in folder.iterdir():
                 if _LEFTOVER.fullmatch(path.name):
@@ -261,7 +261,7 @@ class _Quiet(logging.Filter):
 
 
 def _orbax() -> ModuleType:
-    """Returns Orbax, imported at the first call: tables and reports must not wait a second for it."""
+    """Returns Orbax, imported at the first call: a report must not wait a second for it."""
     import orbax.checkpoint.experimental.v1 as ocp
 
     logger = logging.getLogger("absl")

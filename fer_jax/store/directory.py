@@ -1,4 +1,4 @@
-"""One run directory: one way to write and one to read each table, document, curve and checkpoint."""
+"""One run directory, with one way to write and one to read each of its files."""
 
 from __future__ import annotations
 
@@ -86,15 +86,8 @@ class RunDirectory:
 
     def _clean(self) -> None:
         with explain_write(self.path):
-            for folder in (
-                self.path,
-                self.path / "curves",
-                self.path / "figures",
-                self.path / "features",
-                self.path / "heads",
-                self.path / "predictions",
-            ):
-                remove_temporary_files(folder)
+            for folder in ("", "curves", "figures", "features", "heads", "predictions"):
+                remove_temporary_files(self.path / folder)
             self._checkpoints.clean()
 
     # Documents and tables
@@ -145,7 +138,7 @@ class RunDirectory:
         self._write_table("heads.csv", frame)
 
     def read_heads(self) -> pd.DataFrame:
-        """Returns heads.csv, with the types of `read_trials`; RunError if it is no table of fits."""
+        """Returns heads.csv with the types of `read_trials`; RunError if it is no table of fits."""
         table = self._read_table("heads.csv")
         for name in ("fit", "id", "status"):
             if name not in table:
@@ -224,8 +217,7 @@ class RunDirectory:
         if not frames:
             return pd.DataFrame(columns=list(CURVE_COLUMNS))
         found = pd.concat(frames, ignore_index=True)
-        # A wave and the waves in its place are both there for a moment, or from a kill until the next
-        # start.
+        # A wave and those in its place are both there for a moment, or from a kill to the next start.
         return found if wave else found.drop_duplicates(["id", "epoch"], ignore_index=True)
 
     def drop_curves(self, wave: str, from_epoch: int = 1) -> None:
@@ -310,7 +302,7 @@ class RunDirectory:
         return self._checkpoints.restore(wave, "state")
 
     def drop_state(self, wave: str) -> None:
-        """Deletes the wave's full state; its final weights and table rows must be written before."""
+        """Deletes the wave's full state, which must wait for its final weights and table rows."""
         self._checkpoints.drop(wave, "state")
 
     def save_final(self, wave: str, tree: Any) -> None:
