@@ -217,7 +217,7 @@ class RunDirectory:
         if not frames:
             return pd.DataFrame(columns=list(CURVE_COLUMNS))
         found = pd.concat(frames, ignore_index=True)
-        # A wave and those in its place are both there for a moment, or from a kill to the next start.
+        # A wave and those in its place are both there for a moment, or after a kill in between.
         return found if wave else found.drop_duplicates(["id", "epoch"], ignore_index=True)
 
     def drop_curves(self, wave: str, from_epoch: int = 1) -> None:
@@ -302,7 +302,7 @@ class RunDirectory:
         return self._checkpoints.restore(wave, "state")
 
     def drop_state(self, wave: str) -> None:
-        """Deletes the wave's full state, which must wait for its final weights and table rows."""
+        """Deletes the wave's full state; call it after its weights and table rows are written."""
         self._checkpoints.drop(wave, "state")
 
     def save_final(self, wave: str, tree: Any) -> None:
