@@ -1,17 +1,17 @@
 """Two-dimensional convolution, with a gradient of its own, that serves one trial or many.
 
-Engine 'map' trains trials one after another, each with one kernel. On a CPU the convolution then
-goes through `winograd` where that saves enough. Elsewhere the forward pass is XLA's convolution,
-whose CPU kernel needs no patches in memory. XLA's gradient for the kernel is not used: inside a
-loop its CPU backend does not rewrite it (jax issue 12868), and it is tens of times slower; here it
-is a convolution in which images and channels have changed places. The gradient for the images is a
-matrix product whose rows are added up where they overlap.
+Engine 'map' on a CPU trains trials one after another, each with one kernel. The convolution goes
+through `winograd` where that saves enough. Where it does not, the forward pass is XLA's, whose CPU
+kernel needs no patches in memory, or, for grey images, a sum of shifted images. XLA's gradient for
+the kernel is not used: inside a loop its CPU backend does not rewrite it (jax issue 12868), and it
+is tens of times slower; here it is a convolution in which images and channels have changed places.
+The gradient for the images is a matrix product whose rows are added up where they overlap.
 
 Engine 'vmap' trains trials side by side, each with a kernel of its own. `vmap` would make a grouped
 convolution, whose backward pass is slow on every backend (jax issue 13800). Patches and a matrix
 product take its place, which `vmap` turns into a batched product.
 
-Engine 'grouped' wants the grouped convolution all the same and leaves both passes to XLA.
+Engine 'grouped', and 'map' on anything but a CPU, leave both passes to XLA (`native`).
 """
 
 import math
