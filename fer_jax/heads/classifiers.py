@@ -67,6 +67,7 @@ class Boosted:
 
     @classmethod
     def fit(cls, settings: Mapping[str, Any], features: Features, seed: int, stop: Callable[[], bool]) -> Boosted:
+        """Returns trees fitted to the training split; the arguments are those of `fit` below."""
         import xgboost
 
         class Stop(xgboost.callback.TrainingCallback):
@@ -122,6 +123,7 @@ class Boosted:
 
     @classmethod
     def from_bytes(cls, content: bytes, num_classes: int) -> Boosted:
+        """Returns the trees whose `to_bytes` are given; ValueError where the checksum differs."""
         import xgboost
 
         # XGBoost's parser trusts what it reads: damaged bytes can end the process or give another
@@ -152,6 +154,7 @@ class Estimator:
 
     @classmethod
     def fit(cls, settings: Mapping[str, Any], features: Features, seed: int, stop: Callable[[], bool]) -> Estimator:
+        """Returns an estimator fitted to the training split; arguments are those of `fit` below."""
         from sklearn.exceptions import ConvergenceWarning
 
         pipeline = _pipeline(settings, seed, features.threads)
@@ -192,6 +195,7 @@ class Estimator:
 
     @classmethod
     def from_bytes(cls, content: bytes, num_classes: int) -> Estimator:
+        """Returns the estimator whose `to_bytes` are given; raises an error for any other bytes."""
         import skops.io
         from sklearn.pipeline import Pipeline
 

@@ -1,6 +1,4 @@
-"""Every kind of head against the library it comes from, called directly; what is kept of it, and
-what is refused.
-"""
+"""Every kind of head against the library it comes from; what is kept of it, and what is refused."""
 
 import importlib
 import sys

@@ -1,6 +1,4 @@
-"""The backbones give the activations of `keras.applications` with the same weights, and have its
-layers in its order.
-"""
+"""The backbones have the layers of `keras.applications`, and give their activations."""
 
 import jax
 import jax.numpy as jnp

@@ -1,6 +1,4 @@
-"""A chain of named layers: which outputs they take, where it can be parted, what stays as it is in
-training and what is kept apart.
-"""
+"""A chain of named layers: its outputs, its parts, frozen layers, and arrays kept apart."""
 
 import jax
 import jax.numpy as jnp
@@ -20,9 +18,7 @@ IMAGES = np.random.default_rng(0).normal(size=(6, 9, 9, 2)).astype(np.float32)
 
 
 def build(rngs):
-    """Two ways that part after `relu` and meet in `sum`; a pool that is computed together with the
-    convolution before it.
-    """
+    """Two ways that part after `relu` and meet in `sum`; `pool` is computed with `conv`."""
     return Chain(
         [
             ("conv", Conv(2, 4, 3, "same", relu=True, rngs=rngs)),
@@ -107,9 +103,7 @@ def test_parts_give_the_whole(net, arrays, cut):
 
 @pytest.mark.parametrize("name", ["mobilenet_v2", "resnet50_v2", "efficientnet_b0", "vgg19"])
 def test_no_way_leads_past_a_cut(name):
-    """A backbone parted at each of its cuts has all its layers, and maps of its shapes; it cannot
-    be parted inside a block that adds.
-    """
+    """A backbone can be parted at each cut, and at none inside a block that adds."""
     values = flatten(default_config()) | {"model.name": name, "model.width_multiplier": 1 / 16}
     net = models.build(values, (32, 32, 1), 7)
     inside = {

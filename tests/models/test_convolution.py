@@ -1,6 +1,4 @@
-"""The convolution gives the values and gradients of `keras.ops.conv`, however it is cut and
-whatever computes it.
-"""
+"""The convolution gives the values and gradients of `keras.ops.conv`, whatever computes it."""
 
 import jax
 import keras

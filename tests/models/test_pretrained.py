@@ -1,6 +1,4 @@
-"""Published weights: taken from the cache, downloaded into it with their checksum, or asked for
-with their name, address and place.
-"""
+"""Published weights come from the cache or are downloaded; else their name and place are told."""
 
 import contextlib
 import hashlib
@@ -36,9 +34,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def served(monkeypatch, tmp_path):
-    """served(folder, md5) makes a file of this machine the published one of VGG19; no proxy, an
-    empty cache.
-    """
+    """served(folder, md5) makes a file of this machine VGG19's published one; the cache is empty."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

@@ -1,6 +1,4 @@
-"""Files in Keras' legacy layout: what is written is read, by name or by order; anything else is one
-line that names the layer.
-"""
+"""Files in Keras' legacy layout are read by name or by order, or refused by their first fault."""
 
 import os
 from pathlib import Path

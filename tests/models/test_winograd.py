@@ -1,5 +1,6 @@
-"""The convolution in fewer multiplications gives the values and gradients of direct sums in
-float64, about as exactly as direct sums in float32.
+"""Winograd's convolution gives the values and gradients of direct sums in float64.
+
+It is about as exact as direct sums in float32.
 """
 
 import jax
