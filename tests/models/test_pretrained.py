@@ -34,7 +34,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def served(monkeypatch, tmp_path):
-    """served(folder, md5) makes a file of this machine VGG19's published one; the cache is empty."""
+    """served(folder, md5) makes a file of ours VGG19's published one; the cache is empty."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
