@@ -138,7 +138,7 @@ def measure(trial: TrialResult, fits: list[FitResult], images: np.ndarray, batch
 
     candidates = {NETWORK: over(trial.predict, parts)}
     described: dict[str, dict] = {NETWORK: {}}
-    if batch < inference.BATCH and batch not in inference.SIZES:
+    if batch < inference.LARGEST_BATCH and batch not in inference.BATCH_SIZES:
         name = f"{NETWORK}, compiled for {batch}"
         candidates[name], described[name] = over(unpadded(trial, batch), parts), {}
     for fit in fits:
@@ -220,7 +220,7 @@ def report(run: Run, options: argparse.Namespace) -> dict:
         "data": run.record["data"].get("label"),
         "network": {name: value for name, value in values.items() if name.startswith("model.")}
         | {name: values[name] for name in ("data.image_size", "data.channels", "data.train_size")},
-        "padded_to": inference.SIZES,
+        "padded_to": inference.BATCH_SIZES,
         "images": len(images),
         "heads": heads,
         "rows": rows,

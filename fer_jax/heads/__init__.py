@@ -1,5 +1,7 @@
-"""Classifiers on the features of trained networks: what stands in for the last layers of a network
-that is not trained again.
+"""Classifiers on the features of trained networks, in place of a network's last layers.
+
+How a classifier is fitted, asked and turned into bytes belongs here; extracting the features, the
+order of fits and their tables belong in `launch`, and the files in `store`.
 """
 
 from fer_jax.heads.classifiers import Head, fit, kept, load, missing_package, on_gpu, suffix

@@ -1,9 +1,9 @@
 """The kinds of head: how each is fitted, asked, kept and read again.
 
 Every kind has a class with `fit`, `probabilities`, `importances`, `to_bytes` and `from_bytes`.
-Nothing is ever pickled: XGBoost writes UBJSON, which a checksum follows, scikit-learn's estimators
-go through skops, which reads no type it does not know, and nearest neighbours are nothing but the
-features, which the run keeps anyway.
+Nothing is ever pickled. XGBoost writes UBJSON, which a checksum follows; scikit-learn's estimators
+go through skops, which reads no type it does not know; nearest neighbours are not kept, since they
+are nothing but the features, which the run keeps.
 """
 
 from __future__ import annotations
@@ -19,41 +19,44 @@ import numpy as np
 from fer_jax.errors import RunError
 from fer_jax.heads.features import Features
 
-# Rows that are classified together: bounds what an estimator allocates beside them.
+# So many rows are classified at a time, which bounds the memory that an estimator takes.
 CHUNK = 8192
+# Of the solvers of the linear heads.
 MAX_ITERATIONS = 1000
-# Of the SHA-256 that follows a booster's UBJSON; XGBoost, which stops reading at the last brace,
+# A SHA-256 of so many bytes follows a booster's UBJSON; XGBoost stops reading at the last brace and
 # does not mind it.
 SEAL_BYTES = 32
-# Beside scikit-learn's own estimators; the nodes of a tree are plain arrays.
+# A type that skops may read besides scikit-learn's estimators: a tree, whose nodes are arrays.
 TRUSTED = ["sklearn.tree._tree.Tree"]
 
 
 class Head(Protocol):
-    """A fitted classifier."""
+    """A fitted classifier of K classes on F features."""
 
     @property
     def rounds(self) -> int | None:
-        """Boosting rounds kept; None for a kind that does not boost."""
+        """The boosting rounds that are kept; None for a kind that does not boost."""
 
     @property
     def importances(self) -> np.ndarray | None:
-        """Share of each feature in what the trees gained, float (F,) summing to 1; None where no
-        tree has a split.
+        """Each feature's share in what the splits of all trees gained, float (F,) summing to 1.
+
+        None for a kind without trees, and where no tree has a split.
         """
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
-        """Class probabilities float32 (n, K), rows summing to 1, of features float32 (n, F)."""
+        """Returns class probabilities float32 (n, K), rows summing to 1, of float32 (n, F)."""
 
     def to_bytes(self) -> bytes:
-        """What `load` makes the same head of."""
+        """Returns the bytes from which `load` makes the same head."""
 
 
 class Boosted:
-    """Gradient-boosted trees (Chen and Guestrin, KDD 2016): multi:softprob, mlogloss, hist.
+    """Gradient-boosted trees by XGBoost (Chen and Guestrin, KDD 2016).
 
-    The same settings, seed and number of threads give the same trees, bit for bit; another number
-    of threads sums in another order.
+    They minimise the cross-entropy of a softmax, on histograms of the features. The same settings,
+    seed and number of threads give the same trees, bit for bit; another number of threads sums in
+    another order.
     """
 
     suffix = "ubj"
@@ -64,6 +67,7 @@ class Boosted:
 
     @classmethod
     def fit(cls, settings: Mapping[str, Any], features: Features, seed: int, stop: Callable[[], bool]) -> Boosted:
+        """Returns trees fitted to the training split; the arguments are those of `fit` below."""
         import xgboost
 
         class Stop(xgboost.callback.TrainingCallback):
@@ -86,8 +90,7 @@ class Boosted:
         patience = settings["head.stop_rounds"]
         if patience:
             callbacks.append(xgboost.callback.EarlyStopping(rounds=patience, data_name="validation", save_best=True))
-        # The first callback that wants to stop is the last one called, and EarlyStopping has to
-        # have seen a round.
+        # Callbacks after one that stops are not called, and EarlyStopping must see each round.
         callbacks.append(Stop())
         booster = xgboost.train(
             parameters,
@@ -120,25 +123,26 @@ class Boosted:
 
     @classmethod
     def from_bytes(cls, content: bytes, num_classes: int) -> Boosted:
+        """Returns the trees whose `to_bytes` are given; ValueError where the checksum differs."""
         import xgboost
 
-        # XGBoost's parser trusts what it reads: damaged bytes can end the process, or pass for
-        # another model.
+        # XGBoost's parser trusts what it reads: damaged bytes can end the process or give another
+        # model.
         content, seal = content[:-SEAL_BYTES], content[-SEAL_BYTES:]
         if seal != _seal(content):
             raise ValueError("its checksum differs")
         booster = xgboost.Booster(model_file=bytearray(content))
-        # Threads that wait for each other by spinning cost a small call on busy cores far more than
-        # they save a large one.
+        # XGBoost's threads spin while they wait for each other: on busy cores that costs a small
+        # call far more than it saves a large one.
         booster.set_param({"nthread": 1})
         return cls(booster, num_classes)
 
 
 class Estimator:
-    """One of scikit-learn's classifiers; features are standardised first where their scale matters.
+    """One of scikit-learn's classifiers; features are standardised first where scale matters.
 
-    The margins of the linear SVM are turned into probabilities by a softmax and are not calibrated:
-    they rank classes, and a loss computed from them means nothing.
+    A softmax turns the margins of the linear SVM into probabilities, which are not calibrated: they
+    rank the classes, and a loss computed from them means nothing.
     """
 
     suffix = "skops"
@@ -150,12 +154,13 @@ class Estimator:
 
     @classmethod
     def fit(cls, settings: Mapping[str, Any], features: Features, seed: int, stop: Callable[[], bool]) -> Estimator:
+        """Returns an estimator fitted to the training split; arguments are those of `fit` below."""
         from sklearn.exceptions import ConvergenceWarning
 
         pipeline = _pipeline(settings, seed, features.threads)
         with warnings.catch_warnings():
-            # A linear head that is not at its optimum after MAX_ITERATIONS is as good a classifier
-            # as its scores say.
+            # A linear head that is not at its optimum after MAX_ITERATIONS still is as good a
+            # classifier as its scores say.
             warnings.simplefilter("ignore", ConvergenceWarning)
             pipeline.fit(features.splits["train"], features.labels["train"])
         return cls(pipeline, features.num_classes)
@@ -169,8 +174,7 @@ class Estimator:
         return np.concatenate([self._some(part) for part in _chunks(features)]).astype(np.float32)
 
     def _some(self, features: np.ndarray) -> np.ndarray:
-        # A class of no training images gets no column from scikit-learn, which refuses to classify
-        # no image at all.
+        # scikit-learn has no column for a class without training images, and takes no empty array.
         full = np.zeros((len(features), self.num_classes))
         if not len(features):
             return full
@@ -191,6 +195,7 @@ class Estimator:
 
     @classmethod
     def from_bytes(cls, content: bytes, num_classes: int) -> Estimator:
+        """Returns the estimator whose `to_bytes` are given; raises an error for any other bytes."""
         import skops.io
         from sklearn.pipeline import Pipeline
 
@@ -233,33 +238,40 @@ KINDS: dict[str, type[Boosted] | type[Estimator]] = {
 
 
 def fit(settings: Mapping[str, Any], features: Features, seed: int, stop: Callable[[], bool] = lambda: False) -> Head:
-    """Fits a head.
+    """Returns a classifier fitted to the training split.
 
     Args:
-        settings: dotted name -> value of the head fields that count with their `head.kind`.
-        features: of the trial and layer.
+        settings: dotted name -> value of the head fields that have an effect with their
+            `head.kind`.
+        features: the features of a trial at a layer. The validation split is read only where
+            `head.stop_rounds` stops boosting early.
         seed: of whatever the kind draws: rows and columns of trees, the order of the SVM's descent.
-        stop: asked after each boosting round; true ends the fit early, and what is returned then is
-            not to be kept.
+        stop: asked after each boosting round; true ends the fit early, and the head returned then
+            must not be kept.
     """
     return KINDS[settings["head.kind"]].fit(settings, features, seed, stop)
 
 
 def kept(settings: Mapping[str, Any]) -> bool:
-    """Whether a kind is worth keeping on disk: nearest neighbours are the training features once
-    more.
-    """
+    """Returns whether a head is kept on disk; nearest neighbours only repeat the features."""
     return settings["head.kind"] != "neighbors"
 
 
 def suffix(settings: Mapping[str, Any]) -> str:
-    """Of the file a head is kept in."""
+    """Returns the suffix, without a dot, of the file in which a head is kept."""
     return KINDS[settings["head.kind"]].suffix
 
 
 def load(settings: Mapping[str, Any], content: bytes, num_classes: int) -> Head:
-    """The head that `to_bytes` gave; RunError if the bytes are damaged or hold anything that no
-    head is made of.
+    """Returns the head whose `to_bytes` are given.
+
+    Args:
+        settings: as for `fit`.
+        content: what `Head.to_bytes` returned.
+        num_classes: K.
+
+    Raises:
+        RunError: the bytes are damaged, or hold anything that no head of this kind is made of.
     """
     try:
         return KINDS[settings["head.kind"]].from_bytes(content, num_classes)
@@ -272,15 +284,13 @@ def load(settings: Mapping[str, Any], content: bytes, num_classes: int) -> Head:
 
 
 def missing_package(kind: str) -> str:
-    """The pip name of the package that a kind of head needs and this machine lacks; empty if there
-    is none.
-    """
+    """Returns the pip name of the package that a kind of head needs and is missing, or ''."""
     module, package = ("xgboost", "xgboost-cpu") if kind == "xgboost" else ("skops", "skops")
     return "" if kind == "none" or importlib.util.find_spec(module) else package
 
 
 def on_gpu() -> bool:
-    """Whether boosting runs on an NVIDIA GPU: JAX has one, and XGBoost was built for it."""
+    """Returns whether boosting runs on an NVIDIA GPU: JAX has one, and XGBoost is built for it."""
     import jax
     import xgboost
 

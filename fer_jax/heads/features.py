@@ -1,6 +1,4 @@
-"""The features of one trial at one layer, and what the classifiers make of them once for all their
-settings.
-"""
+"""The features of one trial at one layer, and what XGBoost makes of them once for all settings."""
 
 from __future__ import annotations
 
@@ -14,13 +12,13 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Features:
-    """Features and labels of every split; arrays may be memory maps.
+    """The features and labels of every split; the arrays may be memory maps.
 
     Attributes:
         splits: 'train', 'validation' and, if there is one, 'test' -> float32 (n, F).
         labels: the same names -> int (n,), in 0..num_classes-1.
         num_classes: K.
-        threads: of what is computed from them.
+        threads: how many threads XGBoost and scikit-learn may use for them.
     """
 
     splits: Mapping[str, np.ndarray]
@@ -30,8 +28,10 @@ class Features:
 
     @functools.cached_property
     def matrices(self) -> tuple[Any, Any]:
-        """The training and validation split as XGBoost holds them: in at most 256 bins a feature, a
-        byte a number.
+        """The training and validation split as XGBoost holds them, made once.
+
+        Each feature falls into at most 256 bins, so that a number takes a byte; the bins are those
+        of the training split.
         """
         import xgboost
 

@@ -1,56 +1,35 @@
-"""Networks by name. A network is one function that builds a `Chain` from config values; `NETWORKS`
-lists them.
+"""Networks of named layers: how they are built, computed, loaded with weights, asked about images.
+
+What a network does with arrays belongs here; losses, optimisers and whatever else trains one belong
+in `train`, and trials, plans and files of a run in the rooms of those names.
+
+The names below are imported when they are first asked for: JAX and Flax take seconds to import,
+which programs that only print must not wait for.
 """
 
-from collections.abc import Mapping
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
-from fer_jax.config import fields
-from fer_jax.errors import ConfigError
-from fer_jax.models.backbones import BACKBONES
-from fer_jax.models.chain import Chain
-from fer_jax.models.cnn import build_cnn
-from fer_jax.models.imperial import build_imperial
-from fer_jax.models.mlp import build_mlp
-from fer_jax.models.network import Builder, Network, normalize
-from fer_jax.models.silvestro import build_silvestro
+if TYPE_CHECKING:
+    from fer_jax.models.chain import Chain
+    from fer_jax.models.network import Network, normalize
+    from fer_jax.models.registry import NETWORKS, build, register
 
 __all__ = ["NETWORKS", "Chain", "Network", "build", "normalize", "register"]
 
-NETWORKS: dict[str, Builder] = {
-    "cnn": build_cnn,
-    "mlp": build_mlp,
-    "silvestro": build_silvestro,
-    "imperial": build_imperial,
-    **BACKBONES,
+_HOME = {
+    "NETWORKS": "registry",
+    "Chain": "chain",
+    "Network": "network",
+    "build": "registry",
+    "normalize": "network",
+    "register": "registry",
 }
 
+if not TYPE_CHECKING:
 
-def register(name: str, builder: Builder) -> None:
-    """Makes a network of your own known as `model.name = name`; docs/extending.md has an example.
+    def __getattr__(name):
+        import importlib
 
-    Args:
-        name: as configs will call it; a name that is taken is replaced.
-        builder: (values, image_shape, num_classes, rngs) -> Chain, as `cnn.build_cnn`.
-    """
-    NETWORKS[name] = builder
-    fields.add_choice("model.name", name)
-
-
-def build(values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int) -> Network:
-    """The network a trial's config values ask for.
-
-    Args:
-        values: dotted field name -> value; `model.*` is read, the dropout rate is not (it is
-            traced).
-        image_shape: (height, width, channels).
-        num_classes: number of logits.
-
-    Raises:
-        ConfigError: `model.name` is unknown.
-    """
-    name = values["model.name"]
-    if name not in NETWORKS:
-        raise ConfigError(f"model.name: {name!r} is none of {', '.join(sorted(NETWORKS))}")
-    return Network(partial(NETWORKS[name], values, image_shape, num_classes), image_shape, num_classes)
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,4 +1,4 @@
-"""A network as named layers in order, which may take the outputs of any layers before them."""
+"""A network as a chain of named layers, each of which may take the outputs of any earlier ones."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -11,19 +11,22 @@ from flax import nnx
 from fer_jax.models.layers import Call, Conv, Pool
 
 Entry: TypeAlias = tuple[str, nnx.Module] | tuple[str, nnx.Module, tuple[str, ...]]
-# Stands for the chain's input among the sources of a layer.
+# The name of the chain's input among the sources of a layer.
 INPUT = ""
 
 
 class Chain(nnx.Module):
     """Layers in order, each under a name by which its output can be asked for.
 
-    A layer takes the output of the one before it, the first one the images. Where an entry says so,
-    it takes the outputs of the named layers instead, so that ways can part and meet again.
+    A layer takes the output of the one before it, and the first one the images. Where an entry
+    names other layers, it takes their outputs instead, so that ways can part and meet again.
 
     Args:
-        layers: (name, layer) or (name, layer, names of earlier layers) in order; names must be
-            unique. The last layer gives the logits.
+        layers: (name, layer) or (name, layer, names of earlier layers), in order. The last layer's
+            output is the logits.
+
+    Raises:
+        ValueError: a name is empty, taken or reserved, or names no earlier layer.
     """
 
     def __init__(self, layers: Sequence[Entry]):
@@ -50,8 +53,12 @@ class Chain(nnx.Module):
         added: Mapping[str, jax.Array] | None = None,
         frozen: Collection[str] = (),
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        """The last layer's output and those of `capture`; layers in `frozen` run as outside
-        training.
+        """Returns the last layer's output, and layer -> output of those in `capture`.
+
+        Args:
+            x: (n, ...), the input of the first layer.
+            call: how the layers are applied.
+            capture, added, frozen: see `network.Network.apply`.
         """
         added = added or {}
         still = replace(call, train=False)
@@ -67,7 +74,7 @@ class Chain(nnx.Module):
             own = still if name in frozen else call
             if pool is not None:
                 # Bias and ReLU are monotone: after a max-pool they give the same numbers for a
-                # quarter of the work. What the pool would drop at the border need not be computed.
+                # quarter of the work. What the pool drops at the border need not be computed.
                 leave_out = pool.dropped(layer.output_size(*given))
                 position += 1
                 name = self.names[position]
@@ -80,9 +87,7 @@ class Chain(nnx.Module):
         return outputs[self.names[-1]], {name: output for name, output in outputs.items() if name in capture}
 
     def _pool_after(self, position: int) -> Pool | None:
-        """The max-pool that follows a convolution at this place and takes its output; None if
-        anything else does.
-        """
+        """Returns the max-pool that takes the output of a convolution here, or None."""
         if not isinstance(getattr(self, self.names[position]), Conv) or position + 1 == len(self.names):
             return None
         pool = getattr(self, self.names[position + 1])
@@ -91,8 +96,9 @@ class Chain(nnx.Module):
 
     @property
     def cuts(self) -> tuple[str, ...]:
-        """Layers after which a single output goes on, so that the chain can be parted there; the
-        last layer is none.
+        """The layers, but for the last, after which a single output goes on.
+
+        The chain can be parted after each of them.
         """
         last_use = {source: place for place, sources in enumerate(self.sources) for source in sources}
         return tuple(
@@ -102,9 +108,7 @@ class Chain(nnx.Module):
         )
 
     def parted(self, cut: str) -> tuple["Chain", "Chain"]:
-        """The layers up to one of `cuts`, and those after it, which take its output for their
-        input.
-        """
+        """Returns two chains: the layers up to one of `cuts`, and those that take its output."""
         place = self.names.index(cut) + 1
         entries = [(name, getattr(self, name), sources) for name, sources in zip(self.names, self.sources, strict=True)]
         after = [

@@ -1,7 +1,7 @@
-"""oslo's convolutional network and its ablations: conv-pool pairs, then dense layers.
+"""oslo's convolutional network and its ablations: pairs of convolution and pool, then dense layers.
 
-Each pair is a convolution with ReLU, batch norm if asked for, pooling, dropout. oslo leaves the
-place of its dropout unpublished; after each pool is our choice.
+A pair is a convolution with ReLU, a batch norm if asked for, a pool and dropout. oslo does not say
+where its dropout stands; after each pool is our choice.
 """
 
 from collections.abc import Mapping
@@ -15,13 +15,15 @@ from fer_jax.models.layers import BatchNorm, Conv, Dense, Dropout, Flatten, Pool
 
 
 def build_cnn(values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int, rngs: nnx.Rngs) -> Chain:
-    """Builds the chain conv_0, [norm_0,] pool_0, dropout_0, conv_1, ..., flatten, dense_0,
+    """Returns the chain of oslo's network.
+
+    Its layers are conv_0, [norm_0,] pool_0, dropout_0, conv_1, ..., flatten, dense_0,
     dense_dropout_0, ..., output.
 
     Args:
-        values: reads model.pairs, kernels, kernel_size, padding, batch_norm, pool_size, pool,
-            pool_padding, dense and width_multiplier.
-        image_shape: (height, width, channels).
+        values: dotted field name -> value; model.pairs, kernels, kernel_size, padding, batch_norm,
+            pool_size, pool, pool_padding, dense and width_multiplier are read.
+        image_shape: (height, width, channels), in pixels; images are square.
         num_classes: units of the last layer, `output`, which has no activation.
         rngs: its `params` stream draws the initial weights.
     """

@@ -1,15 +1,17 @@
-"""Two-dimensional convolution that knows whether it serves one trial or many, with its own
-gradient.
+"""Two-dimensional convolution, with a gradient of its own, that serves one trial or many.
 
-One kernel, for trials mapped one after another on a CPU: `winograd`, where it saves enough.
-Elsewhere forward is XLA's convolution, whose CPU kernel needs no patches in memory. Its weight
-gradient is not used: inside a loop XLA's CPU backend does not rewrite it (jax issue 12868) and it
-is tens of times slower; the roles are exchanged by hand instead. The gradient for the images is a
-matrix product whose rows are added up where they overlap. A kernel a trial, for trials side by
-side: `vmap` would make a grouped convolution, whose backward pass is slow on every backend (jax
-issue 13800), so that patches and one matrix product take its place, which `vmap` makes a batched
-one. Where the grouped convolution is wanted all the same (engine 'grouped'), XLA has both passes to
-itself.
+Engine 'map' on a CPU trains trials one after another, each with one kernel. The convolution goes
+through `winograd` where that saves enough. Where it does not, the forward pass is XLA's, whose CPU
+kernel needs no patches in memory, or, for grey images, a sum of shifted images. XLA's gradient for
+the kernel is not used: inside a loop its CPU backend does not rewrite it (jax issue 12868), and it
+is tens of times slower; here it is a convolution in which images and channels have changed places.
+The gradient for the images is a matrix product whose rows are added up where they overlap.
+
+Engine 'vmap' trains trials side by side, each with a kernel of its own. `vmap` would make a grouped
+convolution, whose backward pass is slow on every backend (jax issue 13800). Patches and a matrix
+product take its place, which `vmap` turns into a batched product.
+
+Engine 'grouped', and 'map' on anything but a CPU, leave both passes to XLA (`native`).
 """
 
 import math
@@ -22,21 +24,22 @@ import jax.numpy as jnp
 
 from fer_jax.models import winograd
 
-# What a chunk's intermediate results may take: a third of the cache that two cores of a Xeon share.
+# Bytes that a chunk's intermediate results may take: a third of the cache that two cores of a Xeon
+# share.
 CHUNK_BYTES = 2**24
 
 Padding = tuple[tuple[int, int], ...]
 
 
 def padding_amounts(padding: str, kernel_size: int, stride: int = 1, size: int = 0) -> Padding:
-    """Rows and columns of zeros added before and after.
+    """Returns how many rows and columns of zeros go around an image, as in Keras.
 
     Args:
-        padding: 'valid' (none) or 'same' (output as large as the input divided by the stride; the
-            odd one goes after, as in Keras).
-        kernel_size: side of the square kernel in pixels.
+        padding: 'valid' (none) or 'same' (the output is as large as the input divided by the
+            stride, rounded up; an odd row or column goes after).
+        kernel_size: side of the square kernel, in pixels.
         stride: pixels from one place of the kernel to the next.
-        size: side of the image in pixels; read where the stride is above one.
+        size: side of the square image, in pixels; read only where the stride is above one.
 
     Returns:
         ((before, after) in height, (before, after) in width), in pixels.
@@ -50,16 +53,16 @@ def padding_amounts(padding: str, kernel_size: int, stride: int = 1, size: int =
 def depthwise(
     images: jax.Array, kernel: jax.Array, padding: Padding, stride: int = 1, *, native: bool = False
 ) -> jax.Array:
-    """Cross-correlates every channel with a kernel of its own, as `keras.ops.depthwise_conv` does.
+    """Returns every channel's cross-correlation with its own kernel: `keras.ops.depthwise_conv`.
 
-    The image is shifted to each place in the kernel, scaled and added up, which fuses to one pass;
-    XLA's CPU backend takes several hundred times as long for the weight gradient of a convolution
-    with a group a channel.
+    The image is shifted to each place in the kernel, scaled and added up, which XLA fuses to one
+    pass. Its CPU backend takes several hundred times as long for the kernel's gradient of a
+    convolution with a group for each channel.
 
     Args:
         images: float (n, height, width, channels).
-        kernel: float (kernel_height, kernel_width, 1, channels); Keras has the last two axes the
-            other way round.
+        kernel: float (kernel_height, kernel_width, 1, channels); in Keras the last two axes are
+            exchanged.
         padding, native: as for `convolve`.
         stride: pixels from one place of the kernel to the next.
 
@@ -71,8 +74,8 @@ def depthwise(
     return _scaled_sums(images, kernel, padding, stride)
 
 
-# The shifted images are made anew for the gradient: kept, they would take as much memory as the
-# kernel has places.
+# The gradient makes the shifted images again: kept, they would take the memory of as many images
+# as the kernel has places.
 @partial(jax.checkpoint, prevent_cse=False, static_argnums=(2, 3))
 def _scaled_sums(images: jax.Array, kernel: jax.Array, padding: Padding, stride: int) -> jax.Array:
     rows, columns = kernel.shape[:2]
@@ -86,14 +89,15 @@ def _scaled_sums(images: jax.Array, kernel: jax.Array, padding: Padding, stride:
 
 
 def convolve(images: jax.Array, kernel: jax.Array, padding: Padding, *, native: bool = False) -> jax.Array:
-    """Cross-correlates images with a kernel, stride one, as `keras.ops.conv` does.
+    """Returns the cross-correlation of images with a kernel, stride one, as `keras.ops.conv`.
 
     Args:
         images: float (n, height, width, channels).
         kernel: float (kernel_height, kernel_width, channels, filters).
-        padding: zeros around the images, from `padding_amounts`; a negative amount leaves pixels
-            out.
-        native: leave the gradient and `vmap` to XLA, which makes one grouped convolution of many.
+        padding: pixels of zeros around the images, from `padding_amounts`; a negative amount
+            leaves pixels out.
+        native: whether the gradient and `vmap` are left to XLA, which makes one grouped
+            convolution of many.
 
     Returns:
         float (n, out_height, out_width, filters).
@@ -101,8 +105,8 @@ def convolve(images: jax.Array, kernel: jax.Array, padding: Padding, *, native: 
     if native:
         return _xla(images, kernel, padding)
     if images.dtype == jnp.bfloat16 and jax.default_backend() == "cpu":
-        # As hardware for bfloat16 does: exact products, summed in float32. XLA's kernels for it on
-        # a CPU are three times slower.
+        # Exact products summed in float32 are what hardware for bfloat16 gives; XLA's own kernels
+        # for a CPU are three times slower.
         return _convolve(images.astype(jnp.float32), kernel.astype(jnp.float32), padding).astype(images.dtype)
     return _convolve(images, kernel, padding)
 
@@ -110,11 +114,14 @@ def convolve(images: jax.Array, kernel: jax.Array, padding: Padding, *, native: 
 def convolve_strided(
     images: jax.Array, kernel: jax.Array, padding: Padding, stride: int, *, native: bool = False
 ) -> jax.Array:
-    """`convolve` with a stride above one.
+    """Returns what `convolve` does, with a stride above one.
 
-    A square of stride x stride pixels becomes the channels of one, so that a convolution of stride
-    one with a smaller kernel gives the same: the gradients that `convolve` writes out serve here
-    too.
+    A square of stride x stride pixels becomes the channels of one pixel, so that a convolution of
+    stride one with a smaller kernel gives the same, and the gradients of `convolve` serve here too.
+
+    Args:
+        images, kernel, padding, native: as for `convolve`; the kernel is square.
+        stride: pixels from one place of the kernel to the next.
 
     Returns:
         float (n, (height + padding - kernel_height) // stride + 1, likewise, filters).
@@ -156,10 +163,10 @@ def _convolve(images: jax.Array, kernel: jax.Array, padding: Padding) -> jax.Arr
 
 @cache
 def _correlate(padding: Padding) -> Callable[[jax.Array, jax.Array], jax.Array]:
-    """(images, kernel) -> their cross-correlation, by another way if either has a trial axis.
+    """Returns the function (images, kernel) -> their cross-correlation, for one padding.
 
-    A function for each padding, since XLA's convolution cuts and pads as it reads while `_pad`
-    makes a copy.
+    It goes another way where either has a trial axis. The padding is not done beforehand, since
+    XLA's convolution cuts and pads as it reads, while `_pad` makes a copy.
     """
 
     @jax.custom_batching.custom_vmap
@@ -187,9 +194,7 @@ def _correlate(padding: Padding) -> Callable[[jax.Array, jax.Array], jax.Array]:
 
 
 def _tiling(images: jax.Array, kernel: jax.Array, height: int, width: int) -> winograd.Tiling | None:
-    """How `winograd` would make an output of so many pixels; None where it does not pay, would
-    round too much, or is no CPU's work.
-    """
+    """Returns `winograd.tiling` for an output of so many pixels; None too where it cannot serve."""
     rows, columns, channels, filters = kernel.shape
     # Libraries for accelerators choose among such ways themselves.
     if rows != columns or channels == 1 or kernel.dtype != jnp.float32 or jax.default_backend() != "cpu":
@@ -198,8 +203,9 @@ def _tiling(images: jax.Array, kernel: jax.Array, height: int, width: int) -> wi
 
 
 def _scaled(images: jax.Array, kernel: jax.Array) -> jax.Array:
-    """(n, h, w) grey images and a (rows, columns, filters) kernel: scaled and shifted images added
-    up, which XLA fuses with a pool.
+    """Returns the correlation of grey images (n, h, w) with a kernel (rows, columns, filters).
+
+    It adds up scaled and shifted images, which XLA fuses with a pool.
     """
     rows, columns, filters = kernel.shape
     shifted = _shifted(images, rows, columns)
@@ -208,7 +214,7 @@ def _scaled(images: jax.Array, kernel: jax.Array) -> jax.Array:
 
 @jax.custom_batching.custom_vmap
 def _gradients(images: jax.Array, kernel: jax.Array, grad: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Gradients for padded images and for the kernel, from that of the output."""
+    """Returns the gradients for the padded images and the kernel, from that for the output."""
     if images.shape[-1] == 1:
         return _image_gradient(kernel, grad), _products(images, grad)
     tiles = _tiling(images, kernel, *grad.shape[1:3])
@@ -218,8 +224,8 @@ def _gradients(images: jax.Array, kernel: jax.Array, grad: jax.Array) -> tuple[j
     if size == images.shape[0]:
         return _image_gradient(kernel, grad), _kernel_gradient(images, grad)
 
-    # A few images' intermediate results stay in the processor's cache. And what a loop reads lies
-    # in memory: XLA would otherwise compute the layers before once more while it transposes.
+    # The intermediate results of a few images stay in the processor's cache. And what a loop reads
+    # lies in memory: otherwise XLA would compute the layers before once more while it transposes.
     def chunk(total: jax.Array, part: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         images, grad = part
         return total + _kernel_gradient(images, grad), _image_gradient(kernel, grad)
@@ -230,9 +236,7 @@ def _gradients(images: jax.Array, kernel: jax.Array, grad: jax.Array) -> tuple[j
 
 
 def _chunk(count: int, image_bytes: int) -> int:
-    """Images at a time: the largest share of them all whose intermediate results take no more than
-    CHUNK_BYTES.
-    """
+    """Returns the largest divisor of `count` whose images take no more than CHUNK_BYTES."""
     return max(
         size for size in range(1, count + 1) if count % size == 0 and (size == 1 or size * image_bytes <= CHUNK_BYTES)
     )
@@ -249,20 +253,21 @@ def _gradients_of_all(
 
 
 def _kernel_gradient(images: jax.Array, grad: jax.Array) -> jax.Array:
-    """A convolution with the roles exchanged: channels take the place of the batch, the output's
-    gradient that of the kernel.
+    """Returns the kernel's gradient: a convolution of the images with the output's gradient.
+
+    Channels take the place of the batch, and the batch that of the channels.
     """
     swapped = _xla(images.transpose(3, 1, 2, 0), grad.transpose(1, 2, 0, 3), ((0, 0), (0, 0)))
     return swapped.transpose(1, 2, 0, 3)
 
 
 def _products(images: jax.Array, grad: jax.Array) -> jax.Array:
-    """`_kernel_gradient` as one matrix product with patches."""
+    """Returns what `_kernel_gradient` does, by one matrix product with patches."""
     rows, columns = (images.shape[axis] - grad.shape[axis] + 1 for axis in (1, 2))
     channels, filters = images.shape[-1], grad.shape[-1]
     if channels == 1:
-        # Pixels of a grey image lie side by side, so that patches are quickest made the way the
-        # product wants them: transposed.
+        # The pixels of a grey image lie side by side, so that transposed patches, which the product
+        # wants, are also made the fastest.
         patches, pixels = jnp.stack(_shifted(images[..., 0], rows, columns)), (1, 2, 3)
     else:
         patches, pixels = _patches(images, rows, columns), (0, 1, 2)
@@ -270,38 +275,34 @@ def _products(images: jax.Array, grad: jax.Array) -> jax.Array:
 
 
 def _pad(images: jax.Array, padding: Padding) -> jax.Array:
-    """Zeros around the images; a negative amount cuts instead."""
+    """Returns the images with zeros around them; a negative amount cuts pixels off."""
     amounts = [(0, 0, 0), *((before, after, 0) for before, after in padding), *[(0, 0, 0)] * (images.ndim - 3)]
     return images if padding == ((0, 0), (0, 0)) else jax.lax.pad(images, jnp.zeros((), images.dtype), amounts)
 
 
 def _patches(images: jax.Array, rows: int, columns: int) -> jax.Array:
-    """(n, h, w, c) -> (n, h - rows + 1, w - columns + 1, rows * columns * c): the neighbourhood of
-    every output pixel.
+    """Returns every output pixel's neighbourhood: (n, h, w, c) -> (n, h', w', rows * columns * c).
+
+    h' = h - rows + 1 and w' = w - columns + 1.
     """
     return jnp.concatenate(_shifted(images, rows, columns), axis=-1)
 
 
 def _shifted(images: jax.Array, rows: int, columns: int) -> list[jax.Array]:
-    """(n, h, w, ...) -> rows * columns arrays (n, h - rows + 1, w - columns + 1, ...), one for each
-    place in the kernel.
-    """
+    """Returns an array (n, h - rows + 1, w - columns + 1, ...) for each place in the kernel."""
     height, width = images.shape[1] - rows + 1, images.shape[2] - columns + 1
     return [images[:, i : i + height, j : j + width] for i in range(rows) for j in range(columns)]
 
 
 def _image_gradient(kernel: jax.Array, grad: jax.Array) -> jax.Array:
-    """Gradient for the padded images: each output pixel hands its own back to the rows * columns
-    input pixels it saw.
-    """
+    """Returns the padded images' gradient: each output pixel's, spread over the pixels it saw."""
     rows, columns, channels, filters = kernel.shape
     spread = (grad @ kernel.reshape(rows * columns * channels, filters).T).reshape(
         *grad.shape[:3], rows, columns, channels
     )
 
     def place(part: jax.Array, axis: int, before: int, after: int) -> jax.Array:
-        # Zeros on both sides by concatenation: XLA's CPU backend checks the borders of a pad pixel
-        # by pixel.
+        # By concatenation, since XLA's CPU backend checks the borders of a pad pixel by pixel.
         zeros = [jnp.zeros((*part.shape[:axis], size, *part.shape[axis + 1 :]), part.dtype) for size in (before, after)]
         return jnp.concatenate([zeros[0], part, zeros[1]], axis)
 

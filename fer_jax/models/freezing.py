@@ -1,6 +1,4 @@
-"""Which layers of a network are not trained: the words of model.freeze and phases.frozen as names
-of layers.
-"""
+"""Layers that are not trained: the words of model.freeze and phases.frozen as names of layers."""
 
 import difflib
 import fnmatch
@@ -11,24 +9,22 @@ from collections.abc import Sequence
 from fer_jax.errors import ConfigError
 from fer_jax.models.backbones import backbone_layers
 
-# What the layers of one block have in common at the start of their names; the input layer belongs
-# to the first block.
+# The names of a block's layers begin alike; the input layer belongs to the first block.
 _BLOCK = re.compile(r"block_?\d+|conv\d+|expanded_conv|Conv_1|Conv1|stem|top")
 _FIRST = re.compile(r"input_layer|rescaling|normalization|pool1|bn_Conv1|Conv1")
-# Layers of ResNet50V2 that Keras numbers without their block, and what ends the backbones.
+# Layers whose names do not begin as those of their block, at the end of a backbone.
 _OTHERS = {"Conv_1_bn": "Conv_1", "out_relu": "Conv_1"}
 
 
 def blocks(names: Sequence[str]) -> dict[str, int]:
-    """Layer of a backbone -> its block, counted from 0 in running order; layers of the top are not
-    in it.
+    """Returns layer -> block of a backbone, counted from 0; layers of the top have none.
 
-    VGG19 has 5 blocks; MobileNetV2 19 (the first convolution, 17 inverted residuals, the last
-    convolution); EfficientNetB0 8 (the first of its 7 stages with the stem, the last convolution);
-    ResNet50V2 5, the last of which holds what ends it.
+    VGG19 has 5 blocks; MobileNetV2 has 19 (the first convolution, 17 inverted residuals, the last
+    convolution); EfficientNetB0 has 8 (7 stages, the first with the stem, and the last
+    convolution); ResNet50V2 has 5, the last with the layers that follow it.
 
     Args:
-        names: of all layers, in order.
+        names: the names of all layers, in order.
     """
     found: dict[str, int] = {}
     key, number = "", -1
@@ -41,7 +37,7 @@ def blocks(names: Sequence[str]) -> dict[str, int]:
 
 
 def _key(name: str, before: str) -> str:
-    """What the layers of this layer's block share; `before` where its name does not say."""
+    """Returns what names in this layer's block share, or `before` where its name does not say."""
     if not before or (_FIRST.match(name) and before == "first"):
         return "first"
     if name in _OTHERS:
@@ -53,16 +49,15 @@ def _key(name: str, before: str) -> str:
 
 
 def frozen(names: Sequence[str], words: Sequence[str]) -> tuple[str, ...]:
-    """The layers that words such as 'backbone', 'blocks=2', 'layers=140' and 'block1_*' name, in
-    order.
+    """Returns the names of the layers that some words name, in the network's order.
 
     Args:
-        names: of all layers, in order.
-        words: as `rules.resolve` leaves them; several joined by + count as several, 'none' as no
-            word.
+        names: the names of all layers, in order.
+        words: words such as 'backbone', 'blocks=2', 'layers=140' and 'block1_*', as
+            `rules.resolve` leaves them. Several joined by + count as several, 'none' as no word.
 
     Raises:
-        ConfigError: a word that names no layer, or more blocks or layers than there are.
+        ConfigError: a word names no layer, or more blocks or layers than there are.
     """
     chosen: set[str] = set()
     for word in itertools.chain.from_iterable(text.split("+") for text in words):
@@ -71,7 +66,7 @@ def frozen(names: Sequence[str], words: Sequence[str]) -> tuple[str, ...]:
 
 
 def in_short(names: Sequence[str], most: int = 12) -> str:
-    """Names of layers for a message: all of a few, the first and the last of many."""
+    """Returns names of layers for a message: all of them, or the first and last of over `most`."""
     if len(names) <= most:
         return ", ".join(names)
     return f"{', '.join(names[:4])} ... {', '.join(names[-4:])} ({len(names)} layers)"
@@ -82,8 +77,7 @@ def _named(names: Sequence[str], word: str) -> Sequence[str]:
     if word == "none":
         return ()
     if word == "backbone" or (kind == "blocks" and equals):
-        # Other networks may flatten and pool too; Keras' input layer is what only the backbones
-        # have.
+        # Other networks may flatten and pool too, but only the backbones have Keras' input layer.
         if names[0] != "input_layer":
             what = "backbone" if word == "backbone" else "blocks"
             raise ConfigError(

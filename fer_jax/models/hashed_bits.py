@@ -1,7 +1,7 @@
-"""Random bits as a hash of a key: what dropout and augmentation draw from inside a training step.
+"""Random bits as a hash of a key, from which dropout and augmentation draw in a training step.
 
-`jax.random.bits` would give bits as good for a tenth of oslo's training step and two fifths of its
-compilation.
+`jax.random.bits` would give bits as good, but would take a tenth of the time of oslo's training
+step and two fifths of its compilation.
 """
 
 import math
@@ -11,14 +11,15 @@ import jax.numpy as jnp
 
 
 def hashed_bits(key: jax.Array, stream: int, rows: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """Random bits that depend on key, stream, row and position alone: MurmurHash3's finaliser
-    applied twice.
+    """Returns random bits that depend on key, stream, row and position alone.
+
+    They are MurmurHash3's finaliser, applied twice.
 
     Args:
         key: random key of a trial and step.
-        stream: number of the purpose; other streams of a key give independent bits.
-        rows: int32 (n,), position of each image in its batch.
-        shape: of the bits of one image.
+        stream: a number for each purpose; two streams of a key give independent bits.
+        rows: int32 (n,), the position of each image in its batch.
+        shape: the shape of one image's bits.
 
     Returns:
         uint32 (n, *shape).
@@ -31,8 +32,9 @@ def hashed_bits(key: jax.Array, stream: int, rows: jax.Array, shape: tuple[int, 
 
 
 def _mix(bits: jax.Array) -> jax.Array:
-    """MurmurHash3's 32-bit finaliser (A. Appleby, public domain): every input bit flips every
-    output bit half of the time.
+    """Returns MurmurHash3's 32-bit finaliser of each number (A. Appleby, public domain).
+
+    A change of one input bit flips every output bit half of the time.
     """
     bits = (bits ^ (bits >> 16)) * jnp.uint32(0x85EBCA6B)
     bits = (bits ^ (bits >> 13)) * jnp.uint32(0xC2B2AE35)

@@ -1,9 +1,9 @@
-"""Imperial's convolutional network: five convolutions, three average pools, three dense layers with
-dropout in between.
+"""imperial's convolutional network: five convolutions, three average pools, three dense layers.
 
-A convolution of 36 kernels of 5x5 and a pool; twice two convolutions of 48 kernels of 3x3, the
-second with a border of zeros, and a pool. The units of the dense layers and which of them is the
-output are unpublished: model.dense gives the hidden ones.
+A convolution of 36 kernels of 5x5 and a pool come first; then, twice, two convolutions of 48
+kernels of 3x3, the second with a border of zeros, and a pool. Dropout stands between the dense
+layers. The paper gives neither their units nor which of them is the output: model.dense holds the
+hidden ones.
 """
 
 from collections.abc import Mapping
@@ -18,11 +18,13 @@ from fer_jax.models.layers import Conv, Dense, Dropout, Flatten, Pool, widened
 def build_imperial(
     values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int, rngs: nnx.Rngs
 ) -> Chain:
-    """Builds conv_0, pool_0, conv_1, conv_2, pool_1, conv_3, conv_4, pool_2, flatten, dense_0,
+    """Returns the chain of imperial's convolutional network.
+
+    Its layers are conv_0, pool_0, conv_1, conv_2, pool_1, conv_3, conv_4, pool_2, flatten, dense_0,
     dense_dropout_0, ..., output.
 
     Args:
-        values: reads model.dense and model.width_multiplier.
+        values: dotted field name -> value; model.dense and model.width_multiplier are read.
         image_shape, num_classes, rngs: as for `cnn.build_cnn`.
     """
     size, _, channels = image_shape

@@ -1,6 +1,4 @@
-"""Pictures through a trained network, in batches of three sizes: any numbers of pictures need three
-compilations at most.
-"""
+"""Images through a trained network, in batches of three sizes: three programs serve any number."""
 
 from __future__ import annotations
 
@@ -15,11 +13,11 @@ from fer_jax.config import fields
 from fer_jax.config.rules import resolve
 from fer_jax.errors import RunError
 
-# What a number of pictures is filled up to: one picture costs no batch, and ten different numbers
-# compile two programs.
-SIZES = (1, 8, 64)
-BATCH = SIZES[-1]
-# The softmax of the last layer, which has no layer of its own.
+# A number of images is filled up to the next of these: one image does not cost a whole batch, and
+# calls of many different sizes compile three programs only.
+BATCH_SIZES = (1, 8, 64)
+LARGEST_BATCH = BATCH_SIZES[-1]
+# The softmax of the last layer's output can be asked for as if it were a layer of this name.
 PROBABILITIES = "probabilities"
 
 Forward = Callable[[Mapping[str, Any], np.ndarray, tuple[str, ...]], Mapping[str, Any]]
@@ -32,21 +30,21 @@ def apply(
     images: Any,
     layer: str | None = None,
 ) -> np.ndarray:
-    """Class probabilities of images, or the output of a layer.
+    """Returns the class probabilities of images, or the output of a layer for them.
 
     Args:
-        values: dotted field name -> value of the trial, as `config.flatten` gives.
+        values: dotted field name -> value of the trial, as `config.values.flatten` gives.
         num_classes: number of classes, K.
-        variables: {'params', 'stats'} of one trial, and 'pixels': {'scale', 'offset'}, what its
-            network takes for a pixel.
-        images: see `as_pictures`.
-        layer: name of the layer whose output is wanted, see `layer_names`; None for probabilities.
+        variables: {'params', 'stats'} of one trial, and 'pixels': {'scale', 'offset'}, the affine
+            map from pixels to the network's input.
+        images: n images in any form that `as_images` takes.
+        layer: a name in `layer_shapes`, the layer whose output is wanted; None for probabilities.
 
     Returns:
-        float32 (n, K), rows summing to 1; or float32 (n, ...), what the layer gives.
+        float32 (n, K), rows summing to 1; or float32 (n, ...), the output of the layer.
 
     Raises:
-        RunError: images of another size, kind or range, or a layer the network does not have.
+        RunError: the images have another size, kind or range, or the network has no such layer.
     """
     name = PROBABILITIES if layer is None else layer
     found = activations(values, num_classes, variables, images, (name,))
@@ -54,8 +52,12 @@ def apply(
 
 
 def logits(values: Mapping[str, Any], num_classes: int, variables: Mapping[str, Any], images: Any) -> np.ndarray:
-    """What the last layer gives, before the softmax, float32 (n, K); arguments and errors as for
-    `apply`.
+    """Returns the last layer's output, before the softmax.
+
+    Arguments and errors are those of `apply`.
+
+    Returns:
+        float32 (n, K).
     """
     _, names = _network(*network_key(values, num_classes))
     return apply(values, num_classes, variables, images, names[-2])
@@ -64,26 +66,30 @@ def logits(values: Mapping[str, Any], num_classes: int, variables: Mapping[str, 
 def activations(
     values: Mapping[str, Any], num_classes: int, variables: Mapping[str, Any], images: Any, layers: Sequence[str]
 ) -> Iterator[dict[str, np.ndarray]]:
-    """The outputs of several layers for batches of images, one pass through the network a batch;
-    see `apply`.
+    """Yields the outputs of several layers, one batch of images and one pass at a time.
+
+    Arguments and errors are those of `apply`, `layers` being names in `layer_shapes`; the errors
+    are raised by the call, before the first batch is asked for.
 
     Yields:
-        layer name -> float32 (at most BATCH, ...), in the order of the images.
+        layer name -> float32 (at most LARGEST_BATCH, ...), in the order of the images.
     """
-    forward, pictures = _prepare(values, num_classes, images, layers)
-    return _batches(forward, variables, pictures, tuple(layers))
+    forward, images = _prepare(values, num_classes, images, layers)
+    return _batches(forward, variables, images, tuple(layers))
 
 
 def layer_shapes(values: Mapping[str, Any], num_classes: int) -> dict[str, tuple[int, ...]]:
-    """The layers whose output can be asked for, PROBABILITIES last, and the shape of what each
-    gives for one image.
+    """Returns the layers whose output can be asked for, with the shapes of these for one image.
+
+    Returns:
+        layer name -> shape, in the network's order, PROBABILITIES last.
     """
     import jax
 
-    from fer_jax import models
+    from fer_jax.models import registry
 
     spec, image_shape, _ = network_key(values, num_classes)
-    network = models.build(dict(spec), image_shape, num_classes)
+    network = registry.build(dict(spec), image_shape, num_classes)
     params, stats = jax.eval_shape(network.init, jax.random.key(0))
     image = jax.ShapeDtypeStruct((1, *image_shape), "float32")
     apply = functools.partial(network.apply, capture=network.layer_names)
@@ -94,8 +100,11 @@ def layer_shapes(values: Mapping[str, Any], num_classes: int) -> dict[str, tuple
 def network_key(
     values: Mapping[str, Any], num_classes: int
 ) -> tuple[tuple[tuple[str, Any], ...], tuple[int, int, int], int]:
-    """What a trial's compiled network depends on: its `model.*` shape fields, image shape (S, S, C)
-    and number of classes.
+    """Returns all that a trial's compiled network depends on; equal keys share one.
+
+    Returns:
+        (dotted name, value) of the `model.*` shape fields, the image shape (S, S, C) and the
+        number of classes.
     """
     size, channels = values["data.image_size"], values["data.channels"]
     named = [name for name, field in fields.FIELDS.items() if name.startswith("model.") and field.kind == "shape"]
@@ -106,35 +115,41 @@ def network_key(
 def _prepare(
     values: Mapping[str, Any], num_classes: int, images: Any, layers: Sequence[str]
 ) -> tuple[Forward, np.ndarray]:
-    """The compiled network and the images as it takes them; RunError as `apply` says."""
-    pictures = as_pictures(images, values["data.image_size"], values["data.channels"])
+    """Returns the compiled network and the images as it takes them; RunError as `apply` says."""
+    images = as_images(images, values["data.image_size"], values["data.channels"])
     forward, known = _network(*network_key(values, num_classes))
     for layer in layers:
         if layer not in known:
             raise RunError(f"no layer {layer!r} in this network; {did_you_mean(layer, known)}")
-    return forward, pictures
+    return forward, images
 
 
 def _batches(
-    forward: Forward, variables: Mapping[str, Any], pictures: np.ndarray, layers: tuple[str, ...]
+    forward: Forward, variables: Mapping[str, Any], images: np.ndarray, layers: tuple[str, ...]
 ) -> Iterator[dict[str, np.ndarray]]:
-    size = min(size for size in SIZES if size >= min(len(pictures), BATCH))
-    for start in range(0, max(len(pictures), 1), BATCH):
-        batch = pictures[start : start + BATCH].astype(np.float32)
+    size = min(size for size in BATCH_SIZES if size >= min(len(images), LARGEST_BATCH))
+    for start in range(0, max(len(images), 1), LARGEST_BATCH):
+        batch = images[start : start + LARGEST_BATCH].astype(np.float32)
         padded = np.concatenate([batch, np.zeros((size - len(batch), *batch.shape[1:]), np.float32)])
         found = forward(variables, padded, layers)
         yield {name: np.asarray(found[name])[: len(batch)] for name in layers}
 
 
-def as_pictures(images: Any, size: int, channels: int) -> np.ndarray:
-    """Images in any form a person may hold as an array (n, size, size, channels), in its own dtype.
+def as_images(images: Any, size: int, channels: int) -> np.ndarray:
+    """Returns images that come in any usual form as one array, in their own dtype.
 
     Args:
         images: numbers in 0..255 of shape (n, size, size, channels), (n, size, size), (size, size,
-            channels) or (size, size); grey pictures are copied to all channels.
+            channels) or (size, size); grey images are copied to all channels.
+        size: height and width, in pixels.
+        channels: 1 or 3.
+
+    Returns:
+        (n, size, size, channels), possibly a view of `images` that cannot be written to.
 
     Raises:
-        RunError: anything else, or floats that all lie in 0..1, which were surely scaled.
+        RunError: the images are anything else, or floats that all lie in 0..1, which were surely
+            scaled.
     """
     shapes = f"(n, {size}, {size}, {channels}), (n, {size}, {size}) or ({size}, {size})"
     expected = f"images must be numbers in 0..255 of shape {shapes}"
@@ -164,18 +179,17 @@ def as_pictures(images: Any, size: int, channels: int) -> np.ndarray:
 def _network(
     spec: tuple[tuple[str, Any], ...], image_shape: tuple[int, int, int], num_classes: int
 ) -> tuple[Forward, tuple[str, ...]]:
-    """The compiled network of these `model.*` values, shared by all trials that have them, and its
-    outputs' names.
-    """
+    """Returns the compiled network of a `network_key`, and the names of its outputs."""
     import jax
 
-    from fer_jax import models
+    from fer_jax.models import registry
+    from fer_jax.models.network import normalize
 
-    network = models.build(dict(spec), image_shape, num_classes)
+    network = registry.build(dict(spec), image_shape, num_classes)
 
     @functools.partial(jax.jit, static_argnums=2)
     def forward(variables: Any, images: Any, layers: tuple[str, ...]) -> Any:
-        inputs = models.normalize(images, **variables["pixels"])
+        inputs = normalize(images, **variables["pixels"])
         capture = tuple(layer for layer in layers if layer != PROBABILITIES)
         logits, _, found = network.apply(variables["params"], variables["stats"], inputs, capture=capture)
         return {**found, PROBABILITIES: jax.nn.softmax(logits)}

@@ -1,5 +1,6 @@
-"""Initial kernels by name: He, Glorot and LeCun's variance scaling, uniform or (truncated) normal,
-as Keras has them.
+"""Initial kernels by name, uniform or truncated normal, as Keras has them.
+
+The names are those of their authors: Glorot and Bengio 2010, He et al. 2015, and LeCun et al. 1998.
 """
 
 import zlib
@@ -15,16 +16,16 @@ __all__ = ["NAMES", "redraw"]
 
 
 def redraw(params: Mapping[str, Any], key: jax.Array, which: jax.Array) -> Any:
-    """The parameters with every kernel drawn anew.
+    """Returns the parameters with every kernel drawn anew.
 
     Args:
-        params: nested dicts; leaves called 'kernel' are drawn anew.
+        params: nested dicts; leaves called 'kernel' are drawn, the others are kept.
         key: random key.
-        which: index into `NAMES`, an int32 scalar, may be traced. 0 leaves everything as it is:
+        which: index into `NAMES`, an int32 scalar that may be traced. 0 keeps everything, since
             networks are built with Glorot's uniform kernels.
 
     Returns:
-        Parameters of the same shapes.
+        Parameters of the same shapes and types.
     """
 
     def drawn(name: str) -> Any:
@@ -33,7 +34,7 @@ def redraw(params: Mapping[str, Any], key: jax.Array, which: jax.Array) -> Any:
         def one(path: tuple, leaf: jax.Array) -> jax.Array:
             if getattr(path[-1], "key", None) != "kernel":
                 return leaf
-            # By its name, so that the layers of a part of a network start as those of the whole.
+            # Keyed by the layer's name, so that part of a network begins as it does in the whole.
             place = zlib.crc32(jax.tree_util.keystr(path).encode())
             return initializer(jax.random.fold_in(key, place), leaf.shape, leaf.dtype)
 

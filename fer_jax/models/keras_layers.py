@@ -1,8 +1,6 @@
-"""Layers that only the backbones of `keras.applications` have; see `layers` for how a layer is
-called.
+"""Layers that only the backbones of `keras.applications` have; `layers` says how they are called.
 
-Each computes what the Keras layer of that name does in the type of what it is given, arrays of its
-own rounded to it.
+Each computes what the Keras layer of its name does, in the type of its input.
 """
 
 import math
@@ -28,8 +26,9 @@ CAFFE_MEANS = (103.939, 116.779, 123.68)
 
 
 class Input(nnx.Module):
-    """What stands where Keras has its input layer: grey (one channel) is copied to three, pixels
-    are preprocessed if asked for.
+    """The layer in the place of Keras' input layer: (n, h, w, 1 or 3) -> (n, h, w, 3).
+
+    A grey image is copied to three channels, and pixels are preprocessed if that is asked for.
 
     Args:
         preprocess: 'none'; or, for RGB pixels in 0..255, one of the modes of
@@ -42,7 +41,7 @@ class Input(nnx.Module):
 
     def __call__(self, x: jax.Array, call: Call) -> jax.Array:
         x = jnp.broadcast_to(x, (*x.shape[:3], 3))
-        # Whole numbers up to 255 are exact in bfloat16, a difference of pixel and mean is not.
+        # Whole numbers up to 255 are exact in bfloat16; what is subtracted from them is not.
         wide = x.astype(jnp.float32)
         if self.preprocess == "tf":
             return (wide / 127.5 - 1).astype(x.dtype)
@@ -52,7 +51,7 @@ class Input(nnx.Module):
 
 
 class Rescaling(nnx.Module):
-    """Multiplies by a number, as `keras.layers.Rescaling`."""
+    """Product with a constant, as `keras.layers.Rescaling`."""
 
     def __init__(self, scale: float):
         self.scale = scale
@@ -62,8 +61,9 @@ class Rescaling(nnx.Module):
 
 
 class ChannelRescaling(nnx.Module):
-    """Multiplies each channel by a statistic that comes with the weights, 1 without them: one
-    program serves both.
+    """Product of each channel with a statistic that loaded weights bring, and that is 1 else.
+
+    One compiled program serves both cases.
     """
 
     def __init__(self, channels: int):
@@ -74,8 +74,9 @@ class ChannelRescaling(nnx.Module):
 
 
 class Normalization(nnx.Module):
-    """(x - mean) / sd of each channel, with statistics that come with the weights, as
-    `keras.layers.Normalization`.
+    """(x - mean) / sd of each channel, as `keras.layers.Normalization`.
+
+    Mean and variance come with loaded weights; without them they are 0 and 1.
     """
 
     def __init__(self, channels: int):
@@ -88,7 +89,7 @@ class Normalization(nnx.Module):
 
 
 class Activation(nnx.Module):
-    """One of `ACTIVATIONS`."""
+    """The function of `ACTIVATIONS` that `kind` names, applied to every number."""
 
     def __init__(self, kind: str):
         self.kind = kind
@@ -98,11 +99,15 @@ class Activation(nnx.Module):
 
 
 class Pointwise(nnx.Module):
-    """Convolution with a kernel of one pixel, which is a matrix product; (n, h, w, channels) -> (n,
-    h, w, filters).
+    """Convolution with a kernel of one pixel: (n, h, w, channels) -> (n, h, w, filters).
 
-    Its kernel is (1, 1, channels, filters), as Keras has it. `activation` is one of `ACTIVATIONS`,
-    or empty.
+    It is computed as a matrix product. Its kernel has Keras' shape, (1, 1, channels, filters).
+
+    Args:
+        channels, filters: channels of the input and the output.
+        bias: whether a bias is added to each channel.
+        activation: a key of `ACTIVATIONS`, or empty for none.
+        rngs: its `params` stream draws the kernel.
     """
 
     def __init__(self, channels: int, filters: int, *, bias: bool, activation: str = "", rngs: nnx.Rngs):
@@ -117,9 +122,16 @@ class Pointwise(nnx.Module):
 
 
 class DepthwiseConv(nnx.Module):
-    """A kernel for every channel, without bias; (n, h, w, channels) -> (n, h', w', channels).
+    """Convolution of every channel with its own kernel: (n, h, w, C) -> (n, h', w', C).
 
-    Its kernel is (kernel_size, kernel_size, 1, channels).
+    It has no bias. Its kernel is (kernel_size, kernel_size, 1, C).
+
+    Args:
+        channels: C.
+        kernel_size: side of the kernels, in pixels.
+        padding: 'valid' or 'same', see `convolution.padding_amounts`.
+        stride: pixels from one place of a kernel to the next.
+        rngs: its `params` stream draws the kernels.
     """
 
     def __init__(self, channels: int, kernel_size: int, padding: str, *, stride: int = 1, rngs: nnx.Rngs):
@@ -133,9 +145,7 @@ class DepthwiseConv(nnx.Module):
 
 
 class ZeroPadding(nnx.Module):
-    """Zeros around the images, `before` rows and columns at the top and left and `after` at the
-    bottom and right.
-    """
+    """Zeros around the images: `before` pixels at the top and left, `after` at the other ends."""
 
     def __init__(self, before: int, after: int):
         self.before, self.after = before, after
@@ -146,8 +156,9 @@ class ZeroPadding(nnx.Module):
 
 
 class OverlappingMaxPool(nnx.Module):
-    """Largest value of size x size windows, `stride` pixels apart; what no window reaches is
-    dropped.
+    """Largest value of each window of size x size pixels, `stride` pixels apart.
+
+    Pixels at the end that no window reaches are dropped.
     """
 
     def __init__(self, size: int, stride: int):
@@ -160,9 +171,7 @@ class OverlappingMaxPool(nnx.Module):
 
 
 class GlobalPool(nnx.Module):
-    """(n, h, w, channels) -> (n, channels): the mean of each channel, or its largest value, by
-    `kind` 'average' or 'max'.
-    """
+    """Mean (`kind` 'average') or largest value ('max') of each channel: (n, h, w, C) -> (n, C)."""
 
     def __init__(self, kind: str):
         self.kind = kind
@@ -172,7 +181,7 @@ class GlobalPool(nnx.Module):
 
 
 class Reshape(nnx.Module):
-    """(n, ...) -> (n, *shape)."""
+    """Reshape (n, ...) -> (n, *shape)."""
 
     def __init__(self, shape: Sequence[int]):
         self.shape = tuple(shape)
@@ -182,26 +191,28 @@ class Reshape(nnx.Module):
 
 
 class Add(nnx.Module):
-    """Sum of two layers' outputs."""
+    """Sum of two layers' outputs, of equal shapes."""
 
     def __call__(self, x: jax.Array, y: jax.Array, call: Call) -> jax.Array:
         return x + y
 
 
 class Multiply(nnx.Module):
-    """Product of two layers' outputs; one of them may have one pixel."""
+    """Product of two layers' outputs; one of them may have a single pixel."""
 
     def __call__(self, x: jax.Array, y: jax.Array, call: Call) -> jax.Array:
         return x * y
 
 
 class DropBranch(nnx.Module):
-    """Stochastic depth (Huang et al. 2016): in training the whole map of an image is 0 with a fixed
-    probability, else grown to match.
+    """Stochastic depth (Huang et al. 2016): training drops the whole map of an image at random.
+
+    A map that is not dropped is divided by 1 - rate, so that the mean stays.
 
     Args:
-        index: number among the layers that drop; keeps their masks independent.
-        rate: probability in [0, 1).
+        index: number of this layer among the network's layers that drop, which keeps their masks
+            independent.
+        rate: probability in [0, 1) with which a map is dropped.
     """
 
     def __init__(self, index: int, rate: float):

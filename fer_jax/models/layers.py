@@ -1,10 +1,10 @@
 """Layers of the networks, as Flax NNX modules that know nothing of trials.
 
-A layer keeps only its own arrays. What differs from call to call (train or inference, the dropout
-rate, the random key) comes in a `Call`, so that one network serves every trial of a stack, mapped
-or vectorised. Defaults are Keras': Glorot uniform kernels, zero biases, BatchNorm with momentum .99
-and epsilon 1e-3. A layer computes in the type of what it is given; its own arrays are float32 and
-are rounded as they are used.
+A layer holds only its own arrays. What differs from call to call (training or inference, the
+dropout rate, the random key) comes in a `Call`, so that one network serves every trial of a stack,
+mapped or vectorised. Defaults are Keras': uniform kernels as in Glorot and Bengio 2010, zero
+biases, batch normalisation with momentum .99 and epsilon 1e-3. A layer computes in the type of its
+input; its own arrays are float32 and are rounded to that type as they are used.
 """
 
 import dataclasses
@@ -24,18 +24,19 @@ glorot_uniform = jax.nn.initializers.glorot_uniform()
 
 @dataclasses.dataclass(frozen=True)
 class Call:
-    """One application of a network.
+    """The circumstances of one application of a network.
 
     Attributes:
-        train: batch statistics and dropout if true; running statistics and no dropout if false.
+        train: whether batch statistics and dropout apply, instead of running statistics and none.
         dropout: probability in [0, 1) with which an activation is dropped, a traced scalar or a
             float; None leaves dropout out of the compiled program.
-        dense_dropout: the same for the dropout layers that stand after dense ones in a
-            convolutional network.
-        key: random key of this trial and step; needed where dropout is not None.
-        native: convolutions and their gradients are XLA's own, see `convolution.convolve`.
-        rows: int32 (n,), the position of each image in its batch. A mask depends on (key, layer,
-            row) alone, so a batch cut into micro-batches sees the same masks as the whole.
+        dense_dropout: the same for the dropout layers that follow dense ones in a convolutional
+            network.
+        key: random key of this trial and step; needed where something is dropped.
+        rows: int32 (n,), the position of each image in its batch; needed with `key`. A mask depends
+            on (key, layer, row) alone, so that a batch cut into micro-batches sees the masks of the
+            whole.
+        native: whether convolutions and their gradients are XLA's own, see `convolution.convolve`.
     """
 
     train: bool = False
@@ -47,16 +48,23 @@ class Call:
 
 
 def widened(units: int, multiplier: float) -> int:
-    """Kernels or units of a layer after model.width_multiplier; at least 1."""
+    """Returns a layer's number of kernels or units after model.width_multiplier, at least 1."""
     return max(1, round(units * multiplier))
 
 
 class Conv(nnx.Module):
-    """Convolution with a square kernel and, unless told otherwise, stride one and a bias; (n, h, w,
-    c) -> (n, h', w', filters).
+    """Convolution with a square kernel: (n, h, w, channels) -> (n, h', w', filters).
 
-    `relu` follows the bias if asked for. `linear` and `finish` are its two halves, so that a
-    max-pool can be put between them.
+    `linear` and `finish` are its two halves, between which a max-pool can be put.
+
+    Args:
+        channels, filters: channels of the input and the output.
+        kernel_size: side of the kernel, in pixels.
+        padding: 'valid' or 'same', see `convolution.padding_amounts`.
+        relu: whether a ReLU follows.
+        rngs: its `params` stream draws the kernel.
+        stride: pixels from one place of the kernel to the next.
+        bias: whether a bias is added to each channel.
     """
 
     def __init__(
@@ -76,8 +84,12 @@ class Conv(nnx.Module):
         self.kind, self.stride, self.relu = padding, stride, relu
 
     def linear(self, x: jax.Array, leave_out: int = 0, *, native: bool = False) -> jax.Array:
-        """Without bias and ReLU; the last `leave_out` rows and columns of the output are not
-        computed.
+        """Returns the convolution without bias and ReLU.
+
+        Args:
+            x: (n, h, w, channels).
+            leave_out: how many rows and columns at the end of the output are not computed.
+            native: see `Call`.
         """
         kernel = self.kernel[...].astype(x.dtype)
         padding = tuple((before, after - leave_out * self.stride) for before, after in self._padding(x))
@@ -89,10 +101,11 @@ class Conv(nnx.Module):
         return convolution.padding_amounts(self.kind, self.kernel[...].shape[0], self.stride, x.shape[1])
 
     def output_size(self, x: jax.Array) -> int:
-        """Height of the output, in pixels (images are square)."""
+        """Returns the height of the output for an input, in pixels; images are square."""
         return (x.shape[1] + sum(self._padding(x)[0]) - self.kernel[...].shape[0]) // self.stride + 1
 
     def finish(self, x: jax.Array) -> jax.Array:
+        """Returns what follows `linear`: bias and ReLU, where the layer has them."""
         x = x if self.bias is None else x + self.bias[...].astype(x.dtype)
         return jax.nn.relu(x) if self.relu else x
 
@@ -101,7 +114,7 @@ class Conv(nnx.Module):
 
 
 class Dense(nnx.Module):
-    """Affine map (n, features) -> (n, units), with ReLU if asked for."""
+    """Affine map (n, features) -> (n, units), followed by a ReLU if `relu` is true."""
 
     def __init__(self, features: int, units: int, *, relu: bool, rngs: nnx.Rngs):
         self.kernel = nnx.Param(glorot_uniform(rngs.params(), (features, units)))
@@ -114,13 +127,19 @@ class Dense(nnx.Module):
 
 
 class Pool(nnx.Module):
-    """Non-overlapping pooling of `kind` 'max' or 'average'; see `pooling`."""
+    """Pooling over windows of size x size pixels that do not overlap; see `pooling`.
+
+    Args:
+        size: side of a window, in pixels.
+        kind: 'max' or 'average'.
+        padding: 'valid' or 'same'.
+    """
 
     def __init__(self, size: int, kind: str, padding: str):
         self.size, self.kind, self.padding = size, kind, padding
 
     def dropped(self, size: int) -> int:
-        """Rows (and columns) at the end of a map of this size that no window reaches."""
+        """Returns how many rows (or columns) at the end of a map of this side no window reaches."""
         return size % self.size if self.padding == "valid" else 0
 
     def __call__(self, x: jax.Array, call: Call) -> jax.Array:
@@ -129,20 +148,20 @@ class Pool(nnx.Module):
 
 
 class Flatten(nnx.Module):
-    """(n, ...) -> (n, product of the rest), row-major as in Keras."""
+    """Reshape (n, ...) -> (n, product of the rest), row-major as in Keras."""
 
     def __call__(self, x: jax.Array, call: Call) -> jax.Array:
         return x.reshape(x.shape[0], math.prod(x.shape[1:]))
 
 
 class Dropout(nnx.Module):
-    """Inverted dropout (Srivastava et al. 2014) with a traced rate; rate 0 leaves every activation
-    bitwise as it is.
+    """Inverted dropout (Srivastava et al. 2014) with a traced rate.
 
-    Which activations are dropped is a keyed hash of (call key, layer, row in the batch, position).
+    A rate of 0 changes no bit of an activation. Which activations are dropped is a hash of the
+    call's key, the layer, the row in the batch and the position.
 
     Args:
-        index: number of this layer among the network's dropout layers; keeps their masks
+        index: number of this layer among the network's layers that drop, which keeps their masks
             independent.
         dense: whether its rate is `Call.dense_dropout` instead of `Call.dropout`.
     """
@@ -163,11 +182,15 @@ class Dropout(nnx.Module):
 
 
 class BatchNorm(nnx.Module):
-    """Batch normalisation (Ioffe and Szegedy 2015) over all axes but the last, as
-    `keras.layers.BatchNormalization`.
+    """Batch normalisation (Ioffe and Szegedy 2015) over all axes but the last.
 
-    In training, statistics of the batch (biased variance) normalise and move the running ones by 1
-    - momentum.
+    It computes what `keras.layers.BatchNormalization` does. In training, the statistics of the
+    batch (biased variance) normalise it, and move the running ones by a share of 1 - momentum.
+
+    Args:
+        features: size of the last axis.
+        momentum: share in [0, 1) of the running statistics that stays at a step.
+        epsilon: what is added to a variance.
     """
 
     def __init__(self, features: int, *, momentum: float = 0.99, epsilon: float = 1e-3):
@@ -178,7 +201,7 @@ class BatchNorm(nnx.Module):
         self.momentum, self.epsilon = momentum, epsilon
 
     def __call__(self, x: jax.Array, call: Call) -> jax.Array:
-        # Sums over a batch need float32, whatever the network computes in.
+        # Sums over a batch need float32 even in a network that computes in bfloat16.
         wide = x.astype(jnp.float32)
         if not call.train:
             factor = jax.lax.rsqrt(self.var[...] + self.epsilon) * self.scale[...]
@@ -197,12 +220,11 @@ def _affine(x: jax.Array, mean: jax.Array, factor: jax.Array, bias: jax.Array) -
 def _normalise_batch(
     x: jax.Array, scale: jax.Array, bias: jax.Array, epsilon: float
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """A batch with the mean and variance of its channels made 0 and 1, times scale, plus bias; and
-    that mean and variance.
+    """Returns a normalised batch times scale, plus bias, and the batch's mean and variance.
 
     The gradient is written out: two sums over the batch, where automatic differentiation makes
-    five. None is handed on through the mean and variance returned, which only move running
-    statistics.
+    five. No gradient passes through the mean and variance that are returned, since they only move
+    the running statistics.
     """
     axes = tuple(range(x.ndim - 1))
     mean = x.mean(axes)
@@ -216,7 +238,7 @@ def _normalise_forward(x: jax.Array, scale: jax.Array, bias: jax.Array, epsilon:
 
 
 def _normalise_backward(epsilon: float, saved: tuple, grads: tuple) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Ioffe and Szegedy 2015, section 3, the chain rule written per channel."""
+    """Returns the gradients for x, scale and bias (Ioffe and Szegedy 2015, section 3)."""
     (x, scale, mean, inverse), grad = saved, grads[0]
     axes, count = tuple(range(x.ndim - 1)), x.size // x.shape[-1]
     centred = x - mean

@@ -1,6 +1,4 @@
-"""Fully connected network of any depth and width, with dropout after each hidden layer (imperial's
-feed-forward network).
-"""
+"""imperial's feed-forward network: any number of dense layers, with dropout after each."""
 
 import math
 from collections.abc import Mapping
@@ -13,11 +11,11 @@ from fer_jax.models.layers import BatchNorm, Dense, Dropout, Flatten, widened
 
 
 def build_mlp(values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int, rngs: nnx.Rngs) -> Chain:
-    """Builds the chain flatten, dense_0, [norm_0,] dropout_0, dense_1, ..., output.
+    """Returns the chain flatten, dense_0, [norm_0,] dropout_0, dense_1, ..., output.
 
     Args:
-        values: reads model.hidden (units of each hidden layer, may be empty),
-            model.width_multiplier and model.batch_norm.
+        values: dotted field name -> value; model.hidden (units of each hidden layer, may be
+            empty), model.width_multiplier and model.batch_norm are read.
         image_shape, num_classes, rngs: as for `cnn.build_cnn`.
     """
     layers: list[tuple[str, nnx.Module]] = [("flatten", Flatten())]

@@ -1,10 +1,10 @@
-"""A network as the pure functions the trainer uses, of plain nested dicts: what travels through
-`lax.scan`, `vmap`, checkpoints and `load_run`. `chain.Chain` is the Flax NNX module inside.
+"""A network as pure functions of nested dicts of arrays; inside is a Flax NNX module, `Chain`.
+
+Nested dicts are what travels through `lax.scan`, `vmap` and checkpoints.
 """
 
 import dataclasses
 import functools
-import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -20,16 +20,19 @@ Variables = dict[str, Any]
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """Pure functions of one architecture; every trial of a stack shares them.
+    """The pure functions of one architecture, which every trial of a stack shares.
+
+    It may be a part of an architecture (`before`, `after`), and the arrays of some layers may be
+    kept apart from those of the others (`without`, `holding`).
 
     Attributes:
-        build: makes the chain from random streams.
-        image_shape: (height, width, channels) of one picture.
+        build: makes the whole chain from random streams.
+        image_shape: (height, width, channels) of one image, in pixels.
         num_classes: number of logits.
-        side: 'before' or 'after', which part of the chain at `cut` this is; '' for the whole.
-        cut: the layer where the chain is parted.
-        held: layers whose arrays are not among `params` and `stats`: `holding` gives them.
-        arrays: {'params', 'stats'} of the layers in `held`.
+        side: which part of the chain this is, 'before' or 'after' `cut`; empty for the whole.
+        cut: the layer after which the chain is parted.
+        held: layers whose arrays are not in `params` and `stats` but in `arrays`.
+        arrays: {'params', 'stats'} with the arrays of the layers in `held`; None until `holding`.
     """
 
     build: Callable[[nnx.Rngs], Chain]
@@ -41,22 +44,25 @@ class Network:
     arrays: Mapping[str, Variables] | None = dataclasses.field(default=None, compare=False, repr=False)
 
     def before(self, cut: str) -> "Network":
-        """The layers up to one of `chain.cuts`, whose output stands for the logits."""
+        """Returns the layers up to one of `chain.cuts`, whose output takes the logits' place."""
         return dataclasses.replace(self, side="before", cut=cut)
 
     def after(self, cut: str) -> "Network":
-        """The layers after one of `chain.cuts`; instead of pictures it takes that layer's outputs."""
+        """Returns the layers after one of `chain.cuts`; its input is that layer's output."""
         return dataclasses.replace(self, side="after", cut=cut)
 
     def without(self, held: Collection[str]) -> "Network":
-        """The same network, the arrays of some layers kept apart from `params` and `stats`; `apply`
-        needs `holding` first.
+        """Returns this network with the arrays of the layers in `held` kept apart from the others.
+
+        `params` and `stats` then lack these layers, and `apply` needs `holding` first.
         """
         return dataclasses.replace(self, held=tuple(name for name in self.layer_names if name in held))
 
     def holding(self, arrays: Mapping[str, Variables] | None) -> "Network":
-        """With the arrays of the layers in `held`, {'params', 'stats'}; those of other layers are
-        not looked at.
+        """Returns this network with the arrays that it keeps apart.
+
+        Args:
+            arrays: {'params', 'stats'} with at least the layers in `held`; others are ignored.
         """
         if not self.held:
             return self
@@ -72,18 +78,18 @@ class Network:
 
     @property
     def whole(self) -> "Network":
-        """The network that this is a part of."""
+        """The whole network that this is a part of, with no arrays kept apart."""
         return dataclasses.replace(self, side="", cut="", held=(), arrays=None)
 
     @property
-    def takes_pictures(self) -> bool:
-        """Whether its input is pictures, and not the outputs of a layer."""
+    def takes_images(self) -> bool:
+        """Whether its input is images, and not the outputs of a layer."""
         return self.side != "after"
 
     @functools.cached_property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of one input: `image_shape`, or that of the output of `cut`."""
-        if self.takes_pictures:
+        """The shape of one input: `image_shape`, or that of an output of `cut`."""
+        if self.takes_images:
             return self.image_shape
         before = self.whole.before(self.cut)
         image = jax.ShapeDtypeStruct((1, *self.image_shape), jnp.float32)
@@ -95,33 +101,33 @@ class Network:
 
     @functools.cached_property
     def chain(self) -> Chain:
-        """The layers, their arrays without values."""
+        """The layers, with the shapes and types of their arrays but no values."""
         return nnx.eval_shape(lambda: self._built(nnx.Rngs(0)))
 
     @functools.cached_property
     def _abstract(self) -> tuple[Any, Any, Any]:
-        """Graph definition, and params and stats without their arrays, those of `held` included."""
+        """Graph definition, params and stats (those of `held` too) without the arrays' values."""
         return _split(self.chain)
 
     @property
     def layer_names(self) -> tuple[str, ...]:
-        """Names of the layers in order; `apply` gives their outputs."""
+        """The names of the layers, in order; `apply` can return their outputs."""
         return self.chain.names
 
     @functools.cached_property
     def whole_names(self) -> tuple[str, ...]:
-        """Names of the layers of the whole network, of which this may be a part."""
+        """The names of the layers of the whole network, of which this may be a part."""
         return self.whole.layer_names if self.side else self.layer_names
 
     @functools.cached_property
     def shapes(self) -> tuple[Variables, Variables]:
-        """(params, stats) as `init` gives them, each array as its shape and type."""
+        """(params, stats) as `init` returns them, with the shape and type of each array."""
         _, params, stats = self._abstract
         return self._own(nnx.to_pure_dict(params)), self._own(nnx.to_pure_dict(stats))
 
     @functools.cached_property
     def held_shapes(self) -> dict[str, Variables]:
-        """What `holding` takes, each array as its shape and type."""
+        """{'params', 'stats'} that `holding` takes, with the shape and type of each array."""
         _, params, stats = self._abstract
         found = {"params": nnx.to_pure_dict(params), "stats": nnx.to_pure_dict(stats)}
         return {
@@ -132,10 +138,10 @@ class Network:
         return {name: leaves for name, leaves in tree.items() if name not in self.held}
 
     def init(self, key: jax.Array) -> tuple[Variables, Variables]:
-        """Fresh (params, stats) as nested dicts of float32 arrays; `stats` holds BatchNorm's
-        running statistics.
+        """Returns new (params, stats): layer -> name -> float32 array.
 
-        A layer's are the same whether the network is whole or a part.
+        `params` is trained; `stats` holds running statistics of batch norms. A layer's arrays are
+        the same for a key whether the network is whole or a part.
         """
         _, params, stats = _split(self._built(nnx.Rngs(params=key)))
         return self._own(nnx.to_pure_dict(params)), self._own(nnx.to_pure_dict(stats))
@@ -156,26 +162,27 @@ class Network:
         added: Mapping[str, jax.Array] | None = None,
         frozen: Collection[str] = (),
     ) -> tuple[jax.Array, Variables, dict[str, jax.Array]]:
-        """Runs the network.
+        """Returns the network's logits for images, the statistics after them, and activations.
 
         Args:
-            params, stats: from `init` or a checkpoint.
-            images: float (n, height, width, channels), normalised, or (n, *input_shape); the
-                network computes in their type.
+            params, stats: what `init` returns, or a checkpoint of it.
+            images: float (n, *input_shape), normalised; the network computes in their type.
             train, dropout, dense_dropout, key, rows, native: see `layers.Call`; `rows` defaults to
                 0..n-1.
-            capture: names out of `layer_names` whose outputs are wanted.
-            added: layer name -> array added to that layer's output. Zeros change nothing, and the
-                gradient for them is that for the output of a layer inside the network.
-            frozen: layers that run as outside training: running statistics, as Keras' batch norms
-                that are not trainable; and no dropout, which Keras' layers that are not trainable
-                go on with.
+            capture: names of layers whose outputs are wanted.
+            added: layer name -> array added to that layer's output. Zeros change nothing, and
+                their gradient is that for the output of a layer inside the network.
+            frozen: names of layers that run as outside training: with running statistics, as
+                Keras' batch norms that are not trainable, and without dropout, which layers of
+                Keras' go on with.
 
         Returns:
-            logits float (n, num_classes), the stats after this call, and {name: activation}.
+            logits float (n, num_classes), the stats after this call, and {name: activation} of
+            `capture`.
 
         Raises:
             KeyError: a name in `capture` or `added` is none of this network's layers.
+            ValueError: arrays are kept apart, and `holding` has not given them.
         """
         unknown = [name for name in (*capture, *(added or ())) if name not in self.layer_names]
         if unknown:
@@ -199,25 +206,25 @@ class Network:
 
     @functools.cached_property
     def has_statistics(self) -> bool:
-        """Whether it keeps statistics of whole batches, so that a batch may not be cut."""
+        """Whether it keeps statistics of whole batches, so that a batch must not be cut."""
         return bool(jax.tree.leaves(self.shapes[1]))
-
-    def num_parameters(self) -> int:
-        """Trainable parameters of one model (BatchNorm's running statistics not counted)."""
-        return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(self.shapes[0]))
 
 
 def _split(chain: Chain) -> tuple[Any, Any, Any]:
-    """Graph definition, parameters, and everything else."""
+    """Returns graph definition, parameters, and everything else."""
     graphdef, *states = nnx.split(chain, nnx.Param, ...)
     return graphdef, states[0], states[1]
 
 
 def normalize(images: jax.Array, scale: jax.Array | float = 1 / 255, offset: jax.Array | float = 0.0) -> jax.Array:
-    """Pixels 0..255 -> the float32 input of a network, scale * pixel + offset; by default in [0,
-    1].
+    """Returns the float32 input of a network, scale * pixel + offset; by default in [0, 1].
+
+    Args:
+        images: (n, height, width, channels), pixels in 0..255.
+        scale, offset: numbers, or arrays that broadcast to the images.
     """
     return images.astype(jnp.float32) * jnp.float32(scale) + jnp.float32(offset)
 
 
+# (config values, image shape, number of classes, random streams) -> the chain of a network.
 Builder = Callable[[Mapping[str, Any], tuple[int, int, int], int, nnx.Rngs], Chain]

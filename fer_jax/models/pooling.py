@@ -1,11 +1,10 @@
-"""Non-overlapping max and average pooling whose gradients are those of Keras, without
-`reduce_window`.
+"""Max and average pooling with Keras' gradients, without XLA's `reduce_window`.
 
-`reduce_window` and its gradient cost 2.6 times the rest of a small network on a CPU. Here a window
-is an axis: the image is reshaped to (n, rows, size, columns, size, channels) and the `size * size`
-slices are compared one after another. Which slice won is kept in a byte, so that the gradient goes
-to one pixel (the first, on ties, as in Keras) in one elementwise pass; `max` over the axes would
-split ties evenly, and after a ReLU ties are the rule.
+`reduce_window` and its gradient cost 2.6 times the rest of a small network on a CPU. Here an image
+is reshaped to (n, rows, size, columns, size, channels), and the size * size slices are compared one
+after another. A byte says which slice won, so that the gradient goes to one pixel (the first of
+equal ones, as in Keras) in one elementwise pass. `max` over the axes would split it evenly among
+equal pixels, and after a ReLU equal pixels are the rule.
 """
 
 from functools import partial, reduce
@@ -15,18 +14,20 @@ import jax.numpy as jnp
 
 
 def pooled_size(size: int, pool: int, padding: str) -> int:
-    """Side of the pooled map: floor(size / pool) for 'valid', ceil for 'same'."""
+    """Returns the side of a pooled map: size / pool rounded down for 'valid', up for 'same'."""
     return size // pool if padding == "valid" else -(-size // pool)
 
 
 def max_pool(images: jax.Array, pool: int, padding: str = "valid") -> jax.Array:
-    """Largest value of every pool x pool window, stride = pool.
+    """Returns the largest value of every pool x pool window; windows do not overlap.
+
+    The gradient goes to the first of equal pixels, as in Keras.
 
     Args:
         images: float (n, height, width, channels).
-        pool: side of the window in pixels.
-        padding: 'valid' drops what is left over, 'same' pads with minus infinity, the odd pixel
-            after.
+        pool: side of a window, in pixels.
+        padding: 'valid' drops the pixels that are left over; 'same' pads with minus infinity, an
+            odd pixel after.
 
     Returns:
         float (n, pooled_height, pooled_width, channels).
@@ -35,10 +36,14 @@ def max_pool(images: jax.Array, pool: int, padding: str = "valid") -> jax.Array:
 
 
 def overlapping_max_pool(images: jax.Array, pool: int, stride: int) -> jax.Array:
-    """Largest value of every pool x pool window that lies inside the image, windows `stride` pixels
-    apart.
+    """Returns the largest value of every pool x pool window inside the image.
 
     The gradient goes to the first of equal pixels, as in Keras.
+
+    Args:
+        images: float (n, height, width, channels).
+        pool: side of a window, in pixels.
+        stride: pixels from one window to the next.
 
     Returns:
         float (n, (height - pool) // stride + 1, likewise, channels).
@@ -47,10 +52,10 @@ def overlapping_max_pool(images: jax.Array, pool: int, stride: int) -> jax.Array
 
 
 def average_pool(images: jax.Array, pool: int, padding: str = "valid") -> jax.Array:
-    """Mean of every pool x pool window, stride = pool; with 'same', over the pixels that lie inside
-    the image, as in Keras.
+    """Returns the mean of every pool x pool window; windows do not overlap.
 
-    Shapes as for `max_pool`.
+    Arguments and shapes are those of `max_pool`. With 'same', a mean is over the pixels that lie
+    inside the image, as in Keras.
     """
     if pool == 1:
         return images
@@ -66,7 +71,7 @@ def _windows(images: jax.Array, pool: int) -> jax.Array:
 
 
 def _fit_amounts(size: int, pool: int, padding: str) -> tuple[int, int]:
-    """Pixels added (or, negative, cut) before and after so that the windows tile the side exactly."""
+    """Returns the pixels to add (negative: to cut) before and after, so that windows fit."""
     extra = pooled_size(size, pool, padding) * pool - size
     return (extra // 2, extra - extra // 2) if extra > 0 else (0, extra)
 
@@ -126,7 +131,7 @@ def _overlapping_winner(images: jax.Array, pool: int, stride: int) -> tuple[jax.
 
 
 def _places(images: jax.Array, pool: int, stride: int) -> list[jax.Array]:
-    """For each place in the window the pixels that stand there, (n, windows, windows, channels)."""
+    """Returns, for each place in a window, the pixels there: (n, windows, windows, channels)."""
     height, width = images.shape[1] - pool + 1, images.shape[2] - pool + 1
     return [images[:, i : i + height : stride, j : j + width : stride] for i in range(pool) for j in range(pool)]
 
@@ -145,7 +150,7 @@ def _overlapping_backward(
     zero = jnp.zeros((), grad.dtype)
 
     def handed_back(k: int) -> jax.Array:
-        """The gradient of the windows that place k won, at the pixels that stand there."""
+        """Returns the gradient of the windows that place k won, at the pixels that stand there."""
         places = zip(divmod(k, pool), sizes, grad.shape[1:3], strict=True)
         spans = [(first, size - first - stride * (count - 1) - 1, stride - 1) for first, size, count in places]
         return jax.lax.pad(jnp.where(which == k, grad, zero), zero, [(0, 0, 0), *spans, (0, 0, 0)])

@@ -1,8 +1,8 @@
-"""Silvestro's network: three times two convolutions with batch normalisation, a pool and dropout; a
-dense layer of 256.
+"""silvestro's network: three blocks of two convolutions, then a dense layer of 256 units.
 
-At 48x48 grey and seven classes its table's rows sum to 1,394,183 parameters, BatchNorm's moving
-statistics included; the paper's text says 1,394,185.
+A block is two convolutions of 3x3, each with batch normalisation, a max-pool and dropout. For grey
+images of 48x48 pixels and seven classes the rows of the paper's table sum to 1,394,183 parameters,
+with the moving statistics; its text says 1,394,185.
 """
 
 from collections.abc import Mapping
@@ -20,11 +20,13 @@ DENSE = 256
 def build_silvestro(
     values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int, rngs: nnx.Rngs
 ) -> Chain:
-    """Builds conv_0, norm_0, conv_1, norm_1, pool_0, dropout_0, conv_2, ..., flatten, dense_0,
+    """Returns the chain of silvestro's network.
+
+    Its layers are conv_0, norm_0, conv_1, norm_1, pool_0, dropout_0, conv_2, ..., flatten, dense_0,
     norm_6, dense_dropout_0, output.
 
     Args:
-        values: reads model.width_multiplier.
+        values: dotted field name -> value; model.width_multiplier is read.
         image_shape, num_classes, rngs: as for `cnn.build_cnn`.
     """
     size, _, channels = image_shape

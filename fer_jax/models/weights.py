@@ -1,9 +1,9 @@
-"""Weights of backbones in the layout in which Keras publishes them: legacy HDF5 files, here read
-and written without Keras.
+"""Weights of backbones, read from the legacy HDF5 files that Keras publishes, without Keras.
 
-    attribute layer_names       names of all layers, in the order of Keras' `model.layers`
-    <layer>                     a group each, with the attribute weight_names
-    <layer>/<weight name>       its arrays, in that order: kernel, bias; gamma, beta, moving mean, moving variance
+    attribute layer_names     names of all layers, in the order of Keras' `model.layers`
+    <layer>                   a group for each, with the attribute weight_names
+    <layer>/<weight name>     its arrays in that order: kernel, bias; or gamma, beta, moving mean,
+                              moving variance
 
 What the arrays are called inside a layer differs between versions of Keras, so their order counts.
 Attributes too long for HDF5 are cut into layer_names0, layer_names1, ...
@@ -13,14 +13,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from fer_jax.base import files
 from fer_jax.base.text import shown
 from fer_jax.errors import DataError
 from fer_jax.models.backbones import backbone_layers
@@ -33,10 +31,8 @@ from fer_jax.models.network import Network, Variables
 # (tensorflow issue 49930).
 IMAGENET_SD = (0.229, 0.224, 0.225)
 
-# In the order of the arrays in a file, which is also that of the leaves of a layer that has
-# several.
+# A layer's leaves, in the order of its arrays in a file.
 _LEAVES = ("kernel", "scale", "bias", "mean", "var")
-_KERAS_NAMES = {"scale": "gamma", "bias": "beta", "mean": "moving_mean", "var": "moving_variance"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +40,7 @@ class _Layer:
     """A layer with weights.
 
     Attributes:
-        name: of the layer.
+        name: its name in the network.
         shapes: leaf -> shape in the file, in the order of the file.
         depthwise: whether its kernel has the last two axes exchanged in the file.
     """
@@ -54,43 +50,31 @@ class _Layer:
     depthwise: bool
 
     def exchanged(self, leaf: str, array: np.ndarray) -> np.ndarray:
-        """An array of the file as the network has it, or the other way round."""
+        """Returns an array of the file with the axes that the network wants."""
         return array.swapaxes(2, 3) if self.depthwise and leaf == "kernel" else array
-
-    @property
-    def keras_names(self) -> dict[str, str]:
-        """Leaf -> what Keras calls it."""
-        if self.depthwise:
-            return {"kernel": "depthwise_kernel"}
-        if "kernel" in self.shapes:
-            return {leaf: leaf for leaf in self.shapes}
-        if "scale" in self.shapes:
-            return _KERAS_NAMES
-        return {"mean": "mean", "var": "variance"}
 
 
 def read(path: Path, network: Network, *, imagenet: bool = True) -> tuple[Variables, Variables]:
-    """The weights of a network's backbone; `params | found` leaves its top as it is.
+    """Returns the weights of a network's backbone; those of its top are not among them.
 
     Layers are found by name. Where names differ but all shapes agree in order, as in the published
-    MobileNetV2, order decides, as it does in Keras. Layers of Keras' own top may be there and are
-    not read.
+    MobileNetV2, order decides, as it does in Keras. Layers of Keras' own top may be in the file
+    and are not read.
 
     Args:
-        path: HDF5 file.
-        network: one of `backbones.BACKBONES`.
+        path: the HDF5 file.
+        network: one of `backbones.BACKBONES`, built.
         imagenet: whether an EfficientNetB0 rescales its input once more, as Keras' does with
-            weights = 'imagenet', but not with the path of a file. A file that `write` made says it
-            itself.
+            weights = 'imagenet', but not with the path of a file.
 
     Returns:
-        params and stats of the layers of the backbone that have any: layer -> leaf -> float32
-        array.
+        params and stats of those layers of the backbone that have any, each as layer -> leaf ->
+        float32 array.
 
     Raises:
-        DataError: no such file, no such layout, or a layer that is missing, is too many, has other
-            shapes, cannot be read or holds numbers that are not finite; one line that names the
-            first such layer.
+        DataError: the file is missing or has another layout; or a layer is missing, is none of the
+            network's, has other shapes, cannot be read or holds numbers that are not finite. The
+            message is one line and names the first such layer.
     """
     layers, rescaling = _layers(network)
     with _opened(path) as file:
@@ -102,47 +86,13 @@ def read(path: Path, network: Network, *, imagenet: bool = True) -> tuple[Variab
             kept = {leaf: array for leaf, array in arrays.items() if leaf in ("mean", "var")}
             params |= {layer.name: trained} if trained else {}
             stats |= {layer.name: kept} if kept else {}
-        for name in rescaling:
-            default = 1 / np.sqrt(IMAGENET_SD) if imagenet else np.ones(3)
-            stats[name] = {"scale": np.asarray(file.attrs.get(name, default), np.float32)}
+    for name in rescaling:
+        stats[name] = {"scale": np.asarray(1 / np.sqrt(IMAGENET_SD) if imagenet else np.ones(3), np.float32)}
     return params, stats
 
 
-def write(path: Path, network: Network, params: Variables, stats: Variables) -> None:
-    """Writes the weights of a network's backbone so that `read`, and Keras' `load_weights`, take
-    them.
-
-    Raises:
-        RunError: the disk refuses.
-    """
-    layers, rescaling = _layers(network)
-    buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
-        file.attrs["layer_names"] = [
-            name.encode() for name in backbone_layers(network.layer_names) if name not in rescaling
-        ]
-        for name in backbone_layers(network.layer_names):
-            if name not in rescaling:
-                file.create_group(name).attrs["weight_names"] = np.zeros(0, "S1")
-        for layer in layers:
-            group, leaves = file[layer.name], {**params.get(layer.name, {}), **stats.get(layer.name, {})}
-            names = {leaf: f"{layer.name}/{layer.keras_names[leaf]}:0" for leaf in layer.shapes}
-            for leaf, name in names.items():
-                group[name] = layer.exchanged(leaf, np.asarray(leaves[leaf], np.float32))
-            if "scale" not in names and "mean" in names:
-                # Keras' Normalization counts what it was adapted to.
-                names["count"] = f"{layer.name}/count:0"
-                group[names["count"]] = np.zeros((), np.int64)
-            group.attrs["weight_names"] = [name.encode() for name in names.values()]
-        for name in rescaling:
-            file.attrs[name] = np.asarray(stats[name]["scale"], np.float32)
-    files.write_bytes(path, buffer.getvalue())
-
-
 def _layers(network: Network) -> tuple[list[_Layer], list[str]]:
-    """The layers of a backbone that a file holds, in order, and the names of those whose factors it
-    does not hold.
-    """
+    """Returns a backbone's layers that a file holds, and the names of those it does not hold."""
     params, stats = network.shapes
     layers, rescaling = [], []
     for name in backbone_layers(network.layer_names):
@@ -173,7 +123,7 @@ def _opened(path: Path) -> Iterator[h5py.File]:
 
 
 def _stored(file: h5py.File, path: Path) -> dict[str, list[h5py.Dataset]]:
-    """Name -> arrays, in order, of the layers of a file that have any, without those of Keras' top."""
+    """Returns layer -> its arrays in order, of all layers but those of Keras' top."""
     group = file["model_weights"] if "layer_names" not in file.attrs and "model_weights" in file else file
     try:
         stored = {
@@ -186,7 +136,7 @@ def _stored(file: h5py.File, path: Path) -> dict[str, list[h5py.Dataset]]:
     stored = {name: arrays for name, arrays in stored.items() if arrays and name not in KERAS_TOP}
     for name, arrays in stored.items():
         for array in arrays:
-            # A link would have other files of this machine read.
+            # A link could make it read other files of this machine.
             inside = (
                 isinstance(array, h5py.Dataset)
                 and array.file.filename == file.filename
@@ -200,7 +150,7 @@ def _stored(file: h5py.File, path: Path) -> dict[str, list[h5py.Dataset]]:
 
 
 def _names(group: h5py.Group, attribute: str) -> list[str]:
-    """A list of names that may be cut into several attributes; raises KeyError where there is none."""
+    """Returns a list of names, joined where it is cut; raises KeyError where there is none."""
     parts = [group.attrs[attribute]] if attribute in group.attrs else []
     while f"{attribute}{len(parts)}" in group.attrs:
         parts.append(group.attrs[f"{attribute}{len(parts)}"])
@@ -210,7 +160,7 @@ def _names(group: h5py.Group, attribute: str) -> list[str]:
 
 
 def _matched(layers: Sequence[_Layer], stored: Mapping[str, Sequence[h5py.Dataset]], path: Path) -> list[str]:
-    """The stored layer for each of the network's."""
+    """Returns for each of the network's layers the name of its stored one."""
     names = [layer.name for layer in layers]
     missing = next((name for name in names if name not in stored), None)
     if missing and len(stored) == len(layers):
@@ -231,13 +181,13 @@ def _matched(layers: Sequence[_Layer], stored: Mapping[str, Sequence[h5py.Datase
 
 
 def _shapes(layer: _Layer, arrays: Sequence[h5py.Dataset]) -> list[tuple[int, ...]]:
-    """Shapes of a stored layer, without the count that Keras' Normalization keeps besides."""
+    """Returns a stored layer's shapes, without the count that Keras' Normalization keeps too."""
     counted = tuple(layer.shapes) == ("mean", "var") and len(arrays) == 3
     return [array.shape for array in (arrays[:2] if counted else arrays)]
 
 
 def _arrays(layer: _Layer, name: str, arrays: Sequence[h5py.Dataset], path: Path) -> dict[str, np.ndarray]:
-    """The arrays of one layer by leaf, as the network has them."""
+    """Returns leaf -> array of one layer, as the network has them."""
     where, shapes = f"weights {shown(str(path))}: layer {shown(name)}", _shapes(layer, arrays)
     if len(shapes) != len(layer.shapes):
         raise DataError(f"{where} has {len(shapes)} arrays in the file and {len(layer.shapes)} in the network")
@@ -245,8 +195,8 @@ def _arrays(layer: _Layer, name: str, arrays: Sequence[h5py.Dataset], path: Path
     for (leaf, wanted), shape, array in zip(layer.shapes.items(), shapes, arrays, strict=False):
         if shape != wanted:
             raise DataError(
-                f"{where}: its {leaf} is {_sizes(shape)} in the file and {_sizes(wanted)} in the network; another network's weights, or "
-                "another model.width_multiplier"
+                f"{where}: its {leaf} is {_sizes(shape)} in the file and {_sizes(wanted)} in the network; "
+                "another network's weights, or another model.width_multiplier"
             )
         if array.dtype.kind != "f":
             raise DataError(f"{where}: its {leaf} holds no floating-point numbers")

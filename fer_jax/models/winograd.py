@@ -1,14 +1,15 @@
-"""Convolution with a small kernel in a quarter of the multiplications, and its gradients.
+"""Convolution with a small kernel by Winograd's minimal filtering, and its gradients.
 
-Winograd's minimal filtering (Lavin and Gray, 'Fast algorithms for convolutional neural networks',
-CVPR 2016, section 4): an output tile of m x m pixels is A'[(G k G') * (B' x B)]A, where x is the (m
-+ r - 1)-sided tile of the image under it, k the r x r kernel, and the product in the middle is
-pointwise, so that summing over channels makes it one matrix product for each of the (m + r - 1)
-squared points. A, B and G follow from the points at which polynomials are evaluated (Toom 1963,
-Cook 1966). The gradients are those of this formula, which is linear in the image and in the kernel.
+It takes down to a quarter of the multiplications (Lavin and Gray, 'Fast algorithms for
+convolutional neural networks', CVPR 2016, section 4). An output tile of m x m pixels is
+A'[(G k G') * (B' x B)]A, where x is the tile of the image under it, m + r - 1 pixels a side, and k
+is the r x r kernel. The product in the middle is pointwise, so that summing over channels makes it
+one matrix product for each of the (m + r - 1)^2 points. A, B and G follow from the numbers at which
+polynomials are evaluated (Toom 1963, Cook 1966). The gradients are those of this formula, which is
+linear in the image and in the kernel.
 
-Each intermediate result is stacked into an array of its own on purpose: XLA's CPU backend would
-otherwise compute the first half of a transformation once more for every term of the second.
+Each intermediate result is stacked into an array of its own on purpose: otherwise XLA's CPU backend
+would compute the first half of a transformation again for every term of the second half.
 """
 
 import dataclasses
@@ -21,17 +22,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-# With 0, 1, -1, 2 and -2, which are the usual ones, the rounding error is twice as large.
+# The usual points are 0, 1, -1, 2 and -2; with them the rounding error is twice as large.
 POINTS = (0.0, 0.75, -0.75, 1.5, -1.5)
-# Larger tiles take fewer multiplications and round worse.
+# Larger tiles would take fewer multiplications and round worse.
 LARGEST_TILE = len(POINTS) + 1
-# How many times fewer multiplications pay for the transformations, and how many tiles for the
-# kernel's, measured on two cores of a Xeon: where the transformed kernel stays in the cache, and
-# where it does not.
+# The transformations pay where so many times fewer multiplications are left, and the kernel's
+# where there are so many tiles; measured on two cores of a Xeon, for a transformed kernel that
+# stays in the cache and for a large one that does not.
 LEAST_SAVING, LEAST_TILES = 2.0, 8
 LEAST_SAVING_LARGE, LEAST_TILES_LARGE = 2.5, 32
-# What a chunk's transformed tiles may take on both sides of the product: they stay in a core's own
-# cache.
+# Bytes that a chunk's transformed tiles may take on both sides of the product, so that they stay in
+# a core's own cache.
 CHUNK_BYTES = 3 * 2**20
 
 
@@ -56,12 +57,14 @@ class Tiling:
         return self.outputs + self.kernel - 1
 
     def kernel_bytes(self, channels: int, filters: int) -> int:
-        """What the transformed kernel takes, in float32."""
+        """Returns the bytes that the transformed kernel takes in float32."""
         return 4 * self.side**2 * channels * filters
 
     def images_at_once(self, count: int, channels: int, filters: int) -> int:
-        """The largest share of so many images whose transformed tiles stay in the cache, or take no
-        more than the kernel does.
+        """Returns how many of `count` images to transform at a time, a divisor of `count`.
+
+        It is the largest whose transformed tiles stay in the cache, or take no more bytes than the
+        transformed kernel does.
         """
         image_bytes = 4 * self.side**2 * self.rows * self.columns * (channels + filters)
         limit = max(CHUNK_BYTES, self.kernel_bytes(channels, filters))
@@ -71,13 +74,13 @@ class Tiling:
 
 
 def tiling(count: int, height: int, width: int, kernel: int, channels: int, filters: int) -> Tiling | None:
-    """The tiles that take the fewest multiplications; None where they do not pay.
+    """Returns the tiles that take the fewest multiplications; None where they do not pay.
 
     Args:
-        count: images.
-        height, width: of the output, in pixels.
+        count: number of images.
+        height, width: sides of the output, in pixels.
         kernel: side of the kernel, in pixels.
-        channels, filters: of the kernel.
+        channels, filters: the kernel's inputs and outputs.
     """
 
     def saving(tiles: Tiling) -> float:
@@ -97,8 +100,11 @@ def tiling(count: int, height: int, width: int, kernel: int, channels: int, filt
 
 @cache
 def matrices(outputs: int, kernel: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A', G and B' of one dimension: `outputs` numbers of the correlation of `outputs + kernel - 1`
-    numbers with a kernel.
+    """Returns A', G and B' for one dimension (Lavin and Gray 2016, section 4).
+
+    Args:
+        outputs: numbers that come out of a correlation.
+        kernel: numbers in its kernel; outputs + kernel - 1 numbers go in.
 
     Returns:
         float64 (outputs, side), (side, kernel) and (side, side), where side = outputs + kernel - 1;
@@ -115,19 +121,19 @@ def matrices(outputs: int, kernel: int) -> tuple[np.ndarray, np.ndarray, np.ndar
         *(np.power(point, range(kernel)) / scale for point, scale in zip(points, scales, strict=True)),
         leading[1],
     ]
-    # Coefficients from the lowest power on; the polynomials of the finite points have one degree
-    # less.
+    # The coefficients begin with the lowest power; the polynomials of the finite points have one
+    # degree less.
     of_inputs = [*(np.append(np.poly(rest)[::-1], 0) for rest in others), np.poly(points)[::-1]]
     return np.array(to_outputs).T, np.array(of_kernel), np.array(of_inputs)
 
 
 def forward(images: jax.Array, kernel: jax.Array, tiles: Tiling) -> jax.Array:
-    """Cross-correlation, stride one, no padding.
+    """Returns the cross-correlation of images with a kernel, stride one, no padding.
 
     Args:
         images: float32 (n, height, width, channels).
         kernel: float32 (side, side, channels, filters).
-        tiles: from `tiling`.
+        tiles: how `tiling` cuts its outputs.
 
     Returns:
         float32 (n, height - side + 1, width - side + 1, filters).
@@ -145,7 +151,10 @@ def forward(images: jax.Array, kernel: jax.Array, tiles: Tiling) -> jax.Array:
 
 
 def gradients(images: jax.Array, kernel: jax.Array, grad: jax.Array, tiles: Tiling) -> tuple[jax.Array, jax.Array]:
-    """Gradients of `forward` for images and kernel, from that of its output; shapes as there."""
+    """Returns the gradients of `forward` for images and kernel, from that for its output, `grad`.
+
+    All shapes are those of `forward`.
+    """
     points = _of_kernel(kernel, tiles)
     height, width = images.shape[1:3]
     extra = tiles.rows * tiles.outputs - grad.shape[1], tiles.columns * tiles.outputs - grad.shape[2]
@@ -175,12 +184,12 @@ def _joined(chunks: jax.Array) -> jax.Array:
 
 
 def _grown(images: jax.Array, rows: int, columns: int) -> jax.Array:
-    """Zeros below and on the right."""
+    """Returns the images with rows of zeros below and columns of zeros on the right."""
     return jnp.pad(images, ((0, 0), (0, rows), (0, columns), (0, 0))) if rows or columns else images
 
 
 def _mix(matrix: np.ndarray, arrays: Sequence[jax.Array] | jax.Array, axis: int = 0) -> jax.Array:
-    """The matrix times a column of arrays; the results are stacked along a new axis."""
+    """Returns the matrix times a column of arrays, stacked along a new axis."""
     return jnp.stack([_weighted(row, arrays) for row in matrix], axis)
 
 
@@ -189,21 +198,22 @@ def _weighted(row: np.ndarray, arrays: Sequence[jax.Array] | jax.Array) -> jax.A
 
 
 def _of_kernel(kernel: jax.Array, tiles: Tiling) -> jax.Array:
-    """G k G': (r, r, c, f) -> (points, c, f), points along the width first."""
+    """Returns G k G': (r, r, c, f) -> (points, c, f), points along the width first."""
     _, matrix, _ = matrices(tiles.outputs, tiles.kernel)
     return _mix(matrix, _mix(matrix, kernel).swapaxes(0, 1)).reshape(-1, *kernel.shape[2:])
 
 
 def _to_kernel(points: jax.Array, tiles: Tiling) -> jax.Array:
-    """Transposed `_of_kernel`."""
+    """Returns the transpose of `_of_kernel`, applied."""
     _, matrix, _ = matrices(tiles.outputs, tiles.kernel)
     points = points.reshape(tiles.side, tiles.side, *points.shape[1:])
     return _mix(matrix.T, _mix(matrix.T, points).swapaxes(0, 1))
 
 
 def _of_inputs(images: jax.Array, tiles: Tiling) -> jax.Array:
-    """B' x B of every tile: (n, h, w, c) -> (points, n * rows * columns, c), points along the width
-    first.
+    """Returns B' x B of every tile: (n, h, w, c) -> (points, n * rows * columns, c).
+
+    Points along the width come first.
     """
     _, _, matrix = matrices(tiles.outputs, tiles.kernel)
     step = tiles.outputs
@@ -214,8 +224,9 @@ def _of_inputs(images: jax.Array, tiles: Tiling) -> jax.Array:
 
 
 def _to_outputs(points: jax.Array, tiles: Tiling) -> jax.Array:
-    """A' p A of every tile: (points, n * rows * columns, f) -> (n, rows * outputs, columns *
-    outputs, f).
+    """Returns A' p A of every tile, joined to images.
+
+    (points, n * rows * columns, f) -> (n, rows * outputs, columns * outputs, f).
     """
     matrix, _, _ = matrices(tiles.outputs, tiles.kernel)
     points = points.reshape(tiles.side, tiles.side, -1, tiles.rows, tiles.columns, points.shape[-1])
@@ -224,7 +235,7 @@ def _to_outputs(points: jax.Array, tiles: Tiling) -> jax.Array:
 
 
 def _of_grad(grad: jax.Array, tiles: Tiling) -> jax.Array:
-    """Transposed `_to_outputs`."""
+    """Returns the transpose of `_to_outputs`, applied."""
     matrix, _, _ = matrices(tiles.outputs, tiles.kernel)
     grad = grad.reshape(-1, tiles.rows, tiles.outputs, tiles.columns, tiles.outputs, grad.shape[-1])
     lines = _mix(matrix.T, [grad[:, :, p] for p in range(tiles.outputs)])
@@ -234,8 +245,9 @@ def _of_grad(grad: jax.Array, tiles: Tiling) -> jax.Array:
 
 
 def _to_images(points: jax.Array, tiles: Tiling) -> jax.Array:
-    """Transposed `_of_inputs`; pixels under several tiles get the sum. Rows and columns may be left
-    over at the end.
+    """Returns the transpose of `_of_inputs`, applied: pixels under several tiles get the sum.
+
+    Rows and columns may be left over at the end.
     """
     _, _, matrix = matrices(tiles.outputs, tiles.kernel)
     points = points.reshape(tiles.side, tiles.side, -1, tiles.rows, tiles.columns, points.shape[-1])
@@ -245,13 +257,17 @@ def _to_images(points: jax.Array, tiles: Tiling) -> jax.Array:
 
 
 def _overlapped(pixels: Sequence[jax.Array], step: int, axis: int) -> list[jax.Array]:
-    """Pixel i of every tile, tiles `step` pixels apart along an axis -> pixel i < step of every
-    block of `step` pixels.
+    """Returns the sums of overlapping tiles as arrays of pixel i < step of every block of `step`.
+
+    Args:
+        pixels: pixel i of every tile, for each i.
+        step: pixels from one tile to the next.
+        axis: the axis along which tiles follow each other.
     """
     blocks = -(-len(pixels) // step)
 
     def moved(pixel: jax.Array, by: int) -> jax.Array:
-        # By concatenation: XLA's CPU backend checks the borders of a pad pixel by pixel.
+        # By concatenation, since XLA's CPU backend checks the borders of a pad pixel by pixel.
         before, after = (
             jnp.zeros((*pixel.shape[:axis], count, *pixel.shape[axis + 1 :]), pixel.dtype)
             for count in (by, blocks - 1 - by)

@@ -44,7 +44,7 @@ def measure(network: Network, recipe: Recipe) -> Cost:
     kinds = hyper.layout(network.num_classes)
     values = {name: jax.ShapeDtypeStruct(shape, kind) for name, (shape, kind) in kinds.items()}
     state = jax.eval_shape(lambda values: trial.init(network, recipe, values), values)
-    kind = jnp.uint8 if network.takes_pictures else recipe.dtype
+    kind = jnp.uint8 if network.takes_images else recipe.dtype
     images = jax.ShapeDtypeStruct((images_at_once, *network.input_shape), kind)
     indices = jax.ShapeDtypeStruct((images_at_once,), jnp.int32)
 

@@ -55,7 +55,7 @@ class Explainer:
     def pictures(self, images: Any) -> np.ndarray:
         """Images in any form that `predict` takes, (n, S, S, C)."""
         size, _, channels = self.key[1]
-        return inference.as_pictures(images, size, channels)
+        return inference.as_images(images, size, channels)
 
     def probabilities(self, pictures: np.ndarray) -> np.ndarray:
         """Class probabilities by these weights, (n, K)."""

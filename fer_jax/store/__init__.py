@@ -1,5 +1,7 @@
-"""The files of a run directory: lock, atomic writes, curves and Orbax checkpoints; knows arrays and
-tables only.
+"""The files of a run directory: tables, curves, checkpoints, features, predictions and the lock.
+
+How arrays and tables get to disk and back belongs here; what their rows and columns mean belongs in
+the rooms that make them (`launch`) and read them (`results`).
 
 How a run survives a kill at any moment:
 
@@ -13,14 +15,14 @@ How a run survives a kill at any moment:
    returns e; without a state it drops all its rows and returns 0. `restore_state` then gives the
    arrays, and training repeats the epochs after e, bit for bit.
 5. At its end a wave writes its last curves, then `predictions`, then `save_final`, then its rows of
-   trials.csv, then `drop_state`. Only the table says what is done: a kill before it leads to rule
-   4, a kill after it leaves a state for the next start to drop.
+   trials.csv, then it calls `drop_state`. Only the table says what is done: a kill before it leads
+   to rule 4, a kill after it leaves a state for the next start to drop.
 6. A wave that does not fit into memory is replaced by its parts: for each part `write_curves` with
    its rows up to the wave's newest complete state, then `save_state` with its slots of that state,
-   complete on return; then plan.json with the parts in the wave's place; then `forget` of the wave.
-   A kill before the new plan leaves parts, a kill after it leaves the wave, which the plan does not
-   name: the next start's `forget_others` removes them and goes on by rule 4 with the waves that it
-   names.
+   waited for; then plan.json with the parts in the wave's place; then `forget` of the wave. A kill
+   before the new plan leaves parts, a kill after it leaves the wave, and the plan does not name
+   them: `forget_others` at the next start removes them, and rule 4 goes on with the waves that the
+   plan names.
 """
 
 from fer_jax.store.checkpoints import to_host

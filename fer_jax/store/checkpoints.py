@@ -1,10 +1,10 @@
 """Orbax checkpoints of a wave: the full state it resumes from, and the weights it leaves.
 
-Every array has the trial axis first and is stored as one chunk a trial (arrays without axes, such
-as an epoch, as one value, and those below 'shared', which all trials have alike, whole), so a trial
-is read without its neighbours. Arrays are copied to the host before they are handed to Orbax: the
-training loop may donate its buffers while the copy is being written, and what is on disk does not
-depend on how the arrays were spread over devices.
+Every array has the trial axis first and is stored as one chunk for each trial, so that a trial is
+read without its neighbours. Exceptions are arrays without axes, such as an epoch, and those below
+'shared', which all trials have in common: they are stored whole. Arrays are copied to the host
+before Orbax gets them: the training loop may donate its buffers while the copy is being written,
+and the files do not depend on how the arrays were spread over devices.
 """
 
 from __future__ import annotations
@@ -24,19 +24,18 @@ from fer_jax.errors import RunError
 if TYPE_CHECKING:
     import orbax.checkpoint.experimental.v1 as ocp
 
-# Of a tree that is saved: the part that has no trial axis.
+# The part of a saved tree whose arrays have no trial axis.
 SHARED = "shared"
 _COMPLETE = re.compile(r"(state|final)-(\d+)")
 _LEFTOVER = re.compile(r"(state|final)-\d+\.(orbax-checkpoint-tmp|deleted).*")
 
 
 class Checkpoints:
-    """The checkpoints below one folder: `<folder>/<wave>/state-<epoch>` and
-    `<folder>/<wave>/final-<n>`.
+    """The checkpoints `<wave>/state-<epoch>` and `<wave>/final-<n>` below one folder.
 
-    A checkpoint is written under a temporary name and renamed when it is complete, and renamed
-    again before it is deleted, so a folder with one of the two names above is always whole. Of
-    several, the highest number counts.
+    A checkpoint is written under a temporary name, renamed when it is complete, and renamed again
+    before it is deleted, so that a folder with one of the two names is always whole. Of several,
+    the one with the highest number counts.
     """
 
     def __init__(self, folder: Path):
@@ -44,21 +43,25 @@ class Checkpoints:
         self._pending: tuple[Path, Any] | None = None
 
     def import_orbax(self) -> None:
-        """Import Orbax, which the first save would otherwise wait for."""
+        """Imports Orbax, for which the first save would otherwise wait."""
         _orbax()
 
     def save(self, wave: str, kind: str, number: int, tree: Any, owned: bool = False) -> None:
-        """Start writing `tree` and return once it is copied off the devices; `wait` ends it and
-        reports its errors.
+        """Begins to write a checkpoint and returns once its arrays are copied off the devices.
+
+        `wait` finishes it. A checkpoint that was begun before is finished first.
 
         Args:
-            wave: name of the wave.
+            wave: the wave's name.
             kind: 'state' or 'final'.
-            number: the epoch of a state; for a final, higher than those before it. An equal number
-                is replaced.
-            tree: any pytree of arrays (jax or numpy), trial axis first.
-            owned: the arrays are on the host and nobody will change them, so that they need no
-                copy.
+            number: the epoch of a state; for a final, higher than those before it. A checkpoint of
+                the same number is replaced.
+            tree: any pytree of arrays (JAX's or NumPy's), trial axis first.
+            owned: whether the arrays are on the host and nobody will change them, so that they
+                need no copy.
+
+        Raises:
+            RunError: this checkpoint, or the one begun before it, cannot be written.
         """
         self.wait()
         path = self._folder / wave / f"{kind}-{number:06d}"
@@ -74,10 +77,10 @@ class Checkpoints:
             raise write_error(path, error) from error
 
     def wait(self) -> None:
-        """Block until the checkpoint being written is complete, then delete the older ones of its
-        kind.
+        """Waits until the checkpoint being written is complete and deletes older ones of its kind.
 
-        Raises RunError if it could not be written; the older ones are then still there.
+        Raises:
+            RunError: it could not be written; the older ones are still there.
         """
         if self._pending is None:
             return
@@ -90,17 +93,25 @@ class Checkpoints:
             self._delete(older)
 
     def latest(self, wave: str, kind: str) -> int | None:
-        """Number of the newest complete checkpoint, None where there is none."""
+        """Returns the number of the newest complete checkpoint, or None where there is none."""
         complete = self._complete(wave, kind)
         return int(complete[-1].name.split("-")[1]) if complete else None
 
     def restore(self, wave: str, kind: str, abstract: Any = None) -> Any:
-        """The newest checkpoint in the structure of `abstract` (leaves with shape and dtype), by
-        default in its own.
+        """Returns the arrays of the newest checkpoint.
 
-        A leaf whose abstract leaf has a `sharding` comes back as a jax.Array placed so, any other
-        as a numpy array; its own structure has tuples as lists. Raises RunError if there is none,
-        or if names or shapes differ from `abstract`.
+        Args:
+            wave, kind: as for `save`.
+            abstract: the structure wanted, a pytree whose leaves have a shape and a dtype. None
+                gives the structure that was saved, with lists in place of tuples.
+
+        Returns:
+            A pytree. A leaf whose abstract leaf has a `sharding` is a jax.Array placed so, any
+            other a NumPy array.
+
+        Raises:
+            RunError: there is no such checkpoint, it is damaged, or its names, shapes or types are
+                not those of `abstract`.
         """
         path = self._newest(wave, kind)
         import jax
@@ -112,7 +123,7 @@ class Checkpoints:
             with _context():
                 metadata = _orbax().metadata(path).metadata
                 wanted = jax.tree.map(blank, metadata if abstract is None else abstract)
-                # Orbax would cast to other dtypes in silence.
+                # Orbax would cast to another dtype in silence.
                 stored, expected = _layout(metadata), _layout(wanted)
                 for name in sorted(stored.keys() | expected.keys()):
                     found, asked = stored.get(name, "missing"), expected.get(name, "an array of this program")
@@ -129,12 +140,19 @@ class Checkpoints:
         return loaded if abstract is None else jax.tree.map(place, abstract, loaded)
 
     def load_trial(self, wave: str, slot: int, abstract: Any = None) -> Any:
-        """Trial `slot` of the wave's final weights: numpy arrays without the trial axis, no other
-        trial's bytes read.
+        """Returns one trial's part of the wave's final weights; no other trial's bytes are read.
 
-        With `abstract`, any pytree of which only structure and names count, its leaves are read and
-        no others; without it everything comes back as it was saved, but for tuples that become
-        lists. Raises RunError if there are no final weights, no such slot or no such leaf.
+        Args:
+            wave: the wave's name.
+            slot: the trial's place in the wave, from 0.
+            abstract: a pytree of the leaves to read, of which only structure and names count. None
+                reads all of them, in the structure that was saved, with lists in place of tuples.
+
+        Returns:
+            A pytree of NumPy arrays without the trial axis.
+
+        Raises:
+            RunError: there are no final weights, no such slot or no such leaf, or they are damaged.
         """
         path = self._newest(wave, "final")
         import jax
@@ -149,7 +167,7 @@ class Checkpoints:
             base = next(path.glob("*/manifest.ocdbt")).parent
             with _context():
                 tree = _orbax().metadata(path).metadata if abstract is None else abstract
-            # Opened and read together: a tree of small arrays costs waiting, not bytes.
+            # All are opened, then all are read: a tree of small arrays costs waiting, not bytes.
             arrays = jax.tree.map(lambda future: future.result(), jax.tree_util.tree_map_with_path(open_leaf, tree))
             own = (
                 {name: tree for name, tree in arrays.items() if name != SHARED} if isinstance(arrays, dict) else arrays
@@ -167,27 +185,25 @@ class Checkpoints:
             raise RunError(f"cannot read {path}: damaged, or of other arrays") from error
 
     def drop(self, wave: str, kind: str) -> None:
-        """Delete the wave's checkpoints of this kind; nothing happens where there are none."""
+        """Deletes the wave's checkpoints of a kind, if there are any."""
         self.wait()
         for path in self._complete(wave, kind):
             self._delete(path)
 
     def forget(self, wave: str) -> None:
-        """Delete everything of a wave."""
+        """Deletes all checkpoints of a wave and its folder."""
         self.wait()
-        # Under their own names half-removed checkpoints would count as complete ones.
+        # Under its own name a checkpoint that is half removed would count as a complete one.
         for path in (path for kind in ("state", "final") for path in self._complete(wave, kind)):
             self._delete(path)
         shutil.rmtree(self._folder / wave, ignore_errors=True)
 
     def waves(self) -> list[str]:
-        """Names of the waves that have a folder."""
+        """Returns the names of the waves that have a folder."""
         return sorted(path.name for path in self._folder.glob("*/"))
 
     def clean(self) -> None:
-        """Delete what killed writers left: unfinished and half-deleted checkpoints, and old ones
-        beside newer ones.
-        """
+        """Deletes what killed writers left: parts of checkpoints, and old ones beside new ones."""
         for folder in self._folder.glob("*/"):
             for path in folder.iterdir():
                 if _LEFTOVER.fullmatch(path.name):
@@ -209,8 +225,8 @@ class Checkpoints:
         return complete[-1]
 
     def _delete(self, path: Path) -> None:
-        # Removing a tree takes many steps; under its own name a half-removed checkpoint would count
-        # as a complete one.
+        # To remove a tree takes many steps; under its own name a checkpoint that is half removed
+        # would count as a complete one.
         doomed = path.with_name(f"{path.name}.deleted")
         with explain_write(path):
             shutil.rmtree(doomed, ignore_errors=True)
@@ -219,7 +235,7 @@ class Checkpoints:
 
 
 def _layout(tree: Any) -> dict[str, str]:
-    """Leaf name -> dtype and shape, such as 'float32[8, 3]'."""
+    """Returns leaf name -> dtype and shape, such as 'float32[8, 3]'."""
     import jax
 
     return {
@@ -233,23 +249,19 @@ def _leaf_name(key: Any) -> str:
 
 
 def _is_shared(key: Any) -> bool:
-    """Whether a leaf belongs to what all trials of a wave share, which has no trial axis."""
+    """Returns whether a leaf belongs to all trials of a wave, and so has no trial axis."""
     return _leaf_name(key).split(".")[0] == SHARED
 
 
 class _Quiet(logging.Filter):
-    """Drops what Orbax logs: its threads print a traceback each for an error that `wait` reports in
-    one line.
-    """
+    """Drops what Orbax logs: a traceback in each thread for an error that `wait` reports."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return "/orbax/checkpoint/" not in record.pathname
 
 
 def _orbax() -> ModuleType:
-    """Orbax, imported when first needed: it takes a second that tables and reports need not wait
-    for.
-    """
+    """Returns Orbax, imported at the first call: a report must not wait a second for it."""
     import orbax.checkpoint.experimental.v1 as ocp
 
     logger = logging.getLogger("absl")
@@ -266,21 +278,21 @@ def _context() -> ocp.Context:
     saving.scoped_storage_options_creator = lambda key, leaf: (
         one_trial if np.ndim(leaf) and not _is_shared(key) else None
     )
-    # Trained weights shrink by a tenth and take three times as long.
+    # Compression shrinks trained weights by a tenth and takes three times as long.
     saving.use_compression = False
     context.memory.deepcopy_host_arrays = False
-    # Made in the background, a folder that cannot be made leaves threads waiting for it for twenty
-    # minutes.
+    # If folders were made in the background, threads would wait twenty minutes for one that cannot
+    # be made.
     context.asynchronous.create_directories_asynchronously = False
     return context
 
 
 def to_host(tree: Any) -> Any:
-    """Arrays on the host that share no memory with those of `tree` (jax or numpy)."""
+    """Returns the arrays of a pytree (JAX's or NumPy's) as NumPy arrays that own their memory."""
     import jax
 
     def own(given: Any, fetched: Any) -> np.ndarray:
-        # On a CPU device_get returns a view of the device's buffer, which the next step may
+        # On a CPU `device_get` returns a view of the device's buffer, which the next step may
         # overwrite.
         owned = isinstance(fetched, np.ndarray) and fetched is not given and fetched.flags.owndata
         return fetched if owned else np.array(fetched)

@@ -1,6 +1,4 @@
-"""One run directory: its tables, documents, curves, checkpoints and log, each with one way to write
-and to read it.
-"""
+"""One run directory, with one way to write and one to read each of its files."""
 
 from __future__ import annotations
 
@@ -22,9 +20,9 @@ from fer_jax.store.predictions import PredictionFiles
 
 CURVE_COLUMNS = ("id", "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy")
 _TEXT_COLUMNS = ("fit", "id", "status", "stack", "wave", "error", "left_out")
-# Counts that a pending trial does not have yet; pandas would turn them into floats.
+# Counts, which pandas would turn into floats where a pending trial has none yet.
 _COUNT_COLUMNS = ("seed", "repeat", "slot", "epochs", "best_epoch", "diverged_epoch", "n", "features", "threads")
-# From 3.1 on pandas reads every float exactly as it was written, and warns of whoever asks for it.
+# From version 3.1 on pandas reads every float exactly, and warns whoever asks for it.
 _EXACT: dict[str, Any] = (
     {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
 )
@@ -34,8 +32,9 @@ _PART = re.compile(r"(?P<wave>.+)-(?P<first>\d+)\.parquet")
 class RunDirectory:
     """The files of the run at `path`; nothing is made or changed before the first write.
 
-    Reading needs no lock: every file changes by a rename, so a reader sees the old or the new one.
-    Writers hold `lock`.
+    Reading needs no lock: every file changes by a rename, so that a reader sees the old or the new
+    one. Who writes holds `lock`. Every method that writes raises RunError where the disk refuses,
+    and the old file is then still there.
     """
 
     def __init__(self, path: str | Path):
@@ -45,8 +44,9 @@ class RunDirectory:
         self.predictions = PredictionFiles(self.path / "predictions")
 
     def check_ours(self) -> None:
-        """Raises RunError if the folder holds other people's files: neither a run nor what one that
-        broke off early leaves.
+        """Raises RunError where the folder holds files but is no run.
+
+        Hidden files and log.txt do not count: a run that broke off early leaves them.
         """
         with contextlib.suppress(OSError):
             strangers = sorted(
@@ -59,11 +59,13 @@ class RunDirectory:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Be the only writer inside the `with` block; leftovers of killed writers are removed on
-        entry.
+        """Makes this process the only writer inside the `with` block.
 
-        A checkpoint still being written is waited for on exit. Raises RunError naming the holder's
-        pid and host.
+        On entry, leftovers of killed writers are removed; on exit, a checkpoint still being written
+        is waited for.
+
+        Raises:
+            RunError: another process holds the lock; the message names its pid and host.
         """
         with locked(self.path / ".lock"):
             self._clean()
@@ -77,76 +79,66 @@ class RunDirectory:
             self.wait()
 
     def import_writers(self) -> None:
-        """Import what writes checkpoints and curves, for a moment in which a second does not
-        matter.
-        """
+        """Imports what writes checkpoints and curves; call it where a second does not matter."""
         import pyarrow.parquet  # noqa: F401
 
         self._checkpoints.import_orbax()
 
     def _clean(self) -> None:
         with explain_write(self.path):
-            for folder in (
-                self.path,
-                self.path / "curves",
-                self.path / "figures",
-                self.path / "features",
-                self.path / "heads",
-                self.path / "predictions",
-            ):
-                remove_temporary_files(folder)
+            for folder in ("", "curves", "figures", "features", "heads", "predictions"):
+                remove_temporary_files(self.path / folder)
             self._checkpoints.clean()
 
     # Documents and tables
 
     def write_config(self, document: Mapping[str, Any]) -> None:
-        """Write config.json: resolved config, command, versions, devices, data provenance."""
+        """Writes config.json: resolved config, command, versions, devices, data provenance."""
         self._write_json("config.json", document)
 
     def read_config(self) -> dict[str, Any]:
-        """Read config.json (tuples come back as lists); RunError if there is no run here."""
+        """Returns config.json, with lists in place of tuples; RunError if there is no run here."""
         return self._read_json("config.json")
 
     def write_plan(self, document: Mapping[str, Any]) -> None:
-        """Write plan.json: the stacks and waves in running order."""
+        """Writes plan.json: the stacks and waves in running order."""
         self._write_json("plan.json", document)
 
     def read_plan(self) -> dict[str, Any]:
-        """Read plan.json; RunError if there is none."""
+        """Returns plan.json; RunError if there is none."""
         return self._read_json("plan.json")
 
     def has(self, name: str) -> bool:
-        """Whether the run has the file `name`, such as 'plan.json' or 'trials.csv'."""
+        """Returns whether the run has the file `name`, such as 'plan.json' or 'trials.csv'."""
         return (self.path / name).is_file()
 
     def write_trials(self, frame: pd.DataFrame) -> None:
-        """Write trials.csv, a row a trial. Figures keep their full precision, missing ones stay
-        empty.
+        """Writes trials.csv, a row for each trial.
+
+        Numbers keep their full precision, and missing ones stay empty.
         """
         self._write_table("trials.csv", frame)
 
     def read_trials(self) -> pd.DataFrame:
-        """Read trials.csv as `write_trials` got it: ids and texts as str, counts as Int64, tuples
-        as their text.
+        """Returns trials.csv: ids and texts as str, counts as Int64, tuples as their text.
+
+        Raises:
+            RunError: there is no such file, or it is damaged.
         """
         return self._read_table("trials.csv")
 
     def write_summary(self, frame: pd.DataFrame) -> None:
-        """Write summary.csv, a row a point."""
+        """Writes summary.csv, a row for each point."""
         self._write_table("summary.csv", frame)
-
-    def read_summary(self) -> pd.DataFrame:
-        """Read summary.csv; RunError if there is none yet."""
-        return self._read_table("summary.csv")
 
     # Heads
 
     def write_heads(self, frame: pd.DataFrame) -> None:
-        """Write heads.csv, a row a fit."""
+        """Writes heads.csv, a row for each fit."""
         self._write_table("heads.csv", frame)
 
     def read_heads(self) -> pd.DataFrame:
-        """Read heads.csv; as `read_trials`. RunError if it is not a table of fits."""
+        """Returns heads.csv with the types of `read_trials`; RunError if it is no table of fits."""
         table = self._read_table("heads.csv")
         for name in ("fit", "id", "status"):
             if name not in table:
@@ -157,19 +149,19 @@ class RunDirectory:
         return table
 
     def write_heads_summary(self, frame: pd.DataFrame) -> None:
-        """Write heads_summary.csv, a row a point and head setting."""
+        """Writes heads_summary.csv, a row for each point and head setting."""
         self._write_table("heads_summary.csv", frame)
 
     def write_head(self, fit: str, suffix: str, content: bytes) -> None:
-        """Write the fitted classifier of a fit, heads/<fit>.<suffix>."""
+        """Writes the fitted classifier of a fit, heads/<fit>.<suffix>."""
         write_bytes(self.path / "heads" / f"{fit}.{suffix}", content)
 
     def has_head(self, fit: str, suffix: str) -> bool:
-        """Whether the classifier of a fit is there, whole or not."""
+        """Returns whether the file of a fit's classifier is there, damaged or not."""
         return self.has(f"heads/{fit}.{suffix}")
 
     def read_head(self, fit: str, suffix: str) -> bytes:
-        """Read what `write_head` wrote; RunError if it is not there."""
+        """Returns what `write_head` wrote; RunError if it is not there."""
         path = self.path / "heads" / f"{fit}.{suffix}"
         try:
             return path.read_bytes()
@@ -179,15 +171,15 @@ class RunDirectory:
     # Other files
 
     def write_text(self, name: str, text: str) -> None:
-        """Write any other text file of the run, such as 'report.html'."""
+        """Writes any other text file of the run, such as 'report.html'."""
         write_bytes(self.path / name, text.encode())
 
     def write_bytes(self, name: str, content: bytes) -> None:
-        """Write any other file of the run, such as 'figures/curves.png'."""
+        """Writes any other file of the run, such as 'figures/curves.png'."""
         write_bytes(self.path / name, content)
 
     def open_log(self) -> TextIO:
-        """log.txt, opened to append lines; each line is handed to the system when it ends."""
+        """Returns log.txt, opened to append; each line is handed to the system when it ends."""
         with explain_write(self.path / "log.txt"):
             self.path.mkdir(parents=True, exist_ok=True)
             return open(self.path / "log.txt", "a", buffering=1, encoding="utf-8")
@@ -195,10 +187,13 @@ class RunDirectory:
     # Curves
 
     def write_curves(self, wave: str, first_epoch: int, frame: pd.DataFrame) -> None:
-        """Write the part of the curves that begins at `first_epoch` (1-based), a row a trial and
-        epoch.
+        """Writes a part of a wave's curves; one that begins at the same epoch is replaced.
 
-        Columns: CURVE_COLUMNS and any others. An equal part is replaced.
+        Args:
+            wave: the wave's name.
+            first_epoch: the first epoch of the part, counted from 1.
+            frame: a row for each trial and epoch, with CURVE_COLUMNS and any other columns. An
+                empty one is not written.
         """
         if frame.empty:
             return
@@ -207,23 +202,26 @@ class RunDirectory:
         write_bytes(self.path / "curves" / f"{wave}-{first_epoch:06d}.parquet", buffer.getvalue())
 
     def read_curves(self, wave: str | None = None) -> pd.DataFrame:
-        """The curves of one wave or of all, in order of wave and epoch; no rows where nothing is
-        written yet.
+        """Returns the curves of one wave or of all, in order of wave and epoch.
+
+        There are no rows where nothing is written yet.
+
+        Raises:
+            RunError: a part is damaged.
         """
         frames = []
         for path, _ in self._parts(wave):
-            # A run that resumes meanwhile may have dropped the part since it was listed.
+            # A run that resumes meanwhile may have dropped a part since the parts were listed.
             with contextlib.suppress(FileNotFoundError):
                 frames.append(_read_parquet(path))
         if not frames:
             return pd.DataFrame(columns=list(CURVE_COLUMNS))
         found = pd.concat(frames, ignore_index=True)
-        # A wave and the waves that take its place are both there for a moment, or until the next
-        # start after a kill.
+        # A wave and those in its place are both there for a moment, or after a kill in between.
         return found if wave else found.drop_duplicates(["id", "epoch"], ignore_index=True)
 
     def drop_curves(self, wave: str, from_epoch: int = 1) -> None:
-        """Delete the wave's rows with epoch >= from_epoch."""
+        """Deletes the wave's rows with epoch >= from_epoch, which is counted from 1."""
         for path, first in reversed(self._parts(wave)):
             if first >= from_epoch:
                 with explain_write(path):
@@ -239,32 +237,43 @@ class RunDirectory:
         return [(path, first) for path, _, first in sorted(parts, key=lambda part: part[1:])]
 
     def _all_parts(self) -> list[tuple[Path, str, int]]:
-        """(file, wave, first epoch), in no order."""
+        """Returns (file, wave, first epoch) of all parts, in no order."""
         found = ((path, _PART.fullmatch(path.name)) for path in self.path.glob("curves/*.parquet"))
         return [(path, match["wave"], int(match["first"])) for path, match in found if match]
 
     # Checkpoints
 
     def save_state(self, wave: str, epoch: int, tree: Any, owned: bool = False) -> None:
-        """Begin to save the full state after `epoch` (>= 1); returns once it is copied to the host.
+        """Begins to save a wave's full state and returns once it is copied to the host.
 
-        The buffers of `tree` may be donated or changed at once, unless it is `owned`: on the host,
-        to be changed by nobody, and not copied. The older state is deleted when this one is
-        complete. Raises RunError if it, or the state begun before it, cannot be written.
+        The state before it is deleted when this one is complete.
+
+        Args:
+            wave: the wave's name.
+            epoch: the last epoch trained, from 1.
+            tree: any pytree of arrays, trial axis first. Its buffers may be donated or changed
+                once this returns.
+            owned: whether the arrays are on the host and nobody will change them, so that they
+                need no copy.
+
+        Raises:
+            RunError: it, or the state begun before it, cannot be written.
         """
         self._checkpoints.save(wave, "state", epoch, tree, owned)
 
     def wait(self) -> None:
-        """Block until the state being saved is complete; RunError if it cannot be written."""
+        """Waits until the state being saved is complete; RunError if it cannot be written."""
         self._checkpoints.wait()
 
     def latest_state(self, wave: str) -> int | None:
-        """Epoch of the newest complete state of the wave, None where there is none."""
+        """Returns the epoch of the wave's newest complete state, or None where there is none."""
         return self._checkpoints.latest(wave, "state")
 
     def resume(self, wave: str) -> int:
-        """Make the wave's files agree; returns the epoch to go on after, 0 = from the start (rule 4
-        of the store).
+        """Makes the wave's files agree (rule 4 of the store).
+
+        Returns:
+            The epoch after which to go on; 0 is the start.
         """
         self.wait()
         epoch = self.latest_state(wave) or 0
@@ -272,56 +281,60 @@ class RunDirectory:
         return epoch
 
     def restore_state(self, wave: str, abstract: Any) -> Any:
-        """The newest complete state, in the structure, shapes and dtypes of `abstract`.
+        """Returns the newest complete state, in the structure, shapes and dtypes of `abstract`.
 
         A leaf of `abstract` with a `sharding` gives a jax.Array placed so, on any number of
-        devices; others are numpy. Raises RunError if there is no state or it does not fit.
+        devices; the others give NumPy arrays.
+
+        Raises:
+            RunError: there is no state, it is damaged, or it does not fit `abstract`.
         """
         self.wait()
         return self._checkpoints.restore(wave, "state", abstract)
 
     def load_state(self, wave: str) -> Any:
-        """The newest complete state as it was saved, but for tuples that become lists; numpy
-        arrays. Raises RunError if there is none.
+        """Returns the newest complete state as NumPy arrays, with lists in place of tuples.
+
+        Raises:
+            RunError: there is no state, or it is damaged.
         """
         self.wait()
         return self._checkpoints.restore(wave, "state")
 
     def drop_state(self, wave: str) -> None:
-        """Delete the wave's full state, once its final weights and table rows are written."""
+        """Deletes the wave's full state; call it after its weights and table rows are written."""
         self._checkpoints.drop(wave, "state")
 
     def save_final(self, wave: str, tree: Any) -> None:
-        """Save the weights the wave leaves, complete on return; those of an earlier end of the wave
-        are replaced.
+        """Saves the weights that the wave leaves, in place of those of an earlier end of the wave.
+
+        They are complete when this returns.
 
         Args:
-            wave: its name.
-            tree: 'best' and 'last', {'params', 'stats'} with the trial axis first, and what else
-                belongs to each trial; and 'shared', {'params', 'stats'} of the layers that all
-                trials have alike, without that axis.
+            wave: the wave's name.
+            tree: 'best' and 'last', each {'params', 'stats'} with the trial axis first, and what
+                else belongs to each trial; and 'shared', {'params', 'stats'} of the layers that
+                all trials have in common, without that axis.
         """
         self._checkpoints.save(wave, "final", (self._checkpoints.latest(wave, "final") or 0) + 1, tree)
         self.wait()
 
     def forget(self, wave: str) -> None:
-        """Delete all that belongs to a wave, once others have taken its place in the plan."""
+        """Deletes all that belongs to a wave whose place in the plan others have taken."""
         self.drop_curves(wave)
         self.predictions.forget(wave)
         self._checkpoints.forget(wave)
 
     def forget_others(self, waves: Collection[str]) -> None:
-        """Delete all that belongs to waves other than these: a kill while a wave was replaced
-        leaves either it or the others.
-        """
+        """Deletes all that belongs to waves other than these (rule 6 of the store)."""
         for wave in {*self._checkpoints.waves(), *(wave for _, wave, _ in self._all_parts())} - set(waves):
             self.forget(wave)
 
     def load_trial(self, wave: str, slot: int, abstract: Any = None) -> Any:
-        """The final weights of one trial, as numpy arrays without the trial axis; reads no other
-        trial's bytes.
+        """Returns one trial's final weights; no other trial's bytes are read.
 
-        What `save_final` was given as 'shared' is part of the weights of every trial.
+        What `save_final` got as 'shared' is part of every trial's weights. Arguments, results and
+        errors are those of `Checkpoints.load_trial`.
         """
         found = self._checkpoints.load_trial(wave, slot, abstract)
         shared = found.pop("shared", None) if isinstance(found, dict) else None
@@ -350,7 +363,7 @@ class RunDirectory:
     def _read_table(self, name: str) -> pd.DataFrame:
         path = self.path / name
         try:
-            # Ids are hexadecimal: read as numbers, 12345e6789 would be infinite.
+            # Ids are hexadecimal: read as a number, 12345e6789 would be infinite.
             header = pd.read_csv(path, nrows=0).columns
             types = {column: "str" for column in _TEXT_COLUMNS if column in header}
             types |= {column: "Int64" for column in _COUNT_COLUMNS if column in header}

@@ -1,6 +1,4 @@
-"""Features of trained networks on disk: an array a trial and layer, written batch by batch, with a
-checksum beside it.
-"""
+"""Features of trained networks on disk: one array for each trial and layer, with its checksum."""
 
 from __future__ import annotations
 
@@ -17,15 +15,16 @@ import numpy as np
 
 from fer_jax.base.files import TEMPORARY_SUFFIX, explain_write, sync_folder, write_bytes
 
-_HASHED_BYTES = 1 << 24
+# What of an array is read into memory at once to be hashed.
+HASHED_BYTES = 1 << 24
 
 
 class FeatureFiles:
-    """The folder `features/` of a run: `<trial>-<layer>.npy`, float32 (images of all splits, F),
-    and a `.json` that vouches for it.
+    """The folder `features/` of a run.
 
-    An array counts only with its `.json`, which is written last: what a killed writer leaves is
-    extracted again.
+    `<trial>-<layer>.npy` holds float32 (images of all splits, F), and `<trial>-<layer>.json` its
+    rows and SHA-256. An array counts only with its `.json`, which is written last: what a killed
+    writer leaves is extracted again.
     """
 
     def __init__(self, folder: Path):
@@ -33,8 +32,13 @@ class FeatureFiles:
         self._verified: dict[tuple[str, str], dict[str, int]] = {}
 
     def has(self, trial: str, layer: str, rows: Mapping[str, int]) -> bool:
-        """Whether features of these splits (name -> images) are there whole; the first call for an
-        array reads all of it.
+        """Returns whether the features of a trial at a layer are there whole.
+
+        The first call for an array reads all of it.
+
+        Args:
+            trial, layer: the trial's id and the layer's name.
+            rows: split -> number of images, in the order of the rows.
         """
         if self._verified.get((trial, layer)) == dict(rows):
             return True
@@ -57,17 +61,20 @@ class FeatureFiles:
     def writers(
         self, trial: str, widths: Mapping[str, tuple[int, ...]], rows: Mapping[str, int]
     ) -> Iterator[dict[str, np.ndarray]]:
-        """Arrays (images of all splits, F) to fill, one a layer; they count once the `with` block
-        ends without an error.
+        """Yields arrays to fill, which count once the `with` block ends without an error.
 
         They are mapped from disk, so that features larger than memory can be written.
 
         Args:
+            trial: the trial's id.
             widths: layer -> shape of its output for one image, which is flattened to F numbers.
-            rows: split -> images, in the order in which the rows are filled.
+            rows: split -> number of images, in the order in which the rows are filled.
+
+        Yields:
+            layer -> float32 (images of all splits, F).
 
         Raises:
-            RunError: the disk refuses.
+            RunError: the folder or a file cannot be written, or the disk has no room.
         """
         total = sum(rows.values())
         temporary = {layer: self.folder / f".{trial}-{layer}.{os.getpid()}{TEMPORARY_SUFFIX}" for layer in widths}
@@ -77,8 +84,8 @@ class FeatureFiles:
                 arrays: dict[str, np.ndarray] = {}
                 for layer, path in temporary.items():
                     arrays[layer] = np.lib.format.open_memmap(path, "w+", np.float32, (total, math.prod(widths[layer])))
-                    # Filling a mapped file that the disk has no room for kills the process: ask for
-                    # the room now.
+                    # To fill a mapped file that the disk has no room for kills the process, so the
+                    # room is asked for now.
                     with open(path, "r+b") as file:
                         os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
                 yield arrays
@@ -96,7 +103,11 @@ class FeatureFiles:
                     path.unlink(missing_ok=True)
 
     def read(self, trial: str, layer: str) -> dict[str, np.ndarray]:
-        """split -> float32 (n, F), mapped from disk; FileNotFoundError where there are none."""
+        """Returns split -> float32 (n, F), mapped from disk.
+
+        Raises:
+            FileNotFoundError: there are none; `has` says so beforehand.
+        """
         path, seal = self._paths(trial, layer)
         rows = json.loads(seal.read_text(encoding="utf-8"))["rows"]
         array = np.load(path, mmap_mode="r")
@@ -108,9 +119,9 @@ class FeatureFiles:
 
 
 def _checksum(array: np.ndarray) -> str:
-    """SHA-256 of the rows, read in pieces."""
+    """Returns the SHA-256 of the rows, which are read in pieces."""
     found = hashlib.sha256()
-    step = max(1, _HASHED_BYTES // max(1, array[:1].nbytes))
+    step = max(1, HASHED_BYTES // max(1, array[:1].nbytes))
     for start in range(0, len(array), step):
         found.update(np.ascontiguousarray(array[start : start + step]).data)
     return found.hexdigest()

@@ -1,4 +1,4 @@
-"""Logits of trained networks on the held-out splits, and the labels they are held against, on disk."""
+"""Logits of trained networks on the held-out splits, and the labels of these splits, on disk."""
 
 from __future__ import annotations
 
@@ -18,21 +18,34 @@ _DIGITS = 16  # of a data set's checksum, in a file's name
 class PredictionFiles:
     """The folder `predictions/` of a run.
 
-    `<wave>-<split>.npy`: float32 (slots, images, K), by the weights that validation chose.
-    `data-<checksum>.npz`: `<split>_labels`, int32 (images,), and `<split>_leaked`, bool (images,),
-    of a data set; the images are in the order of its splits.
+    `<wave>-<split>.npy` holds float32 (slots, images, K), the logits by the weights that validation
+    chose. `data-<checksum>.npz` holds `<split>_labels`, int32 (images,), and `<split>_leaked`, bool
+    (images,), of a data set. Images are in the order of their split.
     """
 
     def __init__(self, folder: Path):
         self.folder = folder
 
     def write(self, wave: str, split: str, logits: np.ndarray) -> None:
-        """Write the logits of a wave's trials on a split; RunError if the disk refuses."""
+        """Writes the logits of a wave's trials on a split.
+
+        Args:
+            wave: the wave's name.
+            split: 'validation' or 'test'.
+            logits: (slots, images, K), kept as float32.
+
+        Raises:
+            RunError: the file cannot be written.
+        """
         write_bytes(self._path(wave, split), _saved(logits.astype(np.float32, copy=False)))
 
     def read(self, wave: str, split: str, slot: int) -> np.ndarray | None:
-        """One trial's logits, float32 (images, K), reading no other trial's; None where none were
-        kept. RunError if damaged.
+        """Returns one trial's logits, float32 (images, K), or None where none were kept.
+
+        No other trial's are read.
+
+        Raises:
+            RunError: the file is damaged, or has no such slot.
         """
         path = self._path(wave, split)
         try:
@@ -43,13 +56,25 @@ class PredictionFiles:
             raise _damaged(path, error) from None
 
     def write_targets(self, checksum: str, arrays: Mapping[str, np.ndarray]) -> None:
-        """Write the labels of a data set's held-out splits and which of their pictures are leaked."""
+        """Writes the labels of a data set's held-out splits and which of their images are leaked.
+
+        Args:
+            checksum: the data set's checksum.
+            arrays: what the class says of `data-<checksum>.npz`.
+
+        Raises:
+            RunError: the file cannot be written.
+        """
         buffer, named = io.BytesIO(), cast(dict[str, Any], arrays)
         np.savez(buffer, **named)
         write_bytes(self._targets(checksum), buffer.getvalue())
 
     def read_targets(self, checksum: str) -> dict[str, np.ndarray] | None:
-        """What `write_targets` wrote; None where it did not. RunError if damaged."""
+        """Returns what `write_targets` wrote for a data set, or None where it wrote nothing.
+
+        Raises:
+            RunError: the file is damaged.
+        """
         path = self._targets(checksum)
         try:
             with np.load(path) as found:
@@ -60,7 +85,7 @@ class PredictionFiles:
             raise _damaged(path, error) from None
 
     def forget(self, wave: str) -> None:
-        """Delete what belongs to a wave."""
+        """Deletes the logits of a wave, if there are any."""
         for split in ("validation", "test"):
             path = self._path(wave, split)
             with explain_write(path):

@@ -171,7 +171,7 @@ class WaveProgram:
         """What the network's inputs are stored as: pixels as uint8, the outputs of a layer as the
         network computes.
         """
-        return np.dtype(np.uint8 if self.network.takes_pictures else self.recipe.dtype)
+        return np.dtype(np.uint8 if self.network.takes_images else self.recipe.dtype)
 
     def epoch_shapes(self, values: Any, train: int, validation: int) -> tuple[Any, ...]:
         """What `epoch` takes for traced values of these shapes and so many images, as shapes with

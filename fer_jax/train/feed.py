@@ -190,7 +190,7 @@ def _inputs(program: WaveProgram, dataset: Dataset, frozen: Frozen | None) -> di
     """
     network, recipe = program.network, program.recipe
     pictures = {name: split.images for name, split in dataset.splits().items()}
-    if network.takes_pictures:
+    if network.takes_images:
         return pictures
     assert frozen is not None, "a cut network needs the layers before the cut"
     before = network.whole.before(network.cut)

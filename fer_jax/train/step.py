@@ -291,7 +291,7 @@ def gradients(
 
 def _inputs(network: Network, recipe: Recipe, hyper: Hyper, images: jax.Array) -> jax.Array:
     """What the network takes: pictures normalised, the outputs of a layer as they are."""
-    if network.takes_pictures:
+    if network.takes_images:
         images = normalize(images, hyper["pixels.scale"], hyper["pixels.offset"])
     return images.astype(recipe.dtype)
 

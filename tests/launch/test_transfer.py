@@ -13,8 +13,8 @@ from fer_jax.config.rules import resolve
 from fer_jax.config.values import flatten, put
 from fer_jax.errors import ConfigError
 from fer_jax.launch.prepared import notes, plan_sweep, prepare
-from fer_jax.models import weights
 from fer_jax.plan import sharing
+from tests.models import legacy_files
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +207,7 @@ def test_an_efficientnet_that_rescales_once_more_is_another_one(make_config, tmp
     )
     network = models.build(resolve(flatten(config)), (32, 32, 1), 7)
     (tmp_path / "weights").mkdir()
-    weights.write(
+    legacy_files.write(
         tmp_path / "weights" / "efficientnetb0_notop.h5",
         network,
         *jax.tree.map(lambda leaf: np.ones(leaf.shape), network.shapes),

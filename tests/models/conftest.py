@@ -21,6 +21,28 @@ KERAS = {
 }
 
 
+def values(**changed):
+    base = flatten(default_config())
+    return {**base, **{name.replace("__", "."): value for name, value in changed.items()}}
+
+
+def copy_to(model, network, params, stats):
+    """Sets the Keras model's weights to ours, layer by layer."""
+    with_weights = [layer for layer in model.layers if layer.weights]
+    names = [name for name in network.layer_names if name in params]
+    for name, layer in zip(names, with_weights, strict=True):
+        p = params[name]
+        if "kernel" in p:
+            layer.set_weights([p["kernel"], p["bias"]])
+        else:
+            layer.set_weights([p["scale"], p["bias"], stats[name]["mean"], stats[name]["var"]])
+
+
+def num_parameters(net):
+    """Trainable parameters of one model (BatchNorm's running statistics not counted)."""
+    return sum(leaf.size for leaf in jax.tree.leaves(net.shapes[0]))
+
+
 def network(name, size=48, channels=3, **changed):
     """A network whose top is a pool and `output`."""
     base = flatten(default_config()) | {"model.name": name, "model.dense": ()}
@@ -30,9 +52,7 @@ def network(name, size=48, channels=3, **changed):
 
 
 def keras_model(name, size=48, **options):
-    """The Keras model without top; batch norms and normalisation have statistics that are not 0 and
-    1.
-    """
+    """The Keras model without top; its statistics are not 0 and 1."""
     keras.backend.clear_session()
     with _numpy_weights(2 if name == "vgg19" else 1):
         model = KERAS[name](**{"weights": None, "include_top": False, "input_shape": (size, size, 3), **options})
@@ -51,11 +71,11 @@ def keras_model(name, size=48, **options):
 
 @contextlib.contextmanager
 def _numpy_weights(gain):
-    """Initial weights from NumPy: Keras compiles a program for every shape, which takes ten times
-    as long as all the rest.
+    """Initial weights come from NumPy while this lasts.
 
-    Kernels have the variance gain / inputs: 2 keeps activations from vanishing where no batch norm
-    is, 1 keeps rounding errors from growing where there are many.
+    Keras compiles a program for every shape, which takes ten times as long as all the rest. Kernels
+    have the variance gain / inputs: 2 keeps activations from vanishing where no batch norm is, 1
+    keeps rounding errors from growing where there are many.
     """
     rng = np.random.default_rng(0)
 
@@ -73,9 +93,7 @@ def _numpy_weights(gain):
 
 
 def keras_outputs(model, names, images, *, training=False):
-    """Layer -> its output on images, and variable path -> its value after the call, both as Keras
-    has them.
-    """
+    """Layer -> its output on images, and variable path -> its value after the call, in Keras."""
     part = keras.Model(model.input, [model.get_layer(name).output for name in names])
     variables = part.trainable_variables, part.non_trainable_variables
     call = jax.jit(lambda *given: part.stateless_call(*given, training=training))

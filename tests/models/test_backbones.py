@@ -1,6 +1,4 @@
-"""The backbones give the activations of `keras.applications` with the same weights, and have its
-layers in its order.
-"""
+"""The backbones have the layers of `keras.applications`, and give their activations."""
 
 import jax
 import jax.numpy as jnp
@@ -13,11 +11,11 @@ from keras.src.applications.imagenet_utils import correct_pad
 from fer_jax.config.rules import resolve
 from fer_jax.config.values import default_config, flatten
 from fer_jax.errors import ConfigError
-from fer_jax.models import weights
 from fer_jax.models.backbones import backbone_layers
 from fer_jax.models.keras_layers import DropBranch
 from fer_jax.models.layers import BatchNorm, Call, Dropout
-from tests.models.conftest import KERAS, keras_model, keras_outputs, loaded, network
+from tests.models import legacy_files
+from tests.models.conftest import KERAS, keras_model, keras_outputs, loaded, network, num_parameters
 
 # Up to here each mechanism has come once; `pytest -m slow` compares whole networks.
 ENOUGH = {
@@ -121,7 +119,7 @@ def test_layers_stand_in_keras_order_with_its_shapes_and_parameters(name, stored
         one.name: tuple(one.output.shape[1:]) for one in model.layers[1:]
     }
     trainable = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
-    assert net.num_parameters() == trainable + 7 * model.output_shape[-1] + 7
+    assert num_parameters(net) == trainable + 7 * model.output_shape[-1] + 7
 
 
 @pytest.mark.parametrize(
@@ -257,7 +255,7 @@ def test_tops():
         assert len(set(indices)) == len(indices) and drops[-1].dense  # masks of their own
     vgg = network("vgg19", 224, model__top="keras")
     assert vgg.layer_names[-4:] == ("flatten", "fc1", "fc2", "predictions")
-    assert vgg.num_parameters() == 139_570_240 + 7 * 4096 + 7  # Keras' 143,667,240 without its thousand classes
+    assert num_parameters(vgg) == 139_570_240 + 7 * 4096 + 7  # Keras' 143,667,240 without its thousand classes
 
 
 @pytest.mark.parametrize(
@@ -289,22 +287,13 @@ def test_rules_of_backbones():
     assert resolve(base | {"model.name": "vgg19", "model.top": "keras"})["model.dense"] == ()
 
 
-def test_stochastic_depth_drops_whole_images_and_keeps_the_mean():
-    call = Call(train=True, key=jax.random.key(0), rows=jnp.arange(4000))
-    out = np.asarray(DropBranch(3, 0.2)(jnp.ones((4000, 2, 2, 3)), call)).reshape(4000, -1)
-    assert (out == out[:, :1]).all()
-    assert abs((out[:, 0] == 0).mean() - 0.2) < 5 * np.sqrt(0.2 * 0.8 / 4000)
-    np.testing.assert_allclose(out[out > 0], 1.25, rtol=1e-6)
-    np.testing.assert_array_equal(DropBranch(3, 0.2)(jnp.ones((2, 2)), Call()), np.ones((2, 2)))
-
-
 @pytest.mark.parametrize(
     "name", ["mobilenet_v2", *(pytest.param(name, marks=pytest.mark.slow) for name in KERAS if name != "mobilenet_v2")]
 )
 def test_keras_loads_what_is_written(name, stored, tmp_path):
     model, path = stored(name)
     net = network(name)
-    weights.write(tmp_path / "ours.h5", net, *loaded(path, net, imagenet=False))
+    legacy_files.write(tmp_path / "ours.h5", net, *loaded(path, net, imagenet=False))
     again = keras_model(name)
     again.set_weights([np.zeros_like(array) for array in model.get_weights()])
     again.load_weights(tmp_path / "ours.h5")

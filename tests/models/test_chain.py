@@ -1,6 +1,4 @@
-"""A chain of named layers: which outputs they take, where it can be parted, what stays as it is in
-training and what is kept apart.
-"""
+"""A chain of named layers: its outputs, its parts, frozen layers, and arrays kept apart."""
 
 import jax
 import jax.numpy as jnp
@@ -14,14 +12,13 @@ from fer_jax.models.chain import Chain
 from fer_jax.models.keras_layers import Activation, Add, GlobalPool, Pointwise
 from fer_jax.models.layers import BatchNorm, Call, Conv, Dense, Dropout, Pool
 from fer_jax.models.network import Network
+from tests.models.conftest import num_parameters
 
 IMAGES = np.random.default_rng(0).normal(size=(6, 9, 9, 2)).astype(np.float32)
 
 
 def build(rngs):
-    """Two ways that part after `relu` and meet in `sum`; a pool that is computed together with the
-    convolution before it.
-    """
+    """Two ways that part after `relu` and meet in `sum`; `pool` is computed with `conv`."""
     return Chain(
         [
             ("conv", Conv(2, 4, 3, "same", relu=True, rngs=rngs)),
@@ -95,7 +92,7 @@ def test_parts_give_the_whole(net, arrays, cut):
     before, after = net.before(cut), net.after(cut)
     assert before.layer_names + after.layer_names == net.layer_names
     assert after.input_shape == outputs[cut].shape[1:] and before.input_shape == net.image_shape
-    assert before.takes_pictures and not after.takes_pictures
+    assert before.takes_images and not after.takes_images
     middle, _, _ = before.apply(*own(before, *arrays), IMAGES)
     np.testing.assert_allclose(middle, outputs[cut], rtol=1e-6, atol=1e-6)
     found, _, seen = after.apply(*own(after, *arrays), middle, capture=("output",))
@@ -106,9 +103,7 @@ def test_parts_give_the_whole(net, arrays, cut):
 
 @pytest.mark.parametrize("name", ["mobilenet_v2", "resnet50_v2", "efficientnet_b0", "vgg19"])
 def test_no_way_leads_past_a_cut(name):
-    """A backbone parted at each of its cuts has all its layers, and maps of its shapes; it cannot
-    be parted inside a block that adds.
-    """
+    """A backbone can be parted at each cut, and at none inside a block that adds."""
     values = flatten(default_config()) | {"model.name": name, "model.width_multiplier": 1 / 16}
     net = models.build(values, (32, 32, 1), 7)
     inside = {
@@ -156,7 +151,7 @@ def test_a_network_without_some_layers_arrays_is_the_whole_once_it_holds_them(ne
     held = ("norm", "conv")
     apart = net.without(held)
     assert apart.held == ("conv", "norm") and not set(held) & {*apart.shapes[0], *apart.shapes[1]}
-    assert apart.num_parameters() + 2 * 3 * 3 * 4 + 4 + 2 * 4 == net.num_parameters()
+    assert num_parameters(apart) + 2 * 3 * 3 * 4 + 4 + 2 * 4 == num_parameters(net)
     with pytest.raises(ValueError, match=r"the arrays of 'conv' are kept apart: Network\.holding gives them"):
         apart.apply(*own(apart, *arrays), IMAGES)
     holding = apart.holding({"params": arrays[0], "stats": arrays[1]})

@@ -1,6 +1,4 @@
-"""The convolution gives the values and gradients of `keras.ops.conv`, however it is cut and
-whatever computes it.
-"""
+"""The convolution gives the values and gradients of `keras.ops.conv`, whatever computes it."""
 
 import jax
 import keras
@@ -8,7 +6,7 @@ import numpy as np
 import pytest
 
 from fer_jax.models import convolution
-from fer_jax.models.convolution import convolve, padding_amounts
+from fer_jax.models.convolution import convolve, convolve_strided, depthwise, padding_amounts
 
 
 def _arrays(shape, kernel_shape):
@@ -107,3 +105,26 @@ def test_vmapping_over_kernels_gives_a_matrix_product_and_no_convolution():
 
     lowered = jax.jit(jax.vmap(jax.grad(total, (0, 1)))).lower(images, kernel).as_text()
     assert "dot_general" in lowered and "convolution" not in lowered
+
+
+@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("size", [8, 9])
+def test_strides_and_a_kernel_a_channel_are_those_of_keras(size, padding, native):
+    images, kernel = _arrays((2, size, size, 3), (3, 3, 3, 4))
+    single = kernel[..., :1].swapaxes(2, 3)
+    amounts = padding_amounts(padding, 3, 2, size)
+    pairs = (
+        (convolve_strided, kernel, keras.ops.conv, kernel),
+        (depthwise, single, keras.ops.depthwise_conv, single.swapaxes(2, 3)),
+    )
+    for ours, own, theirs, other in pairs:
+        value, pullback = jax.vjp(lambda x, k, ours=ours: ours(x, k, amounts, 2, native=native), images, own)
+        expected, keras_pullback = jax.vjp(
+            lambda x, k, theirs=theirs: theirs(x, k, strides=2, padding=padding), images, other
+        )
+        grad = np.random.default_rng(1).normal(size=expected.shape).astype(np.float32)
+        np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-4)
+        (images_grad, kernel_grad), (theirs_images, theirs_kernel) = pullback(grad), keras_pullback(grad)
+        np.testing.assert_allclose(images_grad, theirs_images, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(np.ravel(kernel_grad), np.ravel(theirs_kernel), rtol=1e-4, atol=1e-4)

@@ -70,9 +70,7 @@ def test_blocks_are_runs_of_layers_and_hold_the_whole_backbone(name):
 
 
 def test_layers_are_counted_as_keras_counts_them():
-    """pisa trains MobileNetV2 from layer 140 on: block_15_project; that the order is Keras' is
-    tested with Keras.
-    """
+    """pisa trains MobileNetV2 from layer 140 on, which is block_15_project."""
     names = names_of("mobilenet_v2")
     frozen = freezing.frozen(names, ("layers=140",))
     assert frozen == names[:140] and names[140] == "block_15_project" and len(backbone_layers(names)) == 154

@@ -8,7 +8,8 @@ from fer_jax import models
 from fer_jax.config.rules import resolve
 from fer_jax.config.values import default_config, flatten
 from fer_jax.errors import RunError
-from fer_jax.models import inference
+from fer_jax.models import inference, normalize
+from fer_jax.models import network as network_module
 
 SIZE, CLASSES = 12, 3
 NETWORKS = {
@@ -153,7 +154,14 @@ def test_logits_are_what_the_softmax_is_taken_of(variables):
     np.testing.assert_array_equal(found, inference.apply(values(), CLASSES, variables, images, "output"))
 
 
-def test_any_numbers_of_pictures_need_three_programs_and_give_the_same(variables):
+def test_any_numbers_of_pictures_need_three_programs_and_give_the_same(variables, monkeypatch):
+    traced = []
+
+    def noted(images, **pixels):
+        traced.append(len(images))
+        return normalize(images, **pixels)
+
+    monkeypatch.setattr(network_module, "normalize", noted)
     own = values() | {"model.dense": (8, 6, 5)}
     network = models.build(own, (SIZE, SIZE, 1), CLASSES)
     params, stats = network.init(jax.random.key(1))
@@ -164,5 +172,4 @@ def test_any_numbers_of_pictures_need_three_programs_and_give_the_same(variables
         found = inference.apply(own, CLASSES, those, images[:n])
         assert found.shape == (n, CLASSES)
         np.testing.assert_allclose(found, expected[:n], atol=1e-6)
-    forward, _ = inference._network(*inference.network_key(own, CLASSES))
-    assert forward._cache_size() == 3
+    assert sorted(traced) == list(inference.BATCH_SIZES) == [1, 8, 64]

@@ -1,6 +1,4 @@
-"""Dropout masks have the asked rate and depend on nothing but key, layer and row; batch norm is
-that of Keras.
-"""
+"""Dropout drops its share, by key, layer and row alone; batch norm is that of Keras."""
 
 import jax
 import jax.numpy as jnp

@@ -1,6 +1,4 @@
-"""Published weights: taken from the cache, downloaded into it with their checksum, or asked for
-with their name, address and place.
-"""
+"""Published weights come from the cache or are downloaded; else their name and place are told."""
 
 import contextlib
 import hashlib
@@ -12,7 +10,7 @@ import pytest
 
 from fer_jax.errors import DataError
 from fer_jax.models import pretrained
-from fer_jax.models.pretrained import Published
+from fer_jax.models.pretrained import WeightsFile
 
 CONTENT = b"weights" * 1000
 MD5 = hashlib.md5(CONTENT).hexdigest()
@@ -36,9 +34,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def served(monkeypatch, tmp_path):
-    """served(folder, md5) makes a file of this machine the published one of VGG19; no proxy, an
-    empty cache.
-    """
+    """served(folder, md5) makes a file of ours VGG19's published one; the cache is empty."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -47,7 +43,7 @@ def served(monkeypatch, tmp_path):
 
     def one(folder, md5=MD5):
         address = f"http://127.0.0.1:{server.server_address[1]}/{folder}"
-        monkeypatch.setitem(pretrained.PUBLISHED, "vgg19", Published(address, "file.h5", md5))
+        monkeypatch.setitem(pretrained.FILES, "vgg19", WeightsFile(address, "file.h5", md5))
         return f"{address}/file.h5"
 
     yield one
@@ -112,8 +108,8 @@ def test_without_a_network_the_file_its_address_and_its_place_are_named(monkeypa
     name = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
     assert str(error.value) == (
         f"weights {name} cannot be downloaded ([Errno -3] Temporary failure in name resolution): fetch "
-        f"https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/{name} on another machine and put it at "
-        f"{tmp_path}/weights/{name}"
+        f"https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/{name} on another machine "
+        f"and put it at {tmp_path}/weights/{name}"
     )
 
 
@@ -141,14 +137,14 @@ def test_addresses_and_checksums_are_those_of_keras():
 
     from keras.src.applications import efficientnet, mobilenet_v2, resnet, resnet_v2, vgg19
 
-    assert pretrained.PUBLISHED["vgg19"].url == vgg19.WEIGHTS_PATH_NO_TOP and pretrained.PUBLISHED[
+    assert pretrained.FILES["vgg19"].url == vgg19.WEIGHTS_PATH_NO_TOP and pretrained.FILES[
         "vgg19"
     ].md5 in inspect.getsource(vgg19)
-    file = pretrained.PUBLISHED["resnet50_v2"]
+    file = pretrained.FILES["resnet50_v2"]
     assert file.folder == resnet.BASE_WEIGHTS_PATH.rstrip("/") and file.md5 == resnet.WEIGHTS_HASHES["resnet50v2"][1]
     assert inspect.getsource(resnet_v2).count('"resnet50v2"') >= 1
-    file = pretrained.PUBLISHED["efficientnet_b0"]
+    file = pretrained.FILES["efficientnet_b0"]
     assert (
         file.folder == efficientnet.BASE_WEIGHTS_PATH.rstrip("/") and file.md5 == efficientnet.WEIGHTS_HASHES["b0"][1]
     )
-    assert pretrained.PUBLISHED["mobilenet_v2"].folder == mobilenet_v2.BASE_WEIGHT_PATH.rstrip("/")
+    assert pretrained.FILES["mobilenet_v2"].folder == mobilenet_v2.BASE_WEIGHT_PATH.rstrip("/")

@@ -8,9 +8,7 @@ from fer_jax.models import test_time
 
 
 def numbered(side, n=2):
-    """Pictures whose pixel at (row, column) is 16 * row + column, for sides up to 15; the second is
-    brighter by one.
-    """
+    """Images whose pixel at (row, column) is 16 * row + column; the second is brighter by one."""
     rows, columns = np.mgrid[:side, :side]
     return np.stack([16 * rows + columns + number for number in range(n)]).astype(np.uint8)[..., None]
 

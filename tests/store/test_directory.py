@@ -1,70 +1,23 @@
-"""The run directory under kills, full disks, several devices and concurrent readers."""
+"""The run directory under kills, full disks and concurrent readers."""
 
 import json
 import math
 import os
-import resource
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import time
-from pathlib import Path
-from typing import NamedTuple
 
 import jax
 import numpy as np
 import pandas as pd
 import pytest
-import tensorstore as ts
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ml_dtypes import bfloat16
 
 from fer_jax.errors import RunError
 from fer_jax.store import CURVE_COLUMNS, RunDirectory
-
-ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture
-def run(tmp_path):
-    return RunDirectory(tmp_path / "run")
-
-
-def start(code, path):
-    """A process that runs `code` with `run`, a RunDirectory at `path`; returns once it has printed
-    a line.
-    """
-    header = """
-import os, sys
-import numpy as np, pandas as pd
-from fer_jax.store import CURVE_COLUMNS, RunDirectory
-run = RunDirectory(sys.argv[1])
-"""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
-    command = [sys.executable, "-c", header + code, str(path)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-    process.first_line = process.stdout.readline().strip()
-    assert process.first_line, "the process ended before it was ready"
-    return process
-
-
-def kill(process):
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
-
-
-def curve_rows(first, last, ids=("a", "b")):
-    rows = [(name, epoch, 1 / epoch, 0.5, 1 / epoch, 0.5) for epoch in range(first, last + 1) for name in ids]
-    return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
-
-
-def sharded(array, devices):
-    mesh = jax.sharding.Mesh(np.array(jax.devices()[:devices]), ("trial",))
-    return jax.device_put(array, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("trial")))
+from tests.store.conftest import abstract, curve_rows, example, kill, start
 
 
 def snapshot(folder):
@@ -172,19 +125,19 @@ def test_tables_come_back_as_they_were_written(run):
     st.lists(st.floats(allow_nan=False), min_size=1, max_size=20),
     st.lists(st.none() | st.integers(0, 2**53), max_size=20),
 )
-def test_figures_survive_any_number_of_rewrites(figures, counts):
-    size = max(len(figures), len(counts))
-    counts, figures = counts + [None] * (size - len(counts)), figures + [None] * (size - len(figures))
+def test_numbers_survive_any_number_of_rewrites(numbers, counts):
+    size = max(len(numbers), len(counts))
+    counts, numbers = counts + [None] * (size - len(counts)), numbers + [None] * (size - len(numbers))
     with tempfile.TemporaryDirectory() as folder:
         run = RunDirectory(folder)
         frame = pd.DataFrame(
-            {"id": [f"{i:x}" for i in range(size)], "epochs": pd.array(counts, "Int64"), "val_loss": figures}
+            {"id": [f"{i:x}" for i in range(size)], "epochs": pd.array(counts, "Int64"), "val_loss": numbers}
         )
-        run.write_summary(frame)
-        once = run.read_summary()
-        text = (run.path / "summary.csv").read_bytes()
-        run.write_summary(once)
-        assert (run.path / "summary.csv").read_bytes() == text
+        run.write_trials(frame)
+        once = run.read_trials()
+        text = (run.path / "trials.csv").read_bytes()
+        run.write_trials(once)
+        assert (run.path / "trials.csv").read_bytes() == text
         assert once["epochs"].tolist() == frame["epochs"].tolist()
         assert once["val_loss"].astype(float).fillna(-1).tolist() == frame["val_loss"].astype(float).fillna(-1).tolist()
 
@@ -195,7 +148,7 @@ def test_missing_and_damaged_files_are_named(run):
     for name, read in (
         ("plan.json", run.read_plan),
         ("trials.csv", run.read_trials),
-        ("summary.csv", run.read_summary),
+        ("heads.csv", run.read_heads),
     ):
         run.write_text(name, "{" if name.endswith("json") else "")
         with pytest.raises(RunError, match=f"^.*{name} is damaged .*; restore it or start a new --workdir$"):
@@ -253,9 +206,9 @@ with run.lock():
     child = int(process.first_line)
     try:
         kill(process)
-        os.kill(child, 0)
+        os.kill(child, 0)  # the worker lives
         with run.lock():
-            pass
+            assert json.loads((run.path / ".lock").read_text())["pid"] == os.getpid()
     finally:
         os.kill(child, signal.SIGKILL)
 
@@ -298,159 +251,7 @@ def test_dropping_curves_is_a_filter_on_the_epoch(lengths, from_epoch):
         assert len(run.read_curves("v-000001")) == 6
 
 
-# Checkpoints
-
-
-class Moments(NamedTuple):
-    nu: np.ndarray
-    count: np.ndarray
-    nothing: tuple = ()
-
-
-def example(width=8):
-    rng = np.random.default_rng(0)
-    kernels = rng.normal(size=(width, 5, 3)).astype(np.float32)
-    return {
-        "params": {
-            "conv_0": {"kernel": kernels},
-            "dense_0": {"bias": np.arange(width * 2.0, dtype=np.float32).reshape(width, 2)},
-        },
-        "stats": {},
-        "optimizer": (
-            Moments(kernels**2, np.full(width, 7, np.int32)),
-            Moments(kernels, np.arange(width, dtype=np.int32)),
-        ),
-        "alive": np.arange(width) % 3 > 0,
-        "half": rng.normal(size=(width, 4)).astype(bfloat16),
-        "epoch": np.int32(12),
-    }
-
-
-def abstract(tree, devices=None):
-    def leaf(value):
-        value = np.asarray(value)
-        if devices is None or not value.ndim:
-            return jax.ShapeDtypeStruct(value.shape, value.dtype)
-        return jax.ShapeDtypeStruct(value.shape, value.dtype, sharding=sharded(np.zeros(4), devices).sharding)
-
-    return jax.tree.map(leaf, tree)
-
-
-def assert_equal_trees(got, expected):
-    assert jax.tree.structure(got) == jax.tree.structure(expected)
-    for one, other in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
-        assert np.asarray(one).dtype == np.asarray(other).dtype
-        np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
-
-
-@pytest.mark.parametrize("saved_on, restored_on", [(None, None), (4, 2), (1, 4), (4, 1), (4, None)])
-def test_a_state_comes_back_bit_for_bit_on_any_number_of_devices(run, saved_on, restored_on):
-    tree = example()
-    placed = jax.tree.map(lambda x: sharded(x, saved_on) if saved_on and np.ndim(x) else x, tree)
-    run.save_state("w", 12, placed)
-    restored = run.restore_state("w", abstract(tree, restored_on))
-    assert_equal_trees(restored, tree)
-    kernel = restored["params"]["conv_0"]["kernel"]
-    assert isinstance(kernel, np.ndarray) if restored_on is None else len(kernel.sharding.device_set) == restored_on
-
-
-@pytest.mark.parametrize("devices", [1, 4])
-def test_buffers_may_be_donated_while_a_state_is_being_saved(run, devices):
-    before = np.arange(8 * 500_000, dtype=np.float32).reshape(8, 500_000)
-    tree = {"x": sharded(before, devices), "host": before.copy()}
-    step = jax.jit(lambda x: -x - 1, donate_argnums=0)
-    run.save_state("w", 1, tree)
-    tree["host"][:] = 0
-    for _ in range(20):
-        tree["x"] = step(tree["x"])
-    jax.block_until_ready(tree["x"])
-    restored = run.restore_state("w", abstract({"x": before, "host": before}))
-    np.testing.assert_array_equal(restored["x"], before)
-    np.testing.assert_array_equal(restored["host"], before)
-
-
-def test_only_the_newest_state_stays_and_never_none(run):
-    for epoch in (10, 20, 30):
-        run.save_state("w", epoch, {"x": np.full(3, epoch)})
-        assert RunDirectory(run.path).latest_state("w") in (epoch, epoch - 10 or None)
-    run.wait()
-    assert [path.name for path in (run.path / "checkpoints" / "w").iterdir()] == ["state-000030"]
-    run.save_state("w", 30, {"x": np.full(3, 31)})
-    assert run.restore_state("w", {"x": np.zeros(3, int)})["x"].tolist() == [31, 31, 31]
-    run.drop_state("w")
-    assert run.latest_state("w") is None
-    with pytest.raises(RunError, match="holds no state to resume from$"):
-        run.restore_state("w", {"x": np.zeros(3, int)})
-
-
-def test_a_state_of_other_arrays_is_refused_by_name(run):
-    run.save_state("w", 1, example())
-    for change, words in (
-        ({"epoch": jax.ShapeDtypeStruct((2,), np.int32)}, r"epoch is int32\[\], not int32\[2\]"),
-        ({"alive": jax.ShapeDtypeStruct((8,), np.float32)}, r"alive is bool\[8\], not float32\[8\]"),
-        ({"momentum": jax.ShapeDtypeStruct((8,), np.float32)}, r"momentum is missing, not float32\[8\]"),
-        ({"params": {}}, r"params.conv_0.kernel is float32\[8, 5, 3\], not an array of this program"),
-    ):
-        with pytest.raises(RunError, match=words) as caught:
-            run.restore_state("w", abstract(example()) | change)
-        assert "\n" not in str(caught.value)
-
-
-def final_weights(width, size):
-    kernel = np.random.default_rng(1).normal(size=(width, size)).astype(np.float32)
-    return {
-        "best": {"params": {"dense_0": {"kernel": kernel}}, "stats": {}},
-        "last": {"params": {"dense_0": {"kernel": -kernel}}, "stats": {}},
-    }
-
-
-def test_a_trial_is_loaded_without_its_neighbours(run):
-    width, size = 16, 60_000
-    tree = final_weights(width, size)
-    run.save_final("w", jax.tree.map(lambda x: sharded(x, 4), tree))
-
-    def bytes_read():
-        (metric,) = ts.experimental_collect_matching_metrics("/tensorstore/kvstore/file/bytes_read")
-        return metric["values"][0]["value"]
-
-    for slot in (0, 7, 15):
-        before = bytes_read()
-        trial = run.load_trial("w", slot)
-        used = bytes_read() - before
-        assert_equal_trees(trial, jax.tree.map(lambda x, slot=slot: x[slot], tree))
-        assert used < 1.1 * 2 * 4 * size
-    before = bytes_read()
-    partial = run.load_trial("w", 3, {"last": {"params": {"dense_0": {"kernel": 0}}}})
-    assert bytes_read() - before < 1.1 * 4 * size
-    np.testing.assert_array_equal(
-        partial["last"]["params"]["dense_0"]["kernel"], tree["last"]["params"]["dense_0"]["kernel"][3]
-    )
-
-
-def test_trials_load_in_any_structure_from_any_path(tmp_path):
-    run = RunDirectory(tmp_path / "a b%20#c?")
-    tree = example()
-    run.save_final("w", tree)
-    expected = jax.tree.map(lambda x: x[5] if np.ndim(x) else np.asarray(x), tree)
-    assert_equal_trees(run.load_trial("w", 5, tree), expected)
-    assert run.load_trial("w", 5)["stats"] == {}
-    for slot in (-1, 8):
-        with pytest.raises(RunError, match=f"holds slots 0 to 7, not {slot}$"):
-            run.load_trial("w", slot)
-    with pytest.raises(RunError, match="damaged, or of other arrays"):
-        run.load_trial("w", 5, {"nothing": 0})
-    with pytest.raises(RunError, match="holds no weights of finished trials$"):
-        run.load_trial("v", 0)
-
-
-def test_an_interrupted_replacement_of_final_weights_keeps_the_old(run):
-    run.save_final("w", {"x": np.zeros(2)})
-    run.save_final("w", {"x": np.ones(2)})
-    folder = run.path / "checkpoints" / "w"
-    assert [path.name for path in folder.iterdir()] == ["final-000002"]
-    assert run.load_trial("w", 1)["x"] == 1
-    (folder / "final-000003.orbax-checkpoint-tmp").mkdir()
-    assert run.load_trial("w", 1)["x"] == 1
+# Reading
 
 
 def test_reading_writes_nothing(run):
@@ -467,42 +268,11 @@ def test_reading_writes_nothing(run):
     assert not (run.path / "nothing").exists()
 
 
-@pytest.fixture
-def small_files():
-    """No file may grow beyond 64 KiB: the kernel refuses, as it does when a disk is full."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, hard))
-    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    signal.signal(signal.SIGXFSZ, handler)
-
-
-def test_a_refused_save_is_one_line_and_keeps_the_older_state(run, small_files, capfd, caplog):
-    run.save_state("w", 1, {"x": np.ones((4, 10))})
-    run.wait()
-    run.save_state("w", 2, {"x": np.ones((4, 100_000))})
-    with pytest.raises(RunError, match="^cannot write .*state-000002: File too large; .*$") as caught:
-        run.wait()
-    assert "\n" not in str(caught.value)
-    with pytest.raises(RunError, match="^cannot write .*final-000001: File too large; .*$"):
-        run.save_final("w", {"x": np.ones((4, 100_000))})
-    assert run.latest_state("w") == 1
-    small_files()
-    run.save_state("w", 2, {"x": np.ones((4, 100_000))})
-    run.wait()
-    assert run.latest_state("w") == 2
-    captured = capfd.readouterr()
-    assert captured.out + captured.err == "" and caplog.records == []
-
-
 # Resuming
 
 
 def test_resume_after_a_kill_between_any_two_writes(run):
-    """One wave, checkpoints at 2 and 4: the files left by a kill after each write, and where
-    `resume` goes on.
-    """
+    """A wave with checkpoints at 2 and 4 is killed after each write; `resume` finds its place."""
 
     def state(epoch):
         run.save_state("w", epoch, {"x": np.full(2, epoch)})
@@ -527,22 +297,6 @@ def test_resume_after_a_kill_between_any_two_writes(run):
             assert after.read_curves("w")["epoch"].tolist() == curve_rows(1, epoch)["epoch"].tolist()
             if epoch:
                 assert after.restore_state("w", {"x": np.zeros(2, int)})["x"].tolist() == [epoch, epoch]
-
-
-def test_a_state_is_loaded_as_it_was_saved(run):
-    tree = {
-        "opt": {"leaf_0": np.arange(6.0).reshape(2, 3)},
-        "stats": {},
-        "slots": np.array([1, -1], np.int32),
-        "pair": (np.ones(2),),
-    }
-    run.save_state("w", 3, tree, owned=True)
-    found = run.load_state("w")
-    assert found["stats"] == {} and isinstance(found["pair"], list)
-    for name, leaf in (("opt", found["opt"]["leaf_0"]), ("slots", found["slots"]), ("pair", found["pair"][0])):
-        expected = jax.tree.leaves(tree[name])[0]
-        assert isinstance(leaf, np.ndarray) and leaf.dtype == expected.dtype
-        np.testing.assert_array_equal(leaf, expected)
 
 
 def test_waves_that_have_been_replaced_are_forgotten_and_nothing_else(run):

@@ -1,9 +1,9 @@
-"""Four networks of `keras.applications` that come with ImageNet weights: layers, their names and
-their order are Keras'.
+"""Four networks of `keras.applications` that have ImageNet weights, layer for layer as in Keras.
 
-The first layer, `input_layer`, stands where Keras' has its own, so that a layer's place in
-`Network.layer_names` is its index in Keras' `model.layers`, up to the last layer of the backbone.
-Kernels start from Glorot's uniform distribution in all of them.
+Layers, their names and their order are Keras'. The first layer, `input_layer`, takes the place of
+Keras' own, so that a layer's place in `Network.layer_names` is its index in Keras' `model.layers`,
+up to the last layer of the backbone. All kernels are drawn as in Glorot and Bengio 2010, uniformly.
+Layers that other networks have too belong in `models.layers`.
 """
 
 from fer_jax.models.backbones.efficientnet_b0 import build_efficientnet_b0

@@ -1,5 +1,6 @@
-"""EfficientNetB0 (Tan and Le 2019), as `keras.applications.EfficientNetB0`: sixteen inverted
-residual blocks that weigh their channels.
+"""EfficientNetB0 (Tan and Le 2019, table 1), as `keras.applications.EfficientNetB0`.
+
+It has sixteen inverted residual blocks that weigh their channels by squeeze and excitation.
 """
 
 from collections.abc import Mapping
@@ -26,7 +27,7 @@ from fer_jax.models.keras_layers import (
 )
 from fer_jax.models.layers import BatchNorm, Conv, widened
 
-# Kernel's side, blocks, kernels of the narrow ends, expansion, stride of the first block.
+# Side of the kernels, blocks, channels of the narrow ends, expansion, stride of the first block.
 STAGES = (
     (3, 1, 16, 1, 1),
     (3, 2, 24, 6, 2),
@@ -37,20 +38,19 @@ STAGES = (
     (3, 1, 320, 6, 1),
 )
 BLOCKS = sum(blocks for _, blocks, *_ in STAGES)
-# Share of training images for which the last block is left out; grows linearly from 0 at the first.
+# The last block is dropped for this share of training images; the share grows linearly from 0 at
+# the first block.
 DROPPED = 0.2
 
 
 def build_efficientnet_b0(
     values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int, rngs: nnx.Rngs
 ) -> Chain:
-    """Builds input_layer, rescaling, normalization, rescaling_1, stem_conv_pad, stem_conv, ...,
-    top_activation and the top.
+    """Returns the chain input_layer, rescaling, ..., stem_conv, ..., top_activation, and a top.
 
-    Its preprocessing is part of it, for pixels in 0..255. Keras has rescaling_1 only with weights =
-    'imagenet'; here it multiplies by 1 unless such weights are read.
-
-    Args, as for `vgg19.build_vgg19`; model.preprocess changes nothing.
+    Preprocessing is part of the network, which takes pixels in 0..255. Keras has the layer
+    rescaling_1 only with weights = 'imagenet'; here it multiplies by 1 unless such weights are
+    read. Arguments are those of `vgg19.build_vgg19`; model.preprocess changes nothing.
     """
     width, size = values["model.width_multiplier"], image_shape[0]
     channels = widened(32, width)
@@ -96,8 +96,9 @@ def _convolved(prefix: str, convolution: nnx.Module, filters: int) -> list[Entry
 def _weighed(
     prefix: str, channels: int, squeezed: int, side: int, size: int, stride: int, rngs: nnx.Rngs
 ) -> list[Entry]:
-    """A kernel a channel, then squeeze and excitation (Hu et al. 2018): each channel times a weight
-    that depends on all means.
+    """Returns a kernel for each channel, then squeeze and excitation (Hu et al. 2018).
+
+    The latter multiplies each channel by a weight that depends on the means of all channels.
     """
     layers: list[Entry] = []
     if stride == 2:

@@ -1,5 +1,6 @@
-"""MobileNetV2 (Sandler et al. 2018), as `keras.applications.MobileNetV2` with alpha 1: seventeen
-inverted residual blocks.
+"""MobileNetV2 (Sandler et al. 2018, table 2), as `keras.applications.MobileNetV2` with alpha 1.
+
+It has seventeen inverted residual blocks between two convolutions.
 """
 
 from collections.abc import Mapping
@@ -20,10 +21,9 @@ STAGES = ((16, 1, 1), (24, 2, 2), (32, 2, 3), (64, 2, 4), (96, 1, 3), (160, 2, 3
 def build_mobilenet_v2(
     values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int, rngs: nnx.Rngs
 ) -> Chain:
-    """Builds input_layer, Conv1, bn_Conv1, Conv1_relu, expanded_conv_depthwise, ...,
-    block_1_expand, ..., out_relu and the top.
+    """Returns the chain input_layer, Conv1, ..., block_1_expand, ..., out_relu, and a top.
 
-    Args, as for `vgg19.build_vgg19`.
+    Arguments are those of `vgg19.build_vgg19`.
     """
     width = values["model.width_multiplier"]
     channels, size = widened(32, width), -(-image_shape[0] // 2)
@@ -37,8 +37,8 @@ def build_mobilenet_v2(
     for kernels, first_stride, blocks in STAGES:
         filters = widened(kernels, width)
         for place in range(blocks):
-            # Kernels are counted before widening, which may make different numbers equal: where
-            # Keras adds, this adds.
+            # The first block of a stage never adds, though widening may make its input and output
+            # equal in channels: in Keras they differ.
             stride, adds = (first_stride, False) if place == 0 else (1, True)
             layers += _block(number, layers[-1][0], channels, filters, size, stride, adds, rngs)
             size, channels, number = -(-size // stride), filters, number + 1
@@ -54,8 +54,10 @@ def build_mobilenet_v2(
 def _block(
     number: int, entrance: str, channels: int, filters: int, size: int, stride: int, adds: bool, rngs: nnx.Rngs
 ) -> list[Entry]:
-    """An inverted residual block: wider by a kernel of one pixel, a kernel a channel, narrow again;
-    the first is not widened.
+    """Returns an inverted residual block (Sandler et al. 2018, section 3.3).
+
+    A convolution of one pixel widens, each channel gets its own kernel, and a convolution of one
+    pixel narrows again. The first block of the network does not widen.
     """
     prefix = f"block_{number}_" if number else "expanded_conv_"
     inner = EXPANSION * channels if number else channels

@@ -1,5 +1,6 @@
-"""ResNet50V2 (He et al. 2016, identity mappings), as `keras.applications.ResNet50V2`: sixteen
-residual blocks that normalise first.
+"""ResNet50V2 (He et al. 2016, Identity mappings in deep residual networks), as in Keras.
+
+It is `keras.applications.ResNet50V2`: sixteen residual blocks that normalise before they convolve.
 """
 
 from collections.abc import Mapping
@@ -18,10 +19,9 @@ STAGES = ((64, 3, 2), (128, 4, 2), (256, 6, 2), (512, 3, 1))  # kernels, blocks,
 def build_resnet50_v2(
     values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int, rngs: nnx.Rngs
 ) -> Chain:
-    """Builds input_layer, conv1_pad, conv1_conv, pool1_pad, pool1_pool, conv2_block1_preact_bn,
-    ..., post_relu and the top.
+    """Returns the chain input_layer, conv1_pad, ..., conv2_block1_preact_bn, ..., and a top.
 
-    Args, as for `vgg19.build_vgg19`.
+    Arguments are those of `vgg19.build_vgg19`.
     """
     width = values["model.width_multiplier"]
     channels = widened(64, width)
@@ -52,10 +52,16 @@ def build_resnet50_v2(
 def _block(
     prefix: str, entrance: str, channels: int, filters: int, stride: int, shortcut: str, rngs: nnx.Rngs
 ) -> list[Entry]:
-    """A block of three convolutions beside a shortcut: 'as it is', 'convolved', or the name of the
-    pool that thins it out.
+    """Returns a block of three convolutions beside a shortcut.
 
-    Keras gives a pool no name of its own but numbers them.
+    Args:
+        prefix: how the names of its layers begin.
+        entrance: the layer whose output it takes, with `channels` channels.
+        channels, filters: channels of its input, and a quarter of those of its output.
+        stride: pixels from one place of the middle kernel to the next.
+        shortcut: 'as it is', 'convolved', or the name of the pool that thins it out. Keras gives
+            such a pool no name of its own but numbers them.
+        rngs: its `params` stream draws the initial weights.
     """
     before = f"{prefix}preact_relu"
     layers: list[Entry] = [

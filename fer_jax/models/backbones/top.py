@@ -1,6 +1,4 @@
-"""What stands on a backbone: a global pool and dense layers of ours, or the classifier that
-`keras.applications` has there.
-"""
+"""The top of a backbone: a global pool and dense layers, or the classifier of Keras' model."""
 
 from collections.abc import Iterable, Mapping
 from itertools import takewhile
@@ -19,9 +17,7 @@ KERAS_TOP = frozenset({"fc1", "fc2", "predictions"})
 
 
 def backbone_layers(names: Iterable[str]) -> tuple[str, ...]:
-    """Those of a network's layers, in order, that are below its top; `names` as
-    `Network.layer_names`.
-    """
+    """Returns those of the names, a network's `layer_names`, that are below its top, in order."""
     return tuple(takewhile(lambda name: name not in FIRST, names))
 
 
@@ -34,20 +30,21 @@ def with_top(
     *,
     drops: bool = False,
 ) -> Chain:
-    """The network of a backbone's layers and a top.
+    """Returns the chain of a backbone's layers and a top.
 
-    Ours (model.top = own) is avg_pool or max_pool, dense_0, dense_dropout_0, ..., output; Keras' is
-    avg_pool, predictions.
+    With model.top = own the top is avg_pool or max_pool, dense_0, dense_dropout_0, ..., output;
+    with model.top = keras it is avg_pool, predictions.
 
     Args:
-        layers: of the backbone, in order.
+        layers: the backbone's layers, in order.
         features: channels of its last map.
-        values: reads model.top, model.pooling, model.dense and model.width_multiplier.
+        values: dotted field name -> value; model.top, model.pooling, model.dense and
+            model.width_multiplier are read.
         num_classes: units of the last layer, which has no activation.
         rngs: its `params` stream draws the initial weights.
         drops: whether Keras' top has a dropout layer, top_dropout, before its predictions.
     """
-    # Streams of random numbers after those of the backbone's own layers that drop.
+    # The backbone's own layers that drop have the streams of random numbers before this one.
     first = 1 + max((layer.index for _, layer, *_ in layers if isinstance(layer, DropBranch)), default=-1)
     layers = [*layers, (POOLS[values["model.pooling"]], GlobalPool(values["model.pooling"]))]
     if values["model.top"] == "keras":
@@ -64,8 +61,10 @@ def with_top(
 def with_flat_top(
     layers: list[Entry], features: int, values: Mapping[str, Any], num_classes: int, rngs: nnx.Rngs
 ) -> Chain:
-    """VGG's own top: flatten, fc1, fc2 of 4,096 units, predictions; `features` are the numbers in
-    the last map, else as `with_top`.
+    """Returns the chain of VGG's layers and its own top: flatten, fc1, fc2, predictions.
+
+    Arguments are those of `with_top`, but `features` counts all numbers in the last map. fc1 and
+    fc2 have 4,096 units times model.width_multiplier.
     """
     units = widened(4096, values["model.width_multiplier"])
     return Chain(

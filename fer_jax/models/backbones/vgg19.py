@@ -1,5 +1,6 @@
-"""VGG19 (Simonyan and Zisserman 2015), as `keras.applications.VGG19`: sixteen convolutions of 3x3
-in five blocks, a pool after each.
+"""VGG19 (Simonyan and Zisserman 2015, configuration E), as `keras.applications.VGG19`.
+
+It has sixteen convolutions of 3x3 in five blocks, each of which ends in a max-pool.
 """
 
 from collections.abc import Mapping
@@ -18,11 +19,12 @@ BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))  # kernels, convoluti
 def build_vgg19(
     values: Mapping[str, Any], image_shape: tuple[int, int, int], num_classes: int, rngs: nnx.Rngs
 ) -> Chain:
-    """Builds input_layer, block1_conv1, block1_conv2, block1_pool, ..., block5_pool and the top.
+    """Returns the chain input_layer, block1_conv1, ..., block5_pool, and a top.
 
     Args:
-        values: reads model.preprocess, top, pooling, dense and width_multiplier.
-        image_shape: (height, width, 1 or 3 channels), 32 pixels or more.
+        values: dotted field name -> value; model.preprocess, top, pooling, dense and
+            width_multiplier are read.
+        image_shape: (height, width, channels): square, at least 32 pixels a side, 1 or 3 channels.
         num_classes, rngs: as for `top.with_top`.
     """
     layers: list[Entry] = [("input_layer", Input("caffe" if values["model.preprocess"] == "weights" else "none"))]
