@@ -10,20 +10,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fer_jax.analysis import metrics, outliers, statistics
 from fer_jax.base.text import counted
-from fer_jax.config.values import flatten
 from fer_jax.errors import RunError
-from fer_jax.models import inference
-
-if TYPE_CHECKING:
-    from fer_jax.prediction.external import Evaluation
-    from fer_jax.results.run import Run
-    from fer_jax.results.trial import TrialResult
+from fer_jax.results import trial
+from fer_jax.results.record import RunRecord
+from fer_jax.results.trial import TrialResult
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -79,7 +75,7 @@ class Ensemble:
         """What the last layer of each member gives, float32 (m, n, K); arguments and errors as for
         `predict`.
         """
-        return np.stack([image_logits(member, images) for member in self.members])
+        return np.stack([member.image_logits(images) for member in self.members])
 
     def score(self, images: Any, kind: str = "energy") -> np.ndarray:
         """How much pictures are like the training data, float64 (n,): the mean of the members'
@@ -96,14 +92,6 @@ class Ensemble:
         """
         logits = np.stack([member.logits("validation") for member in self._alike("validation")])
         return outliers.threshold(outliers.score(kind, logits).mean(axis=0))
-
-    def evaluate_on(self, path: str, **options: Any) -> Evaluation:
-        """What its mean probabilities come to on another labelled data set; arguments and errors as
-        for `external.evaluate`.
-        """
-        from fer_jax.prediction import external
-
-        return external.evaluate(self.members, path, **options)
 
     def probabilities(self, split: str = "test") -> np.ndarray:
         """Mean of the members' stored probabilities, float64 (n, K).
@@ -195,14 +183,7 @@ def spread(probabilities: np.ndarray) -> np.ndarray:
     return probabilities.std(axis=0, ddof=1)
 
 
-def image_logits(trial: TrialResult, images: Any) -> np.ndarray:
-    """What the last layer of a trial's network gives for images as its `predict` takes them,
-    float32 (n, K); errors as there.
-    """
-    return inference.logits(flatten(trial.config), len(trial.classes), trial.variables, images)
-
-
-def best_points(run: Run, metric: str, labels: Sequence[Any]) -> Ensemble:
+def best_points(run: RunRecord, metric: str, labels: Sequence[Any]) -> Ensemble:
     """The done trials of some points.
 
     Args:
@@ -210,25 +191,14 @@ def best_points(run: Run, metric: str, labels: Sequence[Any]) -> Ensemble:
         metric: that chose the points.
         labels: of the points in `run.summary`, best first.
     """
-    members = tuple(trial for label in labels for trial in _repeats(run, label))
+    members = tuple(member for label in labels for member in _repeats(run, label))
     if len(labels) == 1:
         which = "1 network" if len(members) == 1 else f"{len(members)} repeats"
         return Ensemble(members, f"{which} of the best point by {metric}")
     return Ensemble(members, f"{counted(len(members), 'network')} of the {len(labels)} best points by {metric}")
 
 
-def _repeats(run: Run, label: Any) -> list[TrialResult]:
+def _repeats(run: RunRecord, label: Any) -> list[TrialResult]:
     codes, _ = statistics.point_codes(run.trials, run.swept)
     rows = run.trials[(codes == label) & (run.trials["status"] == "done").to_numpy()]
-    return [run.trial(id) for id in rows["id"]]
-
-
-def report_row(run: Run, by: str | None = None, top: int = 1, **wanted: Any) -> dict[str, Any] | None:
-    """`Ensemble.row` of `run.ensemble`; None where there are not two members or their predictions
-    are not stored.
-    """
-    try:
-        found = run.ensemble(by, top, **wanted)
-        return found.row() if len(found.members) > 1 else None
-    except RunError:
-        return None
+    return [trial.find(run, id) for id in rows["id"]]
