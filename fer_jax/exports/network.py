@@ -76,7 +76,7 @@ def _model(trial: TrialResult, weights: str, dtype: str) -> Any:
     from fer_jax import models
     from fer_jax.exports import graph, translate
 
-    variables = trial.variables if weights == "best" else trial.last_variables
+    variables = trial.variables_of(weights)
     spec, shape, num_classes = inference.network_key(flatten(trial.config), len(trial.classes))
     network = models.build(dict(spec), shape, num_classes)
 

@@ -62,7 +62,7 @@ def save(trial: TrialResult, path: str | Path, weights: str = "best") -> Path:
         FerJaxError: safetensors is not installed.
     """
     library = need("safetensors.numpy", EXTRA)
-    found = dict(_leaves(trial.variables if weights == "best" else trial.last_variables))
+    found = dict(_leaves(trial.variables_of(weights)))
     # Params and statistics of a layer have different names, since they are attributes of one
     # module.
     names = {place: "/".join(place[1:] if place[0] in ("params", "stats") else place) for place in found}

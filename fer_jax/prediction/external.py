@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,9 +20,8 @@ from fer_jax.config import rules
 from fer_jax.data import contents, duplicates, names
 from fer_jax.data.contents import Contents
 from fer_jax.errors import DataError
-
-if TYPE_CHECKING:
-    from fer_jax.results.trial import TrialResult
+from fer_jax.results.ensemble import Ensemble
+from fer_jax.results.trial import TrialResult
 
 # Which pictures are looked at, and how a table calls them.
 PARTS = {"all": "all", "exact": "without exact copies", "near": "without near copies either"}
@@ -156,7 +155,7 @@ def _plain(value: Any) -> float | None:
 
 
 def evaluate(
-    members: Sequence[TrialResult],
+    networks: TrialResult | Ensemble,
     path: str,
     splits: Sequence[str] = (),
     classes: Mapping[str, str] | None = None,
@@ -174,7 +173,7 @@ def evaluate(
     network trained under data.merge has joined by their parts.
 
     Args:
-        members: the networks.
+        networks: a trial, or an ensemble, whose mean probabilities are evaluated.
         path: folder, zip, tar or csv with the pictures by class, as data.path; broken ones are left
             out.
         splits: 'train', 'validation', 'test' or 'unassigned' pictures only, as the data set has
@@ -193,6 +192,7 @@ def evaluate(
         RunError: as for `TrialResult.predict`, or the networks' own data are others than they were
             trained on.
     """
+    members = networks.members if isinstance(networks, Ensemble) else (networks,)
     sizes = {_size(member) for member in members}
     there = {size: contents.read(path, kind, image_size=size[0], channels=size[1]) for size in sorted(sizes)}
     first = there[min(sizes)]  # labels and their order are the same at every size

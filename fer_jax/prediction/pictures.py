@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -24,9 +23,7 @@ from fer_jax.models import test_time
 from fer_jax.prediction.face_finder import Box, face_finder
 from fer_jax.results import ensemble as ensembles
 from fer_jax.results.ensemble import Ensemble
-
-if TYPE_CHECKING:
-    from fer_jax.results.trial import TrialResult
+from fer_jax.results.trial import TrialResult
 
 AT_ONCE = 512  # pictures in memory, at the networks' size
 
@@ -153,7 +150,7 @@ def _answer(ensemble: Ensemble, held: list[_Part | Failure], tta: str | None, ki
     probabilities, scores = [], []
     for member in ensemble.members:
         side, channels = _size(member)
-        logits = ensembles.image_logits(member, np.stack([part.fitted[side, channels] for part in parts]))
+        logits = member.image_logits(np.stack([part.fitted[side, channels] for part in parts]))
         scores.append(outliers.score(kind, logits))
         if tta:
             shown = (test_time.enlarged(side) if tta == "ten_crop" else side), channels
