@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from fer_jax.analysis import metrics
-from fer_jax.base.text import counted, did_you_mean, shown
+from fer_jax.base.text import aligned, counted, did_you_mean, shown
 from fer_jax.config import rules
 from fer_jax.data import contents, duplicates, names
 from fer_jax.data.contents import Contents
@@ -25,7 +25,7 @@ from fer_jax.results.trial import TrialResult
 
 # Which pictures are looked at, and how a table calls them.
 PARTS = {"all": "all", "exact": "without exact copies", "near": "without near copies either"}
-_FIGURES = ("accuracy", "precision", "recall", "f1", "auc", "log_loss")
+_METRICS = ("accuracy", "precision", "recall", "f1", "auc", "log_loss")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ class Evaluation:
             raise DataError(f"copies of the pictures of {shown(self.path)} were not sought")
         return np.any([found[kind] for found in self.copies.values()], axis=0)
 
-    def figures(self, part: str = "all") -> dict[str, float]:
+    def metrics(self, part: str = "all") -> dict[str, float]:
         """`metrics.overall` of the mean probabilities, NaN where no picture is left, and
         'pictures', their number.
 
@@ -87,14 +87,14 @@ class Evaluation:
         """
         kept = np.ones(len(self.labels), bool) if part == "all" else ~self.copied(part)
         if not kept.any():
-            return {"pictures": 0, **dict.fromkeys(_FIGURES, float("nan"))}
+            return {"pictures": 0, **dict.fromkeys(_METRICS, float("nan"))}
         found = metrics.overall(self.probabilities[None, kept], self.labels[kept])
         return {"pictures": int(kept.sum()), **{name: float(values[0]) for name, values in found.items()}}
 
     @property
     def accuracy(self) -> float:
         """Share of all pictures whose most probable class is theirs, in [0, 1]."""
-        return self.figures()["accuracy"]
+        return self.metrics()["accuracy"]
 
     @property
     def accuracies(self) -> np.ndarray:
@@ -106,7 +106,7 @@ class Evaluation:
         """`figures` of all pictures, of those without an exact and of those without a near copy;
         only the first where none were sought.
         """
-        return pd.DataFrame({part: self.figures(part) for part in (PARTS if self.copies else ("all",))}).T
+        return pd.DataFrame({part: self.metrics(part) for part in (PARTS if self.copies else ("all",))}).T
 
     @property
     def report(self) -> pd.DataFrame:
@@ -196,20 +196,19 @@ def evaluate(
     sizes = {_size(member) for member in members}
     there = {size: contents.read(path, kind, image_size=size[0], channels=size[1]) for size in sorted(sizes)}
     first = there[min(sizes)]  # labels and their order are the same at every size
-    asked = _chosen(first, splits)
-    known = members[0].classes
+    asked, known = _chosen(first, splits), members[0].classes
     matched = _match(first, known, rules.merges({"data.merge": members[0].config.data.merge}), classes or {})
     column = np.array([known.index(matched[name]) if name in matched else -1 for name in first.classes])
     labels = column[first.labels[asked]]
     rows, counts = asked[labels >= 0], np.bincount(first.labels[asked], minlength=len(first.classes))
-    if not len(rows):
-        holds = ", ".join(name for name, count in zip(first.classes, counts, strict=True) if count)
-        raise DataError(
-            f"{shown(path)}: no picture in it is of {', '.join(known)}; its classes are {holds}: say which is which, as in joy=happy"
-        )
-    pictures = {size: found.images[rows] for size, found in there.items()}
-    answers = [member.predict(pictures[_size(member)], weights=weights, tta=tta) for member in members]
     by_name = {name: int(count) for name, count in zip(first.classes, counts, strict=True) if count}
+    if not len(rows):
+        raise DataError(
+            f"{shown(path)}: no picture in it is of {', '.join(known)}; its classes are {', '.join(by_name)}: "
+            "say which is which, as in joy=happy"
+        )
+    images = {size: found.images[rows] for size, found in there.items()}
+    predicted = [member.predict(images[_size(member)], weights=weights, tta=tta) for member in members]
     return Evaluation(
         path=path,
         name=first.name,
@@ -218,9 +217,9 @@ def evaluate(
         matched={name: matched[name] for name in by_name if name in matched},
         left_out={name: count for name, count in by_name.items() if name not in matched},
         broken=int(first.provenance.get("skipped", {}).get("count", 0)),
-        members=np.asarray(answers, np.float64),
+        members=np.asarray(predicted, np.float64),
         labels=labels[labels >= 0],
-        copies=_copies(members, pictures, train_path) if copies else {},
+        copies=_copies(members, images, train_path) if copies else {},
     )
 
 
@@ -310,7 +309,7 @@ def describe(found: Evaluation, why_not: str = "") -> list[str]:
         ]
         for part, row in found.parts.iterrows()
     ]
-    lines += ["", *_aligned([head, *rows])]
+    lines += ["", *aligned([head, *rows], "lr")]
     if len(found.accuracies) > 1:
         own = found.accuracies
         lines.append(f"accuracy of the {len(own)} networks alone: {own.mean():.3f} ± {own.std(ddof=1):.3f}")
@@ -321,20 +320,10 @@ def describe(found: Evaluation, why_not: str = "") -> list[str]:
     if not found.copies:
         lines.append(f"copies among the training pictures were not sought{': ' if why_not else ''}{why_not}")
     report = [[name, *map(_number, row[:3]), f"{int(row['support']):,}"] for name, row in found.report.iterrows()]
-    lines += ["", *_aligned([["class", "precision", "recall", "F1", "pictures"], *report])]
+    lines += ["", *aligned([["class", "precision", "recall", "F1", "pictures"], *report], "lr")]
     matrix = [[name, *(f"{count:,}" for count in row)] for name, row in found.confusion_matrix.iterrows()]
-    return [*lines, "", *_aligned([["class \\ answer", *found.classes], *matrix])]
+    return [*lines, "", *aligned([["class \\ answer", *found.classes], *matrix], "lr")]
 
 
 def _number(value: float) -> str:
     return "-" if np.isnan(value) else f"{value:.3f}"
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows as lines, the first column to the left and the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    padded = (
-        [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        for row in rows
-    )
-    return ["  ".join(row).rstrip() for row in padded]

@@ -109,7 +109,7 @@ class Ensemble:
         """Labels of the pictures of `probabilities`, int32 (n,); errors as there."""
         return self._alike(split)[0].labels(split)
 
-    def figures(self, split: str = "test") -> dict[str, float]:
+    def metrics(self, split: str = "test") -> dict[str, float]:
         """`metrics.overall` of the mean probabilities on a split: accuracy, f1, auc, log_loss, ...;
         errors as for `probabilities`.
 
@@ -149,7 +149,7 @@ class Ensemble:
             self._alike("validation")  # says why
         for split in common:
             prefix = "val" if split == "validation" else split
-            found |= {f"{prefix}_{name}": value for name, value in self.figures(split).items()}
+            found |= {f"{prefix}_{name}": value for name, value in self.metrics(split).items()}
             labels = self.labels(split)
             own = np.array([np.mean(member.probabilities(split).argmax(axis=1) == labels) for member in self.members])
             found[f"{prefix}_accuracy_members_mean"] = float(own.mean())
