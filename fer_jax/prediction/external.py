@@ -196,17 +196,9 @@ def evaluate(
     sizes = {_size(member) for member in members}
     there = {size: contents.read(path, kind, image_size=size[0], channels=size[1]) for size in sorted(sizes)}
     first = there[min(sizes)]  # labels and their order are the same at every size
-    asked, known = _chosen(first, splits), members[0].classes
+    known = members[0].classes
     matched = _match(first, known, rules.merges({"data.merge": members[0].config.data.merge}), classes or {})
-    column = np.array([known.index(matched[name]) if name in matched else -1 for name in first.classes])
-    labels = column[first.labels[asked]]
-    rows, counts = asked[labels >= 0], np.bincount(first.labels[asked], minlength=len(first.classes))
-    by_name = {name: int(count) for name, count in zip(first.classes, counts, strict=True) if count}
-    if not len(rows):
-        raise DataError(
-            f"{shown(path)}: no picture in it is of {', '.join(known)}; its classes are {', '.join(by_name)}: "
-            "say which is which, as in joy=happy"
-        )
+    rows, labels, counts = _labelled(first, _chosen(first, splits), known, matched)
     images = {size: found.images[rows] for size, found in there.items()}
     predicted = [member.predict(images[_size(member)], weights=weights, tta=tta) for member in members]
     return Evaluation(
@@ -214,11 +206,11 @@ def evaluate(
         name=first.name,
         splits={name: len(part) for name, part in first.rows.items() if not splits or name in splits},
         classes=known,
-        matched={name: matched[name] for name in by_name if name in matched},
-        left_out={name: count for name, count in by_name.items() if name not in matched},
+        matched={name: matched[name] for name in counts if name in matched},
+        left_out={name: count for name, count in counts.items() if name not in matched},
         broken=int(first.provenance.get("skipped", {}).get("count", 0)),
         members=np.asarray(predicted, np.float64),
-        labels=labels[labels >= 0],
+        labels=labels,
         copies=_copies(members, images, train_path) if copies else {},
     )
 
@@ -233,6 +225,35 @@ def _chosen(there: Contents, splits: Sequence[str]) -> np.ndarray:
         if name not in there.rows:
             raise DataError(f"{shown(there.path)}: has no {name} pictures; choose of {', '.join(there.rows)}")
     return np.sort(np.concatenate([part for name, part in there.rows.items() if not splits or name in splits]))
+
+
+def _labelled(
+    there: Contents, asked: np.ndarray, known: Sequence[str], matched: Mapping[str, str]
+) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
+    """Returns which of the asked rows are of a class that the networks know.
+
+    Args:
+        there: the data set.
+        asked: rows of it.
+        known: classes of the networks.
+        matched: class there -> class of the networks.
+
+    Returns:
+        The rows, their labels as indices into `known`, and the images of each class there among all
+        that were asked.
+
+    Raises:
+        DataError: there is no such row.
+    """
+    column = np.array([known.index(matched[name]) if name in matched else -1 for name in there.classes])
+    labels, counts = column[there.labels[asked]], np.bincount(there.labels[asked], minlength=len(there.classes))
+    by_name = {name: int(count) for name, count in zip(there.classes, counts, strict=True) if count}
+    if not (labels >= 0).any():
+        raise DataError(
+            f"{shown(there.path)}: no picture in it is of {', '.join(known)}; its classes are {', '.join(by_name)}: "
+            "say which is which, as in joy=happy"
+        )
+    return asked[labels >= 0], labels[labels >= 0], by_name
 
 
 def _match(
