@@ -80,7 +80,7 @@ def _trial(
 ) -> int:
     hparams = need("tensorboard.plugins.hparams.summary_v2", EXTRA)
     values = hparams.hparams_pb(hyperparameters(row, swept), trial_id=row["id"], start_time_secs=time)
-    _in_one_order(values)
+    in_one_order(values)
     written = _write(folder / f"{_STEM}000000.fer_jax", [_event(time, 0, values)])
     last = max((int(match["last"]) for path in folder.iterdir() if (match := _PART.fullmatch(path.name))), default=0)
     new = curves[curves["epoch"] > last].sort_values("epoch")
@@ -101,9 +101,9 @@ def _trial(
     return written + _write(end, [scalars, _event(time, 0, _session_end(row["status"]))])
 
 
-def _in_one_order(summary: Any) -> None:
-    """A message within the message is bytes already, with its fields in any order: equal ones must
-    be written equally.
+def in_one_order(summary: Any) -> None:
+    """Puts the fields of a summary's plugin data into one order, so that equal ones are written
+    equally: they are bytes within the message already, in any order.
     """
     data = need("tensorboard.plugins.hparams.plugin_data_pb2", EXTRA)
     for value in summary.value:
@@ -141,7 +141,7 @@ def _event(time: float, step: int, summary: Any) -> Any:
 
 
 def _write(path: Path, events: list[Any]) -> int:
-    """Writes an event file unless it is there with the same content; returns how many were written."""
+    """Writes an event file unless it is there with the same content; returns 1 if written, or 0."""
     module = need("tensorboard.compat.proto.event_pb2", EXTRA)
     buffer = io.BytesIO()
     writer = need("tensorboard.summary.writer.record_writer", EXTRA).RecordWriter(buffer)

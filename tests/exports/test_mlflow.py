@@ -1,4 +1,4 @@
-"""An MLflow store read back with MLflow's client: every trial once, however often it is exported."""
+"""An MLflow store read back with MLflow's client: every trial once, however often."""
 
 import mlflow
 import pytest

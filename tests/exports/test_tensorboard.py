@@ -6,7 +6,8 @@ import datetime
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summary_v2
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
 from fer_jax import export_model
 from fer_jax.errors import RunError
@@ -62,10 +63,10 @@ def test_the_order_of_fields_does_not_change_what_is_written():
         info = plugin_data_pb2.SessionStartInfo()
         for name in names:
             info.hparams[name].number_value = 1
-        summary = summary_v2._summary_pb(
-            metadata.SESSION_START_INFO_TAG, plugin_data_pb2.HParamsPluginData(session_start_info=info)
-        )
-        tensorboard._in_one_order(summary)
+        content = plugin_data_pb2.HParamsPluginData(session_start_info=info)
+        summary = Summary()
+        summary.value.add(metadata=metadata.create_summary_metadata(content))
+        tensorboard.in_one_order(summary)
         written.add(summary.SerializeToString(deterministic=True))
     assert len(written) == 1
 

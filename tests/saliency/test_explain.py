@@ -56,9 +56,9 @@ def test_the_predicted_class_is_explained_unless_another_is_asked_for(run, image
     found = saliency_maps(trial, images)
     np.testing.assert_array_equal(found.targets, trial.predict(images).argmax(axis=1))
     np.testing.assert_allclose(found.logits, trial.features(images, "output").max(axis=1), atol=1e-4)
-    named = saliency_maps(trial, images, target="Happiness")
-    np.testing.assert_array_equal(named.targets, np.full(6, trial.classes.index("happy")))
-    np.testing.assert_array_equal(named.values, saliency_maps(trial, images, target=trial.classes.index("happy")).values)
+    named, happy = saliency_maps(trial, images, target="Happiness"), trial.classes.index("happy")
+    np.testing.assert_array_equal(named.targets, np.full(6, happy))
+    np.testing.assert_array_equal(named.values, saliency_maps(trial, images, target=happy).values)
     each = saliency_maps(trial, images, target=["happy", "sad", 0, np.int32(1), "fear", "happy"])
     np.testing.assert_array_equal(each.maps[[0, 5]], named.maps[[0, 5]])
     assert each.maps.shape == (6, 16, 16) and (each.maps[1] != named.maps[1]).any()
@@ -88,7 +88,8 @@ def test_pictures_in_any_form_and_either_weights(run, images):
     [
         (
             {"target": "joy"},
-            "target = 'joy': must be one of angry, disgust, fear, happy, neutral, sad, surprise, or its number from 0 to 6",
+            "target = 'joy': must be one of angry, disgust, fear, happy, neutral, sad, surprise, "
+            "or its number from 0 to 6",
         ),
         ({"target": 7}, "target = 7: must be one of "),
         ({"target": True}, "target = True: must be one of "),
@@ -160,9 +161,10 @@ def test_who_is_asked_is_a_trial_trials_or_a_run(run, images):
         saliency_maps(trials, images).mean, saliency_maps(run, images, point={"learning_rate": 1e-2}).mean
     )
     for of in (trials[0], trials):
-        for ask in (lambda: saliency_maps(of, images, point={}), lambda: class_saliency(of, point={})):
-            with pytest.raises(RunError, match="^point = {}: trial .* needs none; give its run to ask all repeats"):
-                ask()
+        with pytest.raises(RunError, match="^point = {}: trial .* needs none; give its run to ask all repeats"):
+            saliency_maps(of, images, point={})
+        with pytest.raises(RunError, match="^point = {}: trial .* needs none; give its run to ask all repeats"):
+            class_saliency(of, point={})
     with pytest.raises(RunError, match="^'best': must be a trial, trials or a run$"):
         saliency_maps("best", images)
     with pytest.raises(RunError, match="^no trial of this point is done [(]it has none[)]$"):
