@@ -1,5 +1,4 @@
-"""Several trained networks asked as one: the mean of their probabilities, how far they differ, and
-what that is worth.
+"""Several trained networks asked as one: the mean of their probabilities and how far they differ.
 
 The repeats of a sweep are an ensemble for free (deep ensembles: Lakshminarayanan, Pritzel and
 Blundell 2017, Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles). Members
@@ -40,8 +39,8 @@ class Ensemble:
         for other in self.members[1:]:
             if other.classes != self.classes:
                 raise RunError(
-                    f"trials {self.members[0].id} and {other.id} tell apart different classes ({', '.join(self.classes)}; "
-                    f"{', '.join(other.classes)}): their probabilities have no mean"
+                    f"trials {self.members[0].id} and {other.id} tell apart different classes "
+                    f"({', '.join(self.classes)}; {', '.join(other.classes)}): their probabilities have no mean"
                 )
 
     def __repr__(self) -> str:
@@ -53,38 +52,37 @@ class Ensemble:
         return self.members[0].classes
 
     def predict(self, images: Any, tta: str | None = None) -> np.ndarray:
-        """Mean class probabilities of the members, float32 (n, K), rows summing to 1; arguments and
-        errors as for `TrialResult.predict`.
+        """Returns the members' mean class probabilities, float32 (n, K), rows summing to 1.
 
-        Members that take pictures of different sizes refuse what is not of theirs:
-        `classify.pictures` fits files to each.
+        Arguments and errors are those of `TrialResult.predict`. Members that take images of
+        different sizes refuse what is not of theirs: `prediction.pictures` fits files to each.
         """
         return self.all_probabilities(images, tta).mean(axis=0)
 
     def spread(self, images: Any, tta: str | None = None) -> np.ndarray:
-        """Standard deviation of the probabilities over the members (divisor m - 1), float32 (n, K);
-        NaN for a single member.
+        """Returns the standard deviation of the probabilities over the members, float32 (n, K), as
+        `spread` has it; arguments and errors as for `predict`.
         """
         return spread(self.all_probabilities(images, tta))
 
     def all_probabilities(self, images: Any, tta: str | None = None) -> np.ndarray:
-        """The probabilities of each member, float32 (m, n, K)."""
+        """Returns the probabilities of each member, float32 (m, n, K)."""
         return np.stack([member.predict(images, tta=tta) for member in self.members])
 
     def logits(self, images: Any) -> np.ndarray:
-        """What the last layer of each member gives, float32 (m, n, K); arguments and errors as for
-        `predict`.
+        """Returns what the last layer of each member gives, float32 (m, n, K), before the softmax;
+        arguments and errors as for `predict`.
         """
         return np.stack([member.image_logits(images) for member in self.members])
 
     def score(self, images: Any, kind: str = "energy") -> np.ndarray:
-        """How much pictures are like the training data, float64 (n,): the mean of the members'
-        scores; see `analysis.outliers`.
+        """Returns how much images are like the training data, float64 (n,): the mean of the
+        members' scores; see `analysis.outliers`.
         """
         return outliers.score(kind, self.logits(images)).mean(axis=0)
 
     def threshold(self, kind: str = "energy") -> float:
-        """The score that 5 % of the validation pictures do not reach, from the stored logits.
+        """Returns the score that 5 % of the validation images do not reach, by stored logits.
 
         Raises:
             RunError: another kind of score, members of different data, data without a validation
@@ -94,27 +92,27 @@ class Ensemble:
         return outliers.threshold(outliers.score(kind, logits).mean(axis=0))
 
     def probabilities(self, split: str = "test") -> np.ndarray:
-        """Mean of the members' stored probabilities, float64 (n, K).
+        """Returns the mean of the members' stored probabilities, float64 (n, K).
 
         Args:
             split: 'validation' or 'test'.
 
         Raises:
-            RunError: another split, one of which the members have different pictures, or a member
+            RunError: another split, one of which the members have different images, or a member
                 without stored predictions.
         """
         return np.mean([member.probabilities(split) for member in self._alike(split)], axis=0)
 
     def labels(self, split: str = "test") -> np.ndarray:
-        """Labels of the pictures of `probabilities`, int32 (n,); errors as there."""
+        """Returns the labels of the images of `probabilities`, int32 (n,); errors as there."""
         return self._alike(split)[0].labels(split)
 
     def metrics(self, split: str = "test") -> dict[str, float]:
-        """`metrics.overall` of the mean probabilities on a split: accuracy, f1, auc, log_loss, ...;
-        errors as for `probabilities`.
+        """Returns accuracy, f1, auc, log_loss and more (`metrics.overall`) of the mean
+        probabilities on a split; errors as for `probabilities`.
 
-        With 'accuracy_clean', the accuracy on the pictures without an exact copy in an earlier
-        split, where some have one.
+        Where some images have an exact copy in an earlier split, 'accuracy_clean' is the accuracy
+        without them.
         """
         mean, labels = self.probabilities(split), self.labels(split)
         found = {name: float(values[0]) for name, values in metrics.overall(mean[None], labels).items()}
@@ -124,26 +122,26 @@ class Ensemble:
         return found
 
     def accuracy(self, split: str = "test") -> float:
-        """Share of the split's pictures whose most probable class is theirs, in [0, 1]; errors as
-        for `probabilities`.
+        """Returns the share of the split's images whose most probable class is theirs, in [0, 1];
+        errors as for `probabilities`.
         """
         return float(np.mean(self.probabilities(split).argmax(axis=1) == self.labels(split)))
 
     def row(self) -> dict[str, Any]:
-        """The ensemble as a row of a table.
+        """Returns the ensemble as a row of a table.
 
         Returns:
-            'label', 'members' (their number) and, for either held-out split that there is and that
-            all members have, `figures` as val_accuracy, test_f1, ..., and the mean and sd of the
-            members' own accuracies, val_accuracy_members_mean, test_accuracy_members_sd, ... Folds
-            have a test split in common, and no validation split.
+            'label', 'members' (their number) and, for each held-out split that all members have,
+            `metrics` as val_accuracy, test_f1, ..., and the mean and sd of the members' own
+            accuracies, val_accuracy_members_mean, test_accuracy_members_sd, ... Folds have a test
+            split in common, and no validation split.
 
         Raises:
             RunError: as for `probabilities`, if the members have neither split in common.
         """
         found: dict[str, Any] = {"label": self.label, "members": len(self.members)}
         common = [
-            split for split in ("validation", "test") if self.members[0].has_split(split) and self._same_pictures(split)
+            split for split in ("validation", "test") if self.members[0].has_split(split) and self._same_images(split)
         ]
         if not common:
             self._alike("validation")  # says why
@@ -157,17 +155,15 @@ class Ensemble:
         return found
 
     def _alike(self, split: str) -> tuple[TrialResult, ...]:
-        """The members, if their predictions on the split are of the same pictures in the same
-        order.
-        """
-        if not self._same_pictures(split):
+        """Returns the members; RunError if their stored predictions are of different images."""
+        if not self._same_images(split):
             raise RunError(
                 f"the members of {self!r} have different {split} pictures, of different data or folds: none has a mean"
             )
         return self.members
 
-    def _same_pictures(self, split: str) -> bool:
-        """Whether the members have one split; folds of one data set have one test split."""
+    def _same_images(self, split: str) -> bool:
+        """Tells whether the members have one split; folds of one data set have one test split."""
         return (
             len({(member.data.get("held_out") or {}).get(split, member.data["checksum"]) for member in self.members})
             == 1
@@ -175,8 +171,8 @@ class Ensemble:
 
 
 def spread(probabilities: np.ndarray) -> np.ndarray:
-    """Standard deviation (divisor m - 1) over the members, (n, K) for (m, n, K); NaN for a single
-    member.
+    """Returns the standard deviation (divisor m - 1) over the members, (n, K) for (m, n, K); NaN
+    for a single member.
     """
     if len(probabilities) < 2:
         return np.full(probabilities.shape[1:], np.nan, probabilities.dtype)
@@ -184,11 +180,11 @@ def spread(probabilities: np.ndarray) -> np.ndarray:
 
 
 def best_points(run: RunRecord, metric: str, labels: Sequence[Any]) -> Ensemble:
-    """The done trials of some points.
+    """Returns the done trials of some points.
 
     Args:
         run: the run.
-        metric: that chose the points.
+        metric: the metric that chose the points.
         labels: of the points in `run.summary`, best first.
     """
     members = tuple(member for label in labels for member in _repeats(run, label))
@@ -199,6 +195,7 @@ def best_points(run: RunRecord, metric: str, labels: Sequence[Any]) -> Ensemble:
 
 
 def _repeats(run: RunRecord, label: Any) -> list[TrialResult]:
+    """Returns the done trials of one point."""
     codes, _ = statistics.point_codes(run.trials, run.swept)
     rows = run.trials[(codes == label) & (run.trials["status"] == "done").to_numpy()]
     return [trial.find(run, id) for id in rows["id"]]

@@ -201,7 +201,7 @@ class TrialNetwork:
         return np.mean([self._apply(view, None, weights) for view in shown], axis=0)
 
     def features(self, images: Any, layer: str) -> np.ndarray:
-        """Returns the output of a named layer, float32 (n, ...), for images as `predict` takes them.
+        """Returns the output of a named layer, float32 (n, ...); images as for `predict`.
 
         Raises:
             RunError: as for `predict`, or an unknown layer (it names near ones).

@@ -1,6 +1,4 @@
-"""The points of a run compared, and which can be: what `Run.compare`, `Run.groups` and
-`Run.intervals` do.
-"""
+"""The points of a run: which can be ranked against each other, and two of them compared."""
 
 from __future__ import annotations
 
@@ -21,13 +19,14 @@ Point: TypeAlias = int | Mapping[str, Any] | pd.Series
 
 
 def compare(run: RunRecord, point_a: Point, point_b: Point, metric: str) -> PointComparison:
-    """See `Run.compare`; the metric is one of the run's."""
+    """Compares two points by a metric of the run; `Run.compare` has what is taken and raised."""
     rows = [_point(run, point) for point in (point_a, point_b)]
     if rows[0] == rows[1]:
         raise RunError(f"{run.path}: a point cannot be compared with itself: both are {_describe(run, rows[0])}")
     if len(set(groups(run, run.summary.loc[rows], metric))) > 1:
         raise RunError(
-            f"{run.path}: these points have different {_why_unlike(run, run.summary.loc[rows], metric)[0]}: their {metric} are figures of different things"
+            f"{run.path}: these points have different {_why_unlike(run, run.summary.loc[rows], metric)[0]}: "
+            f"their {metric} are figures of different things"
         )
     codes, _ = statistics.point_codes(run.trials, run.swept)
     done = [run.trials[(codes == row) & (run.trials["status"] == "done")] for row in rows]
@@ -36,18 +35,25 @@ def compare(run: RunRecord, point_a: Point, point_b: Point, metric: str) -> Poin
             raise RunError(f"{run.path}: no trial of {_describe(run, row)} is done")
     values = [dict(zip(some["seed"].astype(int), some[metric].astype(float), strict=True)) for some in done]
     names = _describe(run, rows[0]), _describe(run, rows[1])
-    return points.compare(metric, names, (values[0], values[1]), _pictures(run, *done), run.overlap)
+    return points.compare(metric, names, (values[0], values[1]), _by_image(run, *done), run.overlap)
 
 
 def groups(run: RunRecord, table: pd.DataFrame, metric: str) -> list[Hashable]:
-    """See `Run.groups`."""
+    """Returns a key for each row of `run.trials` or `run.summary`, which says what it may be ranked
+    with by the metric: rows of the same key.
+    """
     losses = [name for name in comparable.loss_fields(metric) if name in run.swept and name in table]
     return list(zip(_held_out(run, table), _values(table, losses), strict=True))
 
 
 def check_ranked(run: RunRecord, table: pd.DataFrame, metric: str, method: str) -> None:
-    """Raises RunError for points that the metric cannot rank against each other; `method` of the
-    run is what was called.
+    """Raises RunError for points that the metric cannot rank against each other.
+
+    Args:
+        run: the run.
+        table: rows of `run.trials` or `run.summary`.
+        metric: what they would be ranked by.
+        method: of the run, that was called.
     """
     if len(set(groups(run, table, metric))) < 2:
         return
@@ -55,13 +61,13 @@ def check_ranked(run: RunRecord, table: pd.DataFrame, metric: str, method: str) 
     first = {name.replace(".", "__"): statistics.hashable(table[name].iloc[0]) for name in names}
     one = ", ".join(f"{name}={value!r}" for name, value in first.items())
     raise RunError(
-        f"{run.path}: points with different {what} ({' and '.join(names)} swept) are not ranked against each other by {metric}: "
-        f"choose among equal ones, as with run.{method}({metric!r}, {one}); run.summary has them all"
+        f"{run.path}: points with different {what} ({' and '.join(names)} swept) are not ranked against each other "
+        f"by {metric}: choose among equal ones, as with run.{method}({metric!r}, {one}); run.summary has them all"
     )
 
 
 def _why_unlike(run: RunRecord, table: pd.DataFrame, metric: str) -> tuple[str, tuple[str, ...]]:
-    """What of the points differs so that a metric does not rank them, and the swept fields that
+    """Says what of the points differs so that a metric does not rank them, and which swept fields
     make it differ.
     """
     held_out = set(_held_out(run, table))
@@ -73,9 +79,7 @@ def _why_unlike(run: RunRecord, table: pd.DataFrame, metric: str) -> tuple[str, 
 
 
 def _held_out(run: RunRecord, table: pd.DataFrame) -> list[tuple[Hashable, ...]]:
-    """What every row of `run.trials` or `run.summary` is measured on; of folds, what the first one
-    is.
-    """
+    """Returns what each row of trials or summary is measured on (of folds, the first)."""
     names = [name for name in run.swept if name.startswith("data.") and name in table]
     _, firsts = statistics.point_codes(run.trials, names)
     some = run.trials.iloc[firsts]
@@ -87,13 +91,13 @@ def _held_out(run: RunRecord, table: pd.DataFrame) -> list[tuple[Hashable, ...]]
 
 
 def _values(table: pd.DataFrame, names: Sequence[str]) -> list[tuple[Hashable, ...]]:
-    """What each row has in the named columns."""
+    """Returns what each row has in the named columns."""
     columns = [[statistics.hashable(value) for value in table[name]] for name in names]
     return list(zip(*columns, strict=True)) if columns else [()] * len(table)
 
 
 def intervals(run: RunRecord, metric: str) -> pd.DataFrame:
-    """See `Run.intervals`; the metric is one of the run's."""
+    """Returns 95 % intervals of every point's mean, as `Run.intervals` says."""
     codes, firsts = statistics.point_codes(run.trials, run.swept)
     done = run.trials[run.trials["status"] == "done"].assign(point=codes[run.trials["status"] == "done"])
     table = run.summary[[*run.swept, "n", *(f"{metric}_{name}" for name in ("mean", "low95", "high95"))]].copy()
@@ -108,7 +112,7 @@ def intervals(run: RunRecord, metric: str) -> pd.DataFrame:
 
 
 def _point(run: RunRecord, point: Point) -> Hashable:
-    """The row of `run.summary` that is meant."""
+    """Returns the row of `run.summary` that is meant; RunError if there is none, or several."""
     if isinstance(point, Mapping):
         found = run.summary[
             run.matching(run.summary, {name.replace(".", "__"): value for name, value in point.items()})
@@ -128,14 +132,15 @@ def _point(run: RunRecord, point: Point) -> Hashable:
 
 
 def _describe(run: RunRecord, row: Hashable) -> str:
+    """Names a point by its swept values, such as 'learning rate 0.001'."""
     names, values = axes.short_names(list(run.swept)), run.summary.loc[row]
     parts = [f"{names[field]} {axes.value_text(statistics.hashable(values[field]))}" for field in run.swept]
     return ", ".join(parts) or "the one configuration"
 
 
-def _pictures(run: RunRecord, done_a: pd.DataFrame, done_b: pd.DataFrame) -> pd.DataFrame | None:
-    """McNemar's test a seed that both points have, on the test split where there is one; None where
-    no predictions are kept.
+def _by_image(run: RunRecord, done_a: pd.DataFrame, done_b: pd.DataFrame) -> pd.DataFrame | None:
+    """Returns McNemar's test for each seed that both points have, on the test split where there is
+    one; None where no predictions are kept.
     """
     rows = []
     both = done_a.merge(done_b, on="seed", suffixes=("_a", "_b"))[["seed", "id_a", "id_b"]]
@@ -147,7 +152,7 @@ def _pictures(run: RunRecord, done_a: pd.DataFrame, done_b: pd.DataFrame) -> pd.
             logits = a.logits(split), b.logits(split)
         except RunError:
             return None
-        # Another share of the data, say: then no picture of one is known to be one of the other.
+        # Another share of the data, say: then no image of one is known to be one of the other.
         if labels.shape != others.shape or (labels != others).any():
             return None
         only_a, only_b, p = significance.mcnemar(labels, logits[0].argmax(axis=1), logits[1].argmax(axis=1))

@@ -37,7 +37,7 @@ def load_run(path: str | Path) -> Run:
 class Run(RunRecord):
     """One sweep and what it left: tables, points, trials and their networks.
 
-    Attributes: those of `RunRecord`, such as `trials`, `summary`, `curves`, `config` and `path`.
+    Its attributes are those of `RunRecord`, such as `trials`, `summary`, `curves` and `config`.
     """
 
     def __repr__(self) -> str:
@@ -46,25 +46,20 @@ class Run(RunRecord):
 
     @functools.cached_property
     def metrics(self) -> pd.DataFrame:
-        """A row a done trial and held-out split, from the stored predictions; see
-        `answers.trial_metrics`.
-        """
+        """A row a done trial and held-out split; see `stored_metrics.trial_metrics`."""
         return stored_metrics.trial_metrics(self)
 
     @functools.cached_property
     def class_metrics(self) -> pd.DataFrame:
-        """A row a done trial, held-out split and class, from the stored predictions; see
-        `answers.class_metrics`.
-        """
+        """A row a done trial, held-out split and class; see `stored_metrics.class_metrics`."""
         return stored_metrics.class_metrics(self)
 
     def best_point(self, metric: str | None = None, **wanted: Any) -> pd.Series:
-        """The row of `summary` with the best mean over its done trials; losses and val_ece are
-        better low, all else high.
+        """Returns the row of `summary` with the best mean over its done trials.
 
-        Equal means go to the lower validation loss, where that is the same function at every point,
-        then to the earlier point. Its `n` and `left_out` say how many trials the mean stands on and
-        who is missing.
+        Losses and val_ece are better low, all else high. Equal means go to the lower validation
+        loss, where that is the same function at every point, then to the earlier point. Its `n` and
+        `left_out` say how many trials the mean stands on and who is missing.
 
         Args:
             metric: such as 'val_accuracy'; None takes the config's train.select.
@@ -83,18 +78,18 @@ class Run(RunRecord):
         return self.summary.loc[self._ranked(rows, metric, "_mean", wanted)[0]]
 
     def indistinguishable(self, metric: str | None = None, **wanted: Any) -> pd.DataFrame:
-        """The best point and every other one beside it, seed by seed: `tied` are those it cannot be
-        told apart from at 5 %.
+        """Holds the best point against every other one, seed by seed.
 
-        Paired t tests over the seeds that both have done, p values by Holm over all of them; with
-        one seed nothing can be told apart. The best is the luckiest of its list, so that a point
-        which is in truth as good may be missing from the ties.
+        `tied` are those it cannot be told apart from at 5 %, by paired t tests over the seeds that
+        both have done, p values corrected by Holm over all of them; with one seed nothing can be
+        told apart. The best is the luckiest of its list, so that a point which is in truth as good
+        may be missing from the ties.
 
         Args:
             metric, **wanted: as for `best_point`, errors too.
 
         Returns:
-            As `analysis.points.against_best`: a row a point, the best first.
+            A row a point, the best first; see `analysis.points.against_best`.
         """
         metric = self._metric(metric)
         best = self.best_point(metric, **wanted)
@@ -102,20 +97,20 @@ class Run(RunRecord):
         return against_best(self.trials, self.swept, metric, int(best.name), self.overlap, among)
 
     def compare(self, point_a: points.Point, point_b: points.Point, metric: str | None = None) -> PointComparison:
-        """Two points: paired difference over their common seeds, Welch, Wilcoxon, and McNemar on
-        the pictures of each seed.
+        """Compares two points: by their paired difference over common seeds, by Welch's and
+        Wilcoxon's tests, and by McNemar's on the images of each seed.
 
-        For points that were chosen beforehand or on the validation split: whoever looks for the
-        best test figure among many comparisons has chosen on the test split.
+        It is for points that were chosen beforehand or on the validation split: whoever looks for
+        the best test metric among many comparisons has chosen on the test split.
 
         Args:
             point_a, point_b: each a row of `summary`, its number, or a dict of swept values such as
                 {'train.l2': 1e-3}.
-            metric: any column of measurements, such as 'test_accuracy'; None takes the config's
+            metric: any metric of trials.csv, such as 'test_accuracy'; None takes the config's
                 train.select.
 
         Returns:
-            Its figures and, under `words`, what they say.
+            The numbers of the comparison and, under `words`, what they say.
 
         Raises:
             RunError: an unknown metric, no such point or several, twice the same one, one without a
@@ -125,9 +120,18 @@ class Run(RunRecord):
         return points.compare(self, point_a, point_b, self.known_metric(metric))
 
     def intervals(self, metric: str | None = None) -> pd.DataFrame:
-        """95 % intervals of every point's mean: swept fields, n, <metric>_mean, _low95 and _high95
-        (Student), bootstrap_low95 and bootstrap_high95 (empty below ten trials, where a bootstrap
-        interval is too narrow, and for folds).
+        """Returns 95 % intervals of every point's mean.
+
+        Args:
+            metric: any metric of trials.csv; None takes the config's train.select.
+
+        Returns:
+            A row a point: swept fields, n, <metric>_mean, _low95 and _high95 (Student),
+            bootstrap_low95 and bootstrap_high95 (empty below ten trials, where a bootstrap interval
+            is too narrow, and for folds).
+
+        Raises:
+            RunError: an unknown metric.
         """
         return points.intervals(self, self.known_metric(metric))
 
@@ -139,10 +143,9 @@ class Run(RunRecord):
         return statistics.unbiased(self.trials, self.swept, self.record)
 
     def best(self, metric: str | None = None, **wanted: Any) -> TrialResult:
-        """The single best done trial. Optimistic: it is the luckiest of many seeds; report
-        `best_point` instead.
+        """Returns the single best done trial; arguments and errors as for `best_point`.
 
-        Arguments and errors as for `best_point`.
+        It is the luckiest of many seeds and its metric optimistic: report `best_point` instead.
         """
         metric = self._metric(metric)
         trials = self.trials[self.matching(self.trials, wanted)]
@@ -151,11 +154,10 @@ class Run(RunRecord):
         return TrialResult(self, done.loc[self._ranked(done, metric, "", wanted)[0]])
 
     def ensemble(self, by: str | None = None, top: int = 1, **wanted: Any) -> Ensemble:
-        """The done trials of the best points, chosen as `best_point` chooses one, whose
-        probabilities are averaged.
+        """Returns the done trials of the best points, chosen as `best_point` chooses one.
 
         Args:
-            by: the metric, None takes the config's train.select.
+            by: the metric that chooses; None takes the config's train.select.
             top: number of points; fewer are taken where fewer have a done trial, or sweep.best gave
                 fewer of them more seeds.
             **wanted: as for `best_point`.
@@ -172,23 +174,27 @@ class Run(RunRecord):
         return best_points(self, metric, self._ranked(rows, metric, "_mean", wanted)[:top])
 
     def groups(self, table: pd.DataFrame, metric: str) -> list[Hashable]:
-        """A key for every row of `trials` or `summary`: a metric ranks only rows of one key against
-        each other.
+        """Returns a key for each row of `trials` or `summary`; a metric ranks rows of one key only.
 
-        Figures over different classes or of different pictures are not comparable, nor are losses
-        of trials that were given different losses (loss.focal_gamma, loss.label_smoothing; in
-        training also the class weights).
+        Metrics over different classes or of different images are not comparable, nor are losses of
+        trials that were given different losses (loss.focal_gamma, loss.label_smoothing; in training
+        also the class weights).
+
+        Args:
+            table: `trials`, `summary` or some of their rows.
+            metric: such as 'val_accuracy'.
         """
         return points.groups(self, table, metric)
 
     def data_sets(self, trials: pd.DataFrame) -> list[Mapping[str, Any]]:
-        """What config.json says of every data set that rows of `trials` use, in order of first use."""
+        """Returns what config.json says of the data sets that rows of `trials` use, in order."""
         names = [name for name in self.swept if name.startswith("data.")]
         _, firsts = statistics.point_codes(trials, [*names, "repeat"] if self.config.data.split == "kfold" else names)
         used = [TrialResult(self, trials.iloc[row]).data for row in firsts]
         return list({data.get("checksum"): data for data in used}.values())
 
     def _metric(self, metric: str | None) -> str:
+        """As `known_metric`; RunError too for one of the test split, which may not choose."""
         metric = self.known_metric(metric)
         if "test_" in metric:
             instead = metric.replace("test_", "val_")
@@ -196,7 +202,7 @@ class Run(RunRecord):
         return metric
 
     def _ranked(self, rows: pd.DataFrame, metric: str, suffix: str, wanted: Mapping[str, Any]) -> list[Any]:
-        """`comparable.ranked`; RunError if there is none, saying which were `wanted`."""
+        """Returns labels of rows, best first; RunError if none is done, with what was `wanted`."""
         found = comparable.ranked(rows, metric, suffix)
         if not found:
             statuses = statistics.count_words(self.trials["status"].to_numpy())
@@ -205,14 +211,15 @@ class Run(RunRecord):
         return found
 
     def trial(self, id: str) -> TrialResult:
-        """The trial with this id, or with the one id that begins so; RunError names near ones
-        otherwise.
+        """Returns the trial with this id, or with the one id that begins so.
+
+        Raises:
+            RunError: no such trial (it names near ones), or several.
         """
         return trial.find(self, id)
 
     def select(self, **wanted: Any) -> list[TrialResult]:
-        """The trials with these values, in plan order; all of them for no argument, [] where none
-        match.
+        """Returns the trials with these values, in plan order: all of them for no argument.
 
         Args:
             **wanted: field=value. A field is its dotted name with '__' for '.', as in train__l2, or

@@ -1,6 +1,4 @@
-"""What the stored answers of a run's trials come to: tables of metrics, trial by trial and class by
-class.
-"""
+"""Metrics of the stored predictions of a run's trials, trial by trial and class by class."""
 
 from __future__ import annotations
 
@@ -18,7 +16,11 @@ AT_ONCE = 64  # trials whose probabilities are in memory together
 
 
 def gathered(run: RunRecord, split: str) -> Iterator[tuple[list[TrialResult], np.ndarray, np.ndarray]]:
-    """Done trials with stored predictions on 'validation' or 'test', some at a time, alike in data.
+    """Yields done trials with stored predictions, some at a time, alike in data.
+
+    Args:
+        run: the run.
+        split: 'validation' or 'test'.
 
     Yields:
         The trials (T of them), their probabilities, float64 (T, n, K), and the labels, int32 (n,).
@@ -40,9 +42,12 @@ def gathered(run: RunRecord, split: str) -> Iterator[tuple[list[TrialResult], np
 
 
 def trial_metrics(run: RunRecord) -> pd.DataFrame:
-    """A row a done trial and held-out split: id, split, then `metrics.overall`, leaked (pictures
-    with a copy among those learned or chosen from) and accuracy_clean (without them; empty, as in
-    trials.csv, where there are none); no rows where no predictions are stored.
+    """Returns the metrics of each done trial and held-out split.
+
+    Returns:
+        A row each: id, split, those of `metrics.overall`, leaked (images with a copy among those
+        learned or chosen from) and accuracy_clean (without them; empty, as in trials.csv, where
+        there are none). No rows where no predictions are stored.
     """
     tables = []
     for split in ("validation", "test"):
@@ -61,8 +66,11 @@ def trial_metrics(run: RunRecord) -> pd.DataFrame:
 
 
 def class_metrics(run: RunRecord) -> pd.DataFrame:
-    """A row a done trial, held-out split and class: id, split, class, support (pictures), then
-    `metrics.of_classes`.
+    """Returns the metrics of each done trial, held-out split and class.
+
+    Returns:
+        A row each: id, split, class, support (images), then `metrics.of_classes`. No rows where no
+        predictions are stored.
     """
     tables = []
     for split in ("validation", "test"):

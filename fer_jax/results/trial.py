@@ -40,12 +40,14 @@ class TrialResult(TrialNetwork):
         return self.run.curves[self.run.curves["id"] == self.id].reset_index(drop=True)
 
     def logits(self, split: str = "test") -> np.ndarray:
-        """What the network gave for the pictures of a held-out split at the end of its training, by
-        the weights that validation chose; float32 (n, K), in the order of the split, columns as
-        `classes`.
+        """Returns what the network gave for a held-out split's images when its training ended.
 
         Args:
             split: 'validation' or 'test'.
+
+        Returns:
+            Logits by the weights that validation chose, float32 (n, K), in the order of the split,
+            columns as `classes`.
 
         Raises:
             RunError: another split, one that the data do not have, or none kept: the trial is not
@@ -63,23 +65,23 @@ class TrialResult(TrialNetwork):
         return found
 
     def probabilities(self, split: str = "test") -> np.ndarray:
-        """`logits` as class probabilities, float64 (n, K), rows summing to 1; errors as there."""
+        """Returns `logits` as class probabilities, float64 (n, K); errors as there."""
         return special.softmax(self.logits(split).astype(np.float64), axis=-1)
 
     def labels(self, split: str = "test") -> np.ndarray:
-        """Labels of the pictures that `logits` is about, int32 (n,), indices into `classes`; errors
-        as there.
+        """Returns the labels of the images that `logits` is about, int32 (n,), indices into
+        `classes`; errors as there.
         """
         return self._targets(split)["labels"]
 
     def leaked(self, split: str = "test") -> np.ndarray:
-        """Which of these pictures have an exact copy among those that were trained on or, for the
-        test split, validated on; bool (n,); errors as for `logits`.
+        """Tells which of these images have an exact copy among those that were trained on or, for
+        the test split, validated on; bool (n,); errors as for `logits`.
         """
         return self._targets(split)["leaked"]
 
     def _targets(self, split: str) -> dict[str, np.ndarray]:
-        """'labels' and what else is stored of a held-out split."""
+        """Returns 'labels' and what else is stored of a held-out split."""
         if split not in ("validation", "test"):
             raise RunError(f"split = {split!r}: predictions are stored of 'validation' and 'test'")
         stored = self.run.targets(self.data["checksum"])
@@ -88,7 +90,7 @@ class TrialResult(TrialNetwork):
         return {name.removeprefix(f"{split}_"): array for name, array in stored.items() if name.startswith(f"{split}_")}
 
     def has_split(self, split: str) -> bool:
-        """Whether predictions are stored on 'validation' or 'test'."""
+        """Tells whether predictions are stored on 'validation' or 'test'."""
         return f"{split}_labels" in self.run.targets(self.data["checksum"])
 
     @property
@@ -97,11 +99,10 @@ class TrialResult(TrialNetwork):
         return self.run.heads[self.run.heads["id"] == self.id].reset_index(drop=True)
 
     def head(self, **wanted: Any) -> FitResult:
-        """Its one fit with these values, such as `head(layer="dense_0", max_depth=6)`; all values
-        of a single fit may be left out.
+        """Returns its one fit with some values, such as `head(layer="dense_0", max_depth=6)`.
 
         Args:
-            **wanted: head field=value; a field is what follows 'head.'.
+            **wanted: head field=value; a field is what follows 'head.'. A single fit needs none.
 
         Raises:
             RunError: no head field of that name, a value it cannot have, no such fit, or several.
@@ -135,26 +136,25 @@ class TrialResult(TrialNetwork):
         raise RunError(f"trial {self.id} of {self.run.path} has {len(rows)} fits with {said}: name more of {more}")
 
     def confusion_matrix(self, split: str = "test", path: str | None = None, normalize: bool = False) -> pd.DataFrame:
-        """Pictures by true class (rows) and predicted class (columns), by the weights that
-        validation chose.
+        """Counts images by true class (rows) and predicted class (columns).
 
-        Of a held-out split it stands on the stored answers, where there are, and needs neither data
-        nor network.
+        The weights are those that validation chose. Stored predictions of a held-out split serve
+        where there are some; then neither data nor network are needed.
 
         Args:
             split: 'test', 'validation' or 'train'.
             path: as for `dataset`; asks the network anew.
-            normalize: shares of each row's pictures instead, in [0, 1]; 0 in the row of a class
-                without pictures, as scikit-learn has it.
+            normalize: shares of each row's images instead, in [0, 1]; 0 in the row of a class
+                without images, as scikit-learn has it.
 
         Raises:
             RunError: no such split, other data than the run's, or no weights.
             DataError: the data cannot be read.
         """
-        probabilities, labels = self._answers(split, "best", path)
+        probabilities, labels = self._predictions(split, "best", path)
         counts = metrics.confusion(probabilities[None], labels)[0]
-        pictures = counts.sum(axis=1, keepdims=True)
-        values = counts / np.maximum(pictures, 1) if normalize else counts
+        support = counts.sum(axis=1, keepdims=True)
+        values = counts / np.maximum(support, 1) if normalize else counts
         return pd.DataFrame(
             values, index=pd.Index(self.classes, name="true"), columns=pd.Index(self.classes, name="predicted")
         )
@@ -167,10 +167,9 @@ class TrialResult(TrialNetwork):
         weights: str = "best",
         path: str | None = None,
     ) -> dict[str, float]:
-        """Figures of 'one of the positive classes or not', from the probabilities of a network
-        trained on more classes.
+        """Returns metrics of 'one of the positive classes or not' for a network of more classes.
 
-        A picture is called positive if the probabilities of the positive classes sum to `threshold`
+        An image is called positive if the probabilities of the positive classes sum to `threshold`
         or more. Compare thresholds on the validation split: the test split is for the one that was
         chosen.
 
@@ -179,10 +178,10 @@ class TrialResult(TrialNetwork):
             split: 'test', 'validation' or 'train'.
             threshold: in [0, 1].
             weights: as for `predict`.
-            path: as for `dataset`; without it the stored answers serve, where there are.
+            path: as for `dataset`; without it stored predictions serve, where there are some.
 
         Returns:
-            accuracy, loss (nats), precision, recall, f1 (means over both answers) and auc; see
+            accuracy, loss (nats), precision, recall, f1 (means over both classes) and auc; see
             `classification.binarise`.
 
         Raises:
@@ -196,11 +195,11 @@ class TrialResult(TrialNetwork):
         classification.positive_columns(self.classes, positive)
         if not 0 <= threshold <= 1:
             raise RunError(f"threshold = {threshold}: must be in [0, 1], a share of the probability")
-        return classification.binarise(*self._answers(split, weights, path), self.classes, positive, threshold)
+        return classification.binarise(*self._predictions(split, weights, path), self.classes, positive, threshold)
 
-    def _answers(self, split: str, weights: str, path: str | None) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities (n, K) and labels (n,) of a split: the stored ones if that is what is asked
-        for, else by asking the network.
+    def _predictions(self, split: str, weights: str, path: str | None) -> tuple[np.ndarray, np.ndarray]:
+        """Returns probabilities (n, K) and labels (n,) of a split: the stored ones if they are what
+        is asked for, else by asking the network.
         """
         if weights == "best" and path is None and split in ("validation", "test"):
             with contextlib.suppress(RunError):
@@ -222,7 +221,8 @@ class FitResult:
     row: pd.Series
 
     def __repr__(self) -> str:
-        return f"<fit {self.id} of trial {self.trial.id}: {self.settings['head.kind']} on {self.layer}, {self.row['status']}>"
+        kind, status = self.settings["head.kind"], self.row["status"]
+        return f"<fit {self.id} of trial {self.trial.id}: {kind} on {self.layer}, {status}>"
 
     @property
     def id(self) -> str:
@@ -235,7 +235,7 @@ class FitResult:
 
     @functools.cached_property
     def settings(self) -> dict[str, Any]:
-        """Dotted name -> value of the head fields that count with its kind."""
+        """The head fields that count with its kind, dotted name -> value."""
         known = {name: field for name, field in fields.FIELDS.items() if field.kind == "head"}
         return {name: field.coerce(self.row[name]) for name, field in known.items() if not _is_empty(self.row[name])}
 
@@ -276,7 +276,7 @@ class FitResult:
         return self.head.importances
 
     def predict(self, images: Any) -> np.ndarray:
-        """Class probabilities of pictures, as `TrialResult.predict` takes and gives them.
+        """Returns class probabilities of images, both as `TrialResult.predict` has them.
 
         They come from the weights that validation chose. A linear SVM has margins, not
         probabilities: theirs is the order of the classes, not a calibrated share.

@@ -346,9 +346,7 @@ def _trials_of_point(run: Run, point: Any) -> list[TrialResult]:
     )
 
 
-def _targets(
-    target: Any, classes: tuple[str, ...], images: np.ndarray, explainers: Sequence[Explainer]
-) -> np.ndarray:
+def _targets(target: Any, classes: tuple[str, ...], images: np.ndarray, explainers: Sequence[Explainer]) -> np.ndarray:
     """Returns the class that each image is explained for, int64 (n,); for None the one with the
     highest mean probability.
     """

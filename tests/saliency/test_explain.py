@@ -265,8 +265,7 @@ def test_maps_are_about_what_was_learnt(run, method):
     images = trial.dataset().validation.images[:32]
     assert (trial.predict(images).argmax(axis=1) == trial.dataset().validation.labels[:32]).mean() > 0.5
     table = randomised_saliency(
-        trial,
-        images, method=method, margin=3, **({"samples": 10} if method == "smoothgrad" else {})
+        trial, images, method=method, margin=3, **({"samples": 10} if method == "smoothgrad" else {})
     )
     assert table["n"].iloc[-1] > 16 and abs(table["correlation"].iloc[-1]) < 0.35
 
