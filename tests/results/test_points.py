@@ -81,3 +81,34 @@ def test_losses_of_another_kind_are_not_ranked_and_break_no_tie(tmp_path, small)
     assert run.best_point("val_loss").name == run.best_point().name == 1
     with pytest.raises(RunError, match="different losses .loss.class_weight swept."):
         run.best("train_loss")
+
+
+def test_two_points_are_compared_seed_by_seed(run):
+    found = run.compare({"model.dense": (8,), "train.learning_rate": 1e-3}, 1, "val_accuracy")
+    assert found.a == "dense layers 8, learning rate 0.001" and found.b == "dense layers 8, learning rate 0.01"
+    assert (found.n_a, found.n_b, found.mean_a, found.mean_b) == (2, 1, pytest.approx(0.505), pytest.approx(0.6))
+    by_row = run.compare(run.summary.loc[0], run.summary.loc[1], "val_accuracy")
+    assert (by_row.a, by_row.b, by_row.mean_a, by_row.mean_b) == (found.a, found.b, found.mean_a, found.mean_b)
+
+
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        ((0, 0), "a point cannot be compared with itself: both are dense"),
+        ((0, 9), "no point 9; give a row of run.summary, its number, or a dict of swept values$"),
+        (({"train.learning_rate": 0.01}, 0), "2 points have train.learning_rate = 0.01: name the values of one;"),
+        ((0, 3), "no trial of dense .* is done$"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_line(run, points, words):
+    with pytest.raises(RunError, match=words) as caught:
+        run.compare(*points, "val_accuracy")
+    assert "\n" not in str(caught.value)
+
+
+def test_intervals_are_empty_where_seeds_are_few(run):
+    found = run.intervals("val_accuracy")
+    assert found["n"].tolist() == [2, 1, 1, 0] and found["bootstrap_low95"].isna().all()
+    # Student's quantile for one degree of freedom is 12.706; the two seeds lie .01 apart.
+    assert found["val_accuracy_high95"][0] == pytest.approx(0.505 + 12.706 * 0.005, abs=1e-4)
+    assert found["val_accuracy_low95"][1:].isna().all()
