@@ -45,9 +45,7 @@ def main(path: Path, out: Path) -> None:
     if run.record["data"]["kind"] != "synthetic":
         raise SystemExit(f"{path}: not a run on built-in faces")
     images, labels = surest_of_each_class(run)
-    found = {
-        method: fer_jax.saliency_maps(run, images, method, labels, **SETTINGS[method]) for method in METHODS
-    }
+    found = {method: fer_jax.saliency_maps(run, images, method, labels, **SETTINGS[method]) for method in METHODS}
     rows = {method: repeats.mean for method, repeats in found.items()}
     averages = {"gradient,\nclass mean": fer_jax.class_saliency(run, method="gradient").mean}
     sheet = saliency_sheet(images, rows | averages, found["gradient"].classes, alone=averages)
