@@ -40,9 +40,8 @@ from fer_jax import models
 from fer_jax.config.rules import resolve
 from fer_jax.config.values import flatten
 from fer_jax.models import inference
-from fer_jax.results.fitted import FitResult
 from fer_jax.results.run import Run
-from fer_jax.results.trial import TrialResult
+from fer_jax.results.trial import FitResult, TrialResult
 from fer_jax.train import hardware
 
 ROOT = Path(__file__).parents[1]

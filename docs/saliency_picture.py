@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+import fer_jax
 from fer_jax.figures import style
 from fer_jax.figures.saliency_sheet import saliency_sheet
-from fer_jax.results.run import Run, load_run
 from fer_jax.saliency import METHODS
 
 WIDTH, COLOURS = 900, 200  # pixels and colours of the picture: few enough for a small file
@@ -28,7 +28,7 @@ MARGIN = 6  # pixels at every side left out of the 'inside'
 SETTINGS = {method: {"layer": "conv_1"} if method == "grad_cam" else {} for method in METHODS}
 
 
-def surest_of_each_class(run: Run) -> tuple[np.ndarray, np.ndarray]:
+def surest_of_each_class(run: fer_jax.Run) -> tuple[np.ndarray, np.ndarray]:
     """Of each class the validation picture to which the repeats give it the highest mean
     probability, and the labels.
     """
@@ -41,13 +41,13 @@ def surest_of_each_class(run: Run) -> tuple[np.ndarray, np.ndarray]:
 
 
 def main(path: Path, out: Path) -> None:
-    run = load_run(path)
+    run = fer_jax.load_run(path)
     if run.record["data"]["kind"] != "synthetic":
         raise SystemExit(f"{path}: not a run on built-in faces")
     images, labels = surest_of_each_class(run)
-    found = {method: run.saliency(None, images, method, target=labels, **SETTINGS[method]) for method in METHODS}
+    found = {method: fer_jax.saliency_maps(run, images, method, labels, **SETTINGS[method]) for method in METHODS}
     rows = {method: repeats.mean for method, repeats in found.items()}
-    averages = {"gradient,\nclass mean": run.class_saliency(method="gradient").mean}
+    averages = {"gradient,\nclass mean": fer_jax.class_saliency(run, method="gradient").mean}
     sheet = saliency_sheet(images, rows | averages, found["gradient"].classes, alone=averages)
     drawn = Image.open(io.BytesIO(style.png(sheet.figure)))
     small = drawn.resize((WIDTH, round(drawn.height * WIDTH / drawn.width)), Image.Resampling.LANCZOS)
@@ -55,19 +55,22 @@ def main(path: Path, out: Path) -> None:
     checks(run)
 
 
-def checks(run: Run) -> None:
+def checks(run: fer_jax.Run) -> None:
     print(run.summary[["n", "val_accuracy_mean", "val_accuracy_sd"]].to_string())
     trial = run.select(status="done")[0]
     images = trial.dataset().validation.images[:CHECKED]
     rows = {}
     for method, settings in SETTINGS.items():
-        anew, inner = (trial.randomised_saliency(images, method, margin=margin, **settings) for margin in (0, MARGIN))
+        anew, inner = (
+            fer_jax.randomised_saliency(trial, images, method, margin=margin, **settings) for margin in (0, MARGIN)
+        )
         ends = {"output anew": anew["correlation"].iloc[0], "all anew": anew["correlation"].iloc[-1]}
         ends |= {"inside": inner["correlation"].iloc[-1], "absolute, inside": inner["absolute"].iloc[-1]}
-        rows[method] = ends | {"repeats": np.nanmean(run.saliency(None, images, method, **settings).agreement)}
+        repeats = fer_jax.saliency_maps(run, images, method, **settings)
+        rows[method] = ends | {"repeats": np.nanmean(repeats.agreement)}
     print(pd.DataFrame(rows).T.round(2).to_string())
     for steps in (16, 64, 256):
-        exact = trial.saliency(images, "integrated_gradients", steps=steps).completeness()
+        exact = fer_jax.saliency_maps(trial, images, "integrated_gradients", steps=steps).completeness()
         print(
             steps, "steps:", (exact["error"].abs() / exact["difference"].abs()).quantile([0.5, 0.95]).round(4).tolist()
         )

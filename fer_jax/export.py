@@ -6,73 +6,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from absl import flags
 
-from fer_jax.base.text import counted
 from fer_jax.errors import RunError, run_program
+from fer_jax.exports.export import OF_RUNS, OF_TRIALS, export_run, export_trial
 
-if TYPE_CHECKING:
-    from fer_jax.results.run import Run
-    from fer_jax.results.trial import TrialResult
-
-USAGE = "usage: python -m fer_jax.export RUN --to=safetensors|onnx|tensorboard|mlflow|tables [--trial=ID | --best] [--out=PLACE] [flags]"
-OF_TRIALS = ("safetensors", "onnx")
-OF_RUNS = ("tensorboard", "mlflow", "tables")
-
-
-def export_trial(trial: TrialResult, path: str | Path, weights: str = "best", dtype: str = "uint8") -> str:
-    """Writes the network of a trial to a file of the kind that its name ends with; see
-    `TrialResult.export`.
-
-    Returns:
-        What there is to say of it; '' if nothing.
-    """
-    if weights not in ("best", "last"):
-        raise RunError(f"weights = {weights!r}: must be 'best' or 'last'")
-    kind = Path(path).suffix.removeprefix(".")
-    if kind == "safetensors":
-        from fer_jax.exports import weights as file
-
-        file.save(trial, path, weights)
-        return ""
-    if kind == "onnx":
-        from fer_jax.exports import network
-
-        difference = network.save(trial, path, weights, dtype)
-        return f"run with onnxruntime: probabilities differ from the trial's by {difference:.1g} at most"
-    raise RunError(f"{path}: what a trial is exported to must end in .{' or .'.join(OF_TRIALS)}")
-
-
-def export_run(run: Run, to: str, out: str | Path | None = None) -> str:
-    """Writes what a run has and `out` has not yet, for a tracker or a paper.
-
-    Args:
-        to: 'tensorboard', 'mlflow' or 'tables'.
-        out: where to; by default RUN/tensorboard, RUN/mlflow.db or RUN/tables.
-
-    Returns:
-        What was written, in words.
-
-    Raises:
-        RunError: another `to`, or what cannot be written.
-        FerJaxError: the package that it takes is not installed.
-    """
-    if to not in OF_RUNS:
-        raise RunError(f"a run is exported to {', '.join(OF_RUNS)}; {to!r} is none of these")
-    out = out or run.path / {"mlflow": "mlflow.db"}.get(to, to)
-    if to == "tensorboard":
-        from fer_jax.exports import tensorboard
-
-        return f"{out}: {counted(tensorboard.save(run, out), 'new file')}; look with: tensorboard --logdir={out}"
-    if to == "mlflow":
-        from fer_jax.exports import mlflow
-
-        return f"{out}: {counted(mlflow.save(run, out), 'trial')} with something new"
-    from fer_jax.reports import run_tables
-
-    return "\n".join(str(path) for path in run_tables.save(run, Path(out)))
+USAGE = (
+    "usage: python -m fer_jax.export RUN --to=safetensors|onnx|tensorboard|mlflow|tables "
+    "[--trial=ID | --best] [--out=PLACE] [flags]"
+)
 
 
 def _declare() -> flags.FlagValues:

@@ -162,7 +162,7 @@ def _evaluate(ensemble: Ensemble, values: flags.FlagValues, path: str) -> int:
                 member.dataset(values.train_data)
         except FerJaxError as error:
             copies, why = False, str(error)
-    found = ensemble.evaluate_on(path, copies=copies, train_path=values.train_data, **options)
+    found = external.evaluate(ensemble, path, copies=copies, train_path=values.train_data, **options)
     asked, label = ensemble.members[0].run.path, ensemble.members[0].data.get("label", "unknown data")
     if values.json:
         networks = {

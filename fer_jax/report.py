@@ -27,8 +27,8 @@ from fer_jax.reports import best_point, ensembles, page, several_runs, study_sec
 from fer_jax.reports import pictures as report_pictures
 from fer_jax.reports import run_tables as run_tables
 from fer_jax.reports.page import Part, Section
-from fer_jax.results.fitted import FitResult
 from fer_jax.results.run import Run, load_run
+from fer_jax.results.trial import FitResult
 from fer_jax.store import RunDirectory
 
 USAGE = "usage: python -m fer_jax.report RUN [RUN ...] [--show_images] [--pdf] [--compare [--out=FILE]]"

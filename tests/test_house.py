@@ -33,33 +33,8 @@ TOO_LONG_YET = set()
 UPWARD_YET = {
     ("fer_jax", "fer_jax.report"),
     ("fer_jax.figures.curves", "fer_jax.reports.verdict"),
-    ("fer_jax.results.ensemble", "fer_jax.prediction.external"),
-    ("fer_jax.results.run", "fer_jax.export"),
-    ("fer_jax.results.run", "fer_jax.reports.run_tables"),
-    ("fer_jax.results.run", "fer_jax.saliency"),
-    ("fer_jax.results.run", "fer_jax.saliency.explain"),
-    ("fer_jax.results.trial", "fer_jax.export"),
-    ("fer_jax.results.trial", "fer_jax.prediction.external"),
-    ("fer_jax.results.trial", "fer_jax.saliency"),
-    ("fer_jax.results.trial", "fer_jax.saliency.explain"),
 }
-CIRCLES_YET = {
-    "fer_jax.export",
-    "fer_jax.exports.about",
-    "fer_jax.exports.mlflow",
-    "fer_jax.exports.network",
-    "fer_jax.exports.tensorboard",
-    "fer_jax.exports.weights",
-    "fer_jax.prediction.external",
-    "fer_jax.reports.run_tables",
-    "fer_jax.results.ensemble",
-    "fer_jax.results.fitted",
-    "fer_jax.results.points",
-    "fer_jax.results.run",
-    "fer_jax.results.stored_metrics",
-    "fer_jax.results.trial",
-    "fer_jax.saliency.explain",
-}
+CIRCLES_YET = set()
 
 
 def modules() -> dict[str, Path]:

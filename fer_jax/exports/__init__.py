@@ -1,4 +1,4 @@
 """What leaves a run for other programs: weights, networks, curves for TensorBoard, runs for MLflow.
 
-Tables for papers belong to reports/.
+Tables for papers belong in reports/.
 """

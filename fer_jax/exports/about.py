@@ -1,6 +1,4 @@
-"""What an exported network says of itself, so that its file alone is enough to use it: a few texts
-by name.
-"""
+"""What an exported network says of itself, so that its file alone is enough to use it."""
 
 from __future__ import annotations
 
@@ -19,9 +17,10 @@ FORMAT = "fer_jax trial, 1"
 
 
 def about(trial: TrialResult, weights: str) -> dict[str, str]:
-    """Texts that belong into the file of a trial's network.
+    """Returns the texts that belong in the file of a trial's network.
 
     Args:
+        trial: whose network it is.
         weights: 'best' (of the epoch that validation chose) or 'last'.
 
     Returns:
@@ -41,8 +40,10 @@ def about(trial: TrialResult, weights: str) -> dict[str, str]:
         "classes": json.dumps(list(trial.classes)),
         "image_size": str(size),
         "channels": str(channels),
-        "pixels": f"the network's input is {float(pixels['scale'])!r} * pixel + {float(pixels['offset'])!r}, for pixels in 0..255",
-        "usage": f"pictures of {size} x {size} pixels, array (n, {size}, {size}, {channels}), {'grey' if channels == 1 else 'RGB'}, 0..255; "
+        "pixels": f"the network's input is {float(pixels['scale'])!r} * pixel + {float(pixels['offset'])!r}, "
+        "for pixels in 0..255",
+        "usage": f"pictures of {size} x {size} pixels, array (n, {size}, {size}, {channels}), "
+        f"{'grey' if channels == 1 else 'RGB'}, 0..255; "
         f"gives (n, {len(trial.classes)}) probabilities, columns as `classes`",
         "data": str(trial.data.get("label", "")),
         "config": json.dumps(_plain(to_json(trial.config))),
@@ -50,5 +51,5 @@ def about(trial: TrialResult, weights: str) -> dict[str, str]:
 
 
 def _plain(config: Mapping[str, object]) -> dict[str, object]:
-    """Without the sweep that the trial was one of."""
+    """Returns the config without the sweep that the trial was one of."""
     return {name: value for name, value in config.items() if name != "sweep"}

@@ -1,4 +1,4 @@
-"""An ONNX graph in the making."""
+"""An ONNX graph to which nodes and constants are added."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ Value = str | np.ndarray
 
 
 class Graph:
-    """Nodes and constants of a graph in the making.
+    """A graph that is being made.
 
     Attributes:
         input: name of the graph's one input.
         helper, numpy_helper: onnx's modules of these names.
+        nodes, constants: what was added, as onnx has it.
     """
 
     def __init__(self, input: str):
@@ -38,7 +39,7 @@ class Graph:
         return name
 
     def tensor(self, value: Value) -> str:
-        """The name under which the graph has a value."""
+        """Returns the name under which the graph has a value; a constant is added."""
         if isinstance(value, str):
             return value
         name = self._name("constant")
@@ -46,7 +47,7 @@ class Graph:
         return name
 
     def shape(self, sizes: Sequence[Any]) -> Value:
-        """A shape as a tensor; the symbol among the sizes is read from the input as the graph runs."""
+        """Returns a shape as a tensor; the batch's size is read from the input at run time."""
         if all(isinstance(size, int) for size in sizes):
             return np.array(sizes, np.int64)
         batch = self.add("Shape", self.input, start=0, end=1)

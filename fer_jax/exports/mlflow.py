@@ -36,6 +36,7 @@ def save(run: Run, store: str | Path) -> int:
     """Writes what the run has and the store has not yet.
 
     Args:
+        run: the run, finished or not.
         store: an SQLite file, made if it is not there, or an MLflow tracking URI such as
             'http://localhost:5000'.
 
@@ -70,7 +71,7 @@ def save(run: Run, store: str | Path) -> int:
 
 
 def _experiment(client: Any, run: Run) -> str:
-    """Id of the experiment of a run, which is called by its folder and the time it was started."""
+    """Returns the id of a run's experiment, which is called by its folder and start; makes it."""
     name = f"{run.path.resolve().name} ({run.record.get('started') or 'no date'})"
     if found := client.get_experiment_by_name(name):
         return found.experiment_id
@@ -81,7 +82,7 @@ def _experiment(client: Any, run: Run) -> str:
 
 
 def _runs(client: Any, experiment: str) -> dict[str, Any]:
-    """The MLflow runs of an experiment by trial."""
+    """Returns the MLflow runs of an experiment by trial."""
     found: dict[str, Any] = {}
     token = None
     while True:
@@ -125,8 +126,8 @@ def _trial(client: Any, experiment: str, run: Run, row: pd.Series, curves: pd.Da
 
 
 def _series(run: Run, row: pd.Series, curves: pd.DataFrame | None) -> list[tuple[str, Sequence[int], Sequence[float]]]:
-    """(name, steps, values) of a trial's curves and, once it has ended, of its results at the epoch
-    that validation chose.
+    """Returns (name, steps, values) of a trial's curves and, once it has ended, of its results at
+    the epoch that validation chose.
     """
     found: list[tuple[str, Sequence[int], Sequence[float]]] = []
     if curves is not None:

@@ -1,5 +1,4 @@
-"""A trial's network as an ONNX file: pixels in, class probabilities out, any number of pictures at
-a time.
+"""A trial's network as an ONNX file: pixels in, class probabilities out, for any number of images.
 
 Every file is run once with onnxruntime before it is written, and its answers held against the
 trial's own.
@@ -38,8 +37,10 @@ def save(trial: TrialResult, path: str | Path, weights: str = "best", dtype: str
     its metadata, but for what the graph does itself.
 
     Args:
+        trial: whose network is written.
+        path: of the file.
         weights: 'best' (chosen by validation) or 'last'.
-        dtype: of the pixels, 'uint8' or 'float32'. Pictures that were scaled to 0..1 cannot be
+        dtype: of the pixels, 'uint8' or 'float32'. Images that were scaled to 0..1 cannot be
             given to the former by mistake.
 
     Returns:
@@ -70,13 +71,13 @@ def save(trial: TrialResult, path: str | Path, weights: str = "best", dtype: str
 
 
 def _model(trial: TrialResult, weights: str, dtype: str) -> Any:
-    """The onnx.ModelProto of a trial; errors as for `save`."""
+    """Returns the onnx.ModelProto of a trial; errors as for `save`."""
     import jax
 
     from fer_jax import models
     from fer_jax.exports import graph, translate
 
-    variables = trial.variables if weights == "best" else trial.last_variables
+    variables = trial.variables_of(weights)
     spec, shape, num_classes = inference.network_key(flatten(trial.config), len(trial.classes))
     network = models.build(dict(spec), shape, num_classes)
 

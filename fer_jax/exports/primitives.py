@@ -1,5 +1,6 @@
-"""Rules from JAX's primitives to ONNX's operations; each takes the graph, the equation and its
-inputs, and returns the output.
+"""Rules from JAX's primitives to ONNX's operations.
+
+Each takes the graph, the equation and its inputs, adds nodes and returns the output.
 
 `RULES` has the primitives by name; `FUNCTIONS` has functions of this program that are known to ONNX
 as a whole.
@@ -19,11 +20,11 @@ from fer_jax.models import pooling
 Rule = Callable[..., Value]
 
 _SAME = {
-    "abs": "Abs", "add": "Add", "add_any": "Add", "and": "And", "ceil": "Ceil", "copy": "Identity", "cos": "Cos", "div": "Div",
-    "eq": "Equal", "erf": "Erf", "exp": "Exp", "floor": "Floor", "ge": "GreaterOrEqual", "gt": "Greater",
-    "le": "LessOrEqual", "log": "Log", "logistic": "Sigmoid", "lt": "Less", "max": "Max", "min": "Min", "mul": "Mul", "neg": "Neg",
-    "not": "Not", "or": "Or", "pow": "Pow", "sign": "Sign", "sin": "Sin", "sqrt": "Sqrt", "stop_gradient": "Identity", "sub": "Sub",
-    "tanh": "Tanh",
+    "abs": "Abs", "add": "Add", "add_any": "Add", "and": "And", "ceil": "Ceil", "copy": "Identity", "cos": "Cos",
+    "div": "Div", "eq": "Equal", "erf": "Erf", "exp": "Exp", "floor": "Floor", "ge": "GreaterOrEqual",
+    "gt": "Greater", "le": "LessOrEqual", "log": "Log", "logistic": "Sigmoid", "lt": "Less", "max": "Max",
+    "min": "Min", "mul": "Mul", "neg": "Neg", "not": "Not", "or": "Or", "pow": "Pow", "sign": "Sign", "sin": "Sin",
+    "sqrt": "Sqrt", "stop_gradient": "Identity", "sub": "Sub", "tanh": "Tanh",
 }  # fmt: skip
 
 
@@ -32,12 +33,12 @@ def _same(operation: str) -> Rule:
 
 
 def _of(equation: Any) -> tuple[Any, ...]:
-    """Shape of the output; sizes are ints, or the batch's symbol."""
+    """Returns the shape of the output; sizes are ints, or the batch's symbol."""
     return equation.outvars[0].aval.shape
 
 
 def _reshape(graph: Graph, value: Value, shape: Sequence[Any]) -> Value:
-    """With one size left to be found: that of the batch, if it is among them."""
+    """Reshapes with one size left to be found: that of the batch, if it is among them."""
     return graph.add("Reshape", value, np.array([size if isinstance(size, int) else -1 for size in shape], np.int64))
 
 
@@ -65,7 +66,7 @@ def _transpose(graph: Graph, value: Value, order: Sequence[int]) -> Value:
 
 
 def _pad(graph: Graph, value: Value, amounts: Sequence[tuple[int, int]], fill: Value) -> Value:
-    """With (before, after) more elements along each axis; a negative amount takes some away."""
+    """Adds (before, after) elements along each axis; a negative amount takes some away."""
     if not any(amount for both in amounts for amount in both):
         return value
     flat = np.array([before for before, _ in amounts] + [after for _, after in amounts], np.int64)
@@ -98,7 +99,7 @@ def _slice(graph: Graph, equation: Any, value: Value) -> Value:
 
 
 def _channels_first(equation: Any) -> tuple[int, ...]:
-    """The axes of a window reduction with those that its windows span last; ONNX pools over all
+    """Returns the axes of a window reduction, those that its windows span last; ONNX pools over all
     axes but the first two.
     """
     window = equation.params["window_dimensions"]
@@ -132,7 +133,7 @@ def _pool(operation: str) -> Rule:
 
 
 def _max_over_windows(graph: Graph, equation: Any, value: Value) -> Value:
-    """`pooling.max_pool` of images whose sides are multiples of the window."""
+    """The rule for `pooling.max_pool` of images whose sides are multiples of the window."""
     side = equation.invars[0].aval.shape[1] // _of(equation)[1]
     pooled = graph.add(
         "MaxPool", _transpose(graph, value, (0, 3, 1, 2)), kernel_shape=[side, side], strides=[side, side]

@@ -1,5 +1,4 @@
-"""A run's curves and results as event files of TensorBoard: scalars an epoch for every trial, and
-its swept values for HParams.
+"""A run's curves and results as event files of TensorBoard, and its swept values for HParams.
 
 A folder a trial, named by its id. It gets a file with the trial's values as soon as the trial has
 begun, one more with every call that finds new epochs, and one with its results when it has ended.
@@ -36,6 +35,10 @@ _PART = re.compile(r"events\.out\.tfevents\.\d+-(?P<last>\d+)\.fer_jax")
 def save(run: Run, folder: str | Path) -> int:
     """Writes what the run has and the folder has not yet.
 
+    Args:
+        run: the run, finished or not.
+        folder: of the event files, made if it is not there.
+
     Returns:
         Number of files written; 0 if there is nothing new.
 
@@ -58,14 +61,14 @@ def save(run: Run, folder: str | Path) -> int:
 
 
 def started(record: Mapping[str, Any]) -> float:
-    """When the run was started, in seconds since 1970; 0 where its record does not say."""
+    """Returns when a run was started, in seconds since 1970; 0 where config.json does not say."""
     text = record.get("started")
     return datetime.datetime.fromisoformat(text).timestamp() if text else 0.0
 
 
 def hyperparameters(row: pd.Series, swept: Iterable[str]) -> dict[str, Any]:
-    """What tells a trial from the others, as trackers take it: numbers, truths and texts; what is
-    empty is left out.
+    """Returns what tells a trial from the others, as trackers take it: numbers, truths and texts;
+    what is empty is left out.
     """
     values = {name: statistics.hashable(row[name]) for name in (*swept, "seed")}
     return {
@@ -78,9 +81,10 @@ def hyperparameters(row: pd.Series, swept: Iterable[str]) -> dict[str, Any]:
 def _trial(
     folder: Path, row: pd.Series, curves: pd.DataFrame, swept: Iterable[str], results: list[str], time: float
 ) -> int:
+    """Writes what is new of one trial; returns the number of files."""
     hparams = need("tensorboard.plugins.hparams.summary_v2", EXTRA)
     values = hparams.hparams_pb(hyperparameters(row, swept), trial_id=row["id"], start_time_secs=time)
-    _in_one_order(values)
+    in_one_order(values)
     written = _write(folder / f"{_STEM}000000.fer_jax", [_event(time, 0, values)])
     last = max((int(match["last"]) for path in folder.iterdir() if (match := _PART.fullmatch(path.name))), default=0)
     new = curves[curves["epoch"] > last].sort_values("epoch")
@@ -101,9 +105,9 @@ def _trial(
     return written + _write(end, [scalars, _event(time, 0, _session_end(row["status"]))])
 
 
-def _in_one_order(summary: Any) -> None:
-    """A message within the message is bytes already, with its fields in any order: equal ones must
-    be written equally.
+def in_one_order(summary: Any) -> None:
+    """Puts the fields of a summary's plugin data into one order, so that equal ones are written
+    equally: they are bytes within the message already, in any order.
     """
     data = need("tensorboard.plugins.hparams.plugin_data_pb2", EXTRA)
     for value in summary.value:
@@ -112,7 +116,7 @@ def _in_one_order(summary: Any) -> None:
 
 
 def _scalars(row: pd.Series, names: Iterable[str], prefix: str = "") -> Any:
-    """The finite ones among some columns of a row, as a Summary."""
+    """Returns the finite ones among some columns of a row, as a Summary."""
     summary = need("tensorboard.compat.proto.summary_pb2", EXTRA).Summary()
     for name in names:
         if not pd.isna(row[name]) and np.isfinite(float(row[name])):
@@ -121,7 +125,7 @@ def _scalars(row: pd.Series, names: Iterable[str], prefix: str = "") -> Any:
 
 
 def _session_end(status: str) -> Any:
-    """How a trial ended, as the HParams page shows it."""
+    """Returns how a trial ended, as the HParams page shows it."""
     api, metadata, data = (
         need(f"tensorboard.plugins.hparams.{name}", EXTRA) for name in ("api_pb2", "metadata", "plugin_data_pb2")
     )
@@ -141,7 +145,7 @@ def _event(time: float, step: int, summary: Any) -> Any:
 
 
 def _write(path: Path, events: list[Any]) -> int:
-    """Writes an event file unless it is there with the same content; returns how many were written."""
+    """Writes an event file unless it is there with the same content; returns 1 if written, or 0."""
     module = need("tensorboard.compat.proto.event_pb2", EXTRA)
     buffer = io.BytesIO()
     writer = need("tensorboard.summary.writer.record_writer", EXTRA).RecordWriter(buffer)

@@ -1,5 +1,4 @@
-"""A traced JAX function as an ONNX graph: each primitive of its jaxpr becomes one or a few nodes
-(opset 18).
+"""A traced JAX function as an ONNX graph: each primitive becomes one or a few nodes (opset 18).
 
 The first axis of input and output may be of any size: it is traced as a symbol. What depends on
 weights alone is computed here and stored as a constant. Axes stay where JAX has them (n, height,
@@ -33,7 +32,7 @@ def to_onnx(
     names: tuple[str, str],
     texts: dict[str, str],
 ) -> Any:
-    """The onnx.ModelProto of a function of one array.
+    """Returns the onnx.ModelProto of a function of one array.
 
     Args:
         function: (n, *shape) -> (n, ...), of JAX operations.
@@ -86,7 +85,7 @@ def _translate(graph: Graph, closed: Any, arguments: Sequence[Value]) -> list[Va
 
 
 def _needed(jaxpr: Any) -> list[Any]:
-    """The equations that the outputs depend on, in order."""
+    """Returns the equations that the outputs depend on, in order."""
     wanted = {atom for atom in jaxpr.outvars if not isinstance(atom, core.Literal)}
     kept = []
     for equation in reversed(jaxpr.eqns):
@@ -97,6 +96,7 @@ def _needed(jaxpr: Any) -> list[Any]:
 
 
 def _apply(graph: Graph, equation: Any, inputs: list[Value]) -> list[Value]:
+    """Adds the nodes of one equation; returns the values of its outputs."""
     params, name = equation.params, equation.primitive.name
     inner = next(
         (params[key] for key in ("jaxpr", "call_jaxpr", "call") if isinstance(params.get(key), core.ClosedJaxpr)), None

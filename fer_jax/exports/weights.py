@@ -47,7 +47,7 @@ class ExportedTrial:
     metadata: Mapping[str, str]
 
     def predict(self, images: Any) -> np.ndarray:
-        """Class probabilities, float32 (n, K); images and errors as for `TrialResult.predict`."""
+        """Returns class probabilities, float32 (n, K); images and errors as for a trial."""
         return inference.apply(flatten(self.config), len(self.classes), self.variables, images)
 
 
@@ -55,20 +55,25 @@ def save(trial: TrialResult, path: str | Path, weights: str = "best") -> Path:
     """Writes the weights of a trial to a safetensors file.
 
     Args:
+        trial: whose weights are written.
+        path: of the file.
         weights: 'best' (chosen by validation) or 'last'.
+
+    Returns:
+        The path of the file.
 
     Raises:
         RunError: the trial has no weights, or the file cannot be written.
         FerJaxError: safetensors is not installed.
     """
     library = need("safetensors.numpy", EXTRA)
-    found = dict(_leaves(trial.variables if weights == "best" else trial.last_variables))
-    # Params and statistics of a layer have different names, since they are attributes of one
-    # module.
+    found = dict(_leaves(trial.variables_of(weights)))
+    # A layer's params and statistics have different names: they are attributes of one module.
     names = {place: "/".join(place[1:] if place[0] in ("params", "stats") else place) for place in found}
     if len(set(names.values())) < len(names):
         raise RunError(
-            f"trial {trial.id}: a layer is called 'pixels', as what its network takes for a pixel is: give it another name"
+            f"trial {trial.id}: a layer is called 'pixels', as what its network takes for a pixel is: "
+            "give it another name"
         )
     tensors = {names[place]: np.array(array, order="C") for place, array in found.items()}
     places = json.dumps({name: place for place, name in names.items()})
@@ -79,6 +84,7 @@ def save(trial: TrialResult, path: str | Path, weights: str = "best") -> Path:
 
 
 def _leaves(tree: Mapping[str, Any], place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], np.ndarray]]:
+    """Yields the arrays of nested dicts, each with its names from the outermost in."""
     for name, value in tree.items():
         if isinstance(value, Mapping):
             yield from _leaves(value, (*place, str(name)))
@@ -87,8 +93,7 @@ def _leaves(tree: Mapping[str, Any], place: tuple[str, ...] = ()) -> Iterator[tu
 
 
 def load_safetensors(path: str | Path) -> ExportedTrial:
-    """Reads what `TrialResult.export` wrote to a file that ends in '.safetensors'; its variables
-    are equal bit for bit.
+    """Reads a trial's network from a safetensors file, its variables equal bit for bit.
 
     Raises:
         RunError: no such file, a damaged one, or one of another program.

@@ -1,6 +1,4 @@
-"""Trained networks asked about images they were not trained on: picture files, other data sets,
-faces found in photos.
+"""Trained networks asked about other images than their own: files, data sets, faces in photographs.
 
-How a network computes its answer belongs to models/, and what it answered when it was trained to
-results/.
+How a network computes belongs in models/, what it gave for its own data in results/.
 """

@@ -1,7 +1,7 @@
-"""Where faces are in a picture: OpenCV's frontal-face cascade, whose model comes with the package
+"""Where faces are in an image: OpenCV's frontal-face cascade, whose model comes with the package
 (extra `faces`).
 
-FER-2013's own pictures were cut out by OpenCV's face detector (Goodfellow et al. 2013, Challenges
+FER-2013's own images were cut out by OpenCV's face detector (Goodfellow et al. 2013, Challenges
 in Representation Learning, section 2.3), so that its boxes are what networks trained on them know.
 It finds upright faces seen from the front (Viola and Jones 2001).
 """
@@ -16,18 +16,17 @@ from PIL import Image
 
 from fer_jax.errors import DataError
 
-Box = tuple[
-    int, int, int, int
-]  # left, top, right, bottom in pixels of the upright picture; right and bottom lie outside
+# Left, top, right, bottom in pixels of the upright image; right and bottom lie outside.
+Box = tuple[int, int, int, int]
 
 _MODEL = "haarcascade_frontalface_default.xml"
-_LONGEST = 1024  # pixels: of larger pictures, a smaller copy is searched
+_LONGEST = 1024  # pixels: of larger images, a smaller copy is searched
 _SMALLEST = 24  # pixels: the cascade's own window
 _STEP, _NEIGHBOURS = 1.1, 5  # between the sizes that are tried; and how many overlapping finds make a face
 
 
 def face_finder() -> Callable[[Image.Image], list[Box]]:
-    """A function from a picture, as `pictures.decode` gives it, to its faces, the largest first.
+    """Returns a function from a decoded image to the boxes of its faces, the largest first.
 
     Raises:
         DataError: OpenCV is not installed, or comes without the model.
@@ -49,7 +48,7 @@ def face_finder() -> Callable[[Image.Image], list[Box]]:
 
 
 def _cascade(opencv: Any) -> Any:
-    """The detector of an OpenCV that has it: from version 5 on, it does not."""
+    """Returns the detector of an OpenCV that has it, as none does from version 5 on."""
     try:
         found = opencv.CascadeClassifier(f"{opencv.data.haarcascades}{_MODEL}")
     except (AttributeError, opencv.error):
@@ -62,8 +61,8 @@ def _cascade(opencv: Any) -> Any:
 
 
 def _scaled(found: Sequence[int], scale: float, size: tuple[int, int]) -> Box:
-    """A find (left, top, width, height) in the smaller copy as a box in a picture of this size
-    (width, height).
+    """Returns a find (left, top, width, height) in the smaller copy as a box in an image of this
+    size (width, height).
     """
     left, top, width, height = (int(number) for number in found)
     right, bottom = min(size[0], round((left + width) / scale)), min(size[1], round((top + height) / scale))

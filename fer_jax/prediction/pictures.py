@@ -1,5 +1,4 @@
-"""Picture files through an ensemble: found in folders, decoded, cut to faces where asked for,
-fitted to each network, answered.
+"""Image files through an ensemble: found, decoded, cut to faces, fitted to networks, classified.
 
 What cannot be read is named and passed over.
 """
@@ -9,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -24,21 +22,19 @@ from fer_jax.models import test_time
 from fer_jax.prediction.face_finder import Box, face_finder
 from fer_jax.results import ensemble as ensembles
 from fer_jax.results.ensemble import Ensemble
+from fer_jax.results.trial import TrialResult
 
-if TYPE_CHECKING:
-    from fer_jax.results.trial import TrialResult
-
-AT_ONCE = 512  # pictures in memory, at the networks' size
+AT_ONCE = 512  # images in memory, at the networks' size
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Answer:
-    """What an ensemble says of a picture or of a face in it.
+    """What an ensemble says of an image or of a face in it.
 
     Attributes:
         picture: its path.
-        box: left, top, right and bottom of the face, pixels of the upright picture; None where the
-            whole picture was taken.
+        box: left, top, right and bottom of the face, pixels of the upright image; None where the
+            whole image was taken.
         probabilities: means over the members, float (K,), summing to 1.
         sd: their standard deviations over the members, (K,); NaN for a single member.
         score: how much it is like the training data; see `analysis.outliers`.
@@ -53,7 +49,7 @@ class Answer:
 
 @dataclasses.dataclass(frozen=True)
 class Failure:
-    """A picture without an answer, and why, in a few words that go on from its name: 'is empty'."""
+    """An image without an answer, and why, in a few words that go on from its name: 'is empty'."""
 
     picture: str
     reason: str
@@ -61,7 +57,7 @@ class Failure:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Part:
-    """A picture or a face, by (side, channels) as the networks need it: uint8 (side, side,
+    """An image or a face in it, by (side, channels) as the networks need it: uint8 (side, side,
     channels).
     """
 
@@ -71,11 +67,10 @@ class _Part:
 
 
 def find_pictures(paths: Iterable[str]) -> list[str | Failure]:
-    """The files named, and of every folder the pictures in it and below, in order of their names;
-    hidden ones are left out.
+    """Returns the files named, and those images in and below the folders named that are not hidden.
 
-    A file that is named is taken whatever its name ends in; one in a folder if it ends as pictures
-    do.
+    A file that is named is taken whatever its name ends in; one in a folder if it ends as images
+    do. Those of a folder are in the order of their names; one that holds none is a `Failure`.
     """
     found: list[str | Failure] = []
     for path in map(os.path.expanduser, paths):
@@ -105,16 +100,16 @@ def classify(
     tta: str | None = None,
     score: str = "energy",
 ) -> Iterator[Answer | Failure]:
-    """What the ensemble says of pictures, in their order, AT_ONCE at a time.
+    """Yields what the ensemble says of images, in their order, AT_ONCE at a time.
 
     Args:
-        ensemble: members may take pictures of different sizes and colours: each gets the picture as
-            its training data were made.
+        ensemble: members may take images of different sizes and colours: each gets the image as its
+            training data were made.
         paths: as `find_pictures` gives them; failures among them are passed on.
-        faces: take the faces in a picture, an answer each, the largest first, instead of the whole;
-            a picture without one fails.
-        tta: test-time augmentation, see `views`.
-        score: a name of `outliers.SCORES`; the score is always that of the picture as it is.
+        faces: take the faces in an image, an answer each, the largest first, instead of the whole;
+            an image without one fails.
+        tta: test-time augmentation, see `models.test_time`.
+        score: a name of `outliers.SCORES`; the score is always that of the image as it is.
 
     Raises:
         RunError: another `tta` or `score`, or members without weights.
@@ -130,6 +125,7 @@ def classify(
 
 
 def _size(member: TrialResult) -> tuple[int, int]:
+    """Returns side and channels of the images that a network takes."""
     return member.config.data.image_size, member.config.data.channels
 
 
@@ -153,7 +149,7 @@ def _answer(ensemble: Ensemble, held: list[_Part | Failure], tta: str | None, ki
     probabilities, scores = [], []
     for member in ensemble.members:
         side, channels = _size(member)
-        logits = ensembles.image_logits(member, np.stack([part.fitted[side, channels] for part in parts]))
+        logits = member.image_logits(np.stack([part.fitted[side, channels] for part in parts]))
         scores.append(outliers.score(kind, logits))
         if tta:
             shown = (test_time.enlarged(side) if tta == "ten_crop" else side), channels
@@ -193,7 +189,7 @@ def _parts(
 
 
 def _read(path: str) -> bytes:
-    """The file, cut one byte above what may be decoded; Unusable if it cannot be read."""
+    """Returns the file, cut one byte above what is decoded; Unusable if it cannot be read."""
     if os.path.exists(path) and not os.path.isfile(path):
         raise Unusable("is no file")  # opening a pipe would wait for ever
     try:

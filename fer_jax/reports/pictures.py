@@ -88,7 +88,7 @@ def saliency(trials: Sequence[TrialResult], answered: Answered, pictures: Pictur
     asked, targets = list(trials[:MOST_REPEATS]), answered.labels[rows]
     try:
         found = {
-            method: explain.of_repeats(trials[0].run, asked, images, method, targets, "best", settings)
+            method: explain.saliency_maps(asked, images, method, targets, **settings)
             for method, settings in METHODS
         }
     except FerJaxError:

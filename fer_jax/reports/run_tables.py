@@ -245,3 +245,23 @@ def _chosen(
         if name not in known:
             raise RunError(f"no metric {name!r} for this table; {did_you_mean(name, known)}")
     return list(metrics)
+
+
+def table(run: Run, name: str = "points", format: str = "frame", metrics: Sequence[str] | None = None) -> Any:
+    """Returns the points, trials, classes or heads of a run, or how its points compare with the
+    best, as a table for a paper or a spreadsheet.
+
+    Args:
+        run: the run.
+        name: 'points', 'comparisons', 'classes', 'trials' or 'heads'.
+        format: 'frame' (pandas, full precision), or a text: 'csv' (the same), 'markdown' or 'latex'
+            (rounded to the spread).
+        metrics: columns of trials.csv to show, such as ('val_accuracy', 'last_test_accuracy'); None
+            takes the usual ones. For comparisons the one to compare by.
+
+    Raises:
+        RunError: no such table, format or metric, or nothing to put into it.
+    """
+    if format not in FORMATS:
+        raise RunError(f"format = {format!r}: must be one of {', '.join(FORMATS)}")
+    return FORMATS[format](make(run, name, metrics))

@@ -1,6 +1,4 @@
-"""A run directory as objects: its tables, its trials and their fits, ensembles, and what their
-stored answers come to.
+"""A run directory as objects: its tables, its points, its trials and their fits, and ensembles.
 
-How a network is asked about new images belongs to prediction/ and saliency/, what is shown of a run
-to reports/.
+Asking networks about other data belongs in prediction/ and saliency/, showing a run in reports/.
 """

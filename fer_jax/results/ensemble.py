@@ -1,5 +1,4 @@
-"""Several trained networks asked as one: the mean of their probabilities, how far they differ, and
-what that is worth.
+"""Several trained networks asked as one: the mean of their probabilities and how far they differ.
 
 The repeats of a sweep are an ensemble for free (deep ensembles: Lakshminarayanan, Pritzel and
 Blundell 2017, Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles). Members
@@ -10,20 +9,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fer_jax.analysis import metrics, outliers, statistics
 from fer_jax.base.text import counted
-from fer_jax.config.values import flatten
 from fer_jax.errors import RunError
-from fer_jax.models import inference
-
-if TYPE_CHECKING:
-    from fer_jax.prediction.external import Evaluation
-    from fer_jax.results.run import Run
-    from fer_jax.results.trial import TrialResult
+from fer_jax.results import trial
+from fer_jax.results.record import RunRecord
+from fer_jax.results.trial import TrialResult
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -44,8 +39,8 @@ class Ensemble:
         for other in self.members[1:]:
             if other.classes != self.classes:
                 raise RunError(
-                    f"trials {self.members[0].id} and {other.id} tell apart different classes ({', '.join(self.classes)}; "
-                    f"{', '.join(other.classes)}): their probabilities have no mean"
+                    f"trials {self.members[0].id} and {other.id} tell apart different classes "
+                    f"({', '.join(self.classes)}; {', '.join(other.classes)}): their probabilities have no mean"
                 )
 
     def __repr__(self) -> str:
@@ -57,38 +52,37 @@ class Ensemble:
         return self.members[0].classes
 
     def predict(self, images: Any, tta: str | None = None) -> np.ndarray:
-        """Mean class probabilities of the members, float32 (n, K), rows summing to 1; arguments and
-        errors as for `TrialResult.predict`.
+        """Returns the members' mean class probabilities, float32 (n, K), rows summing to 1.
 
-        Members that take pictures of different sizes refuse what is not of theirs:
-        `classify.pictures` fits files to each.
+        Arguments and errors are those of `TrialResult.predict`. Members that take images of
+        different sizes refuse what is not of theirs: `prediction.pictures` fits files to each.
         """
         return self.all_probabilities(images, tta).mean(axis=0)
 
     def spread(self, images: Any, tta: str | None = None) -> np.ndarray:
-        """Standard deviation of the probabilities over the members (divisor m - 1), float32 (n, K);
-        NaN for a single member.
+        """Returns the standard deviation of the probabilities over the members, float32 (n, K), as
+        `spread` has it; arguments and errors as for `predict`.
         """
         return spread(self.all_probabilities(images, tta))
 
     def all_probabilities(self, images: Any, tta: str | None = None) -> np.ndarray:
-        """The probabilities of each member, float32 (m, n, K)."""
+        """Returns the probabilities of each member, float32 (m, n, K)."""
         return np.stack([member.predict(images, tta=tta) for member in self.members])
 
     def logits(self, images: Any) -> np.ndarray:
-        """What the last layer of each member gives, float32 (m, n, K); arguments and errors as for
-        `predict`.
+        """Returns what the last layer of each member gives, float32 (m, n, K), before the softmax;
+        arguments and errors as for `predict`.
         """
-        return np.stack([image_logits(member, images) for member in self.members])
+        return np.stack([member.image_logits(images) for member in self.members])
 
     def score(self, images: Any, kind: str = "energy") -> np.ndarray:
-        """How much pictures are like the training data, float64 (n,): the mean of the members'
-        scores; see `analysis.outliers`.
+        """Returns how much images are like the training data, float64 (n,): the mean of the
+        members' scores; see `analysis.outliers`.
         """
         return outliers.score(kind, self.logits(images)).mean(axis=0)
 
     def threshold(self, kind: str = "energy") -> float:
-        """The score that 5 % of the validation pictures do not reach, from the stored logits.
+        """Returns the score that 5 % of the validation images do not reach, by stored logits.
 
         Raises:
             RunError: another kind of score, members of different data, data without a validation
@@ -97,36 +91,28 @@ class Ensemble:
         logits = np.stack([member.logits("validation") for member in self._alike("validation")])
         return outliers.threshold(outliers.score(kind, logits).mean(axis=0))
 
-    def evaluate_on(self, path: str, **options: Any) -> Evaluation:
-        """What its mean probabilities come to on another labelled data set; arguments and errors as
-        for `external.evaluate`.
-        """
-        from fer_jax.prediction import external
-
-        return external.evaluate(self.members, path, **options)
-
     def probabilities(self, split: str = "test") -> np.ndarray:
-        """Mean of the members' stored probabilities, float64 (n, K).
+        """Returns the mean of the members' stored probabilities, float64 (n, K).
 
         Args:
             split: 'validation' or 'test'.
 
         Raises:
-            RunError: another split, one of which the members have different pictures, or a member
+            RunError: another split, one of which the members have different images, or a member
                 without stored predictions.
         """
         return np.mean([member.probabilities(split) for member in self._alike(split)], axis=0)
 
     def labels(self, split: str = "test") -> np.ndarray:
-        """Labels of the pictures of `probabilities`, int32 (n,); errors as there."""
+        """Returns the labels of the images of `probabilities`, int32 (n,); errors as there."""
         return self._alike(split)[0].labels(split)
 
-    def figures(self, split: str = "test") -> dict[str, float]:
-        """`metrics.overall` of the mean probabilities on a split: accuracy, f1, auc, log_loss, ...;
-        errors as for `probabilities`.
+    def metrics(self, split: str = "test") -> dict[str, float]:
+        """Returns accuracy, f1, auc, log_loss and more (`metrics.overall`) of the mean
+        probabilities on a split; errors as for `probabilities`.
 
-        With 'accuracy_clean', the accuracy on the pictures without an exact copy in an earlier
-        split, where some have one.
+        Where some images have an exact copy in an earlier split, 'accuracy_clean' is the accuracy
+        without them.
         """
         mean, labels = self.probabilities(split), self.labels(split)
         found = {name: float(values[0]) for name, values in metrics.overall(mean[None], labels).items()}
@@ -136,32 +122,32 @@ class Ensemble:
         return found
 
     def accuracy(self, split: str = "test") -> float:
-        """Share of the split's pictures whose most probable class is theirs, in [0, 1]; errors as
-        for `probabilities`.
+        """Returns the share of the split's images whose most probable class is theirs, in [0, 1];
+        errors as for `probabilities`.
         """
         return float(np.mean(self.probabilities(split).argmax(axis=1) == self.labels(split)))
 
     def row(self) -> dict[str, Any]:
-        """The ensemble as a row of a table.
+        """Returns the ensemble as a row of a table.
 
         Returns:
-            'label', 'members' (their number) and, for either held-out split that there is and that
-            all members have, `figures` as val_accuracy, test_f1, ..., and the mean and sd of the
-            members' own accuracies, val_accuracy_members_mean, test_accuracy_members_sd, ... Folds
-            have a test split in common, and no validation split.
+            'label', 'members' (their number) and, for each held-out split that all members have,
+            `metrics` as val_accuracy, test_f1, ..., and the mean and sd of the members' own
+            accuracies, val_accuracy_members_mean, test_accuracy_members_sd, ... Folds have a test
+            split in common, and no validation split.
 
         Raises:
             RunError: as for `probabilities`, if the members have neither split in common.
         """
         found: dict[str, Any] = {"label": self.label, "members": len(self.members)}
         common = [
-            split for split in ("validation", "test") if self.members[0].has_split(split) and self._same_pictures(split)
+            split for split in ("validation", "test") if self.members[0].has_split(split) and self._same_images(split)
         ]
         if not common:
             self._alike("validation")  # says why
         for split in common:
             prefix = "val" if split == "validation" else split
-            found |= {f"{prefix}_{name}": value for name, value in self.figures(split).items()}
+            found |= {f"{prefix}_{name}": value for name, value in self.metrics(split).items()}
             labels = self.labels(split)
             own = np.array([np.mean(member.probabilities(split).argmax(axis=1) == labels) for member in self.members])
             found[f"{prefix}_accuracy_members_mean"] = float(own.mean())
@@ -169,17 +155,15 @@ class Ensemble:
         return found
 
     def _alike(self, split: str) -> tuple[TrialResult, ...]:
-        """The members, if their predictions on the split are of the same pictures in the same
-        order.
-        """
-        if not self._same_pictures(split):
+        """Returns the members; RunError if their stored predictions are of different images."""
+        if not self._same_images(split):
             raise RunError(
                 f"the members of {self!r} have different {split} pictures, of different data or folds: none has a mean"
             )
         return self.members
 
-    def _same_pictures(self, split: str) -> bool:
-        """Whether the members have one split; folds of one data set have one test split."""
+    def _same_images(self, split: str) -> bool:
+        """Tells whether the members have one split; folds of one data set have one test split."""
         return (
             len({(member.data.get("held_out") or {}).get(split, member.data["checksum"]) for member in self.members})
             == 1
@@ -187,48 +171,31 @@ class Ensemble:
 
 
 def spread(probabilities: np.ndarray) -> np.ndarray:
-    """Standard deviation (divisor m - 1) over the members, (n, K) for (m, n, K); NaN for a single
-    member.
+    """Returns the standard deviation (divisor m - 1) over the members, (n, K) for (m, n, K); NaN
+    for a single member.
     """
     if len(probabilities) < 2:
         return np.full(probabilities.shape[1:], np.nan, probabilities.dtype)
     return probabilities.std(axis=0, ddof=1)
 
 
-def image_logits(trial: TrialResult, images: Any) -> np.ndarray:
-    """What the last layer of a trial's network gives for images as its `predict` takes them,
-    float32 (n, K); errors as there.
-    """
-    return inference.logits(flatten(trial.config), len(trial.classes), trial.variables, images)
-
-
-def best_points(run: Run, metric: str, labels: Sequence[Any]) -> Ensemble:
-    """The done trials of some points.
+def best_points(run: RunRecord, metric: str, labels: Sequence[Any]) -> Ensemble:
+    """Returns the done trials of some points.
 
     Args:
         run: the run.
-        metric: that chose the points.
+        metric: the metric that chose the points.
         labels: of the points in `run.summary`, best first.
     """
-    members = tuple(trial for label in labels for trial in _repeats(run, label))
+    members = tuple(member for label in labels for member in _repeats(run, label))
     if len(labels) == 1:
         which = "1 network" if len(members) == 1 else f"{len(members)} repeats"
         return Ensemble(members, f"{which} of the best point by {metric}")
     return Ensemble(members, f"{counted(len(members), 'network')} of the {len(labels)} best points by {metric}")
 
 
-def _repeats(run: Run, label: Any) -> list[TrialResult]:
+def _repeats(run: RunRecord, label: Any) -> list[TrialResult]:
+    """Returns the done trials of one point."""
     codes, _ = statistics.point_codes(run.trials, run.swept)
     rows = run.trials[(codes == label) & (run.trials["status"] == "done").to_numpy()]
-    return [run.trial(id) for id in rows["id"]]
-
-
-def report_row(run: Run, by: str | None = None, top: int = 1, **wanted: Any) -> dict[str, Any] | None:
-    """`Ensemble.row` of `run.ensemble`; None where there are not two members or their predictions
-    are not stored.
-    """
-    try:
-        found = run.ensemble(by, top, **wanted)
-        return found.row() if len(found.members) > 1 else None
-    except RunError:
-        return None
+    return [trial.find(run, id) for id in rows["id"]]

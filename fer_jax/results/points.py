@@ -1,34 +1,32 @@
-"""The points of a run compared, and which can be: what `Run.compare`, `Run.groups` and
-`Run.intervals` do.
-"""
+"""The points of a run: which can be ranked against each other, and two of them compared."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import pandas as pd
 
 from fer_jax.analysis import axes, comparable, points, significance, statistics
 from fer_jax.analysis.points import PointComparison
 from fer_jax.errors import RunError
+from fer_jax.results import trial
+from fer_jax.results.record import RunRecord
 from fer_jax.results.trial import TrialResult
-
-if TYPE_CHECKING:
-    from fer_jax.results.run import Run
 
 Point: TypeAlias = int | Mapping[str, Any] | pd.Series
 
 
-def compare(run: Run, point_a: Point, point_b: Point, metric: str) -> PointComparison:
-    """See `Run.compare`; the metric is one of the run's."""
+def compare(run: RunRecord, point_a: Point, point_b: Point, metric: str) -> PointComparison:
+    """Compares two points by a metric of the run; `Run.compare` has what is taken and raised."""
     rows = [_point(run, point) for point in (point_a, point_b)]
     if rows[0] == rows[1]:
         raise RunError(f"{run.path}: a point cannot be compared with itself: both are {_describe(run, rows[0])}")
     if len(set(groups(run, run.summary.loc[rows], metric))) > 1:
         raise RunError(
-            f"{run.path}: these points have different {_why_unlike(run, run.summary.loc[rows], metric)[0]}: their {metric} are figures of different things"
+            f"{run.path}: these points have different {_why_unlike(run, run.summary.loc[rows], metric)[0]}: "
+            f"their {metric} are figures of different things"
         )
     codes, _ = statistics.point_codes(run.trials, run.swept)
     done = [run.trials[(codes == row) & (run.trials["status"] == "done")] for row in rows]
@@ -37,18 +35,25 @@ def compare(run: Run, point_a: Point, point_b: Point, metric: str) -> PointCompa
             raise RunError(f"{run.path}: no trial of {_describe(run, row)} is done")
     values = [dict(zip(some["seed"].astype(int), some[metric].astype(float), strict=True)) for some in done]
     names = _describe(run, rows[0]), _describe(run, rows[1])
-    return points.compare(metric, names, (values[0], values[1]), _pictures(run, *done), overlap(run))
+    return points.compare(metric, names, (values[0], values[1]), _by_image(run, *done), run.overlap)
 
 
-def groups(run: Run, table: pd.DataFrame, metric: str) -> list[Hashable]:
-    """See `Run.groups`."""
+def groups(run: RunRecord, table: pd.DataFrame, metric: str) -> list[Hashable]:
+    """Returns a key for each row of `run.trials` or `run.summary`, which says what it may be ranked
+    with by the metric: rows of the same key.
+    """
     losses = [name for name in comparable.loss_fields(metric) if name in run.swept and name in table]
     return list(zip(_held_out(run, table), _values(table, losses), strict=True))
 
 
-def check_ranked(run: Run, table: pd.DataFrame, metric: str, method: str) -> None:
-    """Raises RunError for points that the metric cannot rank against each other; `method` of the
-    run is what was called.
+def check_ranked(run: RunRecord, table: pd.DataFrame, metric: str, method: str) -> None:
+    """Raises RunError for points that the metric cannot rank against each other.
+
+    Args:
+        run: the run.
+        table: rows of `run.trials` or `run.summary`.
+        metric: what they would be ranked by.
+        method: of the run, that was called.
     """
     if len(set(groups(run, table, metric))) < 2:
         return
@@ -56,13 +61,13 @@ def check_ranked(run: Run, table: pd.DataFrame, metric: str, method: str) -> Non
     first = {name.replace(".", "__"): statistics.hashable(table[name].iloc[0]) for name in names}
     one = ", ".join(f"{name}={value!r}" for name, value in first.items())
     raise RunError(
-        f"{run.path}: points with different {what} ({' and '.join(names)} swept) are not ranked against each other by {metric}: "
-        f"choose among equal ones, as with run.{method}({metric!r}, {one}); run.summary has them all"
+        f"{run.path}: points with different {what} ({' and '.join(names)} swept) are not ranked against each other "
+        f"by {metric}: choose among equal ones, as with run.{method}({metric!r}, {one}); run.summary has them all"
     )
 
 
-def _why_unlike(run: Run, table: pd.DataFrame, metric: str) -> tuple[str, tuple[str, ...]]:
-    """What of the points differs so that a metric does not rank them, and the swept fields that
+def _why_unlike(run: RunRecord, table: pd.DataFrame, metric: str) -> tuple[str, tuple[str, ...]]:
+    """Says what of the points differs so that a metric does not rank them, and which swept fields
     make it differ.
     """
     held_out = set(_held_out(run, table))
@@ -73,38 +78,31 @@ def _why_unlike(run: Run, table: pd.DataFrame, metric: str) -> tuple[str, tuple[
     return "held-out pictures", comparable.differing(table, comparable.PICTURE_FIELDS)
 
 
-def _held_out(run: Run, table: pd.DataFrame) -> list[tuple[Hashable, ...]]:
-    """What every row of `run.trials` or `run.summary` is measured on; of folds, what the first one
-    is.
-    """
+def _held_out(run: RunRecord, table: pd.DataFrame) -> list[tuple[Hashable, ...]]:
+    """Returns what each row of trials or summary is measured on (of folds, the first)."""
     names = [name for name in run.swept if name.startswith("data.") and name in table]
     _, firsts = statistics.point_codes(run.trials, names)
     some = run.trials.iloc[firsts]
     found = {}
     for values, (_, row) in zip(_values(some, names), some.iterrows(), strict=True):
-        data = TrialResult(run, row)._own_data()
+        data = TrialResult(run, row).own_data
         found[values] = comparable.held_out(data) if data else values
     return [found[values] for values in _values(table, names)]
 
 
 def _values(table: pd.DataFrame, names: Sequence[str]) -> list[tuple[Hashable, ...]]:
-    """What each row has in the named columns."""
+    """Returns what each row has in the named columns."""
     columns = [[statistics.hashable(value) for value in table[name]] for name in names]
     return list(zip(*columns, strict=True)) if columns else [()] * len(table)
 
 
-def overlap(run: Run) -> float:
-    """`statistics.fold_overlap` of the run's config."""
-    return statistics.fold_overlap(run.record["config"])
-
-
-def intervals(run: Run, metric: str) -> pd.DataFrame:
-    """See `Run.intervals`; the metric is one of the run's."""
+def intervals(run: RunRecord, metric: str) -> pd.DataFrame:
+    """Returns 95 % intervals of every point's mean, as `Run.intervals` says."""
     codes, firsts = statistics.point_codes(run.trials, run.swept)
     done = run.trials[run.trials["status"] == "done"].assign(point=codes[run.trials["status"] == "done"])
     table = run.summary[[*run.swept, "n", *(f"{metric}_{name}" for name in ("mean", "low95", "high95"))]].copy()
     own = {point: group[metric].astype(float).to_numpy() for point, group in done.groupby("point")}
-    independent = not overlap(run)
+    independent = not run.overlap
     # Folds are not independent, and resampling supposes that they are.
     bounds = [
         significance.bootstrap(own[point]) if independent and point in own else (math.nan,) * 2
@@ -113,11 +111,11 @@ def intervals(run: Run, metric: str) -> pd.DataFrame:
     return table.assign(bootstrap_low95=[low for low, _ in bounds], bootstrap_high95=[high for _, high in bounds])
 
 
-def _point(run: Run, point: Point) -> Hashable:
-    """The row of `run.summary` that is meant."""
+def _point(run: RunRecord, point: Point) -> Hashable:
+    """Returns the row of `run.summary` that is meant; RunError if there is none, or several."""
     if isinstance(point, Mapping):
         found = run.summary[
-            run._matching(run.summary, {name.replace(".", "__"): value for name, value in point.items()})
+            run.matching(run.summary, {name.replace(".", "__"): value for name, value in point.items()})
         ]
         if len(found) != 1:
             said = ", ".join(f"{name} = {value!r}" for name, value in point.items()) or "no field"
@@ -133,27 +131,28 @@ def _point(run: Run, point: Point) -> Hashable:
     return row
 
 
-def _describe(run: Run, row: Hashable) -> str:
+def _describe(run: RunRecord, row: Hashable) -> str:
+    """Names a point by its swept values, such as 'learning rate 0.001'."""
     names, values = axes.short_names(list(run.swept)), run.summary.loc[row]
     parts = [f"{names[field]} {axes.value_text(statistics.hashable(values[field]))}" for field in run.swept]
     return ", ".join(parts) or "the one configuration"
 
 
-def _pictures(run: Run, done_a: pd.DataFrame, done_b: pd.DataFrame) -> pd.DataFrame | None:
-    """McNemar's test a seed that both points have, on the test split where there is one; None where
-    no predictions are kept.
+def _by_image(run: RunRecord, done_a: pd.DataFrame, done_b: pd.DataFrame) -> pd.DataFrame | None:
+    """Returns McNemar's test for each seed that both points have, on the test split where there is
+    one; None where no predictions are kept.
     """
     rows = []
     both = done_a.merge(done_b, on="seed", suffixes=("_a", "_b"))[["seed", "id_a", "id_b"]]
     for seed, id_a, id_b in both.itertuples(index=False):
-        a, b = run.trial(id_a), run.trial(id_b)
+        a, b = trial.find(run, id_a), trial.find(run, id_b)
         split = "test" if (a.data.get("counts") or {}).get("test") else "validation"
         try:
             labels, others = a.labels(split), b.labels(split)
             logits = a.logits(split), b.logits(split)
         except RunError:
             return None
-        # Another share of the data, say: then no picture of one is known to be one of the other.
+        # Another share of the data, say: then no image of one is known to be one of the other.
         if labels.shape != others.shape or (labels != others).any():
             return None
         only_a, only_b, p = significance.mcnemar(labels, logits[0].argmax(axis=1), logits[1].argmax(axis=1))

@@ -1,33 +1,32 @@
-"""What the stored answers of a run's trials come to: tables of metrics, trial by trial and class by
-class.
-"""
+"""Metrics of the stored predictions of a run's trials, trial by trial and class by class."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from fer_jax.analysis import metrics
 from fer_jax.errors import RunError
-
-if TYPE_CHECKING:
-    from fer_jax.results.run import Run
-    from fer_jax.results.trial import TrialResult
+from fer_jax.results.record import RunRecord
+from fer_jax.results.trial import TrialResult, select
 
 AT_ONCE = 64  # trials whose probabilities are in memory together
 
 
-def gathered(run: Run, split: str) -> Iterator[tuple[list[TrialResult], np.ndarray, np.ndarray]]:
-    """Done trials with stored predictions on 'validation' or 'test', some at a time, alike in data.
+def gathered(run: RunRecord, split: str) -> Iterator[tuple[list[TrialResult], np.ndarray, np.ndarray]]:
+    """Yields done trials with stored predictions, some at a time, alike in data.
+
+    Args:
+        run: the run.
+        split: 'validation' or 'test'.
 
     Yields:
         The trials (T of them), their probabilities, float64 (T, n, K), and the labels, int32 (n,).
     """
     alike: dict[str, list[TrialResult]] = {}
-    for trial in run.select(status="done") if len(run.trials) else ():
+    for trial in select(run, status="done") if len(run.trials) else ():
         alike.setdefault(trial.data["checksum"], []).append(trial)
     for trials in alike.values():
         for start in range(0, len(trials), AT_ONCE):
@@ -42,10 +41,13 @@ def gathered(run: Run, split: str) -> Iterator[tuple[list[TrialResult], np.ndarr
             yield some, probabilities, labels
 
 
-def trial_metrics(run: Run) -> pd.DataFrame:
-    """A row a done trial and held-out split: id, split, then `metrics.overall`, leaked (pictures
-    with a copy among those learned or chosen from) and accuracy_clean (without them; empty, as in
-    trials.csv, where there are none); no rows where no predictions are stored.
+def trial_metrics(run: RunRecord) -> pd.DataFrame:
+    """Returns the metrics of each done trial and held-out split.
+
+    Returns:
+        A row each: id, split, those of `metrics.overall`, leaked (images with a copy among those
+        learned or chosen from) and accuracy_clean (without them; empty, as in trials.csv, where
+        there are none). No rows where no predictions are stored.
     """
     tables = []
     for split in ("validation", "test"):
@@ -63,9 +65,12 @@ def trial_metrics(run: Run) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["id", "split"])
 
 
-def class_metrics(run: Run) -> pd.DataFrame:
-    """A row a done trial, held-out split and class: id, split, class, support (pictures), then
-    `metrics.of_classes`.
+def class_metrics(run: RunRecord) -> pd.DataFrame:
+    """Returns the metrics of each done trial, held-out split and class.
+
+    Returns:
+        A row each: id, split, class, support (images), then `metrics.of_classes`. No rows where no
+        predictions are stored.
     """
     tables = []
     for split in ("validation", "test"):

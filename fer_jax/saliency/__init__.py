@@ -1,13 +1,11 @@
-"""Which pixels a network's answers stand on: five methods, their maps, averages of maps, and a
-figure.
+"""Which pixels a network's answers stand on: five methods, their maps and averages of maps.
 
-`methods` computes with a network, `compute` compiles that and feeds it batches, `settings` checks
-what a user asks for, `maps` holds and averages what came out, `sheet` draws it. What a trial or a
-point is, `fer_jax.saliency.explain` knows.
+`explain` asks trials and runs, `methods` computes with a network, `compute` compiles that and feeds
+it batches, `settings` checks what a user asks for, `maps` holds and averages what came out. Drawing
+belongs in figures/.
 """
 
 from fer_jax.saliency.maps import ClassSaliency, RepeatedSaliency, Saliency
 from fer_jax.saliency.settings import METHODS
 
-# Not `sheet.saliency_sheet`: who loads a run need not wait for matplotlib.
 __all__ = ["METHODS", "ClassSaliency", "RepeatedSaliency", "Saliency"]

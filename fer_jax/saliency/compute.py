@@ -1,6 +1,4 @@
-"""Saliency of any number of pictures by one compiled program: batches of one size, the last one
-filled up.
-"""
+"""Saliency of any number of images by one compiled program, in batches of one size."""
 
 from __future__ import annotations
 
@@ -22,31 +20,31 @@ Program = Callable[..., Mapping[str, Any]]
 def batches(
     key: Key,
     variables: Mapping[str, Any],
-    pictures: np.ndarray,
+    images: np.ndarray,
     targets: np.ndarray,
     method: str,
     settings: Mapping[str, Any],
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Explains pictures, in order, BATCH at a time.
+    """Explains images, in order, BATCH at a time.
 
     Args:
         key: the network; trials with the same one share its compiled program.
         variables: {'params', 'stats', 'pixels'} of one trial.
-        pictures: numbers in 0..255, (n, S, S, C).
+        images: numbers in 0..255, (n, S, S, C).
         targets: int (n,), the class each is explained for.
         method, settings: from `settings.resolve`.
 
     Yields:
         float32 arrays of at most BATCH rows: `values` (b, S, S, C) and `logits` (b,), and, by
         integrated gradients, `baseline_logits` (b,); see `maps.Saliency`. One batch without rows
-        for no pictures.
+        for no images.
     """
     import jax
 
     program = _program(*key, method, settings.get("layer"))
     options = _options(method, settings, key[1])
-    for start in range(0, max(len(pictures), 1), BATCH):
-        batch = pictures[start : start + BATCH].astype(np.float32)
+    for start in range(0, max(len(images), 1), BATCH):
+        batch = images[start : start + BATCH].astype(np.float32)
         missing = BATCH - len(batch)
         padded = np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), np.float32)])
         classes = np.concatenate([targets[start : start + BATCH], np.zeros(missing)]).astype(np.int32)
@@ -58,8 +56,8 @@ def batches(
 
 
 def _options(method: str, settings: Mapping[str, Any], image_shape: tuple[int, int, int]) -> dict[str, Any]:
-    """The settings as the arguments of the compiled method; another value compiles nothing, but for
-    another number of squares.
+    """Returns the settings as arguments of the compiled method: another value compiles nothing,
+    but for another number of squares.
     """
     import jax
 
@@ -80,8 +78,15 @@ def _options(method: str, settings: Mapping[str, Any], image_shape: tuple[int, i
 
 
 def corners(size: int, patch: int, stride: int) -> np.ndarray:
-    """Top row and left column of squares `stride` apart that cover a picture, int32 (m, 2); the
-    last ones end at its border.
+    """Returns where squares lie that cover an image.
+
+    Args:
+        size: side of the image, pixels.
+        patch: side of a square.
+        stride: from one square to the next; the last ones end at the border.
+
+    Returns:
+        Top row and left column of each, int32 (m, 2).
     """
     starts = np.unique([*range(0, size - patch + 1, stride), size - patch])
     return np.stack(np.meshgrid(starts, starts, indexing="ij"), axis=-1).reshape(-1, 2).astype(np.int32)
@@ -95,8 +100,8 @@ def _program(
     method: str,
     layer: str | None,
 ) -> Program:
-    """(variables, images, targets, places, options) -> what `batches` yields, compiled once for all
-    trials with this network.
+    """Returns the compiled (variables, images, targets, places, options) -> what `batches` yields,
+    one for all trials with this network.
     """
     import jax
     import jax.numpy as jnp

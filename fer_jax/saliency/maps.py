@@ -1,8 +1,7 @@
-"""Saliency maps as arrays: of pictures, of the repeats of a point, of classes; their shares, spread
-and agreement.
+"""Saliency maps as arrays: of images, repeats and classes; their shares, spread and agreement.
 
-Before maps are averaged, over repeats or over the pictures of a class, each is divided by the sum
-of its absolute values. What is averaged is then where a network looks, in shares of the picture
+Before maps are averaged, over repeats or over the images of a class, each is divided by the sum
+of its absolute values. What is averaged is then where a network looks, in shares of the image
 that add up to 1. Raw values would weigh a repeat by the size of its logits, which grow with every
 epoch and say nothing about the place; the largest value, the usual divisor, is that of one pixel.
 """
@@ -29,14 +28,14 @@ UNITS = {
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Saliency:
-    """What one network made of some pictures.
+    """What one network made of some images.
 
     Attributes:
         method: one of UNITS.
         settings: of the method, by name.
         values: float32 (n, S, S, C) as the method gives them, in `unit`; C is 1 for grad_cam and
             occlusion.
-        targets: int64 (n,), the class each picture is explained for, an index into `classes`.
+        targets: int64 (n,), the class each image is explained for, an index into `classes`.
         classes: class names.
         logits: float32 (n,), of the targets.
         baseline_logits: float32 (n,), the same for the baseline, by integrated_gradients; else
@@ -57,7 +56,7 @@ class Saliency:
 
     @property
     def maps(self) -> np.ndarray:
-        """One number a pixel, float32 (n, S, S), see `over_channels`."""
+        """One number a pixel, float32 (n, S, S); see `over_channels`."""
         return over_channels(self.values, self.method)
 
     @property
@@ -66,11 +65,11 @@ class Saliency:
         return shares(self.maps)
 
     def completeness(self) -> pd.DataFrame:
-        """How exact integrated gradients are, a row a picture.
+        """Measures how exact integrated gradients are.
 
         Returns:
-            `sum` of the picture's values; `difference` of its logit and the baseline's, which it
-            would be with infinitely many steps; `error`, sum minus difference; all in logits.
+            A row an image: `sum` of its values; `difference` of its logit and the baseline's, which
+            the sum would be with infinitely many steps; `error`, sum minus difference; in logits.
             Sundararajan et al. (2017, section 5) take as many steps as bring the two within 5 %.
 
         Raises:
@@ -85,7 +84,7 @@ class Saliency:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class RepeatedSaliency:
-    """What the repeats of one point made of the same pictures, for the same classes.
+    """What the repeats of one point made of the same images, for the same classes.
 
     Attributes:
         repeats: a `Saliency` a trial.
@@ -109,12 +108,12 @@ class RepeatedSaliency:
 
     @property
     def sd(self) -> np.ndarray:
-        """Their standard deviation over the repeats (divisor n - 1), (n, S, S); NaN for one repeat."""
+        """Standard deviation of the shares over the repeats, (n, S, S), as `deviation` has it."""
         return deviation(self.maps)
 
     @property
     def agreement(self) -> np.ndarray:
-        """Spearman's rank correlation between two repeats' maps of a picture, mean over all pairs,
+        """Spearman's rank correlation between two repeats' maps of an image, mean over all pairs,
         (n,); NaN for one repeat.
         """
         maps = self.maps
@@ -140,16 +139,15 @@ class RepeatedSaliency:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ClassSaliency:
-    """Where networks look in pictures of each class, on average: shares of the picture, with no
-    face in it.
+    """Where networks look in images of each class on average, as shares of the image.
 
     Attributes:
         method, settings, classes: as in `Saliency`.
-        split: the pictures' split.
-        n: int64 (K,), pictures of each class that were averaged.
+        split: the images' split.
+        n: int64 (K,), images of each class that were averaged.
         mean: float64 (K, S, S), mean of their shares, for the logit of their own class; over
-            several repeats, the mean of the repeats' means. NaN for a class without pictures.
-        sd: float64 (K, S, S), over the pictures of one trial, or over the means of several repeats
+            several repeats, the mean of the repeats' means. NaN for a class without images.
+        sd: float64 (K, S, S), over the images of one trial, or over the means of several repeats
             (divisor n - 1).
         repeats: number of trials.
         left_out: as in `RepeatedSaliency`.
@@ -167,29 +165,31 @@ class ClassSaliency:
 
 
 def over_channels(values: np.ndarray, method: str) -> np.ndarray:
-    """One number a pixel of (n, S, S, C): the largest magnitude of the channels' gradients, as in
-    Simonyan et al. 2013, section 3.1, and Smilkov et al. 2017; of integrated gradients the sum,
-    which keeps their completeness.
+    """Returns one number a pixel, (n, S, S), of values (n, S, S, C).
+
+    It is the largest magnitude of the channels' gradients, as in Simonyan et al. 2013, section 3.1,
+    and Smilkov et al. 2017; of other methods the sum, which keeps the completeness of integrated
+    gradients.
     """
     return np.abs(values).max(axis=-1) if method in ("gradient", "smoothgrad") else values.sum(axis=-1)
 
 
 def shares(maps: np.ndarray) -> np.ndarray:
-    """Each map of (..., S, S) divided by the sum of its absolute values; one that is 0 everywhere
-    stays so.
+    """Returns each map of (..., S, S) divided by the sum of its absolute values; one that is 0
+    everywhere stays so.
     """
     totals = np.abs(maps).sum(axis=(-2, -1), keepdims=True)
     return maps / np.where(totals > 0, totals, 1)
 
 
 def deviation(samples: np.ndarray) -> np.ndarray:
-    """Standard deviation over the first axis, divisor n - 1; NaN for fewer than two samples."""
+    """Returns the standard deviation over the first axis, divisor n - 1; NaN for one sample."""
     return samples.std(axis=0, ddof=1) if len(samples) > 1 else np.full(samples.shape[1:], np.nan)
 
 
 def rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Spearman's rank correlation of the pixels of two maps, for each of n pictures: float64 (n,),
-    NaN where a map is constant.
+    """Returns Spearman's rank correlation of the pixels of two maps, float64 (n,) for maps
+    (n, S, S) of n images; NaN where a map is constant.
     """
     from scipy import stats
 
@@ -200,7 +200,7 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def over_repeats(found: Sequence[ClassSaliency], left_out: str) -> ClassSaliency:
-    """The class averages of several trials as one: mean and standard deviation of their means."""
+    """Returns the class averages of several trials as one: mean and sd of their means."""
     if len(found) == 1:
         return dataclasses.replace(found[0], sd=np.full_like(found[0].sd, np.nan), left_out=left_out)
     means = np.stack([one.mean for one in found])

@@ -1,7 +1,7 @@
-"""Five ways to ask which pixels a network's answer stands on, each for a batch of pictures at once.
+"""Five ways to ask which pixels a network's answer stands on, each for a batch of images at once.
 
-Every picture is explained for one class, by the logit of that class: a probability also rises when
-the others' logits fall (Simonyan et al. 2013, section 2). Pixels are those of a picture, 0 black to
+Every image is explained for one class, by the logit of that class: a probability also rises when
+the others' logits fall (Simonyan et al. 2013, section 2). Pixels are those of an image, 0 black to
 255 white, not what the network makes of them, so that trials with another normalisation are
 comparable. All are for networks as they predict: batch normalisation by running statistics, no
 dropout. Only reverse-mode gradients are taken; the convolutions and pools have no others.
@@ -12,14 +12,18 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-# Pictures, float32 (n, S, S, C) in 0..255 -> float32 (n,): of each, the logit of the class it is
+# Images, float32 (n, S, S, C) in 0..255 -> float32 (n,), the logit of the class that each is
 # explained for.
 Score = Callable[[jax.Array], jax.Array]
 WHITE = 255.0
 
 
 def gradient(score: Score, images: jax.Array) -> jax.Array:
-    """Simonyan et al. 2013, section 3: how the logit changes with each pixel.
+    """Returns how the logit changes with each pixel (Simonyan et al. 2013, section 3).
+
+    Args:
+        score: see above.
+        images: float32 (n, S, S, C) in 0..255.
 
     Returns:
         float32 (n, S, S, C), signed, in logits per full range of a pixel: 255 times the derivative
@@ -31,15 +35,15 @@ def gradient(score: Score, images: jax.Array) -> jax.Array:
 def smoothgrad(
     score: Score, images: jax.Array, places: jax.Array, key: jax.Array, samples: jax.Array, noise: jax.Array
 ) -> jax.Array:
-    """Smilkov et al. 2017, section 3: the mean of the gradients at noisy copies of the picture.
+    """Returns the mean gradient at noisy copies of an image (Smilkov et al. 2017, section 3).
 
     Args:
-        score, images: see above.
-        places: int32 (n,), the number of each picture. Its noise depends on (key, number, sample)
+        score, images: as for `gradient`.
+        places: int32 (n,), the number of each image. Its noise depends on (key, number, sample)
             alone.
         key: random key.
         samples: number of copies, a traced integer.
-        noise: standard deviation of the Gaussian noise, as a share of the picture's own range
+        noise: standard deviation of the Gaussian noise, as a share of the image's own range
             (brightest minus darkest pixel).
 
     Returns:
@@ -56,15 +60,15 @@ def smoothgrad(
 
 
 def integrated_gradients(score: Score, images: jax.Array, baseline: jax.Array, steps: jax.Array) -> jax.Array:
-    """Sundararajan et al. 2017, equation 1: the gradient along the straight line from a baseline,
-    times what the pixel has changed.
+    """Returns the gradient along the straight line from a baseline, times the pixel's change.
 
-    The integral is a sum at the midpoints of `steps` equal parts. Were it exact, a picture's values
-    would add up to its logit minus the baseline's (their proposition 1, completeness).
+    This is equation 1 of Sundararajan et al. 2017, its integral a sum at the midpoints of `steps`
+    equal parts. Were it exact, an image's values would add up to its logit minus the baseline's
+    (their proposition 1, completeness).
 
     Args:
-        score, images: see above.
-        baseline: float32 (S, S, C) in 0..255, the picture that stands for 'nothing to see'.
+        score, images: as for `gradient`.
+        baseline: float32 (S, S, C) in 0..255, the image that stands for 'nothing to see'.
         steps: number of parts, a traced integer.
 
     Returns:
@@ -82,15 +86,16 @@ def integrated_gradients(score: Score, images: jax.Array, baseline: jax.Array, s
 def grad_cam(
     tapped: Callable[[jax.Array], tuple[jax.Array, jax.Array]], shape: tuple[int, ...], size: int
 ) -> jax.Array:
-    """Selvaraju et al. 2017, equations 1 and 2: where a layer's channels that speak for the class
-    are active.
+    """Returns where those channels of a layer are active that speak for the class.
+
+    These are equations 1 and 2 of Selvaraju et al. 2017.
 
     Args:
         tapped: float32 `shape`, added to the layer's output -> the scores (n,), and the layer's
             output with it.
         shape: of the layer's output, (n, rows, columns, channels).
         size: S, to which the map is enlarged (bilinear); the layer is taken to cover the whole
-            picture.
+            image.
 
     Returns:
         float32 (n, S, S, 1), not negative: channels weighted by the mean of their gradient over all
@@ -108,17 +113,16 @@ def grad_cam(
 
 
 def occlusion(score: Score, images: jax.Array, baseline: jax.Array, corners: jax.Array, patch: jax.Array) -> jax.Array:
-    """Zeiler and Fergus 2014, section 4.2: how far the logit falls when a square of the picture is
-    covered.
+    """Returns how far the logit falls when squares of an image are covered.
 
-    They draw the class's probability with the square at each place. Here a pixel has the mean fall
-    over all squares that cover it.
+    Zeiler and Fergus 2014, section 4.2, draw the class's probability with the square at each place.
+    Here a pixel has the mean fall over all squares that cover it.
 
     Args:
-        score, images: see above.
+        score, images: as for `gradient`.
         baseline: float32 (S, S, C) in 0..255, what the square shows.
         corners: int32 (m, 2), top row and left column of every square; together they cover the
-            picture.
+            image.
         patch: side of the square, pixels, a traced integer.
 
     Returns:

@@ -17,7 +17,7 @@ class Setting:
     """A number a method can be told.
 
     Attributes:
-        default: None where it depends on the picture.
+        default: None where it depends on the image.
         least, most: its range.
         whole: whether it is an integer.
     """
@@ -49,13 +49,13 @@ PATCHES = 6  # squares of the default size along a side
 def resolve(
     method: str, given: Mapping[str, Any], image_shape: tuple[int, int, int], shapes: Mapping[str, tuple[int, ...]]
 ) -> dict[str, Any]:
-    """All settings of a method: those given, checked, and the defaults of the others.
+    """Returns all settings of a method: those given, checked, and the defaults of the others.
 
     Args:
         method: one of METHODS.
         given: setting -> value.
-        image_shape: (S, S, C) of a picture.
-        shapes: layer -> shape of its output for one picture, in order.
+        image_shape: (S, S, C) of an image.
+        shapes: layer -> shape of its output for one image, in order.
 
     Raises:
         RunError: no such method or setting, a value out of range, a layer without rows and columns,
@@ -80,8 +80,11 @@ def resolve(
 
 
 def spatial_layer(shapes: Mapping[str, tuple[int, ...]], name: str | None = None) -> str:
-    """The layer asked for, or the last one whose output has places: rows and columns, more than one
-    in all.
+    """Returns the layer asked for, or the last one whose output has several places.
+
+    Args:
+        shapes: layer -> shape of its output for one image, in order.
+        name: of the layer; None for the last with rows and columns, more than one in all.
 
     Raises:
         RunError: the layer is unknown or has no places, or none has.
@@ -89,7 +92,8 @@ def spatial_layer(shapes: Mapping[str, tuple[int, ...]], name: str | None = None
     spatial = [layer for layer, shape in shapes.items() if len(shape) == 3 and shape[0] * shape[1] > 1]
     if not spatial:
         raise RunError(
-            "grad_cam needs a layer with rows and columns, and this network has none: choose another method, such as smoothgrad"
+            "grad_cam needs a layer with rows and columns, and this network has none: "
+            "choose another method, such as smoothgrad"
         )
     if name is None:
         return spatial[-1]
@@ -100,6 +104,7 @@ def spatial_layer(shapes: Mapping[str, tuple[int, ...]], name: str | None = None
 
 
 def _number(name: str, setting: Setting, value: Any) -> int | float | None:
+    """Returns a number in its setting's type; RunError if it is none or out of range."""
     if value is None and setting.default is None:
         return None
     kind = "a whole number" if setting.whole else "a number"
@@ -115,8 +120,8 @@ def _number(name: str, setting: Setting, value: Any) -> int | float | None:
 
 
 def _squares(found: Mapping[str, Any], size: int) -> dict[str, int]:
-    """Side and stride of the occluding square; RunError where it would not fit or leave pixels
-    uncovered.
+    """Returns side and stride of the occluding square; RunError where it would not fit or leave
+    pixels uncovered.
     """
     patch = found["patch"] or max(1, size // PATCHES)
     stride = found["stride"] or max(1, patch // 2)
@@ -130,7 +135,7 @@ def _squares(found: Mapping[str, Any], size: int) -> dict[str, int]:
 
 
 def _baseline(value: Any, image_shape: tuple[int, int, int]) -> float | np.ndarray:
-    """One number, or a picture of `image_shape`."""
+    """Returns a number, or an image of `image_shape`; RunError for anything else."""
     size = image_shape[0]
     try:
         array = np.asarray(value, dtype=np.float32)

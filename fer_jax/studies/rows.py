@@ -17,9 +17,9 @@ from fer_jax.config.values import flatten
 from fer_jax.data.faces import FREQUENCIES
 from fer_jax.data.names import CLASSES, canonical
 from fer_jax.errors import ConfigError, FerJaxError, RunError
-from fer_jax.results.fitted import FitResult
+from fer_jax.prediction.external import evaluate
 from fer_jax.results.run import Run, load_run
-from fer_jax.results.trial import TrialResult
+from fer_jax.results.trial import FitResult, TrialResult
 from fer_jax.store import RunDirectory
 from fer_jax.studies.paper import Conditions, Experiment, Published, Study
 from fer_jax.studies.sweeps import find_point, has_head, is_meant, paper_values, sweeps, wanted
@@ -207,7 +207,7 @@ class _Computed:
             raise RunError("fits are not asked about other data sets")
         if not self.external:
             raise RunError(f"no external data set: name {self.external_name or 'it'} with --external")
-        found = trial.evaluate_on(self.external, copies=False, weights=weights)
+        found = evaluate(trial, self.external, copies=False, weights=weights)
         return found.probabilities, found.labels
 
     def fit(self, trial: TrialResult) -> FitResult:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fer_jax.base.text import counted, in_bytes, in_time, shown
+from fer_jax.base.text import aligned, counted, in_bytes, in_time, shown
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 trials"), (1, "1 trial"), (1200, "1,200 trials")])
@@ -34,3 +34,30 @@ def test_names_are_shown_on_one_line() -> None:
     assert shown("a\nb\x1b[0m") == "a\\nb\\x1b[0m"
     assert len(shown("x" * 5000)) < 210
     assert shown("glücklich/1.jpg") == "glücklich/1.jpg"
+
+
+ROWS = [["point", "n", "note"], ["lr 0.1", "10", ""], ["a longer one", "2", "left out"]]
+
+
+def test_columns_are_aligned_to_either_side():
+    assert aligned(ROWS, "lrl") == [
+        "point          n  note",
+        "lr 0.1        10",
+        "a longer one   2  left out",
+    ]
+
+
+def test_columns_without_a_side_follow_the_last_named():
+    assert aligned(ROWS, "lr") == [
+        "point          n      note",
+        "lr 0.1        10",
+        "a longer one   2  left out",
+    ]
+
+
+def test_a_cell_beyond_the_widest_pushes_its_own_line():
+    assert aligned(ROWS, most=(6,)) == ["point   n   note", "lr 0.1  10", "a longer one  2   left out"]
+
+
+def test_no_rows_are_no_lines():
+    assert aligned([], "lr", most=(3, 4)) == []

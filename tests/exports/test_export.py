@@ -5,7 +5,7 @@ import shutil
 import onnx
 import pytest
 
-from fer_jax import export
+from fer_jax import export, export_model
 from fer_jax.errors import RunError
 
 
@@ -65,4 +65,4 @@ def test_help_names_every_kind(capsys):
 
 def test_a_run_has_no_other_export(run):
     with pytest.raises(RunError, match="'excel' is none of these"):
-        run.export("excel")
+        export_model(run, "excel")

@@ -1,8 +1,9 @@
-"""An MLflow store read back with MLflow's client: every trial once, however often it is exported."""
+"""An MLflow store read back with MLflow's client: every trial once, however often."""
 
 import mlflow
 import pytest
 
+from fer_jax import export_model
 from fer_jax.errors import RunError
 
 
@@ -25,9 +26,9 @@ def store(growing, tmp_path_factory):
     folder = tmp_path_factory.mktemp("mlflow")
     store = folder / "mlflow.db"
     running = growing(folder / "four_networks", (1, 2), {"00ab": "running", "01ab": "pending"})
-    said = [running.export("mlflow", store), running.export("mlflow", store)]
+    said = [export_model(running, "mlflow", store), export_model(running, "mlflow", store)]
     ended = growing(folder / "four_networks", (3,))
-    said += [ended.export("mlflow", store), ended.export("mlflow", store)]
+    said += [export_model(ended, "mlflow", store), export_model(ended, "mlflow", store)]
     assert [text.split(": ")[1].split()[0] for text in said] == ["6", "0", "2", "0"]
     return store
 
@@ -56,5 +57,5 @@ def test_every_epoch_is_there_once(store):
 def test_a_store_that_cannot_be_opened_is_one_line(run, tmp_path):
     (tmp_path / "store.db").write_text("no database")
     with pytest.raises(RunError, match="store.db cannot be used") as caught:
-        run.export("mlflow", tmp_path / "store.db")
+        export_model(run, "mlflow", tmp_path / "store.db")
     assert "\n" not in str(caught.value)

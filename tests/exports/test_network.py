@@ -9,6 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 
+from fer_jax import export_model
 from fer_jax.errors import RunError
 from fer_jax.exports import network
 
@@ -16,7 +17,7 @@ from fer_jax.exports import network
 @pytest.mark.parametrize("id", ["00ab", "10ab", "20ab", "30ab"])
 def test_onnxruntime_gives_the_trials_probabilities(run, pictures, tmp_path, id):
     trial = run.trial(id)
-    session = onnxruntime.InferenceSession(trial.export(tmp_path / "x.onnx"), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(export_model(trial, tmp_path / "x.onnx"), providers=["CPUExecutionProvider"])
     expected = trial.predict(pictures)
     assert expected.std(axis=0).max() > 1e-3  # the pictures are told apart, so that agreement means something
     for count in (1, 3, 70):
@@ -27,7 +28,7 @@ def test_onnxruntime_gives_the_trials_probabilities(run, pictures, tmp_path, id)
 
 def test_float_pixels_and_the_last_epochs_weights(run, pictures, tmp_path):
     trial = run.trial("00ab")
-    session = onnxruntime.InferenceSession(trial.export(tmp_path / "x.onnx", weights="last", dtype="float32"))
+    session = onnxruntime.InferenceSession(export_model(trial, tmp_path / "x.onnx", weights="last", dtype="float32"))
     halves = pictures[:4].astype(np.float32) / 2
     (found,) = session.run(None, {"pixels": halves})
     np.testing.assert_allclose(found, trial.predict(halves, weights="last"), rtol=0, atol=1e-5)
@@ -35,7 +36,7 @@ def test_float_pixels_and_the_last_epochs_weights(run, pictures, tmp_path):
 
 
 def test_the_file_says_how_to_use_it(run, tmp_path):
-    model = onnx.load(run.trial("00ab").export(tmp_path / "x.onnx"))
+    model = onnx.load(export_model(run.trial("00ab"), tmp_path / "x.onnx"))
     texts = {prop.key: prop.value for prop in model.metadata_props}
     assert (
         json.loads(texts["classes"]) == ["angry", "happy", "sad"]
@@ -52,7 +53,7 @@ def test_a_file_that_would_answer_otherwise_is_not_written(run, tmp_path, monkey
     trial = run.trial("10ab")
     monkeypatch.setattr(network, "TOLERANCE", -1.0)
     with pytest.raises(RunError, match="trial 10ab: its ONNX graph gives probabilities that differ"):
-        trial.export(tmp_path / "x.onnx")
+        export_model(trial, tmp_path / "x.onnx")
     assert not list(tmp_path.iterdir())
     with pytest.raises(RunError, match="int16: must be uint8 or float32"):
-        trial.export(tmp_path / "x.onnx", dtype="int16")
+        export_model(trial, tmp_path / "x.onnx", dtype="int16")

@@ -6,8 +6,10 @@ import datetime
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summary_v2
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
+from fer_jax import export_model
 from fer_jax.errors import RunError
 from fer_jax.exports import tensorboard
 
@@ -26,7 +28,7 @@ def hparams(folder, tag):
 @pytest.fixture(scope="module")
 def folder(run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("events")
-    run.export("tensorboard", folder)
+    export_model(run, "tensorboard", folder)
     return folder
 
 
@@ -61,10 +63,10 @@ def test_the_order_of_fields_does_not_change_what_is_written():
         info = plugin_data_pb2.SessionStartInfo()
         for name in names:
             info.hparams[name].number_value = 1
-        summary = summary_v2._summary_pb(
-            metadata.SESSION_START_INFO_TAG, plugin_data_pb2.HParamsPluginData(session_start_info=info)
-        )
-        tensorboard._in_one_order(summary)
+        content = plugin_data_pb2.HParamsPluginData(session_start_info=info)
+        summary = Summary()
+        summary.value.add(metadata=metadata.create_summary_metadata(content))
+        tensorboard.in_one_order(summary)
         written.add(summary.SerializeToString(deterministic=True))
     assert len(written) == 1
 
@@ -82,23 +84,23 @@ def test_swept_values_and_ends_are_hparams(folder):
 def test_a_later_call_adds_what_is_new_in_files_that_come_after(growing, tmp_path):
     folder = tmp_path / "events"
     running = growing(tmp_path / "run", (1, 2), {"00ab": "running"})
-    running.export("tensorboard", folder)
-    assert "0 new files" in running.export("tensorboard", folder)
+    export_model(running, "tensorboard", folder)
+    assert "0 new files" in export_model(running, "tensorboard", folder)
     before = {path.name: path.read_bytes() for path in (folder / "00ab").iterdir()}
     looking = read(folder / "00ab")
     assert [event.step for event in looking.Scalars("val_loss")] == [1, 2] and "result/val_loss" not in looking.Tags()[
         "scalars"
     ]
     ended = growing(tmp_path / "run", (3,))
-    ended.export("tensorboard", folder)
+    export_model(ended, "tensorboard", folder)
     looking.Reload()
     assert [event.step for event in looking.Scalars("val_loss")] == [1, 2, 3]
     assert len(looking.Scalars("result/val_loss")) == 1
     assert all((folder / "00ab" / name).read_bytes() == content for name, content in before.items())
-    assert "0 new files" in ended.export("tensorboard", folder)
+    assert "0 new files" in export_model(ended, "tensorboard", folder)
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(run, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot write .*file"):
-        run.export("tensorboard", tmp_path / "file")
+        export_model(run, "tensorboard", tmp_path / "file")

@@ -67,7 +67,7 @@ def test_fits_are_scored_as_the_loaded_heads_score(whole):
             loss = -np.log(probabilities[np.arange(len(labels)), labels].astype(float)).mean()
             assert row[f"{short}_loss"] == pytest.approx(loss, rel=1e-5)
             direct = heads.load(
-                fit.settings, run._directory.read_head(fit.id, heads.suffix(fit.settings)), len(trial.classes)
+                fit.settings, run.directory.read_head(fit.id, heads.suffix(fit.settings)), len(trial.classes)
             )
             features = trial.features(images, row["head.layer"]).reshape(len(images), -1)
             np.testing.assert_array_equal(direct.probabilities(features), probabilities)
@@ -97,7 +97,7 @@ def test_features_are_those_of_the_chosen_weights_and_are_extracted_once(headed,
     assert len(files) == 2 * 2 + 2  # the base's two repeats at two layers, the other point's at one
     for identity in layered:
         trial = run.trial(identity)
-        kept = run._directory.features.read(identity, "dense_0")
+        kept = run.directory.features.read(identity, "dense_0")
         for name, split in trial.dataset().splits().items():
             np.testing.assert_array_equal(kept[name], trial.features(split.images, "dense_0"))
     before = run.heads

@@ -20,7 +20,7 @@ def tables(run):
 
 def weights(run, identity):
     row = run.trials.set_index("id").loc[identity]
-    return run._directory.load_trial(row["wave"], int(row["slot"]))
+    return run.directory.load_trial(row["wave"], int(row["slot"]))
 
 
 @pytest.fixture

@@ -60,15 +60,15 @@ def test_tables_of_metrics_hold_every_done_trial_and_class(run):
 
 
 def test_the_table_of_classes_is_over_the_seeds_of_a_point(run):
-    table = run.table("classes")
+    table = fer_jax.table(run, "classes")
     assert len(table) == 7 and (table["n"] == 2).all()
     rows = run.class_metrics.query("split == 'test' and `class` == 'happy'")
     happy = table.set_index("class").loc["happy"]
     assert happy["recall_mean"] == pytest.approx(rows["recall"].mean())
     assert happy["recall_sd"] == pytest.approx(rows["recall"].std(ddof=1))
-    assert "| happy | 2 |" in run.table("classes", "markdown")
+    assert "| happy | 2 |" in fer_jax.table(run, "classes", "markdown")
     with pytest.raises(RunError, match="no metric 'recal' for this table; did you mean recall"):
-        run.table("classes", metrics=("recal",))
+        fer_jax.table(run, "classes", metrics=("recal",))
 
 
 def test_a_trial_that_learnt_nothing_has_no_figures_and_no_answers(run):

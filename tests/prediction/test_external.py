@@ -77,7 +77,7 @@ KNOWN = {"Anger": "angry", "Happiness": "happy", "SAD": "sad"}
 
 
 def test_figures_are_those_of_the_answers_by_hand(trial, there):
-    found = trial.evaluate_on(str(there))
+    found = fer_jax.evaluate(trial, str(there))
     probabilities, labels = by_hand(trial, there, KNOWN)
     answers = probabilities.argmax(axis=1)
     assert found.classes == CLASSES and len(found.labels) == 10
@@ -90,11 +90,11 @@ def test_figures_are_those_of_the_answers_by_hand(trial, there):
     )
     np.testing.assert_allclose(found.report[["precision", "recall", "f1"]].to_numpy().T, [precision, recall, f1])
     assert found.report["support"].tolist() == support.tolist() == [4, 3, 3]
-    assert found.figures()["log_loss"] == pytest.approx(-np.log(probabilities[np.arange(10), labels]).mean(), rel=1e-5)
+    assert found.metrics()["log_loss"] == pytest.approx(-np.log(probabilities[np.arange(10), labels]).mean(), rel=1e-5)
 
 
 def test_a_class_may_be_named(trial, there):
-    found = trial.evaluate_on(str(there), classes={"joy": "Happiness"}, copies=False)
+    found = fer_jax.evaluate(trial, str(there), classes={"joy": "Happiness"}, copies=False)
     probabilities, labels = by_hand(trial, there, {**KNOWN, "Joy": "happy"})
     assert (
         found.left_out == {"disgust": 5}
@@ -110,7 +110,7 @@ def test_classes_that_training_joined_are_known_by_their_parts(there, tmp_path):
     config.data.train_size, config.data.validation_size, config.data.test_size, config.train.batch_size = 40, 20, 20, 20
     config.data.classes, config.data.merge = CLASSES, ("Negative=anger+sad",)
     run = fer_jax.load_run(loop.run_sweep(config, tmp_path / "merged"))
-    found = run.trial(run.trials["id"][0]).evaluate_on(str(there))
+    found = fer_jax.evaluate(run.trial(run.trials["id"][0]), str(there))
     assert found.classes == ("happy", "negative") and found.report["support"].tolist() == [3, 7]
     assert found.matched == {"angry": "negative", "happy": "happy", "sad": "negative"}
 
@@ -128,15 +128,15 @@ def test_copies_are_counted_and_left_out(trial, there):
     brighter = np.clip(data.train.images[sad[2]].astype(int) + 9, 0, 255).astype(np.uint8)
     save(brighter, there / "SAD" / "near.png")
     save(data.train.images[sad[3]], there / "disgust" / "left_out.png")
-    found = trial.evaluate_on(str(there))
+    found = fer_jax.evaluate(trial, str(there))
     assert len(found.labels) == 14 and found.left_out["disgust"] == 6
     counts = {split: {kind: int(which.sum()) for kind, which in each.items()} for split, each in found.copies.items()}
     assert counts["train"]["exact"] == 2 and counts["validation"]["exact"] == 1
     assert counts["train"]["near"] == 3 and counts["validation"]["near"] >= 1
-    assert found.figures("exact")["pictures"] == 11 and found.figures("near")["pictures"] == 10
+    assert found.metrics("exact")["pictures"] == 11 and found.metrics("near")["pictures"] == 10
     # Without all of the copies the pictures are those of the folders as they were.
     probabilities, labels = by_hand_of_the_first(trial, there)
-    assert found.figures("near")["accuracy"] == pytest.approx(np.mean(probabilities.argmax(axis=1) == labels))
+    assert found.metrics("near")["accuracy"] == pytest.approx(np.mean(probabilities.argmax(axis=1) == labels))
     assert found.parts["pictures"].tolist() == [14, 11, 10]
 
 
@@ -150,7 +150,7 @@ def by_hand_of_the_first(trial, there):
 
 
 def test_repeats_answer_together(run, there):
-    found = run.ensemble().evaluate_on(str(there), copies=False)
+    found = fer_jax.evaluate(run.ensemble(), str(there), copies=False)
     each = [by_hand(member, there, KNOWN) for member in run.ensemble().members]
     labels = each[0][1]
     mean = np.mean([probabilities for probabilities, _ in each], axis=0)
@@ -175,11 +175,11 @@ def split_tree(folder):
 
 def test_splits_of_the_other_data_may_be_chosen(trial, tmp_path):
     folder = split_tree(tmp_path / "split")
-    assert trial.evaluate_on(str(folder)).splits == {"train": 3, "test": 6}
-    found = trial.evaluate_on(str(folder), splits=("test",))
+    assert fer_jax.evaluate(trial, str(folder)).splits == {"train": 3, "test": 6}
+    found = fer_jax.evaluate(trial, str(folder), splits=("test",))
     assert found.splits == {"test": 6} and found.report["support"].tolist() == [2, 2, 2]
     with pytest.raises(DataError, match="has no validation pictures; choose of train, test"):
-        trial.evaluate_on(str(folder), splits=("validation",))
+        fer_jax.evaluate(trial, str(folder), splits=("validation",))
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_splits_of_the_other_data_may_be_chosen(trial, tmp_path):
 )
 def test_a_class_that_is_not_there_is_one_line(trial, there, options, words):
     with pytest.raises(DataError, match=words):
-        trial.evaluate_on(str(there), **options)
+        fer_jax.evaluate(trial, str(there), **options)
 
 
 def test_other_data_altogether_is_one_line(trial, tmp_path):
@@ -199,9 +199,9 @@ def test_other_data_altogether_is_one_line(trial, tmp_path):
         (tmp_path / "pets" / name).mkdir(parents=True)
         save(faces.draw("test", 1, size=20)[0][0], tmp_path / "pets" / name / "0.png")
     with pytest.raises(DataError, match=r"no picture in it is of angry, happy, sad; its classes are cat, dog"):
-        trial.evaluate_on(str(tmp_path / "pets"))
+        fer_jax.evaluate(trial, str(tmp_path / "pets"))
     with pytest.raises(RunError, match="weights = 'first'"):
-        trial.evaluate_on(str(split_tree(tmp_path / "split")), weights="first")
+        fer_jax.evaluate(trial, str(split_tree(tmp_path / "split")), weights="first")
 
 
 def asked(capsys, *arguments):
@@ -213,7 +213,7 @@ def asked(capsys, *arguments):
 def test_the_program_prints_what_python_says(run, path, there, capsys):
     save(run.ensemble().members[0].dataset().train.images[0], there / "SAD" / "copy.png")
     status, out, err = asked(capsys, path, there, "--labelled", "--json", "--same_class=joy=happy")
-    found, expected = json.loads(out), run.ensemble().evaluate_on(str(there), classes={"joy": "happy"})
+    found, expected = json.loads(out), fer_jax.evaluate(run.ensemble(), str(there), classes={"joy": "happy"})
     assert status == 0 and "error" not in err and found["trials"] == [member.id for member in run.ensemble().members]
     assert (
         found["left_out"] == {"disgust": 5}

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+import fer_jax
 from fer_jax import load_run
 from fer_jax.errors import RunError
 
@@ -24,15 +25,15 @@ def body(latex):
 
 
 def test_csv_is_exact_and_in_order_of_merit(run):
-    table = pd.read_csv(io.StringIO(run.table("points", "csv"))).fillna({"left_out": ""})
+    table = pd.read_csv(io.StringIO(fer_jax.table(run, "points", "csv"))).fillna({"left_out": ""})
     assert table["model.name"].tolist() == ["imperial", "mlp", "cnn", "silvestro"]
     assert table["rank"].dropna().tolist() == [1, 2, 3] and table["n"].tolist() == [2, 2, 2, 0]
     assert table["val_accuracy_sd"][0] == pytest.approx(statistics.stdev([0.7, 0.72]), rel=1e-12)
-    pd.testing.assert_frame_equal(run.table("points"), table, check_dtype=False)
+    pd.testing.assert_frame_equal(fer_jax.table(run, "points"), table, check_dtype=False)
 
 
 def test_markdown_rounds_to_the_spread(run):
-    lines = run.table("points", "markdown").splitlines()
+    lines = fer_jax.table(run, "points", "markdown").splitlines()
     assert (
         "mean ± sample standard deviation over n trials" in lines[0]
         and "synthetic faces, official split, 2 seeds a point" in lines[0]
@@ -45,7 +46,7 @@ def test_markdown_rounds_to_the_spread(run):
 
 
 def test_latex_has_the_cells_of_markdown(run):
-    latex = run.table("points", "latex")
+    latex = fer_jax.table(run, "points", "latex")
     assert (
         latex.startswith("% \\usepackage{booktabs}\n\\begin{table}") and latex.count("\\begin{tabular}{rlrlrrr}") == 1
     )
@@ -58,12 +59,12 @@ def test_latex_has_the_cells_of_markdown(run):
 
 
 def test_trials_and_other_metrics(run):
-    assert run.table("trials")["id"].tolist() == run.trials["id"].tolist()
-    lines = run.table("trials", "markdown", metrics=("last_val_accuracy",)).splitlines()
+    assert fer_jax.table(run, "trials")["id"].tolist() == run.trials["id"].tolist()
+    lines = fer_jax.table(run, "trials", "markdown", metrics=("last_val_accuracy",)).splitlines()
     assert lines[2] == "| trial | status | name | seed | epochs | best epoch | last val. accuracy |"
     assert lines[4] == "| 00ab | done | cnn | 5 | 3 | 2 | 0.4500 |"
     with pytest.raises(RunError, match="no metric 'val_acuracy' for this table; did you mean val_accuracy"):
-        run.table(metrics=("val_acuracy",))
+        fer_jax.table(run, metrics=("val_acuracy",))
 
 
 def test_points_that_nothing_ranks_have_no_rank(path, tmp_path):
@@ -74,7 +75,7 @@ def test_points_that_nothing_ranks_have_no_rank(path, tmp_path):
     trials = pd.read_csv(tmp_path / "run/trials.csv", dtype={"id": str})
     trials.insert(3, "loss.focal_gamma", [0.0, 0.0, 2.0, 2.0, 0.0, 0.0, 2.0, 2.0])
     trials.to_csv(tmp_path / "run/trials.csv", index=False)
-    table = load_run(tmp_path / "run").table()
+    table = fer_jax.table(load_run(tmp_path / "run"))
     assert "rank" not in table and table["model.name"].tolist() == ["cnn", "mlp", "imperial", "silvestro"]
 
 
@@ -95,7 +96,7 @@ def test_heads_show_the_paired_gain(path, tmp_path):
         for kind, more in (("xgboost", 0.1), ("svm", -0.1))
     ]
     pd.DataFrame(rows).to_csv(tmp_path / "run/heads.csv", index=False)
-    lines = load_run(tmp_path / "run").table("heads", "markdown").splitlines()
+    lines = fer_jax.table(load_run(tmp_path / "run"), "heads", "markdown").splitlines()
     found = [re.split(r" \| ", line.strip("| ")) for line in lines[4:]]
     assert [cells[0] for cells in found] == ["1", "2"] and ["xgboost" in line for line in lines[4:]] == [True, False]
     assert "0.610 ± 0.014" in found[0] and "0.1000 ± 0" in found[0] and "-0.1000 ± 0" in found[1]
@@ -103,11 +104,11 @@ def test_heads_show_the_paired_gain(path, tmp_path):
 
 def test_unknown_tables_and_formats(run):
     with pytest.raises(RunError, match="no table 'point'; did you mean points"):
-        run.table("point")
+        fer_jax.table(run, "point")
     with pytest.raises(RunError, match="has no heads"):
-        run.table("heads")
+        fer_jax.table(run, "heads")
     with pytest.raises(RunError, match="format = 'html': must be one of frame, csv, markdown, latex"):
-        run.table("points", "html")
+        fer_jax.table(run, "points", "html")
 
 
 def test_comparisons_are_paired_by_seed(growing, tmp_path):
@@ -116,7 +117,7 @@ def test_comparisons_are_paired_by_seed(growing, tmp_path):
     trials["val_accuracy"] = [0.50, 0.56, 0.61, 0.60, 0.70, 0.74, None, None]
     trials.to_csv(tmp_path / "run/trials.csv", index=False)
     run = load_run(tmp_path / "run")
-    lines = run.table("comparisons", "markdown").splitlines()
+    lines = fer_jax.table(run, "comparisons", "markdown").splitlines()
     assert "paired differences over common seeds" in lines[0] and "by mean val_accuracy" in lines[0]
     assert lines[2] == "| name | n | val. accuracy | common seeds | difference | 95 % interval | p |"
     assert lines[4] == "| imperial | 2 | 0.7200 | 2 | – | – | – |"
@@ -124,6 +125,6 @@ def test_comparisons_are_paired_by_seed(growing, tmp_path):
     corrected = np.maximum.accumulate(np.sort(p) * [2, 1])[np.argsort(np.argsort(p))]
     assert lines[5].startswith("| mlp | 2 | 0.6050 | 2 | -0.1150 |") and lines[5].endswith(f"| {corrected[0]:.3f} |")
     assert lines[6].startswith("| cnn | 2 | 0.5300 | 2 | -0.1900 |") and lines[6].endswith(f"| {corrected[1]:.3f} |")
-    assert run.table("comparisons")["difference"].tolist() == pytest.approx([0, -0.115, -0.19])
+    assert fer_jax.table(run, "comparisons")["difference"].tolist() == pytest.approx([0, -0.115, -0.19])
     with pytest.raises(RunError, match="test_accuracy may not choose"):
-        run.table("comparisons", metrics=("test_accuracy",))
+        fer_jax.table(run, "comparisons", metrics=("test_accuracy",))

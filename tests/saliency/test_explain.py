@@ -21,8 +21,9 @@ from fer_jax.data.dataset import Dataset, Split
 from fer_jax.errors import RunError
 from fer_jax.models import inference
 from fer_jax.saliency import explain, maps, settings
+from fer_jax.saliency.explain import class_saliency, randomised_saliency, saliency_maps
 
-PAGE = (Path(__file__).parents[1] / "docs" / "saliency.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "saliency.md").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -52,22 +53,22 @@ def rate(run, value=1e-2):
 
 def test_the_predicted_class_is_explained_unless_another_is_asked_for(run, images):
     trial = rate(run)[0]
-    found = trial.saliency(images)
+    found = saliency_maps(trial, images)
     np.testing.assert_array_equal(found.targets, trial.predict(images).argmax(axis=1))
     np.testing.assert_allclose(found.logits, trial.features(images, "output").max(axis=1), atol=1e-4)
-    named = trial.saliency(images, target="Happiness")
-    np.testing.assert_array_equal(named.targets, np.full(6, trial.classes.index("happy")))
-    np.testing.assert_array_equal(named.values, trial.saliency(images, target=trial.classes.index("happy")).values)
-    each = trial.saliency(images, target=["happy", "sad", 0, np.int32(1), "fear", "happy"])
+    named, happy = saliency_maps(trial, images, target="Happiness"), trial.classes.index("happy")
+    np.testing.assert_array_equal(named.targets, np.full(6, happy))
+    np.testing.assert_array_equal(named.values, saliency_maps(trial, images, target=happy).values)
+    each = saliency_maps(trial, images, target=["happy", "sad", 0, np.int32(1), "fear", "happy"])
     np.testing.assert_array_equal(each.maps[[0, 5]], named.maps[[0, 5]])
     assert each.maps.shape == (6, 16, 16) and (each.maps[1] != named.maps[1]).any()
 
 
 def test_pictures_in_any_form_and_either_weights(run, images):
     trial = rate(run)[0]
-    found = trial.saliency(images).maps
-    np.testing.assert_array_equal(trial.saliency(images[..., 0].astype(float)).maps, found)
-    np.testing.assert_allclose(trial.saliency(images[0]).maps, found[:1], atol=1e-5)
+    found = saliency_maps(trial, images).maps
+    np.testing.assert_array_equal(saliency_maps(trial, images[..., 0].astype(float)).maps, found)
+    np.testing.assert_allclose(saliency_maps(trial, images[0]).maps, found[:1], atol=1e-5)
     variables = trial.last_variables
     network = models.build(resolve(flatten(trial.config)), (16, 16, 1), 7)
 
@@ -79,7 +80,7 @@ def test_pictures_in_any_form_and_either_weights(run, images):
         )
 
     expected = 255 * np.asarray(jax.jit(jax.grad(score))(images.astype(np.float32)))
-    np.testing.assert_allclose(trial.saliency(images, weights="last").values, expected, atol=1e-4)
+    np.testing.assert_allclose(saliency_maps(trial, images, weights="last").values, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,8 @@ def test_pictures_in_any_form_and_either_weights(run, images):
     [
         (
             {"target": "joy"},
-            "target = 'joy': must be one of angry, disgust, fear, happy, neutral, sad, surprise, or its number from 0 to 6",
+            "target = 'joy': must be one of angry, disgust, fear, happy, neutral, sad, surprise, "
+            "or its number from 0 to 6",
         ),
         ({"target": 7}, "target = 7: must be one of "),
         ({"target": True}, "target = True: must be one of "),
@@ -100,7 +102,7 @@ def test_pictures_in_any_form_and_either_weights(run, images):
 )
 def test_what_cannot_be_explained_is_one_line(run, images, arguments, message):
     with pytest.raises(RunError) as caught:
-        rate(run)[0].saliency(images, **arguments)
+        saliency_maps(rate(run)[0], images, **arguments)
     assert str(caught.value).startswith(message) and "\n" not in str(caught.value)
 
 
@@ -111,11 +113,11 @@ def test_a_fully_connected_network_has_no_grad_cam():
 
 
 def test_repeats_are_averaged_as_shares_for_one_class(run, images):
-    found = run.saliency({"learning_rate": 1e-2}, images, method="occlusion", patch=4)
+    found = saliency_maps(run, images, point={"learning_rate": 1e-2}, method="occlusion", patch=4)
     trials = rate(run)
     together = np.mean([trial.predict(images) for trial in trials], axis=0)
     np.testing.assert_array_equal(found.targets, together.argmax(axis=1))
-    singles = [trial.saliency(images, method="occlusion", target=found.targets, patch=4).maps for trial in trials]
+    singles = [saliency_maps(trial, images, method="occlusion", target=found.targets, patch=4).maps for trial in trials]
     expected = np.stack([one / np.abs(one).sum(axis=(1, 2), keepdims=True) for one in singles])
     np.testing.assert_allclose(found.mean, expected.mean(axis=0), atol=1e-6)
     np.testing.assert_allclose(found.sd, expected.std(axis=0, ddof=1), atol=1e-6)
@@ -127,10 +129,11 @@ def test_repeats_are_averaged_as_shares_for_one_class(run, images):
 def test_every_way_to_name_a_point_gives_its_done_trials(run, images):
     best = run.best_point()
     trials = rate(run, best["train.learning_rate"])
-    for point in (best, None, {"learning_rate": best["train.learning_rate"]}, trials):
+    for point in (best, None, {"learning_rate": best["train.learning_rate"]}):
         found, left_out = explain.done_trials(run, point)
         assert ([trial.id for trial in found], left_out) == ([trial.id for trial in trials], "")
-    assert [trial.id for trial in explain.done_trials(run, trials[1])[0]] == [trials[1].id]
+    assert [trial.id for trial in explain.done_trials(trials)[0]] == [trial.id for trial in trials]
+    assert [trial.id for trial in explain.done_trials(trials[1:])[0]] == [trials[1].id]
     (alone, _) = explain.done_trials(run, {"learning_rate": 1e-2, "repeat": 1})
     assert [trial.id for trial in alone] == [rate(run)[1].id]
 
@@ -149,7 +152,23 @@ def test_every_way_to_name_a_point_gives_its_done_trials(run, images):
 )
 def test_what_names_no_point_is_one_line(run, images, point, message):
     with pytest.raises(RunError, match=message):
-        run.saliency(point, images)
+        saliency_maps(run, images, point=point)
+
+
+def test_who_is_asked_is_a_trial_trials_or_a_run(run, images):
+    trials = rate(run)
+    np.testing.assert_array_equal(
+        saliency_maps(trials, images).mean, saliency_maps(run, images, point={"learning_rate": 1e-2}).mean
+    )
+    for of in (trials[0], trials):
+        with pytest.raises(RunError, match="^point = {}: trial .* needs none; give its run to ask all repeats"):
+            saliency_maps(of, images, point={})
+        with pytest.raises(RunError, match="^point = {}: trial .* needs none; give its run to ask all repeats"):
+            class_saliency(of, point={})
+    with pytest.raises(RunError, match="^'best': must be a trial, trials or a run$"):
+        saliency_maps("best", images)
+    with pytest.raises(RunError, match="^no trial of this point is done [(]it has none[)]$"):
+        saliency_maps([], images)
 
 
 def test_trials_that_are_not_done_are_left_out_and_named(path, tmp_path, images):
@@ -158,7 +177,7 @@ def test_trials_that_are_not_done_are_left_out_and_named(path, tmp_path, images)
     table.loc[(table["train.learning_rate"] == 1e-2) & (table["seed"] == table["seed"].max()), "status"] = "diverged"
     table.to_csv(tmp_path / "run" / "trials.csv", index=False)
     run = fer_jax.load_run(tmp_path / "run")
-    found = run.saliency({"learning_rate": 1e-2}, images)
+    found = saliency_maps(run, images, point={"learning_rate": 1e-2})
     assert len(found.ids) == 1 and found.left_out == "1 diverged" and np.isnan(found.sd).all()
 
 
@@ -178,7 +197,7 @@ def test_class_means_are_those_of_the_shares_of_its_pictures(run, monkeypatch):
     labels[fear[1:]] = 0
     changed = dataset_of(trial, validation=Split(part.images, labels))
     monkeypatch.setattr(type(trial), "dataset", lambda self, path=None: changed)
-    found = trial.class_saliency(limit=20)
+    found = class_saliency(trial, limit=20)
     counts = np.bincount(labels, minlength=7)
     np.testing.assert_array_equal(found.n, np.minimum(counts, 20))
     assert counts.max() > 20 and found.n[1] == 0 and found.n[2] == 1 and found.split == "validation"
@@ -187,22 +206,22 @@ def test_class_means_are_those_of_the_shares_of_its_pictures(run, monkeypatch):
         if not len(rows):
             assert np.isnan(found.mean[label]).all() and np.isnan(found.sd[label]).all()
             continue
-        single = maps.shares(trial.saliency(part.images[rows], target=label).maps)
+        single = maps.shares(saliency_maps(trial, part.images[rows], target=label).maps)
         np.testing.assert_allclose(found.mean[label], single.mean(axis=0), atol=1e-6)
         if len(rows) == 1:
             assert np.isnan(found.sd[label]).all()
         else:
             np.testing.assert_allclose(found.sd[label], single.std(axis=0, ddof=1), atol=1e-6)
-    assert trial.class_saliency(limit=None).n.sum() == 70
+    assert class_saliency(trial, limit=None).n.sum() == 70
     with pytest.raises(RunError, match="^limit = 0: must be a number of pictures, at least 1, or None for all$"):
-        trial.class_saliency(limit=0)
+        class_saliency(trial, limit=0)
     with pytest.raises(RunError, match="have no holdout split; choose one of train, validation, test$"):
-        trial.class_saliency("holdout")
+        class_saliency(trial, "holdout")
 
 
 def test_class_means_over_repeats(run):
-    found = run.class_saliency({"learning_rate": 1e-2}, split="test", limit=5)
-    each = np.stack([trial.class_saliency("test", limit=5).mean for trial in rate(run)])
+    found = class_saliency(run, point={"learning_rate": 1e-2}, split="test", limit=5)
+    each = np.stack([class_saliency(trial, "test", limit=5).mean for trial in rate(run)])
     np.testing.assert_allclose(found.mean, each.mean(axis=0))
     np.testing.assert_allclose(found.sd, each.std(axis=0, ddof=1))
     assert (found.repeats, found.split, found.method) == (2, "test", "gradient")
@@ -210,20 +229,20 @@ def test_class_means_over_repeats(run):
 
 def test_weights_drawn_anew_from_the_last_layer_down_to_each(run, images):
     trial = rate(run)[0]
-    table = trial.randomised_saliency(images, method="integrated_gradients", seed=3, steps=8)
+    table = randomised_saliency(trial, images, method="integrated_gradients", seed=3, steps=8)
     assert (
         table["layer"].tolist() == ["output", "dense_0", "conv_0"]
         and (table["n"] == 6).all()
         and (table["undefined"] == 0).all()
     )
-    trained = trial.saliency(images, method="integrated_gradients", steps=8)
+    trained = saliency_maps(trial, images, method="integrated_gradients", steps=8)
     network = models.build(resolve(flatten(trial.config)), (16, 16, 1), 7)
     fresh = jax.jit(network.init)(jax.random.key(3))[0]
     params = {**trial.variables["params"], "output": fresh["output"], "dense_0": fresh["dense_0"]}
     explainer = explain.Explainer.of(trial, "integrated_gradients", "best", {"steps": 8})
     other = dataclasses.replace(explainer, variables={**explainer.variables, "params": params})
     found = other.explain(images, trained.targets).maps
-    inner = trial.randomised_saliency(images, method="integrated_gradients", seed=3, steps=8, margin=3)
+    inner = randomised_saliency(trial, images, method="integrated_gradients", seed=3, steps=8, margin=3)
     for frame, inside in ((table, np.s_[:, :]), (inner, np.s_[3:13, 3:13])):
         for column, prepare in (("correlation", np.asarray), ("absolute", np.abs)):
             pairs = [
@@ -236,7 +255,7 @@ def test_weights_drawn_anew_from_the_last_layer_down_to_each(run, images):
     with pytest.raises(
         RunError, match="^margin = 8: must be a whole number of pixels, less than half of the picture's 16$"
     ):
-        trial.randomised_saliency(images, margin=8)
+        randomised_saliency(trial, images, margin=8)
 
 
 @pytest.mark.parametrize("method", ["gradient", "smoothgrad", "grad_cam", "occlusion"])
@@ -245,8 +264,8 @@ def test_maps_are_about_what_was_learnt(run, method):
     trial = run.best()
     images = trial.dataset().validation.images[:32]
     assert (trial.predict(images).argmax(axis=1) == trial.dataset().validation.labels[:32]).mean() > 0.5
-    table = trial.randomised_saliency(
-        images, method=method, margin=3, **({"samples": 10} if method == "smoothgrad" else {})
+    table = randomised_saliency(
+        trial, images, method=method, margin=3, **({"samples": 10} if method == "smoothgrad" else {})
     )
     assert table["n"].iloc[-1] > 16 and abs(table["correlation"].iloc[-1]) < 0.35
 

@@ -1,0 +1,199 @@
+"""What a run directory's tables and records say, before any of it is a trial.
+
+Loading reads tables only and never writes. A run that is still going loads as far as it has got;
+load it again to see what has been added.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from fer_jax.analysis import fits, statistics
+from fer_jax.base.text import did_you_mean
+from fer_jax.config import fields
+from fer_jax.config.names import nearest
+from fer_jax.config.values import from_json, get
+from fer_jax.errors import ConfigError, RunError
+from fer_jax.store import RunDirectory
+
+if TYPE_CHECKING:
+    from fer_jax.data import Dataset
+
+_SELECT_COLUMNS = ("status", "seed", "repeat", "stack", "wave")
+
+
+class RunRecord:
+    """What one sweep left: its config, tables and files.
+
+    Attributes:
+        path: the run directory.
+        directory: its files.
+        record: config.json as it stands: config, command, versions, devices, data, started,
+            finished, ...
+        config: the sweep's config, as `fer_jax.config.default_config` makes it.
+        swept: dotted names of the swept fields.
+        trials: a row a trial, as in trials.csv, with swept values in their fields' types.
+        datasets: the data sets that its trials have loaded, by their config as JSON.
+    """
+
+    def __init__(self, path: str | Path):
+        """Raises RunError where there is no run at `path` or one of its files is damaged, and
+        ConfigError where its config has a field or value that this version does not know.
+        """
+        self.path = Path(path)
+        self.directory = RunDirectory(self.path)
+        self.record = self.directory.read_config()
+        missing = [key for key in ("config", "data", "swept") if key not in self.record]
+        if missing:
+            raise RunError(f"{self.path / 'config.json'} has no {missing[0]!r}: it was not written by this program")
+        self.config = from_json(self.record["config"])
+        self.swept = tuple(self.record["swept"])
+        self.trials = self._read_trials()
+        self.datasets: dict[str, Dataset] = {}
+        self._stored_targets: dict[str, dict[str, np.ndarray]] = {}
+
+    def _read_trials(self) -> pd.DataFrame:
+        if not self.directory.has("trials.csv"):
+            return pd.DataFrame(columns=["id", "status", *self.swept])
+        trials = self.directory.read_trials()
+        for name in ("id", "status"):
+            if name not in trials:
+                raise RunError(
+                    f"{self.path / 'trials.csv'} has no column {name!r}: it is damaged, or not of this program"
+                )
+        return self._typed(trials)
+
+    def _typed(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Puts swept words and tuples into the types of their fields; returns the same table."""
+        for name in set(self.swept) & set(table.columns) & set(fields.FIELDS):
+            if fields.FIELDS[name].type in (str, tuple):
+                table[name] = [fields.FIELDS[name].parse(text) for text in table[name].astype(object).fillna("")]
+        return table
+
+    @functools.cached_property
+    def curves(self) -> pd.DataFrame:
+        """A row a trial and epoch: id, epoch (1-based), train_loss, train_accuracy, val_loss,
+        val_accuracy.
+        """
+        return self.directory.read_curves()
+
+    @functools.cached_property
+    def plan(self) -> dict[str, Any]:
+        """plan.json: stacks and waves in running order. Raises RunError if the run has none yet."""
+        return self.directory.read_plan()
+
+    @functools.cached_property
+    def summary(self) -> pd.DataFrame:
+        """A row a point: swept fields, n (done trials), left_out ('1 diverged'), then the
+        statistics of each metric.
+        """
+        return statistics.summarise(self.trials, self.swept, overlap=self.overlap)
+
+    @functools.cached_property
+    def heads(self) -> pd.DataFrame:
+        """A row a fit, as in heads.csv: fit, id (of its trial), swept fields, head fields (empty
+        where they do not count with its kind of head), scores and their gain over the network's
+        own; no rows where no head was asked for.
+        """
+        if not self.directory.has("heads.csv"):
+            return pd.DataFrame(columns=["fit", "id", "status"])
+        table = self.directory.read_heads()
+        for name in fits.head_columns(table):
+            if name in fields.FIELDS and fields.FIELDS[name].type is int:
+                table[name] = table[name].astype("Int64")
+        return self._typed(table)
+
+    @functools.cached_property
+    def heads_summary(self) -> pd.DataFrame:
+        """A row a point and head setting: n (done fits), left_out, then the statistics of each
+        metric.
+        """
+        return fits.summarise(self.heads, self.swept, self.overlap)
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether a trial or a fit has failed; to diverge is a result, not a failure."""
+        return any((table["status"] == "failed").any() for table in (self.trials, self.heads))
+
+    @property
+    def overlap(self) -> float:
+        """How much the training data of two folds overlap: `statistics.fold_overlap` of the
+        config.
+        """
+        return statistics.fold_overlap(self.record["config"])
+
+    def targets(self, checksum: str) -> dict[str, np.ndarray]:
+        """Returns what is stored of a data set's held-out splits; see `store.predictions`.
+
+        Raises:
+            RunError: nothing is stored, since the run was trained before predictions were kept.
+        """
+        if checksum not in self._stored_targets:
+            found = self.directory.predictions.read_targets(checksum)
+            if found is None:
+                raise RunError(f"{self.path} has no stored predictions: it was trained before they were kept")
+            self._stored_targets[checksum] = found
+        return self._stored_targets[checksum]
+
+    def known_metric(self, metric: str | None) -> str:
+        """Returns the metric, train.select for None; raises RunError if no trial has it."""
+        metric = metric or self.config.train.select
+        known = statistics.metric_columns(self.trials, self.swept)
+        if metric not in known:
+            if not len(self.trials):
+                raise RunError(f"{self.path} has no trials yet")
+            raise RunError(f"no metric {metric!r} in {self.path}; {did_you_mean(metric, known)}")
+        return metric
+
+    def matching(self, table: pd.DataFrame, wanted: Mapping[str, Any]) -> np.ndarray:
+        """Tells which rows of `trials` or `summary` have some values, bool (rows,).
+
+        Args:
+            table: `trials`, `summary` or some of their rows.
+            wanted: field -> value, as `Run.select` takes them.
+
+        Raises:
+            RunError: an unknown or ambiguous field, a value the field cannot have, or a column that
+                the table lacks.
+        """
+        keep = np.ones(len(table), dtype=bool)
+        for keyword, value in wanted.items():
+            if keyword in _SELECT_COLUMNS and keyword in self.trials:
+                if keyword not in table:
+                    raise RunError(
+                        f"{keyword} = {value!r}: a point has no {keyword}, its trials have; run.select finds them"
+                    )
+                keep &= (table[keyword] == value).fillna(False).to_numpy(dtype=bool)
+                continue
+            name = self.field_name(keyword)
+            try:
+                value = fields.FIELDS[name].coerce(value)
+            except ConfigError as error:
+                raise RunError(str(error)) from None
+            present = table[name] if name in table else [get(self.config, name)] * len(table)
+            keep &= np.array([statistics.hashable(one) == value for one in present], dtype=bool)
+        return keep
+
+    def field_name(self, keyword: str) -> str:
+        """Returns the dotted name of the field that a keyword of `Run.select` means.
+
+        Raises:
+            RunError: the keyword means no field, or several.
+        """
+        name = keyword.replace("__", ".")
+        known = [field.name for field in fields.FIELDS.values() if field.kind in fields.TRIAL_KINDS]
+        if name in known:
+            return name
+        same = [field for field in known if field.rpartition(".")[2] == name]
+        same = [field for field in same if field in self.swept] or same
+        if len(same) > 1:
+            raise RunError(f"{keyword!r} is ambiguous: write {' or '.join(field.replace('.', '__') for field in same)}")
+        if not same:
+            raise RunError(f"no field {keyword!r}; did you mean {nearest(name).replace('.', '__')}?")
+        return same[0]
