@@ -45,7 +45,7 @@ class Way:
     def __init__(self, name: str, code: SimpleNamespace, options: argparse.Namespace):
         from fer_jax.data import Dataset, Split
         from fer_jax.plan import cost
-        from fer_jax.plan.candidates import trained_part
+        from fer_jax.plan import trained_part
         from fer_jax.train import feed
         from fer_jax.train.recipe import Phase
 

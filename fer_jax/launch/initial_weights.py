@@ -24,7 +24,7 @@ from fer_jax.train.trial import TrialState
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Start:
+class InitialWeights:
     """Weights to begin with; layers that are not in it are drawn from a trial's seed.
 
     Attributes:
@@ -45,7 +45,7 @@ class Start:
         return {"params": self.params, "stats": self.stats}
 
 
-def load(values: Mapping[str, Any], network: Network) -> Start | None:
+def load(values: Mapping[str, Any], network: Network) -> InitialWeights | None:
     """What the trials with these values begin with, None where their weights are drawn.
 
     Args:
@@ -67,7 +67,7 @@ def load(values: Mapping[str, Any], network: Network) -> Start | None:
             # The file alone does not decide: published weights get another rescaling of pixels than
             # a file of one's own.
             checksum = hashlib.sha256(f"{checksum} rescaled".encode()).hexdigest()
-        return Start(checksum, str(path), params, stats)
+        return InitialWeights(checksum, str(path), params, stats)
     return _of_trial(name, network)
 
 
@@ -107,7 +107,7 @@ def _row(name: str) -> tuple[RunDirectory, pd.Series]:
     return directory, row
 
 
-def _of_trial(name: str, network: Network) -> Start:
+def _of_trial(name: str, network: Network) -> InitialWeights:
     directory, row = _row(name)
     best = directory.load_trial(row["wave"], int(row["slot"]))["best"]
     params, stats = dict(best["params"]), dict(best["stats"])
@@ -123,7 +123,7 @@ def _of_trial(name: str, network: Network) -> Start:
         # Other classes: what tells them apart is learnt anew.
         del params[last]
     _check_same(name, {"params": params, "stats": stats}, network, last)
-    return Start(digest.hexdigest(), f"trial {row['id']} of {directory.path}", params, stats)
+    return InitialWeights(digest.hexdigest(), f"trial {row['id']} of {directory.path}", params, stats)
 
 
 def _check_same(name: str, found: Mapping[str, Any], network: Network, last: str) -> None:
@@ -145,26 +145,27 @@ def _in_words(shapes: Mapping[str, tuple[int, ...]]) -> str:
     return ", ".join(f"{leaf} {' x '.join(map(str, shape))}" for leaf, shape in shapes.items()) or "no weights"
 
 
-def begun(program: WaveProgram, state: TrialState, starts: Sequence[Start | None]) -> TrialState:
-    """A wave's initial state with the weights that its trials begin with; the old state is given
-    up.
+def overwrite(program: WaveProgram, state: TrialState, initial: Sequence[InitialWeights | None]) -> TrialState:
+    """Returns a wave's initial state with the weights that its trials begin with.
+
+    The old state is given up.
 
     Args:
         program: of the wave.
         state: as `program.init` gives it.
-        starts: of the first slots.
+        initial: of the first slots; None where the drawn weights stay.
     """
-    if not any(starts):
+    if not any(initial):
         return state
 
     def overwritten(kind: str, tree: Mapping[str, Any]) -> dict[str, Any]:
         found = dict(tree)
         for layer in tree:
-            slots = [slot for slot, start in enumerate(starts) if start and layer in start.arrays[kind]]
-            if slots:
-                found[layer] = {
-                    leaf: _with_rows(array, leaf, layer, kind, slots, starts) for leaf, array in tree[layer].items()
-                }
+            of_slots = {
+                slot: one.arrays[kind][layer] for slot, one in enumerate(initial) if one and layer in one.arrays[kind]
+            }
+            if of_slots:
+                found[layer] = {leaf: _with_rows(array, leaf, of_slots) for leaf, array in tree[layer].items()}
         return found
 
     params, stats = overwritten("params", state.params), overwritten("stats", state.stats)
@@ -173,12 +174,9 @@ def begun(program: WaveProgram, state: TrialState, starts: Sequence[Start | None
     return jax.device_put(jax.tree.map(lambda leaf: np.array(leaf), jax.device_get(found)), program.per_trial)
 
 
-def _with_rows(
-    array: jax.Array, leaf: str, layer: str, kind: str, slots: list[int], starts: Sequence[Start | None]
-) -> np.ndarray:
+def _with_rows(array: jax.Array, leaf: str, of_slots: Mapping[int, Mapping[str, Any]]) -> np.ndarray:
+    """Returns one array of all slots with that of the given slots in its place."""
     rows = np.array(jax.device_get(array))
-    for slot in slots:
-        start = starts[slot]
-        assert start is not None
-        rows[slot] = start.arrays[kind][layer][leaf]
+    for slot, leaves in of_slots.items():
+        rows[slot] = leaves[leaf]
     return rows

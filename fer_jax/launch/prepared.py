@@ -20,12 +20,12 @@ from fer_jax.config.values import canonical, default_config, flatten, put
 from fer_jax.data import Dataset
 from fer_jax.errors import ConfigError
 from fer_jax.launch import initial_weights
-from fer_jax.launch.initial_weights import Start
+from fer_jax.launch.initial_weights import InitialWeights
 from fer_jax.models import inference
 from fer_jax.plan import Plan, tuning
-from fer_jax.plan.measurements import Findings
+from fer_jax.plan.measurements import Measurements
 from fer_jax.train import hardware, hyper
-from fer_jax.train.hyper import Facts
+from fer_jax.train.hyper import DataStatistics
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Prepared:
         trials: id -> trial, in the order of the sweep.
         datasets: data fields of a trial (see `data_key`) -> its data set.
         fits: id -> (id of its trial, fit), trial by trial.
-        starts: what a trial's weights begin with (see `start_key`) -> those weights; None where
-            they are drawn.
+        initial_weights: what decides a trial's initial weights (see `initial_key`) -> those weights;
+            None where they are drawn.
         repeated: trials of the sweep that are the same as others of it, such as those whose weights
             begin with two copies of one file.
     """
@@ -47,12 +47,12 @@ class Prepared:
     trials: Mapping[str, Trial]
     datasets: Mapping[tuple, Dataset]
     fits: Mapping[str, tuple[str, Fit]]
-    starts: Mapping[tuple, Start | None]
+    initial_weights: Mapping[tuple, InitialWeights | None]
     repeated: int = 0
 
-    def start(self, trial: Trial) -> Start | None:
-        """The weights a trial begins with, None where they are drawn from its seed."""
-        return self.starts[start_key(trial, self.dataset(trial))]
+    def initial(self, trial: Trial) -> InitialWeights | None:
+        """Returns the weights a trial begins with, None where they are drawn from its seed."""
+        return self.initial_weights[initial_key(trial, self.dataset(trial))]
 
     def dataset(self, trial: Trial) -> Dataset:
         return self.datasets[data_key(trial)]
@@ -98,7 +98,7 @@ def data_key(trial: Trial) -> tuple:
     )
 
 
-def start_key(trial: Trial, dataset: Dataset) -> tuple:
+def initial_key(trial: Trial, dataset: Dataset) -> tuple:
     """What decides the weights that a trial begins with, its seed apart."""
     network = tuple(
         (name, value)
@@ -116,7 +116,7 @@ def prepare(config: ConfigDict) -> Prepared:
     """
     config = canonical(config)
     datasets: dict[tuple, Dataset] = {}
-    begins: dict[tuple, Start | None] = {}
+    loaded: dict[tuple, InitialWeights | None] = {}
     trials, fits = {}, {}
     expanded = [(trial, settings) for of_point, settings in search_space.expand_points(config) for trial in of_point]
     for values in {
@@ -131,18 +131,17 @@ def prepare(config: ConfigDict) -> Prepared:
                 put(block, name, value)
             datasets[key] = data.load(block.data)
         classes = datasets[key].classes
-        hyper.class_weights(
-            trial.values, Facts(classes, (1,) * len(classes))
-        )  # raises for a class the data do not have
-        begin = start_key(trial, datasets[key])
-        if begin not in begins:
-            begins[begin] = initial_weights.load(trial.values, models.build(trial.values, *begin[2:]))
-        start = begins[begin]
-        identity = trial.id(datasets[key].checksum, start.checksum if start else "")
+        # Raises for a class that the data do not have.
+        hyper.class_weights(trial.values, DataStatistics(classes, (1,) * len(classes)))
+        initial = initial_key(trial, datasets[key])
+        if initial not in loaded:
+            loaded[initial] = initial_weights.load(trial.values, models.build(trial.values, *initial[2:]))
+        weights = loaded[initial]
+        identity = trial.id(datasets[key].checksum, weights.checksum if weights else "")
         trials[identity] = trial
         for fit in (Fit(trial, head) for head in head_settings):
             fits[fit.id(identity)] = identity, fit
-    prepared = Prepared(config, trials, datasets, fits, begins, len(expanded) - len(trials))
+    prepared = Prepared(config, trials, datasets, fits, loaded, len(expanded) - len(trials))
     planning.check(trials.values(), prepared.sizes)
     _check_heads(prepared)
     return prepared
@@ -261,7 +260,7 @@ def plan_sweep(
     )
     chosen = prepared.trials if trials is None else trials
     found = hardware.detect()
-    tuner = tuning.Tuner(Findings.here(found), say, threshold)
+    tuner = tuning.Tuner(Measurements.here(found), say, threshold)
     return planning.make_plan(chosen, prepared.sizes, options, found, first_stack, tuner)
 
 

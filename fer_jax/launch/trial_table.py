@@ -6,7 +6,7 @@ import pandas as pd
 
 from fer_jax.config import search_space
 from fer_jax.launch.prepared import Prepared
-from fer_jax.launch.wave import RESULTS
+from fer_jax.launch.wave_results import RESULTS
 from fer_jax.plan import Plan, Wave
 from fer_jax.store import RunDirectory
 

@@ -1,19 +1,14 @@
 """The ways in which a stack can be run: the shipped table's, and those worth measuring against it."""
 
 import dataclasses
-import functools
 import math
 from collections.abc import Callable, Iterable
-from typing import Any
 
-from fer_jax import models
 from fer_jax.base.text import counted
 from fer_jax.errors import ConfigError
-from fer_jax.models import Network
-from fer_jax.plan import cost
+from fer_jax.plan.work import Work, has_statistics
 from fer_jax.train.engine import ENGINES
 from fer_jax.train.hardware import Hardware
-from fer_jax.train.recipe import Recipe
 
 # The table's numbers, see `from_table`: of 48x48 pixels 8 images.
 CPU_MICRO_BATCH = 8
@@ -48,84 +43,6 @@ class Options:
         unset = Options()
         names = (field.name for field in dataclasses.fields(self))
         return tuple(f"stack.{name}" for name in names if getattr(self, name) != getattr(unset, name))
-
-
-@dataclasses.dataclass(frozen=True)
-class Work:
-    """What a stack computes, as far as its speed and memory depend on it.
-
-    Attributes:
-        network: the shape fields of `model`, as pairs.
-        image_shape: (height, width, channels).
-        num_classes: of the data.
-        recipe: with whole batches.
-        shares: whether the trials share the layers that are never trained.
-        cut: the layer whose outputs are computed once, before training; '' where pictures are
-            trained on.
-        train, validation: images of the splits.
-        trials: of the stack.
-    """
-
-    network: tuple[tuple[str, Any], ...]
-    image_shape: tuple[int, int, int]
-    num_classes: int
-    recipe: Recipe
-    train: int
-    validation: int
-    trials: int
-    shares: bool = False
-    cut: str = ""
-
-    @property
-    def images(self) -> int:
-        """Training images of an epoch of one trial; the last, partial batch is left out."""
-        return self.train // self.recipe.batch_size * self.recipe.batch_size
-
-    def built(self) -> Network:
-        """The network as it is trained, see `trained_part`."""
-        whole = models.build(dict(self.network), self.image_shape, self.num_classes)
-        return trained_part(whole, self.recipe, self.shares, self.cut)
-
-    def cost(self, micro_batch: int) -> cost.Cost:
-        """Of one trial."""
-        recipe = dataclasses.replace(self.recipe, batch_size=micro_batch or self.recipe.batch_size, micro_batch=0)
-        return _cost(dataclasses.replace(self, recipe=recipe, train=0, validation=0, trials=0))
-
-    def program_key(self) -> dict[str, Any]:
-        """What the compiled program depends on besides the numbers of images and trials, as JSON
-        can hold it.
-
-        Its cost stands in for the code of a network, which a user may have written and changed.
-        """
-        return {
-            "cost": dataclasses.asdict(self.cost(CPU_MICRO_BATCH)),
-            "network": [[name, value] for name, value in self.network],
-            "image_shape": self.image_shape,
-            "num_classes": self.num_classes,
-            "frozen": [self.shares, self.cut],
-            "recipe": dataclasses.asdict(self.recipe),
-        }
-
-
-def trained_part(network: Network, recipe: Recipe, shares: bool, cut: str) -> Network:
-    """What is left of a network for a wave to train: the layers after `cut`, without the frozen
-    ones that its trials share.
-    """
-    network = network.after(cut) if cut else network
-    return network.without(recipe.always_frozen) if shares else network
-
-
-@functools.cache
-def _cost(work: Work) -> cost.Cost:
-    """`cost.measure`, once for all stacks that push the same number of images through the same
-    network.
-    """
-    return cost.measure(work.built(), work.recipe)
-
-
-@functools.cache
-def _has_statistics(work: Work) -> bool:
-    return work.built().has_statistics
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,7 +84,7 @@ def check(options: Options, work: Work, hardware: Hardware) -> None:
     batch, wish = work.recipe.batch_size, options.micro_batch
     if wish and batch % wish:
         raise ConfigError(f"stack.micro_batch = {wish} does not divide train.batch_size = {batch}")
-    if wish not in (0, batch) and _has_statistics(work):
+    if wish not in (0, batch) and has_statistics(work):
         raise ConfigError("stack.micro_batch: batch normalisation needs the whole batch; leave it at 0")
     if options.devices > hardware.devices:
         raise ConfigError(f"stack.devices = {options.devices}, but this machine has {hardware.devices}")
@@ -261,7 +178,7 @@ def parts_of(work: Work, most: int, hardware: Hardware) -> int:
     """Into how many parts a batch is best cut where each trial can have so many devices; 1 where
     exchanging gradients costs too much.
     """
-    if hardware.backend != "cpu" or _has_statistics(work):
+    if hardware.backend != "cpu" or has_statistics(work):
         return 1
     batch, one = work.recipe.batch_size, work.cost(0)
 
@@ -299,7 +216,7 @@ def _cached(work: Work) -> int:
 def _micro_batches(work: Work) -> tuple[int, ...]:
     """Sizes into which a batch may be cut, and 0."""
     batch = work.recipe.batch_size
-    if _has_statistics(work):
+    if has_statistics(work):
         return (0,)
     return tuple(size for size in MICRO_BATCHES if not size or (size < batch and batch % size == 0))
 

@@ -8,8 +8,9 @@ from fer_jax.errors import ConfigError
 from fer_jax.plan import sharing
 from fer_jax.plan.candidates import Options
 from fer_jax.plan.plan import DataSizes, Plan
-from fer_jax.plan.stack import plan_stack, work_of
+from fer_jax.plan.stack import plan_stack
 from fer_jax.plan.tuning import Tuner
+from fer_jax.plan.work import work_of
 from fer_jax.train.hardware import Hardware
 
 

@@ -27,7 +27,7 @@ FORMAT = 2  # of the files and of how is measured; another number, other questio
 VERSIONED = ("fer_jax", "jax", "jaxlib")
 
 
-class Findings:
+class Measurements:
     """Questions and answers of one version on one hardware.
 
     Args:
@@ -39,7 +39,7 @@ class Findings:
         self._folder, self._circumstances = folder, dict(circumstances)
 
     @classmethod
-    def here(cls, hardware: Hardware) -> "Findings":
+    def here(cls, hardware: Hardware) -> "Measurements":
         """Those of the user's cache for this hardware and the versions installed."""
         return cls(cache.root() / "tuned", circumstances(hardware))
 

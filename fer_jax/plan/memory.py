@@ -6,8 +6,8 @@ import dataclasses
 
 import jax
 
-from fer_jax.plan.candidates import Work
 from fer_jax.plan.cost import Cost
+from fer_jax.plan.work import Work
 from fer_jax.train import hardware
 from fer_jax.train.engine import WaveProgram
 
@@ -82,7 +82,7 @@ def epoch_bytes(program: WaveProgram, work: Work, width: int, options: dict | No
         options: of the compiler, over the program's own.
     """
     shapes = program.epoch_shapes(program.value_shapes(width), work.train, work.validation)
-    found = program.epoch.lower(*shapes).compile(compiler_options=options or None).memory_analysis()
+    found = program.lower("epoch", *shapes).compile(compiler_options=options or None).memory_analysis()
     if found is None:
         return None
     # `peak_memory_in_bytes` is wrong on a CPU.

@@ -14,8 +14,8 @@ from fer_jax.config.search_space import Trial
 from fer_jax.models.backbones import backbone_layers
 from fer_jax.models.keras_layers import DropBranch
 from fer_jax.models.layers import Dropout
-from fer_jax.plan.candidates import Work
 from fer_jax.plan.plan import DataSizes
+from fer_jax.plan.work import Work
 from fer_jax.train import stream
 
 

@@ -2,25 +2,19 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fer_jax import models
-from fer_jax.config.field import Field
-from fer_jax.config.fields import FIELDS
-from fer_jax.config.rules import DISTRIBUTIONS
 from fer_jax.config.search_space import Trial
-from fer_jax.errors import ConfigError
-from fer_jax.models import freezing
 from fer_jax.plan import candidates, memory, sharing
-from fer_jax.plan.candidates import Candidate, Options, Work
-from fer_jax.plan.measurements import Findings
+from fer_jax.plan.candidates import Candidate, Options
+from fer_jax.plan.limits import known_limit
 from fer_jax.plan.memory import Footprint
 from fer_jax.plan.plan import DataSizes, Stack, Wave
-from fer_jax.plan.tuning import Tuner, limit_question
+from fer_jax.plan.tuning import Tuner
+from fer_jax.plan.work import COUNTED_BATCH, Work, optional_fields, work_of
 from fer_jax.train import stream
-from fer_jax.train.hardware import Hardware, detect
-from fer_jax.train.recipe import Phase, Recipe
+from fer_jax.train.hardware import Hardware
 
 # Share of a float32 matrix product's rate that a training step reaches on a CPU, and seconds to
 # compile a stack there: rough figures from two cores (benchmarks/throughput.py, roofline.py), where
@@ -39,64 +33,9 @@ MAP_WAVE_SECONDS = 20.0
 ESTIMATED_SHARE = 0.6
 ANALYSED_SHARE = 0.8
 WORTH_ANALYSING = 0.1
-# Free memory varies a little from start to start. What did not fit beside another program may fit
-# without it.
-MUCH_MORE_MEMORY = 1.25
 # Seconds that a wave of the last, odd trials must save, so that another program to compile and
 # another start are worth it.
 WORTH_A_WAVE = 30.0
-
-
-def recipe_of(
-    values: Mapping[str, Any], optional: Iterable[str], micro_batch: int, layers: Sequence[str] = ()
-) -> Recipe:
-    """What the trainer compiles for a stack with these shape values.
-
-    Args:
-        layers: names of all layers of the network, read where some are frozen.
-
-    Raises:
-        ConfigError: a word of model.freeze or phases.frozen that names no layer.
-    """
-    both = [
-        (epochs, (*values["model.freeze"], words))
-        for epochs, words in zip(values["phases.lengths"], values["phases.frozen"], strict=True)
-    ]
-    phases = both or [(0, values["model.freeze"])]
-    return Recipe(
-        batch_size=values["train.batch_size"],
-        optimizer=values["train.optimizer"],
-        schedule=values["train.schedule"],
-        select=values["train.select"],
-        stop_metric=values["train.stop_metric"],
-        optional=tuple(optional),
-        micro_batch=micro_batch,
-        precision=values["train.precision"],
-        phases=tuple(Phase(epochs, freezing.frozen(layers, words)) for epochs, words in phases),
-    )
-
-
-def traced_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The traced fields of a trial: what its stack's program takes as arguments."""
-    return {name: value for name, value in values.items() if FIELDS[name].kind == "traced"}
-
-
-def optional_fields(trials: Iterable[Trial]) -> tuple[str, ...]:
-    """The traced fields with a block of computation of their own that some trial uses, in the order
-    of `FIELDS`.
-    """
-    values = [trial.values for trial in trials]
-    blocks = [field for field in FIELDS.values() if field.neutral is not None]
-    return tuple(
-        field.name
-        for field in blocks
-        if any(_is_computed(field, one[field.name]) and field.has_effect(one) for one in values)
-    )
-
-
-def _is_computed(field: Field, value: Any) -> bool:
-    """Whether a value needs its field's block of computation; weights that are loaded need none."""
-    return value != field.neutral and not (field.name == "model.init" and value not in DISTRIBUTIONS)
 
 
 def plan_stack(
@@ -148,69 +87,6 @@ def plan_stack(
     )
 
 
-def remember_limit(
-    stack: Stack,
-    values: Mapping[str, Any],
-    data: DataSizes,
-    width: int,
-    hardware: Hardware | None = None,
-    findings: Findings | None = None,
-) -> None:
-    """Keeps on disk that this hardware has room for no more of a stack's trials at once; later
-    plans obey, until much more memory is free.
-
-    `stack.width` overrules it; deleting the folder `tuned` of the cache forgets it.
-
-    Args:
-        stack: that ran out of memory.
-        values: the fields of any of its trials.
-        data: sizes of the data its trials use.
-        width: slots of the widest wave that fits, on all devices together.
-        hardware: as the wave found it; by default as it is now.
-        findings: where it is kept; by default the user's cache.
-    """
-    hardware = hardware or detect(measure_rate=False)
-    findings = findings or Findings.here(hardware)
-    work = work_of(values, stack.optional, data, len(stack.trials))
-    work = dataclasses.replace(work, shares=stack.frozen == "shared", cut=stack.cut)
-    question = limit_question(work, stack.engine, stack.micro_batch, stack.data)
-    before, now = _limit(findings.get(question), hardware), max(1, width // stack.devices)
-    findings.put(question, {"trials": min(before or now, now), "free_bytes": hardware.memory})
-
-
-def _limit(answer: Any, hardware: Hardware) -> int | None:
-    """Trials a device by a remembered limit; None where there is none, or where it was found with
-    much less free memory than now.
-    """
-    if answer is None or hardware.memory > MUCH_MORE_MEMORY * answer["free_bytes"]:
-        return None
-    return answer["trials"]
-
-
-def work_of(values: Mapping[str, Any], optional: Sequence[str], data: DataSizes, trials: int) -> Work:
-    """What trials with these values have to compute.
-
-    Raises:
-        ConfigError: nothing is left to train.
-    """
-    network = tuple(
-        (name, value) for name, value in values.items() if name.startswith("model.") and FIELDS[name].kind == "shape"
-    )
-    whole = models.build(values, data.image_shape, data.num_classes)
-    recipe = recipe_of(values, optional, 0, whole.layer_names)
-    for phase in range(len(recipe.phases)):
-        if not recipe.of_phase(phase).learning(whole.shapes[0]):
-            where = (
-                f"phase {phase + 1}: phases.frozen and model.freeze leave"
-                if len(recipe.phases) > 1
-                else "model.freeze leaves"
-            )
-            raise ConfigError(
-                f"{where} no layer to train; those with weights are {freezing.in_short(tuple(whole.shapes[0]))}"
-            )
-    return Work(network, data.image_shape, data.num_classes, recipe, data.train, data.validation, trials)
-
-
 @dataclasses.dataclass(frozen=True)
 class _Case:
     """A stack to be planned; `images` are those of all its trials and epochs."""
@@ -236,7 +112,7 @@ class _Case:
 
     def _epoch_flops(self, phase: int) -> float:
         work = dataclasses.replace(self.work, recipe=self.work.recipe.of_phase(phase))
-        one = work.cost(candidates.CPU_MICRO_BATCH)
+        one = work.cost(COUNTED_BATCH)
         return one.train_flops * work.images + one.evaluation_flops * work.validation
 
     @property
@@ -328,8 +204,8 @@ class _Case:
         footprint, share = self.footprint(engine, devices, micro_batch, wanted)
         most = footprint.most(self._free(devices) * share)
         if self.tuner is not None:
-            remembered = self.tuner.findings.get(limit_question(self.work, engine, micro_batch, self.placing(devices)))
-            most = min(most, _limit(remembered, self.hardware) or most)
+            how = engine, micro_batch, self.placing(devices)
+            most = min(most, known_limit(self.tuner.measurements, self.hardware, self.work, *how) or most)
         return min(wanted, most * devices)
 
     def footprint(self, engine: str, devices: int, micro_batch: int, wanted: int) -> tuple[Footprint, float]:

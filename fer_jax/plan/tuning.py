@@ -17,9 +17,10 @@ import numpy as np
 
 from fer_jax.config.fields import FIELDS
 from fer_jax.plan import memory
-from fer_jax.plan.candidates import CPU_MICRO_BATCH, Candidate, Work
-from fer_jax.plan.measurements import Findings
+from fer_jax.plan.candidates import Candidate
+from fer_jax.plan.measurements import Measurements
 from fer_jax.plan.memory import Footprint
+from fer_jax.plan.work import COUNTED_BATCH, Work
 from fer_jax.train.engine import WaveProgram
 
 THRESHOLD_SECONDS = 600.0
@@ -45,27 +46,26 @@ def start(work: Work, candidate: Candidate) -> Runner:
     """Compiles a candidate for a few steps an epoch on random images, and runs it once."""
     recipe = dataclasses.replace(work.recipe, micro_batch=candidate.micro_batch, parts=candidate.parts)
     program = WaveProgram(work.built(), recipe, candidate.engine, tuple(jax.devices()[: candidate.devices]))
-    program = program.phase(len(recipe.phases) - 1)  # the last trains most layers, as a rule
+    phase = len(recipe.phases) - 1  # the last trains most layers, as a rule
     images = _epoch_images(work)
     held_out = max(1, round(images * work.validation / work.train))
     rng = np.random.default_rng(0)
     pictures = rng.integers(0, 256, (images + held_out, *program.network.input_shape)).astype(program.input_dtype)
     labels = rng.integers(0, work.num_classes, images + held_out)
-    columns = {field.name: [field.default] * candidate.width for field in FIELDS.values() if field.kind == "traced"}
     # Small steps: a trial that diverges is skipped, and would look fast.
-    columns.update({"train.epochs": [1_000_000] * candidate.width, "train.learning_rate": [1e-6] * candidate.width})
-    columns["train.seed"] = list(range(candidate.width))
-    hyper = program.place_hyper(columns)
+    changed = {"train.epochs": 1_000_000, "train.learning_rate": 1e-6}
+    traced = {field.name: field.default for field in FIELDS.values() if field.kind == "traced"} | changed
+    values = program.place_values([{**traced, "train.seed": seed} for seed in range(candidate.width)])
     train = program.place_train(pictures[:images], labels[:images])
     validation = program.place_batches(pictures[images:], labels[images:])
     zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), program.network.held_shapes)
     frozen = program.place_frozen(zeros)
-    state = program.init(hyper)
-    epoch = program.epoch.lower(state, hyper, train, validation, frozen).compile()
+    state = program.init(values)
+    epoch = program.lower("epoch", state, values, train, validation, frozen, phase=phase).compile()
 
     def run() -> int:
         nonlocal state
-        state, records = epoch(state, hyper, train, validation, frozen)
+        state, records = epoch(state, values, train, validation, frozen)
         jax.block_until_ready((state, records))
         return candidate.width * images
 
@@ -78,7 +78,7 @@ def _epoch_images(work: Work) -> int:
     batch = work.recipe.batch_size
     images = max(EPOCH_IMAGES, ENOUGH_STEPS * batch)
     if jax.default_backend() == "cpu":
-        images = min(images, int(CPU_EPOCH_FLOPS / max(1.0, work.cost(CPU_MICRO_BATCH).train_flops)))
+        images = min(images, int(CPU_EPOCH_FLOPS / max(1.0, work.cost(COUNTED_BATCH).train_flops)))
     return min(max(FEWEST_STEPS, images // batch) * batch, work.images)
 
 
@@ -92,7 +92,7 @@ class Tuner:
     """Measures where that pays, and remembers.
 
     Attributes:
-        findings: of earlier measurements.
+        measurements: of earlier measurements.
         say: shows a line to a person while it measures.
         threshold: estimated seconds of training above which candidates are measured.
         budget: seconds after which no candidate is added; None for the backend's.
@@ -101,7 +101,7 @@ class Tuner:
         clock: seconds.
     """
 
-    findings: Findings
+    measurements: Measurements
     say: Callable[[str], None] = to_stderr
     threshold: float = THRESHOLD_SECONDS
     budget: float | None = None
@@ -126,19 +126,21 @@ class Tuner:
             "validation_share": round(work.validation / work.train, 1),
             "ladders": [[dataclasses.astuple(candidate) for candidate in ladder] for ladder in ladders],
         }
-        known = _as_rates(self.findings.get(question))
+        known = _as_rates(self.measurements.get(question))
         if known is None:
             known = self._measure(stack, work, ladders)
-            self.findings.put(question, [[*dataclasses.astuple(candidate), rate] for candidate, rate in known.items()])
+            self.measurements.put(
+                question, [[*dataclasses.astuple(candidate), rate] for candidate, rate in known.items()]
+            )
         return known
 
     def footprint(self, stack: str, work: Work, engine: str, micro_batch: int, test_bytes: int) -> Footprint | None:
         """The compiler's figures for a device's memory, now or earlier; None where it cannot
         compile this.
         """
-        program = {**_sized(work), "engine": engine, "micro_batch": micro_batch}
+        program = {**work.sized_key(), "engine": engine, "micro_batch": micro_batch}
         question = {"subject": "memory", **program, "test_bytes": test_bytes}
-        match self.findings.get(question):
+        match self.measurements.get(question):
             case [int() | float() as base, int() | float() as per_trial] if per_trial > 0:
                 return Footprint(base, per_trial)
         self.say(f"asking the compiler for the memory of {stack} under {engine} ...")
@@ -148,7 +150,7 @@ class Tuner:
             found = None
         if found is None:
             return None
-        self.findings.put(question, [found.base, found.per_trial])
+        self.measurements.put(question, [found.base, found.per_trial])
         return found
 
     def _measure(self, stack: str, work: Work, ladders: Sequence[Sequence[Candidate]]) -> dict[Candidate, float]:
@@ -218,14 +220,3 @@ def _as_rates(answer: Any) -> dict[Candidate, float] | None:
     except (TypeError, ValueError):
         return None
     return found if all(rate > 0 for rate in found.values()) else None
-
-
-def _sized(work: Work) -> dict[str, Any]:
-    return {**work.program_key(), "train": work.train, "validation": work.validation}
-
-
-def limit_question(work: Work, engine: str, micro_batch: int, data: str) -> dict[str, Any]:
-    """What `Findings` are asked for the most trials a device has room for, as an out-of-memory has
-    shown; data 'resident' or 'stream'.
-    """
-    return {"subject": "limit", **_sized(work), "engine": engine, "micro_batch": micro_batch, "data": data}

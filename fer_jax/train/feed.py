@@ -77,20 +77,23 @@ class ResidentData:
         self.leaked = dataset.leaked
         self.train_images = len(dataset.train)
 
-    def train_epoch(self, program: WaveProgram, state: TrialState, hyper: Mapping[str, jax.Array], epoch: int) -> Epoch:
-        """One epoch of every active trial, as `trial.epoch`; the old state is donated.
+    def train_epoch(
+        self, program: WaveProgram, state: TrialState, hyper: Mapping[str, jax.Array], epoch: int, phase: int = 0
+    ) -> Epoch:
+        """Trains every active trial for an epoch, as `trial.epoch` does; the old state is donated.
 
         Args:
             program: of the wave.
             state, hyper: of its trials.
             epoch: epochs that its active trials have completed.
+            phase: the phase of the training that the epoch belongs to.
         """
-        return program.epoch(state, hyper, self._train, self._held_out["validation"], self._frozen)
+        return program.epoch(state, hyper, self._train, self._held_out["validation"], self._frozen, phase)
 
     def evaluate(self, program: WaveProgram, variables: Any, hyper: Mapping[str, jax.Array], split: str) -> Evaluation:
         """How every trial does on 'validation' or 'test' with its {'params', 'stats'}."""
         loss, accuracy, logits = jax.device_get(
-            program.evaluate_split(split, variables, hyper, self._held_out[split], self._frozen)
+            program.evaluate(split, variables, hyper, self._held_out[split], self._frozen)
         )
         count = len(self.labels[split])
         return Evaluation(loss, exact_share(accuracy, count), _unbatched(logits)[:, :count])
@@ -109,32 +112,35 @@ class StreamedData:
         self.leaked = dataset.leaked
         self.train_images = len(dataset.train)
 
-    def train_epoch(self, program: WaveProgram, state: TrialState, hyper: Mapping[str, jax.Array], epoch: int) -> Epoch:
-        """As `ResidentData.train_epoch`, with a streamed program."""
+    def train_epoch(
+        self, program: WaveProgram, state: TrialState, hyper: Mapping[str, jax.Array], epoch: int, phase: int = 0
+    ) -> Epoch:
+        """Does what `ResidentData.train_epoch` does, with a streamed program."""
         assert isinstance(program, StreamedProgram)
         seeds, own = np.unique(jax.device_get(hyper["train.seed"]), return_inverse=True)
         own = jax.device_put(own.astype(np.int32), program.per_trial)
         tally, scores = program.place_sums(len(own))
         for number, chunk in enumerate(self._training_chunks(program, seeds, epoch)):
-            earlier = tally
-            state, tally = program.train_chunk(state, tally, hyper, own, chunk, np.int32(number * program.size))
+            earlier, first = tally, program.place_number(number * program.size)
+            state, tally = program.train_chunk(state, tally, hyper, own, chunk, first, phase)
             # Without waiting here, chunks would pile up on a device that computes more slowly than
             # they come.
             jax.block_until_ready(earlier)
         for batches in self._evaluation_chunks(program, "validation"):
-            before, scores = scores, program.validate_chunk(state, scores, hyper, batches)
+            before, scores = scores, program.validate_chunk(state, scores, hyper, batches, phase)
             jax.block_until_ready(before)
-        return program.finish_epoch(state, tally, scores, hyper, np.int32(len(self._splits["validation"][1])))
+        count = program.place_number(len(self._splits["validation"][1]))
+        return program.finish_epoch(state, tally, scores, hyper, count, phase)
 
     def evaluate(self, program: WaveProgram, variables: Any, hyper: Mapping[str, jax.Array], split: str) -> Evaluation:
-        """As `ResidentData.evaluate`, with a streamed program."""
+        """Does what `ResidentData.evaluate` does, with a streamed program."""
         assert isinstance(program, StreamedProgram)
         _, scores = program.place_sums(len(hyper["train.seed"]))
         count, parts = len(self._splits[split][1]), []
         for batches in self._evaluation_chunks(program, split):
-            scores, logits = program.evaluate_chunk_of(split, variables, scores, hyper, batches)
+            scores, logits = program.evaluate_chunk(split, variables, scores, hyper, batches)
             parts.append(_unbatched(jax.device_get(logits)))
-        loss, accuracy = jax.device_get(program.mean_scores(scores, np.int32(count)))
+        loss, accuracy = jax.device_get(program.mean_scores(scores, program.place_number(count)))
         return Evaluation(loss, exact_share(accuracy, count), np.concatenate(parts, axis=1)[:, :count])
 
     def _training_chunks(self, program: StreamedProgram, seeds: np.ndarray, epoch: int) -> Iterator[Any]:
@@ -148,7 +154,7 @@ class StreamedData:
         # What no seed or no step needs is filled with the first picture; nobody looks at it.
         rows = np.zeros((program.streams, pieces * program.size, program.recipe.batch_size), np.int32)
         for place, seed in enumerate(seeds):
-            rows[place, : program.steps] = program.order(seed, np.int32(epoch))
+            rows[place, : program.steps] = jax.device_get(program.order(*jax.device_put((seed, np.int32(epoch)))))
 
         def read(number: int) -> dict[str, np.ndarray]:
             chosen = rows[:, number * program.size : (number + 1) * program.size]

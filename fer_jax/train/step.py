@@ -1,6 +1,4 @@
-"""The steps of one epoch of one trial, at once or chunk by chunk, and evaluation: pure functions of
-its weights.
-"""
+"""The steps of one epoch of one trial, at once or chunk by chunk: pure functions of its weights."""
 
 import dataclasses
 import math
@@ -11,13 +9,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from fer_jax.models import Network, freezing, normalize
+from fer_jax.models import Network, freezing
 from fer_jax.train import augment, batch_parts, losses, optim, schedules
+from fer_jax.train.evaluation import Hyper, Split, example_losses, network_inputs
 from fer_jax.train.recipe import Recipe
-
-# The arrays of `hyper.layout`, by name.
-Hyper = Mapping[str, jax.Array]
-Split = Mapping[str, jax.Array]
 
 
 def keys(hyper: Hyper) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
@@ -47,8 +42,6 @@ class Tally:
         return cls(jnp.bool_(True), jnp.zeros(()), jnp.zeros((), jnp.int32))
 
 
-# Sum of losses, float32, and number of correct predictions, int32.
-Scores = tuple[jax.Array, jax.Array]
 # Params, stats, opt and tally between two steps.
 Carry = tuple[Any, Any, Any, Tally]
 
@@ -173,7 +166,7 @@ def _update(
         factor = schedules.factor(
             recipe.schedule, hyper, update - recipe.first_epoch * steps, steps, recipe.uses("train.warmup")
         )
-        new_params, new_opt = _updated(network, recipe, hyper, factor * rate_scale, params, grads, opt)
+        new_params, new_opt = apply_gradients(network, recipe, hyper, factor * rate_scale, params, grads, opt)
         new = (new_params, new_stats, new_opt)
         sums = choose(counts, (tally.loss + loss, tally.correct + correct), (tally.loss, tally.correct))
         return *choose(finite & counts, new, (params, stats, opt)), Tally(finite, *sums)
@@ -194,7 +187,7 @@ def in_phase(recipe: Recipe, hyper: Mapping[str, Any]) -> dict[str, jax.Array]:
     return {**hyper, **own, "train.epochs": jnp.int32(recipe.phases[recipe.phase].epochs)}
 
 
-def _updated(
+def apply_gradients(
     network: Network, recipe: Recipe, hyper: Hyper, factor: jax.Array, params: Any, grads: Any, opt: Any
 ) -> tuple[dict[str, Any], Any]:
     """Params and optimiser state after one update; layers that are not trained now keep theirs, bit
@@ -252,7 +245,7 @@ def gradients(
         logits, new_stats, _ = network.apply(
             {**params, **learning},
             stats,
-            _inputs(network, recipe, hyper, batch["images"]),
+            network_inputs(network, recipe, hyper, batch["images"]),
             train=True,
             frozen=recipe.frozen,
             dropout=hyper["model.dropout"] if recipe.uses("model.dropout") else None,
@@ -289,79 +282,8 @@ def gradients(
     return grads, stats, loss, correct
 
 
-def _inputs(network: Network, recipe: Recipe, hyper: Hyper, images: jax.Array) -> jax.Array:
-    """What the network takes: pictures normalised, the outputs of a layer as they are."""
-    if network.takes_pictures:
-        images = normalize(images, hyper["pixels.scale"], hyper["pixels.offset"])
-    return images.astype(recipe.dtype)
-
-
-def evaluate(
-    network: Network, recipe: Recipe, params: Any, stats: Any, hyper: Hyper, batches: Split
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Mean data loss (nats), accuracy in [0, 1] and logits, float32 (batches, b, K) with those of
-    the padding, in inference mode; arguments as for `add_scores`.
-    """
-    (loss, correct), logits = scores_and_logits(network, recipe, params, stats, hyper, no_scores(), batches)
-    count = batches["valid"].sum()
-    return loss / count, correct / count, logits
-
-
-def no_scores() -> Scores:
-    return jnp.zeros(()), jnp.zeros((), jnp.int32)
-
-
-def add_scores(
-    network: Network, recipe: Recipe, params: Any, stats: Any, hyper: Hyper, scores: Scores, batches: Split
-) -> Scores:
-    """Adds a split's, or a part of its, data losses and correct predictions; class weights do not
-    count, as in Keras.
-
-    Args:
-        scores: of the batches before.
-        batches: {'images': uint8 (batches, b, h, w, c), 'labels': int32 (batches, b), 'valid': bool
-            (batches, b)}; padding has `valid` false and counts for nothing.
-    """
-    return _score(network, recipe, params, stats, hyper, scores, batches, keep=False)[0]
-
-
-def scores_and_logits(
-    network: Network, recipe: Recipe, params: Any, stats: Any, hyper: Hyper, scores: Scores, batches: Split
-) -> tuple[Scores, jax.Array]:
-    """As `add_scores`, with the logits, float32 (batches, b, K)."""
-    found, logits = _score(network, recipe, params, stats, hyper, scores, batches, keep=True)
-    assert logits is not None
-    return found, logits
-
-
-def _score(
-    network: Network, recipe: Recipe, params: Any, stats: Any, hyper: Hyper, scores: Scores, batches: Split, keep: bool
-) -> tuple[Scores, jax.Array | None]:
-    def one(scores: Scores, batch: Split) -> tuple[Scores, jax.Array | None]:
-        images = _inputs(network, recipe, hyper, batch["images"])
-        logits, _, _ = network.apply(params, stats, images, native=recipe.native_convolution)
-        logits = logits.astype(jnp.float32)
-        loss = jnp.where(batch["valid"], _losses(recipe, hyper, logits, batch["labels"]), 0).sum()
-        correct = (batch["valid"] & (logits.argmax(-1) == batch["labels"])).sum()
-        return (scores[0] + loss, scores[1] + correct), logits if keep else None
-
-    # A split smaller than a batch may have no equal parts: then every device takes it whole.
-    shared = recipe.parts if batches["valid"].shape[1] % recipe.parts == 0 else 1
-    found, logits = jax.lax.scan(one, batch_parts.once(scores, shared), batch_parts.own(dict(batches), shared, axis=1))
-    return batch_parts.summed(found, shared), None if logits is None else batch_parts.gathered(logits, shared, axis=1)
-
-
-def _losses(recipe: Recipe, hyper: Hyper, logits: jax.Array, labels: jax.Array) -> jax.Array:
-    return losses.data_loss(
-        logits,
-        labels,
-        hyper["loss.label_smoothing"] if recipe.uses("loss.label_smoothing") else None,
-        hyper["loss.focal_gamma"] if recipe.uses("loss.focal_gamma") else None,
-    )
-
-
 def _weighted_losses(recipe: Recipe, hyper: Hyper, logits: jax.Array, labels: jax.Array) -> jax.Array:
-    found = _losses(recipe, hyper, logits, labels)
+    found = example_losses(recipe, hyper, logits, labels)
     return found * hyper["loss.class_weight"][labels] if recipe.uses("loss.class_weight", "loss.weights") else found
 
 

@@ -16,10 +16,13 @@ import jax
 import jax.numpy as jnp
 
 from fer_jax.models import Network, initializers
-from fer_jax.train import optim, patience, step
+from fer_jax.train import evaluation, optim, patience, step
+from fer_jax.train.evaluation import Hyper, Scores, Split
 from fer_jax.train.patience import Watch
 from fer_jax.train.recipe import Recipe
-from fer_jax.train.step import Hyper, Scores, Split, Tally, choose
+from fer_jax.train.step import Tally, choose
+
+WATCHES = ("plateau", "stop")  # the fields of a state that are a Watch
 
 
 @jax.tree_util.register_dataclass
@@ -53,6 +56,25 @@ class TrialState:
     plateau: Watch
     rate_scale: jax.Array
     stop: Watch
+
+    def named(self) -> dict[str, Any]:
+        """Returns the arrays, nested by name, as a checkpoint holds them."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        watches = {name: {"best": fields[name].best, "wait": fields[name].wait} for name in WATCHES}
+        # An optimiser's state is nested tuples whose types belong to Optax; only its leaves are data.
+        return {**fields, **watches, "opt": {f"leaf_{i}": leaf for i, leaf in enumerate(jax.tree.leaves(self.opt))}}
+
+    @classmethod
+    def from_named(cls, found: Mapping[str, Any], like: "TrialState") -> "TrialState":
+        """Returns the state whose arrays `named` gave.
+
+        Args:
+            found: those arrays.
+            like: a state, or its shapes, with the same structure of the optimiser's part.
+        """
+        leaves = [found["opt"][f"leaf_{i}"] for i in range(len(found["opt"]))]
+        opt = jax.tree.unflatten(jax.tree.structure(like.opt), leaves)
+        return cls(**{**found, "opt": opt, **{name: Watch(**found[name]) for name in WATCHES}})
 
 
 def init(network: Network, recipe: Recipe, hyper: Hyper) -> TrialState:
@@ -112,7 +134,7 @@ def epoch(
     Args:
         state, hyper: of one trial.
         train: as for `step.train_steps`.
-        validation: batches as for `step.add_scores`.
+        validation: batches as for `evaluation.add_scores`.
 
     Returns:
         The new state and a record of scalars: train_loss, train_accuracy (see `step.metrics`),
@@ -125,7 +147,7 @@ def epoch(
             network, recipe, state.params, state.stats, state.opt, hyper, train, state.epoch, state.rate_scale
         )
         trained = dataclasses.replace(state, params=params, stats=stats, opt=opt)
-        scores = step.add_scores(network, recipe, params, stats, hyper, step.no_scores(), validation)
+        scores = evaluation.add_scores(network, recipe, params, stats, hyper, evaluation.no_scores(), validation)
         steps = train["labels"].shape[0] // recipe.batch_size
         return _close_epoch(recipe, trained, hyper, tally, steps, scores, validation["valid"].sum())
 
@@ -163,7 +185,7 @@ def validate_chunk(
     """Adds some batches of the validation split after an epoch's training."""
 
     def run(scores: Scores) -> Scores:
-        return step.add_scores(network, recipe, state.params, state.stats, hyper, scores, batches)
+        return evaluation.add_scores(network, recipe, state.params, state.stats, hyper, scores, batches)
 
     return jax.lax.cond(is_active(recipe, state, hyper), run, lambda same: same, scores)
 

@@ -6,7 +6,7 @@ import pytest
 
 from fer_jax import report
 from fer_jax.config.values import default_config
-from fer_jax.launch import loop, stopping, wave
+from fer_jax.launch import compiling, progress, stopping
 from fer_jax.train import stream
 
 
@@ -73,23 +73,23 @@ def programs():
 @pytest.fixture
 def shared_programs(programs, monkeypatch):
     """Sweeps in this process compile nothing twice, and draw no report."""
-    compile_program = loop._Sweep._compile
+    compile_program = compiling.compile_program
 
-    def once(sweep, stack, width):
-        trial = sweep.prepared.trials[stack.trials[0]]
+    def once(prepared, stack, width):
+        trial = prepared.trials[stack.trials[0]]
         key = trial.shape_key(), stack.optional, stack.engine, stack.devices, stack.micro_batch, width
         key += (
             stack.frozen,
             stack.cut,
             stack.data,
             stream.CHUNK_BYTES,
-            len({sweep.prepared.trials[identity].seed for identity in stack.trials}),
+            len({prepared.trials[identity].seed for identity in stack.trials}),
         )
         if key not in programs:
-            programs[key] = compile_program(sweep, stack, width)
+            programs[key] = compile_program(prepared, stack, width)
         return programs[key]
 
-    monkeypatch.setattr(loop._Sweep, "_compile", once)
+    monkeypatch.setattr(compiling, "compile_program", once)
     monkeypatch.setattr(report, "write_report", lambda path: None)
 
 
@@ -99,13 +99,13 @@ def stop_after(monkeypatch):
     if none came.
     """
     done = []
-    read = wave._Training._read
+    report_epoch = progress.WaveProgress.epoch
 
-    def count(training):
-        read(training)
-        done.append(training.epoch)
+    def count(follower, number, *rest):
+        report_epoch(follower, number, *rest)
+        done.append(number)
 
-    monkeypatch.setattr(wave._Training, "_read", count)
+    monkeypatch.setattr(progress.WaveProgress, "epoch", count)
 
     def arrange(epochs):
         done.clear()

@@ -1,6 +1,7 @@
 """Waves that do not fit into memory: halved, from the last checkpoint, with nothing lost at a kill."""
 
 import contextlib
+import copy
 import dataclasses
 import itertools
 
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 
 import fer_jax
-from fer_jax.launch import halving, loop, packing, prepared, stopping
+from fer_jax.launch import compiling, halving, packing, prepared, stopping
 from fer_jax.plan import Plan, Wave
 from fer_jax.store import RunDirectory
 
@@ -33,25 +34,25 @@ def memory_for(monkeypatch):
     """memory_for(slots, epoch): from its n-th epoch on a program of more slots finds no memory;
     None takes that back.
     """
-    compile_program = loop._Sweep._compile
+    compile_program = compiling.compile_program
 
     def arrange(slots, epoch=1):
-        def limited(sweep, stack, width):
-            program = compile_program(sweep, stack, width)
+        def limited(prepared, stack, width):
+            program = compile_program(prepared, stack, width)
             if slots is None or width <= slots:
                 return program
-            compiled, count = dict(program.__dict__), itertools.count(1)
+            count = itertools.count(1)
 
-            def exhausted(*arguments):
-                if next(count) >= epoch:
+            def run(name, *arguments, phase=0):
+                if name == "epoch" and next(count) >= epoch:
                     raise jax.errors.JaxRuntimeError(EXHAUSTED)
-                return compiled["epoch"](*arguments)
+                return program.run(name, *arguments, phase=phase)
 
-            copy = dataclasses.replace(program)
-            copy.__dict__.update(compiled, epoch=exhausted)
-            return copy
+            exhausted = copy.copy(program)
+            exhausted.run = run
+            return exhausted
 
-        monkeypatch.setattr(loop._Sweep, "_compile", limited)
+        monkeypatch.setattr(compiling, "compile_program", limited)
 
     return arrange
 
@@ -194,14 +195,14 @@ def test_later_sweeps_begin_with_waves_of_the_width_that_fitted(leaving, tmp_pat
 
 
 def test_a_program_that_cannot_be_compiled_for_want_of_memory_is_tried_at_half_the_width(narrow, tmp_path, monkeypatch):
-    compile_program = loop._Sweep._compile
+    compile_program = compiling.compile_program
 
-    def limited(sweep, stack, width):
+    def limited(prepared, stack, width):
         if width > 2:
             raise jax.errors.JaxRuntimeError(EXHAUSTED)
-        return compile_program(sweep, stack, width)
+        return compile_program(prepared, stack, width)
 
-    monkeypatch.setattr(loop._Sweep, "_compile", limited)
+    monkeypatch.setattr(compiling, "compile_program", limited)
     run = fer_jax.run_sweep(narrow, tmp_path)
     assert len(wave_names(run)) == 4 and set(run.trials["status"]) == {"done", "diverged"}
 

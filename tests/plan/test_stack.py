@@ -17,7 +17,7 @@ from fer_jax.config.values import default_config
 from fer_jax.errors import ConfigError
 from fer_jax.plan import measurements, tuning
 from fer_jax.plan.candidates import Candidate
-from fer_jax.plan.measurements import Findings
+from fer_jax.plan.measurements import Measurements
 from fer_jax.plan.memory import Footprint
 from fer_jax.train.hardware import Hardware
 
@@ -53,7 +53,7 @@ def tuned(tmp_path):
             return run
 
         tuner = tuning.Tuner(
-            Findings(tmp_path, measurements.circumstances(hardware)),
+            Measurements(tmp_path, measurements.circumstances(hardware)),
             say=lambda line: None,
             start=start,
             analyse=lambda *arguments: Footprint(1e6, per_trial),
@@ -174,21 +174,21 @@ def test_what_did_not_fit_is_not_tried_again(config, tuned, hardware, fitted, wi
     before = plan(config, tuner, hardware)
     assert before.width > width
     values = next(iter(search_space.expand(config))).values
-    planning.remember_limit(before, values, SIZES, fitted, hardware, tuner.findings)
+    planning.remember_limit(before, values, SIZES, fitted, hardware, tuner.measurements)
     after = plan(config, tuner, hardware)
     assert after.width <= width and sum(len(wave.trials) for wave in after.waves) == 60
     planning.remember_limit(
-        before, values, SIZES, 40, hardware, tuner.findings
+        before, values, SIZES, 40, hardware, tuner.measurements
     )  # what is known to be too much stays so
     assert plan(config, tuner, hardware) == after
     assert plan(config, tuner, hardware, width=20).width == 20  # the user's word stands
     a_little, much = (dataclasses.replace(hardware, memory=int(hardware.memory * factor)) for factor in (1.2, 1.3))
     assert plan(config, tuner, a_little).width <= width < plan(config, tuner, much).width
     planning.remember_limit(
-        before, values, SIZES, 40, much, tuner.findings
+        before, values, SIZES, 40, much, tuner.measurements
     )  # found beside nothing else: the new one counts
     assert width < plan(config, tuner, hardware).width <= 40 * hardware.devices
-    planning.remember_limit(before, values, SIZES, fitted, hardware, tuner.findings)
+    planning.remember_limit(before, values, SIZES, fitted, hardware, tuner.measurements)
     other = dataclasses.replace(SIZES, train=4000)
     assert plan(config, tuner, hardware, other).width > width
     config.model.kernels = (8, 8, 8)
@@ -217,10 +217,10 @@ def test_streamed_data_take_the_memory_of_their_chunks_and_have_a_limit_of_their
     assert (resident.data, resident.width) == ("resident", 5)
     assert asked == [(in_chunks, 1, 0), (2_000_000, 500, 500 * 24 * 24)]
     values = next(iter(search_space.expand(config))).values
-    planning.remember_limit(resident, values, large, 3, tight, tuner.findings)
+    planning.remember_limit(resident, values, large, 3, tight, tuner.measurements)
     assert plan(config, tuner, tight, large, data="resident").width == 3
     assert plan(config, tuner, tight, large) == streamed
-    planning.remember_limit(streamed, values, large, 6, tight, tuner.findings)
+    planning.remember_limit(streamed, values, large, 6, tight, tuner.measurements)
     assert plan(config, tuner, tight, large).width == 6
 
 

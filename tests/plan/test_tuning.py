@@ -12,9 +12,10 @@ from fer_jax import models
 from fer_jax.config import fields
 from fer_jax.errors import ConfigError
 from fer_jax.plan import candidates, measurements, tuning
-from fer_jax.plan.candidates import Candidate, Options, Work
-from fer_jax.plan.measurements import Findings
+from fer_jax.plan.candidates import Candidate, Options
+from fer_jax.plan.measurements import Measurements
 from fer_jax.plan.memory import Footprint
+from fer_jax.plan.work import Work, cost_of
 from fer_jax.train.engine import ENGINES
 from fer_jax.train.hardware import Hardware
 from fer_jax.train.recipe import Recipe
@@ -61,7 +62,7 @@ class Bench:
         return run
 
     def tuner(self, folder, hardware=CPU, **changes):
-        kept = Findings(folder, measurements.circumstances(hardware))
+        kept = Measurements(folder, measurements.circumstances(hardware))
         return tuning.Tuner(
             kept, self.lines.append, start=self.start, clock=lambda: self.now, **{"budget": 60.0, **changes}
         )
@@ -145,7 +146,7 @@ def test_a_network_whose_code_has_changed_is_measured_again(tmp_path, monkeypatc
             return models.NETWORKS["cnn"]({**values, "model.kernels": (count,)}, *rest)
 
         monkeypatch.setitem(models.NETWORKS, "own", own)
-        candidates._cost.cache_clear()
+        cost_of.cache_clear()
         bench.tuner(tmp_path).rates("stack_0", work(**{"model.name": "own"}), LADDERS)
     assert len(bench.started) == 8
 

@@ -29,8 +29,7 @@ class Small:
     validation: dict
 
     def hyper(self, trials):
-        rows = [{**DEFAULTS, **trial} for trial in trials]
-        return self.program.place_hyper({name: [row[name] for row in rows] for name in DEFAULTS})
+        return self.program.place_values([{**DEFAULTS, **trial} for trial in trials])
 
     def run(self, trials, epochs, slots=4):
         """State and stacked records (epoch, trial) after `epochs` epochs; idle slots fill up, so

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from fer_jax.data import Dataset, Split
-from fer_jax.train import feed, stream, streamed
+from fer_jax.train import feed, stream
+from fer_jax.train.streamed import StreamedProgram
 
 TRIALS = [
     {"train.seed": 7, "model.dropout": 0.3, "augment.flip": 0.5},
@@ -37,7 +38,7 @@ def stream_program(small, streams, monkeypatch):
     compiled ahead.
     """
     monkeypatch.setattr(stream, "CHUNK_BYTES", 3 * streams * 8 * math.prod(SHAPE))
-    program = streamed.program_for(small.program, 60, streams)
+    program = StreamedProgram(small.program, 60, streams)
     assert (program.steps, program.size) == (7, 3)
     program.prepare(4, 60, 10, 10)
     return program
@@ -76,7 +77,7 @@ def test_evaluation_in_chunks_counts_every_image_once(small, monkeypatch):
     images, labels = np.asarray(stack.train["images"])[:40], np.asarray(stack.train["labels"])[:40]
     split = Split(images, labels)
     data = Dataset("small", "kaggle", ("a", "b", "c"), split, split, None, "", {})
-    program, hyper = streamed.program_for(stack.program, 40, 2), stack.hyper(TRIALS)
+    program, hyper = StreamedProgram(stack.program, 40, 2), stack.hyper(TRIALS)
     state = stack.program.init(hyper)
     chunked = feed.StreamedData(data)
     assert list(chunked.labels) == ["validation"] and chunked.train_images == 40
@@ -92,6 +93,6 @@ def test_evaluation_in_chunks_counts_every_image_once(small, monkeypatch):
 
 def test_a_wave_of_more_seeds_than_its_program_has_streams_is_refused(small):
     stack = small(images=60)
-    program, hyper = streamed.program_for(stack.program, 60, 1), stack.hyper(TRIALS)
+    program, hyper = StreamedProgram(stack.program, 60, 1), stack.hyper(TRIALS)
     with pytest.raises(ValueError, match="2 seeds in a wave, and a program for 1"):
         feed.StreamedData(dataset(stack)).train_epoch(program, stack.program.init(hyper), hyper, 0)

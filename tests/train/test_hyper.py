@@ -9,21 +9,23 @@ from fer_jax.config import fields
 from fer_jax.errors import ConfigError
 from fer_jax.models import initializers
 from fer_jax.train import hyper
-from fer_jax.train.hyper import Facts
+from fer_jax.train.hyper import DataStatistics
 
 DEFAULTS = {name: field.default for name, field in fields.FIELDS.items() if field.kind == "traced"}
 LABELS = np.repeat([0, 1, 2], [50, 5, 20])
 PIXELS = np.random.default_rng(0).integers(20, 200, (75, 4)).astype(float)
-FACTS = Facts(("angry", "disgust", "happy"), (50, 5, 20), PIXELS.min(), PIXELS.max(), PIXELS.mean(), PIXELS.std())
+STATISTICS = DataStatistics(
+    ("angry", "disgust", "happy"), (50, 5, 20), PIXELS.min(), PIXELS.max(), PIXELS.mean(), PIXELS.std()
+)
 
 
 def one(**changed):
     values = {name.replace("__", "."): value for name, value in changed.items()}
-    return {name: array[0] for name, array in hyper.encode([{**DEFAULTS, **values}], FACTS).items()}
+    return {name: array[0] for name, array in hyper.encode([{**DEFAULTS, **values}], STATISTICS).items()}
 
 
 def test_every_array_has_the_shape_and_type_of_the_layout():
-    found = hyper.encode([DEFAULTS, {**DEFAULTS, "train.seed": 2**31 - 1}], FACTS)
+    found = hyper.encode([DEFAULTS, {**DEFAULTS, "train.seed": 2**31 - 1}], STATISTICS)
     assert {name: (array.shape[1:], array.dtype) for name, array in found.items()} == {
         name: (shape, np.dtype(kind)) for name, (shape, kind) in hyper.layout(3).items()
     }
@@ -65,7 +67,7 @@ def test_normalisation_is_one_affine_map(name, expected):
 
 
 def test_pictures_of_one_shade_are_not_divided_by_zero():
-    flat = Facts(("a", "b"), (1, 1), 7, 7, 7, 0)
+    flat = DataStatistics(("a", "b"), (1, 1), 7, 7, 7, 0)
     for name in ("minmax", "standardize"):
         scale, offset = hyper.pixel_map(name, flat)
         assert 7 * scale + offset == 0

@@ -64,7 +64,7 @@ def test_best_weights_are_those_of_the_earliest_best_epoch(small, select, column
     stack = small(select=select)
     state, records = stack.run(trials, 8)
     assert state.best_epoch.tolist() == (pick(records[column], axis=0) + 1).tolist()
-    loss, accuracy, _ = stack.program.evaluate(state.best, stack.hyper(trials), stack.validation, {})
+    loss, accuracy, _ = stack.program.evaluate("validation", state.best, stack.hyper(trials), stack.validation, {})
     best = state.best_epoch - 1
     np.testing.assert_allclose(accuracy, records["val_accuracy"][best, range(3)], rtol=1e-6)
     np.testing.assert_allclose(loss, records["val_loss"][best, range(3)], rtol=1e-5)
