@@ -33,7 +33,7 @@ import jax
 import record
 from candidate import ROOT, load
 
-PROGRAMS = ("init", "epoch", "evaluate")
+PROGRAMS = ("init", "epoch", "evaluate_validation", "evaluate_test")
 
 
 class Clock:
@@ -65,23 +65,16 @@ class Clock:
             jax.block_until_ready(results)
             self.busy.append((start, time.perf_counter()))
 
-    def follow(self, name: str, program: Callable) -> Callable:
-        """The program, with its runs put down."""
-
-        def run(*arguments: Any) -> Any:
-            start = time.perf_counter()
-            results = program(*arguments)
-            if name == "epoch":
-                self.epochs += 1
-                self._started.put((start, results[1]))  # the state is given to the next epoch, which frees it
-            elif name == "evaluate":
-                self._started.put((start, results))
-            else:
-                jax.block_until_ready(results)
-                self.busy.append((start, time.perf_counter()))
-            return results
-
-        return run
+    def ran(self, name: str, start: float, results: Any) -> None:
+        """Puts down the run of a program that was called at `start`."""
+        if name == "epoch":
+            self.epochs += 1
+            self._started.put((start, results[1]))  # the state is given to the next epoch, which frees it
+        elif name == "init":
+            jax.block_until_ready(results)
+            self.busy.append((start, time.perf_counter()))
+        else:
+            self._started.put((start, results))
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -129,24 +122,25 @@ def followed(clock: Clock) -> Iterator[None]:
     """Puts the clock around the programs of `WaveProgram`, the waits for them, and the loop of a
     sweep.
     """
-    engine, local, programs, store = (
+    engine, loop, programs, store = (
         importlib.import_module(f"fer_jax.{name}")
-        for name in ("train.engine", "launch.local", "launch.programs", "store")
+        for name in ("train.engine", "launch.loop", "launch.programs", "store")
     )
     places = [
-        (engine.WaveProgram, "prepare"),
+        (engine.WaveProgram, "run"),
         (programs.Programs, "take"),
         (store.RunDirectory, "import_writers"),
-        (local._Sweep, "train"),
+        (loop.Sweep, "train"),
     ]
     originals = [getattr(*place) for place in places]
-    prepare, take, import_writers, train = originals
+    run, take, import_writers, train = originals
 
-    def prepared(self: Any, *arguments: Any, **named: Any) -> None:
-        prepare(self, *arguments, **named)
-        self.__dict__.update(
-            {name: clock.follow(name, self.__dict__[name]) for name in PROGRAMS if name in self.__dict__}
-        )
+    def ran(self: Any, name: str, *arguments: Any, **named: Any) -> Any:
+        start = time.perf_counter()
+        results = run(self, name, *arguments, **named)
+        if name in PROGRAMS:
+            clock.ran(name, start, results)
+        return results
 
     def taken(self: Any, *arguments: Any, **named: Any) -> Any:
         with clock.waiting():
@@ -164,7 +158,7 @@ def followed(clock: Clock) -> Iterator[None]:
         finally:
             clock.loop = (start, time.perf_counter())
 
-    for place, function in zip(places, (prepared, taken, imported, trained), strict=True):
+    for place, function in zip(places, (ran, taken, imported, trained), strict=True):
         setattr(*place, function)
     jax.monitoring.register_event_duration_secs_listener(clock.compiled)
     try:

@@ -270,3 +270,16 @@ def test_batch_normalisation_sums_in_float32_whatever_the_precision(small):
     rounded, _ = small(batch_norm=True, optimizer="sgd", precision="bfloat16").run(TRIALS, 1)
     assert {leaf.dtype for leaf in jax.tree.leaves(rounded.stats)} == {np.dtype("float32")}
     assert_trees(rounded.stats, exact.stats, rtol=0.02, atol=2e-3)
+
+
+@pytest.mark.parametrize(("engine", "devices"), [("map", 1), ("map", 4), ("vmap", 1), ("vmap", 4), ("grouped", 1)])
+def test_an_epoch_moves_nothing_between_host_and_devices(small, engine, devices):
+    stack = small(engine=engine, devices=devices)
+    hyper = stack.hyper(TRIALS)
+    with jax.transfer_guard("disallow"):
+        state, record = stack.program.epoch(stack.program.init(hyper), hyper, stack.train, stack.validation, {})
+    assert record["ran"].all() and (state.epoch == 1).all()
+    # The guard does see what the host would have to hand over.
+    on_host = jax.device_get(stack.validation)
+    with jax.transfer_guard("disallow"), pytest.raises(jax.errors.JaxRuntimeError, match="Disallowed host-to-device"):
+        stack.program.epoch(state, hyper, stack.train, on_host, {})
