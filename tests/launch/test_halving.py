@@ -1,4 +1,4 @@
-"""Waves that do not fit into memory: halved, from the last checkpoint, with nothing lost at a kill."""
+"""Waves that do not fit into memory: halved, from the last checkpoint, and a kill loses nothing."""
 
 import contextlib
 import copy

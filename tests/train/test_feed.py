@@ -1,4 +1,4 @@
-"""Streamed data give what resident data give: the same weights, bit for bit, and the same records."""
+"""Streamed data give what resident data give: the same weights, bit for bit, and records."""
 
 import math
 
@@ -25,7 +25,7 @@ def assert_equal(found, expected, rtol=0.0):
 
 
 def dataset(small):
-    """The images of a small stack; those it validates on are also its test split, in another order."""
+    """The images of a small stack; those it validates on, in another order, are its test split."""
     train = Split(np.asarray(small.train["images"]), np.asarray(small.train["labels"]))
     images, labels = (np.asarray(small.validation[name]) for name in ("images", "labels"))
     held_out = images.reshape(-1, *SHAPE), labels.reshape(-1)

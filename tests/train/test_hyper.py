@@ -1,11 +1,16 @@
 """Words and lists of a trial as the numbers its program takes."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 
+from fer_jax import data
 from fer_jax.config import fields
+from fer_jax.config.values import default_config
+from fer_jax.data import Split
 from fer_jax.errors import ConfigError
 from fer_jax.models import initializers
 from fer_jax.train import hyper
@@ -78,3 +83,17 @@ def test_initializers_keep_their_places():
     assert (
         one(model__init="imagenet")["model.init"] == 0
     )  # what is loaded is drawn first, for the layers that are not in the file
+
+
+def test_statistics_of_the_pixels_are_those_numpy_finds(monkeypatch):
+    monkeypatch.setattr(hyper, "BLOCK", 32)  # 70 images in three blocks
+    config = default_config()
+    config.data.image_size, config.data.train_size = 16, 70
+    config.data.validation_size = config.data.test_size = 35
+    dataset = data.load(config.data)
+    known, pixels = DataStatistics.of(dataset), dataset.train.images
+    found = (known.low, known.high, known.mean, known.sd)
+    assert found == pytest.approx((pixels.min(), pixels.max(), pixels.mean(), pixels.std()), rel=1e-9)
+    one_shade = dataclasses.replace(dataset, train=Split(np.full((3, 4, 4, 1), 7, np.uint8), np.zeros(3, np.int32)))
+    known = DataStatistics.of(one_shade)
+    assert (known.low, known.high, known.mean, known.sd) == (7, 7, 7, 0)

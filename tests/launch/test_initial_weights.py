@@ -239,7 +239,8 @@ def test_an_efficientnet_that_rescales_once_more_is_another_one(make_config, tmp
         ({"model.freeze": ("blocks=many",)}, "model.freeze = 'blocks=many': must be 'backbone', 'blocks=2'"),
         (
             {"model.init": "imagenet"},
-            "published weights are those of vgg19, mobilenet_v2, efficientnet_b0, resnet50_v2; model.name = cnn has none",
+            "published weights are those of vgg19, mobilenet_v2, efficientnet_b0, resnet50_v2; "
+            "model.name = cnn has none",
         ),
         ({"model.init": "glorot_unifrom"}, r"or RUN:trial \(did you mean glorot_uniform\?\)"),
         ({"phases.frozen": ("none",)}, "needs phases.lengths, the epochs of each phase"),

@@ -114,7 +114,8 @@ def test_points_measured_on_different_pictures_are_not_ranked_against_each_other
     run = fer_jax.run_sweep(config, tmp_path / "run")
     with pytest.raises(
         RunError,
-        match=r"different held-out pictures \(data.fraction swept\) .* run.best_point\('val_accuracy', data__fraction=0.5\)",
+        match=r"different held-out pictures \(data.fraction swept\) .* "
+        r"run.best_point\('val_accuracy', data__fraction=0.5\)",
     ):
         run.best_point()
     with pytest.raises(RunError, match="these points have different held-out pictures: their test_accuracy are"):
