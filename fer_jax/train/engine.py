@@ -1,13 +1,13 @@
-"""A wave of trials as compiled programs: `trial`'s functions mapped or vectorised over the trial
-axis, sharded over devices.
+"""A wave of trials as compiled programs, sharded over the devices.
 
-Three engines give the same numbers up to rounding, which training amplifies from step to step,
-soonest where images are resampled or batches normalised. 'map' runs the trials of a device one
-after another, which suits a CPU, where memory traffic is the limit and a finished trial costs
-nothing; 'vmap' runs them side by side, convolutions as batched matrix products, which suits an
-accelerator, where one small model is bound by the launching of kernels; 'grouped' does so too and
-leaves convolutions to XLA, which groups them. `shard_map` splits the trial axis over the devices:
-no trial needs another, so the program has no collectives.
+`trial`'s functions are mapped or vectorised over the trial axis. Three engines give the same
+numbers up to rounding, which training amplifies from step to step, soonest where images are
+resampled or batches normalised. 'map' runs the trials of a device one after another, which suits a
+CPU, where memory traffic is the limit and a finished trial costs nothing. 'vmap' runs them side by
+side, convolutions as batched matrix products, which suits an accelerator, where one small model is
+bound by the launching of kernels. 'grouped' does so too and leaves convolutions to XLA, which
+groups them. `shard_map` splits the trial axis over the devices: no trial needs another, so the
+program has no collectives.
 """
 
 import dataclasses
@@ -204,28 +204,30 @@ class WaveProgram:
         return found
 
     def state_shapes(self, values: Any) -> TrialState:
-        """What `init` returns, as shapes with their sharding, without computing it; the traced
-        values may be shapes too.
+        """Returns the shapes of what `init` returns, with their sharding, without computing it.
+
+        The traced values may be shapes too.
         """
         shapes = jax.eval_shape(jax.vmap(functools.partial(trial.init, self.network, self.recipe)), values)
         return with_sharding(shapes, self.per_trial)
 
     def value_shapes(self, width: int) -> Any:
-        """The traced values of a wave of `width` slots, as shapes with their sharding."""
+        """Returns the shapes of a wave's traced values, for `width` slots, with their sharding."""
         kinds = hyper.layout(self.network.num_classes)
         values = {name: jax.ShapeDtypeStruct((width, *shape), kind) for name, (shape, kind) in kinds.items()}
         return with_sharding(values, self.per_trial)
 
     @property
     def input_dtype(self) -> np.dtype:
-        """What the network's inputs are stored as: pixels as uint8, the outputs of a layer as the
-        network computes.
-        """
+        """The element type of the network's inputs: uint8, or what it computes in if it is cut."""
         return np.dtype(np.uint8 if self.network.takes_pictures else self.recipe.dtype)
 
     def epoch_shapes(self, values: Any, train: int, validation: int) -> tuple[Any, ...]:
-        """What `epoch` takes for traced values of these shapes and so many images, as shapes with
-        their sharding.
+        """Returns the shapes of what `epoch` takes, with their sharding.
+
+        Args:
+            values: traced values, or their shapes.
+            train, validation: images of the splits.
         """
         inputs = jax.ShapeDtypeStruct((train, *self.network.input_shape), self.input_dtype)
         images = {"images": inputs, "labels": jax.ShapeDtypeStruct((train,), np.int32)}
@@ -251,18 +253,22 @@ class WaveProgram:
         return jax.device_put(hyper.encode(trials, statistics), self.per_trial)
 
     def place_train(self, images: np.ndarray, labels: np.ndarray) -> dict[str, jax.Array]:
-        """Training split on every device: uint8 (n, h, w, c), or what the network takes instead,
-        and int32 (n,).
+        """Puts a training split on every device.
+
+        Args:
+            images: uint8 (n, h, w, c), or what the network takes instead.
+            labels: (n,), made int32.
         """
         return jax.device_put({"images": np.asarray(images), "labels": np.asarray(labels, np.int32)}, self.shared)
 
     def place_batches(self, images: np.ndarray, labels: np.ndarray) -> dict[str, jax.Array]:
-        """A split on every device, cut into padded batches for `evaluate`."""
+        """Puts a split on every device, cut into padded batches for `epoch` and `evaluate`."""
         return jax.device_put(padded_batches(images, labels, batch_grid(len(labels))), self.shared)
 
     def place_frozen(self, arrays: Mapping[str, Any]) -> dict[str, Any]:
-        """What the network holds apart, on every device; of {'params', 'stats'} the layers that it
-        does not hold are left out.
+        """Puts the arrays of the layers that the network holds apart on every device.
+
+        Of `arrays`, {'params', 'stats'}, other layers are left out.
         """
         held = {
             kind: {name: arrays[kind][name] for name in shapes} for kind, shapes in self.network.held_shapes.items()
@@ -270,8 +276,9 @@ class WaveProgram:
         return jax.device_put(held, self.shared)
 
     def _over_trials(self, function: Callable, *, shared: int) -> Callable:
-        """Applies function(trial's values, *shared values) to every trial of the first argument's
-        leading axis.
+        """Applies function(trial's values, *shared values) to every trial of the first argument.
+
+        The trials are its leading axis.
         """
 
         def local(values: Any, *rest: Any) -> Any:
@@ -290,13 +297,12 @@ class WaveProgram:
 
 
 def with_sharding(shapes: Any, sharding: NamedSharding) -> Any:
+    """Returns shapes that also name a sharding."""
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shapes)
 
 
 def held_out(validation: int, test: int) -> Iterator[tuple[str, int]]:
-    """Name and images of the splits that are evaluated; none for the test of a data set that has no
-    test split.
-    """
+    """Yields name and size of each split that is evaluated; 'test' only if it has images."""
     yield "validation", validation
     if test:
         yield "test", test
@@ -305,14 +311,15 @@ def held_out(validation: int, test: int) -> Iterator[tuple[str, int]]:
 def batch_shapes(
     grid: tuple[int, int], image_shape: tuple[int, ...], dtype: Any = np.uint8
 ) -> dict[str, jax.ShapeDtypeStruct]:
-    """Shapes of `padded_batches` for a grid (batches, images in each)."""
+    """Returns the shapes of `padded_batches` for a grid (batches, images in each)."""
     kinds = {"images": ((*grid, *image_shape), dtype), "labels": (grid, np.int32), "valid": (grid, np.bool_)}
     return {name: jax.ShapeDtypeStruct(*kind) for name, kind in kinds.items()}
 
 
 def padded_batches(images: np.ndarray, labels: np.ndarray, grid: tuple[int, int]) -> dict[str, np.ndarray]:
-    """Cuts a split into a grid (batches, images in each), filled up with blank images that `valid`
-    marks as not counting.
+    """Cuts a split into a grid (batches, images in each), filled up with blank images.
+
+    `valid` is false for these, which count for nothing.
     """
     count = len(labels)
     padding = math.prod(grid) - count
@@ -326,6 +333,6 @@ def padded_batches(images: np.ndarray, labels: np.ndarray, grid: tuple[int, int]
 
 
 def batch_grid(count: int, batch: int = EVALUATION_BATCH) -> tuple[int, int]:
-    """(batches, images in each) that hold `count` images."""
+    """Returns a grid (batches, images in each) that holds `count` images."""
     batch = min(batch, count)
     return -(-count // batch), batch

@@ -20,8 +20,13 @@ Scores = tuple[jax.Array, jax.Array]
 def evaluate(
     network: Network, recipe: Recipe, params: Any, stats: Any, hyper: Hyper, batches: Split
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Mean data loss (nats), accuracy in [0, 1] and logits, float32 (batches, b, K) with those of
-    the padding, in inference mode; arguments as for `add_scores`.
+    """Evaluates one trial on a split in inference mode.
+
+    Arguments are as for `add_scores`.
+
+    Returns:
+        Mean data loss in nats, accuracy in [0, 1], and logits, float32 (batches, b, K), with those
+        of the padding.
     """
     (loss, correct), logits = scores_and_logits(network, recipe, params, stats, hyper, no_scores(), batches)
     count = batches["valid"].sum()
@@ -29,14 +34,16 @@ def evaluate(
 
 
 def no_scores() -> Scores:
+    """Returns the scores of no image."""
     return jnp.zeros(()), jnp.zeros((), jnp.int32)
 
 
 def add_scores(
     network: Network, recipe: Recipe, params: Any, stats: Any, hyper: Hyper, scores: Scores, batches: Split
 ) -> Scores:
-    """Adds a split's, or a part of its, data losses and correct predictions; class weights do not
-    count, as in Keras.
+    """Adds the data losses and correct predictions on a split, or on a part of it.
+
+    Class weights do not count, as in Keras.
 
     Args:
         scores: of the batches before.
@@ -49,7 +56,7 @@ def add_scores(
 def scores_and_logits(
     network: Network, recipe: Recipe, params: Any, stats: Any, hyper: Hyper, scores: Scores, batches: Split
 ) -> tuple[Scores, jax.Array]:
-    """As `add_scores`, with the logits, float32 (batches, b, K)."""
+    """Does what `add_scores` does, and returns the logits too, float32 (batches, b, K)."""
     found, logits = _score(network, recipe, params, stats, hyper, scores, batches, keep=True)
     assert logits is not None
     return found, logits
@@ -73,13 +80,14 @@ def _score(
 
 
 def network_inputs(network: Network, recipe: Recipe, hyper: Hyper, images: jax.Array) -> jax.Array:
-    """What the network takes: pictures normalised, the outputs of a layer as they are."""
+    """Returns what the network takes: images normalised, the outputs of a layer as they are."""
     if network.takes_pictures:
         images = normalize(images, hyper["pixels.scale"], hyper["pixels.offset"])
     return images.astype(recipe.dtype)
 
 
 def example_losses(recipe: Recipe, hyper: Hyper, logits: jax.Array, labels: jax.Array) -> jax.Array:
+    """Returns the data loss of every example (n,), with the terms that the recipe compiles in."""
     return losses.data_loss(
         logits,
         labels,

@@ -1,5 +1,6 @@
-"""A data set as the waves of a stack train on it: whole on the devices, or streamed to them. Both
-give the same numbers.
+"""A data set as the waves of a stack train on it: whole on the devices, or streamed to them.
+
+Both give the same numbers.
 """
 
 import functools
@@ -37,9 +38,9 @@ class Evaluation(NamedTuple):
 
 
 def exact_share(shares: np.ndarray, count: int) -> np.ndarray:
-    """Shares of `count` pictures, float64, from what float32 holds of them; NaN stays.
+    """Returns shares of `count` images in float64, from what float32 holds of them; NaN stays.
 
-    Differences of float32 shares that are the same number of pictures differ in their last digits,
+    Differences of float32 shares that are the same number of images differ in their last digits,
     which a test of differences would take for a spread.
     """
     return np.rint(np.asarray(shares, np.float64) * count) / count
@@ -91,7 +92,7 @@ class ResidentData:
         return program.epoch(state, hyper, self._train, self._held_out["validation"], self._frozen, phase)
 
     def evaluate(self, program: WaveProgram, variables: Any, hyper: Mapping[str, jax.Array], split: str) -> Evaluation:
-        """How every trial does on 'validation' or 'test' with its {'params', 'stats'}."""
+        """Evaluates every trial on 'validation' or 'test' with its {'params', 'stats'}."""
         loss, accuracy, logits = jax.device_get(
             program.evaluate(split, variables, hyper, self._held_out[split], self._frozen)
         )
@@ -100,8 +101,10 @@ class ResidentData:
 
 
 class StreamedData:
-    """A data set in the host's memory, or mapped into it, that reaches the devices in chunks;
-    attributes as `ResidentData`.
+    """A data set in the host's memory, or mapped into it, that reaches the devices in chunks.
+
+    Attributes:
+        train_images, labels, leaked: as for `ResidentData`.
     """
 
     def __init__(self, dataset: Dataset):
@@ -144,9 +147,7 @@ class StreamedData:
         return Evaluation(loss, exact_share(accuracy, count), np.concatenate(parts, axis=1)[:, :count])
 
     def _training_chunks(self, program: StreamedProgram, seeds: np.ndarray, epoch: int) -> Iterator[Any]:
-        """{'images': uint8 (streams, size, batch, h, w, c), 'labels'}, one after another, on the
-        devices.
-        """
+        """Yields {'images': uint8 (streams, size, batch, h, w, c), 'labels'}, on the devices."""
         if len(seeds) > program.streams:
             raise ValueError(f"{len(seeds)} seeds in a wave, and a program for {program.streams}")
         images, labels = self._splits["train"]
@@ -163,7 +164,7 @@ class StreamedData:
         return stream.prefetched(pieces, read, program.shared)
 
     def _evaluation_chunks(self, program: StreamedProgram, split: str) -> Iterator[Any]:
-        """Batches as for `step.add_scores`, a number of them at a time, on the devices."""
+        """Yields batches as for `evaluation.add_scores`, several at a time, on the devices."""
         images, labels = self._splits[split]
         grid = evaluation_grid(len(labels), images.shape[1:])
         at_once = grid[0] * grid[1]
@@ -179,20 +180,22 @@ Data = ResidentData | StreamedData
 
 
 def _unbatched(logits: np.ndarray) -> np.ndarray:
-    """(trial, batches, b, K) as (trial, batches * b, K)."""
+    """Returns (trial, batches, b, K) as (trial, batches * b, K)."""
     return logits.reshape(len(logits), -1, logits.shape[-1])
 
 
 def place(program: WaveProgram, dataset: Dataset, frozen: Frozen | None = None) -> Data:
-    """A data set in the form that a program takes; a network that holds layers apart, or is cut,
-    needs `frozen`.
+    """Returns a data set in the form that a program takes.
+
+    A network that holds layers apart, or is cut, needs `frozen`.
     """
     return StreamedData(dataset) if isinstance(program, StreamedProgram) else ResidentData(program, dataset, frozen)
 
 
 def _inputs(program: WaveProgram, dataset: Dataset, frozen: Frozen | None) -> dict[str, np.ndarray]:
-    """Split -> what the program's network takes: pictures, or the outputs of the layers before it,
-    computed here once.
+    """Returns what the program's network takes of each split.
+
+    These are images, or the outputs of the layers before the network, computed here once.
     """
     network, recipe = program.network, program.recipe
     pictures = {name: split.images for name, split in dataset.splits().items()}

@@ -49,12 +49,12 @@ class DataStatistics:
 
     @classmethod
     def neutral(cls, num_classes: int) -> "DataStatistics":
-        """Returns those of equally frequent classes without names."""
+        """Returns the statistics of equally frequent classes without names."""
         return cls(tuple(map(str, range(num_classes))), (1,) * num_classes)
 
     @classmethod
     def of(cls, dataset: Dataset) -> "DataStatistics":
-        """Returns those of a data set's training split."""
+        """Returns the statistics of a data set's training split."""
         pixels = np.asarray(dataset.train.images)
         # A class of no training images (data.on_error = skip) meets its weight nowhere.
         counts = tuple(max(1, count) for count in dataset.counts("train").tolist())
@@ -71,7 +71,7 @@ class DataStatistics:
 
 
 def layout(num_classes: int) -> dict[str, tuple[tuple[int, ...], type]]:
-    """Name -> shape and element type of every array a program takes for one trial."""
+    """Returns shape and element type of every array a program takes for one trial, by name."""
     traced = {name: field for name, field in FIELDS.items() if field.kind == "traced" and name not in ENCODED}
     found: dict[str, tuple[tuple[int, ...], type]] = {
         name: ((), np.int32 if field.type is int else np.float32) for name, field in traced.items()
@@ -89,11 +89,11 @@ def layout(num_classes: int) -> dict[str, tuple[tuple[int, ...], type]]:
 
 
 def encode(trials: Sequence[Mapping[str, Any]], statistics: DataStatistics) -> dict[str, np.ndarray]:
-    """The arrays of a wave, as `layout` describes them, with a leading trial axis.
+    """Returns the arrays of a wave, as `layout` describes them, with a leading trial axis.
 
     Args:
-        trials: the traced fields' values of each trial.
-        statistics: of the data set the trials share.
+        trials: the field values of each trial, by name; only traced fields are read.
+        statistics: of the data set that the trials share.
 
     Raises:
         ConfigError: loss.weights names a class that the data do not have, or leaves no class a
@@ -123,7 +123,7 @@ def _filled(values: Sequence[float], length: int, filling: float) -> list[float]
 
 
 def pixel_map(name: str, statistics: DataStatistics) -> tuple[float, float]:
-    """(scale, offset) of a value of data.normalize.
+    """Returns (scale, offset) of a value of data.normalize.
 
     'unit': [0, 1]; 'minmax': the training split's darkest pixel becomes 0 and its brightest 1;
     'standardize': its pixels get mean 0 and standard deviation 1; 'symmetric': [-1, 1], x / 127.5 -
@@ -144,8 +144,9 @@ def pixel_map(name: str, statistics: DataStatistics) -> tuple[float, float]:
 
 
 def class_weights(trial: Mapping[str, Any], statistics: DataStatistics) -> np.ndarray:
-    """(N / (K n_c)) ** loss.class_weight for every class c, or what loss.weights says; float64
-    (K,).
+    """Returns each class' weight, float64 (K,).
+
+    It is (N / (K n_c)) ** loss.class_weight for class c, or what loss.weights says.
 
     Raises:
         ConfigError: as `encode`.

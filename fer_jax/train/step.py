@@ -16,7 +16,7 @@ from fer_jax.train.recipe import Recipe
 
 
 def keys(hyper: Hyper) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-    """A trial's random keys: initial weights, order of the images, dropout, augmentation."""
+    """Returns a trial's random keys: of weights, order of the images, dropout, augmentation."""
     root = jax.random.key(hyper["train.seed"])
     weights, order, masks, pictures = (jax.random.fold_in(root, purpose) for purpose in range(4))
     return weights, order, masks, pictures
@@ -39,6 +39,7 @@ class Tally:
 
     @classmethod
     def new(cls) -> "Tally":
+        """Returns the tally of no step."""
         return cls(jnp.bool_(True), jnp.zeros(()), jnp.zeros((), jnp.int32))
 
 
@@ -47,11 +48,10 @@ Carry = tuple[Any, Any, Any, Tally]
 
 
 def order(seed: jax.Array, epoch: jax.Array, count: int, batch_size: int) -> jax.Array:
-    """Rows of the training split in the order of an epoch, int32 (steps, batch_size); what is left
-    of `count` sits out.
+    """Returns the rows of the training split in the order of an epoch, int32 (steps, batch_size).
 
-    Drawn from (seed, epoch) alone, wherever it is computed: resident data are gathered by it on the
-    device, streamed data on the host.
+    What is left of `count` images sits out. The order is drawn from (seed, epoch) alone, wherever
+    it is computed: resident data are gathered by it on the device, streamed data on the host.
     """
     steps = count // batch_size
     key = jax.random.fold_in(keys({"train.seed": seed})[1], epoch)
@@ -69,8 +69,9 @@ def train_steps(
     epoch: jax.Array,
     rate_scale: jax.Array,
 ) -> Carry:
-    """All steps of one epoch; from the first that is not finite on, weights stay as they were
-    before it.
+    """Does all steps of one epoch.
+
+    From the first that is not finite on, weights stay as they were before it.
 
     Args:
         params, stats, opt: of one trial.
@@ -103,8 +104,9 @@ def chunk_steps(
     epoch: jax.Array,
     rate_scale: jax.Array,
 ) -> Carry:
-    """Some consecutive steps of an epoch whose batches were gathered before; all of them in turn
-    are `train_steps`.
+    """Does some consecutive steps of an epoch, whose batches were gathered before.
+
+    All of them in turn are `train_steps`.
 
     Args:
         carry: params, stats, opt and tally before them.
@@ -131,8 +133,9 @@ def chunk_steps(
 
 
 def metrics(recipe: Recipe, tally: Tally, steps: int) -> dict[str, jax.Array]:
-    """{'train_loss', 'train_accuracy'}: means over an epoch's steps, with dropout, augmentation and
-    class weights, as in Keras.
+    """Returns {'train_loss', 'train_accuracy'}, means over an epoch's steps.
+
+    As in Keras, they are computed with dropout, augmentation and class weights.
     """
     return {"train_loss": tally.loss / steps, "train_accuracy": tally.correct / (steps * recipe.batch_size)}
 
@@ -140,10 +143,10 @@ def metrics(recipe: Recipe, tally: Tally, steps: int) -> dict[str, jax.Array]:
 def _update(
     network: Network, recipe: Recipe, hyper: Hyper, steps: int, epoch: jax.Array, rate_scale: jax.Array
 ) -> Callable[[Carry, jax.Array, jax.Array, jax.Array], Carry]:
-    """(carry, number of the step in the epoch, uint8 images, labels) -> carry after one step of one
-    trial.
+    """Returns what does one step of one trial.
 
-    A number from `steps` on is padding and leaves the carry as it was. Resident data have none, yet
+    It takes (carry, number of the step in the epoch, uint8 images, labels) and returns the carry. A
+    number from `steps` on is padding and leaves the carry as it was. Resident data have none, yet
     ask, for the programs to be alike.
     """
     _, _, mask_key, picture_key = keys(hyper)
@@ -175,8 +178,9 @@ def _update(
 
 
 def in_phase(recipe: Recipe, hyper: Mapping[str, Any]) -> dict[str, jax.Array]:
-    """Traced values with those of the recipe's phase where it has phases: train.learning_rate, and
-    train.epochs, the epochs of the phase.
+    """Returns traced values with those of the recipe's phase, where it has phases.
+
+    These are train.learning_rate, train.stop_patience, and train.epochs, the epochs of the phase.
     """
     if len(recipe.phases) == 1:
         return dict(hyper)
@@ -190,8 +194,17 @@ def in_phase(recipe: Recipe, hyper: Mapping[str, Any]) -> dict[str, jax.Array]:
 def apply_gradients(
     network: Network, recipe: Recipe, hyper: Hyper, factor: jax.Array, params: Any, grads: Any, opt: Any
 ) -> tuple[dict[str, Any], Any]:
-    """Params and optimiser state after one update; layers that are not trained now keep theirs, bit
-    for bit.
+    """Updates the layers that are trained now; the others keep theirs, bit for bit.
+
+    Args:
+        network, recipe, hyper: of the trial.
+        factor: what schedules and plateaus multiply the learning rate by.
+        params: of all layers.
+        grads: of the layers that are trained now.
+        opt: the optimiser's state.
+
+    Returns:
+        Params of all layers and the optimiser's state.
     """
     remembered = recipe.remembered(params)
     # What another phase trains has an optimiser state too, which stays as it began.
@@ -204,7 +217,7 @@ def apply_gradients(
 
 
 def _block_rates(network: Network, recipe: Recipe, hyper: Hyper) -> dict[str, jax.Array] | None:
-    """Layer -> factor on its learning rate; None where train.block_rates is not compiled in."""
+    """Returns layer -> factor on its learning rate; None if train.block_rates is not used."""
     if not recipe.uses("train.block_rates"):
         return None
     blocks = freezing.blocks(network.whole_names)
@@ -212,7 +225,7 @@ def _block_rates(network: Network, recipe: Recipe, hyper: Hyper) -> dict[str, ja
 
 
 def _batch(recipe: Recipe, hyper: Hyper, images: jax.Array, labels: jax.Array, key: jax.Array) -> dict[str, jax.Array]:
-    """A batch as `gradients` takes it, augmented where the recipe says so."""
+    """Returns a batch as `gradients` takes it, augmented where the recipe says so."""
     pictured = tuple(name for name in recipe.used("augment") if name != "augment.mixup")
     if pictured:
         images = augment.augment(images, hyper, key, pictured)
@@ -231,14 +244,16 @@ def gradients(
     batch: Mapping[str, jax.Array],
     key: jax.Array,
 ) -> tuple[Any, Any, jax.Array, jax.Array]:
-    """Gradient of the mean data loss over a batch for the layers that are trained now, new stats,
-    that loss, and the number of correct predictions.
+    """Returns the gradient of the mean data loss over a batch, for the layers that are trained now.
 
     Args:
         batch: 'images' uint8 or float (n, h, w, c) in 0..255, 'labels' int32 (n,), 'rows' int32
             (n,), the places in the batch; after mixup also 'partners' int32 (n,), the second
             labels, and 'share' float (n,) of the first ones.
         key: of this trial and step, for dropout.
+
+    Returns:
+        The gradient, the new stats, the loss, and the number of correct predictions.
     """
 
     def total(learning: Any, batch: Mapping[str, jax.Array]) -> tuple[jax.Array, tuple]:
@@ -288,5 +303,5 @@ def _weighted_losses(recipe: Recipe, hyper: Hyper, logits: jax.Array, labels: ja
 
 
 def choose(condition: jax.Array, new: Any, old: Any) -> Any:
-    """Every array of `new` where the condition holds, else of `old`."""
+    """Returns every array of `new` where the condition holds, else of `old`."""
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)

@@ -1,13 +1,12 @@
-"""The programs of a stack whose pictures come in chunks: `engine.WaveProgram` with an epoch of
-several calls.
+"""The programs of a stack whose images come in chunks: an epoch is several calls.
 
-An epoch is `train_chunk` for every chunk of steps, `validate_chunk` for every chunk of validation
+They are `train_chunk` for every chunk of steps, `validate_chunk` for every chunk of validation
 batches, and `finish_epoch`. All share their bodies with the one call of resident data, so a trial's
 results are the same.
 
-A chunk holds a stream a distinct seed, not a trial: trials of one seed see the same images in the
-same order, and every trial takes the stream of its seed. Each device gets whole chunks, so trials
-may lie on any of them.
+A chunk holds a stream for each distinct seed, not for each trial: trials of one seed see the same
+images in the same order, and every trial takes the stream of its seed. Each device gets whole
+chunks, so trials may lie on any of them.
 """
 
 import functools
@@ -205,13 +204,13 @@ class StreamedProgram(WaveProgram):
 
 
 def _no_sums(width: int) -> Any:
-    """`Tally.new` and `step.no_scores` for every trial, on the host."""
+    """Returns `Tally.new` and `evaluation.no_scores` for every trial, on the host."""
     loss, correct = np.zeros(width, np.float32), np.zeros(width, np.int32)
     tally: Any = {"finite": np.ones(width, bool), "loss": loss, "correct": correct}
     return Tally(**tally), (loss, correct)
 
 
 def evaluation_grid(count: int, image_shape: tuple[int, int, int]) -> tuple[int, int]:
-    """(batches in a chunk, images in each) for a split of `count` images."""
+    """Returns (batches in a chunk, images in each) for a split of `count` images."""
     batches, batch = batch_grid(count)
     return stream.chunk_size(batches, batch * math.prod(image_shape)), batch
