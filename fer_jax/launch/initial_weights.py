@@ -1,5 +1,6 @@
-"""Weights that trials begin with instead of random ones: files that Keras publishes, and trials of
-other runs (model.init).
+"""Weights that trials begin with instead of random ones (model.init).
+
+They are those of files that Keras publishes, or of trials of other runs.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class InitialWeights:
 
 
 def load(values: Mapping[str, Any], network: Network) -> InitialWeights | None:
-    """What the trials with these values begin with, None where their weights are drawn.
+    """Returns the weights that trials with these values begin with, None where they are drawn.
 
     Args:
         values: reads model.init and model.name.
@@ -86,12 +87,13 @@ def _file(values: Mapping[str, Any]) -> Path:
 
 
 def _row(name: str) -> tuple[RunDirectory, pd.Series]:
-    """The run that RUN:trial names, and its row of the trial."""
+    """Returns the run that RUN:trial names, and its row of the trial."""
     path, _, identity = name.rpartition(":")
     directory = RunDirectory(path)
     if not Path(path).is_dir() or not directory.has("trials.csv"):
         raise ConfigError(
-            f"model.init = {shown(name)}: there is no run in {shown(path)}; it is RUN:trial, the trial's id as in trials.csv"
+            f"model.init = {shown(name)}: there is no run in {shown(path)}; "
+            "it is RUN:trial, the trial's id as in trials.csv"
         )
     table = directory.read_trials()
     rows = table[table["id"].str.startswith(identity)] if identity else table[:0]
@@ -127,8 +129,9 @@ def _of_trial(name: str, network: Network) -> InitialWeights:
 
 
 def _check_same(name: str, found: Mapping[str, Any], network: Network, last: str) -> None:
-    """ConfigError that names the first layer in which a trial's network differs; the last layer may
-    be missing.
+    """Raises ConfigError for the first layer in which a trial's network differs.
+
+    The last layer may be missing.
     """
     for kind, wanted in zip(("params", "stats"), network.shapes, strict=True):
         for layer in {**wanted, **found[kind]}:
@@ -136,8 +139,8 @@ def _check_same(name: str, found: Mapping[str, Any], network: Network, last: str
             theirs = {leaf: np.shape(array) for leaf, array in found[kind].get(layer, {}).items()}
             if ours != theirs and not (layer == last and not theirs):
                 raise ConfigError(
-                    f"model.init = {shown(name)}: its layer {layer} has {_in_words(theirs)}, this network's {_in_words(ours)}; "
-                    "it needs a network of the same shapes"
+                    f"model.init = {shown(name)}: its layer {layer} has {_in_words(theirs)}, "
+                    f"this network's {_in_words(ours)}; it needs a network of the same shapes"
                 )
 
 
@@ -175,7 +178,7 @@ def overwrite(program: WaveProgram, state: TrialState, initial: Sequence[Initial
 
 
 def _with_rows(array: jax.Array, leaf: str, of_slots: Mapping[int, Mapping[str, Any]]) -> np.ndarray:
-    """Returns one array of all slots with that of the given slots in its place."""
+    """Returns an array of all slots, with the weights of some slots in their places."""
     rows = np.array(jax.device_get(array))
     for slot, leaves in of_slots.items():
         rows[slot] = leaves[leaf]

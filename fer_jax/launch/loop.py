@@ -215,9 +215,7 @@ class Sweep:
         self.fits_done = True
 
     def end(self) -> None:
-        """Writes the summary and what this start has cost; runs also after an interruption or an
-        error.
-        """
+        """Writes the summary and what this start has cost, also after an interruption or error."""
         statuses = self.table.rows["status"]
         seconds = (self.record.get("seconds") or 0.0) + time.monotonic() - self.started
         finished = config_json.now() if self.fits_done and (statuses != "pending").all() else None
@@ -230,7 +228,7 @@ class Sweep:
         self.progress.say(f"{statistics.count_words(statuses)} in {in_time(time.monotonic() - self.started)}")
 
     def _pending(self) -> deque[tuple[Stack, Wave]]:
-        """Waves to train, in running order; the states of those that are over are deleted."""
+        """Returns the waves to train, in running order; deletes the states of the others."""
         pending: deque[tuple[Stack, Wave]] = deque()
         for stack in self.plan.stacks:
             for one in stack.waves:
@@ -274,8 +272,10 @@ class Sweep:
         self.directory.drop_state(one.name)
 
     def _halve(self, stack: Stack, one: Wave, programs: Programs) -> bool:
-        """Replaces a wave that did not fit, and those of its stack that wait and are as wide, by
-        halves; False if it has none.
+        """Replaces a wave that did not fit by halves, and those that wait and are as wide.
+
+        Returns:
+            Whether there are such halves.
         """
         width = stack.width_of(one)
         alike = [one, *(each for of, each in self.waiting if of.name == stack.name and of.width_of(each) == width)]
@@ -299,7 +299,7 @@ class Sweep:
         return True
 
     def _remember_limit(self, stack: Stack, half: Wave) -> None:
-        """Later plans of such a stack begin with waves that are no wider."""
+        """Lets later plans of such a stack begin with waves that are no wider."""
         trial = self.prepared.trials[half.trials[0]]
         planning.remember_limit(stack, trial.values, self.prepared.sizes(trial), half.width)
 
@@ -338,7 +338,7 @@ class Sweep:
         return results
 
     def _program(self, stack: Stack, width: int, programs: Programs) -> WaveProgram:
-        """The program of a wave; that of the next other kind of wave is made while it trains."""
+        """Returns the program of a wave; that of the next kind of wave is made meanwhile."""
         following = next(
             (one for one in self.waiting if (one[0].name, one[0].width_of(one[1])) != (stack.name, width)), None
         )
@@ -354,7 +354,7 @@ class Sweep:
         return program
 
     def _flops_left(self, stack: Stack, one: Wave) -> float:
-        """Floating-point operations of one wave from its newest state on."""
+        """Returns the floating-point operations of one wave from its newest state on."""
         epochs = [self.prepared.trials[identity].values["train.epochs"] for identity in one.trials]
         done = self.directory.latest_state(one.name) or 0
         share = sum(max(0, each - done) for each in epochs) / sum(epochs)
@@ -362,6 +362,6 @@ class Sweep:
 
 
 def _targets(dataset: Dataset) -> dict[str, np.ndarray]:
-    """What the stored predictions of a data set's held-out splits are held against."""
+    """Returns what the stored predictions of a data set's held-out splits are held against."""
     labels = {f"{name}_labels": split.labels for name, split in dataset.splits().items() if name != "train"}
     return labels | {f"{name}_leaked": leaked for name, leaked in dataset.leaked.items()}

@@ -1,4 +1,4 @@
-"""The data of a sweep's waves on the devices: placed once for all waves in a row that share them."""
+"""The data of a sweep's waves on the devices, placed once for waves in a row that share them."""
 
 from collections.abc import Callable
 from typing import Any

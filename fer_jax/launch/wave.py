@@ -1,6 +1,4 @@
-"""One wave from its first epoch, or from its last checkpoint, to its final weights and its rows of
-the results.
-"""
+"""One wave from its first epoch, or its last checkpoint, to its final weights and results."""
 
 import functools
 import math
@@ -37,11 +35,13 @@ def train(job: WaveJob, directory: RunDirectory, progress: WaveProgress, stop: C
         job: what to train.
         directory: where it goes; the wave goes on from the newest state there.
         progress: told of every epoch.
-        stop: asked after every epoch; true saves the state after the epochs that run by then and
-            raises Interrupted.
+        stop: asked after every epoch.
 
     Returns:
-        A row a trial, indexed by id: the columns `RESULTS`.
+        A row a trial, indexed by id: the columns `wave_results.RESULTS`.
+
+    Raises:
+        Interrupted: `stop` said so; the state after the epochs that ran by then is saved.
     """
     training = _Training(job, directory, progress)
     training.run(stop)
@@ -95,7 +95,7 @@ class _Training:
         self.wave = PackedWave.of(self._program(len(slots)), slots, whole, hyper)
 
     def _see(self, whole: TrialState, hyper: Mapping[str, np.ndarray]) -> None:
-        """Which slots are active and what they have done, of a state of all slots on the host."""
+        """Notes which slots are active and what they have done, from the state on the host."""
         recipe = self.job.program.recipe.of_phase(self.phase)
         self.active = np.asarray(jax.vmap(functools.partial(is_active, recipe))(whole, hyper))
         self.done = np.array(whole.epoch)
@@ -104,7 +104,11 @@ class _Training:
         return self.job.program if width == self.job.width else self.job.narrower(width)
 
     def run(self, stop: Callable[[], bool]) -> None:
-        """Trains until no trial has an epoch left; Interrupted if `stop` says so before."""
+        """Trains until no trial has an epoch left.
+
+        Raises:
+            Interrupted: `stop` said so before; the state is saved.
+        """
         stopping = False
         while True:
             while not stopping and self._may_start():
@@ -139,11 +143,10 @@ class _Training:
         return len(self.running) == 1 and short and not self._is_boundary(self.epoch + 1) and bool(after_next.any())
 
     def _begin_next_phase(self) -> bool:
-        """Goes on to the next phase with all trials that have not diverged; False after the last
-        one.
+        """Goes on to the next phase with all trials that have not diverged.
 
-        The epochs are numbered as if no trial had been stopped early, so that all trials of a phase
-        are in the same one.
+        Returns whether there is one. The epochs are numbered as if no trial had been stopped early,
+        so that all trials of a phase are in the same one.
         """
         recipe = self.job.program.recipe
         if self.phase == len(recipe.ends):
@@ -170,8 +173,9 @@ class _Training:
         return self.job.packs and epoch % packing.EPOCHS == 0
 
     def _is_boundary(self, epoch: int) -> bool:
-        """Whether the state after an epoch is looked at, so that no other epoch may have taken its
-        place by then.
+        """Returns whether the state after an epoch is looked at.
+
+        No other epoch may have taken its place by then.
         """
         return self._is_checkpoint(epoch) or self._is_packing(epoch)
 
@@ -213,7 +217,7 @@ class _Training:
         self.wave = PackedWave.of(self._program(len(slots)), slots, whole, jax.device_get(self.hyper))
 
     def _save(self, go_on: bool) -> None:
-        """A checkpoint; with `go_on` the next epoch runs while it is written."""
+        """Writes a checkpoint; with `go_on` the next epoch runs while it is written."""
         state = {**self.wave.whole().named(), "slots": packing.padded(self.wave.slots, self.job.width)}
         epoch = self.epoch
         if go_on:

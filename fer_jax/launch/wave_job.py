@@ -55,11 +55,11 @@ class WaveJob:
         return self.program.place_values(values, self.statistics)
 
     def images_per_epoch(self) -> int:
-        """Training images of one epoch of one trial."""
+        """Returns the training images of one epoch of one trial."""
         batch = self.program.recipe.batch_size
         return self.data.train_images // batch * batch
 
     def images(self, after_epoch: int = 0) -> int:
-        """Training images of all trials beyond an epoch."""
+        """Returns the training images of all trials beyond an epoch."""
         left = (max(0, trial.values["train.epochs"] - after_epoch) for trial in self.trials)
         return self.images_per_epoch() * sum(left)

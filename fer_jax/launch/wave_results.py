@@ -15,7 +15,7 @@ from fer_jax.train.trial import TrialState
 CURVE_METRICS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
 # Of the probabilities by the weights that validation chose: means over the classes, and the
 # calibration error.
-ANSWER_METRICS = ("balanced_accuracy", "f1", "auc", "ece")
+PROBABILITY_METRICS = ("balanced_accuracy", "f1", "auc", "ece")
 # The accuracy without leaked pictures; empty where a split has none.
 CLEAN = "accuracy_clean"
 RESULTS = (
@@ -26,14 +26,20 @@ RESULTS = (
     *CURVE_METRICS,
     "test_loss",
     "test_accuracy",
-    *(f"{split}_{name}" for split in ("val", "test") for name in (*ANSWER_METRICS, CLEAN)),
+    *(f"{split}_{name}" for split in ("val", "test") for name in (*PROBABILITY_METRICS, CLEAN)),
     *(f"last_{name}" for name in (*CURVE_METRICS, "test_loss", "test_accuracy")),
     "error",
 )
 
 
 def curve_rows(job: WaveJob, first: int, records: Sequence[Mapping[str, np.ndarray]]) -> pd.DataFrame:
-    """A row a trial and epoch, for the epochs a trial was trained in."""
+    """Returns a row for each trial and epoch that the trial was trained in.
+
+    Args:
+        job: the wave.
+        first: the number of the first epoch.
+        records: of that epoch and those after it, of all slots.
+    """
     if not records:
         return pd.DataFrame()
     ids = job.wave.trials
@@ -54,10 +60,19 @@ def result_rows(
     curves: pd.DataFrame,
     keep: Callable[[str, np.ndarray], None],
 ) -> pd.DataFrame:
-    """Metrics at the weights validation chose and at the last epoch; the only place that reads the
-    test split.
+    """Returns the metrics at the weights that validation chose and at the last epoch.
 
-    `keep` is given the logits of the trials on each split, by the weights that validation chose.
+    It is the only place that reads the test split.
+
+    Args:
+        job: the wave, trained.
+        state, hyper: of all its slots.
+        curves: of its trials.
+        keep: given a split and the logits of the trials on it, by the weights that validation
+            chose.
+
+    Returns:
+        A row a trial, indexed by id: the columns `RESULTS`.
     """
     slots = range(len(job.trials))
     host = jax.device_get({"epoch": state.epoch, "best": state.best_epoch, "diverged": state.diverged_epoch})
@@ -81,16 +96,14 @@ def result_rows(
 def _held_out(
     job: WaveJob, state: TrialState, hyper: Mapping[str, jax.Array], keep: Callable[[str, np.ndarray], None]
 ) -> dict[str, np.ndarray]:
-    """What the trials' answers on the held-out splits come to, each (trial,), by column of the
-    results.
-    """
+    """Returns how the trials do on the held-out splits: by column of the results, each (trial,)."""
     count, columns = len(job.trials), {}
     for split, prefix in (("validation", "val"), ("test", "test")):
         if split not in job.data.labels:
             continue
         best = job.data.evaluate(job.program, state.best, hyper, split)
         keep(split, best.logits[:count])
-        answers = _answer_metrics(best.logits[:count], job.data.labels[split])
+        answers = _probability_metrics(best.logits[:count], job.data.labels[split])
         columns.update({f"{prefix}_{name}": values for name, values in answers.items()})
         kept = ~job.data.leaked[split]
         if kept.any() and not kept.all():
@@ -103,8 +116,8 @@ def _held_out(
     return columns
 
 
-def _answer_metrics(logits: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-    """`ANSWER_METRICS` of trials' logits (T, n, K), each (T,)."""
+def _probability_metrics(logits: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns `PROBABILITY_METRICS` of trials' logits (T, n, K), each (T,)."""
     probabilities = special.softmax(logits.astype(np.float64), axis=-1)
     matrix = metrics.confusion(probabilities, labels)
     found = metrics.by_class(matrix)
@@ -115,4 +128,4 @@ def _answer_metrics(logits: np.ndarray, labels: np.ndarray) -> dict[str, np.ndar
         areas,
         metrics.calibration(probabilities, labels).ece,
     )
-    return dict(zip(ANSWER_METRICS, values, strict=True))
+    return dict(zip(PROBABILITY_METRICS, values, strict=True))

@@ -123,7 +123,7 @@ class WaveProgram:
         return self.run(f"evaluate_{split}", variables, values, batches, frozen)
 
     def _functions(self) -> dict[str, Callable[[Recipe], jax.stages.Wrapped]]:
-        """Name -> what writes the program of that name for the recipe of a phase."""
+        """Returns what writes each program for the recipe of a phase, by name."""
         return {
             "init": self._init,
             "next_phase": self._next_phase,
@@ -194,7 +194,7 @@ class WaveProgram:
             self._programs.update(zip(lowered, executables, strict=True))
 
     def _shapes(self, values: Any, train: int, validation: int, test: int) -> dict[str, tuple]:
-        """Name -> what a program that sees images takes, as shapes; the rest as for `prepare`."""
+        """Returns the shapes that each program that sees images takes, by name; see `prepare`."""
         shapes = self.epoch_shapes(values, train, validation)
         state, frozen = shapes[0], shapes[-1]
         found = {"epoch": shapes}

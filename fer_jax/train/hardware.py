@@ -93,7 +93,7 @@ def compiler_options(platform: str, once: bool = False) -> dict[str, Any]:
 
 
 def _is_known(option: str, value: Any) -> bool:
-    """Whether this jaxlib compiles with the option."""
+    """Returns whether this jaxlib compiles with the option."""
     try:
         jax.jit(lambda: jnp.zeros(()), compiler_options={option: value}).lower().compile()
     except jax.errors.JaxRuntimeError:

@@ -188,7 +188,7 @@ def train_chunk(
 def validate_chunk(
     network: Network, recipe: Recipe, state: TrialState, scores: Scores, hyper: Hyper, batches: Split
 ) -> Scores:
-    """Adds some batches of the validation split after an epoch's training."""
+    """Adds the scores on some batches of the validation split, after an epoch's training."""
 
     def run(scores: Scores) -> Scores:
         return evaluation.add_scores(network, recipe, state.params, state.stats, hyper, scores, batches)
