@@ -1,12 +1,11 @@
-"""Trials -> stacks -> waves: what will run together, on what, in which order, and what it will
-cost.
+"""Trials -> stacks -> waves: what will run together, on what, in which order, and at what cost.
 
 A stack holds the trials whose arrays have the same shapes; a wave is as many of them as the device
 takes at once. A plan is made once, stored, and followed by every later start of the same run, so
 that a resumed wave is the wave that was interrupted.
 
 `plan` is what a plan is, `make` groups trials, `stack` plans one group, `work` says what its trials
-compute, and `describe` prints.
+compute, and `describe` prints. Running a plan belongs to launch/.
 """
 
 from fer_jax.plan.candidates import Options

@@ -1,4 +1,4 @@
-"""The ways in which a stack can be run: the shipped table's, and those worth measuring against it."""
+"""The ways to run a stack: the shipped table's, and those worth measuring against it."""
 
 import dataclasses
 import math
@@ -64,7 +64,7 @@ class Candidate:
 
     @property
     def parts(self) -> int:
-        """Devices that compute each trial together, see `parts`."""
+        """Devices that compute each trial together, see `train.batch_parts`."""
         return max(1, self.devices // self.width)
 
     def __str__(self) -> str:
@@ -95,13 +95,13 @@ def check(options: Options, work: Work, hardware: Hardware) -> None:
 
 
 def from_table(work: Work, options: Options, hardware: Hardware, limit: Limit) -> Candidate:
-    """What is known without measuring; set options stand.
+    """Returns what is known without measuring; set options stand.
 
     | backend | engine | batches | because |
     |---|---|---|---|
-    | cpu | map | of 8 to 32, by their pixels | memory traffic is the limit, and a few images' activations stay in the processor's cache |
-    | cpu: mlp, BatchNorm | map | whole | few activations to keep; statistics are of the whole batch |
-    | others | vmap | whole | one small model is bound by the launching of kernels up to `VMAP_IMAGES` at once |
+    | cpu | map | of 8 to 32, by their pixels | memory traffic is the limit: activations in cache |
+    | cpu: mlp, BatchNorm | map | whole | few activations to keep; statistics of the whole batch |
+    | others | vmap | whole | launching kernels is the limit up to `VMAP_IMAGES` at once |
 
     On all devices. Of fewer trials than devices each has one under 'map', or several where that
     pays (`parts_of`); the other engines then take one device.
@@ -122,10 +122,10 @@ def from_table(work: Work, options: Options, hardware: Hardware, limit: Limit) -
 
 
 def ladders(work: Work, options: Options, hardware: Hardware, limit: Limit) -> tuple[tuple[Candidate, ...], ...]:
-    """What is worth measuring: ladders to be climbed for as long as the next rung pays, the table's
-    choice first.
+    """Returns what is worth measuring, the table's choice first.
 
-    Set options leave out what contradicts them.
+    These are ladders, to be climbed for as long as the next rung pays. Set options leave out what
+    contradicts them.
     """
     first = from_table(work, options, hardware, limit)
     engines: tuple[str, ...] = ENGINES if options.engine == "auto" else (options.engine,)
@@ -153,14 +153,15 @@ def ladders(work: Work, options: Options, hardware: Hardware, limit: Limit) -> t
 
 
 def _devices(work: Work, options: Options, hardware: Hardware) -> int:
-    """As many as can have a trial each at once, one where the trials are too few for that."""
+    """Returns how many devices can have a trial each at once, one if the trials are too few."""
     most = min(hardware.devices, options.width or hardware.devices)
     return options.devices or (most if work.trials >= most else 1)
 
 
 def _mapped(work: Work, options: Options, hardware: Hardware) -> tuple[tuple[int, int], ...]:
-    """(devices, trials at once) under 'map', the table's choice first; on a CPU also what is worth
-    measuring against it.
+    """Returns (devices, trials at once) under 'map', the table's choice first.
+
+    On a CPU what is worth measuring against it follows.
     """
     most = options.devices or hardware.devices
     width = min(most, options.width or most, work.trials)
@@ -175,8 +176,9 @@ def _mapped(work: Work, options: Options, hardware: Hardware) -> tuple[tuple[int
 
 
 def parts_of(work: Work, most: int, hardware: Hardware) -> int:
-    """Into how many parts a batch is best cut where each trial can have so many devices; 1 where
-    exchanging gradients costs too much.
+    """Returns into how many parts a batch is best cut where each trial can have `most` devices.
+
+    It is 1 where exchanging gradients costs too much.
     """
     if hardware.backend != "cpu" or has_statistics(work):
         return 1
@@ -204,8 +206,9 @@ def _vectorised(
 
 
 def _cached(work: Work) -> int:
-    """The largest micro-batch whose activations stay in a processor's cache, as far as pixels tell;
-    0 for the whole batch.
+    """Returns the largest micro-batch whose activations stay in cache, as far as pixels tell.
+
+    It is 0 for the whole batch.
     """
     pixels, sizes = math.prod(work.image_shape[:2]), [size for size in _micro_batches(work) if size]
     if not sizes or work.recipe.batch_size * pixels <= CPU_PIXELS:
@@ -214,7 +217,7 @@ def _cached(work: Work) -> int:
 
 
 def _micro_batches(work: Work) -> tuple[int, ...]:
-    """Sizes into which a batch may be cut, and 0."""
+    """Returns the sizes into which a batch may be cut, and 0."""
     batch = work.recipe.batch_size
     if has_statistics(work):
         return (0,)
@@ -224,7 +227,7 @@ def _micro_batches(work: Work) -> tuple[int, ...]:
 def _tried_micro_batches(
     first: Candidate, work: Work, options: Options, hardware: Hardware
 ) -> tuple[tuple[int, ...], ...]:
-    """From the table's size on to larger ones, and to smaller ones."""
+    """Returns the sizes from the table's on to larger ones, and to smaller ones."""
     if options.micro_batch or hardware.backend != "cpu":
         return ((first.micro_batch,),)
     sizes = _micro_batches(work)
@@ -233,8 +236,9 @@ def _tried_micro_batches(
 
 
 def _tried_widths(work: Work, devices: int, options: Options, hardware: Hardware) -> Iterable[int]:
-    """Growing widths on all devices together, up to the first that holds all trials; one at once is
-    what 'map' does.
+    """Returns growing widths on all devices together, up to the first that holds all trials.
+
+    One trial at once is what 'map' does.
     """
     if options.width:
         return (options.width,)

@@ -1,4 +1,7 @@
-"""How many trials a device has room for, as an out-of-memory has shown; remembered on disk."""
+"""How many trials a device has room for, as an out-of-memory has shown.
+
+It is remembered on disk, see `measurements`.
+"""
 
 import dataclasses
 from collections.abc import Mapping
@@ -24,7 +27,8 @@ def remember_limit(
 ) -> None:
     """Keeps on disk that this hardware has room for no more of a stack's trials at once.
 
-    Later plans obey until much more memory is free. `stack.width` overrules it; deleting the folder `tuned` of the cache forgets it.
+    Later plans obey until much more memory is free. `stack.width` overrules it; deleting the folder
+    `tuned` of the cache forgets it.
 
     Args:
         stack: that ran out of memory.

@@ -1,6 +1,4 @@
-"""Bytes that a wave takes on a device: an estimate from the traced program, or the compiler's own
-figures.
-"""
+"""Bytes that a wave takes on a device, estimated from the traced program or the compiler's own."""
 
 import dataclasses
 
@@ -24,16 +22,16 @@ class Footprint:
     per_trial: float
 
     def at(self, trials: int) -> int:
+        """Returns the bytes for so many trials."""
         return round(self.base + self.per_trial * trials)
 
     def most(self, free: float) -> int:
-        """Trials that fit into `free` bytes; not less than one, which is tried in any case."""
+        """Returns how many trials fit into `free` bytes; at least one, which is always tried."""
         return max(1, int((free - self.base) / self.per_trial))
 
 
 def estimate(one: Cost, data_bytes: int, engine: str) -> Footprint:
-    """What is needed if every intermediate result of one trial's step is kept from its making to
-    its last use.
+    """Returns the footprint if every intermediate result of a step is kept to its last use.
 
     Compilers fuse and need less; side by side, a convolution's patches are added (oslo's network on
     a CPU: a quarter more than this).
@@ -46,14 +44,14 @@ def estimate(one: Cost, data_bytes: int, engine: str) -> Footprint:
 
 
 def analyse(work: Work, engine: str, micro_batch: int, test_bytes: int) -> Footprint | None:
-    """A line through the compiler's figures for an epoch at two widths (temporary memory grows
-    linearly in width).
+    """Returns a line through the compiler's figures for an epoch at two widths.
 
-    Compiles twice; on a CPU without optimisation, which changes no size and takes about half as
-    long.
+    Temporary memory grows linearly in width. It compiles twice; on a CPU without optimisation,
+    which changes no size and takes about half as long.
 
     Args:
         work: its images and those of validation are among the bytes.
+        engine, micro_batch: how the stack is run.
         test_bytes: of data that are resident too, but no part of an epoch.
 
     Returns:
@@ -73,7 +71,7 @@ def analyse(work: Work, engine: str, micro_batch: int, test_bytes: int) -> Footp
 
 
 def epoch_bytes(program: WaveProgram, work: Work, width: int, options: dict | None = None) -> int | None:
-    """Bytes on one device while the compiled epoch of a wave runs, None where nobody knows.
+    """Returns the bytes on one device while a wave's compiled epoch runs, None if unknown.
 
     Args:
         program: on one device.

@@ -10,8 +10,12 @@ from fer_jax.errors import RunError
 
 @dataclasses.dataclass(frozen=True)
 class DataSizes:
-    """Sizes of a data set: image_shape (height, width, channels), number of classes, and images in
-    each split.
+    """The sizes of a data set.
+
+    Attributes:
+        image_shape: (height, width, channels).
+        num_classes: of the data.
+        train, validation, test: images in each split.
     """
 
     image_shape: tuple[int, int, int]
@@ -22,6 +26,7 @@ class DataSizes:
 
     @property
     def bytes(self) -> int:
+        """Of all images together, a byte a pixel and channel."""
         return (self.train + self.validation + self.test) * math.prod(self.image_shape)
 
 
@@ -96,14 +101,15 @@ class Stack:
 
     @property
     def trials(self) -> tuple[str, ...]:
+        """The ids of its trials, wave by wave."""
         return tuple(trial for wave in self.waves for trial in wave.trials)
 
     def width_of(self, wave: Wave) -> int:
-        """Slots of one of its waves."""
+        """Returns the slots of one of its waves."""
         return wave.width or self.width
 
     def parts_of(self, width: int) -> int:
-        """Devices that compute each trial of its waves of so many slots together."""
+        """Returns how many devices compute each trial of its waves of so many slots together."""
         return next((wave.parts for wave in self.waves if self.width_of(wave) == width), 1)
 
 
@@ -116,9 +122,11 @@ class Plan:
 
     @property
     def trials(self) -> tuple[str, ...]:
+        """The ids of all trials, stack by stack."""
         return tuple(trial for stack in self.stacks for trial in stack.trials)
 
     def to_json(self) -> dict[str, Any]:
+        """Returns the plan as JSON can hold it."""
         return dataclasses.asdict(self)
 
     @classmethod

@@ -47,7 +47,7 @@ def plan_stack(
     hardware: Hardware,
     tuner: Tuner | None = None,
 ) -> Stack:
-    """Plans the trials of one stack; arguments as for `make.make_plan` and `Stack`."""
+    """Plans the trials of one stack; arguments are as for `make.make_plan` and `Stack`."""
     values = next(iter(group.values())).values
     optional = optional_fields(group.values())
     work = work_of(values, optional, data, len(group))
@@ -101,6 +101,7 @@ class _Case:
 
     @property
     def flops(self) -> float:
+        """Floating-point operations of all trials and epochs, training and validation."""
         # An image's are the same in every batch, so one tracing serves stacks that differ in batch
         # size.
         epochs = self.images / self.work.images
@@ -122,13 +123,13 @@ class _Case:
 
     @property
     def _inputs_bytes(self) -> int:
-        """Of all inputs of the network: pictures, or the outputs of the layer where it is cut."""
+        """Bytes of all the network's inputs: images, or outputs of the layer where it is cut."""
         if not self.work.cut:
             return self.data.bytes
         return sharing.feature_bytes(self.work, self.data)
 
     def choose(self) -> tuple[Candidate, float]:
-        """How the stack is run, and the rate measured for it; 0 where the table decides."""
+        """Returns how the stack is run, and the rate measured for it; 0 where the table decides."""
         table = candidates.from_table(self.work, self.options, self.hardware, self.fitting)
         if self.tuner is None or not self._is_long(self.tuner.threshold):
             return table, 0.0
@@ -144,15 +145,16 @@ class _Case:
         return (self._busy_seconds(0.0) or self.flops / LEAST_ACCELERATOR_RATE) > threshold
 
     def seconds(self, chosen: Candidate, rate: float) -> float:
-        """Estimated duration; 0 where nothing is known of the rate."""
+        """Returns the estimated duration; 0 where nothing is known of the rate."""
         training = self._busy_seconds(rate)
         if rate:
             training /= self.busy(chosen, rate)
         return training + COMPILE_SECONDS if training else 0.0
 
     def _busy_seconds(self, rate: float) -> float:
-        """Estimated duration of the training with all slots busy, 0 where nothing is known of the
-        rate.
+        """Returns the estimated duration of the training with all slots busy.
+
+        It is 0 where nothing is known of the rate.
         """
         if rate:
             return self.images / rate
@@ -160,17 +162,16 @@ class _Case:
         return self.flops / estimated if estimated else 0.0
 
     def busy(self, chosen: Candidate, rate: float) -> float:
-        """Share of the slots that hold a trial."""
+        """Returns the share of the slots that hold a trial."""
         count, width = self.waves(chosen, rate)
         left, parts = self.rest(chosen, rate)
         return self.work.trials / (count * width + (chosen.devices / parts if left else 0))
 
     def waves(self, chosen: Candidate, rate: float) -> tuple[int, int]:
-        """Number of waves and their slots, `rest` apart: as few waves as the width allows, no wider
-        than they need be.
+        """Returns the number of waves and their slots, `rest` apart.
 
-        Fewer slots are idle than waves x trials at once, and no narrower width would do with as
-        many waves.
+        They are as few waves as the width allows, no wider than they need be: fewer slots are idle
+        than waves x trials at once, and no narrower width would do with as many waves.
         """
         at_once, trials = chosen.devices // chosen.parts, self.work.trials - self.rest(chosen, rate)[0]
         most = self.options.width or self._most(chosen, rate)
@@ -179,8 +180,9 @@ class _Case:
         return count, math.ceil(trials / (count * at_once)) * at_once
 
     def rest(self, chosen: Candidate, rate: float) -> tuple[int, int]:
-        """The last trials that would leave devices idle, and how many devices shall compute each of
-        them in a wave of their own; or (0, 1).
+        """Returns the number of last trials that would leave devices idle, and each one's devices.
+
+        They make a wave of their own. It is (0, 1) where there are none.
         """
         left = self.work.trials % chosen.devices
         if chosen.engine != "map" or chosen.parts > 1 or not left or self.options.width:
@@ -190,7 +192,7 @@ class _Case:
         return (left, parts) if alone * (1 - 1 / parts) > WORTH_A_WAVE else (0, 1)
 
     def _most(self, chosen: Candidate, rate: float) -> int:
-        """Trials that are worth holding together."""
+        """Returns how many trials are worth holding together."""
         if chosen.engine != "map":
             return chosen.width
         at_once = chosen.devices // chosen.parts
@@ -200,7 +202,10 @@ class _Case:
         return self.fitting(chosen.engine, chosen.devices, chosen.micro_batch, wanted)
 
     def fitting(self, engine: str, devices: int, micro_batch: int, wanted: int) -> int:
-        """A `candidates.Limit`: by memory, and by what is remembered of an out-of-memory."""
+        """Returns how many trials fit, by memory and by what is remembered of an out-of-memory.
+
+        It is a `candidates.Limit`.
+        """
         footprint, share = self.footprint(engine, devices, micro_batch, wanted)
         most = footprint.most(self._free(devices) * share)
         if self.tuner is not None:
@@ -209,7 +214,7 @@ class _Case:
         return min(wanted, most * devices)
 
     def footprint(self, engine: str, devices: int, micro_batch: int, wanted: int) -> tuple[Footprint, float]:
-        """Bytes on one device, and the share of the free memory that they may fill.
+        """Returns the bytes on one device, and the share of the free memory that they may fill.
 
         The compiler is asked only where the estimate for the trials wanted at once is no small part
         of the memory.
@@ -226,7 +231,7 @@ class _Case:
         return estimated, ESTIMATED_SHARE
 
     def placing(self, devices: int) -> str:
-        """Where the pictures are: `Stack.data`."""
+        """Returns where the images are: `Stack.data`."""
         if self.options.data != "auto":
             return self.options.data
         if self.work.shares:
@@ -234,8 +239,9 @@ class _Case:
         return "resident" if stream.fits(self.data.bytes, self._free(devices)) else "stream"
 
     def _in_chunks(self, pictures: int) -> tuple[Work, int]:
-        """As large a resident data set as the chunks that a device holds take, for the compiler to
-        look at, and bytes beside it.
+        """Returns work for the compiler to look at, and bytes beside it.
+
+        Its resident data set is as large as the chunks that a device holds of the streamed one.
         """
         images = max(self.work.recipe.batch_size, pictures // self._image_bytes)
         return dataclasses.replace(self.work, train=images, validation=1), 0
@@ -245,13 +251,14 @@ class _Case:
         return math.prod(self.data.image_shape)
 
     def _free(self, devices: int) -> float:
-        """Bytes for one device: the host devices of a CPU share its memory."""
+        """Returns the bytes for one device: the host devices of a CPU share its memory."""
         return self.hardware.memory / (devices if self.hardware.backend == "cpu" else 1)
 
 
 def _cut(stack: str, trials: Sequence[str], count: int, parts: int, left: int, parts_of_left: int) -> tuple[Wave, ...]:
-    """Waves of nearly equal size, the remainder spread and not left to the last; and one of the
-    trials that are left for it.
+    """Returns waves of nearly equal size, and one of the trials that are left for it.
+
+    The remainder is spread and not left to the last.
     """
     first = len(trials) - left
     edges = [round(index * first / count) for index in range(count + 1)]

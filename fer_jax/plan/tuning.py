@@ -1,8 +1,7 @@
-"""The way a stack is run, by timing a few steps of each candidate, and its memory, by asking the
-compiler; both once.
+"""How a stack is best run, by timing a few steps of each candidate, and its memory; both once.
 
-Random images and the epoch's own program, with validation in the stack's proportion. Rates are
-trials x training images a second.
+The images are random and the program is the epoch's own, with validation in the stack's proportion.
+The compiler is asked for the memory. Rates are trials x training images a second.
 """
 
 import dataclasses
@@ -74,7 +73,7 @@ def start(work: Work, candidate: Candidate) -> Runner:
 
 
 def _epoch_images(work: Work) -> int:
-    """Training images of the epoch that is measured, whole batches."""
+    """Returns the training images of the epoch that is measured, whole batches."""
     batch = work.recipe.batch_size
     images = max(EPOCH_IMAGES, ENOUGH_STEPS * batch)
     if jax.default_backend() == "cpu":
@@ -89,16 +88,16 @@ def to_stderr(line: str) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Tuner:
-    """Measures where that pays, and remembers.
+    """A tuner measures where that pays, and remembers.
 
     Attributes:
-        measurements: of earlier measurements.
+        measurements: earlier ones.
         say: shows a line to a person while it measures.
         threshold: estimated seconds of training above which candidates are measured.
         budget: seconds after which no candidate is added; None for the backend's.
         start: makes a candidate ready to run.
         analyse: `memory.analyse`, or what stands in for it.
-        clock: seconds.
+        clock: returns seconds.
     """
 
     measurements: Measurements
@@ -110,8 +109,9 @@ class Tuner:
     clock: Callable[[], float] = time.perf_counter
 
     def rates(self, stack: str, work: Work, ladders: Sequence[Sequence[Candidate]]) -> dict[Candidate, float]:
-        """Images a second of the candidates that were measured, now or earlier; empty where none of
-        them runs.
+        """Returns the images a second of the candidates that were measured, now or earlier.
+
+        It is empty where none of them runs.
 
         Args:
             stack: its name, for people.
@@ -135,8 +135,9 @@ class Tuner:
         return known
 
     def footprint(self, stack: str, work: Work, engine: str, micro_batch: int, test_bytes: int) -> Footprint | None:
-        """The compiler's figures for a device's memory, now or earlier; None where it cannot
-        compile this.
+        """Returns the compiler's figures for a device's memory, asked for now or earlier.
+
+        They are None where it cannot compile this.
         """
         program = {**work.sized_key(), "engine": engine, "micro_batch": micro_batch}
         question = {"subject": "memory", **program, "test_bytes": test_bytes}
@@ -185,8 +186,9 @@ class Tuner:
         return {candidate: statistics.median(found) for candidate, found in rates.items() if found}
 
     def _first(self, work: Work, candidate: Candidate, running: dict[Candidate, Runner]) -> list[float]:
-        """A candidate's first rate, [] where it fails, most often for want of memory; adds it to
-        those running.
+        """Returns a candidate's first rate, and adds the candidate to those running.
+
+        It is [] where the candidate fails, most often for want of memory.
         """
         try:
             runner = self.start(work, candidate)
@@ -206,7 +208,7 @@ class Tuner:
 
 
 def _drop_slow(running: dict[Candidate, Runner], rates: dict[Candidate, list[float]]) -> None:
-    """Leaves those that may turn out to be the fastest; the others give their memory back."""
+    """Keeps those that may turn out to be the fastest; the others give their memory back."""
     fastest = sorted(running, key=lambda candidate: -rates[candidate][0])
     for place, candidate in enumerate(fastest):
         if place >= MOST_FINALISTS or rates[candidate][0] < FINALISTS * rates[fastest[0]][0]:
@@ -214,7 +216,7 @@ def _drop_slow(running: dict[Candidate, Runner], rates: dict[Candidate, list[flo
 
 
 def _as_rates(answer: Any) -> dict[Candidate, float] | None:
-    """An answer as candidates and rates; None for what is no such thing."""
+    """Returns an answer as candidates and rates; None for what is no such thing."""
     try:
         found = {Candidate(str(e), int(d), int(m), int(w)): float(rate) for e, d, m, w, rate in answer}
     except (TypeError, ValueError):

@@ -53,20 +53,20 @@ class Work:
         return self.train // self.recipe.batch_size * self.recipe.batch_size
 
     def built(self) -> Network:
-        """The network as it is trained, see `trained_part`."""
+        """Returns the network as it is trained, see `trained_part`."""
         whole = models.build(dict(self.network), self.image_shape, self.num_classes)
         return trained_part(whole, self.recipe, self.shares, self.cut)
 
     def cost(self, micro_batch: int) -> cost.Cost:
-        """Of one trial."""
+        """Returns the cost of one trial with micro-batches of this size; 0 is the whole batch."""
         recipe = dataclasses.replace(self.recipe, batch_size=micro_batch or self.recipe.batch_size, micro_batch=0)
         return cost_of(dataclasses.replace(self, recipe=recipe, train=0, validation=0, trials=0))
 
     def program_key(self) -> dict[str, Any]:
-        """What the compiled program depends on besides the numbers of images and trials, as JSON
-        can hold it.
+        """Returns what the compiled program depends on besides the numbers of images and trials.
 
-        Its cost stands in for the code of a network, which a user may have written and changed.
+        It is as JSON can hold it. Its cost stands in for the code of a network, which a user may
+        have written and changed.
         """
         return {
             "cost": dataclasses.asdict(self.cost(COUNTED_BATCH)),
@@ -83,8 +83,9 @@ class Work:
 
 
 def trained_part(network: Network, recipe: Recipe, shares: bool, cut: str) -> Network:
-    """What is left of a network for a wave to train: the layers after `cut`, without the frozen
-    ones that its trials share.
+    """Returns what is left of a network for a wave to train.
+
+    These are the layers after `cut`, without the frozen ones that its trials share.
     """
     network = network.after(cut) if cut else network
     return network.without(recipe.always_frozen) if shares else network
@@ -92,23 +93,25 @@ def trained_part(network: Network, recipe: Recipe, shares: bool, cut: str) -> Ne
 
 @functools.cache
 def cost_of(work: Work) -> cost.Cost:
-    """`cost.measure`, once for all stacks that push the same number of images through the same
-    network.
-    """
+    """Does what `cost.measure` does, once for all stacks whose images and network are alike."""
     return cost.measure(work.built(), work.recipe)
 
 
 @functools.cache
 def has_statistics(work: Work) -> bool:
+    """Returns whether the trained network has batch statistics."""
     return work.built().has_statistics
 
 
 def recipe_of(
     values: Mapping[str, Any], optional: Iterable[str], micro_batch: int, layers: Sequence[str] = ()
 ) -> Recipe:
-    """What the trainer compiles for a stack with these shape values.
+    """Returns what the trainer compiles for a stack with these shape values.
 
     Args:
+        values: the shape fields.
+        optional: see `optional_fields`.
+        micro_batch: images a pass; 0 is the whole batch.
         layers: names of all layers of the network, read where some are frozen.
 
     Raises:
@@ -133,8 +136,9 @@ def recipe_of(
 
 
 def optional_fields(trials: Iterable[Trial]) -> tuple[str, ...]:
-    """The traced fields with a block of computation of their own that some trial uses, in the order
-    of `FIELDS`.
+    """Returns the traced fields with a block of computation of their own that some trial uses.
+
+    They are in the order of `FIELDS`.
     """
     values = [trial.values for trial in trials]
     blocks = [field for field in FIELDS.values() if field.neutral is not None]
@@ -146,12 +150,15 @@ def optional_fields(trials: Iterable[Trial]) -> tuple[str, ...]:
 
 
 def _is_computed(field: Field, value: Any) -> bool:
-    """Whether a value needs its field's block of computation; weights that are loaded need none."""
+    """Returns whether a value needs its field's block of computation.
+
+    Weights that are loaded need none.
+    """
     return value != field.neutral and not (field.name == "model.init" and value not in DISTRIBUTIONS)
 
 
 def work_of(values: Mapping[str, Any], optional: Sequence[str], data: DataSizes, trials: int) -> Work:
-    """What trials with these values have to compute.
+    """Returns what trials with these values have to compute.
 
     Raises:
         ConfigError: nothing is left to train.
