@@ -16,7 +16,7 @@ CURVE_METRICS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
 # Of the probabilities by the weights that validation chose: means over the classes, and the
 # calibration error.
 PROBABILITY_METRICS = ("balanced_accuracy", "f1", "auc", "ece")
-# The accuracy without leaked pictures; empty where a split has none.
+# The accuracy without leaked images; empty where a split has none.
 CLEAN = "accuracy_clean"
 RESULTS = (
     "status",

@@ -72,8 +72,8 @@ class Stack:
         data: 'resident', whole on every device, or 'stream', in chunks.
         frozen: layers that are never trained are 'shared' by the trials or each trial's 'own'; ''
             where there are none.
-        cut: the layer whose outputs are computed once and trained on instead of pictures; '' for
-            pictures.
+        cut: the layer whose outputs are computed once and trained on instead of images; '' for
+            images.
         trial_bytes: estimated bytes that another trial takes where trials are computed side by
             side.
     """

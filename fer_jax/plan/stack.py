@@ -220,11 +220,11 @@ class _Case:
         of the memory.
         """
         streamed = self.placing(devices) == "stream"
-        pictures = stream.bytes_on_device(self.data.bytes) if streamed else self._inputs_bytes
-        estimated = memory.estimate(self.work.cost(micro_batch), pictures, engine)
+        input_bytes = stream.bytes_on_device(self.data.bytes) if streamed else self._inputs_bytes
+        estimated = memory.estimate(self.work.cost(micro_batch), input_bytes, engine)
         if self.tuner is not None and estimated.at(math.ceil(wanted / devices)) > WORTH_ANALYSING * self._free(devices):
             work, test_bytes = (
-                self._in_chunks(pictures) if streamed else (self.work, self.data.test * self._image_bytes)
+                self._in_chunks(input_bytes) if streamed else (self.work, self.data.test * self._image_bytes)
             )
             if found := self.tuner.footprint(self.name, work, engine, micro_batch, test_bytes):
                 return found, ANALYSED_SHARE
@@ -238,12 +238,12 @@ class _Case:
             return "resident"
         return "resident" if stream.fits(self.data.bytes, self._free(devices)) else "stream"
 
-    def _in_chunks(self, pictures: int) -> tuple[Work, int]:
+    def _in_chunks(self, input_bytes: int) -> tuple[Work, int]:
         """Returns work for the compiler to look at, and bytes beside it.
 
         Its resident data set is as large as the chunks that a device holds of the streamed one.
         """
-        images = max(self.work.recipe.batch_size, pictures // self._image_bytes)
+        images = max(self.work.recipe.batch_size, input_bytes // self._image_bytes)
         return dataclasses.replace(self.work, train=images, validation=1), 0
 
     @property

@@ -46,17 +46,17 @@ def start(work: Work, candidate: Candidate) -> Runner:
     recipe = dataclasses.replace(work.recipe, micro_batch=candidate.micro_batch, parts=candidate.parts)
     program = WaveProgram(work.built(), recipe, candidate.engine, tuple(jax.devices()[: candidate.devices]))
     phase = len(recipe.phases) - 1  # the last trains most layers, as a rule
-    images = _epoch_images(work)
-    held_out = max(1, round(images * work.validation / work.train))
+    count = _epoch_images(work)
+    held_out = max(1, round(count * work.validation / work.train))
     rng = np.random.default_rng(0)
-    pictures = rng.integers(0, 256, (images + held_out, *program.network.input_shape)).astype(program.input_dtype)
-    labels = rng.integers(0, work.num_classes, images + held_out)
+    images = rng.integers(0, 256, (count + held_out, *program.network.input_shape)).astype(program.input_dtype)
+    labels = rng.integers(0, work.num_classes, count + held_out)
     # Small steps: a trial that diverges is skipped, and would look fast.
     changed = {"train.epochs": 1_000_000, "train.learning_rate": 1e-6}
     traced = {field.name: field.default for field in FIELDS.values() if field.kind == "traced"} | changed
     values = program.place_values([{**traced, "train.seed": seed} for seed in range(candidate.width)])
-    train = program.place_train(pictures[:images], labels[:images])
-    validation = program.place_batches(pictures[images:], labels[images:])
+    train = program.place_train(images[:count], labels[:count])
+    validation = program.place_batches(images[count:], labels[count:])
     zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), program.network.held_shapes)
     frozen = program.place_frozen(zeros)
     state = program.init(values)
@@ -66,7 +66,7 @@ def start(work: Work, candidate: Candidate) -> Runner:
         nonlocal state
         state, records = epoch(state, values, train, validation, frozen)
         jax.block_until_ready((state, records))
-        return candidate.width * images
+        return candidate.width * count
 
     run()
     return run

@@ -31,7 +31,7 @@ class Work:
         num_classes: of the data.
         recipe: with whole batches.
         shares: whether the trials share the layers that are never trained.
-        cut: the layer whose outputs are computed once, before training; '' where pictures are
+        cut: the layer whose outputs are computed once, before training; '' where images are
             trained on.
         train, validation: images of the splits.
         trials: of the stack.

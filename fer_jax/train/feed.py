@@ -18,7 +18,7 @@ from fer_jax.train.recipe import PRECISIONS
 from fer_jax.train.streamed import StreamedProgram, evaluation_grid
 from fer_jax.train.trial import TrialState
 
-# Pictures that go together through the layers whose outputs are kept.
+# Images that go together through the layers whose outputs are kept.
 FEATURE_BATCH = 64
 Epoch = tuple[TrialState, dict[str, jax.Array]]
 
@@ -28,7 +28,7 @@ class Evaluation(NamedTuple):
 
     Attributes:
         loss: mean data loss, nats, float32 (trial,).
-        accuracy: in [0, 1], float64 (trial,), exactly a number of pictures over their number.
+        accuracy: in [0, 1], float64 (trial,), exactly a number of images over their number.
         logits: float32 (trial, images, K), in the order of the split.
     """
 
@@ -152,7 +152,7 @@ class StreamedData:
             raise ValueError(f"{len(seeds)} seeds in a wave, and a program for {program.streams}")
         images, labels = self._splits["train"]
         pieces = -(-program.steps // program.size)
-        # What no seed or no step needs is filled with the first picture; nobody looks at it.
+        # What no seed or no step needs is filled with the first image; nobody looks at it.
         rows = np.zeros((program.streams, pieces * program.size, program.recipe.batch_size), np.int32)
         for place, seed in enumerate(seeds):
             rows[place, : program.steps] = jax.device_get(program.order(*jax.device_put((seed, np.int32(epoch)))))
@@ -198,9 +198,9 @@ def _inputs(program: WaveProgram, dataset: Dataset, frozen: Frozen | None) -> di
     These are images, or the outputs of the layers before the network, computed here once.
     """
     network, recipe = program.network, program.recipe
-    pictures = {name: split.images for name, split in dataset.splits().items()}
+    images = {name: split.images for name, split in dataset.splits().items()}
     if network.takes_pictures:
-        return pictures
+        return images
     assert frozen is not None, "a cut network needs the layers before the cut"
     before = network.whole.before(network.cut)
     params, stats = (
@@ -216,13 +216,13 @@ def _inputs(program: WaveProgram, dataset: Dataset, frozen: Frozen | None) -> di
 
     placed = jax.device_put((params, stats), program.devices[0])
 
-    def computed(images: np.ndarray) -> np.ndarray:
-        found = np.empty((len(images), *network.input_shape), program.input_dtype)
-        for start in range(0, len(images), FEATURE_BATCH):
-            batch = np.zeros((min(FEATURE_BATCH, len(images)), *images.shape[1:]), np.uint8)
-            some = images[start : start + FEATURE_BATCH]
+    def computed(split: np.ndarray) -> np.ndarray:
+        found = np.empty((len(split), *network.input_shape), program.input_dtype)
+        for start in range(0, len(split), FEATURE_BATCH):
+            batch = np.zeros((min(FEATURE_BATCH, len(split)), *split.shape[1:]), np.uint8)
+            some = split[start : start + FEATURE_BATCH]
             batch[: len(some)] = some
             found[start : start + len(some)] = np.asarray(outputs(*placed, batch))[: len(some)]
         return found
 
-    return {name: computed(images) for name, images in pictures.items()}
+    return {name: computed(split) for name, split in images.items()}

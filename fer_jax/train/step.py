@@ -18,8 +18,8 @@ from fer_jax.train.recipe import Recipe
 def keys(hyper: Hyper) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """Returns a trial's random keys: of weights, order of the images, dropout, augmentation."""
     root = jax.random.key(hyper["train.seed"])
-    weights, order, masks, pictures = (jax.random.fold_in(root, purpose) for purpose in range(4))
-    return weights, order, masks, pictures
+    weights, order, masks, augmentation = (jax.random.fold_in(root, purpose) for purpose in range(4))
+    return weights, order, masks, augmentation
 
 
 @jax.tree_util.register_dataclass
@@ -149,13 +149,13 @@ def _update(
     number from `steps` on is padding and leaves the carry as it was. Resident data have none, yet
     ask, for the programs to be alike.
     """
-    _, _, mask_key, picture_key = keys(hyper)
+    _, _, mask_key, augmentation_key = keys(hyper)
     hyper = in_phase(recipe, hyper)
 
     def update(carry: Carry, number: jax.Array, images: jax.Array, labels: jax.Array) -> Carry:
         params, stats, opt, tally = carry
         update = epoch * steps + number
-        batch = _batch(recipe, hyper, images, labels, jax.random.fold_in(picture_key, update))
+        batch = _batch(recipe, hyper, images, labels, jax.random.fold_in(augmentation_key, update))
         key = jax.random.fold_in(mask_key, update)
         grads, new_stats, loss, correct = gradients(network, recipe, params, stats, hyper, batch, key)
         learning = recipe.learning(params)
@@ -226,9 +226,9 @@ def _block_rates(network: Network, recipe: Recipe, hyper: Hyper) -> dict[str, ja
 
 def _batch(recipe: Recipe, hyper: Hyper, images: jax.Array, labels: jax.Array, key: jax.Array) -> dict[str, jax.Array]:
     """Returns a batch as `gradients` takes it, augmented where the recipe says so."""
-    pictured = tuple(name for name in recipe.used("augment") if name != "augment.mixup")
-    if pictured:
-        images = augment.augment(images, hyper, key, pictured)
+    of_images = tuple(name for name in recipe.used("augment") if name != "augment.mixup")
+    if of_images:
+        images = augment.augment(images, hyper, key, of_images)
     batch = {"images": images, "labels": labels, "rows": jnp.arange(recipe.batch_size)}
     if recipe.uses("augment.mixup"):
         batch["images"], _, batch["partners"], batch["share"] = augment.mixup(images, labels, hyper, key)

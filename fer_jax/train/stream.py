@@ -8,15 +8,15 @@ from typing import Any
 import grain
 import jax
 
-# Bytes of the pictures of one piece. A GPU takes them in within some milliseconds, so that the
+# Bytes of the images of one piece. A GPU takes them in within some milliseconds, so that the
 # first piece of an epoch is not long waited for, and computes on them far longer than starting a
 # program takes.
 CHUNK_BYTES = 64 * 2**20
-# Pieces of which a device may hold the pictures at once: the one in use, the next, one that waits
+# Pieces of which a device may hold the images at once: the one in use, the next, one that waits
 # and one on its way.
 CHUNKS_ON_DEVICE = 4
 READING_THREADS = 2
-# Share of the free memory that resident pictures may take: weights and intermediate results need
+# Share of the free memory that resident images may take: weights and intermediate results need
 # the rest.
 RESIDENT_SHARE = 0.4
 
