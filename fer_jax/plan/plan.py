@@ -131,8 +131,9 @@ class Plan:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Plan":
-        """Rebuilds what `to_json` gave, also after a trip through a JSON file (which turns tuples
-        into lists).
+        """Returns the plan that `to_json` gave, also after a trip through a JSON file.
+
+        Such a file turns tuples into lists.
 
         Raises:
             RunError: something in it is missing or of another kind.

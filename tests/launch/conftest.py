@@ -39,10 +39,10 @@ def _make_config():
 
 @pytest.fixture
 def leaving():
-    """Eight trials of a dense network in one vectorised wave: two train for 9 epochs, two for 3,
-    two stop early, two diverge.
+    """Returns the config of eight trials of a dense network in one vectorised wave.
 
-    After epoch 2 four are left (slots 0, 1, 4 and 5), after epoch 4 two.
+    Two train for 9 epochs, two for 3, two stop early, two diverge. After epoch 2 four are left
+    (slots 0, 1, 4 and 5), after epoch 4 two.
     """
     config = _make_config()
     config.model.name = "mlp"
@@ -66,7 +66,7 @@ def leaving():
 
 @pytest.fixture(scope="session")
 def programs():
-    """Programs by stack and width, shared by tests that plan the same stacks."""
+    """Programs by stack and width are shared by tests that plan the same stacks."""
     return {}
 
 
@@ -95,8 +95,9 @@ def shared_programs(programs, monkeypatch):
 
 @pytest.fixture
 def stop_after(monkeypatch):
-    """stop_after(n) makes sweeps behave as if Ctrl-C came during the n-th epoch, stop_after(0) as
-    if none came.
+    """stop_after(n) makes sweeps behave as if Ctrl-C came during the n-th epoch.
+
+    stop_after(0) lets them behave as if none came.
     """
     done = []
     report_epoch = progress.WaveProgress.epoch

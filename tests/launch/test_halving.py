@@ -31,7 +31,8 @@ def nothing_known_of_this_hardware(tmp_path_factory, monkeypatch):
 
 @pytest.fixture
 def memory_for(monkeypatch):
-    """memory_for(slots, epoch): from its n-th epoch on a program of more slots finds no memory;
+    """memory_for(slots, epoch): programs of more slots find no memory from their n-th epoch on.
+
     None takes that back.
     """
     compile_program = compiling.compile_program
@@ -59,14 +60,14 @@ def memory_for(monkeypatch):
 
 @pytest.fixture
 def narrow(leaving):
-    """The same eight trials in two waves of four."""
+    """Returns the same eight trials in two waves of four."""
     leaving.stack.width = 4
     return leaving
 
 
 @pytest.fixture
 def whole(leaving, tmp_path_factory):
-    """The run without any lack of memory, made once."""
+    """Returns the run without any lack of memory, made once."""
     return fer_jax.run_sweep(leaving, tmp_path_factory.getbasetemp() / "whole")
 
 
@@ -85,7 +86,7 @@ def wave_names(run):
 
 
 def files(run):
-    """Names of the waves that have curves, and of those that have checkpoints."""
+    """Returns the names of the waves that have curves, and of those that have checkpoints."""
     curves = {path.name.rsplit("-", 1)[0] for path in (run.path / "curves").iterdir()}
     return sorted(curves), sorted(path.name for path in (run.path / "checkpoints").iterdir())
 
@@ -240,8 +241,10 @@ def test_one_trial_that_does_not_fit_fails_and_the_user_is_told_what_to_do(narro
     [("write_curves", 4), ("save_state", 4), ("write_plan", 2), ("forget", 3), ("write_trials", 3)],
 )
 def test_a_kill_while_a_wave_is_halved_loses_nothing(leaving, tmp_path, whole, memory_for, monkeypatch, method, call):
-    """In the second half's curves or state, before the plan, before and after the old wave is
-    deleted; with memory afterwards or not.
+    """The kill comes at one of five places, with memory afterwards or not.
+
+    These are in the second half's curves or state, before the plan, before and after the old wave
+    is deleted.
     """
     memory_for(4, epoch=8)
     with monkeypatch.context() as patch:

@@ -1,6 +1,4 @@
-"""Fits after trials: features once, nothing trained twice, resumed where they stopped, scored as
-the loaded head scores.
-"""
+"""Fits after trials: features computed once, nothing trained twice, resumed where they stopped."""
 
 import contextlib
 import shutil

@@ -179,8 +179,9 @@ def test_a_batch_larger_than_the_training_split_is_refused(config, tmp_path):
 
 
 def test_options_of_a_trial_reach_its_training_and_its_predictions(config, tmp_path):
-    """Normalisation, initial weights and class weights in one program; a loaded trial predicts what
-    validation was told.
+    """Normalisation, initial weights and class weights stand in one program.
+
+    A loaded trial predicts what validation was told.
     """
     config.sweep.grid.train.learning_rate = None
     config.sweep.repeats = 1
@@ -200,8 +201,9 @@ def test_options_of_a_trial_reach_its_training_and_its_predictions(config, tmp_p
 
 
 def test_a_run_resumes_with_its_watches_and_schedules(config, tmp_path, stop_after):
-    """Stopped after two epochs and resumed: the same tables as without the stop, early stopping and
-    plateau included.
+    """A run stopped after two epochs and resumed has the tables of one that never stopped.
+
+    Early stopping and plateau are among what is resumed.
     """
     config.train.epochs = 8
     config.train.schedule = "cosine"

@@ -1,6 +1,4 @@
-"""k-fold cross-validation from config to comparison: every trial of a point validates on a fold of
-its own.
-"""
+"""k-fold cross-validation: every trial of a point validates on a fold of its own."""
 
 import numpy as np
 import pytest

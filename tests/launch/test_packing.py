@@ -1,6 +1,4 @@
-"""Survivors of a vectorised wave in a narrower program: the same results, whenever the run is
-interrupted.
-"""
+"""Survivors of a vectorised wave in a narrower program: the same results, interrupted or not."""
 
 import jax
 import numpy as np

@@ -1,6 +1,4 @@
-"""Answers on the held-out splits: kept at the end of a wave, they give the tabled figures without
-the data or the networks.
-"""
+"""Stored logits of the held-out splits give the tabled metrics without the data or the networks."""
 
 import numpy as np
 import pandas as pd
@@ -79,8 +77,9 @@ def test_a_trial_that_learnt_nothing_has_no_figures_and_no_answers(run):
 
 
 def test_accuracies_are_exactly_numbers_of_pictures(run):
-    """In float32 equal differences of two seeds would differ, and a paired test take that for a
-    spread.
+    """In float32 equal differences of two seeds would differ.
+
+    A paired test would take that for a spread.
     """
     for trial in run.select(status="done"):
         for split, prefix in (("validation", "val"), ("test", "test")):

@@ -27,8 +27,9 @@ def config():
 
 @pytest.fixture
 def tuned(tmp_path):
-    """tuned(rate): a tuner that measures `rate(candidate)` images a second at no cost of time, and
-    lists what it measured.
+    """tuned(rate): a tuner that measures `rate(candidate)` images a second at no cost of time.
+
+    It comes with the list of what it measured.
     """
 
     def make(rate=lambda one: 1000.0, hardware=CPU, per_trial=1e6, **changes):

@@ -147,8 +147,9 @@ def test_host_devices_of_a_cpu_hold_a_copy_of_the_data_each(config):
 
 
 def test_flops_are_those_counted_by_hand(config):
-    """Multiply-adds of conv_0..2, dense_0..1 and output at 24x24 (the maps the pools keep: 22, 8
-    and 2 pixels), times 2.
+    """They are the multiply-adds of conv_0..2, dense_0..1 and output at 24x24, times 2.
+
+    The maps that the pools keep have 22, 8 and 2 pixels.
     """
     config.sweep.repeats = 1
     config.train.epochs = 1

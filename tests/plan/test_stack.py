@@ -1,6 +1,4 @@
-"""How one stack is run: by measuring where it is long, by the user's word, within memory; slots
-that idle are few.
-"""
+"""How one stack is run: by measuring, by the user's word, within memory; few slots are idle."""
 
 import dataclasses
 import math
@@ -124,8 +122,9 @@ def test_the_compiler_is_asked_where_the_estimate_is_no_small_part_of_the_memory
 
 
 def test_streamed_data_take_the_memory_of_their_chunks_and_have_a_limit_of_their_own(plan, config, tuned):
-    """2 million images, 1.15 GB, on 2 GiB; the four chunks that a device holds at a time have
-    466,033 of them.
+    """The data are 2 million images, 1.15 GB, on 2 GiB.
+
+    The four chunks that a device holds at a time have 466,033 of them.
     """
     config.sweep.repeats = 60
     large, tight = dataclasses.replace(SIZES, train=2_000_000), Hardware("gpu", "small GPU", 1, 2 << 30)

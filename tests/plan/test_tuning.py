@@ -1,6 +1,4 @@
-"""Candidates measured against a clock that only the fakes move, what is kept on disk; and once with
-the real clock.
-"""
+"""Candidates measured against a clock that only the fakes move, and once with the real clock."""
 
 import dataclasses
 import importlib.metadata
@@ -94,8 +92,9 @@ def test_what_does_not_fit_ends_its_ladder_and_nothing_else(work, tmp_path):
 
 @pytest.mark.parametrize(("budget", "count"), [(0, 1), (11, 2), (12, 2), (17, 3), (60, 4)])
 def test_no_candidate_is_begun_that_would_not_end_within_the_budget(work, tmp_path, budget, count):
-    """Each takes 5 s to start and half a second to run; the table's choice is measured whatever the
-    budget.
+    """Each takes 5 s to start and half a second to run.
+
+    The table's choice is measured whatever the budget.
     """
     bench = Bench({MAP_8: 1000, MAP_16: 950, ALONE: 400, VMAP: 1100})
     bench.tuner(tmp_path, budget=budget).rates("stack_0", work(), LADDERS)

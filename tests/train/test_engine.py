@@ -1,6 +1,4 @@
-"""What makes a stack trustworthy: engines agree, neighbours do not matter, nothing recompiles,
-nothing is communicated.
-"""
+"""What makes a stack trustworthy: engines agree, neighbours do not matter, nothing recompiles."""
 
 import re
 
@@ -9,6 +7,7 @@ import numpy as np
 import pytest
 
 from fer_jax.config.fields import FIELDS
+from fer_jax.train.engine import batch_grid, padded_batches
 
 TRIALS = [
     {"train.seed": 0},
@@ -59,8 +58,9 @@ def test_sharding_over_devices_changes_no_result(small, engine):
 
 @pytest.mark.parametrize("parts", [{}, {"micro_batch": 2}, {"parts": 4}])
 def test_a_batch_in_parts_on_several_devices_changes_no_result(small, parts):
-    """Two trials on two devices each, or one on four; 10 validation images in one batch, which four
-    do not divide.
+    """Two trials have two devices each, or one has four.
+
+    The 10 validation images are one batch, which four do not divide.
     """
     recipe = {"optional": ("model.dropout", "augment.flip", "augment.mixup"), "devices": 4, "parts": 2, **parts}
     trials = [{**trial, "augment.flip": 0.5, "augment.mixup": 0.3} for trial in TRIALS[: 4 // recipe["parts"]]]
@@ -283,3 +283,12 @@ def test_an_epoch_moves_nothing_between_host_and_devices(small, engine, devices)
     on_host = jax.device_get(stack.validation)
     with jax.transfer_guard("disallow"), pytest.raises(jax.errors.JaxRuntimeError, match="Disallowed host-to-device"):
         stack.program.epoch(state, hyper, stack.train, on_host, {})
+
+
+def test_evaluation_ignores_padding():
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (37, 4, 4, 1)).astype(np.uint8), rng.integers(0, 3, 37)
+    batches = padded_batches(images, labels, batch_grid(37, 16))
+    assert batches["images"].shape == (3, 16, 4, 4, 1) and batches["valid"].sum() == 37
+    np.testing.assert_array_equal(batches["images"].reshape(-1, 4, 4, 1)[:37], images)
+    np.testing.assert_array_equal(batches["labels"].reshape(-1)[:37], labels)

@@ -34,8 +34,9 @@ def dataset(small):
 
 
 def stream_program(small, streams, monkeypatch):
-    """Chunks of three steps, of which an epoch has seven, and of a few images to validate on;
-    compiled ahead.
+    """Returns a compiled program for chunks of three steps and of a few validation images.
+
+    An epoch has seven steps.
     """
     monkeypatch.setattr(stream, "CHUNK_BYTES", 3 * streams * 8 * math.prod(SHAPE))
     program = StreamedProgram(small.program, 60, streams)
@@ -46,9 +47,7 @@ def stream_program(small, streams, monkeypatch):
 
 @pytest.mark.parametrize(("engine", "devices", "streams"), [("map", 1, 2), ("vmap", 2, 3)])
 def test_streamed_training_is_resident_training(small, monkeypatch, engine, devices, streams):
-    """Trials of two seeds, with dropout, mirroring and micro-batches; one ends early and one
-    diverges.
-    """
+    """Trials of two seeds train with dropout, mirroring and micro-batches; one diverges."""
     stack = small(engine=engine, devices=devices, images=60, micro_batch=4, optional=("model.dropout", "augment.flip"))
     program, hyper = stream_program(stack, streams, monkeypatch), stack.hyper(TRIALS)
     whole, chunked = feed.place(stack.program, dataset(stack)), feed.place(program, dataset(stack))

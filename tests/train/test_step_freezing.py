@@ -1,6 +1,4 @@
-"""What is not trained: no gradient, no update, no optimiser memory; phases; learning rates of
-blocks; frozen layers that are shared.
-"""
+"""What is not trained: no gradient, no update, no optimiser memory; phases; rates of blocks."""
 
 import dataclasses
 
@@ -73,8 +71,9 @@ def test_frozen_layers_keep_their_bits_and_the_others_move_as_optax_moves_them_a
 
 
 def by_hand(optimizer, recipe, params, hyper, train):
-    """An epoch of the layers that learn with Optax' own rules, the gradient taken of the whole
-    network.
+    """Trains the layers that learn for an epoch, with Optax' own rules.
+
+    The gradient is taken of the whole network.
     """
     net, one = network(), {name: value[0] for name, value in jax.device_get(hyper).items()}
     rules = {

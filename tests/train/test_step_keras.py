@@ -1,6 +1,4 @@
-"""The papers' networks train as in Keras: the same weights in, the same logits, losses, gradients
-and Adam steps out.
-"""
+"""The papers' networks train as in Keras: equal weights give equal losses, gradients and steps."""
 
 import jax
 import jax.numpy as jnp
@@ -74,8 +72,9 @@ def trainable(network, tree):
 
 @pytest.fixture(scope="module", params=THEIRS)
 def pair(request):
-    """Network, its variables with lively statistics, traced values, the Keras model of the same
-    weights, and a batch.
+    """Returns network, variables with lively statistics, traced values, Keras model and batch.
+
+    The Keras model has the same weights.
     """
     rate = RATES[request.param]
     values = flatten(default_config()) | {"model.name": request.param, "train.batch_size": BATCH}
