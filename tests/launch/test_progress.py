@@ -30,7 +30,7 @@ def test_a_wave_gives_its_rate_the_best_accuracy_and_the_time_left(clock):
     # A quarter of the work took 40 seconds; both lines are more than ten seconds apart.
     first, second = stream.getvalue().splitlines()
     assert first == "stack_0-wave_0 (2 trials): epoch 1, 5 trial-images/s, best val 0.250, 2 min 20 s left"
-    assert second == "stack_0-wave_0 (2 trials): epoch 2, 5 trial-images/s, best val 0.250, 2 min left"
+    assert second == "stack_0-wave_0 (2 trials): epoch 2, 5 trial-images/s, best val 0.250, 2 min 00 s left"
     assert [line.split("  ", 1)[1] for line in log.getvalue().splitlines()] == [first, second]
     assert whole.flops_left == 300.0
 
