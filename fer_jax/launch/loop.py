@@ -250,7 +250,7 @@ class Sweep:
                 self.table.mark(one, "pending")
             raise
         except Exception as error:
-            # Whatever one wave dies of, the others shall run.
+            # Whatever one wave dies of, the others still run.
             self.progress.note(traceback.format_exc())
             message = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             exhausted = halving.is_out_of_memory(error)

@@ -27,7 +27,7 @@ EPOCHS = 10
 # that it is there in time.
 COMPILE_BELOW = 0.6
 # A stack planned to train for less than this would wait longer for narrower programs to compile
-# than it would save. The plan's figure, which is stored, and not the clock's, so that a resumed
+# than it would save. The plan's estimate, which is stored, and not the clock's, so that a resumed
 # wave decides alike.
 LEAST_SECONDS = 120.0
 
@@ -46,7 +46,7 @@ def half(width: int, devices: int) -> int:
 
 
 def choose(active: np.ndarray, slots: np.ndarray, devices: int) -> np.ndarray:
-    """Returns the slots that the program shall compute.
+    """Returns the slots that the program is to compute.
 
     Args:
         active: bool (width,), of all slots of the wave.

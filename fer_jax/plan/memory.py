@@ -44,7 +44,7 @@ def estimate(one: Cost, data_bytes: int, engine: str) -> Footprint:
 
 
 def analyse(work: Work, engine: str, micro_batch: int, test_bytes: int) -> Footprint | None:
-    """Returns a line through the compiler's figures for an epoch at two widths.
+    """Returns a line through the compiler's numbers for an epoch at two widths.
 
     Temporary memory grows linearly in width. It compiles twice; on a CPU without optimisation,
     which changes no size and takes about half as long.
@@ -55,7 +55,7 @@ def analyse(work: Work, engine: str, micro_batch: int, test_bytes: int) -> Footp
         test_bytes: of data that are resident too, but no part of an epoch.
 
     Returns:
-        None where this backend's compiler gives no figures.
+        None where this backend's compiler gives no numbers.
     """
     recipe = dataclasses.replace(work.recipe, micro_batch=micro_batch)
     device = jax.devices()[0]

@@ -39,7 +39,7 @@ class Wave:
             'stack_0-wave_0a' and 'stack_0-wave_0b'.
         trials: their ids, in the order of their slots.
         width: slots, a multiple of the stack's devices, or fewer; 0 for the stack's width.
-        parts: devices that compute each of its trials together, see `train.parts`.
+        parts: devices that compute each of its trials together, see `train.batch_parts`.
     """
 
     name: str

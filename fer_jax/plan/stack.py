@@ -17,7 +17,7 @@ from fer_jax.train import stream
 from fer_jax.train.hardware import Hardware
 
 # Share of a float32 matrix product's rate that a training step reaches on a CPU, and seconds to
-# compile a stack there: rough figures from two cores (benchmarks/throughput.py, roofline.py), where
+# compile a stack there: rough numbers from two cores (benchmarks/throughput.py, roofline.py), where
 # the share, of direct convolutions' operations, was .6 for oslo's network at 24 pixels, .85 at 48,
 # and .75 for silvestro's.
 CPU_EFFICIENCY = 0.6
@@ -28,7 +28,7 @@ COMPILE_SECONDS = 7.0
 LEAST_ACCELERATOR_RATE = 1e12
 # One trial after another, a wave's epoch should not keep the user waiting for a sign of life.
 MAP_WAVE_SECONDS = 20.0
-# Of the free memory: what an estimate may fill, what the compiler's own figures may fill, and from
+# Of the free memory: what an estimate may fill, what the compiler's own numbers may fill, and from
 # where on an estimate is worth replacing by two compilations.
 ESTIMATED_SHARE = 0.6
 ANALYSED_SHARE = 0.8

@@ -135,7 +135,7 @@ class Tuner:
         return known
 
     def footprint(self, stack: str, work: Work, engine: str, micro_batch: int, test_bytes: int) -> Footprint | None:
-        """Returns the compiler's figures for a device's memory, asked for now or earlier.
+        """Returns the compiler's numbers for a device's memory, asked for now or earlier.
 
         They are None where it cannot compile this.
         """

@@ -84,7 +84,7 @@ def compiler_options(platform: str, once: bool = False) -> dict[str, Any]:
         "xla_cpu_prefer_vector_width": 512,
         "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE",
     }
-    # Devices wait for each other (`parts`). XLA ends a process in which one has waited for 40
+    # Devices wait for each other (`batch_parts`). XLA ends a process in which one has waited for 40
     # seconds, as after a suspended laptop.
     wanted |= {"xla_cpu_collective_call_terminate_timeout_seconds": NEVER, "xla_cpu_collective_timeout_seconds": NEVER}
     if once:

@@ -39,8 +39,8 @@ class Recipe:
             trial of the stack uses; the others are left out of the program.
         micro_batch: images a forward and backward pass; divides batch_size. 0 is the whole batch.
             Exact, since gradients add up (a network with batch statistics needs the whole batch).
-        parts: devices that each take an equal part of every batch, see `parts`; no more than one
-            where there are batch statistics.
+        parts: devices that each take an equal part of every batch, see `batch_parts`; 1 where
+            there are batch statistics.
         precision: see `PRECISIONS`.
         native_convolution: see `models.convolution.convolve`.
         phases: of the training, in order; the program of one phase has `phase`. Together they are

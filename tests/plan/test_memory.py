@@ -1,4 +1,4 @@
-"""The compiler's memory figures: linear in width and the same at any optimisation."""
+"""The compiler's numbers of bytes: linear in width and the same at any optimisation."""
 
 import jax
 import pytest

@@ -160,7 +160,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(work, tmp_path):
     assert bench.tuner(tmp_path / "file").rates("stack_0", work(), LADDERS)[VMAP] == 1100
 
 
-def test_the_compilers_figures_are_asked_for_once(work, tmp_path):
+def test_the_compilers_numbers_are_asked_for_once(work, tmp_path):
     asked = []
 
     def analyse(*arguments):
