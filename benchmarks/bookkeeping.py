@@ -18,6 +18,7 @@ outside the loop and are given apart.
 """
 
 import argparse
+import functools
 import importlib
 import queue
 import tempfile
@@ -65,16 +66,23 @@ class Clock:
             jax.block_until_ready(results)
             self.busy.append((start, time.perf_counter()))
 
-    def ran(self, name: str, start: float, results: Any) -> None:
-        """Puts down the run of a program that was called at `start`."""
-        if name == "epoch":
-            self.epochs += 1
-            self._started.put((start, results[1]))  # the state is given to the next epoch, which frees it
-        elif name == "init":
-            jax.block_until_ready(results)
-            self.busy.append((start, time.perf_counter()))
-        else:
-            self._started.put((start, results))
+    def follow(self, name: str, program: Callable) -> Callable:
+        """The program, with its runs put down."""
+
+        def run(*arguments: Any, **named: Any) -> Any:
+            start = time.perf_counter()
+            results = program(*arguments, **named)
+            if name == "epoch":
+                self.epochs += 1
+                self._started.put((start, results[1]))  # the state is given to the next epoch, which frees it
+            elif name.startswith("evaluate"):
+                self._started.put((start, results))
+            else:
+                jax.block_until_ready(results)
+                self.busy.append((start, time.perf_counter()))
+            return results
+
+        return run
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -136,11 +144,8 @@ def followed(clock: Clock) -> Iterator[None]:
     run, take, import_writers, train = originals
 
     def ran(self: Any, name: str, *arguments: Any, **named: Any) -> Any:
-        start = time.perf_counter()
-        results = run(self, name, *arguments, **named)
-        if name in PROGRAMS:
-            clock.ran(name, start, results)
-        return results
+        program = functools.partial(run, self, name)
+        return (clock.follow(name, program) if name in PROGRAMS else program)(*arguments, **named)
 
     def taken(self: Any, *arguments: Any, **named: Any) -> Any:
         with clock.waiting():
