@@ -18,6 +18,7 @@ outside the loop and are given apart.
 """
 
 import argparse
+import functools
 import importlib
 import queue
 import tempfile
@@ -33,7 +34,7 @@ import jax
 import record
 from candidate import ROOT, load
 
-PROGRAMS = ("init", "epoch", "evaluate")
+PROGRAMS = ("init", "epoch", "evaluate_validation", "evaluate_test")
 
 
 class Clock:
@@ -68,13 +69,13 @@ class Clock:
     def follow(self, name: str, program: Callable) -> Callable:
         """The program, with its runs put down."""
 
-        def run(*arguments: Any) -> Any:
+        def run(*arguments: Any, **named: Any) -> Any:
             start = time.perf_counter()
-            results = program(*arguments)
+            results = program(*arguments, **named)
             if name == "epoch":
                 self.epochs += 1
                 self._started.put((start, results[1]))  # the state is given to the next epoch, which frees it
-            elif name == "evaluate":
+            elif name.startswith("evaluate"):
                 self._started.put((start, results))
             else:
                 jax.block_until_ready(results)
@@ -129,24 +130,22 @@ def followed(clock: Clock) -> Iterator[None]:
     """Puts the clock around the programs of `WaveProgram`, the waits for them, and the loop of a
     sweep.
     """
-    engine, local, programs, store = (
+    engine, loop, programs, store = (
         importlib.import_module(f"fer_jax.{name}")
-        for name in ("train.engine", "launch.local", "launch.programs", "store")
+        for name in ("train.engine", "launch.loop", "launch.programs", "store")
     )
     places = [
-        (engine.WaveProgram, "prepare"),
+        (engine.WaveProgram, "run"),
         (programs.Programs, "take"),
         (store.RunDirectory, "import_writers"),
-        (local._Sweep, "train"),
+        (loop.Sweep, "train"),
     ]
     originals = [getattr(*place) for place in places]
-    prepare, take, import_writers, train = originals
+    run, take, import_writers, train = originals
 
-    def prepared(self: Any, *arguments: Any, **named: Any) -> None:
-        prepare(self, *arguments, **named)
-        self.__dict__.update(
-            {name: clock.follow(name, self.__dict__[name]) for name in PROGRAMS if name in self.__dict__}
-        )
+    def ran(self: Any, name: str, *arguments: Any, **named: Any) -> Any:
+        program = functools.partial(run, self, name)
+        return (clock.follow(name, program) if name in PROGRAMS else program)(*arguments, **named)
 
     def taken(self: Any, *arguments: Any, **named: Any) -> Any:
         with clock.waiting():
@@ -164,7 +163,7 @@ def followed(clock: Clock) -> Iterator[None]:
         finally:
             clock.loop = (start, time.perf_counter())
 
-    for place, function in zip(places, (prepared, taken, imported, trained), strict=True):
+    for place, function in zip(places, (ran, taken, imported, trained), strict=True):
         setattr(*place, function)
     jax.monitoring.register_event_duration_secs_listener(clock.compiled)
     try:

@@ -73,6 +73,20 @@ def _first(places: Sequence[str]) -> ModuleType:
     return importlib.import_module(f"fer_jax.{places[-1]}")
 
 
+def place_values(program: Any, trials: Sequence[dict[str, Any]]) -> Any:
+    """The traced values of trials on a program's devices; trees up to commit 9d8d37d took columns."""
+    if hasattr(program, "place_values"):
+        return program.place_values(trials)
+    return program.place_hyper({name: [trial[name] for trial in trials] for name in trials[0]})
+
+
+def lower_epoch(program: Any, *arguments: Any) -> jax.stages.Lowered:
+    """The epoch of a program, not compiled yet; in trees up to commit 9d8d37d it was an attribute."""
+    if hasattr(program, "lower"):
+        return program.lower("epoch", *arguments)
+    return program.epoch.lower(*arguments)
+
+
 class Candidate:
     """A program, its state and the seconds of its epochs (training, validation, best-weights
     bookkeeping).
@@ -107,9 +121,7 @@ class Candidate:
         program = code.engine.WaveProgram(network, of_part, engine, tuple(chosen))
         traced = {field.name: field.default for field in code.fields.FIELDS.values() if field.kind == "traced"}
         changed = {name: value for name, value in settings.items() if name in traced} | {"train.epochs": 1_000_000}
-        columns = {name: [changed.get(name, value)] * work.trials for name, value in traced.items()}
-        columns["train.seed"] = list(range(work.trials))
-        hyper = program.place_hyper(columns)
+        hyper = place_values(program, [{**traced, **changed, "train.seed": seed} for seed in range(work.trials)])
         self._fixed = (
             hyper,
             program.place_train(images, labels),
@@ -118,7 +130,7 @@ class Candidate:
         )
         self.state = program.init(hyper)
         start = time.perf_counter()
-        self._epoch = program.epoch.lower(self.state, *self._fixed).compile()
+        self._epoch = lower_epoch(program, self.state, *self._fixed).compile()
         self.compile_seconds = time.perf_counter() - start
         self.flops = code.cost.measure(network, recipe).train_flops
         self.seconds: list[float] = []

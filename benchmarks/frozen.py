@@ -22,7 +22,6 @@ import statistics
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import jax
 import numpy as np
@@ -44,8 +43,7 @@ class Way:
 
     def __init__(self, name: str, code: SimpleNamespace, options: argparse.Namespace):
         from fer_jax.data import Dataset, Split
-        from fer_jax.plan import cost
-        from fer_jax.plan.candidates import trained_part
+        from fer_jax.plan import cost, trained_part
         from fer_jax.train import feed
         from fer_jax.train.recipe import Phase
 
@@ -80,9 +78,8 @@ class Way:
         self.data = feed.place(program, dataset, feed.Frozen({"params": params, "stats": stats}, 1 / 255, 0.0))
         self.before = time.perf_counter() - start if name == "once" else 0.0
         traced = {field.name: field.default for field in code.fields.FIELDS.values() if field.kind == "traced"}
-        columns: dict[str, Any] = {key: [values[key]] * options.trials for key in traced}
-        columns["train.seed"] = list(range(options.trials))
-        self.program, self.hyper = program, program.place_hyper(columns)
+        trials = [{**{key: values[key] for key in traced}, "train.seed": seed} for seed in range(options.trials)]
+        self.program, self.hyper = program, program.place_values(trials)
         self.state = program.init(self.hyper)
         one = cost.measure(network, recipe)
         self.bytes = {"state": one.state_bytes, "step": one.step_bytes}

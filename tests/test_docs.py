@@ -97,7 +97,7 @@ def test_a_command_of_the_training_page_means_something(words, monkeypatch):
     for trial in search_space.expand(loaded.config):
         kept = choose_classes(CLASSES, trial.values["data.classes"])
         classes, _ = merge_classes(CLASSES, kept, merges(trial.values))
-        hyper.class_weights(trial.values, hyper.Facts(classes, (1,) * len(classes)))
+        hyper.class_weights(trial.values, hyper.DataStatistics(classes, (1,) * len(classes)))
 
 
 def test_the_fields_of_the_training_page_exist_and_all_of_training_are_there():

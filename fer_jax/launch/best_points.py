@@ -1,9 +1,8 @@
-"""More seeds for the best points (`sweep.best`): chosen once, by validation, and recorded so that
-no later start chooses others.
+"""More seeds for the best points (`sweep.best`), which are chosen once, by validation.
 
-The first stage of such a sweep gives every point `sweep.repeats` trials. Once these are over, the
-points that are best by `train.select` become `sweep.chosen` in config.json, and the second stage
-gives them `sweep.best_repeats` trials.
+The choice is recorded, so that no later start chooses others. The first stage of such a sweep gives
+every point `sweep.repeats` trials. Once these are over, the points that are best by `train.select`
+become `sweep.chosen` in config.json, and the second stage gives them `sweep.best_repeats` trials.
 """
 
 import copy
@@ -23,8 +22,9 @@ from fer_jax.store import RunDirectory
 
 
 def with_recorded_choice(config: ConfigDict, directory: RunDirectory, extend: bool) -> ConfigDict:
-    """The config with the points that its run directory has recorded as chosen, at most
-    `sweep.best` of them.
+    """Returns the config with the points that its run directory has recorded as chosen.
+
+    These are at most `sweep.best`.
 
     Raises:
         FieldError: points that train.select cannot rank against each other.
@@ -43,12 +43,13 @@ def with_recorded_choice(config: ConfigDict, directory: RunDirectory, extend: bo
         if name in swept
     ]
     if config.data.balance_splits == "train" and "data.balance_splits" not in swept:
-        # It changes the training pictures alone.
+        # It changes the training images alone.
         unlike = [name for name in unlike if name != "data.balance"]
     if unlike:
         raise FieldError(
             ["sweep.best", *unlike],
-            f"sweep.best = {config.sweep.best}: points that differ in {in_words(unlike)} are not ranked against each other by {metric}",
+            f"sweep.best = {config.sweep.best}: points that differ in {in_words(unlike)} "
+            f"are not ranked against each other by {metric}",
         )
     if not directory.has("plan.json"):
         return config
@@ -63,11 +64,10 @@ def with_recorded_choice(config: ConfigDict, directory: RunDirectory, extend: bo
 
 
 def choose(config: ConfigDict, directory: RunDirectory) -> tuple[ConfigDict, dict[str, Any]]:
-    """The config of the second stage, and what config.json says of the choice: metric, repeats (of
-    the seeds that chose), points.
+    """Returns the config of the second stage, and what config.json says of the choice.
 
-    Points that were chosen before stay; the others follow by their mean over the seeds of the first
-    choice.
+    That is the metric, the repeats (of the seeds that chose) and the number of points. Points that
+    were chosen before stay; the others follow by their mean over the seeds of the first choice.
 
     Args:
         config: whose trials are all over.
@@ -91,13 +91,13 @@ def choose(config: ConfigDict, directory: RunDirectory) -> tuple[ConfigDict, dic
 
 
 def _without_choice(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The record as of a run that ranks all its points alike."""
+    """Returns the record as that of a run that ranks all its points alike."""
     config = record["config"]
     return {**record, "config": {**config, "sweep": {**config["sweep"], "chosen": []}}}
 
 
 def _typed(name: str, value: Any) -> Any:
-    """A cell of trials.csv as its field has it: words and tuples are text there."""
+    """Returns a cell of trials.csv as its field has it: words and tuples are text there."""
     field = fields.FIELDS[name]
     if field.type in (str, tuple):
         return field.parse("" if statistics.hashable(value) is None else value)
@@ -109,8 +109,9 @@ def _key(point: Mapping[str, Any]) -> tuple:
 
 
 def describe(config: ConfigDict) -> str:
-    """'then 7 more seeds of each of the 5 best points by val_accuracy: 35 trials', empty without
-    sweep.best.
+    """Returns 'then 7 more seeds of each of the 5 best points by val_accuracy: 35 trials'.
+
+    It is empty without sweep.best.
     """
     left = config.sweep.best - len(config.sweep.chosen)
     if not left:

@@ -1,4 +1,4 @@
-"""What config.json says of a run: its config and command, versions, devices, data, and when it ran."""
+"""What config.json says of a run: config and command, versions, devices, data, and when it ran."""
 
 import datetime
 import importlib.metadata
@@ -19,7 +19,7 @@ VERSIONED = ("fer_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "n
 def begin(
     prepared: Prepared, old: Mapping[str, Any], command: str, choice: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The record of a start that has not finished.
+    """Returns the record of a start that has not finished.
 
     Args:
         prepared: the sweep.
@@ -37,7 +37,7 @@ def begin(
         "data": _describe_data(datasets[0]),
         "other_data": [_describe_data(dataset) for dataset in datasets[1:]],
         "checksums": sorted({dataset.checksum for dataset in datasets} | set(old.get("checksums", ()))),
-        "initial": _describe_starts(prepared),
+        "initial": _describe_initial_weights(prepared),
         "swept": list(search_space.swept(prepared.config)),
         **({"chosen": dict(found)} if (found := choice or old.get("chosen")) else {}),
         "started": old.get("started") or now(),
@@ -61,15 +61,16 @@ def _describe_data(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _describe_starts(prepared: Prepared) -> list[dict[str, str]]:
-    """The weights that trials begin with, where they are not drawn; a trial's id is made of the
-    checksum.
+def _describe_initial_weights(prepared: Prepared) -> list[dict[str, str]]:
+    """Returns the weights that trials begin with, where they are not drawn.
+
+    A trial's id is made of the checksum.
     """
     found = {}
     for trial in prepared.trials.values():
-        if start := prepared.start(trial):
+        if initial := prepared.initial(trial):
             words = {"init": trial.values["model.init"], "network": trial.values["model.name"]}
-            found[tuple(words.values())] = {**words, "checksum": start.checksum, "source": start.source}
+            found[tuple(words.values())] = {**words, "checksum": initial.checksum, "source": initial.source}
     return list(found.values())
 
 
@@ -84,5 +85,5 @@ def _versions() -> dict[str, str]:
 
 
 def now() -> str:
-    """The time as the record has it, UTC."""
+    """Returns the time as the record has it, UTC."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -16,15 +16,16 @@ ADVICE = "a trial a device is too much: lower train.batch_size or train.precisio
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory is what an error is about: the devices' or the host's."""
+    """Returns whether memory is what an error is about: the devices' or the host's."""
     if isinstance(error, MemoryError):
         return True
     return isinstance(error, jax.errors.JaxRuntimeError) and any(words in str(error) for words in _EXHAUSTED)
 
 
 def halves(stack: Stack, wave: Wave) -> tuple[Wave, ...]:
-    """The two waves that take the place of one, named after it with a and b; none if it has one
-    slot a device, or fewer.
+    """Returns the two waves that take the place of one, named after it with a and b.
+
+    There are none if it has one slot a device, or fewer.
     """
     width = packing.half(stack.width_of(wave), stack.devices)
     if width >= stack.width_of(wave):
@@ -35,7 +36,7 @@ def halves(stack: Stack, wave: Wave) -> tuple[Wave, ...]:
 
 
 def replaced(plan: Plan, parts: Mapping[str, Sequence[Wave]]) -> Plan:
-    """The plan with some waves (by name) replaced by others, in their places."""
+    """Returns the plan with some waves (by name) replaced by others, in their places."""
     stacks = (
         dataclasses.replace(stack, waves=tuple(new for wave in stack.waves for new in parts.get(wave.name, (wave,))))
         for stack in plan.stacks
@@ -44,8 +45,9 @@ def replaced(plan: Plan, parts: Mapping[str, Sequence[Wave]]) -> Plan:
 
 
 def hand_down(directory: RunDirectory, stack: Stack, wave: Wave, parts: Sequence[Wave]) -> int:
-    """Gives the parts of a wave their share of its last checkpoint, curves first; the wave's own
-    files stay.
+    """Gives the parts of a wave their share of its last checkpoint, curves first.
+
+    The wave's own files stay.
 
     Returns:
         The epoch from which the parts go on, 0 for the start.

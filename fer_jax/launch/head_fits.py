@@ -1,5 +1,7 @@
-"""The fits of a sweep, once its networks are trained: features once a trial and layer, classifiers
-side by side on the cores.
+"""The fits of a sweep, once its networks are trained.
+
+Features are computed once for each trial and layer; classifiers are fitted side by side on the
+cores.
 """
 
 from __future__ import annotations
@@ -41,8 +43,9 @@ def fit_heads(
     stop_requested: Callable[[], bool],
     retry_failed: bool,
 ) -> None:
-    """Fits what heads.csv does not hold yet, and writes it and heads_summary.csv; fits of earlier
-    head settings stay in both.
+    """Fits what heads.csv does not hold yet, and writes it and heads_summary.csv.
+
+    Fits of earlier head settings stay in both.
 
     Args:
         prepared: the sweep.
@@ -86,8 +89,9 @@ class _Fits:
         self.table = self._table(retry_failed)
 
     def _table(self, retry_failed: bool) -> pd.DataFrame:
-        """A row a fit, trial by trial, with the results of earlier starts; then the fits of earlier
-        head settings.
+        """Returns a row for each fit, trial by trial, with the results of earlier starts.
+
+        The fits of earlier head settings follow.
         """
         rows = []
         for identity, (trial, fit) in self.prepared.fits.items():
@@ -121,8 +125,9 @@ class _Fits:
         return table
 
     def _is_lost(self, identity: str, row: pd.Series) -> bool:
-        """Whether a fit that was done has to be done again because its classifier, or what stands
-        for it, is gone.
+        """Returns whether a fit that was done has to be done again.
+
+        It has if its classifier, or what stands for it, is gone.
         """
         known = self.prepared.fits.get(identity)
         if known is None or row["status"] != "done":
@@ -133,7 +138,7 @@ class _Fits:
         return not self.directory.features.has(trial, head["head.layer"], self._rows(trial))
 
     def pending(self) -> list[str]:
-        """Ids of the fits to do."""
+        """Returns the ids of the fits to do."""
         return list(self.table.index[self.table["status"] == "pending"])
 
     def write(self) -> None:
@@ -146,8 +151,9 @@ class _Fits:
     # Features
 
     def extract(self, waiting: list[str], stop_requested: Callable[[], bool]) -> None:
-        """Writes the features that the fits need and the run does not hold, one pass through each
-        network.
+        """Writes the features that the fits need and the run does not hold.
+
+        There is one pass through each network.
         """
         layers: dict[str, list[str]] = {}
         for identity in waiting:
@@ -240,7 +246,7 @@ class _Fits:
                 written = time.monotonic()
 
     def _fit(self, identity: str, desk: Any, stopping: threading.Event) -> dict[str, Any]:
-        """One fit, in a thread of its own; what it comes to, as columns of heads.csv."""
+        """Does one fit, in a thread of its own, and returns its columns of heads.csv."""
         trial, fit = self.prepared.fits[identity]
         started = time.monotonic()
         try:
@@ -267,8 +273,9 @@ class _Fits:
         }
 
     def _features(self, trial: str, layer: str, desk: Any) -> Features:
-        """The features of a fit; a thread keeps those of its last fit, so that settings of one
-        trial and layer share them.
+        """Returns the features of a fit.
+
+        A thread keeps those of its last fit, so that settings of one trial and layer share them.
         """
         if getattr(desk, "key", None) != (trial, layer):
             dataset = self.prepared.dataset(self.prepared.trials[trial])
@@ -293,8 +300,9 @@ class _Fits:
 
 
 def log_loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Mean of -ln p(label), nats; a probability of 0, which voting heads give, counts as float32's
-    smallest step below 1.
+    """Returns the mean of -ln p(label) in nats.
+
+    A probability of 0, which voting heads give, counts as float32's smallest step below 1.
     """
     chosen = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     return float(-np.log(np.maximum(chosen, np.finfo(np.float32).eps)).mean())

@@ -1,5 +1,6 @@
-"""Weights that trials begin with instead of random ones: files that Keras publishes, and trials of
-other runs (model.init).
+"""Weights that trials begin with instead of random ones (model.init).
+
+They are those of files that Keras publishes, or of trials of other runs.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from fer_jax.train.trial import TrialState
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Start:
+class InitialWeights:
     """Weights to begin with; layers that are not in it are drawn from a trial's seed.
 
     Attributes:
@@ -45,8 +46,8 @@ class Start:
         return {"params": self.params, "stats": self.stats}
 
 
-def load(values: Mapping[str, Any], network: Network) -> Start | None:
-    """What the trials with these values begin with, None where their weights are drawn.
+def load(values: Mapping[str, Any], network: Network) -> InitialWeights | None:
+    """Returns the weights that trials with these values begin with, None where they are drawn.
 
     Args:
         values: reads model.init and model.name.
@@ -67,7 +68,7 @@ def load(values: Mapping[str, Any], network: Network) -> Start | None:
             # The file alone does not decide: published weights get another rescaling of pixels than
             # a file of one's own.
             checksum = hashlib.sha256(f"{checksum} rescaled".encode()).hexdigest()
-        return Start(checksum, str(path), params, stats)
+        return InitialWeights(checksum, str(path), params, stats)
     return _of_trial(name, network)
 
 
@@ -86,12 +87,13 @@ def _file(values: Mapping[str, Any]) -> Path:
 
 
 def _row(name: str) -> tuple[RunDirectory, pd.Series]:
-    """The run that RUN:trial names, and its row of the trial."""
+    """Returns the run that RUN:trial names, and its row of the trial."""
     path, _, identity = name.rpartition(":")
     directory = RunDirectory(path)
     if not Path(path).is_dir() or not directory.has("trials.csv"):
         raise ConfigError(
-            f"model.init = {shown(name)}: there is no run in {shown(path)}; it is RUN:trial, the trial's id as in trials.csv"
+            f"model.init = {shown(name)}: there is no run in {shown(path)}; "
+            "it is RUN:trial, the trial's id as in trials.csv"
         )
     table = directory.read_trials()
     rows = table[table["id"].str.startswith(identity)] if identity else table[:0]
@@ -107,7 +109,7 @@ def _row(name: str) -> tuple[RunDirectory, pd.Series]:
     return directory, row
 
 
-def _of_trial(name: str, network: Network) -> Start:
+def _of_trial(name: str, network: Network) -> InitialWeights:
     directory, row = _row(name)
     best = directory.load_trial(row["wave"], int(row["slot"]))["best"]
     params, stats = dict(best["params"]), dict(best["stats"])
@@ -123,12 +125,13 @@ def _of_trial(name: str, network: Network) -> Start:
         # Other classes: what tells them apart is learnt anew.
         del params[last]
     _check_same(name, {"params": params, "stats": stats}, network, last)
-    return Start(digest.hexdigest(), f"trial {row['id']} of {directory.path}", params, stats)
+    return InitialWeights(digest.hexdigest(), f"trial {row['id']} of {directory.path}", params, stats)
 
 
 def _check_same(name: str, found: Mapping[str, Any], network: Network, last: str) -> None:
-    """ConfigError that names the first layer in which a trial's network differs; the last layer may
-    be missing.
+    """Raises ConfigError for the first layer in which a trial's network differs.
+
+    The last layer may be missing.
     """
     for kind, wanted in zip(("params", "stats"), network.shapes, strict=True):
         for layer in {**wanted, **found[kind]}:
@@ -136,8 +139,8 @@ def _check_same(name: str, found: Mapping[str, Any], network: Network, last: str
             theirs = {leaf: np.shape(array) for leaf, array in found[kind].get(layer, {}).items()}
             if ours != theirs and not (layer == last and not theirs):
                 raise ConfigError(
-                    f"model.init = {shown(name)}: its layer {layer} has {_in_words(theirs)}, this network's {_in_words(ours)}; "
-                    "it needs a network of the same shapes"
+                    f"model.init = {shown(name)}: its layer {layer} has {_in_words(theirs)}, "
+                    f"this network's {_in_words(ours)}; it needs a network of the same shapes"
                 )
 
 
@@ -145,26 +148,27 @@ def _in_words(shapes: Mapping[str, tuple[int, ...]]) -> str:
     return ", ".join(f"{leaf} {' x '.join(map(str, shape))}" for leaf, shape in shapes.items()) or "no weights"
 
 
-def begun(program: WaveProgram, state: TrialState, starts: Sequence[Start | None]) -> TrialState:
-    """A wave's initial state with the weights that its trials begin with; the old state is given
-    up.
+def overwrite(program: WaveProgram, state: TrialState, initial: Sequence[InitialWeights | None]) -> TrialState:
+    """Returns a wave's initial state with the weights that its trials begin with.
+
+    The old state is given up.
 
     Args:
         program: of the wave.
         state: as `program.init` gives it.
-        starts: of the first slots.
+        initial: of the first slots; None where the drawn weights stay.
     """
-    if not any(starts):
+    if not any(initial):
         return state
 
     def overwritten(kind: str, tree: Mapping[str, Any]) -> dict[str, Any]:
         found = dict(tree)
         for layer in tree:
-            slots = [slot for slot, start in enumerate(starts) if start and layer in start.arrays[kind]]
-            if slots:
-                found[layer] = {
-                    leaf: _with_rows(array, leaf, layer, kind, slots, starts) for leaf, array in tree[layer].items()
-                }
+            of_slots = {
+                slot: one.arrays[kind][layer] for slot, one in enumerate(initial) if one and layer in one.arrays[kind]
+            }
+            if of_slots:
+                found[layer] = {leaf: _with_rows(array, leaf, of_slots) for leaf, array in tree[layer].items()}
         return found
 
     params, stats = overwritten("params", state.params), overwritten("stats", state.stats)
@@ -173,12 +177,9 @@ def begun(program: WaveProgram, state: TrialState, starts: Sequence[Start | None
     return jax.device_put(jax.tree.map(lambda leaf: np.array(leaf), jax.device_get(found)), program.per_trial)
 
 
-def _with_rows(
-    array: jax.Array, leaf: str, layer: str, kind: str, slots: list[int], starts: Sequence[Start | None]
-) -> np.ndarray:
+def _with_rows(array: jax.Array, leaf: str, of_slots: Mapping[int, Mapping[str, Any]]) -> np.ndarray:
+    """Returns an array of all slots, with the weights of some slots in their places."""
     rows = np.array(jax.device_get(array))
-    for slot in slots:
-        start = starts[slot]
-        assert start is not None
-        rows[slot] = start.arrays[kind][layer][leaf]
+    for slot, leaves in of_slots.items():
+        rows[slot] = leaves[leaf]
     return rows

@@ -1,6 +1,5 @@
 """The loop of a sweep on this machine: expand, plan, train wave by wave, store."""
 
-import dataclasses
 import gc
 import time
 import traceback
@@ -15,19 +14,17 @@ import numpy as np
 import pandas as pd
 from ml_collections import ConfigDict
 
-from fer_jax import models
 from fer_jax import plan as planning
 from fer_jax.analysis import statistics
 from fer_jax.base import cache
 from fer_jax.base.text import counted, in_time
-from fer_jax.config.search_space import Trial
 from fer_jax.config.values import to_json
 from fer_jax.data import Dataset
 from fer_jax.errors import FerJaxError, RunError
-from fer_jax.launch import best_points, config_json, facts, halving, head_fits, packing, resume, stopping, wave
+from fer_jax.launch import best_points, compiling, config_json, halving, head_fits, packing, resume, stopping, wave
+from fer_jax.launch.placing import PlacedData
 from fer_jax.launch.prepared import (
     Prepared,
-    data_key,
     describe_data,
     describe_heads,
     describe_precision,
@@ -38,13 +35,11 @@ from fer_jax.launch.prepared import (
 from fer_jax.launch.programs import Programs
 from fer_jax.launch.progress import Progress
 from fer_jax.launch.trial_table import TrialTable
+from fer_jax.launch.wave_job import WaveJob
 from fer_jax.plan import Plan, Stack, Wave
-from fer_jax.plan.candidates import trained_part
 from fer_jax.store import RunDirectory
-from fer_jax.train import feed, hardware, hyper, streamed
+from fer_jax.train import hardware
 from fer_jax.train.engine import WaveProgram
-from fer_jax.train.hyper import Facts
-from fer_jax.train.streamed import StreamedProgram
 
 
 def run_sweep(
@@ -87,13 +82,13 @@ def _run_stage(
     command: str,
     choice: Mapping[str, Any] | None = None,
 ) -> None:
-    """Trains what the config names and the directory does not hold; `choice` goes into config.json,
-    see `best.choose`.
+    """Trains what the config names and the directory does not hold.
+
+    `choice` goes into config.json, see `best_points.choose`.
     """
     prepared = prepare(config)
     with directory.lock(), directory.open_log() as log:
-        sweep = _Sweep(prepared, directory, Progress(log), command, choice)
-        sweep.begin(extend, retry_failed)
+        sweep = Sweep.begin(prepared, directory, Progress(log), extend, retry_failed, command, choice)
         try:
             with stopping.requests(sweep.progress.note) as stop_requested:
                 sweep.train(stop_requested)
@@ -104,51 +99,76 @@ def _run_stage(
             sweep.end()
 
 
-class _Sweep:
-    """One start of a sweep in its (locked) run directory."""
+class Sweep:
+    """One start of a sweep in its (locked) run directory; `begin` makes it.
+
+    Args:
+        prepared: its trials and their data.
+        directory: its run directory.
+        progress: told what happens.
+        plan: of all its trials.
+        record: what config.json says of it.
+        table: trials.csv.
+        started: when it began, in seconds of `time.monotonic`.
+    """
 
     def __init__(
         self,
         prepared: Prepared,
         directory: RunDirectory,
         progress: Progress,
+        plan: Plan,
+        record: dict[str, Any],
+        table: TrialTable,
+        started: float,
+    ):
+        self.prepared, self.directory, self.progress = prepared, directory, progress
+        self.plan, self.record, self.table, self.started = plan, record, table, started
+        self.data = PlacedData(prepared, progress.say)
+        self.waiting: deque[tuple[Stack, Wave]] = deque()
+        self.fits_done = not prepared.fits
+        self.images, self.training_seconds = 0, 0.0
+
+    @classmethod
+    def begin(
+        cls,
+        prepared: Prepared,
+        directory: RunDirectory,
+        progress: Progress,
+        extend: bool,
+        retry_failed: bool,
         command: str,
         choice: Mapping[str, Any] | None,
-    ):
-        self.choice = choice
-        self.prepared, self.directory, self.progress, self.command = prepared, directory, progress, command
-        self.started = time.monotonic()
-        self.images = 0
-        self.fits_done = not prepared.fits
-        self.training_seconds = 0.0
-        self.placed: tuple[Any, feed.Data] | None = None
-        self.facts: dict[tuple, Facts] = {}
-        self.record: dict[str, Any] = {}
-        self.waiting: deque[tuple[Stack, Wave]] = deque()
-        self.plan: Plan
-        self.table: TrialTable
+    ) -> "Sweep":
+        """Plans what is new and writes config.json, plan.json and trials.csv.
 
-    def begin(self, extend: bool, retry_failed: bool) -> None:
-        """Applies the resume rule, plans what is new, and writes config.json, plan.json and
-        trials.csv.
+        Args:
+            prepared, directory, progress: as for `Sweep`.
+            extend, retry_failed, command: as for `run_sweep`.
+            choice: how sweep.chosen was chosen; None leaves the recorded one.
+
+        Raises:
+            RunError: the directory holds another sweep, see `resume.check`.
         """
-        prepared, directory = self.prepared, self.directory
+        started = time.monotonic()
         old = directory.read_config() if directory.has("config.json") else {}
         checksums = frozenset(dataset.checksum for dataset in prepared.datasets.values())
         resume.check_directory(directory, prepared.trials, to_json(prepared.config), checksums, extend)
         stacks: tuple[Stack, ...] = Plan.from_json(directory.read_plan()).stacks if directory.has("plan.json") else ()
         planned = {trial for stack in stacks for trial in stack.trials}
         new = {identity: trial for identity, trial in prepared.trials.items() if identity not in planned}
-        addition = plan_sweep(prepared, new, len(stacks), self.progress.say)
-        self.plan = Plan((*stacks, *addition.stacks), addition.hardware)
-        self.record = config_json.begin(prepared, old, self.command, self.choice)
-        directory.write_config(self.record)
-        directory.write_plan(self.plan.to_json())
+        addition = plan_sweep(prepared, new, len(stacks), progress.say)
+        plan = Plan((*stacks, *addition.stacks), addition.hardware)
+        record = config_json.begin(prepared, old, command, choice)
+        directory.write_config(record)
+        directory.write_plan(plan.to_json())
         for dataset in prepared.datasets.values():
             directory.predictions.write_targets(dataset.checksum, _targets(dataset))
-        directory.forget_others({one.name for stack in self.plan.stacks for one in stack.waves})
-        self.table = TrialTable(prepared, self.plan, directory, retry_failed)
-        self._describe()
+        directory.forget_others({one.name for stack in plan.stacks for one in stack.waves})
+        table = TrialTable(prepared, plan, directory, retry_failed)
+        sweep = cls(prepared, directory, progress, plan, record, table, started)
+        sweep._describe()
+        return sweep
 
     def _describe(self) -> None:
         self.progress.say(describe_data(self.prepared))
@@ -176,7 +196,7 @@ class _Sweep:
                 f"{done} of {len(self.table.rows)} trials were trained before; waves left: {len(self.waiting)}"
             )
         self.progress.flops_left = sum(self._flops_left(stack, one) for stack, one in self.waiting)
-        with Programs(self._compile) as programs:
+        with Programs(lambda *which: compiling.compile_program(self.prepared, *which)) as programs:
             while self.waiting:
                 stack, one = self.waiting.popleft()
                 if stop_requested():
@@ -195,9 +215,7 @@ class _Sweep:
         self.fits_done = True
 
     def end(self) -> None:
-        """Writes the summary and what this start has cost; runs also after an interruption or an
-        error.
-        """
+        """Writes the summary and what this start has cost, also after an interruption or error."""
         statuses = self.table.rows["status"]
         seconds = (self.record.get("seconds") or 0.0) + time.monotonic() - self.started
         finished = config_json.now() if self.fits_done and (statuses != "pending").all() else None
@@ -210,7 +228,7 @@ class _Sweep:
         self.progress.say(f"{statistics.count_words(statuses)} in {in_time(time.monotonic() - self.started)}")
 
     def _pending(self) -> deque[tuple[Stack, Wave]]:
-        """Waves to train, in running order; the states of those that are over are deleted."""
+        """Returns the waves to train, in running order; deletes the states of the others."""
         pending: deque[tuple[Stack, Wave]] = deque()
         for stack in self.plan.stacks:
             for one in stack.waves:
@@ -232,7 +250,7 @@ class _Sweep:
                 self.table.mark(one, "pending")
             raise
         except Exception as error:
-            # Whatever one wave dies of, the others shall run.
+            # Whatever one wave dies of, the others still run.
             self.progress.note(traceback.format_exc())
             message = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             exhausted = halving.is_out_of_memory(error)
@@ -254,8 +272,10 @@ class _Sweep:
         self.directory.drop_state(one.name)
 
     def _halve(self, stack: Stack, one: Wave, programs: Programs) -> bool:
-        """Replaces a wave that did not fit, and those of its stack that wait and are as wide, by
-        halves; False if it has none.
+        """Replaces a wave that did not fit by halves, and those that wait and are as wide.
+
+        Returns:
+            Whether there are such halves.
         """
         width = stack.width_of(one)
         alike = [one, *(each for of, each in self.waiting if of.name == stack.name and of.width_of(each) == width)]
@@ -279,7 +299,7 @@ class _Sweep:
         return True
 
     def _remember_limit(self, stack: Stack, half: Wave) -> None:
-        """Later plans of such a stack begin with waves that are no wider."""
+        """Lets later plans of such a stack begin with waves that are no wider."""
         trial = self.prepared.trials[half.trials[0]]
         planning.remember_limit(stack, trial.values, self.prepared.sizes(trial), half.width)
 
@@ -289,19 +309,19 @@ class _Sweep:
         program = self._program(stack, width, programs)
         if stop_requested():
             raise wave.Interrupted
-        frozen = self._frozen(program, trials[0]) if stack.frozen == "shared" else None
-        job = wave.WaveJob(
+        frozen = self.data.frozen(program, trials[0]) if stack.frozen == "shared" else None
+        job = WaveJob(
             wave=one,
             trials=trials,
             width=width,
             program=program,
-            data=self._place(program, trials[0], frozen),
-            facts=self._facts(trials[0]),
+            data=self.data.data(program, trials[0], frozen),
+            statistics=self.data.statistics(trials[0]),
             checkpoint_every=self.prepared.config.checkpoint.every,
             packs=packing.pays(stack),
             narrower=lambda fewer: programs.take(stack, fewer)[0],
             compile_ahead=lambda fewer: programs.begin(stack, fewer),
-            starts=[self.prepared.start(each) for each in trials],
+            initial=[self.prepared.initial(each) for each in trials],
             frozen=frozen,
         )
         done = job.images() - job.images(self.directory.latest_state(one.name) or 0)
@@ -318,7 +338,7 @@ class _Sweep:
         return results
 
     def _program(self, stack: Stack, width: int, programs: Programs) -> WaveProgram:
-        """The program of a wave; that of the next other kind of wave is made while it trains."""
+        """Returns the program of a wave; that of the next kind of wave is made meanwhile."""
         following = next(
             (one for one in self.waiting if (one[0].name, one[0].width_of(one[1])) != (stack.name, width)), None
         )
@@ -334,66 +354,14 @@ class _Sweep:
         return program
 
     def _flops_left(self, stack: Stack, one: Wave) -> float:
-        """Floating-point operations of one wave from its newest state on."""
+        """Returns the floating-point operations of one wave from its newest state on."""
         epochs = [self.prepared.trials[identity].values["train.epochs"] for identity in one.trials]
         done = self.directory.latest_state(one.name) or 0
         share = sum(max(0, each - done) for each in epochs) / sum(epochs)
         return stack.flops * len(one.trials) / len(stack.trials) * share
 
-    def _compile(self, stack: Stack, width: int) -> WaveProgram:
-        """A stack's program for waves of a width, ready to run."""
-        trial = self.prepared.trials[stack.trials[0]]
-        sizes = self.prepared.sizes(trial)
-        if stack.devices > jax.device_count():
-            raise RunError(
-                f"{stack.name} was planned for {stack.devices} devices and there are {jax.device_count()}: "
-                "resume on the hardware the run began on, or start a new --workdir"
-            )
-        network = models.build(trial.values, sizes.image_shape, sizes.num_classes)
-        recipe = planning.recipe_of(trial.values, stack.optional, stack.micro_batch, network.layer_names)
-        parts = stack.parts_of(width)
-        recipe = dataclasses.replace(recipe, parts=parts)
-        devices = width * parts if parts > 1 else stack.devices
-        network = trained_part(network, recipe, stack.frozen == "shared", stack.cut)
-        program = WaveProgram(network, recipe, stack.engine, tuple(jax.devices()[:devices]))
-        if stack.data == "stream":
-            seeds = {self.prepared.trials[identity].seed for identity in stack.trials}
-            program = streamed.program_for(program, sizes.train, min(width, len(seeds)))
-        program.prepare(width, sizes.train, sizes.validation, sizes.test)
-        return program
-
-    def _frozen(self, program: WaveProgram, trial: Trial) -> feed.Frozen:
-        """What the trials of a stack share because no phase trains it."""
-        start = self.prepared.start(trial)
-        assert start is not None, "only loaded weights are shared"
-        names = program.recipe.always_frozen
-        arrays = {kind: {name: tree[name] for name in names if name in tree} for kind, tree in start.arrays.items()}
-        return feed.Frozen(arrays, *hyper.pixel_map(trial.values["data.normalize"], self._facts(trial)))
-
-    def _place(self, program: WaveProgram, trial: Trial, frozen: feed.Frozen | None) -> feed.Data:
-        """The trial's data as the program takes them; kept for the next wave."""
-        network = program.network
-        sharing = (
-            (network.cut, network.held, trial.values["model.init"], trial.values["data.normalize"], program.recipe)
-            if frozen
-            else ()
-        )
-        key = data_key(trial), program.devices, isinstance(program, StreamedProgram), sharing
-        if self.placed is None or self.placed[0] != key:
-            self.placed = None
-            if network.cut:
-                self.progress.say(f"computing what the frozen layers up to {network.cut} make of the pictures")
-            self.placed = key, feed.place(program, self.prepared.dataset(trial), frozen)
-        return self.placed[1]
-
-    def _facts(self, trial: Trial) -> Facts:
-        key = data_key(trial)
-        if key not in self.facts:
-            self.facts[key] = facts.of(self.prepared.dataset(trial))
-        return self.facts[key]
-
 
 def _targets(dataset: Dataset) -> dict[str, np.ndarray]:
-    """What the stored predictions of a data set's held-out splits are held against."""
+    """Returns what the stored predictions of a data set's held-out splits are held against."""
     labels = {f"{name}_labels": split.labels for name, split in dataset.splits().items() if name != "train"}
     return labels | {f"{name}_leaked": leaked for name, leaked in dataset.leaked.items()}

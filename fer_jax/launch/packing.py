@@ -1,12 +1,12 @@
-"""Which slots of a vectorised wave its program computes: the survivors go on in a narrower one once
-they fit into half of it.
+"""Which slots of a vectorised wave its program computes.
 
-A vectorised program computes every slot, also those of trials that have stopped, diverged or run
-all their epochs. After every tenth epoch the slots that are still active are counted; where half of
-the program's slots hold them, or fewer, they move into a program of half the width (or a quarter,
-...). What moves where depends on the epoch and on the trials alone, never on time, and is part of
-every checkpoint, so that a resumed wave runs the very programs of an uninterrupted one. The others
-rest on the host, bit for bit as they were, and the two are one again in checkpoints and at the end.
+The survivors go on in a narrower one once they fit into half of it. A vectorised program computes
+every slot, also those of trials that have stopped, diverged or run all their epochs. After every
+tenth epoch the slots that are still active are counted; where half of the program's slots hold
+them, or fewer, they move into a program of half the width (or a quarter, ...). What moves where
+depends on the epoch and on the trials alone, never on time, and is part of every checkpoint, so
+that a resumed wave runs the very programs of an uninterrupted one. The others rest on the host, bit
+for bit as they were, and the two are one again in checkpoints and at the end.
 """
 
 import dataclasses
@@ -27,25 +27,26 @@ EPOCHS = 10
 # that it is there in time.
 COMPILE_BELOW = 0.6
 # A stack planned to train for less than this would wait longer for narrower programs to compile
-# than it would save. The plan's figure, which is stored, and not the clock's, so that a resumed
+# than it would save. The plan's estimate, which is stored, and not the clock's, so that a resumed
 # wave decides alike.
 LEAST_SECONDS = 120.0
 
 
 def pays(stack: Stack) -> bool:
-    """Whether a stack's waves go on in narrower programs; one of unknown duration does."""
+    """Returns whether a stack's waves go on in narrower programs; one of unknown duration does."""
     return stack.engine != "map" and (not stack.seconds or stack.seconds >= LEAST_SECONDS)
 
 
 def half(width: int, devices: int) -> int:
-    """Half of a width, rounded up to a multiple of the devices; the width itself where it cannot be
-    halved.
+    """Returns half of a width, rounded up to a multiple of the devices.
+
+    It is the width itself where it cannot be halved.
     """
     return -(-width // (2 * devices)) * devices
 
 
 def choose(active: np.ndarray, slots: np.ndarray, devices: int) -> np.ndarray:
-    """The slots that the program shall compute.
+    """Returns the slots that the program is to compute.
 
     Args:
         active: bool (width,), of all slots of the wave.
@@ -67,7 +68,7 @@ def choose(active: np.ndarray, slots: np.ndarray, devices: int) -> np.ndarray:
 
 
 def padded(slots: np.ndarray, width: int) -> np.ndarray:
-    """Slots as a checkpoint holds them: int32 (width,), -1 beyond the last."""
+    """Returns slots as a checkpoint holds them: int32 (width,), -1 beyond the last."""
     return np.concatenate([slots, np.full(width - len(slots), -1)]).astype(np.int32)
 
 
@@ -110,15 +111,16 @@ class PackedWave:
         return cls(program, slots, state, values, None if len(slots) == len(whole.epoch) else whole)
 
     def whole(self) -> TrialState:
-        """The state of all slots, as arrays on the host that nobody else changes."""
+        """Returns the state of all slots, as arrays on the host that nobody else changes."""
         here = to_host(self.state)
         if self.resting is None:
             return here
         return jax.tree.map(self._renewed, self.resting, here)
 
     def spread(self, record: Mapping[str, np.ndarray], width: int) -> dict[str, np.ndarray]:
-        """A record of the program's slots as one of all slots; the others have neither run nor are
-        they active.
+        """Returns a record of the program's slots as one of all slots.
+
+        The others have neither run nor are they active.
         """
         if self.resting is None:
             return dict(record)

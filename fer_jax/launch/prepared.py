@@ -1,6 +1,4 @@
-"""What a sweep needs before its first wave: its trials, their data, and the plan for the hardware
-at hand.
-"""
+"""What a sweep needs before its first wave: its trials, their data, and the plan."""
 
 import copy
 import dataclasses
@@ -20,12 +18,12 @@ from fer_jax.config.values import canonical, default_config, flatten, put
 from fer_jax.data import Dataset
 from fer_jax.errors import ConfigError
 from fer_jax.launch import initial_weights
-from fer_jax.launch.initial_weights import Start
+from fer_jax.launch.initial_weights import InitialWeights
 from fer_jax.models import inference
 from fer_jax.plan import Plan, tuning
-from fer_jax.plan.measurements import Findings
+from fer_jax.plan.measurements import Measurements
 from fer_jax.train import hardware, hyper
-from fer_jax.train.hyper import Facts
+from fer_jax.train.hyper import DataStatistics
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,27 +35,29 @@ class Prepared:
         trials: id -> trial, in the order of the sweep.
         datasets: data fields of a trial (see `data_key`) -> its data set.
         fits: id -> (id of its trial, fit), trial by trial.
-        starts: what a trial's weights begin with (see `start_key`) -> those weights; None where
-            they are drawn.
-        repeated: trials of the sweep that are the same as others of it, such as those whose weights
-            begin with two copies of one file.
+        initial_weights: what decides a trial's initial weights (see `initial_key`) -> these
+            weights; None where they are drawn.
+        repeated: number of trials of the sweep that are the same as others of it, such as those
+            whose weights begin with two copies of one file.
     """
 
     config: ConfigDict
     trials: Mapping[str, Trial]
     datasets: Mapping[tuple, Dataset]
     fits: Mapping[str, tuple[str, Fit]]
-    starts: Mapping[tuple, Start | None]
+    initial_weights: Mapping[tuple, InitialWeights | None]
     repeated: int = 0
 
-    def start(self, trial: Trial) -> Start | None:
-        """The weights a trial begins with, None where they are drawn from its seed."""
-        return self.starts[start_key(trial, self.dataset(trial))]
+    def initial(self, trial: Trial) -> InitialWeights | None:
+        """Returns the weights a trial begins with, None where they are drawn from its seed."""
+        return self.initial_weights[initial_key(trial, self.dataset(trial))]
 
     def dataset(self, trial: Trial) -> Dataset:
+        """Returns the data set of a trial."""
         return self.datasets[data_key(trial)]
 
     def sizes(self, trial: Trial) -> planning.DataSizes:
+        """Returns the sizes of a trial's data set."""
         found = self.dataset(trial)
         count = {name: len(split) for name, split in found.splits().items()}
         return planning.DataSizes(
@@ -65,18 +65,18 @@ class Prepared:
         )
 
     def head_layers(self) -> dict[str, tuple[str, ...]]:
-        """Trial id -> the layers its fits take features from, for the trials that have fits."""
+        """Returns trial id -> the layers that its fits take features from, where it has fits."""
         layers: dict[str, dict[str, None]] = {}
         for trial, fit in self.fits.values():
             layers.setdefault(trial, {})[fit.head["head.layer"]] = None
         return {trial: tuple(some) for trial, some in layers.items()}
 
     def values(self, trial: str) -> dict[str, Any]:
-        """Every field but those of `sweep` as the trial with this id has it."""
+        """Returns every field but those of `sweep` as the trial with this id has it."""
         return {**flatten(self.config), **self.trials[trial].values}
 
     def layer_shapes(self, trial: str) -> dict[str, tuple[int, ...]]:
-        """As `inference.layer_shapes`, for the trial with this id."""
+        """Returns what `inference.layer_shapes` does, for the trial with this id."""
         values = self.values(trial)
         network = tuple((name, value) for name, value in values.items() if name.startswith(("model.", "data.")))
         return _layer_shapes(network, self.dataset(self.trials[trial]).num_classes)
@@ -88,8 +88,9 @@ def _layer_shapes(network: tuple[tuple[str, Any], ...], num_classes: int) -> dic
 
 
 def data_key(trial: Trial) -> tuple:
-    """The values that decide which data set a trial uses: traced ones, such as data.normalize,
-    change no picture.
+    """Returns the values that decide which data set a trial uses.
+
+    Traced ones, such as data.normalize, change no image.
     """
     return tuple(
         (name, value)
@@ -98,8 +99,8 @@ def data_key(trial: Trial) -> tuple:
     )
 
 
-def start_key(trial: Trial, dataset: Dataset) -> tuple:
-    """What decides the weights that a trial begins with, its seed apart."""
+def initial_key(trial: Trial, dataset: Dataset) -> tuple:
+    """Returns what decides the weights that a trial begins with, its seed apart."""
     network = tuple(
         (name, value)
         for name, value in trial.values.items()
@@ -116,7 +117,7 @@ def prepare(config: ConfigDict) -> Prepared:
     """
     config = canonical(config)
     datasets: dict[tuple, Dataset] = {}
-    begins: dict[tuple, Start | None] = {}
+    loaded: dict[tuple, InitialWeights | None] = {}
     trials, fits = {}, {}
     expanded = [(trial, settings) for of_point, settings in search_space.expand_points(config) for trial in of_point]
     for values in {
@@ -131,26 +132,26 @@ def prepare(config: ConfigDict) -> Prepared:
                 put(block, name, value)
             datasets[key] = data.load(block.data)
         classes = datasets[key].classes
-        hyper.class_weights(
-            trial.values, Facts(classes, (1,) * len(classes))
-        )  # raises for a class the data do not have
-        begin = start_key(trial, datasets[key])
-        if begin not in begins:
-            begins[begin] = initial_weights.load(trial.values, models.build(trial.values, *begin[2:]))
-        start = begins[begin]
-        identity = trial.id(datasets[key].checksum, start.checksum if start else "")
+        # Raises for a class that the data do not have.
+        hyper.class_weights(trial.values, DataStatistics(classes, (1,) * len(classes)))
+        initial = initial_key(trial, datasets[key])
+        if initial not in loaded:
+            loaded[initial] = initial_weights.load(trial.values, models.build(trial.values, *initial[2:]))
+        weights = loaded[initial]
+        identity = trial.id(datasets[key].checksum, weights.checksum if weights else "")
         trials[identity] = trial
         for fit in (Fit(trial, head) for head in head_settings):
             fits[fit.id(identity)] = identity, fit
-    prepared = Prepared(config, trials, datasets, fits, begins, len(expanded) - len(trials))
+    prepared = Prepared(config, trials, datasets, fits, loaded, len(expanded) - len(trials))
     planning.check(trials.values(), prepared.sizes)
     _check_heads(prepared)
     return prepared
 
 
 def _check_heads(prepared: Prepared) -> None:
-    """Raises ConfigError for a head that needs a package which is not there, or a layer that its
-    network does not have.
+    """Raises ConfigError for a head that cannot be fitted.
+
+    It needs a package that is not there, or a layer that its network does not have.
     """
     for kind in {fit.head["head.kind"] for _, fit in prepared.fits.values()}:
         if package := heads.missing_package(kind):
@@ -164,8 +165,9 @@ def _check_heads(prepared: Prepared) -> None:
 
 
 def describe_heads(prepared: Prepared) -> str:
-    """'1,200 fits on 5 trained trials: 4 layers, 240 head settings; 34 MB of features', empty where
-    no head is asked for.
+    """Returns one line on the fits, empty where no head is asked for.
+
+    '1,200 fits on 5 trained trials: 4 layers, 240 head settings; 34 MB of features'
     """
     if not prepared.fits:
         return ""
@@ -183,24 +185,26 @@ def describe_heads(prepared: Prepared) -> str:
     settings = {tuple(fit.head.items()) for _, fit in prepared.fits.values()}
     return (
         f"{counted(len(prepared.fits), 'fit')} on {counted(len(layers), 'trained trial')}: "
-        f"{counted(len(different), 'layer')}, {counted(len(settings), 'head setting')}; {in_bytes(4 * numbers)} of features"
+        f"{counted(len(different), 'layer')}, {counted(len(settings), 'head setting')}; "
+        f"{in_bytes(4 * numbers)} of features"
     )
 
 
 def describe_precision(prepared: Prepared, backend: str) -> str:
-    """What a precision asked for comes to on a backend that does not have it, empty where there is
-    nothing to say.
-    """
+    """Returns what a precision comes to on a backend without it, empty where it has it."""
     asked = {trial.values["train.precision"] for trial in prepared.trials.values()}
     if "tf32" in asked and backend != "gpu":
         return f"train.precision = tf32: there is no TensorFloat-32 on this {backend}, so it trains as float32"
     if "bfloat16" in asked and backend == "cpu":
-        return "train.precision = bfloat16: on a CPU convolutions compute in float32 and round, which is slower than float32"
+        return (
+            "train.precision = bfloat16: on a CPU convolutions compute in float32 and round, "
+            "which is slower than float32"
+        )
     return ""
 
 
 def notes(prepared: Prepared) -> list[str]:
-    """Lines about what is set and may not be meant."""
+    """Returns lines about what is set and may not be meant."""
     found = [
         search_space.describe_unused(search_space.settings(prepared.config)),
         _repeated(prepared),
@@ -213,11 +217,14 @@ def _repeated(prepared: Prepared) -> str:
     if not prepared.repeated:
         return ""
     many = counted(prepared.repeated + len(prepared.trials), "trial")
-    return f"note: {prepared.repeated} of {many} begin with the same weights as others that have the same values, and are left out"
+    return (
+        f"note: {prepared.repeated} of {many} begin with the same weights as others that have the same values, "
+        "and are left out"
+    )
 
 
 def _pixels(prepared: Prepared) -> str:
-    """What a network that rescales pixels itself is given beside what its published weights know."""
+    """Returns a note on a network that rescales pixels itself and gets rescaled ones."""
     for trial in prepared.trials.values():
         values = trial.values
         if (
@@ -226,15 +233,17 @@ def _pixels(prepared: Prepared) -> str:
             and values["data.normalize"] != "none"
         ):
             return (
-                f"note: efficientnet_b0 rescales pixels of 0 to 255 itself, and its weights know no others: data.normalize = {values['data.normalize']} "
-                "comes before that; set data.normalize = none or model.preprocess = weights"
+                "note: efficientnet_b0 rescales pixels of 0 to 255 itself, and its weights know no others: "
+                f"data.normalize = {values['data.normalize']} comes before that; "
+                "set data.normalize = none or model.preprocess = weights"
             )
     return ""
 
 
 def describe_data(prepared: Prepared) -> str:
-    """'synthetic faces, official split: 2,000 train, 500 validation, 500 test', and how many other
-    data sets there are.
+    """Returns one line on the data, and how many other data sets there are.
+
+    'synthetic faces, official split: 2,000 train, 500 validation, 500 test images of ...'
     """
     first, *others = prepared.datasets.values()
     return f"{first.label}: {_counts(first)}" + (f" (and {counted(len(others), 'other data set')})" if others else "")
@@ -261,7 +270,7 @@ def plan_sweep(
     )
     chosen = prepared.trials if trials is None else trials
     found = hardware.detect()
-    tuner = tuning.Tuner(Findings.here(found), say, threshold)
+    tuner = tuning.Tuner(Measurements.here(found), say, threshold)
     return planning.make_plan(chosen, prepared.sizes, options, found, first_stack, tuner)
 
 

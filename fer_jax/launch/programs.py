@@ -1,5 +1,6 @@
-"""The compiled programs of a sweep's stacks: each made while the stack before it trains, or the
-wave it will be narrowed in.
+"""The compiled programs of a sweep's stacks, made in other threads.
+
+Each is made while the stack before it trains, or the wave that it will go on with.
 """
 
 import time
@@ -31,31 +32,28 @@ class Programs:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def is_ready(self, stack: Stack, width: int) -> bool:
-        """Whether `take` would return at once."""
+        """Returns whether `take` would return at once."""
         key = stack.name, width
         return key in self._made and self._made[key].done()
 
     def begin(self, stack: Stack, width: int) -> None:
-        """Begins to make the program that `take` will be asked for, unless it is made or being
-        made.
-        """
+        """Begins to make the program that `take` will be asked for, unless it has begun."""
         if (stack.name, width) not in self._made:
             self._made[stack.name, width] = self._pool.submit(self._timed, stack, width)
 
     def take(self, stack: Stack, width: int) -> tuple[WaveProgram, float]:
-        """The program of a stack for waves of a width, and the seconds its compilation took; waits
-        for it.
+        """Returns the program of a stack for waves of a width, and its seconds of compilation.
+
+        It waits for the program.
 
         Raises:
-            What the compilation raised.
+            Exception: what the compilation raised.
         """
         self.begin(stack, width)
         return self._made[stack.name, width].result()
 
     def keep(self, stacks: Collection[str]) -> None:
-        """Forgets the programs of all other stacks: they hold memory, and nobody asks for them
-        again.
-        """
+        """Forgets the programs of all other stacks: they hold memory, and nobody asks again."""
         self._made = {key: made for key, made in self._made.items() if key[0] in stacks}
 
     def forget(self, stack: Stack, width: int) -> None:

@@ -1,5 +1,6 @@
-"""What a person sees of a running sweep: a bar a wave in a terminal, plain lines elsewhere, and all
-of it in log.txt.
+"""What a person sees of a running sweep: a bar for each wave in a terminal, plain lines elsewhere.
+
+All of it goes into log.txt too.
 """
 
 import datetime
@@ -42,7 +43,7 @@ class Progress:
         self.note(text)
 
     def note(self, text: str) -> None:
-        """Logs only."""
+        """Logs a text, line by line, and shows nothing."""
         if self.log is not None:
             stamp = datetime.datetime.now().isoformat(sep=" ", timespec="seconds")
             self.log.writelines(f"{stamp}  {line}\n" for line in text.splitlines())
@@ -168,7 +169,7 @@ class WaveProgress:
 
     @property
     def flops(self) -> float:
-        """Work done so far by this start."""
+        """The floating-point operations done so far by this start."""
         return self._flops * (self._done - self._first) / max(1, self._total - self._first)
 
     @property

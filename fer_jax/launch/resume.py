@@ -1,6 +1,4 @@
-"""The resume rule: the same command finishes what is missing; another sweep in the same directory
-is refused.
-"""
+"""The resume rule: the same command finishes what is missing; another sweep is refused."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -35,7 +33,7 @@ def check_directory(
     checksums: frozenset[str],
     extend: bool,
 ) -> None:
-    """`check` against what a run directory holds; a directory without a plan holds nothing.
+    """Applies `check` to what a run directory holds; one without a plan holds nothing.
 
     Raises:
         RunError: as for `check`, or a damaged file.
@@ -104,7 +102,7 @@ def _difference(known: Known, config: Mapping[str, Any], checksums: frozenset[st
 
 
 def _nested(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    """(key, old, new) of what differs, one level of nesting resolved."""
+    """Returns (key, old, new) of what differs, one level of nesting resolved."""
     found = []
     for key in dict.fromkeys((*old, *new)):
         a, b = old.get(key), new.get(key)
@@ -116,7 +114,7 @@ def _nested(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, A
 
 
 def _plain(value: Any) -> Any:
-    """Tuples as lists, as JSON keeps them."""
+    """Returns tuples as lists, as JSON keeps them."""
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 @contextmanager
 def requests(note: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
-    """A function that says whether the user (Ctrl-C) or the system (SIGTERM) has asked to stop; a
-    second Ctrl-C stops at once.
+    """Yields a function that says whether somebody has asked to stop.
 
-    The first request is shown and given to `note`, for the log.
+    That is the user (Ctrl-C) or the system (SIGTERM). A second Ctrl-C stops at once. The first
+    request is shown and given to `note`, for the log.
     """
     asked: list[int] = []
 

@@ -1,12 +1,13 @@
-"""trials.csv as a start of a sweep fills it: a row a trial, its place in the plan, its status and
-its results.
+"""trials.csv as a start of a sweep fills it.
+
+It has a row for each trial: its place in the plan, its status and its results.
 """
 
 import pandas as pd
 
 from fer_jax.config import search_space
 from fer_jax.launch.prepared import Prepared
-from fer_jax.launch.wave import RESULTS
+from fer_jax.launch.wave_results import RESULTS
 from fer_jax.plan import Plan, Wave
 from fer_jax.store import RunDirectory
 
@@ -56,7 +57,7 @@ class TrialTable:
         self._write()
 
     def has_pending(self, wave: Wave) -> bool:
-        """Whether some trial of a wave has no result yet."""
+        """Returns whether some trial of a wave has no result yet."""
         return bool((self.rows.loc[list(wave.trials), "status"] == "pending").any())
 
     def mark(self, wave: Wave, status: str) -> None:
@@ -67,8 +68,11 @@ class TrialTable:
             self._write()
 
     def enter(self, results: pd.DataFrame, following: Wave | None = None) -> None:
-        """Enters results, a row a trial, indexed by id, and with them that the following wave is
-        running: one file to write.
+        """Enters results, and with them that the following wave is running: one file to write.
+
+        Args:
+            results: a row a trial, indexed by id.
+            following: None where no wave follows.
         """
         for column in results:
             self.rows.loc[results.index, column] = results[column].astype(object)

@@ -1,50 +1,23 @@
-"""One wave from its first epoch, or from its last checkpoint, to its final weights and its rows of
-the results.
-"""
+"""One wave from its first epoch, or its last checkpoint, to its final weights and results."""
 
-import dataclasses
 import functools
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import jax
 import numpy as np
 import pandas as pd
-from scipy import special
 
-from fer_jax.analysis import metrics
-from fer_jax.config.search_space import Trial
-from fer_jax.launch import initial_weights, packing, states
-from fer_jax.launch.initial_weights import Start
+from fer_jax.launch import initial_weights, packing
 from fer_jax.launch.packing import PackedWave
 from fer_jax.launch.progress import WaveProgress
-from fer_jax.plan import Wave, traced_values
+from fer_jax.launch.wave_job import WaveJob
+from fer_jax.launch.wave_results import curve_rows, result_rows
 from fer_jax.store import RunDirectory
 from fer_jax.train.engine import WaveProgram
-from fer_jax.train.feed import Data, Frozen, exact_share
-from fer_jax.train.hyper import Facts
 from fer_jax.train.trial import TrialState, is_active
-
-CURVE_METRICS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
-# Of the probabilities by the weights that validation chose: means over the classes, and the
-# calibration error.
-ANSWER_METRICS = ("balanced_accuracy", "f1", "auc", "ece")
-# The accuracy without leaked pictures; empty where a split has none.
-CLEAN = "accuracy_clean"
-RESULTS = (
-    "status",
-    "epochs",
-    "best_epoch",
-    "diverged_epoch",
-    *CURVE_METRICS,
-    "test_loss",
-    "test_accuracy",
-    *(f"{split}_{name}" for split in ("val", "test") for name in (*ANSWER_METRICS, CLEAN)),
-    *(f"last_{name}" for name in (*CURVE_METRICS, "test_loss", "test_accuracy")),
-    "error",
-)
 
 # Epochs that take longer gain nothing from being started ahead, and a person who asks to stop
 # should not wait for two of them.
@@ -55,57 +28,6 @@ class Interrupted(Exception):
     """The user asked to stop; the wave's state is saved."""
 
 
-@dataclasses.dataclass(frozen=True)
-class WaveJob:
-    """A wave and everything it needs.
-
-    Attributes:
-        wave: its name and trial ids.
-        trials: the trials, in the order of their slots.
-        width: slots; those beyond the trials stay idle.
-        program: of its stack, for this width.
-        data: what it trains on, on the program's devices or streamed to them.
-        facts: of the data, for the traced values that depend on them.
-        checkpoint_every: epochs between checkpoints of the full state, 0 for none.
-        packs: whether survivors go on in narrower programs.
-        narrower: gives the stack's program for fewer slots, once it is compiled.
-        compile_ahead: told of a width that `narrower` may soon be asked for.
-        starts: for each trial the weights it begins with; None where they are drawn from its seed.
-        frozen: what the trials share because no phase trains it; None where they share nothing.
-    """
-
-    wave: Wave
-    trials: Sequence[Trial]
-    width: int
-    program: WaveProgram
-    data: Data
-    facts: Facts
-    checkpoint_every: int
-    packs: bool
-    narrower: Callable[[int], WaveProgram]
-    compile_ahead: Callable[[int], None]
-    starts: Sequence[Start | None] = ()
-    frozen: Frozen | None = None
-
-    def hyper(self) -> dict[str, jax.Array]:
-        """Traced values, see `train.hyper`; an idle slot has the first trial's values and no
-        epochs.
-        """
-        idle = {**traced_values(self.trials[0].values), "train.epochs": 0}
-        rows = [traced_values(trial.values) for trial in self.trials] + [idle] * (self.width - len(self.trials))
-        return self.program.place_hyper({name: [row[name] for row in rows] for name in rows[0]}, self.facts)
-
-    def images_per_epoch(self) -> int:
-        """Training images of one epoch of one trial."""
-        batch = self.program.recipe.batch_size
-        return self.data.train_images // batch * batch
-
-    def images(self, after_epoch: int = 0) -> int:
-        """Training images of all trials beyond an epoch."""
-        left = (max(0, trial.values["train.epochs"] - after_epoch) for trial in self.trials)
-        return self.images_per_epoch() * sum(left)
-
-
 def train(job: WaveJob, directory: RunDirectory, progress: WaveProgress, stop: Callable[[], bool]) -> pd.DataFrame:
     """Trains a wave to its end and leaves curves and final weights in the run directory.
 
@@ -113,11 +35,13 @@ def train(job: WaveJob, directory: RunDirectory, progress: WaveProgress, stop: C
         job: what to train.
         directory: where it goes; the wave goes on from the newest state there.
         progress: told of every epoch.
-        stop: asked after every epoch; true saves the state after the epochs that run by then and
-            raises Interrupted.
+        stop: asked after every epoch.
 
     Returns:
-        A row a trial, indexed by id: the columns `RESULTS`.
+        A row a trial, indexed by id: the columns `wave_results.RESULTS`.
+
+    Raises:
+        Interrupted: `stop` said so; the state after the epochs that ran by then is saved.
     """
     training = _Training(job, directory, progress)
     training.run(stop)
@@ -152,7 +76,7 @@ class _Training:
         if self.epoch:
             self._restore()
         else:
-            state = initial_weights.begun(job.program, job.program.init(self.hyper), job.starts)
+            state = initial_weights.overwrite(job.program, job.program.init(self.hyper), job.initial)
             self.wave = PackedWave(job.program, np.arange(job.width), state, self.hyper)
             self.active, self.done = self.epochs > 0, np.zeros(job.width, int)
         self.records: list[Mapping[str, np.ndarray]] = []
@@ -161,17 +85,17 @@ class _Training:
 
     def _restore(self) -> None:
         shapes = self.job.program.state_shapes(self.hyper)
-        abstract = {**states.named(shapes), "slots": jax.ShapeDtypeStruct((self.job.width,), np.int32)}
+        abstract = {**shapes.named(), "slots": jax.ShapeDtypeStruct((self.job.width,), np.int32)}
         # Without shardings: everything comes to the host first, where the slots are told apart.
         abstract = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), abstract)
         found = self.directory.restore_state(self.job.wave.name, abstract)
         slots = packing.unpadded(found.pop("slots"))
-        whole, hyper = states.from_named(found, shapes), jax.device_get(self.hyper)
+        whole, hyper = TrialState.from_named(found, shapes), jax.device_get(self.hyper)
         self._see(whole, hyper)
         self.wave = PackedWave.of(self._program(len(slots)), slots, whole, hyper)
 
     def _see(self, whole: TrialState, hyper: Mapping[str, np.ndarray]) -> None:
-        """Which slots are active and what they have done, of a state of all slots on the host."""
+        """Notes which slots are active and what they have done, from the state on the host."""
         recipe = self.job.program.recipe.of_phase(self.phase)
         self.active = np.asarray(jax.vmap(functools.partial(is_active, recipe))(whole, hyper))
         self.done = np.array(whole.epoch)
@@ -180,7 +104,11 @@ class _Training:
         return self.job.program if width == self.job.width else self.job.narrower(width)
 
     def run(self, stop: Callable[[], bool]) -> None:
-        """Trains until no trial has an epoch left; Interrupted if `stop` says so before."""
+        """Trains until no trial has an epoch left.
+
+        Raises:
+            Interrupted: `stop` said so before; the state is saved.
+        """
         stopping = False
         while True:
             while not stopping and self._may_start():
@@ -215,11 +143,10 @@ class _Training:
         return len(self.running) == 1 and short and not self._is_boundary(self.epoch + 1) and bool(after_next.any())
 
     def _begin_next_phase(self) -> bool:
-        """Goes on to the next phase with all trials that have not diverged; False after the last
-        one.
+        """Goes on to the next phase with all trials that have not diverged.
 
-        The epochs are numbered as if no trial had been stopped early, so that all trials of a phase
-        are in the same one.
+        Returns whether there is one. The epochs are numbered as if no trial had been stopped early,
+        so that all trials of a phase are in the same one.
         """
         recipe = self.job.program.recipe
         if self.phase == len(recipe.ends):
@@ -232,7 +159,7 @@ class _Training:
             del self.wave  # its memory is wanted for what comes
             self.wave = PackedWave.of(self.job.program, np.arange(self.job.width), whole, hyper)
         wave = self.wave
-        wave.state = wave.program.phase(self.phase).next_phase(wave.state, wave.hyper)
+        wave.state = wave.program.next_phase(wave.state, wave.hyper, self.phase)
         self._see(wave.whole(), jax.device_get(self.hyper))
         self.progress.note(
             f"phase {self.phase + 1} begins after epoch {self.epoch} with {int(self.active.sum())} slots"
@@ -246,15 +173,15 @@ class _Training:
         return self.job.packs and epoch % packing.EPOCHS == 0
 
     def _is_boundary(self, epoch: int) -> bool:
-        """Whether the state after an epoch is looked at, so that no other epoch may have taken its
-        place by then.
+        """Returns whether the state after an epoch is looked at.
+
+        No other epoch may have taken its place by then.
         """
         return self._is_checkpoint(epoch) or self._is_packing(epoch)
 
     def _start(self) -> None:
         wave, done = self.wave, self.epoch + len(self.running)
-        program = wave.program.phase(self.phase)
-        wave.state, record = self.job.data.train_epoch(program, wave.state, wave.hyper, done)
+        wave.state, record = self.job.data.train_epoch(wave.program, wave.state, wave.hyper, done, self.phase)
         self.running.append(record)
 
     def _read(self) -> None:
@@ -290,8 +217,8 @@ class _Training:
         self.wave = PackedWave.of(self._program(len(slots)), slots, whole, jax.device_get(self.hyper))
 
     def _save(self, go_on: bool) -> None:
-        """A checkpoint; with `go_on` the next epoch runs while it is written."""
-        state = {**states.named(self.wave.whole()), "slots": packing.padded(self.wave.slots, self.job.width)}
+        """Writes a checkpoint; with `go_on` the next epoch runs while it is written."""
+        state = {**self.wave.whole().named(), "slots": packing.padded(self.wave.slots, self.job.width)}
         epoch = self.epoch
         if go_on:
             self._start()
@@ -300,7 +227,7 @@ class _Training:
 
     def _write_curves(self) -> None:
         name, first = self.job.wave.name, self.written + 1
-        self.directory.write_curves(name, first, _curve_rows(self.job, first, self.records))
+        self.directory.write_curves(name, first, curve_rows(self.job, first, self.records))
         self.written, self.records = self.epoch, []
 
     def finish(self) -> pd.DataFrame:
@@ -311,95 +238,9 @@ class _Training:
             state = jax.device_put(self.wave.whole(), self.job.program.per_trial)
         name = self.job.wave.name
         keep = functools.partial(self.directory.predictions.write, name)
-        results = _results(self.job, state, self.hyper, self.directory.read_curves(name), keep)
+        results = result_rows(self.job, state, self.hyper, self.directory.read_curves(name), keep)
         last = {"params": state.params, "stats": state.stats}
         pixels = {"scale": self.hyper["pixels.scale"], "offset": self.hyper["pixels.offset"]}
         shared = {"shared": dict(self.job.frozen.arrays)} if self.job.frozen else {}
         self.directory.save_final(self.job.wave.name, {"best": state.best, "last": last, "pixels": pixels, **shared})
         return results
-
-
-def _curve_rows(job: WaveJob, first: int, records: Sequence[Mapping[str, np.ndarray]]) -> pd.DataFrame:
-    """A row a trial and epoch, for the epochs a trial was trained in."""
-    if not records:
-        return pd.DataFrame()
-    ids = job.wave.trials
-    epochs, slots = np.nonzero(np.stack([record["ran"][: len(ids)] for record in records]))
-    columns = {name: np.stack([record[name] for record in records])[epochs, slots] for name in CURVE_METRICS}
-    for name, count in (
-        ("train_accuracy", job.images_per_epoch()),
-        ("val_accuracy", len(job.data.labels["validation"])),
-    ):
-        columns[name] = exact_share(columns[name], count)
-    return pd.DataFrame({"id": np.asarray(ids, object)[slots], "epoch": first + epochs, **columns})
-
-
-def _results(
-    job: WaveJob,
-    state: TrialState,
-    hyper: Mapping[str, jax.Array],
-    curves: pd.DataFrame,
-    keep: Callable[[str, np.ndarray], None],
-) -> pd.DataFrame:
-    """Metrics at the weights validation chose and at the last epoch; the only place that reads the
-    test split.
-
-    `keep` is given the logits of the trials on each split, by the weights that validation chose.
-    """
-    slots = range(len(job.trials))
-    host = jax.device_get({"epoch": state.epoch, "best": state.best_epoch, "diverged": state.diverged_epoch})
-    table = pd.DataFrame(index=pd.Index(job.wave.trials, name="id"), columns=list(RESULTS), dtype=object)
-    table["epochs"] = host["epoch"][slots]
-    table["best_epoch"] = host["best"][slots]
-    table["diverged_epoch"] = [int(epoch) or None for epoch in host["diverged"][slots]]
-    table["status"] = np.where(host["diverged"][slots] > 0, "diverged", "done")
-    table["error"] = ""
-    at = curves.set_index(["id", "epoch"])[list(CURVE_METRICS)]
-    for prefix, column in (("", "best_epoch"), ("last_", "epochs")):
-        chosen = at.reindex(list(zip(table.index, table[column], strict=True))).to_numpy()
-        table[[prefix + name for name in CURVE_METRICS]] = chosen
-    # Before its first finite epoch a trial has nothing to ask.
-    learnt = host["best"][slots] > 0
-    for column, values in _held_out(job, state, hyper, keep).items():
-        table[column] = np.where(learnt, values, np.nan)
-    return table
-
-
-def _held_out(
-    job: WaveJob, state: TrialState, hyper: Mapping[str, jax.Array], keep: Callable[[str, np.ndarray], None]
-) -> dict[str, np.ndarray]:
-    """What the trials' answers on the held-out splits come to, each (trial,), by column of the
-    results.
-    """
-    count, columns = len(job.trials), {}
-    for split, prefix in (("validation", "val"), ("test", "test")):
-        if split not in job.data.labels:
-            continue
-        best = job.data.evaluate(job.program, state.best, hyper, split)
-        keep(split, best.logits[:count])
-        answers = _answer_metrics(best.logits[:count], job.data.labels[split])
-        columns.update({f"{prefix}_{name}": values for name, values in answers.items()})
-        kept = ~job.data.leaked[split]
-        if kept.any() and not kept.all():
-            right = best.logits[:count].argmax(axis=-1) == job.data.labels[split]
-            columns[f"{prefix}_{CLEAN}"] = right[:, kept].mean(axis=1)
-        if split == "test":
-            last = job.data.evaluate(job.program, {"params": state.params, "stats": state.stats}, hyper, split)
-            columns.update(test_loss=best.loss[:count], test_accuracy=best.accuracy[:count])
-            columns.update(last_test_loss=last.loss[:count], last_test_accuracy=last.accuracy[:count])
-    return columns
-
-
-def _answer_metrics(logits: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-    """`ANSWER_METRICS` of trials' logits (T, n, K), each (T,)."""
-    probabilities = special.softmax(logits.astype(np.float64), axis=-1)
-    matrix = metrics.confusion(probabilities, labels)
-    found = metrics.by_class(matrix)
-    areas = metrics.class_mean(metrics.auc(probabilities, labels))
-    values = (
-        metrics.balanced_accuracy(matrix),
-        found.macro(found.f1),
-        areas,
-        metrics.calibration(probabilities, labels).ece,
-    )
-    return dict(zip(ANSWER_METRICS, values, strict=True))

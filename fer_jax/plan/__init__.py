@@ -1,18 +1,19 @@
-"""Trials -> stacks -> waves: what will run together, on what, in which order, and what it will
-cost.
+"""Trials -> stacks -> waves: what will run together, on what, in which order, and at what cost.
 
 A stack holds the trials whose arrays have the same shapes; a wave is as many of them as the device
 takes at once. A plan is made once, stored, and followed by every later start of the same run, so
 that a resumed wave is the wave that was interrupted.
 
-`stacks` is what a plan is, `make` groups trials, `stack` plans one group, `describe` prints.
+`plan` is what a plan is, `make` groups trials, `stack` plans one group, `work` says what its trials
+compute, and `describe` prints. Running a plan belongs to launch/.
 """
 
 from fer_jax.plan.candidates import Options
 from fer_jax.plan.describe import describe
+from fer_jax.plan.limits import remember_limit
 from fer_jax.plan.make import check, make_plan
 from fer_jax.plan.plan import DataSizes, Plan, Stack, Wave
-from fer_jax.plan.stack import optional_fields, recipe_of, remember_limit, traced_values
+from fer_jax.plan.work import recipe_of, trained_part
 
 __all__ = [
     "DataSizes",
@@ -23,8 +24,7 @@ __all__ = [
     "check",
     "describe",
     "make_plan",
-    "optional_fields",
     "recipe_of",
     "remember_limit",
-    "traced_values",
+    "trained_part",
 ]

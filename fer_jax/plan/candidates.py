@@ -1,19 +1,14 @@
-"""The ways in which a stack can be run: the shipped table's, and those worth measuring against it."""
+"""The ways to run a stack: the shipped table's, and those worth measuring against it."""
 
 import dataclasses
-import functools
 import math
 from collections.abc import Callable, Iterable
-from typing import Any
 
-from fer_jax import models
 from fer_jax.base.text import counted
 from fer_jax.errors import ConfigError
-from fer_jax.models import Network
-from fer_jax.plan import cost
+from fer_jax.plan.work import Work, has_statistics
 from fer_jax.train.engine import ENGINES
 from fer_jax.train.hardware import Hardware
-from fer_jax.train.recipe import Recipe
 
 # The table's numbers, see `from_table`: of 48x48 pixels 8 images.
 CPU_MICRO_BATCH = 8
@@ -51,84 +46,6 @@ class Options:
 
 
 @dataclasses.dataclass(frozen=True)
-class Work:
-    """What a stack computes, as far as its speed and memory depend on it.
-
-    Attributes:
-        network: the shape fields of `model`, as pairs.
-        image_shape: (height, width, channels).
-        num_classes: of the data.
-        recipe: with whole batches.
-        shares: whether the trials share the layers that are never trained.
-        cut: the layer whose outputs are computed once, before training; '' where pictures are
-            trained on.
-        train, validation: images of the splits.
-        trials: of the stack.
-    """
-
-    network: tuple[tuple[str, Any], ...]
-    image_shape: tuple[int, int, int]
-    num_classes: int
-    recipe: Recipe
-    train: int
-    validation: int
-    trials: int
-    shares: bool = False
-    cut: str = ""
-
-    @property
-    def images(self) -> int:
-        """Training images of an epoch of one trial; the last, partial batch is left out."""
-        return self.train // self.recipe.batch_size * self.recipe.batch_size
-
-    def built(self) -> Network:
-        """The network as it is trained, see `trained_part`."""
-        whole = models.build(dict(self.network), self.image_shape, self.num_classes)
-        return trained_part(whole, self.recipe, self.shares, self.cut)
-
-    def cost(self, micro_batch: int) -> cost.Cost:
-        """Of one trial."""
-        recipe = dataclasses.replace(self.recipe, batch_size=micro_batch or self.recipe.batch_size, micro_batch=0)
-        return _cost(dataclasses.replace(self, recipe=recipe, train=0, validation=0, trials=0))
-
-    def program_key(self) -> dict[str, Any]:
-        """What the compiled program depends on besides the numbers of images and trials, as JSON
-        can hold it.
-
-        Its cost stands in for the code of a network, which a user may have written and changed.
-        """
-        return {
-            "cost": dataclasses.asdict(self.cost(CPU_MICRO_BATCH)),
-            "network": [[name, value] for name, value in self.network],
-            "image_shape": self.image_shape,
-            "num_classes": self.num_classes,
-            "frozen": [self.shares, self.cut],
-            "recipe": dataclasses.asdict(self.recipe),
-        }
-
-
-def trained_part(network: Network, recipe: Recipe, shares: bool, cut: str) -> Network:
-    """What is left of a network for a wave to train: the layers after `cut`, without the frozen
-    ones that its trials share.
-    """
-    network = network.after(cut) if cut else network
-    return network.without(recipe.always_frozen) if shares else network
-
-
-@functools.cache
-def _cost(work: Work) -> cost.Cost:
-    """`cost.measure`, once for all stacks that push the same number of images through the same
-    network.
-    """
-    return cost.measure(work.built(), work.recipe)
-
-
-@functools.cache
-def _has_statistics(work: Work) -> bool:
-    return work.built().has_statistics
-
-
-@dataclasses.dataclass(frozen=True)
 class Candidate:
     """One way of running a stack.
 
@@ -147,7 +64,7 @@ class Candidate:
 
     @property
     def parts(self) -> int:
-        """Devices that compute each trial together, see `parts`."""
+        """Devices that compute each trial together, see `train.batch_parts`."""
         return max(1, self.devices // self.width)
 
     def __str__(self) -> str:
@@ -167,7 +84,7 @@ def check(options: Options, work: Work, hardware: Hardware) -> None:
     batch, wish = work.recipe.batch_size, options.micro_batch
     if wish and batch % wish:
         raise ConfigError(f"stack.micro_batch = {wish} does not divide train.batch_size = {batch}")
-    if wish not in (0, batch) and _has_statistics(work):
+    if wish not in (0, batch) and has_statistics(work):
         raise ConfigError("stack.micro_batch: batch normalisation needs the whole batch; leave it at 0")
     if options.devices > hardware.devices:
         raise ConfigError(f"stack.devices = {options.devices}, but this machine has {hardware.devices}")
@@ -178,13 +95,13 @@ def check(options: Options, work: Work, hardware: Hardware) -> None:
 
 
 def from_table(work: Work, options: Options, hardware: Hardware, limit: Limit) -> Candidate:
-    """What is known without measuring; set options stand.
+    """Returns what is known without measuring; set options stand.
 
     | backend | engine | batches | because |
     |---|---|---|---|
-    | cpu | map | of 8 to 32, by their pixels | memory traffic is the limit, and a few images' activations stay in the processor's cache |
-    | cpu: mlp, BatchNorm | map | whole | few activations to keep; statistics are of the whole batch |
-    | others | vmap | whole | one small model is bound by the launching of kernels up to `VMAP_IMAGES` at once |
+    | cpu | map | of 8 to 32, by their pixels | memory traffic is the limit: activations in cache |
+    | cpu: mlp, BatchNorm | map | whole | few activations to keep; statistics of the whole batch |
+    | others | vmap | whole | launching kernels is the limit up to `VMAP_IMAGES` at once |
 
     On all devices. Of fewer trials than devices each has one under 'map', or several where that
     pays (`parts_of`); the other engines then take one device.
@@ -205,10 +122,10 @@ def from_table(work: Work, options: Options, hardware: Hardware, limit: Limit) -
 
 
 def ladders(work: Work, options: Options, hardware: Hardware, limit: Limit) -> tuple[tuple[Candidate, ...], ...]:
-    """What is worth measuring: ladders to be climbed for as long as the next rung pays, the table's
-    choice first.
+    """Returns what is worth measuring, the table's choice first.
 
-    Set options leave out what contradicts them.
+    These are ladders, to be climbed for as long as the next rung pays. Set options leave out what
+    contradicts them.
     """
     first = from_table(work, options, hardware, limit)
     engines: tuple[str, ...] = ENGINES if options.engine == "auto" else (options.engine,)
@@ -236,14 +153,15 @@ def ladders(work: Work, options: Options, hardware: Hardware, limit: Limit) -> t
 
 
 def _devices(work: Work, options: Options, hardware: Hardware) -> int:
-    """As many as can have a trial each at once, one where the trials are too few for that."""
+    """Returns how many devices can have a trial each at once, one if the trials are too few."""
     most = min(hardware.devices, options.width or hardware.devices)
     return options.devices or (most if work.trials >= most else 1)
 
 
 def _mapped(work: Work, options: Options, hardware: Hardware) -> tuple[tuple[int, int], ...]:
-    """(devices, trials at once) under 'map', the table's choice first; on a CPU also what is worth
-    measuring against it.
+    """Returns (devices, trials at once) under 'map', the table's choice first.
+
+    On a CPU what is worth measuring against it follows.
     """
     most = options.devices or hardware.devices
     width = min(most, options.width or most, work.trials)
@@ -258,10 +176,11 @@ def _mapped(work: Work, options: Options, hardware: Hardware) -> tuple[tuple[int
 
 
 def parts_of(work: Work, most: int, hardware: Hardware) -> int:
-    """Into how many parts a batch is best cut where each trial can have so many devices; 1 where
-    exchanging gradients costs too much.
+    """Returns into how many parts a batch is best cut where each trial can have `most` devices.
+
+    It is 1 where exchanging gradients costs too much.
     """
-    if hardware.backend != "cpu" or _has_statistics(work):
+    if hardware.backend != "cpu" or has_statistics(work):
         return 1
     batch, one = work.recipe.batch_size, work.cost(0)
 
@@ -287,8 +206,9 @@ def _vectorised(
 
 
 def _cached(work: Work) -> int:
-    """The largest micro-batch whose activations stay in a processor's cache, as far as pixels tell;
-    0 for the whole batch.
+    """Returns the largest micro-batch whose activations stay in cache, as far as pixels tell.
+
+    It is 0 for the whole batch.
     """
     pixels, sizes = math.prod(work.image_shape[:2]), [size for size in _micro_batches(work) if size]
     if not sizes or work.recipe.batch_size * pixels <= CPU_PIXELS:
@@ -297,9 +217,9 @@ def _cached(work: Work) -> int:
 
 
 def _micro_batches(work: Work) -> tuple[int, ...]:
-    """Sizes into which a batch may be cut, and 0."""
+    """Returns the sizes into which a batch may be cut, and 0."""
     batch = work.recipe.batch_size
-    if _has_statistics(work):
+    if has_statistics(work):
         return (0,)
     return tuple(size for size in MICRO_BATCHES if not size or (size < batch and batch % size == 0))
 
@@ -307,7 +227,7 @@ def _micro_batches(work: Work) -> tuple[int, ...]:
 def _tried_micro_batches(
     first: Candidate, work: Work, options: Options, hardware: Hardware
 ) -> tuple[tuple[int, ...], ...]:
-    """From the table's size on to larger ones, and to smaller ones."""
+    """Returns the sizes from the table's on to larger ones, and to smaller ones."""
     if options.micro_batch or hardware.backend != "cpu":
         return ((first.micro_batch,),)
     sizes = _micro_batches(work)
@@ -316,8 +236,9 @@ def _tried_micro_batches(
 
 
 def _tried_widths(work: Work, devices: int, options: Options, hardware: Hardware) -> Iterable[int]:
-    """Growing widths on all devices together, up to the first that holds all trials; one at once is
-    what 'map' does.
+    """Returns growing widths on all devices together, up to the first that holds all trials.
+
+    One trial at once is what 'map' does.
     """
     if options.width:
         return (options.width,)

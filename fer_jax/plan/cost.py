@@ -38,7 +38,7 @@ class Cost:
 
 
 def measure(network: Network, recipe: Recipe) -> Cost:
-    """Cost of one trial of a stack with this network and recipe."""
+    """Returns the cost of one trial of a stack with this network and recipe."""
     images_at_once = recipe.micro_batch or recipe.batch_size
     recipe = dataclasses.replace(recipe, batch_size=images_at_once, micro_batch=0)
     kinds = hyper.layout(network.num_classes)
@@ -57,8 +57,9 @@ def measure(network: Network, recipe: Recipe) -> Cost:
         return network.holding(frozen).apply(state.params, state.stats, normalize(images))[0]
 
     def products(function: Callable, *arguments: Any) -> float:
-        """Counted as for several trials at once, since all convolutions are products then; each
-        product is as large either way.
+        """Counts as for several trials at once, since all convolutions are products then.
+
+        Each product is as large either way.
         """
         one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype), arguments)
         return _product_flops(jax.make_jaxpr(jax.vmap(function))(*one).jaxpr)
@@ -75,8 +76,9 @@ def measure(network: Network, recipe: Recipe) -> Cost:
 
 
 def _product_flops(jaxpr: Any) -> float:
-    """Floating-point operations of all matrix products and convolutions, a multiplication and an
-    addition counting two.
+    """Returns the floating-point operations of all matrix products and convolutions.
+
+    A multiplication and an addition count two.
     """
     total = 0.0
     for equation in jaxpr.eqns:
@@ -98,7 +100,10 @@ def _bytes(value: Any) -> int:
 
 
 def _peak_bytes(jaxpr: Any) -> int:
-    """Largest sum of intermediate results alive at once; calls inside count with their own peak."""
+    """Returns the largest sum of intermediate results alive at once.
+
+    Calls inside count with their own peak.
+    """
     last_use = {
         variable: position
         for position, equation in enumerate(jaxpr.eqns)

@@ -16,7 +16,7 @@ WORTH_SAYING = 32 * 2**20
 
 
 def describe(plan: Plan) -> str:
-    """The plan as a table for people, a line a stack, and its totals."""
+    """Returns the plan as a table for people, a line a stack, and its totals."""
     rows = [_HEAD, *(_row(stack) for stack in plan.stacks)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD) - 1)]
     lines = [

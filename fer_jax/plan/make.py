@@ -8,8 +8,9 @@ from fer_jax.errors import ConfigError
 from fer_jax.plan import sharing
 from fer_jax.plan.candidates import Options
 from fer_jax.plan.plan import DataSizes, Plan
-from fer_jax.plan.stack import plan_stack, work_of
+from fer_jax.plan.stack import plan_stack
 from fer_jax.plan.tuning import Tuner
+from fer_jax.plan.work import work_of
 from fer_jax.train.hardware import Hardware
 
 
@@ -21,12 +22,14 @@ def make_plan(
     first_stack: int = 0,
     tuner: Tuner | None = None,
 ) -> Plan:
-    """Groups trials into stacks, by shape and by the frozen layers that they can share, and cuts
-    these into waves.
+    """Groups trials into stacks and cuts these into waves.
+
+    Trials of one stack have arrays of the same shapes; those that can share frozen layers have a
+    stack of their own.
 
     Args:
         trials: id -> trial, in the order of the sweep.
-        sizes: the sizes of the data set a trial uses.
+        sizes: returns the sizes of the data set that a trial uses.
         options: the user's wishes.
         hardware: what there is to run on.
         first_stack: number of the first stack, for a plan that extends another.
@@ -59,8 +62,9 @@ def _parts(group: dict[str, Trial], sizes: Callable[[Trial], DataSizes]) -> list
 
 
 def check(trials: Iterable[Trial], sizes: Callable[[Trial], DataSizes]) -> None:
-    """Raises ConfigError where a batch is larger than the training split: nothing would be left to
-    train on.
+    """Raises ConfigError where a batch is larger than the training split.
+
+    Nothing would be left to train on.
     """
     for trial in trials:
         batch, count = trial.values["train.batch_size"], sizes(trial).train
@@ -72,7 +76,7 @@ def check(trials: Iterable[Trial], sizes: Callable[[Trial], DataSizes]) -> None:
 
 
 def _differing(trials: Iterable[Trial]) -> list[str]:
-    """Shape fields that do not have the same value in all trials."""
+    """Returns the shape fields that do not have the same value in all trials."""
     distinct = [trial.values for trial in {trial.shape_key(): trial for trial in trials}.values()]
     shape = (name for name, field in FIELDS.items() if field.kind == "shape")
     return [name for name in shape if any(values[name] != distinct[0][name] for values in distinct)]

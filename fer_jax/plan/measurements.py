@@ -1,5 +1,6 @@
-"""What was found out about this hardware, kept in the user's cache: speeds, memory, and what did
-not fit.
+"""What was found out about this hardware: speeds, memory, and what did not fit.
+
+It is kept in the user's cache:
 
     <cache root>/tuned/<hash>.json      {"question": ..., "answer": ...}, one file a question
 
@@ -27,7 +28,7 @@ FORMAT = 2  # of the files and of how is measured; another number, other questio
 VERSIONED = ("fer_jax", "jax", "jaxlib")
 
 
-class Findings:
+class Measurements:
     """Questions and answers of one version on one hardware.
 
     Args:
@@ -39,12 +40,12 @@ class Findings:
         self._folder, self._circumstances = folder, dict(circumstances)
 
     @classmethod
-    def here(cls, hardware: Hardware) -> "Findings":
-        """Those of the user's cache for this hardware and the versions installed."""
+    def here(cls, hardware: Hardware) -> "Measurements":
+        """Returns those of the user's cache, for this hardware and the versions installed."""
         return cls(cache.root() / "tuned", circumstances(hardware))
 
     def get(self, question: Mapping[str, Any]) -> Any:
-        """The answer, None where there is none that can be read."""
+        """Returns the answer to a question, None where there is none that can be read."""
         whole, path = self._whole(question)
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
@@ -65,7 +66,7 @@ class Findings:
 
 
 def circumstances(hardware: Hardware) -> dict[str, Any]:
-    """Versions, hardware, and what the user tells XLA."""
+    """Returns versions, hardware, and what the user tells XLA."""
     return {
         "format": FORMAT,
         "versions": {name: _version(name) for name in VERSIONED},

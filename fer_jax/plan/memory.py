@@ -1,13 +1,11 @@
-"""Bytes that a wave takes on a device: an estimate from the traced program, or the compiler's own
-figures.
-"""
+"""Bytes that a wave takes on a device, estimated from the traced program or the compiler's own."""
 
 import dataclasses
 
 import jax
 
-from fer_jax.plan.candidates import Work
 from fer_jax.plan.cost import Cost
+from fer_jax.plan.work import Work
 from fer_jax.train import hardware
 from fer_jax.train.engine import WaveProgram
 
@@ -24,16 +22,16 @@ class Footprint:
     per_trial: float
 
     def at(self, trials: int) -> int:
+        """Returns the bytes for so many trials."""
         return round(self.base + self.per_trial * trials)
 
     def most(self, free: float) -> int:
-        """Trials that fit into `free` bytes; not less than one, which is tried in any case."""
+        """Returns how many trials fit into `free` bytes; at least one, which is always tried."""
         return max(1, int((free - self.base) / self.per_trial))
 
 
 def estimate(one: Cost, data_bytes: int, engine: str) -> Footprint:
-    """What is needed if every intermediate result of one trial's step is kept from its making to
-    its last use.
+    """Returns the footprint if every intermediate result of a step is kept to its last use.
 
     Compilers fuse and need less; side by side, a convolution's patches are added (oslo's network on
     a CPU: a quarter more than this).
@@ -46,18 +44,18 @@ def estimate(one: Cost, data_bytes: int, engine: str) -> Footprint:
 
 
 def analyse(work: Work, engine: str, micro_batch: int, test_bytes: int) -> Footprint | None:
-    """A line through the compiler's figures for an epoch at two widths (temporary memory grows
-    linearly in width).
+    """Returns a line through the compiler's numbers for an epoch at two widths.
 
-    Compiles twice; on a CPU without optimisation, which changes no size and takes about half as
-    long.
+    Temporary memory grows linearly in width. It compiles twice; on a CPU without optimisation,
+    which changes no size and takes about half as long.
 
     Args:
         work: its images and those of validation are among the bytes.
+        engine, micro_batch: how the stack is run.
         test_bytes: of data that are resident too, but no part of an epoch.
 
     Returns:
-        None where this backend's compiler gives no figures.
+        None where this backend's compiler gives no numbers.
     """
     recipe = dataclasses.replace(work.recipe, micro_batch=micro_batch)
     device = jax.devices()[0]
@@ -73,7 +71,7 @@ def analyse(work: Work, engine: str, micro_batch: int, test_bytes: int) -> Footp
 
 
 def epoch_bytes(program: WaveProgram, work: Work, width: int, options: dict | None = None) -> int | None:
-    """Bytes on one device while the compiled epoch of a wave runs, None where nobody knows.
+    """Returns the bytes on one device while a wave's compiled epoch runs, None if unknown.
 
     Args:
         program: on one device.
@@ -82,7 +80,7 @@ def epoch_bytes(program: WaveProgram, work: Work, width: int, options: dict | No
         options: of the compiler, over the program's own.
     """
     shapes = program.epoch_shapes(program.value_shapes(width), work.train, work.validation)
-    found = program.epoch.lower(*shapes).compile(compiler_options=options or None).memory_analysis()
+    found = program.lower("epoch", *shapes).compile(compiler_options=options or None).memory_analysis()
     if found is None:
         return None
     # `peak_memory_in_bytes` is wrong on a CPU.

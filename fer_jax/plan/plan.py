@@ -10,8 +10,12 @@ from fer_jax.errors import RunError
 
 @dataclasses.dataclass(frozen=True)
 class DataSizes:
-    """Sizes of a data set: image_shape (height, width, channels), number of classes, and images in
-    each split.
+    """The sizes of a data set.
+
+    Attributes:
+        image_shape: (height, width, channels).
+        num_classes: of the data.
+        train, validation, test: images in each split.
     """
 
     image_shape: tuple[int, int, int]
@@ -22,6 +26,7 @@ class DataSizes:
 
     @property
     def bytes(self) -> int:
+        """Of all images together, a byte a pixel and channel."""
         return (self.train + self.validation + self.test) * math.prod(self.image_shape)
 
 
@@ -34,7 +39,7 @@ class Wave:
             'stack_0-wave_0a' and 'stack_0-wave_0b'.
         trials: their ids, in the order of their slots.
         width: slots, a multiple of the stack's devices, or fewer; 0 for the stack's width.
-        parts: devices that compute each of its trials together, see `train.parts`.
+        parts: devices that compute each of its trials together, see `train.batch_parts`.
     """
 
     name: str
@@ -67,8 +72,8 @@ class Stack:
         data: 'resident', whole on every device, or 'stream', in chunks.
         frozen: layers that are never trained are 'shared' by the trials or each trial's 'own'; ''
             where there are none.
-        cut: the layer whose outputs are computed once and trained on instead of pictures; '' for
-            pictures.
+        cut: the layer whose outputs are computed once and trained on instead of images; '' for
+            images.
         trial_bytes: estimated bytes that another trial takes where trials are computed side by
             side.
     """
@@ -96,14 +101,15 @@ class Stack:
 
     @property
     def trials(self) -> tuple[str, ...]:
+        """The ids of its trials, wave by wave."""
         return tuple(trial for wave in self.waves for trial in wave.trials)
 
     def width_of(self, wave: Wave) -> int:
-        """Slots of one of its waves."""
+        """Returns the slots of one of its waves."""
         return wave.width or self.width
 
     def parts_of(self, width: int) -> int:
-        """Devices that compute each trial of its waves of so many slots together."""
+        """Returns how many devices compute each trial of its waves of so many slots together."""
         return next((wave.parts for wave in self.waves if self.width_of(wave) == width), 1)
 
 
@@ -116,15 +122,18 @@ class Plan:
 
     @property
     def trials(self) -> tuple[str, ...]:
+        """The ids of all trials, stack by stack."""
         return tuple(trial for stack in self.stacks for trial in stack.trials)
 
     def to_json(self) -> dict[str, Any]:
+        """Returns the plan as JSON can hold it."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Plan":
-        """Rebuilds what `to_json` gave, also after a trip through a JSON file (which turns tuples
-        into lists).
+        """Returns the plan that `to_json` gave, also after a trip through a JSON file.
+
+        Such a file turns tuples into lists.
 
         Raises:
             RunError: something in it is missing or of another kind.

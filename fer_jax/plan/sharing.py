@@ -1,5 +1,6 @@
-"""What the trials of a stack need only once: layers that no phase trains and that all start alike,
-and what these make of the pictures.
+"""What the trials of a stack need only once: layers that no phase trains and that all start alike.
+
+So do these layers' outputs, where they are the same in every epoch.
 """
 
 import dataclasses
@@ -14,16 +15,16 @@ from fer_jax.config.search_space import Trial
 from fer_jax.models.backbones import backbone_layers
 from fer_jax.models.keras_layers import DropBranch
 from fer_jax.models.layers import Dropout
-from fer_jax.plan.candidates import Work
 from fer_jax.plan.plan import DataSizes
+from fer_jax.plan.work import Work
 from fer_jax.train import stream
 
 
 def parts(work: Work, group: Mapping[str, Trial]) -> list[dict[str, Trial]]:
-    """Trials of one shape, id -> trial, in the stacks they make: those apart that load the same
-    frozen layers, which they can share.
+    """Returns trials of one shape, id -> trial, in the stacks that they make.
 
-    Trials that freeze nothing for good, or of which no two load the same weights, stay together.
+    Those that load the same frozen layers, which they can share, stand apart. Trials that freeze
+    nothing for good, or of which no two load the same weights, stay together.
     """
     of_weights: dict[str, dict[str, Trial]] = {}
     for identity, trial in group.items():
@@ -37,8 +38,9 @@ def parts(work: Work, group: Mapping[str, Trial]) -> list[dict[str, Trial]]:
 
 
 def shares(work: Work, trials: Iterable[Trial]) -> bool:
-    """Whether the layers that are never trained are the same in all trials: loaded from one file,
-    or from one trial.
+    """Returns whether the layers that are never trained are the same in all trials.
+
+    They are if they were loaded from one file, or from one trial.
     """
     frozen = work.recipe.always_frozen
     initial = {trial.values["model.init"] for trial in trials}
@@ -53,8 +55,9 @@ def shares(work: Work, trials: Iterable[Trial]) -> bool:
 
 
 def cut(work: Work, trials: Iterable[Trial], data: DataSizes, free: float) -> str:
-    """The last layer whose outputs are the same in every epoch and trial; '' if there is none, or
-    they take too much memory.
+    """Returns the last layer whose outputs are the same in every epoch and trial.
+
+    It is '' if there is none, or if the outputs take too much memory.
 
     Args:
         work: of a stack whose trials share their frozen layers.
@@ -79,8 +82,9 @@ def cut(work: Work, trials: Iterable[Trial], data: DataSizes, free: float) -> st
 
 
 def _drops(network: models.Network, name: str, work: Work) -> bool:
-    """Whether a layer up to this one drops activations in training, so that its outputs differ from
-    epoch to epoch.
+    """Returns whether a layer up to this one drops activations in training.
+
+    Its outputs then differ from epoch to epoch.
     """
     before = network.layer_names[: network.layer_names.index(name) + 1]
     return any(
@@ -90,7 +94,7 @@ def _drops(network: models.Network, name: str, work: Work) -> bool:
 
 
 def feature_bytes(work: Work, data: DataSizes) -> int:
-    """Bytes of the outputs of the layer where the network is cut, of all pictures."""
+    """Returns the bytes of the outputs of the layer where the network is cut, of all images."""
     whole = models.build(dict(work.network), work.image_shape, work.num_classes)
     each = math.prod(whole.after(work.cut).input_shape) * np.dtype(work.recipe.dtype).itemsize
     return (data.train + data.validation + data.test) * each

@@ -2,28 +2,22 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fer_jax import models
-from fer_jax.config.field import Field
-from fer_jax.config.fields import FIELDS
-from fer_jax.config.rules import DISTRIBUTIONS
 from fer_jax.config.search_space import Trial
-from fer_jax.errors import ConfigError
-from fer_jax.models import freezing
 from fer_jax.plan import candidates, memory, sharing
-from fer_jax.plan.candidates import Candidate, Options, Work
-from fer_jax.plan.measurements import Findings
+from fer_jax.plan.candidates import Candidate, Options
+from fer_jax.plan.limits import known_limit
 from fer_jax.plan.memory import Footprint
 from fer_jax.plan.plan import DataSizes, Stack, Wave
-from fer_jax.plan.tuning import Tuner, limit_question
+from fer_jax.plan.tuning import Tuner
+from fer_jax.plan.work import COUNTED_BATCH, Work, optional_fields, work_of
 from fer_jax.train import stream
-from fer_jax.train.hardware import Hardware, detect
-from fer_jax.train.recipe import Phase, Recipe
+from fer_jax.train.hardware import Hardware
 
 # Share of a float32 matrix product's rate that a training step reaches on a CPU, and seconds to
-# compile a stack there: rough figures from two cores (benchmarks/throughput.py, roofline.py), where
+# compile a stack there: rough numbers from two cores (benchmarks/throughput.py, roofline.py), where
 # the share, of direct convolutions' operations, was .6 for oslo's network at 24 pixels, .85 at 48,
 # and .75 for silvestro's.
 CPU_EFFICIENCY = 0.6
@@ -34,69 +28,14 @@ COMPILE_SECONDS = 7.0
 LEAST_ACCELERATOR_RATE = 1e12
 # One trial after another, a wave's epoch should not keep the user waiting for a sign of life.
 MAP_WAVE_SECONDS = 20.0
-# Of the free memory: what an estimate may fill, what the compiler's own figures may fill, and from
+# Of the free memory: what an estimate may fill, what the compiler's own numbers may fill, and from
 # where on an estimate is worth replacing by two compilations.
 ESTIMATED_SHARE = 0.6
 ANALYSED_SHARE = 0.8
 WORTH_ANALYSING = 0.1
-# Free memory varies a little from start to start. What did not fit beside another program may fit
-# without it.
-MUCH_MORE_MEMORY = 1.25
 # Seconds that a wave of the last, odd trials must save, so that another program to compile and
 # another start are worth it.
 WORTH_A_WAVE = 30.0
-
-
-def recipe_of(
-    values: Mapping[str, Any], optional: Iterable[str], micro_batch: int, layers: Sequence[str] = ()
-) -> Recipe:
-    """What the trainer compiles for a stack with these shape values.
-
-    Args:
-        layers: names of all layers of the network, read where some are frozen.
-
-    Raises:
-        ConfigError: a word of model.freeze or phases.frozen that names no layer.
-    """
-    both = [
-        (epochs, (*values["model.freeze"], words))
-        for epochs, words in zip(values["phases.lengths"], values["phases.frozen"], strict=True)
-    ]
-    phases = both or [(0, values["model.freeze"])]
-    return Recipe(
-        batch_size=values["train.batch_size"],
-        optimizer=values["train.optimizer"],
-        schedule=values["train.schedule"],
-        select=values["train.select"],
-        stop_metric=values["train.stop_metric"],
-        optional=tuple(optional),
-        micro_batch=micro_batch,
-        precision=values["train.precision"],
-        phases=tuple(Phase(epochs, freezing.frozen(layers, words)) for epochs, words in phases),
-    )
-
-
-def traced_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The traced fields of a trial: what its stack's program takes as arguments."""
-    return {name: value for name, value in values.items() if FIELDS[name].kind == "traced"}
-
-
-def optional_fields(trials: Iterable[Trial]) -> tuple[str, ...]:
-    """The traced fields with a block of computation of their own that some trial uses, in the order
-    of `FIELDS`.
-    """
-    values = [trial.values for trial in trials]
-    blocks = [field for field in FIELDS.values() if field.neutral is not None]
-    return tuple(
-        field.name
-        for field in blocks
-        if any(_is_computed(field, one[field.name]) and field.has_effect(one) for one in values)
-    )
-
-
-def _is_computed(field: Field, value: Any) -> bool:
-    """Whether a value needs its field's block of computation; weights that are loaded need none."""
-    return value != field.neutral and not (field.name == "model.init" and value not in DISTRIBUTIONS)
 
 
 def plan_stack(
@@ -108,7 +47,7 @@ def plan_stack(
     hardware: Hardware,
     tuner: Tuner | None = None,
 ) -> Stack:
-    """Plans the trials of one stack; arguments as for `make.make_plan` and `Stack`."""
+    """Plans the trials of one stack; arguments are as for `make.make_plan` and `Stack`."""
     values = next(iter(group.values())).values
     optional = optional_fields(group.values())
     work = work_of(values, optional, data, len(group))
@@ -148,69 +87,6 @@ def plan_stack(
     )
 
 
-def remember_limit(
-    stack: Stack,
-    values: Mapping[str, Any],
-    data: DataSizes,
-    width: int,
-    hardware: Hardware | None = None,
-    findings: Findings | None = None,
-) -> None:
-    """Keeps on disk that this hardware has room for no more of a stack's trials at once; later
-    plans obey, until much more memory is free.
-
-    `stack.width` overrules it; deleting the folder `tuned` of the cache forgets it.
-
-    Args:
-        stack: that ran out of memory.
-        values: the fields of any of its trials.
-        data: sizes of the data its trials use.
-        width: slots of the widest wave that fits, on all devices together.
-        hardware: as the wave found it; by default as it is now.
-        findings: where it is kept; by default the user's cache.
-    """
-    hardware = hardware or detect(measure_rate=False)
-    findings = findings or Findings.here(hardware)
-    work = work_of(values, stack.optional, data, len(stack.trials))
-    work = dataclasses.replace(work, shares=stack.frozen == "shared", cut=stack.cut)
-    question = limit_question(work, stack.engine, stack.micro_batch, stack.data)
-    before, now = _limit(findings.get(question), hardware), max(1, width // stack.devices)
-    findings.put(question, {"trials": min(before or now, now), "free_bytes": hardware.memory})
-
-
-def _limit(answer: Any, hardware: Hardware) -> int | None:
-    """Trials a device by a remembered limit; None where there is none, or where it was found with
-    much less free memory than now.
-    """
-    if answer is None or hardware.memory > MUCH_MORE_MEMORY * answer["free_bytes"]:
-        return None
-    return answer["trials"]
-
-
-def work_of(values: Mapping[str, Any], optional: Sequence[str], data: DataSizes, trials: int) -> Work:
-    """What trials with these values have to compute.
-
-    Raises:
-        ConfigError: nothing is left to train.
-    """
-    network = tuple(
-        (name, value) for name, value in values.items() if name.startswith("model.") and FIELDS[name].kind == "shape"
-    )
-    whole = models.build(values, data.image_shape, data.num_classes)
-    recipe = recipe_of(values, optional, 0, whole.layer_names)
-    for phase in range(len(recipe.phases)):
-        if not recipe.of_phase(phase).learning(whole.shapes[0]):
-            where = (
-                f"phase {phase + 1}: phases.frozen and model.freeze leave"
-                if len(recipe.phases) > 1
-                else "model.freeze leaves"
-            )
-            raise ConfigError(
-                f"{where} no layer to train; those with weights are {freezing.in_short(tuple(whole.shapes[0]))}"
-            )
-    return Work(network, data.image_shape, data.num_classes, recipe, data.train, data.validation, trials)
-
-
 @dataclasses.dataclass(frozen=True)
 class _Case:
     """A stack to be planned; `images` are those of all its trials and epochs."""
@@ -225,6 +101,7 @@ class _Case:
 
     @property
     def flops(self) -> float:
+        """Floating-point operations of all trials and epochs, training and validation."""
         # An image's are the same in every batch, so one tracing serves stacks that differ in batch
         # size.
         epochs = self.images / self.work.images
@@ -236,7 +113,7 @@ class _Case:
 
     def _epoch_flops(self, phase: int) -> float:
         work = dataclasses.replace(self.work, recipe=self.work.recipe.of_phase(phase))
-        one = work.cost(candidates.CPU_MICRO_BATCH)
+        one = work.cost(COUNTED_BATCH)
         return one.train_flops * work.images + one.evaluation_flops * work.validation
 
     @property
@@ -246,13 +123,13 @@ class _Case:
 
     @property
     def _inputs_bytes(self) -> int:
-        """Of all inputs of the network: pictures, or the outputs of the layer where it is cut."""
+        """Bytes of all the network's inputs: images, or outputs of the layer where it is cut."""
         if not self.work.cut:
             return self.data.bytes
         return sharing.feature_bytes(self.work, self.data)
 
     def choose(self) -> tuple[Candidate, float]:
-        """How the stack is run, and the rate measured for it; 0 where the table decides."""
+        """Returns how the stack is run, and the rate measured for it; 0 where the table decides."""
         table = candidates.from_table(self.work, self.options, self.hardware, self.fitting)
         if self.tuner is None or not self._is_long(self.tuner.threshold):
             return table, 0.0
@@ -268,15 +145,16 @@ class _Case:
         return (self._busy_seconds(0.0) or self.flops / LEAST_ACCELERATOR_RATE) > threshold
 
     def seconds(self, chosen: Candidate, rate: float) -> float:
-        """Estimated duration; 0 where nothing is known of the rate."""
+        """Returns the estimated duration; 0 where nothing is known of the rate."""
         training = self._busy_seconds(rate)
         if rate:
             training /= self.busy(chosen, rate)
         return training + COMPILE_SECONDS if training else 0.0
 
     def _busy_seconds(self, rate: float) -> float:
-        """Estimated duration of the training with all slots busy, 0 where nothing is known of the
-        rate.
+        """Returns the estimated duration of the training with all slots busy.
+
+        It is 0 where nothing is known of the rate.
         """
         if rate:
             return self.images / rate
@@ -284,17 +162,16 @@ class _Case:
         return self.flops / estimated if estimated else 0.0
 
     def busy(self, chosen: Candidate, rate: float) -> float:
-        """Share of the slots that hold a trial."""
+        """Returns the share of the slots that hold a trial."""
         count, width = self.waves(chosen, rate)
         left, parts = self.rest(chosen, rate)
         return self.work.trials / (count * width + (chosen.devices / parts if left else 0))
 
     def waves(self, chosen: Candidate, rate: float) -> tuple[int, int]:
-        """Number of waves and their slots, `rest` apart: as few waves as the width allows, no wider
-        than they need be.
+        """Returns the number of waves and their slots, `rest` apart.
 
-        Fewer slots are idle than waves x trials at once, and no narrower width would do with as
-        many waves.
+        They are as few waves as the width allows, no wider than they need be: fewer slots are idle
+        than waves x trials at once, and no narrower width would do with as many waves.
         """
         at_once, trials = chosen.devices // chosen.parts, self.work.trials - self.rest(chosen, rate)[0]
         most = self.options.width or self._most(chosen, rate)
@@ -303,8 +180,9 @@ class _Case:
         return count, math.ceil(trials / (count * at_once)) * at_once
 
     def rest(self, chosen: Candidate, rate: float) -> tuple[int, int]:
-        """The last trials that would leave devices idle, and how many devices shall compute each of
-        them in a wave of their own; or (0, 1).
+        """Returns the number of last trials that would leave devices idle, and each one's devices.
+
+        They make a wave of their own. It is (0, 1) where there are none.
         """
         left = self.work.trials % chosen.devices
         if chosen.engine != "map" or chosen.parts > 1 or not left or self.options.width:
@@ -314,7 +192,7 @@ class _Case:
         return (left, parts) if alone * (1 - 1 / parts) > WORTH_A_WAVE else (0, 1)
 
     def _most(self, chosen: Candidate, rate: float) -> int:
-        """Trials that are worth holding together."""
+        """Returns how many trials are worth holding together."""
         if chosen.engine != "map":
             return chosen.width
         at_once = chosen.devices // chosen.parts
@@ -324,44 +202,48 @@ class _Case:
         return self.fitting(chosen.engine, chosen.devices, chosen.micro_batch, wanted)
 
     def fitting(self, engine: str, devices: int, micro_batch: int, wanted: int) -> int:
-        """A `candidates.Limit`: by memory, and by what is remembered of an out-of-memory."""
+        """Returns how many trials fit, by memory and by what is remembered of an out-of-memory.
+
+        It is a `candidates.Limit`.
+        """
         footprint, share = self.footprint(engine, devices, micro_batch, wanted)
         most = footprint.most(self._free(devices) * share)
         if self.tuner is not None:
-            remembered = self.tuner.findings.get(limit_question(self.work, engine, micro_batch, self.placing(devices)))
-            most = min(most, _limit(remembered, self.hardware) or most)
+            how = engine, micro_batch, self.placing(devices)
+            most = min(most, known_limit(self.tuner.measurements, self.hardware, self.work, *how) or most)
         return min(wanted, most * devices)
 
     def footprint(self, engine: str, devices: int, micro_batch: int, wanted: int) -> tuple[Footprint, float]:
-        """Bytes on one device, and the share of the free memory that they may fill.
+        """Returns the bytes on one device, and the share of the free memory that they may fill.
 
         The compiler is asked only where the estimate for the trials wanted at once is no small part
         of the memory.
         """
         streamed = self.placing(devices) == "stream"
-        pictures = stream.bytes_on_device(self.data.bytes) if streamed else self._inputs_bytes
-        estimated = memory.estimate(self.work.cost(micro_batch), pictures, engine)
+        input_bytes = stream.bytes_on_device(self.data.bytes) if streamed else self._inputs_bytes
+        estimated = memory.estimate(self.work.cost(micro_batch), input_bytes, engine)
         if self.tuner is not None and estimated.at(math.ceil(wanted / devices)) > WORTH_ANALYSING * self._free(devices):
             work, test_bytes = (
-                self._in_chunks(pictures) if streamed else (self.work, self.data.test * self._image_bytes)
+                self._in_chunks(input_bytes) if streamed else (self.work, self.data.test * self._image_bytes)
             )
             if found := self.tuner.footprint(self.name, work, engine, micro_batch, test_bytes):
                 return found, ANALYSED_SHARE
         return estimated, ESTIMATED_SHARE
 
     def placing(self, devices: int) -> str:
-        """Where the pictures are: `Stack.data`."""
+        """Returns where the images are: `Stack.data`."""
         if self.options.data != "auto":
             return self.options.data
         if self.work.shares:
             return "resident"
         return "resident" if stream.fits(self.data.bytes, self._free(devices)) else "stream"
 
-    def _in_chunks(self, pictures: int) -> tuple[Work, int]:
-        """As large a resident data set as the chunks that a device holds take, for the compiler to
-        look at, and bytes beside it.
+    def _in_chunks(self, input_bytes: int) -> tuple[Work, int]:
+        """Returns work for the compiler to look at, and bytes beside it.
+
+        Its resident data set is as large as the chunks that a device holds of the streamed one.
         """
-        images = max(self.work.recipe.batch_size, pictures // self._image_bytes)
+        images = max(self.work.recipe.batch_size, input_bytes // self._image_bytes)
         return dataclasses.replace(self.work, train=images, validation=1), 0
 
     @property
@@ -369,13 +251,14 @@ class _Case:
         return math.prod(self.data.image_shape)
 
     def _free(self, devices: int) -> float:
-        """Bytes for one device: the host devices of a CPU share its memory."""
+        """Returns the bytes for one device: the host devices of a CPU share its memory."""
         return self.hardware.memory / (devices if self.hardware.backend == "cpu" else 1)
 
 
 def _cut(stack: str, trials: Sequence[str], count: int, parts: int, left: int, parts_of_left: int) -> tuple[Wave, ...]:
-    """Waves of nearly equal size, the remainder spread and not left to the last; and one of the
-    trials that are left for it.
+    """Returns waves of nearly equal size, and one of the trials that are left for it.
+
+    The remainder is spread and not left to the last.
     """
     first = len(trials) - left
     edges = [round(index * first / count) for index in range(count + 1)]

@@ -1,8 +1,7 @@
-"""The way a stack is run, by timing a few steps of each candidate, and its memory, by asking the
-compiler; both once.
+"""How a stack is best run, by timing a few steps of each candidate, and its memory; both once.
 
-Random images and the epoch's own program, with validation in the stack's proportion. Rates are
-trials x training images a second.
+The images are random and the program is the epoch's own, with validation in the stack's proportion.
+The compiler is asked for the memory. Rates are trials x training images a second.
 """
 
 import dataclasses
@@ -17,9 +16,10 @@ import numpy as np
 
 from fer_jax.config.fields import FIELDS
 from fer_jax.plan import memory
-from fer_jax.plan.candidates import CPU_MICRO_BATCH, Candidate, Work
-from fer_jax.plan.measurements import Findings
+from fer_jax.plan.candidates import Candidate
+from fer_jax.plan.measurements import Measurements
 from fer_jax.plan.memory import Footprint
+from fer_jax.plan.work import COUNTED_BATCH, Work
 from fer_jax.train.engine import WaveProgram
 
 THRESHOLD_SECONDS = 600.0
@@ -45,40 +45,39 @@ def start(work: Work, candidate: Candidate) -> Runner:
     """Compiles a candidate for a few steps an epoch on random images, and runs it once."""
     recipe = dataclasses.replace(work.recipe, micro_batch=candidate.micro_batch, parts=candidate.parts)
     program = WaveProgram(work.built(), recipe, candidate.engine, tuple(jax.devices()[: candidate.devices]))
-    program = program.phase(len(recipe.phases) - 1)  # the last trains most layers, as a rule
-    images = _epoch_images(work)
-    held_out = max(1, round(images * work.validation / work.train))
+    phase = len(recipe.phases) - 1  # the last trains most layers, as a rule
+    count = _epoch_images(work)
+    held_out = max(1, round(count * work.validation / work.train))
     rng = np.random.default_rng(0)
-    pictures = rng.integers(0, 256, (images + held_out, *program.network.input_shape)).astype(program.input_dtype)
-    labels = rng.integers(0, work.num_classes, images + held_out)
-    columns = {field.name: [field.default] * candidate.width for field in FIELDS.values() if field.kind == "traced"}
+    images = rng.integers(0, 256, (count + held_out, *program.network.input_shape)).astype(program.input_dtype)
+    labels = rng.integers(0, work.num_classes, count + held_out)
     # Small steps: a trial that diverges is skipped, and would look fast.
-    columns.update({"train.epochs": [1_000_000] * candidate.width, "train.learning_rate": [1e-6] * candidate.width})
-    columns["train.seed"] = list(range(candidate.width))
-    hyper = program.place_hyper(columns)
-    train = program.place_train(pictures[:images], labels[:images])
-    validation = program.place_batches(pictures[images:], labels[images:])
+    changed = {"train.epochs": 1_000_000, "train.learning_rate": 1e-6}
+    traced = {field.name: field.default for field in FIELDS.values() if field.kind == "traced"} | changed
+    values = program.place_values([{**traced, "train.seed": seed} for seed in range(candidate.width)])
+    train = program.place_train(images[:count], labels[:count])
+    validation = program.place_batches(images[count:], labels[count:])
     zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), program.network.held_shapes)
     frozen = program.place_frozen(zeros)
-    state = program.init(hyper)
-    epoch = program.epoch.lower(state, hyper, train, validation, frozen).compile()
+    state = program.init(values)
+    epoch = program.lower("epoch", state, values, train, validation, frozen, phase=phase).compile()
 
     def run() -> int:
         nonlocal state
-        state, records = epoch(state, hyper, train, validation, frozen)
+        state, records = epoch(state, values, train, validation, frozen)
         jax.block_until_ready((state, records))
-        return candidate.width * images
+        return candidate.width * count
 
     run()
     return run
 
 
 def _epoch_images(work: Work) -> int:
-    """Training images of the epoch that is measured, whole batches."""
+    """Returns the training images of the epoch that is measured, whole batches."""
     batch = work.recipe.batch_size
     images = max(EPOCH_IMAGES, ENOUGH_STEPS * batch)
     if jax.default_backend() == "cpu":
-        images = min(images, int(CPU_EPOCH_FLOPS / max(1.0, work.cost(CPU_MICRO_BATCH).train_flops)))
+        images = min(images, int(CPU_EPOCH_FLOPS / max(1.0, work.cost(COUNTED_BATCH).train_flops)))
     return min(max(FEWEST_STEPS, images // batch) * batch, work.images)
 
 
@@ -89,19 +88,19 @@ def to_stderr(line: str) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Tuner:
-    """Measures where that pays, and remembers.
+    """A tuner measures where that pays, and remembers.
 
     Attributes:
-        findings: of earlier measurements.
+        measurements: earlier ones.
         say: shows a line to a person while it measures.
         threshold: estimated seconds of training above which candidates are measured.
         budget: seconds after which no candidate is added; None for the backend's.
         start: makes a candidate ready to run.
         analyse: `memory.analyse`, or what stands in for it.
-        clock: seconds.
+        clock: returns seconds.
     """
 
-    findings: Findings
+    measurements: Measurements
     say: Callable[[str], None] = to_stderr
     threshold: float = THRESHOLD_SECONDS
     budget: float | None = None
@@ -110,8 +109,9 @@ class Tuner:
     clock: Callable[[], float] = time.perf_counter
 
     def rates(self, stack: str, work: Work, ladders: Sequence[Sequence[Candidate]]) -> dict[Candidate, float]:
-        """Images a second of the candidates that were measured, now or earlier; empty where none of
-        them runs.
+        """Returns the images a second of the candidates that were measured, now or earlier.
+
+        It is empty where none of them runs.
 
         Args:
             stack: its name, for people.
@@ -126,19 +126,22 @@ class Tuner:
             "validation_share": round(work.validation / work.train, 1),
             "ladders": [[dataclasses.astuple(candidate) for candidate in ladder] for ladder in ladders],
         }
-        known = _as_rates(self.findings.get(question))
+        known = _as_rates(self.measurements.get(question))
         if known is None:
             known = self._measure(stack, work, ladders)
-            self.findings.put(question, [[*dataclasses.astuple(candidate), rate] for candidate, rate in known.items()])
+            self.measurements.put(
+                question, [[*dataclasses.astuple(candidate), rate] for candidate, rate in known.items()]
+            )
         return known
 
     def footprint(self, stack: str, work: Work, engine: str, micro_batch: int, test_bytes: int) -> Footprint | None:
-        """The compiler's figures for a device's memory, now or earlier; None where it cannot
-        compile this.
+        """Returns the compiler's numbers for a device's memory, asked for now or earlier.
+
+        They are None where it cannot compile this.
         """
-        program = {**_sized(work), "engine": engine, "micro_batch": micro_batch}
+        program = {**work.sized_key(), "engine": engine, "micro_batch": micro_batch}
         question = {"subject": "memory", **program, "test_bytes": test_bytes}
-        match self.findings.get(question):
+        match self.measurements.get(question):
             case [int() | float() as base, int() | float() as per_trial] if per_trial > 0:
                 return Footprint(base, per_trial)
         self.say(f"asking the compiler for the memory of {stack} under {engine} ...")
@@ -148,7 +151,7 @@ class Tuner:
             found = None
         if found is None:
             return None
-        self.findings.put(question, [found.base, found.per_trial])
+        self.measurements.put(question, [found.base, found.per_trial])
         return found
 
     def _measure(self, stack: str, work: Work, ladders: Sequence[Sequence[Candidate]]) -> dict[Candidate, float]:
@@ -183,8 +186,9 @@ class Tuner:
         return {candidate: statistics.median(found) for candidate, found in rates.items() if found}
 
     def _first(self, work: Work, candidate: Candidate, running: dict[Candidate, Runner]) -> list[float]:
-        """A candidate's first rate, [] where it fails, most often for want of memory; adds it to
-        those running.
+        """Returns a candidate's first rate, and adds the candidate to those running.
+
+        It is [] where the candidate fails, most often for want of memory.
         """
         try:
             runner = self.start(work, candidate)
@@ -204,7 +208,7 @@ class Tuner:
 
 
 def _drop_slow(running: dict[Candidate, Runner], rates: dict[Candidate, list[float]]) -> None:
-    """Leaves those that may turn out to be the fastest; the others give their memory back."""
+    """Keeps those that may turn out to be the fastest; the others give their memory back."""
     fastest = sorted(running, key=lambda candidate: -rates[candidate][0])
     for place, candidate in enumerate(fastest):
         if place >= MOST_FINALISTS or rates[candidate][0] < FINALISTS * rates[fastest[0]][0]:
@@ -212,20 +216,9 @@ def _drop_slow(running: dict[Candidate, Runner], rates: dict[Candidate, list[flo
 
 
 def _as_rates(answer: Any) -> dict[Candidate, float] | None:
-    """An answer as candidates and rates; None for what is no such thing."""
+    """Returns an answer as candidates and rates; None for what is no such thing."""
     try:
         found = {Candidate(str(e), int(d), int(m), int(w)): float(rate) for e, d, m, w, rate in answer}
     except (TypeError, ValueError):
         return None
     return found if all(rate > 0 for rate in found.values()) else None
-
-
-def _sized(work: Work) -> dict[str, Any]:
-    return {**work.program_key(), "train": work.train, "validation": work.validation}
-
-
-def limit_question(work: Work, engine: str, micro_batch: int, data: str) -> dict[str, Any]:
-    """What `Findings` are asked for the most trials a device has room for, as an out-of-memory has
-    shown; data 'resident' or 'stream'.
-    """
-    return {"subject": "limit", **_sized(work), "engine": engine, "micro_batch": micro_batch, "data": data}

@@ -1,7 +1,6 @@
-"""Augmentation of a training batch inside the compiled step: the fields `augment.*` of config.py,
-for one trial.
+"""Augmentation of a training batch inside the compiled step: the fields `augment.*`, for one trial.
 
-Order: one bilinear resample (zoom, shear, rotation and shift together), mirror, contrast,
+The order is one bilinear resample (zoom, shear, rotation and shift together), mirror, contrast,
 brightness and noise, a clip to 0..255, erasure; mixup is a function of its own. Every image draws
 its own amounts from (key, field, row in the batch) alone: they are the same whatever other fields
 are used, whatever other trials share the stack and however the batch is cut later. Strength 0
@@ -41,11 +40,11 @@ _LARGEST_ASPECT = 1 / 0.3
 
 
 def augment(images: jax.Array, hyper: Mapping[str, jax.Array], key: jax.Array, used: Collection[str]) -> jax.Array:
-    """A batch of training images, each changed by amounts of its own.
+    """Returns a batch of training images, each changed by amounts of its own.
 
     Args:
         images: (n, h, w, c), uint8 or float in 0..255.
-        hyper: the strength of each used field, a scalar (traced or not) in the unit config.py
+        hyper: the strength of each used field, a scalar (traced or not) in the unit that its field
             declares, by config name.
         key: random key of this trial and step.
         used: names of the fields compiled in, such as {'augment.flip'}; others are left out of the
@@ -73,14 +72,14 @@ def augment(images: jax.Array, hyper: Mapping[str, jax.Array], key: jax.Array, u
 def mixup(
     images: jax.Array, labels: jax.Array, hyper: Mapping[str, jax.Array], key: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-    """Blends every image with the next of the batch (Zhang et al. 2018); the loss is share L(label)
-    + (1 - share) L(partner).
+    """Blends every image with the next one of its batch (Zhang et al. 2018).
 
-    Each image draws its own share, where the authors draw one a batch: the expected loss is the
-    same, its spread smaller, and it does not change with the batch size. The partner is the next
-    image, which is as good as a random one in a batch whose order was drawn. A Beta(alpha, alpha)
-    number is made of two uniform ones, exactly (Devroye 1996, Random variate generation in one line
-    of code): jax.random.beta takes 25 times as long to draw and 5 to compile.
+    The loss is then share L(label) + (1 - share) L(partner). Each image draws its own share, where
+    the authors draw one a batch: the expected loss is the same, its spread smaller, and it does not
+    change with the batch size. The partner is the next image, which is as good as a random one in a
+    batch whose order was drawn. A Beta(alpha, alpha) number is made of two uniform ones, exactly
+    (Devroye 1996, Random variate generation in one line of code): jax.random.beta takes 25 times as
+    long to draw and 5 to compile.
 
     Args:
         images: (n, h, w, c), 0..255, already augmented; the whole batch.
@@ -109,17 +108,18 @@ def mixup(
 def inverse_map(
     degrees: jax.Array | float, scale: jax.Array | float, shear_degrees: jax.Array | float
 ) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
-    """Where a pixel comes from when a picture is scaled, then sheared, then rotated about its
-    centre.
+    """Returns where a pixel comes from when an image is scaled, then sheared, then rotated.
+
+    All three are about the image's centre.
 
     Args:
         degrees: of rotation, counterclockwise as seen; each argument a scalar or (n,).
-        scale: factor on the picture, above 1 enlarges it.
+        scale: factor on the image, above 1 enlarges it.
         shear_degrees: lean of upright lines; a row moves sideways by tan(lean) times its distance
             from the centre.
 
     Returns:
-        The matrix ((yy, yx), (xy, xx)) from (y down, x right) in the new picture to the old, each
+        The matrix ((yy, yx), (xy, xx)) from (y down, x right) in the new image to the old, each
         scalar or (n,).
     """
     angle = jnp.deg2rad(degrees)
@@ -130,7 +130,7 @@ def inverse_map(
 
 
 def resample(images: jax.Array, matrix: tuple, shift: tuple[jax.Array | float, jax.Array | float]) -> jax.Array:
-    """Bilinear resampling; outside the image its edge goes on.
+    """Resamples images bilinearly; outside the image its edge goes on.
 
     With distances from the centre, pixel p of the result is what lies at matrix (p - shift).
 
@@ -170,7 +170,7 @@ def _column(amount: jax.Array | float) -> jax.Array:
 
 
 def _unit(key: jax.Array, name: str, count: int, *shape: int) -> jax.Array:
-    """Uniform in [0, 1), float32 (count, *shape)."""
+    """Draws numbers uniform in [0, 1), float32 (count, *shape)."""
     # Without a barrier XLA's CPU backend hashes an image's number again for each of its pixels.
     bits = jax.lax.optimization_barrier(hashed_bits(key, _STREAMS[name], jnp.arange(count), shape))
     return (bits >> 8).astype(jnp.float32) * jnp.float32(2**-24)
@@ -179,11 +179,11 @@ def _unit(key: jax.Array, name: str, count: int, *shape: int) -> jax.Array:
 def _move(
     images: jax.Array, mirrored: jax.Array, hyper: Mapping[str, jax.Array], key: jax.Array, used: Collection[str]
 ) -> jax.Array:
-    """Geometric fields and mirror in one resample."""
+    """Applies the geometric fields and the mirror in one resample."""
     count, height, width, _ = images.shape
 
     def spread(name: str, *shape: int) -> jax.Array:
-        """Uniform from -strength to strength; 0 where the field is not used."""
+        """Draws uniformly from -strength to strength; 0 where the field is not used."""
         if name not in used:
             return jnp.zeros((count, *shape))
         return hyper[name] * (2 * _unit(key, name, count, *shape) - 1)
@@ -196,7 +196,7 @@ def _move(
 
 
 def _expose(images: jax.Array, hyper: Mapping[str, jax.Array], key: jax.Array, used: Collection[str]) -> jax.Array:
-    """Every change is a product with its strength that is added, so that strength 0 adds 0."""
+    """Adds every change as a product with its strength, so that strength 0 adds 0."""
     count, height, width, _ = images.shape
     change = jnp.zeros(())
     if "augment.contrast" in used:

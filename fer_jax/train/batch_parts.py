@@ -1,8 +1,7 @@
-"""Every batch of a trial in equal parts on several devices, whose sums are exchanged: for fewer
-trials than a CPU has cores.
+"""Every batch of a trial in equal parts on several devices, whose sums are exchanged.
 
-The program runs under a mesh with the axis AXIS. All devices of a trial hold its whole state and
-change it alike.
+It serves fewer trials than a CPU has cores. The program runs under a mesh with the axis AXIS. All
+devices of a trial hold its whole state and change it alike.
 """
 
 from typing import Any
@@ -18,7 +17,7 @@ SMALL = 2**18
 
 
 def own(arrays: Any, parts: int, axis: int = 0) -> Any:
-    """This device's part of arrays along an axis of images, whose length `parts` divides."""
+    """Returns this device's part of arrays along an axis whose length `parts` divides."""
 
     def part(array: jax.Array) -> jax.Array:
         size = array.shape[axis] // parts
@@ -28,14 +27,17 @@ def own(arrays: Any, parts: int, axis: int = 0) -> Any:
 
 
 def once(arrays: Any, parts: int) -> Any:
-    """Arrays that `summed` shall count once: zeros on all devices but the first."""
+    """Returns arrays that `summed` counts once: zeros on all devices but the first."""
     return (
         arrays if parts == 1 else jax.tree.map(lambda array: jnp.where(jax.lax.axis_index(AXIS) == 0, array, 0), arrays)
     )
 
 
 def summed(arrays: Any, parts: int) -> Any:
-    """The sums of all devices' arrays, the same bits on each; whole numbers below 2**24."""
+    """Returns the sums of all devices' arrays, the same bits on each.
+
+    Whole numbers must stay below 2**24: they are exchanged as float32.
+    """
     if parts == 1:
         return arrays
     leaves, tree = jax.tree.flatten(arrays)
@@ -50,5 +52,5 @@ def summed(arrays: Any, parts: int) -> Any:
 
 
 def gathered(array: jax.Array, parts: int, axis: int) -> jax.Array:
-    """Undoes `own`: all devices' parts of an array, along the axis of images."""
+    """Undoes `own`: returns all devices' parts of an array, joined along the axis of images."""
     return array if parts == 1 else jax.lax.all_gather(array, AXIS, axis=axis, tiled=True)

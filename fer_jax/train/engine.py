@@ -1,13 +1,13 @@
-"""A wave of trials as compiled programs: `trial`'s functions mapped or vectorised over the trial
-axis, sharded over devices.
+"""A wave of trials as compiled programs, sharded over the devices.
 
-Three engines give the same numbers up to rounding, which training amplifies from step to step,
-soonest where images are resampled or batches normalised. 'map' runs the trials of a device one
-after another, which suits a CPU, where memory traffic is the limit and a finished trial costs
-nothing; 'vmap' runs them side by side, convolutions as batched matrix products, which suits an
-accelerator, where one small model is bound by the launching of kernels; 'grouped' does so too and
-leaves convolutions to XLA, which groups them. `shard_map` splits the trial axis over the devices:
-no trial needs another, so the program has no collectives.
+`trial`'s functions are mapped or vectorised over the trial axis. Three engines give the same
+numbers up to rounding, which training amplifies from step to step, soonest where images are
+resampled or batches normalised. 'map' runs the trials of a device one after another, which suits a
+CPU, where memory traffic is the limit and a finished trial costs nothing. 'vmap' runs them side by
+side, convolutions as batched matrix products, which suits an accelerator, where one small model is
+bound by the launching of kernels. 'grouped' does so too and leaves convolutions to XLA, which
+groups them. `shard_map` splits the trial axis over the devices: no trial needs another, so the
+program has no collectives.
 """
 
 import dataclasses
@@ -22,8 +22,8 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from fer_jax.models import Network
-from fer_jax.train import batch_parts, hardware, hyper, step, trial
-from fer_jax.train.hyper import Facts
+from fer_jax.train import batch_parts, evaluation, hardware, hyper, trial
+from fer_jax.train.hyper import DataStatistics
 from fer_jax.train.recipe import PRECISIONS, Recipe
 from fer_jax.train.trial import TrialState
 
@@ -31,151 +31,203 @@ ENGINES = ("map", "vmap", "grouped")
 EVALUATION_BATCH = 32
 
 
-@dataclasses.dataclass(frozen=True)
 class WaveProgram:
-    """The compiled programs of one stack; every wave of the stack, of whatever traced values, uses
-    the same.
+    """The compiled programs of one stack, which every wave of it uses, whatever its traced values.
 
-    Attributes:
-        network: architecture shared by the trials.
-        recipe: what else the program is compiled for; whether convolutions are XLA's own follows
-            from the engine and the devices.
-        engine: see `ENGINES`.
+    A program is known by its name and by the phase of the training it belongs to, and `run` is the
+    one way to it. `prepare` compiles all programs ahead; one that it did not compile is compiled
+    when it first runs. A network's layers that are held apart go in as `frozen`, {} where there are
+    none; all trials share them.
+
+    Args:
+        network: the architecture that the trials share.
+        recipe: what else the programs are compiled for. Whether convolutions are XLA's own follows
+            from the engine and the devices, so `native_convolution` is overwritten.
+        engine: one of `ENGINES`.
         devices: the trial axis is split evenly over them; a wave's width must be a multiple of
             their number.
 
-    `epoch` and `next_phase` are those of the recipe's phase, see `phase`. The arrays of the layers
-    that the network holds apart go in as `frozen`, {} where there are none; all trials share them.
+    Attributes:
+        network, recipe, engine, devices: as given; the recipe is that of the first phase.
+        per_trial: the sharding of arrays with a leading trial axis.
+        shared: the sharding of arrays that every device holds whole, such as the data.
+
+    Raises:
+        ValueError: there is no such engine.
     """
 
-    network: Network
-    recipe: Recipe
-    engine: str
-    devices: tuple[jax.Device, ...]
+    # The programs that each phase has of its own; the others are the same in all phases.
+    phased: tuple[str, ...] = ("epoch", "next_phase")
 
-    def __post_init__(self) -> None:
-        if self.engine not in ENGINES:
-            raise ValueError(f"stack.engine: {self.engine!r} is none of {', '.join(ENGINES)}")
+    def __init__(self, network: Network, recipe: Recipe, engine: str, devices: tuple[jax.Device, ...]):
+        if engine not in ENGINES:
+            raise ValueError(f"stack.engine: {engine!r} is none of {', '.join(ENGINES)}")
         # The gradient for one trial after another is written for XLA's CPU backend; others have
         # convolutions of their own.
-        native = self.engine == "grouped" or (self.engine == "map" and self.devices[0].platform != "cpu")
-        object.__setattr__(self, "recipe", dataclasses.replace(self.recipe, native_convolution=native))
+        native = engine == "grouped" or (engine == "map" and devices[0].platform != "cpu")
+        self.network, self.engine, self.devices = network, engine, devices
+        self.recipe = dataclasses.replace(recipe, native_convolution=native)
+        self._mesh = Mesh(np.asarray(devices).reshape(-1, recipe.parts), ("trial", batch_parts.AXIS))
+        self.per_trial = NamedSharding(self._mesh, PartitionSpec("trial"))
+        self.shared = NamedSharding(self._mesh, PartitionSpec())
+        self._programs: dict[tuple[str, int], Callable] = {}
 
-    @functools.cached_property
-    def mesh(self) -> Mesh:
-        return Mesh(np.asarray(self.devices).reshape(-1, self.recipe.parts), ("trial", batch_parts.AXIS))
+    def run(self, name: str, *arguments: Any, phase: int = 0) -> Any:
+        """Runs a program: the executable that `prepare` made, or one compiled now and kept."""
+        if (name, phase) not in self._programs:
+            self._programs[name, phase] = self._functions()[name](self.recipe.of_phase(phase))
+        return self._programs[name, phase](*arguments)
 
-    @functools.cached_property
-    def per_trial(self) -> NamedSharding:
-        """Sharding of arrays with a leading trial axis."""
-        return NamedSharding(self.mesh, PartitionSpec("trial"))
+    def lower(self, name: str, *arguments: Any, phase: int = 0) -> jax.stages.Lowered:
+        """Returns a program for arguments of these shapes (arrays serve too), not compiled yet."""
+        return self._functions()[name](self.recipe.of_phase(phase)).lower(*arguments)
 
-    @functools.cached_property
-    def shared(self) -> NamedSharding:
-        """Sharding of the data, which every device holds whole."""
-        return NamedSharding(self.mesh, PartitionSpec())
+    def init(self, values: Any) -> TrialState:
+        """Returns a wave's initial state; `values` are its traced values, see `place_values`."""
+        return self.run("init", values)
 
-    @functools.cached_property
-    def init(self) -> jax.stages.Wrapped:
-        """hyper -> the wave's initial state."""
-        mapped = self._over_trials(functools.partial(trial.init, self.network, self.recipe), shared=0)
+    def next_phase(self, state: TrialState, values: Any, phase: int) -> TrialState:
+        """Returns the state in which a phase begins; the old state is donated."""
+        return self.run("next_phase", state, values, phase=phase)
+
+    def epoch(
+        self, state: TrialState, values: Any, train: Any, validation: Any, frozen: Any, phase: int = 0
+    ) -> tuple[TrialState, dict[str, jax.Array]]:
+        """Trains every active trial for an epoch and returns the state and the epoch's record.
+
+        Args:
+            state: of the wave; it is donated.
+            values: traced values, see `place_values`.
+            train: see `place_train`.
+            validation: see `place_batches`.
+            frozen: see `place_frozen`.
+            phase: the phase of the training that the epoch belongs to.
+
+        Returns:
+            The new state and the record of `trial.epoch`, each array (trial,).
+        """
+        return self.run("epoch", state, values, train, validation, frozen, phase=phase)
+
+    def evaluate(
+        self, split: str, variables: Any, values: Any, batches: Any, frozen: Any
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Returns loss (trial,), accuracy (trial,) and logits (trial, batches, b, K) on a split.
+
+        Args:
+            split: 'validation' or 'test': `prepare` compiles a program for each.
+            variables: {'params', 'stats'} of every trial.
+            values: traced values, see `place_values`.
+            batches: the split, see `place_batches`.
+            frozen: see `place_frozen`.
+        """
+        return self.run(f"evaluate_{split}", variables, values, batches, frozen)
+
+    def _functions(self) -> dict[str, Callable[[Recipe], jax.stages.Wrapped]]:
+        """Returns what writes each program for the recipe of a phase, by name."""
+        return {
+            "init": self._init,
+            "next_phase": self._next_phase,
+            "epoch": self._epoch,
+            "evaluate_validation": self._evaluate,
+            "evaluate_test": self._evaluate,
+        }
+
+    def _init(self, recipe: Recipe) -> jax.stages.Wrapped:
+        mapped = self._over_trials(functools.partial(trial.init, self.network, recipe), shared=0)
         # Without it the first epoch would meet another sharding than the second, and compile twice.
-        options = hardware.compiler_options(self.devices[0].platform, once=True)
-        return jax.jit(mapped, out_shardings=self.per_trial, compiler_options=options)
+        return jax.jit(mapped, out_shardings=self.per_trial, compiler_options=self._options(once=True))
 
-    def phase(self, number: int) -> "WaveProgram":
-        """The program of another phase of the same training; what `prepare` compiled for it is
-        kept.
-        """
-        if number == self.recipe.phase:
-            return self
-        others = self.__dict__.setdefault("_phases", {})
-        if number not in others:
-            others[number] = dataclasses.replace(self, recipe=self.recipe.of_phase(number))
-        return others[number]
-
-    @functools.cached_property
-    def next_phase(self) -> jax.stages.Wrapped:
-        """(state, hyper) -> the state in which this program's phase begins; the old state is
-        donated.
-        """
-        mapped = self._over_trials(lambda both: trial.next_phase(self.recipe, *both), shared=0)
-        options = hardware.compiler_options(self.devices[0].platform, once=True)
+    def _next_phase(self, recipe: Recipe) -> jax.stages.Wrapped:
+        mapped = self._over_trials(lambda both: trial.next_phase(recipe, *both), shared=0)
         return jax.jit(
             lambda state, values: mapped((state, values)),
             donate_argnums=0,
             out_shardings=self.per_trial,
-            compiler_options=options,
+            compiler_options=self._options(once=True),
         )
 
-    @functools.cached_property
-    def epoch(self) -> jax.stages.Wrapped:
-        """(state, hyper, train, validation, frozen) -> (state, records), one epoch of every active
-        trial; the old state is donated.
-        """
-
+    def _epoch(self, recipe: Recipe) -> jax.stages.Wrapped:
         def one(
-            state_and_hyper: tuple, train: Any, validation: Any, frozen: Any
+            state_and_values: tuple, train: Any, validation: Any, frozen: Any
         ) -> tuple[TrialState, dict[str, jax.Array]]:
-            state, values = state_and_hyper
-            return trial.epoch(self.network.holding(frozen), self.recipe, state, values, train, validation)
+            state, values = state_and_values
+            return trial.epoch(self.network.holding(frozen), recipe, state, values, train, validation)
 
         mapped = self._over_trials(one, shared=3)
         return jax.jit(
             lambda state, values, train, validation, frozen: mapped((state, values), train, validation, frozen),
             donate_argnums=0,
             out_shardings=self.per_trial,
-            compiler_options=self._compiler_options,
+            compiler_options=self._options(),
         )
 
-    @functools.cached_property
-    def evaluate(self) -> jax.stages.Wrapped:
-        """(variables, hyper, batches, frozen) -> loss (trial,), accuracy (trial,), logits (trial,
-        batches, b, K); see `step.evaluate`.
-        """
-
-        def one(variables_and_hyper: tuple, batches: Any, frozen: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
-            variables, values = variables_and_hyper
+    def _evaluate(self, recipe: Recipe) -> jax.stages.Wrapped:
+        def one(variables_and_values: tuple, batches: Any, frozen: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+            variables, values = variables_and_values
             network = self.network.holding(frozen)
-            return step.evaluate(network, self.recipe, variables["params"], variables["stats"], values, batches)
+            return evaluation.evaluate(network, recipe, variables["params"], variables["stats"], values, batches)
 
         mapped = self._over_trials(one, shared=2)
         return jax.jit(
             lambda variables, values, batches, frozen: mapped((variables, values), batches, frozen),
-            compiler_options=self._compiler_options,
+            compiler_options=self._options(),
         )
 
-    def evaluate_split(
-        self, split: str, variables: Any, values: Any, batches: Any, frozen: Any
-    ) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """`evaluate` for 'validation' or 'test', by the executable that `prepare` made for the
-        split, if it did.
+    def prepare(self, width: int, train: int, validation: int, test: int) -> None:
+        """Compiles everything for the waves of a stack before the first of them is there.
+
+        It may run in another thread.
+
+        Args:
+            width: slots of a wave.
+            train, validation, test: images of each split; test may be 0.
         """
-        return self.__dict__.get(f"evaluate_{split}", self.evaluate)(variables, values, batches, frozen)
+        values, phases = self.value_shapes(width), range(len(self.recipe.phases))
+        lowered = {("init", 0): self.lower("init", values)}
+        for phase in phases[1:]:
+            lowered["next_phase", phase] = self.lower("next_phase", self.state_shapes(values), values, phase=phase)
+        for name, shapes in self._shapes(values, train, validation, test).items():
+            for phase in phases if name in self.phased else phases[:1]:
+                lowered[name, phase] = self.lower(name, *shapes, phase=phase)
+        with ThreadPoolExecutor() as pool:
+            executables = pool.map(lambda one: one.compile(), lowered.values())
+            self._programs.update(zip(lowered, executables, strict=True))
+
+    def _shapes(self, values: Any, train: int, validation: int, test: int) -> dict[str, tuple]:
+        """Returns the shapes that each program that sees images takes, by name; see `prepare`."""
+        shapes = self.epoch_shapes(values, train, validation)
+        state, frozen = shapes[0], shapes[-1]
+        found = {"epoch": shapes}
+        for split, count in held_out(validation, test):
+            batches = with_sharding(self._batch_shapes(count), self.shared)
+            found[f"evaluate_{split}"] = (state.best, values, batches, frozen)
+        return found
 
     def state_shapes(self, values: Any) -> TrialState:
-        """What `init` returns, as shapes with their sharding, without computing it; the traced
-        values may be shapes too.
+        """Returns the shapes of what `init` returns, with their sharding, without computing it.
+
+        The traced values may be shapes too.
         """
         shapes = jax.eval_shape(jax.vmap(functools.partial(trial.init, self.network, self.recipe)), values)
         return with_sharding(shapes, self.per_trial)
 
     def value_shapes(self, width: int) -> Any:
-        """The traced values of a wave of `width` slots, as shapes with their sharding."""
+        """Returns the shapes of a wave's traced values, for `width` slots, with their sharding."""
         kinds = hyper.layout(self.network.num_classes)
         values = {name: jax.ShapeDtypeStruct((width, *shape), kind) for name, (shape, kind) in kinds.items()}
         return with_sharding(values, self.per_trial)
 
     @property
     def input_dtype(self) -> np.dtype:
-        """What the network's inputs are stored as: pixels as uint8, the outputs of a layer as the
-        network computes.
-        """
+        """The element type of the network's inputs: uint8, or what it computes in if it is cut."""
         return np.dtype(np.uint8 if self.network.takes_images else self.recipe.dtype)
 
     def epoch_shapes(self, values: Any, train: int, validation: int) -> tuple[Any, ...]:
-        """What `epoch` takes for traced values of these shapes and so many images, as shapes with
-        their sharding.
+        """Returns the shapes of what `epoch` takes, with their sharding.
+
+        Args:
+            values: traced values, or their shapes.
+            train, validation: images of the splits.
         """
         inputs = jax.ShapeDtypeStruct((train, *self.network.input_shape), self.input_dtype)
         images = {"images": inputs, "labels": jax.ShapeDtypeStruct((train,), np.int32)}
@@ -185,69 +237,38 @@ class WaveProgram:
     def _batch_shapes(self, count: int) -> dict[str, jax.ShapeDtypeStruct]:
         return batch_shapes(batch_grid(count), self.network.input_shape, self.input_dtype)
 
-    def prepare(self, width: int, train: int, validation: int, test: int) -> None:
-        """Compiles everything for the waves of a stack before the first of them is there; may run
-        in another thread.
+    def _options(self, once: bool = False) -> dict[str, Any]:
+        return hardware.compiler_options(self.devices[0].platform, once=once)
+
+    def place_values(
+        self, trials: Sequence[Mapping[str, Any]], statistics: DataStatistics | None = None
+    ) -> dict[str, jax.Array]:
+        """Returns the traced values of a wave as arrays on the devices, see `hyper.encode`.
 
         Args:
-            width: slots of a wave.
-            train, validation, test: images of each split; test may be 0.
+            trials: the field values of each slot's trial, by name; other fields may be among them.
+            statistics: of the data; None where no value depends on them.
         """
-        values = self.value_shapes(width)
-        lowered = {("init", 0): self.init.lower(values)}
-        for number in range(len(self.recipe.phases)):
-            program = self.phase(number)
-            found = program._lower(values, train, validation, test)
-            lowered.update(
-                {(name, number): one for name, one in found.items() if not number or not name.startswith("evaluate")}
-            )
-            if number:
-                lowered["next_phase", number] = program.next_phase.lower(self.state_shapes(values), values)
-        with ThreadPoolExecutor() as pool:
-            compiled = dict(zip(lowered, pool.map(lambda one: one.compile(), lowered.values()), strict=True))
-        # The executables take the places of the functions that would compile them.
-        for (name, number), one in compiled.items():
-            self.phase(number).__dict__[name] = one
-
-    def _lower(self, values: Any, train: int, validation: int, test: int) -> dict[str, jax.stages.Lowered]:
-        """Programs that see pictures, by attribute, for traced values of these shapes; the rest as
-        for `prepare`.
-        """
-        shapes = self.epoch_shapes(values, train, validation)
-        lowered = {"epoch": self.epoch.lower(*shapes)}
-        for split, count in held_out(validation, test):
-            batches = with_sharding(self._batch_shapes(count), self.shared)
-            lowered[f"evaluate_{split}"] = self.evaluate.lower(shapes[0].best, values, batches, shapes[-1])
-        return lowered
-
-    @property
-    def _compiler_options(self) -> dict[str, Any]:
-        return hardware.compiler_options(self.devices[0].platform)
-
-    def place_hyper(self, columns: Mapping[str, Sequence[Any]], facts: Facts | None = None) -> dict[str, jax.Array]:
-        """Traced fields' values, a column each, as the device arrays that `hyper.encode` makes of
-        them.
-
-        Args:
-            columns: field name -> a value a trial.
-            facts: of the data; None where no value depends on them.
-        """
-        trials = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-        return jax.device_put(hyper.encode(trials, facts or Facts.neutral(self.network.num_classes)), self.per_trial)
+        statistics = statistics or DataStatistics.neutral(self.network.num_classes)
+        return jax.device_put(hyper.encode(trials, statistics), self.per_trial)
 
     def place_train(self, images: np.ndarray, labels: np.ndarray) -> dict[str, jax.Array]:
-        """Training split on every device: uint8 (n, h, w, c), or what the network takes instead,
-        and int32 (n,).
+        """Puts a training split on every device.
+
+        Args:
+            images: uint8 (n, h, w, c), or what the network takes instead.
+            labels: (n,), made int32.
         """
         return jax.device_put({"images": np.asarray(images), "labels": np.asarray(labels, np.int32)}, self.shared)
 
     def place_batches(self, images: np.ndarray, labels: np.ndarray) -> dict[str, jax.Array]:
-        """A split on every device, cut into padded batches for `evaluate`."""
+        """Puts a split on every device, cut into padded batches for `epoch` and `evaluate`."""
         return jax.device_put(padded_batches(images, labels, batch_grid(len(labels))), self.shared)
 
     def place_frozen(self, arrays: Mapping[str, Any]) -> dict[str, Any]:
-        """What the network holds apart, on every device; of {'params', 'stats'} the layers that it
-        does not hold are left out.
+        """Puts the arrays of the layers that the network holds apart on every device.
+
+        Of `arrays`, {'params', 'stats'}, other layers are left out.
         """
         held = {
             kind: {name: arrays[kind][name] for name in shapes} for kind, shapes in self.network.held_shapes.items()
@@ -255,8 +276,9 @@ class WaveProgram:
         return jax.device_put(held, self.shared)
 
     def _over_trials(self, function: Callable, *, shared: int) -> Callable:
-        """Applies function(trial's values, *shared values) to every trial of the first argument's
-        leading axis.
+        """Applies function(trial's values, *shared values) to every trial of the first argument.
+
+        The trials are its leading axis.
         """
 
         def local(values: Any, *rest: Any) -> Any:
@@ -267,7 +289,7 @@ class WaveProgram:
 
         return jax.shard_map(
             local,
-            mesh=self.mesh,
+            mesh=self._mesh,
             in_specs=(PartitionSpec("trial"), *[PartitionSpec()] * shared),
             out_specs=PartitionSpec("trial"),
             check_vma=False,  # convolve's custom gradient carries no device types
@@ -275,13 +297,12 @@ class WaveProgram:
 
 
 def with_sharding(shapes: Any, sharding: NamedSharding) -> Any:
+    """Returns shapes that also name a sharding."""
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shapes)
 
 
 def held_out(validation: int, test: int) -> Iterator[tuple[str, int]]:
-    """Name and images of the splits that are evaluated; none for the test of a data set that has no
-    test split.
-    """
+    """Yields name and size of each split that is evaluated; 'test' only if it has images."""
     yield "validation", validation
     if test:
         yield "test", test
@@ -290,14 +311,15 @@ def held_out(validation: int, test: int) -> Iterator[tuple[str, int]]:
 def batch_shapes(
     grid: tuple[int, int], image_shape: tuple[int, ...], dtype: Any = np.uint8
 ) -> dict[str, jax.ShapeDtypeStruct]:
-    """Shapes of `padded_batches` for a grid (batches, images in each)."""
+    """Returns the shapes of `padded_batches` for a grid (batches, images in each)."""
     kinds = {"images": ((*grid, *image_shape), dtype), "labels": (grid, np.int32), "valid": (grid, np.bool_)}
     return {name: jax.ShapeDtypeStruct(*kind) for name, kind in kinds.items()}
 
 
 def padded_batches(images: np.ndarray, labels: np.ndarray, grid: tuple[int, int]) -> dict[str, np.ndarray]:
-    """Cuts a split into a grid (batches, images in each), filled up with blank images that `valid`
-    marks as not counting.
+    """Cuts a split into a grid (batches, images in each), filled up with blank images.
+
+    `valid` is false for these, which count for nothing.
     """
     count = len(labels)
     padding = math.prod(grid) - count
@@ -311,6 +333,6 @@ def padded_batches(images: np.ndarray, labels: np.ndarray, grid: tuple[int, int]
 
 
 def batch_grid(count: int, batch: int = EVALUATION_BATCH) -> tuple[int, int]:
-    """(batches, images in each) that hold `count` images."""
+    """Returns a grid (batches, images in each) that holds `count` images."""
     batch = min(batch, count)
     return -(-count // batch), batch

@@ -1,5 +1,6 @@
-"""A data set as the waves of a stack train on it: whole on the devices, or streamed to them. Both
-give the same numbers.
+"""A data set as the waves of a stack train on it: whole on the devices, or streamed to them.
+
+Both give the same numbers.
 """
 
 import functools
@@ -17,7 +18,7 @@ from fer_jax.train.recipe import PRECISIONS
 from fer_jax.train.streamed import StreamedProgram, evaluation_grid
 from fer_jax.train.trial import TrialState
 
-# Pictures that go together through the layers whose outputs are kept.
+# Images that go together through the layers whose outputs are kept.
 FEATURE_BATCH = 64
 Epoch = tuple[TrialState, dict[str, jax.Array]]
 
@@ -27,7 +28,7 @@ class Evaluation(NamedTuple):
 
     Attributes:
         loss: mean data loss, nats, float32 (trial,).
-        accuracy: in [0, 1], float64 (trial,), exactly a number of pictures over their number.
+        accuracy: in [0, 1], float64 (trial,), exactly a number of images over their number.
         logits: float32 (trial, images, K), in the order of the split.
     """
 
@@ -37,9 +38,9 @@ class Evaluation(NamedTuple):
 
 
 def exact_share(shares: np.ndarray, count: int) -> np.ndarray:
-    """Shares of `count` pictures, float64, from what float32 holds of them; NaN stays.
+    """Returns shares of `count` images in float64, from what float32 holds of them; NaN stays.
 
-    Differences of float32 shares that are the same number of pictures differ in their last digits,
+    Differences of float32 shares that are the same number of images differ in their last digits,
     which a test of differences would take for a spread.
     """
     return np.rint(np.asarray(shares, np.float64) * count) / count
@@ -77,28 +78,33 @@ class ResidentData:
         self.leaked = dataset.leaked
         self.train_images = len(dataset.train)
 
-    def train_epoch(self, program: WaveProgram, state: TrialState, hyper: Mapping[str, jax.Array], epoch: int) -> Epoch:
-        """One epoch of every active trial, as `trial.epoch`; the old state is donated.
+    def train_epoch(
+        self, program: WaveProgram, state: TrialState, hyper: Mapping[str, jax.Array], epoch: int, phase: int = 0
+    ) -> Epoch:
+        """Trains every active trial for an epoch, as `trial.epoch` does; the old state is donated.
 
         Args:
             program: of the wave.
             state, hyper: of its trials.
             epoch: epochs that its active trials have completed.
+            phase: the phase of the training that the epoch belongs to.
         """
-        return program.epoch(state, hyper, self._train, self._held_out["validation"], self._frozen)
+        return program.epoch(state, hyper, self._train, self._held_out["validation"], self._frozen, phase)
 
     def evaluate(self, program: WaveProgram, variables: Any, hyper: Mapping[str, jax.Array], split: str) -> Evaluation:
-        """How every trial does on 'validation' or 'test' with its {'params', 'stats'}."""
+        """Evaluates every trial on 'validation' or 'test' with its {'params', 'stats'}."""
         loss, accuracy, logits = jax.device_get(
-            program.evaluate_split(split, variables, hyper, self._held_out[split], self._frozen)
+            program.evaluate(split, variables, hyper, self._held_out[split], self._frozen)
         )
         count = len(self.labels[split])
         return Evaluation(loss, exact_share(accuracy, count), _unbatched(logits)[:, :count])
 
 
 class StreamedData:
-    """A data set in the host's memory, or mapped into it, that reaches the devices in chunks;
-    attributes as `ResidentData`.
+    """A data set in the host's memory, or mapped into it, that reaches the devices in chunks.
+
+    Attributes:
+        train_images, labels, leaked: as for `ResidentData`.
     """
 
     def __init__(self, dataset: Dataset):
@@ -109,46 +115,47 @@ class StreamedData:
         self.leaked = dataset.leaked
         self.train_images = len(dataset.train)
 
-    def train_epoch(self, program: WaveProgram, state: TrialState, hyper: Mapping[str, jax.Array], epoch: int) -> Epoch:
-        """As `ResidentData.train_epoch`, with a streamed program."""
+    def train_epoch(
+        self, program: WaveProgram, state: TrialState, hyper: Mapping[str, jax.Array], epoch: int, phase: int = 0
+    ) -> Epoch:
+        """Does what `ResidentData.train_epoch` does, with a streamed program."""
         assert isinstance(program, StreamedProgram)
         seeds, own = np.unique(jax.device_get(hyper["train.seed"]), return_inverse=True)
         own = jax.device_put(own.astype(np.int32), program.per_trial)
         tally, scores = program.place_sums(len(own))
         for number, chunk in enumerate(self._training_chunks(program, seeds, epoch)):
-            earlier = tally
-            state, tally = program.train_chunk(state, tally, hyper, own, chunk, np.int32(number * program.size))
+            earlier, first = tally, program.place_number(number * program.size)
+            state, tally = program.train_chunk(state, tally, hyper, own, chunk, first, phase)
             # Without waiting here, chunks would pile up on a device that computes more slowly than
             # they come.
             jax.block_until_ready(earlier)
         for batches in self._evaluation_chunks(program, "validation"):
-            before, scores = scores, program.validate_chunk(state, scores, hyper, batches)
+            before, scores = scores, program.validate_chunk(state, scores, hyper, batches, phase)
             jax.block_until_ready(before)
-        return program.finish_epoch(state, tally, scores, hyper, np.int32(len(self._splits["validation"][1])))
+        count = program.place_number(len(self._splits["validation"][1]))
+        return program.finish_epoch(state, tally, scores, hyper, count, phase)
 
     def evaluate(self, program: WaveProgram, variables: Any, hyper: Mapping[str, jax.Array], split: str) -> Evaluation:
-        """As `ResidentData.evaluate`, with a streamed program."""
+        """Does what `ResidentData.evaluate` does, with a streamed program."""
         assert isinstance(program, StreamedProgram)
         _, scores = program.place_sums(len(hyper["train.seed"]))
         count, parts = len(self._splits[split][1]), []
         for batches in self._evaluation_chunks(program, split):
-            scores, logits = program.evaluate_chunk_of(split, variables, scores, hyper, batches)
+            scores, logits = program.evaluate_chunk(split, variables, scores, hyper, batches)
             parts.append(_unbatched(jax.device_get(logits)))
-        loss, accuracy = jax.device_get(program.mean_scores(scores, np.int32(count)))
+        loss, accuracy = jax.device_get(program.mean_scores(scores, program.place_number(count)))
         return Evaluation(loss, exact_share(accuracy, count), np.concatenate(parts, axis=1)[:, :count])
 
     def _training_chunks(self, program: StreamedProgram, seeds: np.ndarray, epoch: int) -> Iterator[Any]:
-        """{'images': uint8 (streams, size, batch, h, w, c), 'labels'}, one after another, on the
-        devices.
-        """
+        """Yields {'images': uint8 (streams, size, batch, h, w, c), 'labels'}, on the devices."""
         if len(seeds) > program.streams:
             raise ValueError(f"{len(seeds)} seeds in a wave, and a program for {program.streams}")
         images, labels = self._splits["train"]
         pieces = -(-program.steps // program.size)
-        # What no seed or no step needs is filled with the first picture; nobody looks at it.
+        # What no seed or no step needs is filled with the first image; nobody looks at it.
         rows = np.zeros((program.streams, pieces * program.size, program.recipe.batch_size), np.int32)
         for place, seed in enumerate(seeds):
-            rows[place, : program.steps] = program.order(seed, np.int32(epoch))
+            rows[place, : program.steps] = jax.device_get(program.order(*jax.device_put((seed, np.int32(epoch)))))
 
         def read(number: int) -> dict[str, np.ndarray]:
             chosen = rows[:, number * program.size : (number + 1) * program.size]
@@ -157,7 +164,7 @@ class StreamedData:
         return stream.prefetched(pieces, read, program.shared)
 
     def _evaluation_chunks(self, program: StreamedProgram, split: str) -> Iterator[Any]:
-        """Batches as for `step.add_scores`, a number of them at a time, on the devices."""
+        """Yields batches as for `evaluation.add_scores`, several at a time, on the devices."""
         images, labels = self._splits[split]
         grid = evaluation_grid(len(labels), images.shape[1:])
         at_once = grid[0] * grid[1]
@@ -173,25 +180,27 @@ Data = ResidentData | StreamedData
 
 
 def _unbatched(logits: np.ndarray) -> np.ndarray:
-    """(trial, batches, b, K) as (trial, batches * b, K)."""
+    """Returns (trial, batches, b, K) as (trial, batches * b, K)."""
     return logits.reshape(len(logits), -1, logits.shape[-1])
 
 
 def place(program: WaveProgram, dataset: Dataset, frozen: Frozen | None = None) -> Data:
-    """A data set in the form that a program takes; a network that holds layers apart, or is cut,
-    needs `frozen`.
+    """Returns a data set in the form that a program takes.
+
+    A network that holds layers apart, or is cut, needs `frozen`.
     """
     return StreamedData(dataset) if isinstance(program, StreamedProgram) else ResidentData(program, dataset, frozen)
 
 
 def _inputs(program: WaveProgram, dataset: Dataset, frozen: Frozen | None) -> dict[str, np.ndarray]:
-    """Split -> what the program's network takes: pictures, or the outputs of the layers before it,
-    computed here once.
+    """Returns what the program's network takes of each split.
+
+    These are images, or the outputs of the layers before the network, computed here once.
     """
     network, recipe = program.network, program.recipe
-    pictures = {name: split.images for name, split in dataset.splits().items()}
+    images = {name: split.images for name, split in dataset.splits().items()}
     if network.takes_images:
-        return pictures
+        return images
     assert frozen is not None, "a cut network needs the layers before the cut"
     before = network.whole.before(network.cut)
     params, stats = (
@@ -207,13 +216,13 @@ def _inputs(program: WaveProgram, dataset: Dataset, frozen: Frozen | None) -> di
 
     placed = jax.device_put((params, stats), program.devices[0])
 
-    def computed(images: np.ndarray) -> np.ndarray:
-        found = np.empty((len(images), *network.input_shape), program.input_dtype)
-        for start in range(0, len(images), FEATURE_BATCH):
-            batch = np.zeros((min(FEATURE_BATCH, len(images)), *images.shape[1:]), np.uint8)
-            some = images[start : start + FEATURE_BATCH]
+    def computed(split: np.ndarray) -> np.ndarray:
+        found = np.empty((len(split), *network.input_shape), program.input_dtype)
+        for start in range(0, len(split), FEATURE_BATCH):
+            batch = np.zeros((min(FEATURE_BATCH, len(split)), *split.shape[1:]), np.uint8)
+            some = split[start : start + FEATURE_BATCH]
             batch[: len(some)] = some
             found[start : start + len(some)] = np.asarray(outputs(*placed, batch))[: len(some)]
         return found
 
-    return {name: computed(images) for name, images in pictures.items()}
+    return {name: computed(split) for name, split in images.items()}

@@ -38,8 +38,8 @@ class Hardware:
 def prepare_host_devices() -> None:
     """Makes a CPU appear as one device a core, so that trials can be mapped over cores.
 
-    Takes effect only before JAX has looked for devices; later it does nothing, and trials share the
-    devices there are. A number the user has set (`jax_num_cpu_devices`) stands.
+    It takes effect only before JAX has looked for devices; later it does nothing, and trials share
+    the devices there are. A number the user has set (`jax_num_cpu_devices`) stands.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     # JAX makes its settings attributes at run time, where a type checker does not see them.
@@ -54,8 +54,9 @@ def prepare_host_devices() -> None:
 
 
 def use_compilation_cache(folder: Path) -> None:
-    """Keeps compiled programs on disk, so that the second start of a sweep compiles nothing; a
-    cache the user has set stands.
+    """Keeps compiled programs on disk, so that the second start of a sweep compiles nothing.
+
+    A cache that the user has set stands.
     """
     settings: Any = jax.config
     if settings.jax_compilation_cache_dir is None:
@@ -65,7 +66,7 @@ def use_compilation_cache(folder: Path) -> None:
 
 @functools.cache
 def compiler_options(platform: str, once: bool = False) -> dict[str, Any]:
-    """What XLA is told on 'cpu', 'gpu' or 'tpu'; nothing that this jaxlib does not know.
+    """Returns what XLA is told on 'cpu', 'gpu' or 'tpu'; nothing that this jaxlib does not know.
 
     Args:
         platform: of the devices.
@@ -83,7 +84,7 @@ def compiler_options(platform: str, once: bool = False) -> dict[str, Any]:
         "xla_cpu_prefer_vector_width": 512,
         "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE",
     }
-    # Devices wait for each other (`parts`). XLA ends a process in which one has waited for 40
+    # Devices wait for each other (`batch_parts`). XLA ends a process in which one has waited for 40
     # seconds, as after a suspended laptop.
     wanted |= {"xla_cpu_collective_call_terminate_timeout_seconds": NEVER, "xla_cpu_collective_timeout_seconds": NEVER}
     if once:
@@ -92,7 +93,7 @@ def compiler_options(platform: str, once: bool = False) -> dict[str, Any]:
 
 
 def _is_known(option: str, value: Any) -> bool:
-    """Whether this jaxlib compiles with the option."""
+    """Returns whether this jaxlib compiles with the option."""
     try:
         jax.jit(lambda: jnp.zeros(()), compiler_options={option: value}).lower().compile()
     except jax.errors.JaxRuntimeError:
@@ -101,8 +102,9 @@ def _is_known(option: str, value: Any) -> bool:
 
 
 def detect(measure_rate: bool = True) -> Hardware:
-    """Looks at JAX's default backend; with `measure_rate`, times a matrix product for about a tenth
-    of a second.
+    """Returns the hardware behind JAX's default backend.
+
+    With `measure_rate` it times a matrix product on a CPU for about a tenth of a second.
     """
     device = jax.devices()[0]
     rate = _product_rate() if measure_rate and device.platform == "cpu" else 0.0

@@ -2,13 +2,14 @@
 
 Numbers go as they are. Words and lists become what the step computes with:
 
-    data.normalize                    -> pixels.scale, pixels.offset: network input = scale * pixel + offset
-    model.init                        -> its place in initializers.NAMES; 0 for weights that are loaded afterwards
-    phases.*, train.block_rates       -> lists filled up, with 0 and with 1
-    loss.class_weight, loss.weights   -> loss.class_weight: a weight for each class
+    data.normalize                 -> pixels.scale, pixels.offset: input = scale * pixel + offset
+    model.init                     -> its place in initializers.NAMES; 0 for weights loaded later
+    phases.*, train.block_rates    -> lists filled up, with 0 and with 1
+    loss.class_weight, .weights    -> loss.class_weight: a weight for each class
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from fer_jax.config import rules
 from fer_jax.config.fields import FIELDS
-from fer_jax.data import names
+from fer_jax.data import Dataset, names
 from fer_jax.errors import ConfigError
 from fer_jax.models import initializers
 
@@ -26,10 +27,11 @@ ENCODED = (
 )
 # Items of a list that is an array on the device, of whatever length it is in a config.
 MAX_BLOCKS = 32
+BLOCK = 1024  # images whose pixels are counted at once
 
 
 @dataclasses.dataclass(frozen=True)
-class Facts:
+class DataStatistics:
     """What encoding needs to know of a training split.
 
     Attributes:
@@ -46,13 +48,30 @@ class Facts:
     sd: float = 64.0
 
     @classmethod
-    def neutral(cls, num_classes: int) -> "Facts":
-        """Equally frequent classes without names."""
+    def neutral(cls, num_classes: int) -> "DataStatistics":
+        """Returns the statistics of equally frequent classes without names."""
         return cls(tuple(map(str, range(num_classes))), (1,) * num_classes)
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "DataStatistics":
+        """Returns the statistics of a data set's training split."""
+        pixels = np.asarray(dataset.train.images)
+        # A class of no training images (data.on_error = skip) meets its weight nowhere.
+        counts = tuple(max(1, count) for count in dataset.counts("train").tolist())
+        # A float64 copy of the pixels, as their standard deviation would make, may not fit into
+        # memory. Sums of integers are exact.
+        histogram = np.zeros(256, np.int64)
+        for start in range(0, len(pixels), BLOCK):
+            histogram += np.bincount(pixels[start : start + BLOCK].reshape(-1), minlength=256)
+        shades = {shade: count for shade, count in enumerate(histogram.tolist()) if count}
+        number, total = sum(shades.values()), sum(shade * count for shade, count in shades.items())
+        squares = sum(shade**2 * count for shade, count in shades.items())
+        sd = math.sqrt(number * squares - total**2) / number
+        return cls(dataset.classes, counts, float(min(shades)), float(max(shades)), total / number, sd)
 
 
 def layout(num_classes: int) -> dict[str, tuple[tuple[int, ...], type]]:
-    """Name -> shape and element type of every array a program takes for one trial."""
+    """Returns shape and element type of every array a program takes for one trial, by name."""
     traced = {name: field for name, field in FIELDS.items() if field.kind == "traced" and name not in ENCODED}
     found: dict[str, tuple[tuple[int, ...], type]] = {
         name: ((), np.int32 if field.type is int else np.float32) for name, field in traced.items()
@@ -69,24 +88,24 @@ def layout(num_classes: int) -> dict[str, tuple[tuple[int, ...], type]]:
     }
 
 
-def encode(trials: Sequence[Mapping[str, Any]], facts: Facts) -> dict[str, np.ndarray]:
-    """The arrays of a wave, as `layout` describes them, with a leading trial axis.
+def encode(trials: Sequence[Mapping[str, Any]], statistics: DataStatistics) -> dict[str, np.ndarray]:
+    """Returns the arrays of a wave, as `layout` describes them, with a leading trial axis.
 
     Args:
-        trials: the traced fields' values of each trial.
-        facts: of the data set the trials share.
+        trials: the field values of each trial, by name; only traced fields are read.
+        statistics: of the data set that the trials share.
 
     Raises:
         ConfigError: loss.weights names a class that the data do not have, or leaves no class a
             weight.
     """
-    rows = [_encode_one(trial, facts) for trial in trials]
-    kinds = layout(len(facts.classes))
+    rows = [_encode_one(trial, statistics) for trial in trials]
+    kinds = layout(len(statistics.classes))
     return {name: np.asarray([row[name] for row in rows], kind) for name, (_, kind) in kinds.items()}
 
 
-def _encode_one(trial: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
-    scale, offset = pixel_map(trial["data.normalize"], facts)
+def _encode_one(trial: Mapping[str, Any], statistics: DataStatistics) -> dict[str, Any]:
+    scale, offset = pixel_map(trial["data.normalize"], statistics)
     return {
         **trial,
         "pixels.scale": scale,
@@ -95,7 +114,7 @@ def _encode_one(trial: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
         "train.block_rates": _filled(trial["train.block_rates"], MAX_BLOCKS, 1.0),
         "phases.rates": _filled(trial["phases.rates"], rules.MAX_PHASES, 0.0),
         "phases.patience": _filled(trial["phases.patience"], rules.MAX_PHASES, 0),
-        "loss.class_weight": class_weights(trial, facts),
+        "loss.class_weight": class_weights(trial, statistics),
     }
 
 
@@ -103,8 +122,8 @@ def _filled(values: Sequence[float], length: int, filling: float) -> list[float]
     return [*values, *[filling] * (length - len(values))]
 
 
-def pixel_map(name: str, facts: Facts) -> tuple[float, float]:
-    """(scale, offset) of a value of data.normalize.
+def pixel_map(name: str, statistics: DataStatistics) -> tuple[float, float]:
+    """Returns (scale, offset) of a value of data.normalize.
 
     'unit': [0, 1]; 'minmax': the training split's darkest pixel becomes 0 and its brightest 1;
     'standardize': its pixels get mean 0 and standard deviation 1; 'symmetric': [-1, 1], x / 127.5 -
@@ -116,29 +135,32 @@ def pixel_map(name: str, facts: Facts) -> tuple[float, float]:
         return 1 / 127.5, -1.0
     if name == "none":
         return 1.0, 0.0
-    shift, spread = (facts.low, facts.high - facts.low) if name == "minmax" else (facts.mean, facts.sd)
+    shift, spread = (
+        (statistics.low, statistics.high - statistics.low) if name == "minmax" else (statistics.mean, statistics.sd)
+    )
     # Training images that are all of one shade have no spread to divide by.
     spread = spread or 1.0
     return 1 / spread, -shift / spread
 
 
-def class_weights(trial: Mapping[str, Any], facts: Facts) -> np.ndarray:
-    """(N / (K n_c)) ** loss.class_weight for every class c, or what loss.weights says; float64
-    (K,).
+def class_weights(trial: Mapping[str, Any], statistics: DataStatistics) -> np.ndarray:
+    """Returns each class' weight, float64 (K,).
+
+    It is (N / (K n_c)) ** loss.class_weight for class c, or what loss.weights says.
 
     Raises:
         ConfigError: as `encode`.
     """
     given = rules.class_weights(trial)
     if not given:
-        counts = np.asarray(facts.counts, float)
+        counts = np.asarray(statistics.counts, float)
         return (counts.sum() / (len(counts) * counts)) ** trial["loss.class_weight"]
-    weights = np.ones(len(facts.classes))
+    weights = np.ones(len(statistics.classes))
     for name, weight in given.items():
-        match = names.spelled(name, facts.classes)
-        if match not in facts.classes:
-            raise ConfigError(f"loss.weights: no class {name!r}; the data have {', '.join(facts.classes)}")
-        weights[facts.classes.index(match)] = weight
+        match = names.spelled(name, statistics.classes)
+        if match not in statistics.classes:
+            raise ConfigError(f"loss.weights: no class {name!r}; the data have {', '.join(statistics.classes)}")
+        weights[statistics.classes.index(match)] = weight
     if not weights.any():
         raise ConfigError(
             "loss.weights: every class of the data has weight 0, so nothing is learnt; give one a weight above 0"

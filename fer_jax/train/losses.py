@@ -10,7 +10,7 @@ def data_loss(
     label_smoothing: jax.Array | float | None = None,
     focal_gamma: jax.Array | float | None = None,
 ) -> jax.Array:
-    """Cross-entropy of every example, optionally smoothed and focal.
+    """Returns the cross-entropy of every example, optionally smoothed and focal.
 
     With targets t_k = (1 - s) [k = y] + s / K (Szegedy et al. 2016, eq. 7) and probabilities p_k =
     softmax(logits)_k the loss is -sum_k t_k (1 - p_k)^gamma log p_k (Lin et al. 2017, eq. 4,
@@ -39,13 +39,14 @@ def data_loss(
 
 
 def l2_penalty(params: dict, strength: jax.Array | float) -> jax.Array:
-    """strength times the sum of squares of all kernels (Keras' `regularizers.L2`); biases and
-    BatchNorm are left alone.
+    """Returns strength times the sum of squares of all kernels, as Keras' `regularizers.L2`.
+
+    Biases and BatchNorm are left alone.
     """
     kernels = [leaf for path, leaf in jax.tree_util.tree_leaves_with_path(params) if is_kernel(path)]
     return strength * jnp.stack([jnp.sum(jnp.square(kernel)) for kernel in kernels]).sum()
 
 
 def is_kernel(path: tuple) -> bool:
-    """Whether a parameter's path in the tree names a kernel, the only thing the L2 penalty touches."""
+    """Returns whether a parameter's path names a kernel, the only thing the L2 penalty touches."""
     return getattr(path[-1], "key", None) == "kernel"

@@ -1,6 +1,4 @@
-"""Optimisers rebuilt from traced values inside a trial. The only place that reads the learning
-rate.
-"""
+"""Optimisers, rebuilt from traced values inside a trial; only they read the learning rate."""
 
 from collections.abc import Mapping
 
@@ -19,12 +17,12 @@ def build(
     factor: jax.Array | float = 1.0,
     layer_factors: Mapping[str, jax.Array] | None = None,
 ) -> optax.GradientTransformation:
-    """The gradient transformation of one trial at one update, with Keras' rules and epsilon (1e-7).
+    """Returns the gradient transformation of one trial at one update, by Keras' rules.
 
     Args:
         recipe: its optimizer is 'adam' (Kingma and Ba 2015), 'adamw' (the same with weight decay;
             Loshchilov and Hutter 2019), 'sgd' (heavy-ball momentum), 'nesterov', 'rmsprop' (Hinton
-            2012, momentum on top) or 'lion' (Chen et al. 2023).
+            2012, momentum on top) or 'lion' (Chen et al. 2023). Epsilon is 1e-7.
         hyper: scalars `train.*`; may be traced.
         factor: what schedules and plateaus multiply the learning rate by.
         layer_factors: the same for single layers; None where all have one learning rate.
@@ -34,6 +32,9 @@ def build(
         `factor`. As in Keras, the learning rate is inside the momentum, the global norm is clipped
         before anything else, and weight decay takes the share learning rate * train.weight_decay of
         every weight.
+
+    Raises:
+        ValueError: there is no such optimiser.
     """
     name, rate = recipe.optimizer, hyper["train.learning_rate"] * factor
     descend = optax.scale_by_learning_rate(rate) if layer_factors is None else _descend_by_layer(rate, layer_factors)
@@ -59,7 +60,9 @@ def build(
 
 
 def _adam(beta1: jax.Array, beta2: jax.Array, epsilon: float = 1e-7) -> optax.GradientTransformation:
-    """Adam's direction as in Keras: m sqrt(1 - beta2^t) / (1 - beta1^t) / (sqrt(v) + epsilon).
+    """Returns Adam's direction as in Keras.
+
+    It is m sqrt(1 - beta2^t) / (1 - beta1^t) / (sqrt(v) + epsilon).
 
     Optax adds its epsilon to the unbiased root (Kingma and Ba 2015, algorithm 1), Keras to the
     biased one (the remark before section 2.1), which is up to 32 times more in the first steps and
@@ -78,7 +81,7 @@ def _adam(beta1: jax.Array, beta2: jax.Array, epsilon: float = 1e-7) -> optax.Gr
 
 
 def _descend_by_layer(rate: jax.Array, factors: Mapping[str, jax.Array]) -> optax.GradientTransformation:
-    """`optax.scale_by_learning_rate` with a factor a layer, 1 where none is given."""
+    """Returns `optax.scale_by_learning_rate` with a factor a layer, 1 where none is given."""
 
     def update(grads: optax.Updates, state: optax.EmptyState, params: optax.Params | None = None) -> tuple:
         return {name: optax.tree.scale(-rate * factors.get(name, 1.0), leaves) for name, leaves in grads.items()}, state
@@ -87,7 +90,7 @@ def _descend_by_layer(rate: jax.Array, factors: Mapping[str, jax.Array]) -> opta
 
 
 def _decay(share: jax.Array, factors: Mapping[str, jax.Array] | None) -> optax.GradientTransformation:
-    """`optax.add_decayed_weights`, with a factor a layer."""
+    """Returns `optax.add_decayed_weights` with a factor a layer."""
     if factors is None:
         return optax.add_decayed_weights(share)
 
@@ -102,7 +105,7 @@ def _decay(share: jax.Array, factors: Mapping[str, jax.Array] | None) -> optax.G
 
 
 def _clip(longest: jax.Array) -> optax.GradientTransformation:
-    """Gradients scaled down to a global norm of `longest`; 0 leaves them alone."""
+    """Scales gradients down to a global norm of `longest`; 0 leaves them alone."""
 
     def update(grads: optax.Updates, state: optax.EmptyState, params: optax.Params | None = None) -> tuple:
         norm = optax.global_norm(grads)

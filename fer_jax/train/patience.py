@@ -1,7 +1,7 @@
-"""What a trial does when validation no longer improves: a lower learning rate, or an end. Both are
-Keras' rules, per trial.
+"""What a trial does when validation no longer improves: a lower learning rate, or an end.
 
-A `Watch` remembers the best value so far and how many epochs have passed without a better one.
+Both are Keras' rules, per trial. A `Watch` remembers the best value so far and how many epochs have
+passed without a better one.
 """
 
 import dataclasses
@@ -16,17 +16,26 @@ PLATEAU_MIN_DELTA = 1e-4  # of validation loss, as in keras.callbacks.ReduceLROn
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Watch:
-    """The lowest value seen (float32; infinite before the first) and the epochs since then (int32)."""
+    """The lowest value seen so far, and how many epochs have passed since.
+
+    Attributes:
+        best: float32; infinite before the first value.
+        wait: int32, epochs.
+    """
 
     best: jax.Array
     wait: jax.Array
 
     @classmethod
     def new(cls) -> "Watch":
+        """Returns a watch that has seen nothing."""
         return cls(jnp.full((), jnp.inf, jnp.float32), jnp.zeros((), jnp.int32))
 
     def see(self, value: jax.Array, min_delta: jax.Array | float) -> "Watch":
-        """After another epoch; only a value lower by more than `min_delta` is better."""
+        """Returns the watch after another epoch.
+
+        Only a value lower by more than `min_delta` is better.
+        """
         better = value < self.best - min_delta
         return Watch(jnp.where(better, value, self.best), jnp.where(better, 0, self.wait + 1))
 
@@ -34,7 +43,9 @@ class Watch:
 def lower_rate(
     watch: Watch, scale: jax.Array, hyper: Mapping[str, jax.Array], val_loss: jax.Array
 ) -> tuple[Watch, jax.Array]:
-    """keras.callbacks.ReduceLROnPlateau on validation loss, for a learning rate of `scale` times
+    """Lowers the learning rate where validation loss no longer falls.
+
+    The rule is keras.callbacks.ReduceLROnPlateau. The learning rate is `scale` times
     train.learning_rate.
 
     Args:
@@ -56,8 +67,9 @@ def lower_rate(
 
 
 def stops(watch: Watch, hyper: Mapping[str, jax.Array]) -> jax.Array:
-    """keras.callbacks.EarlyStopping: whether train.stop_patience epochs (0: never) have passed
-    without improvement.
+    """Returns whether train.stop_patience epochs have passed without improvement.
+
+    The rule is keras.callbacks.EarlyStopping; a patience of 0 never stops.
     """
     patience = hyper["train.stop_patience"]
     return (patience > 0) & (watch.wait >= patience)

@@ -1,4 +1,4 @@
-"""What the compiled program of a stack depends on, besides its network and the sizes of the data."""
+"""What the compiled program of a stack depends on, besides its network and the data's sizes."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -39,8 +39,8 @@ class Recipe:
             trial of the stack uses; the others are left out of the program.
         micro_batch: images a forward and backward pass; divides batch_size. 0 is the whole batch.
             Exact, since gradients add up (a network with batch statistics needs the whole batch).
-        parts: devices that each take an equal part of every batch, see `parts`; no more than one
-            where there are batch statistics.
+        parts: devices that each take an equal part of every batch, see `batch_parts`; 1 where
+            there are batch statistics.
         precision: see `PRECISIONS`.
         native_convolution: see `models.convolution.convolve`.
         phases: of the training, in order; the program of one phase has `phase`. Together they are
@@ -69,21 +69,22 @@ class Recipe:
 
     @property
     def dtype(self) -> jnp.dtype:
-        """What activations are; weights, sums over a batch, the loss and the optimiser are float32
-        always.
+        """The element type of activations.
+
+        Weights, sums over a batch, the loss and the optimiser are float32 always.
         """
         return jnp.dtype(jnp.bfloat16 if self.precision == "bfloat16" else jnp.float32)
 
     def uses(self, *names: str) -> bool:
-        """Whether any of these optional fields is compiled in."""
+        """Returns whether any of these optional fields is compiled in."""
         return any(name in self.optional for name in names)
 
     def used(self, block: str) -> tuple[str, ...]:
-        """The optional fields of a block, such as 'augment', that are compiled in."""
+        """Returns the optional fields of a block, such as 'augment', that are compiled in."""
         return tuple(name for name in self.optional if name.startswith(f"{block}."))
 
     def of_phase(self, phase: int) -> "Recipe":
-        """The same for the steps of another phase."""
+        """Returns the recipe for the steps of another phase."""
         return dataclasses.replace(self, phase=phase)
 
     @property
@@ -107,13 +108,13 @@ class Recipe:
         return tuple(sum(phase.epochs for phase in self.phases[: number + 1]) for number in range(len(self.phases) - 1))
 
     def phase_after(self, epoch: int) -> int:
-        """The phase of the epoch that follows so many epochs."""
+        """Returns the phase of the epoch that follows so many epochs."""
         return sum(end <= epoch for end in self.ends)
 
     def learning(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The layers that this phase trains."""
+        """Returns the layers that this phase trains."""
         return {name: leaves for name, leaves in params.items() if name not in self.frozen}
 
     def remembered(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The layers that some phase trains: what the optimiser keeps a state for."""
+        """Returns the layers that some phase trains: what the optimiser keeps a state for."""
         return {name: leaves for name, leaves in params.items() if name not in self.always_frozen}

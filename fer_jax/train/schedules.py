@@ -9,7 +9,7 @@ SCHEDULES = ("constant", "cosine", "step", "exponential", "inverse_time")
 
 
 def factor(name: str, hyper: Mapping[str, jax.Array], update: jax.Array, steps: int, warmup: bool) -> jax.Array:
-    """What the learning rate is multiplied by at one update.
+    """Returns what the learning rate is multiplied by at one update.
 
     Args:
         name: 'constant'; 'cosine' (Loshchilov and Hutter 2017, eq. 5, without restarts: from 1 to
@@ -24,6 +24,9 @@ def factor(name: str, hyper: Mapping[str, jax.Array], update: jax.Array, steps: 
 
     Returns:
         A float32 scalar, at least 0.
+
+    Raises:
+        ValueError: there is no such schedule.
     """
     epoch, update = update // steps, update.astype(jnp.float32)
     if name == "constant":

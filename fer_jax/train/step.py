@@ -1,6 +1,4 @@
-"""The steps of one epoch of one trial, at once or chunk by chunk, and evaluation: pure functions of
-its weights.
-"""
+"""The steps of one epoch of one trial, at once or chunk by chunk: pure functions of its weights."""
 
 import dataclasses
 import math
@@ -11,20 +9,17 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from fer_jax.models import Network, freezing, normalize
+from fer_jax.models import Network, freezing
 from fer_jax.train import augment, batch_parts, losses, optim, schedules
+from fer_jax.train.evaluation import Hyper, Split, example_losses, network_inputs
 from fer_jax.train.recipe import Recipe
-
-# The arrays of `hyper.layout`, by name.
-Hyper = Mapping[str, jax.Array]
-Split = Mapping[str, jax.Array]
 
 
 def keys(hyper: Hyper) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-    """A trial's random keys: initial weights, order of the images, dropout, augmentation."""
+    """Returns a trial's random keys: of weights, order of the images, dropout, augmentation."""
     root = jax.random.key(hyper["train.seed"])
-    weights, order, masks, pictures = (jax.random.fold_in(root, purpose) for purpose in range(4))
-    return weights, order, masks, pictures
+    weights, order, masks, augmentation = (jax.random.fold_in(root, purpose) for purpose in range(4))
+    return weights, order, masks, augmentation
 
 
 @jax.tree_util.register_dataclass
@@ -44,21 +39,19 @@ class Tally:
 
     @classmethod
     def new(cls) -> "Tally":
+        """Returns the tally of no step."""
         return cls(jnp.bool_(True), jnp.zeros(()), jnp.zeros((), jnp.int32))
 
 
-# Sum of losses, float32, and number of correct predictions, int32.
-Scores = tuple[jax.Array, jax.Array]
 # Params, stats, opt and tally between two steps.
 Carry = tuple[Any, Any, Any, Tally]
 
 
 def order(seed: jax.Array, epoch: jax.Array, count: int, batch_size: int) -> jax.Array:
-    """Rows of the training split in the order of an epoch, int32 (steps, batch_size); what is left
-    of `count` sits out.
+    """Returns the rows of the training split in the order of an epoch, int32 (steps, batch_size).
 
-    Drawn from (seed, epoch) alone, wherever it is computed: resident data are gathered by it on the
-    device, streamed data on the host.
+    What is left of `count` images sits out. The order is drawn from (seed, epoch) alone, wherever
+    it is computed: resident data are gathered by it on the device, streamed data on the host.
     """
     steps = count // batch_size
     key = jax.random.fold_in(keys({"train.seed": seed})[1], epoch)
@@ -76,8 +69,9 @@ def train_steps(
     epoch: jax.Array,
     rate_scale: jax.Array,
 ) -> Carry:
-    """All steps of one epoch; from the first that is not finite on, weights stay as they were
-    before it.
+    """Does all steps of one epoch.
+
+    From the first that is not finite on, weights stay as they were before it.
 
     Args:
         params, stats, opt: of one trial.
@@ -110,8 +104,9 @@ def chunk_steps(
     epoch: jax.Array,
     rate_scale: jax.Array,
 ) -> Carry:
-    """Some consecutive steps of an epoch whose batches were gathered before; all of them in turn
-    are `train_steps`.
+    """Does some consecutive steps of an epoch, whose batches were gathered before.
+
+    All of them in turn are `train_steps`.
 
     Args:
         carry: params, stats, opt and tally before them.
@@ -138,8 +133,9 @@ def chunk_steps(
 
 
 def metrics(recipe: Recipe, tally: Tally, steps: int) -> dict[str, jax.Array]:
-    """{'train_loss', 'train_accuracy'}: means over an epoch's steps, with dropout, augmentation and
-    class weights, as in Keras.
+    """Returns {'train_loss', 'train_accuracy'}, means over an epoch's steps.
+
+    As in Keras, they are computed with dropout, augmentation and class weights.
     """
     return {"train_loss": tally.loss / steps, "train_accuracy": tally.correct / (steps * recipe.batch_size)}
 
@@ -147,19 +143,19 @@ def metrics(recipe: Recipe, tally: Tally, steps: int) -> dict[str, jax.Array]:
 def _update(
     network: Network, recipe: Recipe, hyper: Hyper, steps: int, epoch: jax.Array, rate_scale: jax.Array
 ) -> Callable[[Carry, jax.Array, jax.Array, jax.Array], Carry]:
-    """(carry, number of the step in the epoch, uint8 images, labels) -> carry after one step of one
-    trial.
+    """Returns what does one step of one trial.
 
-    A number from `steps` on is padding and leaves the carry as it was. Resident data have none, yet
+    It takes (carry, number of the step in the epoch, uint8 images, labels) and returns the carry. A
+    number from `steps` on is padding and leaves the carry as it was. Resident data have none, yet
     ask, for the programs to be alike.
     """
-    _, _, mask_key, picture_key = keys(hyper)
+    _, _, mask_key, augmentation_key = keys(hyper)
     hyper = in_phase(recipe, hyper)
 
     def update(carry: Carry, number: jax.Array, images: jax.Array, labels: jax.Array) -> Carry:
         params, stats, opt, tally = carry
         update = epoch * steps + number
-        batch = _batch(recipe, hyper, images, labels, jax.random.fold_in(picture_key, update))
+        batch = _batch(recipe, hyper, images, labels, jax.random.fold_in(augmentation_key, update))
         key = jax.random.fold_in(mask_key, update)
         grads, new_stats, loss, correct = gradients(network, recipe, params, stats, hyper, batch, key)
         learning = recipe.learning(params)
@@ -173,7 +169,7 @@ def _update(
         factor = schedules.factor(
             recipe.schedule, hyper, update - recipe.first_epoch * steps, steps, recipe.uses("train.warmup")
         )
-        new_params, new_opt = _updated(network, recipe, hyper, factor * rate_scale, params, grads, opt)
+        new_params, new_opt = apply_gradients(network, recipe, hyper, factor * rate_scale, params, grads, opt)
         new = (new_params, new_stats, new_opt)
         sums = choose(counts, (tally.loss + loss, tally.correct + correct), (tally.loss, tally.correct))
         return *choose(finite & counts, new, (params, stats, opt)), Tally(finite, *sums)
@@ -182,8 +178,9 @@ def _update(
 
 
 def in_phase(recipe: Recipe, hyper: Mapping[str, Any]) -> dict[str, jax.Array]:
-    """Traced values with those of the recipe's phase where it has phases: train.learning_rate, and
-    train.epochs, the epochs of the phase.
+    """Returns traced values with those of the recipe's phase, where it has phases.
+
+    These are train.learning_rate, train.stop_patience, and train.epochs, the epochs of the phase.
     """
     if len(recipe.phases) == 1:
         return dict(hyper)
@@ -194,11 +191,20 @@ def in_phase(recipe: Recipe, hyper: Mapping[str, Any]) -> dict[str, jax.Array]:
     return {**hyper, **own, "train.epochs": jnp.int32(recipe.phases[recipe.phase].epochs)}
 
 
-def _updated(
+def apply_gradients(
     network: Network, recipe: Recipe, hyper: Hyper, factor: jax.Array, params: Any, grads: Any, opt: Any
 ) -> tuple[dict[str, Any], Any]:
-    """Params and optimiser state after one update; layers that are not trained now keep theirs, bit
-    for bit.
+    """Updates the layers that are trained now; the others keep theirs, bit for bit.
+
+    Args:
+        network, recipe, hyper: of the trial.
+        factor: what schedules and plateaus multiply the learning rate by.
+        params: of all layers.
+        grads: of the layers that are trained now.
+        opt: the optimiser's state.
+
+    Returns:
+        Params of all layers and the optimiser's state.
     """
     remembered = recipe.remembered(params)
     # What another phase trains has an optimiser state too, which stays as it began.
@@ -211,7 +217,7 @@ def _updated(
 
 
 def _block_rates(network: Network, recipe: Recipe, hyper: Hyper) -> dict[str, jax.Array] | None:
-    """Layer -> factor on its learning rate; None where train.block_rates is not compiled in."""
+    """Returns layer -> factor on its learning rate; None if train.block_rates is not used."""
     if not recipe.uses("train.block_rates"):
         return None
     blocks = freezing.blocks(network.whole_names)
@@ -219,10 +225,10 @@ def _block_rates(network: Network, recipe: Recipe, hyper: Hyper) -> dict[str, ja
 
 
 def _batch(recipe: Recipe, hyper: Hyper, images: jax.Array, labels: jax.Array, key: jax.Array) -> dict[str, jax.Array]:
-    """A batch as `gradients` takes it, augmented where the recipe says so."""
-    pictured = tuple(name for name in recipe.used("augment") if name != "augment.mixup")
-    if pictured:
-        images = augment.augment(images, hyper, key, pictured)
+    """Returns a batch as `gradients` takes it, augmented where the recipe says so."""
+    of_images = tuple(name for name in recipe.used("augment") if name != "augment.mixup")
+    if of_images:
+        images = augment.augment(images, hyper, key, of_images)
     batch = {"images": images, "labels": labels, "rows": jnp.arange(recipe.batch_size)}
     if recipe.uses("augment.mixup"):
         batch["images"], _, batch["partners"], batch["share"] = augment.mixup(images, labels, hyper, key)
@@ -238,21 +244,23 @@ def gradients(
     batch: Mapping[str, jax.Array],
     key: jax.Array,
 ) -> tuple[Any, Any, jax.Array, jax.Array]:
-    """Gradient of the mean data loss over a batch for the layers that are trained now, new stats,
-    that loss, and the number of correct predictions.
+    """Returns the gradient of the mean data loss over a batch, for the layers that are trained now.
 
     Args:
         batch: 'images' uint8 or float (n, h, w, c) in 0..255, 'labels' int32 (n,), 'rows' int32
             (n,), the places in the batch; after mixup also 'partners' int32 (n,), the second
             labels, and 'share' float (n,) of the first ones.
         key: of this trial and step, for dropout.
+
+    Returns:
+        The gradient, the new stats, the loss, and the number of correct predictions.
     """
 
     def total(learning: Any, batch: Mapping[str, jax.Array]) -> tuple[jax.Array, tuple]:
         logits, new_stats, _ = network.apply(
             {**params, **learning},
             stats,
-            _inputs(network, recipe, hyper, batch["images"]),
+            network_inputs(network, recipe, hyper, batch["images"]),
             train=True,
             frozen=recipe.frozen,
             dropout=hyper["model.dropout"] if recipe.uses("model.dropout") else None,
@@ -289,82 +297,11 @@ def gradients(
     return grads, stats, loss, correct
 
 
-def _inputs(network: Network, recipe: Recipe, hyper: Hyper, images: jax.Array) -> jax.Array:
-    """What the network takes: pictures normalised, the outputs of a layer as they are."""
-    if network.takes_images:
-        images = normalize(images, hyper["pixels.scale"], hyper["pixels.offset"])
-    return images.astype(recipe.dtype)
-
-
-def evaluate(
-    network: Network, recipe: Recipe, params: Any, stats: Any, hyper: Hyper, batches: Split
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Mean data loss (nats), accuracy in [0, 1] and logits, float32 (batches, b, K) with those of
-    the padding, in inference mode; arguments as for `add_scores`.
-    """
-    (loss, correct), logits = scores_and_logits(network, recipe, params, stats, hyper, no_scores(), batches)
-    count = batches["valid"].sum()
-    return loss / count, correct / count, logits
-
-
-def no_scores() -> Scores:
-    return jnp.zeros(()), jnp.zeros((), jnp.int32)
-
-
-def add_scores(
-    network: Network, recipe: Recipe, params: Any, stats: Any, hyper: Hyper, scores: Scores, batches: Split
-) -> Scores:
-    """Adds a split's, or a part of its, data losses and correct predictions; class weights do not
-    count, as in Keras.
-
-    Args:
-        scores: of the batches before.
-        batches: {'images': uint8 (batches, b, h, w, c), 'labels': int32 (batches, b), 'valid': bool
-            (batches, b)}; padding has `valid` false and counts for nothing.
-    """
-    return _score(network, recipe, params, stats, hyper, scores, batches, keep=False)[0]
-
-
-def scores_and_logits(
-    network: Network, recipe: Recipe, params: Any, stats: Any, hyper: Hyper, scores: Scores, batches: Split
-) -> tuple[Scores, jax.Array]:
-    """As `add_scores`, with the logits, float32 (batches, b, K)."""
-    found, logits = _score(network, recipe, params, stats, hyper, scores, batches, keep=True)
-    assert logits is not None
-    return found, logits
-
-
-def _score(
-    network: Network, recipe: Recipe, params: Any, stats: Any, hyper: Hyper, scores: Scores, batches: Split, keep: bool
-) -> tuple[Scores, jax.Array | None]:
-    def one(scores: Scores, batch: Split) -> tuple[Scores, jax.Array | None]:
-        images = _inputs(network, recipe, hyper, batch["images"])
-        logits, _, _ = network.apply(params, stats, images, native=recipe.native_convolution)
-        logits = logits.astype(jnp.float32)
-        loss = jnp.where(batch["valid"], _losses(recipe, hyper, logits, batch["labels"]), 0).sum()
-        correct = (batch["valid"] & (logits.argmax(-1) == batch["labels"])).sum()
-        return (scores[0] + loss, scores[1] + correct), logits if keep else None
-
-    # A split smaller than a batch may have no equal parts: then every device takes it whole.
-    shared = recipe.parts if batches["valid"].shape[1] % recipe.parts == 0 else 1
-    found, logits = jax.lax.scan(one, batch_parts.once(scores, shared), batch_parts.own(dict(batches), shared, axis=1))
-    return batch_parts.summed(found, shared), None if logits is None else batch_parts.gathered(logits, shared, axis=1)
-
-
-def _losses(recipe: Recipe, hyper: Hyper, logits: jax.Array, labels: jax.Array) -> jax.Array:
-    return losses.data_loss(
-        logits,
-        labels,
-        hyper["loss.label_smoothing"] if recipe.uses("loss.label_smoothing") else None,
-        hyper["loss.focal_gamma"] if recipe.uses("loss.focal_gamma") else None,
-    )
-
-
 def _weighted_losses(recipe: Recipe, hyper: Hyper, logits: jax.Array, labels: jax.Array) -> jax.Array:
-    found = _losses(recipe, hyper, logits, labels)
+    found = example_losses(recipe, hyper, logits, labels)
     return found * hyper["loss.class_weight"][labels] if recipe.uses("loss.class_weight", "loss.weights") else found
 
 
 def choose(condition: jax.Array, new: Any, old: Any) -> Any:
-    """Every array of `new` where the condition holds, else of `old`."""
+    """Returns every array of `new` where the condition holds, else of `old`."""
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)

@@ -1,5 +1,6 @@
-"""One trial as pure functions: initial state and one epoch, at once or chunk by chunk. Everything
-here is written for a single model; `engine` maps or vectorises it over a wave.
+"""One trial as pure functions: its initial state, and one epoch, at once or chunk by chunk.
+
+Everything here is written for a single model; `engine` maps or vectorises it over a wave.
 
 Randomness: trial seed -> a key each for initial weights, order of the images, dropout and
 augmentation. The order of epoch e depends on (seed, e), a dropout mask on (seed, step, layer, row
@@ -16,10 +17,13 @@ import jax
 import jax.numpy as jnp
 
 from fer_jax.models import Network, initializers
-from fer_jax.train import optim, patience, step
+from fer_jax.train import evaluation, optim, patience, step
+from fer_jax.train.evaluation import Hyper, Scores, Split
 from fer_jax.train.patience import Watch
 from fer_jax.train.recipe import Recipe
-from fer_jax.train.step import Hyper, Scores, Split, Tally, choose
+from fer_jax.train.step import Tally, choose
+
+WATCHES = ("plateau", "stop")  # the fields of a state that are a Watch
 
 
 @jax.tree_util.register_dataclass
@@ -54,9 +58,28 @@ class TrialState:
     rate_scale: jax.Array
     stop: Watch
 
+    def named(self) -> dict[str, Any]:
+        """Returns the arrays, nested by name, as a checkpoint holds them."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        watches = {name: {"best": fields[name].best, "wait": fields[name].wait} for name in WATCHES}
+        # An optimiser's state is nested tuples of Optax' types; only its leaves are data.
+        return {**fields, **watches, "opt": {f"leaf_{i}": leaf for i, leaf in enumerate(jax.tree.leaves(self.opt))}}
+
+    @classmethod
+    def from_named(cls, found: Mapping[str, Any], like: "TrialState") -> "TrialState":
+        """Returns the state whose arrays `named` gave.
+
+        Args:
+            found: those arrays.
+            like: a state, or its shapes, with the same structure of the optimiser's part.
+        """
+        leaves = [found["opt"][f"leaf_{i}"] for i in range(len(found["opt"]))]
+        opt = jax.tree.unflatten(jax.tree.structure(like.opt), leaves)
+        return cls(**{**found, "opt": opt, **{name: Watch(**found[name]) for name in WATCHES}})
+
 
 def init(network: Network, recipe: Recipe, hyper: Hyper) -> TrialState:
-    """State before the first epoch, from the trial's seed."""
+    """Returns the state before the first epoch, drawn from the trial's seed."""
     key = step.keys(hyper)[0]
     params, stats = network.init(key)
     if recipe.uses("model.init"):
@@ -78,8 +101,9 @@ def init(network: Network, recipe: Recipe, hyper: Hyper) -> TrialState:
 
 
 def is_active(recipe: Recipe, state: TrialState, hyper: Mapping[str, Any]) -> jax.Array:
-    """Whether the trial has epochs left in the recipe's phase, has not diverged and has not been
-    stopped early.
+    """Returns whether the trial goes on in the recipe's phase.
+
+    It does while it has epochs left, has not diverged and has not been stopped early.
     """
     left = state.epoch < hyper["train.epochs"]
     if recipe.phase < len(recipe.ends):
@@ -88,9 +112,11 @@ def is_active(recipe: Recipe, state: TrialState, hyper: Mapping[str, Any]) -> ja
 
 
 def next_phase(recipe: Recipe, state: TrialState, hyper: Hyper) -> TrialState:
-    """A trial's state as the recipe's phase begins: weights go on, the optimiser, plateaus and
-    early stopping begin anew, as in Keras after `compile`. A trial that was stopped early in the
-    phase before joins in at its end; one that diverged stays as it is.
+    """Returns a trial's state as the recipe's phase begins.
+
+    Weights go on; the optimiser, plateaus and early stopping begin anew, as in Keras after
+    `compile`. A trial that was stopped early in the phase before joins in at its end; one that
+    diverged stays as it is.
     """
     begun = dataclasses.replace(
         state,
@@ -106,13 +132,14 @@ def next_phase(recipe: Recipe, state: TrialState, hyper: Hyper) -> TrialState:
 def epoch(
     network: Network, recipe: Recipe, state: TrialState, hyper: Hyper, train: Split, validation: Split
 ) -> tuple[TrialState, dict[str, jax.Array]]:
-    """Trains for one epoch and validates; a trial that is finished, stopped or has diverged comes
-    back bit for bit.
+    """Trains for one epoch and validates.
+
+    A trial that is finished, stopped or has diverged comes back bit for bit.
 
     Args:
         state, hyper: of one trial.
         train: as for `step.train_steps`.
-        validation: batches as for `step.add_scores`.
+        validation: batches as for `evaluation.add_scores`.
 
     Returns:
         The new state and a record of scalars: train_loss, train_accuracy (see `step.metrics`),
@@ -125,7 +152,7 @@ def epoch(
             network, recipe, state.params, state.stats, state.opt, hyper, train, state.epoch, state.rate_scale
         )
         trained = dataclasses.replace(state, params=params, stats=stats, opt=opt)
-        scores = step.add_scores(network, recipe, params, stats, hyper, step.no_scores(), validation)
+        scores = evaluation.add_scores(network, recipe, params, stats, hyper, evaluation.no_scores(), validation)
         steps = train["labels"].shape[0] // recipe.batch_size
         return _close_epoch(recipe, trained, hyper, tally, steps, scores, validation["valid"].sum())
 
@@ -143,8 +170,9 @@ def train_chunk(
     first: jax.Array,
     steps: int,
 ) -> tuple[TrialState, Tally]:
-    """Some steps of an epoch; all chunks in turn, `validate_chunk` and `finish_epoch` are `epoch`.
-    See `step.chunk_steps`.
+    """Does some steps of an epoch, see `step.chunk_steps`.
+
+    All chunks in turn, `validate_chunk` and `finish_epoch` are `epoch`.
     """
 
     def run(state: TrialState, tally: Tally) -> tuple[TrialState, Tally]:
@@ -160,10 +188,10 @@ def train_chunk(
 def validate_chunk(
     network: Network, recipe: Recipe, state: TrialState, scores: Scores, hyper: Hyper, batches: Split
 ) -> Scores:
-    """Adds some batches of the validation split after an epoch's training."""
+    """Adds the scores on some batches of the validation split, after an epoch's training."""
 
     def run(scores: Scores) -> Scores:
-        return step.add_scores(network, recipe, state.params, state.stats, hyper, scores, batches)
+        return evaluation.add_scores(network, recipe, state.params, state.stats, hyper, scores, batches)
 
     return jax.lax.cond(is_active(recipe, state, hyper), run, lambda same: same, scores)
 
@@ -171,7 +199,7 @@ def validate_chunk(
 def finish_epoch(
     recipe: Recipe, state: TrialState, tally: Tally, scores: Scores, hyper: Hyper, steps: int, count: jax.Array
 ) -> tuple[TrialState, dict[str, jax.Array]]:
-    """The end of an epoch in chunks, as `epoch` returns it; `count` images were validated on."""
+    """Ends an epoch in chunks that validated on `count` images; returns what `epoch` does."""
 
     def run(state: TrialState) -> tuple[TrialState, dict[str, jax.Array]]:
         return _close_epoch(recipe, state, hyper, tally, steps, scores, count)
@@ -182,8 +210,9 @@ def finish_epoch(
 def _close_epoch(
     recipe: Recipe, state: TrialState, hyper: Hyper, tally: Tally, steps: int, scores: Scores, count: jax.Array
 ) -> tuple[TrialState, dict[str, jax.Array]]:
-    """Record and bookkeeping after an epoch's training; of `state`, params, stats and opt are new
-    already.
+    """Returns the new state and the record after an epoch's training.
+
+    Of `state`, params, stats and opt are new already.
     """
     val_loss, val_accuracy = scores[0] / count, scores[1] / count
     finite = tally.finite & jnp.isfinite(val_loss)

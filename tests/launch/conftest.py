@@ -6,7 +6,7 @@ import pytest
 
 from fer_jax import report
 from fer_jax.config.values import default_config
-from fer_jax.launch import loop, stopping, wave
+from fer_jax.launch import compiling, progress, stopping
 from fer_jax.train import stream
 
 
@@ -39,10 +39,10 @@ def _make_config():
 
 @pytest.fixture
 def leaving():
-    """Eight trials of a dense network in one vectorised wave: two train for 9 epochs, two for 3,
-    two stop early, two diverge.
+    """Returns the config of eight trials of a dense network in one vectorised wave.
 
-    After epoch 2 four are left (slots 0, 1, 4 and 5), after epoch 4 two.
+    Two train for 9 epochs, two for 3, two stop early, two diverge. After epoch 2 four are left
+    (slots 0, 1, 4 and 5), after epoch 4 two.
     """
     config = _make_config()
     config.model.name = "mlp"
@@ -66,46 +66,47 @@ def leaving():
 
 @pytest.fixture(scope="session")
 def programs():
-    """Programs by stack and width, shared by tests that plan the same stacks."""
+    """Programs by stack and width are shared by tests that plan the same stacks."""
     return {}
 
 
 @pytest.fixture
 def shared_programs(programs, monkeypatch):
     """Sweeps in this process compile nothing twice, and draw no report."""
-    compile_program = loop._Sweep._compile
+    compile_program = compiling.compile_program
 
-    def once(sweep, stack, width):
-        trial = sweep.prepared.trials[stack.trials[0]]
+    def once(prepared, stack, width):
+        trial = prepared.trials[stack.trials[0]]
         key = trial.shape_key(), stack.optional, stack.engine, stack.devices, stack.micro_batch, width
         key += (
             stack.frozen,
             stack.cut,
             stack.data,
             stream.CHUNK_BYTES,
-            len({sweep.prepared.trials[identity].seed for identity in stack.trials}),
+            len({prepared.trials[identity].seed for identity in stack.trials}),
         )
         if key not in programs:
-            programs[key] = compile_program(sweep, stack, width)
+            programs[key] = compile_program(prepared, stack, width)
         return programs[key]
 
-    monkeypatch.setattr(loop._Sweep, "_compile", once)
+    monkeypatch.setattr(compiling, "compile_program", once)
     monkeypatch.setattr(report, "write_report", lambda path: None)
 
 
 @pytest.fixture
 def stop_after(monkeypatch):
-    """stop_after(n) makes sweeps behave as if Ctrl-C came during the n-th epoch, stop_after(0) as
-    if none came.
+    """stop_after(n) makes sweeps behave as if Ctrl-C came during the n-th epoch.
+
+    stop_after(0) lets them behave as if none came.
     """
     done = []
-    read = wave._Training._read
+    report_epoch = progress.WaveProgress.epoch
 
-    def count(training):
-        read(training)
-        done.append(training.epoch)
+    def count(follower, number, *rest):
+        report_epoch(follower, number, *rest)
+        done.append(number)
 
-    monkeypatch.setattr(wave._Training, "_read", count)
+    monkeypatch.setattr(progress.WaveProgress, "epoch", count)
 
     def arrange(epochs):
         done.clear()

@@ -1,6 +1,7 @@
-"""Waves that do not fit into memory: halved, from the last checkpoint, with nothing lost at a kill."""
+"""Waves that do not fit into memory: halved, from the last checkpoint, and a kill loses nothing."""
 
 import contextlib
+import copy
 import dataclasses
 import itertools
 
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 
 import fer_jax
-from fer_jax.launch import halving, loop, packing, prepared, stopping
+from fer_jax.launch import compiling, halving, packing, prepared, stopping
 from fer_jax.plan import Plan, Wave
 from fer_jax.store import RunDirectory
 
@@ -30,42 +31,43 @@ def nothing_known_of_this_hardware(tmp_path_factory, monkeypatch):
 
 @pytest.fixture
 def memory_for(monkeypatch):
-    """memory_for(slots, epoch): from its n-th epoch on a program of more slots finds no memory;
+    """memory_for(slots, epoch): programs of more slots find no memory from their n-th epoch on.
+
     None takes that back.
     """
-    compile_program = loop._Sweep._compile
+    compile_program = compiling.compile_program
 
     def arrange(slots, epoch=1):
-        def limited(sweep, stack, width):
-            program = compile_program(sweep, stack, width)
+        def limited(prepared, stack, width):
+            program = compile_program(prepared, stack, width)
             if slots is None or width <= slots:
                 return program
-            compiled, count = dict(program.__dict__), itertools.count(1)
+            count = itertools.count(1)
 
-            def exhausted(*arguments):
-                if next(count) >= epoch:
+            def run(name, *arguments, phase=0):
+                if name == "epoch" and next(count) >= epoch:
                     raise jax.errors.JaxRuntimeError(EXHAUSTED)
-                return compiled["epoch"](*arguments)
+                return program.run(name, *arguments, phase=phase)
 
-            copy = dataclasses.replace(program)
-            copy.__dict__.update(compiled, epoch=exhausted)
-            return copy
+            exhausted = copy.copy(program)
+            exhausted.run = run
+            return exhausted
 
-        monkeypatch.setattr(loop._Sweep, "_compile", limited)
+        monkeypatch.setattr(compiling, "compile_program", limited)
 
     return arrange
 
 
 @pytest.fixture
 def narrow(leaving):
-    """The same eight trials in two waves of four."""
+    """Returns the same eight trials in two waves of four."""
     leaving.stack.width = 4
     return leaving
 
 
 @pytest.fixture
 def whole(leaving, tmp_path_factory):
-    """The run without any lack of memory, made once."""
+    """Returns the run without any lack of memory, made once."""
     return fer_jax.run_sweep(leaving, tmp_path_factory.getbasetemp() / "whole")
 
 
@@ -84,7 +86,7 @@ def wave_names(run):
 
 
 def files(run):
-    """Names of the waves that have curves, and of those that have checkpoints."""
+    """Returns the names of the waves that have curves, and of those that have checkpoints."""
     curves = {path.name.rsplit("-", 1)[0] for path in (run.path / "curves").iterdir()}
     return sorted(curves), sorted(path.name for path in (run.path / "checkpoints").iterdir())
 
@@ -194,14 +196,14 @@ def test_later_sweeps_begin_with_waves_of_the_width_that_fitted(leaving, tmp_pat
 
 
 def test_a_program_that_cannot_be_compiled_for_want_of_memory_is_tried_at_half_the_width(narrow, tmp_path, monkeypatch):
-    compile_program = loop._Sweep._compile
+    compile_program = compiling.compile_program
 
-    def limited(sweep, stack, width):
+    def limited(prepared, stack, width):
         if width > 2:
             raise jax.errors.JaxRuntimeError(EXHAUSTED)
-        return compile_program(sweep, stack, width)
+        return compile_program(prepared, stack, width)
 
-    monkeypatch.setattr(loop._Sweep, "_compile", limited)
+    monkeypatch.setattr(compiling, "compile_program", limited)
     run = fer_jax.run_sweep(narrow, tmp_path)
     assert len(wave_names(run)) == 4 and set(run.trials["status"]) == {"done", "diverged"}
 
@@ -239,8 +241,10 @@ def test_one_trial_that_does_not_fit_fails_and_the_user_is_told_what_to_do(narro
     [("write_curves", 4), ("save_state", 4), ("write_plan", 2), ("forget", 3), ("write_trials", 3)],
 )
 def test_a_kill_while_a_wave_is_halved_loses_nothing(leaving, tmp_path, whole, memory_for, monkeypatch, method, call):
-    """In the second half's curves or state, before the plan, before and after the old wave is
-    deleted; with memory afterwards or not.
+    """The kill comes at one of five places, with memory afterwards or not.
+
+    These are in the second half's curves or state, before the plan, before and after the old wave
+    is deleted.
     """
     memory_for(4, epoch=8)
     with monkeypatch.context() as patch:

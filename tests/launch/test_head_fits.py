@@ -1,6 +1,4 @@
-"""Fits after trials: features once, nothing trained twice, resumed where they stopped, scored as
-the loaded head scores.
-"""
+"""Fits after trials: features computed once, nothing trained twice, resumed where they stopped."""
 
 import contextlib
 import shutil
@@ -11,11 +9,11 @@ import pytest
 
 import fer_jax
 from fer_jax import heads, report
-from fer_jax.errors import ConfigError, RunError
+from fer_jax.errors import RunError
 from fer_jax.launch import head_fits as launched
 from fer_jax.launch import stopping, wave
-from fer_jax.launch.prepared import describe_heads, prepare
 from fer_jax.models import inference
+from fer_jax.store import RunDirectory
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +65,7 @@ def test_fits_are_scored_as_the_loaded_heads_score(whole):
             loss = -np.log(probabilities[np.arange(len(labels)), labels].astype(float)).mean()
             assert row[f"{short}_loss"] == pytest.approx(loss, rel=1e-5)
             direct = heads.load(
-                fit.settings, run.directory.read_head(fit.id, heads.suffix(fit.settings)), len(trial.classes)
+                fit.settings, RunDirectory(run.path).read_head(fit.id, heads.suffix(fit.settings)), len(trial.classes)
             )
             features = trial.features(images, row["head.layer"]).reshape(len(images), -1)
             np.testing.assert_array_equal(direct.probabilities(features), probabilities)
@@ -97,7 +95,7 @@ def test_features_are_those_of_the_chosen_weights_and_are_extracted_once(headed,
     assert len(files) == 2 * 2 + 2  # the base's two repeats at two layers, the other point's at one
     for identity in layered:
         trial = run.trial(identity)
-        kept = run.directory.features.read(identity, "dense_0")
+        kept = RunDirectory(run.path).features.read(identity, "dense_0")
         for name, split in trial.dataset().splits().items():
             np.testing.assert_array_equal(kept[name], trial.features(split.images, "dense_0"))
     before = run.heads
@@ -237,44 +235,6 @@ def test_neighbours_do_not_answer_from_damaged_features(config, tmp_path):
         fer_jax.load_run(tmp_path).trial(trial.id).head().predict(trial.dataset().test.images)
     fer_jax.run_sweep(config, tmp_path)
     assert path.read_bytes() == whole
-
-
-def test_the_plan_counts_trials_and_fits(config):
-    config.sweep.grid.train.learning_rate = None
-    config.sweep.repeats = 5
-    config.head.kind = "xgboost"
-    config.sweep.grid.head.layer = ("flatten", "dense_0", "output", "probabilities")
-    config.sweep.grid.head.max_depth = (2, 4, 6, 8, 10)
-    config.sweep.grid.head.eta = (0.1, 0.2, 0.3)
-    config.sweep.grid.head.reg_lambda = (0.1, 1, 10, 100)
-    prepared = prepare(config)
-    assert len(prepared.trials) == 5 and len(prepared.fits) == 1200
-    # 140 images a trial; 7x7x4, 8, 7 and 7 numbers at the four layers.
-    bytes_kept = 4 * 140 * 5 * (196 + 8 + 7 + 7)
-    assert describe_heads(prepared) == (
-        f"1,200 fits on 5 trained trials: 4 layers, 240 head settings; {bytes_kept / 1000:.0f} kB of features"
-    )
-    config.head.kind = "none"
-    config.sweep.grid.head = {name: None for name in config.sweep.grid.head}
-    assert describe_heads(prepare(config)) == ""
-
-
-def test_a_layer_that_no_network_has_is_found_before_training(config):
-    config.head.kind = "logistic"
-    config.head.layer = "dense_9"
-    with pytest.raises(
-        ConfigError, match=r"^head.layer = dense_9: the cnn network has conv_0, pool_0, .*probabilities$"
-    ):
-        prepare(config)
-
-
-def test_a_package_that_is_not_there_is_named_before_training(config, monkeypatch):
-    config.head.kind = "xgboost"
-    monkeypatch.setattr(heads, "missing_package", lambda kind: "xgboost-cpu")
-    with pytest.raises(
-        ConfigError, match="^head.kind = xgboost needs the package xgboost-cpu: pip install xgboost-cpu$"
-    ):
-        prepare(config)
 
 
 def test_what_a_trial_answers_when_asked_for_a_head(whole, tmp_path):

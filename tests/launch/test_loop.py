@@ -11,7 +11,6 @@ import fer_jax
 from fer_jax import report
 from fer_jax.errors import ConfigError, RunError
 from fer_jax.launch import wave
-from fer_jax.launch.prepared import describe_precision, prepare
 from fer_jax.train import stream
 
 
@@ -57,15 +56,6 @@ def test_a_start_names_fields_without_effect(config, tmp_path, capsys):
     assert note in capsys.readouterr().err.splitlines() and note in (tmp_path / "log.txt").read_text()
 
 
-def test_a_start_says_what_a_precision_comes_to_on_a_cpu(config):
-    config.train.precision = "tf32"
-    assert "trains as float32" in describe_precision(prepare(config), "cpu")
-    assert not describe_precision(prepare(config), "gpu")
-    config.train.precision = "bfloat16"
-    assert "slower than float32" in describe_precision(prepare(config), "cpu")
-    assert not describe_precision(prepare(config), "gpu")
-
-
 def test_the_same_command_again_trains_nothing(config, tmp_path, monkeypatch):
     fer_jax.run_sweep(config, tmp_path)
     before, _ = tables(tmp_path)
@@ -85,7 +75,7 @@ def test_a_folder_of_other_files_is_left_alone(config, tmp_path):
 def test_resuming_gives_the_tables_of_an_uninterrupted_run(
     config, tmp_path, stop_after, monkeypatch, every, ahead_below, last
 ):
-    """Also where the next epoch was started before the stop was seen: it is part of what is saved."""
+    """Also where the next epoch was begun before the stop was seen: it is part of what is saved."""
     monkeypatch.setattr(wave, "AHEAD_BELOW_SECONDS", ahead_below)
     config.checkpoint.every = every
     config.model.dropout = 0.3
@@ -111,23 +101,6 @@ def test_a_stop_in_the_last_epoch_of_a_wave_trains_no_epoch_of_the_next(config, 
     assert trials["status"].tolist() == ["done", "done", "pending", "pending"]
     assert set(curves["id"]) == set(trials["id"][:2])
     assert "stopped before stack_0-wave_1; the same command goes on from there" in (tmp_path / "log.txt").read_text()
-
-
-def test_another_sweep_is_refused_field_by_field_and_more_repeats_need_extend(config, tmp_path):
-    fer_jax.run_sweep(config, tmp_path)
-    before, _ = tables(tmp_path)
-    config.train.l2 = 0.5
-    with pytest.raises(RunError, match=r"another sweep.*train\.l2 was 0\.0001, is 0\.5.*another --workdir"):
-        fer_jax.run_sweep(config, tmp_path)
-    config.train.l2 = 1e-4
-    config.sweep.repeats = 3
-    with pytest.raises(RunError, match=r"4 of this sweep's 6 trials: sweep\.repeats was 2, is 3; add --extend"):
-        fer_jax.run_sweep(config, tmp_path)
-    config.report.title = "run fields may change"
-    extended = fer_jax.run_sweep(config, tmp_path, extend=True)
-    assert len(extended.trials) == 6 and (extended.summary["n"] == 3).all()
-    kept = extended.trials.set_index("id").loc[before["id"]].reset_index()
-    pd.testing.assert_frame_equal(kept, before, check_exact=True)
 
 
 def test_a_failing_wave_is_marked_and_the_others_run(config, tmp_path, monkeypatch, capsys):
@@ -171,14 +144,6 @@ def test_a_swept_data_field_gives_each_stack_its_own_data(config, tmp_path):
     assert len(run.record["other_data"]) == 1
 
 
-def test_trials_that_differ_in_a_traced_data_field_share_one_data_set(config):
-    config.sweep.grid.data.normalize = ("unit", "standardize")
-    found = prepare(config)
-    assert len(found.trials) == 8 and len(found.datasets) == 1
-    config.sweep.grid.data.balance = ("none", "oversample")
-    assert len(prepare(config).datasets) == 2
-
-
 def test_trials_of_a_sweep_over_merged_classes_know_their_own(config, tmp_path):
     config.train.epochs = config.sweep.repeats = 1
     config.sweep.grid.train.learning_rate = None
@@ -214,8 +179,9 @@ def test_a_batch_larger_than_the_training_split_is_refused(config, tmp_path):
 
 
 def test_options_of_a_trial_reach_its_training_and_its_predictions(config, tmp_path):
-    """Normalisation, initial weights and class weights in one program; a loaded trial predicts what
-    validation was told.
+    """Normalisation, initial weights and class weights stand in one program.
+
+    A loaded trial predicts what validation was told.
     """
     config.sweep.grid.train.learning_rate = None
     config.sweep.repeats = 1
@@ -235,8 +201,9 @@ def test_options_of_a_trial_reach_its_training_and_its_predictions(config, tmp_p
 
 
 def test_a_run_resumes_with_its_watches_and_schedules(config, tmp_path, stop_after):
-    """Stopped after two epochs and resumed: the same tables as without the stop, early stopping and
-    plateau included.
+    """A run stopped after two epochs and resumed has the tables of one that never stopped.
+
+    Early stopping and plateau are among what is resumed.
     """
     config.train.epochs = 8
     config.train.schedule = "cosine"

@@ -1,6 +1,4 @@
-"""Survivors of a vectorised wave in a narrower program: the same results, whenever the run is
-interrupted.
-"""
+"""Survivors of a vectorised wave in a narrower program: the same results, interrupted or not."""
 
 import jax
 import numpy as np
@@ -9,6 +7,7 @@ import pytest
 
 import fer_jax
 from fer_jax.launch import packing, wave
+from fer_jax.store import RunDirectory
 from fer_jax.train import stream
 
 pytestmark = pytest.mark.usefixtures("shared_programs")
@@ -20,7 +19,7 @@ def tables(run):
 
 def weights(run, identity):
     row = run.trials.set_index("id").loc[identity]
-    return run.directory.load_trial(row["wave"], int(row["slot"]))
+    return RunDirectory(run.path).load_trial(row["wave"], int(row["slot"]))
 
 
 @pytest.fixture
@@ -89,7 +88,7 @@ def test_a_packed_wave_gives_the_results_of_one_that_keeps_its_width(leaving, tm
 def test_a_packed_wave_of_streamed_data_gives_the_results_of_resident_data(
     leaving, tmp_path, every_other_epoch, monkeypatch
 ):
-    """Four steps an epoch in chunks of three, of two seeds, also where two trials of them are left."""
+    """Four steps an epoch in chunks of three, of two seeds, also where two trials are left."""
     resident = fer_jax.run_sweep(leaving, tmp_path / "resident")
     monkeypatch.setattr(stream, "CHUNK_BYTES", 3 * 2 * 16 * 16 * 16)
     leaving.stack.data = "stream"

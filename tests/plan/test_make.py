@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from fer_jax import plan as planning
 from fer_jax.config import search_space
 from fer_jax.config.values import default_config
-from fer_jax.errors import ConfigError, RunError
+from fer_jax.errors import ConfigError
 from fer_jax.train.hardware import Hardware
 
 CPU = Hardware("cpu", "cpu", 2, 8 << 30, 1e11)
@@ -20,13 +20,6 @@ SIZES = planning.DataSizes((24, 24, 1), 7, 2000, 500, 500)
 def plan(config, hardware=CPU, **options):
     trials = {trial.id("data"): trial for trial in search_space.expand(config)}
     return planning.make_plan(trials, lambda _: SIZES, planning.Options(**options), hardware), trials
-
-
-@pytest.fixture
-def config():
-    config = default_config()
-    config.data.image_size = 24
-    return config
 
 
 def test_oslos_125_points_are_five_stacks_one_a_batch_size(config):
@@ -76,7 +69,8 @@ def test_a_field_without_effect_is_not_compiled_in(config):
     assert made.stacks[0].optional == ()
     assert "[dense_dropout]" not in planning.describe(made)
     assert search_space.describe_unused(search_space.settings(config)) == (
-        "note: set without effect: model.dense_dropout (only with model.name = cnn or silvestro or imperial or vgg19 or mobilenet_v2 or efficientnet_b0 or resnet50_v2)"
+        "note: set without effect: model.dense_dropout (only with model.name = cnn or silvestro or imperial or vgg19 "
+        "or mobilenet_v2 or efficientnet_b0 or resnet50_v2)"
     )
     config.model.name = "imperial"
     config.model.dropout = 0.4
@@ -111,14 +105,6 @@ def test_waves_hold_every_trial_once_and_differ_by_one_at_most(repeats, width, d
     if width:
         assert max(sizes) <= width
     assert planning.Plan.from_json(json.loads(json.dumps(made.to_json()))) == made
-
-
-@pytest.mark.parametrize("lost", ["engine", "waves", "flops"])
-def test_a_plan_that_was_edited_by_hand_is_one_line(config, lost):
-    document = json.loads(json.dumps(plan(config)[0].to_json()))
-    del document["stacks"][0][lost]
-    with pytest.raises(RunError, match=f"plan.json is no plan of this version.*{lost}"):
-        planning.Plan.from_json(document)
 
 
 def test_a_cpu_maps_with_micro_batches_and_a_gpu_vectorises(config):
@@ -160,16 +146,10 @@ def test_host_devices_of_a_cpu_hold_a_copy_of_the_data_each(config):
         assert stack.data == data
 
 
-def test_a_plan_stored_before_data_could_be_streamed_is_resident(config):
-    document = plan(config)[0].to_json()
-    for stack in document["stacks"]:
-        del stack["data"]
-    assert {stack.data for stack in planning.Plan.from_json(document).stacks} == {"resident"}
-
-
 def test_flops_are_those_counted_by_hand(config):
-    """Multiply-adds of conv_0..2, dense_0..1 and output at 24x24 (the maps the pools keep: 22, 8
-    and 2 pixels), times 2.
+    """They are the multiply-adds of conv_0..2, dense_0..1 and output at 24x24, times 2.
+
+    The maps that the pools keep have 22, 8 and 2 pixels.
     """
     config.sweep.repeats = 1
     config.train.epochs = 1

@@ -1,12 +1,12 @@
-"""The compiler's memory figures: linear in width and the same at any optimisation."""
+"""The compiler's numbers of bytes: linear in width and the same at any optimisation."""
 
 import jax
 import pytest
 
 from fer_jax.config import fields
 from fer_jax.plan import cost, memory
-from fer_jax.plan.candidates import Work
 from fer_jax.plan.memory import Footprint
+from fer_jax.plan.work import Work
 from fer_jax.train.engine import WaveProgram
 from fer_jax.train.recipe import Recipe
 

@@ -1,9 +1,6 @@
-"""How one stack is run: by measuring where it is long, by the user's word, within memory; slots
-that idle are few.
-"""
+"""How one stack is run: by measuring, by the user's word, within memory; few slots are idle."""
 
 import dataclasses
-import json
 import math
 
 import jax
@@ -15,9 +12,7 @@ from fer_jax import plan as planning
 from fer_jax.config import search_space
 from fer_jax.config.values import default_config
 from fer_jax.errors import ConfigError
-from fer_jax.plan import measurements, tuning
 from fer_jax.plan.candidates import Candidate
-from fer_jax.plan.measurements import Findings
 from fer_jax.plan.memory import Footprint
 from fer_jax.train.hardware import Hardware
 
@@ -27,53 +22,12 @@ SIZES = planning.DataSizes((24, 24, 1), 7, 2000, 500, 500)
 
 
 @pytest.fixture
-def config():
-    config = default_config()
-    config.data.image_size = 24
+def config(config):
     config.sweep.repeats = 8
     return config
 
 
-@pytest.fixture
-def tuned(tmp_path):
-    """tuned(rate): a tuner that measures `rate(candidate)` images a second at no cost of time, and
-    lists what it measured.
-    """
-
-    def make(rate=lambda one: 1000.0, hardware=CPU, per_trial=1e6, **changes):
-        clock, measured = [0.0], []
-
-        def start(work, candidate):
-            measured.append(candidate)
-
-            def run():
-                clock[0] += 0.5
-                return 0.5 * rate(candidate)
-
-            return run
-
-        tuner = tuning.Tuner(
-            Findings(tmp_path, measurements.circumstances(hardware)),
-            say=lambda line: None,
-            start=start,
-            analyse=lambda *arguments: Footprint(1e6, per_trial),
-            clock=lambda: clock[0],
-            **{"threshold": 0.0, **changes},
-        )
-        return tuner, measured
-
-    return make
-
-
-def plan(config, tuner=None, hardware=CPU, sizes=SIZES, **options):
-    trials = {trial.id("data"): trial for trial in search_space.expand(config)}
-    made = planning.make_plan(trials, lambda _: sizes, planning.Options(**options), hardware, tuner=tuner)
-    assert planning.Plan.from_json(json.loads(json.dumps(made.to_json()))) == made
-    (stack,) = made.stacks
-    return stack
-
-
-def test_the_fastest_is_chosen_and_gives_the_time(config, tuned):
+def test_the_fastest_is_chosen_and_gives_the_time(plan, config, tuned):
     best = Candidate("map", 1, 16, 1)
     tuner, measured = tuned(lambda one: 2500.0 if one == best else 1000.0 + one.micro_batch)
     stack = plan(config, tuner)
@@ -86,7 +40,7 @@ def test_the_fastest_is_chosen_and_gives_the_time(config, tuned):
     assert plan(config, again) == stack and not nothing
 
 
-def test_a_width_that_leaves_slots_idle_counts_for_less(config, tuned):
+def test_a_width_that_leaves_slots_idle_counts_for_less(plan, config, tuned):
     """Three trials on two devices take as long as four, unless the third can have both."""
     config.sweep.repeats = 3
     both = plan(config, tuned(lambda one: 1400.0 if one.devices == 2 else 1000.0)[0])
@@ -100,7 +54,7 @@ def test_a_width_that_leaves_slots_idle_counts_for_less(config, tuned):
     assert plan(config, tuned(lambda one: 1300.0 if one.devices == 2 else 1000.0)[0]).devices == 1
 
 
-def test_the_vectorised_width_is_the_one_measured(config, tuned):
+def test_the_vectorised_width_is_the_one_measured(plan, config, tuned):
     config.sweep.repeats = 100
     tuner, measured = tuned(lambda one: 1e4 * min(one.width, 16) if one.engine == "vmap" else 1.0, GPU)
     config.train.epochs = 1000
@@ -113,7 +67,7 @@ def test_the_vectorised_width_is_the_one_measured(config, tuned):
     assert (stack.width, len(stack.waves)) == (15, 7)  # 100 trials in waves of at most 16, as few slots idle as can be
 
 
-def test_what_is_short_is_not_measured(config, tuned):
+def test_what_is_short_is_not_measured(plan, config, tuned):
     tuner, measured = tuned(threshold=600.0)
     assert plan(config, tuner).chosen_by == "table" and not measured
     config.train.epochs = 50_000
@@ -133,21 +87,21 @@ def test_what_is_short_is_not_measured(config, tuned):
         ({"engine": "vmap", "width": 4}, "stack.engine, stack.width"),
     ],
 )
-def test_where_the_user_leaves_no_choice_nothing_is_measured(config, tuned, options, chosen_by):
+def test_where_the_user_leaves_no_choice_nothing_is_measured(plan, config, tuned, options, chosen_by):
     tuner, measured = tuned()
     stack = plan(config, tuner, **options)
     assert stack.chosen_by == chosen_by and not measured
     assert all(getattr(stack, name) == value for name, value in options.items())
 
 
-def test_what_the_user_has_set_stands_while_the_rest_is_measured(config, tuned):
+def test_what_the_user_has_set_stands_while_the_rest_is_measured(plan, config, tuned):
     tuner, measured = tuned(lambda one: 100.0 * (1 + one.micro_batch))
     stack = plan(config, tuner, engine="map", devices=1)
     assert {(one.engine, one.devices) for one in measured} == {("map", 1)}
     assert (stack.micro_batch, stack.chosen_by) == (32, "measured")
 
 
-def test_without_any_candidate_that_runs_the_table_stands(config, tuned):
+def test_without_any_candidate_that_runs_the_table_stands(plan, config, tuned):
     def broken(work, candidate):
         raise jax.errors.JaxRuntimeError("UNIMPLEMENTED: nothing works here")
 
@@ -155,7 +109,7 @@ def test_without_any_candidate_that_runs_the_table_stands(config, tuned):
     assert plan(config, tuner) == plan(config)
 
 
-def test_the_compiler_is_asked_where_the_estimate_is_no_small_part_of_the_memory(config, tuned):
+def test_the_compiler_is_asked_where_the_estimate_is_no_small_part_of_the_memory(plan, config, tuned):
     config.sweep.repeats = 60
     tight = Hardware("gpu", "small GPU", 1, 1 << 30)
     tuner, _ = tuned(hardware=tight, per_trial=50e6, threshold=math.inf)
@@ -167,37 +121,10 @@ def test_the_compiler_is_asked_where_the_estimate_is_no_small_part_of_the_memory
     assert plan(config, tuned(hardware=roomy, threshold=math.inf)[0], roomy) == plan(config, None, roomy)
 
 
-@pytest.mark.parametrize(("hardware", "fitted", "width"), [(GPU, 7, 7), (dataclasses.replace(GPU, devices=2), 6, 6)])
-def test_what_did_not_fit_is_not_tried_again(config, tuned, hardware, fitted, width):
-    config.sweep.repeats = 60
-    tuner, _ = tuned(hardware=hardware, threshold=math.inf)
-    before = plan(config, tuner, hardware)
-    assert before.width > width
-    values = next(iter(search_space.expand(config))).values
-    planning.remember_limit(before, values, SIZES, fitted, hardware, tuner.findings)
-    after = plan(config, tuner, hardware)
-    assert after.width <= width and sum(len(wave.trials) for wave in after.waves) == 60
-    planning.remember_limit(
-        before, values, SIZES, 40, hardware, tuner.findings
-    )  # what is known to be too much stays so
-    assert plan(config, tuner, hardware) == after
-    assert plan(config, tuner, hardware, width=20).width == 20  # the user's word stands
-    a_little, much = (dataclasses.replace(hardware, memory=int(hardware.memory * factor)) for factor in (1.2, 1.3))
-    assert plan(config, tuner, a_little).width <= width < plan(config, tuner, much).width
-    planning.remember_limit(
-        before, values, SIZES, 40, much, tuner.findings
-    )  # found beside nothing else: the new one counts
-    assert width < plan(config, tuner, hardware).width <= 40 * hardware.devices
-    planning.remember_limit(before, values, SIZES, fitted, hardware, tuner.findings)
-    other = dataclasses.replace(SIZES, train=4000)
-    assert plan(config, tuner, hardware, other).width > width
-    config.model.kernels = (8, 8, 8)
-    assert plan(config, tuner, hardware).width > width
+def test_streamed_data_take_the_memory_of_their_chunks_and_have_a_limit_of_their_own(plan, config, tuned):
+    """The data are 2 million images, 1.15 GB, on 2 GiB.
 
-
-def test_streamed_data_take_the_memory_of_their_chunks_and_have_a_limit_of_their_own(config, tuned):
-    """2 million images, 1.15 GB, on 2 GiB; the four chunks that a device holds at a time have
-    466,033 of them.
+    The four chunks that a device holds at a time have 466,033 of them.
     """
     config.sweep.repeats = 60
     large, tight = dataclasses.replace(SIZES, train=2_000_000), Hardware("gpu", "small GPU", 1, 2 << 30)
@@ -217,10 +144,10 @@ def test_streamed_data_take_the_memory_of_their_chunks_and_have_a_limit_of_their
     assert (resident.data, resident.width) == ("resident", 5)
     assert asked == [(in_chunks, 1, 0), (2_000_000, 500, 500 * 24 * 24)]
     values = next(iter(search_space.expand(config))).values
-    planning.remember_limit(resident, values, large, 3, tight, tuner.findings)
+    planning.remember_limit(resident, values, large, 3, tight, tuner.measurements)
     assert plan(config, tuner, tight, large, data="resident").width == 3
     assert plan(config, tuner, tight, large) == streamed
-    planning.remember_limit(streamed, values, large, 6, tight, tuner.findings)
+    planning.remember_limit(streamed, values, large, 6, tight, tuner.measurements)
     assert plan(config, tuner, tight, large).width == 6
 
 
@@ -231,7 +158,7 @@ def test_streamed_data_take_the_memory_of_their_chunks_and_have_a_limit_of_their
     width=st.integers(0, 12),
     engine=st.sampled_from(["map", "vmap"]),
 )
-def test_every_trial_once_and_no_slot_idle_that_need_not_be(repeats, devices, width, engine):
+def test_every_trial_once_and_no_slot_idle_that_need_not_be(plan, repeats, devices, width, engine):
     config = default_config()
     config.model.name = "mlp"
     config.model.hidden = ()
@@ -254,14 +181,6 @@ def test_every_trial_once_and_no_slot_idle_that_need_not_be(repeats, devices, wi
         assert len(sizes) == 1
 
 
-def test_a_plan_stored_before_there_was_measuring_still_loads(config):
-    stack = plan(config)
-    document = planning.Plan((stack,), "2 x cpu").to_json()
-    for name in ("chosen_by", "images_per_second"):
-        del document["stacks"][0][name]
-    assert planning.Plan.from_json(document).stacks == (stack,)
-
-
-def test_a_width_without_a_trial_for_every_device_is_refused(config):
+def test_a_width_without_a_trial_for_every_device_is_refused(plan, config):
     with pytest.raises(ConfigError, match="leaves some of stack.devices = 2 without a trial"):
         plan(config, None, CPU, width=1, devices=2)

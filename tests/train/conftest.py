@@ -29,18 +29,20 @@ class Small:
     validation: dict
 
     def hyper(self, trials):
-        rows = [{**DEFAULTS, **trial} for trial in trials]
-        return self.program.place_hyper({name: [row[name] for row in rows] for name in DEFAULTS})
+        return self.program.place_values([{**DEFAULTS, **trial} for trial in trials])
 
     def run(self, trials, epochs, slots=4):
-        """State and stacked records (epoch, trial) after `epochs` epochs; idle slots fill up, so
-        that tests share programs.
+        """Returns state and stacked records (epoch, trial) after `epochs` epochs.
+
+        Idle slots fill up, so that tests share programs. An epoch that moved anything between host
+        and devices on its own would raise.
         """
         hyper = self.hyper([*trials, *[{"train.epochs": 0}] * (slots - len(trials))])
         state = self.program.init(hyper)
         records = []
         for _ in range(epochs):
-            state, record = self.program.epoch(state, hyper, self.train, self.validation, {})
+            with jax.transfer_guard("disallow"):
+                state, record = self.program.epoch(state, hyper, self.train, self.validation, {})
             records.append(jax.device_get(record))
         used = slice(len(trials))
         state, record = jax.device_get(state), jax.tree.map(lambda *x: np.stack(x)[:, used], *records)

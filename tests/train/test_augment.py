@@ -1,6 +1,4 @@
-"""Augmentation against SciPy and NumPy: amounts within their range, strength 0 bitwise, draws that
-nothing else changes.
-"""
+"""Augmentation against SciPy and NumPy: amounts in range, strength 0 bitwise, its own draws."""
 
 import jax
 import jax.numpy as jnp
@@ -41,8 +39,9 @@ def run(images, strengths, key=KEY):
 
 
 def ramps(count, size):
-    """Images whose channels are their own row and column numbers: a resampled pixel tells where it
-    came from.
+    """Returns images whose channels are their own row and column numbers.
+
+    A resampled pixel tells where it came from.
     """
     y, x = np.mgrid[:size, :size].astype(np.float32)
     return np.broadcast_to(np.stack([y, x], -1), (count, size, size, 2))

@@ -1,4 +1,4 @@
-"""Sums over devices: of small arrays joined and of large ones apart, of counts, and counted once."""
+"""Sums over devices: of small arrays joined, of large ones apart, of counts, and counted once."""
 
 import jax
 import numpy as np

@@ -1,6 +1,4 @@
-"""What makes a stack trustworthy: engines agree, neighbours do not matter, nothing recompiles,
-nothing is communicated.
-"""
+"""What makes a stack trustworthy: engines agree, neighbours do not matter, nothing recompiles."""
 
 import re
 
@@ -9,6 +7,7 @@ import numpy as np
 import pytest
 
 from fer_jax.config.fields import FIELDS
+from fer_jax.train.engine import batch_grid, padded_batches
 
 TRIALS = [
     {"train.seed": 0},
@@ -59,8 +58,9 @@ def test_sharding_over_devices_changes_no_result(small, engine):
 
 @pytest.mark.parametrize("parts", [{}, {"micro_batch": 2}, {"parts": 4}])
 def test_a_batch_in_parts_on_several_devices_changes_no_result(small, parts):
-    """Two trials on two devices each, or one on four; 10 validation images in one batch, which four
-    do not divide.
+    """Two trials have two devices each, or one has four.
+
+    The 10 validation images are one batch, which four do not divide.
     """
     recipe = {"optional": ("model.dropout", "augment.flip", "augment.mixup"), "devices": 4, "parts": 2, **parts}
     trials = [{**trial, "augment.flip": 0.5, "augment.mixup": 0.3} for trial in TRIALS[: 4 // recipe["parts"]]]
@@ -82,14 +82,15 @@ def test_all_devices_of_a_trial_hold_the_same_bits_and_its_answers_are_whole(sma
         assert [len(set(found)) for found in copies.values()] == [1, 1] and all(
             len(found) == 2 for found in copies.values()
         )
-    loss, accuracy, logits = stack.program.evaluate(state.best, hyper, stack.validation, {})
+    loss, accuracy, logits = stack.program.evaluate("validation", state.best, hyper, stack.validation, {})
     labels = np.asarray(stack.validation["labels"])
     assert logits.shape == (2, *labels.shape, 3)
     np.testing.assert_allclose(accuracy, (np.asarray(logits).argmax(-1) == labels).mean((1, 2)), rtol=1e-6)
     alone = small()
     host = jax.tree.map(np.asarray, (state.best, hyper))
     both = jax.tree.map(lambda leaf: np.concatenate([leaf, leaf]), host)
-    reference = alone.program.evaluate(*jax.device_put(both, alone.program.per_trial), alone.validation, {})
+    placed = jax.device_put(both, alone.program.per_trial)
+    reference = alone.program.evaluate("validation", *placed, alone.validation, {})
     np.testing.assert_allclose(logits, reference[2][:2], atol=1e-5)
     np.testing.assert_allclose(loss, reference[0][:2], rtol=1e-5)
 
@@ -98,7 +99,7 @@ def test_the_sharded_program_communicates_nothing(small):
     stack = small(engine="vmap", devices=4)
     hyper = stack.hyper(TRIALS)
     state = stack.program.init(hyper)
-    text = stack.program.epoch.lower(state, hyper, stack.train, stack.validation, {}).compile().as_text()
+    text = stack.program.lower("epoch", state, hyper, stack.train, stack.validation, {}).compile().as_text()
     assert not [
         word for word in ("all-gather", "all-reduce", "all-to-all", "collective", "reduce-scatter") if word in text
     ]
@@ -124,8 +125,20 @@ def test_changing_traced_values_never_recompiles(small, engine):
         "loss.focal_gamma": 3.0,
         "loss.label_smoothing": 0.3,
     }
-    stack.run([changed] * 4, 2)
-    assert stack.program.epoch._cache_size() == stack.program.init._cache_size() == 1
+    compiled = []
+
+    def note(event, seconds, **about):
+        if event.startswith("/jax/core/compile"):
+            compiled.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(note)
+    try:
+        stack.run([changed] * 4, 2)
+        assert not compiled
+        jax.jit(lambda x: x + 1)(np.float32(1))
+        assert compiled  # the listener hears a compilation
+    finally:
+        jax.monitoring.unregister_event_duration_listener(note)
 
 
 @pytest.mark.parametrize("engine", ["map", "vmap"])
@@ -224,8 +237,8 @@ def test_leaving_optional_blocks_out_changes_nothing_for_trials_that_do_not_use_
 def test_every_product_of_the_step_is_as_exact_as_the_precision_says(small, engine, precision, word):
     stack = small(engine=engine, precision=precision)
     hyper = stack.hyper(TRIALS)
-    text = stack.program.epoch.lower(
-        stack.program.state_shapes(hyper), hyper, stack.train, stack.validation, {}
+    text = stack.program.lower(
+        "epoch", stack.program.state_shapes(hyper), hyper, stack.train, stack.validation, {}
     ).as_text()
     products = re.findall(r"stablehlo\.dot_general.*precision = \[(\w+), (\w+)\]", text)
     products += re.findall(r"stablehlo\.convolution.*<precision (\w+)>, #stablehlo<precision (\w+)>\]", text)
@@ -245,8 +258,8 @@ def test_bfloat16_computes_in_16_bits_around_float32_weights(small, engine):
     np.testing.assert_allclose(other["val_loss"], records["val_loss"], rtol=0.05)
     assert not np.array_equal(other["val_loss"], records["val_loss"])
     hyper = stack.hyper(TRIALS)
-    text = stack.program.epoch.lower(
-        stack.program.state_shapes(hyper), hyper, stack.train, stack.validation, {}
+    text = stack.program.lower(
+        "epoch", stack.program.state_shapes(hyper), hyper, stack.train, stack.validation, {}
     ).as_text()
     forward = [line for line in text.splitlines() if "stablehlo.dot_general" in line and "xbf16>, tensor" in line]
     assert len(forward) >= 5
@@ -257,3 +270,25 @@ def test_batch_normalisation_sums_in_float32_whatever_the_precision(small):
     rounded, _ = small(batch_norm=True, optimizer="sgd", precision="bfloat16").run(TRIALS, 1)
     assert {leaf.dtype for leaf in jax.tree.leaves(rounded.stats)} == {np.dtype("float32")}
     assert_trees(rounded.stats, exact.stats, rtol=0.02, atol=2e-3)
+
+
+@pytest.mark.parametrize(("engine", "devices"), [("map", 1), ("map", 4), ("vmap", 1), ("vmap", 4), ("grouped", 1)])
+def test_an_epoch_moves_nothing_between_host_and_devices(small, engine, devices):
+    stack = small(engine=engine, devices=devices)
+    hyper = stack.hyper(TRIALS)
+    with jax.transfer_guard("disallow"):
+        state, record = stack.program.epoch(stack.program.init(hyper), hyper, stack.train, stack.validation, {})
+    assert record["ran"].all() and (state.epoch == 1).all()
+    # The guard does see what the host would have to hand over.
+    on_host = jax.device_get(stack.validation)
+    with jax.transfer_guard("disallow"), pytest.raises(jax.errors.JaxRuntimeError, match="Disallowed host-to-device"):
+        stack.program.epoch(state, hyper, stack.train, on_host, {})
+
+
+def test_evaluation_ignores_padding():
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (37, 4, 4, 1)).astype(np.uint8), rng.integers(0, 3, 37)
+    batches = padded_batches(images, labels, batch_grid(37, 16))
+    assert batches["images"].shape == (3, 16, 4, 4, 1) and batches["valid"].sum() == 37
+    np.testing.assert_array_equal(batches["images"].reshape(-1, 4, 4, 1)[:37], images)
+    np.testing.assert_array_equal(batches["labels"].reshape(-1)[:37], labels)

@@ -1,29 +1,36 @@
 """Words and lists of a trial as the numbers its program takes."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 
+from fer_jax import data
 from fer_jax.config import fields
+from fer_jax.config.values import default_config
+from fer_jax.data import Split
 from fer_jax.errors import ConfigError
 from fer_jax.models import initializers
 from fer_jax.train import hyper
-from fer_jax.train.hyper import Facts
+from fer_jax.train.hyper import DataStatistics
 
 DEFAULTS = {name: field.default for name, field in fields.FIELDS.items() if field.kind == "traced"}
 LABELS = np.repeat([0, 1, 2], [50, 5, 20])
 PIXELS = np.random.default_rng(0).integers(20, 200, (75, 4)).astype(float)
-FACTS = Facts(("angry", "disgust", "happy"), (50, 5, 20), PIXELS.min(), PIXELS.max(), PIXELS.mean(), PIXELS.std())
+STATISTICS = DataStatistics(
+    ("angry", "disgust", "happy"), (50, 5, 20), PIXELS.min(), PIXELS.max(), PIXELS.mean(), PIXELS.std()
+)
 
 
 def one(**changed):
     values = {name.replace("__", "."): value for name, value in changed.items()}
-    return {name: array[0] for name, array in hyper.encode([{**DEFAULTS, **values}], FACTS).items()}
+    return {name: array[0] for name, array in hyper.encode([{**DEFAULTS, **values}], STATISTICS).items()}
 
 
 def test_every_array_has_the_shape_and_type_of_the_layout():
-    found = hyper.encode([DEFAULTS, {**DEFAULTS, "train.seed": 2**31 - 1}], FACTS)
+    found = hyper.encode([DEFAULTS, {**DEFAULTS, "train.seed": 2**31 - 1}], STATISTICS)
     assert {name: (array.shape[1:], array.dtype) for name, array in found.items()} == {
         name: (shape, np.dtype(kind)) for name, (shape, kind) in hyper.layout(3).items()
     }
@@ -65,7 +72,7 @@ def test_normalisation_is_one_affine_map(name, expected):
 
 
 def test_pictures_of_one_shade_are_not_divided_by_zero():
-    flat = Facts(("a", "b"), (1, 1), 7, 7, 7, 0)
+    flat = DataStatistics(("a", "b"), (1, 1), 7, 7, 7, 0)
     for name in ("minmax", "standardize"):
         scale, offset = hyper.pixel_map(name, flat)
         assert 7 * scale + offset == 0
@@ -76,3 +83,17 @@ def test_initializers_keep_their_places():
     assert (
         one(model__init="imagenet")["model.init"] == 0
     )  # what is loaded is drawn first, for the layers that are not in the file
+
+
+def test_statistics_of_the_pixels_are_those_numpy_finds(monkeypatch):
+    monkeypatch.setattr(hyper, "BLOCK", 32)  # 70 images in three blocks
+    config = default_config()
+    config.data.image_size, config.data.train_size = 16, 70
+    config.data.validation_size = config.data.test_size = 35
+    dataset = data.load(config.data)
+    known, pixels = DataStatistics.of(dataset), dataset.train.images
+    found = (known.low, known.high, known.mean, known.sd)
+    assert found == pytest.approx((pixels.min(), pixels.max(), pixels.mean(), pixels.std()), rel=1e-9)
+    one_shade = dataclasses.replace(dataset, train=Split(np.full((3, 4, 4, 1), 7, np.uint8), np.zeros(3, np.int32)))
+    known = DataStatistics.of(one_shade)
+    assert (known.low, known.high, known.mean, known.sd) == (7, 7, 7, 0)

@@ -1,6 +1,4 @@
-"""Pieces of a data set on their way to a device: how large, in which order, and what happens when
-nobody wants them any more.
-"""
+"""Pieces of a data set on their way to a device: their size, their order, and an early end."""
 
 import itertools
 import threading

@@ -1,6 +1,4 @@
-"""One trial's training against a plain loop, its bookkeeping of the best epoch, and evaluation with
-padding.
-"""
+"""One trial's training against a plain loop, its best epoch, and evaluation with padding."""
 
 import jax
 import jax.numpy as jnp
@@ -9,8 +7,7 @@ import numpy as np
 import optax
 import pytest
 
-from fer_jax.train import engine, trial
-from fer_jax.train.recipe import Recipe
+from fer_jax.train import trial
 
 
 def test_an_epoch_is_the_textbook_loop(small):
@@ -64,21 +61,7 @@ def test_best_weights_are_those_of_the_earliest_best_epoch(small, select, column
     stack = small(select=select)
     state, records = stack.run(trials, 8)
     assert state.best_epoch.tolist() == (pick(records[column], axis=0) + 1).tolist()
-    loss, accuracy, _ = stack.program.evaluate(state.best, stack.hyper(trials), stack.validation, {})
+    loss, accuracy, _ = stack.program.evaluate("validation", state.best, stack.hyper(trials), stack.validation, {})
     best = state.best_epoch - 1
     np.testing.assert_allclose(accuracy, records["val_accuracy"][best, range(3)], rtol=1e-6)
     np.testing.assert_allclose(loss, records["val_loss"][best, range(3)], rtol=1e-5)
-
-
-def test_evaluation_ignores_padding():
-    rng = np.random.default_rng(0)
-    images, labels = rng.integers(0, 256, (37, 4, 4, 1)).astype(np.uint8), rng.integers(0, 3, 37)
-    batches = engine.padded_batches(images, labels, engine.batch_grid(37, 16))
-    assert batches["images"].shape == (3, 16, 4, 4, 1) and batches["valid"].sum() == 37
-    np.testing.assert_array_equal(batches["images"].reshape(-1, 4, 4, 1)[:37], images)
-    np.testing.assert_array_equal(batches["labels"].reshape(-1)[:37], labels)
-
-
-def test_a_micro_batch_that_does_not_divide_the_batch_is_refused():
-    with pytest.raises(ValueError, match="micro_batch 3 does not divide batch_size 8"):
-        Recipe(8, micro_batch=3)

@@ -1,6 +1,4 @@
-"""What is not trained: no gradient, no update, no optimiser memory; phases; learning rates of
-blocks; frozen layers that are shared.
-"""
+"""What is not trained: no gradient, no update, no optimiser memory; phases; rates of blocks."""
 
 import dataclasses
 
@@ -42,9 +40,8 @@ def program(recipe, net=None, engine="map"):
 
 
 def placed(made, *trials):
-    rows = [values(**one) for one in trials] if trials else [values()]
     images, labels = data()
-    hyper = made.place_hyper({name: [row[name] for row in rows] for name in rows[0]})
+    hyper = made.place_values([values(**one) for one in trials or ({},)])
     return hyper, made.place_train(images[:16], labels[:16]), made.place_batches(images[16:], labels[16:])
 
 
@@ -74,8 +71,9 @@ def test_frozen_layers_keep_their_bits_and_the_others_move_as_optax_moves_them_a
 
 
 def by_hand(optimizer, recipe, params, hyper, train):
-    """An epoch of the layers that learn with Optax' own rules, the gradient taken of the whole
-    network.
+    """Trains the layers that learn for an epoch, with Optax' own rules.
+
+    The gradient is taken of the whole network.
     """
     net, one = network(), {name: value[0] for name, value in jax.device_get(hyper).items()}
     rules = {
@@ -141,11 +139,10 @@ def test_phases_train_one_after_another_with_an_optimiser_each():
         states.append(jax.device_get(state))
     assert bits(states[2].params) == bits(states[3].params) and not record["ran"][0]
     assert bits(states[0].params["conv_1"]) == bits(states[2].params["conv_1"])
-    second = made.phase(1)
-    state = second.next_phase(state, hyper)
+    state = made.next_phase(state, hyper, 1)
     assert all(not leaf.any() for leaf in jax.tree.leaves(jax.device_get(state.opt)))
     for _ in range(2):
-        state, record = second.epoch(state, hyper, train, validation, {})
+        state, record = made.epoch(state, hyper, train, validation, {}, phase=1)
     last = jax.device_get(state)
     assert last.epoch[0] == 4 and not record["active"][0]
     assert bits(states[0].params["conv_0"]) == bits(last.params["conv_0"])
@@ -172,11 +169,11 @@ def test_a_trial_stopped_in_one_phase_joins_the_next_and_a_diverged_one_does_not
         state, _ = made.epoch(state, hyper, train, validation, {})
     assert state.epoch.tolist()[:2] == [3, 2]
     diverged = jax.device_get(jax.tree.map(lambda leaf: leaf[2], state))
-    state = made.phase(1).next_phase(state, hyper)
+    state = made.next_phase(state, hyper, 1)
     assert state.epoch.tolist()[:2] == [3, 3]
     assert bits(diverged) == bits(jax.device_get(jax.tree.map(lambda leaf: leaf[2], state)))
     one = jax.tree.map(lambda leaf: jax.device_get(leaf), (state, hyper))
-    active = jax.vmap(lambda state, hyper: trial.is_active(made.phase(1).recipe, state, hyper))(*one)
+    active = jax.vmap(lambda state, hyper: trial.is_active(made.recipe.of_phase(1), state, hyper))(*one)
     assert active.tolist() == [True, True, False]
 
 
@@ -193,8 +190,8 @@ def test_block_rates_multiply_the_learning_rate_of_their_block(optimizer):
     }
     recipe = Recipe(8, optimizer)
     opt = step.optim.build(recipe, hyper).init(params)
-    plain, _ = step._updated(net, recipe, hyper, jnp.float32(1), params, grads, opt)
-    rated, _ = step._updated(
+    plain, _ = step.apply_gradients(net, recipe, hyper, jnp.float32(1), params, grads, opt)
+    rated, _ = step.apply_gradients(
         net, dataclasses.replace(recipe, optional=("train.block_rates",)), hyper, jnp.float32(1), params, grads, opt
     )
     for name, leaves in params.items():

@@ -1,6 +1,4 @@
-"""The papers' networks train as in Keras: the same weights in, the same logits, losses, gradients
-and Adam steps out.
-"""
+"""The papers' networks train as in Keras: equal weights give equal losses, gradients and steps."""
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +12,7 @@ from fer_jax.config import fields
 from fer_jax.config.values import default_config, flatten
 from fer_jax.models import normalize
 from fer_jax.train import hyper, losses, optim, step
-from fer_jax.train.hyper import Facts
+from fer_jax.train.hyper import DataStatistics
 from fer_jax.train.recipe import Recipe
 
 L = keras.layers
@@ -74,8 +72,9 @@ def trainable(network, tree):
 
 @pytest.fixture(scope="module", params=THEIRS)
 def pair(request):
-    """Network, its variables with lively statistics, traced values, the Keras model of the same
-    weights, and a batch.
+    """Returns network, variables with lively statistics, traced values, Keras model and batch.
+
+    The Keras model has the same weights.
     """
     rate = RATES[request.param]
     values = flatten(default_config()) | {"model.name": request.param, "train.batch_size": BATCH}
@@ -84,7 +83,7 @@ def pair(request):
     rng = np.random.default_rng(0)
     stats = jax.tree.map(lambda leaf: leaf + rng.uniform(0.1, 0.5, leaf.shape).astype(np.float32), stats)
     traced = {name: field.default for name, field in fields.FIELDS.items() if field.kind == "traced"}
-    arrays = hyper.encode([traced | {"train.l2": L2, "train.learning_rate": rate}], Facts.neutral(7))
+    arrays = hyper.encode([traced | {"train.l2": L2, "train.learning_rate": rate}], DataStatistics.neutral(7))
     model = THEIRS[request.param]()
     copy_to(model, network, params, stats)
     # Noise: in a picture's flat parts rounding would decide which pixel wins a pool, and where its

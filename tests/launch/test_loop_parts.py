@@ -1,6 +1,4 @@
-"""Sweeps with fewer trials than devices, or with odd ones: every batch of a trial in parts on
-several devices.
-"""
+"""Sweeps with fewer trials than devices, or odd ones: every batch in parts on several devices."""
 
 import pandas as pd
 import pytest
@@ -31,8 +29,9 @@ def assert_same(run, other, **tolerance):
 
 @pytest.mark.parametrize("data", ["resident", "stream"])
 def test_the_odd_trial_goes_on_alone_on_all_devices_and_resumes_bit_for_bit(config, tmp_path, stop_after, data):
-    """Five trials on four devices: four at once, then one on all four. Stopped in the second wave
-    and resumed.
+    """Of five trials on four devices four run at once, then one on all four.
+
+    The run is stopped in the second wave and resumed.
     """
     config.sweep.repeats, config.sweep.grid.train.learning_rate = 5, (1e-2,)
     config.model.dropout, config.augment.flip, config.stack.data = 0.3, 0.5, data

@@ -1,6 +1,4 @@
-"""k-fold cross-validation from config to comparison: every trial of a point validates on a fold of
-its own.
-"""
+"""k-fold cross-validation: every trial of a point validates on a fold of its own."""
 
 import numpy as np
 import pytest
@@ -9,7 +7,6 @@ import fer_jax
 from fer_jax import report
 from fer_jax.analysis import ranking, significance
 from fer_jax.errors import RunError
-from fer_jax.launch.prepared import prepare
 from fer_jax.reports import verdict
 
 
@@ -90,11 +87,3 @@ def test_folds_are_an_ensemble_on_the_test_split_they_share(run):
 def test_a_wrong_comparison_is_one_line(run, points, metric, words):
     with pytest.raises(RunError, match=words):
         run.compare(*points, metric)
-
-
-def test_folds_share_a_shape_but_not_an_identity(make_config):
-    config = make_config()
-    config.data.split, config.sweep.repeats = "kfold", 5
-    prepared = prepare(config)
-    sizes = {prepared.sizes(trial) for trial in prepared.trials.values()}
-    assert len(prepared.datasets) == 5 and len(prepared.trials) == 10 and len(sizes) == 1

@@ -92,8 +92,8 @@ def test_random_and_loaded_weights_stand_in_one_stack_and_frozen_layers_are_then
     assert [np.array_equal(kernels[identity], first) for identity in run.trials["id"]] == list(loaded)
     alone = fer_jax.run_sweep(_without_points(student), tmp_path / "alone")
     np.testing.assert_allclose(metrics(run)[loaded.to_numpy()], metrics(alone), atol=1e-4)
-    (start,) = run.record["initial"]
-    assert start["init"] == student.model.init and len(start["checksum"]) == 64
+    (initial,) = run.record["initial"]
+    assert initial["init"] == student.model.init and len(initial["checksum"]) == 64
 
 
 def test_trials_that_load_the_same_frozen_layers_are_a_stack_of_their_own(student, tmp_path):
@@ -166,8 +166,8 @@ def test_phases_number_epochs_on_and_keep_what_only_one_of_them_trains(whole_pha
 
 def test_another_number_of_classes_learns_its_last_layer_anew(student, teacher):
     student.data.classes = ("happy", "sad", "angry")
-    start = next(iter(prepare(student).starts.values()))
-    assert set(start.params) == {"conv_0", "dense_0"}
+    initial = next(iter(prepare(student).initial_weights.values()))
+    assert set(initial.params) == {"conv_0", "dense_0"}
 
 
 def test_trials_of_several_numbers_of_classes_begin_with_one_trial_and_know_their_own_data(student, teacher, tmp_path):
@@ -213,7 +213,7 @@ def test_an_efficientnet_that_rescales_once_more_is_another_one(make_config, tmp
         *jax.tree.map(lambda leaf: np.ones(leaf.shape), network.shapes),
     )
     prepared = prepare(config)
-    assert len(prepared.trials) == 2 and len({start.checksum for start in prepared.starts.values()}) == 2
+    assert len(prepared.trials) == 2 and len({initial.checksum for initial in prepared.initial_weights.values()}) == 2
     assert "efficientnet_b0 rescales pixels of 0 to 255 itself" in notes(prepared)[-1]
 
 
@@ -239,7 +239,8 @@ def test_an_efficientnet_that_rescales_once_more_is_another_one(make_config, tmp
         ({"model.freeze": ("blocks=many",)}, "model.freeze = 'blocks=many': must be 'backbone', 'blocks=2'"),
         (
             {"model.init": "imagenet"},
-            "published weights are those of vgg19, mobilenet_v2, efficientnet_b0, resnet50_v2; model.name = cnn has none",
+            "published weights are those of vgg19, mobilenet_v2, efficientnet_b0, resnet50_v2; "
+            "model.name = cnn has none",
         ),
         ({"model.init": "glorot_unifrom"}, r"or RUN:trial \(did you mean glorot_uniform\?\)"),
         ({"phases.frozen": ("none",)}, "needs phases.lengths, the epochs of each phase"),

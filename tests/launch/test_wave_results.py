@@ -1,6 +1,4 @@
-"""Answers on the held-out splits: kept at the end of a wave, they give the tabled figures without
-the data or the networks.
-"""
+"""Stored logits of the held-out splits give the tabled metrics without the data or the networks."""
 
 import numpy as np
 import pandas as pd
@@ -26,7 +24,7 @@ def run(path):
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
-def test_stored_probabilities_are_those_of_the_network_and_give_the_tabled_figures(run, split):
+def test_stored_probabilities_are_those_of_the_network_and_give_the_tabled_metrics(run, split):
     prefix = {"validation": "val", "test": "test"}[split]
     for trial in run.select(status="done"):
         part = trial.dataset().splits()[split]
@@ -34,7 +32,7 @@ def test_stored_probabilities_are_those_of_the_network_and_give_the_tabled_figur
         np.testing.assert_array_equal(trial.labels(split), part.labels)
         np.testing.assert_allclose(stored, trial.predict(part.images), atol=1e-5)
         answers = stored.argmax(-1)
-        figures = trial.row[
+        tabled = trial.row[
             [f"{prefix}_accuracy", f"{prefix}_balanced_accuracy", f"{prefix}_f1", f"{prefix}_auc"]
         ].astype(float)
         one_vs_rest = [reference.roc_auc_score(part.labels == k, stored[:, k]) for k in np.unique(part.labels)]
@@ -44,7 +42,7 @@ def test_stored_probabilities_are_those_of_the_network_and_give_the_tabled_figur
             reference.f1_score(part.labels, answers, average="macro", zero_division=0),
             np.mean(one_vs_rest),
         ]
-        np.testing.assert_allclose(figures, wanted, rtol=1e-6)
+        np.testing.assert_allclose(tabled, wanted, rtol=1e-6)
 
 
 def test_tables_of_metrics_hold_every_done_trial_and_class(run):
@@ -71,7 +69,7 @@ def test_the_table_of_classes_is_over_the_seeds_of_a_point(run):
         fer_jax.table(run, "classes", metrics=("recal",))
 
 
-def test_a_trial_that_learnt_nothing_has_no_figures_and_no_answers(run):
+def test_a_trial_that_learnt_nothing_has_no_metrics_and_no_predictions(run):
     diverged = run.trials[run.trials["status"] == "diverged"]
     assert len(diverged) == 2 and diverged[["val_f1", "test_f1", "test_ece"]].isna().all(axis=None)
     with pytest.raises(RunError, match="diverged in epoch 1, its first: nothing of it was learnt"):
@@ -79,8 +77,9 @@ def test_a_trial_that_learnt_nothing_has_no_figures_and_no_answers(run):
 
 
 def test_accuracies_are_exactly_numbers_of_pictures(run):
-    """In float32 equal differences of two seeds would differ, and a paired test take that for a
-    spread.
+    """In float32 equal differences of two seeds would differ.
+
+    A paired test would take that for a spread.
     """
     for trial in run.select(status="done"):
         for split, prefix in (("validation", "val"), ("test", "test")):
@@ -114,7 +113,8 @@ def test_points_measured_on_different_pictures_are_not_ranked_against_each_other
     run = fer_jax.run_sweep(config, tmp_path / "run")
     with pytest.raises(
         RunError,
-        match=r"different held-out pictures \(data.fraction swept\) .* run.best_point\('val_accuracy', data__fraction=0.5\)",
+        match=r"different held-out pictures \(data.fraction swept\) .* "
+        r"run.best_point\('val_accuracy', data__fraction=0.5\)",
     ):
         run.best_point()
     with pytest.raises(RunError, match="these points have different held-out pictures: their test_accuracy are"):

@@ -1,0 +1,96 @@
+"""What is checked, counted and planned before the first wave of a sweep."""
+
+import pytest
+
+import fer_jax
+from fer_jax import heads, report
+from fer_jax.errors import ConfigError
+from fer_jax.launch import loop
+from fer_jax.launch.prepared import describe_heads, describe_precision, plan_sweep, prepare
+from fer_jax.plan import Plan
+from fer_jax.store import RunDirectory
+
+
+def test_a_measured_plan_is_stored_and_trained_by(config, tmp_path, monkeypatch):
+    monkeypatch.setenv("FER_JAX_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(report, "write_report", lambda path: None)
+    # Leaves micro-batches of 8 and whole batches to choose from.
+    config.stack.engine, config.stack.devices = "map", 1
+    lines = []
+
+    def measured(prepared, trials=None, first_stack=0, say=lines.append):
+        return plan_sweep(prepared, trials, first_stack, lines.append, threshold=0.0)
+
+    monkeypatch.setattr(loop, "plan_sweep", measured)
+    run = fer_jax.run_sweep(config, tmp_path / "run")
+    assert (run.trials["status"] == "done").all()
+    assert len(lines) == 2 and all("measuring engines for stack_0: map x1 device, " in line for line in lines)
+    (stack,) = Plan.from_json(RunDirectory(tmp_path / "run").read_plan()).stacks
+    assert stack.chosen_by == "measured" and stack.images_per_second > 0 and stack.micro_batch in (0, 8)
+    assert stack.seconds == pytest.approx(stack.images / stack.images_per_second, abs=10)
+    lines.clear()
+    again = measured(prepare(config))
+    assert again.stacks == (stack,) and not lines
+
+
+def test_a_start_says_what_a_precision_comes_to_on_a_cpu(config):
+    config.train.precision = "tf32"
+    assert "trains as float32" in describe_precision(prepare(config), "cpu")
+    assert not describe_precision(prepare(config), "gpu")
+    config.train.precision = "bfloat16"
+    assert "slower than float32" in describe_precision(prepare(config), "cpu")
+    assert not describe_precision(prepare(config), "gpu")
+
+
+def test_trials_that_differ_in_a_traced_data_field_share_one_data_set(config):
+    config.sweep.grid.data.normalize = ("unit", "standardize")
+    found = prepare(config)
+    assert len(found.trials) == 8 and len(found.datasets) == 1
+    config.sweep.grid.data.balance = ("none", "oversample")
+    assert len(prepare(config).datasets) == 2
+
+
+def test_folds_share_a_shape_but_not_an_identity(make_config):
+    config = make_config()
+    config.data.split, config.sweep.repeats = "kfold", 5
+    prepared = prepare(config)
+    sizes = {prepared.sizes(trial) for trial in prepared.trials.values()}
+    assert len(prepared.datasets) == 5 and len(prepared.trials) == 10 and len(sizes) == 1
+
+
+def test_the_plan_counts_trials_and_fits(config):
+    config.sweep.grid.train.learning_rate = None
+    config.sweep.repeats = 5
+    config.head.kind = "xgboost"
+    config.sweep.grid.head.layer = ("flatten", "dense_0", "output", "probabilities")
+    config.sweep.grid.head.max_depth = (2, 4, 6, 8, 10)
+    config.sweep.grid.head.eta = (0.1, 0.2, 0.3)
+    config.sweep.grid.head.reg_lambda = (0.1, 1, 10, 100)
+    prepared = prepare(config)
+    assert len(prepared.trials) == 5 and len(prepared.fits) == 1200
+    # 140 images a trial; 7x7x4, 8, 7 and 7 numbers at the four layers.
+    bytes_kept = 4 * 140 * 5 * (196 + 8 + 7 + 7)
+    assert describe_heads(prepared) == (
+        f"1,200 fits on 5 trained trials: 4 layers, 240 head settings; {bytes_kept / 1000:.0f} kB of features"
+    )
+    config.head.kind = "none"
+    config.sweep.grid.head = {name: None for name in config.sweep.grid.head}
+    assert describe_heads(prepare(config)) == ""
+
+
+def test_a_layer_that_no_network_has_is_found_before_training(config):
+    config.head.kind = "logistic"
+    config.head.layer = "dense_9"
+    with pytest.raises(
+        ConfigError, match=r"^head.layer = dense_9: the cnn network has conv_0, pool_0, .*probabilities$"
+    ):
+        prepare(config)
+
+
+def test_a_package_that_is_not_there_is_named_before_training(config, monkeypatch):
+    config.head.kind = "xgboost"
+    monkeypatch.setattr(heads, "missing_package", lambda kind: "xgboost-cpu")
+    with pytest.raises(
+        ConfigError, match="^head.kind = xgboost needs the package xgboost-cpu: pip install xgboost-cpu$"
+    ):
+        prepare(config)
