@@ -76,9 +76,9 @@ def test_loads_from_another_directory(file, tmp_path, monkeypatch):
 @pytest.mark.parametrize(("variant", "settings"), FITS.items())
 def test_xgboost_fits_every_setting_on_every_network(variant, settings):
     config = load("xgboost.py", variant).config
-    fits = search_space.expand_fits(config)
-    assert len(fits) == settings * len(search_space.expand(config))
-    assert {fit.head["head.kind"] for fit in fits} == {"xgboost"}
+    for _, heads in search_space.expand_points(config):
+        assert len(heads) == settings
+        assert {head["head.kind"] for head in heads} == {"xgboost"}
 
 
 @pytest.mark.parametrize(("file", "variant", "trials"), ALL)
@@ -133,9 +133,9 @@ def test_docstring_says_what_it_reproduces_and_its_commands_load(file):
     assert len(commands) >= 2
     for command in commands:
         arguments = [part.replace("=configs/", f"={CONFIGS}/") for part in shlex.split(command)[2:]]
-        loaded, rest = command_line.config_from_argv(arguments)
+        given, overrides, rest = command_line.split_argv(arguments)
         assert rest == ["fer_jax.sweep"]
-        assert Path(loaded.file).name == file
+        assert Path(command_line.load(given, overrides).file).name == file
 
 
 def test_oslo_is_the_published_point():

@@ -145,10 +145,12 @@ def points(experiment, scale):
     swept name -> value, once each.
     """
     config = load(experiment, scale)
+    settings = search_space.settings(config)
     names = search_space.swept(config)
     if any(name.startswith("head.") for name in experiment.point):
-        names = (*names, *search_space.swept_heads(config))
-    swept = {tuple((name, setting[name]) for name in names) for setting in search_space.settings(config)}
+        heads = (name for name in settings[0] if name.startswith("head."))
+        names = (*names, *(name for name in heads if len({setting[name] for setting in settings}) > 1))
+    swept = {tuple((name, setting[name]) for name in names) for setting in settings}
     return [point for point in swept if experiment.point.items() <= dict(point).items()]
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from fer_jax.base.text import aligned
 from fer_jax.config import fields, search_space
 from fer_jax.config.field import FieldError, in_words
 from fer_jax.config.names import locate, nearest
@@ -41,7 +42,6 @@ class Loaded:
         config: locked ConfigDict.
         file: path of the config file as given.
         variants: words after the colon.
-        overrides: dotted name -> value set on top of the file.
         command: the command line, quoted for a shell; empty when loaded from Python.
         unused: dotted name -> why, in one line, of the overrides that change nothing; empty unless
             `load` kept them.
@@ -50,7 +50,6 @@ class Loaded:
     config: ConfigDict
     file: str
     variants: tuple[str, ...] = ()
-    overrides: Mapping[str, Any] = field(default_factory=dict)
     command: str = ""
     unused: Mapping[str, str] = field(default_factory=dict)
 
@@ -58,24 +57,6 @@ class Loaded:
     def name(self) -> str:
         """File name and variants, `grid3d-smoke`: the default name of a run."""
         return re.sub(r"[^\w.=+-]+", "_", "-".join((Path(self.file).stem, *self.variants)))
-
-
-def config_from_argv(argv: Sequence[str]) -> tuple[Loaded, list[str]]:
-    """Loads the config a command line asks for.
-
-    Args:
-        argv: program name and arguments, like `sys.argv`.
-
-    Returns:
-        The config, and `argv` without its config flags, ready for absl's `FLAGS(...)`.
-
-    Raises:
-        ConfigError: no `--config`, or anything `load` refuses.
-    """
-    file, overrides, rest = split_argv(argv)
-    if not file:
-        raise ConfigError(f"{COMMAND_LINE}: no config: add --config=FILE, such as --config=configs/grid3d.py:smoke")
-    return load(file, overrides, command=_command(argv)), rest
 
 
 def split_argv(argv: Sequence[str]) -> tuple[str | None, dict[str, str], list[str]]:
@@ -157,7 +138,6 @@ def load(file: str, overrides: Mapping[str, Any] | None = None, command: str = "
         config,
         path,
         tuple(word.strip() for word in words.split(",") if word.strip()),
-        {name: get(config, name) for name in overrides},
         command,
         unused,
     )
@@ -239,14 +219,13 @@ def describe(config: ConfigDict) -> str:
     for name in (name for name, declared in fields.FIELDS.items() if declared.kind == "sweep"):
         declared, value = fields.FIELDS[name], get(config, name)
         rows.append((name, f"{'*' if value != declared.default else ' '}{value}", "sweep", declared.comment))
-    widths = [min(max(len(row[column]) for row in rows), limit) for column, limit in ((0, 40), (1, 30), (2, 6))]
     lines: list[str] = []
     block = ""
-    for row in rows:
-        if row[0].partition(".")[0] != block and lines:
+    for (name, *_), line in zip(rows, aligned(rows, most=(40, 30, 6)), strict=True):
+        if name.partition(".")[0] != block and lines:
             lines.append("")
-        block = row[0].partition(".")[0]
-        lines.append("  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)).rstrip())
+        block = name.partition(".")[0]
+        lines.append(line)
     of_points = [trials for trials, _ in search_space.expand_points(config)]
     trials = [trial for of_point in of_points for trial in of_point]
     stacks = len({trial.shape_key() for trial in trials})
@@ -307,12 +286,6 @@ def _instead(sources: Sequence[str], value: Any) -> str:
     # A list of one does not fit the other lists of sweep.zip, and points are many.
     flags = (f"--config.{source}={'()' if source == 'sweep.points' else None}" for source in sources)
     return f"to have it so, add {shlex.join(flags)}"
-
-
-def _command(argv: Sequence[str]) -> str:
-    program = Path(argv[0])
-    head = ["python", "-m", f"fer_jax.{program.stem}"] if program.parent.name == "fer_jax" else [program.name]
-    return shlex.join([*head, *argv[1:]])
 
 
 def _unreadable(path: str, error: Exception, kind: str) -> str:

@@ -98,11 +98,6 @@ def swept(config: ConfigDict) -> tuple[str, ...]:
     return tuple(name for name in _swept(config) if fields.FIELDS[name].kind in fields.TRIAL_KINDS)
 
 
-def swept_heads(config: ConfigDict) -> tuple[str, ...]:
-    """Returns the names of the swept head fields, in the order of `FIELDS`."""
-    return tuple(name for name in _swept(config) if fields.FIELDS[name].kind == "head")
-
-
 def _swept(config: ConfigDict) -> tuple[str, ...]:
     names = {name for tree in fields.TREES for name in sweep_tree(config, tree)}
     names.update(name for point in sweep_points(config) for name in point)
@@ -125,24 +120,15 @@ def expand(config: ConfigDict) -> tuple[Trial, ...]:
     return tuple(trial for trials, _ in expand_points(config) for trial in trials)
 
 
-def expand_fits(config: ConfigDict) -> tuple[Fit, ...]:
-    """Returns the fits of a config, trial by trial in the order of `expand`; none where every
-    `head.kind` is 'none'.
-
-    Head fields that do not count with a setting's kind of head are left out: settings that differ
-    in nothing else are one fit.
-
-    Raises:
-        FieldError: as `expand`, or a sweep over a head field that no fit uses.
-    """
-    return tuple(Fit(trial, head) for trials, heads in expand_points(config) for trial in trials for head in heads)
-
-
 def expand_points(config: ConfigDict) -> list[tuple[tuple[Trial, ...], tuple[dict[str, Any], ...]]]:
     """Returns the trials of every point, and the head settings that each of these is combined with.
 
-    What `expand` and `expand_fits` say of trials and fits holds for both here, at the price of one
-    expansion.
+    What `expand` says of trials holds here too. A trial with a head setting is a fit; there is none
+    where every `head.kind` is 'none'. Head fields that do not count with a setting's kind of head
+    are left out: settings that differ in nothing else are one.
+
+    Raises:
+        FieldError: as `expand`, or a sweep over a head field that no fit uses.
     """
     names = swept(config)
     points: dict[Hashable, tuple[dict[str, Any], dict[Hashable, dict[str, Any]]]] = {}
