@@ -36,7 +36,7 @@ HUST = str(ROOT / "sweeps" / "hust.py")
 VERDICT = re.compile("within what|ours above|ours below|no difference")
 
 CONFIG = """
-from fer_jax.config.fields import default_config, variants
+from fer_jax.config import default_config, variants
 
 def get_config(words=""):
     chosen = variants(words, ("smoke", "full"))

@@ -23,6 +23,7 @@ from ml_collections import ConfigDict
 from fer_jax.base.text import aligned
 from fer_jax.config import fields, search_space
 from fer_jax.config.field import FieldError, in_words
+from fer_jax.config.moved import new_place
 from fer_jax.config.names import locate, nearest
 from fer_jax.config.values import canonical, flatten, get, put, sweep_tree
 from fer_jax.errors import ConfigError
@@ -323,6 +324,8 @@ def _describe_failure(path: str, source: str, error: Exception) -> str:
         name = _name_in(code, wrong[1])
         wanted = fields.FIELDS[name].wanted if name in fields.FIELDS else "of another type"
         return f"{place}: {name} must be {wanted}; this is a value of type {wrong[2]}"
+    if isinstance(error, (ImportError, AttributeError)) and (moved := new_place(error)):
+        return f"{place}: {moved}"
     return f"{place}: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
