@@ -21,7 +21,8 @@ from candidate import ROOT, Candidate, Work, load
 from jax.scipy.ndimage import map_coordinates
 
 FIELDS = {
-    "flip": 0.5, "shift": 0.1, "rotate": 15.0, "zoom": 0.1, "shear": 10.0, "brightness": 0.2, "contrast": 0.2, "noise": 0.05,
+    "flip": 0.5, "shift": 0.1, "rotate": 15.0, "zoom": 0.1, "shear": 10.0, "brightness": 0.2, "contrast": 0.2,
+    "noise": 0.05,
     "erase": 0.5,
 }  # fmt: skip
 

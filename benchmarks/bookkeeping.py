@@ -207,9 +207,11 @@ def thousand(code: SimpleNamespace, trials: int, epochs: int) -> Any:
 def show(row: dict) -> None:
     seconds = row["seconds"]
     print(
-        f"{row['case']}: loop {seconds['loop']:.1f} s, of it busy {seconds['busy']:.1f}, compiling {seconds['compiling']:.1f}, "
-        f"importing {seconds['importing']:.1f}, host {seconds['host']:.2f} ({row['host_share']:.2%} without compiling and "
-        f"importing; {row['host_milliseconds_per_epoch']:.1f} ms an epoch of a wave); before it {seconds['before']:.1f} s, after {seconds['after']:.1f} s",
+        f"{row['case']}: loop {seconds['loop']:.1f} s, of it busy {seconds['busy']:.1f}, "
+        f"compiling {seconds['compiling']:.1f}, importing {seconds['importing']:.1f}, "
+        f"host {seconds['host']:.2f} ({row['host_share']:.2%} without compiling and importing; "
+        f"{row['host_milliseconds_per_epoch']:.1f} ms an epoch of a wave); before it {seconds['before']:.1f} s, "
+        f"after {seconds['after']:.1f} s",
         flush=True,
     )
 

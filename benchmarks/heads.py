@@ -196,8 +196,8 @@ def report(run: Run, options: argparse.Namespace) -> dict:
             spread = row["seconds"]
             low, high = (1e3 * spread[name] / row["calls"] for name in ("lower_quartile", "upper_quartile"))
             print(
-                f"{row['calls']:2d} x {row['batch']:5d}  {row['candidate']:45s} {row['milliseconds_per_call']:10.3f} ms a call "
-                f"({low:.3f} to {high:.3f})  {row['images_per_second']:11,.0f} img/s  x {row['ratio']:.4f}",
+                f"{row['calls']:2d} x {row['batch']:5d}  {row['candidate']:45s} {row['milliseconds_per_call']:10.3f} "
+                f"ms a call ({low:.3f} to {high:.3f})  {row['images_per_second']:11,.0f} img/s  x {row['ratio']:.4f}",
                 flush=True,
             )
     found = hardware.detect()

@@ -244,9 +244,10 @@ def measure(
 def show(row: dict) -> None:
     bytes_said = f"{row['bytes_per_image'] / 1e6:.2f} MB" if row["bytes_per_image"] else "unknown bytes"
     print(
-        f"{row['network']:9s} batch {row['batch']:4d}  {row['trials']} trials, {row['engine']}: {row['flops_per_image'] / 1e6:.1f} MFLOP and "
-        f"{bytes_said} an image; {row['gflops']:,.0f} GFLOP/s, {row['share_of_large_product']:.0%} of a large product "
-        f"({row['large_product_gflops']:,.0f}), {row['share_of_own_products']:.0%} of its own products ({row['own_products_gflops']:,.0f}), "
+        f"{row['network']:9s} batch {row['batch']:4d}  {row['trials']} trials, {row['engine']}: "
+        f"{row['flops_per_image'] / 1e6:.1f} MFLOP and {bytes_said} an image; {row['gflops']:,.0f} GFLOP/s, "
+        f"{row['share_of_large_product']:.0%} of a large product ({row['large_product_gflops']:,.0f}), "
+        f"{row['share_of_own_products']:.0%} of its own products ({row['own_products_gflops']:,.0f}), "
         f"{row['share_of_roofline']:.0%} of the roofline ({row['copy_gigabytes_per_second']:,.0f} GB/s)",
         flush=True,
     )

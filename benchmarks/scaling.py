@@ -115,7 +115,8 @@ def main() -> None:
         if found:
             print(
                 f"{part}: slope {found['slope']:.2f}, of the upper half {found['slope_upper_half']:.2f}; each costs "
-                f"{found['last_to_middle_each']:.2f} times as much at {max(seconds)} as at {list(seconds)[len(seconds) // 2]}"
+                f"{found['last_to_middle_each']:.2f} times as much at {max(seconds)} as at "
+                f"{list(seconds)[len(seconds) // 2]}"
             )
         results.save()
     results.finish()

@@ -30,17 +30,21 @@ PRINTED = {
         "scenario 3": {},
         "scenario 4": {"train_accuracy": 0.56, "val_accuracy": 0.57},
         "scenario 5": {
-            "train_accuracy": 0.72, "val_accuracy": 0.73, "test_accuracy": 0.72, "test_precision": 0.73, "test_auc": 0.88,
+            "train_accuracy": 0.72, "val_accuracy": 0.73, "test_accuracy": 0.72, "test_precision": 0.73,
+            "test_auc": 0.88,
         },
         "scenario 6": {
-            "train_accuracy": 0.66, "val_accuracy": 0.66, "test_accuracy": 0.67, "test_precision": 0.65, "test_auc": 0.88,
+            "train_accuracy": 0.66, "val_accuracy": 0.66, "test_accuracy": 0.67, "test_precision": 0.65,
+            "test_auc": 0.88,
             "binary_test_accuracy": 0.87, "binary_test_precision": 0.90, "binary_test_auc": 0.94,
         },
         "scenario 7": {
-            "train_accuracy": 0.87, "val_accuracy": 0.88, "test_accuracy": 0.87, "test_precision": 0.87, "test_auc": 0.95,
+            "train_accuracy": 0.87, "val_accuracy": 0.88, "test_accuracy": 0.87, "test_precision": 0.87,
+            "test_auc": 0.95,
         },
         "scenario 8": {
-            "train_accuracy": 0.86, "val_accuracy": 0.87, "test_accuracy": 0.86, "test_precision": 0.86, "test_auc": 0.94,
+            "train_accuracy": 0.86, "val_accuracy": 0.87, "test_accuracy": 0.86, "test_precision": 0.86,
+            "test_auc": 0.94,
             "train_loss": 0.31, "val_loss": 0.31,
         },
     },

@@ -61,7 +61,8 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
     if values["data.name"] in wanted and not values["data.path"]:
         raise FieldError(
             ["data.path", "data.name"],
-            f"data.path is empty: data.name = {values['data.name']} needs --config.data.path={wanted[values['data.name']]}",
+            f"data.path is empty: data.name = {values['data.name']} needs "
+            f"--config.data.path={wanted[values['data.name']]}",
         )
     if values["data.name"] == "synthetic" and values["data.path"]:
         raise FieldError(
@@ -72,8 +73,8 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
     if values["data.balance"] == "augment" and values["data.balance_splits"] == "all":
         raise FieldError(
             ["data.balance_splits", "data.balance"],
-            "data.balance_splits = all: data.balance = augment makes copies to train on only, no transformed picture is "
-            "validated or tested on; set data.balance_splits = train",
+            "data.balance_splits = all: data.balance = augment makes copies to train on only, "
+            "no transformed picture is validated or tested on; set data.balance_splits = train",
         )
     if values["model.name"] == "cnn":
         kernels, pairs = values["model.kernels"], values["model.pairs"]
@@ -90,7 +91,8 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
     if size < smallest:
         raise FieldError(
             ["data.image_size", "model.name"],
-            f"data.image_size = {size}: model.name = {values['model.name']} leaves nothing of less than {smallest} pixels",
+            f"data.image_size = {size}: model.name = {values['model.name']} leaves nothing of less than {smallest} "
+            "pixels",
         )
     _check_widths(values)
     return values
@@ -113,8 +115,8 @@ def _resolve_backbone(values: Mapping[str, Any]) -> dict[str, Any]:
         if values["data.normalize"] not in ("unit", "none"):
             raise FieldError(
                 ["data.normalize", "model.preprocess"],
-                f"data.normalize = {values['data.normalize']}: model.preprocess = weights makes its own input of pixels as they are; "
-                "leave one of them out",
+                f"data.normalize = {values['data.normalize']}: "
+                "model.preprocess = weights makes its own input of pixels as they are; leave one of them out",
             )
         values["data.normalize"] = "none"
     return values
@@ -156,7 +158,8 @@ def _spelled_words(name: str, text: str) -> str:
         if not word or (equals and not (kind in ("blocks", "layers") and number.isdecimal())):
             raise FieldError(
                 [name],
-                f"{name} = {text!r}: must be 'backbone', 'blocks=2', 'layers=140' or names of layers such as 'block1_*'",
+                f"{name} = {text!r}: must be 'backbone', 'blocks=2', "
+                "'layers=140' or names of layers such as 'block1_*'",
             )
     return "+".join(word for word in words if word not in ("none", "blocks=0", "layers=0")) or "none"
 
@@ -178,12 +181,14 @@ def _check_initial(values: Mapping[str, Any]) -> None:
         hint = f" (did you mean {close[0]}?)" if close else ""
         raise FieldError(
             ["model.init"],
-            f"model.init = {name!r}: must be {', '.join(DISTRIBUTIONS)}, imagenet, an .h5 file of Keras' or RUN:trial{hint}",
+            f"model.init = {name!r}: must be {', '.join(DISTRIBUTIONS)}, imagenet, "
+            f"an .h5 file of Keras' or RUN:trial{hint}",
         )
     if values["model.name"] not in _BACKBONES:
         raise FieldError(
             ["model.init", "model.name"],
-            f"model.init = {name}: published weights are those of {', '.join(_BACKBONES)}; model.name = {values['model.name']} has none",
+            f"model.init = {name}: published weights are those of {', '.join(_BACKBONES)}; "
+            f"model.name = {values['model.name']} has none",
         )
 
 
@@ -238,8 +243,8 @@ def _check_training(values: Mapping[str, Any]) -> None:
     if values["train.optimizer"] == "adam" and values["train.weight_decay"]:
         raise FieldError(
             ["train.weight_decay", "train.optimizer"],
-            f"train.weight_decay = {values['train.weight_decay']:g}: train.optimizer = adam has none; adamw is Adam with it, "
-            "and train.l2 is a penalty in the objective",
+            f"train.weight_decay = {values['train.weight_decay']:g}: train.optimizer = adam has none; "
+            "adamw is Adam with it, and train.l2 is a penalty in the objective",
         )
     if values["loss.weights"] and values["loss.class_weight"]:
         raise FieldError(
@@ -259,7 +264,8 @@ def _check_training(values: Mapping[str, Any]) -> None:
     if lowered and floor > rate:
         raise FieldError(
             ["train.learning_rate_floor", "train.learning_rate"],
-            f"train.learning_rate_floor = {floor:g}: is above train.learning_rate = {rate:g}, which would never fall; lower it",
+            f"train.learning_rate_floor = {floor:g}: is above train.learning_rate = {rate:g}, which would never fall; "
+            "lower it",
         )
 
 
@@ -279,7 +285,8 @@ def _check_widths(values: Mapping[str, Any]) -> None:
     if where and round(size * width) < 1:
         raise FieldError(
             ["model.width_multiplier", *fields],
-            f"model.width_multiplier = {width:g}: leaves nothing of a layer of {size} ({where}); use more than {0.5 / size:g}",
+            f"model.width_multiplier = {width:g}: leaves nothing of a layer of {size} ({where}); "
+            f"use more than {0.5 / size:g}",
         )
 
 

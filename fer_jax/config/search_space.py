@@ -328,7 +328,8 @@ def _check_seeds(seed: int, repeats: int) -> None:
     if most is not None and last > most:
         raise FieldError(
             ["train.seed", "sweep.repeats"],
-            f"train.seed = {seed} with sweep.repeats = {repeats:,} makes seeds up to {last}: {most} is the highest; lower train.seed",
+            f"train.seed = {seed} with sweep.repeats = {repeats:,} makes seeds up to {last}: {most} is the highest; "
+            "lower train.seed",
         )
 
 
@@ -339,13 +340,15 @@ def _check_folds(found: Sequence[Mapping[str, Any]], repeats: int) -> None:
     if any(setting["data.split"] != "kfold" for setting in found):
         raise FieldError(
             ["data.split", *(f"sweep.{tree}.data.split" for tree in fields.TREES)],
-            "data.split = kfold cannot be swept beside another split: repeats are folds at some points and seeds at others",
+            "data.split = kfold cannot be swept beside another split: "
+            "repeats are folds at some points and seeds at others",
         )
     folds, first = found[0]["data.folds"], found[0]["data.fold"]
     if first + repeats > folds:
         raise FieldError(
             ["sweep.repeats", "data.folds", "data.fold", "sweep.best_repeats"],
-            f"{repeats} repeats from data.fold = {first} on: each validates on a fold of its own and data.folds = {folds}; "
+            f"{repeats} repeats from data.fold = {first} on: "
+            f"each validates on a fold of its own and data.folds = {folds}; "
             f"set sweep.repeats to {max(folds - first, 1)} or less, or more folds",
         )
 

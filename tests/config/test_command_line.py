@@ -151,7 +151,8 @@ def test_a_wrong_override_is_blamed_on_the_command_line(tmp_path, override, want
         ),
         (
             "train.learning_rate_floor=1e-5",
-            "train.learning_rate_floor = 1e-05 has no effect: train.schedule is constant and train.plateau_patience is 0; "
+            "train.learning_rate_floor = 1e-05 has no effect: "
+            "train.schedule is constant and train.plateau_patience is 0; "
             "it needs train.schedule = cosine or train.plateau_patience above 0",
         ),
         ("train.plateau_factor=.1", "train.plateau_factor = 0.1 has no effect: train.plateau_patience is 0; it needs "),
@@ -228,18 +229,21 @@ POINTS = "config.sweep.points = ({'train.learning_rate': 1.}, {'train.learning_r
         (
             f"{GRID}\n{POINTS}",
             "train.learning_rate=0.1",
-            "train.learning_rate = 0.1 is never used: every trial has it from sweep.grid.train.learning_rate and sweep.points; "
-            "to have it so, add --config.sweep.grid.train.learning_rate=None '--config.sweep.points=()'",
+            "train.learning_rate = 0.1 is never used: "
+            "every trial has it from sweep.grid.train.learning_rate and sweep.points; to have it so, "
+            "add --config.sweep.grid.train.learning_rate=None '--config.sweep.points=()'",
         ),
         (
             "config.sweep.zip.train.learning_rate = (1., 2.)\nconfig.sweep.zip.train.l2 = (1., 2.)",
             "train.l2=0.1",
-            "train.l2 = 0.1 is never used: every trial has it from sweep.zip.train.l2; to have it so, add --config.sweep.zip.train.l2=None",
+            "train.l2 = 0.1 is never used: every trial has it from sweep.zip.train.l2; to have it so, "
+            "add --config.sweep.zip.train.l2=None",
         ),
         (
             POINTS,
             "train.learning_rate=0.1",
-            "train.learning_rate = 0.1 is never used: every trial has it from sweep.points; to have it so, add '--config.sweep.points=()'",
+            "train.learning_rate = 0.1 is never used: every trial has it from sweep.points; to have it so, "
+            "add '--config.sweep.points=()'",
         ),
         (
             "config.sweep.each.train.l2 = (1., 2.)",
