@@ -6,11 +6,15 @@
 Runs on whatever JAX finds; PyTorch is measured where it is installed. --smoke is the same with tiny
 work, for a CPU. The parts, in order:
 
-    agreement   a few steps of a stack by every engine here and mapped on the CPU, same seeds and masks, products in full float32
-    throughput  oslo's network by batch size: one trial in a scan, every engine by width, PyTorch eager and as a CUDA graph, taking turns
-    grid        seconds an epoch of configs/grid3d.py:full (25 trials, 28,709 images, 7,178 to validate) at each of its batch sizes by the
-                engine that was best at it, times 300 epochs
-    roofline    large matrix products in bfloat16, TF32 and float32, and copying; what share of them the steps above reach
+    agreement   a few steps of a stack by every engine here and mapped on the CPU, same seeds and
+                masks, products in full float32
+    throughput  oslo's network by batch size: one trial in a scan, every engine by width, PyTorch
+                eager and as a CUDA graph, taking turns
+    grid        seconds an epoch of configs/grid3d.py:full (25 trials, 28,709 images, 7,178 to
+                validate) at each of its batch sizes by the engine that was best at it, times 300
+                epochs
+    roofline    large matrix products in bfloat16, TF32 and float32, and copying; what share of
+                them the steps above reach
     precision   throughput again in each `train.precision`, where there is such a field
 
 The file is written after every measurement, so that a call that is cut off has lost nothing. What

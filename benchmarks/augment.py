@@ -1,7 +1,7 @@
-"""Cost of augmentation beside oslo's training step, and of four ways to resample, all taking turns
-in one process.
+"""Measures augmentation, and four ways to resample, beside oslo's training step, taking turns.
 
-    python benchmarks/augment.py [--size=48] [--batch=32] [--channels=1] [--trials=1] [--steps=10] [--turns=15]
+    python benchmarks/augment.py [--size=48] [--batch=32] [--channels=1] [--trials=1]
+        [--steps=10] [--turns=15]
 
 Milliseconds a batch inside a compiled scan over batches (vectorised over trials where there are
 several), median over the turns; what to quote is the share of the training step (micro-batches of 8

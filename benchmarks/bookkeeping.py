@@ -1,15 +1,16 @@
-"""Time that a sweep spends between its compiled epochs: planning of waves, records, checkpoints,
-tables, progress.
+"""Measures the time a sweep spends between its compiled epochs: records, checkpoints, tables.
 
-    python benchmarks/bookkeeping.py [--cases=thousand,grid3d] [--trials=1000] [--epochs=20] [--variant=] [--json=FILE]
+    python benchmarks/bookkeeping.py [--cases=thousand,grid3d] [--trials=1000] [--epochs=20]
+        [--variant=] [--json=FILE]
 
 Two sweeps through `fer_jax.run_sweep`: a thousand tiny trials, where bookkeeping would show, and
 `configs/grid3d.py` (with --variant, such as smoke). The training loop's wall time is divided into
 
-    busy        the devices compute epochs, initial weights or evaluations: the union of the times from the call of a program, or from the
-                end of the one before it, to its results
+    busy        the devices compute epochs, initial weights or evaluations: the union of the times
+                from the call of a program, or from the end of the one before it, to its results
     compiling   the loop waits for a program that is being compiled, or compiles one itself
-    importing   what writes checkpoints and curves is imported, once a process, while the first program is being compiled
+    importing   what writes checkpoints and curves is imported, once a process, while the first
+                program is being compiled
     host        the rest, which is bookkeeping
 
 of which a moment belongs to the first that it is, so what is done on the host while the devices

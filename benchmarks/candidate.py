@@ -1,6 +1,4 @@
-"""One way to train a network on random pictures, and the seconds its epochs took: what the
-benchmarks let take turns.
-"""
+"""One way to train a network on random pictures, which the benchmarks let take turns with others."""
 
 import dataclasses
 import importlib

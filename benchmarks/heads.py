@@ -1,7 +1,7 @@
-"""Prediction time of heads against the network whose features they take, extraction of the features
-left out and counted.
+"""Measures the prediction time of heads against that of the network whose features they take.
 
-    python benchmarks/heads.py [--run=DIR] [--batches=1,64,0] [--images=0] [--repeats=15] [--json=FILE]
+    python benchmarks/heads.py [--run=DIR] [--batches=1,64,0] [--images=0] [--repeats=15]
+        [--json=FILE]
 
 The network alone (`trial.predict`), the first head of each kind at each layer given its features
 (`fit.head.probabilities`), and the same head given pictures (`fit.predict`) answer for the same

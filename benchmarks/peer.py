@@ -1,5 +1,4 @@
-"""The networks, weights and pictures that every library is given, so that all of them do the same
-work.
+"""The networks, weights and pictures that every library of `peers.py` is given.
 
 A training step is: gather a batch of uint8 pictures by shuffled indices, scale it to [0, 1],
 forward with dropout, cross-entropy, backward, Adam with learning rate 1e-3 and Keras' epsilon 1e-7.

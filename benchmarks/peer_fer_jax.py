@@ -1,6 +1,4 @@
-"""fer_jax's side of `peers.py`: trials of one stack, run as the planner would have it, or one trial
-on one device.
-"""
+"""fer_jax's side of `peers.py`: a stack as the planner would run it, or one trial on one device."""
 
 import dataclasses
 import time

@@ -1,5 +1,6 @@
-"""Flax's side of `peers.py`: `nnx.Conv` as its documentation has it, in a scan over steps, for one
-model or vectorised over several.
+"""Flax's side of `peers.py`: `nnx.Conv` as its documentation has it, in a scan over steps.
+
+One model, or several vectorised.
 """
 
 import functools

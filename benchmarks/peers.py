@@ -1,7 +1,9 @@
-"""fer_jax against PyTorch, Flax and Keras on the same work, taking turns: images a second over all models in training.
+"""Compares fer_jax with PyTorch, Flax and Keras on the same work, taking turns.
 
-    python benchmarks/peers.py [--networks=oslo,silvestro] [--batches=8,32,128] [--repeats=5] [--seconds=1.5]
-        [--candidates=NAME,...] [--json=FILE]
+    python benchmarks/peers.py [--networks=oslo,silvestro] [--batches=8,32,128] [--repeats=5]
+        [--seconds=1.5] [--candidates=NAME,...] [--json=FILE]
+
+Measured are images a second over all models in training.
 
 PyTorch is no dependency of fer_jax: it goes into an environment of its own, on a machine without a
 GPU as its build for processors, which is a tenth as large:

@@ -1,6 +1,4 @@
-"""What the benchmarks write beside their figures: versions, hardware, load, and how fast the
-machine was.
-"""
+"""What the benchmarks write beside their numbers: versions, hardware, load, the machine's speed."""
 
 import argparse
 import json

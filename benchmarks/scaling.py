@@ -1,7 +1,7 @@
-"""How the cost of training grows with trials, images and devices.
+"""Measures how the cost of training grows with trials, images and devices.
 
-    python benchmarks/scaling.py [--network=tiny] [--size=16] [--trials=1,2,4,...,512] [--images=128,...,4096]
-        [--repeats=3] [--json=FILE]
+    python benchmarks/scaling.py [--network=tiny] [--size=16] [--trials=1,2,4,...,512]
+        [--images=128,...,4096] [--repeats=3] [--json=FILE]
 
 A tiny network, so that 512 trials end soon; `--network=oslo --size=48` for the real one. One engine
 (the planner's for this machine, unless --engine says otherwise), whole epochs. Trials grow at 128

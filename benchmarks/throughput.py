@@ -1,5 +1,4 @@
-"""Throughput of a stack: trials x training images a second, by engine, devices, width and batch
-size.
+"""Measures a stack's throughput in trial-images a second, by engine, devices, width and batch.
 
     python benchmarks/throughput.py [--networks=oslo,silvestro] [--sizes=48] [--batches=8,32,128]
         [--widths=1,2,4,8,16] [--engines=map,vmap,grouped] [--micro_batches=8]

@@ -1,7 +1,6 @@
-"""A process of its own for a candidate: it runs one measurement at a time, on command, while the
-others wait.
+"""A process of its own for a candidate, which measures on command while the others wait.
 
-So that each library has its own threads and settings, and those that wait do not spin. Commands and
+Each library has its own threads and settings so, and those that wait do not spin. Commands and
 answers are lines of JSON over the process's standard input and output; `Worker` is the side that
 commands.
 """

@@ -97,9 +97,9 @@ def test_plan_names_fields_without_effect():
     status, out, err = finish(start("--config=configs/silvestro.py:smoke", "--plan", "--config.model.name=mlp"))
     assert status == 0, err
     (note,) = (line for line in out.splitlines() if line.startswith("note: "))
-    assert (
-        note
-        == "note: set without effect: model.dense_dropout (only with model.name = cnn or silvestro or imperial or vgg19 or mobilenet_v2 or efficientnet_b0 or resnet50_v2)"
+    assert note == (
+        "note: set without effect: model.dense_dropout (only with model.name = cnn or silvestro or imperial "
+        "or vgg19 or mobilenet_v2 or efficientnet_b0 or resnet50_v2)"
     )
     assert "dense_dropout" not in out.replace(note, "")
 
