@@ -1,4 +1,4 @@
-"""One way to train a network on random pictures, which the benchmarks let take turns with others."""
+"""One way to train a network on random pictures; the benchmarks let several take turns."""
 
 import dataclasses
 import importlib

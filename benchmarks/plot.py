@@ -21,7 +21,10 @@ ROUND = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 
 def gather(documents: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[int, Mapping[str, Any]]]]:
-    """Returns network -> candidate -> batch size -> its row, without the reference's."""
+    """Returns network -> candidate -> batch size -> its row.
+
+    The reference, and what was left out, have no row.
+    """
     found: dict[str, dict[str, dict[int, Mapping[str, Any]]]] = {}
     for document in documents:
         for row in document["rows"]:
