@@ -51,8 +51,9 @@ def _declare(values: flags.FlagValues) -> None:
 
 
 def main(argv: list[str]) -> int:
-    """Runs the program; returns its exit status: 0 done, whatever was found, 2 an error of the
-    user's, 130 stopped.
+    """Runs the program and returns its exit status.
+
+    0: done, whatever was found; 2: an error of the user's; 130: stopped.
     """
     return run_program(argv, __doc__, USAGE, _declare, _check, _run)
 
@@ -75,8 +76,10 @@ def _run(command: Command) -> int:
 
 
 def write(found: Inspection, folder: Path) -> None:
-    """Writes audit.json and offenders.csv, each in full or not at all. Raises RunError where the
-    disk refuses.
+    """Writes audit.json and offenders.csv, each in full or not at all.
+
+    Raises:
+        RunError: the disk refuses.
     """
     table = io.StringIO()
     writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
@@ -87,7 +90,7 @@ def write(found: Inspection, folder: Path) -> None:
 
 
 def describe(summary: Mapping[str, Any]) -> list[str]:
-    """What was found in one data set, line by line."""
+    """Returns what was found in one data set as lines for people."""
     exact, near, broken = summary["exact"], summary["near"], summary["broken"]
     within = ", ".join(f"{count:,} within {name}" for name, count in exact["redundant_within"].items() if count)
     rows = [
@@ -131,7 +134,7 @@ def describe(summary: Mapping[str, Any]) -> list[str]:
 
 
 def describe_two(summary: Mapping[str, Any]) -> list[str]:
-    """What two data sets share, line by line."""
+    """Returns what two data sets share as lines for people."""
     lines = [f"{letter}: {_heading(data)}" for letter, data in zip("AB", summary["data"], strict=True)]
     for own, other, key in (("B", "A", "second_in_first"), ("A", "B", "first_in_second")):
         found = summary[key]

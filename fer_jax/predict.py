@@ -76,8 +76,9 @@ def _declare(values: flags.FlagValues) -> None:
 
 
 def main(argv: list[str]) -> int:
-    """Runs the program; returns its exit status: 0 done, 1 some pictures got no answer, 2 an error
-    of the user's, 130 stopped.
+    """Runs the program and returns its exit status.
+
+    0: done; 1: some pictures got no answer; 2: an error of the user's; 130: stopped.
     """
     return run_program(argv, __doc__, USAGE, _declare, _check, _run)
 
@@ -127,8 +128,9 @@ def _run(command: Command) -> int:
 
 
 def _evaluate(ensemble: Ensemble, values: flags.FlagValues, path: str) -> int:
-    """Prints what the networks' answers are worth on a labelled data set; without their own data,
-    without its copies.
+    """Prints how right the networks' answers are on a labelled data set.
+
+    Copies are not sought where the networks' own data are missing.
     """
     from fer_jax.prediction import external
 
@@ -173,7 +175,7 @@ def _ensemble(run: Run, values: flags.FlagValues) -> Ensemble:
 
 
 def _wanted(run: Run, conditions: Sequence[str]) -> dict[str, Any]:
-    """field -> value, as `Run.select` takes them, from FIELD=VALUE."""
+    """Returns field -> value, as `Run.select` takes them, from texts FIELD=VALUE."""
     wanted = {}
     for condition in conditions:
         name, equals, text = condition.partition("=")

@@ -179,8 +179,9 @@ def _parts(run: Run, whole: Evidence) -> list[Evidence]:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Writes a report for every run named, or one page about all of them; returns 0, 2 if any
-    could not be written, or 130 if stopped.
+    """Runs the program and returns its exit status.
+
+    0: done; 2: a report could not be written; 130: stopped.
     """
     return run_program(argv, __doc__, USAGE, _declare, _check, _run)
 

@@ -23,8 +23,9 @@ USAGE = "usage: python -m fer_jax.study --study=FILE [--scale=smoke|full] [--con
 
 
 def main(argv: list[str]) -> int:
-    """Runs the program; returns its exit status: 0 done, 1 some trials or fits failed, 2 an error
-    of the user's, 130 stopped.
+    """Runs the program and returns its exit status.
+
+    0: done; 1: some trials or fits failed; 2: an error of the user's; 130: stopped.
     """
     note = "--config.a.b=value sets a config field in every sweep."
     return run_program(argv, __doc__, USAGE, _declare, _check, _run, takes_config=True, note=note)
@@ -174,8 +175,9 @@ def _train(
 
 
 def _is_complete(folder: Path, loaded: Loaded, retry_failed: bool) -> bool:
-    """Whether a run of exactly this config has ended: starting it again would only draw its report
-    anew.
+    """Returns whether a run of exactly this config has ended.
+
+    Starting it again would only draw its report anew.
     """
     from fer_jax import load_run
     from fer_jax.store import RunDirectory
@@ -192,8 +194,10 @@ def _is_complete(folder: Path, loaded: Loaded, retry_failed: bool) -> bool:
 def _write_table(
     study: Study, needed: tuple[StudySweep, ...], file: str, workdir: Path, scale: str, external: str
 ) -> None:
-    """Writes study.md and study.csv of what was asked for and, but for smoke, of what else is
-    there, prints the former, and writes report.html with the runs of the table side by side.
+    """Writes study.md and study.csv, prints the former, and writes report.html.
+
+    The table is of what was asked for and, but for smoke, of what else is there; the report sets
+    its runs side by side.
     """
     from fer_jax import report
     from fer_jax.studies import rows as study_rows

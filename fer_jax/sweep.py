@@ -17,8 +17,9 @@ USAGE = "usage: python -m fer_jax.sweep --config=FILE[:variant,...] [--config.a.
 
 
 def main(argv: list[str]) -> int:
-    """Runs the program; returns its exit status: 0 done, 1 some trials or fits failed, 2 an error
-    of the user's, 130 stopped.
+    """Runs the program and returns its exit status.
+
+    0: done; 1: some trials or fits failed; 2: an error of the user's; 130: stopped.
     """
     note = "Config fields: --config=FILE --print_config"
     return run_program(argv, __doc__, USAGE, _declare, _check, _run, takes_config=True, note=note)

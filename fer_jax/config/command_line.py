@@ -56,13 +56,14 @@ class Loaded:
 
     @property
     def name(self) -> str:
-        """File name and variants, `grid3d-smoke`: the default name of a run."""
+        """The default name of a run: file name and variants, `grid3d-smoke`."""
         return re.sub(r"[^\w.=+-]+", "_", "-".join((Path(self.file).stem, *self.variants)))
 
 
 def split_argv(argv: Sequence[str]) -> tuple[str | None, dict[str, str], list[str]]:
-    """Separates config flags from the others without loading anything, so that `--help` works
-    without a config.
+    """Separates config flags from the others without loading anything.
+
+    So `--help` works without a config.
 
     A flag is `--config.a.b=value`, `--config.a.b value`, or for true and false `--config.a.b` and
     `--noconfig.a.b`. The last of several values for a name counts. Nothing after a lone `--` is a
@@ -204,8 +205,9 @@ def execute_file(path: str, take: Callable[[types.ModuleType], Any], kind: str) 
 
 
 def describe(config: ConfigDict) -> str:
-    """Returns every field as a line: name, value (`*`: not the default), kind, meaning, range; then
-    the sweep.
+    """Returns a config as lines for people: one for each field, then the sweep.
+
+    A field's line has its name, value (`*`: not the default), kind, meaning and range.
     """
     rows = []
     for name, value in flatten(config).items():
@@ -235,15 +237,14 @@ def describe(config: ConfigDict) -> str:
 
 
 class _FileError(ConfigError):
-    """An error that already names its config file; passes unchanged through the files that build on
-    it.
+    """An error that already names its config file.
+
+    It passes unchanged through the files that build on that one.
     """
 
 
 def split_variants(file: str) -> tuple[str, str]:
-    """('configs/hust.py', 'focal,smoke') for 'configs/hust.py:focal,smoke'; the words are empty
-    where there are none.
-    """
+    """Splits 'configs/hust.py:focal,smoke' into path and 'focal,smoke', or '' if there is none."""
     path, dot_py, words = file.partition(".py:")
     return (path + ".py", words) if dot_py else (file, "")
 
@@ -259,8 +260,9 @@ def _apply(config: ConfigDict, name: str, value: Any) -> None:
 
 
 def _unused(config: ConfigDict, settings: Sequence[Mapping[str, Any]], overrides: Mapping[str, Any]) -> dict[str, str]:
-    """Overrides that change nothing, and why: the sweep sets the field in every point, or no trial
-    uses it.
+    """Returns the overrides that change nothing, and why.
+
+    The sweep sets the field in every point, or no trial uses it.
     """
     found = {}
     without_effect = search_space.without_effect(settings)
@@ -277,8 +279,9 @@ def _unused(config: ConfigDict, settings: Sequence[Mapping[str, Any]], overrides
 
 
 def _instead(sources: Sequence[str], value: Any) -> str:
-    """What to write to have `value` in place of what parts of the sweep, such as
-    'sweep.grid.train.l2', give.
+    """Returns what to write to have `value` in place of what `sources` give.
+
+    Sources are parts of the sweep, such as 'sweep.grid.train.l2'.
     """
     first, *others = sources
     if not others and first.startswith(("sweep.grid.", "sweep.each.")):
@@ -306,7 +309,7 @@ def _unreadable(path: str, error: Exception, kind: str) -> str:
 
 
 def _describe_failure(path: str, source: str, error: Exception) -> str:
-    """One line for an exception a config file raised, with the line of the file it came from."""
+    """Returns a line about an exception that a config file raised, with the place in the file."""
     if isinstance(error, SyntaxError) and error.filename == path:
         return f"{path}, line {error.lineno}: {error.msg}"
     frames = traceback.extract_tb(error.__traceback__)
@@ -330,8 +333,6 @@ def _describe_failure(path: str, source: str, error: Exception) -> str:
 
 
 def _name_in(code: str, key: str) -> str:
-    """The dotted name that contains `key` in a line such as `config.train.l3 = 0`; `key` where the
-    line shows none.
-    """
+    """Returns the dotted name with `key` in a line such as `config.train.l3 = 0`; else `key`."""
     match = re.search(rf"\b\w+\.((?:\w+\.)*{key}\b(?:\.\w+)*)", code)
     return match[1] if match else key

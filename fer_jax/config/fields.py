@@ -1,5 +1,4 @@
-"""Every config field, declared once: kind, default, range, meaning. All else about configs follows
-from `FIELDS`.
+"""Every config field, declared once; all else about configs follows from `FIELDS`.
 
 To add a field, add one entry to the table: the default config, the placeholders of `sweep.grid`,
 `sweep.each` and `sweep.zip`, the command line, the checks, `--print_config` and a trial's identity
@@ -17,7 +16,7 @@ from fer_jax.errors import ConfigError
 
 
 def _when(name: str, *values: Any) -> tuple[Need, ...]:
-    """`Field.needs` of a field that counts where another one has one of these values."""
+    """Returns the `needs` of a field that counts where another one has one of these values."""
     return (Need(name, values),)
 
 
@@ -280,8 +279,9 @@ SWEPT_KINDS = (*TRIAL_KINDS, "head")
 
 
 def add_field(field: Field) -> None:
-    """Declares a field of your own, before any config is made; what the module's docstring says of
-    the table holds for it.
+    """Declares a field of your own, before any config is made.
+
+    What the module's docstring says of the table holds for it.
 
     Raises:
         ConfigError: there is a field of that name already.
@@ -292,8 +292,7 @@ def add_field(field: Field) -> None:
 
 
 def add_choice(name: str, choice: str) -> None:
-    """Allows another value of a field with choices, such as a network registered under
-    `model.name`.
+    """Allows another value of a field with choices, such as a network's name as `model.name`.
 
     What is behind it may read any field, so it meets every need of that field.
     """

@@ -1,5 +1,6 @@
-"""How the values of several config fields must fit together; what one field allows alone stands in
-its declaration.
+"""How the values of several config fields must fit together.
+
+What one field allows alone stands in its declaration.
 """
 
 from __future__ import annotations
@@ -37,8 +38,7 @@ _BACKBONES = tuple(BLOCKS)
 
 
 def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the values (of all fields but `sweep`) with those that depend on others filled in;
-    checks that they fit.
+    """Returns the values with those that depend on others filled in, after checking that they fit.
 
     One kernel number becomes one a pair, and class names are sorted, so that equal settings are
     equal values.
@@ -99,7 +99,9 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _resolve_backbone(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Keras' top has no pool or dense layers to choose; where the network preprocesses, it is given
+    """Returns the values with those that a backbone settles filled in.
+
+    Keras' top has no pool or dense layers to choose; where the network preprocesses, it is given
     pixels as they are.
     """
     values = dict(values)
@@ -123,8 +125,9 @@ def _resolve_backbone(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _resolve_phases(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What phases leave open filled in; train.epochs becomes their sum, and what train.* says of
-    one phase that of the first.
+    """Returns the values with what phases leave open filled in.
+
+    train.epochs becomes their sum, and what train.* says of one phase that of the first.
     """
     values = dict(values)
     for name in ("model.freeze", "phases.frozen"):
@@ -151,7 +154,7 @@ def _resolve_phases(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _spelled_words(name: str, text: str) -> str:
-    """The words of model.freeze or of one phase, joined by +, without what is empty or nothing."""
+    """Returns the words of model.freeze or of one phase, joined by +, without idle ones."""
     words = [word.replace(" ", "") for word in text.split("+")]
     for word in words:
         kind, equals, number = word.partition("=")
@@ -165,14 +168,12 @@ def _spelled_words(name: str, text: str) -> str:
 
 
 def is_weights_file(name: str) -> bool:
-    """Whether a model.init is a file of Keras': the published one or one of the user's."""
+    """Returns whether a model.init is a file of Keras': the published one or one of the user's."""
     return name == "imagenet" or name.endswith((".h5", ".hdf5"))
 
 
 def _check_initial(values: Mapping[str, Any]) -> None:
-    """Raises FieldError for initial weights that are no distribution, no file of a backbone's and
-    no trial.
-    """
+    """Raises FieldError where model.init is no distribution, no backbone's file and no trial."""
     name = values["model.init"]
     if name in DISTRIBUTIONS or (":" in name and not is_weights_file(name)):
         return
@@ -193,8 +194,9 @@ def _check_initial(values: Mapping[str, Any]) -> None:
 
 
 def merges(values: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """data.merge as new class name -> names of the classes that become it, both as the user spells
-    them.
+    """Returns data.merge as new class name -> names of the classes that become it.
+
+    Both are as the user spells them.
 
     Raises:
         FieldError: an entry that is not 'new=old+old'.
@@ -220,7 +222,7 @@ def _resolve_merges(given: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def class_weights(values: Mapping[str, Any]) -> dict[str, float]:
-    """loss.weights as class name -> weight.
+    """Returns loss.weights as class name -> weight.
 
     Raises:
         FieldError: an entry that is not 'class=number', the number at least 0.
