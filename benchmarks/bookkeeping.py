@@ -130,15 +130,15 @@ def followed(clock: Clock) -> Iterator[None]:
     """Puts the clock around the programs of `WaveProgram`, the waits for them, and the loop of a
     sweep.
     """
-    engine, local, programs, store = (
+    engine, loop, programs, store = (
         importlib.import_module(f"fer_jax.{name}")
-        for name in ("train.engine", "launch.local", "launch.programs", "store")
+        for name in ("train.engine", "launch.loop", "launch.programs", "store")
     )
     places = [
         (engine.WaveProgram, "prepare"),
         (programs.Programs, "take"),
         (store.RunDirectory, "import_writers"),
-        (local._Sweep, "train"),
+        (loop._Sweep, "train"),
     ]
     originals = [getattr(*place) for place in places]
     prepare, take, import_writers, train = originals
