@@ -28,8 +28,9 @@ FIELDS = {
 
 
 def corners(images: jax.Array, matrix: tuple, shift: tuple) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Index of the upper left of four neighbours among all pixels, and how far beyond it a place
-    lies, down and right.
+    """Returns the index of the upper left of four neighbours, and how far beyond it a place lies.
+
+    The index is among all pixels, the distance down and right.
     """
     count, height, width, _ = images.shape
     y = (jnp.arange(height) - (height - 1) / 2)[None, :, None] - shift[0].reshape(-1, 1, 1)
@@ -63,8 +64,9 @@ def library(images: jax.Array, matrix: tuple, shift: tuple) -> jax.Array:
 
 
 def one_gather(images: jax.Array, matrix: tuple, shift: tuple) -> jax.Array:
-    """Four neighbours packed into one word, which takes whole numbers; the barriers keep XLA from
-    packing them pixel by pixel.
+    """Resamples with four neighbours packed into one word, which takes whole numbers.
+
+    The barriers keep XLA from packing them pixel by pixel.
     """
     first, down, right = corners(images, matrix, shift)
     padded = jnp.pad(images.astype(jnp.uint8), ((0, 0), (0, 1), (0, 1), (0, 0)))
@@ -76,8 +78,9 @@ def one_gather(images: jax.Array, matrix: tuple, shift: tuple) -> jax.Array:
 
 
 def tent_products(images: jax.Array, matrix: tuple, shift: tuple) -> jax.Array:
-    """Every row and column of an image, weighted by a tent around the place: two products and no
-    gather.
+    """Resamples by two products and no gather.
+
+    Every row and column of an image is weighted by a tent around the place.
     """
     count, height, width, _ = images.shape
     first, down, right = corners(images, matrix, shift)

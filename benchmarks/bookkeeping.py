@@ -117,7 +117,7 @@ class Clock:
 
 
 def union(intervals: Iterable[tuple[float, float]]) -> float:
-    """Length of what some of these (start, end) cover."""
+    """Returns the length of what some of these (start, end) cover."""
     total, until = 0.0, float("-inf")
     for start, end in sorted(intervals):
         total += max(0.0, end - max(start, until))
@@ -195,7 +195,7 @@ def measure(run_sweep: Callable, config: Any, name: str) -> dict:
 
 
 def thousand(code: SimpleNamespace, trials: int, epochs: int) -> Any:
-    """A config of tiny trials: 16 px, one convolution of four kernels, 128 images."""
+    """Returns a config of tiny trials: 16 px, one convolution of four kernels, 128 images."""
     config = code.values.default_config()
     config.data.image_size = 16
     config.data.train_size, config.data.validation_size, config.data.test_size = 128, 64, 64

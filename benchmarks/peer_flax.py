@@ -32,7 +32,7 @@ def module(layer: Layer, rngs: nnx.Rngs) -> object:
 
 
 def make(network: str, size: int, rngs: nnx.Rngs) -> nnx.Sequential:
-    """The network; input (n, size, size, 1)."""
+    """Returns the network; its input is (n, size, size, 1)."""
     return nnx.Sequential(*(module(layer, rngs) for layer in layers(network, size)))
 
 

@@ -25,7 +25,7 @@ def module(layer: Layer, inplace: bool) -> nn.Module:
 
 
 def make(network: str, size: int, inplace: bool = True) -> nn.Sequential:
-    """The network; input (n, 1, size, size)."""
+    """Returns the network; its input is (n, 1, size, size)."""
     return nn.Sequential(*(module(layer, inplace) for layer in layers(network, size)))
 
 

@@ -34,8 +34,9 @@ def gather(documents: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[i
 
 
 def draw(found: Mapping[str, Mapping[str, Mapping[int, Mapping[str, Any]]]]) -> Any:
-    """The figure: a panel a network, a group of bars a candidate, a bar a batch size, on a
-    logarithmic axis.
+    """Draws a panel a network, a group of bars a candidate, a bar a batch size.
+
+    The axis is logarithmic.
     """
     bars = sum(1 + len(rows) for candidates in found.values() for rows in candidates.values())
     made = style.figure(1.5 + 0.17 * bars)

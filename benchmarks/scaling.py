@@ -28,12 +28,12 @@ IMAGES, TRIALS, MANY = 128, 8, 64
 
 
 def slope(sizes: Sequence[float], seconds: Sequence[float]) -> float:
-    """Exponent of a power law through the points, by least squares of the logarithms."""
+    """Returns the exponent of a power law through the points, by least squares of logarithms."""
     return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
 
 
 def growth(sizes: Sequence[int], seconds: Sequence[float]) -> dict[str, float]:
-    """What the docstring calls growth; empty for fewer than three sizes."""
+    """Returns what the module's docstring calls growth; empty for fewer than three sizes."""
     if len(sizes) < 3:
         return {}
     middle = len(sizes) // 2
@@ -57,7 +57,7 @@ def measure(
 
 
 def parts(options: argparse.Namespace, engine: str) -> dict[str, dict[int, tuple[Work, int]]]:
-    """What is measured: name of the part -> size -> work and devices."""
+    """Returns what is measured: name of the part -> size -> work and devices."""
     every = jax.device_count()
     numbers = {name: [int(size) for size in getattr(options, name).split(",")] for name in ("trials", "images")}
 

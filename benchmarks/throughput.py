@@ -50,7 +50,7 @@ class Arrangement:
 def arrangements(
     engines: Sequence[str], width: int, batch: int, micro_batches: Sequence[int], cut: bool, precision: str
 ) -> Iterator[Arrangement]:
-    """Every way to run a stack of a width here.
+    """Returns every way to run a stack of a width here.
 
     Args:
         micro_batches: images of each, where the batch is larger.
@@ -72,7 +72,7 @@ def arrangements(
 
 
 def values_of(code: SimpleNamespace, network: str) -> tuple[dict, dict]:
-    """The fields in which a network differs from the defaults, and all fields."""
+    """Returns the fields in which a network differs from the defaults, and all fields."""
     settings = FIELDS.get(network) or {"model.name": network, "model.dropout": 0.4}
     return settings, code.values.flatten(code.values.default_config()) | settings
 

@@ -56,16 +56,14 @@ class Worker:
         )
 
     def send(self, method: str, **arguments: Any) -> None:
-        """Starts a method of what was built ('build': of the module) without waiting for its
-        answer.
-        """
+        """Starts a method of what was built ('build': of the module); waits for no answer."""
         try:
             print(json.dumps([method, arguments]), file=self._process.stdin, flush=True)
         except BrokenPipeError:
             return  # `receive` says why
 
     def receive(self) -> Any:
-        """The answer to the last `send`.
+        """Returns the answer to the last `send`.
 
         Raises:
             WorkerError: the method raised, or the process ended.
@@ -81,7 +79,7 @@ class Worker:
         return answer["result"]
 
     def call(self, method: str, **arguments: Any) -> Any:
-        """`send` and `receive`."""
+        """Sends and returns the answer."""
         self.send(method, **arguments)
         return self.receive()
 
