@@ -2,7 +2,7 @@
 
 import pytest
 
-from fer_jax.base.text import aligned, counted, did_you_mean, in_bytes, in_flops, in_time, shown
+from fer_jax.base.text import aligned, counted, did_you_mean, in_bytes, in_flops, in_time
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 trials"), (1, "1 trial"), (1200, "1,200 trials")])
@@ -72,8 +72,3 @@ def test_operations():
 )
 def test_a_wrong_name_is_answered_with_the_nearest(name, known, text):
     assert did_you_mean(name, known) == text
-
-
-def test_a_name_is_shown_on_one_line_and_not_too_long():
-    assert shown("face.png") == "face.png" and shown("a\nb") == r"a\nb"
-    assert shown("x" * 100, limit=20) == "xxxxxxxx...xxxxxxxx"
