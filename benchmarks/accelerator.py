@@ -6,11 +6,15 @@
 Runs on whatever JAX finds; PyTorch is measured where it is installed. --smoke is the same with tiny
 work, for a CPU. The parts, in order:
 
-    agreement   a few steps of a stack by every engine here and mapped on the CPU, same seeds and masks, products in full float32
-    throughput  oslo's network by batch size: one trial in a scan, every engine by width, PyTorch eager and as a CUDA graph, taking turns
-    grid        seconds an epoch of configs/grid3d.py:full (25 trials, 28,709 images, 7,178 to validate) at each of its batch sizes by the
-                engine that was best at it, times 300 epochs
-    roofline    large matrix products in bfloat16, TF32 and float32, and copying; what share of them the steps above reach
+    agreement   a few steps of a stack by every engine here and mapped on the CPU, same seeds and
+                masks, products in full float32
+    throughput  oslo's network by batch size: one trial in a scan, every engine by width, PyTorch
+                eager and as a CUDA graph, taking turns
+    grid        seconds an epoch of configs/grid3d.py:full (25 trials, 28,709 images, 7,178 to
+                validate) at each of its batch sizes by the engine that was best at it, times 300
+                epochs
+    roofline    large matrix products in bfloat16, TF32 and float32, and copying; what share of
+                them the steps above reach
     precision   throughput again in each `train.precision`, where there is such a field
 
 The file is written after every measurement, so that a call that is cut off has lost nothing. What
@@ -92,7 +96,7 @@ class Session:
         self._share = 1.0
 
     def begin(self, part: str) -> None:
-        """From here on a part's share of the limit counts."""
+        """Begins a part, whose share of the limit counts from here on."""
         self._share, self._longest = PARTS[part], 0.0
 
     def left(self) -> float:
@@ -100,8 +104,9 @@ class Session:
         return self.options.limit_seconds * self._share - (time.perf_counter() - self.started)
 
     def fits(self, what: str) -> bool:
-        """Whether there is time for another measurement as long as the longest so far; if not, says
-        what is left out.
+        """Returns whether there is time for another measurement as long as the longest so far.
+
+        If not, says what is left out.
         """
         if self.left() > 1.3 * self._longest:
             return True
@@ -109,8 +114,9 @@ class Session:
         return False
 
     def attempt(self, what: str, measurement: Callable[[], Any]) -> Any:
-        """The result of a measurement; None if there is no time for it or it fails, which the
-        document says.
+        """Returns the result of a measurement.
+
+        None if there is no time for it or it fails, which the document says.
         """
         if not self.fits(what):
             return None
@@ -130,15 +136,17 @@ class Session:
         self.results.save()
 
     def engine(self, batch: int) -> str:
-        """The best at a batch size and the grid's width; where it was not measured, at the last one
-        that was.
+        """Returns the best engine at a batch size and the grid's width.
+
+        Where it was not measured, it is the best at the last one that was.
         """
         usual = "map" if self.document["backend"] == "cpu" else "vmap"
         return self.best.get(batch) or next(reversed(self.best.values()), usual)
 
     def work(self, batch: int, width: int, settings: dict[str, Any] | None = None) -> Work:
-        """An epoch of about as many steps whatever the width, since a step of many trials takes
-        longer.
+        """Returns an epoch of about as many steps whatever the width.
+
+        A step of many trials takes longer.
         """
         images = max(batch, self.scale.images // max(1, width // 25) // batch * batch)
         chosen = {**FIELDS[self.scale.network], **(settings or {})}
@@ -179,8 +187,9 @@ def agreement(session: Session) -> None:
 
 
 def ways(session: Session) -> Iterator[tuple[str, int]]:
-    """(engine, width) of the stacks that are tried; one trial mapped is the scan loop that
-    everything is compared with.
+    """Returns (engine, width) of the stacks that are tried.
+
+    One trial mapped is the scan loop that everything is compared with.
     """
     yield "map", 1
     for width in session.scale.widths:
@@ -191,7 +200,7 @@ def ways(session: Session) -> Iterator[tuple[str, int]]:
 
 
 def throughput(session: Session) -> None:
-    """A row for every stack and every way of PyTorch at each batch size."""
+    """Measures a row for every stack and every way of PyTorch at each batch size."""
     torch_ways = [name for name in peers.CANDIDATES if name.startswith(("PyTorch: channels", "PyTorch: CUDA"))]
     platform = session.document["backend"]
     torch_ways = [name for name in torch_ways if peers.CANDIDATES[name].platform in ("", platform)]
@@ -298,7 +307,7 @@ def grid(session: Session) -> None:
 
 
 def ceilings(session: Session) -> None:
-    """Large products by precision, copying, and the share of each that the stacks reach."""
+    """Measures large products by precision, copying, and what share of each the stacks reach."""
     side = session.scale.product
 
     def product(precision: str) -> dict:
@@ -343,7 +352,7 @@ def ceilings(session: Session) -> None:
 
 
 def precision(session: Session) -> None:
-    """Throughput of the grid's width at each batch size in every precision, taking turns."""
+    """Measures the grid's width at each batch size in every precision, taking turns."""
     field = session.code.fields.FIELDS.get("train.precision")
     if field is None:
         session.document["left_out"].append("precision: there is no field train.precision")

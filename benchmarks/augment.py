@@ -1,7 +1,7 @@
-"""Cost of augmentation beside oslo's training step, and of four ways to resample, all taking turns
-in one process.
+"""Measures augmentation, and four ways to resample, beside oslo's training step, taking turns.
 
-    python benchmarks/augment.py [--size=48] [--batch=32] [--channels=1] [--trials=1] [--steps=10] [--turns=15]
+    python benchmarks/augment.py [--size=48] [--batch=32] [--channels=1] [--trials=1]
+        [--steps=10] [--turns=15]
 
 Milliseconds a batch inside a compiled scan over batches (vectorised over trials where there are
 several), median over the turns; what to quote is the share of the training step (micro-batches of 8
@@ -21,14 +21,16 @@ from candidate import ROOT, Candidate, Work, load
 from jax.scipy.ndimage import map_coordinates
 
 FIELDS = {
-    "flip": 0.5, "shift": 0.1, "rotate": 15.0, "zoom": 0.1, "shear": 10.0, "brightness": 0.2, "contrast": 0.2, "noise": 0.05,
+    "flip": 0.5, "shift": 0.1, "rotate": 15.0, "zoom": 0.1, "shear": 10.0, "brightness": 0.2, "contrast": 0.2,
+    "noise": 0.05,
     "erase": 0.5,
 }  # fmt: skip
 
 
 def corners(images: jax.Array, matrix: tuple, shift: tuple) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Index of the upper left of four neighbours among all pixels, and how far beyond it a place
-    lies, down and right.
+    """Returns the index of the upper left of four neighbours, and how far beyond it a place lies.
+
+    The index is among all pixels, the distance down and right.
     """
     count, height, width, _ = images.shape
     y = (jnp.arange(height) - (height - 1) / 2)[None, :, None] - shift[0].reshape(-1, 1, 1)
@@ -62,8 +64,9 @@ def library(images: jax.Array, matrix: tuple, shift: tuple) -> jax.Array:
 
 
 def one_gather(images: jax.Array, matrix: tuple, shift: tuple) -> jax.Array:
-    """Four neighbours packed into one word, which takes whole numbers; the barriers keep XLA from
-    packing them pixel by pixel.
+    """Resamples with four neighbours packed into one word, which takes whole numbers.
+
+    The barriers keep XLA from packing them pixel by pixel.
     """
     first, down, right = corners(images, matrix, shift)
     padded = jnp.pad(images.astype(jnp.uint8), ((0, 0), (0, 1), (0, 1), (0, 0)))
@@ -75,8 +78,9 @@ def one_gather(images: jax.Array, matrix: tuple, shift: tuple) -> jax.Array:
 
 
 def tent_products(images: jax.Array, matrix: tuple, shift: tuple) -> jax.Array:
-    """Every row and column of an image, weighted by a tent around the place: two products and no
-    gather.
+    """Resamples by two products and no gather.
+
+    Every row and column of an image is weighted by a tent around the place.
     """
     count, height, width, _ = images.shape
     first, down, right = corners(images, matrix, shift)

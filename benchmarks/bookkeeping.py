@@ -1,15 +1,16 @@
-"""Time that a sweep spends between its compiled epochs: planning of waves, records, checkpoints,
-tables, progress.
+"""Measures the time a sweep spends between its compiled epochs: records, checkpoints, tables.
 
-    python benchmarks/bookkeeping.py [--cases=thousand,grid3d] [--trials=1000] [--epochs=20] [--variant=] [--json=FILE]
+    python benchmarks/bookkeeping.py [--cases=thousand,grid3d] [--trials=1000] [--epochs=20]
+        [--variant=] [--json=FILE]
 
 Two sweeps through `fer_jax.run_sweep`: a thousand tiny trials, where bookkeeping would show, and
 `configs/grid3d.py` (with --variant, such as smoke). The training loop's wall time is divided into
 
-    busy        the devices compute epochs, initial weights or evaluations: the union of the times from the call of a program, or from the
-                end of the one before it, to its results
+    busy        the devices compute epochs, initial weights or evaluations: the union of the times
+                from the call of a program, or from the end of the one before it, to its results
     compiling   the loop waits for a program that is being compiled, or compiles one itself
-    importing   what writes checkpoints and curves is imported, once a process, while the first program is being compiled
+    importing   what writes checkpoints and curves is imported, once a process, while the first
+                program is being compiled
     host        the rest, which is bookkeeping
 
 of which a moment belongs to the first that it is, so what is done on the host while the devices
@@ -117,7 +118,7 @@ class Clock:
 
 
 def union(intervals: Iterable[tuple[float, float]]) -> float:
-    """Length of what some of these (start, end) cover."""
+    """Returns the length of what some of these (start, end) cover."""
     total, until = 0.0, float("-inf")
     for start, end in sorted(intervals):
         total += max(0.0, end - max(start, until))
@@ -193,7 +194,7 @@ def measure(run_sweep: Callable, config: Any, name: str) -> dict:
 
 
 def thousand(code: SimpleNamespace, trials: int, epochs: int) -> Any:
-    """A config of tiny trials: 16 px, one convolution of four kernels, 128 images."""
+    """Returns a config of tiny trials: 16 px, one convolution of four kernels, 128 images."""
     config = code.values.default_config()
     config.data.image_size = 16
     config.data.train_size, config.data.validation_size, config.data.test_size = 128, 64, 64
@@ -206,9 +207,11 @@ def thousand(code: SimpleNamespace, trials: int, epochs: int) -> Any:
 def show(row: dict) -> None:
     seconds = row["seconds"]
     print(
-        f"{row['case']}: loop {seconds['loop']:.1f} s, of it busy {seconds['busy']:.1f}, compiling {seconds['compiling']:.1f}, "
-        f"importing {seconds['importing']:.1f}, host {seconds['host']:.2f} ({row['host_share']:.2%} without compiling and "
-        f"importing; {row['host_milliseconds_per_epoch']:.1f} ms an epoch of a wave); before it {seconds['before']:.1f} s, after {seconds['after']:.1f} s",
+        f"{row['case']}: loop {seconds['loop']:.1f} s, of it busy {seconds['busy']:.1f}, "
+        f"compiling {seconds['compiling']:.1f}, importing {seconds['importing']:.1f}, "
+        f"host {seconds['host']:.2f} ({row['host_share']:.2%} without compiling and importing; "
+        f"{row['host_milliseconds_per_epoch']:.1f} ms an epoch of a wave); before it {seconds['before']:.1f} s, "
+        f"after {seconds['after']:.1f} s",
         flush=True,
     )
 

@@ -1,6 +1,4 @@
-"""One way to train a network on random pictures, and the seconds its epochs took: what the
-benchmarks let take turns.
-"""
+"""One way to train a network on random pictures; the benchmarks let several take turns."""
 
 import dataclasses
 import importlib

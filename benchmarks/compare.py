@@ -1,10 +1,11 @@
-"""Compares the training step of several source trees of fer_jax in one process, taking turns epoch
-by epoch.
+"""Compares the training step of several source trees of fer_jax in one process, by turns.
 
     git worktree add /tmp/before COMMIT
-    python benchmarks/compare.py /tmp/before . [--size=24] [--cases=8:0,32:8] [--trials=4] [--images=512] [--epochs=21] [--precision=float32]
+    python benchmarks/compare.py /tmp/before . [--size=24] [--cases=8:0,32:8] [--trials=4]
+        [--images=512] [--epochs=21] [--precision=float32]
 
-oslo's network with dropout, mapped over one host device a core; a case is batch size:micro-batch.
+oslo's network with dropout, mapped over one host device a core; a case is batch size:micro-batch,
+and the trees take turns epoch by epoch.
 What to quote is the ratio to the first tree, the median over the turns: these machines drift by a
 factor of two within minutes.
 """

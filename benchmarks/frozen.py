@@ -1,16 +1,15 @@
-"""What freezing a backbone saves: an epoch with all of it trained, frozen, frozen and shared, and
-computed once.
+"""Measures what freezing a backbone saves of an epoch.
 
-    python benchmarks/frozen.py [--network=mobilenet_v2] [--width=1] [--size=48] [--batch=32] [--trials=2] [--images=256] [--repeats=3]
-        [--json=FILE]
+    python benchmarks/frozen.py [--network=mobilenet_v2] [--width=1] [--size=48] [--batch=32]
+        [--trials=2] [--images=256] [--repeats=3] [--json=FILE]
 
 Random weights and pictures, a dense layer of 7 units on the pooled features, the mapped engine on
 one device. The four ways take turns:
 
-    trained       every layer has a gradient, an update and optimiser memory
-    own           the backbone is frozen, each trial holds its own
-    shared        the backbone is frozen, all trials hold the same one
-    once          its outputs were computed before the first epoch; the seconds that took stand beside
+    trained  every layer has a gradient, an update and optimiser memory
+    own      the backbone is frozen, each trial holds its own
+    shared   the backbone is frozen, all trials hold the same one
+    once     its outputs were computed before the first epoch; the seconds that took stand beside
 
 A ratio is a way's median seconds an epoch over those of `trained`; bytes are those of a trial's
 state and of a step, as the planner has them.

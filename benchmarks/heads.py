@@ -1,7 +1,7 @@
-"""Prediction time of heads against the network whose features they take, extraction of the features
-left out and counted.
+"""Measures the prediction time of heads against that of the network whose features they take.
 
-    python benchmarks/heads.py [--run=DIR] [--batches=1,64,0] [--images=0] [--repeats=15] [--json=FILE]
+    python benchmarks/heads.py [--run=DIR] [--batches=1,64,0] [--images=0] [--repeats=15]
+        [--json=FILE]
 
 The network alone (`trial.predict`), the first head of each kind at each layer given its features
 (`fit.head.probabilities`), and the same head given pictures (`fit.predict`) answer for the same
@@ -51,8 +51,9 @@ PACKAGES = ("fer_jax", "jax", "jaxlib", "numpy", "scikit-learn", "xgboost-cpu", 
 
 
 def train(folder: Path) -> Run:
-    """A run with boosted heads at four places, trained in a process of its own: this one keeps JAX
-    as a user of `load_run` has it.
+    """Trains a run with boosted heads at four places, in a process of its own.
+
+    This process keeps JAX as a user of `load_run` has it.
     """
     settings = {
         "sweep.repeats": 1,
@@ -68,8 +69,9 @@ def train(folder: Path) -> Run:
 
 
 def choose(run: Run) -> tuple[TrialResult, list[FitResult]]:
-    """The trial with heads whose network validated best, so that it is none that collapsed, and its
-    first head of each kind and layer.
+    """Returns the trial whose network validated best, and its first head of each kind and layer.
+
+    So it is no network that collapsed. Only trials with heads count.
     """
     done = run.heads[run.heads["status"] == "done"]
     trials = run.trials[run.trials["id"].isin(done["id"])].sort_values("val_accuracy", ascending=False)
@@ -81,16 +83,15 @@ def choose(run: Run) -> tuple[TrialResult, list[FitResult]]:
 
 
 def held_out(trial: TrialResult) -> np.ndarray:
-    """Pictures the network was not trained on: those of the validation split, then those of the
-    test split.
-    """
+    """Returns pictures of the validation split, then of the test split, none of them trained on."""
     splits = trial.dataset().splits()
     return np.concatenate([splits[name].images for name in ("validation", "test") if name in splits])
 
 
 def unpadded(trial: TrialResult, batch: int) -> Callable[[np.ndarray], np.ndarray]:
-    """The network compiled for calls with `batch` pictures, as uint8 of shape (batch, size, size,
-    channels).
+    """Returns the network compiled for calls with `batch` pictures.
+
+    They are uint8 of shape (batch, size, size, channels).
     """
     values = resolve(flatten(trial.config))
     size, channels = values["data.image_size"], values["data.channels"]
@@ -108,8 +109,9 @@ def unpadded(trial: TrialResult, batch: int) -> Callable[[np.ndarray], np.ndarra
 
 
 def take_turns(candidates: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """Seconds of each candidate, which take turns: a, b, c, a, b, c ... after one round that is not
-    timed.
+    """Returns the seconds of each candidate; a, b, c, a, b, c ... take turns.
+
+    One round before is not timed.
     """
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
     for turn in range(repeats + 1):
@@ -122,8 +124,9 @@ def take_turns(candidates: Mapping[str, Callable[[], object]], repeats: int) -> 
 
 
 def measure(trial: TrialResult, fits: list[FitResult], images: np.ndarray, batch: int, repeats: int) -> list[dict]:
-    """Rows of the network and every head, called with `batch` pictures at a time (0: all at once),
-    taking turns.
+    """Returns rows of the network and every head, called with `batch` pictures at a time.
+
+    0 is all at once. They take turns.
 
     A turn is up to 16 calls with up to 512 pictures in all, or one call with more. Features are cut
     like the pictures they come from.
@@ -169,7 +172,7 @@ def measure(trial: TrialResult, fits: list[FitResult], images: np.ndarray, batch
 
 
 def describe(fit: FitResult) -> dict:
-    """What of a head its time depends on; leaves are a tree's mean."""
+    """Returns what of a head its time depends on; leaves are a tree's mean."""
     found = {"layer": fit.layer, **{name: value for name, value in fit.settings.items() if name != "head.layer"}}
     if fit.settings["head.kind"] == "xgboost":
         trees = fit.head.booster.get_dump()
@@ -195,8 +198,8 @@ def report(run: Run, options: argparse.Namespace) -> dict:
             spread = row["seconds"]
             low, high = (1e3 * spread[name] / row["calls"] for name in ("lower_quartile", "upper_quartile"))
             print(
-                f"{row['calls']:2d} x {row['batch']:5d}  {row['candidate']:45s} {row['milliseconds_per_call']:10.3f} ms a call "
-                f"({low:.3f} to {high:.3f})  {row['images_per_second']:11,.0f} img/s  x {row['ratio']:.4f}",
+                f"{row['calls']:2d} x {row['batch']:5d}  {row['candidate']:45s} {row['milliseconds_per_call']:10.3f} "
+                f"ms a call ({low:.3f} to {high:.3f})  {row['images_per_second']:11,.0f} img/s  x {row['ratio']:.4f}",
                 flush=True,
             )
     found = hardware.detect()

@@ -1,5 +1,4 @@
-"""The networks, weights and pictures that every library is given, so that all of them do the same
-work.
+"""The networks, weights and pictures that every library of `peers.py` is given.
 
 A training step is: gather a batch of uint8 pictures by shuffled indices, scale it to [0, 1],
 forward with dropout, cross-entropy, backward, Adam with learning rate 1e-3 and Keras' epsilon 1e-7.
@@ -24,7 +23,9 @@ FIELDS: dict[str, dict[str, Any]] = {
 
 
 class Layer(NamedTuple):
-    """A layer: 'conv' (3x3, valid), 'norm', 'relu', 'pool' (2x2, max), 'dropout', 'flatten' or
+    """A layer of a network.
+
+    Its kind is 'conv' (3x3, valid), 'norm', 'relu', 'pool' (2x2, max), 'dropout', 'flatten' or
     'dense'.
 
     Attributes:
@@ -43,7 +44,7 @@ class Layer(NamedTuple):
 
 
 def layers(network: str, size: int = SIZE) -> list[Layer]:
-    """The layers of one of `NETWORKS` for grey pictures of a size, up to the logits."""
+    """Returns the layers of one of `NETWORKS` for grey pictures of a size, up to the logits."""
     return list(_silvestro(size) if network == "silvestro" else _oslo(network, size))
 
 
@@ -77,8 +78,9 @@ def _silvestro(size: int) -> Iterator[Layer]:
 
 
 def weights(network: str, size: int = SIZE) -> dict[str, dict[str, np.ndarray]]:
-    """Random weights as fer_jax has them: kernels (3, 3, inputs, outputs) or (inputs, outputs),
-    maps flattened row by row.
+    """Returns random weights as fer_jax has them, maps flattened row by row.
+
+    Kernels are (3, 3, inputs, outputs) or (inputs, outputs).
     """
     rng = np.random.default_rng(0)
     found: dict[str, dict[str, np.ndarray]] = {}
@@ -97,7 +99,7 @@ def weights(network: str, size: int = SIZE) -> dict[str, dict[str, np.ndarray]]:
 
 
 def pictures(count: int, size: int = SIZE) -> tuple[np.ndarray, np.ndarray]:
-    """Random grey pictures uint8 (n, size, size, 1) and labels int32 (n,)."""
+    """Returns random grey pictures uint8 (n, size, size, 1) and labels int32 (n,)."""
     rng = np.random.default_rng(1)
     images = rng.integers(0, 256, (count, size, size, 1)).astype(np.uint8)
     return images, rng.integers(0, CLASSES, count).astype(np.int32)

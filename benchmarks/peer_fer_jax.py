@@ -1,6 +1,4 @@
-"""fer_jax's side of `peers.py`: trials of one stack, run as the planner would have it, or one trial
-on one device.
-"""
+"""fer_jax's side of `peers.py`: a stack as the planner would run it, or one trial on one device."""
 
 import dataclasses
 import time
@@ -18,8 +16,9 @@ def product_gflops() -> float:
 
 
 def machine() -> dict:
-    """What the results begin with, see `record.machine`; makes a CPU a device a core, as 'planned'
-    wants it.
+    """Returns what the results begin with, see `record.machine`.
+
+    Makes a CPU a device a core, as 'planned' wants it.
     """
     code = load(ROOT)
     code.hardware.prepare_host_devices()
@@ -52,7 +51,7 @@ def build(
 
 
 def planned(code: object, network: str, batch: int, images: int, trials: int, size: int, chosen: dict) -> object:
-    """The stack that the planner makes of trials that differ in their seed."""
+    """Returns the stack that the planner makes of trials that differ in their seed."""
     config = code.values.default_config()
     for name, value in {**FIELDS[network], "train.batch_size": batch, "sweep.repeats": trials}.items():
         code.values.put(config, name, value)
@@ -75,7 +74,7 @@ class Peer:
 
 
 def logits(network: str, count: int, size: int = SIZE) -> list[list[float]]:
-    """The reference answers of the network with `weights` to the first `pictures`."""
+    """Returns the reference answers of the network with `weights` to the first `pictures`."""
     code = load(ROOT)
     built = code.models.build(
         {**code.values.flatten(code.values.default_config()), **FIELDS[network]}, (size, size, 1), CLASSES

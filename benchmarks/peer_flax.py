@@ -1,5 +1,6 @@
-"""Flax's side of `peers.py`: `nnx.Conv` as its documentation has it, in a scan over steps, for one
-model or vectorised over several.
+"""Flax's side of `peers.py`: `nnx.Conv` as its documentation has it, in a scan over steps.
+
+One model, or several vectorised.
 """
 
 import functools
@@ -31,7 +32,7 @@ def module(layer: Layer, rngs: nnx.Rngs) -> object:
 
 
 def make(network: str, size: int, rngs: nnx.Rngs) -> nnx.Sequential:
-    """The network; input (n, size, size, 1)."""
+    """Returns the network; its input is (n, size, size, 1)."""
     return nnx.Sequential(*(module(layer, rngs) for layer in layers(network, size)))
 
 

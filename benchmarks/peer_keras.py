@@ -21,7 +21,7 @@ def module(layer: Layer) -> keras.Layer:
 
 
 def make(network: str, size: int) -> keras.Sequential:
-    """The network; input (n, size, size, 1) in 0..255."""
+    """Returns the network; its input is (n, size, size, 1) in 0..255."""
     first = [keras.Input((size, size, 1)), keras.layers.Rescaling(1 / 255)]
     return keras.Sequential(first + [module(layer) for layer in layers(network, size)])
 

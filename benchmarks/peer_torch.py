@@ -1,6 +1,4 @@
-"""PyTorch's side of `peers.py`: eager, compiled, vectorised over models by torch.func, or a
-captured CUDA graph.
-"""
+"""PyTorch's side of `peers.py`: eager, compiled, vectorised by torch.func, or a CUDA graph."""
 
 import time
 from collections.abc import Callable
@@ -27,7 +25,7 @@ def module(layer: Layer, inplace: bool) -> nn.Module:
 
 
 def make(network: str, size: int, inplace: bool = True) -> nn.Sequential:
-    """The network; input (n, 1, size, size)."""
+    """Returns the network; its input is (n, 1, size, size)."""
     return nn.Sequential(*(module(layer, inplace) for layer in layers(network, size)))
 
 
@@ -67,8 +65,8 @@ class Peer:
     """
 
     def __init__(
-        self, network: str, batch: int, images: int, way: str, threads: int = 0, channels_last: bool = True, models: int = 1,
-        size: int = SIZE, tf32: bool = False,
+        self, network: str, batch: int, images: int, way: str, threads: int = 0, channels_last: bool = True,
+        models: int = 1, size: int = SIZE, tf32: bool = False,
     ):  # fmt: skip
         if threads:
             torch.set_num_threads(threads)

@@ -1,7 +1,9 @@
-"""fer_jax against PyTorch, Flax and Keras on the same work, taking turns: images a second over all models in training.
+"""Compares fer_jax with PyTorch, Flax and Keras on the same work, taking turns.
 
-    python benchmarks/peers.py [--networks=oslo,silvestro] [--batches=8,32,128] [--repeats=5] [--seconds=1.5]
-        [--candidates=NAME,...] [--json=FILE]
+    python benchmarks/peers.py [--networks=oslo,silvestro] [--batches=8,32,128] [--repeats=5]
+        [--seconds=1.5] [--candidates=NAME,...] [--json=FILE]
+
+Measured are images a second over all models in training.
 
 PyTorch is no dependency of fer_jax: it goes into an environment of its own, on a machine without a
 GPU as its build for processors, which is a tenth as large:
@@ -96,7 +98,7 @@ class Candidate:
         self.failure = ""
 
     def all(self, method: str, **arguments: Any) -> list:
-        """What every process answers, all at work at the same time."""
+        """Returns what every process answers, all at work at the same time."""
         for worker in self.workers:
             worker.send(method, **arguments)
         answers, failure = [], None
@@ -120,7 +122,7 @@ class Candidate:
             self.failure = str(error)
 
     def run(self, seconds: float) -> None:
-        """A turn."""
+        """Runs a turn."""
         if self.failure:
             return
         time.sleep(REST)
@@ -135,8 +137,9 @@ class Candidate:
 
 
 def check_answers(candidates: Sequence[Candidate], network: str, size: int) -> None:
-    """Raises SystemExit where a network gives other logits than fer_jax's for the same weights;
-    marks those that cannot run.
+    """Raises SystemExit where a network gives other logits than fer_jax's for the same weights.
+
+    Marks those that cannot run.
     """
     expected, of_module = None, {}
     for candidate in candidates:
@@ -161,8 +164,9 @@ def measure(
     options: argparse.Namespace,
     given: Mapping[str, Mapping] | None = None,
 ) -> list[dict]:
-    """Rows of one network and batch size, the candidates taking turns; `given` adds settings by
-    module.
+    """Returns rows of one network and batch size, the candidates taking turns.
+
+    `given` adds settings by module.
     """
     for candidate in candidates:
         candidate.build(network, batch, options.size, (given or {}).get(candidate.arrangement.module, {}))
@@ -183,7 +187,7 @@ def measure(
 
 
 def row(candidate: Candidate, first: Candidate, network: str, batch: int) -> dict:
-    """What is known of a candidate after its turns."""
+    """Returns what is known of a candidate after its turns."""
     found = {
         "network": network,
         "batch": batch,
@@ -217,7 +221,7 @@ def show(row: Mapping[str, Any]) -> None:
 
 
 def finished(machine: Mapping[str, Any], options: argparse.Namespace, rows: Sequence[dict], worker: Worker) -> dict:
-    """What goes into the file: the machine, measured again, the options and the rows."""
+    """Returns what goes into the file: the machine, measured again, the options and the rows."""
     after = worker.call("answer", function="product_gflops")
     return {
         **machine,

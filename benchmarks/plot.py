@@ -1,5 +1,4 @@
-"""Draws what `peers.py` measured: how many times as fast fer_jax is as each candidate, by batch
-size.
+"""Draws how many times as fast fer_jax is as each candidate of `peers.py`, by batch size.
 
     python benchmarks/plot.py RESULTS.json [RESULTS.json ...] --png=docs/performance.png
 
@@ -22,7 +21,10 @@ ROUND = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 
 def gather(documents: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[int, Mapping[str, Any]]]]:
-    """Network -> candidate -> batch size -> its row; the reference and what was left out have none."""
+    """Returns network -> candidate -> batch size -> its row.
+
+    The reference, and what was left out, have no row.
+    """
     found: dict[str, dict[str, dict[int, Mapping[str, Any]]]] = {}
     for document in documents:
         for row in document["rows"]:
@@ -32,8 +34,9 @@ def gather(documents: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[i
 
 
 def draw(found: Mapping[str, Mapping[str, Mapping[int, Mapping[str, Any]]]]) -> Any:
-    """The figure: a panel a network, a group of bars a candidate, a bar a batch size, on a
-    logarithmic axis.
+    """Draws a panel a network, a group of bars a candidate, a bar a batch size.
+
+    The axis is logarithmic.
     """
     bars = sum(1 + len(rows) for candidates in found.values() for rows in candidates.values())
     made = style.figure(1.5 + 0.17 * bars)
@@ -60,8 +63,9 @@ def draw(found: Mapping[str, Mapping[str, Mapping[int, Mapping[str, Any]]]]) -> 
                     color=style.INK,
                     linewidth=1,
                 )
-                ax.annotate(f"{row['ratio']:.3g}", (max(1, row["ratio"], row["ratios"]["upper_quartile"]), y), (4, 0),
-                            textcoords="offset points", va="center", fontsize=style.SMALL - 1, color=style.INK)  # fmt: skip
+                end = max(1, row["ratio"], row["ratios"]["upper_quartile"])
+                text = {"va": "center", "fontsize": style.SMALL - 1, "color": style.INK}
+                ax.annotate(f"{row['ratio']:.3g}", (end, y), (4, 0), textcoords="offset points", **text)
             top += len(own) + 1
         ax.set_xscale("log")
         ax.set_xlim(low, high)

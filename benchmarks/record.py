@@ -1,6 +1,4 @@
-"""What the benchmarks write beside their figures: versions, hardware, load, and how fast the
-machine was.
-"""
+"""What the benchmarks write beside their numbers: versions, hardware, load, the machine's speed."""
 
 import argparse
 import json
@@ -19,7 +17,7 @@ PACKAGES = ("fer_jax", "jax", "jaxlib", "flax", "optax", "numpy", "torch", "kera
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of those packages that are installed."""
+    """Returns the versions of Python and of those packages that are installed."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -39,7 +37,7 @@ def cores() -> int:
 
 
 def processor() -> str:
-    """The processor's name, where the system tells."""
+    """Returns the processor's name, where the system tells."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -48,7 +46,9 @@ def processor() -> str:
 
 
 def product_gflops(code: SimpleNamespace) -> float:
-    """Rate of a float32 matrix product in GFLOP/s; of JAX's default precision on an accelerator.
+    """Returns the rate of a float32 matrix product in GFLOP/s.
+
+    On an accelerator it has JAX's default precision.
 
     Args:
         code: from `candidate.load`.
@@ -57,8 +57,9 @@ def product_gflops(code: SimpleNamespace) -> float:
 
 
 def machine(code: SimpleNamespace) -> dict[str, Any]:
-    """What a file of results begins with; to be asked before the measurements, since it says what
-    else the machine does.
+    """Returns what a file of results begins with.
+
+    It says what else the machine does, so ask before the measurements.
     """
     found = code.hardware.detect(measure_rate=False)
     return {
@@ -72,15 +73,13 @@ def machine(code: SimpleNamespace) -> dict[str, Any]:
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """Median and quartiles."""
+    """Returns median and quartiles."""
     lower, upper = np.quantile(values, (0.25, 0.75)).tolist()
     return {"median": statistics.median(values), "lower_quartile": lower, "upper_quartile": upper}
 
 
 def save(path: Path | None, document: dict[str, Any]) -> None:
-    """Writes a JSON file at once, so that what was there before stays until the new one is whole;
-    nothing without a path.
-    """
+    """Writes a JSON file in full or not at all; nothing without a path."""
     if path is None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +89,7 @@ def save(path: Path | None, document: dict[str, Any]) -> None:
 
 
 def chosen(options: argparse.Namespace) -> dict[str, Any]:
-    """The options of the command, as JSON takes them, without where the results go."""
+    """Returns the options of the command, as JSON takes them, without where the results go."""
     return {
         name: str(value) if isinstance(value, Path) else value
         for name, value in vars(options).items()

@@ -45,8 +45,9 @@ Shape = tuple[int, int, int, int]
 
 @dataclasses.dataclass
 class Ceiling:
-    """A measurement that takes turns with the step: `work` of operations or bytes in a compiled
-    call.
+    """A measurement that takes turns with the step.
+
+    It is `work` of operations or bytes in a compiled call.
     """
 
     run: Callable[[], None]
@@ -64,8 +65,11 @@ class Ceiling:
 
 
 def everywhere(function: Callable, inputs: tuple, devices: int) -> Callable[[], None]:
-    """A call that runs a function on each of the first devices at once, with inputs of its own, and
-    waits for all.
+    """Returns a call that runs a function on the first devices at once and waits for all.
+
+    Each device has inputs of its own.
+
+    Each device has inputs of its own.
     """
     mesh = Mesh(jax.devices()[:devices], ("device",))
     spread = NamedSharding(mesh, PartitionSpec("device"))
@@ -85,7 +89,10 @@ def everywhere(function: Callable, inputs: tuple, devices: int) -> Callable[[], 
 
 
 def repeated(operation: Callable, times: int, *inputs: jax.Array) -> jax.Array:
-    """An operation done again and again; the barriers keep XLA from doing it once or in part."""
+    """Returns an operation done again and again.
+
+    The barriers keep XLA from doing it once or in part.
+    """
 
     def once(_: int, total: jax.Array) -> jax.Array:
         *held, total = jax.lax.optimization_barrier((*inputs, total))
@@ -97,8 +104,9 @@ def repeated(operation: Callable, times: int, *inputs: jax.Array) -> jax.Array:
 
 
 def product(shape: Shape, devices: int, seconds: float, rate: float) -> Ceiling:
-    """A product on every device, repeated for about so many seconds at an expected rate in
-    operations a second.
+    """Returns a product on every device, repeated for about so many seconds.
+
+    The rate that is expected is in operations a second.
     """
     matrices, rows, inner, columns = shape
     work = 2 * matrices * rows * inner * columns
@@ -109,7 +117,7 @@ def product(shape: Shape, devices: int, seconds: float, rate: float) -> Ceiling:
 
 
 def copy(devices: int, size: int) -> Ceiling:
-    """Reading and writing an array of so many bytes on every device, sixteen times in its place."""
+    """Returns a call that reads and writes an array of so many bytes on every device, 16 times."""
     times = 16
 
     def rewrite(array: jax.Array) -> jax.Array:
@@ -119,17 +127,16 @@ def copy(devices: int, size: int) -> Ceiling:
 
 
 def products_of(step: Callable[..., Any], shapes: Any) -> collections.Counter[Shape]:
-    """`products` of a step traced as for several trials at once, since all its convolutions are
-    products then.
+    """Returns the `products` of a step traced as for several trials at once.
+
+    All its convolutions are products then.
     """
     stacked = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype), shapes)
     return products(jax.make_jaxpr(jax.vmap(step))(*stacked).jaxpr)
 
 
 def products(jaxpr: Any, found: collections.Counter[Shape] | None = None) -> collections.Counter[Shape]:
-    """Shapes of the matrix products and convolutions of a traced program, and how often each
-    occurs.
-    """
+    """Returns the shapes of a traced program's products and convolutions, and their counts."""
     found = collections.Counter() if found is None else found
     for equation in jaxpr.eqns:
         if equation.primitive.name == "dot_general":
@@ -159,7 +166,7 @@ def _subprograms(equation: Any) -> list:
 
 
 def step_of(code: SimpleNamespace, network: Any, values: dict, batch: int, size: int) -> tuple[Callable, tuple]:
-    """One training step of one trial as a function, and the shapes of its arguments."""
+    """Returns one training step of one trial as a function, and the shapes of its arguments."""
     step, trial, hyper = (importlib.import_module(f"fer_jax.train.{name}") for name in ("step", "trial", "hyper"))
     dropped = [name for name in ("model.dropout", "model.dense_dropout") if values[name]]
     recipe = code.plan.recipe_of(values | {"train.batch_size": batch}, dropped, 0)
@@ -189,7 +196,7 @@ def counted_bytes(compiled: Any) -> float | None:
 def measure(
     code: SimpleNamespace, name: str, batch: int, options: argparse.Namespace, large: Ceiling, memory: Ceiling
 ) -> dict:
-    """The row of one network and batch size."""
+    """Returns the row of one network and batch size."""
     values = code.values.flatten(code.values.default_config()) | FIELDS[name]
     network = code.models.build(values, (options.size, options.size, 1), CLASSES)
     devices = jax.device_count()
@@ -244,16 +251,17 @@ def measure(
 def show(row: dict) -> None:
     bytes_said = f"{row['bytes_per_image'] / 1e6:.2f} MB" if row["bytes_per_image"] else "unknown bytes"
     print(
-        f"{row['network']:9s} batch {row['batch']:4d}  {row['trials']} trials, {row['engine']}: {row['flops_per_image'] / 1e6:.1f} MFLOP and "
-        f"{bytes_said} an image; {row['gflops']:,.0f} GFLOP/s, {row['share_of_large_product']:.0%} of a large product "
-        f"({row['large_product_gflops']:,.0f}), {row['share_of_own_products']:.0%} of its own products ({row['own_products_gflops']:,.0f}), "
+        f"{row['network']:9s} batch {row['batch']:4d}  {row['trials']} trials, {row['engine']}: "
+        f"{row['flops_per_image'] / 1e6:.1f} MFLOP and {bytes_said} an image; {row['gflops']:,.0f} GFLOP/s, "
+        f"{row['share_of_large_product']:.0%} of a large product ({row['large_product_gflops']:,.0f}), "
+        f"{row['share_of_own_products']:.0%} of its own products ({row['own_products_gflops']:,.0f}), "
         f"{row['share_of_roofline']:.0%} of the roofline ({row['copy_gigabytes_per_second']:,.0f} GB/s)",
         flush=True,
     )
 
 
 def ceilings(seconds: float) -> tuple[Ceiling, Ceiling]:
-    """The large product and the copy, each called once before the clock starts."""
+    """Returns the large product and the copy, each called once before the clock starts."""
     devices = jax.device_count()
     side, bytes_copied = (1024, 2**26) if jax.default_backend() == "cpu" else (8192, 2**30)
     trial = product((1, side, side, side), devices, 0.0, 1.0)

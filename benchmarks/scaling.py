@@ -1,7 +1,7 @@
-"""How the cost of training grows with trials, images and devices.
+"""Measures how the cost of training grows with trials, images and devices.
 
-    python benchmarks/scaling.py [--network=tiny] [--size=16] [--trials=1,2,4,...,512] [--images=128,...,4096]
-        [--repeats=3] [--json=FILE]
+    python benchmarks/scaling.py [--network=tiny] [--size=16] [--trials=1,2,4,...,512]
+        [--images=128,...,4096] [--repeats=3] [--json=FILE]
 
 A tiny network, so that 512 trials end soon; `--network=oslo --size=48` for the real one. One engine
 (the planner's for this machine, unless --engine says otherwise), whole epochs. Trials grow at 128
@@ -28,12 +28,12 @@ IMAGES, TRIALS, MANY = 128, 8, 64
 
 
 def slope(sizes: Sequence[float], seconds: Sequence[float]) -> float:
-    """Exponent of a power law through the points, by least squares of the logarithms."""
+    """Returns the exponent of a power law through the points, by least squares of logarithms."""
     return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
 
 
 def growth(sizes: Sequence[int], seconds: Sequence[float]) -> dict[str, float]:
-    """What the docstring calls growth; empty for fewer than three sizes."""
+    """Returns what the module's docstring calls growth; empty for fewer than three sizes."""
     if len(sizes) < 3:
         return {}
     middle = len(sizes) // 2
@@ -57,7 +57,7 @@ def measure(
 
 
 def parts(options: argparse.Namespace, engine: str) -> dict[str, dict[int, tuple[Work, int]]]:
-    """What is measured: name of the part -> size -> work and devices."""
+    """Returns what is measured: name of the part -> size -> work and devices."""
     every = jax.device_count()
     numbers = {name: [int(size) for size in getattr(options, name).split(",")] for name in ("trials", "images")}
 
@@ -115,7 +115,8 @@ def main() -> None:
         if found:
             print(
                 f"{part}: slope {found['slope']:.2f}, of the upper half {found['slope_upper_half']:.2f}; each costs "
-                f"{found['last_to_middle_each']:.2f} times as much at {max(seconds)} as at {list(seconds)[len(seconds) // 2]}"
+                f"{found['last_to_middle_each']:.2f} times as much at {max(seconds)} as at "
+                f"{list(seconds)[len(seconds) // 2]}"
             )
         results.save()
     results.finish()

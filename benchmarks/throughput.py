@@ -1,5 +1,4 @@
-"""Throughput of a stack: trials x training images a second, by engine, devices, width and batch
-size.
+"""Measures a stack's throughput in trial-images a second, by engine, devices, width and batch.
 
     python benchmarks/throughput.py [--networks=oslo,silvestro] [--sizes=48] [--batches=8,32,128]
         [--widths=1,2,4,8,16] [--engines=map,vmap,grouped] [--micro_batches=8]
@@ -51,7 +50,7 @@ class Arrangement:
 def arrangements(
     engines: Sequence[str], width: int, batch: int, micro_batches: Sequence[int], cut: bool, precision: str
 ) -> Iterator[Arrangement]:
-    """Every way to run a stack of a width here.
+    """Returns every way to run a stack of a width here.
 
     Args:
         micro_batches: images of each, where the batch is larger.
@@ -73,7 +72,7 @@ def arrangements(
 
 
 def values_of(code: SimpleNamespace, network: str) -> tuple[dict, dict]:
-    """The fields in which a network differs from the defaults, and all fields."""
+    """Returns the fields in which a network differs from the defaults, and all fields."""
     settings = FIELDS.get(network) or {"model.name": network, "model.dropout": 0.4}
     return settings, code.values.flatten(code.values.default_config()) | settings
 

@@ -1,7 +1,6 @@
-"""A process of its own for a candidate: it runs one measurement at a time, on command, while the
-others wait.
+"""A process of its own for a candidate, which measures on command while the others wait.
 
-So that each library has its own threads and settings, and those that wait do not spin. Commands and
+Each library has its own threads and settings so, and those that wait do not spin. Commands and
 answers are lines of JSON over the process's standard input and output; `Worker` is the side that
 commands.
 """
@@ -57,16 +56,14 @@ class Worker:
         )
 
     def send(self, method: str, **arguments: Any) -> None:
-        """Starts a method of what was built ('build': of the module) without waiting for its
-        answer.
-        """
+        """Starts a method of what was built ('build': of the module); waits for no answer."""
         try:
             print(json.dumps([method, arguments]), file=self._process.stdin, flush=True)
         except BrokenPipeError:
             return  # `receive` says why
 
     def receive(self) -> Any:
-        """The answer to the last `send`.
+        """Returns the answer to the last `send`.
 
         Raises:
             WorkerError: the method raised, or the process ended.
@@ -82,7 +79,7 @@ class Worker:
         return answer["result"]
 
     def call(self, method: str, **arguments: Any) -> Any:
-        """`send` and `receive`."""
+        """Sends and returns the answer."""
         self.send(method, **arguments)
         return self.receive()
 

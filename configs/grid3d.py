@@ -8,10 +8,10 @@ accuracy .60 at learning rate 1e-5, L2 1e-4, batch 128; lowest loss 1.1608 at le
 1e-5, batch 8. Run again for 50 epochs the first point gave .2671, and the earlier grid's best
 (1e-3, 1e-4, 64) gave .5692.
 
-    variant   data                              epochs  trials   time on two CPU cores     accuracy to expect
-    (none)    built-in faces, 2,000 at 24 px    12      125      3 min 8 s                 .972 best point
-    smoke     built-in faces, 140 at 24 px      2       8        under 1 min               no better than chance
-    full      FER-2013, Kaggle's folders        300     125      meant for a GPU           .60 published
+    variant  data                        epochs  trials  time, 2 CPU cores  accuracy
+    (none)   built-in, 2,000 of 24 px    12      125     3 min 8 s          .972 best point
+    smoke    built-in, 140 of 24 px      2       8       under 1 min        chance level
+    full     FER-2013, Kaggle's folders  300     125     meant for a GPU    .60 published
 
     python -m fer_jax.sweep --config=configs/grid3d.py
     python -m fer_jax.sweep --config=configs/grid3d.py --config.sweep.repeats=5

@@ -11,15 +11,15 @@ number of epochs, early-stopping patience, and which epoch's weights count.
 Published, mean and standard deviation of test accuracy over five runs; sweeps/hust.py has their
 tables by class:
 
-    baseline           all of the above (4.1)                   .6932 sd .0051
-    no_augmentation    images as they are (4.2)                 .6592 sd .007
-    no_normalisation   pixels from 0 to 255 (4.3)               .687  sd .01
-    focal              focal loss, gamma 2 and 5 (4.4)          .687  sd .01 and .670 sd .007
-    batch              batch size 2, 32 and 2048 (4.5)          curves of the validation split only; two runs
-    learning_rate      1e-4 and 1e-3 (4.5)                      1e-3 calls everything happy: validation .2505
-    frozen             the first 0, 1, ... 5 blocks (4.6)       curves of 3 against 1: the fewer, the better
-    random_init        no pretrained weights (4.7)              .68   sd .006
-    block_rates        a learning rate a block (5.2)            their future work: never run
+    baseline          all of the above (4.1)              .6932 sd .0051
+    no_augmentation   images as they are (4.2)            .6592 sd .007
+    no_normalisation  pixels from 0 to 255 (4.3)          .687  sd .01
+    focal             focal loss, gamma 2 and 5 (4.4)     .687  sd .01 and .670 sd .007
+    batch             batch size 2, 32 and 2048 (4.5)     validation curves only; two runs
+    learning_rate     1e-4 and 1e-3 (4.5)                 1e-3: all happy, validation .2505
+    frozen            the first 0, 1, ... 5 blocks (4.6)  curves of 3 and 1: fewer is better
+    random_init       no pretrained weights (4.7)         .68   sd .006
+    block_rates       a learning rate a block (5.2)       their future work: never run
 
 `all`, which is also what no word gives, holds baseline, no_augmentation, no_normalisation, focal,
 the learning rate 1e-3 and random_init in one sweep: they differ in traced fields only, so they are
@@ -34,17 +34,18 @@ only differences between the experiments mean anything. They are drawn with he_n
 glorot_uniform, which `random_init` has in `full`, so narrow a VGG19 calls everything happy (tried
 for 100 updates at 1e-4 and 1e-3).
 
-    variant      data                            epochs  repeats  time on two CPU cores     accuracy to expect
-    (none)       built-in faces, 1,000 at 32 px  12      5        14 min 39 s (11 min 41)   .70 baseline, .61 to .83
-    batch        built-in faces, 2,600 at 32 px  4       5        14 min 51 s (8 min 58)    .79, .63, .20
-    frozen       built-in faces, 1,000 at 32 px  12      5        4 min 9 s by the plan     .70, .69, .64 (0, 1, 2)
-    block_rates  built-in faces, 1,000 at 32 px  12      5        2 min by the plan         not measured
-    smoke        built-in faces, 280 at 32 px    2       2        1 min 19 s (1 min 20)     no better than chance
-    full         FER-2013, 35,887 re-split       <= 100  5        meant for a GPU           as above
+    variant      data                       epochs  repeats  time, 2 CPU cores  accuracy
+    (none)       built-in, 1,000 of 32 px   12      5        14:39 min (11:41)  .70, all .61 to .83
+    batch        built-in, 2,600 of 32 px   4       5        14:51 min (8:58)   .79, .63, .20
+    frozen       built-in, 1,000 of 32 px   12      5        4:09 min (plan)    .70, .69, .64
+    block_rates  built-in, 1,000 of 32 px   12      5        2 min (plan)       not measured
+    smoke        built-in, 280 of 32 px     2       2        1:19 min (1:20)    chance level
+    full         FER-2013, 35,887 re-split  <= 100  5        meant for a GPU    as above
 
-Times were taken beside other work, up to five programs on the two cores; in brackets the processor
-time spent, of both cores together. Compilation takes part of it, which the cache saves the next
-time; the plan's times are without it.
+The accuracy of (none) is the baseline's, then the range of all; those of `frozen` are of 0, 1 and 2
+frozen blocks. Times were taken beside other work, up to five programs on the two cores; in brackets
+the processor time spent, of both cores together. Compilation takes part of it, which the cache
+saves the next time; the plan's times are without it.
 
     python -m fer_jax.sweep --config=configs/hust.py
     python -m fer_jax.sweep --config=configs/hust.py:frozen

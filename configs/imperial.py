@@ -14,12 +14,12 @@ alone. configs/mlp.py is the same network without decay.
 Published, each a single run, on FER-2013's PublicTest by its class counts. The ranges of their
 random search are unpublished, so there is no variant for it.
 
-    mlp               both readings of the decay             .248, nearly everything called happy; train about .25
-    decay_per_epoch   rate x .001 after each epoch           the same figure
-    decay_keras       rate / (1 + .001 x updates)            the same figure
-    cnn               five convolutions, average pooling     .244, collapsed too; its matrix sums to 3,654, not 3,589
-    cifar10_overfit   CIFAR-10, 49 images, 2 layers of 40    curves only: to show that it overfits
-    cifar10           CIFAR-10, 2 layers of 80               .61 train, .45 validation
+    mlp              both readings of the decay           .248: nearly all happy; train about .25
+    decay_per_epoch  rate x .001 after each epoch         the same figure
+    decay_keras      rate / (1 + .001 x updates)          the same figure
+    cnn              five convolutions, average pooling   .244: so too; matrix of 3,654, not 3,589
+    cifar10_overfit  CIFAR-10, 49 images, 2 layers of 40  curves only: to show that it overfits
+    cifar10          CIFAR-10, 2 layers of 80             .61 train, .45 validation
 
 CIFAR-10's variants read CIFAR-10 in `full` only. Without its files, as (none) and smoke, they run
 on built-in faces, which says that they run and nothing of CIFAR-10. Which 49 images they overfit is
@@ -27,16 +27,17 @@ unpublished: here, five of each class and four of one, and ten of the test image
 not their one. The other experiment validates on all of CIFAR-10's test images, our choice as well.
 How they scaled its pixels is unpublished too, our choice: mean 0 and standard deviation 1.
 
-    variant   data                              epochs  repeats  time on two CPU cores     accuracy to expect
-    (none)    built-in faces, 2,000 at 24 px    20      3        2 min 15 s, busy cores    .39 and .68 (Keras')
-    smoke     built-in faces, 140 at 16 or 24   2       2        16 s                      no better than chance
-    full      FER-2013, official split          10, 50  5        18 min, cnn 5 h (plan)    as above
-    full      CIFAR-10, with a cifar10 word     20, 30  5        not measured (no data)    as above
+    variant  data                          epochs  repeats  time, 2 CPU cores   accuracy
+    (none)   built-in, 2,000 of 24 px      20      3        2 min 15 s (busy)   .39 and .68 (Keras')
+    smoke    built-in, 140 of 16 or 24 px  2       2        16 s                chance level
+    full     FER-2013, official split      10, 50  5        18 min, 5 h (plan)  as above
+    full     CIFAR-10, a cifar10 word      20, 30  5        not measured        as above
 
     python -m fer_jax.sweep --config=configs/imperial.py
     python -m fer_jax.sweep --config=configs/imperial.py:cnn
     python -m fer_jax.sweep --config=configs/imperial.py:full --config.data.path=fer2013.zip
-    python -m fer_jax.sweep --config=configs/imperial.py:cifar10,full --config.data.path=cifar-10-python.tar.gz
+    python -m fer_jax.sweep --config=configs/imperial.py:cifar10,full \
+        --config.data.path=cifar-10-python.tar.gz
 """
 
 from fer_jax.config import ConfigDict, base, variants

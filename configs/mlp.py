@@ -7,14 +7,15 @@ Published: accuracy .248 on FER-2013's PublicTest, nearly everything called happ
 share is .249), one run. Epochs and dropout rate are unpublished, and so is what their learning-rate
 decay of .001 multiplies: there is none here.
 
-    variant   data                              epochs  repeats  time on two CPU cores     accuracy to expect
-    (none)    built-in faces, 2,000 at 24 px    20      3        1 min 30 s                .71
-    smoke     built-in faces, 140 at 16 px      2       2        under 30 s                no better than chance
-    full      FER-2013, official split          10      5        8 min by the plan         .248 published
+    variant  data                      epochs  repeats  time, 2 CPU cores  accuracy
+    (none)   built-in, 2,000 of 24 px  20      3        1 min 30 s         .71
+    smoke    built-in, 140 of 16 px    2       2        under 30 s         chance level
+    full     FER-2013, official split  10      5        8 min by the plan  .248 published
 
     python -m fer_jax.sweep --config=configs/mlp.py
     python -m fer_jax.sweep --config=configs/mlp.py:full --config.data.path=fer2013.zip
-    python -m fer_jax.sweep --config=configs/mlp.py --config.sweep.grid.model.hidden='((40,40),(1000,1000))'
+    python -m fer_jax.sweep --config=configs/mlp.py \
+        --config.sweep.grid.model.hidden='((40,40),(1000,1000))'
 """
 
 from fer_jax.config import ConfigDict, default_config, variants

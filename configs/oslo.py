@@ -9,14 +9,15 @@ softmax of 7; Adam 1e-3, L2 1e-4, batch 64.
 Published: accuracy .569 at 50 epochs on Kaggle's test folder, which is both their validation and
 their test set, so it was selected on the images it reports; one run.
 
-    variant   data                              epochs  repeats  time on two CPU cores     accuracy to expect
-    (none)    built-in faces, 2,000 at 48 px    30      3        1 min 13 s                .98; seed 0 collapses
-    smoke     built-in faces, 140 at 24 px      2       2        under 1 min               no better than chance
-    full      FER-2013, Kaggle's folders        50      5        32 min                    .57, seed 0 .25; .57 published
+    variant  data                        epochs  repeats  time, 2 CPU cores  accuracy
+    (none)   built-in, 2,000 of 48 px    30      3        1 min 13 s         .98; seed 0 collapses
+    smoke    built-in, 140 of 24 px      2       2        under 1 min        chance level
+    full     FER-2013, Kaggle's folders  50      5        32 min             .57; seed 0 .25
 
     python -m fer_jax.sweep --config=configs/oslo.py
     python -m fer_jax.sweep --config=configs/oslo.py:full --config.data.path=fer2013.zip
-    python -m fer_jax.sweep --config=configs/oslo.py --config.data.name=fer2013 --config.data.path=fer2013.zip
+    python -m fer_jax.sweep --config=configs/oslo.py --config.data.name=fer2013 \
+        --config.data.path=fer2013.zip
 """
 
 from fer_jax.config import ConfigDict, default_config, variants

@@ -11,17 +11,17 @@ on as well at 1e-5, until the validation loss has not fallen for 3 epochs.
 
 Published, a single run each, accuracy on the internal validation set (11,819 pictures):
 
-    v1             a CNN of his own                                    'about .68', overfits
-    v4             MobileNetV2, class weights                          .76
-    v5             MobileNetV2, class weights, fine-tuned              .79; F1 of fear .69
-    v7             EfficientNetB0, class weights, fine-tuned           .70
-    v8             v4, rotated and zoomed                              .56
-    v9             v8 without class weights                            .57
-    v10            photometric; which it was besides is unpublished    no figure
-    v11            v4 with other brightness, contrast and noise        .49
-    v12            ResNet50V2, class weights                           no figure
-    v13            ResNet50V2, class weights, fine-tuned               .87; on FER-2013 .91 (report by class)
-    augmentation   v4, v8, v9, v10 and v11 in one sweep and one stack
+    v1            a CNN of his own                                    'about .68', overfits
+    v4            MobileNetV2, class weights                          .76
+    v5            MobileNetV2, class weights, fine-tuned              .79; F1 of fear .69
+    v7            EfficientNetB0, class weights, fine-tuned           .70
+    v8            v4, rotated and zoomed                              .56
+    v9            v8 without class weights                            .57
+    v10           photometric; which it was besides is unpublished    no figure
+    v11           v4 with other brightness, contrast and noise        .49
+    v12           ResNet50V2, class weights                           no figure
+    v13           ResNet50V2, class weights, fine-tuned               .87; FER-2013 .91 (by class)
+    augmentation  v4, v8, v9, v10 and v11 in one sweep and one stack
 
 No word is `v13`. What V2, V3 and V6 were is unpublished. What else is unpublished, and our choice:
 V1's network, its learning rate and epochs; that V4 and V8 to V11 train the top alone (only V5, V7
@@ -38,14 +38,14 @@ ones. There the frozen layers of a phase are random features, normalised by stat
 has set, and what the top makes of them says that the program runs and nothing of transfer: V1, a
 small network trained as a whole, is far ahead there.
 
-    variant       data                            epochs   repeats  time on two CPU cores    accuracy to expect
-    (none)        built-in faces, 1,000 at 48 px  10 + 10  3        10 min 45 s (4 min 20)   .43, the last epoch's .22
-    v1            the same                        20       3        2 min 50 s (1 min 19)    .96
-    v5            the same                        10 + 10  3        not measured             not measured
-    v7            the same                        10 + 10  3        not measured             not measured
-    augmentation  the same                        10       3        not measured             not measured
-    smoke         built-in faces, 210 at 32 px    1 + 1    2        v4: 2 min 32 s (1 min)   no better than chance
-    full          Human Face Emotions, re-split   30 + 30  5        meant for a GPU          as above
+    variant       data                        epochs   repeats  time, 2 CPU cores    accuracy
+    (none)        built-in, 1,000 of 48 px    10 + 10  3        10:45 min (4:20)     .43, last .22
+    v1            the same                    20       3        2:50 min (1:19)      .96
+    v5            the same                    10 + 10  3        not measured         not measured
+    v7            the same                    10 + 10  3        not measured         not measured
+    augmentation  the same                    10       3        not measured         not measured
+    smoke         built-in, 210 of 32 px      1 + 1    2        v4: 2:32 min (1:00)  chance level
+    full          Human Face Emotions, split  30 + 30  5        meant for a GPU      as above
 
 Times were taken beside other work, up to five programs on the two cores; in brackets the processor
 time spent, of both cores together. Most of it is compilation: a network of 190 layers, in two
@@ -53,7 +53,8 @@ phases. The cache saves it the next time.
 
     python -m fer_jax.sweep --config=configs/pisa.py
     python -m fer_jax.sweep --config=configs/pisa.py:augmentation
-    python -m fer_jax.sweep --config=configs/pisa.py:v13,full --config.data.path=human_face_emotions.zip
+    python -m fer_jax.sweep --config=configs/pisa.py:v13,full \
+        --config.data.path=human_face_emotions.zip
 
 His external test, with the accuracy on those of its pictures that have no copy among the training
 pictures (docs/predict.md):
@@ -72,7 +73,8 @@ PHOTOMETRIC = {"augment.brightness": 0.2, "augment.contrast": 0.2, "augment.nois
 UNWEIGHTED = {"loss.class_weight": 0.0}
 BACKBONES = {
     "v4": "mobilenet_v2", "v5": "mobilenet_v2", "v7": "efficientnet_b0", "v8": "mobilenet_v2", "v9": "mobilenet_v2",
-    "v10": "mobilenet_v2", "v11": "mobilenet_v2", "v12": "resnet50_v2", "v13": "resnet50_v2", "augmentation": "mobilenet_v2",
+    "v10": "mobilenet_v2", "v11": "mobilenet_v2", "v12": "resnet50_v2", "v13": "resnet50_v2",
+    "augmentation": "mobilenet_v2",
 }  # fmt: skip
 FINE_TUNED = ("v5", "v7", "v13")
 CHANGES: dict[str, dict[str, Any]] = {

@@ -10,32 +10,35 @@ Published, each a single run at its last epoch (train / validation accuracy; the
 split). The split is hers and unpublished, so ours has other images; scenario 1's test counts show
 that there it was not even by class.
 
-    scenario1   seven classes as they are            .62 / .62; accuracy .61, precision .57
-    scenario2   seven, undersampled to disgust        -  / .38
-    scenario3   seven, class weights                 no figure: 'overall performance did not improve'
-    scenario4   without disgust, undersampled        .56 / .57
-    scenario5   happy, neutral, sad, undersampled    .72 / .73; accuracy .72, precision .73, AUC .88
-    scenario6   without disgust and neutral, class   .66 / .66; accuracy .67, precision .65, AUC .88; happy + surprise
-                weights; made binary after training  against the rest: accuracy .87, precision .90, AUC .94
-    scenario7   positive (happy, surprise) against   .87 / .88; accuracy .87, precision .87, AUC .95
-                negative (the rest but neutral),
-                class weights
-    scenario8   the same two, undersampled           .86 / .87, loss .31 / .31; accuracy .86, precision .86, AUC .94
+    scenario1  seven classes as they are            .62 / .62; accuracy .61, precision .57
+    scenario2  seven, undersampled to disgust       -  / .38
+    scenario3  seven, class weights                 no figure: 'overall performance did not improve'
+    scenario4  without disgust, undersampled        .56 / .57
+    scenario5  happy, neutral, sad, undersampled    .72 / .73; accuracy .72, precision .73, AUC .88
+    scenario6  without disgust and neutral, class   .66 / .66; accuracy .67, precision .65, AUC .88;
+               weights; made binary after training  happy + surprise against the rest:
+                                                    accuracy .87, precision .90, AUC .94
+    scenario7  positive (happy, surprise) against   .87 / .88; accuracy .87, precision .87, AUC .95
+               negative (the rest but neutral),
+               class weights
+    scenario8  the same two, undersampled           .86 / .87, loss .31 / .31;
+                                                    accuracy .86, precision .86, AUC .94
 
 Scenario 6 trains on its five classes here; `python -m fer_jax.study --study=sweeps/silvestro.py`
 sums the probabilities.
 
-    variant   data                              epochs  repeats  time on two CPU cores     accuracy to expect
-    (none)    built-in faces, 2,000 at 36 px    20      3        3 min 27 s, busy cores    .97 (three classes)
-    smoke     built-in faces, 400 at 36 px      2       2        27 s, busy cores          no better than chance
-    full      FER-2013, 35,887 re-split         40      5        meant for a GPU           as above
+    variant  data                       epochs  repeats  time, 2 CPU cores  accuracy
+    (none)   built-in, 2,000 of 36 px   20      3        3 min 27 s (busy)  .97 (three classes)
+    smoke    built-in, 400 of 36 px     2       2        27 s (busy)        chance level
+    full     FER-2013, 35,887 re-split  40      5        meant for a GPU    as above
 
 (none) is scenario5 with a quarter of the kernels and units; a scenario's word goes with either of
 the others.
 
     python -m fer_jax.sweep --config=configs/silvestro.py
     python -m fer_jax.sweep --config=configs/silvestro.py:scenario7
-    python -m fer_jax.sweep --config=configs/silvestro.py:scenario6,full --config.data.path=fer2013.zip
+    python -m fer_jax.sweep --config=configs/silvestro.py:scenario6,full \
+        --config.data.path=fer2013.zip
 """
 
 from fer_jax.config import ConfigDict, default_config, variants

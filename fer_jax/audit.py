@@ -1,5 +1,5 @@
-"""Finds copies, leaks, conflicting labels and pictures with nothing on them: `python -m
-fer_jax.audit DATA [DATA]`.
+"""Finds copies, leaks, conflicting labels and pictures with nothing on them:
+`python -m fer_jax.audit DATA [DATA]`.
 
 DATA is what data.path takes: a folder, a zip, a tar or a fer2013.csv; 'synthetic' is the built-in
 faces. Of one data set the splits are held against each other, of two every picture of either
@@ -21,17 +21,16 @@ from typing import Any
 from absl import flags
 
 from fer_jax.base.files import write_bytes
-from fer_jax.base.text import counted
+from fer_jax.base.text import aligned, counted
+from fer_jax.config.program import Command, run_program
 from fer_jax.data import contents
 from fer_jax.data.inspection import COLUMNS, Inspection, compare, examine
 from fer_jax.data.splits import STRATIFIED
-from fer_jax.errors import run_program
 
 USAGE = "usage: python -m fer_jax.audit DATA [DATA] [--out=DIR] [--split=SPLIT] [flags]"
 
 
-def _declare() -> flags.FlagValues:
-    values = flags.FlagValues()
+def _declare(values: flags.FlagValues) -> None:
     splits = [contents.GIVEN, "official", "kaggle", *STRATIFIED]
     flags.DEFINE_string(
         "out", None, "Folder for audit.json and offenders.csv; by default audits/<name of DATA>.", flag_values=values
@@ -48,32 +47,24 @@ def _declare() -> flags.FlagValues:
         "image_size", 48, "Height and width at which pictures are compared, pixels.", 8, 512, flag_values=values
     )
     flags.DEFINE_integer("channels", 1, "1 compares in grey, 3 in colour.", flag_values=values)
-    flags.DEFINE_bool("help", False, "Show this help.", short_name="h", flag_values=values)
-    return values
+    flags.register_validator("channels", lambda number: number in (1, 3), "must be 1 or 3", flag_values=values)
 
 
 def main(argv: list[str]) -> int:
-    """Runs the program; returns its exit status: 0 done, whatever was found, 2 an error of the
-    user's, 130 stopped.
+    """Runs the program and returns its exit status.
+
+    0: done, whatever was found; 2: an error of the user's; 130: stopped.
     """
-    return run_program(_main, argv)
+    return run_program(argv, __doc__, USAGE, _declare, _check, _run)
 
 
-def _main(argv: list[str]) -> int:
-    given = _declare()
-    try:
-        paths = given(argv)[1:]
-        if given.channels not in (1, 3):
-            raise flags.Error(f"flag --channels={given.channels}: must be 1 or 3")
-    except flags.Error as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    if given.help:
-        print(f"{__doc__}\n{USAGE}\n{given.get_help()}")
-        return 0
-    if not 1 <= len(paths) <= 2:
-        print(f"error: {counted(len(paths), 'data set')} named, one or two wanted; {USAGE}", file=sys.stderr)
-        return 2
+def _check(command: Command) -> str:
+    named = len(command.arguments)
+    return "" if 1 <= named <= 2 else f"{counted(named, 'data set')} named, one or two wanted"
+
+
+def _run(command: Command) -> int:
+    given, paths = command.flags, command.arguments
     options = (given.kind, given.split, given.seed, given.image_size, given.channels, tuple(given.classes))
     read = [contents.read(path, *options) for path in paths]
     found = examine(*read) if len(read) == 1 else compare(*read)
@@ -85,8 +76,10 @@ def _main(argv: list[str]) -> int:
 
 
 def write(found: Inspection, folder: Path) -> None:
-    """Writes audit.json and offenders.csv, each in full or not at all. Raises RunError where the
-    disk refuses.
+    """Writes audit.json and offenders.csv, each in full or not at all.
+
+    Raises:
+        RunError: the disk refuses.
     """
     table = io.StringIO()
     writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
@@ -97,7 +90,7 @@ def write(found: Inspection, folder: Path) -> None:
 
 
 def describe(summary: Mapping[str, Any]) -> list[str]:
-    """What was found in one data set, line by line."""
+    """Returns what was found in one data set as lines for people."""
     exact, near, broken = summary["exact"], summary["near"], summary["broken"]
     within = ", ".join(f"{count:,} within {name}" for name, count in exact["redundant_within"].items() if count)
     rows = [
@@ -141,7 +134,7 @@ def describe(summary: Mapping[str, Any]) -> list[str]:
 
 
 def describe_two(summary: Mapping[str, Any]) -> list[str]:
-    """What two data sets share, line by line."""
+    """Returns what two data sets share as lines for people."""
     lines = [f"{letter}: {_heading(data)}" for letter, data in zip("AB", summary["data"], strict=True)]
     for own, other, key in (("B", "A", "second_in_first"), ("A", "B", "first_in_second")):
         found = summary[key]
@@ -178,15 +171,8 @@ def _share(count: int, of: int) -> str:
     return f"{100 * count / of:.1f} %" if of else ""
 
 
-def _table(rows: Sequence[Sequence[Any]], alignment: str) -> list[str]:
-    """Rows as lines with columns of equal width, each 'l'eft or 'r'ight."""
-    text = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*text, strict=True)]
-    aligned = {"l": str.ljust, "r": str.rjust}
-    return [
-        "  ".join(aligned[side](cell, width) for cell, width, side in zip(row, widths, alignment, strict=True)).rstrip()
-        for row in text
-    ]
+def _table(rows: Sequence[Sequence[Any]], sides: str) -> list[str]:
+    return aligned([[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows], sides)
 
 
 def _slug(path: str) -> str:

@@ -4,9 +4,6 @@ Programs catch `FerJaxError`, print it without a traceback and exit with status 
 a bug and keeps its traceback.
 """
 
-import sys
-from collections.abc import Callable
-
 
 class FerJaxError(Exception):
     """Base of every error a user can cause and mend."""
@@ -22,16 +19,3 @@ class DataError(FerJaxError):
 
 class RunError(FerJaxError):
     """A run directory that is locked, damaged or belongs to another sweep."""
-
-
-def run_program(program: Callable[[list[str]], int], argv: list[str]) -> int:
-    """The exit status of `program(argv)`: 2 after an error of the user's, printed as one line; 130
-    if the user stopped it.
-    """
-    try:
-        return program(argv)
-    except FerJaxError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130

@@ -1,5 +1,5 @@
-"""Hands a run or a trial to other programs: `python -m fer_jax.export RUN
---to=safetensors|onnx|tensorboard|mlflow|tables`.
+"""Hands a run or a trial to other programs:
+`python -m fer_jax.export RUN --to=safetensors|onnx|tensorboard|mlflow|tables`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from pathlib import Path
 
 from absl import flags
 
-from fer_jax.errors import RunError, run_program
+from fer_jax.config.program import Command, run_program
+from fer_jax.errors import RunError
 from fer_jax.exports.export import OF_RUNS, OF_TRIALS, export_run, export_trial
 
 USAGE = (
@@ -18,9 +19,7 @@ USAGE = (
 )
 
 
-def _declare() -> flags.FlagValues:
-    # Of their own: other programs declare flags of the same names.
-    values = flags.FlagValues()
+def _declare(values: flags.FlagValues) -> None:
     flags.DEFINE_string("to", None, f"What to write: {', '.join((*OF_TRIALS, *OF_RUNS))}.", flag_values=values)
     flags.DEFINE_string(
         "trial", None, "Id of the trial, or how it begins; for safetensors and onnx.", flag_values=values
@@ -35,32 +34,19 @@ def _declare() -> flags.FlagValues:
     flags.DEFINE_string(
         "out", None, "File or folder to write, or an MLflow tracking URI; by default in the run.", flag_values=values
     )
-    flags.DEFINE_bool("help", False, "Show this help.", short_name="h", flag_values=values)
-    return values
 
 
 def main(argv: list[str]) -> int:
     """Runs the program; returns its exit status: 0 done, 2 an error of the user's, 130 stopped."""
-    return run_program(_main, argv)
+    return run_program(argv, __doc__, USAGE, _declare, _check, _run)
 
 
-def _main(argv: list[str]) -> int:
-    values = _declare()
-    try:
-        runs = values(argv)[1:]
-    except flags.Error as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    if values.help:
-        print(f"{__doc__}\n\n{USAGE}\n{values.get_help()}")
-        return 0
-    if problem := _problem(runs, values):
-        print(f"error: {problem}; {USAGE}", file=sys.stderr)
-        return 2
-    # JAX takes seconds to import; errors before need not wait for it.
+def _run(command: Command) -> int:
+    # JAX takes seconds to import; errors of the command line need not wait for it.
     from fer_jax.results.run import load_run
 
-    run = load_run(runs[0])
+    values = command.flags
+    run = load_run(command.arguments[0])
     if values.to in OF_RUNS:
         print(export_run(run, values.to, values.out))
         return 0
@@ -73,8 +59,8 @@ def _main(argv: list[str]) -> int:
     return 0
 
 
-def _problem(runs: list[str], values: flags.FlagValues) -> str:
-    """What is wrong with the command line; '' if nothing."""
+def _check(command: Command) -> str:
+    runs, values = command.arguments, command.flags
     if len(runs) != 1:
         return "no run: name its directory" if not runs else f"one run at a time: {', '.join(runs)}"
     if values.to not in (*OF_TRIALS, *OF_RUNS):

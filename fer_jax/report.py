@@ -1,5 +1,5 @@
-"""Tables and figures of a run as one page: `python -m fer_jax.report RUN [RUN ...]`, while it runs
-or afterwards.
+"""Tables and figures of a run as one page, while it runs or afterwards:
+`python -m fer_jax.report RUN [RUN ...]`.
 
 Writes figures/*.png, tables/ (CSV, Markdown, LaTeX) and report.html into each run directory;
 report.html holds everything and can be sent as it is. With --compare one page sets the best points
@@ -8,19 +8,19 @@ of several runs side by side instead.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import datetime
-import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
+from absl import flags
 
 from fer_jax.analysis import fits, ranking
 from fer_jax.analysis.ranking import Evidence
 from fer_jax.config import fields
+from fer_jax.config.program import Command, run_program
 from fer_jax.errors import FerJaxError, RunError
 from fer_jax.figures import distribution, effects, importances, style
 from fer_jax.reports import best_point, ensembles, page, several_runs, study_section
@@ -179,37 +179,42 @@ def _parts(run: Run, whole: Evidence) -> list[Evidence]:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Writes a report for every run named, or one page about all of them; returns 0, or 2 if any
-    could not be written.
+    """Runs the program and returns its exit status.
+
+    0: done; 2: a report could not be written; 130: stopped.
     """
-    parser = argparse.ArgumentParser(usage=USAGE.removeprefix("usage: "), description=__doc__, allow_abbrev=False)
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="a run directory")
-    parser.add_argument(
-        "--show_images", action="store_true", help="show pictures of the data set, as report.show_images does"
+    return run_program(argv, __doc__, USAGE, _declare, _check, _run)
+
+
+def _declare(values: flags.FlagValues) -> None:
+    flags.DEFINE_bool(
+        "show_images", False, "Show pictures of the data set, as report.show_images does.", flag_values=values
     )
-    parser.add_argument("--pdf", action="store_true", help="write figures/*.pdf as well, for print")
-    parser.add_argument("--compare", action="store_true", help="one page with the runs side by side")
-    parser.add_argument("--out", metavar="FILE", help=f"where that page goes; by default {several_runs.DEFAULT_OUT}")
-    try:
-        given = parser.parse_args(argv[1:])
-        if given.out and not given.compare:
-            parser.error("--out names the page of --compare: add --compare, or leave it out")
-        if given.compare and (given.show_images or given.pdf):
-            parser.error(
-                "--compare shows no pictures and writes no figures of its own: leave out --show_images and --pdf"
-            )
-    except SystemExit as end:
-        return int(end.code or 0)
-    if given.compare:
-        writers: list[Callable[[], Path]] = [
-            functools.partial(write_comparison, given.runs, given.out or several_runs.DEFAULT_OUT)
-        ]
-    else:
-        writers = [functools.partial(write_report, run, given.show_images, given.pdf) for run in given.runs]
+    flags.DEFINE_bool("pdf", False, "Write figures/*.pdf as well, for print.", flag_values=values)
+    flags.DEFINE_bool("compare", False, "One page with the runs side by side.", flag_values=values)
+    flags.DEFINE_string("out", None, "Where that page goes; by default comparison.html.", flag_values=values)
+
+
+def _check(command: Command) -> str:
+    values = command.flags
+    if not command.arguments:
+        return "no run: name its directory"
+    if values.out and not values.compare:
+        return "--out names the page of --compare: add --compare, or leave it out"
+    if values.compare and (values.show_images or values.pdf):
+        return "--compare shows no pictures and writes no figures of its own: leave out --show_images and --pdf"
+    return ""
+
+
+def _run(command: Command) -> int:
+    values, runs = command.flags, command.arguments
+    if values.compare:
+        print(write_comparison(runs, *([values.out] if values.out else [])))
+        return 0
     status = 0
-    for write in writers:
+    for run in runs:
         try:
-            print(write())
+            print(write_report(run, values.show_images, values.pdf))
         except FerJaxError as error:
             print(f"error: {error}", file=sys.stderr)
             status = 2

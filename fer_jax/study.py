@@ -1,5 +1,5 @@
-"""Runs the experiments of a paper and puts its figures beside ours: `python -m fer_jax.study
---study=sweeps/oslo.py`.
+"""Runs the experiments of a paper and puts its figures beside ours:
+`python -m fer_jax.study --study=sweeps/oslo.py`.
 """
 
 import json
@@ -11,26 +11,34 @@ from absl import flags
 
 from fer_jax.base import files
 from fer_jax.base.text import counted, in_time
-from fer_jax.config.command_line import COMMAND_LINE, Loaded, split_argv
+from fer_jax.config import search_space
+from fer_jax.config.command_line import COMMAND_LINE, Loaded
+from fer_jax.config.program import Command, run_program
 from fer_jax.config.values import to_json
-from fer_jax.data.reading.opening import open_container
-from fer_jax.errors import ConfigError, run_program
-from fer_jax.store import RunDirectory
-from fer_jax.studies import table
+from fer_jax.errors import ConfigError
 from fer_jax.studies.paper import SCALES, Study
 from fer_jax.studies.sweeps import StudySweep, choose, load, read_study, sweeps
 
 USAGE = "usage: python -m fer_jax.study --study=FILE [--scale=smoke|full] [--config.a.b=value ...] [flags]"
 
 
-def _declare() -> flags.FlagValues:
-    # Of their own: other programs declare flags of the same names.
-    values = flags.FlagValues()
+def main(argv: list[str]) -> int:
+    """Runs the program and returns its exit status.
+
+    0: done; 1: some trials or fits failed; 2: an error of the user's; 130: stopped.
+    """
+    note = "--config.a.b=value sets a config field in every sweep."
+    return run_program(argv, __doc__, USAGE, _declare, _check, _run, takes_config=True, note=note)
+
+
+def _declare(values: flags.FlagValues) -> None:
     flags.DEFINE_string("study", None, "Study file, such as sweeps/oslo.py.", flag_values=values)
     flags.DEFINE_string(
-        "scale", "", "smoke: built-in faces for seconds; full: the paper's own setting; left out: built-in faces for minutes.",
+        "scale",
+        "",
+        "smoke: built-in faces for seconds; full: the paper's own setting; left out: built-in faces for minutes.",
         flag_values=values,
-    )  # fmt: skip
+    )
     flags.DEFINE_string(
         "workdir", None, "Holds the runs and the table; by default runs/study-<study>[-<scale>].", flag_values=values
     )
@@ -44,46 +52,29 @@ def _declare() -> flags.FlagValues:
     flags.DEFINE_bool("plan", False, "Print the sweeps with their cost, and stop.", flag_values=values)
     flags.DEFINE_bool("extend", False, "Go on with runs that hold only some of the trials.", flag_values=values)
     flags.DEFINE_bool("retry_failed", False, "Train failed trials again.", flag_values=values)
-    flags.DEFINE_bool("help", False, "Show this help.", short_name="h", flag_values=values)
-    return values
 
 
-def main(argv: list[str]) -> int:
-    """Runs the program; returns its exit status: 0 done, 1 some trials or fits failed, 2 an error
-    of the user's, 130 stopped.
-    """
-    return run_program(_main, argv)
-
-
-def _main(argv: list[str]) -> int:
-    config_file, overrides, rest = split_argv(argv)
-    values = _declare()
-    try:
-        extra = values(rest)[1:]
-    except flags.Error as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    if values.help:
-        print(f"{__doc__}\n\n{USAGE}\n{values.get_help()}\n\n--config.a.b=value sets a config field in every sweep.")
-        return 0
-    if config_file or extra:
-        print(f"error: unexpected argument {'--config' if config_file else repr(extra[0])}; {USAGE}", file=sys.stderr)
-        return 2
+def _check(command: Command) -> str:
+    values = command.flags
+    if command.config or command.arguments:
+        return f"unexpected argument {'--config' if command.config else repr(command.arguments[0])}"
     if values.scale not in ("", *SCALES):
-        print(f"error: --scale={values.scale}: must be {', '.join(SCALES)}, or left out", file=sys.stderr)
-        return 2
+        raise ConfigError(f"--scale={values.scale}: must be {', '.join(SCALES)}, or left out")
     if not values.study:
-        print(f"error: no study: add --study=FILE, such as --study=sweeps/oslo.py; {USAGE}", file=sys.stderr)
-        return 2
-    if values.table and overrides:
-        given = ", ".join(f"--config.{name}" for name in overrides)
-        print(
-            f"error: --table reads the runs as they are and trains nothing: leave out {given}, or --table",
-            file=sys.stderr,
-        )
-        return 2
+        return "no study: add --study=FILE, such as --study=sweeps/oslo.py"
+    if values.table and command.overrides:
+        given = ", ".join(f"--config.{name}" for name in command.overrides)
+        raise ConfigError(f"--table reads the runs as they are and trains nothing: leave out {given}, or --table")
+    return ""
+
+
+def _run(command: Command) -> int:
+    # pandas and JAX take seconds to import; errors of the command line need not wait for them.
+    from fer_jax.data.reading.opening import open_container
+
+    values, overrides = command.flags, command.overrides
     if values.external:
-        open_container(values.external)  # a mistyped path shall not come out after the training
+        open_container(values.external)  # a mistyped path would otherwise show after the training only
     study = read_study(values.study)
     needed = sweeps(choose(study, values.only, values.scale), values.study, values.scale)
     workdir = Path(values.workdir or "-".join(filter(None, ("runs/study", study.name, values.scale))))
@@ -127,8 +118,6 @@ def _check_overrides(overrides: Mapping[str, str], loaded: Mapping[str, Loaded])
 
 
 def _plan(needed: tuple[StudySweep, ...], loaded: dict[str, Loaded]) -> int:
-    # JAX takes seconds to import; errors before need not wait for it.
-    from fer_jax.config import search_space
     from fer_jax.launch.prepared import describe_heads, plan_sweep, prepare
     from fer_jax.train import hardware
 
@@ -147,9 +136,8 @@ def _plan(needed: tuple[StudySweep, ...], loaded: dict[str, Loaded]) -> int:
             print(f"    {experiment.name}")
         if unused := search_space.describe_unused(search_space.settings(loaded[sweep.folder].config)):
             print(f"    {unused}")
-    print(
-        f"{counted(len(needed), 'sweep')}, {f'about {in_time(total)}' if known else 'time unknown: hardware not measured'}"
-    )
+    time = f"about {in_time(total)}" if known else "time unknown: hardware not measured"
+    print(f"{counted(len(needed), 'sweep')}, {time}")
     return 0
 
 
@@ -158,6 +146,7 @@ def _train(
 ) -> int:
     """Trains what is missing; returns 1 if some trials failed."""
     from fer_jax import load_run
+    from fer_jax.store import RunDirectory
 
     waiting = [
         sweep for sweep in needed if not _is_complete(workdir / sweep.folder, loaded[sweep.folder], retry_failed)
@@ -169,8 +158,8 @@ def _train(
         from fer_jax.train import hardware
 
         hardware.prepare_host_devices()
-        # What is wrong with the data or the folder of the last sweep shall not come out after a
-        # night of training.
+        # All are checked first: what is wrong with the last sweep's data or folder would otherwise
+        # show after a night of training.
         for sweep in waiting:
             prepared = prepare(loaded[sweep.folder].config)
             directory = RunDirectory(workdir / sweep.folder)
@@ -186,16 +175,18 @@ def _train(
 
 
 def _is_complete(folder: Path, loaded: Loaded, retry_failed: bool) -> bool:
-    """Whether a run of exactly this config has ended: starting it again would only draw its report
-    anew.
+    """Returns whether a run of exactly this config has ended.
+
+    Starting it again would only draw its report anew.
     """
+    from fer_jax import load_run
+    from fer_jax.store import RunDirectory
+
     directory = RunDirectory(folder)
     if not directory.has("config.json") or not directory.has("trials.csv"):
         return False
     record = directory.read_config()
     same = record.get("config") == json.loads(json.dumps(to_json(loaded.config)))
-    from fer_jax import load_run
-
     failed = retry_failed and load_run(folder).has_failures
     return bool(same and record.get("finished") and not failed)
 
@@ -203,11 +194,14 @@ def _is_complete(folder: Path, loaded: Loaded, retry_failed: bool) -> bool:
 def _write_table(
     study: Study, needed: tuple[StudySweep, ...], file: str, workdir: Path, scale: str, external: str
 ) -> None:
-    """Writes study.md and study.csv of what was asked for and, but for smoke, of what else is
-    there, prints the former, and writes report.html with the runs of the table side by side.
+    """Writes study.md and study.csv, prints the former, and writes report.html.
+
+    The table is of what was asked for and, but for smoke, of what else is there; the report sets
+    its runs side by side.
     """
     from fer_jax import report
     from fer_jax.studies import rows as study_rows
+    from fer_jax.studies import table
 
     asked = {experiment.name for sweep in needed for experiment in sweep.experiments}
     rows = study_rows.gather(study, file, workdir, scale, external)

@@ -7,7 +7,8 @@ from typing import Any
 from fer_jax.data.names import CSV_ORDER
 from fer_jax.studies.paper import Conditions, Experiment, Published, Study
 
-ALL = "configs/hust.py:all"  # one sweep and one stack serve all but the batch sizes, the frozen blocks and the block rates
+# One sweep and one stack serve all but the batch sizes, the frozen blocks and the block rates.
+ALL = "configs/hust.py:all"
 # The fields that tell its points apart, as the baseline has them.
 BASELINE: dict[str, Any] = {
     "data.normalize": "minmax",
@@ -29,15 +30,18 @@ CURVES = "no figure published: curves of the validation split"
 # By metric, mean and standard deviation of each label, 0 to 6.
 TABLE_BASELINE = {
     "precision": (
-        (0.60682, 0.03682), (0.78948, 0.0973), (0.5915, 0.02711), (0.8857, 0.01541), (0.5796, 0.01004), (0.80606, 0.00973),
+        (0.60682, 0.03682), (0.78948, 0.0973), (0.5915, 0.02711), (0.8857, 0.01541), (0.5796, 0.01004),
+        (0.80606, 0.00973),
         (0.61646, 0.00668),
     ),
     "recall": (
-        (0.6408, 0.0362), (0.59636, 0.0673), (0.52342, 0.05174), (0.85718, 0.01445), (0.54078, 0.01931), (0.793, 0.01165),
+        (0.6408, 0.0362), (0.59636, 0.0673), (0.52342, 0.05174), (0.85718, 0.01445), (0.54078, 0.01931),
+        (0.793, 0.01165),
         (0.7303, 0.01047),
     ),
     "f1": (
-        (0.62196, 0.01624), (0.67276, 0.02889), (0.5532, 0.02046), (0.87104, 0.00528), (0.55926, 0.00795), (0.79938, 0.00483),
+        (0.62196, 0.01624), (0.67276, 0.02889), (0.5532, 0.02046), (0.87104, 0.00528), (0.55926, 0.00795),
+        (0.79938, 0.00483),
         (0.66852, 0.00552),
     ),
 }  # fmt: skip
@@ -92,7 +96,10 @@ STUDY = Study(
             ),
             conditions=CONDITIONS,
             smoke=True,
-            note=f"strength of each augmentation unpublished: our choice; accuracy of the five runs .651 to .665; {BELOW_FULL}",
+            note=(
+                "strength of each augmentation unpublished: our choice; accuracy of the five runs .651 to .665; "
+                f"{BELOW_FULL}"
+            ),
         ),
         Experiment(
             name="no normalisation",
@@ -156,12 +163,14 @@ STUDY = Study(
             for count, note in (
                 (
                     1,
-                    f"{CURVES}, five runs (4.6): better than 3 frozen blocks; {BELOW_FULL}: frozen blocks are random features",
+                    f"{CURVES}, five runs (4.6): better than 3 frozen blocks; {BELOW_FULL}: "
+                    "frozen blocks are random features",
                 ),
                 (2, f"not run by them; {BELOW_FULL}"),
                 (
                     3,
-                    f"{CURVES}, five runs (4.6): worse than 1 frozen block; {BELOW_FULL}: frozen blocks are random features",
+                    f"{CURVES}, five runs (4.6): worse than 1 frozen block; {BELOW_FULL}: "
+                    "frozen blocks are random features",
                 ),
                 (4, f"no figure published: 'freezing 3 or more (up to 5)' underfits (4.6); {BELOW_FULL}"),
                 (5, f"no figure published: 'freezing 3 or more (up to 5)' underfits (4.6); {BELOW_FULL}"),
@@ -174,7 +183,10 @@ STUDY = Study(
             published=(Published("test_accuracy", 0.68, sd=0.006, n=5, where="section 4.7"),),
             conditions=CONDITIONS,
             smoke=True,
-            note="initialiser unpublished: our choice, Keras' own; below full scale the baseline's trials, which begin with random weights",
+            note=(
+                "initialiser unpublished: our choice, Keras' own; below full scale the baseline's trials, "
+                "which begin with random weights"
+            ),
         ),
         Experiment(
             name="a learning rate a block",
@@ -182,7 +194,10 @@ STUDY = Study(
             point={"train.block_rates": tuple(round(2.6**power, 4) for power in range(-5, 0))},
             published=(),
             conditions=CONDITIONS,
-            note=f"their future work (5.2), no figure; each block's rate 1 / 2.6 of the one above: our choice; {BELOW_FULL}",
+            note=(
+                "their future work (5.2), no figure; each block's rate 1 / 2.6 of the one above: our choice; "
+                f"{BELOW_FULL}"
+            ),
         ),
     ),
 )

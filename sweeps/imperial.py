@@ -3,8 +3,10 @@ what each is.
 
 Two data sets, so at full scale two commands, into the same table:
 
-    python -m fer_jax.study --study=sweeps/imperial.py --scale=full --only=feed --only=CNN --config.data.path=fer2013.zip
-    python -m fer_jax.study --study=sweeps/imperial.py --scale=full --only=CIFAR --config.data.path=cifar-10-python.tar.gz
+    python -m fer_jax.study --study=sweeps/imperial.py --scale=full --only=feed --only=CNN \
+        --config.data.path=fer2013.zip
+    python -m fer_jax.study --study=sweeps/imperial.py --scale=full --only=CIFAR \
+        --config.data.path=cifar-10-python.tar.gz
 """
 
 from fer_jax.studies.paper import Conditions, Experiment, Published, Study
@@ -26,14 +28,19 @@ def _on_cifar10(epochs: int) -> Conditions:
 
 STUDY = Study(
     name="imperial",
-    title="Wright, Tay, Juthaprachakul and Xia, 'Neural networks for classification of facial expressions', London, 2019",
+    title=(
+        "Wright, Tay, Juthaprachakul and Xia, 'Neural networks for classification of facial expressions', London, 2019"
+    ),
     experiments=(
         Experiment(
             name="CIFAR-10: overfit 49 images, 2 layers of 40",
             config="configs/imperial.py:cifar10_overfit",
             published=(),
             conditions=_on_cifar10(20),
-            note=f"no figure published: curves (figure 1); which images unpublished: ours are five of each class, four of one; {STAND_IN}",
+            note=(
+                "no figure published: curves (figure 1); which images unpublished: ours are five of each class, "
+                f"four of one; {STAND_IN}"
+            ),
         ),
         Experiment(
             name="CIFAR-10: 2 layers of 80",
@@ -70,7 +77,10 @@ STUDY = Study(
             published=(Published("val_accuracy", 0.244, where="section 6, table 4"),),
             conditions=Conditions("fer2013", "official", FER, epochs=50),
             smoke=True,
-            note=f"units of the dense layers unpublished: our choice; the printed matrix sums to 3,654, not 3,589; {PUBLIC}",
+            note=(
+                "units of the dense layers unpublished: our choice; the printed matrix sums to 3,654, not 3,589; "
+                f"{PUBLIC}"
+            ),
         ),
     ),
 )

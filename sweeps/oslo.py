@@ -2,7 +2,8 @@
 final network, boosted heads.
 
     python -m fer_jax.study --study=sweeps/oslo.py --scale=smoke
-    python -m fer_jax.study --study=sweeps/oslo.py --only='final' --scale=full --config.data.path=fer2013.zip
+    python -m fer_jax.study --study=sweeps/oslo.py --only='final' --scale=full \
+        --config.data.path=fer2013.zip
     python -m fer_jax.study --study=sweeps/oslo.py --scale=full --config.data.path=fer2013.zip
 
 Every figure is an accuracy or loss on Kaggle's test folder, which both validated and tested, so it
@@ -258,6 +259,8 @@ HEADS = (
 
 STUDY = Study(
     name="oslo",
-    title="Sanfelici, Santona, Ditscheid and Alstad, 'Facial emotion recognition with gradient boosted CNNs', Oslo, 2024",
+    title=(
+        "Sanfelici, Santona, Ditscheid and Alstad, 'Facial emotion recognition with gradient boosted CNNs', Oslo, 2024"
+    ),
     experiments=(*GRID, *ABLATIONS, FINAL, *HEADS),
 )

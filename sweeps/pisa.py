@@ -5,7 +5,8 @@ The data are his, 'Human Face Emotions' of Kaggle, which has to be fetched there
 built-in faces stand in, and no row says anything of his figures. The external test is of FER-2013's
 test folder, PublicTest and PrivateTest together; its two data sets are
 
-    python -m fer_jax.study --study=sweeps/pisa.py --scale=full --config.data.path=human_face_emotions.zip --external=fer2013/test
+    python -m fer_jax.study --study=sweeps/pisa.py --scale=full \
+        --config.data.path=human_face_emotions.zip --external=fer2013/test
 
 Whether the external .91 is a leak, `python -m fer_jax.predict RUN fer2013/test --labelled` answers
 with and without the pictures that have a copy among those trained on (docs/predict.md), and `python
@@ -59,7 +60,10 @@ def _augmented(name: str, point: dict[str, float], value: float, note: str) -> E
 
 STUDY = Study(
     name="pisa",
-    title="Gobbin, 'Iterative development of a deep learning model for facial emotion recognition', Pisa, November 2025",
+    title=(
+        "Gobbin, 'Iterative development of a deep learning model for facial emotion recognition', Pisa, "
+        "November 2025"
+    ),
     experiments=(
         Experiment(
             name="V1: a CNN of his own",
@@ -90,7 +94,9 @@ STUDY = Study(
             )
             for pixels, normalize in (("0..255", "none"), ("x / 127.5 - 1", "symmetric"))
         ),
-        _augmented("V8: V4 rotated and zoomed", {"augment.rotate": 10.0}, 0.56, f"strength unpublished: our choice; {ONCE}"),
+        _augmented(
+            "V8: V4 rotated and zoomed", {"augment.rotate": 10.0}, 0.56, f"strength unpublished: our choice; {ONCE}"
+        ),
         _augmented(
             "V9: V8 without class weights", {"augment.rotate": 10.0, "loss.class_weight": 0.0}, 0.57,
             f"strength unpublished: our choice; {ONCE}",
@@ -117,13 +123,19 @@ STUDY = Study(
                 _printed("val_accuracy", 0.87, "table 2"),
                 *(_printed(f"val_{metric}", 0.86, "table 2") for metric in ("precision", "recall", "f1")),
                 *_by_class("val", INTERNAL, "table 2"),
-                *(_printed(f"external_{metric}", 0.91, "table 3") for metric in ("accuracy", "precision", "recall", "f1")),
+                *(
+                    _printed(f"external_{metric}", 0.91, "table 3")
+                    for metric in ("accuracy", "precision", "recall", "f1")
+                ),
                 *_by_class("external", EXTERNAL, "table 3"),
             ),
             conditions=CONDITIONS,
             external="FER-2013's test folder",
             smoke=True,
-            note=f"most epochs of the second phase unpublished: our choice; external: 958, 1,024, 1,774, 1,247 and 831 pictures; {ONCE}",
+            note=(
+                "most epochs of the second phase unpublished: our choice; external: 958, 1,024, 1,774, "
+                f"1,247 and 831 pictures; {ONCE}"
+            ),
         ),
     ),
 )  # fmt: skip

@@ -27,7 +27,9 @@ STUDY = Study(
                 Published("test_precision", 0.57, where="section 1"),
             ),
             conditions=_conditions(*FER),
-            note=f"{LAST}; her supports (503, 47, 519, ...) are not a tenth of each class, so her split was not by class",
+            note=(
+                f"{LAST}; her supports (503, 47, 519, ...) are not a tenth of each class, so her split was not by class"
+            ),
         ),
         Experiment(
             name="scenario 2: seven classes, undersampled to disgust",

@@ -92,8 +92,9 @@ def test_a_config_field(example, tmp_path):
 def test_a_command_of_the_training_page_means_something(words, monkeypatch):
     monkeypatch.chdir(ROOT)
     assert words[:3] == ["python", "-m", "fer_jax.sweep"]
-    loaded, rest = command_line.config_from_argv(["sweep", *words[3:]])
+    file, overrides, rest = command_line.split_argv(["sweep", *words[3:]])
     assert rest == ["sweep"]
+    loaded = command_line.load(file, overrides)
     for trial in search_space.expand(loaded.config):
         kept = choose_classes(CLASSES, trial.values["data.classes"])
         classes, _ = merge_classes(CLASSES, kept, merges(trial.values))

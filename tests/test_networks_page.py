@@ -62,8 +62,9 @@ def test_numbers(name):
 def test_a_command_means_something(words, monkeypatch):
     monkeypatch.chdir(ROOT)
     assert words[:3] == ["python", "-m", "fer_jax.sweep"]
-    loaded, rest = command_line.config_from_argv(["sweep", *words[3:]])
+    file, overrides, rest = command_line.split_argv(["sweep", *words[3:]])
     assert rest == ["sweep"]
+    loaded = command_line.load(file, overrides)
     for trial in search_space.expand(loaded.config):
         layers = network(trial.values["model.name"]).layer_names
         phases = trial.values["phases.frozen"] or ("none",)

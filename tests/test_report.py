@@ -384,7 +384,10 @@ def look(page, tmp_path, script, width=1200):
       let outcome; try {{ outcome = {{value: {script}}}; }} catch (error) {{ outcome = {{error: String(error)}}; }}
       const left = document.createElement("pre"); left.id = "outcome"; left.textContent = JSON.stringify(outcome); document.body.append(left);
     </script>"""
-    early = "<script>window.addEventListener('error', event => { document.documentElement.dataset.error = event.message; });</script>"
+    early = (
+        "<script>window.addEventListener('error', event => { document.documentElement.dataset.error = event.message; "
+        "});</script>"
+    )
     copy = tmp_path / f"looked-at-{width}.html"
     copy.write_text(
         html.replace("<head>", f"<head>{early}", 1).replace("</body>", f"{answer}</body>"), encoding="utf-8"

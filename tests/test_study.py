@@ -36,7 +36,7 @@ HUST = str(ROOT / "sweeps" / "hust.py")
 VERDICT = re.compile("within what|ours above|ours below|no difference")
 
 CONFIG = """
-from fer_jax.config.fields import default_config, variants
+from fer_jax.config import default_config, variants
 
 def get_config(words=""):
     chosen = variants(words, ("smoke", "full"))
@@ -381,7 +381,10 @@ def test_rows_show_images_split_and_the_share_that_was_used(tiny):
 def test_a_row_of_another_point_says_which(oslo):
     read = sweeps.read_study(OSLO)
     rows = {row.experiment: row for row in study_rows.gather(read, OSLO, oslo[0], "smoke")}
-    words = "another point, which the sweep at this scale has instead: train.learning_rate = 0.001 (not 1e-05) and train.batch_size = 16 (not 128)"
+    words = (
+        "another point, which the sweep at this scale has instead: "
+        "train.learning_rate = 0.001 (not 1e-05) and train.batch_size = 16 (not 128)"
+    )
     assert rows["3-D grid: best accuracy"].why_none[:2] == (words, "other data")
     assert not any("another point" in reason for reason in rows["final network"].why_none)
 

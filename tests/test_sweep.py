@@ -1,6 +1,7 @@
 """The program as its user starts it: in a process of its own, killed, started again, misspelled."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -59,6 +60,8 @@ def test_a_killed_sweep_ends_with_the_tables_of_one_that_ran_through(tmp_path):
     )
     status, _, err = finish(start(SMOKE, *quick, f"--workdir={tmp_path / 'whole'}"))
     assert status == 0, err
+    typed = shlex.join([SMOKE, *quick, f"--workdir={tmp_path / 'whole'}"])
+    assert fer_jax.load_run(tmp_path / "whole").record["command"] == f"python -m fer_jax.sweep {typed}"
     killed = start(SMOKE, *quick, f"--workdir={tmp_path / 'killed'}")
     wait_for_state(killed, tmp_path / "killed")
     killed.send_signal(signal.SIGKILL)
@@ -94,9 +97,9 @@ def test_plan_names_fields_without_effect():
     status, out, err = finish(start("--config=configs/silvestro.py:smoke", "--plan", "--config.model.name=mlp"))
     assert status == 0, err
     (note,) = (line for line in out.splitlines() if line.startswith("note: "))
-    assert (
-        note
-        == "note: set without effect: model.dense_dropout (only with model.name = cnn or silvestro or imperial or vgg19 or mobilenet_v2 or efficientnet_b0 or resnet50_v2)"
+    assert note == (
+        "note: set without effect: model.dense_dropout (only with model.name = cnn or silvestro or imperial "
+        "or vgg19 or mobilenet_v2 or efficientnet_b0 or resnet50_v2)"
     )
     assert "dense_dropout" not in out.replace(note, "")
 

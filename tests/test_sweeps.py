@@ -30,17 +30,21 @@ PRINTED = {
         "scenario 3": {},
         "scenario 4": {"train_accuracy": 0.56, "val_accuracy": 0.57},
         "scenario 5": {
-            "train_accuracy": 0.72, "val_accuracy": 0.73, "test_accuracy": 0.72, "test_precision": 0.73, "test_auc": 0.88,
+            "train_accuracy": 0.72, "val_accuracy": 0.73, "test_accuracy": 0.72, "test_precision": 0.73,
+            "test_auc": 0.88,
         },
         "scenario 6": {
-            "train_accuracy": 0.66, "val_accuracy": 0.66, "test_accuracy": 0.67, "test_precision": 0.65, "test_auc": 0.88,
+            "train_accuracy": 0.66, "val_accuracy": 0.66, "test_accuracy": 0.67, "test_precision": 0.65,
+            "test_auc": 0.88,
             "binary_test_accuracy": 0.87, "binary_test_precision": 0.90, "binary_test_auc": 0.94,
         },
         "scenario 7": {
-            "train_accuracy": 0.87, "val_accuracy": 0.88, "test_accuracy": 0.87, "test_precision": 0.87, "test_auc": 0.95,
+            "train_accuracy": 0.87, "val_accuracy": 0.88, "test_accuracy": 0.87, "test_precision": 0.87,
+            "test_auc": 0.95,
         },
         "scenario 8": {
-            "train_accuracy": 0.86, "val_accuracy": 0.87, "test_accuracy": 0.86, "test_precision": 0.86, "test_auc": 0.94,
+            "train_accuracy": 0.86, "val_accuracy": 0.87, "test_accuracy": 0.86, "test_precision": 0.86,
+            "test_auc": 0.94,
             "train_loss": 0.31, "val_loss": 0.31,
         },
     },
@@ -87,9 +91,12 @@ PRINTED = {
 HUST_LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 HUST_TABLES = {
     "baseline": """
-        precision 0.60682 0.03682  0.78948 0.0973  0.5915 0.02711  0.8857 0.01541  0.5796 0.01004  0.80606 0.00973  0.61646 0.00668
-        recall    0.6408 0.0362  0.59636 0.0673  0.52342 0.05174  0.85718 0.01445  0.54078 0.01931  0.793 0.01165  0.7303 0.01047
-        f1        0.62196 0.01624  0.67276 0.02889  0.5532 0.02046  0.87104 0.00528  0.55926 0.00795  0.79938 0.00483  0.66852 0.00552
+        precision 0.60682 0.03682  0.78948 0.0973  0.5915 0.02711  0.8857 0.01541 \
+                  0.5796 0.01004  0.80606 0.00973  0.61646 0.00668
+        recall    0.6408 0.0362  0.59636 0.0673  0.52342 0.05174  0.85718 0.01445 \
+                  0.54078 0.01931  0.793 0.01165  0.7303 0.01047
+        f1        0.62196 0.01624  0.67276 0.02889  0.5532 0.02046  0.87104 0.00528  0.55926 0.00795 \
+                  0.79938 0.00483  0.66852 0.00552
     """,
     "no augmentation": """
         precision 0.59662 0.023  0.70858 0.057  0.56032 0.025  0.82762 0.022  0.53736 0.021  0.7845 0.012  0.57614 0.029
@@ -145,10 +152,12 @@ def points(experiment, scale):
     swept name -> value, once each.
     """
     config = load(experiment, scale)
+    settings = search_space.settings(config)
     names = search_space.swept(config)
     if any(name.startswith("head.") for name in experiment.point):
-        names = (*names, *search_space.swept_heads(config))
-    swept = {tuple((name, setting[name]) for name in names) for setting in search_space.settings(config)}
+        heads = (name for name in settings[0] if name.startswith("head."))
+        names = (*names, *(name for name in heads if len({setting[name] for setting in settings}) > 1))
+    swept = {tuple((name, setting[name]) for name in names) for setting in settings}
     return [point for point in swept if experiment.point.items() <= dict(point).items()]
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import special
 
+from fer_jax.config.choices import LIKENESS
 from fer_jax.errors import RunError
 
 # Share of the validation pictures that lie below the threshold: Liu et al. keep 95 % of what is
@@ -39,7 +40,7 @@ def max_logit(logits: np.ndarray) -> np.ndarray:
     return np.asarray(logits, np.float64).max(axis=-1)
 
 
-SCORES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"energy": energy, "max_logit": max_logit}
+SCORES: dict[str, Callable[[np.ndarray], np.ndarray]] = dict(zip(LIKENESS, (energy, max_logit), strict=True))
 
 
 def score(kind: str, logits: np.ndarray) -> np.ndarray:

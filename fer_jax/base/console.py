@@ -1,6 +1,4 @@
-"""What a person sees while a data set is prepared: bars in a terminal, a plain line elsewhere,
-always on stderr.
-"""
+"""What a person sees on stderr while a data set is prepared: bars, or plain lines."""
 
 from __future__ import annotations
 
@@ -10,17 +8,20 @@ from collections.abc import Callable, Iterator
 
 
 def say(text: str) -> None:
-    """One line on stderr."""
+    """Prints a line on stderr that says it is of fer_jax."""
     print(f"fer_jax: {text}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
 def bar(title: str, total: int | None) -> Iterator[Callable[[], object]]:
-    """A bar in a terminal, nothing elsewhere; what it yields is called once a picture.
+    """Shows a bar while the context lasts, in a terminal only.
 
     Args:
-        title: one word.
+        title: one word, in front of the bar.
         total: number of pictures, if it is known.
+
+    Yields:
+        A function to call once for each picture that is done.
     """
     if not sys.stderr.isatty():
         yield lambda: None

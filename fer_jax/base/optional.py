@@ -1,6 +1,4 @@
-"""Optional packages: imported where they are needed, and named by what installs them where they are
-not there.
-"""
+"""Optional packages, imported where they are needed."""
 
 import importlib
 from typing import Any
@@ -9,14 +7,14 @@ from fer_jax.errors import FerJaxError
 
 
 def need(module: str, extra: str) -> Any:
-    """The module of an optional package.
+    """Imports and returns a module of an optional package.
 
     Args:
         module: its import name, such as 'safetensors.numpy'.
         extra: the extra of this package that installs it.
 
     Raises:
-        FerJaxError: it cannot be imported.
+        FerJaxError: it cannot be imported; the message says why, and how to install it.
     """
     try:
         return importlib.import_module(module)

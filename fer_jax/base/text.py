@@ -5,12 +5,12 @@ from collections.abc import Iterable, Sequence
 
 
 def counted(count: int, noun: str) -> str:
-    """(1, 'trial') -> '1 trial', (2, 'trial') -> '2 trials'."""
+    """Returns the count with its noun: '1 trial', '1,200 trials'."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def in_time(seconds: float) -> str:
-    """75 -> '1 min 15 s'; from an hour on without seconds, from two days on in days."""
+    """Returns seconds in words: '1 min 15 s', '2 h 05 min', from two days on '2.5 days'."""
     seconds = round(seconds)
     if seconds < 60:
         return f"{seconds} s"
@@ -22,12 +22,12 @@ def in_time(seconds: float) -> str:
 
 
 def in_bytes(count: float) -> str:
-    """1234567 -> '1.2 MB'."""
+    """Returns bytes as '1.2 MB', in powers of 1000."""
     return _with_prefix(count, "B")
 
 
 def in_flops(count: float) -> str:
-    """2.5e12 -> '2.5 TFLOP'."""
+    """Returns floating-point operations as '2.5 TFLOP'."""
     return _with_prefix(count, "FLOP")
 
 
@@ -53,7 +53,11 @@ def aligned(rows: Iterable[Sequence[str]], sides: str = "l", most: Sequence[int]
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """'did you mean a or b?', of the known names most like `name`, for the end of an error message."""
+    """Returns 'did you mean a or b?', for the end of an error message about a wrong name.
+
+    Named are up to three of `known` that are most like `name`, else the first three; 'there are
+    none' where none are known.
+    """
     known = list(known)
     close = difflib.get_close_matches(name, known, 3, cutoff=0.5) or known[:3]
     return f"did you mean {' or '.join(close)}?" if close else "there are none"
@@ -68,8 +72,9 @@ def _with_prefix(count: float, unit: str) -> str:
 
 
 def shown(name: str, limit: int = 200) -> str:
-    """A name as it may stand in a one-line message: control characters escaped, a long one without
-    its middle.
+    """Returns a name as it may stand in a one-line message.
+
+    Control characters are escaped, and a name longer than `limit` characters loses its middle.
     """
     text = name if name.isprintable() else ascii(name)[1:-1]
     return text if len(text) <= limit else f"{text[: limit // 2 - 2]}...{text[-(limit // 2 - 2) :]}"

@@ -1,5 +1,6 @@
-"""Config fields, their values, and how a command line and a sweep set them; what a field does lies
-in the room it steers.
+"""Config fields, their values, and how a command line and a sweep set them.
+
+What a field does lies in the room it steers.
 
 A config file of yours imports from here: `from fer_jax.config import ConfigDict, base,
 default_config, variants`.

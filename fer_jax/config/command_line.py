@@ -20,8 +20,10 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from fer_jax.base.text import aligned
 from fer_jax.config import fields, search_space
 from fer_jax.config.field import FieldError, in_words
+from fer_jax.config.moved import new_place
 from fer_jax.config.names import locate, nearest
 from fer_jax.config.values import canonical, flatten, get, put, sweep_tree
 from fer_jax.errors import ConfigError
@@ -41,7 +43,6 @@ class Loaded:
         config: locked ConfigDict.
         file: path of the config file as given.
         variants: words after the colon.
-        overrides: dotted name -> value set on top of the file.
         command: the command line, quoted for a shell; empty when loaded from Python.
         unused: dotted name -> why, in one line, of the overrides that change nothing; empty unless
             `load` kept them.
@@ -50,37 +51,19 @@ class Loaded:
     config: ConfigDict
     file: str
     variants: tuple[str, ...] = ()
-    overrides: Mapping[str, Any] = field(default_factory=dict)
     command: str = ""
     unused: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
-        """File name and variants, `grid3d-smoke`: the default name of a run."""
+        """The default name of a run: file name and variants, `grid3d-smoke`."""
         return re.sub(r"[^\w.=+-]+", "_", "-".join((Path(self.file).stem, *self.variants)))
 
 
-def config_from_argv(argv: Sequence[str]) -> tuple[Loaded, list[str]]:
-    """Loads the config a command line asks for.
-
-    Args:
-        argv: program name and arguments, like `sys.argv`.
-
-    Returns:
-        The config, and `argv` without its config flags, ready for absl's `FLAGS(...)`.
-
-    Raises:
-        ConfigError: no `--config`, or anything `load` refuses.
-    """
-    file, overrides, rest = split_argv(argv)
-    if not file:
-        raise ConfigError(f"{COMMAND_LINE}: no config: add --config=FILE, such as --config=configs/grid3d.py:smoke")
-    return load(file, overrides, command=_command(argv)), rest
-
-
 def split_argv(argv: Sequence[str]) -> tuple[str | None, dict[str, str], list[str]]:
-    """Separates config flags from the others without loading anything, so that `--help` works
-    without a config.
+    """Separates config flags from the others without loading anything.
+
+    So `--help` works without a config.
 
     A flag is `--config.a.b=value`, `--config.a.b value`, or for true and false `--config.a.b` and
     `--noconfig.a.b`. The last of several values for a name counts. Nothing after a lone `--` is a
@@ -157,7 +140,6 @@ def load(file: str, overrides: Mapping[str, Any] | None = None, command: str = "
         config,
         path,
         tuple(word.strip() for word in words.split(",") if word.strip()),
-        {name: get(config, name) for name in overrides},
         command,
         unused,
     )
@@ -223,8 +205,9 @@ def execute_file(path: str, take: Callable[[types.ModuleType], Any], kind: str) 
 
 
 def describe(config: ConfigDict) -> str:
-    """Returns every field as a line: name, value (`*`: not the default), kind, meaning, range; then
-    the sweep.
+    """Returns a config as lines for people: one for each field, then the sweep.
+
+    A field's line has its name, value (`*`: not the default), kind, meaning and range.
     """
     rows = []
     for name, value in flatten(config).items():
@@ -239,14 +222,13 @@ def describe(config: ConfigDict) -> str:
     for name in (name for name, declared in fields.FIELDS.items() if declared.kind == "sweep"):
         declared, value = fields.FIELDS[name], get(config, name)
         rows.append((name, f"{'*' if value != declared.default else ' '}{value}", "sweep", declared.comment))
-    widths = [min(max(len(row[column]) for row in rows), limit) for column, limit in ((0, 40), (1, 30), (2, 6))]
     lines: list[str] = []
     block = ""
-    for row in rows:
-        if row[0].partition(".")[0] != block and lines:
+    for (name, *_), line in zip(rows, aligned(rows, most=(40, 30, 6)), strict=True):
+        if name.partition(".")[0] != block and lines:
             lines.append("")
-        block = row[0].partition(".")[0]
-        lines.append("  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)).rstrip())
+        block = name.partition(".")[0]
+        lines.append(line)
     of_points = [trials for trials, _ in search_space.expand_points(config)]
     trials = [trial for of_point in of_points for trial in of_point]
     stacks = len({trial.shape_key() for trial in trials})
@@ -255,15 +237,14 @@ def describe(config: ConfigDict) -> str:
 
 
 class _FileError(ConfigError):
-    """An error that already names its config file; passes unchanged through the files that build on
-    it.
+    """An error that already names its config file.
+
+    It passes unchanged through the files that build on that one.
     """
 
 
 def split_variants(file: str) -> tuple[str, str]:
-    """('configs/hust.py', 'focal,smoke') for 'configs/hust.py:focal,smoke'; the words are empty
-    where there are none.
-    """
+    """Splits 'configs/hust.py:focal,smoke' into path and 'focal,smoke', or '' if there is none."""
     path, dot_py, words = file.partition(".py:")
     return (path + ".py", words) if dot_py else (file, "")
 
@@ -279,8 +260,9 @@ def _apply(config: ConfigDict, name: str, value: Any) -> None:
 
 
 def _unused(config: ConfigDict, settings: Sequence[Mapping[str, Any]], overrides: Mapping[str, Any]) -> dict[str, str]:
-    """Overrides that change nothing, and why: the sweep sets the field in every point, or no trial
-    uses it.
+    """Returns the overrides that change nothing, and why.
+
+    The sweep sets the field in every point, or no trial uses it.
     """
     found = {}
     without_effect = search_space.without_effect(settings)
@@ -297,8 +279,9 @@ def _unused(config: ConfigDict, settings: Sequence[Mapping[str, Any]], overrides
 
 
 def _instead(sources: Sequence[str], value: Any) -> str:
-    """What to write to have `value` in place of what parts of the sweep, such as
-    'sweep.grid.train.l2', give.
+    """Returns what to write to have `value` in place of what `sources` give.
+
+    Sources are parts of the sweep, such as 'sweep.grid.train.l2'.
     """
     first, *others = sources
     if not others and first.startswith(("sweep.grid.", "sweep.each.")):
@@ -307,12 +290,6 @@ def _instead(sources: Sequence[str], value: Any) -> str:
     # A list of one does not fit the other lists of sweep.zip, and points are many.
     flags = (f"--config.{source}={'()' if source == 'sweep.points' else None}" for source in sources)
     return f"to have it so, add {shlex.join(flags)}"
-
-
-def _command(argv: Sequence[str]) -> str:
-    program = Path(argv[0])
-    head = ["python", "-m", f"fer_jax.{program.stem}"] if program.parent.name == "fer_jax" else [program.name]
-    return shlex.join([*head, *argv[1:]])
 
 
 def _unreadable(path: str, error: Exception, kind: str) -> str:
@@ -332,7 +309,7 @@ def _unreadable(path: str, error: Exception, kind: str) -> str:
 
 
 def _describe_failure(path: str, source: str, error: Exception) -> str:
-    """One line for an exception a config file raised, with the line of the file it came from."""
+    """Returns a line about an exception that a config file raised, with the place in the file."""
     if isinstance(error, SyntaxError) and error.filename == path:
         return f"{path}, line {error.lineno}: {error.msg}"
     frames = traceback.extract_tb(error.__traceback__)
@@ -350,12 +327,12 @@ def _describe_failure(path: str, source: str, error: Exception) -> str:
         name = _name_in(code, wrong[1])
         wanted = fields.FIELDS[name].wanted if name in fields.FIELDS else "of another type"
         return f"{place}: {name} must be {wanted}; this is a value of type {wrong[2]}"
+    if isinstance(error, (ImportError, AttributeError)) and (moved := new_place(error)):
+        return f"{place}: {moved}"
     return f"{place}: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
 def _name_in(code: str, key: str) -> str:
-    """The dotted name that contains `key` in a line such as `config.train.l3 = 0`; `key` where the
-    line shows none.
-    """
+    """Returns the dotted name with `key` in a line such as `config.train.l3 = 0`; else `key`."""
     match = re.search(rf"\b\w+\.((?:\w+\.)*{key}\b(?:\.\w+)*)", code)
     return match[1] if match else key

@@ -1,6 +1,4 @@
-"""One config field: its kind, type, range and meaning, and the check that gives a value its
-canonical form.
-"""
+"""One config field: its kind, type, range and meaning, and the check of its values."""
 
 from __future__ import annotations
 
@@ -24,8 +22,9 @@ _BOOLEAN = flags.BooleanParser()
 
 
 class FieldError(ConfigError):
-    """A ConfigError that knows which fields it is about, so that a loader can say where their
-    values came from.
+    """A ConfigError that knows which fields it is about.
+
+    So a loader can say where their values came from.
 
     Attributes:
         names: dotted names of the fields involved, the one to blame first.
@@ -53,14 +52,14 @@ class Need:
     longer: int | None = None
 
     def met(self, values: Mapping[str, Any]) -> bool:
-        """Whether the other field, among these dotted names -> values, is as needed."""
+        """Returns whether the other field, among these dotted names -> values, is as needed."""
         value = values[self.name]
         if self.longer is not None:
             return len(value) > self.longer
         return value in self.values if self.above is None else value > self.above
 
     def __str__(self) -> str:
-        """`train.optimizer = sgd or nesterov`, `train.stop_patience above 0`."""
+        """Returns words: `train.optimizer = sgd or nesterov`, `train.stop_patience above 0`."""
         if self.longer is not None:
             return f"{self.name} of more than {self.longer} items" if self.longer else f"{self.name} set"
         if self.above is not None:
@@ -111,27 +110,24 @@ class Field:
 
     @property
     def item_type(self) -> Type:
-        """Type of the items of a tuple field; the field's own type otherwise."""
+        """The type of the items of a tuple field; the field's own type otherwise."""
         if self.type is not tuple:
             return self.type
         return self.item or type(self.default[0])
 
     @property
     def needed(self) -> str:
-        """`needs` in words, `train.schedule = cosine or train.plateau_patience above 0`; empty
-        where there are none.
-        """
+        """`needs` in words, `train.schedule = cosine or ...`; empty where there are none."""
         return " or ".join(str(need) for need in self.needs)
 
     def has_effect(self, values: Mapping[str, Any]) -> bool:
-        """Whether this field can change anything in a trial with these values: dotted name -> value
-        of every field.
-        """
+        """Returns whether the field can change a trial that has these values, by dotted name."""
         return not self.needs or any(need.met(values) for need in self.needs)
 
     def is_unset(self, value: Any) -> bool:
-        """Whether `value` asks for nothing: it is the default, or leaves this field's block of
-        computation out.
+        """Returns whether `value` asks for nothing.
+
+        It does where it is the default, or leaves this field's block of computation out.
         """
         return value == self.default or (self.neutral is not None and value == self.neutral)
 
@@ -152,9 +148,7 @@ class Field:
 
     @property
     def allowed(self) -> str:
-        """The values allowed, in short: `adam | sgd`, `[0, 1)`, `> 0`; empty where the type says it
-        all.
-        """
+        """The values allowed: `adam | sgd`, `[0, 1)`, `> 0`; empty where the type says it all."""
         if self.choices:
             return " | ".join(str(choice) for choice in self.choices)
         if self.low is None or self.high is None:
@@ -163,8 +157,9 @@ class Field:
         return f"{'(' if self.low_open else '['}{self.low:,}, {self.high:,}{')' if self.high_open else ']'}"
 
     def coerce(self, value: Any, where: str = "") -> Any:
-        """Returns `value` as the field's own type: 1 becomes 1.0 for a float, a list or single item
-        becomes a tuple.
+        """Returns `value` as the field's own type.
+
+        1 becomes 1.0 for a float; a list or a single item becomes a tuple.
 
         Args:
             value: what was given.
@@ -181,8 +176,7 @@ class Field:
         return tuple(self._coerce_one(item, where) for item in ((value,) if items is None else items))
 
     def coerce_list(self, value: Any, where: str) -> tuple[Any, ...]:
-        """Returns the values of a sweep over this field as a tuple; a single value is a list of
-        one.
+        """Returns the values of a sweep over this field as a tuple, a single value as one of one.
 
         A list for a tuple field must hold tuples, because (16, 32) could mean one value or two.
 
@@ -207,8 +201,9 @@ class Field:
         return self.coerce(_literal(text))
 
     def parse_list(self, text: str, where: str) -> tuple[Any, ...] | None:
-        """Reads the values of a sweep from a command line: `(0.,1e-3)`, `[0.,1e-3]`, `0.,1e-3`,
-        `1e-3` or `None`.
+        """Reads the values of a sweep as they stand on a command line; None for `None`.
+
+        They are written `(0.,1e-3)`, `[0.,1e-3]`, `0.,1e-3` or `1e-3`.
         """
         value = _literal(text)
         return None if value is None else self.coerce_list(value, where)
@@ -252,16 +247,14 @@ class Field:
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...] | None:
-    """The items of a list, tuple, range or array; None for anything that is a single value or has
-    no order.
-    """
+    """Returns the items of a list, tuple, range or array; None for any other value."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     return tuple(value) if isinstance(value, (list, tuple, range)) else None
 
 
 def _literal(text: str) -> Any:
-    """A Python literal where `text` is one; else its comma-separated words, or the one word it is."""
+    """Reads a Python literal; where `text` is none, its comma-separated words or the one word."""
     text = text.strip()
     try:
         return ast.literal_eval(text)
@@ -288,6 +281,6 @@ def _show(value: Any) -> str:
 
 
 def in_words(names: Iterable[str]) -> str:
-    """`a, b and c`."""
+    """Returns the names as `a, b and c`."""
     *head, last = names
     return f"{', '.join(head)} and {last}" if head else last

@@ -1,5 +1,4 @@
-"""Every config field, declared once: kind, default, range, meaning. All else about configs follows
-from `FIELDS`.
+"""Every config field, declared once; all else about configs follows from `FIELDS`.
 
 To add a field, add one entry to the table: the default config, the placeholders of `sweep.grid`,
 `sweep.each` and `sweep.zip`, the command line, the checks, `--print_config` and a trial's identity
@@ -17,7 +16,7 @@ from fer_jax.errors import ConfigError
 
 
 def _when(name: str, *values: Any) -> tuple[Need, ...]:
-    """`Field.needs` of a field that counts where another one has one of these values."""
+    """Returns the `needs` of a field that counts where another one has one of these values."""
     return (Need(name, values),)
 
 
@@ -40,7 +39,8 @@ _INT32 = 2**31 - 1
 
 # fmt: off
 _TABLE = (
-    Field("data.name", "synthetic", "shape", "data set: built-in faces, FER-2013, any class-per-folder tree, or CIFAR-10",
+    Field("data.name", "synthetic", "shape",
+          "data set: built-in faces, FER-2013, any class-per-folder tree, or CIFAR-10",
           choices=("synthetic", "fer2013", "folder", "cifar10")),
     Field("data.path", "", "run", "folder, zip, tar or csv that holds the data set; unused for built-in faces"),
     Field("data.split", "official", "shape",
@@ -61,7 +61,8 @@ _TABLE = (
           "validation and test images left out: those with an exact copy in an earlier split, or a near one as well",
           choices=("none", "exact", "near"), needs=_READ),
     Field("data.balance", "none", "shape",
-          "equal classes: leave images out, repeat them, or repeat them rotated, shifted, zoomed, flipped and brightened",
+          "equal classes: leave images out, repeat them, or repeat them "
+          "rotated, shifted, zoomed, flipped and brightened",
           choices=("none", "undersample", "oversample", "augment")),
     Field("data.balance_splits", "train", "shape", "which splits are balanced; augment takes train only",
           choices=("train", "all"), needs=_when("data.balance", "undersample", "oversample")),
@@ -79,14 +80,15 @@ _TABLE = (
     Field("model.dropout", 0.4, "traced", "share of activations set to 0 in training",
           low=0, high=1, high_open=True, neutral=0, needs=_when("model.name", "cnn", "mlp", "silvestro")),
     Field("model.dense_dropout", 0.0, "traced", "the same after dense layers of a convolutional network",
-          low=0, high=1, high_open=True, neutral=0, needs=_when("model.name", "cnn", "silvestro", "imperial", *_BACKBONES)),
+          low=0, high=1, high_open=True, neutral=0,
+          needs=_when("model.name", "cnn", "silvestro", "imperial", *_BACKBONES)),
     Field("model.init", "glorot_uniform", "traced",
-          "initial weights: a distribution of kernels (glorot, he or lecun with _uniform or _normal); of a backbone, imagenet or "
-          "an .h5 file of Keras'; or RUN:trial",
+          "initial weights: a distribution of kernels (glorot, he or lecun with _uniform or _normal); of a "
+          "backbone, imagenet or an .h5 file of Keras'; or RUN:trial",
           neutral="glorot_uniform"),
     Field("model.freeze", (), "shape",
-          "layers that are not trained: 'backbone', 'blocks=2' (the first two), 'layers=140' (the first 140, as Keras counts them), "
-          "or names such as 'block1_*'", item=str),
+          "layers that are not trained: 'backbone', 'blocks=2' (the first two), 'layers=140' (the first 140, as "
+          "Keras counts them), or names such as 'block1_*'", item=str),
     Field("model.width_multiplier", 1.0, "shape", "factor on the kernels and units of every hidden layer",
           low=0, low_open=True, high=16),
     Field("model.batch_norm", False, "shape", "batch normalisation on or off", needs=_when("model.name", "cnn", "mlp")),
@@ -105,24 +107,28 @@ _TABLE = (
           low=1, high=65536, needs=_when("model.name", "cnn", "imperial", *_BACKBONES)),
     Field("model.hidden", (1000, 1000), "shape", "units of each hidden layer; the output layer is added",
           low=1, high=65536, needs=_MLP),
-    Field("model.pooling", "average", "shape", "what is kept of each channel of the last map", choices=("average", "max"),
-          needs=_ON_BACKBONE),
-    Field("model.top", "own", "shape", "layers after the last map: ours (model.pooling, model.dense), or those Keras has there",
+    Field("model.pooling", "average", "shape",
+          "what is kept of each channel of the last map", choices=("average", "max"), needs=_ON_BACKBONE),
+    Field("model.top", "own", "shape",
+          "layers after the last map: ours (model.pooling, model.dense), or those Keras has there",
           choices=("own", "keras"), needs=_ON_BACKBONE),
     Field("model.preprocess", "none", "shape",
-          "pixels inside the network: as data.normalize leaves them, or 0..255 made into what its ImageNet weights expect",
+          "pixels inside the network: as data.normalize leaves them, or 0..255 "
+          "made into what its ImageNet weights expect",
           choices=("none", "weights"), needs=_ON_BACKBONE),
 
     Field("train.batch_size", 64, "shape", "images per update", low=1, high=65536),
     Field("train.precision", "float32", "shape",
-          "what products and convolutions compute in; weights, statistics and losses stay float32 (tf32: NVIDIA GPUs only)",
+          "what products and convolutions compute in; weights, statistics and "
+          "losses stay float32 (tf32: NVIDIA GPUs only)",
           choices=("float32", "tf32", "bfloat16")),
     Field("train.epochs", 50, "traced", "passes over the training split", low=1, high=1_000_000),
     Field("train.optimizer", "adam", "shape", "update rule",
           choices=("adam", "adamw", "sgd", "nesterov", "rmsprop", "lion")),
     Field("train.learning_rate", 1e-3, "traced", "step size of an update", low=0, low_open=True),
     Field("train.block_rates", (), "traced",
-          "factors on the learning rate of each block of a backbone, first to last; its top has 1", low=0, item=float, neutral=(),
+          "factors on the learning rate of each block of a backbone, first to last; its top has 1",
+          low=0, item=float, neutral=(),
           needs=_ON_BACKBONE),
     Field("train.l2", 1e-4, "traced", "lambda: the objective gains lambda times the sum of squared kernels", low=0),
     Field("train.weight_decay", 0.0, "traced", "share of the learning rate by which weights shrink at each update",
@@ -134,20 +140,23 @@ _TABLE = (
           low=0, high=1, high_open=True, needs=_when("train.optimizer", "rmsprop")),
     Field("train.beta1", 0.9, "traced", "decay of the mean of gradients",
           low=0, high=1, high_open=True, needs=_BETAS),
-    Field("train.beta2", 0.999, "traced", "decay of the mean of squared gradients (Lion: of gradients; its authors use .99)",
+    Field("train.beta2", 0.999, "traced",
+          "decay of the mean of squared gradients (Lion: of gradients; its authors use .99)",
           low=0, high=1, high_open=True, needs=_BETAS),
     Field("train.schedule", "constant", "shape",
-          "how the learning rate changes: not; to its floor along a cosine; by decay_factor every decay_every epochs; by "
-          "decay_factor each epoch; as 1 / (1 + decay x updates)",
+          "how the learning rate changes: not; to its floor along a cosine; by decay_factor every decay_every "
+          "epochs; by decay_factor each epoch; as 1 / (1 + decay x updates)",
           choices=("constant", "cosine", "step", "exponential", "inverse_time")),
-    Field("train.decay", 0.0, "traced", "Keras' decay, per update", low=0, needs=_when("train.schedule", "inverse_time")),
+    Field("train.decay", 0.0, "traced",
+          "Keras' decay, per update", low=0, needs=_when("train.schedule", "inverse_time")),
     Field("train.decay_factor", 0.5, "traced", "factor on the learning rate",
           low=0, low_open=True, high=1, needs=_when("train.schedule", "step", "exponential")),
     Field("train.decay_every", 10, "traced", "epochs between two steps of the learning rate",
           low=1, high=1_000_000, needs=_when("train.schedule", "step")),
     Field("train.warmup", 0.0, "traced", "epochs in which the learning rate grows linearly from 0", low=0, neutral=0),
     Field("train.plateau_patience", 0, "traced",
-          "epochs without a lower validation loss after which the learning rate falls; 0 = never", low=0, high=1_000_000),
+          "epochs without a lower validation loss after which the learning rate falls; 0 = never",
+          low=0, high=1_000_000),
     Field("train.plateau_factor", 0.5, "traced", "factor on the learning rate at a plateau",
           low=0, low_open=True, high=1, high_open=True, needs=_PLATEAU),
     Field("train.learning_rate_floor", 0.0, "traced", "below this neither cosine nor plateau takes the learning rate",
@@ -168,8 +177,8 @@ _TABLE = (
     Field("phases.rates", (), "traced", "learning rate of each phase; () = train.learning_rate in all",
           low=0, low_open=True, item=float, needs=_IN_PHASES),
     Field("phases.frozen", (), "shape",
-          "for each phase what is not trained besides model.freeze, in its words joined by +, or 'none'; () = nothing", item=str,
-          needs=_IN_PHASES),
+          "for each phase what is not trained besides model.freeze, in its words joined by +, or 'none'; () = nothing",
+          item=str, needs=_IN_PHASES),
     Field("phases.patience", (), "traced", "early stopping of each phase; () = train.stop_patience in all",
           low=0, high=1_000_000, item=int, needs=_IN_PHASES),
 
@@ -199,8 +208,8 @@ _TABLE = (
 
     Field("head.kind", "none", "head", "classifier fitted on features of every trained trial",
           choices=("none", "xgboost", "logistic", "svm", "forest", "neighbors")),
-    Field("head.layer", "flatten", "head", "layer whose output, flattened, is its features; probabilities = the softmax",
-          needs=_ANY_HEAD),
+    Field("head.layer", "flatten", "head",
+          "layer whose output, flattened, is its features; probabilities = the softmax", needs=_ANY_HEAD),
     Field("head.rounds", 100, "head", "most boosting rounds, a tree a class each", low=1, high=100_000, needs=_BOOSTED),
     Field("head.stop_rounds", 0, "head",
           "rounds without a lower validation loss after which boosting stops and keeps the best; 0 = never",
@@ -209,7 +218,8 @@ _TABLE = (
     Field("head.eta", 0.3, "head", "learning rate of boosting", low=0, low_open=True, high=1, needs=_BOOSTED),
     Field("head.reg_lambda", 1.0, "head", "L2 penalty on the leaves' values", low=0, needs=_BOOSTED),
     Field("head.gamma", 0.0, "head", "least loss that a split must save", low=0, needs=_BOOSTED),
-    Field("head.subsample", 1.0, "head", "share of images drawn for a tree", low=0, low_open=True, high=1, needs=_BOOSTED),
+    Field("head.subsample", 1.0, "head",
+          "share of images drawn for a tree", low=0, low_open=True, high=1, needs=_BOOSTED),
     Field("head.colsample_bytree", 1.0, "head", "share of features drawn for a tree", low=0, low_open=True, high=1,
           needs=_BOOSTED),
     Field("head.min_child_weight", 1.0, "head", "least sum of second derivatives in a leaf", low=0, needs=_BOOSTED),
@@ -218,38 +228,47 @@ _TABLE = (
     Field("head.trees", 100, "head", "trees of the forest", low=1, high=100_000, needs=_when("head.kind", "forest")),
     Field("head.tree_depth", 0, "head", "deepest tree of the forest; 0 = any depth", low=0, high=1000,
           needs=_when("head.kind", "forest")),
-    Field("head.neighbors", 5, "head", "training images that vote", low=1, high=100_000, needs=_when("head.kind", "neighbors")),
+    Field("head.neighbors", 5, "head",
+          "training images that vote", low=1, high=100_000, needs=_when("head.kind", "neighbors")),
     Field("head.vote", "uniform", "head", "weight of a neighbour's vote: the same for all, or 1 / distance",
           choices=("uniform", "distance"), needs=_when("head.kind", "neighbors")),
     Field("head.threads", 1, "run", "threads of one fit; fits run side by side on the other cores", low=1, high=1024),
 
     Field("stack.engine", "auto", "run",
-          "trials one after another on each device, vectorised, or vectorised with grouped convolutions; auto = measured once "
-          "where a stack trains for over ten minutes, else by backend", choices=("auto", "map", "vmap", "grouped")),
-    Field("stack.width", 0, "run", "most trials on the devices together; 0 = by memory and by what pays", low=0, high=65536),
-    Field("stack.devices", 0, "run", "devices that share a wave; 0 = measured as the engine, else as many as its trials can use",
+          "trials one after another on each device, vectorised, or vectorised with grouped convolutions; auto = "
+          "measured once where a stack trains for over ten minutes, else by backend",
+          choices=("auto", "map", "vmap", "grouped")),
+    Field("stack.width", 0, "run",
+          "most trials on the devices together; 0 = by memory and by what pays", low=0, high=65536),
+    Field("stack.devices", 0, "run",
+          "devices that share a wave; 0 = measured as the engine, else as many as its trials can use",
           low=0, high=65536),
     Field("stack.micro_batch", 0, "run",
-          "images per pass through the network inside a batch; 0 = measured as the engine, else by backend; the batch size = whole",
+          "images per pass through the network inside a batch; 0 = measured as the "
+          "engine, else by backend; the batch size = whole",
           low=0, high=65536),
     Field("stack.data", "auto", "run", "pictures whole on every device, streamed to it, or by the memory they take",
           choices=("auto", "resident", "stream")),
 
     Field("checkpoint.every", 10, "run", "epochs between checkpoints; 0 = only at the end", low=0),
     Field("report.title", "", "run", "heading of the report; empty = name of the run"),
-    Field("report.saliency", True, "run", "whether the report shows what networks look at: seconds for a small network"),
+    Field("report.saliency", True, "run",
+          "whether the report shows what networks look at: seconds for a small network"),
     Field("report.show_images", False, "run",
-          "whether the report shows pictures of the data set, whose licence may forbid it; built-in faces are always shown"),
+          "whether the report shows pictures of the data set, whose licence "
+          "may forbid it; built-in faces are always shown"),
 
     Field("sweep.points", (), "sweep", "settings as dicts of dotted names, such as {'train.l2': 0.}", item=dict),
     Field("sweep.repeats", 1, "sweep", "trials a point, with seeds train.seed, train.seed + 1, ...",
           low=1, high=100_000),
     Field("sweep.best", 0, "sweep",
-          "points, best by train.select over the first sweep.repeats seeds, that get sweep.best_repeats trials; 0 = none",
+          "points, best by train.select over the first sweep.repeats seeds, "
+          "that get sweep.best_repeats trials; 0 = none",
           low=0, high=100_000),
-    Field("sweep.best_repeats", 0, "sweep", "trials of each of the sweep.best points, the first sweep.repeats included; 0 = none",
-          low=0, high=100_000),
-    Field("sweep.chosen", (), "sweep", "the sweep.best points as a run has recorded them; filled in by the program", item=dict),
+    Field("sweep.best_repeats", 0, "sweep",
+          "trials of each of the sweep.best points, the first sweep.repeats included; 0 = none", low=0, high=100_000),
+    Field("sweep.chosen", (), "sweep",
+          "the sweep.best points as a run has recorded them; filled in by the program", item=dict),
 )
 # fmt: on
 
@@ -260,8 +279,9 @@ SWEPT_KINDS = (*TRIAL_KINDS, "head")
 
 
 def add_field(field: Field) -> None:
-    """Declares a field of your own, before any config is made; what the module's docstring says of
-    the table holds for it.
+    """Declares a field of your own, before any config is made.
+
+    What the module's docstring says of the table holds for it.
 
     Raises:
         ConfigError: there is a field of that name already.
@@ -272,8 +292,7 @@ def add_field(field: Field) -> None:
 
 
 def add_choice(name: str, choice: str) -> None:
-    """Allows another value of a field with choices, such as a network registered under
-    `model.name`.
+    """Allows another value of a field with choices, such as a network's name as `model.name`.
 
     What is behind it may read any field, so it meets every need of that field.
     """

@@ -1,6 +1,4 @@
-"""From a dotted name to the field it stands for, and from a wrong one to the right one that is
-nearest.
-"""
+"""From a dotted name to its field, and from a wrong name to the nearest right one."""
 
 from __future__ import annotations
 
@@ -30,8 +28,9 @@ def sweepable(name: str, where: str) -> Field:
 
 
 def locate(name: str) -> tuple[Field, str]:
-    """Returns the field a dotted name stands for, and the sweep tree the name lies in ('' for the
-    field itself).
+    """Returns the field a dotted name stands for, and the sweep tree it lies in.
+
+    The tree is '' for the field itself.
 
     Raises:
         FieldError: no such field, or not one to sweep; names the nearest right name.
@@ -71,5 +70,5 @@ def nearest(name: str) -> str:
 
 
 def _initials(name: str) -> str:
-    """`train.learning_rate` -> 'lr'."""
+    """Returns 'lr' for `train.learning_rate`."""
     return "".join(word[:1] for word in name.rpartition(".")[2].split("_"))

@@ -1,5 +1,6 @@
-"""How the values of several config fields must fit together; what one field allows alone stands in
-its declaration.
+"""How the values of several config fields must fit together.
+
+What one field allows alone stands in its declaration.
 """
 
 from __future__ import annotations
@@ -37,8 +38,7 @@ _BACKBONES = tuple(BLOCKS)
 
 
 def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the values (of all fields but `sweep`) with those that depend on others filled in;
-    checks that they fit.
+    """Returns the values with those that depend on others filled in, after checking that they fit.
 
     One kernel number becomes one a pair, and class names are sorted, so that equal settings are
     equal values.
@@ -61,7 +61,8 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
     if values["data.name"] in wanted and not values["data.path"]:
         raise FieldError(
             ["data.path", "data.name"],
-            f"data.path is empty: data.name = {values['data.name']} needs --config.data.path={wanted[values['data.name']]}",
+            f"data.path is empty: data.name = {values['data.name']} needs "
+            f"--config.data.path={wanted[values['data.name']]}",
         )
     if values["data.name"] == "synthetic" and values["data.path"]:
         raise FieldError(
@@ -72,8 +73,8 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
     if values["data.balance"] == "augment" and values["data.balance_splits"] == "all":
         raise FieldError(
             ["data.balance_splits", "data.balance"],
-            "data.balance_splits = all: data.balance = augment makes copies to train on only, no transformed picture is "
-            "validated or tested on; set data.balance_splits = train",
+            "data.balance_splits = all: data.balance = augment makes copies to train on only, "
+            "no transformed picture is validated or tested on; set data.balance_splits = train",
         )
     if values["model.name"] == "cnn":
         kernels, pairs = values["model.kernels"], values["model.pairs"]
@@ -90,14 +91,17 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
     if size < smallest:
         raise FieldError(
             ["data.image_size", "model.name"],
-            f"data.image_size = {size}: model.name = {values['model.name']} leaves nothing of less than {smallest} pixels",
+            f"data.image_size = {size}: model.name = {values['model.name']} leaves nothing of less than {smallest} "
+            "pixels",
         )
     _check_widths(values)
     return values
 
 
 def _resolve_backbone(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Keras' top has no pool or dense layers to choose; where the network preprocesses, it is given
+    """Returns the values with those that a backbone settles filled in.
+
+    Keras' top has no pool or dense layers to choose; where the network preprocesses, it is given
     pixels as they are.
     """
     values = dict(values)
@@ -113,16 +117,17 @@ def _resolve_backbone(values: Mapping[str, Any]) -> dict[str, Any]:
         if values["data.normalize"] not in ("unit", "none"):
             raise FieldError(
                 ["data.normalize", "model.preprocess"],
-                f"data.normalize = {values['data.normalize']}: model.preprocess = weights makes its own input of pixels as they are; "
-                "leave one of them out",
+                f"data.normalize = {values['data.normalize']}: "
+                "model.preprocess = weights makes its own input of pixels as they are; leave one of them out",
             )
         values["data.normalize"] = "none"
     return values
 
 
 def _resolve_phases(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What phases leave open filled in; train.epochs becomes their sum, and what train.* says of
-    one phase that of the first.
+    """Returns the values with what phases leave open filled in.
+
+    train.epochs becomes their sum, and what train.* says of one phase that of the first.
     """
     values = dict(values)
     for name in ("model.freeze", "phases.frozen"):
@@ -149,27 +154,26 @@ def _resolve_phases(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _spelled_words(name: str, text: str) -> str:
-    """The words of model.freeze or of one phase, joined by +, without what is empty or nothing."""
+    """Returns the words of model.freeze or of one phase, joined by +, without idle ones."""
     words = [word.replace(" ", "") for word in text.split("+")]
     for word in words:
         kind, equals, number = word.partition("=")
         if not word or (equals and not (kind in ("blocks", "layers") and number.isdecimal())):
             raise FieldError(
                 [name],
-                f"{name} = {text!r}: must be 'backbone', 'blocks=2', 'layers=140' or names of layers such as 'block1_*'",
+                f"{name} = {text!r}: must be 'backbone', 'blocks=2', "
+                "'layers=140' or names of layers such as 'block1_*'",
             )
     return "+".join(word for word in words if word not in ("none", "blocks=0", "layers=0")) or "none"
 
 
 def is_weights_file(name: str) -> bool:
-    """Whether a model.init is a file of Keras': the published one or one of the user's."""
+    """Returns whether a model.init is a file of Keras': the published one or one of the user's."""
     return name == "imagenet" or name.endswith((".h5", ".hdf5"))
 
 
 def _check_initial(values: Mapping[str, Any]) -> None:
-    """Raises FieldError for initial weights that are no distribution, no file of a backbone's and
-    no trial.
-    """
+    """Raises FieldError where model.init is no distribution, no backbone's file and no trial."""
     name = values["model.init"]
     if name in DISTRIBUTIONS or (":" in name and not is_weights_file(name)):
         return
@@ -178,18 +182,21 @@ def _check_initial(values: Mapping[str, Any]) -> None:
         hint = f" (did you mean {close[0]}?)" if close else ""
         raise FieldError(
             ["model.init"],
-            f"model.init = {name!r}: must be {', '.join(DISTRIBUTIONS)}, imagenet, an .h5 file of Keras' or RUN:trial{hint}",
+            f"model.init = {name!r}: must be {', '.join(DISTRIBUTIONS)}, imagenet, "
+            f"an .h5 file of Keras' or RUN:trial{hint}",
         )
     if values["model.name"] not in _BACKBONES:
         raise FieldError(
             ["model.init", "model.name"],
-            f"model.init = {name}: published weights are those of {', '.join(_BACKBONES)}; model.name = {values['model.name']} has none",
+            f"model.init = {name}: published weights are those of {', '.join(_BACKBONES)}; "
+            f"model.name = {values['model.name']} has none",
         )
 
 
 def merges(values: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """data.merge as new class name -> names of the classes that become it, both as the user spells
-    them.
+    """Returns data.merge as new class name -> names of the classes that become it.
+
+    Both are as the user spells them.
 
     Raises:
         FieldError: an entry that is not 'new=old+old'.
@@ -215,7 +222,7 @@ def _resolve_merges(given: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def class_weights(values: Mapping[str, Any]) -> dict[str, float]:
-    """loss.weights as class name -> weight.
+    """Returns loss.weights as class name -> weight.
 
     Raises:
         FieldError: an entry that is not 'class=number', the number at least 0.
@@ -238,8 +245,8 @@ def _check_training(values: Mapping[str, Any]) -> None:
     if values["train.optimizer"] == "adam" and values["train.weight_decay"]:
         raise FieldError(
             ["train.weight_decay", "train.optimizer"],
-            f"train.weight_decay = {values['train.weight_decay']:g}: train.optimizer = adam has none; adamw is Adam with it, "
-            "and train.l2 is a penalty in the objective",
+            f"train.weight_decay = {values['train.weight_decay']:g}: train.optimizer = adam has none; "
+            "adamw is Adam with it, and train.l2 is a penalty in the objective",
         )
     if values["loss.weights"] and values["loss.class_weight"]:
         raise FieldError(
@@ -259,7 +266,8 @@ def _check_training(values: Mapping[str, Any]) -> None:
     if lowered and floor > rate:
         raise FieldError(
             ["train.learning_rate_floor", "train.learning_rate"],
-            f"train.learning_rate_floor = {floor:g}: is above train.learning_rate = {rate:g}, which would never fall; lower it",
+            f"train.learning_rate_floor = {floor:g}: is above train.learning_rate = {rate:g}, which would never fall; "
+            "lower it",
         )
 
 
@@ -279,7 +287,8 @@ def _check_widths(values: Mapping[str, Any]) -> None:
     if where and round(size * width) < 1:
         raise FieldError(
             ["model.width_multiplier", *fields],
-            f"model.width_multiplier = {width:g}: leaves nothing of a layer of {size} ({where}); use more than {0.5 / size:g}",
+            f"model.width_multiplier = {width:g}: leaves nothing of a layer of {size} ({where}); "
+            f"use more than {0.5 / size:g}",
         )
 
 

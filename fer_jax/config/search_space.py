@@ -1,5 +1,4 @@
-"""From a config to its trials: the union of `sweep.points`, `sweep.each` and `sweep.grid` x
-`sweep.zip`, repeated.
+"""From a config to its trials: the union of points, each and grid x zip of `sweep`, repeated.
 
 Head fields are swept in the same lists but make no trials: a trial with one head setting is a fit,
 and however many fits there are, every network is trained once.
@@ -47,14 +46,16 @@ class Trial:
         return self.values["train.seed"]
 
     def shape_key(self) -> Hashable:
-        """The shape fields' names and values; trials with equal keys can share one compiled
-        program.
+        """Returns the names and values of the shape fields.
+
+        Trials with equal keys can share one compiled program.
         """
         return tuple((name, value) for name, value in self.values.items() if fields.FIELDS[name].kind == "shape")
 
     def id(self, checksum: str, initial: str = "") -> str:
-        """Ten hex digits that identify the trial: a SHA-256 over seed, data and the values that are
-        not their default.
+        """Returns ten hex digits that identify the trial.
+
+        They are of a SHA-256 over seed, data and the values that are not their default.
 
         Leaving defaults out keeps every id when a field with a neutral default is added.
 
@@ -85,8 +86,9 @@ class Fit:
     head: Mapping[str, Any]
 
     def id(self, trial: str) -> str:
-        """Ten hex digits that identify the fit: a SHA-256 over the trial's id and the head's values
-        that are not default.
+        """Returns ten hex digits that identify the fit.
+
+        They are of a SHA-256 over the trial's id and the head's values that are not their default.
         """
         changed = {name: value for name, value in self.head.items() if value != fields.FIELDS[name].default}
         record = {"trial": trial, "head": changed}
@@ -96,11 +98,6 @@ class Fit:
 def swept(config: ConfigDict) -> tuple[str, ...]:
     """Returns the names of the swept shape and traced fields, in the order of `FIELDS`."""
     return tuple(name for name in _swept(config) if fields.FIELDS[name].kind in fields.TRIAL_KINDS)
-
-
-def swept_heads(config: ConfigDict) -> tuple[str, ...]:
-    """Returns the names of the swept head fields, in the order of `FIELDS`."""
-    return tuple(name for name in _swept(config) if fields.FIELDS[name].kind == "head")
 
 
 def _swept(config: ConfigDict) -> tuple[str, ...]:
@@ -125,24 +122,15 @@ def expand(config: ConfigDict) -> tuple[Trial, ...]:
     return tuple(trial for trials, _ in expand_points(config) for trial in trials)
 
 
-def expand_fits(config: ConfigDict) -> tuple[Fit, ...]:
-    """Returns the fits of a config, trial by trial in the order of `expand`; none where every
-    `head.kind` is 'none'.
-
-    Head fields that do not count with a setting's kind of head are left out: settings that differ
-    in nothing else are one fit.
-
-    Raises:
-        FieldError: as `expand`, or a sweep over a head field that no fit uses.
-    """
-    return tuple(Fit(trial, head) for trials, heads in expand_points(config) for trial in trials for head in heads)
-
-
 def expand_points(config: ConfigDict) -> list[tuple[tuple[Trial, ...], tuple[dict[str, Any], ...]]]:
     """Returns the trials of every point, and the head settings that each of these is combined with.
 
-    What `expand` and `expand_fits` say of trials and fits holds for both here, at the price of one
-    expansion.
+    What `expand` says of trials holds here too. A trial with a head setting is a fit; there is none
+    where every `head.kind` is 'none'. Head fields that do not count with a setting's kind of head
+    are left out: settings that differ in nothing else are one.
+
+    Raises:
+        FieldError: as `expand`, or a sweep over a head field that no fit uses.
     """
     names = swept(config)
     points: dict[Hashable, tuple[dict[str, Any], dict[Hashable, dict[str, Any]]]] = {}
@@ -164,16 +152,15 @@ def expand_points(config: ConfigDict) -> list[tuple[tuple[Trial, ...], tuple[dic
 
 
 def _repeated(values: Mapping[str, Any], repeat: int) -> dict[str, Any]:
-    """The values of a point's trial number `repeat`: its own seed, and its own fold where there are
-    folds.
-    """
+    """Returns the values of a point's trial number `repeat`, with its own seed and fold."""
     own = {**values, "train.seed": values["train.seed"] + repeat}
     return {**own, "data.fold": values["data.fold"] + repeat} if values["data.split"] == "kfold" else own
 
 
 def settings(config: ConfigDict) -> list[dict[str, Any]]:
-    """Returns the values of every shape, traced and head field at each setting of the sweep, in
-    order; equal ones are not merged.
+    """Returns the values of every swept kind of field at each setting of the sweep, in order.
+
+    Swept kinds are shape, traced and head. Equal settings are not merged.
 
     Raises:
         FieldError: as `expand` does.
@@ -198,8 +185,9 @@ def settings(config: ConfigDict) -> list[dict[str, Any]]:
 def _check_distinct(
     names: Sequence[str], listed: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Raises FieldError for a field of whose several values other fields make one, as phases.rates
-    does of train.learning_rate.
+    """Raises FieldError for a swept field of whose values other fields make one.
+
+    phases.rates, for one, does so of train.learning_rate.
     """
     for name in names:
         if fields.FIELDS[name].type is tuple:
@@ -214,14 +202,13 @@ def _check_distinct(
 
 
 def counting_head(setting: Mapping[str, Any]) -> dict[str, Any]:
-    """The head fields of a setting that change its fit."""
+    """Returns the head fields of a setting that change its fit."""
     heads = {name: field for name, field in fields.FIELDS.items() if field.kind == "head"}
     return {name: setting[name] for name, field in heads.items() if field.has_effect(setting)}
 
 
 def sources(config: ConfigDict, name: str) -> tuple[str, ...]:
-    """Returns what sets the field called `name` in every point, so that its value in the config is
-    never used.
+    """Returns what sets a field in every point, so that its value in the config is never used.
 
     Such as ('sweep.grid.train.l2',); empty where that value is used.
 
@@ -237,8 +224,7 @@ def sources(config: ConfigDict, name: str) -> tuple[str, ...]:
 
 
 def without_effect(settings: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Returns the names of the fields that some setting sets and that change nothing in any, in the
-    order of `FIELDS`.
+    """Returns the names of fields that are set and change nothing in any setting.
 
     Such as train.momentum where every trial uses Adam. A field at its default is not set.
     """
@@ -253,8 +239,9 @@ def without_effect(settings: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 
 
 def describe_unused(settings: Sequence[Mapping[str, Any]]) -> str:
-    """A line that names the fields that are set and change nothing in any setting, with what they
-    need; '' if there is none.
+    """Returns a line that names the fields that are set without effect; '' if there is none.
+
+    It says what they need.
 
     The sizes of the built-in faces are not named: whoever reads another data set has left them
     behind on purpose.
@@ -269,9 +256,7 @@ def describe_unused(settings: Sequence[Mapping[str, Any]]) -> str:
 
 
 def describe_unmet(name: str, settings: Sequence[Mapping[str, Any]]) -> str:
-    """Returns why a field has no effect: 'train.schedule is constant; it needs train.schedule =
-    inverse_time'.
-    """
+    """Returns why a field has no effect: 'train.schedule is constant; it needs ...'."""
     field = fields.FIELDS[name]
     found = []
     for need in field.needs:
@@ -283,7 +268,7 @@ def describe_unmet(name: str, settings: Sequence[Mapping[str, Any]]) -> str:
 def _listed(
     points: tuple[dict[str, Any], ...], trees: Mapping[str, Mapping[str, tuple[Any, ...]]]
 ) -> Iterator[dict[str, Any]]:
-    """What each setting of a sweep changes in the config, in order."""
+    """Yields what each setting of a sweep changes in the config, in order."""
     return itertools.chain(points, _each(trees["each"]), _product(trees["grid"], trees["zip"]))
 
 
@@ -294,8 +279,9 @@ def _each(lists: Mapping[str, tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
 
 
 def _product(grid: Mapping[str, tuple[Any, ...]], zipped: Mapping[str, tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
-    """Grid x zip, nested in the order of FIELDS; the zip counts as one axis that stands where its
-    first field does.
+    """Yields grid x zip, nested in the order of FIELDS.
+
+    The zip counts as one axis that stands where its first field does.
     """
     if not grid and not zipped:
         return
@@ -310,7 +296,10 @@ def _product(grid: Mapping[str, tuple[Any, ...]], zipped: Mapping[str, tuple[Any
 
 
 def _resolve(base: Mapping[str, Any], setting: Mapping[str, Any]) -> dict[str, Any]:
-    """The shape and traced values of one point, checked together; an error says which point it was."""
+    """Returns the shape, traced and head values of one point, checked together.
+
+    An error says which point it was.
+    """
     try:
         values = resolve({**base, **setting})
     except FieldError as error:
@@ -342,7 +331,8 @@ def _check_seeds(seed: int, repeats: int) -> None:
     if most is not None and last > most:
         raise FieldError(
             ["train.seed", "sweep.repeats"],
-            f"train.seed = {seed} with sweep.repeats = {repeats:,} makes seeds up to {last}: {most} is the highest; lower train.seed",
+            f"train.seed = {seed} with sweep.repeats = {repeats:,} makes seeds up to {last}: {most} is the highest; "
+            "lower train.seed",
         )
 
 
@@ -353,13 +343,15 @@ def _check_folds(found: Sequence[Mapping[str, Any]], repeats: int) -> None:
     if any(setting["data.split"] != "kfold" for setting in found):
         raise FieldError(
             ["data.split", *(f"sweep.{tree}.data.split" for tree in fields.TREES)],
-            "data.split = kfold cannot be swept beside another split: repeats are folds at some points and seeds at others",
+            "data.split = kfold cannot be swept beside another split: "
+            "repeats are folds at some points and seeds at others",
         )
     folds, first = found[0]["data.folds"], found[0]["data.fold"]
     if first + repeats > folds:
         raise FieldError(
             ["sweep.repeats", "data.folds", "data.fold", "sweep.best_repeats"],
-            f"{repeats} repeats from data.fold = {first} on: each validates on a fold of its own and data.folds = {folds}; "
+            f"{repeats} repeats from data.fold = {first} on: "
+            f"each validates on a fold of its own and data.folds = {folds}; "
             f"set sweep.repeats to {max(folds - first, 1)} or less, or more folds",
         )
 
@@ -383,8 +375,9 @@ def _check_best(config: ConfigDict, points: int) -> None:
 
 
 def _check_used(names: tuple[str, ...], points: list[dict[str, Any]]) -> None:
-    """Refuses to vary a field that changes nothing in any trial, such as momentum where every trial
-    uses Adam.
+    """Refuses to vary a field that changes nothing in any trial.
+
+    Such is momentum where every trial uses Adam.
     """
     for name in names:
         field = fields.FIELDS[name]

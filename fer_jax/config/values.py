@@ -1,6 +1,4 @@
-"""The values of a config: its default, what it holds under a dotted name, its sweep lists, and its
-form in JSON.
-"""
+"""The values of a config: defaults, dotted names, sweep lists, and their form in JSON."""
 
 from __future__ import annotations
 
@@ -19,8 +17,9 @@ from fer_jax.errors import ConfigError
 
 
 def default_config() -> ConfigDict:
-    """Returns every field at its default, with the sweep trees `sweep.{grid,each,zip}` full of
-    empty placeholders.
+    """Returns a config with every field at its default and nothing swept.
+
+    The trees `sweep.{grid,each,zip}` are full of empty placeholders.
 
     The config is locked: assigning to a field that does not exist, or a value of another type,
     fails at once.
@@ -47,8 +46,9 @@ def put(config: ConfigDict, name: str, value: Any) -> None:
 
 
 def flatten(config: ConfigDict) -> dict[str, Any]:
-    """Returns dotted name -> value in canonical type for every field but those of `sweep`, in the
-    order of `FIELDS`.
+    """Returns dotted name -> value, in its own type, for every field but those of `sweep`.
+
+    The order is that of `FIELDS`.
 
     Raises:
         FieldError: a value has the wrong type or is out of range.
@@ -76,8 +76,10 @@ def sweep_tree(config: ConfigDict, tree: str) -> dict[str, tuple[Any, ...]]:
 
 
 def sweep_points(config: ConfigDict, name: str = "sweep.points") -> tuple[dict[str, Any], ...]:
-    """Returns `sweep.points`, or `sweep.chosen`, with canonical values; raises FieldError as
-    `sweep_tree` does.
+    """Returns `sweep.points`, or `sweep.chosen`, with every value in its field's own type.
+
+    Raises:
+        FieldError: as `sweep_tree` does.
     """
     points = []
     for number, point in enumerate(FIELDS[name].coerce(get(config, name))):
@@ -87,10 +89,9 @@ def sweep_points(config: ConfigDict, name: str = "sweep.points") -> tuple[dict[s
 
 
 def validate(config: ConfigDict) -> None:
-    """Checks names, types and ranges of every field and sweep list, and, if nothing is swept, how
-    the fields fit.
+    """Checks every field and sweep list, and, if nothing is swept, how the fields fit.
 
-    How the fields fit together at each point of a sweep is checked by `search.space.expand`.
+    How the fields fit together at each point of a sweep is checked by `search_space.expand`.
 
     Raises:
         FieldError: a ConfigError of one line that names the field, its value, what is wanted and
@@ -128,8 +129,7 @@ def canonical(config: ConfigDict) -> ConfigDict:
 
 
 def variants(text: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
-    """Returns the variant words of a config file, `smoke` of `grid3d.py:smoke`, in the order they
-    were given.
+    """Returns the variant words of a config file in the order they were given.
 
     Args:
         text: words joined by commas; empty for none.
@@ -150,8 +150,9 @@ def variants(text: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def to_json(config: ConfigDict) -> dict[str, Any]:
-    """Returns the config as what JSON can hold: dotted name -> value, and under `sweep` only the
-    lists that are set.
+    """Returns the config as what JSON can hold.
+
+    That is dotted name -> value, and under `sweep` only the lists that are set.
     """
     record: dict[str, Any] = flatten(config)
     sweep = {tree: {name: list(values) for name, values in sweep_tree(config, tree).items()} for tree in TREES}

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from fer_jax.config.choices import TEST_TIME as NAMES
 from fer_jax.errors import RunError
 from fer_jax.models import inference
-
-NAMES = ("flip", "ten_crop")
 
 
 def views(name: str, images: Any, size: int, channels: int) -> Iterator[np.ndarray]:

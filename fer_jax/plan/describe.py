@@ -1,6 +1,6 @@
 """A plan as text."""
 
-from fer_jax.base.text import counted, in_bytes, in_flops, in_time
+from fer_jax.base.text import aligned, counted, in_bytes, in_flops, in_time
 from fer_jax.plan.plan import Plan, Stack
 
 _HEAD = (
@@ -18,10 +18,7 @@ WORTH_SAYING = 32 * 2**20
 def describe(plan: Plan) -> str:
     """Returns the plan as a table for people, a line a stack, and its totals."""
     rows = [_HEAD, *(_row(stack) for stack in plan.stacks)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD) - 1)]
-    lines = [
-        "  ".join([*(cell.rjust(w) for cell, w in zip(row, widths, strict=False)), row[-1]]).rstrip() for row in rows
-    ]
+    lines = aligned(rows, "r" * (len(_HEAD) - 1) + "l")
     seconds = sum(stack.seconds for stack in plan.stacks)
     known = all(stack.seconds for stack in plan.stacks)
     total = f"about {in_time(seconds)}" if known else "time unknown: this hardware has not been measured"

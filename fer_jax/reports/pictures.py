@@ -88,8 +88,7 @@ def saliency(trials: Sequence[TrialResult], answered: Answered, pictures: Pictur
     asked, targets = list(trials[:MOST_REPEATS]), answered.labels[rows]
     try:
         found = {
-            method: explain.saliency_maps(asked, images, method, targets, **settings)
-            for method, settings in METHODS
+            method: explain.saliency_maps(asked, images, method, targets, **settings) for method, settings in METHODS
         }
     except FerJaxError:
         return None  # no weights are left, or none that this version can read

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fer_jax.base.text import aligned, counted, in_bytes, in_time, shown
+from fer_jax.base.text import aligned, counted, did_you_mean, in_bytes, in_flops, in_time, shown
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 trials"), (1, "1 trial"), (1200, "1,200 trials")])
@@ -61,3 +61,20 @@ def test_a_cell_beyond_the_widest_pushes_its_own_line():
 
 def test_no_rows_are_no_lines():
     assert aligned([], "lr", most=(3, 4)) == []
+
+
+def test_operations():
+    assert in_flops(2.5e12) == "2.5 TFLOP"
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "text"),
+    [
+        ("trian", ["train", "test"], "did you mean train?"),
+        ("trian", ["train", "trains"], "did you mean train or trains?"),
+        ("zzz", ["a", "b", "c", "d"], "did you mean a or b or c?"),
+        ("zzz", [], "there are none"),
+    ],
+)
+def test_a_wrong_name_is_answered_with_the_nearest(name, known, text):
+    assert did_you_mean(name, known) == text

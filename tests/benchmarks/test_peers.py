@@ -1,4 +1,4 @@
-"""The comparison with other libraries: same networks, fair turns, and reasons for what is left out."""
+"""The comparison with other libraries: same networks, fair turns, reasons for what is left out."""
 
 import importlib
 import importlib.metadata

@@ -252,7 +252,8 @@ def test_the_base_need_not_fit_where_every_point_does():
 
 def test_a_sweep_that_changes_nothing_is_refused():
     assert refusal(build(grid={"train.momentum": (0.0, 0.9)})) == (
-        "the sweep over train.momentum changes nothing: it needs train.optimizer = sgd or nesterov or rmsprop, and no trial has that"
+        "the sweep over train.momentum changes nothing: it needs train.optimizer = sgd or nesterov or rmsprop, "
+        "and no trial has that"
     )
     assert "model.hidden" in refusal(build(each={"model.hidden": ((10,), (20,))}))
     grid = {"train.momentum": (0.0, 0.9), "train.optimizer": ("adam", "sgd")}
@@ -261,7 +262,8 @@ def test_a_sweep_that_changes_nothing_is_refused():
 
 def test_a_sweep_over_what_a_patience_of_0_leaves_out_is_refused():
     assert refusal(build(grid={"train.plateau_factor": (0.1, 0.5)})) == (
-        "the sweep over train.plateau_factor changes nothing: it needs train.plateau_patience above 0, and no trial has that"
+        "the sweep over train.plateau_factor changes nothing: it needs train.plateau_patience above 0, "
+        "and no trial has that"
     )
     assert "train.stop_metric changes nothing" in refusal(
         build(each={"train.stop_metric": ("val_loss", "val_accuracy")})

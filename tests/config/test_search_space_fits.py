@@ -48,9 +48,15 @@ def build(grid=None, each=None, zipped=None, points=(), repeats=1, **values):
     return config
 
 
+def fits_of(config):
+    """Every fit of a config, trial by trial."""
+    points = search_space.expand_points(config)
+    return [search_space.Fit(trial, head) for trials, heads in points for trial in trials for head in heads]
+
+
 def refusal(config):
     with pytest.raises(ConfigError) as caught:
-        search_space.expand_fits(config)
+        fits_of(config)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -71,13 +77,14 @@ def test_five_seeds_four_layers_and_sixty_settings_are_1200_fits_of_five_trainin
         "head.reg_lambda": (1.0, 10.0),
     }
     config = build(grid=grid, repeats=5, head__kind="xgboost")
-    trials, fits = search_space.expand(config), search_space.expand_fits(config)
+    trials, fits = search_space.expand(config), fits_of(config)
     assert len(trials) == 5 and len(fits) == 1200
     identities = {trial.id("data") for trial in trials}
     assert identities == {trial.id("data") for trial in search_space.expand(build(repeats=5))}
     assert len({fit.id(fit.trial.id("data")) for fit in fits}) == 1200
     assert [fit.trial for fit in fits] == [trial for trial in trials for _ in range(240)]
-    assert search_space.swept(config) == () and set(search_space.swept_heads(config)) == set(grid)
+    varied = {name for name in fits[0].head if len({fit.head[name] for fit in fits}) > 1}
+    assert search_space.swept(config) == () and varied == set(grid)
 
 
 @st.composite
@@ -143,7 +150,7 @@ def test_fits_are_trials_times_distinct_settings_that_count(sweep):
     if unused:
         assert refusal(config).startswith("the sweep over head.")
         return
-    trials, fits = search_space.expand(config), search_space.expand_fits(config)
+    trials, fits = search_space.expand(config), fits_of(config)
     assert len(trials) == len(expected) * sweep["repeats"]
     assert len(fits) == sweep["repeats"] * sum(len(heads) for heads in expected.values())
     found = {}
@@ -181,14 +188,13 @@ def test_head_fields_never_change_a_trial(sweep):
 
 
 def test_no_head_no_fit():
-    assert search_space.expand_fits(build(repeats=3)) == ()
-    assert search_space.expand_fits(build(grid={"train.l2": (0.0, 1.0)}, head__max_depth=3)) == ()
-    assert search_space.swept_heads(build(grid={"train.l2": (0.0, 1.0)})) == ()
+    assert fits_of(build(repeats=3)) == []
+    assert fits_of(build(grid={"train.l2": (0.0, 1.0)}, head__max_depth=3)) == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_fit_holds_what_counts_with_its_kind(kind):
-    (fit,) = search_space.expand_fits(build(head__kind=kind))
+    (fit,) = fits_of(build(head__kind=kind))
     expected = {"kind": kind, "layer": "flatten"} | {
         name: fields.FIELDS[f"head.{name}"].default for name in COUNTS[kind]
     }
@@ -197,7 +203,7 @@ def test_a_fit_holds_what_counts_with_its_kind(kind):
 
 def test_settings_that_differ_in_what_does_not_count_are_one_fit():
     grid = {"head.kind": KINDS, "head.max_depth": (2, 4, 6), "head.C": (0.1, 1.0)}
-    fits = search_space.expand_fits(build(grid=grid))
+    fits = fits_of(build(grid=grid))
     assert [seen(fit, "kind", "max_depth", "C") for fit in fits] == [
         ("xgboost", 2, None),
         ("xgboost", 4, None),
@@ -215,7 +221,7 @@ def test_a_kind_of_none_among_others_trains_without_a_fit():
     points = [{"head.kind": "none", "train.l2": 0.0}, {"head.kind": "svm", "train.l2": 1.0}]
     config = build(points=points, repeats=2)
     assert len(search_space.expand(config)) == 4
-    assert [(fit.trial.values["train.l2"], fit.trial.repeat) for fit in search_space.expand_fits(config)] == [
+    assert [(fit.trial.values["train.l2"], fit.trial.repeat) for fit in fits_of(config)] == [
         (1.0, 0),
         (1.0, 1),
     ]
@@ -248,7 +254,7 @@ def test_a_sweep_over_the_layer_without_a_head_is_refused():
 
 def test_a_grid_is_nested_in_the_order_of_the_fields():
     grid = {"head.eta": (0.1, 0.3), "head.layer": ("flatten", "dense_0"), "train.l2": (0.0, 1.0)}
-    fits = search_space.expand_fits(build(grid=grid, head__kind="xgboost"))
+    fits = fits_of(build(grid=grid, head__kind="xgboost"))
     settings_ = list(itertools.product(("flatten", "dense_0"), (0.1, 0.3)))
     assert [(fit.trial.values["train.l2"], *seen(fit, "layer", "eta")) for fit in fits] == [
         (l2, *setting) for l2 in (0.0, 1.0) for setting in settings_
@@ -257,21 +263,21 @@ def test_a_grid_is_nested_in_the_order_of_the_fields():
 
 def test_each_varies_one_head_field_at_a_time():
     each = {"head.max_depth": (2, 6), "head.eta": (0.1, 0.3)}
-    fits = search_space.expand_fits(build(each=each, head__kind="xgboost"))
+    fits = fits_of(build(each=each, head__kind="xgboost"))
     # Depth 6 and eta .3 are the defaults: the same setting twice.
     assert [seen(fit, "max_depth", "eta") for fit in fits] == [(2, 0.3), (6, 0.3), (6, 0.1)]
 
 
 def test_each_over_trials_and_heads_does_not_multiply():
     each = {"train.l2": (0.0, 1.0), "head.max_depth": (2, 4)}
-    fits = search_space.expand_fits(build(each=each, head__kind="xgboost", train__l2=0.5))
+    fits = fits_of(build(each=each, head__kind="xgboost", train__l2=0.5))
     found = {(fit.trial.values["train.l2"], *seen(fit, "max_depth")) for fit in fits}
     assert found == {(0.0, 6), (1.0, 6), (0.5, 2), (0.5, 4)} and len(fits) == 4
 
 
 def test_zipped_head_fields_advance_together():
     zipped = {"head.kind": ("svm", "logistic", "xgboost"), "head.layer": ("flatten", "dense_0", "output")}
-    fits = search_space.expand_fits(build(zipped=zipped, repeats=2))
+    fits = fits_of(build(zipped=zipped, repeats=2))
     assert [(fit.trial.repeat, *seen(fit, "kind", "layer")) for fit in fits] == [
         (repeat, *pair) for repeat in (0, 1) for pair in zip(*zipped.values(), strict=True)
     ]
@@ -280,7 +286,7 @@ def test_zipped_head_fields_advance_together():
 def test_a_head_field_zipped_with_one_of_the_trials_follows_it():
     zipped = {"train.l2": (0.0, 1.0), "head.max_depth": (2, 4)}
     config = build(zipped=zipped, head__kind="xgboost")
-    assert [(fit.trial.values["train.l2"], *seen(fit, "max_depth")) for fit in search_space.expand_fits(config)] == [
+    assert [(fit.trial.values["train.l2"], *seen(fit, "max_depth")) for fit in fits_of(config)] == [
         (0.0, 2),
         (1.0, 4),
     ]
@@ -295,7 +301,7 @@ def test_points_of_one_training_gather_their_heads():
     ]
     config = build(points=points)
     assert len(search_space.expand(config)) == 2
-    found = [(fit.trial.values["train.l2"], *seen(fit, "kind")) for fit in search_space.expand_fits(config)]
+    found = [(fit.trial.values["train.l2"], *seen(fit, "kind")) for fit in fits_of(config)]
     assert found == [(0.0, "svm"), (0.0, "forest"), (1.0, "svm")]
 
 
@@ -308,42 +314,38 @@ def digest(record):
 
 
 def test_ids_of_fits_are_fixed_for_good():
-    (plain,) = search_space.expand_fits(build(head__kind="xgboost"))
+    (plain,) = fits_of(build(head__kind="xgboost"))
     assert plain.id("0123456789") == digest({"trial": "0123456789", "head": {"head.kind": "xgboost"}})
     assert (
         plain.id("0123456789")
         == hashlib.sha256(b'{"head":{"head.kind":"xgboost"},"trial":"0123456789"}').hexdigest()[:10]
     )
-    (other,) = search_space.expand_fits(
-        build(head__kind="xgboost", head__max_depth=3, head__layer="dense_0", head__eta=0.1)
-    )
+    (other,) = fits_of(build(head__kind="xgboost", head__max_depth=3, head__layer="dense_0", head__eta=0.1))
     head = {"head.kind": "xgboost", "head.max_depth": 3, "head.layer": "dense_0", "head.eta": 0.1}
     assert other.id("abc") == digest({"trial": "abc", "head": head})
 
 
 def test_an_id_depends_on_the_trial_and_on_what_counts():
-    (fit,) = search_space.expand_fits(build(head__kind="svm", head__C=0.1))
+    (fit,) = fits_of(build(head__kind="svm", head__C=0.1))
     assert fit.id("a") != fit.id("b")
     for same in ({"head__max_depth": 2}, {"head__threads": 4}, {"head__trees": 7}, {"report__title": "x"}):
-        (other,) = search_space.expand_fits(build(head__kind="svm", head__C=0.1, **same))
+        (other,) = fits_of(build(head__kind="svm", head__C=0.1, **same))
         assert other.id("a") == fit.id("a")
     for different in ({"head__C": 0.2}, {"head__layer": "dense_0"}, {"head__kind": "logistic"}):
-        (other,) = search_space.expand_fits(build(**{"head__kind": "svm", "head__C": 0.1, **different}))
+        (other,) = fits_of(build(**{"head__kind": "svm", "head__C": 0.1, **different}))
         assert other.id("a") != fit.id("a")
 
 
 def test_an_id_is_that_of_the_value_however_it_was_written():
-    (fit,) = search_space.expand_fits(build(head__kind="xgboost", head__reg_lambda=2.0))
+    (fit,) = fits_of(build(head__kind="xgboost", head__reg_lambda=2.0))
     grid = {"head.reg_lambda": (2,)}
-    (other,) = search_space.expand_fits(build(grid=grid, head__kind="xgboost"))
+    (other,) = fits_of(build(grid=grid, head__kind="xgboost"))
     assert other.id("a") == fit.id("a")
 
 
 def test_more_settings_renumber_no_fit():
     def identities(**more):
         grid = {"head.max_depth": (2, 4), **more}
-        return {
-            fit.id(fit.trial.id("data")) for fit in search_space.expand_fits(build(grid=grid, head__kind="xgboost"))
-        }
+        return {fit.id(fit.trial.id("data")) for fit in fits_of(build(grid=grid, head__kind="xgboost"))}
 
     assert identities() < identities(**{"head.eta": (0.1, 0.3), "train.l2": (1e-4, 0.0)})

@@ -10,7 +10,7 @@ import pytest
 import fer_jax
 from fer_jax.config.values import default_config
 
-PATH = Path(__file__).parents[1] / "benchmarks" / "heads.py"
+PATH = Path(__file__).parents[2] / "benchmarks" / "heads.py"
 
 
 @pytest.fixture(scope="module")

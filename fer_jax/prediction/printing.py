@@ -1,0 +1,176 @@
+"""Answers about pictures as `python -m fer_jax.predict` prints them: a table, CSV or JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+import numpy as np
+
+from fer_jax.analysis.outliers import BELOW
+from fer_jax.base.text import aligned, shown
+from fer_jax.prediction.pictures import Answer, Failure
+from fer_jax.results.ensemble import Ensemble
+
+_BOX = ("left", "top", "right", "bottom")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How the pictures were asked about, and how much of an answer a table shows.
+
+    Attributes:
+        score: the score of likeness to the training data, one of `config.choices.LIKENESS`.
+        tta: the way of test-time augmentation, one of `config.choices.TEST_TIME`; None for none.
+        faces: whether each face of a picture has a row of its own.
+        show: most classes in a row of the table, the most probable first.
+    """
+
+    score: str
+    tta: str | None = None
+    faces: bool = False
+    show: int = 3
+
+
+class Printer:
+    """Prints answers as they come, and what got none on stderr."""
+
+    def __init__(self, ensemble: Ensemble, asked: Asked, threshold: float | None, why: str):
+        self.ensemble, self.classes, self.asked = ensemble, ensemble.classes, asked
+        self.threshold, self.why = threshold, why
+
+    def write(self, answers: Iterable[Answer | Failure], file: TextIO) -> int:
+        """The program's exit status: 1 if a picture got no answer."""
+        self.begin(file)
+        failed = 0
+        for one in answers:
+            if isinstance(one, Failure):
+                failed += 1
+                print(f"error: {shown(one.picture)} {one.reason}", file=sys.stderr)
+                self.fail(one)
+            else:
+                self.answer(one, file)
+        self.end(file)
+        return 1 if failed else 0
+
+    def begin(self, file: TextIO) -> None:
+        """Prints what stands before the answers."""
+
+    def answer(self, answer: Answer, file: TextIO) -> None:
+        """Prints or keeps an answer."""
+
+    def fail(self, failure: Failure) -> None:
+        """Keeps what got no answer."""
+
+    def end(self, file: TextIO) -> None:
+        """Prints what stands behind the answers."""
+
+    def best(self, answer: Answer) -> np.ndarray:
+        """Columns of the classes, the most probable first."""
+        return np.argsort(-answer.probabilities, kind="stable")
+
+    def unlike(self, answer: Answer) -> bool | None:
+        """Whether it scores less than nearly all validation pictures; None where there is no
+        threshold.
+        """
+        return None if self.threshold is None else answer.score < self.threshold
+
+
+class Table(Printer):
+    """Aligned columns, a row a picture or face, with what answered in front."""
+
+    def begin(self, file: TextIO) -> None:
+        member = self.ensemble.members[0]
+        spread = "; probabilities are means ± standard deviations over them" if len(self.ensemble.members) > 1 else ""
+        data = member.data.get("label", "unknown data")
+        print(f"{self.ensemble.label} of {member.run.path}, trained on {data}{spread}", file=file)
+        if self.threshold is None:
+            print(f"no threshold for the {self.asked.score} score: {self.why}", file=file)
+        else:
+            share = f"at most about {BELOW:.0%} of the validation pictures score below {self.threshold:.2f}"
+            print(f"score: {self.asked.score}; {share}, and what does is marked *", file=file)
+        self.rows: list[list[str]] = []
+
+    def answer(self, answer: Answer, file: TextIO) -> None:
+        width = max(map(len, self.classes))
+        cells = [shown(answer.picture)]
+        if self.asked.faces:
+            cells.append("-" if answer.box is None else ",".join(map(str, answer.box)))
+        for column in self.best(answer)[: self.asked.show]:
+            spread = "" if math.isnan(answer.sd[column]) else f" ± {answer.sd[column]:.3f}"
+            cells.append(f"{self.classes[column]:{width}} {answer.probabilities[column]:.3f}{spread}")
+        cells.append(f"{answer.score:7.2f}{' *' if self.unlike(answer) else ''}")
+        self.rows.append(cells)
+
+    def end(self, file: TextIO) -> None:
+        count = min(self.asked.show, len(self.classes))
+        head = ["picture", *(["face"] if self.asked.faces else []), "most probable", *[""] * (count - 1), "  score"]
+        for line in aligned([head, *self.rows]) if self.rows else []:
+            print(line, file=file)
+
+
+class Csv(Printer):
+    """A row a picture or face: probabilities and their sd in the classes' own order."""
+
+    def begin(self, file: TextIO) -> None:
+        columns = [f"probability_{name}" for name in self.classes] + [f"sd_{name}" for name in self.classes]
+        self.writer = csv.writer(file, lineterminator="\n")
+        self.writer.writerow(["picture", *_BOX, "answer", *columns, "score", "threshold", "unlike_training"])
+
+    def answer(self, answer: Answer, file: TextIO) -> None:
+        spread = ["" if math.isnan(sd) else f"{sd:.6g}" for sd in answer.sd]
+        unlike = self.unlike(answer)
+        self.writer.writerow(
+            [answer.picture, *(answer.box or [""] * 4), self.classes[self.best(answer)[0]]]
+            + [f"{probability:.6g}" for probability in answer.probabilities]
+            + [*spread, f"{answer.score:.6g}", "" if self.threshold is None else f"{self.threshold:.6g}"]
+            + ["" if unlike is None else str(unlike).lower()]
+        )
+
+
+class Json(Printer):
+    """One document: what answered, the pictures with their classes best first, and what got no
+    answer.
+    """
+
+    def begin(self, file: TextIO) -> None:
+        self.pictures: list[dict[str, Any]] = []
+        self.failures: list[dict[str, str]] = []
+
+    def answer(self, answer: Answer, file: TextIO) -> None:
+        order = self.best(answer)
+        self.pictures.append(
+            {
+                "picture": answer.picture,
+                "box": None if answer.box is None else dict(zip(_BOX, answer.box, strict=True)),
+                "answer": self.classes[order[0]],
+                "probabilities": {self.classes[column]: float(answer.probabilities[column]) for column in order},
+                "sd": None
+                if np.isnan(answer.sd).all()
+                else {self.classes[column]: float(answer.sd[column]) for column in order},
+                "score": answer.score,
+                "unlike_training": self.unlike(answer),
+            }
+        )
+
+    def fail(self, failure: Failure) -> None:
+        self.failures.append({"picture": failure.picture, "reason": failure.reason})
+
+    def end(self, file: TextIO) -> None:
+        member = self.ensemble.members[0]
+        question = {
+            "run": str(member.run.path),
+            "networks": self.ensemble.label,
+            "trials": [one.id for one in self.ensemble.members],
+            "data": member.data.get("label"),
+            "classes": list(self.classes),
+            "tta": self.asked.tta,
+            "score": {"kind": self.asked.score, "threshold": self.threshold, "validation_share_below": BELOW},
+        }
+        document = {**question, "pictures": self.pictures, "failures": self.failures}
+        print(json.dumps(document, indent=2, ensure_ascii=False), file=file)
