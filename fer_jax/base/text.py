@@ -1,7 +1,7 @@
-"""Words for people: counts, times, sizes, and names like the one that was meant."""
+"""Words for people: counts, times, sizes, columns, and names like the one that was meant."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 def counted(count: int, noun: str) -> str:
@@ -29,6 +29,27 @@ def in_bytes(count: float) -> str:
 def in_flops(count: float) -> str:
     """2.5e12 -> '2.5 TFLOP'."""
     return _with_prefix(count, "FLOP")
+
+
+def aligned(rows: Iterable[Sequence[str]], sides: str = "l", most: Sequence[int] = ()) -> list[str]:
+    """Returns rows of cells as lines whose columns are of one width, two spaces apart.
+
+    No line ends in spaces, so that a left column at the end may hold texts of any length.
+
+    Args:
+        rows: of equally many cells; [] gives [].
+        sides: 'l'eft or 'r'ight for each column; columns beyond the last letter follow it.
+        most: the widest that the first columns become; a longer cell pushes the rest of its line.
+    """
+    table = [list(row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    widths[: len(most)] = [min(pair) for pair in zip(widths, most, strict=False)]
+    sides = sides.ljust(len(widths), sides[-1])
+    pad = {"l": str.ljust, "r": str.rjust}
+    return [
+        "  ".join(pad[side](cell, width) for cell, width, side in zip(row, widths, sides, strict=True)).rstrip()
+        for row in table
+    ]
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from fer_jax.analysis.against_published import Verdict
+from fer_jax.base.text import aligned
 from fer_jax.reports import text_tables
 
 HEAD = (
@@ -77,11 +78,7 @@ class Row:
 
 def to_text(title: str, rows: Sequence[Row]) -> str:
     """The table in aligned columns, its title above and the reading of it below."""
-    table = [HEAD, *(_cells(row) for row in rows)]
-    widths = [max(len(line[column]) for line in table) for column in range(len(HEAD) - 1)]
-    lines = [
-        "  ".join([*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[-1]]) for line in table
-    ]
+    lines = aligned([HEAD, *(_cells(row) for row in rows)])
     return "\n".join([title, "", *lines, "", *_legend(rows)])
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fer_jax.base.text import counted, in_bytes, in_time
+from fer_jax.base.text import aligned, counted, in_bytes, in_time
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 trials"), (1, "1 trial"), (1200, "1,200 trials")])
@@ -28,3 +28,30 @@ def test_bytes(count, text):
 )
 def test_time(seconds, text):
     assert in_time(seconds) == text
+
+
+ROWS = [["point", "n", "note"], ["lr 0.1", "10", ""], ["a longer one", "2", "left out"]]
+
+
+def test_columns_are_aligned_to_either_side():
+    assert aligned(ROWS, "lrl") == [
+        "point          n  note",
+        "lr 0.1        10",
+        "a longer one   2  left out",
+    ]
+
+
+def test_columns_without_a_side_follow_the_last_named():
+    assert aligned(ROWS, "lr") == [
+        "point          n      note",
+        "lr 0.1        10",
+        "a longer one   2  left out",
+    ]
+
+
+def test_a_cell_beyond_the_widest_pushes_its_own_line():
+    assert aligned(ROWS, most=(6,)) == ["point   n   note", "lr 0.1  10", "a longer one  2   left out"]
+
+
+def test_no_rows_are_no_lines():
+    assert aligned([], "lr", most=(3, 4)) == []
