@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_jax.analysis import fits, ranking
-from fer_jax.analysis.ranking import Evidence
+from fer_jax.analysis import fits
+from fer_jax.analysis.ranking import Ranking, rank_points
 from fer_jax.config import fields
 from fer_jax.errors import FerJaxError, RunError
 from fer_jax.figures import distribution, effects, importances, style
@@ -52,11 +52,11 @@ def write_report(run_dir: str | Path, show_images: bool = False, pdf: bool = Fal
         RunError: no run there, a damaged file, or a directory that cannot be written.
     """
     run = load_run(run_dir)
-    evidences = _evidences(run)
+    rankings = _rankings(run)
     directory = RunDirectory(run.path)
-    several = len(evidences) > 1
-    parts = [_part(run, each, f"-{number}" if several else "", show_images) for number, each in enumerate(evidences, 1)]
-    heads = [_heads(run, each) for each in evidences if run.heads["id"].isin(each.trials["id"]).any()]
+    several = len(rankings) > 1
+    parts = [_part(run, each, f"-{number}" if several else "", show_images) for number, each in enumerate(rankings, 1)]
+    heads = [_heads(run, each) for each in rankings if run.heads["id"].isin(each.trials["id"]).any()]
     for of_parts in (parts, heads):
         for number, part in enumerate(of_parts, 1):
             for drawing, png in part.figures:
@@ -67,7 +67,7 @@ def write_report(run_dir: str | Path, show_images: bool = False, pdf: bool = Fal
     if (run.trials["status"] == "done").any():
         run_tables.save(run, run.path / "tables")
     meanings = {field.name: (field.default, field.comment) for field in fields.FIELDS.values()}
-    whole = evidences[0] if not several else _whole(run)
+    whole = rankings[0] if not several else _whole(run)
     directory.write_text(
         "report.html", page.render(whole, parts, meanings, _written(), heads, study_section.sections(_study_rows(run)))
     )
@@ -78,40 +78,40 @@ def write_comparison(run_dirs: Sequence[str | Path], out: str | Path = several_r
     """Writes one page with the best points of several runs side by side; see
     `report_runs.write_comparison`.
     """
-    return several_runs.write_comparison(run_dirs, out, _evidences, _study_rows, _written())
+    return several_runs.write_comparison(run_dirs, out, _rankings, _study_rows, _written())
 
 
 def _written() -> str:
     return f"Written by fer_jax on {datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC."
 
 
-def _whole(run: Run) -> Evidence:
-    return ranking.gather(run.record, run.trials, run.curves, run.path.resolve().name)
+def _whole(run: Run) -> Ranking:
+    return rank_points(run.record, run.trials, run.curves, run.path.resolve().name)
 
 
-def _evidences(run: Run) -> list[Evidence]:
+def _rankings(run: Run) -> list[Ranking]:
     """The run, or the parts of it that are ranked by themselves."""
     whole = _whole(run)
     return _parts(run, whole) or [whole]
 
 
-def _part(run: Run, found: Evidence, suffix: str, show_images: bool) -> Part:
+def _part(run: Run, found: Ranking, suffix: str, show_images: bool) -> Part:
     """Trials that are ranked against each other, with what their networks answer; `suffix` tells
     several parts apart.
     """
     drawn, sections = page.drawings(found), []
-    if answered := best_point.of_best_point(run, found):
-        drawn += best_point.drawings(answered)
+    if predictions := best_point.of_best_point(run, found):
+        drawn += best_point.drawings(predictions)
         trials = best_point.best_trials(run, found)
         pictures = report_pictures.Pictures(
-            run, best_point.one_a_picture(trials, answered.split), answered.split, show_images
+            run, best_point.one_a_picture(trials, predictions.split), predictions.split, show_images
         )
-        drawing, mistakes = report_pictures.mistake_parts(answered, pictures, suffix)
+        drawing, mistakes = report_pictures.mistake_parts(predictions, pictures, suffix)
         drawn += filter(
             None,
-            (drawing, report_pictures.saliency(trials, answered, pictures) if run.config.report.saliency else None),
+            (drawing, report_pictures.saliency(trials, predictions, pictures) if run.config.report.saliency else None),
         )
-        sections += [best_point.class_section(answered, suffix), *ensembles.sections(run, found, suffix), mistakes]
+        sections += [best_point.class_section(predictions, suffix), *ensembles.sections(run, found, suffix), mistakes]
     elif len(found.ranked):
         sections.append(
             Section("answers", "Answers", "What the networks answer", f"<p>{best_point.NOTHING_STORED}</p>")
@@ -132,10 +132,10 @@ def _study_rows(run: Run) -> pd.DataFrame:
         return pd.DataFrame()  # no study, or a table of something else
 
 
-def _heads(run: Run, trials: Evidence) -> Part:
+def _heads(run: Run, trials: Ranking) -> Part:
     """The fits on trials that are ranked against each other, and their figures."""
     own = run.heads[run.heads["id"].isin(trials.trials["id"])].reset_index(drop=True)
-    gathered = fits.gather(trials.record, own, trials.title)
+    gathered = fits.rank_heads(trials.record, own, trials.title)
     drawn = []
     if drawing := effects.main_effects(gathered):
         drawn.append(
@@ -146,7 +146,7 @@ def _heads(run: Run, trials: Evidence) -> Part:
     return Part(gathered, [(drawing, style.png(drawing.figure)) for drawing in drawn])
 
 
-def _importances(run: Run, gathered: Evidence, own: pd.DataFrame) -> style.Drawing | None:
+def _importances(run: Run, gathered: Ranking, own: pd.DataFrame) -> style.Drawing | None:
     """What the trees of the best head setting with trees look at; None where no head has any, or
     none is left on disk.
     """
@@ -164,7 +164,7 @@ def _importances(run: Run, gathered: Evidence, own: pd.DataFrame) -> style.Drawi
     return None
 
 
-def _parts(run: Run, whole: Evidence) -> list[Evidence]:
+def _parts(run: Run, whole: Ranking) -> list[Ranking]:
     """The parts of a run within which its points are ranked, in the order of the sweep; [] if all
     are ranked together.
     """
@@ -174,7 +174,7 @@ def _parts(run: Run, whole: Evidence) -> list[Evidence]:
         trials = run.trials[[other == key for other in keys]].reset_index(drop=True)
         data, *others = run.data_sets(trials)
         curves = run.curves[run.curves["id"].isin(trials["id"])]
-        parts.append(ranking.gather({**run.record, "data": data, "other_data": others}, trials, curves, whole.title))
+        parts.append(rank_points({**run.record, "data": data, "other_data": others}, trials, curves, whole.title))
     return parts
 
 

@@ -172,8 +172,8 @@ def test_program(tmp_path):
 @pytest.fixture
 def words_only(monkeypatch):
     """Reports without the figures of sweeps and answers, for tests of what else a page says."""
-    monkeypatch.setattr(report.page, "drawings", lambda evidence: [])
-    monkeypatch.setattr(report.report_answers, "drawings", lambda answered: [])
+    monkeypatch.setattr(report.page, "drawings", lambda ranking: [])
+    monkeypatch.setattr(report.report_answers, "drawings", lambda predictions: [])
     monkeypatch.setattr(report.distribution, "draw", lambda data: None)
 
 
@@ -226,7 +226,7 @@ def test_without_stored_predictions_the_page_says_so(tmp_path, words_only):
 
 
 def test_answers_are_drawn_and_networks_asked_as_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(report.page, "drawings", lambda evidence: [])
+    monkeypatch.setattr(report.page, "drawings", lambda ranking: [])
     path = with_answers(run_directory(tmp_path / "run"), sure=1.0)
     html = report.write_report(path).read_text()
     assert {"confusion.png", "roc.png", "calibration.png", "class_distribution.png"} == {

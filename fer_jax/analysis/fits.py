@@ -1,4 +1,4 @@
-"""What the fits of a run scored: heads.csv summarised over repeats, and as evidence that figures
+"""What the fits of a run scored: heads.csv summarised over repeats, and ranked so that figures
 and tables can be made of.
 """
 
@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from fer_jax.analysis import ranking, statistics
+from fer_jax.analysis import statistics
+from fer_jax.analysis.ranking import Ranking, rank_points
 
 SPLITS = {"train": "train", "val": "validation", "test": "test"}
 SCORES = tuple(f"{split}_{figure}" for split in SPLITS for figure in ("accuracy", "loss"))
@@ -36,7 +37,7 @@ def summarise(fits: pd.DataFrame, swept: Sequence[str], overlap: float = 0.0) ->
     return statistics.summarise(fits, [*swept, *head_columns(fits)], present, overlap)
 
 
-def gather(record: Mapping[str, Any], fits: pd.DataFrame, title: str) -> ranking.Evidence:
+def rank_heads(record: Mapping[str, Any], fits: pd.DataFrame, title: str) -> Ranking:
     """The fits as the trials of a report: their points are the combinations of what was swept, head
     fields included.
 
@@ -57,4 +58,4 @@ def gather(record: Mapping[str, Any], fits: pd.DataFrame, title: str) -> ranking
         *(name for name in fits.columns if name not in head_columns(fits) and name not in ("features", "threads")),
     ]
     no_curves = pd.DataFrame(columns=["id", "epoch"])
-    return ranking.gather({**record, "swept": swept}, fits[list(dict.fromkeys(columns))], no_curves, title)
+    return rank_points({**record, "swept": swept}, fits[list(dict.fromkeys(columns))], no_curves, title)

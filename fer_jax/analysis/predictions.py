@@ -9,7 +9,7 @@ import numpy as np
 
 
 @dataclasses.dataclass(frozen=True)
-class Answered:
+class Predictions:
     """The stored answers of a point's done trials; T repeats, n pictures, K classes.
 
     Attributes:

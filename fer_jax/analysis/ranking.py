@@ -38,7 +38,7 @@ STATUSES = ("done", "running", "pending", "pruned", "diverged", "failed")
 
 
 @dataclasses.dataclass(frozen=True)
-class Evidence:
+class Ranking:
     """One run, ready to be drawn and described.
 
     Attributes:
@@ -206,7 +206,7 @@ def images(data: Mapping[str, Any], split: str) -> int | None:
     return None if counts is None else int(np.sum(counts))
 
 
-def gather(record: Mapping[str, Any], trials: pd.DataFrame, curves: pd.DataFrame, name: str) -> Evidence:
+def rank_points(record: Mapping[str, Any], trials: pd.DataFrame, curves: pd.DataFrame, name: str) -> Ranking:
     """Ranks the points of a run and lays out its swept fields.
 
     Args:
@@ -222,7 +222,7 @@ def gather(record: Mapping[str, Any], trials: pd.DataFrame, curves: pd.DataFrame
     points = statistics.summarise(trials, swept, overlap=statistics.fold_overlap(config))
     points.insert(len(swept), "total", np.bincount(codes, minlength=len(points)))
     points.insert(0, "rank", _rank(points, metric, statistics.finalists(points, swept, config)))
-    return Evidence(
+    return Ranking(
         title=str(config.get("report.title") or name),
         record=record,
         trials=trials.assign(point=codes),
@@ -255,7 +255,7 @@ def _rank(points: pd.DataFrame, metric: str, finalists: np.ndarray) -> np.ndarra
     return rank
 
 
-def part_names(parts: Sequence[Evidence]) -> list[str]:
+def part_names(parts: Sequence[Ranking]) -> list[str]:
     """What tells the parts of a run apart that are not ranked against each other: '2 classes
     (happy, sad)', 'focal gamma 2'.
     """
@@ -270,7 +270,7 @@ def part_names(parts: Sequence[Evidence]) -> list[str]:
     return told
 
 
-def _constant(part: Evidence) -> list[str]:
+def _constant(part: Ranking) -> list[str]:
     """The swept fields of the loss and of the held-out pictures in which no point of a part differs
     from another.
     """

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_jax.analysis.predictions import Answered
+from fer_jax.analysis.predictions import Predictions
 from fer_jax.figures import style
 
 MOST = 12
 COLUMNS = 6
 
 
-def worst(answered: Answered, most: int = MOST) -> pd.DataFrame:
+def worst(predictions: Predictions, most: int = MOST) -> pd.DataFrame:
     """The pictures whose wrong answer has the highest probability, the mean over the repeats; of
     equals, the earlier picture.
 
@@ -27,13 +27,13 @@ def worst(answered: Answered, most: int = MOST) -> pd.DataFrame:
         answer (class numbers), confidence (mean probability of the answer), given (that of the true
         class) and repeats_wrong (how many of the networks answer wrongly by themselves).
     """
-    mean = answered.probabilities.mean(axis=0)
+    mean = predictions.probabilities.mean(axis=0)
     answers = mean.argmax(axis=1)
-    wrong = np.flatnonzero(answers != answered.labels)
+    wrong = np.flatnonzero(answers != predictions.labels)
     confidence = mean[wrong, answers[wrong]]
     chosen = wrong[np.argsort(-confidence, kind="stable")[:most]]
-    labels = answered.labels[chosen]
-    alone = answered.probabilities[:, chosen].argmax(axis=-1) != labels
+    labels = predictions.labels[chosen]
+    alone = predictions.probabilities[:, chosen].argmax(axis=-1) != labels
     return pd.DataFrame(
         {
             "picture": chosen,
@@ -46,7 +46,7 @@ def worst(answered: Answered, most: int = MOST) -> pd.DataFrame:
     )
 
 
-def draw(answered: Answered, found: pd.DataFrame, images: np.ndarray) -> style.Drawing:
+def draw(predictions: Predictions, found: pd.DataFrame, images: np.ndarray) -> style.Drawing:
     """The pictures of `worst`, each with its class, the answer and how sure that was.
 
     Args:
@@ -60,13 +60,13 @@ def draw(answered: Answered, found: pd.DataFrame, images: np.ndarray) -> style.D
         ax.set_axis_off()
     for ax, row, image in zip(panels, found.itertuples(index=False), images, strict=False):
         show(ax, image)
-        true, answer = answered.classes[row.true], answered.classes[row.answer]
+        true, answer = predictions.classes[row.true], predictions.classes[row.answer]
         ax.set_title(
             f"{true}\nfor {answer}, {row.confidence:.2f}\nno. {row.picture}", fontsize=style.SMALL, color=style.INK
         )
     text = (
         "Above each picture: its label, the wrong answer with the mean probability of the networks, and the picture's number in the split. "
-        f"Some labels may be wrong themselves. {answered.about}"
+        f"Some labels may be wrong themselves. {predictions.about}"
     )
     return style.Drawing("mistakes", "Most confident mistakes", "Mistakes", text, made)
 

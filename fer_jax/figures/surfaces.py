@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.patches import Rectangle
 
 from fer_jax.analysis import axes
-from fer_jax.analysis.ranking import METRIC_NAMES, Evidence
+from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
 from fer_jax.analysis.statistics import hashable
 from fer_jax.figures import scale, style
 from fer_jax.figures.scale import Scale
@@ -27,7 +27,7 @@ class _Grid:
     and the colours.
     """
 
-    evidence: Evidence
+    ranking: Ranking
     x: axes.Axis
     y: axes.Axis
     rest: list[str]
@@ -35,7 +35,7 @@ class _Grid:
     scale: Scale
 
 
-def heat_maps(evidence: Evidence, metric: str) -> style.Drawing | None:
+def heat_maps(ranking: Ranking, metric: str) -> style.Drawing | None:
     """The mean of a metric over a grid of two fields, a panel for each setting of the others.
 
     The two fields with the most values are the axes (of equals, those that span more decades). None
@@ -45,24 +45,24 @@ def heat_maps(evidence: Evidence, metric: str) -> style.Drawing | None:
     Args:
         metric: val_accuracy or val_loss; brighter is better in both.
     """
-    fields = by_size(evidence)
-    colours = scale.over_points(evidence, metric)
+    fields = by_size(ranking)
+    colours = scale.over_points(ranking, metric)
     if len(fields) < 2 or colours is None:
         return None
-    x, y = (evidence.axes[field] for field in fields[:2])
-    rest = [field for field in evidence.swept if field in fields[2:]]
-    settings = set(places(evidence.points, rest))
+    x, y = (ranking.axes[field] for field in fields[:2])
+    rest = [field for field in ranking.swept if field in fields[2:]]
+    settings = set(places(ranking.points, rest))
     cells = len(x.levels) * len(y.levels) * len(settings)
-    if max(len(x.levels), len(y.levels)) > _MOST_LEVELS or len(evidence.points) < 0.5 * cells:
+    if max(len(x.levels), len(y.levels)) > _MOST_LEVELS or len(ranking.points) < 0.5 * cells:
         return None
-    if one_at_a_time(evidence, fields):
+    if one_at_a_time(ranking, fields):
         return None
-    filled = list(dict.fromkeys(places(evidence.ranked, rest)))
+    filled = list(dict.fromkeys(places(ranking.ranked, rest)))
     shown = filled[:_MOST_PANELS]
-    shown.sort(key=lambda key: [int(evidence.axes[f].index([v])[0]) for f, v in zip(rest, key, strict=True)])
+    shown.sort(key=lambda key: [int(ranking.axes[f].index([v])[0]) for f, v in zip(rest, key, strict=True)])
     columns = min(len(shown), 2 if len(shown) == 4 else 3)
-    made = _draw(_Grid(evidence, x, y, rest, columns, colours), shown)
-    caption = _caption(evidence, colours)
+    made = _draw(_Grid(ranking, x, y, rest, columns, colours), shown)
+    caption = _caption(ranking, colours)
     if len(shown) < len(filled):
         caption += f" Of {len(filled)} panels, the {len(shown)} that hold the best points."
     if len(filled) < len(settings):
@@ -72,12 +72,12 @@ def heat_maps(evidence: Evidence, metric: str) -> style.Drawing | None:
     return style.Drawing(f"surface_{metric}", heading, short, caption, made)
 
 
-def by_size(evidence: Evidence) -> list[str]:
+def by_size(ranking: Ranking) -> list[str]:
     """Swept fields with two values or more, most values first; of equals, the one that spans more
     decades.
     """
-    fields = [field for field in evidence.swept if len(evidence.axes[field].levels) > 1]
-    return sorted(fields, key=lambda f: (-len(evidence.axes[f].levels), -round(evidence.axes[f].span, 6)))
+    fields = [field for field in ranking.swept if len(ranking.axes[field].levels) > 1]
+    return sorted(fields, key=lambda f: (-len(ranking.axes[f].levels), -round(ranking.axes[f].span, 6)))
 
 
 def places(points: pd.DataFrame, fields: list[str]) -> list[tuple[Any, ...]]:
@@ -86,24 +86,24 @@ def places(points: pd.DataFrame, fields: list[str]) -> list[tuple[Any, ...]]:
     return list(zip(*columns, strict=True)) if columns else [()] * len(points)
 
 
-def one_at_a_time(evidence: Evidence, fields: list[str]) -> bool:
+def one_at_a_time(ranking: Ranking, fields: list[str]) -> bool:
     """Whether the points are no more than a base and single fields varied around it: a cross, with
     nothing between.
     """
-    arms = sum(len(evidence.axes[field].levels) - 1 for field in fields)
-    return len(set(places(evidence.points, fields))) <= 1 + arms
+    arms = sum(len(ranking.axes[field].levels) - 1 for field in fields)
+    return len(set(places(ranking.points, fields))) <= 1 + arms
 
 
 def _draw(grid: _Grid, shown: list[tuple[Any, ...]]) -> Any:
     rows = math.ceil(len(shown) / grid.columns)
     made = style.figure(rows * min(3.2, max(1.9, 0.75 + 0.36 * len(grid.y.levels))) + 0.5)
     panels = made.subplots(rows, grid.columns, squeeze=False).ravel()
-    keys = places(grid.evidence.points, grid.rest)
+    keys = places(grid.ranking.points, grid.rest)
     for number, (ax, setting) in enumerate(zip(panels, shown, strict=False)):
-        inside = grid.evidence.points[[key == setting for key in keys]]
+        inside = grid.ranking.points[[key == setting for key in keys]]
         _panel(ax, grid, inside)
         if grid.rest:
-            text = grid.evidence.describe(int(inside.index[0]), grid.rest, marks=True)
+            text = grid.ranking.describe(int(inside.index[0]), grid.rest, marks=True)
             style.title(ax, text if len(text) <= _LONGEST_TITLE else text[: _LONGEST_TITLE - 1] + "…")
         lowest, leftmost = number + grid.columns >= len(shown), number % grid.columns == 0
         style.label(ax, grid.x.label if lowest else None, grid.y.label if leftmost else None)
@@ -136,7 +136,7 @@ def _panel(ax: Any, grid: _Grid, inside: pd.DataFrame) -> None:
     across = len(x.levels) * grid.columns
     if across <= 24:
         _annotate(ax, grid, inside, at, crowded=across > 18)
-    best = scale.best_point(grid.evidence, colours.metric)
+    best = scale.best_point(grid.ranking, colours.metric)
     if best in inside.index:
         row = list(inside.index).index(best)
         corner = float(at[1][row]) - 0.5, float(at[0][row]) - 0.5
@@ -184,16 +184,16 @@ def _reason(left_out: str) -> str:
     return "…" if left_out else ""
 
 
-def _caption(evidence: Evidence, colours: Scale) -> str:
-    text = "Each cell is one point" + (": the mean over its repeats, ± sd." if evidence.repeats > 1 else ".")
+def _caption(ranking: Ranking, colours: Scale) -> str:
+    text = "Each cell is one point" + (": the mean over its repeats, ± sd." if ranking.repeats > 1 else ".")
     text += f" Framed: the {'lowest' if colours.lower_is_better else 'highest'}."
-    share = evidence.majority_share
+    share = ranking.majority_share
     if share is not None and not colours.lower_is_better:
         where = "below the scale" if colours.share is None else "red line on the colour bar"
         text += f" The majority share is {share:.3f} ({where})."
     if colours.note:
         text += f" {colours.note}"
-    if (evidence.points["n"] == 0).any():
-        text += " NaN: every trial diverged." if evidence.points["left_out"].str.contains("diverged").any() else ""
+    if (ranking.points["n"] == 0).any():
+        text += " NaN: every trial diverged." if ranking.points["left_out"].str.contains("diverged").any() else ""
         text += " Grey: no result."
     return text

@@ -10,8 +10,8 @@ from html import escape
 import numpy as np
 
 from fer_jax.analysis import metrics
-from fer_jax.analysis.predictions import Answered, mean_and_spread
-from fer_jax.analysis.ranking import Evidence
+from fer_jax.analysis.predictions import Predictions, mean_and_spread
+from fer_jax.analysis.ranking import Ranking
 from fer_jax.errors import RunError
 from fer_jax.figures import confusion, reliability, roc, style
 from fer_jax.reports.html_tables import Column, html
@@ -26,13 +26,11 @@ NOTHING_STORED = (
 MOST_CLASSES = 16  # beyond them a matrix of numbers cannot be read
 
 
-def best_trials(run: Run, evidence: Evidence) -> list[TrialResult]:
+def best_trials(run: Run, ranking: Ranking) -> list[TrialResult]:
     """The done trials of the best point, in plan order; [] without a result."""
-    if not len(evidence.ranked):
+    if not len(ranking.ranked):
         return []
-    rows = evidence.trials[
-        (evidence.trials["point"] == evidence.ranked.index[0]) & (evidence.trials["status"] == "done")
-    ]
+    rows = ranking.trials[(ranking.trials["point"] == ranking.ranked.index[0]) & (ranking.trials["status"] == "done")]
     return [run.trial(id) for id in rows["id"]]
 
 
@@ -45,11 +43,11 @@ def one_a_picture(trials: Sequence[TrialResult], split: str) -> list[TrialResult
     return list({trial.data["checksum"]: trial for trial in reversed(trials)}.values())[::-1]
 
 
-def of_best_point(run: Run, evidence: Evidence) -> Answered | None:
+def of_best_point(run: Run, ranking: Ranking) -> Predictions | None:
     """The answers of the best point's done trials on the test split, or on validation where there
     is none; None without any.
     """
-    trials = best_trials(run, evidence)
+    trials = best_trials(run, ranking)
     for split in ("test", "validation") if trials else ():
         sources = one_a_picture(trials, split)
         try:
@@ -60,27 +58,27 @@ def of_best_point(run: Run, evidence: Evidence) -> Answered | None:
                 probabilities = np.stack([trial.probabilities(split) for trial in trials])
         except RunError:
             continue
-        setting = evidence.describe(int(evidence.ranked.index[0]))
-        return Answered(
+        setting = ranking.describe(int(ranking.ranked.index[0]))
+        return Predictions(
             setting, split, trials[0].classes, probabilities, labels, len(sources) if len(sources) > 1 else 0
         )
     return None
 
 
-def drawings(answered: Answered) -> list[style.Drawing]:
+def drawings(predictions: Predictions) -> list[style.Drawing]:
     """Confusion, curves of each class against the rest, calibration."""
     made = [
-        confusion.draw(answered) if len(answered.classes) <= MOST_CLASSES else None,
-        roc.draw(answered),
-        reliability.draw(answered),
+        confusion.draw(predictions) if len(predictions.classes) <= MOST_CLASSES else None,
+        roc.draw(predictions),
+        reliability.draw(predictions),
     ]
     return [drawing for drawing in made if drawing is not None]
 
 
-def class_table(answered: Answered, suffix: str = "") -> str:
+def class_table(predictions: Predictions, suffix: str = "") -> str:
     """Figures of every class, mean ± sd over the repeats, then their macro and weighted means."""
-    found = metrics.of_classes(answered.probabilities, answered.labels)
-    of_class = metrics.by_class(metrics.confusion(answered.probabilities, answered.labels))
+    found = metrics.of_classes(predictions.probabilities, predictions.labels)
+    of_class = metrics.by_class(metrics.confusion(predictions.probabilities, predictions.labels))
     support = of_class.support
     hints = {
         "precision": "share of its answers that are right",
@@ -90,11 +88,11 @@ def class_table(answered: Answered, suffix: str = "") -> str:
         "average_precision": "area under precision over recall",
     }
     columns = [
-        Column("class", [*answered.classes, "macro mean", "weighted mean"], "", "text"),
+        Column("class", [*predictions.classes, "macro mean", "weighted mean"], "", "text"),
         Column(
             "pictures",
             [*(f"{n:,}" for n in support), f"{support.sum():,}", f"{support.sum():,}"],
-            f"{answered.split} pictures",
+            f"{predictions.split} pictures",
         ),
     ]
     for name, values in found.items():
@@ -103,12 +101,12 @@ def class_table(answered: Answered, suffix: str = "") -> str:
         weighted = of_class.weighted(values) if known else np.array([])
         cells = [mean_and_spread(column) for column in values.T] + [mean_and_spread(macro), mean_and_spread(weighted)]
         columns.append(Column({"f1": "F1", "auc": "AUC"}.get(name, name.replace("_", " ")), cells, hints[name]))
-    return html(columns, f"by-class-table{suffix}", f"{len(answered.classes)} classes and their means", first=0)
+    return html(columns, f"by-class-table{suffix}", f"{len(predictions.classes)} classes and their means", first=0)
 
 
-def class_section(answered: Answered, suffix: str = "") -> Section:
+def class_section(predictions: Predictions, suffix: str = "") -> Section:
     """`class_table` with whose answers it is about."""
-    note = f"The best point by validation, at the epoch that validation chose. {answered.about}"
-    if answered.repeats > 1:
+    note = f"The best point by validation, at the epoch that validation chose. {predictions.about}"
+    if predictions.repeats > 1:
         note += " Mean ± standard deviation over the seeds."
-    return Section("by-class", "By class", "Class by class", f"<p>{escape(note)}</p>{class_table(answered, suffix)}")
+    return Section("by-class", "By class", "Class by class", f"<p>{escape(note)}</p>{class_table(predictions, suffix)}")

@@ -8,7 +8,7 @@ import math
 from html import escape
 from typing import Any
 
-from fer_jax.analysis.ranking import METRIC_NAMES, Evidence
+from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
 from fer_jax.base.text import counted
 from fer_jax.errors import RunError
 from fer_jax.reports.html_tables import Column, html, number
@@ -27,14 +27,14 @@ _FIGURES = {
 }
 
 
-def sections(run: Run, evidence: Evidence, suffix: str = "") -> list[Section]:
+def sections(run: Run, ranking: Ranking, suffix: str = "") -> list[Section]:
     """One section with the ensembles that there are; none where no predictions are stored, or only
     one network is there.
     """
-    rows = [row for row in (_row(run, evidence, top) for top in TOPS if top == 1 or len(evidence.ranked) > 1) if row]
+    rows = [row for row in (_row(run, ranking, top) for top in TOPS if top == 1 or len(ranking.ranked) > 1) if row]
     if not rows:
         return []
-    name = METRIC_NAMES.get(evidence.metric, evidence.metric)
+    name = METRIC_NAMES.get(ranking.metric, ranking.metric)
     note = (
         f"Members are chosen by mean {name} on validation, and their probabilities averaged. Beside each: the mean of its own members, each asked "
         "alone."
@@ -42,9 +42,9 @@ def sections(run: Run, evidence: Evidence, suffix: str = "") -> list[Section]:
     return [Section("ensembles", "Ensembles", "Networks asked as one", f"<p>{escape(note)}</p>{_table(rows, suffix)}")]
 
 
-def _row(run: Run, evidence: Evidence, top: int) -> dict[str, Any] | None:
-    points = evidence.ranked.index[:top]
-    trials = evidence.trials[evidence.trials["point"].isin(points) & (evidence.trials["status"] == "done")]
+def _row(run: Run, ranking: Ranking, top: int) -> dict[str, Any] | None:
+    points = ranking.ranked.index[:top]
+    trials = ranking.trials[ranking.trials["point"].isin(points) & (ranking.trials["status"] == "done")]
     if not 1 < len(trials) <= MOST_MEMBERS:
         return None
     label = (

@@ -12,7 +12,7 @@ from html import escape
 import pandas as pd
 
 from fer_jax.analysis import axes, statistics
-from fer_jax.analysis.ranking import Evidence
+from fer_jax.analysis.ranking import Ranking
 from fer_jax.reports import verdict
 
 # More swept fields than this are shown as what differs from the config, in one column.
@@ -114,21 +114,21 @@ def whole(value: object) -> str:
     return "–" if value is None or pd.isna(value) else str(int(value))  # type: ignore[call-overload]
 
 
-def field_columns(evidence: Evidence, rows: pd.DataFrame) -> list[Column]:
+def field_columns(ranking: Ranking, rows: pd.DataFrame) -> list[Column]:
     """A column a swept field."""
-    names = axes.short_names(evidence.swept)
+    names = axes.short_names(ranking.swept)
     return [
-        Column(names[f], [evidence.axes[f].text(v) for v in rows[f]], f, "num" if evidence.axes[f].numeric else "text")
-        for f in evidence.swept
+        Column(names[f], [ranking.axes[f].text(v) for v in rows[f]], f, "num" if ranking.axes[f].numeric else "text")
+        for f in ranking.swept
     ]
 
 
-def _known(evidence: Evidence, rows: pd.DataFrame, suffix: str = "") -> list[str]:
+def _known(ranking: Ranking, rows: pd.DataFrame, suffix: str = "") -> list[str]:
     """Metrics to show: all that any row has, the test split last."""
     return [m for m in _METRICS if f"{m}{suffix}" in rows and rows[f"{m}{suffix}"].notna().any()]
 
 
-def parts(all_parts: Sequence[Evidence], names: Sequence[str]) -> str:
+def parts(all_parts: Sequence[Ranking], names: Sequence[str]) -> str:
     """The parts of a run whose points are not ranked against each other, with the best point of
     each.
     """
@@ -160,52 +160,52 @@ def parts(all_parts: Sequence[Evidence], names: Sequence[str]) -> str:
     return html(columns, "overview", f"{len(all_parts)} parts, each ranked by itself", sortable=False)
 
 
-def best_points(evidence: Evidence, suffix: str = "", most: int = 10) -> str:
+def best_points(ranking: Ranking, suffix: str = "", most: int = 10) -> str:
     """The best points with what they stand on, by rank; `suffix` tells the tables of several parts
     of a run apart.
     """
-    rows = evidence.ranked.head(most)
+    rows = ranking.ranked.head(most)
     caption = f"The best {len(rows)} points"
-    return html(_point_columns(evidence, rows, brief=True), f"best{suffix}", caption, sortable=False, first=1)
+    return html(_point_columns(ranking, rows, brief=True), f"best{suffix}", caption, sortable=False, first=1)
 
 
-def all_points(evidence: Evidence, suffix: str = "") -> str:
+def all_points(ranking: Ranking, suffix: str = "") -> str:
     """Every point, those without a result last."""
-    rows = evidence.points.sort_values("rank", na_position="last", kind="stable")
+    rows = ranking.points.sort_values("rank", na_position="last", kind="stable")
     caption, first = f"All {len(rows)} points", int(rows["rank"].eq(1).any())
-    return html(_point_columns(evidence, rows), f"points{suffix}", caption, filterable=True, first=first)
+    return html(_point_columns(ranking, rows), f"points{suffix}", caption, filterable=True, first=first)
 
 
-def _point_columns(evidence: Evidence, rows: pd.DataFrame, brief: bool = False) -> list[Column]:
+def _point_columns(ranking: Ranking, rows: pd.DataFrame, brief: bool = False) -> list[Column]:
     """Columns of a table of points; `brief` leaves out what does not help to judge the best."""
     columns = [
-        Column("rank", [whole(v) for v in rows["rank"]], f"by mean {evidence.metric}"),
-        *field_columns(evidence, rows),
+        Column("rank", [whole(v) for v in rows["rank"]], f"by mean {ranking.metric}"),
+        *field_columns(ranking, rows),
     ]
     columns.append(Column("n", [whole(v) for v in rows["n"]], "done trials, which the means stand on"))
     if rows["left_out"].ne("").any():
         columns.append(Column("left out", list(rows["left_out"]), "trials that are in no mean", "text"))
     spread = bool((rows["n"] > 1).any())
-    metrics = _known(evidence, rows, "_mean")
+    metrics = _known(ranking, rows, "_mean")
     if brief:
         metrics = [
             m
             for m in metrics
-            if m in {evidence.metric, "val_accuracy", "val_loss", "test_accuracy", "test_accuracy_clean"}
+            if m in {ranking.metric, "val_accuracy", "val_loss", "test_accuracy", "test_accuracy_clean"}
         ]
     for metric in metrics:
         hint = f"mean {metric} at the epoch validation chose"
         columns.append(Column(_HEADINGS[metric], [number(v) for v in rows[f"{metric}_mean"]], hint))
-        if spread and not (brief and metric == "val_loss" != evidence.metric):
+        if spread and not (brief and metric == "val_loss" != ranking.metric):
             columns.append(
                 Column("± sd", [number(v) for v in rows[f"{metric}_sd"]], f"sample standard deviation of {metric}")
             )
-        if spread and metric == evidence.metric:
+        if spread and metric == ranking.metric:
             columns += _range(rows, metric)[: 1 if brief else 2]
-    if spread and len(evidence.ranked) > 1:
+    if spread and len(ranking.ranked) > 1:
         hint = "paired t over the seeds, p by Holm over all points; 'tied': cannot be told apart at 5 %"
-        columns.append(Column("against the best", _against_best(evidence, rows), hint, "text"))
-    share = evidence.majority_share
+        columns.append(Column("against the best", _against_best(ranking, rows), hint, "text"))
+    share = ranking.majority_share
     if share is not None and "val_accuracy" in metrics:
         gain = [number(v - share, 3) for v in rows["val_accuracy_mean"]]
         signed = [g if g.startswith("-") or g == "–" else f"+{g}" for g in gain]
@@ -213,10 +213,10 @@ def _point_columns(evidence: Evidence, rows: pd.DataFrame, brief: bool = False) 
     return columns
 
 
-def _against_best(evidence: Evidence, rows: pd.DataFrame) -> list[str]:
+def _against_best(ranking: Ranking, rows: pd.DataFrame) -> list[str]:
     """Whether each point can be told apart from the best one."""
-    found = evidence.against_best.set_index("point")
-    best, texts = int(evidence.ranked.index[0]), []
+    found = ranking.against_best.set_index("point")
+    best, texts = int(ranking.ranked.index[0]), []
     for point in rows.index:
         if point == best or point not in found.index:
             texts.append("–")
@@ -226,11 +226,11 @@ def _against_best(evidence: Evidence, rows: pd.DataFrame) -> list[str]:
     return texts
 
 
-def heads(evidence: Evidence, suffix: str = "") -> str:
+def heads(ranking: Ranking, suffix: str = "") -> str:
     """Every head setting, each against its own trials' networks, those without a result last."""
-    rows = evidence.points.sort_values("rank", na_position="last", kind="stable")
-    columns = [Column("rank", [whole(v) for v in rows["rank"]], f"by mean {evidence.metric}")]
-    columns += field_columns(evidence, rows) if len(evidence.swept) <= MOST_FIELDS else [setting_column(evidence, rows)]
+    rows = ranking.points.sort_values("rank", na_position="last", kind="stable")
+    columns = [Column("rank", [whole(v) for v in rows["rank"]], f"by mean {ranking.metric}")]
+    columns += field_columns(ranking, rows) if len(ranking.swept) <= MOST_FIELDS else [setting_column(ranking, rows)]
     columns.append(Column("n", [whole(v) for v in rows["n"]], "done fits, which the means stand on"))
     if rows["left_out"].ne("").any():
         columns.append(Column("left out", list(rows["left_out"]), "fits that are in no mean", "text"))
@@ -258,19 +258,19 @@ def heads(evidence: Evidence, suffix: str = "") -> str:
     return html(columns, f"heads-table{suffix}", caption, filterable=True, first=int(rows["rank"].eq(1).any()))
 
 
-def setting_column(evidence: Evidence, rows: pd.DataFrame) -> Column:
+def setting_column(ranking: Ranking, rows: pd.DataFrame) -> Column:
     """What each row has that the config itself has not: many fields varied one at a time, in one
     column.
     """
-    names = axes.short_names(evidence.swept)
+    names = axes.short_names(ranking.swept)
     cells = []
     for _, row in rows.iterrows():
         other = [
             f
-            for f in evidence.swept
-            if statistics.hashable(row[f]) not in (None, statistics.hashable(evidence.config.get(f)))
+            for f in ranking.swept
+            if statistics.hashable(row[f]) not in (None, statistics.hashable(ranking.config.get(f)))
         ]
-        cells.append(", ".join(f"{names[f]} {evidence.axes[f].text(row[f])}" for f in other) or "as configured")
+        cells.append(", ".join(f"{names[f]} {ranking.axes[f].text(row[f])}" for f in other) or "as configured")
     return Column("setting", cells, "fields that differ from the config's own value", "text")
 
 
@@ -292,20 +292,20 @@ def _range(rows: pd.DataFrame, metric: str) -> list[Column]:
     ]
 
 
-def trials(evidence: Evidence, suffix: str = "") -> str:
+def trials(ranking: Ranking, suffix: str = "") -> str:
     """Every trial, in plan order: at the epoch that validation chose, and at the last one."""
-    rows = evidence.trials
+    rows = ranking.trials
     columns = [
         Column("id", list(rows["id"].astype(str)), "identifies the trial: run.trial(id)", "id"),
         Column("status", list(rows["status"]), "", "status"),
     ]
-    columns += field_columns(evidence, rows)
+    columns += field_columns(ranking, rows)
     for name, heading in (("seed", "seed"), ("epochs", "epochs"), ("best_epoch", "best epoch")):
         if name in rows:
             columns.append(Column(heading, [whole(v) for v in rows[name]]))
     columns += [
         Column(_HEADINGS[m], [number(v) for v in rows[m]], f"{m} at the epoch validation chose")
-        for m in _known(evidence, rows)
+        for m in _known(ranking, rows)
     ]
     for metric in ("val_accuracy", "val_loss", "test_accuracy"):
         last = f"last_{metric}"
@@ -316,18 +316,18 @@ def trials(evidence: Evidence, suffix: str = "") -> str:
     return html(columns, f"trials{suffix}", f"All {len(rows)} trials", filterable=True)
 
 
-def casualties(evidence: Evidence, suffix: str = "") -> str:
+def casualties(ranking: Ranking, suffix: str = "") -> str:
     """The trials that diverged, failed or were pruned, each with when and why; empty if there are
     none.
     """
-    rows = evidence.trials[evidence.trials["status"].isin(("diverged", "failed", "pruned"))]
+    rows = ranking.trials[ranking.trials["status"].isin(("diverged", "failed", "pruned"))]
     if not len(rows):
         return ""
     empty = pd.Series([None] * len(rows), index=rows.index)
     columns = [
         Column("id", list(rows["id"].astype(str)), "", "id"),
         Column("status", list(rows["status"]), "", "status"),
-        *field_columns(evidence, rows),
+        *field_columns(ranking, rows),
     ]
     columns.append(Column("seed", [whole(v) for v in rows.get("seed", empty)]))
     columns.append(Column("diverged at epoch", [whole(v) for v in rows.get("diverged_epoch", empty)]))
@@ -337,17 +337,17 @@ def casualties(evidence: Evidence, suffix: str = "") -> str:
     return html(columns, f"casualties{suffix}", caption, filterable=len(rows) > 12)
 
 
-def settings(evidence: Evidence, defaults: dict[str, object], comments: dict[str, str]) -> str:
+def settings(ranking: Ranking, defaults: dict[str, object], comments: dict[str, str]) -> str:
     """The config: every field with its value, what it means, and whether it is swept or differs
     from its default.
     """
-    config = {name: value for name, value in evidence.config.items() if name != "sweep"}
+    config = {name: value for name, value in ranking.config.items() if name != "sweep"}
     notes = {
-        name: "swept" if name in evidence.swept else _differs(value, defaults.get(name, value))
+        name: "swept" if name in ranking.swept else _differs(value, defaults.get(name, value))
         for name, value in config.items()
     }
     order = sorted(config, key=lambda name: {"swept": 0, "set": 1}.get(notes[name], 2))
-    values = [_levels(evidence.axes[n]) if notes[n] == "swept" else axes.value_text(config[n]) for n in order]
+    values = [_levels(ranking.axes[n]) if notes[n] == "swept" else axes.value_text(config[n]) for n in order]
     columns = [
         Column("field", order, "", "id"),
         Column("value", values, "", "text"),
@@ -368,10 +368,10 @@ def _differs(value: object, default: object) -> str:
     return "" if statistics.hashable(value) == statistics.hashable(default) else "set"
 
 
-def facts(evidence: Evidence) -> str:
+def facts(ranking: Ranking) -> str:
     """What the result stands on, as a definition list."""
     items = []
-    for name, text in verdict.facts(evidence):
+    for name, text in verdict.facts(ranking):
         value = f"<code>{escape(text)}</code>" if name == "Command" else escape(text)
         items.append(f"<div{' class=wide' if name == 'Command' else ''}><dt>{escape(name)}</dt><dd>{value}</dd></div>")
     return f"<dl>{''.join(items)}</dl>"

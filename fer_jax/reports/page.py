@@ -14,7 +14,7 @@ from importlib import resources
 from typing import NamedTuple
 
 from fer_jax.analysis import statistics
-from fer_jax.analysis.ranking import METRIC_NAMES, Evidence, part_names
+from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, part_names
 from fer_jax.figures import curves, effects, parallel, scatter, style, surfaces
 from fer_jax.reports import html_tables, verdict
 
@@ -33,31 +33,31 @@ class Part:
     """Trials that are ranked against each other, and what was made of them.
 
     Attributes:
-        evidence: the trials.
+        ranking: the trials.
         figures: drawings with their PNG, in reading order.
         sections: more of it, after the figures.
     """
 
-    evidence: Evidence
+    ranking: Ranking
     figures: Sequence[tuple[style.Drawing, bytes]] = ()
     sections: Sequence[Section] = ()
 
 
-def drawings(evidence: Evidence) -> list[style.Drawing]:
+def drawings(ranking: Ranking) -> list[style.Drawing]:
     """The figures that suit this sweep, in reading order; none while there is nothing to draw."""
     made = [
-        curves.learning_curves(evidence),
-        surfaces.heat_maps(evidence, "val_accuracy"),
-        None if evidence.loss_fields else surfaces.heat_maps(evidence, "val_loss"),
-        scatter.scatter_3d(evidence),
-        effects.main_effects(evidence),
-        parallel.draw(evidence),
+        curves.learning_curves(ranking),
+        surfaces.heat_maps(ranking, "val_accuracy"),
+        None if ranking.loss_fields else surfaces.heat_maps(ranking, "val_loss"),
+        scatter.scatter_3d(ranking),
+        effects.main_effects(ranking),
+        parallel.draw(ranking),
     ]
     return [drawing for drawing in made if drawing is not None]
 
 
 def render(
-    evidence: Evidence,
+    ranking: Ranking,
     parts: Sequence[Part],
     fields: Mapping[str, tuple[object, str]],
     written: str,
@@ -67,20 +67,20 @@ def render(
     """The page.
 
     Args:
-        evidence: the whole run.
+        ranking: the whole run.
         parts: the run as one part, or where not all points are ranked against each other, the parts
             within which they are.
         fields: dotted name of every config field -> (default, meaning).
         written: when, for the foot of the page.
-        heads: the fits of the run as `fits.gather` gives them, one a part; none without heads.
+        heads: the fits of the run as `fits.rank_heads` gives them, one a part; none without heads.
         more: other sections about the whole run, before its config.
     """
     sections = _sections(parts[0]) if len(parts) == 1 else _part_sections(parts)
     sections += _head_sections(heads, sum(len(part.figures) for part in parts) + 1)
     sections += more
-    sections.append(Section("config", "Config", "Every config field", _config(evidence, fields)))
-    counts = {status: f"{count} {status}" for status, count in evidence.statuses.items()}
-    return assemble(evidence.title, evidence.scope, counts, sections, written)
+    sections.append(Section("config", "Config", "Every config field", _config(ranking, fields)))
+    counts = {status: f"{count} {status}" for status, count in ranking.statuses.items()}
+    return assemble(ranking.title, ranking.scope, counts, sections, written)
 
 
 def assemble(title: str, scope: str, chips: Mapping[str, str], sections: Sequence[Section], written: str) -> str:
@@ -109,32 +109,32 @@ def assemble(title: str, scope: str, chips: Mapping[str, str], sections: Sequenc
 
 def _sections(part: Part, suffix: str = "", first: int = 1) -> list[Section]:
     """Everything about one part; its figures are numbered from `first` on."""
-    evidence = part.evidence
-    found = [Section("verdict", "Verdict", "Verdict", _verdict(evidence))]
-    if len(evidence.ranked):
-        found.append(Section("best-points", "Best", "Best points", _best(evidence, suffix)))
-    return [*found, *_figures(part, first), *part.sections, *_lists(evidence, suffix)]
+    ranking = part.ranking
+    found = [Section("verdict", "Verdict", "Verdict", _verdict(ranking))]
+    if len(ranking.ranked):
+        found.append(Section("best-points", "Best", "Best points", _best(ranking, suffix)))
+    return [*found, *_figures(part, first), *part.sections, *_lists(ranking, suffix)]
 
 
 def _figures(part: Part, first: int = 1, what: str = "Trials") -> list[Section]:
     return [
-        Section(drawing.name, drawing.short, drawing.heading, _figure(number, drawing, png, part.evidence, what))
+        Section(drawing.name, drawing.short, drawing.heading, _figure(number, drawing, png, part.ranking, what))
         for number, (drawing, png) in enumerate(part.figures, first)
     ]
 
 
-def _lists(evidence: Evidence, suffix: str = "") -> list[Section]:
+def _lists(ranking: Ranking, suffix: str = "") -> list[Section]:
     found = []
-    if lost := html_tables.casualties(evidence, suffix):
-        found.append(Section("left-out", "Left out", "Left out", f"<p>{escape(_scope(evidence))}</p>{lost}"))
-    if len(evidence.points) > 1:
-        name = METRIC_NAMES.get(evidence.metric, evidence.metric)
-        note = f"Ranked by mean {name}. {_scope(evidence)} Click a heading to sort."
-        points = html_tables.all_points(evidence, suffix)
+    if lost := html_tables.casualties(ranking, suffix):
+        found.append(Section("left-out", "Left out", "Left out", f"<p>{escape(_scope(ranking))}</p>{lost}"))
+    if len(ranking.points) > 1:
+        name = METRIC_NAMES.get(ranking.metric, ranking.metric)
+        note = f"Ranked by mean {name}. {_scope(ranking)} Click a heading to sort."
+        points = html_tables.all_points(ranking, suffix)
         found.append(Section("all-points", "Points", "All points", f"<p>{escape(note)}</p>{points}"))
-    if len(evidence.trials):
-        note = f"Metrics at the epoch that validation chose; “last” at the last one. {_scope(evidence)}"
-        trials = html_tables.trials(evidence, suffix)
+    if len(ranking.trials):
+        note = f"Metrics at the epoch that validation chose; “last” at the last one. {_scope(ranking)}"
+        trials = html_tables.trials(ranking, suffix)
         found.append(Section("all-trials", "Trials", "All trials", f"<p>{escape(note)}</p>{trials}"))
     return found
 
@@ -143,10 +143,10 @@ def _head_sections(heads: Sequence[Part], first: int) -> list[Section]:
     """The heads of every part, with their figures, which are numbered from `first` on."""
     found: list[Section] = []
     for number, part in enumerate(heads, 1):
-        evidence = part.evidence
+        ranking = part.ranking
         suffix = f"-{number}" if len(heads) > 1 else ""
-        sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in verdict.head_sentences(evidence))
-        text = f'<ul class="plain">{sentences}</ul>{html_tables.heads(evidence, suffix)}'
+        sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in verdict.head_sentences(ranking))
+        text = f'<ul class="plain">{sentences}</ul>{html_tables.heads(ranking, suffix)}'
         short = f"Heads {number}" if suffix else "Heads"
         found.append(Section(f"heads{suffix}", short, "Heads on features of the networks", text))
         found += [drawn._replace(id=f"{drawn.id}{suffix}") for drawn in _figures(part, first, "Fits")]
@@ -156,7 +156,7 @@ def _head_sections(heads: Sequence[Part], first: int) -> list[Section]:
 
 def _part_sections(parts: Sequence[Part]) -> list[Section]:
     """Which parts there are and why, then the sections of each."""
-    all_parts = [part.evidence for part in parts]
+    all_parts = [part.ranking for part in parts]
     names = part_names(all_parts)
     overview = f"<p>{escape(verdict.not_ranked(all_parts))}</p>{html_tables.parts(all_parts, names)}"
     found = [Section("parts", "Parts", "Not ranked against each other", overview)]
@@ -169,54 +169,54 @@ def _part_sections(parts: Sequence[Part]) -> list[Section]:
     return found
 
 
-def _scope(evidence: Evidence) -> str:
+def _scope(ranking: Ranking) -> str:
     """The data set, the split and the repeats, as a sentence."""
-    return f"{evidence.scope[:1].upper()}{evidence.scope[1:]}."
+    return f"{ranking.scope[:1].upper()}{ranking.scope[1:]}."
 
 
-def _verdict(evidence: Evidence) -> str:
-    points = "".join(f"<li>{escape(sentence)}</li>" for sentence in verdict.sentences(evidence))
-    if not len(evidence.ranked):
+def _verdict(ranking: Ranking) -> str:
+    points = "".join(f"<li>{escape(sentence)}</li>" for sentence in verdict.sentences(ranking))
+    if not len(ranking.ranked):
         headline = '<div class="headline"><p class="point">No result yet</p></div>'
-        return f'{headline}<ul class="plain">{points}</ul>{html_tables.facts(evidence)}'
-    best = int(evidence.ranked.index[0])
-    name = METRIC_NAMES.get(evidence.metric, evidence.metric)
-    tiles = [_tile(f"mean {name}", evidence, best, evidence.metric, "lead")]
-    if evidence.metric != "val_accuracy":
-        tiles.append(_tile("mean validation accuracy", evidence, best, "val_accuracy"))
-    share = evidence.majority_share
+        return f'{headline}<ul class="plain">{points}</ul>{html_tables.facts(ranking)}'
+    best = int(ranking.ranked.index[0])
+    name = METRIC_NAMES.get(ranking.metric, ranking.metric)
+    tiles = [_tile(f"mean {name}", ranking, best, ranking.metric, "lead")]
+    if ranking.metric != "val_accuracy":
+        tiles.append(_tile("mean validation accuracy", ranking, best, "val_accuracy"))
+    share = ranking.majority_share
     if share is not None:
-        over = float(evidence.points.loc[best, "val_accuracy_mean"]) - share
+        over = float(ranking.points.loc[best, "val_accuracy_mean"]) - share
         tiles.append(f'<div class="tile"><b>{over:+.3f}</b><span>over the majority share, {share:.3f}</span></div>')
-    if evidence.has_test:
-        tiles.append(_tile("test accuracy, same point", evidence, best, "test_accuracy"))
-    ranked = len(evidence.ranked)
-    what = f"Best point of {ranked}" + " with a result" * (ranked < len(evidence.points))
-    what = what if len(evidence.points) > 1 else "The one point"
+    if ranking.has_test:
+        tiles.append(_tile("test accuracy, same point", ranking, best, "test_accuracy"))
+    ranked = len(ranking.ranked)
+    what = f"Best point of {ranked}" + " with a result" * (ranked < len(ranking.points))
+    what = what if len(ranking.points) > 1 else "The one point"
     return (
         f'<div class="headline"><p class="kicker">{escape(what)}, by mean {escape(name)}</p>'
-        f'<p class="point">{escape(evidence.describe(best))}</p>'
-        f'<div class="tiles">{"".join(tiles)}</div></div><ul class="plain">{points}</ul>{html_tables.facts(evidence)}'
+        f'<p class="point">{escape(ranking.describe(best))}</p>'
+        f'<div class="tiles">{"".join(tiles)}</div></div><ul class="plain">{points}</ul>{html_tables.facts(ranking)}'
     )
 
 
-def _tile(label: str, evidence: Evidence, point: int, metric: str, kind: str = "") -> str:
-    row = evidence.points.loc[point]
+def _tile(label: str, ranking: Ranking, point: int, metric: str, kind: str = "") -> str:
+    row = ranking.points.loc[point]
     n, mean, sd = int(row["n"]), float(row[f"{metric}_mean"]), float(row[f"{metric}_sd"])
     spread = f"<small> ± {sd:.3f}</small>" if n > 1 and math.isfinite(sd) else ""
     return f'<div class="tile {kind}"><b>{mean:.3f}{spread}</b><span>{escape(label)}, n = {n}</span></div>'
 
 
-def _best(evidence: Evidence, suffix: str) -> str:
-    note = f"{_scope(evidence)} Ranked by validation; test figures stand beside and choose nothing."
-    if not evidence.has_test:
-        note = f"{_scope(evidence)} Ranked by validation."
-    return f"<p>{escape(note)}</p>{html_tables.best_points(evidence, suffix)}"
+def _best(ranking: Ranking, suffix: str) -> str:
+    note = f"{_scope(ranking)} Ranked by validation; test figures stand beside and choose nothing."
+    if not ranking.has_test:
+        note = f"{_scope(ranking)} Ranked by validation."
+    return f"<p>{escape(note)}</p>{html_tables.best_points(ranking, suffix)}"
 
 
-def _figure(number: int, drawing: style.Drawing, png: bytes, evidence: Evidence, what: str) -> str:
-    done = statistics.count_words(evidence.trials["status"].to_numpy())
-    return figure(number, drawing, png, f"{_scope(evidence)} {what}: {done}.")
+def _figure(number: int, drawing: style.Drawing, png: bytes, ranking: Ranking, what: str) -> str:
+    done = statistics.count_words(ranking.trials["status"].to_numpy())
+    return figure(number, drawing, png, f"{_scope(ranking)} {what}: {done}.")
 
 
 def figure(number: int, drawing: style.Drawing, png: bytes, stands_on: str) -> str:
@@ -229,9 +229,9 @@ def figure(number: int, drawing: style.Drawing, png: bytes, stands_on: str) -> s
     )
 
 
-def _config(evidence: Evidence, fields: Mapping[str, tuple[object, str]]) -> str:
+def _config(ranking: Ranking, fields: Mapping[str, tuple[object, str]]) -> str:
     settings = html_tables.settings(
-        evidence, {n: d for n, (d, _) in fields.items()}, {n: c for n, (_, c) in fields.items()}
+        ranking, {n: d for n, (d, _) in fields.items()}, {n: c for n, (_, c) in fields.items()}
     )
-    note = f"{_scope(evidence)} Swept fields first, then those set to other than their defaults."
+    note = f"{_scope(ranking)} Swept fields first, then those set to other than their defaults."
     return f"<p>{escape(note)}</p>{settings}"

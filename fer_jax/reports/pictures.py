@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_jax.analysis.predictions import Answered
+from fer_jax.analysis.predictions import Predictions
 from fer_jax.errors import FerJaxError
 from fer_jax.figures import mistakes, style
 from fer_jax.figures.saliency_sheet import MOST_COLUMNS, saliency_sheet
@@ -68,24 +68,24 @@ class Pictures:
         return np.stack([self._images[place][row - starts[place]] for place, row in zip(places, rows, strict=True)])
 
 
-def saliency(trials: Sequence[TrialResult], answered: Answered, pictures: Pictures) -> style.Drawing | None:
+def saliency(trials: Sequence[TrialResult], predictions: Predictions, pictures: Pictures) -> style.Drawing | None:
     """What the networks of the best point look at in the first picture of each class; None if no
     pictures are to be shown.
 
     Args:
         trials: of the best point; at most MOST_REPEATS of them are asked.
-        answered: on the split that `pictures` are of.
+        predictions: on the split that `pictures` are of.
     """
     rows = [
-        int(np.argmax(answered.labels == label))
-        for label in range(len(answered.classes))
-        if (answered.labels == label).any()
+        int(np.argmax(predictions.labels == label))
+        for label in range(len(predictions.classes))
+        if (predictions.labels == label).any()
     ]
     rows = rows[:MOST_COLUMNS]
     images = pictures.take(rows) if METHODS else None
     if images is None:
         return None
-    asked, targets = list(trials[:MOST_REPEATS]), answered.labels[rows]
+    asked, targets = list(trials[:MOST_REPEATS]), predictions.labels[rows]
     try:
         found = {
             method: explain.of_repeats(trials[0].run, asked, images, method, targets, "best", settings)
@@ -93,39 +93,46 @@ def saliency(trials: Sequence[TrialResult], answered: Answered, pictures: Pictur
         }
     except FerJaxError:
         return None  # no weights are left, or none that this version can read
-    names = [f"{answered.classes[label]}\nno. {row}" for label, row in zip(targets, rows, strict=True)]
+    names = [f"{predictions.classes[label]}\nno. {row}" for label, row in zip(targets, rows, strict=True)]
     whose = f"the mean over {len(asked)} networks" if len(asked) > 1 else "one network"
     words = " and ".join(METHODS_IN_WORDS[method] for method, _ in METHODS)
-    caption = f"The first {answered.split} picture of each class and what speaks for that class in it, by {words}: {whose} of {answered.setting}."
+    caption = f"The first {predictions.split} picture of each class and what speaks for that class in it, by {words}: {whose} of {predictions.setting}."
     return saliency_sheet(images, {method: one.mean for method, one in found.items()}, names, caption=caption)
 
 
-def mistake_parts(answered: Answered, pictures: Pictures, suffix: str) -> tuple[style.Drawing | None, Section]:
+def mistake_parts(predictions: Predictions, pictures: Pictures, suffix: str) -> tuple[style.Drawing | None, Section]:
     """The surest mistakes as a figure, if pictures may be shown, and as a table."""
-    found = mistakes.worst(answered)
+    found = mistakes.worst(predictions)
     shown = pictures.take(found["picture"].to_numpy()) if len(found) else None
-    drawing = None if shown is None else mistakes.draw(answered, found, shown)
+    drawing = None if shown is None else mistakes.draw(predictions, found, shown)
     note = " ".join(
         filter(
-            None, [mistakes.sentences(found, answered.classes, len(answered.labels)), answered.about, pictures.why_none]
+            None,
+            [
+                mistakes.sentences(found, predictions.classes, len(predictions.labels)),
+                predictions.about,
+                pictures.why_none,
+            ],
         )
     )
-    table = _table(answered, found, suffix) if len(found) else ""
+    table = _table(predictions, found, suffix) if len(found) else ""
     return drawing, Section(
         "mistake-list", "Mistake list", "Most confident mistakes as a table", f"<p>{escape(note)}</p>{table}"
     )
 
 
-def _table(answered: Answered, found: pd.DataFrame, suffix: str) -> str:
-    names = np.asarray(answered.classes, dtype=object)
+def _table(predictions: Predictions, found: pd.DataFrame, suffix: str) -> str:
+    names = np.asarray(predictions.classes, dtype=object)
     columns = [
-        Column("picture", [str(one) for one in found["picture"]], f"its number in the {answered.split} split, from 0"),
+        Column(
+            "picture", [str(one) for one in found["picture"]], f"its number in the {predictions.split} split, from 0"
+        ),
         Column("label", list(names[found["true"]]), "", "text"),
         Column("answer", list(names[found["answer"]]), "of the mean probability", "text"),
         Column("probability of the answer", [number(one, 3) for one in found["confidence"]], "mean over the repeats"),
         Column("of the label", [number(one, 3) for one in found["given"]], "mean over the repeats"),
     ]
-    if answered.repeats > 1:
-        wrong = [f"{one} of {answered.repeats}" for one in found["repeats_wrong"]]
+    if predictions.repeats > 1:
+        wrong = [f"{one} of {predictions.repeats}" for one in found["repeats_wrong"]]
         columns.append(Column("networks wrong", wrong, "networks that answer wrongly by themselves"))
     return html(columns, f"mistakes-table{suffix}", f"{len(found)} most confident mistakes")

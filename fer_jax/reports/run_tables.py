@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from fer_jax.analysis import fits, ranking
-from fer_jax.analysis.ranking import Evidence
+from fer_jax.analysis import fits
+from fer_jax.analysis.ranking import Ranking, rank_points
 from fer_jax.base.files import write_bytes
 from fer_jax.base.text import did_you_mean
 from fer_jax.errors import RunError
@@ -75,7 +75,7 @@ def points(run: Run, metrics: Sequence[str] | None = None) -> Table:
     """A row a point: its values, n, who was left out, and each metric's mean and sample standard
     deviation over the n trials.
     """
-    found = ranking.gather(run.record, run.trials, run.curves, run.path.resolve().name)
+    found = rank_points(run.record, run.trials, run.curves, run.path.resolve().name)
     rows, ranked = _ordered(run, found)
     columns = [Column("rank", [whole(value) for value in rows["rank"]])] if ranked else []
     columns += [*field_columns(found, rows), *_counts(rows)]
@@ -86,7 +86,7 @@ def points(run: Run, metrics: Sequence[str] | None = None) -> Table:
 
 def trials(run: Run, metrics: Sequence[str] | None = None) -> Table:
     """A row a trial, in plan order."""
-    found = ranking.gather(run.record, run.trials, run.curves, run.path.resolve().name)
+    found = rank_points(run.record, run.trials, run.curves, run.path.resolve().name)
     rows = run.trials
     columns = [Column("trial", list(rows["id"]), style="id"), Column("status", list(rows["status"]), style="text")]
     columns += field_columns(found, rows)
@@ -105,7 +105,7 @@ def heads(run: Run, metrics: Sequence[str] | None = None) -> Table:
     """
     if not len(run.heads):
         raise RunError(f"{run.path} has no heads: sweep with a head.kind, such as xgboost")
-    found = fits.gather(run.record, run.heads, run.path.resolve().name)
+    found = fits.rank_heads(run.record, run.heads, run.path.resolve().name)
     rows = found.points.sort_values("rank", na_position="last", kind="stable")
     columns = [Column("rank", [whole(value) for value in rows["rank"]])]
     columns += field_columns(found, rows) if len(found.swept) <= MOST_FIELDS else [setting_column(found, rows)]
@@ -120,7 +120,7 @@ def comparisons(run: Run, metrics: Sequence[str] | None = None) -> Table:
         raise RunError(f"comparisons are by one metric, not by {len(metrics)}: metrics=('val_accuracy',)")
     metric = metrics[0] if metrics else run.config.train.select
     rows = run.indistinguishable(metric)
-    found = ranking.gather(run.record, run.trials, run.curves, run.path.resolve().name)
+    found = rank_points(run.record, run.trials, run.curves, run.path.resolve().name)
     units = "folds" if run.config.data.split == "kfold" else "seeds"
     columns = [*field_columns(found, rows), Column("n", [whole(value) for value in rows["n"]])]
     columns += [Column(heading(metric), [number(value) for value in rows["mean"]])]
@@ -151,7 +151,7 @@ def classes(run: Run, metrics: Sequence[str] | None = None) -> Table:
     known = [name for name in CLASS_METRICS if metrics is None or name in metrics]
     if unknown := sorted(set(metrics or ()) - set(CLASS_METRICS)):
         raise RunError(f"no metric {unknown[0]!r} for this table; {did_you_mean(unknown[0], CLASS_METRICS)}")
-    found = ranking.gather(run.record, run.trials, run.curves, run.path.resolve().name)
+    found = rank_points(run.record, run.trials, run.curves, run.path.resolve().name)
     # A mean over classes or folds of other pictures is of like things: a point's trials have one
     # class set.
     rows = of_trials[of_trials["split"] == split].merge(found.trials[["id", "point"]], on="id")
@@ -205,7 +205,7 @@ def _numbers(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.drop(columns="total").astype({"rank": "Int64"}).reset_index(drop=True)
 
 
-def _ordered(run: Run, found: Evidence) -> tuple[pd.DataFrame, bool]:
+def _ordered(run: Run, found: Ranking) -> tuple[pd.DataFrame, bool]:
     """The points, best first, if all of them are ranked against each other; else in the order of
     the sweep.
     """
@@ -213,7 +213,7 @@ def _ordered(run: Run, found: Evidence) -> tuple[pd.DataFrame, bool]:
     return (found.points.sort_values("rank", na_position="last", kind="stable") if ranked else found.points), ranked
 
 
-def _figures(found: Evidence, of: str = "trial") -> str:
+def _figures(found: Ranking, of: str = "trial") -> str:
     return f"mean ± sample standard deviation over n {of}s" if (found.points["n"] > 1).any() else f"one {of} each"
 
 

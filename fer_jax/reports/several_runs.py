@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from fer_jax.analysis import comparable, ranking
-from fer_jax.analysis.ranking import METRIC_NAMES, Evidence
+from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
 from fer_jax.base import files
 from fer_jax.config.values import flatten
 from fer_jax.figures import style
@@ -27,7 +27,7 @@ DEFAULT_OUT = "comparison.html"
 def write_comparison(
     run_dirs: Sequence[str | Path],
     out: str | Path,
-    parts_of: Callable[[Run], list[Evidence]],
+    parts_of: Callable[[Run], list[Ranking]],
     study_rows_of: Callable[[Run], pd.DataFrame],
     written: str,
 ) -> Path:
@@ -72,7 +72,7 @@ def write_comparison(
         sections.append(Section("points-of-runs", "Points", "The best points of every run", _points(told)))
     sections += study_section.sections(pd.concat([study_rows_of(run) for run in runs], ignore_index=True))
     title = f"{len(runs)} runs side by side" if len(runs) > 1 else "One run"
-    scope = ", ".join(dict.fromkeys(str(entry.evidence.data.get("label", "unknown data set")) for entry in entries))
+    scope = ", ".join(dict.fromkeys(str(entry.ranking.data.get("label", "unknown data set")) for entry in entries))
     files.write_bytes(Path(out), page.assemble(title, scope, {}, sections, written).encode())
     return Path(out)
 
@@ -86,12 +86,12 @@ def _names(paths: Sequence[Path]) -> list[str]:
     ]
 
 
-def _entry(run: Run, part: Evidence, name: str) -> tuple[Entry, Hashable | None]:
+def _entry(run: Run, part: Ranking, name: str) -> tuple[Entry, Hashable | None]:
     """A part of a run as an entry, and what its best point may be ranked by; None without a result."""
     if not len(part.ranked):
         return Entry(name, part, part.config), None
-    answered = best_point.of_best_point(run, part)
-    entry = Entry(name, part, {}, answered)
+    predictions = best_point.of_best_point(run, part)
+    entry = Entry(name, part, {}, predictions)
     trial = run.trial(entry.done["id"].iloc[0])
     config = flatten(trial.config)
     losses = tuple(config[one] for one in comparable.loss_fields(part.metric))
@@ -112,9 +112,9 @@ def _group(entries: Sequence[Entry], suffix: str, first: int) -> list[Section]:
     """The sections of runs that are ranked against each other, best first; figures are numbered
     from `first` on.
     """
-    metric = entries[0].evidence.metric
+    metric = entries[0].ranking.metric
     name = METRIC_NAMES.get(metric, metric)
-    label = str(entries[0].evidence.data.get("label", "unknown data set"))
+    label = str(entries[0].ranking.data.get("label", "unknown data set"))
     of_group = f" of group {suffix[1:]}" if suffix else ""
     stands_on = f"{label[:1].upper()}{label[1:]}."
     note = f"{stands_on} The best point of each run by mean {name} on validation; test figures stand beside and choose nothing."
@@ -153,8 +153,8 @@ def _group(entries: Sequence[Entry], suffix: str, first: int) -> list[Section]:
 def _points(entries: Sequence[Entry]) -> str:
     """The table of best points of every run, beside each other where the window is wide enough."""
     blocks = [
-        f"<div><h3>{escape(entry.name)}</h3>{html_tables.best_points(entry.evidence, f'-run-{number}')}"
-        f"<p><code>{escape(str(entry.evidence.record.get('command') or 'command not recorded'))}</code></p></div>"
+        f"<div><h3>{escape(entry.name)}</h3>{html_tables.best_points(entry.ranking, f'-run-{number}')}"
+        f"<p><code>{escape(str(entry.ranking.record.get('command') or 'command not recorded'))}</code></p></div>"
         for number, entry in enumerate(entries, 1)
     ]
     return f'<div class="beside">{"".join(blocks)}</div>'

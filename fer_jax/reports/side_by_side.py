@@ -15,8 +15,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from fer_jax.analysis import axes, metrics, statistics
-from fer_jax.analysis.predictions import Answered, mean_and_spread
-from fer_jax.analysis.ranking import METRIC_NAMES, Evidence
+from fer_jax.analysis.predictions import Predictions, mean_and_spread
+from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
 from fer_jax.base.text import counted
 from fer_jax.figures import style
 from fer_jax.reports import verdict
@@ -40,24 +40,24 @@ class Entry:
 
     Attributes:
         name: of the run, with the part where there are several.
-        evidence: its trials.
+        ranking: its trials.
         config: dotted name -> value at its best point.
-        answered: what the networks of its best point answer; None where that was not kept.
+        predictions: what the networks of its best point answer; None where that was not kept.
     """
 
     name: str
-    evidence: Evidence
+    ranking: Ranking
     config: Mapping[str, Any]
-    answered: Answered | None = None
+    predictions: Predictions | None = None
 
     @property
     def best(self) -> int:
-        return int(self.evidence.ranked.index[0])
+        return int(self.ranking.ranked.index[0])
 
     @property
     def done(self) -> pd.DataFrame:
         """The done trials of the best point."""
-        trials = self.evidence.trials
+        trials = self.ranking.trials
         return trials[(trials["point"] == self.best) & (trials["status"] == "done")]
 
     @property
@@ -68,11 +68,11 @@ class Entry:
 
     def mean(self, metric: str) -> float:
         """Of the best point; NaN where it has none."""
-        return float(self.evidence.points.loc[self.best].get(f"{metric}_mean", math.nan))
+        return float(self.ranking.points.loc[self.best].get(f"{metric}_mean", math.nan))
 
     def interval(self, metric: str) -> tuple[float, float]:
         """Student's 95 % interval of that mean, corrected where trials are folds; NaN for one seed."""
-        row = self.evidence.points.loc[self.best]
+        row = self.ranking.points.loc[self.best]
         return float(row.get(f"{metric}_low95", math.nan)), float(row.get(f"{metric}_high95", math.nan))
 
 
@@ -80,7 +80,7 @@ def in_order(entries: Sequence[Entry]) -> list[Entry]:
     """Entries with a result that share their metric and pictures, the best first; of equals, as
     they were given.
     """
-    metric = entries[0].evidence.metric
+    metric = entries[0].ranking.metric
     sign = 1 if metric.endswith("loss") else -1
     return sorted(entries, key=lambda entry: sign * entry.mean(metric))
 
@@ -130,7 +130,7 @@ def best_points(entries: Sequence[Entry]) -> style.Drawing:
     ax.set_xlim(low, high)
     style.label(ax, x="accuracy")
     style.legend(made, found, "upper left", 2)
-    name = METRIC_NAMES.get(entries[0].evidence.metric, entries[0].evidence.metric)
+    name = METRIC_NAMES.get(entries[0].ranking.metric, entries[0].ranking.metric)
     text = (
         f"The best point of each run, chosen and ordered by mean {name}; test figures choose nothing. Bars: Student's 95 % interval of the "
         f"mean; strokes: single seeds; one seed has neither.{cut}"
@@ -142,7 +142,7 @@ def curves(entries: Sequence[Entry]) -> style.Drawing | None:
     """Validation accuracy and loss by epoch at the best point of every run; None while no epoch is
     recorded.
     """
-    drawn = [entry for entry in entries if "val_accuracy" in entry.evidence.curves and len(entry.evidence.curves)][
+    drawn = [entry for entry in entries if "val_accuracy" in entry.ranking.curves and len(entry.ranking.curves)][
         :MOST_LINES
     ]
     if not drawn:
@@ -152,7 +152,7 @@ def curves(entries: Sequence[Entry]) -> style.Drawing | None:
     handles, highest = [], []
     for number_of, entry in enumerate(drawn):
         colour, dashes = style.CYCLE[number_of % len(style.CYCLE)], _DASHES[number_of // len(style.CYCLE)]
-        own = entry.evidence.curves[entry.evidence.curves["id"].isin(entry.done["id"])].drop_duplicates(
+        own = entry.ranking.curves[entry.ranking.curves["id"].isin(entry.done["id"])].drop_duplicates(
             ["id", "epoch"], keep="last"
         )
         for ax, metric in zip(panels, ("val_accuracy", "val_loss"), strict=True):
@@ -167,7 +167,7 @@ def curves(entries: Sequence[Entry]) -> style.Drawing | None:
                 sd = values.std(axis=0, ddof=1)
                 ax.fill_between(epochs, mean - sd, mean + sd, color=colour, alpha=0.15, linewidth=0)
             if metric == "val_loss":
-                highest.append(entry.evidence.loss_ceiling(mean))
+                highest.append(entry.ranking.loss_ceiling(mean))
         handles.append(Line2D([], [], color=colour, linestyle=dashes, linewidth=1.8, label=entry.short))
     for ax, name in zip(panels, ("validation accuracy", "validation loss (nats)"), strict=True):
         style.open_up(ax)
@@ -188,7 +188,7 @@ def overview(entries: Sequence[Entry], group_of: Sequence[int]) -> str:
     """Every run with what it stands on; `group_of`: number of the group each is ranked in, from 1,
     or 0 without a result.
     """
-    facts = [dict(verdict.facts(entry.evidence)) for entry in entries]
+    facts = [dict(verdict.facts(entry.ranking)) for entry in entries]
     columns = [Column("run", [entry.name for entry in entries], "", "text")]
     if len(set(group_of)) > 1:
         columns.append(
@@ -197,18 +197,18 @@ def overview(entries: Sequence[Entry], group_of: Sequence[int]) -> str:
             )
         )
     columns += [
-        Column("data", [str(entry.evidence.data.get("label", "unknown")) for entry in entries], "", "text"),
-        Column("images", [verdict.image_words(entry.evidence.data) for entry in entries], "", "text"),
+        Column("data", [str(entry.ranking.data.get("label", "unknown")) for entry in entries], "", "text"),
+        Column("images", [verdict.image_words(entry.ranking.data) for entry in entries], "", "text"),
         Column(
             "swept",
-            [", ".join(axes.short_names(entry.evidence.swept).values()) or "nothing" for entry in entries],
+            [", ".join(axes.short_names(entry.ranking.swept).values()) or "nothing" for entry in entries],
             "",
             "text",
         ),
-        Column("points", [str(len(entry.evidence.points)) for entry in entries]),
+        Column("points", [str(len(entry.ranking.points)) for entry in entries]),
         Column(
             "trials",
-            [statistics.count_words(entry.evidence.trials["status"].to_numpy()) for entry in entries],
+            [statistics.count_words(entry.ranking.trials["status"].to_numpy()) for entry in entries],
             "",
             "text",
         ),
@@ -220,18 +220,18 @@ def overview(entries: Sequence[Entry], group_of: Sequence[int]) -> str:
 
 def ranking(entries: Sequence[Entry], suffix: str = "") -> str:
     """The best points of runs that may be ranked against each other, in order."""
-    metric = entries[0].evidence.metric
+    metric = entries[0].ranking.metric
     columns = [
         Column("rank", [whole(place) for place in range(1, len(entries) + 1)], f"by mean {metric}"),
         Column("run", [entry.name for entry in entries], "", "text"),
         Column(
             "best point",
-            [entry.evidence.describe(entry.best) for entry in entries],
+            [entry.ranking.describe(entry.best) for entry in entries],
             f"of the run, by mean {metric}",
             "text",
         ),
         Column(
-            "of points", [str(len(entry.evidence.ranked)) for entry in entries], "the best of more points is luckier"
+            "of points", [str(len(entry.ranking.ranked)) for entry in entries], "the best of more points is luckier"
         ),
         Column("n", [str(len(entry.done)) for entry in entries], "done trials, which the means stand on"),
     ]
@@ -250,7 +250,7 @@ def ranking(entries: Sequence[Entry], suffix: str = "") -> str:
             columns.append(Column("95 % interval", cells, "Student's interval of the mean"))
     columns.append(
         Column(
-            "majority share", [number(entry.evidence.majority_share, 3) for entry in entries], "of the validation split"
+            "majority share", [number(entry.ranking.majority_share, 3) for entry in entries], "of the validation split"
         )
     )
     return html(columns, f"ranking{suffix}", f"Best points of {counted(len(entries), 'run')}", first=1)
@@ -266,16 +266,16 @@ def by_class(entries: Sequence[Entry], suffix: str = "") -> str:
     """F1 of every class at the best points, a column a run; empty where fewer than two runs kept
     their answers on one split.
     """
-    known = [(entry, entry.answered) for entry in entries if entry.answered is not None]
-    splits = {answered.split for _, answered in known}
+    known = [(entry, entry.predictions) for entry in entries if entry.predictions is not None]
+    splits = {predictions.split for _, predictions in known}
     if len(known) < 2 or len(splits) > 1:
         return ""
     classes = known[0][1].classes
     columns = [Column("class", [*classes, "macro mean"], "", "text")]
-    for entry, answered in known:
-        of_class = metrics.by_class(metrics.confusion(answered.probabilities, answered.labels))
+    for entry, predictions in known:
+        of_class = metrics.by_class(metrics.confusion(predictions.probabilities, predictions.labels))
         cells = [*(mean_and_spread(values) for values in of_class.f1.T), mean_and_spread(of_class.macro(of_class.f1))]
-        columns.append(Column(entry.name, cells, f"F1 on the {answered.split} pictures, mean ± sd over the repeats"))
+        columns.append(Column(entry.name, cells, f"F1 on the {predictions.split} pictures, mean ± sd over the repeats"))
     return html(columns, f"classes-of-runs{suffix}", f"F1 of every class, {splits.pop()} pictures")
 
 

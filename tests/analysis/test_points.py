@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from fer_jax.analysis import points, ranking, significance, statistics
+from fer_jax.analysis import points, significance, statistics
+from fer_jax.analysis.ranking import rank_points
 from fer_jax.reports import verdict
 
 SWEPT = ["train.l2"]
@@ -120,7 +121,7 @@ RATES = {"train.learning_rate": (1e-4, 1e-3, 1e-2)}
 def test_the_verdict_names_the_ties(made):
     run = made(RATES, repeats=3, accidents=False)
     run.trials["val_accuracy"] = [0.50, 0.52, 0.53, 0.51, 0.50, 0.53, 0.10, 0.13, 0.11]
-    found = ranking.gather(run.record, run.trials, run.curves, "a run")
+    found = rank_points(run.record, run.trials, run.curves, "a run")
     assert found.against_best["tied"].tolist() == [True, True, False]
     text = " ".join(verdict.sentences(found))
     assert (
@@ -138,7 +139,7 @@ def test_chosen_points_rank_first_and_are_summed_up_over_the_other_seeds(made):
     )
     run.record["config"]["sweep"] = {"best": 1, "best_repeats": 4, "chosen": [{"train.learning_rate": 1e-3}]}
     run.record["chosen"] = {"metric": "val_accuracy", "repeats": 2, "points": 3}
-    found = ranking.gather(run.record, run.trials, run.curves, "a run")
+    found = rank_points(run.record, run.trials, run.curves, "a run")
     assert found.ranked["train.learning_rate"].tolist() == [1e-3, 1e-2, 1e-4]
     new = statistics.unbiased(run.trials, ["train.learning_rate"], run.record)
     assert new["n"].tolist() == [2] and new["val_accuracy_mean"][0] == pytest.approx(0.415)

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.image import AxesImage
 from PIL import Image
 
-from fer_jax.analysis import ranking
+from fer_jax.analysis.ranking import rank_points
 from fer_jax.figures import curves, effects, parallel, scale, scatter, style, surfaces
 from fer_jax.reports import page
 
@@ -16,7 +16,7 @@ TWO = {"train.learning_rate": (1e-4, 1e-3, 1e-2), "model.pool": ("max", "average
 
 
 def gather(run):
-    return ranking.gather(run.record, run.trials, run.curves, "a run")
+    return rank_points(run.record, run.trials, run.curves, "a run")
 
 
 def texts(ax):

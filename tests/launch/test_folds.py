@@ -7,7 +7,8 @@ import pytest
 
 import fer_jax
 from fer_jax import report
-from fer_jax.analysis import ranking, significance
+from fer_jax.analysis import significance
+from fer_jax.analysis.ranking import rank_points
 from fer_jax.errors import RunError
 from fer_jax.launch.prepared import prepare
 from fer_jax.reports import verdict
@@ -41,7 +42,7 @@ def test_every_repeat_has_its_own_fold_and_all_share_the_test_split(run):
 
 
 def test_the_report_speaks_of_folds(run):
-    found = ranking.gather(run.record, run.trials, run.curves, "a run")
+    found = rank_points(run.record, run.trials, run.curves, "a run")
     assert found.scope == "synthetic faces, stratified 3-fold split, 3 folds a point"
     text = " ".join(verdict.sentences(found))
     assert "3 folds, corrected for their overlap" in text and "paired t over folds" in text and "seed" not in text

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fer_jax.analysis import comparable, ranking
+from fer_jax.analysis import comparable
+from fer_jax.analysis.ranking import rank_points
 from fer_jax.figures import style
 from fer_jax.reports import side_by_side
 from fer_jax.reports.side_by_side import Entry
@@ -17,7 +18,7 @@ def entries(made):
     found = []
     for name, repeats, seed in (("three", 3, 0), ("one", 1, 1)):
         run = made(RATES, repeats=repeats, accidents=False, seed=seed)
-        found.append(Entry(name, ranking.gather(run.record, run.trials, run.curves, name), run.record["config"]))
+        found.append(Entry(name, rank_points(run.record, run.trials, run.curves, name), run.record["config"]))
     return found
 
 
@@ -36,7 +37,7 @@ def test_bars_are_students_interval_and_strokes_the_seeds(entries):
 def test_curves_are_means_over_the_best_points_repeats(entries):
     drawing = side_by_side.curves(entries)
     line = drawing.figure.axes[0].lines[0]
-    ours = entries[0].evidence.curves
+    ours = entries[0].ranking.curves
     wanted = ours[ours["id"].isin(entries[0].done["id"])].groupby("epoch")["val_accuracy"].mean()
     np.testing.assert_allclose(line.get_ydata(), wanted)
     assert [text.get_text() for text in drawing.figure.legends[0].get_texts()] == ["three", "one"]
@@ -50,7 +51,7 @@ def test_order_is_by_what_chooses(entries):
 
 
 def test_many_runs_with_hostile_names_can_be_drawn(entries):
-    many = [Entry(rf"${number}\never" + "x" * 60, entries[0].evidence, {}) for number in range(20)]
+    many = [Entry(rf"${number}\never" + "x" * 60, entries[0].ranking, {}) for number in range(20)]
     drawing = side_by_side.curves(many)
     assert f"The best {side_by_side.MOST_LINES} of 20 runs" in drawing.caption
     assert style.png(drawing.figure) and style.png(side_by_side.best_points(many).figure)

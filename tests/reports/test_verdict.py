@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from fer_jax.analysis import ranking, statistics
+from fer_jax.analysis import statistics
+from fer_jax.analysis.ranking import rank_points
 from fer_jax.figures import published
 from fer_jax.reports import verdict
 
@@ -10,7 +11,7 @@ RATES = {"train.learning_rate": (1e-4, 1e-3, 1e-2)}
 
 
 def gather(run):
-    return ranking.gather(run.record, run.trials, run.curves, "a run")
+    return rank_points(run.record, run.trials, run.curves, "a run")
 
 
 def words(found):
@@ -67,7 +68,7 @@ def test_an_unfinished_run_is_provisional(made):
 
 def test_facts_survive_a_record_without_its_optional_entries(made):
     run = made(RATES)
-    found = ranking.gather({"config": {}, "data": {}, "swept": run.record["swept"]}, run.trials, run.curves, "bare")
+    found = rank_points({"config": {}, "data": {}, "swept": run.record["swept"]}, run.trials, run.curves, "bare")
     facts = dict(verdict.facts(found))
     assert facts["Hardware"] == facts["Versions"] == facts["Classes"] == "unknown" and words(found)
     full = dict(verdict.facts(gather(run)))
