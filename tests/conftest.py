@@ -28,3 +28,6 @@ jax.config.update("jax_num_cpu_devices", 4)
 from fer_jax.reports import pictures  # noqa: E402
 
 pictures.METHODS = ()
+
+# Fixtures of more rooms than one; the modules lie in tests/shared.
+pytest_plugins = ("made_runs",)
