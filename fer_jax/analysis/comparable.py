@@ -70,16 +70,3 @@ def held_out(data: Mapping[str, Any]) -> tuple[Hashable, ...]:
 def _pictures(found: Any) -> Hashable:
     # Before their digests were kept there were only numbers a class.
     return tuple(sorted(found.items())) if isinstance(found, Mapping) else found
-
-
-def ranked(table: pd.DataFrame, metric: str, suffix: str = "") -> list[Any]:
-    """Labels of the rows of a table that have a `<metric><suffix>`, best first; [] if none has.
-
-    Ties go to the lower validation loss, if all rows have one loss, then to the earlier row.
-    """
-    merit = table[f"{metric}{suffix}"].astype(float) * (1 if lower_is_better(metric) else -1)
-    same_loss = not differing(table, loss_fields("val_loss"))
-    tie = table[f"val_loss{suffix}"].astype(float) if same_loss and f"val_loss{suffix}" in table else merit
-    return list(
-        pd.DataFrame({"merit": merit, "tie": tie})[merit.notna()].sort_values(["merit", "tie"], kind="stable").index
-    )

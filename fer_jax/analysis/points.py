@@ -156,7 +156,7 @@ def against_best(
     trials: pd.DataFrame,
     swept: Sequence[str],
     metric: str,
-    best: int,
+    ranked: Sequence[int],
     overlap: float = 0.0,
     among: np.ndarray | None = None,
 ) -> pd.DataFrame:
@@ -166,13 +166,14 @@ def against_best(
         trials: as for `statistics.summarise`, with `seed`.
         swept: as for `statistics.summarise`.
         metric: column of trials.
-        best: number of the best point, in order of first appearance.
+        ranked: numbers of the points, in order of first appearance, as `ranking.order_points` ranks
+            them: one or more, the best first.
         overlap: `statistics.fold_overlap`.
         among: bool, one a point: those to compare, which `metric` must be able to rank against each
             other; None for all.
 
     Returns:
-        A row a point, the best first, then by mean: `point` (its number), the swept columns, `n`,
+        A row a point, in the order of `ranked`, then those without a rank: `point` (its number), the swept columns, `n`,
         `mean`, `low95`, `high95` (Student's interval of the mean), `pairs` (seeds done by both),
         `difference` (the point's metric minus the best's over these), `difference_low95`,
         `difference_high95`, `p` (paired t, two-sided), `p_holm` (corrected over the points that
@@ -181,6 +182,7 @@ def against_best(
         all the same.
     """
     codes, firsts = statistics.point_codes(trials, swept)
+    best = ranked[0]
     values = _by_seed(trials, codes, len(firsts), metric)
     count, mean, half, _ = significance.paired_t_rows(values, 0.95, overlap)
     pairs, difference, width, p = significance.paired_t_rows(values - values[best], 0.95, overlap)
@@ -195,8 +197,7 @@ def against_best(
         "tied": ~(corrected <= LEVEL),
     }  # fmt: skip
     table = pd.concat([table, pd.DataFrame(columns)], axis=1)
-    merit = mean if lower_is_better(metric) else -mean
-    order = np.lexsort((merit, np.arange(len(firsts)) != best))
+    order = np.array([*ranked, *(point for point in range(len(firsts)) if point not in set(ranked))])
     return table.iloc[order[compared[order]]].reset_index(drop=True)
 
 

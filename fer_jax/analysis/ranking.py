@@ -97,6 +97,20 @@ class Ranking:
         return self.points[self.points["rank"].notna()].sort_values("rank")
 
     @property
+    def best(self) -> int:
+        """The number of the best point; IndexError without a done trial."""
+        return int(self.ranked.index[0])
+
+    def order(self, metric: str) -> list[int]:
+        """Returns the numbers of the points that have a mean of a metric, best first."""
+        return order_points(self.points, metric, self.swept, self.config)
+
+    @property
+    def leading(self) -> list[int]:
+        """The numbers of the points that may be called the best, see `leading_points`."""
+        return leading_points(self.points, self.metric, self.swept, self.config)
+
+    @property
     def higher_is_better(self) -> bool:
         return not comparable.lower_is_better(self.metric)
 
@@ -141,7 +155,7 @@ class Ranking:
         """See `points.against_best`; no rows where no trial is done."""
         if not len(self.ranked):
             return pd.DataFrame(columns=["point", "tied"])
-        return against_best(self.trials, self.swept, self.metric, int(self.ranked.index[0]), self.overlap)
+        return against_best(self.trials, self.swept, self.metric, list(self.ranked.index), self.overlap)
 
     @property
     def loss_fields(self) -> tuple[str, ...]:
@@ -221,7 +235,8 @@ def rank_points(record: Mapping[str, Any], trials: pd.DataFrame, curves: pd.Data
     codes, _ = statistics.point_codes(trials, swept)
     points = statistics.summarise(trials, swept, overlap=statistics.fold_overlap(config))
     points.insert(len(swept), "total", np.bincount(codes, minlength=len(points)))
-    points.insert(0, "rank", _rank(points, metric, statistics.finalists(points, swept, config)))
+    order = order_points(points, metric, swept, config)
+    points.insert(0, "rank", pd.Series(np.arange(1.0, len(order) + 1), index=order).reindex(points.index))
     return Ranking(
         title=str(config.get("report.title") or name),
         record=record,
@@ -233,26 +248,52 @@ def rank_points(record: Mapping[str, Any], trials: pd.DataFrame, curves: pd.Data
     )
 
 
-def _rank(points: pd.DataFrame, metric: str, finalists: np.ndarray) -> np.ndarray:
-    """Place of each point by its mean, 1 the best, the finalists (bool, one a point) before all
-    others.
+def best_first(table: pd.DataFrame, metric: str, suffix: str = "", first: np.ndarray | None = None) -> list[Any]:
+    """Returns the labels of the rows that have a `<metric><suffix>`, best first: the one ranking.
 
-    Ties go to the lower validation loss, if all have the same loss, then to the earlier point.
+    Losses and calibration errors are better low, all else high. Ties go to the lower validation
+    loss, where all rows of the table have one loss function, then to the earlier row.
+
+    Args:
+        table: of points (with the suffix '_mean') or of trials (with none).
+        metric: such as 'val_accuracy'.
+        suffix: of the metric's column, and of the validation loss's.
+        first: bool (rows,), rows that go before all others whatever their figure; None for none.
     """
-    merit = (
-        points[f"{metric}_mean"].to_numpy(dtype=np.float64)
-        if f"{metric}_mean" in points
-        else np.full(len(points), np.nan)
-    )
-    sign = 1 if comparable.lower_is_better(metric) else -1
-    same_loss = not comparable.differing(points, comparable.loss_fields("val_loss"))
-    has_loss = same_loss and "val_loss_mean" in points
-    loss = points["val_loss_mean"].to_numpy(dtype=np.float64) if has_loss else np.zeros(len(points))
-    rank = np.full(len(points), np.nan)
+    if f"{metric}{suffix}" not in table:
+        return []
+    merit = table[f"{metric}{suffix}"].to_numpy(np.float64) * (1 if comparable.lower_is_better(metric) else -1)
+    one_loss = not comparable.differing(table, comparable.loss_fields("val_loss"))
+    has_loss = one_loss and f"val_loss{suffix}" in table
+    loss = table[f"val_loss{suffix}"].to_numpy(np.float64) if has_loss else np.zeros(len(table))
+    later = np.zeros(len(table), bool) if first is None else ~first
     known = np.flatnonzero(~np.isnan(merit))
-    order = known[np.lexsort((known, loss[known], sign * merit[known], ~finalists[known]))]
-    rank[order] = np.arange(1, len(order) + 1)
-    return rank
+    order = known[np.lexsort((known, loss[known], merit[known], later[known]))]
+    return list(table.index[order])
+
+
+def order_points(points: pd.DataFrame, metric: str, swept: Sequence[str], config: Mapping[str, Any]) -> list[Any]:
+    """Returns the labels of the points that have a mean of the metric, best first.
+
+    Points that `sweep.best` gave more seeds go before all others: a mean over few seeds does not
+    overtake one over many.
+
+    Args:
+        points: as `statistics.summarise` gives them, or some rows of it.
+        metric: such as 'val_accuracy'.
+        swept: names of the swept columns.
+        config: config.json's, with `sweep`.
+    """
+    return best_first(points, metric, "_mean", statistics.finalists(points, swept, config))
+
+
+def leading_points(points: pd.DataFrame, metric: str, swept: Sequence[str], config: Mapping[str, Any]) -> list[Any]:
+    """Returns those of `order_points` that may be called the best.
+
+    These are the points that `sweep.best` gave more seeds, and all where it chose none.
+    """
+    leading = set(points.index[statistics.finalists(points, swept, config)])
+    return [label for label in order_points(points, metric, swept, config) if label in leading]
 
 
 def part_names(parts: Sequence[Ranking]) -> list[str]:

@@ -103,13 +103,3 @@ def over_points(ranking: Ranking, metric: str) -> Scale | None:
     if high - low < 1e-3:  # nothing told the points apart; a scale of rounding errors would pretend otherwise
         low, high = low - 0.01, high + 0.01
     return Scale(metric, low, high, capped, share)
-
-
-def best_point(ranking: Ranking, metric: str) -> int:
-    """Number of the point with the best finite mean of `metric`; of equals, the one that ranks
-    first.
-    """
-    if metric == ranking.metric:
-        return int(ranking.ranked.index[0])
-    means = ranking.points[f"{metric}_mean"].replace([np.inf, -np.inf], np.nan)
-    return int(means.idxmin() if comparable.lower_is_better(metric) else means.idxmax())

@@ -53,9 +53,9 @@ def scatter_3d(ranking: Ranking) -> style.Drawing | None:
 def _cloud(ax: Any, ranking: Ranking, colours: Scale, layout: list[Axis]) -> None:
     """The points; where several fall on one place, the best of them."""
     column = f"{colours.metric}_mean"
-    points = ranking.points.sort_values(
-        column, ascending=not colours.lower_is_better, na_position="first", kind="stable"
-    )
+    order = ranking.order(colours.metric)
+    without = [point for point in ranking.points.index if point not in set(order)]
+    points = ranking.points.loc[[*without, *reversed(order)]]
     spots = pd.DataFrame({axis.field: axis.position(points[axis.field]) for axis in layout}, index=points.index)
     keep = ~spots.duplicated(keep="last")
     points, xyz = points[keep], spots[keep].to_numpy(dtype=float).T
@@ -70,7 +70,7 @@ def _cloud(ax: Any, ranking: Ranking, colours: Scale, layout: list[Axis]) -> Non
     shades = {"c": values[known], "cmap": colours.colours, "norm": colours.norm}
     edges = {"edgecolors": "#2b3138", "linewidths": 0.35, "alpha": 0.95, "depthshade": False}
     ax.scatter(*xyz[:, known], s=sizes, **shades, **edges)
-    place = list(points.index).index(scale.best_point(ranking, colours.metric))
+    place = list(points.index).index(order[0])
     _mark(ax, xyz[:, place], f"{values[place]:.3f}", float(layout[2].position(layout[2].levels).min()))
 
 

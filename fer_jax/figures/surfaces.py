@@ -136,7 +136,7 @@ def _panel(ax: Any, grid: _Grid, inside: pd.DataFrame) -> None:
     across = len(x.levels) * grid.columns
     if across <= 24:
         _annotate(ax, grid, inside, at, crowded=across > 18)
-    best = scale.best_point(grid.ranking, colours.metric)
+    best = grid.ranking.order(colours.metric)[0]
     if best in inside.index:
         row = list(inside.index).index(best)
         corner = float(at[1][row]) - 0.5, float(at[0][row]) - 0.5

@@ -30,7 +30,7 @@ def best_trials(run: Run, ranking: Ranking) -> list[TrialResult]:
     """The done trials of the best point, in plan order; [] without a result."""
     if not len(ranking.ranked):
         return []
-    rows = ranking.trials[(ranking.trials["point"] == ranking.ranked.index[0]) & (ranking.trials["status"] == "done")]
+    rows = ranking.trials[(ranking.trials["point"] == ranking.best) & (ranking.trials["status"] == "done")]
     return [run.trial(id) for id in rows["id"]]
 
 
@@ -58,7 +58,7 @@ def of_best_point(run: Run, ranking: Ranking) -> Predictions | None:
                 probabilities = np.stack([trial.probabilities(split) for trial in trials])
         except RunError:
             continue
-        setting = ranking.describe(int(ranking.ranked.index[0]))
+        setting = ranking.describe(ranking.best)
         return Predictions(
             setting, split, trials[0].classes, probabilities, labels, len(sources) if len(sources) > 1 else 0
         )

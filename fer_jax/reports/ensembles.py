@@ -31,7 +31,7 @@ def sections(run: Run, ranking: Ranking, suffix: str = "") -> list[Section]:
     """One section with the ensembles that there are; none where no predictions are stored, or only
     one network is there.
     """
-    rows = [row for row in (_row(run, ranking, top) for top in TOPS if top == 1 or len(ranking.ranked) > 1) if row]
+    rows = [row for row in (_row(run, ranking, top) for top in TOPS if top == 1 or len(ranking.leading) > 1) if row]
     if not rows:
         return []
     name = METRIC_NAMES.get(ranking.metric, ranking.metric)
@@ -43,7 +43,7 @@ def sections(run: Run, ranking: Ranking, suffix: str = "") -> list[Section]:
 
 
 def _row(run: Run, ranking: Ranking, top: int) -> dict[str, Any] | None:
-    points = ranking.ranked.index[:top]
+    points = ranking.leading[:top]
     trials = ranking.trials[ranking.trials["point"].isin(points) & (ranking.trials["status"] == "done")]
     if not 1 < len(trials) <= MOST_MEMBERS:
         return None

@@ -132,7 +132,7 @@ def parts(all_parts: Sequence[Ranking], names: Sequence[str]) -> str:
     """The parts of a run whose points are not ranked against each other, with the best point of
     each.
     """
-    best = [int(part.ranked.index[0]) if len(part.ranked) else None for part in all_parts]
+    best = [part.best if len(part.ranked) else None for part in all_parts]
     pairs = list(zip(all_parts, best, strict=True))
     metric = all_parts[0].metric
     columns = [
@@ -216,7 +216,7 @@ def _point_columns(ranking: Ranking, rows: pd.DataFrame, brief: bool = False) ->
 def _against_best(ranking: Ranking, rows: pd.DataFrame) -> list[str]:
     """Whether each point can be told apart from the best one."""
     found = ranking.against_best.set_index("point")
-    best, texts = int(ranking.ranked.index[0]), []
+    best, texts = ranking.best, []
     for point in rows.index:
         if point == best or point not in found.index:
             texts.append("–")

@@ -179,7 +179,7 @@ def _verdict(ranking: Ranking) -> str:
     if not len(ranking.ranked):
         headline = '<div class="headline"><p class="point">No result yet</p></div>'
         return f'{headline}<ul class="plain">{points}</ul>{html_tables.facts(ranking)}'
-    best = int(ranking.ranked.index[0])
+    best = ranking.best
     name = METRIC_NAMES.get(ranking.metric, ranking.metric)
     tiles = [_tile(f"mean {name}", ranking, best, ranking.metric, "lead")]
     if ranking.metric != "val_accuracy":

@@ -52,7 +52,7 @@ class Entry:
 
     @property
     def best(self) -> int:
-        return int(self.ranking.ranked.index[0])
+        return self.ranking.best
 
     @property
     def done(self) -> pd.DataFrame:

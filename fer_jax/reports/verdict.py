@@ -37,7 +37,7 @@ def sentences(ranking: Ranking) -> list[str]:
     """What a supervisor should know before looking at any figure; plain text, most important first."""
     if not len(ranking.ranked):
         return [*_state(ranking), "No trial is done yet, so there is no result to rank."]
-    best = int(ranking.ranked.index[0])
+    best = ranking.best
     unfinished = bool({"pending", "running"} & set(ranking.statuses))
     return [
         *(_state(ranking) if unfinished else ()),
@@ -64,7 +64,7 @@ def head_sentences(ranking: Ranking) -> list[str]:
     ]
     if not len(ranking.ranked):
         return [*found, "No fit is done yet."]
-    best = int(ranking.ranked.index[0])
+    best = ranking.best
     row = ranking.points.loc[best]
     n, gain = int(row["n"]), float(row["val_accuracy_gain_mean"])
     found.append(

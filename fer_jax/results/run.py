@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from fer_jax.analysis import comparable, fits, points, statistics
+from fer_jax.analysis import fits, points, ranking, statistics
 from fer_jax.base.text import did_you_mean
 from fer_jax.config import fields
 from fer_jax.config.names import nearest
@@ -213,7 +213,6 @@ class Run:
         metric = self._metric(metric)
         rows = self.summary[self._matching(self.summary, wanted)]
         comparing.check_ranked(self, rows, metric, "best_point")
-        rows = rows[statistics.finalists(rows, self.swept, self.record["config"])]
         return self.summary.loc[self._ranked(rows, metric, "_mean", wanted)[0]]
 
     def indistinguishable(self, metric: str | None = None, **wanted: Any) -> pd.DataFrame:
@@ -231,9 +230,10 @@ class Run:
             As `analysis.points.against_best`: a row a point, the best first.
         """
         metric = self._metric(metric)
-        best = self.best_point(metric, **wanted)
+        self.best_point(metric, **wanted)  # says what cannot be ranked
         among = self._matching(self.summary, wanted)
-        return points.against_best(self.trials, self.swept, metric, int(best.name), comparing.overlap(self), among)
+        ranked = ranking.order_points(self.summary[among], metric, self.swept, self.record["config"])
+        return points.against_best(self.trials, self.swept, metric, ranked, comparing.overlap(self), among)
 
     def compare(
         self, point_a: comparing.Point, point_b: comparing.Point, metric: str | None = None
@@ -305,7 +305,6 @@ class Run:
         metric = self._metric(by)
         rows = self.summary[self._matching(self.summary, wanted)]
         comparing.check_ranked(self, rows, metric, "ensemble")
-        rows = rows[statistics.finalists(rows, self.swept, self.record["config"])]
         return best_points(self, metric, self._ranked(rows, metric, "_mean", wanted)[:top])
 
     def groups(self, table: pd.DataFrame, metric: str) -> list[Hashable]:
@@ -342,8 +341,10 @@ class Run:
         return metric
 
     def _ranked(self, rows: pd.DataFrame, metric: str, suffix: str, wanted: Mapping[str, Any]) -> list[Any]:
-        """`comparable.ranked`; RunError if there is none, saying which were `wanted`."""
-        found = comparable.ranked(rows, metric, suffix)
+        """The points of `ranking.leading_points`, or trials best first; RunError if there is none."""
+        config = self.record["config"]
+        points = ranking.leading_points(rows, metric, self.swept, config) if suffix else []
+        found = points if suffix else ranking.best_first(rows, metric)
         if not found:
             statuses = statistics.count_words(self.trials["status"].to_numpy())
             which = f" and {', '.join(f'{name} = {value!r}' for name, value in wanted.items())}" if wanted else ""

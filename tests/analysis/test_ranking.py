@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_jax.analysis.ranking import rank_points
+from fer_jax.analysis.ranking import best_first, rank_points
 
 
 def trials(**columns):
@@ -47,6 +47,20 @@ def test_losses_of_another_kind_break_no_tie(made):
     run.record["swept"] = ["loss.class_weight"]
     ranking = rank_points(run.record, run.trials, run.curves, "run")
     assert list(ranking.ranked["loss.class_weight"]) == [2.0, 0.0] and ranking.loss_fields == ()
+
+
+def test_points_with_more_seeds_lead_whatever_the_others_come_to():
+    frame = trials(x=[1, 2, 3], status="done", val_accuracy=[0.6, 0.7, 0.6], val_loss=[2.0, 1.0, 1.0])
+    record = {"config": {"sweep": {"chosen": [{"x": 1}, {"x": 3}]}}, "swept": ["x"], "data": {}}
+    found = rank_points(record, frame, pd.DataFrame(), "run")
+    assert list(found.ranked["x"]) == [3, 1, 2] and found.order("val_loss") == [2, 0, 1]
+    assert found.leading == [2, 0] and found.best == 2
+
+
+def test_single_trials_rank_by_the_same_rule():
+    frame = trials(x=[1, 2, 3], val_accuracy=[0.6, 0.7, 0.6], val_loss=[2.0, 1.0, 1.0], val_ece=[0.3, 0.1, np.nan])
+    assert best_first(frame, "val_accuracy") == [1, 2, 0] and best_first(frame, "val_ece") == [1, 0]
+    assert best_first(frame, "val_auc") == []
 
 
 def test_points_without_a_done_trial_have_no_rank():
