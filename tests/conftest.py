@@ -30,4 +30,4 @@ from fer_jax.reports import pictures  # noqa: E402
 pictures.METHODS = ()
 
 # Fixtures of more rooms than one; the modules lie in tests/shared.
-pytest_plugins = ("made_runs",)
+pytest_plugins = ("four_networks", "made_runs")
