@@ -1,29 +1,40 @@
-"""What a classifier's probabilities come to, for many trials at once: arrays with a leading trial
-axis in, the same out.
+"""What a classifier's probabilities come to, for many trials at once, for one, and for two classes
+made of several.
 
-Throughout: T trials, n pictures, K classes; probabilities float (T, n, K) with rows summing to 1,
-labels int (n,) in 0..K-1, an answer being the most probable class, the first of equal ones.
-scikit-learn's definitions, with its zero where a quotient has no denominator; one-vs-rest figures
-of a class that no or every picture shows are NaN, and means leave it out.
+Shapes: T trials, n images, K classes; probabilities are float (T, n, K) with rows summing to 1, and
+labels int (n,) in 0..K-1. The answer to an image is its most probable class, the first of equal
+ones. Definitions are scikit-learn's, with its zero where a quotient has no denominator.
+One-vs-rest metrics of a class that no image or every image shows are NaN, and means leave it out.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import stats
 
+from fer_jax.data.names import canonical
+from fer_jax.errors import ConfigError
+
 BINS = 15
 SMALLEST = np.finfo(np.float64).eps
+# What `measure` and `measure_classes` give.
+METRICS = ("accuracy", "loss", "precision", "recall", "f1", "auc")
+CLASS_METRICS = ("precision", "recall", "f1")
 
 
 def confusion(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Pictures by true class (rows) and answer (columns), int64 (T, K, K)."""
-    count = probabilities.shape[-1]
-    cells = labels * count + probabilities.argmax(axis=-1)
-    trials = np.arange(len(cells))[:, None] * count**2
-    return np.bincount((trials + cells).ravel(), minlength=len(cells) * count**2).reshape(-1, count, count)
+    """Returns the images by true class (rows) and answer (columns), int64 (T, K, K)."""
+    return _counted(probabilities.argmax(axis=-1), labels, probabilities.shape[-1])
+
+
+def _counted(answers: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """Returns `confusion` of the classes that are answered, int (T, n)."""
+    trials = np.arange(len(answers))[:, None] * classes**2
+    cells = trials + labels * classes + answers
+    return np.bincount(cells.ravel(), minlength=len(answers) * classes**2).reshape(-1, classes, classes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,17 +118,29 @@ def average_precision(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarr
         shown = labels == number
         if not 0 < shown.sum() < len(shown):
             continue
-        scores = probabilities[..., number]
-        order = np.argsort(-scores, axis=1, kind="stable")
-        ordered = np.take_along_axis(scores, order, axis=1)
-        right = np.cumsum(shown[order], axis=1)
-        precision = right / np.arange(1, len(labels) + 1)
-        # Equal probabilities are one threshold: precision and recall are those at its last picture.
-        last = np.append(ordered[:, 1:] != ordered[:, :-1], np.ones((len(ordered), 1), bool), axis=1)
-        for trial, ends in enumerate(last):
-            gains = np.diff(right[trial, ends], prepend=0) / shown.sum()
-            found[trial, number] = gains @ precision[trial, ends]
+        for trial, scores in enumerate(probabilities[..., number]):
+            right, called = at_thresholds(shown, scores)
+            found[trial, number] = np.diff(right, prepend=0) / shown.sum() @ (right / called)
     return found
+
+
+def at_thresholds(shown: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns how many images are called positive at each threshold, and how many of them rightly.
+
+    Every distinct score is a threshold, and an image is called positive where it reaches it.
+
+    Args:
+        shown: bool (n,), whether an image shows the class.
+        scores: float (n,), high for the class.
+
+    Returns:
+        Those that show the class, and all that are called, int64 (t,) each, from the highest
+        threshold to the lowest.
+    """
+    order = np.argsort(-scores, kind="stable")
+    ordered = scores[order]
+    last = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
+    return np.cumsum(shown[order])[last], last + 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,3 +226,95 @@ def of_classes(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, np.nd
         "auc": auc(probabilities, labels),
         "average_precision": average_precision(probabilities, labels),
     }
+
+
+def measure(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Returns every one of `METRICS` for one classifier.
+
+    Args:
+        probabilities: (n, K), rows summing to 1.
+        labels: int (n,), in 0..K-1.
+
+    Returns:
+        accuracy; loss, the mean of -ln p(label), nats; precision, recall and f1, means over the
+        classes that occur among labels or answers; auc, the mean over classes of one-vs-rest areas,
+        NaN where no class has a rest. All but the loss lie in [0, 1].
+    """
+    probabilities = _normalised(probabilities)
+    return _measured(probabilities, labels, probabilities.argmax(axis=1))
+
+
+def measure_classes(probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> dict[str, float]:
+    """Returns `CLASS_METRICS` of every class, 'recall_happy' and so on, in [0, 1].
+
+    Args:
+        probabilities, labels: as for `measure`.
+        classes: names of the K columns; a result is called by `data.names.canonical` of them.
+    """
+    found = by_class(confusion(probabilities[None], labels))
+    return {
+        f"{metric}_{canonical(name)}": float(getattr(found, metric)[0, column])
+        for metric in CLASS_METRICS
+        for column, name in enumerate(classes)
+    }
+
+
+def binarise(
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    classes: Sequence[str],
+    positive: Sequence[str],
+    threshold: float = 0.5,
+) -> dict[str, float]:
+    """Returns `measure` for 'positive or not', asked of a classifier of more classes.
+
+    An image is called positive where the probabilities of the positive classes sum to `threshold`
+    or more.
+
+    Args:
+        probabilities, labels: as for `measure`.
+        classes: names of the K columns.
+        positive: names of the classes that are summed, in any spelling known to
+            `data.names.canonical`.
+        threshold: in [0, 1].
+
+    Returns:
+        As for `measure`, of two classes; precision, recall and f1 are means over both.
+
+    Raises:
+        ConfigError: an unknown class, or none or all of them positive.
+    """
+    chosen = positive_columns(classes, positive)
+    summed = _normalised(probabilities)[:, chosen].sum(axis=1)
+    both = np.column_stack([1 - summed, summed])
+    return _measured(both, np.isin(labels, chosen).astype(int), (summed >= threshold).astype(int))
+
+
+def positive_columns(classes: Sequence[str], positive: Sequence[str]) -> list[int]:
+    """Returns the columns of the positive classes, ascending; raises ConfigError as `binarise`."""
+    known = [canonical(name) for name in classes]
+    wanted = {canonical(name) for name in positive}
+    unknown = sorted(wanted - set(known))
+    if unknown:
+        raise ConfigError(f"no class {unknown[0]!r} to be positive; the classes are {', '.join(classes)}")
+    chosen = [column for column, name in enumerate(known) if name in wanted]
+    if len(chosen) in (0, len(known)):
+        raise ConfigError(f"{'no' if not chosen else 'every'} class is positive; name some of {', '.join(classes)}")
+    return chosen
+
+
+def _measured(probabilities: np.ndarray, labels: np.ndarray, answers: np.ndarray) -> dict[str, float]:
+    matrix = _counted(answers[None], labels, probabilities.shape[1])
+    found = by_class(matrix)
+    return {
+        "accuracy": float(np.trace(matrix[0])) / max(1, len(labels)),
+        "loss": float(log_loss(probabilities[None], labels)[0]),
+        **{name: float(found.macro(getattr(found, name))[0]) for name in CLASS_METRICS},
+        "auc": float(class_mean(auc(probabilities[None], labels))[0]),
+    }
+
+
+def _normalised(probabilities: np.ndarray) -> np.ndarray:
+    """Returns them in float64 with rows that sum to 1 there, which those of float32 do not."""
+    exact = np.asarray(probabilities, np.float64)
+    return exact / exact.sum(axis=1, keepdims=True)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.lines import Line2D
-from sklearn import metrics as reference
 
 from fer_jax.analysis import metrics
 from fer_jax.analysis.predictions import Predictions, mean_and_spread
@@ -26,19 +25,18 @@ def roc_curve(shown: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """True positive rate at the false positive rates GRID, the highest at each; 0 at 0 is drawn,
     not given.
     """
-    false, true, _ = reference.roc_curve(shown, scores)
-    return np.interp(GRID, false, true)
+    right, called = metrics.at_thresholds(shown, scores)
+    false, true = (called - right) / (~shown).sum(), right / shown.sum()
+    return np.interp(GRID, np.append(0, false), np.append(0, true))
 
 
 def precision_recall(shown: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Precision at the recalls GRID: that of the highest threshold which reaches the recall, as
     average precision sums it up.
     """
-    precision, recall, _ = reference.precision_recall_curve(shown, scores)
-    # From recall 1 down to 0; the last point, precision 1 at recall 0, is by convention and no
-    # measurement.
-    rising, heights = recall[:-1][::-1], precision[:-1][::-1]
-    return heights[np.minimum(np.searchsorted(rising, GRID, side="left"), len(heights) - 1)]
+    right, called = metrics.at_thresholds(shown, scores)
+    reached = np.searchsorted(right / shown.sum(), GRID, side="left")
+    return (right / called)[np.minimum(reached, len(right) - 1)]
 
 
 def draw(predictions: Predictions) -> style.Drawing | None:

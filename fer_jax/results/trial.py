@@ -436,7 +436,7 @@ class TrialResult:
 
         Returns:
             accuracy, loss (nats), precision, recall, f1 (means over both answers) and auc; see
-            `classification.binarise`.
+            `metrics.binarise`.
 
         Raises:
             ConfigError: an unknown class, or none or all of them positive.
@@ -444,12 +444,10 @@ class TrialResult:
                 weights.
             DataError: the data cannot be read.
         """
-        from fer_jax.analysis import classification
-
-        classification.positive_columns(self.classes, positive)
+        metrics.positive_columns(self.classes, positive)
         if not 0 <= threshold <= 1:
             raise RunError(f"threshold = {threshold}: must be in [0, 1], a share of the probability")
-        return classification.binarise(*self._answers(split, weights, path), self.classes, positive, threshold)
+        return metrics.binarise(*self._answers(split, weights, path), self.classes, positive, threshold)
 
     def _answers(self, split: str, weights: str, path: str | None) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities (n, K) and labels (n,) of a split: the stored ones if that is what is asked

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fer_jax.analysis import against_published, classification, statistics
+from fer_jax.analysis import against_published, metrics, statistics
 from fer_jax.analysis.fits import SPLITS
 from fer_jax.config import fields, rules, search_space
 from fer_jax.config.rules import resolve
@@ -67,9 +67,9 @@ def split_metric(metric: str) -> tuple[str, str, bool]:
     binary = metric.startswith("binary_") or figure.startswith("binary_")
     figure = figure.removeprefix("binary_")
     kind, _, of_class = figure.partition("_")
-    one_class = bool(of_class) and kind in classification.CLASS_METRICS and not binary
-    if split not in (*SPLITS, EXTERNAL) or (figure not in classification.METRICS and not one_class):
-        known = f"'train_', 'val_', 'test_' or 'external_' before {', '.join(classification.METRICS)}"
+    one_class = bool(of_class) and kind in metrics.CLASS_METRICS and not binary
+    if split not in (*SPLITS, EXTERNAL) or (figure not in metrics.METRICS and not one_class):
+        known = f"'train_', 'val_', 'test_' or 'external_' before {', '.join(metrics.METRICS)}"
         more = "'_' and a class after precision, recall and f1; 'binary_' before that for summed probabilities"
         raise ConfigError(f"metric {metric!r}: must be {known}; {more}")
     return split, figure, binary
@@ -187,10 +187,10 @@ class _Computed:
         if key not in self.known:
             found, labels = self._external(trial, weights) if split == EXTERNAL else self._own(trial, weights, split)
             if binary:
-                self.known[key] = classification.binarise(found, labels, trial.classes, self.positive)
+                self.known[key] = metrics.binarise(found, labels, trial.classes, self.positive)
             else:
-                by_class = classification.measure_classes(found, labels, trial.classes)
-                self.known[key] = {**classification.measure(found, labels), **by_class}
+                by_class = metrics.measure_classes(found, labels, trial.classes)
+                self.known[key] = {**metrics.measure(found, labels), **by_class}
         return self.known[key]
 
     def _own(self, trial: TrialResult, weights: str, split: str) -> tuple[np.ndarray, np.ndarray]:
