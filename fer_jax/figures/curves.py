@@ -11,9 +11,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
+from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, metric_text
 from fer_jax.figures import style
-from fer_jax.reports import verdict
 
 _PANELS = (("accuracy", "accuracy"), ("loss", "loss (nats)"))
 _LONGEST_ENTRY = 118
@@ -134,7 +133,7 @@ def _curve_legend(made: Any, ranking: Ranking, chosen: list[int], others: int) -
         style.legend(made, key, "upper left", len(key))
     points = []
     for place, (point, colour) in enumerate(zip(chosen, style.CYCLE, strict=False), 1):
-        value = verdict.metric_text(ranking, point, ranking.metric)
+        value = metric_text(ranking, point, ranking.metric)
         words = ranking.describe(point, marks=True)
         words = words if len(words) <= _LONGEST_ENTRY else words[: _LONGEST_ENTRY - 1] + "…"
         points.append(Line2D([], [], color=colour, linewidth=2, label=f"{place}.  {words}:  {value}"))

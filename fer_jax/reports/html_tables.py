@@ -12,7 +12,7 @@ from html import escape
 import pandas as pd
 
 from fer_jax.analysis import axes, statistics
-from fer_jax.analysis.ranking import Ranking
+from fer_jax.analysis.ranking import Ranking, metric_text
 from fer_jax.reports import verdict
 
 # More swept fields than this are shown as what differs from the config, in one column.
@@ -152,7 +152,7 @@ def parts(all_parts: Sequence[Ranking], names: Sequence[str]) -> str:
         ),
         Column(
             _HEADINGS.get(metric, metric),
-            ["–" if at is None else verdict.metric_text(part, at, metric) for part, at in pairs],
+            ["–" if at is None else metric_text(part, at, metric) for part, at in pairs],
             f"mean {metric} of the best point",
         ),
         Column("majority share", [number(part.majority_share, 3) for part in all_parts], "of the validation split"),

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import datetime
 import math
 import string
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import NamedTuple
 
 from fer_jax.analysis import statistics
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, part_names
-from fer_jax.figures import curves, effects, parallel, scatter, style, surfaces
+from fer_jax.figures import style
 from fer_jax.reports import html_tables, verdict
 
 
@@ -41,19 +42,6 @@ class Part:
     ranking: Ranking
     figures: Sequence[tuple[style.Drawing, bytes]] = ()
     sections: Sequence[Section] = ()
-
-
-def drawings(ranking: Ranking) -> list[style.Drawing]:
-    """The figures that suit this sweep, in reading order; none while there is nothing to draw."""
-    made = [
-        curves.learning_curves(ranking),
-        surfaces.heat_maps(ranking, "val_accuracy"),
-        None if ranking.loss_fields else surfaces.heat_maps(ranking, "val_loss"),
-        scatter.scatter_3d(ranking),
-        effects.main_effects(ranking),
-        parallel.draw(ranking),
-    ]
-    return [drawing for drawing in made if drawing is not None]
 
 
 def render(
@@ -105,6 +93,11 @@ def assemble(title: str, scope: str, chips: Mapping[str, str], sections: Sequenc
         ),
         written=escape(written),
     )
+
+
+def written_now() -> str:
+    """Returns when and by what a page is written, for its foot."""
+    return f"Written by fer_jax on {datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC."
 
 
 def _sections(part: Part, suffix: str = "", first: int = 1) -> list[Section]:

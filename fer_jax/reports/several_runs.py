@@ -5,41 +5,39 @@ RUN RUN --compare`.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from html import escape
 from pathlib import Path
 
 import pandas as pd
 
-from fer_jax.analysis import comparable, ranking
-from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
+from fer_jax.analysis import comparable
+from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, part_names
+from fer_jax.analysis.run_entry import Entry, in_order
 from fer_jax.base import files
 from fer_jax.config.values import flatten
+from fer_jax.figures import side_by_side as drawn
 from fer_jax.figures import style
-from fer_jax.reports import best_point, html_tables, page, side_by_side, study_section
+from fer_jax.reports import html_tables, page, side_by_side, study_section
 from fer_jax.reports.page import Section
-from fer_jax.reports.side_by_side import Entry
+from fer_jax.results import rankings
+from fer_jax.results.best_point import of_best_point
 from fer_jax.results.run import Run, load_run
 
 DEFAULT_OUT = "comparison.html"
 
 
-def write_comparison(
-    run_dirs: Sequence[str | Path],
-    out: str | Path,
-    parts_of: Callable[[Run], list[Ranking]],
-    study_rows_of: Callable[[Run], pd.DataFrame],
-    written: str,
-) -> Path:
-    """Writes one page about several runs: only what is measured on the same pictures, by the same
-    metric, is ranked together.
+def write_comparison(run_dirs: Sequence[str | Path], out: str | Path = DEFAULT_OUT) -> Path:
+    """Writes one page about several runs, with their best points side by side.
+
+    Only what is measured on the same images, by the same metric, is ranked together.
 
     Args:
         run_dirs: run directories, however far they have come.
         out: the page's file.
-        parts_of: the parts of a run that are ranked by themselves, one or more.
-        study_rows_of: what `study_section.rows_of` gives for a run.
-        written: when, for the foot of the page.
+
+    Returns:
+        `out`.
 
     Raises:
         RunError: no run there, a damaged file, or a place that cannot be written.
@@ -47,8 +45,8 @@ def write_comparison(
     runs = [load_run(path) for path in run_dirs]
     entries, keys = [], []
     for run, name in zip(runs, _names([run.path for run in runs]), strict=True):
-        parts = parts_of(run)
-        words = ranking.part_names(parts) if len(parts) > 1 else [""]
+        parts = rankings.parts(run)
+        words = part_names(parts) if len(parts) > 1 else [""]
         for part, word in zip(parts, words, strict=True):
             entry, key = _entry(run, part, f"{name}: {word}" if word else name)
             entries.append(entry)
@@ -58,7 +56,7 @@ def write_comparison(
     sections = [Section("overview", "Runs", "The runs", _overview(entries, group_of, len(order)))]
     figures = 0
     for number in range(1, len(order) + 1):
-        own = side_by_side.in_order([entry for entry, group in zip(entries, group_of, strict=True) if group == number])
+        own = in_order([entry for entry, group in zip(entries, group_of, strict=True) if group == number])
         found = _group(own, f"-{number}" if len(order) > 1 else "", figures + 1)
         figures += sum("<figure>" in section.content for section in found)
         sections += found
@@ -70,10 +68,12 @@ def write_comparison(
         )
     if told:
         sections.append(Section("points-of-runs", "Points", "The best points of every run", _points(told)))
-    sections += study_section.sections(pd.concat([study_rows_of(run) for run in runs], ignore_index=True))
+    sections += study_section.sections(
+        pd.concat([study_section.rows_beside(run.path) for run in runs], ignore_index=True)
+    )
     title = f"{len(runs)} runs side by side" if len(runs) > 1 else "One run"
     scope = ", ".join(dict.fromkeys(str(entry.ranking.data.get("label", "unknown data set")) for entry in entries))
-    files.write_bytes(Path(out), page.assemble(title, scope, {}, sections, written).encode())
+    files.write_bytes(Path(out), page.assemble(title, scope, {}, sections, page.written_now()).encode())
     return Path(out)
 
 
@@ -90,7 +90,7 @@ def _entry(run: Run, part: Ranking, name: str) -> tuple[Entry, Hashable | None]:
     """A part of a run as an entry, and what its best point may be ranked by; None without a result."""
     if not len(part.ranked):
         return Entry(name, part, part.config), None
-    predictions = best_point.of_best_point(run, part)
+    predictions = of_best_point(run, part)
     entry = Entry(name, part, {}, predictions)
     trial = run.trial(entry.done["id"].iloc[0])
     config = flatten(trial.config)
@@ -123,10 +123,10 @@ def _group(entries: Sequence[Entry], suffix: str, first: int) -> list[Section]:
             f"ranking-of-runs{suffix}",
             f"Best{suffix.replace('-', ' ')}",
             f"Best points{of_group}",
-            f"<p>{escape(note)}</p>{side_by_side.ranking(entries, suffix)}",
+            f"<p>{escape(note)}</p>{side_by_side.best_points(entries, suffix)}",
         )
     ]
-    for drawing in filter(None, (side_by_side.best_points(entries), side_by_side.curves(entries))):
+    for drawing in filter(None, (drawn.best_points(entries), drawn.curves(entries))):
         content = page.figure(first, drawing, style.png(drawing.figure), stands_on)
         found.append(
             Section(

@@ -4,7 +4,7 @@ what the run came to.
 
 from __future__ import annotations
 
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ import pandas as pd
 from fer_jax.reports.html_tables import Column, html
 from fer_jax.reports.page import Section
 
+STUDY_TABLE = "study.csv"
 NEEDED = (
     "experiment",
     "metric",
@@ -34,6 +35,15 @@ def rows_of(table: pd.DataFrame, run: str) -> pd.DataFrame:
         return table.iloc[:0]
     own = np.array([isinstance(path, str) and PurePath(path).name == run for path in table["run"]], dtype=bool)
     return table[own & table["published"].notna()].reset_index(drop=True)
+
+
+def rows_beside(run_path: Path) -> pd.DataFrame:
+    """Returns `rows_of` for a run whose folder lies beside a study's table; no rows elsewhere."""
+    path = run_path.resolve()
+    try:
+        return rows_of(pd.read_csv(path.parent / STUDY_TABLE), path.name)
+    except (OSError, ValueError):
+        return pd.DataFrame()  # no study, or a table of something else
 
 
 def sections(rows: pd.DataFrame) -> list[Section]:

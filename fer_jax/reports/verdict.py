@@ -10,27 +10,11 @@ import numpy as np
 import pandas as pd
 
 from fer_jax.analysis import comparable, statistics
-from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, images
+from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, images, mean_text, metric_text
 from fer_jax.base.text import counted, in_time
 
 # A point this close to the majority share has learnt nothing worth the name.
 _AT_MAJORITY = 0.01
-
-
-def mean_text(mean: float, sd: float, n: int, decimals: int = 3) -> str:
-    """'0.873 ± 0.004 (n = 3)', or '0.873 (n = 1)': a mean never goes without its n."""
-    if not math.isfinite(mean):
-        return "–"
-    spread = f" ± {sd:.{decimals}f}" if n > 1 and math.isfinite(sd) else ""
-    return f"{mean:.{decimals}f}{spread} (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{n})"
-
-
-def metric_text(ranking: Ranking, point: int, metric: str, decimals: int = 3) -> str:
-    """A point's mean, spread and n for one metric; a dash where there is none."""
-    row = ranking.points.loc[point]
-    if f"{metric}_mean" not in row:
-        return "–"
-    return mean_text(float(row[f"{metric}_mean"]), float(row[f"{metric}_sd"]), int(row["n"]), decimals)
 
 
 def sentences(ranking: Ranking) -> list[str]:
