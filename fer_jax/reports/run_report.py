@@ -88,12 +88,12 @@ def _heads(run: Run, trials: Ranking) -> Part:
         drawn.append(
             dataclasses.replace(drawing, name="head_effects", heading="What each head field does", short="Head fields")
         )
-    if drawing := _importances(run, gathered, own):
+    if drawing := head_importances(run, gathered, own):
         drawn.append(drawing)
     return Part(gathered, [(drawing, style.png(drawing.figure)) for drawing in drawn])
 
 
-def _importances(run: Run, gathered: Ranking, own: pd.DataFrame) -> style.Drawing | None:
+def head_importances(run: Run, gathered: Ranking, own: pd.DataFrame) -> style.Drawing | None:
     """What the trees of the best head setting with trees look at; None where no head has any, or
     none is left on disk.
     """

@@ -9,8 +9,7 @@ from matplotlib.image import AxesImage
 from PIL import Image
 
 from fer_jax.analysis.ranking import rank_points
-from fer_jax.figures import curves, effects, parallel, scale, scatter, style, surfaces
-from fer_jax.reports import page
+from fer_jax.figures import curves, drawings, effects, parallel, scale, scatter, style, surfaces
 
 TWO = {"train.learning_rate": (1e-4, 1e-3, 1e-2), "model.pool": ("max", "average")}
 
@@ -40,12 +39,12 @@ def texts(ax):
     ],
 )  # fmt: skip
 def test_a_sweep_gets_the_figures_that_suit_it(made, options, names):
-    assert [drawing.name for drawing in page.drawings(gather(made(**options)))] == names.split()
+    assert [drawing.name for drawing in drawings.of_sweep(gather(made(**options)))] == names.split()
 
 
 def test_oslos_grid_gets_all(oslo):
     found = gather(oslo)
-    drawn = page.drawings(found)
+    drawn = drawings.of_sweep(found)
     assert [d.name for d in drawn] == [
         "learning_curves", "surface_val_accuracy", "surface_val_loss", "scatter_3d", "main_effects", "parallel",
     ]  # fmt: skip
@@ -164,11 +163,15 @@ def test_a_figure_is_a_print_quality_png(made):
 
 def test_many_points_and_nothing_but_nan_can_be_drawn(made):
     run = made({"train.l2": tuple(np.logspace(-6, 0, 60)), "train.learning_rate": (1e-3, 1e-2)}, accidents=False)
-    assert len(page.drawings(gather(run))) == 2
+    assert len(drawings.of_sweep(gather(run))) == 2
     run = made(TWO, accidents=False)
     run.curves[["train_loss", "val_loss"]] = np.nan
     run.trials[["val_loss", "train_loss"]] = np.nan
-    assert {d.name for d in page.drawings(gather(run))} == {"learning_curves", "surface_val_accuracy", "main_effects"}
+    assert {d.name for d in drawings.of_sweep(gather(run))} == {
+        "learning_curves",
+        "surface_val_accuracy",
+        "main_effects",
+    }
 
 
 def test_every_point_is_a_line_through_its_values_to_its_mean(oslo):

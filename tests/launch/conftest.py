@@ -4,9 +4,9 @@ import contextlib
 
 import pytest
 
-from fer_jax import report
 from fer_jax.config.values import default_config
 from fer_jax.launch import loop, stopping, wave
+from fer_jax.reports import run_report
 from fer_jax.train import stream
 
 
@@ -90,7 +90,7 @@ def shared_programs(programs, monkeypatch):
         return programs[key]
 
     monkeypatch.setattr(loop._Sweep, "_compile", once)
-    monkeypatch.setattr(report, "write_report", lambda path: None)
+    monkeypatch.setattr(run_report, "write_report", lambda path: None)
 
 
 @pytest.fixture

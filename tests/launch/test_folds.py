@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 
 import fer_jax
-from fer_jax import report
 from fer_jax.analysis import significance
 from fer_jax.analysis.ranking import rank_points
 from fer_jax.errors import RunError
 from fer_jax.launch.prepared import prepare
-from fer_jax.reports import verdict
+from fer_jax.reports import run_report, verdict
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +19,7 @@ def run(make_config, tmp_path_factory):
     config.model.name, config.model.hidden, config.train.epochs = "mlp", (8,), 2
     config.data.split, config.data.folds, config.sweep.repeats = "kfold", 3, 3
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "write_report", lambda path: None)
+        patch.setattr(run_report, "write_report", lambda path: None)
         return fer_jax.run_sweep(config, tmp_path_factory.mktemp("folds"))
 
 
