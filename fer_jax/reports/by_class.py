@@ -8,8 +8,9 @@ import numpy as np
 
 from fer_jax.analysis import metrics
 from fer_jax.analysis.predictions import Predictions, mean_and_spread
-from fer_jax.reports.html_tables import Column, html
+from fer_jax.reports.html_tables import html
 from fer_jax.reports.page import Section
+from fer_jax.reports.tables import Column
 
 NOTHING_STORED = (
     "No predictions are stored of the best point (its trials were trained before they were kept, or the files are gone or damaged): confusion, ROC, "

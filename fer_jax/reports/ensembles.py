@@ -11,8 +11,9 @@ from typing import Any
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
 from fer_jax.base.text import counted
 from fer_jax.errors import RunError
-from fer_jax.reports.html_tables import Column, html, number
+from fer_jax.reports.html_tables import html
 from fer_jax.reports.page import Section
+from fer_jax.reports.tables import Column, number
 from fer_jax.results.ensemble import Ensemble
 from fer_jax.results.run import Run
 

@@ -17,7 +17,9 @@ from typing import NamedTuple
 from fer_jax.analysis import statistics
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, part_names
 from fer_jax.figures import style
-from fer_jax.reports import html_tables, verdict
+from fer_jax.reports import page_tables, run_tables, verdict
+from fer_jax.reports.html_tables import html
+from fer_jax.reports.tables import Table
 
 
 class Section(NamedTuple):
@@ -118,16 +120,16 @@ def _figures(part: Part, first: int = 1, what: str = "Trials") -> list[Section]:
 
 def _lists(ranking: Ranking, suffix: str = "") -> list[Section]:
     found = []
-    if lost := html_tables.casualties(ranking, suffix):
+    if lost := page_tables.casualties(ranking, suffix):
         found.append(Section("left-out", "Left out", "Left out", f"<p>{escape(_scope(ranking))}</p>{lost}"))
     if len(ranking.points) > 1:
         name = METRIC_NAMES.get(ranking.metric, ranking.metric)
         note = f"Ranked by mean {name}. {_scope(ranking)} Click a heading to sort."
-        points = html_tables.all_points(ranking, suffix)
+        points = _all(run_tables.points(ranking), f"points{suffix}", "points", bool(len(ranking.ranked)))
         found.append(Section("all-points", "Points", "All points", f"<p>{escape(note)}</p>{points}"))
     if len(ranking.trials):
         note = f"Metrics at the epoch that validation chose; “last” at the last one. {_scope(ranking)}"
-        trials = html_tables.trials(ranking, suffix)
+        trials = _all(run_tables.trials(ranking), f"trials{suffix}", "trials")
         found.append(Section("all-trials", "Trials", "All trials", f"<p>{escape(note)}</p>{trials}"))
     return found
 
@@ -139,7 +141,9 @@ def _head_sections(heads: Sequence[Part], first: int) -> list[Section]:
         ranking = part.ranking
         suffix = f"-{number}" if len(heads) > 1 else ""
         sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in verdict.head_sentences(ranking))
-        text = f'<ul class="plain">{sentences}</ul>{html_tables.heads(ranking, suffix)}'
+        table = run_tables.heads(ranking)
+        settings = _all(table, f"heads-table{suffix}", "head settings", bool(len(ranking.ranked)))
+        text = f'<ul class="plain">{sentences}</ul>{settings}'
         short = f"Heads {number}" if suffix else "Heads"
         found.append(Section(f"heads{suffix}", short, "Heads on features of the networks", text))
         found += [drawn._replace(id=f"{drawn.id}{suffix}") for drawn in _figures(part, first, "Fits")]
@@ -151,7 +155,7 @@ def _part_sections(parts: Sequence[Part]) -> list[Section]:
     """Which parts there are and why, then the sections of each."""
     all_parts = [part.ranking for part in parts]
     names = part_names(all_parts)
-    overview = f"<p>{escape(verdict.not_ranked(all_parts))}</p>{html_tables.parts(all_parts, names)}"
+    overview = f"<p>{escape(verdict.not_ranked(all_parts))}</p>{page_tables.parts(all_parts, names)}"
     found = [Section("parts", "Parts", "Not ranked against each other", overview)]
     drawn = 1
     for number, (name, part) in enumerate(zip(names, parts, strict=True), 1):
@@ -160,6 +164,17 @@ def _part_sections(parts: Sequence[Part]) -> list[Section]:
             found.append(Section(f"{one.id}{suffix}", f"{one.short} {number}", f"{one.heading}: {name}", one.content))
         drawn += len(part.figures)
     return found
+
+
+def best_points(ranking: Ranking, suffix: str = "") -> str:
+    """Returns the table of the best points as HTML; `suffix` tells several on a page apart."""
+    table = run_tables.best_points(ranking)
+    return html(table.columns, f"best{suffix}", table.caption, sortable=False, first=1)
+
+
+def _all(table: Table, name: str, what: str, best: bool = False) -> str:
+    """Returns a long table as HTML, with a box to filter it; `best` sets off its first row."""
+    return html(table.columns, name, f"All {len(table.frame)} {what}", filterable=True, first=int(best))
 
 
 def _scope(ranking: Ranking) -> str:
@@ -171,7 +186,7 @@ def _verdict(ranking: Ranking) -> str:
     points = "".join(f"<li>{escape(sentence)}</li>" for sentence in verdict.sentences(ranking))
     if not len(ranking.ranked):
         headline = '<div class="headline"><p class="point">No result yet</p></div>'
-        return f'{headline}<ul class="plain">{points}</ul>{html_tables.facts(ranking)}'
+        return f'{headline}<ul class="plain">{points}</ul>{page_tables.facts(ranking)}'
     best = ranking.best
     name = METRIC_NAMES.get(ranking.metric, ranking.metric)
     tiles = [_tile(f"mean {name}", ranking, best, ranking.metric, "lead")]
@@ -189,7 +204,7 @@ def _verdict(ranking: Ranking) -> str:
     return (
         f'<div class="headline"><p class="kicker">{escape(what)}, by mean {escape(name)}</p>'
         f'<p class="point">{escape(ranking.describe(best))}</p>'
-        f'<div class="tiles">{"".join(tiles)}</div></div><ul class="plain">{points}</ul>{html_tables.facts(ranking)}'
+        f'<div class="tiles">{"".join(tiles)}</div></div><ul class="plain">{points}</ul>{page_tables.facts(ranking)}'
     )
 
 
@@ -204,7 +219,7 @@ def _best(ranking: Ranking, suffix: str) -> str:
     note = f"{_scope(ranking)} Ranked by validation; test figures stand beside and choose nothing."
     if not ranking.has_test:
         note = f"{_scope(ranking)} Ranked by validation."
-    return f"<p>{escape(note)}</p>{html_tables.best_points(ranking, suffix)}"
+    return f"<p>{escape(note)}</p>{best_points(ranking, suffix)}"
 
 
 def _figure(number: int, drawing: style.Drawing, png: bytes, ranking: Ranking, what: str) -> str:
@@ -223,7 +238,7 @@ def figure(number: int, drawing: style.Drawing, png: bytes, stands_on: str) -> s
 
 
 def _config(ranking: Ranking, fields: Mapping[str, tuple[object, str]]) -> str:
-    settings = html_tables.settings(
+    settings = page_tables.settings(
         ranking, {n: d for n, (d, _) in fields.items()}, {n: c for n, (_, c) in fields.items()}
     )
     note = f"{_scope(ranking)} Swept fields first, then those set to other than their defaults."

@@ -18,8 +18,9 @@ from fer_jax.analysis.predictions import Predictions
 from fer_jax.errors import FerJaxError
 from fer_jax.figures import mistakes, style
 from fer_jax.figures.saliency_sheet import MOST_COLUMNS, saliency_sheet
-from fer_jax.reports.html_tables import Column, html, number
+from fer_jax.reports.html_tables import html
 from fer_jax.reports.page import Section
+from fer_jax.reports.tables import Column, number
 from fer_jax.results.run import Run
 from fer_jax.results.trial import TrialResult
 from fer_jax.saliency import explain

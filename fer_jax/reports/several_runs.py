@@ -18,7 +18,7 @@ from fer_jax.base import files
 from fer_jax.config.values import flatten
 from fer_jax.figures import side_by_side as drawn
 from fer_jax.figures import style
-from fer_jax.reports import html_tables, page, side_by_side, study_section
+from fer_jax.reports import page, side_by_side, study_section
 from fer_jax.reports.page import Section
 from fer_jax.results import rankings
 from fer_jax.results.best_point import of_best_point
@@ -153,7 +153,7 @@ def _group(entries: Sequence[Entry], suffix: str, first: int) -> list[Section]:
 def _points(entries: Sequence[Entry]) -> str:
     """The table of best points of every run, beside each other where the window is wide enough."""
     blocks = [
-        f"<div><h3>{escape(entry.name)}</h3>{html_tables.best_points(entry.ranking, f'-run-{number}')}"
+        f"<div><h3>{escape(entry.name)}</h3>{page.best_points(entry.ranking, f'-run-{number}')}"
         f"<p><code>{escape(str(entry.ranking.record.get('command') or 'command not recorded'))}</code></p></div>"
         for number, entry in enumerate(entries, 1)
     ]

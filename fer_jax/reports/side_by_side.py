@@ -12,7 +12,8 @@ from fer_jax.analysis.predictions import mean_and_spread
 from fer_jax.analysis.run_entry import Entry
 from fer_jax.base.text import counted
 from fer_jax.reports import verdict
-from fer_jax.reports.html_tables import Column, html, number, whole
+from fer_jax.reports.html_tables import html
+from fer_jax.reports.tables import Column, number, whole
 
 # Of the best point, beside the accuracies, where stored answers gave them.
 _MORE = {
