@@ -55,6 +55,7 @@ CIRCLES_YET = {
     "fer_jax.results.ensemble",
     "fer_jax.results.fitted",
     "fer_jax.results.points",
+    "fer_jax.results.rankings",
     "fer_jax.results.run",
     "fer_jax.results.stored_metrics",
     "fer_jax.results.trial",

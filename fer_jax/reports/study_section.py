@@ -96,12 +96,12 @@ def _page_columns(rows: Sequence[pd.Series]) -> list[Column]:
 
 def _paper_columns(rows: Sequence[pd.Series], digits: Sequence[int]) -> list[Column]:
     cells = {
-        "data set": [_words(row["data"]) or "-" for row in rows],
+        "data set": [_words(row.get("data")) or "-" for row in rows],
         "split": [_split(row) for row in rows],
         "images": [_images(row) for row in rows],
-        "classes": [_whole(row["classes"]) for row in rows],
-        "epochs": [_whole(row["epochs"]) for row in rows],
-        "n": [f"{int(row['n'])}" + (f" ({left})" if (left := _words(row["left_out"])) else "") for row in rows],
+        "classes": [_whole(row.get("classes")) for row in rows],
+        "epochs": [_whole(row.get("epochs")) for row in rows],
+        "n": [f"{int(row['n'])}" + (f" ({left})" if (left := _words(row.get("left_out"))) else "") for row in rows],
         "published": [_published(row, decimals) for row, decimals in zip(rows, digits, strict=True)],
         "chosen weights": [_ours(row, "chosen") for row in rows],
         "last epoch": [_ours(row, "last") for row in rows],
@@ -119,12 +119,12 @@ def _value(row: pd.Series, mean: str, sd: str, form: str = "{:.4f}") -> str:
 
 
 def _split(row: pd.Series) -> str:
-    split = _words(row["split"])
-    return ", ".join(filter(None, (f"{split}*" if split == "kaggle" else split or "-", _words(row["sampling"]))))
+    split = _words(row.get("split"))
+    return ", ".join(filter(None, (f"{split}*" if split == "kaggle" else split or "-", _words(row.get("sampling")))))
 
 
 def _images(row: pd.Series) -> str:
-    counts = [row[f"{split}_images"] for split in ("train", "validation", "test")]
+    counts = [row.get(f"{split}_images") for split in ("train", "validation", "test")]
     return " / ".join(f"{int(count):,}" for count in counts if not pd.isna(count)) or "-"
 
 
@@ -134,12 +134,12 @@ def _whole(value: Any) -> str:
 
 def _published(row: pd.Series, digits: int) -> str:
     text = "-" if pd.isna(row["published"]) else f"{row['published']:.{digits}f}"
-    text += "" if pd.isna(row["published_sd"]) else f" +- {row['published_sd']:.{_DIGITS}f}"
-    return text + (f" ({int(row['published_n'])} runs)" if row["published_n"] > 1 else "")
+    text += "" if pd.isna(row.get("published_sd")) else f" +- {row['published_sd']:.{_DIGITS}f}"
+    return text + (f" ({int(row['published_n'])} runs)" if row.get("published_n", 1) > 1 else "")
 
 
 def _ours(row: pd.Series, weights: str) -> str:
-    mean, sd = row[f"{weights}_mean"], row[f"{weights}_sd"]
+    mean, sd = row[f"{weights}_mean"], row.get(f"{weights}_sd")
     if pd.isna(mean):
         return "-"
     return f"{mean:.{_DIGITS}f} " + ("(one seed)" if row["n"] == 1 else f"+- {sd:.{_DIGITS}f}")
@@ -147,7 +147,7 @@ def _ours(row: pd.Series, weights: str) -> str:
 
 def _conclusion(row: pd.Series) -> str:
     """Returns the verdict and which of our values it is about, or why there is none."""
-    if not (words := _words(row["verdict"])):
+    if not (words := _words(row.get("verdict"))):
         return f"none: {_words(row['no_verdict_because'])}"
     return f"{'last epoch' if row['compared'] == 'last' else 'chosen weights'} {words}"
 
