@@ -11,24 +11,19 @@ import numpy as np
 
 from fer_jax.analysis import against_published, metrics, statistics
 from fer_jax.analysis.fits import SPLITS
-from fer_jax.config import fields, rules, search_space
-from fer_jax.config.rules import resolve
-from fer_jax.config.values import flatten
-from fer_jax.data.faces import FREQUENCIES
-from fer_jax.data.names import CLASSES, canonical
+from fer_jax.config import search_space
 from fer_jax.errors import ConfigError, FerJaxError, RunError
 from fer_jax.results.fitted import FitResult
 from fer_jax.results.run import Run, load_run
 from fer_jax.results.trial import TrialResult
 from fer_jax.store import RunDirectory
-from fer_jax.studies.paper import Conditions, Experiment, Published, Study
-from fer_jax.studies.sweeps import find_point, has_head, is_meant, paper_values, sweeps, wanted
+from fer_jax.studies import conditions
+from fer_jax.studies.paper import Experiment, Published, Study
+from fer_jax.studies.sweeps import find_point, has_head, is_meant, sweeps, wanted
 from fer_jax.studies.table import Row
 
 # The split, in the name of a metric, that is another data set.
 EXTERNAL = "external"
-# What `Conditions` speaks of, or what changes no result that is compared.
-_CONDITIONS = ("data.name", "data.split", "data.seed", "data.fraction", "train.epochs", "train.seed")
 
 
 def gather(study: Study, study_file: str, workdir: Path, scale: str, external: str = "") -> list[Row]:
@@ -89,7 +84,7 @@ def _rows(experiment: Experiment, run: Run | None, study_file: str, scale: str, 
     label = trials[0].data.get("label", "").partition(",")[0]
     computed = _Computed(experiment, head, external)
     elsewhere = [] if is_meant(experiment, found) else [_elsewhere(experiment, found)]
-    reasons = _reasons(experiment, trials[0], head, len(done), study_file)
+    reasons = conditions.unmet(experiment, trials[0], head, len(done), study_file)
     rows = []
     for published in _figures(experiment):
         why = elsewhere + (reasons if math.isfinite(published.value) else ["no figure published"])
@@ -109,7 +104,7 @@ def _rows(experiment: Experiment, run: Run | None, study_file: str, scale: str, 
                 sampling=_sampling(trials[0]),
                 images={name: sum(counts.values()) for name, counts in trials[0].data.get("counts", {}).items()},
                 classes=len(names),
-                epochs=_epochs(trials[0]),
+                epochs=conditions.epochs(trials[0]),
                 n=len(done),
                 left_out=left_out,
                 chosen=chosen,
@@ -136,11 +131,6 @@ def _elsewhere(experiment: Experiment, found: Mapping[str, Any]) -> str:
     meant = wanted(experiment)
     other = [f"{name} = {found[name]} (not {value})" for name, value in meant.items() if found[name] != value]
     return f"another point, which the sweep at this scale has instead: {' and '.join(other)}"
-
-
-def _epochs(trial: TrialResult) -> int:
-    """Epochs of a trial, at most, those of all its phases together."""
-    return int(resolve(flatten(trial.config))["train.epochs"])
 
 
 def _sampling(trial: TrialResult) -> str:
@@ -232,66 +222,3 @@ def _values(
     except FerJaxError as error:
         why.append(str(error))
         return (math.nan,) * len(trials)
-
-
-def _reasons(
-    experiment: Experiment, trial: TrialResult, head: Mapping[str, Any], done: int, study_file: str
-) -> list[str]:
-    """Why nothing may be concluded from this run about the published figures; empty if something
-    may.
-    """
-    conditions, ours = experiment.conditions, trial.config
-    found = _data_reasons(conditions, trial)
-    same_data = not found
-    if ours.data.split != conditions.split:
-        found.append(f"other split: {ours.data.split}, published {conditions.split}")
-    if not conditions.exact:
-        found.append("the paper's split cannot be had")
-    if {canonical(name) for name in trial.classes} != {canonical(name) for name in conditions.classes}:
-        found.append("other classes")
-    if conditions.epochs is None:
-        found.append("epochs unpublished")
-    elif _epochs(trial) != conditions.epochs:
-        found.append(f"other epochs: {_epochs(trial)}, published {conditions.epochs}")
-    if same_data and (changed := _changed(paper_values(experiment, study_file), trial, head)):
-        found.append(f"other settings: {', '.join(changed[:3])}{', ...' if len(changed) > 3 else ''}")
-    if done < 2:
-        found.append("one seed" if done else "no trial ended")
-    return found
-
-
-def _data_reasons(conditions: Conditions, trial: TrialResult) -> list[str]:
-    ours = trial.config.data
-    if ours.name != conditions.data:
-        return ["other data"]
-    if ours.fraction != 1:
-        return [f"other data: a share of {ours.fraction:g}"]
-    counts = trial.data.get("counts", {}).values()
-    images = sum(sum(split.values()) for split in counts)
-    whole = _fer2013_images(trial)
-    if whole and images != whole:
-        return [f"other data: {images:,} images, FER-2013 has {whole:,}"]
-    return []
-
-
-def _fer2013_images(trial: TrialResult) -> int:
-    """Pictures that FER-2013 has of the trial's classes; 0 where the run's counts cannot tell."""
-    block = trial.config.data
-    if block.name != "fer2013" or block.balance != "none" or any(name.startswith("data.") for name in trial.run.swept):
-        return 0
-    merged = rules.merges({"data.merge": block.merge})
-    names = [part for name in trial.classes for part in merged.get(name, (name,))]
-    size = dict(zip(CLASSES, FREQUENCIES, strict=True))
-    return sum(size.get(canonical(name), 0) for name in names)
-
-
-def _changed(paper: dict[str, object], trial: TrialResult, head: Mapping[str, Any]) -> list[str]:
-    """Fields in which a trial, or its head, differs from the paper's own setting, other than what
-    `Conditions` speaks of.
-    """
-    ours = {**resolve(flatten(trial.config)), **head}
-    changed = []
-    for name, value in paper.items():
-        if fields.FIELDS[name].has_effect(paper) and name not in _CONDITIONS and ours[name] != value:
-            changed.append(name)
-    return changed

@@ -32,6 +32,7 @@ def _make_config():
     config.train.batch_size = 16
     config.train.epochs = 4
     config.checkpoint.every = 1
+    config.report.saliency = False
     config.sweep.grid.train.learning_rate = (1e-3, 1e-2)
     config.sweep.repeats = 2
     return config
