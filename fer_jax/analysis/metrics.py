@@ -1,5 +1,4 @@
-"""What a classifier's probabilities come to, for many trials at once, for one, and for two classes
-made of several.
+"""What a classifier's probabilities come to: for many trials at once, for one, for two sums.
 
 Shapes: T trials, n images, K classes; probabilities are float (T, n, K) with rows summing to 1, and
 labels int (n,) in 0..K-1. The answer to an image is its most probable class, the first of equal
@@ -39,12 +38,12 @@ def _counted(answers: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarra
 
 @dataclasses.dataclass(frozen=True)
 class ByClass:
-    """Figures a trial and class.
+    """Metrics of every trial and class.
 
     Attributes:
-        precision, recall, f1: float64 (T, K), in [0, 1]; recall is the accuracy on the pictures of
+        precision, recall, f1: float64 (T, K), in [0, 1]; recall is the accuracy on the images of
             a class.
-        support: pictures of each class, int64 (K,).
+        support: images of each class, int64 (K,).
         occurs: whether a class is among the labels or the answers of a trial, bool (T, K).
     """
 
@@ -55,16 +54,16 @@ class ByClass:
     occurs: np.ndarray
 
     def macro(self, values: np.ndarray) -> np.ndarray:
-        """Mean of `values` (T, K) over the classes that occur, (T,)."""
+        """Returns the mean of `values` (T, K) over the classes that occur, (T,)."""
         return np.where(self.occurs, values, 0).sum(axis=1) / np.maximum(self.occurs.sum(axis=1), 1)
 
     def weighted(self, values: np.ndarray) -> np.ndarray:
-        """Mean of `values` (T, K) over the pictures' classes, (T,)."""
+        """Returns the mean of `values` (T, K) over the images' classes, (T,)."""
         return values @ self.support / max(1, int(self.support.sum()))
 
 
 def by_class(matrix: np.ndarray) -> ByClass:
-    """Precision, recall and F1 of every class from `confusion`, (T, K, K)."""
+    """Returns precision, recall and F1 of every class from `confusion`, (T, K, K)."""
     right = np.diagonal(matrix, axis1=1, axis2=2)
     shown, answered = matrix.sum(axis=2), matrix.sum(axis=1)
     return ByClass(
@@ -77,14 +76,15 @@ def by_class(matrix: np.ndarray) -> ByClass:
 
 
 def balanced_accuracy(matrix: np.ndarray) -> np.ndarray:
-    """Mean recall over the classes that are shown, from `confusion`; (T,)."""
+    """Returns the mean recall over the classes that are shown, from `confusion`; (T,)."""
     found = by_class(matrix)
     return found.recall[:, found.support > 0].mean(axis=1)
 
 
 def log_loss(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Mean of -ln p(label), nats, (T,); a probability counts as 2.2e-16 at least, as in
-    scikit-learn.
+    """Returns the mean of -ln p(label), nats, (T,).
+
+    A probability counts as 2.2e-16 at least, as in scikit-learn.
     """
     chosen = np.take_along_axis(
         probabilities.astype(np.float64), np.broadcast_to(labels, probabilities.shape[:2])[..., None], -1
@@ -93,10 +93,10 @@ def log_loss(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def auc(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Area under the ROC curve of each class against the rest, (T, K).
+    """Returns the area under the ROC curve of each class against the rest, (T, K).
 
-    The chance that a picture of the class gets a higher probability than another one, ties counting
-    half (Hanley and McNeil, Radiology 143, 1982): the sum of ranks of the class's pictures, less
+    The chance that an image of the class gets a higher probability than another one, ties counting
+    half (Hanley and McNeil, Radiology 143, 1982): the sum of ranks of the class's images, less
     its least possible value, over all pairs.
     """
     found = np.full((len(probabilities), probabilities.shape[-1]), np.nan)
@@ -110,8 +110,9 @@ def auc(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def average_precision(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Sum over the distinct probabilities of the gain in recall times the precision there, of each
-    class against the rest, (T, K).
+    """Returns the average precision of each class against the rest, (T, K).
+
+    It is the sum over the distinct probabilities of the gain in recall times the precision there.
     """
     found = np.full((len(probabilities), probabilities.shape[-1]), np.nan)
     for number in range(probabilities.shape[-1]):
@@ -150,10 +151,10 @@ class Calibration:
 
     Attributes:
         edges: of the confidences, (BINS + 1,), from 0 to 1; a bin holds its upper edge.
-        counts: pictures a bin, int64 (T, BINS).
-        confidence, accuracy: means over the pictures of a bin, (T, BINS); NaN in an empty one.
+        counts: images a bin, int64 (T, BINS).
+        confidence, accuracy: means over the images of a bin, (T, BINS); NaN in an empty one.
         ece: expected calibration error, (T,), in [0, 1]: |accuracy - confidence| averaged over all
-            pictures (equation 3).
+            images (equation 3).
     """
 
     edges: np.ndarray
@@ -164,9 +165,7 @@ class Calibration:
 
 
 def calibration(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS) -> Calibration:
-    """Confidence, the probability of the answer, beside the accuracy, in `bins` bins of equal
-    width.
-    """
+    """Returns confidence, the probability of the answer, beside accuracy, in equal bins."""
     confidence = probabilities.max(axis=-1).astype(np.float64)
     right = probabilities.argmax(axis=-1) == labels
     edges = np.linspace(0, 1, bins + 1)
@@ -185,7 +184,7 @@ def calibration(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS)
 
 
 def class_mean(values: np.ndarray) -> np.ndarray:
-    """Mean of (T, K) over the classes that have a figure, (T,); NaN where none has."""
+    """Returns the mean of (T, K) over the classes that are not NaN, (T,); NaN where all are."""
     known = np.isfinite(values)
     return _quotient(np.where(known, values, 0).sum(axis=1), known.sum(axis=1), nothing=np.nan)
 
@@ -195,9 +194,11 @@ def _quotient(above: np.ndarray, below: np.ndarray, nothing: float = 0.0) -> np.
 
 
 def overall(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-    """Every figure of a trial, name -> (T,): accuracy and balanced_accuracy; precision, recall and
-    f1, means over the classes that occur, and weighted_ ones over the pictures; auc and
-    average_precision, means over classes; log_loss (nats); ece.
+    """Returns every metric of a trial, name -> (T,).
+
+    These are accuracy and balanced_accuracy; precision, recall and f1, means over the classes that
+    occur, and weighted_ ones over the images; auc and average_precision, means over classes;
+    log_loss (nats); ece.
     """
     matrix = confusion(probabilities, labels)
     found = by_class(matrix)
@@ -215,8 +216,10 @@ def overall(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarr
 
 
 def of_classes(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-    """Every figure of a trial and class, name -> (T, K): precision, recall (the accuracy on its
-    pictures), f1, auc, average_precision.
+    """Returns every metric of a trial and class, name -> (T, K).
+
+    These are precision, recall (the accuracy on the images of the class), f1, auc,
+    average_precision.
     """
     found = by_class(confusion(probabilities, labels))
     return {

@@ -1,6 +1,4 @@
-"""Everything a report is made from, gathered once: trials, points in order of merit, curves, axes,
-the record.
-"""
+"""The points of a run in order of merit, with all that a report is made from."""
 
 from __future__ import annotations
 
@@ -39,7 +37,7 @@ STATUSES = ("done", "running", "pending", "pruned", "diverged", "failed")
 
 @dataclasses.dataclass(frozen=True)
 class Ranking:
-    """One run, ready to be drawn and described.
+    """The points of a run or of a part of it, ranked, with trials, curves, axes and record.
 
     Attributes:
         title: heading of the report.
@@ -132,9 +130,7 @@ class Ranking:
 
     @property
     def chosen_on_reported(self) -> bool:
-        """Whether results are quoted on the very images that chose the epoch and the point (oslo's
-        split).
-        """
+        """Whether results stand on the very images that chose epoch and point (oslo's split)."""
         return any(
             data.get("split") == "kaggle" or (data.get("split") == "kfold" and not images(data, "test"))
             for data in self.data_sets
@@ -159,9 +155,7 @@ class Ranking:
 
     @property
     def loss_fields(self) -> tuple[str, ...]:
-        """The swept fields that make the points' validation losses different functions, which rank
-        nothing; () if none.
-        """
+        """The swept fields that make the points' validation losses different; () if none."""
         return comparable.differing(self.points, comparable.loss_fields("val_loss"))
 
     @property
@@ -183,29 +177,32 @@ class Ranking:
         return ", ".join(parts)
 
     def share_within(self, low: float, high: float) -> float | None:
-        """The majority share, unless it lies so far below what is shown (low to high) that it would
-        squeeze it.
+        """Returns the majority share; None where it lies far below low to high.
+
+        Drawn there it would squeeze what is shown.
         """
         share = self.majority_share
         return share if share is not None and low - share <= max(high - low, 0.01) else None
 
     def loss_ceiling(self, values: np.ndarray) -> float:
-        """Losses above this have exploded: 1.15 times that of equal odds on all classes, or the
-        median if larger.
+        """Returns the loss above which losses have exploded.
+
+        It is 1.15 times that of equal odds on all classes, or of the median if that is larger.
         """
         values = values[np.isfinite(values)]
         equal_odds = math.log(max(2, len(self.data.get("classes") or [])))
         return 1.15 * max([equal_odds, *([float(np.median(values))] if len(values) else [])])
 
     def images(self, split: str) -> int | None:
-        """Pictures in a split (train, validation or test), if the record has them and all data sets
-        have as many.
-        """
+        """Returns the images in a split if all data sets have as many; else None."""
         found = {images(data, split) for data in self.data_sets}
         return found.pop() if len(found) == 1 else None
 
     def describe(self, point: int, fields: Sequence[str] | None = None, marks: bool = False) -> str:
-        """A point in words: 'learning rate 1e-3, l2 1e-4'; with `marks` as figures write it."""
+        """Returns a point in words: 'learning rate 1e-3, l2 1e-4'.
+
+        With `marks` it is as figures write it.
+        """
         fields = self.swept if fields is None else fields
         names, row = axes.short_names(self.swept), self.points.loc[point]
         parts = [f"{names[f]} {self.axes[f].mark(row[f]) if marks else self.axes[f].text(row[f])}" for f in fields]
@@ -213,7 +210,7 @@ class Ranking:
 
 
 def images(data: Mapping[str, Any], split: str) -> int | None:
-    """Pictures in a split of a data set, if its record has them."""
+    """Returns the images in a split of a data set, if its record has them."""
     counts = (data.get("counts") or {}).get(split)
     if isinstance(counts, Mapping):
         counts = list(counts.values())
@@ -221,7 +218,7 @@ def images(data: Mapping[str, Any], split: str) -> int | None:
 
 
 def rank_points(record: Mapping[str, Any], trials: pd.DataFrame, curves: pd.DataFrame, name: str) -> Ranking:
-    """Ranks the points of a run and lays out its swept fields.
+    """Returns the points of a run ranked, and its swept fields laid out.
 
     Args:
         record: config.json.
@@ -249,7 +246,7 @@ def rank_points(record: Mapping[str, Any], trials: pd.DataFrame, curves: pd.Data
 
 
 def mean_text(mean: float, sd: float, n: int, decimals: int = 3) -> str:
-    """'0.873 ± 0.004 (n = 3)', or '0.873 (n = 1)': a mean never goes without its n."""
+    """Returns '0.873 ± 0.004 (n = 3)', or '0.873 (n = 1)': a mean never goes without its n."""
     if not math.isfinite(mean):
         return "–"
     spread = f" ± {sd:.{decimals}f}" if n > 1 and math.isfinite(sd) else ""
@@ -257,7 +254,7 @@ def mean_text(mean: float, sd: float, n: int, decimals: int = 3) -> str:
 
 
 def metric_text(ranking: Ranking, point: int, metric: str, decimals: int = 3) -> str:
-    """A point's mean, spread and n for one metric; a dash where there is none."""
+    """Returns a point's mean, spread and n for one metric; a dash where there is none."""
     row = ranking.points.loc[point]
     if f"{metric}_mean" not in row:
         return "–"
@@ -274,7 +271,7 @@ def best_first(table: pd.DataFrame, metric: str, suffix: str = "", first: np.nda
         table: of points (with the suffix '_mean') or of trials (with none).
         metric: such as 'val_accuracy'.
         suffix: of the metric's column, and of the validation loss's.
-        first: bool (rows,), rows that go before all others whatever their figure; None for none.
+        first: bool (rows,), rows that go before all others whatever their value; None for none.
     """
     if f"{metric}{suffix}" not in table:
         return []
@@ -313,8 +310,9 @@ def leading_points(points: pd.DataFrame, metric: str, swept: Sequence[str], conf
 
 
 def part_names(parts: Sequence[Ranking]) -> list[str]:
-    """What tells the parts of a run apart that are not ranked against each other: '2 classes
-    (happy, sad)', 'focal gamma 2'.
+    """Returns what tells the parts of a run apart that are not ranked against each other.
+
+    Such as '2 classes (happy, sad)' or 'focal gamma 2'.
     """
     classes = [[str(name) for name in part.data.get("classes") or ()] for part in parts]
     merged = [part.data.get("merged") or {} for part in parts]
@@ -328,13 +326,11 @@ def part_names(parts: Sequence[Ranking]) -> list[str]:
 
 
 def _constant(part: Ranking) -> list[str]:
-    """The swept fields of the loss and of the held-out pictures in which no point of a part differs
-    from another.
-    """
+    """Returns the swept fields of loss and held-out images that do not differ within a part."""
     names = (*comparable.PICTURE_FIELDS, *comparable.loss_fields("val_loss"))
     return [name for name in names if name in part.swept and not comparable.differing(part.points, [name])]
 
 
 def _origin(name: str, merged: Mapping[str, Sequence[str]]) -> str:
-    """'positive = happy + surprise' for a class that others were merged into."""
+    """Returns 'positive = happy + surprise' for a class that others were merged into."""
     return f"{name} = {' + '.join(merged[name])}" if name in merged else name

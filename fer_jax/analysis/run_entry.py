@@ -48,19 +48,17 @@ class Entry:
         return name.replace("$", r"\$")  # matplotlib would read a formula
 
     def mean(self, metric: str) -> float:
-        """Of the best point; NaN where it has none."""
+        """Returns the best point's mean of a metric; NaN where it has none."""
         return float(self.ranking.points.loc[self.best].get(f"{metric}_mean", math.nan))
 
     def interval(self, metric: str) -> tuple[float, float]:
-        """Student's 95 % interval of that mean, corrected where trials are folds; NaN for one seed."""
+        """Returns Student's 95 % interval of that mean, corrected for folds; NaN for one seed."""
         row = self.ranking.points.loc[self.best]
         return float(row.get(f"{metric}_low95", math.nan)), float(row.get(f"{metric}_high95", math.nan))
 
 
 def in_order(entries: Sequence[Entry]) -> list[Entry]:
-    """Entries with a result that share their metric and pictures, the best first; of equals, as
-    they were given.
-    """
+    """Returns entries that share their metric and images, the best first; of equals, as given."""
     metric = entries[0].ranking.metric
     means = pd.DataFrame({metric: [entry.mean(metric) for entry in entries]})
     return [entries[place] for place in best_first(means, metric)]

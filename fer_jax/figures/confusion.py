@@ -1,6 +1,4 @@
-"""Confusion matrices of a point: pictures by true class and answer, and as shares of the true
-class.
-"""
+"""Confusion matrices of a point: images by true class and answer, and as shares of a class."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ from fer_jax.figures import style
 
 
 def draw(predictions: Predictions) -> style.Drawing:
-    """Both forms side by side, means over the repeats."""
+    """Returns both forms side by side, means over the repeats."""
     matrices = metrics.confusion(predictions.probabilities, predictions.labels).astype(float)
     shown = matrices.sum(axis=2, keepdims=True)
     shares = np.divide(matrices, shown, out=np.zeros_like(matrices), where=shown > 0)
@@ -32,7 +30,10 @@ def draw(predictions: Predictions) -> style.Drawing:
     )
     _matrix(right, shares.mean(axis=0), predictions.classes, "share of the true class", "{:.2f}", 1.0)
     mean = "" if whole else ", means over the repeats"
-    text = f"Rows are true classes, columns answers: pictures on the left, shares of the row's pictures on the right{mean}. {predictions.about}"
+    text = (
+        "Rows are true classes, columns answers: pictures on the left, shares of the row's pictures on the right"
+        f"{mean}. {predictions.about}"
+    )
     return style.Drawing("confusion", "What is taken for what", "Confusion", text, made)
 
 

@@ -1,4 +1,4 @@
-"""Learning curves: accuracy and loss by epoch, the best points before the background of all others."""
+"""Learning curves: accuracy and loss by epoch, the best points before all others."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ _GREY = "#9aa2ac"
 
 
 def learning_curves(ranking: Ranking, best: int = 5) -> style.Drawing | None:
-    """Accuracy and loss by epoch: the best points in colour with a band over repeats, everything
-    else thin and grey.
+    """Returns accuracy and loss by epoch; None while no epoch has been recorded.
+
+    The best points are in colour with a band over repeats, everything else is thin and grey.
 
     None while no epoch has been recorded.
     """
@@ -92,8 +93,9 @@ def _point_curves(
 def _limits(
     ax: Any, ranking: Ranking, kind: str, background: pd.DataFrame, drawn: list[dict[str, np.ndarray]]
 ) -> list[str]:
-    """A line at what ignorance scores, limits that exploded losses cannot stretch; returns notes
-    for the caption.
+    """Draws a line at what ignorance scores, and sets limits that exploded losses cannot stretch.
+
+    Returns notes for the caption.
     """
     values = np.concatenate([background.to_numpy(dtype=float).ravel(), *(m for means in drawn for m in means.values())])
     values = values[np.isfinite(values)]
@@ -117,7 +119,7 @@ def _limits(
 
 
 def _curve_legend(made: Any, ranking: Ranking, chosen: list[int], others: int) -> None:
-    """How to read the lines, above the panels; which points they are, below."""
+    """Draws how to read the lines, above the panels, and which points they are, below."""
     key = []
     if chosen:
         key.append(Line2D([], [], color=style.INK, linewidth=1.9, label="validation"))

@@ -10,7 +10,7 @@ MOST_CLASSES = 16  # beyond them a matrix of numbers cannot be read
 
 
 def of_sweep(ranking: Ranking) -> list[style.Drawing]:
-    """Returns the figures that suit a sweep, in reading order; [] while there is nothing to draw."""
+    """Returns the figures that suit a sweep, in reading order; [] while there are none."""
     made = [
         curves.learning_curves(ranking),
         surfaces.heat_maps(ranking, "val_accuracy"),
@@ -23,7 +23,7 @@ def of_sweep(ranking: Ranking) -> list[style.Drawing]:
 
 
 def of_best_point(predictions: Predictions) -> list[style.Drawing]:
-    """Returns confusion matrix, curves of each class against the rest, calibration.
+    """Returns the figures of what the best point answered: confusion, curves, calibration.
 
     The matrix is left out beyond `MOST_CLASSES` classes, the curves where no class has a rest.
     """

@@ -18,7 +18,7 @@ _GREY = "#8c95a0"
 
 
 def main_effects(ranking: Ranking) -> style.Drawing | None:
-    """One panel a swept field: the metric that chooses against the field's values.
+    """Returns one panel a swept field: the metric that chooses against the field's values.
 
     Where every value of a field was planned with the same settings of the others (a grid), its mean
     and its best over those are drawn; where fields were varied around a base, the cut through the
@@ -51,8 +51,9 @@ def main_effects(ranking: Ranking) -> style.Drawing | None:
 
 
 def _kind(ranking: Ranking, field: str) -> str:
-    """crossed (every value met the same settings of the other fields), cut (through the base) or
-    scattered.
+    """Returns 'crossed', 'cut' or 'scattered'.
+
+    Crossed: every value met the same settings of the other fields. Cut: through the base.
     """
     others = [other for other in ranking.swept if other != field]
     met: dict[Any, set[Any]] = {}
@@ -65,7 +66,7 @@ def _kind(ranking: Ranking, field: str) -> str:
 
 
 def _at_base(ranking: Ranking, field: str) -> pd.DataFrame:
-    """The points with a result where every other swept field has the config's own value."""
+    """Returns the points with a result where every other swept field has the config's own value."""
     ranked = ranking.ranked
     keep = np.ones(len(ranked), dtype=bool)
     for other in ranking.swept:
@@ -102,8 +103,9 @@ def _panel(ax: Any, ranking: Ranking, field: str, kind: str) -> None:
 
 
 def _spread_out(axis: Axis, values: pd.Series) -> np.ndarray:
-    """Positions moved a little sideways, always the same way, so that dots at one value do not hide
-    each other.
+    """Returns positions moved a little sideways, so that dots at one value do not hide each other.
+
+    They are always moved in the same way.
     """
     places = axis.position(values)
     levels = np.sort(axis.position(axis.levels))
@@ -159,9 +161,7 @@ def _caption(ranking: Ranking, kinds: set[str]) -> str:
 
 
 def _one_field(ranking: Ranking, field: str) -> style.Drawing:
-    """Accuracy and loss against the only swept field, mean ± sd, with every done trial as a small
-    mark.
-    """
+    """Returns accuracy and loss against the only swept field, with every done trial as a mark."""
     axis, made = ranking.axes[field], style.figure(3.7)
     caption = "At the epoch that validation chose."
     repeated = ranking.repeats > 1

@@ -1,6 +1,4 @@
-"""Parallel coordinates: every point a line through the values of its swept fields, to its figure
-and in its colour (Inselberg, 1985).
-"""
+"""Parallel coordinates: every point a line through its values to its metric (Inselberg, 1985)."""
 
 from __future__ import annotations
 
@@ -18,8 +16,9 @@ _LONGEST_NAME = 14
 
 
 def draw(ranking: Ranking) -> style.Drawing | None:
-    """A vertical axis a swept field, the metric that chooses as the last; None below
-    `FEWEST_FIELDS` fields or without a scale.
+    """Returns a vertical axis a swept field, and one of the metric that chooses, as the last.
+
+    None below `FEWEST_FIELDS` fields or without a scale.
 
     The best fifth, at most `BOLD` points, are drawn bold, over the others. Lines through one value
     are spread a little, so that they do not hide each other.
@@ -63,12 +62,15 @@ def draw(ranking: Ranking) -> style.Drawing | None:
         else ""
     )
     name = METRIC_NAMES.get(ranking.metric, ranking.metric)
-    text = f"Every line is a point, from left to right through its values to its mean {name}, which is also its colour; the best {bold} are bold.{more} {colours.note}".strip()
+    text = (
+        f"Every line is a point, from left to right through its values to its mean {name}, which is also its colour; "
+        f"the best {bold} are bold.{more} {colours.note}"
+    ).strip()
     return style.Drawing("parallel", "All fields at once", "All fields", text, made)
 
 
 def _heights(axis: Axis, values: Any) -> np.ndarray:
-    """0 for the lowest level, 1 for the highest, lines at one level a little apart."""
+    """Returns 0 for the lowest level and 1 for the highest, lines at one level a little apart."""
     places, levels = axis.position(values).astype(float), axis.position(axis.levels).astype(float)
     low, high = levels.min(), levels.max()
     room = 0.25 * np.diff(np.sort(levels)).min() / (high - low)
@@ -98,7 +100,7 @@ def _axis(ax: Any, place: int, axis: Axis, fields: int) -> None:
 
 
 def _broken(name: str) -> str:
-    """A long name on two lines or more."""
+    """Returns a long name on two lines or more."""
     words, lines = name.split(" "), [""]
     for word in words:
         if lines[-1] and len(lines[-1]) + len(word) >= _LONGEST_NAME:

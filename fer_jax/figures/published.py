@@ -1,6 +1,4 @@
-"""What a paper published for a sweep we draw as it did: shown beside, with whether it ran on the
-same data.
-"""
+"""What oslo published for the sweep that its figures show, beside whether ours is the same."""
 
 from __future__ import annotations
 
@@ -15,8 +13,7 @@ _OSLO = (
 
 
 def beside(ranking: Ranking) -> str:
-    """One sentence with oslo's published grid for a sweep of its three fields; empty for any other
-    sweep.
+    """Returns a sentence with oslo's published grid for a sweep of its three fields; else ''.
 
     Their data are FER-2013's Kaggle folders with seven classes; on anything else, or with other
     epochs, the sentence begins with 'Published, other data' or 'Published, other training length'.

@@ -10,10 +10,10 @@ from fer_jax.figures import style
 
 
 def draw(predictions: Predictions) -> style.Drawing:
-    """Accuracy against confidence on the left, how many answers have which confidence on the right."""
+    """Returns accuracy against confidence, and how many answers have which confidence."""
     found = metrics.calibration(predictions.probabilities, predictions.labels)
     centres, width = (found.edges[1:] + found.edges[:-1]) / 2, float(found.edges[1] - found.edges[0])
-    # A bin shows the means of all pictures that the repeats have in it, and its spread where
+    # A bin shows the means of all images that the repeats have in it, and its spread where
     # several have some.
     total = np.maximum(found.counts.sum(axis=0), 1)
     filled = found.counts.sum(axis=0) > 0
@@ -57,15 +57,19 @@ def draw(predictions: Predictions) -> style.Drawing:
     )
     tendency = "overconfident" if sure > right_share else "underconfident"
     text = (
-        f"Points on the dotted line are as often right as they are sure; red is the gap. Mean confidence {sure:.3f}, accuracy {right_share:.3f}: "
-        f"{tendency} by {abs(sure - right_share):.3f}. The calibration error is the mean gap over {metrics.BINS} bins of equal width. {predictions.about}"
+        "Points on the dotted line are as often right as they are sure; red is the gap. "
+        f"Mean confidence {sure:.3f}, accuracy {right_share:.3f}: {tendency} by {abs(sure - right_share):.3f}. "
+        f"The calibration error is the mean gap over {metrics.BINS} bins of equal width. {predictions.about}"
     )
     return style.Drawing("calibration", "Is it as often right as it is sure?", "Calibration", text, made)
 
 
 def _spread(values: np.ndarray) -> np.ndarray:
-    """Sample standard deviation over the repeats that have a figure, 0 where fewer than two do; (T,
-    bins) -> (bins,).
+    """Returns the sample deviation over the repeats that have a value, (T, bins) -> (bins,).
+
+    It is 0 where fewer than two do.
+
+    It is 0 where fewer than two do.
     """
     known = np.isfinite(values)
     count = known.sum(axis=0)

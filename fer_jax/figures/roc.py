@@ -1,6 +1,4 @@
-"""ROC and precision-recall curves of every class against the rest, with their spread over the
-repeats of a point.
-"""
+"""ROC and precision-recall curves of every class against the rest, with their spread."""
 
 from __future__ import annotations
 
@@ -22,8 +20,9 @@ Curve = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def roc_curve(shown: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """True positive rate at the false positive rates GRID, the highest at each; 0 at 0 is drawn,
-    not given.
+    """Returns the true positive rate at the false positive rates GRID, the highest at each.
+
+    The value at 0 is 0, as it is drawn.
     """
     right, called = metrics.at_thresholds(shown, scores)
     false, true = (called - right) / (~shown).sum(), right / shown.sum()
@@ -31,8 +30,9 @@ def roc_curve(shown: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 
 def precision_recall(shown: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Precision at the recalls GRID: that of the highest threshold which reaches the recall, as
-    average precision sums it up.
+    """Returns the precision at the recalls GRID.
+
+    It is that of the highest threshold which reaches the recall, as average precision sums it up.
     """
     right, called = metrics.at_thresholds(shown, scores)
     reached = np.searchsorted(right / shown.sum(), GRID, side="left")
@@ -40,7 +40,7 @@ def precision_recall(shown: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 
 def draw(predictions: Predictions) -> style.Drawing | None:
-    """ROC on the left, precision-recall on the right; None where no class can be told from a rest."""
+    """Returns ROC and precision-recall; None where no class can be told from a rest."""
     areas = metrics.auc(predictions.probabilities, predictions.labels)
     precisions = metrics.average_precision(predictions.probabilities, predictions.labels)
     told = [number for number in range(len(predictions.classes)) if np.isfinite(areas[:, number]).all()]
@@ -83,14 +83,14 @@ _LEGEND: dict[str, Any] = {
 
 
 def _heights(predictions: Predictions, told: Sequence[int], curve: Curve) -> dict[int, np.ndarray]:
-    """Class -> the curves of every repeat, (T, GRID)."""
+    """Returns class -> the curves of every repeat, (T, GRID)."""
     return {
         number: np.stack([curve(predictions.labels == number, one[:, number]) for one in predictions.probabilities])
         for number in told
     }
 
 
-def _panel(ax: Any, predictions: Predictions, curves: Mapping[int, np.ndarray], figures: np.ndarray) -> list[Line2D]:
+def _panel(ax: Any, predictions: Predictions, curves: Mapping[int, np.ndarray], areas: np.ndarray) -> list[Line2D]:
     handles = []
     for number, heights in curves.items():
         colour, line = style.CYCLE[number % len(style.CYCLE)], _LINES[number // len(style.CYCLE) % len(_LINES)]
@@ -101,7 +101,7 @@ def _panel(ax: Any, predictions: Predictions, curves: Mapping[int, np.ndarray], 
             ax.fill_between(
                 GRID, np.maximum(mean - spread, 0), np.minimum(mean + spread, 1), color=colour, alpha=0.07, linewidth=0
             )
-        text = f"{predictions.classes[number]}  {mean_and_spread(figures[:, number])}"
+        text = f"{predictions.classes[number]}  {mean_and_spread(areas[:, number])}"
         handles.append(Line2D([], [], color=colour, linestyle=line, linewidth=1.6, label=text))
     style.tidy(ax)
     ax.set_xlim(0, 1)

@@ -1,6 +1,4 @@
-"""One colour scale for a metric over all points: viridis, brighter is better, with the majority
-share on its bar.
-"""
+"""One colour scale for a metric over all points: viridis, brighter is better."""
 
 from __future__ import annotations
 
@@ -53,7 +51,7 @@ class Scale:
         return Normalize(self.low, self.high, clip=True)
 
     def quality(self, values: np.ndarray) -> np.ndarray:
-        """0 for the worst colour, 1 for the best."""
+        """Returns 0 for the worst colour and 1 for the best."""
         position = np.clip((values - self.low) / (self.high - self.low), 0, 1)
         return 1 - position if self.lower_is_better else position
 
@@ -61,7 +59,7 @@ class Scale:
         return self.colours(self.norm(value))
 
     def bar(self, made: Any, panels: list[Any], **shape: Any) -> Any:
-        """Adds the colour bar beside `panels`; returns it."""
+        """Adds the colour bar beside `panels` and returns it."""
         mappable = ScalarMappable(norm=self.norm, cmap=self.colours)
         bar = made.colorbar(mappable, ax=panels, extend="max" if self.capped else "neither", **shape)
         bar.outline.set_visible(False)
@@ -84,7 +82,7 @@ class Scale:
 
 
 def over_points(ranking: Ranking, metric: str) -> Scale | None:
-    """The scale for the points' means of `metric`; None where no point has one.
+    """Returns the scale of the points' means of `metric`; None where no point has one.
 
     Losses are capped where they have exploded, so that the others can be told apart.
     """

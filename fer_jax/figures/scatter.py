@@ -1,6 +1,4 @@
-"""Three fields at once: accuracy and loss as coloured points in space, as oslo's figures 8 and 9
-show their grid.
-"""
+"""Three fields at once: accuracy and loss as coloured points in space, as oslo has them."""
 
 from __future__ import annotations
 
@@ -20,7 +18,7 @@ _OVER = "diverged|failed|pruned"
 
 
 def scatter_3d(ranking: Ranking) -> style.Drawing | None:
-    """Accuracy and loss over three numeric fields.
+    """Returns accuracy and loss over three numeric fields.
 
     None unless at least three numeric fields with two values or more were swept, and not merely one
     at a time. Where more than three were, the three largest are the axes and each place shows the
@@ -51,7 +49,7 @@ def scatter_3d(ranking: Ranking) -> style.Drawing | None:
 
 
 def _cloud(ax: Any, ranking: Ranking, colours: Scale, layout: list[Axis]) -> None:
-    """The points; where several fall on one place, the best of them."""
+    """Draws the points; where several fall on one place, the best of them."""
     column = f"{colours.metric}_mean"
     order = ranking.order(colours.metric)
     without = [point for point in ranking.points.index if point not in set(order)]
@@ -75,7 +73,7 @@ def _cloud(ax: Any, ranking: Ranking, colours: Scale, layout: list[Axis]) -> Non
 
 
 def _mark(ax: Any, place: np.ndarray, text: str, floor: float) -> None:
-    """A ring around a point, a line to the floor, and its value."""
+    """Draws a ring around a point, a line to the floor, and its value."""
     x, y, z = (float(p) for p in place)
     ax.plot([x, x], [y, y], [floor, z], color=style.VERMILLION, linewidth=1.2, linestyle=(0, (3, 2)), zorder=0.5)
     ring = {"facecolors": "none", "edgecolors": style.VERMILLION, "linewidths": 1.8, "depthshade": False}
@@ -86,7 +84,7 @@ def _mark(ax: Any, place: np.ndarray, text: str, floor: float) -> None:
 
 
 def _frame(ax: Any, layout: list[Axis]) -> None:
-    """Limits, ticks, names and the point of view."""
+    """Sets limits, ticks, names and the point of view."""
     setters = ((ax.set_xlabel, ax.set_xlim), (ax.set_ylabel, ax.set_ylim), (ax.set_zlabel, ax.set_zlim))
     for (set_label, set_limits), axis, plane in zip(setters, layout, (ax.xaxis, ax.yaxis, ax.zaxis), strict=True):
         whole = axis.position(axis.levels)

@@ -19,9 +19,7 @@ MOST_LINES = len(style.CYCLE) * len(_DASHES)
 
 
 def best_points(entries: Sequence[Entry]) -> style.Drawing:
-    """Accuracy of the best point of every run, validation and test, with interval and single seeds;
-    best first.
-    """
+    """Returns the accuracy of the best point of every run, with interval and single seeds."""
     made = style.figure(1.3 + 0.62 * len(entries))
     ax = made.subplots()
     found = []
@@ -65,15 +63,16 @@ def best_points(entries: Sequence[Entry]) -> style.Drawing:
     style.legend(made, found, "upper left", 2)
     name = METRIC_NAMES.get(entries[0].ranking.metric, entries[0].ranking.metric)
     text = (
-        f"The best point of each run, chosen and ordered by mean {name}; test figures choose nothing. Bars: Student's 95 % interval of the "
-        f"mean; strokes: single seeds; one seed has neither.{cut}"
+        f"The best point of each run, chosen and ordered by mean {name}; test figures choose nothing. "
+        f"Bars: Student's 95 % interval of the mean; strokes: single seeds; one seed has neither.{cut}"
     )
     return style.Drawing("best_of_runs", "Best point of each run", "Intervals", text, made)
 
 
 def curves(entries: Sequence[Entry]) -> style.Drawing | None:
-    """Validation accuracy and loss by epoch at the best point of every run; None while no epoch is
-    recorded.
+    """Returns validation accuracy and loss by epoch at the best point of every run.
+
+    None while no epoch is recorded.
     """
     drawn = [entry for entry in entries if "val_accuracy" in entry.ranking.curves and len(entry.ranking.curves)][
         :MOST_LINES
@@ -113,5 +112,8 @@ def curves(entries: Sequence[Entry]) -> style.Drawing | None:
         cut = f" Losses above {max(highest):.1f} are cut off."
     style.legend(made, handles, "lower left", 2)
     left = f" The best {len(drawn)} of {len(entries)} runs." if len(drawn) < len(entries) else ""
-    text = f"Means over the repeats of each run's best point; bands ± one standard deviation where there are several.{cut}{left}"
+    text = (
+        "Means over the repeats of each run's best point; bands ± one standard deviation where there are several."
+        f"{cut}{left}"
+    )
     return style.Drawing("curves_of_runs", "Learning curves of the best points", "Curves", text, made)

@@ -23,9 +23,7 @@ _LONGEST_TITLE = 46
 
 @dataclasses.dataclass(frozen=True)
 class _Grid:
-    """What the panels share: the two axes, the fields that tell panels apart, the panels in a row,
-    and the colours.
-    """
+    """What the panels share."""
 
     ranking: Ranking
     x: axes.Axis
@@ -36,7 +34,7 @@ class _Grid:
 
 
 def heat_maps(ranking: Ranking, metric: str) -> style.Drawing | None:
-    """The mean of a metric over a grid of two fields, a panel for each setting of the others.
+    """Returns the mean of a metric over a grid of two fields, a panel a setting of the others.
 
     The two fields with the most values are the axes (of equals, those that span more decades). None
     unless at least half of the grid was planned: a sweep of one field at a time, or a random
@@ -73,23 +71,22 @@ def heat_maps(ranking: Ranking, metric: str) -> style.Drawing | None:
 
 
 def by_size(ranking: Ranking) -> list[str]:
-    """Swept fields with two values or more, most values first; of equals, the one that spans more
-    decades.
+    """Returns swept fields with two values or more, most values first.
+
+    Of equals, the one that spans more decades comes first.
     """
     fields = [field for field in ranking.swept if len(ranking.axes[field].levels) > 1]
     return sorted(fields, key=lambda f: (-len(ranking.axes[f].levels), -round(ranking.axes[f].span, 6)))
 
 
 def places(points: pd.DataFrame, fields: list[str]) -> list[tuple[Any, ...]]:
-    """Each point's values of some fields."""
+    """Returns each point's values of some fields."""
     columns = [[hashable(value) for value in points[field]] for field in fields]
     return list(zip(*columns, strict=True)) if columns else [()] * len(points)
 
 
 def one_at_a_time(ranking: Ranking, fields: list[str]) -> bool:
-    """Whether the points are no more than a base and single fields varied around it: a cross, with
-    nothing between.
-    """
+    """Returns whether the points are a base and single fields varied around it: a cross."""
     arms = sum(len(ranking.axes[field].levels) - 1 for field in fields)
     return len(set(places(ranking.points, fields))) <= 1 + arms
 
@@ -116,7 +113,7 @@ def _draw(grid: _Grid, shown: list[tuple[Any, ...]]) -> Any:
 
 
 def _panel(ax: Any, grid: _Grid, inside: pd.DataFrame) -> None:
-    """One panel from the points inside it."""
+    """Draws one panel from the points inside it."""
     x, y, colours = grid.x, grid.y, grid.scale
     at = y.index(inside[y.field]), x.index(inside[x.field])
     values = np.full((len(y.levels), len(x.levels)), np.nan)
@@ -161,23 +158,23 @@ def _annotate(ax: Any, grid: _Grid, inside: pd.DataFrame, at: tuple[np.ndarray, 
             continue
         spread = math.isfinite(sd) and not crowded
         if grid.scale.lower_is_better and not (spread and mean < 9.9995):
-            text = three_figures(mean)
+            text = three_digits(mean)
         else:
             text = f"{mean:.3f}".removeprefix("0")
         if spread:
-            text += f"\n±{f'{sd:.3f}'.removeprefix('0') if sd < 0.9995 else three_figures(sd)}"
+            text += f"\n±{f'{sd:.3f}'.removeprefix('0') if sd < 0.9995 else three_digits(sd)}"
         ax.text(column, row, text, fontsize=size, color=style.ink_on(grid.scale.colour(mean)), **options)
 
 
-def three_figures(value: float) -> str:
-    """A loss in a small cell: 0.81, 12.3, 441, 6e4."""
+def three_digits(value: float) -> str:
+    """Returns a loss for a small cell: 0.81, 12.3, 441, 6e4."""
     if value >= 9999:
         return f"{value:.0e}".replace("e+0", "e").replace("e+", "e")
     return f"{value:.{2 if value < 9.995 else 1 if value < 99.95 else 0}f}"
 
 
 def _reason(left_out: str) -> str:
-    """One short word for an empty cell."""
+    """Returns one short word for an empty cell."""
     for status, word in (("diverged", "NaN"), ("failed", "failed"), ("pruned", "pruned")):
         if status in left_out:
             return word

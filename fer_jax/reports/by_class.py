@@ -13,13 +13,13 @@ from fer_jax.reports.page import Section
 from fer_jax.reports.tables import Column
 
 NOTHING_STORED = (
-    "No predictions are stored of the best point (its trials were trained before they were kept, or the files are gone or damaged): confusion, ROC, "
-    "calibration and mistakes cannot be shown."
+    "No predictions are stored of the best point (its trials were trained before they were kept, or the files are "
+    "gone or damaged): confusion, ROC, calibration and mistakes cannot be shown."
 )
 
 
 def class_table(predictions: Predictions, suffix: str = "") -> str:
-    """Figures of every class, mean ± sd over the repeats, then their macro and weighted means."""
+    """Returns the metrics of every class, mean ± sd over the repeats, and their means, as HTML."""
     found = metrics.of_classes(predictions.probabilities, predictions.labels)
     of_class = metrics.by_class(metrics.confusion(predictions.probabilities, predictions.labels))
     support = of_class.support
@@ -48,7 +48,7 @@ def class_table(predictions: Predictions, suffix: str = "") -> str:
 
 
 def class_section(predictions: Predictions, suffix: str = "") -> Section:
-    """`class_table` with whose answers it is about."""
+    """Returns `class_table` with whose answers it is about."""
     note = f"The best point by validation, at the epoch that validation chose. {predictions.about}"
     if predictions.repeats > 1:
         note += " Mean ± standard deviation over the seeds."

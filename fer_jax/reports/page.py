@@ -1,6 +1,4 @@
-"""The report as one HTML page that needs nothing else: figures inside, tables that sort and filter,
-no network.
-"""
+"""The report as one HTML page that needs nothing else, neither files nor a network."""
 
 from __future__ import annotations
 
@@ -54,7 +52,7 @@ def render(
     heads: Sequence[Part] = (),
     more: Sequence[Section] = (),
 ) -> str:
-    """The page.
+    """Returns the page of a run.
 
     Args:
         ranking: the whole run.
@@ -74,7 +72,7 @@ def render(
 
 
 def assemble(title: str, scope: str, chips: Mapping[str, str], sections: Sequence[Section], written: str) -> str:
-    """The page around its sections.
+    """Returns a page around its sections.
 
     Args:
         title, scope: heading, and what is below it.
@@ -103,7 +101,7 @@ def written_now() -> str:
 
 
 def _sections(part: Part, suffix: str = "", first: int = 1) -> list[Section]:
-    """Everything about one part; its figures are numbered from `first` on."""
+    """Returns everything about one part; its figures are numbered from `first` on."""
     ranking = part.ranking
     found = [Section("verdict", "Verdict", "Verdict", _verdict(ranking))]
     if len(ranking.ranked):
@@ -135,7 +133,7 @@ def _lists(ranking: Ranking, suffix: str = "") -> list[Section]:
 
 
 def _head_sections(heads: Sequence[Part], first: int) -> list[Section]:
-    """The heads of every part, with their figures, which are numbered from `first` on."""
+    """Returns the heads of every part, with their figures, which are numbered from `first` on."""
     found: list[Section] = []
     for number, part in enumerate(heads, 1):
         ranking = part.ranking
@@ -152,7 +150,7 @@ def _head_sections(heads: Sequence[Part], first: int) -> list[Section]:
 
 
 def _part_sections(parts: Sequence[Part]) -> list[Section]:
-    """Which parts there are and why, then the sections of each."""
+    """Returns which parts there are and why, then the sections of each."""
     all_parts = [part.ranking for part in parts]
     names = part_names(all_parts)
     overview = f"<p>{escape(verdict.not_ranked(all_parts))}</p>{page_tables.parts(all_parts, names)}"
@@ -178,7 +176,7 @@ def _all(table: Table, name: str, what: str, best: bool = False) -> str:
 
 
 def _scope(ranking: Ranking) -> str:
-    """The data set, the split and the repeats, as a sentence."""
+    """Returns the data set, the split and the repeats, as a sentence."""
     return f"{ranking.scope[:1].upper()}{ranking.scope[1:]}."
 
 
@@ -228,7 +226,7 @@ def _figure(number: int, drawing: style.Drawing, png: bytes, ranking: Ranking, w
 
 
 def figure(number: int, drawing: style.Drawing, png: bytes, stands_on: str) -> str:
-    """A drawing with its caption; `stands_on` ends the caption."""
+    """Returns a drawing with its caption as HTML; `stands_on` ends the caption."""
     data = base64.b64encode(png).decode("ascii")
     return (
         f'<figure><div class="sheet"><img src="data:image/png;base64,{data}" '

@@ -16,9 +16,7 @@ from fer_jax.reports.tables import Column, heading, number, whole
 
 
 def parts(all_parts: Sequence[Ranking], names: Sequence[str]) -> str:
-    """The parts of a run whose points are not ranked against each other, with the best point of
-    each.
-    """
+    """Returns the parts of a run that are ranked by themselves, with their best points, as HTML."""
     best = [part.best if len(part.ranked) else None for part in all_parts]
     pairs = list(zip(all_parts, best, strict=True))
     metric = all_parts[0].metric
@@ -48,9 +46,7 @@ def parts(all_parts: Sequence[Ranking], names: Sequence[str]) -> str:
 
 
 def casualties(ranking: Ranking, suffix: str = "") -> str:
-    """The trials that diverged, failed or were pruned, each with when and why; empty if there are
-    none.
-    """
+    """Returns the trials that diverged, failed or were pruned, when and why; '' for none."""
     rows = ranking.trials[ranking.trials["status"].isin(("diverged", "failed", "pruned"))]
     if not len(rows):
         return ""
@@ -69,9 +65,7 @@ def casualties(ranking: Ranking, suffix: str = "") -> str:
 
 
 def settings(ranking: Ranking, defaults: dict[str, object], comments: dict[str, str]) -> str:
-    """The config: every field with its value, what it means, and whether it is swept or differs
-    from its default.
-    """
+    """Returns the config: every field with its value, meaning, and whether it is set or swept."""
     config = {name: value for name, value in ranking.config.items() if name != "sweep"}
     notes = {
         name: "swept" if name in ranking.swept else _differs(value, defaults.get(name, value))
@@ -89,7 +83,7 @@ def settings(ranking: Ranking, defaults: dict[str, object], comments: dict[str, 
 
 
 def _levels(axis: axes.Axis, most: int = 12) -> str:
-    """All values of a swept field, or the ends of a long list."""
+    """Returns all values of a swept field, or the ends of a long list."""
     if len(axis.texts) <= most:
         return ", ".join(axis.texts)
     return f"{len(axis.texts)} values, {axis.texts[0]} to {axis.texts[-1]}"
@@ -100,7 +94,7 @@ def _differs(value: object, default: object) -> str:
 
 
 def facts(ranking: Ranking) -> str:
-    """What the result stands on, as a definition list."""
+    """Returns what the result stands on, as a definition list."""
     items = []
     for name, text in verdict.facts(ranking):
         value = f"<code>{escape(text)}</code>" if name == "Command" else escape(text)

@@ -28,7 +28,7 @@ def write_report(run_dir: str | Path, show_images: bool = False, pdf: bool = Fal
 
     Args:
         run_dir: a run directory.
-        show_images: shows pictures of the data set whatever `report.show_images` says.
+        show_images: shows images of the data set whatever `report.show_images` says.
         pdf: also writes figures/*.pdf, for print.
 
     Returns:
@@ -60,14 +60,12 @@ def write_report(run_dir: str | Path, show_images: bool = False, pdf: bool = Fal
 
 
 def _part(run: Run, found: Ranking, suffix: str, show_images: bool) -> Part:
-    """Trials that are ranked against each other, with what their networks answer; `suffix` tells
-    several parts apart.
-    """
+    """Returns one part of the report, with what its networks answer; `suffix` tells parts apart."""
     drawn, sections = drawings.of_sweep(found), []
     if predictions := of_best_point(run, found):
         drawn += drawings.of_best_point(predictions)
         trials = best_trials(run, found)
-        shown = pictures.Pictures(run, one_an_image(trials, predictions.split), predictions.split, show_images)
+        shown = pictures.HeldOutImages(run, one_an_image(trials, predictions.split), predictions.split, show_images)
         drawing, mistakes = pictures.mistake_parts(predictions, shown, suffix)
         saliency = pictures.saliency(trials, predictions, shown) if run.config.report.saliency else None
         drawn += [one for one in (drawing, saliency) if one is not None]
@@ -80,7 +78,7 @@ def _part(run: Run, found: Ranking, suffix: str, show_images: bool) -> Part:
 
 
 def _heads(run: Run, trials: Ranking) -> Part:
-    """The fits on trials that are ranked against each other, and their figures."""
+    """Returns the fits on trials that are ranked against each other, and their figures."""
     own = run.heads[run.heads["id"].isin(trials.trials["id"])].reset_index(drop=True)
     gathered = fits.rank_heads(trials.record, own, trials.title)
     drawn = []
@@ -94,8 +92,9 @@ def _heads(run: Run, trials: Ranking) -> Part:
 
 
 def head_importances(run: Run, gathered: Ranking, own: pd.DataFrame) -> style.Drawing | None:
-    """What the trees of the best head setting with trees look at; None where no head has any, or
-    none is left on disk.
+    """Returns what the trees of the best head setting with trees look at.
+
+    None where no head has any, or none is left on disk.
     """
     for point in gathered.ranked.index:
         done = own[(gathered.trials["point"] == point) & (own["status"] == "done")]

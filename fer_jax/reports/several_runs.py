@@ -1,6 +1,4 @@
-"""Several runs on one page, the best point of each beside the others': `python -m fer_jax.report
-RUN RUN --compare`.
-"""
+"""Several runs on one page, the best point of each beside the others'."""
 
 from __future__ import annotations
 
@@ -78,7 +76,7 @@ def write_comparison(run_dirs: Sequence[str | Path], out: str | Path = DEFAULT_O
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """The folders' names; with the folder above where two are alike."""
+    """Returns the folders' names; with the folder above where two are alike."""
     names = [path.resolve().name for path in paths]
     return [
         f"{path.resolve().parent.name}/{name}" if names.count(name) > 1 else name
@@ -87,7 +85,10 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 
 def _entry(run: Run, part: Ranking, name: str) -> tuple[Entry, Hashable | None]:
-    """A part of a run as an entry, and what its best point may be ranked by; None without a result."""
+    """Returns a part of a run as an entry, and what its best point may be ranked by.
+
+    That is None without a result.
+    """
     if not len(part.ranked):
         return Entry(name, part, part.config), None
     predictions = of_best_point(run, part)
@@ -102,22 +103,26 @@ def _overview(entries: Sequence[Entry], group_of: Sequence[int], groups: int) ->
     note = "Every run with what it stands on."
     if groups > 1:
         note += (
-            " Ranked together are only runs measured on the same held-out pictures with the same classes, by the same metric: "
-            f"here in {groups} groups."
+            " Ranked together are only runs measured on the same held-out pictures with the same classes, by the same "
+            f"metric: here in {groups} groups."
         )
     return f"<p>{escape(note)}</p>{side_by_side.overview(entries, group_of)}"
 
 
 def _group(entries: Sequence[Entry], suffix: str, first: int) -> list[Section]:
-    """The sections of runs that are ranked against each other, best first; figures are numbered
-    from `first` on.
+    """Returns the sections of runs that are ranked against each other, the best first.
+
+    Figures are numbered from `first` on.
     """
     metric = entries[0].ranking.metric
     name = METRIC_NAMES.get(metric, metric)
     label = str(entries[0].ranking.data.get("label", "unknown data set"))
     of_group = f" of group {suffix[1:]}" if suffix else ""
     stands_on = f"{label[:1].upper()}{label[1:]}."
-    note = f"{stands_on} The best point of each run by mean {name} on validation; test figures stand beside and choose nothing."
+    note = (
+        f"{stands_on} The best point of each run by mean {name} on validation; "
+        "test figures stand beside and choose nothing."
+    )
     found = [
         Section(
             f"ranking-of-runs{suffix}",
@@ -151,7 +156,7 @@ def _group(entries: Sequence[Entry], suffix: str, first: int) -> list[Section]:
 
 
 def _points(entries: Sequence[Entry]) -> str:
-    """The table of best points of every run, beside each other where the window is wide enough."""
+    """Returns the best points of every run, beside each other where the window is wide enough."""
     blocks = [
         f"<div><h3>{escape(entry.name)}</h3>{page.best_points(entry.ranking, f'-run-{number}')}"
         f"<p><code>{escape(str(entry.ranking.record.get('command') or 'command not recorded'))}</code></p></div>"

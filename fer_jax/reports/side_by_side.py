@@ -25,9 +25,7 @@ _MORE = {
 
 
 def overview(entries: Sequence[Entry], group_of: Sequence[int]) -> str:
-    """Every run with what it stands on; `group_of`: number of the group each is ranked in, from 1,
-    or 0 without a result.
-    """
+    """Returns every run with what it stands on, as HTML."""
     facts = [dict(verdict.facts(entry.ranking)) for entry in entries]
     columns = [Column("run", [entry.name for entry in entries], "", "text")]
     if len(set(group_of)) > 1:
@@ -59,7 +57,7 @@ def overview(entries: Sequence[Entry], group_of: Sequence[int]) -> str:
 
 
 def best_points(entries: Sequence[Entry], suffix: str = "") -> str:
-    """The best points of runs that may be ranked against each other, in order."""
+    """Returns the best points of runs that may be ranked against each other, in order."""
     metric = entries[0].ranking.metric
     columns = [
         Column("rank", [whole(place) for place in range(1, len(entries) + 1)], f"by mean {metric}"),
@@ -81,7 +79,7 @@ def best_points(entries: Sequence[Entry], suffix: str = "") -> str:
         ("test_accuracy", "test accuracy"),
         *_MORE.items(),
     ):
-        figures = [_figures(entry, name) for entry in entries]
+        figures = [_values(entry, name) for entry in entries]
         if any(len(values) for values in figures):
             columns.append(Column(heading, [mean_and_spread(values) for values in figures], f"mean ± sd of {name}"))
         if name == metric:
@@ -96,15 +94,16 @@ def best_points(entries: Sequence[Entry], suffix: str = "") -> str:
     return html(columns, f"ranking{suffix}", f"Best points of {counted(len(entries), 'run')}", first=1)
 
 
-def _figures(entry: Entry, metric: str) -> np.ndarray:
-    """Of the best point's done trials; none where the run has no such column or no value in it."""
+def _values(entry: Entry, metric: str) -> np.ndarray:
+    """Returns a metric of the best point's done trials; empty where the run lacks a value."""
     values = entry.done[metric].to_numpy(dtype=float) if metric in entry.done else np.empty(0)
     return values if np.isfinite(values).all() else np.empty(0)
 
 
 def by_class(entries: Sequence[Entry], suffix: str = "") -> str:
-    """F1 of every class at the best points, a column a run; empty where fewer than two runs kept
-    their answers on one split.
+    """Returns F1 of every class at the best points, a column a run.
+
+    '' where fewer than two runs kept their answers on one split.
     """
     known = [(entry, entry.predictions) for entry in entries if entry.predictions is not None]
     splits = {predictions.split for _, predictions in known}
@@ -120,7 +119,7 @@ def by_class(entries: Sequence[Entry], suffix: str = "") -> str:
 
 
 def differences(entries: Sequence[Entry]) -> str:
-    """The config fields in which the best points differ, a column a run; empty if in none."""
+    """Returns the config fields in which the best points differ, a column a run; '' if in none."""
     names = [
         name
         for name in dict.fromkeys(name for entry in entries for name in entry.config)

@@ -30,8 +30,9 @@ NEEDED = (
 
 
 def rows_of(table: pd.DataFrame, run: str) -> pd.DataFrame:
-    """The rows of study.csv whose run lies in a folder of this name and that a paper printed a
-    figure for; none of another table.
+    """Returns the rows of study.csv about a run of this name that a paper printed a value for.
+
+    There are none of another table.
     """
     if not set(NEEDED) <= set(table.columns):
         return table.iloc[:0]

@@ -1,4 +1,4 @@
-"""A run in plain words: what was best, by how much, on what it stands, and what it does not show."""
+"""A run in plain words: what was best, by how much, on what it stands, what it does not show."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _AT_MAJORITY = 0.01
 
 
 def sentences(ranking: Ranking) -> list[str]:
-    """What a supervisor should know before looking at any figure; plain text, most important first."""
+    """Returns what a supervisor should know before any figure; plain text, most important first."""
     if not len(ranking.ranked):
         return [*_state(ranking), "No trial is done yet, so there is no result to rank."]
     best = ranking.best
@@ -36,15 +36,15 @@ def sentences(ranking: Ranking) -> list[str]:
 
 
 def head_sentences(ranking: Ranking) -> list[str]:
-    """What the fits say against the networks they stand on; plain text.
+    """Returns what the fits say against the networks they stand on; plain text.
 
     Args:
         ranking: of the fits, see `fits.rank_heads`.
     """
     networks, fits = ranking.trials["id"].nunique(), len(ranking.trials)
     found = [
-        f"{fits} fits on the features of {networks} trained networks, at the weights that validation chose and without dropout; "
-        "no network was trained for them."
+        f"{fits} fits on the features of {networks} trained networks, at the weights that validation chose and "
+        "without dropout; no network was trained for them."
     ]
     if not len(ranking.ranked):
         return [*found, "No fit is done yet."]
@@ -52,8 +52,8 @@ def head_sentences(ranking: Ranking) -> list[str]:
     row = ranking.points.loc[best]
     n, gain = int(row["n"]), float(row["val_accuracy_gain_mean"])
     found.append(
-        f"Best of {len(ranking.ranked)} head settings by mean {METRIC_NAMES[ranking.metric]}: {ranking.describe(best)}; "
-        f"validation accuracy {metric_text(ranking, best, 'val_accuracy')}"
+        f"Best of {len(ranking.ranked)} head settings by mean {METRIC_NAMES[ranking.metric]}: "
+        f"{ranking.describe(best)}; validation accuracy {metric_text(ranking, best, 'val_accuracy')}"
         + (f", test accuracy {metric_text(ranking, best, 'test_accuracy')}" if ranking.has_test else "")
         + "."
     )
@@ -69,7 +69,8 @@ def head_sentences(ranking: Ranking) -> list[str]:
     found.append(f"{against}, 95 % interval {low:+.4f} to {high:+.4f} (paired, Student, n = {n}): {apart}.")
     if len(ranking.ranked) > 1:
         found.append(
-            "It is the best of its list on the images it was chosen by: the gain of a setting named beforehand is smaller."
+            "It is the best of its list on the images it was chosen by: the gain of a setting named beforehand is "
+            "smaller."
         )
     return found
 
@@ -114,7 +115,7 @@ def _spread(ranking: Ranking, best: int) -> list[str]:
 
 
 def _ties(ranking: Ranking, most: int = 3) -> list[str]:
-    """The points that the best one cannot be told apart from, a few of them by name."""
+    """Returns the points that the best one cannot be told apart from, a few of them by name."""
     others = ranking.against_best.iloc[1:]
     if not len(others):
         return []
@@ -126,7 +127,8 @@ def _ties(ranking: Ranking, most: int = 3) -> list[str]:
     untested = int(tied["p"].isna().sum())
     names = [ranking.describe(int(point)) for point in tied["point"].iloc[:most]]
     more = f" and {len(tied) - most} more" if len(tied) > most else ""
-    text = f"It cannot be told apart from {len(tied)} of {counted(len(others), 'other point')} {how}: {'; '.join(names)}{more}."
+    text = f"It cannot be told apart from {len(tied)} of {counted(len(others), 'other point')} {how}: "
+    text += f"{'; '.join(names)}{more}."
     return [
         text
         + (
@@ -138,7 +140,7 @@ def _ties(ranking: Ranking, most: int = 3) -> list[str]:
 
 
 def _unbiased(ranking: Ranking, best: int) -> list[str]:
-    """What a point that its first seeds chose comes to over the others."""
+    """Returns what a point that its first seeds chose comes to over the others."""
     chosen = ranking.record.get("chosen")
     new = statistics.unbiased(ranking.trials, ranking.swept, ranking.record)
     keys = [tuple(statistics.hashable(row[name]) for name in ranking.swept) for _, row in new.iterrows()]
@@ -147,8 +149,8 @@ def _unbiased(ranking: Ranking, best: int) -> list[str]:
         return []
     mean, sd, n = (row[f"{ranking.metric}_mean"], row[f"{ranking.metric}_sd"], int(row["n"]))
     return [
-        f"Its first {chosen['repeats']} {ranking.unit}s chose it among {chosen['points']} points, which flatters them; over the "
-        f"others alone its {METRIC_NAMES[ranking.metric]} is {mean_text(float(mean), float(sd), n)}."
+        f"Its first {chosen['repeats']} {ranking.unit}s chose it among {chosen['points']} points, which flatters them; "
+        f"over the others alone its {METRIC_NAMES[ranking.metric]} is {mean_text(float(mean), float(sd), n)}."
     ]
 
 
@@ -165,9 +167,7 @@ def _test(ranking: Ranking, best: int) -> list[str]:
 
 
 def _leaks(ranking: Ranking, best: int) -> list[str]:
-    """How many of the pictures a result stands on were seen before, and what the result is without
-    them.
-    """
+    """Returns how many images of a result were seen before, and what it is without them."""
     split, metric = ("test", "test_accuracy") if ranking.has_test else ("validation", "val_accuracy")
     total, leaked = ranking.images(split), (ranking.data.get("leaked") or {}).get(split)
     if not total or not leaked:
@@ -177,14 +177,13 @@ def _leaks(ranking: Ranking, best: int) -> list[str]:
     known = f"{clean}_mean" in ranking.points and pd.notna(ranking.points.loc[best, f"{clean}_mean"])
     without = f" Without them its {METRIC_NAMES[metric]} is {metric_text(ranking, best, clean)}." if known else ""
     return [
-        f"{leaked:,} of the {total:,} {split} images ({leaked / total:.1%}) have an exact copy among those {earlier}.{without}"
+        f"{leaked:,} of the {total:,} {split} images ({leaked / total:.1%}) have an exact copy among those {earlier}."
+        f"{without}"
     ]
 
 
 def _resolution(ranking: Ranking, best: int) -> list[str]:
-    """How far apart two accuracies must be before the number of validation images can tell them
-    apart.
-    """
+    """Returns how far apart two accuracies must be before the validation images tell them apart."""
     n = ranking.images("validation")
     if not n or ranking.metric != "val_accuracy" or len(ranking.ranked) < 2:
         return []
@@ -208,7 +207,7 @@ def _losses(ranking: Ranking) -> list[str]:
 
 
 def not_ranked(parts: Sequence[Ranking]) -> str:
-    """Why the parts of a run are taken one by one."""
+    """Returns why the parts of a run are taken one by one."""
     kinds = {comparable.held_out(part.data) for part in parts}
     found = []
     if len({classes for classes, *_ in kinds}) > 1:
@@ -217,12 +216,13 @@ def not_ranked(parts: Sequence[Ranking]) -> str:
         )
     elif len(kinds) > 1:
         found.append(
-            "Points measured on different held-out pictures are not ranked against each other: some pictures are easier than others."
+            "Points measured on different held-out pictures are not ranked against each other: some pictures are "
+            "easier than others."
         )
     if len(parts) > len(kinds):
         found.append(
-            "Points with different losses are not ranked against each other by the validation loss, which chooses here: it "
-            "is each trial's own."
+            "Points with different losses are not ranked against each other by the validation loss, which chooses "
+            "here: it is each trial's own."
         )
     return " ".join([*found, "What follows takes them part by part."])
 
@@ -252,8 +252,9 @@ def _majority_class(ranking: Ranking) -> str | None:
 
 
 def facts(ranking: Ranking) -> list[tuple[str, str]]:
-    """What the result stands on, as (name, text): data, images, classes, training, hardware, time,
-    versions.
+    """Returns what the result stands on, as (name, text).
+
+    Such as data, images, classes, training, hardware, time, versions.
     """
     record, data = ranking.record, ranking.data
     found = [
@@ -274,7 +275,7 @@ def facts(ranking: Ranking) -> list[tuple[str, str]]:
 
 
 def _data_facts(data_sets: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Label, pictures and classes: an entry each for one data set, together for each of several."""
+    """Returns label, images and classes: an entry each for one data set, one for each of more."""
     # Folds differ in nothing that is said here.
     data_sets = [data for data in data_sets if data.get("fold") == data_sets[0].get("fold")]
     if len(data_sets) > 1:
@@ -294,7 +295,7 @@ def _data_facts(data_sets: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]
 
 
 def image_words(data: Mapping[str, Any]) -> str:
-    """'2,000 train, 500 validation, 500 test'."""
+    """Returns '2,000 train, 500 validation, 500 test'."""
     sizes = [(name, images(data, name)) for name in ("train", "validation", "test")]
     return ", ".join(f"{n:,} {name}" for name, n in sizes if n) or "unknown"
 
@@ -334,7 +335,7 @@ def _training(ranking: Ranking) -> str:
 
 
 def _hardware(record: Mapping[str, Any]) -> str:
-    """'2 × cpu (Linux x86_64)' from devices such as 'cpu:0 cpu'."""
+    """Returns '2 × cpu (Linux x86_64)' from devices such as 'cpu:0 cpu'."""
     kinds = [str(device).partition(" ")[2] or str(device) for device in record.get("devices") or []]
     text = ", ".join(
         f"{kinds.count(kind)} × {kind}" if kinds.count(kind) > 1 else kind for kind in dict.fromkeys(kinds)

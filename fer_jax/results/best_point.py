@@ -14,7 +14,7 @@ from fer_jax.results.trial import TrialResult
 
 
 def best_trials(run: Run, ranking: Ranking) -> list[TrialResult]:
-    """The done trials of the best point, in plan order; [] without a result."""
+    """Returns the done trials of the best point, in plan order; [] without a result."""
     if not len(ranking.ranked):
         return []
     rows = ranking.trials[(ranking.trials["point"] == ranking.best) & (ranking.trials["status"] == "done")]
@@ -22,8 +22,9 @@ def best_trials(run: Run, ranking: Ranking) -> list[TrialResult]:
 
 
 def one_an_image(trials: Sequence[TrialResult], split: str) -> list[TrialResult]:
-    """Of a point's trials, those whose pictures of a split are together all that there are, each
-    once: the first, or one a fold.
+    """Returns those of a point's trials whose images of a split are all there are, each once.
+
+    That is the first trial, or one a fold.
     """
     if split == "test" or trials[0].config.data.split != "kfold":
         return [trials[0]]
@@ -31,8 +32,9 @@ def one_an_image(trials: Sequence[TrialResult], split: str) -> list[TrialResult]
 
 
 def of_best_point(run: Run, ranking: Ranking) -> Predictions | None:
-    """The answers of the best point's done trials on the test split, or on validation where there
-    is none; None without any.
+    """Returns what the best point's done trials answered on the test split; None without any.
+
+    It is the validation split where there is no test split.
     """
     trials = best_trials(run, ranking)
     for split in ("test", "validation") if trials else ():

@@ -19,9 +19,7 @@ _CONDITIONS = ("data.name", "data.split", "data.seed", "data.fraction", "train.e
 
 
 def unmet(experiment: Experiment, trial: TrialResult, head: Mapping[str, Any], done: int, study_file: str) -> list[str]:
-    """Why nothing may be concluded from this run about the published figures; empty if something
-    may.
-    """
+    """Returns why nothing may be concluded from a run about a paper; [] if something may."""
     conditions, ours = experiment.conditions, trial.config
     found = other_data(conditions, trial)
     same_data = not found
@@ -57,7 +55,7 @@ def other_data(conditions: Conditions, trial: TrialResult) -> list[str]:
 
 
 def _fer2013_images(trial: TrialResult) -> int:
-    """Pictures that FER-2013 has of the trial's classes; 0 where the run's counts cannot tell."""
+    """Returns the images FER-2013 has of the trial's classes; 0 where that cannot be told."""
     block = trial.config.data
     if block.name != "fer2013" or block.balance != "none" or any(name.startswith("data.") for name in trial.run.swept):
         return 0
@@ -68,8 +66,9 @@ def _fer2013_images(trial: TrialResult) -> int:
 
 
 def other_settings(paper: dict[str, object], trial: TrialResult, head: Mapping[str, Any]) -> list[str]:
-    """Fields in which a trial, or its head, differs from the paper's own setting, other than what
-    `Conditions` speaks of.
+    """Returns the fields in which a trial, or its head, differs from the paper's own setting.
+
+    Those that `Conditions` speaks of do not count.
     """
     ours = {**resolve(flatten(trial.config)), **head}
     changed = []
@@ -80,5 +79,5 @@ def other_settings(paper: dict[str, object], trial: TrialResult, head: Mapping[s
 
 
 def epochs(trial: TrialResult) -> int:
-    """Epochs of a trial, at most, those of all its phases together."""
+    """Returns the epochs of a trial, at most, those of all its phases together."""
     return int(resolve(flatten(trial.config))["train.epochs"])

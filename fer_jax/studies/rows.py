@@ -1,4 +1,4 @@
-"""What the experiments of a study came to: a row a published figure, from the runs that are there."""
+"""What the experiments of a study came to: a row a published value, from the runs there are."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ EXTERNAL = "external"
 
 
 def gather(study: Study, study_file: str, workdir: Path, scale: str, external: str = "") -> list[Row]:
-    """The rows of a study, in its order; an experiment whose sweep was not run gives rows that say
-    so.
+    """Returns the rows of a study, in its order.
+
+    An experiment whose sweep was not run gives rows that say so.
 
     Args:
         study_file: path of the study file.
@@ -50,33 +51,34 @@ def gather(study: Study, study_file: str, workdir: Path, scale: str, external: s
 
 
 def split_metric(metric: str) -> tuple[str, str, bool]:
-    """('val', 'auc', True) for 'binary_val_auc' or 'val_binary_auc': split, figure, whether of
-    summed probabilities.
+    """Returns split, metric and whether of summed probabilities: ('val', 'auc', True).
 
-    The split may be 'external', and the figure one of a class, such as 'recall_happy'.
+    That is of 'binary_val_auc' or 'val_binary_auc'.
+
+    The split may be 'external', and the quantity one of a class, such as 'recall_happy'.
 
     Raises:
         ConfigError: no metric of a study.
     """
-    split, _, figure = metric.removeprefix("binary_").partition("_")
-    binary = metric.startswith("binary_") or figure.startswith("binary_")
-    figure = figure.removeprefix("binary_")
-    kind, _, of_class = figure.partition("_")
+    split, _, quantity = metric.removeprefix("binary_").partition("_")
+    binary = metric.startswith("binary_") or quantity.startswith("binary_")
+    quantity = quantity.removeprefix("binary_")
+    kind, _, of_class = quantity.partition("_")
     one_class = bool(of_class) and kind in metrics.CLASS_METRICS and not binary
-    if split not in (*SPLITS, EXTERNAL) or (figure not in metrics.METRICS and not one_class):
+    if split not in (*SPLITS, EXTERNAL) or (quantity not in metrics.METRICS and not one_class):
         known = f"'train_', 'val_', 'test_' or 'external_' before {', '.join(metrics.METRICS)}"
         more = "'_' and a class after precision, recall and f1; 'binary_' before that for summed probabilities"
         raise ConfigError(f"metric {metric!r}: must be {known}; {more}")
-    return split, figure, binary
+    return split, quantity, binary
 
 
 def _rows(experiment: Experiment, run: Run | None, study_file: str, scale: str, external: str) -> list[Row]:
     if run is None:
-        return [_empty(experiment, published) for published in _figures(experiment)]
+        return [_empty(experiment, published) for published in _published(experiment)]
     found = find_point(experiment, run.config, scale)
     trials = run.select(**{name.replace(".", "__"): found[name] for name in run.swept})
     if not trials:
-        return [_empty(experiment, published) for published in _figures(experiment)]
+        return [_empty(experiment, published) for published in _published(experiment)]
     head = search_space.counting_head(found) if has_head(experiment) else {}
     done = [trial for trial in trials if trial.status == "done"]
     left_out = statistics.count_words([trial.status for trial in trials if trial.status != "done"])
@@ -86,7 +88,7 @@ def _rows(experiment: Experiment, run: Run | None, study_file: str, scale: str, 
     elsewhere = [] if is_meant(experiment, found) else [_elsewhere(experiment, found)]
     reasons = conditions.unmet(experiment, trials[0], head, len(done), study_file)
     rows = []
-    for published in _figures(experiment):
+    for published in _published(experiment):
         why = elsewhere + (reasons if math.isfinite(published.value) else ["no figure published"])
         before = len(why)
         chosen, last = (_values(done, published.metric, weights, computed, why) for weights in ("best", "last"))
@@ -125,8 +127,9 @@ def _verdict(ours: Sequence[float], published: Published) -> against_published.V
 
 
 def _elsewhere(experiment: Experiment, found: Mapping[str, Any]) -> str:
-    """Which point stands in for the one that the sweep at this scale lacks: every setting that is
-    not the one meant.
+    """Returns which point stands in for the one that the sweep at this scale lacks.
+
+    It names every setting that is not the one meant.
     """
     meant = wanted(experiment)
     other = [f"{name} = {found[name]} (not {value})" for name, value in meant.items() if found[name] != value]
@@ -134,16 +137,17 @@ def _elsewhere(experiment: Experiment, found: Mapping[str, Any]) -> str:
 
 
 def _sampling(trial: TrialResult) -> str:
-    """What was left out of the splits of a trial's data or repeated in them; empty if nothing."""
+    """Returns what was left out of a trial's splits or repeated in them; '' if nothing."""
     # A label is 'FER-2013, official split' and, where leaks were left out or classes balanced, how.
     changed = trial.data.get("label", "").split(", ", 2)[2:]
     fraction = trial.config.data.fraction
     return ", ".join([*changed, *([f"a share of {fraction:g}"] if fraction != 1 else [])])
 
 
-def _figures(experiment: Experiment) -> tuple[Published, ...]:
-    """What is to be compared; the validation accuracy with no figure beside it where a paper
-    printed none.
+def _published(experiment: Experiment) -> tuple[Published, ...]:
+    """Returns what is to be compared.
+
+    That is the validation accuracy, with nothing beside it, where a paper printed nothing.
     """
     if has_head(experiment):
         # Heads know the chosen weights only.
@@ -164,7 +168,7 @@ def _printed(experiment: Experiment, published: Published) -> tuple[str, str, fl
 
 
 class _Computed:
-    """Figures that need the network or its head, each computed once for an experiment."""
+    """Metrics that need the network or its head, each computed once for an experiment."""
 
     def __init__(self, experiment: Experiment, head: Mapping[str, Any], external: str):
         self.positive = experiment.positive
@@ -172,7 +176,7 @@ class _Computed:
         self.external, self.external_name = external, experiment.external
         self.known: dict[tuple[str, str, str, bool], dict[str, float]] = {}
 
-    def figures(self, trial: TrialResult, weights: str, split: str, binary: bool) -> dict[str, float]:
+    def metrics(self, trial: TrialResult, weights: str, split: str, binary: bool) -> dict[str, float]:
         key = (trial.id, weights, split, binary)
         if key not in self.known:
             found, labels = self._external(trial, weights) if split == EXTERNAL else self._own(trial, weights, split)
@@ -184,7 +188,7 @@ class _Computed:
         return self.known[key]
 
     def _own(self, trial: TrialResult, weights: str, split: str) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities and labels of a split of the trial's data."""
+        """Returns probabilities and labels of a split of the trial's data."""
         splits = trial.dataset().splits()
         if SPLITS[split] not in splits:
             raise RunError(f"no {SPLITS[split]} split")
@@ -192,7 +196,7 @@ class _Computed:
         return self.fit(trial).predict(images) if self.head else trial.predict(images, weights=weights), labels
 
     def _external(self, trial: TrialResult, weights: str) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities and labels of the external data set."""
+        """Returns probabilities and labels of the external data set."""
         if self.head:
             raise RunError("fits are not asked about other data sets")
         if not self.external:
@@ -201,24 +205,24 @@ class _Computed:
         return found.probabilities, found.labels
 
     def fit(self, trial: TrialResult) -> FitResult:
-        """The fit of the trial that the experiment means; RunError if there is none."""
+        """Returns the fit of the trial that the experiment means; RunError if there is none."""
         return trial.head(**{name.removeprefix("head."): value for name, value in self.head.items()})
 
 
 def _values(
     trials: Sequence[TrialResult], metric: str, weights: str, computed: _Computed, why: list[str]
 ) -> tuple[float, ...]:
-    """One figure a trial, NaN where there is none; what stands in the way is added to `why`."""
-    split, figure, binary = split_metric(metric)
+    """Returns one value a trial, NaN where there is none; adds what stands in the way to `why`."""
+    split, quantity, binary = split_metric(metric)
     if computed.head and weights == "last":
         return (math.nan,) * len(trials)  # heads are fitted on the chosen weights' features only
-    if figure in ("accuracy", "loss") and not binary and not computed.head and split != EXTERNAL:
+    if quantity in ("accuracy", "loss") and not binary and not computed.head and split != EXTERNAL:
         column = metric if weights == "best" else f"last_{metric}"
         return tuple(float(trial.row[column]) if trial.row.get(column) is not None else math.nan for trial in trials)
     try:
-        if computed.head and figure in ("accuracy", "loss") and not binary and split != EXTERNAL:
+        if computed.head and quantity in ("accuracy", "loss") and not binary and split != EXTERNAL:
             return tuple(float(computed.fit(trial).row[metric]) for trial in trials)
-        return tuple(computed.figures(trial, weights, split, binary).get(figure, math.nan) for trial in trials)
+        return tuple(computed.metrics(trial, weights, split, binary).get(quantity, math.nan) for trial in trials)
     except FerJaxError as error:
         why.append(str(error))
         return (math.nan,) * len(trials)

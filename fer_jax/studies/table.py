@@ -1,6 +1,4 @@
-"""The table of a study: a row a published figure, with ours beside it, for the terminal, Markdown
-and CSV.
-"""
+"""The table of a study, for the terminal, Markdown and CSV."""
 
 from __future__ import annotations
 
@@ -19,7 +17,7 @@ SELECTED = "selected on the images it reports"
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A published figure and ours; what the run would have to say is empty where there is none.
+    """A published value and ours; what the run would have to say is empty where there is none.
 
     Attributes:
         experiment, metric: names, as in the study.
@@ -28,11 +26,11 @@ class Row:
         data, split: data set and `data.split` of our run.
         sampling: what was left out of the split or repeated in it, such as 'every split
             undersampled'; empty if nothing.
-        images: pictures by split, in the order train, validation, test.
+        images: images by split, in the order train, validation, test.
         classes, epochs: of our run; 0 without one.
         n: our done trials.
         left_out: our others, such as '1 diverged'.
-        chosen, last: the figure of each done trial at the weights validation chose and at the last
+        chosen, last: the value of each done trial at the weights validation chose and at the last
             epoch's.
         against: 'best' or 'last', whichever of the two the verdict is about.
         verdict: None where there can be none.
@@ -87,16 +85,17 @@ def _table(title: str, rows: Sequence[Row]) -> Table:
 
 
 def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
-    """The table as numbers, a row a figure: means, sample sd (empty below two trials), interval, p,
-    and every word.
+    """Returns the table as numbers, a row a published value, with every word.
+
+    Means stand on all trials or none, sample deviations on two or more.
     """
     return pd.DataFrame([_record(row) for row in rows])
 
 
 def _record(row: Row) -> dict[str, object]:
-    figures = {}
+    means = {}
     for name, values in (("chosen", row.chosen), ("last", row.last)):
-        figures[f"{name}_mean"], figures[f"{name}_sd"] = _mean_and_sd(values)
+        means[f"{name}_mean"], means[f"{name}_sd"] = _mean_and_sd(values)
     verdict = row.verdict or Verdict("")
     return {
         "experiment": row.experiment,
@@ -114,7 +113,7 @@ def _record(row: Row) -> dict[str, object]:
         "published_sd": row.published_sd,
         "published_n": row.published_n,
         "where": row.where,
-        **figures,
+        **means,
         "compared": row.against,
         "verdict": verdict.words,
         "interval_low": verdict.low,
@@ -128,7 +127,7 @@ def _record(row: Row) -> dict[str, object]:
 
 def _mean_and_sd(values: Sequence[float]) -> tuple[float, float]:
     series = pd.Series(values, dtype=float)
-    # A mean over fewer trials than n says would mislead: one without the figure empties it.
+    # A mean over fewer trials than n says would mislead: one without the value empties it.
     return float(series.mean(skipna=False)), float(series.std(ddof=1, skipna=False))
 
 
@@ -136,7 +135,8 @@ def _legend(rows: Sequence[Row]) -> list[str]:
     lines = [
         "Images: train / validation / test. n: our trials that ended; published and ours: mean +- sample sd over runs. "
         "Chosen weights: of the epoch that was best on the validation split. A verdict needs the same data set, split, "
-        "classes, epochs and settings; one that finds a difference finds it for all that rounds to the published figure."
+        "classes, epochs and settings; one that finds a difference finds it for all that rounds to the published "
+        "figure."
     ]
     if any(row.split == "kaggle" for row in rows):
         lines.append(f"* {SELECTED}: all that is not training validates")

@@ -20,17 +20,17 @@ def predictions():
 
 def test_the_surest_wrong_answers_of_the_mean_come_first():
     found = mistakes.worst(predictions())
-    assert found["picture"].tolist() == [2, 1]
+    assert found["image"].tolist() == [2, 1]
     assert found["true"].tolist() == [2, 1] and found["answer"].tolist() == [0, 0]
     np.testing.assert_allclose(found["confidence"], [0.7, 0.6])
     np.testing.assert_allclose(found["given"], [0.1, 0.35])
     assert found["repeats_wrong"].tolist() == [2, 1]
-    assert mistakes.worst(predictions(), most=1)["picture"].tolist() == [2]
+    assert mistakes.worst(predictions(), most=1)["image"].tolist() == [2]
 
 
 def test_a_figure_shows_every_picture_with_its_words():
     found = mistakes.worst(predictions())
-    images = np.stack([np.full((6, 6, 1), 40 * number, np.uint8) for number in found["picture"]])
+    images = np.stack([np.full((6, 6, 1), 40 * number, np.uint8) for number in found["image"]])
     drawing = mistakes.draw(predictions(), found, images)
     shown = [ax for ax in drawing.figure.axes if ax.images]
     assert [ax.get_title() for ax in shown] == ["sad\nfor angry, 0.70\nno. 2", "happy\nfor angry, 0.60\nno. 1"]
