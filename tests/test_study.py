@@ -169,7 +169,10 @@ def test_a_folder_of_another_sweep_is_found_before_the_first_trains(tiny, tmp_pa
 def test_a_row_of_another_point_says_which(oslo):
     read = sweeps.read_study(OSLO)
     rows = {row.experiment: row for row in study_rows.gather(read, OSLO, oslo[0], "smoke")}
-    words = "another point, which the sweep at this scale has instead: train.learning_rate = 0.001 (not 1e-05) and train.batch_size = 16 (not 128)"
+    words = (
+        "another point, which the sweep at this scale has instead: "
+        "train.learning_rate = 0.001 (not 1e-05) and train.batch_size = 16 (not 128)"
+    )
     assert rows["3-D grid: best accuracy"].why_none[:2] == (words, "other data")
     assert not any("another point" in reason for reason in rows["final network"].why_none)
 

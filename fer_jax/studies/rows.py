@@ -34,7 +34,7 @@ def gather(study: Study, study_file: str, workdir: Path, scale: str, external: s
     Args:
         study_file: path of the study file.
         workdir: of the study: the runs lie below it.
-        scale: one of `replication.SCALES`, or '' for the configs' default.
+        scale: one of `paper.SCALES`, or '' for the configs' default.
         external: path of the labelled data set that 'external_' metrics are of; '' for none.
 
     Raises:
@@ -103,7 +103,7 @@ def _rows(experiment: Experiment, run: Run | None, study_file: str, scale: str, 
                 *_printed(experiment, published),
                 data=label,
                 split=trials[0].config.data.split,
-                sampling=_sampling(trials[0]),
+                sampling=sampling(trials[0]),
                 images={name: sum(counts.values()) for name, counts in trials[0].data.get("counts", {}).items()},
                 classes=len(names),
                 epochs=conditions.epochs(trials[0]),
@@ -136,7 +136,7 @@ def _elsewhere(experiment: Experiment, found: Mapping[str, Any]) -> str:
     return f"another point, which the sweep at this scale has instead: {' and '.join(other)}"
 
 
-def _sampling(trial: TrialResult) -> str:
+def sampling(trial: TrialResult) -> str:
     """Returns what was left out of a trial's splits or repeated in them; '' if nothing."""
     # A label is 'FER-2013, official split' and, where leaks were left out or classes balanced, how.
     changed = trial.data.get("label", "").split(", ", 2)[2:]

@@ -63,7 +63,7 @@ def choose(study: Study, only: Sequence[str], scale: str) -> tuple[Experiment, .
     Args:
         only: parts of names, in any case; an experiment counts if its name holds one of them.
             Empty: all experiments, or at scale smoke those marked for it.
-        scale: one of `replication.SCALES`, or '' for the configs' default.
+        scale: one of `paper.SCALES`, or '' for the configs' default.
 
     Raises:
         ConfigError: an empty part, or one that no name holds; says which are near.
@@ -109,7 +109,7 @@ def load(sweep: StudySweep, overrides: Mapping[str, Any], workdir: Path, scale: 
     another of the study.
 
     Raises:
-        ConfigError: as for `flags.load`, or a point that the sweep does not hold.
+        ConfigError: as for `command_line.load`, or a point that the sweep does not hold.
     """
     settings = {**sweep.overrides, **overrides}
     words = [f"--config={sweep.file}", *(f"--config.{name}={value}" for name, value in settings.items())]

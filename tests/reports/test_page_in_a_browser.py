@@ -17,15 +17,17 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "
 in_browser = pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
 
 QUIET = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--hide-scrollbars",
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
 )  # fmt: skip
 # What a reader does, and what the page is then; the answer is left where --dump-dom shows it.
 ACTIONS = """
-const rows = id => [...document.getElementById(id).tBodies[0].rows].filter(row => !row.hidden && getComputedStyle(row).display !== "none");
-const column = (id, name) => [...document.getElementById(id).tHead.rows[0].cells].findIndex(cell => cell.textContent.trim() === name);
+const shown = row => !row.hidden && getComputedStyle(row).display !== "none";
+const rows = id => [...document.getElementById(id).tBodies[0].rows].filter(shown);
+const heads = id => [...document.getElementById(id).tHead.rows[0].cells];
+const column = (id, name) => heads(id).findIndex(cell => cell.textContent.trim() === name);
 const cells = (id, name) => rows(id).map(row => row.cells[column(id, name)].textContent);
-const click = (id, name) => document.getElementById(id).tHead.rows[0].cells[column(id, name)].firstElementChild.click();
+const click = (id, name) => heads(id)[column(id, name)].firstElementChild.click();
 const type = (id, text) => {
   const box = document.querySelector(`input[data-for="${id}"]`);
   box.value = text; box.dispatchEvent(new Event("input"));
@@ -41,9 +43,13 @@ def look(page, tmp_path, script, width=1200):
     html = page.read_text(encoding="utf-8")
     answer = f"""<script>"use strict"; {ACTIONS}
       let outcome; try {{ outcome = {{value: {script}}}; }} catch (error) {{ outcome = {{error: String(error)}}; }}
-      const left = document.createElement("pre"); left.id = "outcome"; left.textContent = JSON.stringify(outcome); document.body.append(left);
+      const left = document.createElement("pre"); left.id = "outcome"; left.textContent = JSON.stringify(outcome);
+      document.body.append(left);
     </script>"""
-    early = "<script>window.addEventListener('error', event => { document.documentElement.dataset.error = event.message; });</script>"
+    early = (
+        "<script>window.addEventListener('error', event => { document.documentElement.dataset.error = event.message; "
+        "});</script>"
+    )
     copy = tmp_path / f"looked-at-{width}.html"
     copy.write_text(
         html.replace("<head>", f"<head>{early}", 1).replace("</body>", f"{answer}</body>"), encoding="utf-8"

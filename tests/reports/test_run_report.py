@@ -189,10 +189,10 @@ def test_a_run_of_a_study_has_its_published_figures(tmp_path, words_only):
     path = run_directory(tmp_path / "grid3d", ("done",) * 4)
     common = {"n": 2, "where": "figure 8", "published_sd": None, "chosen_sd": 0.01, "last_mean": 0.5, "last_sd": None}
     rows = [
-        {"experiment": "the grid", "metric": "val_accuracy", "published": 0.6, "chosen_mean": 0.71, "run": "/elsewhere/grid3d",
-         "verdict": "", "no_verdict_because": "other data", **common},
-        {"experiment": "another", "metric": "val_accuracy", "published": 0.6, "chosen_mean": 0.71, "run": "/elsewhere/other",
-         "verdict": "within", "no_verdict_because": "", **common},
+        {"experiment": "the grid", "metric": "val_accuracy", "published": 0.6, "chosen_mean": 0.71,
+         "run": "/elsewhere/grid3d", "verdict": "", "no_verdict_because": "other data", **common},
+        {"experiment": "another", "metric": "val_accuracy", "published": 0.6, "chosen_mean": 0.71,
+         "run": "/elsewhere/other", "verdict": "within", "no_verdict_because": "", **common},
     ]  # fmt: skip
     assert "Published figures" not in write_report(path).read_text()
     pd.DataFrame(rows).to_csv(tmp_path / "study.csv", index=False)

@@ -35,7 +35,8 @@ PUBLISHED = (
     Published("test_precision", 0.1),
 )
 STUDY = Study("tiny", "A tiny paper", (
-    Experiment("slow", "configs/tiny.py", PUBLISHED, SAME, point={"train.learning_rate": 1e-3}, positive=("Happiness", "surprise")),
+    Experiment("slow", "configs/tiny.py", PUBLISHED, SAME, point={"train.learning_rate": 1e-3},
+               positive=("Happiness", "surprise")),
     Experiment("fast", "configs/tiny.py", (), SAME, point={"train.learning_rate": 1e-2}, smoke=True),
 ))
 """

@@ -165,4 +165,4 @@ def test_rows_show_images_split_and_the_share_that_was_used(tiny):
     config.data.fraction = 0.5
     label = "FER-2013, stratified_80_10_10 split, every split undersampled"
     trial = SimpleNamespace(config=config, data={"label": label})
-    assert study_rows._sampling(trial) == "every split undersampled, a share of 0.5"
+    assert study_rows.sampling(trial) == "every split undersampled, a share of 0.5"

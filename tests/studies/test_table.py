@@ -10,8 +10,9 @@ from fer_jax.studies import table as study_table
 from fer_jax.studies.table import Row
 
 JUDGED = Row(
-    "scenario 5", "val_accuracy", 0.569, None, 1, "table 1", data="FER-2013", split="kaggle", images={"train": 28709, "validation": 7178}, classes=7, epochs=50, n=3,
-    left_out="1 diverged", chosen=(0.57, 0.58, 0.59), last=(0.56, 0.57, 0.58), verdict=compare((0.56, 0.57, 0.58), 0.569),
+    "scenario 5", "val_accuracy", 0.569, None, 1, "table 1", data="FER-2013", split="kaggle",
+    images={"train": 28709, "validation": 7178}, classes=7, epochs=50, n=3, left_out="1 diverged",
+    chosen=(0.57, 0.58, 0.59), last=(0.56, 0.57, 0.58), verdict=compare((0.56, 0.57, 0.58), 0.569),
     run="runs/oslo", note="a | b",
 )  # fmt: skip
 ONE = Row(
