@@ -72,14 +72,14 @@ def _first(places: Sequence[str]) -> ModuleType:
 
 
 def place_values(program: Any, trials: Sequence[dict[str, Any]]) -> Any:
-    """The traced values of trials on a program's devices; trees up to commit 9d8d37d took columns."""
+    """Puts traced values on a program's devices; trees up to commit 9d8d37d took columns."""
     if hasattr(program, "place_values"):
         return program.place_values(trials)
     return program.place_hyper({name: [trial[name] for trial in trials] for name in trials[0]})
 
 
 def lower_epoch(program: Any, *arguments: Any) -> jax.stages.Lowered:
-    """The epoch of a program, not compiled yet; in trees up to commit 9d8d37d it was an attribute."""
+    """Lowers a program's epoch; in trees up to commit 9d8d37d it was an attribute."""
     if hasattr(program, "lower"):
         return program.lower("epoch", *arguments)
     return program.epoch.lower(*arguments)

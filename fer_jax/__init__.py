@@ -85,8 +85,8 @@ def run_sweep(config: ConfigDict, workdir: str | Path, **options: Any) -> Run:
     Returns:
         The run, as `load_run` gives it.
     """
-    from fer_jax import report
     from fer_jax.launch import loop
+    from fer_jax.reports.run_report import write_report
     from fer_jax.results.run import load_run
 
     try:
@@ -94,7 +94,7 @@ def run_sweep(config: ConfigDict, workdir: str | Path, **options: Any) -> Run:
     except KeyboardInterrupt:
         # Stopped before there was a run: nothing to report.
         with contextlib.suppress(RunError):
-            report.write_report(workdir)
+            write_report(workdir)
         raise
-    report.write_report(workdir)
+    write_report(workdir)
     return load_run(workdir)

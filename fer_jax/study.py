@@ -199,7 +199,7 @@ def _write_table(
     The table is of what was asked for and, but for smoke, of what else is there; the report sets
     its runs side by side.
     """
-    from fer_jax import report
+    from fer_jax.reports.several_runs import write_comparison
     from fer_jax.studies import rows as study_rows
     from fer_jax.studies import table
 
@@ -211,7 +211,7 @@ def _write_table(
     print(f"\n{table.to_text(study.title, [row for row in rows if row.experiment in asked])}")
     print(f"table: {workdir / 'study.md'}, {workdir / 'study.csv'}")
     if runs := list(dict.fromkeys(row.run for row in rows if row.run)):
-        print(f"report: {report.write_comparison(runs, workdir / 'report.html')}")
+        print(f"report: {write_comparison(runs, workdir / 'report.html')}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
 """Every test runs on four fake CPU devices, so that sharding over trials is exercised without an
 accelerator, and with a cache of its own, so that neither data nor compiled programs of the user's
 enter; compiled programs are shared by all workers and the programs they start, since many tests
-train the same network. Reports draw no saliency unless a test asks for it, since it compiles
-gradients for every network.
+train the same network.
 
 Programs are compiled without LLVM's optimisation, which takes about as long as all the rest of a
 test and changes speed only; `XLA_FLAGS= pytest` tests what users get.
@@ -25,6 +24,5 @@ import jax  # noqa: E402  (the platform has to be chosen before jax is imported)
 
 jax.config.update("jax_num_cpu_devices", 4)
 
-from fer_jax.reports import pictures  # noqa: E402
-
-pictures.METHODS = ()
+# Fixtures of more rooms than one; the modules lie in tests/shared.
+pytest_plugins = ("four_networks", "made_runs", "small_studies")

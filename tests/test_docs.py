@@ -48,6 +48,7 @@ def example(monkeypatch):
 def train(config, path):
     config.data.image_size = 16
     config.train.batch_size = 8
+    config.report.saliency = False
     return fer_jax.run_sweep(config, path)
 
 

@@ -2,77 +2,25 @@
 study of our own.
 """
 
-import contextlib
-import dataclasses
-import io
 import re
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
-import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
-from sklearn import metrics
+from small_studies import CONFIG, STUDY, run
 
 import fer_jax
-from fer_jax import study
-from fer_jax.config import search_space
-from fer_jax.config.values import default_config
-from fer_jax.data import faces
-from fer_jax.data.faces import FREQUENCIES
-from fer_jax.data.names import CLASSES
-from fer_jax.errors import ConfigError
+from fer_jax.reports import study_section
 from fer_jax.studies import rows as study_rows
 from fer_jax.studies import sweeps
-from fer_jax.studies.paper import Conditions, Experiment, Published
-from fer_jax.studies.table import HEAD
+from fer_jax.studies.table import to_frame
 
 ROOT = Path(__file__).parents[1]
-STUDIES = sorted((ROOT / "sweeps").glob("*.py"))
 OSLO = str(ROOT / "sweeps" / "oslo.py")
 HUST = str(ROOT / "sweeps" / "hust.py")
+NO_SALIENCY = "--config.report.saliency=False"
 VERDICT = re.compile("within what|ours above|ours below|no difference")
-
-CONFIG = """
-from fer_jax.config import default_config, variants
-
-def get_config(words=""):
-    chosen = variants(words, ("smoke", "full"))
-    config = default_config()
-    config.data.image_size, config.data.train_size, config.data.validation_size, config.data.test_size = 16, 70, 40, 40
-    config.model.pairs, config.model.kernels, config.model.dense, config.model.dropout = 1, (4,), (8,), 0.0
-    config.train.batch_size, config.train.epochs = 35, 3
-    config.sweep.each.train.learning_rate = (1e-3, 1e-2)
-    config.sweep.repeats = 3
-    return config
-"""
-STUDY = """
-from fer_jax.data.names import CLASSES
-from fer_jax.studies.paper import Conditions, Experiment, Published, Study
-
-SAME = Conditions("synthetic", "official", CLASSES, epochs=3)
-PUBLISHED = (
-    Published("val_accuracy", 0.2, weights="best"),
-    Published("val_accuracy", 0.9, sd=0.01, n=5),
-    Published("test_auc", 0.5),
-    Published("binary_test_accuracy", 0.7),
-    Published("test_precision", 0.1),
-)
-STUDY = Study("tiny", "A tiny paper", (
-    Experiment("slow", "configs/tiny.py", PUBLISHED, SAME, point={"train.learning_rate": 1e-3}, positive=("Happiness", "surprise")),
-    Experiment("fast", "configs/tiny.py", (), SAME, point={"train.learning_rate": 1e-2}, smoke=True),
-))
-"""
-
-
-def run(*arguments):
-    """Exit status, stdout and stderr of the program."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        status = study.main(["study", *(str(argument) for argument in arguments)])
-    return status, out.getvalue(), err.getvalue()
 
 
 def stamps(folder):
@@ -82,7 +30,7 @@ def stamps(folder):
 @pytest.fixture(scope="module")
 def oslo(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("oslo")
-    status, out, err = run(f"--study={OSLO}", "--scale=smoke", f"--workdir={workdir}")
+    status, out, err = run(f"--study={OSLO}", "--scale=smoke", f"--workdir={workdir}", NO_SALIENCY)
     assert status == 0, err
     return workdir, out
 
@@ -153,145 +101,12 @@ def test_a_head_that_nobody_published_shows_ours(oslo):
 def test_the_same_command_again_trains_nothing(oslo):
     workdir, out = oslo
     before = stamps(workdir)
-    status, again, err = run(f"--study={OSLO}", "--scale=smoke", f"--workdir={workdir}")
+    status, again, err = run(f"--study={OSLO}", "--scale=smoke", f"--workdir={workdir}", NO_SALIENCY)
     assert status == 0 and err == "" and "sweep 1" not in again and again.splitlines()[-9:] == out.splitlines()[-9:]
     assert stamps(workdir) == before
     status, only, _ = run(f"--study={OSLO}", "--scale=smoke", f"--workdir={workdir}", "--table", "--only=dropout: 0.3")
     assert status == 0 and "dropout: 0.3" in only and "final network" not in only
     assert stamps(workdir) == before
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    root = tmp_path_factory.mktemp("tiny")
-    for name, text in (("configs", CONFIG), ("sweeps", STUDY)):
-        (root / name).mkdir()
-        (root / name / "tiny.py").write_text(text)
-    file = str(root / "sweeps" / "tiny.py")
-    status, out, err = run(f"--study={file}", "--scale=full", f"--workdir={root / 'work'}")
-    assert status == 0, err
-    return file, root / "work", out
-
-
-def gather(tiny, change=lambda one: one, **conditions):
-    file, workdir, _ = tiny
-    read = sweeps.read_study(file)
-    experiments = [
-        change(dataclasses.replace(one, conditions=dataclasses.replace(one.conditions, **conditions)))
-        for one in read.experiments
-    ]
-    return study_rows.gather(dataclasses.replace(read, experiments=tuple(experiments)), file, workdir, "full")
-
-
-def test_a_verdict_where_all_conditions_are_the_papers(tiny):
-    rows = gather(tiny)
-    assert [row.experiment for row in rows] == ["slow"] * 5 + ["fast"]
-    assert all(row.n == 3 and row.split == "official" and row.epochs == 3 for row in rows)
-    single, mean, *computed, drawn = rows
-    assert single.conclusion.startswith("chosen weights ") and single.verdict.low < single.verdict.high
-    assert mean.conclusion.startswith("last epoch ours below, Welch p") and mean.verdict.p < 0.05
-    assert all(row.verdict for row in computed)
-    assert drawn.verdict is None and drawn.conclusion == "none: no figure published" and drawn.metric == "val_accuracy"
-    assert VERDICT.search(tiny[2]) and (tiny[1] / "study.md").exists()
-
-
-def test_figures_are_those_of_the_networks(tiny):
-    rows = gather(tiny)
-    trials = fer_jax.load_run(rows[0].run).select(learning_rate=1e-3)
-    assert rows[0].chosen == tuple(trial.row["val_accuracy"] for trial in trials)
-    assert rows[0].last == tuple(trial.row["last_val_accuracy"] for trial in trials)
-    test = trials[0].dataset().test
-    for number, trial in enumerate(trials):
-        for weights, field in (("best", "chosen"), ("last", "last")):
-            found = trial.predict(test.images, weights=weights).astype(float)
-            area = np.mean([metrics.roc_auc_score(test.labels == k, found[:, k]) for k in set(test.labels)])
-            positive = found[:, [CLASSES.index("happy"), CLASSES.index("surprise")]].sum(axis=1) >= 0.5
-            truth = np.isin(test.labels, (CLASSES.index("happy"), CLASSES.index("surprise")))
-            assert getattr(rows[2], field)[number] == pytest.approx(area)
-            assert getattr(rows[3], field)[number] == pytest.approx(np.mean(positive == truth))
-    assert rows[2].last[0] != rows[2].last[1]
-
-
-@pytest.mark.parametrize(
-    ("conditions", "reason"),
-    [
-        ({"data": "fer2013"}, "other data"),
-        ({"split": "kaggle"}, "other split: official, published kaggle"),
-        ({"exact": False}, "the paper's split cannot be had"),
-        ({"classes": ("Happiness", "sad")}, "other classes"),
-        ({"epochs": 50}, "other epochs: 3, published 50"),
-        ({"epochs": None}, "epochs unpublished"),
-    ],
-)
-def test_no_verdict_where_a_condition_differs(tiny, conditions, reason):
-    rows = gather(tiny, **conditions)[:5]
-    assert all(row.verdict is None and row.why_none == (reason,) for row in rows)
-    assert not any(VERDICT.search(row.conclusion) for row in rows)
-
-
-def test_no_verdict_where_a_setting_is_not_the_papers(tiny):
-    file, workdir, _ = tiny
-    experiment = sweeps.read_study(file).experiments[0]
-    trial = fer_jax.load_run(gather(tiny)[0].run).select(learning_rate=1e-3)[0]
-    paper = sweeps.paper_values(experiment, file)
-    assert study_rows._changed(paper, trial, {}) == []
-    assert study_rows._changed({**paper, "train.l2": 0.0, "train.epochs": 9}, trial, {}) == ["train.l2"]
-
-
-def test_figures_of_a_class_are_those_of_its_pictures(tiny):
-    published = (Published("test_recall_happy", 0.5), Published("test_f1_sad", 0.5), Published("test_recall_joy", 0.5))
-    recall, f1, unknown = gather(
-        tiny, lambda one: dataclasses.replace(one, published=published) if one.name == "slow" else one
-    )[:3]
-    trials = fer_jax.load_run(recall.run).select(learning_rate=1e-3)
-    test = trials[0].dataset().test
-    for number, trial in enumerate(trials):
-        answers = trial.predict(test.images, weights="last").argmax(axis=1)
-        expected = metrics.classification_report(
-            test.labels, answers, labels=range(7), target_names=CLASSES, output_dict=True, zero_division=0
-        )
-        assert recall.last[number] == pytest.approx(expected["happy"]["recall"]) and f1.last[number] == pytest.approx(
-            expected["sad"]["f1-score"]
-        )
-    assert "no test_recall_joy in the run" in unknown.why_none
-
-
-def test_an_external_figure_is_of_the_data_that_are_named(tiny, tmp_path):
-    file, workdir, _ = tiny
-    for number, (image, label) in enumerate(zip(*faces.draw("test", 30, seed=3, size=20)[:2], strict=True)):
-        folder = tmp_path / "there" / f"{CLASSES[label].upper()}"
-        folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image[..., 0]).save(folder / f"{number}.png")
-    read = sweeps.read_study(file)
-    published = (Published("external_accuracy", 0.5), Published("external_recall_happy", 0.5))
-    slow = dataclasses.replace(read.experiments[0], published=published, external="other people's pictures")
-    only = dataclasses.replace(read, experiments=(slow,))
-    accuracy, recall = study_rows.gather(only, file, workdir, "full", str(tmp_path / "there"))
-    trials = fer_jax.load_run(accuracy.run).select(learning_rate=1e-3)
-    for number, trial in enumerate(trials):
-        found = fer_jax.evaluate(trial, str(tmp_path / "there"), weights="last", copies=False)
-        assert accuracy.last[number] == pytest.approx(found.accuracy)
-        assert recall.last[number] == pytest.approx(found.report.loc["happy", "recall"])
-    (nothing, _) = study_rows.gather(only, file, workdir, "full")
-    assert (
-        nothing.verdict is None
-        and "no external data set: name other people's pictures with --external" in nothing.why_none
-    )
-
-
-def test_the_epochs_of_all_phases_count():
-    config = default_config()
-    config.phases.lengths = (3, 4)
-    assert study_rows._epochs(SimpleNamespace(config=config)) == 7
-
-
-def test_a_metric_that_cannot_be_had_is_said_so(tiny):
-    one_class = gather(tiny, lambda one: dataclasses.replace(one, positive=()))[3]
-    assert one_class.verdict is None and "no class is positive" in one_class.why_none[0]
-    with pytest.raises(
-        ConfigError, match="metric 'val_acc': must be 'train_', 'val_', 'test_' or 'external_' before accuracy"
-    ):
-        gather(tiny, lambda one: dataclasses.replace(one, published=(Published("val_acc", 0.5),)))
 
 
 def test_more_repeats_are_refused_without_extend_and_overrides_reach_every_sweep(tiny, tmp_path):
@@ -349,33 +164,6 @@ def test_a_folder_of_another_sweep_is_found_before_the_first_trains(tiny, tmp_pa
     assert status == 2 and out == "" and len(err.splitlines()) == 1
     assert "tiny-full holds another sweep (6 of its 6 trials are not in this one): train.l2 was 0.0001, is 0.0" in err
     assert not (tmp_path / "work" / "first-full").exists()
-
-
-def test_equal_repeats_get_no_verdict(tiny, monkeypatch):
-    monkeypatch.setattr(study_rows, "_values", lambda trials, *rest: (0.25,) * len(trials))
-    rows = gather(tiny)
-    assert all(row.verdict is None and row.why_none == ("the repeats do not differ",) for row in rows[:5])
-    assert rows[0].conclusion == "none: the repeats do not differ"
-
-
-def test_a_verdict_knows_how_a_figure_was_rounded(tiny):
-    def printed(value, digits):
-        published = (Published("val_accuracy", value, digits=digits),)
-        row = gather(tiny, lambda one: dataclasses.replace(one, published=published) if one.name == "slow" else one)[0]
-        return row.verdict.words
-
-    assert printed(3.0, 2).startswith("ours below") and printed(3.0, -1).startswith("within")
-
-
-def test_rows_show_images_split_and_the_share_that_was_used(tiny):
-    row = gather(tiny)[0]
-    assert row.images == {"train": 70, "validation": 40, "test": 40} and row.sampling == ""
-    assert "70 / 40 / 40" in tiny[2]
-    config = default_config()
-    config.data.fraction = 0.5
-    label = "FER-2013, stratified_80_10_10 split, every split undersampled"
-    trial = SimpleNamespace(config=config, data={"label": label})
-    assert study_rows._sampling(trial) == "every split undersampled, a share of 0.5"
 
 
 def test_a_row_of_another_point_says_which(oslo):
@@ -448,79 +236,6 @@ def test_a_mistake_is_one_line_and_leaves_no_directory(arguments, message, tmp_p
     assert not (tmp_path / "work").exists()
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("x = 1", "no STUDY of type fer_jax.studies.paper.Study"),
-        ("import nowhere", "line 1: ModuleNotFoundError"),
-        ("def broken(:", "line 1"),
-        (STUDY.replace('"fast"', '"slow"'), "two experiments are called 'slow'"),
-    ],
-)
-def test_a_broken_study_file_is_one_line(text, message, tmp_path):
-    (tmp_path / "broken.py").write_text(text)
-    with pytest.raises(ConfigError, match=re.escape(message)) as caught:
-        sweeps.read_study(str(tmp_path / "broken.py"))
-    assert str(tmp_path / "broken.py") in str(caught.value) and "\n" not in str(caught.value)
-
-
-def test_a_point_that_the_sweep_lacks_is_an_error_at_full_scale():
-    config = default_config()
-    config.sweep.each.train.l2 = (0.0, 1e-3)
-    lacking = Experiment(
-        "odd", "configs/x.py", (), Conditions("synthetic", "official", CLASSES), point={"train.l2": 0.5}
-    )
-    with pytest.raises(ConfigError, match="experiment 'odd': no point is train.l2 = 0.5 in the sweep of configs/x.py"):
-        sweeps.find_point(lacking, config, "full")
-    assert sweeps.find_point(lacking, config, "smoke")["train.l2"] == 0.0
-    with pytest.raises(ConfigError, match="experiment 'odd': 2 points are all of them"):
-        sweeps.find_point(dataclasses.replace(lacking, point={}), config, "smoke")
-
-
-def test_smoke_keeps_its_size_and_equal_sweeps_are_one(tmp_path):
-    at = Conditions("fer2013", "kaggle", CLASSES)
-
-    def make(name, **overrides):
-        return Experiment(name, "configs/oslo.py", (), at, overrides=overrides)
-
-    experiments = (make("a"), make("b", **{"train.epochs": 300}), make("c", **{"train.l2": 0.1, "train.epochs": 300}))
-    smoke = sweeps.sweeps(experiments, OSLO, "smoke")
-    assert [len(one.experiments) for one in smoke] == [2, 1] and smoke[0].folder == "oslo-smoke"
-    loaded = sweeps.load(smoke[1], {}, tmp_path, "smoke")
-    assert loaded.config.train.epochs == 2 and loaded.config.train.l2 == 0.1
-    full = sweeps.sweeps(experiments, OSLO, "full")
-    assert len({one.folder for one in full}) == 3 and all(one.folder.startswith("oslo-full") for one in full)
-
-
-@pytest.mark.parametrize(("missing", "reasons"), [(0, []), (7, ["other data: 35,880 images, FER-2013 has 35,887"])])
-def test_fer2013_must_be_whole(missing, reasons):
-    config = default_config()
-    config.data.name, config.data.path = "fer2013", "fer.zip"
-    counts = dict(zip(CLASSES, FREQUENCIES, strict=True))
-    counts["happy"] -= missing
-    record = {"data": {"classes": list(CLASSES), "counts": {"train": counts}}}
-    trial = SimpleNamespace(
-        config=config, classes=CLASSES, data=record["data"], run=SimpleNamespace(record=record, swept=())
-    )
-    assert study_rows._data_reasons(Conditions("fer2013", "kaggle", CLASSES), trial) == reasons
-    config.data.fraction = 0.5
-    assert study_rows._data_reasons(Conditions("fer2013", "kaggle", CLASSES), trial) == ["other data: a share of 0.5"]
-
-
-@pytest.mark.parametrize("file", STUDIES, ids=lambda path: path.stem)
-@pytest.mark.parametrize("scale", ["", "smoke", "full"])
-def test_every_shipped_study_loads(file, scale, tmp_path):
-    read = sweeps.read_study(str(file))
-    assert read.name == file.stem
-    overrides = {"data.path": "fer2013.zip"} if scale == "full" else {}
-    needed = sweeps.sweeps(sweeps.choose(read, (), scale), str(file), scale)
-    loaded = [sweeps.load(one, overrides, tmp_path, scale) for one in needed]
-    if scale == "smoke":
-        assert sum(len({trial.shape_key() for trial in search_space.expand(one.config)}) for one in loaded) <= 6
-    for one in read.experiments:
-        sweeps.paper_values(one, str(file))
-        assert all(study_rows.split_metric(published.metric) for published in one.published)
-
-
 def test_every_column_is_explained_in_the_row(oslo):
-    assert all(name in oslo[1] for name in HEAD)
+    heads = [column.heading for column in study_section.table(to_frame([])).paper]
+    assert len(heads) == 12 and all(name in oslo[1] for name in heads)

@@ -1,6 +1,4 @@
-"""Is a published figure what our repeats would lead one to expect? Intervals and tests, and their
-outcome in words.
-"""
+"""Whether a published value is what our repeats lead one to expect: intervals, tests, words."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ LEVEL = 0.95
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """How a published figure lies to ours.
+    """How a published value lies to ours.
 
     Attributes:
         words: such as 'within what our 5 seeds predict (0.551 to 0.583)'.
@@ -31,8 +29,9 @@ class Verdict:
 
 
 def prediction_interval(mean: float, sd: float, n: int, runs: int = 1, level: float = LEVEL) -> tuple[float, float]:
-    """Where the mean of `runs` further runs would lie: mean -+ t(level, n - 1) sd sqrt(1 / runs + 1
-    / n).
+    """Returns where the mean of `runs` further runs is expected to lie.
+
+    It is mean -+ t(level, n - 1) sd sqrt(1 / runs + 1 / n).
 
     Supposes Gaussian runs of one spread (Hahn and Meeker, Statistical Intervals, 1991, section
     4.7).
@@ -40,7 +39,7 @@ def prediction_interval(mean: float, sd: float, n: int, runs: int = 1, level: fl
     Args:
         mean, sd: of `n` runs, sd with divisor n - 1.
         n: two or more; (nan, nan) below.
-        runs: runs behind the figure that is predicted, 1 or more.
+        runs: runs behind the value that is predicted, 1 or more.
         level: probability that the interval holds it, in (0, 1).
     """
     if n < 2:
@@ -50,8 +49,9 @@ def prediction_interval(mean: float, sd: float, n: int, runs: int = 1, level: fl
 
 
 def welch(mean: float, sd: float, n: int, other_mean: float, other_sd: float, other_n: int) -> float:
-    """Two-sided p value of Welch's test that two samples have one mean (Welch, Biometrika 34,
-    1947).
+    """Returns the two-sided p value of Welch's test that two samples have one mean.
+
+    It is of Welch, Biometrika 34, 1947.
 
     Args:
         mean, sd, n: of one sample, sd with divisor n - 1; likewise the other. NaN below two runs on
@@ -68,8 +68,9 @@ def welch(mean: float, sd: float, n: int, other_mean: float, other_sd: float, ot
 
 
 def obstacle(ours: Sequence[float]) -> str:
-    """Why our repeats allow no verdict on anything: they show no spread to judge by. Empty where
-    they do.
+    """Returns why our repeats allow no verdict on anything; '' where they do.
+
+    They show no spread to judge by.
     """
     if len(ours) < 2:
         return "one seed" if len(ours) else "no seed"
@@ -79,10 +80,10 @@ def obstacle(ours: Sequence[float]) -> str:
 def compare(
     ours: Sequence[float], published: float, sd: float | None = None, n: int = 1, rounding: float = 0.0
 ) -> Verdict:
-    """Holds a published figure against our repeats.
+    """Returns how a published value lies to our repeats.
 
     Args:
-        ours: the figure of each of our repeats, finite.
+        ours: the value of each of our repeats, finite.
         published, sd, n: what was printed: a single run, or the mean of `n` runs with their sample
             sd. A mean without its sd is held against the interval for a mean of `n` runs as widely
             spread as ours.

@@ -1,5 +1,4 @@
-"""How a swept field becomes an axis or a column: its name for people, its order, its scale and its
-texts.
+"""How a swept field becomes an axis or a column: its name, its order, its scale, its texts.
 
 Every figure and table asks here, so that a value reads the same wherever it appears.
 """
@@ -43,17 +42,17 @@ _FEW = 20
 
 
 def short_name(field: str) -> str:
-    """A field for columns and sentences, without unit or symbol: 'batch size'."""
+    """Returns a field for columns and sentences, without unit or symbol: 'batch size'."""
     return _NAMES.get(field, (field.rsplit(".", 1)[-1].replace("_", " "), ""))[0]
 
 
 def long_name(field: str) -> str:
-    """A field for the axis of a figure, with its unit or symbol: 'batch size (images)'."""
+    """Returns a field for the axis of a figure, with unit or symbol: 'batch size (images)'."""
     return f"{short_name(field)} {_NAMES.get(field, ('', ''))[1]}".strip()
 
 
 def short_names(fields: Sequence[str]) -> dict[str, str]:
-    """`short_name` of several fields; those that would read alike keep their block's name."""
+    """Returns field -> `short_name`; those that would read alike keep their block's name."""
     plain = [short_name(field) for field in fields]
     return {
         field: field.replace(".", " ").replace("_", " ") if plain.count(name) > 1 else name
@@ -62,8 +61,9 @@ def short_names(fields: Sequence[str]) -> dict[str, str]:
 
 
 def value_text(value: Any) -> str:
-    """One value, short and typable: 0.001, 1e-5, 64, same, 32-64-64 for a tuple; an empty cell is a
-    dash.
+    """Returns one value, short and typable: 0.001, 1e-5, 64, same, 32-64-64 for a tuple.
+
+    An empty cell is a dash.
     """
     value = hashable(value)
     if value is None:
@@ -75,10 +75,10 @@ def value_text(value: Any) -> str:
     return str(value)
 
 
-def _scientific(value: float, figures: int = 6) -> str:
-    """A positive number as 1e-3 or 2.5e-4."""
-    digits, _, power = f"{value:.{figures - 1}e}".partition("e")
-    return f"{float(digits):.{figures}g}e{int(power)}"
+def _scientific(value: float, most: int = 6) -> str:
+    """Returns a positive number as 1e-3 or 2.5e-4."""
+    digits, _, power = f"{value:.{most - 1}e}".partition("e")
+    return f"{float(digits):.{most}g}e{int(power)}"
 
 
 def _plain_exponent(text: str) -> str:
@@ -87,7 +87,7 @@ def _plain_exponent(text: str) -> str:
 
 
 def figure_text(text: str) -> str:
-    """The same value as print sets it: 1e-5 becomes 10⁻⁵, 3e-4 becomes 3×10⁻⁴; long texts are cut."""
+    """Returns a value as print sets it: 10⁻⁵ for 1e-5, 3×10⁻⁴ for 3e-4; long texts are cut."""
     digits, e, power = text.partition("e")
     if e and _is_number(text):
         raised = "10" + power.translate(_SUPERSCRIPTS)
@@ -139,13 +139,14 @@ class Axis:
         return math.log10(max(positive) / min(positive)) if positive else 0.0
 
     def index(self, values: Iterable[Any]) -> np.ndarray:
-        """Number of each value's level, int64."""
+        """Returns the number of each value's level, int64."""
         places = {level: i for i, level in enumerate(self.levels)}
         return np.array([places[hashable(value)] for value in values], dtype=np.int64)
 
     def position(self, values: Iterable[Any]) -> np.ndarray:
-        """Coordinate of each value, float64; an empty cell (only possible on an ordinal axis) has
-        its own place.
+        """Returns the coordinate of each value, float64.
+
+        An empty cell, which only an ordinal axis can have, has its own place.
         """
         if self.kind == "ordinal":
             return self.index(values).astype(np.float64)
@@ -159,7 +160,7 @@ class Axis:
         return self.marks[int(self.index([value])[0])]
 
     def ticks(self, room: float = 60) -> tuple[np.ndarray, list[str]]:
-        """Coordinates and texts for an axis about `room` characters long.
+        """Returns coordinates and texts for an axis about `room` characters long.
 
         The levels themselves while they fit beside each other, else round numbers; categories are
         never left out.
@@ -184,14 +185,15 @@ class Axis:
 
 
 def text_width(text: str) -> float:
-    """Room a text needs under an axis, in characters, with the gap to its neighbour; raised digits
-    are narrow.
+    """Returns the room a text needs under an axis, in characters, with the gap to its neighbour.
+
+    Raised digits are narrow.
     """
     return 1.5 + sum(0.6 if c in "⁻⁰¹²³⁴⁵⁶⁷⁸⁹" else 1.0 for c in text)
 
 
 def _apart(places: np.ndarray, texts: Sequence[str], room: float) -> list[int]:
-    """Which ascending places can bear their text without touching the one before."""
+    """Returns which ascending places can bear their text without touching the one before."""
     scale = room / (float(places[-1] - places[0]) or 1.0)
     keep = [0]
     for i in range(1, len(places)):
@@ -202,7 +204,7 @@ def _apart(places: np.ndarray, texts: Sequence[str], room: float) -> list[int]:
 
 
 def axis(field: str, values: pd.Series | Sequence[Any]) -> Axis:
-    """Lays out a field from the values it takes over all points.
+    """Returns the axis of a field from the values it takes over all points.
 
     Numbers are logarithmic when they were chosen by factors rather than steps; whatever is not a
     number is ordinal, as are decades with a zero among them.
@@ -226,7 +228,7 @@ def axis(field: str, values: pd.Series | Sequence[Any]) -> Axis:
 
 
 def _rounded(level: Any, text: str, powers: bool) -> str:
-    """Three figures of a number that was drawn at random rather than written by somebody."""
+    """Returns three digits of a number that was drawn at random rather than written by somebody."""
     if not isinstance(level, float) or not level > 0 or len(text) < 7:
         return text
     return _scientific(level, 3) if powers else f"{level:.3g}"
@@ -237,13 +239,13 @@ def _is_real(value: Any) -> bool:
 
 
 def _decades(levels: Sequence[float]) -> bool:
-    """Whether all are powers of ten and one is small enough to be written as such."""
+    """Returns whether all are powers of ten and one is small enough to be written as such."""
     exponents = np.log10(np.array(levels, dtype=np.float64))
     return bool(exponents.min() < -2.5 and np.allclose(exponents, np.round(exponents), rtol=0, atol=1e-9))
 
 
 def _scale(levels: np.ndarray) -> str:
-    """linear, log or ordinal for ascending distinct numbers."""
+    """Returns 'linear', 'log' or 'ordinal' for ascending distinct numbers."""
     positive = levels[levels > 0]
     if len(positive) == len(levels):
         return "log" if _by_factors(levels) else "linear"
@@ -252,8 +254,9 @@ def _scale(levels: np.ndarray) -> str:
 
 
 def _by_factors(levels: np.ndarray) -> bool:
-    """Whether positive numbers grow by factors: their median is nearer the geometric than the
-    arithmetic middle.
+    """Returns whether positive numbers grow by factors.
+
+    They do where their median is nearer the geometric than the arithmetic middle.
     """
     low, high, middle = levels[0], levels[-1], float(np.median(levels))
     if len(levels) < 3:

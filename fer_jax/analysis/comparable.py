@@ -1,6 +1,4 @@
-"""Which points a metric can rank against each other, those it measures the same thing of, and in
-what direction.
-"""
+"""Which points a metric can rank against each other, and in what direction."""
 
 from __future__ import annotations
 
@@ -14,10 +12,10 @@ from fer_jax.analysis.statistics import hashable
 # What decides between which classes a network tells: an accuracy over two of them says nothing
 # about one over seven.
 CLASS_FIELDS = ("data.name", "data.classes", "data.merge")
-# What decides which pictures it is asked about.
+# What decides which images it is asked about.
 PICTURE_FIELDS = (
-    "data.name", "data.split", "data.fraction", "data.drop_leaks", "data.balance", "data.balance_splits", "data.validation_size",
-    "data.test_size", "data.label_noise",
+    "data.name", "data.split", "data.fraction", "data.drop_leaks", "data.balance", "data.balance_splits",
+    "data.validation_size", "data.test_size", "data.label_noise",
 )  # fmt: skip
 # A loss is each trial's own. Class weights do not enter where nothing is trained.
 _EVALUATED = ("loss.focal_gamma", "loss.label_smoothing")
@@ -25,28 +23,24 @@ _TRAINED = (*_EVALUATED, "loss.class_weight", "loss.weights")
 
 
 def lower_is_better(metric: str) -> bool:
-    """Whether the smaller value of a metric is the better one: of losses and of the calibration
-    error; high is better of all else.
-    """
+    """Returns whether the smaller value of a metric is better: of losses and calibration errors."""
     return metric.endswith(("loss", "ece"))
 
 
 def loss_fields(metric: str) -> tuple[str, ...]:
-    """The fields that make a loss, such as val_loss or last_train_loss, another function; () for
-    any other metric.
-    """
+    """Returns the fields that make a loss another function; () for any other metric."""
     if not metric.endswith("loss"):
         return ()
     return _TRAINED if "train_" in metric else _EVALUATED
 
 
 def differing(table: pd.DataFrame, names: Iterable[str]) -> tuple[str, ...]:
-    """Those of the named columns in which the rows of a table of trials or points differ."""
+    """Returns those of the named columns in which the rows of a table differ."""
     return tuple(name for name in names if name in table and len({hashable(value) for value in table[name]}) > 1)
 
 
 def classes(data: Mapping[str, Any]) -> Hashable:
-    """The classes of a data set, after merging.
+    """Returns a key of the classes of a data set, after merging.
 
     Args:
         data: its record in config.json.
@@ -56,30 +50,17 @@ def classes(data: Mapping[str, Any]) -> Hashable:
 
 
 def held_out(data: Mapping[str, Any]) -> tuple[Hashable, ...]:
-    """What a trial is measured on: figures are ranked against each other only where this is equal.
+    """Returns a key of what a trial is measured on: only where it is equal are trials comparable.
 
-    How the training pictures were balanced does not enter, and neither does the size of any.
+    How the training images were balanced does not enter, and neither does the size of any.
 
     Args:
         data: the record of the trial's data set.
     """
-    pictures = data.get("held_out") or data.get("counts") or {}
-    return classes(data), *(_pictures(pictures.get(split)) for split in ("validation", "test"))
+    images = data.get("held_out") or data.get("counts") or {}
+    return classes(data), *(_images(images.get(split)) for split in ("validation", "test"))
 
 
-def _pictures(found: Any) -> Hashable:
+def _images(found: Any) -> Hashable:
     # Before their digests were kept there were only numbers a class.
     return tuple(sorted(found.items())) if isinstance(found, Mapping) else found
-
-
-def ranked(table: pd.DataFrame, metric: str, suffix: str = "") -> list[Any]:
-    """Labels of the rows of a table that have a `<metric><suffix>`, best first; [] if none has.
-
-    Ties go to the lower validation loss, if all rows have one loss, then to the earlier row.
-    """
-    merit = table[f"{metric}{suffix}"].astype(float) * (1 if lower_is_better(metric) else -1)
-    same_loss = not differing(table, loss_fields("val_loss"))
-    tie = table[f"val_loss{suffix}"].astype(float) if same_loss and f"val_loss{suffix}" in table else merit
-    return list(
-        pd.DataFrame({"merit": merit, "tie": tie})[merit.notna()].sort_values(["merit", "tie"], kind="stable").index
-    )

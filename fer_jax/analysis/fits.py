@@ -1,6 +1,4 @@
-"""What the fits of a run scored: heads.csv summarised over repeats, and as evidence that figures
-and tables can be made of.
-"""
+"""What the fits of a run scored: heads.csv summarised over repeats, and ranked for the report."""
 
 from __future__ import annotations
 
@@ -9,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from fer_jax.analysis import ranking, statistics
+from fer_jax.analysis import statistics
+from fer_jax.analysis.ranking import Ranking, rank_points
 
 SPLITS = {"train": "train", "val": "validation", "test": "test"}
-SCORES = tuple(f"{split}_{figure}" for split in SPLITS for figure in ("accuracy", "loss"))
+SCORES = tuple(f"{split}_{metric}" for split in SPLITS for metric in ("accuracy", "loss"))
 # How much a head is above its own trial's network, on the same images and weights: the paired
 # difference.
 GAINS = tuple(f"{split}_accuracy_gain" for split in ("val", "test"))
@@ -20,12 +19,12 @@ METRICS = (*SCORES, *GAINS, "rounds", "seconds")
 
 
 def head_columns(fits: pd.DataFrame) -> list[str]:
-    """The columns of heads.csv that hold head fields."""
+    """Returns the columns of heads.csv that hold head fields."""
     return [name for name in fits.columns if name.startswith("head.")]
 
 
 def summarise(fits: pd.DataFrame, swept: Sequence[str], overlap: float = 0.0) -> pd.DataFrame:
-    """A row a point and head setting; see `statistics.summarise`.
+    """Returns a row a point and head setting; see `statistics.summarise`.
 
     Args:
         fits: heads.csv.
@@ -36,9 +35,8 @@ def summarise(fits: pd.DataFrame, swept: Sequence[str], overlap: float = 0.0) ->
     return statistics.summarise(fits, [*swept, *head_columns(fits)], present, overlap)
 
 
-def gather(record: Mapping[str, Any], fits: pd.DataFrame, title: str) -> ranking.Evidence:
-    """The fits as the trials of a report: their points are the combinations of what was swept, head
-    fields included.
+def rank_heads(record: Mapping[str, Any], fits: pd.DataFrame, title: str) -> Ranking:
+    """Returns the fits as ranked points: the combinations of what was swept, head fields included.
 
     Args:
         record: config.json.
@@ -57,4 +55,4 @@ def gather(record: Mapping[str, Any], fits: pd.DataFrame, title: str) -> ranking
         *(name for name in fits.columns if name not in head_columns(fits) and name not in ("features", "threads")),
     ]
     no_curves = pd.DataFrame(columns=["id", "epoch"])
-    return ranking.gather({**record, "swept": swept}, fits[list(dict.fromkeys(columns))], no_curves, title)
+    return rank_points({**record, "swept": swept}, fits[list(dict.fromkeys(columns))], no_curves, title)

@@ -1,39 +1,49 @@
-"""What a classifier's probabilities come to, for many trials at once: arrays with a leading trial
-axis in, the same out.
+"""What a classifier's probabilities come to: for many trials at once, for one, for two sums.
 
-Throughout: T trials, n pictures, K classes; probabilities float (T, n, K) with rows summing to 1,
-labels int (n,) in 0..K-1, an answer being the most probable class, the first of equal ones.
-scikit-learn's definitions, with its zero where a quotient has no denominator; one-vs-rest figures
-of a class that no or every picture shows are NaN, and means leave it out.
+Shapes: T trials, n images, K classes; probabilities are float (T, n, K) with rows summing to 1, and
+labels int (n,) in 0..K-1. The answer to an image is its most probable class, the first of equal
+ones. Definitions are scikit-learn's, with its zero where a quotient has no denominator.
+One-vs-rest metrics of a class that no image or every image shows are NaN, and means leave it out.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import stats
 
+from fer_jax.data.names import canonical
+from fer_jax.errors import ConfigError
+
 BINS = 15
 SMALLEST = np.finfo(np.float64).eps
+# What `measure` and `measure_classes` give.
+METRICS = ("accuracy", "loss", "precision", "recall", "f1", "auc")
+CLASS_METRICS = ("precision", "recall", "f1")
 
 
 def confusion(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Pictures by true class (rows) and answer (columns), int64 (T, K, K)."""
-    count = probabilities.shape[-1]
-    cells = labels * count + probabilities.argmax(axis=-1)
-    trials = np.arange(len(cells))[:, None] * count**2
-    return np.bincount((trials + cells).ravel(), minlength=len(cells) * count**2).reshape(-1, count, count)
+    """Returns the images by true class (rows) and answer (columns), int64 (T, K, K)."""
+    return _counted(probabilities.argmax(axis=-1), labels, probabilities.shape[-1])
+
+
+def _counted(answers: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """Returns `confusion` of the classes that are answered, int (T, n)."""
+    trials = np.arange(len(answers))[:, None] * classes**2
+    cells = trials + labels * classes + answers
+    return np.bincount(cells.ravel(), minlength=len(answers) * classes**2).reshape(-1, classes, classes)
 
 
 @dataclasses.dataclass(frozen=True)
 class ByClass:
-    """Figures a trial and class.
+    """Metrics of every trial and class.
 
     Attributes:
-        precision, recall, f1: float64 (T, K), in [0, 1]; recall is the accuracy on the pictures of
+        precision, recall, f1: float64 (T, K), in [0, 1]; recall is the accuracy on the images of
             a class.
-        support: pictures of each class, int64 (K,).
+        support: images of each class, int64 (K,).
         occurs: whether a class is among the labels or the answers of a trial, bool (T, K).
     """
 
@@ -44,16 +54,16 @@ class ByClass:
     occurs: np.ndarray
 
     def macro(self, values: np.ndarray) -> np.ndarray:
-        """Mean of `values` (T, K) over the classes that occur, (T,)."""
+        """Returns the mean of `values` (T, K) over the classes that occur, (T,)."""
         return np.where(self.occurs, values, 0).sum(axis=1) / np.maximum(self.occurs.sum(axis=1), 1)
 
     def weighted(self, values: np.ndarray) -> np.ndarray:
-        """Mean of `values` (T, K) over the pictures' classes, (T,)."""
+        """Returns the mean of `values` (T, K) over the images' classes, (T,)."""
         return values @ self.support / max(1, int(self.support.sum()))
 
 
 def by_class(matrix: np.ndarray) -> ByClass:
-    """Precision, recall and F1 of every class from `confusion`, (T, K, K)."""
+    """Returns precision, recall and F1 of every class from `confusion`, (T, K, K)."""
     right = np.diagonal(matrix, axis1=1, axis2=2)
     shown, answered = matrix.sum(axis=2), matrix.sum(axis=1)
     return ByClass(
@@ -66,14 +76,15 @@ def by_class(matrix: np.ndarray) -> ByClass:
 
 
 def balanced_accuracy(matrix: np.ndarray) -> np.ndarray:
-    """Mean recall over the classes that are shown, from `confusion`; (T,)."""
+    """Returns the mean recall over the classes that are shown, from `confusion`; (T,)."""
     found = by_class(matrix)
     return found.recall[:, found.support > 0].mean(axis=1)
 
 
 def log_loss(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Mean of -ln p(label), nats, (T,); a probability counts as 2.2e-16 at least, as in
-    scikit-learn.
+    """Returns the mean of -ln p(label), nats, (T,).
+
+    A probability counts as 2.2e-16 at least, as in scikit-learn.
     """
     chosen = np.take_along_axis(
         probabilities.astype(np.float64), np.broadcast_to(labels, probabilities.shape[:2])[..., None], -1
@@ -82,10 +93,10 @@ def log_loss(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def auc(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Area under the ROC curve of each class against the rest, (T, K).
+    """Returns the area under the ROC curve of each class against the rest, (T, K).
 
-    The chance that a picture of the class gets a higher probability than another one, ties counting
-    half (Hanley and McNeil, Radiology 143, 1982): the sum of ranks of the class's pictures, less
+    The chance that an image of the class gets a higher probability than another one, ties counting
+    half (Hanley and McNeil, Radiology 143, 1982): the sum of ranks of the class's images, less
     its least possible value, over all pairs.
     """
     found = np.full((len(probabilities), probabilities.shape[-1]), np.nan)
@@ -99,25 +110,38 @@ def auc(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def average_precision(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Sum over the distinct probabilities of the gain in recall times the precision there, of each
-    class against the rest, (T, K).
+    """Returns the average precision of each class against the rest, (T, K).
+
+    It is the sum over the distinct probabilities of the gain in recall times the precision there.
     """
     found = np.full((len(probabilities), probabilities.shape[-1]), np.nan)
     for number in range(probabilities.shape[-1]):
         shown = labels == number
         if not 0 < shown.sum() < len(shown):
             continue
-        scores = probabilities[..., number]
-        order = np.argsort(-scores, axis=1, kind="stable")
-        ordered = np.take_along_axis(scores, order, axis=1)
-        right = np.cumsum(shown[order], axis=1)
-        precision = right / np.arange(1, len(labels) + 1)
-        # Equal probabilities are one threshold: precision and recall are those at its last picture.
-        last = np.append(ordered[:, 1:] != ordered[:, :-1], np.ones((len(ordered), 1), bool), axis=1)
-        for trial, ends in enumerate(last):
-            gains = np.diff(right[trial, ends], prepend=0) / shown.sum()
-            found[trial, number] = gains @ precision[trial, ends]
+        for trial, scores in enumerate(probabilities[..., number]):
+            right, called = at_thresholds(shown, scores)
+            found[trial, number] = np.diff(right, prepend=0) / shown.sum() @ (right / called)
     return found
+
+
+def at_thresholds(shown: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns how many images are called positive at each threshold, and how many of them rightly.
+
+    Every distinct score is a threshold, and an image is called positive where it reaches it.
+
+    Args:
+        shown: bool (n,), whether an image shows the class.
+        scores: float (n,), high for the class.
+
+    Returns:
+        Those that show the class, and all that are called, int64 (t,) each, from the highest
+        threshold to the lowest.
+    """
+    order = np.argsort(-scores, kind="stable")
+    ordered = scores[order]
+    last = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
+    return np.cumsum(shown[order])[last], last + 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,10 +151,10 @@ class Calibration:
 
     Attributes:
         edges: of the confidences, (BINS + 1,), from 0 to 1; a bin holds its upper edge.
-        counts: pictures a bin, int64 (T, BINS).
-        confidence, accuracy: means over the pictures of a bin, (T, BINS); NaN in an empty one.
+        counts: images a bin, int64 (T, BINS).
+        confidence, accuracy: means over the images of a bin, (T, BINS); NaN in an empty one.
         ece: expected calibration error, (T,), in [0, 1]: |accuracy - confidence| averaged over all
-            pictures (equation 3).
+            images (equation 3).
     """
 
     edges: np.ndarray
@@ -141,9 +165,7 @@ class Calibration:
 
 
 def calibration(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS) -> Calibration:
-    """Confidence, the probability of the answer, beside the accuracy, in `bins` bins of equal
-    width.
-    """
+    """Returns confidence, the probability of the answer, beside accuracy, in equal bins."""
     confidence = probabilities.max(axis=-1).astype(np.float64)
     right = probabilities.argmax(axis=-1) == labels
     edges = np.linspace(0, 1, bins + 1)
@@ -162,7 +184,7 @@ def calibration(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS)
 
 
 def class_mean(values: np.ndarray) -> np.ndarray:
-    """Mean of (T, K) over the classes that have a figure, (T,); NaN where none has."""
+    """Returns the mean of (T, K) over the classes that are not NaN, (T,); NaN where all are."""
     known = np.isfinite(values)
     return _quotient(np.where(known, values, 0).sum(axis=1), known.sum(axis=1), nothing=np.nan)
 
@@ -172,9 +194,11 @@ def _quotient(above: np.ndarray, below: np.ndarray, nothing: float = 0.0) -> np.
 
 
 def overall(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-    """Every figure of a trial, name -> (T,): accuracy and balanced_accuracy; precision, recall and
-    f1, means over the classes that occur, and weighted_ ones over the pictures; auc and
-    average_precision, means over classes; log_loss (nats); ece.
+    """Returns every metric of a trial, name -> (T,).
+
+    These are accuracy and balanced_accuracy; precision, recall and f1, means over the classes that
+    occur, and weighted_ ones over the images; auc and average_precision, means over classes;
+    log_loss (nats); ece.
     """
     matrix = confusion(probabilities, labels)
     found = by_class(matrix)
@@ -192,8 +216,10 @@ def overall(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarr
 
 
 def of_classes(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-    """Every figure of a trial and class, name -> (T, K): precision, recall (the accuracy on its
-    pictures), f1, auc, average_precision.
+    """Returns every metric of a trial and class, name -> (T, K).
+
+    These are precision, recall (the accuracy on the images of the class), f1, auc,
+    average_precision.
     """
     found = by_class(confusion(probabilities, labels))
     return {
@@ -203,3 +229,95 @@ def of_classes(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, np.nd
         "auc": auc(probabilities, labels),
         "average_precision": average_precision(probabilities, labels),
     }
+
+
+def measure(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Returns every one of `METRICS` for one classifier.
+
+    Args:
+        probabilities: (n, K), rows summing to 1.
+        labels: int (n,), in 0..K-1.
+
+    Returns:
+        accuracy; loss, the mean of -ln p(label), nats; precision, recall and f1, means over the
+        classes that occur among labels or answers; auc, the mean over classes of one-vs-rest areas,
+        NaN where no class has a rest. All but the loss lie in [0, 1].
+    """
+    probabilities = _normalised(probabilities)
+    return _measured(probabilities, labels, probabilities.argmax(axis=1))
+
+
+def measure_classes(probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> dict[str, float]:
+    """Returns `CLASS_METRICS` of every class, 'recall_happy' and so on, in [0, 1].
+
+    Args:
+        probabilities, labels: as for `measure`.
+        classes: names of the K columns; a result is called by `data.names.canonical` of them.
+    """
+    found = by_class(confusion(probabilities[None], labels))
+    return {
+        f"{metric}_{canonical(name)}": float(getattr(found, metric)[0, column])
+        for metric in CLASS_METRICS
+        for column, name in enumerate(classes)
+    }
+
+
+def binarise(
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    classes: Sequence[str],
+    positive: Sequence[str],
+    threshold: float = 0.5,
+) -> dict[str, float]:
+    """Returns `measure` for 'positive or not', asked of a classifier of more classes.
+
+    An image is called positive where the probabilities of the positive classes sum to `threshold`
+    or more.
+
+    Args:
+        probabilities, labels: as for `measure`.
+        classes: names of the K columns.
+        positive: names of the classes that are summed, in any spelling known to
+            `data.names.canonical`.
+        threshold: in [0, 1].
+
+    Returns:
+        As for `measure`, of two classes; precision, recall and f1 are means over both.
+
+    Raises:
+        ConfigError: an unknown class, or none or all of them positive.
+    """
+    chosen = positive_columns(classes, positive)
+    summed = _normalised(probabilities)[:, chosen].sum(axis=1)
+    both = np.column_stack([1 - summed, summed])
+    return _measured(both, np.isin(labels, chosen).astype(int), (summed >= threshold).astype(int))
+
+
+def positive_columns(classes: Sequence[str], positive: Sequence[str]) -> list[int]:
+    """Returns the columns of the positive classes, ascending; raises ConfigError as `binarise`."""
+    known = [canonical(name) for name in classes]
+    wanted = {canonical(name) for name in positive}
+    unknown = sorted(wanted - set(known))
+    if unknown:
+        raise ConfigError(f"no class {unknown[0]!r} to be positive; the classes are {', '.join(classes)}")
+    chosen = [column for column, name in enumerate(known) if name in wanted]
+    if len(chosen) in (0, len(known)):
+        raise ConfigError(f"{'no' if not chosen else 'every'} class is positive; name some of {', '.join(classes)}")
+    return chosen
+
+
+def _measured(probabilities: np.ndarray, labels: np.ndarray, answers: np.ndarray) -> dict[str, float]:
+    matrix = _counted(answers[None], labels, probabilities.shape[1])
+    found = by_class(matrix)
+    return {
+        "accuracy": float(np.trace(matrix[0])) / max(1, len(labels)),
+        "loss": float(log_loss(probabilities[None], labels)[0]),
+        **{name: float(found.macro(getattr(found, name))[0]) for name in CLASS_METRICS},
+        "auc": float(class_mean(auc(probabilities[None], labels))[0]),
+    }
+
+
+def _normalised(probabilities: np.ndarray) -> np.ndarray:
+    """Returns them in float64 with rows that sum to 1 there, which those of float32 do not."""
+    exact = np.asarray(probabilities, np.float64)
+    return exact / exact.sum(axis=1, keepdims=True)

@@ -1,7 +1,6 @@
-"""How much a picture is like those a network was trained on, from its logits, and where to draw the
-line.
+"""How much an image is like those a network was trained on, from its logits.
 
-Scores are high for pictures like the training data. A network's probabilities say which of its
+Scores are high for images like the training data. A network's probabilities say which of its
 classes fits best, and sum to 1 for a teapot too; the scores ask how strongly any class speaks at
 all.
 """
@@ -16,14 +15,15 @@ from scipy import special
 from fer_jax.config.choices import LIKENESS
 from fer_jax.errors import RunError
 
-# Share of the validation pictures that lie below the threshold: Liu et al. keep 95 % of what is
+# Share of the validation images that lie below the threshold: Liu et al. keep 95 % of what is
 # known.
 BELOW = 0.05
 
 
 def energy(logits: np.ndarray) -> np.ndarray:
-    """Log of the sum of exp(logit): the negative free energy at temperature 1, float64 (...,) for
-    (..., K).
+    """Returns the log of the sum of exp(logit), float64 (...,) for (..., K).
+
+    It is the negative free energy at temperature 1.
 
     Liu, Wang, Owens and Li 2020 (Energy-based Out-of-distribution Detection), -E(x; f) of section 3
     with T = 1.
@@ -32,7 +32,7 @@ def energy(logits: np.ndarray) -> np.ndarray:
 
 
 def max_logit(logits: np.ndarray) -> np.ndarray:
-    """The largest logit, float64 (...,) for (..., K).
+    """Returns the largest logit, float64 (...,) for (..., K).
 
     Hendrycks et al. 2022 (Scaling Out-of-Distribution Detection for Real-World Settings),
     'MaxLogit'.
@@ -44,7 +44,7 @@ SCORES: dict[str, Callable[[np.ndarray], np.ndarray]] = dict(zip(LIKENESS, (ener
 
 
 def score(kind: str, logits: np.ndarray) -> np.ndarray:
-    """The score `kind` of logits (..., K), float64 (...,); RunError for another kind."""
+    """Returns the score `kind` of logits (..., K), float64 (...,); RunError for another kind."""
     check(kind)
     return SCORES[kind](logits)
 
@@ -56,10 +56,11 @@ def check(kind: str) -> None:
 
 
 def threshold(scores: np.ndarray) -> float:
-    """The score that a share BELOW of the validation pictures do not reach; what scores less is
-    unlike them.
+    """Returns the score that a share BELOW of the validation images do not reach.
+
+    What scores less is unlike them.
 
     Args:
-        scores: of the validation pictures, (n,), n > 0.
+        scores: of the validation images, (n,), n > 0.
     """
     return float(np.quantile(scores, BELOW))

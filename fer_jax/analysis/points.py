@@ -1,8 +1,7 @@
-"""Points of a sweep against each other: two of them in every way, and which ones the best cannot be
-told apart from.
+"""Points of a sweep against each other: two in every way, and all against the best.
 
 Every point trains with the same seeds, so that two points are compared seed by seed (common random
-numbers): what a seed does to both of them alike, such as the order of the pictures, drops out of
+numbers): what a seed does to both of them alike, such as the order of the images, drops out of
 the difference. Under data.split = kfold the same holds of folds.
 """
 
@@ -37,7 +36,7 @@ class PointComparison:
             side, and for folds.
         wilcoxon: two-sided p of the signed-rank test over the pairs; NaN below
             `significance.WILCOXON_FROM` pairs, and for folds.
-        pictures: a row a pair: seed, split, pictures, only_a and only_b (pictures that only one of
+        pictures: a row a pair: seed, split, pictures, only_a and only_b (images that only one of
             the points gets right), p (McNemar, mid-p) and p_holm (Holm's correction over the rows).
             No rows where no predictions are kept.
     """
@@ -57,9 +56,7 @@ class PointComparison:
 
     @property
     def told_apart(self) -> bool:
-        """Whether the paired test finds a difference at 5 %; False where there are too few pairs to
-        test.
-        """
+        """Whether the paired test finds a difference at 5 %; False with too few pairs to test."""
         return self.paired.p <= LEVEL
 
     @property
@@ -82,7 +79,8 @@ class PointComparison:
         if found.pairs == 1:
             return f"One {self.unit} in common, difference {found.mean:+.4f}: nothing can be told apart."
         if math.isnan(found.p):
-            return f"In all {found.pairs} {units} in common the difference is {found.mean:+.4f}: there is no spread to judge it by."
+            same = f"In all {found.pairs} {units} in common the difference is {found.mean:+.4f}"
+            return f"{same}: there is no spread to judge it by."
         low, high, p = found.low, found.high, p_text(found.p)
         kind = "Student, corrected for overlapping folds" if self.unit == "fold" else "Student"
         if self.told_apart:
@@ -91,8 +89,8 @@ class PointComparison:
         else:
             outcome = "they cannot be told apart"
         return (
-            f"Over {found.pairs} {units} in common the difference is {found.mean:+.4f}, 95 % interval {low:+.4f} to {high:+.4f} "
-            f"({kind}, paired, {p}): {outcome}."
+            f"Over {found.pairs} {units} in common the difference is {found.mean:+.4f}, "
+            f"95 % interval {low:+.4f} to {high:+.4f} ({kind}, paired, {p}): {outcome}."
         )
 
     def _unpaired(self) -> str:
@@ -107,8 +105,8 @@ class PointComparison:
             return ""
         apart = int((rows["p_holm"] <= LEVEL).sum())
         return (
-            f"On the {rows['split'].iloc[0]} pictures McNemar's test tells the two networks of a {self.unit} apart in {apart} of "
-            f"{len(rows)} {self.unit}s (5 %, Holm)."
+            f"On the {rows['split'].iloc[0]} pictures McNemar's test tells the two networks of a {self.unit} apart "
+            f"in {apart} of {len(rows)} {self.unit}s (5 %, Holm)."
         )
 
 
@@ -119,7 +117,7 @@ def compare(
     pictures: pd.DataFrame | None = None,
     overlap: float = 0.0,
 ) -> PointComparison:
-    """Two points by their trials' figures.
+    """Returns two points compared by their trials' values.
 
     Args:
         metric: what the values are.
@@ -156,31 +154,33 @@ def against_best(
     trials: pd.DataFrame,
     swept: Sequence[str],
     metric: str,
-    best: int,
+    ranked: Sequence[int],
     overlap: float = 0.0,
     among: np.ndarray | None = None,
 ) -> pd.DataFrame:
-    """Every point with a done trial beside the best one, seed by seed.
+    """Returns every point with a done trial beside the best one, seed by seed.
 
     Args:
         trials: as for `statistics.summarise`, with `seed`.
         swept: as for `statistics.summarise`.
         metric: column of trials.
-        best: number of the best point, in order of first appearance.
+        ranked: numbers of the points, in order of first appearance, as `ranking.order_points` ranks
+            them: one or more, the best first.
         overlap: `statistics.fold_overlap`.
         among: bool, one a point: those to compare, which `metric` must be able to rank against each
             other; None for all.
 
     Returns:
-        A row a point, the best first, then by mean: `point` (its number), the swept columns, `n`,
-        `mean`, `low95`, `high95` (Student's interval of the mean), `pairs` (seeds done by both),
-        `difference` (the point's metric minus the best's over these), `difference_low95`,
-        `difference_high95`, `p` (paired t, two-sided), `p_holm` (corrected over the points that
-        could be tested) and `tied`: True where the point cannot be told apart from the best at
-        `LEVEL`, as none can be that shares fewer than two seeds with it, or whose differences are
-        all the same.
+        A row a point, in the order of `ranked`, then those without a rank: `point` (its number),
+        the swept columns, `n`, `mean`, `low95`, `high95` (Student's interval of the mean), `pairs`
+        (seeds done by both), `difference` (the point's metric minus the best's over these),
+        `difference_low95`, `difference_high95`, `p` (paired t, two-sided), `p_holm` (corrected over
+        the points that could be tested) and `tied`: True where the point cannot be told apart from
+        the best at `LEVEL`, as none can be that shares fewer than two seeds with it, or whose
+        differences are all the same.
     """
     codes, firsts = statistics.point_codes(trials, swept)
+    best = ranked[0]
     values = _by_seed(trials, codes, len(firsts), metric)
     count, mean, half, _ = significance.paired_t_rows(values, 0.95, overlap)
     pairs, difference, width, p = significance.paired_t_rows(values - values[best], 0.95, overlap)
@@ -195,15 +195,12 @@ def against_best(
         "tied": ~(corrected <= LEVEL),
     }  # fmt: skip
     table = pd.concat([table, pd.DataFrame(columns)], axis=1)
-    merit = mean if lower_is_better(metric) else -mean
-    order = np.lexsort((merit, np.arange(len(firsts)) != best))
+    order = np.array([*ranked, *(point for point in range(len(firsts)) if point not in set(ranked))])
     return table.iloc[order[compared[order]]].reset_index(drop=True)
 
 
 def _by_seed(trials: pd.DataFrame, codes: np.ndarray, points: int, metric: str) -> np.ndarray:
-    """The metric of done trials as (points, seeds), NaN where a point has no done trial with a
-    seed.
-    """
+    """Returns the metric of done trials as (points, seeds), NaN where there is no such trial."""
     seeds, columns = np.unique(trials["seed"].to_numpy(np.int64), return_inverse=True)
     values = np.full((points, len(seeds)), np.nan)
     done = (trials["status"] == "done").to_numpy(dtype=bool)
@@ -213,5 +210,5 @@ def _by_seed(trials: pd.DataFrame, codes: np.ndarray, points: int, metric: str) 
 
 
 def p_text(p: float) -> str:
-    """'p = 0.013', 'p < 0.001'."""
+    """Returns 'p = 0.013' or 'p < 0.001'."""
     return f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"

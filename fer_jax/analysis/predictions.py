@@ -9,8 +9,8 @@ import numpy as np
 
 
 @dataclasses.dataclass(frozen=True)
-class Answered:
-    """The stored answers of a point's done trials; T repeats, n pictures, K classes.
+class Predictions:
+    """The stored answers of a point's done trials; T repeats, n images, K classes.
 
     Attributes:
         setting: the point in words.
@@ -18,7 +18,7 @@ class Answered:
         classes: names of the K classes.
         probabilities: float (T, n, K), rows summing to 1.
         labels: int (n,), in 0..K-1.
-        folds: of a cross-validation, whose networks have each answered the pictures that it did not
+        folds: of a cross-validation, whose networks have each answered the images that it did not
             learn from; then T is 1. 0: none.
     """
 
@@ -35,9 +35,7 @@ class Answered:
 
     @property
     def about(self) -> str:
-        """Whose answers on what, for a caption: 'Test pictures (70), 5 seeds of learning rate
-        1e-3.'
-        """
+        """Whose answers on what, such as 'Test pictures (70), 5 seeds of learning rate 1e-3.'"""
         seeds = f"{self.repeats} seeds" if self.repeats > 1 else "one seed"
         if self.folds:
             seeds = f"each answered by the one of {self.folds} folds' networks that had not learnt it,"
@@ -45,8 +43,9 @@ class Answered:
 
 
 def mean_and_spread(values: np.ndarray, decimals: int = 3) -> str:
-    """'0.612 ± 0.014' over repeats (sample standard deviation), '0.612' of one, '–' where one of
-    them has none.
+    """Returns '0.612 ± 0.014' over repeats (sample standard deviation), '0.612' of one.
+
+    Where one of them has no value it is a dash.
     """
     values = np.asarray(values, float)
     if not len(values) or not np.isfinite(values).all():

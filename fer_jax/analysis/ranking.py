@@ -1,6 +1,4 @@
-"""Everything a report is made from, gathered once: trials, points in order of merit, curves, axes,
-the record.
-"""
+"""The points of a run in order of merit, with all that a report is made from."""
 
 from __future__ import annotations
 
@@ -38,8 +36,8 @@ STATUSES = ("done", "running", "pending", "pruned", "diverged", "failed")
 
 
 @dataclasses.dataclass(frozen=True)
-class Evidence:
-    """One run, ready to be drawn and described.
+class Ranking:
+    """The points of a run or of a part of it, ranked, with trials, curves, axes and record.
 
     Attributes:
         title: heading of the report.
@@ -97,6 +95,20 @@ class Evidence:
         return self.points[self.points["rank"].notna()].sort_values("rank")
 
     @property
+    def best(self) -> int:
+        """The number of the best point; IndexError without a done trial."""
+        return int(self.ranked.index[0])
+
+    def order(self, metric: str) -> list[int]:
+        """Returns the numbers of the points that have a mean of a metric, best first."""
+        return order_points(self.points, metric, self.swept, self.config)
+
+    @property
+    def leading(self) -> list[int]:
+        """The numbers of the points that may be called the best, see `leading_points`."""
+        return leading_points(self.points, self.metric, self.swept, self.config)
+
+    @property
     def higher_is_better(self) -> bool:
         return not comparable.lower_is_better(self.metric)
 
@@ -118,9 +130,7 @@ class Evidence:
 
     @property
     def chosen_on_reported(self) -> bool:
-        """Whether results are quoted on the very images that chose the epoch and the point (oslo's
-        split).
-        """
+        """Whether results stand on the very images that chose epoch and point (oslo's split)."""
         return any(
             data.get("split") == "kaggle" or (data.get("split") == "kfold" and not images(data, "test"))
             for data in self.data_sets
@@ -141,13 +151,11 @@ class Evidence:
         """See `points.against_best`; no rows where no trial is done."""
         if not len(self.ranked):
             return pd.DataFrame(columns=["point", "tied"])
-        return against_best(self.trials, self.swept, self.metric, int(self.ranked.index[0]), self.overlap)
+        return against_best(self.trials, self.swept, self.metric, list(self.ranked.index), self.overlap)
 
     @property
     def loss_fields(self) -> tuple[str, ...]:
-        """The swept fields that make the points' validation losses different functions, which rank
-        nothing; () if none.
-        """
+        """The swept fields that make the points' validation losses different; () if none."""
         return comparable.differing(self.points, comparable.loss_fields("val_loss"))
 
     @property
@@ -169,29 +177,32 @@ class Evidence:
         return ", ".join(parts)
 
     def share_within(self, low: float, high: float) -> float | None:
-        """The majority share, unless it lies so far below what is shown (low to high) that it would
-        squeeze it.
+        """Returns the majority share; None where it lies far below low to high.
+
+        Drawn there it would squeeze what is shown.
         """
         share = self.majority_share
         return share if share is not None and low - share <= max(high - low, 0.01) else None
 
     def loss_ceiling(self, values: np.ndarray) -> float:
-        """Losses above this have exploded: 1.15 times that of equal odds on all classes, or the
-        median if larger.
+        """Returns the loss above which losses have exploded.
+
+        It is 1.15 times that of equal odds on all classes, or of the median if that is larger.
         """
         values = values[np.isfinite(values)]
         equal_odds = math.log(max(2, len(self.data.get("classes") or [])))
         return 1.15 * max([equal_odds, *([float(np.median(values))] if len(values) else [])])
 
     def images(self, split: str) -> int | None:
-        """Pictures in a split (train, validation or test), if the record has them and all data sets
-        have as many.
-        """
+        """Returns the images in a split if all data sets have as many; else None."""
         found = {images(data, split) for data in self.data_sets}
         return found.pop() if len(found) == 1 else None
 
     def describe(self, point: int, fields: Sequence[str] | None = None, marks: bool = False) -> str:
-        """A point in words: 'learning rate 1e-3, l2 1e-4'; with `marks` as figures write it."""
+        """Returns a point in words: 'learning rate 1e-3, l2 1e-4'.
+
+        With `marks` it is as figures write it.
+        """
         fields = self.swept if fields is None else fields
         names, row = axes.short_names(self.swept), self.points.loc[point]
         parts = [f"{names[f]} {self.axes[f].mark(row[f]) if marks else self.axes[f].text(row[f])}" for f in fields]
@@ -199,15 +210,15 @@ class Evidence:
 
 
 def images(data: Mapping[str, Any], split: str) -> int | None:
-    """Pictures in a split of a data set, if its record has them."""
+    """Returns the images in a split of a data set, if its record has them."""
     counts = (data.get("counts") or {}).get(split)
     if isinstance(counts, Mapping):
         counts = list(counts.values())
     return None if counts is None else int(np.sum(counts))
 
 
-def gather(record: Mapping[str, Any], trials: pd.DataFrame, curves: pd.DataFrame, name: str) -> Evidence:
-    """Ranks the points of a run and lays out its swept fields.
+def rank_points(record: Mapping[str, Any], trials: pd.DataFrame, curves: pd.DataFrame, name: str) -> Ranking:
+    """Returns the points of a run ranked, and its swept fields laid out.
 
     Args:
         record: config.json.
@@ -221,8 +232,9 @@ def gather(record: Mapping[str, Any], trials: pd.DataFrame, curves: pd.DataFrame
     codes, _ = statistics.point_codes(trials, swept)
     points = statistics.summarise(trials, swept, overlap=statistics.fold_overlap(config))
     points.insert(len(swept), "total", np.bincount(codes, minlength=len(points)))
-    points.insert(0, "rank", _rank(points, metric, statistics.finalists(points, swept, config)))
-    return Evidence(
+    order = order_points(points, metric, swept, config)
+    points.insert(0, "rank", pd.Series(np.arange(1.0, len(order) + 1), index=order).reindex(points.index))
+    return Ranking(
         title=str(config.get("report.title") or name),
         record=record,
         trials=trials.assign(point=codes),
@@ -233,31 +245,74 @@ def gather(record: Mapping[str, Any], trials: pd.DataFrame, curves: pd.DataFrame
     )
 
 
-def _rank(points: pd.DataFrame, metric: str, finalists: np.ndarray) -> np.ndarray:
-    """Place of each point by its mean, 1 the best, the finalists (bool, one a point) before all
-    others.
+def mean_text(mean: float, sd: float, n: int, decimals: int = 3) -> str:
+    """Returns '0.873 ± 0.004 (n = 3)', or '0.873 (n = 1)': a mean never goes without its n."""
+    if not math.isfinite(mean):
+        return "–"
+    spread = f" ± {sd:.{decimals}f}" if n > 1 and math.isfinite(sd) else ""
+    return f"{mean:.{decimals}f}{spread} (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{n})"
 
-    Ties go to the lower validation loss, if all have the same loss, then to the earlier point.
+
+def metric_text(ranking: Ranking, point: int, metric: str, decimals: int = 3) -> str:
+    """Returns a point's mean, spread and n for one metric; a dash where there is none."""
+    row = ranking.points.loc[point]
+    if f"{metric}_mean" not in row:
+        return "–"
+    return mean_text(float(row[f"{metric}_mean"]), float(row[f"{metric}_sd"]), int(row["n"]), decimals)
+
+
+def best_first(table: pd.DataFrame, metric: str, suffix: str = "", first: np.ndarray | None = None) -> list[Any]:
+    """Returns the labels of the rows that have a `<metric><suffix>`, best first: the one ranking.
+
+    Losses and calibration errors are better low, all else high. Ties go to the lower validation
+    loss, where all rows of the table have one loss function, then to the earlier row.
+
+    Args:
+        table: of points (with the suffix '_mean') or of trials (with none).
+        metric: such as 'val_accuracy'.
+        suffix: of the metric's column, and of the validation loss's.
+        first: bool (rows,), rows that go before all others whatever their value; None for none.
     """
-    merit = (
-        points[f"{metric}_mean"].to_numpy(dtype=np.float64)
-        if f"{metric}_mean" in points
-        else np.full(len(points), np.nan)
-    )
-    sign = 1 if comparable.lower_is_better(metric) else -1
-    same_loss = not comparable.differing(points, comparable.loss_fields("val_loss"))
-    has_loss = same_loss and "val_loss_mean" in points
-    loss = points["val_loss_mean"].to_numpy(dtype=np.float64) if has_loss else np.zeros(len(points))
-    rank = np.full(len(points), np.nan)
+    if f"{metric}{suffix}" not in table:
+        return []
+    merit = table[f"{metric}{suffix}"].to_numpy(np.float64) * (1 if comparable.lower_is_better(metric) else -1)
+    one_loss = not comparable.differing(table, comparable.loss_fields("val_loss"))
+    has_loss = one_loss and f"val_loss{suffix}" in table
+    loss = table[f"val_loss{suffix}"].to_numpy(np.float64) if has_loss else np.zeros(len(table))
+    later = np.zeros(len(table), bool) if first is None else ~first
     known = np.flatnonzero(~np.isnan(merit))
-    order = known[np.lexsort((known, loss[known], sign * merit[known], ~finalists[known]))]
-    rank[order] = np.arange(1, len(order) + 1)
-    return rank
+    order = known[np.lexsort((known, loss[known], merit[known], later[known]))]
+    return list(table.index[order])
 
 
-def part_names(parts: Sequence[Evidence]) -> list[str]:
-    """What tells the parts of a run apart that are not ranked against each other: '2 classes
-    (happy, sad)', 'focal gamma 2'.
+def order_points(points: pd.DataFrame, metric: str, swept: Sequence[str], config: Mapping[str, Any]) -> list[Any]:
+    """Returns the labels of the points that have a mean of the metric, best first.
+
+    Points that `sweep.best` gave more seeds go before all others: a mean over few seeds does not
+    overtake one over many.
+
+    Args:
+        points: as `statistics.summarise` gives them, or some rows of it.
+        metric: such as 'val_accuracy'.
+        swept: names of the swept columns.
+        config: config.json's, with `sweep`.
+    """
+    return best_first(points, metric, "_mean", statistics.finalists(points, swept, config))
+
+
+def leading_points(points: pd.DataFrame, metric: str, swept: Sequence[str], config: Mapping[str, Any]) -> list[Any]:
+    """Returns those of `order_points` that may be called the best.
+
+    These are the points that `sweep.best` gave more seeds, and all where it chose none.
+    """
+    leading = set(points.index[statistics.finalists(points, swept, config)])
+    return [label for label in order_points(points, metric, swept, config) if label in leading]
+
+
+def part_names(parts: Sequence[Ranking]) -> list[str]:
+    """Returns what tells the parts of a run apart that are not ranked against each other.
+
+    Such as '2 classes (happy, sad)' or 'focal gamma 2'.
     """
     classes = [[str(name) for name in part.data.get("classes") or ()] for part in parts]
     merged = [part.data.get("merged") or {} for part in parts]
@@ -270,14 +325,12 @@ def part_names(parts: Sequence[Evidence]) -> list[str]:
     return told
 
 
-def _constant(part: Evidence) -> list[str]:
-    """The swept fields of the loss and of the held-out pictures in which no point of a part differs
-    from another.
-    """
+def _constant(part: Ranking) -> list[str]:
+    """Returns the swept fields of loss and held-out images that do not differ within a part."""
     names = (*comparable.PICTURE_FIELDS, *comparable.loss_fields("val_loss"))
     return [name for name in names if name in part.swept and not comparable.differing(part.points, [name])]
 
 
 def _origin(name: str, merged: Mapping[str, Sequence[str]]) -> str:
-    """'positive = happy + surprise' for a class that others were merged into."""
+    """Returns 'positive = happy + surprise' for a class that others were merged into."""
     return f"{name} = {' + '.join(merged[name])}" if name in merged else name

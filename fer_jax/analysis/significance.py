@@ -1,6 +1,4 @@
-"""Can two samples be told apart? Tests for repeats that share seeds and folds, for pictures, and
-for many comparisons at once.
-"""
+"""Tests whether samples can be told apart: repeats that share seeds or folds, images, many."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ WILCOXON_FROM = 6
 # (docs/statistics.md has the coverage).
 BOOTSTRAP_FROM = 10
 RESAMPLES = 9999
-# A smaller share of a mean is no spread: one picture of a million among a thousand seeds is more.
+# A smaller share of a mean is no spread: one image of a million among a thousand seeds is more.
 ROUNDING = 1e-10
 
 
@@ -42,7 +40,7 @@ class Paired:
 
 
 def paired_t(differences: np.ndarray, level: float = 0.95, overlap: float = 0.0) -> Paired:
-    """Student's paired t test (Student, Biometrika 6, 1908) and interval.
+    """Returns Student's paired t test (Student, Biometrika 6, 1908) and interval.
 
     Args:
         differences: (n,), one a pair; NaN where a side is missing, which leaves the pair out.
@@ -58,20 +56,20 @@ def paired_t(differences: np.ndarray, level: float = 0.95, overlap: float = 0.0)
 def paired_t_rows(
     differences: np.ndarray, level: float = 0.95, overlap: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """`paired_t` of every row at once.
+    """Returns `paired_t` of every row at once.
 
     Args:
         differences: (rows, pairs), NaN for a pair that a row does not have.
         level: of the interval, in (0, 1).
-        overlap: held-out pictures per training picture where the pairs are folds, 1 / (k - 1), else
-            0. Folds share training pictures, so that their variance understates that of the mean:
+        overlap: held-out images per training image where the pairs are folds, 1 / (k - 1), else
+            0. Folds share training images, so that their variance understates that of the mean:
             it is multiplied by 1 / n + overlap in place of 1 / n (Nadeau and Bengio, Machine
             Learning 52, 2003, section 3: the corrected resampled t test).
 
     Returns:
         Pairs, mean, half the interval's width, and p, each (rows,). Differences that are all 0 have
         p = 1. Where they are all one other number there is no spread to judge by, and p is NaN: on
-        few pictures, accuracies of two seeds often differ by the same number of pictures.
+        few images, accuracies of two seeds often differ by the same number of images.
     """
     present = np.isfinite(differences)
     count = present.sum(axis=1)
@@ -89,15 +87,16 @@ def paired_t_rows(
 
 
 def wilcoxon(differences: Sequence[float] | np.ndarray) -> float:
-    """Two-sided p value of Wilcoxon's signed-rank test (Biometrics Bulletin 1, 1945), exact where
-    it can be.
+    """Returns the two-sided p value of Wilcoxon's signed-rank test, exact where it can be.
+
+    The test is of Wilcoxon, Biometrics Bulletin 1, 1945.
 
     Returns:
         NaN below `WILCOXON_FROM` pairs, with which it could never find anything at 5 %; 1 where all
         differences are 0.
     """
     finite = np.asarray(differences, np.float64)
-    # The same number of pictures is the same difference, whatever rounding made of it: ties must be
+    # The same number of images is the same difference, whatever rounding made of it: ties must be
     # found.
     finite = np.round(finite[np.isfinite(finite)], 12)
     if len(finite) < WILCOXON_FROM:
@@ -106,20 +105,21 @@ def wilcoxon(differences: Sequence[float] | np.ndarray) -> float:
 
 
 def mcnemar(labels: np.ndarray, answers: np.ndarray, other_answers: np.ndarray) -> tuple[int, int, float]:
-    """McNemar's test that two classifiers are right equally often on the same pictures
-    (Psychometrika 12, 1947), mid-p form.
+    """Returns McNemar's test that two classifiers are right equally often on the same images.
+
+    It is of McNemar, Psychometrika 12, 1947, in its mid-p form.
 
     The mid-p value takes half of the probability of what was observed. For any number of discordant
-    pictures it keeps the level in practice, where the exact test is too strict and the chi-square
+    images it keeps the level in practice, where the exact test is too strict and the chi-square
     too lax or, with its continuity correction, stricter still (Fagerland, Lydersen and Laake, BMC
     Medical Research Methodology 13:91, 2013).
 
     Args:
-        labels, answers, other_answers: int (n,): the true class of each picture and what either
+        labels, answers, other_answers: int (n,): the true class of each image and what either
             classifier says.
 
     Returns:
-        Pictures only the first is right about, pictures only the second is right about, and the
+        Images only the first is right about, images only the second is right about, and the
         two-sided p, 1 where neither number is above the other.
     """
     right, other_right = answers == labels, other_answers == labels
@@ -132,7 +132,7 @@ def mcnemar(labels: np.ndarray, answers: np.ndarray, other_answers: np.ndarray) 
 
 
 def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Holm's adjusted p values (Scandinavian Journal of Statistics 6, 1979), shape (n,), at most 1.
+    """Returns Holm's adjusted p values (Scandinavian Journal of Statistics 6, 1979), (n,).
 
     What lies at or below a level after adjustment can be rejected with that probability of any
     false rejection among all. NaN (a comparison that could not be tested) stays NaN and is not
@@ -148,8 +148,11 @@ def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
 
 
 def bootstrap(values: Sequence[float] | np.ndarray, level: float = 0.95, seed: int = 0) -> tuple[float, float]:
-    """The bias-corrected and accelerated bootstrap interval of a mean (Efron, JASA 82, 1987), the
-    same for the same values.
+    """Returns the bias-corrected and accelerated bootstrap interval of a mean.
+
+    It is of Efron, JASA 82, 1987, and the same for the same values.
+
+    It is the same for the same values.
 
     Args:
         values: (n,), finite.

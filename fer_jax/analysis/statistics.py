@@ -1,5 +1,4 @@
-"""Means and spreads over repeats: one row a point, and always how many trials it stands on and
-which were left out.
+"""Means and spreads over repeats, with how many trials they stand on and who was left out.
 
 Sample statistics throughout (divisor n - 1). With one trial there is no spread: sd, variance, sem
 and intervals stay empty.
@@ -37,7 +36,7 @@ BOOKKEEPING = (
 def summarise(
     trials: pd.DataFrame, swept: Sequence[str], metrics: Sequence[str] | None = None, overlap: float = 0.0
 ) -> pd.DataFrame:
-    """Statistics of every metric over the repeats of each point.
+    """Returns statistics of every metric over the repeats of each point.
 
     Only trials whose status is `done` enter. A metric that is NaN in one of them (a test metric
     under a split without a test set, say) has empty statistics at that point, because a mean over
@@ -83,8 +82,9 @@ def summarise(
 
 
 def _sample(values: np.ndarray, overlap: float) -> np.ndarray:
-    """The STATISTICS of each column of (trials, metrics), NaN where there are too few trials; shape
-    (statistics, metrics).
+    """Returns the STATISTICS of each column of (trials, metrics), shape (statistics, metrics).
+
+    They are NaN where there are too few trials.
     """
     n = len(values)
     result = np.full((len(STATISTICS), values.shape[1]), np.nan)
@@ -102,8 +102,9 @@ def _sample(values: np.ndarray, overlap: float) -> np.ndarray:
 
 
 def metric_columns(trials: pd.DataFrame, swept: Sequence[str]) -> list[str]:
-    """Names of the columns that hold measurements: numeric (or wholly empty), not swept, not
-    bookkeeping.
+    """Returns the columns that hold measurements.
+
+    These are numeric or wholly empty, not swept, and no bookkeeping.
     """
     known = {*BOOKKEEPING, *swept}
     return [
@@ -116,7 +117,7 @@ def metric_columns(trials: pd.DataFrame, swept: Sequence[str]) -> list[str]:
 
 
 def point_codes(trials: pd.DataFrame, swept: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Which point each trial belongs to, numbered by first appearance.
+    """Returns which point each trial belongs to, numbered by first appearance.
 
     Returns:
         codes, int64 (trials,), and the row number of each point's first trial, int64 (points,).
@@ -136,8 +137,9 @@ def point_codes(trials: pd.DataFrame, swept: Sequence[str]) -> tuple[np.ndarray,
 
 
 def hashable(value: Any) -> Hashable:
-    """A swept value as a dictionary key: sequences become tuples, numpy scalars Python ones, an
-    empty cell None.
+    """Returns a swept value as a dictionary key.
+
+    Sequences become tuples, numpy scalars Python ones, an empty cell None.
     """
     if isinstance(value, (list, tuple, np.ndarray)):
         return tuple(hashable(item) for item in value)
@@ -147,21 +149,21 @@ def hashable(value: Any) -> Hashable:
 
 
 def count_words(statuses: Sequence[str] | np.ndarray) -> str:
-    """'2 diverged, 1 failed' for statuses in any order; empty for none."""
+    """Returns '2 diverged, 1 failed' for statuses in any order; '' for none."""
     order = ("done", "diverged", "failed", "pruned", "running", "pending")
     counts = Counter(statuses)
     return ", ".join(f"{counts[s]} {s}" for s in (*order, *sorted(set(counts) - set(order))) if counts[s])
 
 
 def interval(mean: float, sem: float, n: int, level: float = 0.95, overlap: float = 0.0) -> tuple[float, float]:
-    """Student's interval for a mean: mean -+ t(level, n - 1) sem; (nan, nan) below two trials.
+    """Returns Student's interval of a mean, mean -+ t(level, n - 1) sem; NaN below two trials.
 
     Args:
         mean, sem: of n trials, sem = sd / sqrt(n).
         n: trials.
         level: probability that it holds the mean, in (0, 1).
         overlap: see `fold_overlap`. Above 0 the interval is widened by sqrt(1 + n overlap): the
-            folds' training sets share pictures, so that the trials are not independent (Nadeau and
+            folds' training sets share images, so that the trials are not independent (Nadeau and
             Bengio, Machine Learning 52, 2003, section 3).
     """
     if n < 2:
@@ -175,8 +177,9 @@ def _half_width(sem: Any, n: int, level: float, overlap: float) -> Any:
 
 
 def fold_overlap(config: Mapping[str, Any]) -> float:
-    """Validation pictures per training picture under data.split = kfold, 1 / (folds - 1); 0 for
-    repeats on one split.
+    """Returns 1 / (folds - 1) under data.split = kfold, 0 for repeats on one split.
+
+    These are the validation images per training image.
 
     Args:
         config: dotted names -> values, as config.json has it.
@@ -185,8 +188,9 @@ def fold_overlap(config: Mapping[str, Any]) -> float:
 
 
 def finalists(table: pd.DataFrame, swept: Sequence[str], config: Mapping[str, Any]) -> np.ndarray:
-    """Which rows of a table of points may be called the best, bool (rows,): those with more seeds
-    where sweep.best chose some.
+    """Returns which rows of a table of points may be called the best, bool (rows,).
+
+    They are those with more seeds where sweep.best chose some.
 
     Args:
         table: with the swept columns.
@@ -208,8 +212,9 @@ def finalists(table: pd.DataFrame, swept: Sequence[str], config: Mapping[str, An
 
 
 def unbiased(trials: pd.DataFrame, swept: Sequence[str], record: Mapping[str, Any]) -> pd.DataFrame:
-    """`summarise` of the points that sweep.best chose, over the seeds that did not choose them; no
-    rows where none were chosen.
+    """Returns `summarise` of the points that sweep.best chose, over the seeds that did not choose.
+
+    There are no rows where none were chosen.
 
     The seeds that chose a point flatter it: it was picked because they came out well.
 
@@ -230,7 +235,8 @@ def _chosen(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def share_error(share: float, n: int) -> float:
-    """Standard error of a share measured on n images, sqrt(p (1 - p) / n): what another draw of
-    images would change.
+    """Returns the standard error of a share measured on n images, sqrt(p (1 - p) / n).
+
+    Another draw of images would change the share by about as much.
     """
     return math.sqrt(max(share * (1 - share), 0.0) / n) if n > 0 else math.nan

@@ -1,5 +1,5 @@
 """Drawings, one file each, in the style of `style.py`: from arrays and rankings to matplotlib
 figures.
 
-Numbers are computed in analysis/, and which drawings a report has is decided in reports/.
+Numbers are computed in analysis/; which drawings a report has is said in `drawings.py`.
 """

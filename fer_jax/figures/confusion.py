@@ -1,6 +1,4 @@
-"""Confusion matrices of a point: pictures by true class and answer, and as shares of the true
-class.
-"""
+"""Confusion matrices of a point: images by true class and answer, and as shares of a class."""
 
 from __future__ import annotations
 
@@ -10,29 +8,32 @@ import matplotlib
 import numpy as np
 
 from fer_jax.analysis import metrics
-from fer_jax.analysis.predictions import Answered
+from fer_jax.analysis.predictions import Predictions
 from fer_jax.figures import style
 
 
-def draw(answered: Answered) -> style.Drawing:
-    """Both forms side by side, means over the repeats."""
-    matrices = metrics.confusion(answered.probabilities, answered.labels).astype(float)
+def draw(predictions: Predictions) -> style.Drawing:
+    """Returns both forms side by side, means over the repeats."""
+    matrices = metrics.confusion(predictions.probabilities, predictions.labels).astype(float)
     shown = matrices.sum(axis=2, keepdims=True)
     shares = np.divide(matrices, shown, out=np.zeros_like(matrices), where=shown > 0)
-    made = style.figure(0.9 + 0.52 * max(5, len(answered.classes)))
+    made = style.figure(0.9 + 0.52 * max(5, len(predictions.classes)))
     left, right = made.subplots(1, 2)
-    whole = answered.repeats == 1
+    whole = predictions.repeats == 1
     _matrix(
         left,
         matrices.mean(axis=0),
-        answered.classes,
+        predictions.classes,
         "pictures",
         "{:.0f}" if whole else "{:.1f}",
         float(matrices.mean(axis=0).max()),
     )
-    _matrix(right, shares.mean(axis=0), answered.classes, "share of the true class", "{:.2f}", 1.0)
+    _matrix(right, shares.mean(axis=0), predictions.classes, "share of the true class", "{:.2f}", 1.0)
     mean = "" if whole else ", means over the repeats"
-    text = f"Rows are true classes, columns answers: pictures on the left, shares of the row's pictures on the right{mean}. {answered.about}"
+    text = (
+        "Rows are true classes, columns answers: pictures on the left, shares of the row's pictures on the right"
+        f"{mean}. {predictions.about}"
+    )
     return style.Drawing("confusion", "What is taken for what", "Confusion", text, made)
 
 

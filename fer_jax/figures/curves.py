@@ -1,4 +1,4 @@
-"""Learning curves: accuracy and loss by epoch, the best points before the background of all others."""
+"""Learning curves: accuracy and loss by epoch, the best points before all others."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from fer_jax.analysis.ranking import METRIC_NAMES, Evidence
+from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, metric_text
 from fer_jax.figures import style
-from fer_jax.reports import verdict
 
 _PANELS = (("accuracy", "accuracy"), ("loss", "loss (nats)"))
 _LONGEST_ENTRY = 118
 _GREY = "#9aa2ac"
 
 
-def learning_curves(evidence: Evidence, best: int = 5) -> style.Drawing | None:
-    """Accuracy and loss by epoch: the best points in colour with a band over repeats, everything
-    else thin and grey.
+def learning_curves(ranking: Ranking, best: int = 5) -> style.Drawing | None:
+    """Returns accuracy and loss by epoch; None while no epoch has been recorded.
+
+    The best points are in colour with a band over repeats, everything else is thin and grey.
 
     None while no epoch has been recorded.
     """
-    if not len(evidence.curves) or "val_accuracy" not in evidence.curves:
+    if not len(ranking.curves) or "val_accuracy" not in ranking.curves:
         return None
-    chosen = [int(point) for point in evidence.ranked.index[:best]]
-    curves = evidence.curves.drop_duplicates(["id", "epoch"], keep="last")
+    chosen = [int(point) for point in ranking.ranked.index[:best]]
+    curves = ranking.curves.drop_duplicates(["id", "epoch"], keep="last")
     metrics = [f"{split}_{kind}" for split in ("val", "train") for kind, _ in _PANELS if f"{split}_{kind}" in curves]
     grids = {metric: curves.pivot(index="id", columns="epoch", values=metric) for metric in metrics}
-    shown = evidence.trials["point"].isin(chosen) & evidence.trials["status"].eq("done")
-    others = grids["val_accuracy"].index.difference(evidence.trials.loc[shown, "id"])
+    shown = ranking.trials["point"].isin(chosen) & ranking.trials["status"].eq("done")
+    others = grids["val_accuracy"].index.difference(ranking.trials.loc[shown, "id"])
     made = style.figure(3.9 + 0.2 * len(chosen))
     panels = made.subplots(1, 2)
     notes = []
     for ax, (kind, name) in zip(panels, _PANELS, strict=True):
         _background(ax, grids[f"val_{kind}"].loc[others])
         coloured = zip(chosen, style.CYCLE, strict=False)
-        drawn = [_point_curves(ax, evidence, grids, point, kind, colour) for point, colour in coloured]
-        notes += _limits(ax, evidence, kind, grids[f"val_{kind}"].loc[others], drawn)
+        drawn = [_point_curves(ax, ranking, grids, point, kind, colour) for point, colour in coloured]
+        notes += _limits(ax, ranking, kind, grids[f"val_{kind}"].loc[others], drawn)
         style.open_up(ax)
         style.tidy(ax)
         style.label(ax, "epoch", name)
@@ -50,8 +50,8 @@ def learning_curves(evidence: Evidence, best: int = 5) -> style.Drawing | None:
         ax.set_xlim(1 - 0.02 * last, last + 0.02 * last)
         if last == 1:
             ax.set_xticks([1])
-    _curve_legend(made, evidence, chosen, len(others))
-    caption = "Bands: mean ± sd over the repeats." if evidence.repeats > 1 else "Dot: the epoch that validation chose."
+    _curve_legend(made, ranking, chosen, len(others))
+    caption = "Bands: mean ± sd over the repeats." if ranking.repeats > 1 else "Dot: the epoch that validation chose."
     return style.Drawing("learning_curves", "Learning curves", "Curves", " ".join([caption, *notes]), made)
 
 
@@ -64,10 +64,10 @@ def _background(ax: Any, grid: pd.DataFrame) -> None:
 
 
 def _point_curves(
-    ax: Any, evidence: Evidence, grids: dict[str, pd.DataFrame], point: int, kind: str, colour: str
+    ax: Any, ranking: Ranking, grids: dict[str, pd.DataFrame], point: int, kind: str, colour: str
 ) -> dict[str, np.ndarray]:
     """Draws one point; returns the finite means drawn, for val and for train."""
-    trials = evidence.trials[(evidence.trials["point"] == point) & (evidence.trials["status"] == "done")]
+    trials = ranking.trials[(ranking.trials["point"] == point) & (ranking.trials["status"] == "done")]
     trials = trials[trials["id"].isin(grids[f"val_{kind}"].index)]
     drawn = {}
     for split, dashes, width, marker in (("val", "-", 1.9, "o"), ("train", (0, (4, 2)), 1.1, "s")):
@@ -91,19 +91,20 @@ def _point_curves(
 
 
 def _limits(
-    ax: Any, evidence: Evidence, kind: str, background: pd.DataFrame, drawn: list[dict[str, np.ndarray]]
+    ax: Any, ranking: Ranking, kind: str, background: pd.DataFrame, drawn: list[dict[str, np.ndarray]]
 ) -> list[str]:
-    """A line at what ignorance scores, limits that exploded losses cannot stretch; returns notes
-    for the caption.
+    """Draws a line at what ignorance scores, and sets limits that exploded losses cannot stretch.
+
+    Returns notes for the caption.
     """
     values = np.concatenate([background.to_numpy(dtype=float).ravel(), *(m for means in drawn for m in means.values())])
     values = values[np.isfinite(values)]
     if not len(values):
         return []
     low, high = float(values.min()), float(values.max())
-    classes = len(evidence.data.get("classes") or [])
+    classes = len(ranking.data.get("classes") or [])
     equal_odds = math.log(classes) if classes > 1 else None
-    line = evidence.share_within(low, high) if kind == "accuracy" else equal_odds
+    line = ranking.share_within(low, high) if kind == "accuracy" else equal_odds
     if line is not None:
         ax.axhline(line, color=style.INK, linewidth=0.9, linestyle=":", zorder=2)
         low, high = min(low, line), max(high, line)
@@ -111,14 +112,14 @@ def _limits(
         return []
     # The validation loss of the best point stays in sight; others may leave the panel.
     best = drawn[0].get("val", values[:0]) if drawn else values[:0]
-    top = min(high, max([evidence.loss_ceiling(values[:0]), *best]))
+    top = min(high, max([ranking.loss_ceiling(values[:0]), *best]))
     margin = 0.05 * max(top - low, 0.01)
     ax.set_ylim(low - margin, top + margin)
     return [f"Losses above {top:.1f} are cut off."] if high > top else []
 
 
-def _curve_legend(made: Any, evidence: Evidence, chosen: list[int], others: int) -> None:
-    """How to read the lines, above the panels; which points they are, below."""
+def _curve_legend(made: Any, ranking: Ranking, chosen: list[int], others: int) -> None:
+    """Draws how to read the lines, above the panels, and which points they are, below."""
     key = []
     if chosen:
         key.append(Line2D([], [], color=style.INK, linewidth=1.9, label="validation"))
@@ -126,7 +127,7 @@ def _curve_legend(made: Any, evidence: Evidence, chosen: list[int], others: int)
     if others:
         word = f"{'other ' if chosen else ''}trial{'s' * (others != 1)}"
         key.append(Line2D([], [], color=_GREY, linewidth=1, label=f"{others} {word}, validation"))
-    share, classes = evidence.majority_share, len(evidence.data.get("classes") or [])
+    share, classes = ranking.majority_share, len(ranking.data.get("classes") or [])
     if share is not None and classes > 1:
         ignorant = f"majority share {share:.3f}; equal odds ln {classes} = {math.log(classes):.2f}"
         key.append(Line2D([], [], color=style.INK, linewidth=0.9, linestyle=":", label=ignorant))
@@ -134,10 +135,10 @@ def _curve_legend(made: Any, evidence: Evidence, chosen: list[int], others: int)
         style.legend(made, key, "upper left", len(key))
     points = []
     for place, (point, colour) in enumerate(zip(chosen, style.CYCLE, strict=False), 1):
-        value = verdict.metric_text(evidence, point, evidence.metric)
-        words = evidence.describe(point, marks=True)
+        value = metric_text(ranking, point, ranking.metric)
+        words = ranking.describe(point, marks=True)
         words = words if len(words) <= _LONGEST_ENTRY else words[: _LONGEST_ENTRY - 1] + "…"
         points.append(Line2D([], [], color=colour, linewidth=2, label=f"{place}.  {words}:  {value}"))
     if points:
-        heading = f"Best by mean {METRIC_NAMES.get(evidence.metric, evidence.metric)}"
+        heading = f"Best by mean {METRIC_NAMES.get(ranking.metric, ranking.metric)}"
         style.legend(made, points, "lower left", 1, title=heading, title_fontproperties=style.bold(style.SMALL))

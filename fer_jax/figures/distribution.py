@@ -1,4 +1,4 @@
-"""How many pictures of each class each split has."""
+"""How many images of each class each split has."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ _COLOURS = {"train": style.BLUE, "validation": style.ORANGE, "test": style.GREEN
 
 
 def draw(data: Mapping[str, Any]) -> style.Drawing | None:
-    """Bars of a data set's record: the share of each class in each split, with its pictures in
-    figures; None without counts.
+    """Returns bars of a data set's record: the share of each class in each split, and its images.
+
+    None without counts.
     """
     counts = {
         split: dict(of)
@@ -28,17 +29,17 @@ def draw(data: Mapping[str, Any]) -> style.Drawing | None:
     ax = made.subplots()
     width = 0.8 / len(counts)
     for place, (split, of) in enumerate(counts.items()):
-        pictures = np.array([of.get(name, 0) for name in classes])
+        images = np.array([of.get(name, 0) for name in classes])
         at = np.arange(len(classes)) + (place - (len(counts) - 1) / 2) * width
         bars = ax.bar(
             at,
-            pictures / pictures.sum(),
+            images / images.sum(),
             0.92 * width,
             color=_COLOURS.get(split, style.PURPLE),
-            label=f"{split} ({pictures.sum():,})",
+            label=f"{split} ({images.sum():,})",
         )
         if len(classes) * len(counts) <= 24:
-            ax.bar_label(bars, [f"{one:,}" for one in pictures], fontsize=style.SMALL - 2, color=style.MUTED, padding=2)
+            ax.bar_label(bars, [f"{one:,}" for one in images], fontsize=style.SMALL - 2, color=style.MUTED, padding=2)
     style.tidy(ax, "y")
     style.ticks(ax.xaxis, range(len(classes)), classes)
     style.label(ax, x="class", y="share of the split")

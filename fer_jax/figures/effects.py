@@ -10,80 +10,81 @@ import pandas as pd
 from matplotlib.lines import Line2D
 
 from fer_jax.analysis.axes import Axis, short_name, text_width
-from fer_jax.analysis.ranking import METRIC_NAMES, Evidence
+from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
 from fer_jax.analysis.statistics import hashable
 from fer_jax.figures import style
 
 _GREY = "#8c95a0"
 
 
-def main_effects(evidence: Evidence) -> style.Drawing | None:
-    """One panel a swept field: the metric that chooses against the field's values.
+def main_effects(ranking: Ranking) -> style.Drawing | None:
+    """Returns one panel a swept field: the metric that chooses against the field's values.
 
     Where every value of a field was planned with the same settings of the others (a grid), its mean
     and its best over those are drawn; where fields were varied around a base, the cut through the
     base with its spread; else the points alone. With a single swept field: its accuracy and loss,
     validation and training. None with fewer than two points.
     """
-    fields = [field for field in evidence.swept if len(evidence.axes[field].levels) > 1]
-    if not fields or len(evidence.ranked) < 2:
+    fields = [field for field in ranking.swept if len(ranking.axes[field].levels) > 1]
+    if not fields or len(ranking.ranked) < 2:
         return None
     if len(fields) == 1:
-        return _one_field(evidence, fields[0])
-    kinds = {field: _kind(evidence, field) for field in fields}
+        return _one_field(ranking, fields[0])
+    kinds = {field: _kind(ranking, field) for field in fields}
     cut = "cut" in kinds.values()
     columns = 2 if len(fields) in (2, 4) else 3
     rows = math.ceil(len(fields) / columns)
     made = style.figure(0.5 + 2.9 * rows)
     panels = made.subplots(rows, columns, sharey=not cut, squeeze=False).ravel()
     for number, (ax, field) in enumerate(zip(panels, fields, strict=False)):
-        _panel(ax, evidence, field, kinds[field])
+        _panel(ax, ranking, field, kinds[field])
         style.open_up(ax)
         style.tidy(ax, "y")
-        _field_ticks(ax, evidence.axes[field], style.ROOM[columns])
+        _field_ticks(ax, ranking.axes[field], style.ROOM[columns])
         if number % columns == 0:
-            style.label(ax, y=METRIC_NAMES.get(evidence.metric, evidence.metric))
+            style.label(ax, y=METRIC_NAMES.get(ranking.metric, ranking.metric))
     for ax in panels[len(fields) :]:
         ax.set_visible(False)
     _legend(made, set(kinds.values()))
-    caption = _caption(evidence, set(kinds.values()))
+    caption = _caption(ranking, set(kinds.values()))
     return style.Drawing("main_effects", "What each field does", "Fields", caption, made)
 
 
-def _kind(evidence: Evidence, field: str) -> str:
-    """crossed (every value met the same settings of the other fields), cut (through the base) or
-    scattered.
+def _kind(ranking: Ranking, field: str) -> str:
+    """Returns 'crossed', 'cut' or 'scattered'.
+
+    Crossed: every value met the same settings of the other fields. Cut: through the base.
     """
-    others = [other for other in evidence.swept if other != field]
+    others = [other for other in ranking.swept if other != field]
     met: dict[Any, set[Any]] = {}
-    for row in evidence.points[[field, *others]].itertuples(index=False):
+    for row in ranking.points[[field, *others]].itertuples(index=False):
         met.setdefault(hashable(row[0]), set()).add(hashable(row[1:]))
     sets = list(met.values())
     if len(sets[0]) > 1 and all(s == sets[0] for s in sets):
         return "crossed"
-    return "cut" if _at_base(evidence, field)[field].map(hashable).nunique() > 1 else "scattered"
+    return "cut" if _at_base(ranking, field)[field].map(hashable).nunique() > 1 else "scattered"
 
 
-def _at_base(evidence: Evidence, field: str) -> pd.DataFrame:
-    """The points with a result where every other swept field has the config's own value."""
-    ranked = evidence.ranked
+def _at_base(ranking: Ranking, field: str) -> pd.DataFrame:
+    """Returns the points with a result where every other swept field has the config's own value."""
+    ranked = ranking.ranked
     keep = np.ones(len(ranked), dtype=bool)
-    for other in evidence.swept:
-        if other != field and len(evidence.axes[other].levels) > 1:
-            base = hashable(evidence.config.get(other))
+    for other in ranking.swept:
+        if other != field and len(ranking.axes[other].levels) > 1:
+            base = hashable(ranking.config.get(other))
             keep &= np.array([hashable(value) == base for value in ranked[other]], dtype=bool)
     return ranked[keep]
 
 
-def _panel(ax: Any, evidence: Evidence, field: str, kind: str) -> None:
-    axis, metric, ranked = evidence.axes[field], f"{evidence.metric}_mean", evidence.ranked
+def _panel(ax: Any, ranking: Ranking, field: str, kind: str) -> None:
+    axis, metric, ranked = ranking.axes[field], f"{ranking.metric}_mean", ranking.ranked
     values = ranked[metric].to_numpy(dtype=float)
     if kind == "cut":
-        cut = _at_base(evidence, field)
+        cut = _at_base(ranking, field)
         places = axis.position(cut[field])
         order = np.argsort(places, kind="stable")
         values = cut[metric].to_numpy(dtype=float)[order]
-        sd = cut[f"{evidence.metric}_sd"].fillna(0).to_numpy(dtype=float)[order]
+        sd = cut[f"{ranking.metric}_sd"].fillna(0).to_numpy(dtype=float)[order]
         look = {"marker": "o", "markersize": 5, "capsize": 3, "color": style.GREEN, "linewidth": 1.6}
         ax.errorbar(places[order], values, sd, linestyle="-" if axis.numeric else "none", zorder=4, **look)
     else:
@@ -91,19 +92,20 @@ def _panel(ax: Any, evidence: Evidence, field: str, kind: str) -> None:
         ax.plot(_spread_out(axis, ranked[field]), values, "o", **dots)
     if kind == "crossed":
         groups = ranked.groupby(axis.index(ranked[field]))[metric]
-        mean, best = groups.mean(), groups.max() if evidence.higher_is_better else groups.min()
+        mean, best = groups.mean(), groups.max() if ranking.higher_is_better else groups.min()
         places = axis.position(axis.levels)[mean.index.to_numpy()]
         line = "-" if axis.numeric else "none"
         ax.plot(places, mean, ls=line, marker="o", color=style.BLUE, linewidth=1.8, markersize=5, zorder=4)
         ax.plot(places, best, ls=line, marker="D", color=style.VERMILLION, linewidth=1.3, markersize=4.5, zorder=3)
-    share = evidence.share_within(float(values.min()), float(values.max())) if evidence.higher_is_better else None
+    share = ranking.share_within(float(values.min()), float(values.max())) if ranking.higher_is_better else None
     if share is not None:
         ax.axhline(share, color=style.INK, linewidth=0.9, linestyle=":", zorder=1)
 
 
 def _spread_out(axis: Axis, values: pd.Series) -> np.ndarray:
-    """Positions moved a little sideways, always the same way, so that dots at one value do not hide
-    each other.
+    """Returns positions moved a little sideways, so that dots at one value do not hide each other.
+
+    They are always moved in the same way.
     """
     places = axis.position(values)
     levels = np.sort(axis.position(axis.levels))
@@ -144,41 +146,39 @@ def _legend(made: Any, kinds: set[str]) -> None:
     style.legend(made, handles, "lower center", len(handles))
 
 
-def _caption(evidence: Evidence, kinds: set[str]) -> str:
-    name = METRIC_NAMES.get(evidence.metric, evidence.metric)
+def _caption(ranking: Ranking, kinds: set[str]) -> str:
+    name = METRIC_NAMES.get(ranking.metric, ranking.metric)
     text = f"Mean {name} against each swept field."
     if "crossed" in kinds:
         text += " The mean shows the average effect, failing corners included; the best, what that value can attain."
     if "cut" in kinds:
-        text += " Each panel has its own scale." + (" Bars: ± sd over the repeats." if evidence.repeats > 1 else "")
-    share = evidence.majority_share
-    if share is not None and evidence.higher_is_better:
+        text += " Each panel has its own scale." + (" Bars: ± sd over the repeats." if ranking.repeats > 1 else "")
+    share = ranking.majority_share
+    if share is not None and ranking.higher_is_better:
         text += f" Dotted, where on the scale: the majority share, {share:.3f}."
-    missing = len(evidence.points) - len(evidence.ranked)
+    missing = len(ranking.points) - len(ranking.ranked)
     return text + (f" Points without a done trial, not shown: {missing}." if missing else "")
 
 
-def _one_field(evidence: Evidence, field: str) -> style.Drawing:
-    """Accuracy and loss against the only swept field, mean ± sd, with every done trial as a small
-    mark.
-    """
-    axis, made = evidence.axes[field], style.figure(3.7)
+def _one_field(ranking: Ranking, field: str) -> style.Drawing:
+    """Returns accuracy and loss against the only swept field, with every done trial as a mark."""
+    axis, made = ranking.axes[field], style.figure(3.7)
     caption = "At the epoch that validation chose."
-    repeated = evidence.repeats > 1
+    repeated = ranking.repeats > 1
     caption += " Mean ± sd over the repeats; small marks are single trials." if repeated else " One trial a value."
-    if field in evidence.loss_fields:
+    if field in ranking.loss_fields:
         caption += " Each value has a loss of its own kind: the losses are not comparable."
     handles: list[Any] = []
     for ax, (kind, name) in zip(made.subplots(1, 2), (("accuracy", "accuracy"), ("loss", "loss (nats)")), strict=True):
-        means = _validation_and_training(ax, evidence, field, kind)
+        means = _validation_and_training(ax, ranking, field, kind)
         finite = means[np.isfinite(means)]
         if kind == "accuracy":
-            share = evidence.share_within(float(finite.min()), float(finite.max())) if len(finite) else None
+            share = ranking.share_within(float(finite.min()), float(finite.max())) if len(finite) else None
             if share is not None:
                 ax.axhline(share, color=style.INK, linewidth=0.9, linestyle=":", label=f"majority share {share:.3f}")
             handles = ax.get_legend_handles_labels()[0]
         else:
-            ceiling = evidence.loss_ceiling(finite)
+            ceiling = ranking.loss_ceiling(finite)
             if len(finite) and finite.max() > ceiling:
                 ax.set_ylim(max(0.0, float(finite.min()) - 0.1), ceiling)
                 caption += f" Losses above {ceiling:.1f} are cut off."
@@ -190,10 +190,10 @@ def _one_field(evidence: Evidence, field: str) -> style.Drawing:
     return style.Drawing("main_effects", f"What {short_name(field)} does", "Field", caption, made)
 
 
-def _validation_and_training(ax: Any, evidence: Evidence, field: str, kind: str) -> np.ndarray:
+def _validation_and_training(ax: Any, ranking: Ranking, field: str, kind: str) -> np.ndarray:
     """Draws both against the field; returns the means drawn."""
-    ranked, axis = evidence.ranked, evidence.axes[field]
-    done = evidence.trials[evidence.trials["status"] == "done"]
+    ranked, axis = ranking.ranked, ranking.axes[field]
+    done = ranking.trials[ranking.trials["status"] == "done"]
     order = np.argsort(axis.position(ranked[field]), kind="stable")
     places = axis.position(ranked[field])[order]
     line = "-" if axis.numeric and len(axis.levels) <= 40 else "none"
@@ -205,7 +205,7 @@ def _validation_and_training(ax: Any, evidence: Evidence, field: str, kind: str)
         if f"{split}_{kind}_mean" not in ranked:
             continue
         mean, sd = (ranked[f"{split}_{kind}_{what}"].to_numpy(dtype=float)[order] for what in ("mean", "sd"))
-        if evidence.repeats > 1:
+        if ranking.repeats > 1:
             marks = {"color": colour, "markersize": 3, "alpha": 0.4, "markeredgewidth": 0}
             ax.plot(_spread_out(axis, done[field]), done[f"{split}_{kind}"], marker, **marks)
         look = {"color": colour, "marker": marker, "markersize": 5, "capsize": 3, "linewidth": 1.7, "linestyle": line}

@@ -1,6 +1,4 @@
-"""Which features the trees of a head use: how few carry how much, or which class's output where the
-features are classes.
-"""
+"""Which features the trees of a head use: how few carry how much, or which class's output."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ HALF = 0.5
 
 
 def draw(shares: Sequence[np.ndarray], layer: str, classes: Sequence[str], setting: str) -> style.Drawing:
-    """The importances of one head setting, a line or a row of bars for all its repeats.
+    """Returns the importances of one head setting, a line or a row of bars for all its repeats.
 
     Features of a hidden layer have no names, and the third feature of one network is not the third
     of another: their shares are sorted and added up. Where a feature is a class (the output layer),
@@ -37,7 +35,8 @@ def draw(shares: Sequence[np.ndarray], layer: str, classes: Sequence[str], setti
         ax.bar(range(len(classes)), together.mean(axis=0), yerr=spread, color=style.BLUE, capsize=3)
         style.ticks(ax.xaxis, range(len(classes)), list(classes))
         style.label(ax, x="class whose output is the feature", y="share of the gain")
-        text = f"Share of the loss saved by splits on each class's output; mean{' ± sd' if len(shares) > 1 else ''} of {repeats}."
+        mean = "mean ± sd" if len(shares) > 1 else "mean"
+        text = f"Share of the loss saved by splits on each class's output; {mean} of {repeats}."
     else:
         together = np.cumsum(-np.sort(-together, axis=1), axis=1)
         count = together.shape[1]

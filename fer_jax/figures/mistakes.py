@@ -1,6 +1,4 @@
-"""The answers that were most surely wrong: which pictures, taken for what, and with which
-probability.
-"""
+"""The answers that were most surely wrong: which images, taken for what, how surely."""
 
 from __future__ import annotations
 
@@ -11,32 +9,33 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_jax.analysis.predictions import Answered
+from fer_jax.analysis.predictions import Predictions
 from fer_jax.figures import style
 
 MOST = 12
 COLUMNS = 6
 
 
-def worst(answered: Answered, most: int = MOST) -> pd.DataFrame:
-    """The pictures whose wrong answer has the highest probability, the mean over the repeats; of
-    equals, the earlier picture.
+def worst(predictions: Predictions, most: int = MOST) -> pd.DataFrame:
+    """Returns the images whose wrong answer has the highest probability, the mean over the repeats.
+
+    Of equals the earlier image counts.
 
     Returns:
-        A row a picture, the surest first: picture (its number in the split, from 0), true and
+        A row an image, the surest first: image (its number in the split, from 0), true and
         answer (class numbers), confidence (mean probability of the answer), given (that of the true
         class) and repeats_wrong (how many of the networks answer wrongly by themselves).
     """
-    mean = answered.probabilities.mean(axis=0)
+    mean = predictions.probabilities.mean(axis=0)
     answers = mean.argmax(axis=1)
-    wrong = np.flatnonzero(answers != answered.labels)
+    wrong = np.flatnonzero(answers != predictions.labels)
     confidence = mean[wrong, answers[wrong]]
     chosen = wrong[np.argsort(-confidence, kind="stable")[:most]]
-    labels = answered.labels[chosen]
-    alone = answered.probabilities[:, chosen].argmax(axis=-1) != labels
+    labels = predictions.labels[chosen]
+    alone = predictions.probabilities[:, chosen].argmax(axis=-1) != labels
     return pd.DataFrame(
         {
-            "picture": chosen,
+            "image": chosen,
             "true": labels,
             "answer": answers[chosen],
             "confidence": mean[chosen, answers[chosen]],
@@ -46,12 +45,12 @@ def worst(answered: Answered, most: int = MOST) -> pd.DataFrame:
     )
 
 
-def draw(answered: Answered, found: pd.DataFrame, images: np.ndarray) -> style.Drawing:
-    """The pictures of `worst`, each with its class, the answer and how sure that was.
+def draw(predictions: Predictions, found: pd.DataFrame, images: np.ndarray) -> style.Drawing:
+    """Returns the images of `worst`, each with its class, the answer and how sure that was.
 
     Args:
         found: as `worst` gives it, one row or more.
-        images: uint8 (rows, S, S, 1 or 3), the pictures of its rows.
+        images: uint8 (rows, S, S, 1 or 3), the images of its rows.
     """
     rows = math.ceil(len(found) / COLUMNS)
     made = style.figure(2.15 * rows + 0.2)
@@ -60,30 +59,30 @@ def draw(answered: Answered, found: pd.DataFrame, images: np.ndarray) -> style.D
         ax.set_axis_off()
     for ax, row, image in zip(panels, found.itertuples(index=False), images, strict=False):
         show(ax, image)
-        true, answer = answered.classes[row.true], answered.classes[row.answer]
+        true, answer = predictions.classes[row.true], predictions.classes[row.answer]
         ax.set_title(
-            f"{true}\nfor {answer}, {row.confidence:.2f}\nno. {row.picture}", fontsize=style.SMALL, color=style.INK
+            f"{true}\nfor {answer}, {row.confidence:.2f}\nno. {row.image}", fontsize=style.SMALL, color=style.INK
         )
     text = (
-        "Above each picture: its label, the wrong answer with the mean probability of the networks, and the picture's number in the split. "
-        f"Some labels may be wrong themselves. {answered.about}"
+        "Above each picture: its label, the wrong answer with the mean probability of the networks, and the "
+        f"picture's number in the split. Some labels may be wrong themselves. {predictions.about}"
     )
     return style.Drawing("mistakes", "Most confident mistakes", "Mistakes", text, made)
 
 
 def show(ax: Any, image: np.ndarray) -> None:
-    """One uint8 picture (S, S, 1 or 3), every pixel as it is."""
+    """Draws one uint8 image (S, S, 1 or 3), every pixel as it is."""
     grey = image.shape[-1] == 1
     ax.imshow(
         image[..., 0] if grey else image, cmap="gray" if grey else None, vmin=0, vmax=255, interpolation="nearest"
     )
 
 
-def sentences(found: pd.DataFrame, classes: Sequence[str], pictures: int) -> str:
-    """How many of how many pictures, and what for what most often among them; plain text."""
+def sentences(found: pd.DataFrame, classes: Sequence[str], images: int) -> str:
+    """Returns how many of how many images, and what for what most often; plain text."""
     if not len(found):
-        return f"No wrong answer among {pictures:,} pictures."
+        return f"No wrong answer among {images:,} pictures."
     pairs = found.groupby(["true", "answer"]).size().sort_values(ascending=False, kind="stable")
     true, answer = pairs.index[0]
     often = f"; {pairs.iloc[0]} of them {classes[true]} taken for {classes[answer]}" if pairs.iloc[0] > 1 else ""
-    return f"The {len(found)} surest wrong answers on {pictures:,} pictures{often}."
+    return f"The {len(found)} surest wrong answers on {images:,} pictures{often}."

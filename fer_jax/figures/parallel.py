@@ -1,6 +1,4 @@
-"""Parallel coordinates: every point a line through the values of its swept fields, to its figure
-and in its colour (Inselberg, 1985).
-"""
+"""Parallel coordinates: every point a line through its values to its metric (Inselberg, 1985)."""
 
 from __future__ import annotations
 
@@ -9,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fer_jax.analysis.axes import Axis, text_width
-from fer_jax.analysis.ranking import METRIC_NAMES, Evidence
+from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
 from fer_jax.figures import scale, style
 
 FEWEST_FIELDS, MOST_FIELDS = 3, 9
@@ -17,20 +15,21 @@ BOLD, BOLD_SHARE = 5, 0.2
 _LONGEST_NAME = 14
 
 
-def draw(evidence: Evidence) -> style.Drawing | None:
-    """A vertical axis a swept field, the metric that chooses as the last; None below
-    `FEWEST_FIELDS` fields or without a scale.
+def draw(ranking: Ranking) -> style.Drawing | None:
+    """Returns a vertical axis a swept field, and one of the metric that chooses, as the last.
+
+    None below `FEWEST_FIELDS` fields or without a scale.
 
     The best fifth, at most `BOLD` points, are drawn bold, over the others. Lines through one value
     are spread a little, so that they do not hide each other.
     """
-    fields = [field for field in evidence.swept if len(evidence.axes[field].levels) > 1][:MOST_FIELDS]
-    ranked, colours = evidence.ranked, scale.over_points(evidence, evidence.metric)
+    fields = [field for field in ranking.swept if len(ranking.axes[field].levels) > 1][:MOST_FIELDS]
+    ranked, colours = ranking.ranked, scale.over_points(ranking, ranking.metric)
     if len(fields) < FEWEST_FIELDS or len(ranked) < 2 or colours is None:
         return None
-    values = ranked[f"{evidence.metric}_mean"].to_numpy(dtype=float)
+    values = ranked[f"{ranking.metric}_mean"].to_numpy(dtype=float)
     heights = np.column_stack(
-        [*(_heights(evidence.axes[field], ranked[field]) for field in fields), colours.norm(values)]
+        [*(_heights(ranking.axes[field], ranked[field]) for field in fields), colours.norm(values)]
     )
     made = style.figure(4.6)
     ax = made.subplots()
@@ -42,12 +41,12 @@ def draw(evidence: Evidence) -> style.Drawing | None:
         look: dict[str, Any] = {"linewidth": 2.4, "alpha": 1.0} if best else {"linewidth": 0.9, "alpha": 0.45}
         ax.plot(places, heights[place], color=colours.colour(values[place]), zorder=3 if best else 2, **look)
     for place, field in enumerate(fields):
-        _axis(ax, place, evidence.axes[field], len(fields))
+        _axis(ax, place, ranking.axes[field], len(fields))
     ticks, texts = style.value_ticks(colours.low, colours.high)
     for tick, text in zip(ticks, texts, strict=True):
         ax.text(places[-1] + 0.06, float(colours.norm(tick)), text, va="center", fontsize=style.SMALL, color=style.INK)
     ax.vlines(places, 0, 1, color=style.INK, linewidth=0.8, zorder=4)
-    names = [*(evidence.axes[field].label for field in fields), colours.label]
+    names = [*(ranking.axes[field].label for field in fields), colours.label]
     style.ticks(ax.xaxis, places, [_broken(name) for name in names])
     ax.tick_params(axis="x", labelsize=style.SMALL, length=0, pad=8)
     ax.set_yticks([])
@@ -56,19 +55,22 @@ def draw(evidence: Evidence) -> style.Drawing | None:
         spine.set_visible(False)
     ax.set_xlim(-0.5, places[-1] + 0.45)
     ax.set_ylim(-0.03, 1.03)
-    left = len(evidence.swept) - len(fields)
+    left = len(ranking.swept) - len(fields)
     more = (
         f" The first {len(fields)} swept fields; {left} more are in the tables."
         if left > 0 and len(fields) == MOST_FIELDS
         else ""
     )
-    name = METRIC_NAMES.get(evidence.metric, evidence.metric)
-    text = f"Every line is a point, from left to right through its values to its mean {name}, which is also its colour; the best {bold} are bold.{more} {colours.note}".strip()
+    name = METRIC_NAMES.get(ranking.metric, ranking.metric)
+    text = (
+        f"Every line is a point, from left to right through its values to its mean {name}, which is also its colour; "
+        f"the best {bold} are bold.{more} {colours.note}"
+    ).strip()
     return style.Drawing("parallel", "All fields at once", "All fields", text, made)
 
 
 def _heights(axis: Axis, values: Any) -> np.ndarray:
-    """0 for the lowest level, 1 for the highest, lines at one level a little apart."""
+    """Returns 0 for the lowest level and 1 for the highest, lines at one level a little apart."""
     places, levels = axis.position(values).astype(float), axis.position(axis.levels).astype(float)
     low, high = levels.min(), levels.max()
     room = 0.25 * np.diff(np.sort(levels)).min() / (high - low)
@@ -98,7 +100,7 @@ def _axis(ax: Any, place: int, axis: Axis, fields: int) -> None:
 
 
 def _broken(name: str) -> str:
-    """A long name on two lines or more."""
+    """Returns a long name on two lines or more."""
     words, lines = name.split(" "), [""]
     for word in words:
         if lines[-1] and len(lines[-1]) + len(word) >= _LONGEST_NAME:

@@ -1,10 +1,8 @@
-"""What a paper published for a sweep we draw as it did: shown beside, with whether it ran on the
-same data.
-"""
+"""What oslo published for the sweep that its figures show, beside whether ours is the same."""
 
 from __future__ import annotations
 
-from fer_jax.analysis.ranking import Evidence
+from fer_jax.analysis.ranking import Ranking
 
 _OSLO_FIELDS = {"train.learning_rate", "train.l2", "train.batch_size"}
 _OSLO = (
@@ -14,18 +12,17 @@ _OSLO = (
 )
 
 
-def beside(evidence: Evidence) -> str:
-    """One sentence with oslo's published grid for a sweep of its three fields; empty for any other
-    sweep.
+def beside(ranking: Ranking) -> str:
+    """Returns a sentence with oslo's published grid for a sweep of its three fields; else ''.
 
     Their data are FER-2013's Kaggle folders with seven classes; on anything else, or with other
     epochs, the sentence begins with 'Published, other data' or 'Published, other training length'.
     """
-    if set(evidence.swept) != _OSLO_FIELDS:
+    if set(ranking.swept) != _OSLO_FIELDS:
         return ""
-    config = evidence.config
-    same_data = config.get("data.name") == "fer2013" and evidence.data.get("split") == "kaggle"
-    same_data &= len(evidence.data.get("classes") or []) == 7 and config.get("data.fraction", 1.0) == 1.0
+    config = ranking.config
+    same_data = config.get("data.name") == "fer2013" and ranking.data.get("split") == "kaggle"
+    same_data &= len(ranking.data.get("classes") or []) == 7 and config.get("data.fraction", 1.0) == 1.0
     if not same_data:
         return f"Published, other data ({_OSLO})."
     if config.get("train.epochs") != 300:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from fer_jax.analysis import metrics
-from fer_jax.analysis.predictions import Answered, mean_and_spread
+from fer_jax.analysis.predictions import Predictions, mean_and_spread
 from fer_jax.figures import style
 
 
-def draw(answered: Answered) -> style.Drawing:
-    """Accuracy against confidence on the left, how many answers have which confidence on the right."""
-    found = metrics.calibration(answered.probabilities, answered.labels)
+def draw(predictions: Predictions) -> style.Drawing:
+    """Returns accuracy against confidence, and how many answers have which confidence."""
+    found = metrics.calibration(predictions.probabilities, predictions.labels)
     centres, width = (found.edges[1:] + found.edges[:-1]) / 2, float(found.edges[1] - found.edges[0])
-    # A bin shows the means of all pictures that the repeats have in it, and its spread where
+    # A bin shows the means of all images that the repeats have in it, and its spread where
     # several have some.
     total = np.maximum(found.counts.sum(axis=0), 1)
     filled = found.counts.sum(axis=0) > 0
@@ -45,27 +45,31 @@ def draw(answered: Answered) -> style.Drawing:
     left.set_ylim(0, 1.01)
     style.title(left, f"Calibration error {mean_and_spread(found.ece)}")
     style.label(left, x="confidence (probability of the answer)", y="share of right answers")
-    shares = found.counts / max(1, len(answered.labels))
+    shares = found.counts / max(1, len(predictions.labels))
     right.bar(centres, shares.mean(axis=0), 0.9 * width, color=style.BLUE)
     style.tidy(right, "y")
     right.set_xlim(0, 1)
     style.title(right, "Answers by confidence")
     style.label(right, x="confidence", y="share of the pictures")
     sure, right_share = (
-        answered.probabilities.max(axis=-1).mean(),
-        (answered.probabilities.argmax(axis=-1) == answered.labels).mean(),
+        predictions.probabilities.max(axis=-1).mean(),
+        (predictions.probabilities.argmax(axis=-1) == predictions.labels).mean(),
     )
     tendency = "overconfident" if sure > right_share else "underconfident"
     text = (
-        f"Points on the dotted line are as often right as they are sure; red is the gap. Mean confidence {sure:.3f}, accuracy {right_share:.3f}: "
-        f"{tendency} by {abs(sure - right_share):.3f}. The calibration error is the mean gap over {metrics.BINS} bins of equal width. {answered.about}"
+        "Points on the dotted line are as often right as they are sure; red is the gap. "
+        f"Mean confidence {sure:.3f}, accuracy {right_share:.3f}: {tendency} by {abs(sure - right_share):.3f}. "
+        f"The calibration error is the mean gap over {metrics.BINS} bins of equal width. {predictions.about}"
     )
     return style.Drawing("calibration", "Is it as often right as it is sure?", "Calibration", text, made)
 
 
 def _spread(values: np.ndarray) -> np.ndarray:
-    """Sample standard deviation over the repeats that have a figure, 0 where fewer than two do; (T,
-    bins) -> (bins,).
+    """Returns the sample deviation over the repeats that have a value, (T, bins) -> (bins,).
+
+    It is 0 where fewer than two do.
+
+    It is 0 where fewer than two do.
     """
     known = np.isfinite(values)
     count = known.sum(axis=0)

@@ -1,6 +1,4 @@
-"""ROC and precision-recall curves of every class against the rest, with their spread over the
-repeats of a point.
-"""
+"""ROC and precision-recall curves of every class against the rest, with their spread."""
 
 from __future__ import annotations
 
@@ -9,10 +7,9 @@ from typing import Any
 
 import numpy as np
 from matplotlib.lines import Line2D
-from sklearn import metrics as reference
 
 from fer_jax.analysis import metrics
-from fer_jax.analysis.predictions import Answered, mean_and_spread
+from fer_jax.analysis.predictions import Predictions, mean_and_spread
 from fer_jax.figures import style
 
 GRID = np.linspace(0, 1, 201)
@@ -23,36 +20,37 @@ Curve = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def roc_curve(shown: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """True positive rate at the false positive rates GRID, the highest at each; 0 at 0 is drawn,
-    not given.
+    """Returns the true positive rate at the false positive rates GRID, the highest at each.
+
+    The value at 0 is 0, as it is drawn.
     """
-    false, true, _ = reference.roc_curve(shown, scores)
-    return np.interp(GRID, false, true)
+    right, called = metrics.at_thresholds(shown, scores)
+    false, true = (called - right) / (~shown).sum(), right / shown.sum()
+    return np.interp(GRID, np.append(0, false), np.append(0, true))
 
 
 def precision_recall(shown: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Precision at the recalls GRID: that of the highest threshold which reaches the recall, as
-    average precision sums it up.
+    """Returns the precision at the recalls GRID.
+
+    It is that of the highest threshold which reaches the recall, as average precision sums it up.
     """
-    precision, recall, _ = reference.precision_recall_curve(shown, scores)
-    # From recall 1 down to 0; the last point, precision 1 at recall 0, is by convention and no
-    # measurement.
-    rising, heights = recall[:-1][::-1], precision[:-1][::-1]
-    return heights[np.minimum(np.searchsorted(rising, GRID, side="left"), len(heights) - 1)]
+    right, called = metrics.at_thresholds(shown, scores)
+    reached = np.searchsorted(right / shown.sum(), GRID, side="left")
+    return (right / called)[np.minimum(reached, len(right) - 1)]
 
 
-def draw(answered: Answered) -> style.Drawing | None:
-    """ROC on the left, precision-recall on the right; None where no class can be told from a rest."""
-    areas = metrics.auc(answered.probabilities, answered.labels)
-    precisions = metrics.average_precision(answered.probabilities, answered.labels)
-    told = [number for number in range(len(answered.classes)) if np.isfinite(areas[:, number]).all()]
-    if not told or not answered.repeats:
+def draw(predictions: Predictions) -> style.Drawing | None:
+    """Returns ROC and precision-recall; None where no class can be told from a rest."""
+    areas = metrics.auc(predictions.probabilities, predictions.labels)
+    precisions = metrics.average_precision(predictions.probabilities, predictions.labels)
+    told = [number for number in range(len(predictions.classes)) if np.isfinite(areas[:, number]).all()]
+    if not told or not predictions.repeats:
         return None
     made = style.figure(4.9)
     left, right = made.subplots(1, 2)
-    rates = _heights(answered, told, roc_curve)
-    handles = _panel(left, answered, rates, areas)
-    more = _panel(right, answered, _heights(answered, told, precision_recall), precisions)
+    rates = _heights(predictions, told, roc_curve)
+    handles = _panel(left, predictions, rates, areas)
+    more = _panel(right, predictions, _heights(predictions, told, precision_recall), precisions)
     left.plot([0, 1], [0, 1], color=style.MUTED, linewidth=0.8, linestyle=(0, (1, 2)))
     macro = np.mean([heights.mean(axis=0) for heights in rates.values()], axis=0)
     left.plot(GRID, macro, color=style.INK, linewidth=1.6, linestyle=(0, (5, 1.5)))
@@ -70,8 +68,8 @@ def draw(answered: Answered) -> style.Drawing | None:
     style.title(right, "Precision and recall")
     style.label(left, x="false positive rate", y="true positive rate")
     style.label(right, x="recall", y="precision")
-    band = "" if answered.repeats == 1 else " Lines are means over the repeats, bands ± one standard deviation."
-    text = f"Each class against the rest. The dotted diagonal is what guessing gives.{band} {answered.about}"
+    band = "" if predictions.repeats == 1 else " Lines are means over the repeats, bands ± one standard deviation."
+    text = f"Each class against the rest. The dotted diagonal is what guessing gives.{band} {predictions.about}"
     return style.Drawing("roc", "One class against the rest", "ROC", text, made)
 
 
@@ -84,26 +82,26 @@ _LEGEND: dict[str, Any] = {
 }
 
 
-def _heights(answered: Answered, told: Sequence[int], curve: Curve) -> dict[int, np.ndarray]:
-    """Class -> the curves of every repeat, (T, GRID)."""
+def _heights(predictions: Predictions, told: Sequence[int], curve: Curve) -> dict[int, np.ndarray]:
+    """Returns class -> the curves of every repeat, (T, GRID)."""
     return {
-        number: np.stack([curve(answered.labels == number, one[:, number]) for one in answered.probabilities])
+        number: np.stack([curve(predictions.labels == number, one[:, number]) for one in predictions.probabilities])
         for number in told
     }
 
 
-def _panel(ax: Any, answered: Answered, curves: Mapping[int, np.ndarray], figures: np.ndarray) -> list[Line2D]:
+def _panel(ax: Any, predictions: Predictions, curves: Mapping[int, np.ndarray], areas: np.ndarray) -> list[Line2D]:
     handles = []
     for number, heights in curves.items():
         colour, line = style.CYCLE[number % len(style.CYCLE)], _LINES[number // len(style.CYCLE) % len(_LINES)]
         mean = heights.mean(axis=0)
         ax.plot(GRID, mean, color=colour, linestyle=line, linewidth=1.4)
-        if answered.repeats > 1:
+        if predictions.repeats > 1:
             spread = heights.std(axis=0, ddof=1)
             ax.fill_between(
                 GRID, np.maximum(mean - spread, 0), np.minimum(mean + spread, 1), color=colour, alpha=0.07, linewidth=0
             )
-        text = f"{answered.classes[number]}  {mean_and_spread(figures[:, number])}"
+        text = f"{predictions.classes[number]}  {mean_and_spread(areas[:, number])}"
         handles.append(Line2D([], [], color=colour, linestyle=line, linewidth=1.6, label=text))
     style.tidy(ax)
     ax.set_xlim(0, 1)

@@ -1,6 +1,4 @@
-"""Pictures with what networks look at drawn over them, or maps alone: a column a picture, a row a
-method.
-"""
+"""Images with what networks look at drawn over them, or maps alone."""
 
 from __future__ import annotations
 
@@ -17,8 +15,8 @@ MOST_COLUMNS = 12
 # Full colour at this percentile of the absolute values (Smilkov et al. 2017, section 3.3): a few
 # pixels would leave the others pale.
 CAP = 99
-LARGEST_TILE, LABELS = 1.3, 0.5  # inches: side of a picture; room for the names of the rows
-FADED = 0.7  # contrast of a picture under its map
+LARGEST_TILE, LABELS = 1.3, 0.5  # inches: side of an image; room for the names of the rows
+FADED = 0.7  # contrast of an image under its map
 
 
 def saliency_sheet(
@@ -32,8 +30,10 @@ def saliency_sheet(
     name: str = "saliency",
     heading: str = "What the networks look at",
 ) -> style.Drawing:
-    """Draws maps over the pictures they are of. Vermillion speaks for the class and blue against
-    it; where a row has no negative value, vermillion is what counts either way.
+    """Returns maps over the images they are of, a column an image, a row a method.
+
+    Vermillion speaks for the class and blue against it; where a row has no negative value,
+    vermillion is what counts either way.
 
     Args:
         images: (n, S, S), (n, S, S, 1) or (n, S, S, 3) in 0..255, drawn in grey as the first row
@@ -42,7 +42,7 @@ def saliency_sheet(
         maps: name of a row, such as a method -> (n, S, S); NaN maps stay empty.
         titles: names of the n columns; lines are broken at '\\n'.
         caption: what the maps are of: method, data, repeats. How to read them is added.
-        alone: names of rows that are drawn on white although there are pictures.
+        alone: names of rows that are drawn on white although there are images.
         one_scale: whether the maps of a row share one scale; otherwise each has its own.
         name, heading: as in `style.Drawing`.
 
@@ -53,9 +53,9 @@ def saliency_sheet(
     _check(images, maps, count)
     signed = [bool((np.nan_to_num(row) < 0).any()) for row in maps.values()]
     white = [np.ones((1, 1, 3))] * count
-    pictures = white if images is None else [_grey(image) for image in images]
-    faded = [1 - FADED * (1 - picture) for picture in pictures]
-    rows = [] if images is None else [("picture", pictures)]
+    greys = white if images is None else [_grey(image) for image in images]
+    faded = [1 - FADED * (1 - grey) for grey in greys]
+    rows = [] if images is None else [("picture", greys)]
     for label, row in maps.items():
         grounds = white if label in alone else faded
         limits = _limits(np.asarray(row, dtype=np.float64), one_scale)
@@ -90,7 +90,7 @@ def _draw(
     tile = min(LARGEST_TILE, (style.WIDTH - LABELS) / count)
     lines = max(text.count("\n") for text in titles) + 1
     made = style.figure(len(rows) * (tile + 0.06) + 0.16 * lines + 0.45)
-    # Empty columns at the right keep few pictures from standing far apart.
+    # Empty columns at the right keep few images from standing far apart.
     columns = max(count, math.floor((style.WIDTH - LABELS) / tile))
     axes = made.subplots(len(rows), columns, squeeze=False)
     for line, (label, tiles) in zip(axes, rows, strict=True):
@@ -112,7 +112,7 @@ def _draw(
 
 
 def _legend(signed: Sequence[bool]) -> list[Patch]:
-    """What the colours mean, from whether each row has a sign."""
+    """Returns what the colours mean, from whether each row has a sign."""
     if not any(signed):
         return [Patch(color=style.VERMILLION, label="more")]
     raises = "for the class" if all(signed) else "for the class; in maps without a sign: more"
@@ -120,14 +120,14 @@ def _legend(signed: Sequence[bool]) -> list[Patch]:
 
 
 def _grey(image: np.ndarray) -> np.ndarray:
-    """A picture in 0..1 without its colours, (S, S, 3); luma as in ITU-R BT.601."""
+    """Returns an image in 0..1 without its colours, (S, S, 3); luma as in ITU-R BT.601."""
     image = np.asarray(image, dtype=np.float64).reshape(*image.shape[:2], -1) / 255
     grey = image @ [0.299, 0.587, 0.114] if image.shape[-1] == 3 else image[..., 0]
     return np.repeat(grey[..., None], 3, axis=-1)
 
 
 def _limits(row: np.ndarray, one_scale: bool) -> list[float]:
-    """The absolute value that gets full colour, for every map of a row; NaN for one that is empty."""
+    """Returns the absolute value that gets full colour for each map of a row; NaN for none."""
     groups = [row] * len(row) if one_scale else list(row)
     limits = []
     for group in groups:
@@ -138,8 +138,9 @@ def _limits(row: np.ndarray, one_scale: bool) -> list[float]:
 
 
 def _overlay(ground: np.ndarray, values: np.ndarray, limit: float) -> np.ndarray:
-    """A map's colours over a picture or white, (S, S, 3) in 0..1; an empty one in the colour for
-    nothing.
+    """Returns a map's colours over an image or white, (S, S, 3) in 0..1.
+
+    An empty map has the colour for nothing.
     """
     if np.isnan(values).any():
         return np.broadcast_to(to_rgb(style.EMPTY), (*values.shape, 3))

@@ -1,6 +1,4 @@
-"""One colour scale for a metric over all points: viridis, brighter is better, with the majority
-share on its bar.
-"""
+"""One colour scale for a metric over all points: viridis, brighter is better."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, Normalize
 
 from fer_jax.analysis import comparable
-from fer_jax.analysis.ranking import METRIC_NAMES, Evidence
+from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
 from fer_jax.figures import style
 
 
@@ -53,7 +51,7 @@ class Scale:
         return Normalize(self.low, self.high, clip=True)
 
     def quality(self, values: np.ndarray) -> np.ndarray:
-        """0 for the worst colour, 1 for the best."""
+        """Returns 0 for the worst colour and 1 for the best."""
         position = np.clip((values - self.low) / (self.high - self.low), 0, 1)
         return 1 - position if self.lower_is_better else position
 
@@ -61,7 +59,7 @@ class Scale:
         return self.colours(self.norm(value))
 
     def bar(self, made: Any, panels: list[Any], **shape: Any) -> Any:
-        """Adds the colour bar beside `panels`; returns it."""
+        """Adds the colour bar beside `panels` and returns it."""
         mappable = ScalarMappable(norm=self.norm, cmap=self.colours)
         bar = made.colorbar(mappable, ax=panels, extend="max" if self.capped else "neither", **shape)
         bar.outline.set_visible(False)
@@ -83,33 +81,23 @@ class Scale:
         return f"Losses above {self.high:.2f} share one colour." if self.capped else ""
 
 
-def over_points(evidence: Evidence, metric: str) -> Scale | None:
-    """The scale for the points' means of `metric`; None where no point has one.
+def over_points(ranking: Ranking, metric: str) -> Scale | None:
+    """Returns the scale of the points' means of `metric`; None where no point has one.
 
     Losses are capped where they have exploded, so that the others can be told apart.
     """
     column = f"{metric}_mean"
-    values = evidence.points[column].to_numpy(dtype=float) if column in evidence.points else np.empty(0)
+    values = ranking.points[column].to_numpy(dtype=float) if column in ranking.points else np.empty(0)
     values = values[np.isfinite(values)]
     if not len(values):
         return None
     low, high = float(values.min()), float(values.max())
     capped, share = False, None
     if metric.endswith("loss"):
-        ceiling = evidence.loss_ceiling(values)
+        ceiling = ranking.loss_ceiling(values)
         capped, high = high > ceiling, min(high, ceiling)
-    elif (share := evidence.share_within(low, high)) is not None:
+    elif (share := ranking.share_within(low, high)) is not None:
         low, high = min(low, share), max(high, share)
     if high - low < 1e-3:  # nothing told the points apart; a scale of rounding errors would pretend otherwise
         low, high = low - 0.01, high + 0.01
     return Scale(metric, low, high, capped, share)
-
-
-def best_point(evidence: Evidence, metric: str) -> int:
-    """Number of the point with the best finite mean of `metric`; of equals, the one that ranks
-    first.
-    """
-    if metric == evidence.metric:
-        return int(evidence.ranked.index[0])
-    means = evidence.points[f"{metric}_mean"].replace([np.inf, -np.inf], np.nan)
-    return int(means.idxmin() if comparable.lower_is_better(metric) else means.idxmax())

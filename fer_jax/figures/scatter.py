@@ -1,6 +1,4 @@
-"""Three fields at once: accuracy and loss as coloured points in space, as oslo's figures 8 and 9
-show their grid.
-"""
+"""Three fields at once: accuracy and loss as coloured points in space, as oslo has them."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fer_jax.analysis.axes import Axis
-from fer_jax.analysis.ranking import Evidence
+from fer_jax.analysis.ranking import Ranking
 from fer_jax.figures import published, scale, style
 from fer_jax.figures.scale import Scale
 from fer_jax.figures.surfaces import by_size, one_at_a_time
@@ -19,43 +17,43 @@ from fer_jax.figures.surfaces import by_size, one_at_a_time
 _OVER = "diverged|failed|pruned"
 
 
-def scatter_3d(evidence: Evidence) -> style.Drawing | None:
-    """Accuracy and loss over three numeric fields.
+def scatter_3d(ranking: Ranking) -> style.Drawing | None:
+    """Returns accuracy and loss over three numeric fields.
 
     None unless at least three numeric fields with two values or more were swept, and not merely one
     at a time. Where more than three were, the three largest are the axes and each place shows the
     best point of those that fall on it.
     """
-    fields = [field for field in by_size(evidence) if evidence.axes[field].numeric][:3]
-    metrics = ("val_accuracy",) if evidence.loss_fields else ("val_accuracy", "val_loss")
-    found = [scale.over_points(evidence, metric) for metric in metrics]
+    fields = [field for field in by_size(ranking) if ranking.axes[field].numeric][:3]
+    metrics = ("val_accuracy",) if ranking.loss_fields else ("val_accuracy", "val_loss")
+    found = [scale.over_points(ranking, metric) for metric in metrics]
     scales = [colours for colours in found if colours is not None]
-    if len(fields) < 3 or not scales or one_at_a_time(evidence, fields):
+    if len(fields) < 3 or not scales or one_at_a_time(ranking, fields):
         return None
-    layout = [evidence.axes[field] for field in fields]
+    layout = [ranking.axes[field] for field in fields]
     made = style.figure(4.3)
     for number, colours in enumerate(scales, 1):
         ax = made.add_subplot(1, len(scales), number, projection="3d")
-        _cloud(ax, evidence, colours, layout)
+        _cloud(ax, ranking, colours, layout)
         _frame(ax, layout)
         style.title(ax, colours.label.capitalize())
         colours.bar(made, [ax], shrink=0.6, aspect=20, pad=0.11)
     caption = ["Larger and brighter is better; ringed and joined to the floor: the best."]
-    if evidence.points.loc[evidence.points["n"] == 0, "left_out"].str.contains(_OVER).any():
+    if ranking.points.loc[ranking.points["n"] == 0, "left_out"].str.contains(_OVER).any():
         caption.append("Crosses: diverged or failed.")
-    if len(evidence.swept) > 3:
+    if len(ranking.swept) > 3:
         caption.append("Each place shows the best over the other swept fields.")
-    caption += [*(colours.note for colours in scales), published.beside(evidence)]
+    caption += [*(colours.note for colours in scales), published.beside(ranking)]
     text = " ".join(part for part in caption if part)
     return style.Drawing("scatter_3d", "The grid in three dimensions", "In 3-D", text, made)
 
 
-def _cloud(ax: Any, evidence: Evidence, colours: Scale, layout: list[Axis]) -> None:
-    """The points; where several fall on one place, the best of them."""
+def _cloud(ax: Any, ranking: Ranking, colours: Scale, layout: list[Axis]) -> None:
+    """Draws the points; where several fall on one place, the best of them."""
     column = f"{colours.metric}_mean"
-    points = evidence.points.sort_values(
-        column, ascending=not colours.lower_is_better, na_position="first", kind="stable"
-    )
+    order = ranking.order(colours.metric)
+    without = [point for point in ranking.points.index if point not in set(order)]
+    points = ranking.points.loc[[*without, *reversed(order)]]
     spots = pd.DataFrame({axis.field: axis.position(points[axis.field]) for axis in layout}, index=points.index)
     keep = ~spots.duplicated(keep="last")
     points, xyz = points[keep], spots[keep].to_numpy(dtype=float).T
@@ -70,12 +68,12 @@ def _cloud(ax: Any, evidence: Evidence, colours: Scale, layout: list[Axis]) -> N
     shades = {"c": values[known], "cmap": colours.colours, "norm": colours.norm}
     edges = {"edgecolors": "#2b3138", "linewidths": 0.35, "alpha": 0.95, "depthshade": False}
     ax.scatter(*xyz[:, known], s=sizes, **shades, **edges)
-    place = list(points.index).index(scale.best_point(evidence, colours.metric))
+    place = list(points.index).index(order[0])
     _mark(ax, xyz[:, place], f"{values[place]:.3f}", float(layout[2].position(layout[2].levels).min()))
 
 
 def _mark(ax: Any, place: np.ndarray, text: str, floor: float) -> None:
-    """A ring around a point, a line to the floor, and its value."""
+    """Draws a ring around a point, a line to the floor, and its value."""
     x, y, z = (float(p) for p in place)
     ax.plot([x, x], [y, y], [floor, z], color=style.VERMILLION, linewidth=1.2, linestyle=(0, (3, 2)), zorder=0.5)
     ring = {"facecolors": "none", "edgecolors": style.VERMILLION, "linewidths": 1.8, "depthshade": False}
@@ -86,7 +84,7 @@ def _mark(ax: Any, place: np.ndarray, text: str, floor: float) -> None:
 
 
 def _frame(ax: Any, layout: list[Axis]) -> None:
-    """Limits, ticks, names and the point of view."""
+    """Sets limits, ticks, names and the point of view."""
     setters = ((ax.set_xlabel, ax.set_xlim), (ax.set_ylabel, ax.set_ylim), (ax.set_zlabel, ax.set_zlim))
     for (set_label, set_limits), axis, plane in zip(setters, layout, (ax.xaxis, ax.yaxis, ax.zaxis), strict=True):
         whole = axis.position(axis.levels)

@@ -54,7 +54,7 @@ class Drawing:
 
 
 def figure(height: float) -> Figure:
-    """An empty figure of the page's width, `height` inches high, laid out so that nothing overlaps."""
+    """Returns an empty figure of the page's width and `height` inches; nothing in it overlaps."""
     layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06, wspace=0.03, hspace=0.04)
     made = Figure(figsize=(WIDTH, height), dpi=DPI, layout=layout, facecolor="white")
     FigureCanvasAgg(made)  # attaches itself
@@ -62,7 +62,7 @@ def figure(height: float) -> Figure:
 
 
 def tidy(ax: Any, grid: str = "both") -> None:
-    """Two spines, small ticks, a faint grid ('both', 'x', 'y' or 'none') behind the data."""
+    """Leaves two spines, small ticks, and a faint grid ('both', 'x', 'y' or 'none')."""
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
     for side in ("left", "bottom"):
@@ -75,8 +75,9 @@ def tidy(ax: Any, grid: str = "both") -> None:
 
 
 def open_up(ax: Any, least: float = 0.02) -> None:
-    """Widens the y axis to `least` where everything drawn is nearly one value, which would fill it
-    with rounding.
+    """Widens the y axis to `least` where all that is drawn is nearly one value.
+
+    Rounding would fill it otherwise.
     """
     low, high = ax.get_ylim()
     if high - low < least:
@@ -84,12 +85,12 @@ def open_up(ax: Any, least: float = 0.02) -> None:
 
 
 def title(ax: Any, text: str) -> None:
-    """A panel's heading, flush left."""
+    """Sets a panel's heading, flush left."""
     ax.set_title(text, fontsize=TEXT, fontweight="bold", color=INK, loc="left")
 
 
 def label(ax: Any, x: str | None = None, y: str | None = None) -> None:
-    """Names of the axes, broken into lines where they are long."""
+    """Sets the names of the axes, broken into lines where they are long."""
     if x is not None:
         ax.set_xlabel(textwrap.fill(x, 56), fontsize=TEXT, color=INK)
     if y is not None:
@@ -97,7 +98,7 @@ def label(ax: Any, x: str | None = None, y: str | None = None) -> None:
 
 
 def value_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
-    """Round numbers between two values, with as many decimals as tell them apart."""
+    """Returns round numbers between two values, with as many decimals as tell them apart."""
     places = [
         float(t) for t in MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(low, high) if low - 1e-12 <= t <= high + 1e-12
     ]
@@ -106,7 +107,7 @@ def value_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
 
 
 def legend(made: Figure, handles: Sequence[Any], where: str, columns: int, **more: Any) -> None:
-    """A legend outside the panels; `where` is upper left, lower left or lower center."""
+    """Adds a legend outside the panels; `where` is upper left, lower left or lower center."""
     options = {"fontsize": SMALL, "frameon": False, "labelcolor": INK, "alignment": "left", **more}
     made.legend(handles=list(handles), loc=f"outside {where}", ncols=columns, **options)  # type: ignore[call-overload]
 
@@ -116,19 +117,19 @@ def bold(size: float) -> FontProperties:
 
 
 def ticks(axis: Any, places: Sequence[float] | np.ndarray, texts: Sequence[str]) -> None:
-    """Sets major ticks with their texts and drops minor ones; `axis` is `ax.xaxis` or `ax.yaxis`."""
+    """Sets major ticks with their texts and drops minor ones, of `ax.xaxis` or `ax.yaxis`."""
     axis.set_ticks(list(places), labels=list(texts))
     axis.set_ticks([], minor=True)
 
 
 def ink_on(rgba: Any) -> str:
-    """Black or white, whichever reads on this colour (relative luminance, WCAG 2)."""
+    """Returns black or white, whichever reads on this colour (relative luminance, WCAG 2)."""
     linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in rgba[:3]]
     return "#000000" if 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] > 0.18 else "#ffffff"
 
 
 def png(made: Figure) -> bytes:
-    """The figure as an opaque PNG of DPI dots an inch; the same figure gives the same bytes."""
+    """Returns the figure as an opaque PNG of DPI dots an inch, the same for the same figure."""
     canvas = FigureCanvasAgg(made)
     canvas.draw()
     buffer = io.BytesIO()
@@ -139,9 +140,7 @@ def png(made: Figure) -> bytes:
 
 
 def pdf(made: Figure) -> bytes:
-    """The figure as a PDF with TrueType fonts, as journals ask for; the same figure gives the same
-    bytes.
-    """
+    """Returns the figure as a PDF with TrueType fonts, the same for the same figure."""
     buffer = io.BytesIO()
     with matplotlib.rc_context({"pdf.fonttype": 42}):
         made.savefig(buffer, format="pdf", metadata={"CreationDate": None})

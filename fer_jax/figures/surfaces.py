@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.patches import Rectangle
 
 from fer_jax.analysis import axes
-from fer_jax.analysis.ranking import METRIC_NAMES, Evidence
+from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
 from fer_jax.analysis.statistics import hashable
 from fer_jax.figures import scale, style
 from fer_jax.figures.scale import Scale
@@ -23,11 +23,9 @@ _LONGEST_TITLE = 46
 
 @dataclasses.dataclass(frozen=True)
 class _Grid:
-    """What the panels share: the two axes, the fields that tell panels apart, the panels in a row,
-    and the colours.
-    """
+    """What the panels share."""
 
-    evidence: Evidence
+    ranking: Ranking
     x: axes.Axis
     y: axes.Axis
     rest: list[str]
@@ -35,8 +33,8 @@ class _Grid:
     scale: Scale
 
 
-def heat_maps(evidence: Evidence, metric: str) -> style.Drawing | None:
-    """The mean of a metric over a grid of two fields, a panel for each setting of the others.
+def heat_maps(ranking: Ranking, metric: str) -> style.Drawing | None:
+    """Returns the mean of a metric over a grid of two fields, a panel a setting of the others.
 
     The two fields with the most values are the axes (of equals, those that span more decades). None
     unless at least half of the grid was planned: a sweep of one field at a time, or a random
@@ -45,24 +43,24 @@ def heat_maps(evidence: Evidence, metric: str) -> style.Drawing | None:
     Args:
         metric: val_accuracy or val_loss; brighter is better in both.
     """
-    fields = by_size(evidence)
-    colours = scale.over_points(evidence, metric)
+    fields = by_size(ranking)
+    colours = scale.over_points(ranking, metric)
     if len(fields) < 2 or colours is None:
         return None
-    x, y = (evidence.axes[field] for field in fields[:2])
-    rest = [field for field in evidence.swept if field in fields[2:]]
-    settings = set(places(evidence.points, rest))
+    x, y = (ranking.axes[field] for field in fields[:2])
+    rest = [field for field in ranking.swept if field in fields[2:]]
+    settings = set(places(ranking.points, rest))
     cells = len(x.levels) * len(y.levels) * len(settings)
-    if max(len(x.levels), len(y.levels)) > _MOST_LEVELS or len(evidence.points) < 0.5 * cells:
+    if max(len(x.levels), len(y.levels)) > _MOST_LEVELS or len(ranking.points) < 0.5 * cells:
         return None
-    if one_at_a_time(evidence, fields):
+    if one_at_a_time(ranking, fields):
         return None
-    filled = list(dict.fromkeys(places(evidence.ranked, rest)))
+    filled = list(dict.fromkeys(places(ranking.ranked, rest)))
     shown = filled[:_MOST_PANELS]
-    shown.sort(key=lambda key: [int(evidence.axes[f].index([v])[0]) for f, v in zip(rest, key, strict=True)])
+    shown.sort(key=lambda key: [int(ranking.axes[f].index([v])[0]) for f, v in zip(rest, key, strict=True)])
     columns = min(len(shown), 2 if len(shown) == 4 else 3)
-    made = _draw(_Grid(evidence, x, y, rest, columns, colours), shown)
-    caption = _caption(evidence, colours)
+    made = _draw(_Grid(ranking, x, y, rest, columns, colours), shown)
+    caption = _caption(ranking, colours)
     if len(shown) < len(filled):
         caption += f" Of {len(filled)} panels, the {len(shown)} that hold the best points."
     if len(filled) < len(settings):
@@ -72,38 +70,37 @@ def heat_maps(evidence: Evidence, metric: str) -> style.Drawing | None:
     return style.Drawing(f"surface_{metric}", heading, short, caption, made)
 
 
-def by_size(evidence: Evidence) -> list[str]:
-    """Swept fields with two values or more, most values first; of equals, the one that spans more
-    decades.
+def by_size(ranking: Ranking) -> list[str]:
+    """Returns swept fields with two values or more, most values first.
+
+    Of equals, the one that spans more decades comes first.
     """
-    fields = [field for field in evidence.swept if len(evidence.axes[field].levels) > 1]
-    return sorted(fields, key=lambda f: (-len(evidence.axes[f].levels), -round(evidence.axes[f].span, 6)))
+    fields = [field for field in ranking.swept if len(ranking.axes[field].levels) > 1]
+    return sorted(fields, key=lambda f: (-len(ranking.axes[f].levels), -round(ranking.axes[f].span, 6)))
 
 
 def places(points: pd.DataFrame, fields: list[str]) -> list[tuple[Any, ...]]:
-    """Each point's values of some fields."""
+    """Returns each point's values of some fields."""
     columns = [[hashable(value) for value in points[field]] for field in fields]
     return list(zip(*columns, strict=True)) if columns else [()] * len(points)
 
 
-def one_at_a_time(evidence: Evidence, fields: list[str]) -> bool:
-    """Whether the points are no more than a base and single fields varied around it: a cross, with
-    nothing between.
-    """
-    arms = sum(len(evidence.axes[field].levels) - 1 for field in fields)
-    return len(set(places(evidence.points, fields))) <= 1 + arms
+def one_at_a_time(ranking: Ranking, fields: list[str]) -> bool:
+    """Returns whether the points are a base and single fields varied around it: a cross."""
+    arms = sum(len(ranking.axes[field].levels) - 1 for field in fields)
+    return len(set(places(ranking.points, fields))) <= 1 + arms
 
 
 def _draw(grid: _Grid, shown: list[tuple[Any, ...]]) -> Any:
     rows = math.ceil(len(shown) / grid.columns)
     made = style.figure(rows * min(3.2, max(1.9, 0.75 + 0.36 * len(grid.y.levels))) + 0.5)
     panels = made.subplots(rows, grid.columns, squeeze=False).ravel()
-    keys = places(grid.evidence.points, grid.rest)
+    keys = places(grid.ranking.points, grid.rest)
     for number, (ax, setting) in enumerate(zip(panels, shown, strict=False)):
-        inside = grid.evidence.points[[key == setting for key in keys]]
+        inside = grid.ranking.points[[key == setting for key in keys]]
         _panel(ax, grid, inside)
         if grid.rest:
-            text = grid.evidence.describe(int(inside.index[0]), grid.rest, marks=True)
+            text = grid.ranking.describe(int(inside.index[0]), grid.rest, marks=True)
             style.title(ax, text if len(text) <= _LONGEST_TITLE else text[: _LONGEST_TITLE - 1] + "…")
         lowest, leftmost = number + grid.columns >= len(shown), number % grid.columns == 0
         style.label(ax, grid.x.label if lowest else None, grid.y.label if leftmost else None)
@@ -116,7 +113,7 @@ def _draw(grid: _Grid, shown: list[tuple[Any, ...]]) -> Any:
 
 
 def _panel(ax: Any, grid: _Grid, inside: pd.DataFrame) -> None:
-    """One panel from the points inside it."""
+    """Draws one panel from the points inside it."""
     x, y, colours = grid.x, grid.y, grid.scale
     at = y.index(inside[y.field]), x.index(inside[x.field])
     values = np.full((len(y.levels), len(x.levels)), np.nan)
@@ -136,7 +133,7 @@ def _panel(ax: Any, grid: _Grid, inside: pd.DataFrame) -> None:
     across = len(x.levels) * grid.columns
     if across <= 24:
         _annotate(ax, grid, inside, at, crowded=across > 18)
-    best = scale.best_point(grid.evidence, colours.metric)
+    best = grid.ranking.order(colours.metric)[0]
     if best in inside.index:
         row = list(inside.index).index(best)
         corner = float(at[1][row]) - 0.5, float(at[0][row]) - 0.5
@@ -161,39 +158,39 @@ def _annotate(ax: Any, grid: _Grid, inside: pd.DataFrame, at: tuple[np.ndarray, 
             continue
         spread = math.isfinite(sd) and not crowded
         if grid.scale.lower_is_better and not (spread and mean < 9.9995):
-            text = three_figures(mean)
+            text = three_digits(mean)
         else:
             text = f"{mean:.3f}".removeprefix("0")
         if spread:
-            text += f"\n±{f'{sd:.3f}'.removeprefix('0') if sd < 0.9995 else three_figures(sd)}"
+            text += f"\n±{f'{sd:.3f}'.removeprefix('0') if sd < 0.9995 else three_digits(sd)}"
         ax.text(column, row, text, fontsize=size, color=style.ink_on(grid.scale.colour(mean)), **options)
 
 
-def three_figures(value: float) -> str:
-    """A loss in a small cell: 0.81, 12.3, 441, 6e4."""
+def three_digits(value: float) -> str:
+    """Returns a loss for a small cell: 0.81, 12.3, 441, 6e4."""
     if value >= 9999:
         return f"{value:.0e}".replace("e+0", "e").replace("e+", "e")
     return f"{value:.{2 if value < 9.995 else 1 if value < 99.95 else 0}f}"
 
 
 def _reason(left_out: str) -> str:
-    """One short word for an empty cell."""
+    """Returns one short word for an empty cell."""
     for status, word in (("diverged", "NaN"), ("failed", "failed"), ("pruned", "pruned")):
         if status in left_out:
             return word
     return "…" if left_out else ""
 
 
-def _caption(evidence: Evidence, colours: Scale) -> str:
-    text = "Each cell is one point" + (": the mean over its repeats, ± sd." if evidence.repeats > 1 else ".")
+def _caption(ranking: Ranking, colours: Scale) -> str:
+    text = "Each cell is one point" + (": the mean over its repeats, ± sd." if ranking.repeats > 1 else ".")
     text += f" Framed: the {'lowest' if colours.lower_is_better else 'highest'}."
-    share = evidence.majority_share
+    share = ranking.majority_share
     if share is not None and not colours.lower_is_better:
         where = "below the scale" if colours.share is None else "red line on the colour bar"
         text += f" The majority share is {share:.3f} ({where})."
     if colours.note:
         text += f" {colours.note}"
-    if (evidence.points["n"] == 0).any():
-        text += " NaN: every trial diverged." if evidence.points["left_out"].str.contains("diverged").any() else ""
+    if (ranking.points["n"] == 0).any():
+        text += " NaN: every trial diverged." if ranking.points["left_out"].str.contains("diverged").any() else ""
         text += " Grey: no result."
     return text

@@ -11,8 +11,9 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from fer_jax.analysis import ranking, statistics
+from fer_jax.analysis import statistics
 from fer_jax.analysis.comparable import CLASS_FIELDS, PICTURE_FIELDS, loss_fields
+from fer_jax.analysis.ranking import rank_points
 from fer_jax.base.text import counted
 from fer_jax.config import fields, search_space
 from fer_jax.config.field import FieldError, in_words
@@ -76,7 +77,7 @@ def choose(config: ConfigDict, directory: RunDirectory) -> tuple[ConfigDict, dic
     record = directory.read_config()
     repeats = int((record.get("chosen") or {}).get("repeats", config.sweep.repeats))
     trials = directory.read_trials()
-    found = ranking.gather(
+    found = rank_points(
         _without_choice(record), trials[trials["repeat"] < repeats].reset_index(drop=True), trials.iloc[:0], ""
     )
     by_name = {_key(trial.point): dict(trial.point) for trial in search_space.expand(config)}

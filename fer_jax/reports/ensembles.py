@@ -1,6 +1,4 @@
-"""The rows of a report about ensembles: the repeats of the best point, and the best points
-together, asked as one.
-"""
+"""The section of a report about ensembles: repeats of the best point, and the best points."""
 
 from __future__ import annotations
 
@@ -8,17 +6,18 @@ import math
 from html import escape
 from typing import Any
 
-from fer_jax.analysis.ranking import METRIC_NAMES, Evidence
+from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
 from fer_jax.base.text import counted
 from fer_jax.errors import RunError
-from fer_jax.reports.html_tables import Column, html, number
+from fer_jax.reports.html_tables import html
 from fer_jax.reports.page import Section
+from fer_jax.reports.tables import Column, number
 from fer_jax.results.ensemble import Ensemble
 from fer_jax.results.run import Run
 
 TOPS = (1, 5)  # points whose done trials are members
 MOST_MEMBERS = 64
-_FIGURES = {
+_METRICS = {
     "accuracy": ("accuracy", "of the mean probabilities"),
     "f1": ("macro F1", "of the mean probabilities"),
     "auc": ("AUC", "area under the ROC curve, mean over the classes"),
@@ -27,24 +26,25 @@ _FIGURES = {
 }
 
 
-def sections(run: Run, evidence: Evidence, suffix: str = "") -> list[Section]:
-    """One section with the ensembles that there are; none where no predictions are stored, or only
-    one network is there.
+def sections(run: Run, ranking: Ranking, suffix: str = "") -> list[Section]:
+    """Returns one section with the ensembles that there are.
+
+    There is none where no predictions are stored, or only one network is there.
     """
-    rows = [row for row in (_row(run, evidence, top) for top in TOPS if top == 1 or len(evidence.ranked) > 1) if row]
+    rows = [row for row in (_row(run, ranking, top) for top in TOPS if top == 1 or len(ranking.leading) > 1) if row]
     if not rows:
         return []
-    name = METRIC_NAMES.get(evidence.metric, evidence.metric)
+    name = METRIC_NAMES.get(ranking.metric, ranking.metric)
     note = (
-        f"Members are chosen by mean {name} on validation, and their probabilities averaged. Beside each: the mean of its own members, each asked "
-        "alone."
+        f"Members are chosen by mean {name} on validation, and their probabilities averaged. "
+        "Beside each: the mean of its own members, each asked alone."
     )
     return [Section("ensembles", "Ensembles", "Networks asked as one", f"<p>{escape(note)}</p>{_table(rows, suffix)}")]
 
 
-def _row(run: Run, evidence: Evidence, top: int) -> dict[str, Any] | None:
-    points = evidence.ranked.index[:top]
-    trials = evidence.trials[evidence.trials["point"].isin(points) & (evidence.trials["status"] == "done")]
+def _row(run: Run, ranking: Ranking, top: int) -> dict[str, Any] | None:
+    points = ranking.leading[:top]
+    trials = ranking.trials[ranking.trials["point"].isin(points) & (ranking.trials["status"] == "done")]
     if not 1 < len(trials) <= MOST_MEMBERS:
         return None
     label = (
@@ -55,7 +55,7 @@ def _row(run: Run, evidence: Evidence, top: int) -> dict[str, Any] | None:
     try:
         return Ensemble(tuple(run.trial(id) for id in trials["id"]), label).row()
     except RunError:
-        return None  # no predictions are stored, or not of the same pictures
+        return None  # no predictions are stored, or not of the same images
 
 
 def _table(rows: list[dict[str, Any]], suffix: str) -> str:
@@ -63,9 +63,9 @@ def _table(rows: list[dict[str, Any]], suffix: str) -> str:
     for split, word in (("val", "val."), ("test", "test")):
         if not any(f"{split}_accuracy" in row for row in rows):
             continue
-        for figure, (heading, hint) in _FIGURES.items():
-            columns.append(Column(f"{word} {heading}", [number(row.get(f"{split}_{figure}")) for row in rows], hint))
-            if figure == "accuracy":
+        for metric, (heading, hint) in _METRICS.items():
+            columns.append(Column(f"{word} {heading}", [number(row.get(f"{split}_{metric}")) for row in rows], hint))
+            if metric == "accuracy":
                 columns.append(
                     Column(
                         "members'", [_members(row, split) for row in rows], "mean ± sd of the members' own accuracies"

@@ -1,11 +1,10 @@
-"""The report as one HTML page that needs nothing else: figures inside, tables that sort and filter,
-no network.
-"""
+"""The report as one HTML page that needs nothing else, neither files nor a network."""
 
 from __future__ import annotations
 
 import base64
 import dataclasses
+import datetime
 import math
 import string
 from collections.abc import Mapping, Sequence
@@ -14,9 +13,11 @@ from importlib import resources
 from typing import NamedTuple
 
 from fer_jax.analysis import statistics
-from fer_jax.analysis.ranking import METRIC_NAMES, Evidence, part_names
-from fer_jax.figures import curves, effects, parallel, scatter, style, surfaces
-from fer_jax.reports import html_tables, verdict
+from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, part_names
+from fer_jax.figures import style
+from fer_jax.reports import page_tables, run_tables, verdict
+from fer_jax.reports.html_tables import html
+from fer_jax.reports.tables import Table
 
 
 class Section(NamedTuple):
@@ -33,58 +34,45 @@ class Part:
     """Trials that are ranked against each other, and what was made of them.
 
     Attributes:
-        evidence: the trials.
+        ranking: the trials.
         figures: drawings with their PNG, in reading order.
         sections: more of it, after the figures.
     """
 
-    evidence: Evidence
+    ranking: Ranking
     figures: Sequence[tuple[style.Drawing, bytes]] = ()
     sections: Sequence[Section] = ()
 
 
-def drawings(evidence: Evidence) -> list[style.Drawing]:
-    """The figures that suit this sweep, in reading order; none while there is nothing to draw."""
-    made = [
-        curves.learning_curves(evidence),
-        surfaces.heat_maps(evidence, "val_accuracy"),
-        None if evidence.loss_fields else surfaces.heat_maps(evidence, "val_loss"),
-        scatter.scatter_3d(evidence),
-        effects.main_effects(evidence),
-        parallel.draw(evidence),
-    ]
-    return [drawing for drawing in made if drawing is not None]
-
-
 def render(
-    evidence: Evidence,
+    ranking: Ranking,
     parts: Sequence[Part],
     fields: Mapping[str, tuple[object, str]],
     written: str,
     heads: Sequence[Part] = (),
     more: Sequence[Section] = (),
 ) -> str:
-    """The page.
+    """Returns the page of a run.
 
     Args:
-        evidence: the whole run.
+        ranking: the whole run.
         parts: the run as one part, or where not all points are ranked against each other, the parts
             within which they are.
         fields: dotted name of every config field -> (default, meaning).
         written: when, for the foot of the page.
-        heads: the fits of the run as `fits.gather` gives them, one a part; none without heads.
+        heads: the fits of the run as `fits.rank_heads` gives them, one a part; none without heads.
         more: other sections about the whole run, before its config.
     """
     sections = _sections(parts[0]) if len(parts) == 1 else _part_sections(parts)
     sections += _head_sections(heads, sum(len(part.figures) for part in parts) + 1)
     sections += more
-    sections.append(Section("config", "Config", "Every config field", _config(evidence, fields)))
-    counts = {status: f"{count} {status}" for status, count in evidence.statuses.items()}
-    return assemble(evidence.title, evidence.scope, counts, sections, written)
+    sections.append(Section("config", "Config", "Every config field", _config(ranking, fields)))
+    counts = {status: f"{count} {status}" for status, count in ranking.statuses.items()}
+    return assemble(ranking.title, ranking.scope, counts, sections, written)
 
 
 def assemble(title: str, scope: str, chips: Mapping[str, str], sections: Sequence[Section], written: str) -> str:
-    """The page around its sections.
+    """Returns a page around its sections.
 
     Args:
         title, scope: heading, and what is below it.
@@ -107,46 +95,53 @@ def assemble(title: str, scope: str, chips: Mapping[str, str], sections: Sequenc
     )
 
 
+def written_now() -> str:
+    """Returns when and by what a page is written, for its foot."""
+    return f"Written by fer_jax on {datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC."
+
+
 def _sections(part: Part, suffix: str = "", first: int = 1) -> list[Section]:
-    """Everything about one part; its figures are numbered from `first` on."""
-    evidence = part.evidence
-    found = [Section("verdict", "Verdict", "Verdict", _verdict(evidence))]
-    if len(evidence.ranked):
-        found.append(Section("best-points", "Best", "Best points", _best(evidence, suffix)))
-    return [*found, *_figures(part, first), *part.sections, *_lists(evidence, suffix)]
+    """Returns everything about one part; its figures are numbered from `first` on."""
+    ranking = part.ranking
+    found = [Section("verdict", "Verdict", "Verdict", _verdict(ranking))]
+    if len(ranking.ranked):
+        found.append(Section("best-points", "Best", "Best points", _best(ranking, suffix)))
+    return [*found, *_figures(part, first), *part.sections, *_lists(ranking, suffix)]
 
 
 def _figures(part: Part, first: int = 1, what: str = "Trials") -> list[Section]:
     return [
-        Section(drawing.name, drawing.short, drawing.heading, _figure(number, drawing, png, part.evidence, what))
+        Section(drawing.name, drawing.short, drawing.heading, _figure(number, drawing, png, part.ranking, what))
         for number, (drawing, png) in enumerate(part.figures, first)
     ]
 
 
-def _lists(evidence: Evidence, suffix: str = "") -> list[Section]:
+def _lists(ranking: Ranking, suffix: str = "") -> list[Section]:
     found = []
-    if lost := html_tables.casualties(evidence, suffix):
-        found.append(Section("left-out", "Left out", "Left out", f"<p>{escape(_scope(evidence))}</p>{lost}"))
-    if len(evidence.points) > 1:
-        name = METRIC_NAMES.get(evidence.metric, evidence.metric)
-        note = f"Ranked by mean {name}. {_scope(evidence)} Click a heading to sort."
-        points = html_tables.all_points(evidence, suffix)
+    if lost := page_tables.casualties(ranking, suffix):
+        found.append(Section("left-out", "Left out", "Left out", f"<p>{escape(_scope(ranking))}</p>{lost}"))
+    if len(ranking.points) > 1:
+        name = METRIC_NAMES.get(ranking.metric, ranking.metric)
+        note = f"Ranked by mean {name}. {_scope(ranking)} Click a heading to sort."
+        points = _all(run_tables.points(ranking), f"points{suffix}", "points", bool(len(ranking.ranked)))
         found.append(Section("all-points", "Points", "All points", f"<p>{escape(note)}</p>{points}"))
-    if len(evidence.trials):
-        note = f"Metrics at the epoch that validation chose; “last” at the last one. {_scope(evidence)}"
-        trials = html_tables.trials(evidence, suffix)
+    if len(ranking.trials):
+        note = f"Metrics at the epoch that validation chose; “last” at the last one. {_scope(ranking)}"
+        trials = _all(run_tables.trials(ranking), f"trials{suffix}", "trials")
         found.append(Section("all-trials", "Trials", "All trials", f"<p>{escape(note)}</p>{trials}"))
     return found
 
 
 def _head_sections(heads: Sequence[Part], first: int) -> list[Section]:
-    """The heads of every part, with their figures, which are numbered from `first` on."""
+    """Returns the heads of every part, with their figures, which are numbered from `first` on."""
     found: list[Section] = []
     for number, part in enumerate(heads, 1):
-        evidence = part.evidence
+        ranking = part.ranking
         suffix = f"-{number}" if len(heads) > 1 else ""
-        sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in verdict.head_sentences(evidence))
-        text = f'<ul class="plain">{sentences}</ul>{html_tables.heads(evidence, suffix)}'
+        sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in verdict.head_sentences(ranking))
+        table = run_tables.heads(ranking)
+        settings = _all(table, f"heads-table{suffix}", "head settings", bool(len(ranking.ranked)))
+        text = f'<ul class="plain">{sentences}</ul>{settings}'
         short = f"Heads {number}" if suffix else "Heads"
         found.append(Section(f"heads{suffix}", short, "Heads on features of the networks", text))
         found += [drawn._replace(id=f"{drawn.id}{suffix}") for drawn in _figures(part, first, "Fits")]
@@ -155,10 +150,10 @@ def _head_sections(heads: Sequence[Part], first: int) -> list[Section]:
 
 
 def _part_sections(parts: Sequence[Part]) -> list[Section]:
-    """Which parts there are and why, then the sections of each."""
-    all_parts = [part.evidence for part in parts]
+    """Returns which parts there are and why, then the sections of each."""
+    all_parts = [part.ranking for part in parts]
     names = part_names(all_parts)
-    overview = f"<p>{escape(verdict.not_ranked(all_parts))}</p>{html_tables.parts(all_parts, names)}"
+    overview = f"<p>{escape(verdict.not_ranked(all_parts))}</p>{page_tables.parts(all_parts, names)}"
     found = [Section("parts", "Parts", "Not ranked against each other", overview)]
     drawn = 1
     for number, (name, part) in enumerate(zip(names, parts, strict=True), 1):
@@ -169,58 +164,69 @@ def _part_sections(parts: Sequence[Part]) -> list[Section]:
     return found
 
 
-def _scope(evidence: Evidence) -> str:
-    """The data set, the split and the repeats, as a sentence."""
-    return f"{evidence.scope[:1].upper()}{evidence.scope[1:]}."
+def best_points(ranking: Ranking, suffix: str = "") -> str:
+    """Returns the table of the best points as HTML; `suffix` tells several on a page apart."""
+    table = run_tables.best_points(ranking)
+    return html(table.columns, f"best{suffix}", table.caption, sortable=False, first=1)
 
 
-def _verdict(evidence: Evidence) -> str:
-    points = "".join(f"<li>{escape(sentence)}</li>" for sentence in verdict.sentences(evidence))
-    if not len(evidence.ranked):
+def _all(table: Table, name: str, what: str, best: bool = False) -> str:
+    """Returns a long table as HTML, with a box to filter it; `best` sets off its first row."""
+    return html(table.columns, name, f"All {len(table.frame)} {what}", filterable=True, first=int(best))
+
+
+def _scope(ranking: Ranking) -> str:
+    """Returns the data set, the split and the repeats, as a sentence."""
+    return f"{ranking.scope[:1].upper()}{ranking.scope[1:]}."
+
+
+def _verdict(ranking: Ranking) -> str:
+    points = "".join(f"<li>{escape(sentence)}</li>" for sentence in verdict.sentences(ranking))
+    if not len(ranking.ranked):
         headline = '<div class="headline"><p class="point">No result yet</p></div>'
-        return f'{headline}<ul class="plain">{points}</ul>{html_tables.facts(evidence)}'
-    best = int(evidence.ranked.index[0])
-    name = METRIC_NAMES.get(evidence.metric, evidence.metric)
-    tiles = [_tile(f"mean {name}", evidence, best, evidence.metric, "lead")]
-    if evidence.metric != "val_accuracy":
-        tiles.append(_tile("mean validation accuracy", evidence, best, "val_accuracy"))
-    share = evidence.majority_share
+        return f'{headline}<ul class="plain">{points}</ul>{page_tables.facts(ranking)}'
+    best = ranking.best
+    name = METRIC_NAMES.get(ranking.metric, ranking.metric)
+    tiles = [_tile(f"mean {name}", ranking, best, ranking.metric, "lead")]
+    if ranking.metric != "val_accuracy":
+        tiles.append(_tile("mean validation accuracy", ranking, best, "val_accuracy"))
+    share = ranking.majority_share
     if share is not None:
-        over = float(evidence.points.loc[best, "val_accuracy_mean"]) - share
+        over = float(ranking.points.loc[best, "val_accuracy_mean"]) - share
         tiles.append(f'<div class="tile"><b>{over:+.3f}</b><span>over the majority share, {share:.3f}</span></div>')
-    if evidence.has_test:
-        tiles.append(_tile("test accuracy, same point", evidence, best, "test_accuracy"))
-    ranked = len(evidence.ranked)
-    what = f"Best point of {ranked}" + " with a result" * (ranked < len(evidence.points))
-    what = what if len(evidence.points) > 1 else "The one point"
+    if ranking.has_test:
+        tiles.append(_tile("test accuracy, same point", ranking, best, "test_accuracy"))
+    ranked = len(ranking.ranked)
+    what = f"Best point of {ranked}" + " with a result" * (ranked < len(ranking.points))
+    what = what if len(ranking.points) > 1 else "The one point"
     return (
         f'<div class="headline"><p class="kicker">{escape(what)}, by mean {escape(name)}</p>'
-        f'<p class="point">{escape(evidence.describe(best))}</p>'
-        f'<div class="tiles">{"".join(tiles)}</div></div><ul class="plain">{points}</ul>{html_tables.facts(evidence)}'
+        f'<p class="point">{escape(ranking.describe(best))}</p>'
+        f'<div class="tiles">{"".join(tiles)}</div></div><ul class="plain">{points}</ul>{page_tables.facts(ranking)}'
     )
 
 
-def _tile(label: str, evidence: Evidence, point: int, metric: str, kind: str = "") -> str:
-    row = evidence.points.loc[point]
+def _tile(label: str, ranking: Ranking, point: int, metric: str, kind: str = "") -> str:
+    row = ranking.points.loc[point]
     n, mean, sd = int(row["n"]), float(row[f"{metric}_mean"]), float(row[f"{metric}_sd"])
     spread = f"<small> ± {sd:.3f}</small>" if n > 1 and math.isfinite(sd) else ""
     return f'<div class="tile {kind}"><b>{mean:.3f}{spread}</b><span>{escape(label)}, n = {n}</span></div>'
 
 
-def _best(evidence: Evidence, suffix: str) -> str:
-    note = f"{_scope(evidence)} Ranked by validation; test figures stand beside and choose nothing."
-    if not evidence.has_test:
-        note = f"{_scope(evidence)} Ranked by validation."
-    return f"<p>{escape(note)}</p>{html_tables.best_points(evidence, suffix)}"
+def _best(ranking: Ranking, suffix: str) -> str:
+    note = f"{_scope(ranking)} Ranked by validation; test figures stand beside and choose nothing."
+    if not ranking.has_test:
+        note = f"{_scope(ranking)} Ranked by validation."
+    return f"<p>{escape(note)}</p>{best_points(ranking, suffix)}"
 
 
-def _figure(number: int, drawing: style.Drawing, png: bytes, evidence: Evidence, what: str) -> str:
-    done = statistics.count_words(evidence.trials["status"].to_numpy())
-    return figure(number, drawing, png, f"{_scope(evidence)} {what}: {done}.")
+def _figure(number: int, drawing: style.Drawing, png: bytes, ranking: Ranking, what: str) -> str:
+    done = statistics.count_words(ranking.trials["status"].to_numpy())
+    return figure(number, drawing, png, f"{_scope(ranking)} {what}: {done}.")
 
 
 def figure(number: int, drawing: style.Drawing, png: bytes, stands_on: str) -> str:
-    """A drawing with its caption; `stands_on` ends the caption."""
+    """Returns a drawing with its caption as HTML; `stands_on` ends the caption."""
     data = base64.b64encode(png).decode("ascii")
     return (
         f'<figure><div class="sheet"><img src="data:image/png;base64,{data}" '
@@ -229,9 +235,9 @@ def figure(number: int, drawing: style.Drawing, png: bytes, stands_on: str) -> s
     )
 
 
-def _config(evidence: Evidence, fields: Mapping[str, tuple[object, str]]) -> str:
-    settings = html_tables.settings(
-        evidence, {n: d for n, (d, _) in fields.items()}, {n: c for n, (_, c) in fields.items()}
+def _config(ranking: Ranking, fields: Mapping[str, tuple[object, str]]) -> str:
+    settings = page_tables.settings(
+        ranking, {n: d for n, (d, _) in fields.items()}, {n: c for n, (_, c) in fields.items()}
     )
-    note = f"{_scope(evidence)} Swept fields first, then those set to other than their defaults."
+    note = f"{_scope(ranking)} Swept fields first, then those set to other than their defaults."
     return f"<p>{escape(note)}</p>{settings}"

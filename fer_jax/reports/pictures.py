@@ -1,5 +1,4 @@
-"""The part of a report that shows pictures of the data set: the surest mistakes, and what networks
-look at.
+"""The part of a report that shows images of the data set: mistakes, and what networks look at.
 
 Faces of a licensed data set may not be passed on by everybody, and a report is made to be sent:
 only the built-in faces are shown unless `report.show_images` says otherwise.
@@ -14,19 +13,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_jax.analysis.predictions import Answered
+from fer_jax.analysis.predictions import Predictions
 from fer_jax.errors import FerJaxError
 from fer_jax.figures import mistakes, style
 from fer_jax.figures.saliency_sheet import MOST_COLUMNS, saliency_sheet
-from fer_jax.reports.html_tables import Column, html, number
+from fer_jax.reports.html_tables import html
 from fer_jax.reports.page import Section
+from fer_jax.reports.tables import Column, number
 from fer_jax.results.run import Run
 from fer_jax.results.trial import TrialResult
 from fer_jax.saliency import explain
 
 WITHHELD = (
-    "The pictures themselves are not shown, because their licence may forbid to pass them on: report.show_images = True, or --show_images "
-    "of python -m fer_jax.report, shows them."
+    "The pictures themselves are not shown, because their licence may forbid to pass them on: "
+    "report.show_images = True, or --show_images of python -m fer_jax.report, shows them."
 )
 # Saliency methods that are drawn, with their settings, and how many networks are asked: a second or
 # two for a small network.
@@ -39,16 +39,16 @@ METHODS_IN_WORDS = {
 MOST_REPEATS = 5
 
 
-class Pictures:
-    """A held-out split's pictures, read when first asked for and only if they may be shown.
+class HeldOutImages:
+    """A held-out split's images, read when first asked for and only if they may be shown.
 
     Attributes:
         why_none: why there are none to show, a sentence; empty if there are.
     """
 
     def __init__(self, run: Run, trials: Sequence[TrialResult], split: str, show: bool):
-        """`trials`: whose pictures of the split, one after the other, are meant; see
-        `report_answers.one_a_picture`.
+        """`trials`: whose images of the split, one after the other, are meant; see
+        `results.best_point.one_an_image`.
         """
         allowed = show or run.config.report.show_images or trials[0].config.data.name == "synthetic"
         self.why_none = "" if allowed else WITHHELD
@@ -60,7 +60,7 @@ class Pictures:
                 self.why_none = f"The pictures cannot be shown: {error}."
 
     def take(self, rows: Sequence[int] | np.ndarray) -> np.ndarray | None:
-        """The pictures with these numbers, uint8 (n, S, S, C); None if they are not to be shown."""
+        """Returns the images with these numbers, uint8 (n, S, S, C); None if not to be shown."""
         if not self._images:
             return None
         starts = np.cumsum([0, *map(len, self._images)])
@@ -68,63 +68,74 @@ class Pictures:
         return np.stack([self._images[place][row - starts[place]] for place, row in zip(places, rows, strict=True)])
 
 
-def saliency(trials: Sequence[TrialResult], answered: Answered, pictures: Pictures) -> style.Drawing | None:
-    """What the networks of the best point look at in the first picture of each class; None if no
-    pictures are to be shown.
+def saliency(trials: Sequence[TrialResult], predictions: Predictions, held_out: HeldOutImages) -> style.Drawing | None:
+    """Returns what the networks of the best point look at in the first image of each class.
+
+    None if no images are to be shown.
 
     Args:
         trials: of the best point; at most MOST_REPEATS of them are asked.
-        answered: on the split that `pictures` are of.
+        predictions: on the split that `held_out` is of.
     """
     rows = [
-        int(np.argmax(answered.labels == label))
-        for label in range(len(answered.classes))
-        if (answered.labels == label).any()
+        int(np.argmax(predictions.labels == label))
+        for label in range(len(predictions.classes))
+        if (predictions.labels == label).any()
     ]
     rows = rows[:MOST_COLUMNS]
-    images = pictures.take(rows) if METHODS else None
+    images = held_out.take(rows) if METHODS else None
     if images is None:
         return None
-    asked, targets = list(trials[:MOST_REPEATS]), answered.labels[rows]
+    asked, targets = list(trials[:MOST_REPEATS]), predictions.labels[rows]
     try:
         found = {
             method: explain.saliency_maps(asked, images, method, targets, **settings) for method, settings in METHODS
         }
     except FerJaxError:
         return None  # no weights are left, or none that this version can read
-    names = [f"{answered.classes[label]}\nno. {row}" for label, row in zip(targets, rows, strict=True)]
+    names = [f"{predictions.classes[label]}\nno. {row}" for label, row in zip(targets, rows, strict=True)]
     whose = f"the mean over {len(asked)} networks" if len(asked) > 1 else "one network"
     words = " and ".join(METHODS_IN_WORDS[method] for method, _ in METHODS)
-    caption = f"The first {answered.split} picture of each class and what speaks for that class in it, by {words}: {whose} of {answered.setting}."
+    caption = (
+        f"The first {predictions.split} picture of each class and what speaks for that class in it, by {words}: "
+        f"{whose} of {predictions.setting}."
+    )
     return saliency_sheet(images, {method: one.mean for method, one in found.items()}, names, caption=caption)
 
 
-def mistake_parts(answered: Answered, pictures: Pictures, suffix: str) -> tuple[style.Drawing | None, Section]:
-    """The surest mistakes as a figure, if pictures may be shown, and as a table."""
-    found = mistakes.worst(answered)
-    shown = pictures.take(found["picture"].to_numpy()) if len(found) else None
-    drawing = None if shown is None else mistakes.draw(answered, found, shown)
+def mistake_parts(
+    predictions: Predictions, held_out: HeldOutImages, suffix: str
+) -> tuple[style.Drawing | None, Section]:
+    """Returns the surest mistakes as a figure, if images may be shown, and as a table."""
+    found = mistakes.worst(predictions)
+    shown = held_out.take(found["image"].to_numpy()) if len(found) else None
+    drawing = None if shown is None else mistakes.draw(predictions, found, shown)
     note = " ".join(
         filter(
-            None, [mistakes.sentences(found, answered.classes, len(answered.labels)), answered.about, pictures.why_none]
+            None,
+            [
+                mistakes.sentences(found, predictions.classes, len(predictions.labels)),
+                predictions.about,
+                held_out.why_none,
+            ],
         )
     )
-    table = _table(answered, found, suffix) if len(found) else ""
+    table = _table(predictions, found, suffix) if len(found) else ""
     return drawing, Section(
         "mistake-list", "Mistake list", "Most confident mistakes as a table", f"<p>{escape(note)}</p>{table}"
     )
 
 
-def _table(answered: Answered, found: pd.DataFrame, suffix: str) -> str:
-    names = np.asarray(answered.classes, dtype=object)
+def _table(predictions: Predictions, found: pd.DataFrame, suffix: str) -> str:
+    names = np.asarray(predictions.classes, dtype=object)
     columns = [
-        Column("picture", [str(one) for one in found["picture"]], f"its number in the {answered.split} split, from 0"),
+        Column("picture", [str(one) for one in found["image"]], f"its number in the {predictions.split} split, from 0"),
         Column("label", list(names[found["true"]]), "", "text"),
         Column("answer", list(names[found["answer"]]), "of the mean probability", "text"),
         Column("probability of the answer", [number(one, 3) for one in found["confidence"]], "mean over the repeats"),
         Column("of the label", [number(one, 3) for one in found["given"]], "mean over the repeats"),
     ]
-    if answered.repeats > 1:
-        wrong = [f"{one} of {answered.repeats}" for one in found["repeats_wrong"]]
+    if predictions.repeats > 1:
+        wrong = [f"{one} of {predictions.repeats}" for one in found["repeats_wrong"]]
         columns.append(Column("networks wrong", wrong, "networks that answer wrongly by themselves"))
     return html(columns, f"mistakes-table{suffix}", f"{len(found)} most confident mistakes")

@@ -1,69 +1,84 @@
-"""The tables of a run for papers and spreadsheets: its points and how they compare with the best,
-its trials and its heads.
-"""
+"""The tables of a run, each built here and nowhere else, for pages, papers and spreadsheets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
-from fer_jax.analysis import fits, ranking
-from fer_jax.analysis.ranking import Evidence
+from fer_jax.analysis import fits
+from fer_jax.analysis.ranking import Ranking
 from fer_jax.base.files import write_bytes
 from fer_jax.base.text import did_you_mean
 from fer_jax.errors import RunError
-from fer_jax.reports.html_tables import MOST_FIELDS, Column, field_columns, heading, number, setting_column, whole
-from fer_jax.reports.text_tables import Table, mean_text
+from fer_jax.reports import text_tables
+from fer_jax.reports.columns import counts, field_columns, gain_columns, mean_column, point_columns, setting_column
+from fer_jax.reports.tables import BOTH, PAGE, PAPER, Column, Table, heading, number, whole
+from fer_jax.results import rankings
+from fer_jax.results.run import Run
 
-if TYPE_CHECKING:
-    from fer_jax.results.run import Run
-
-# What a table shows where it is not told what to: figures of the weights that validation chose.
-METRICS = ("val_accuracy", "val_loss", "test_accuracy", "test_accuracy_clean", "test_f1", "test_auc")
+# What a table shows where it is not told what to, and where: metrics at the weights that validation
+# chose, the test split last.
+METRICS = {
+    "val_accuracy": BOTH,
+    "val_loss": BOTH,
+    "train_accuracy": PAGE,
+    "train_loss": PAGE,
+    "test_accuracy": BOTH,
+    "test_accuracy_clean": BOTH,
+    "test_loss": PAGE,
+    "test_f1": BOTH,
+    "test_auc": PAPER,
+}
 CLASS_METRICS = ("precision", "recall", "f1", "auc", "average_precision")
 HEAD_METRICS = ("val_accuracy", "val_accuracy_gain", "test_accuracy", "test_accuracy_gain", "seconds")
 FORMATS: dict[str, Callable[[Table], Any]] = {
     "frame": lambda table: table.frame,
-    "csv": Table.to_csv,
-    "markdown": Table.to_markdown,
-    "latex": Table.to_latex,
+    "csv": text_tables.csv,
+    "markdown": text_tables.markdown,
+    "latex": text_tables.latex,
 }
 _SUFFIXES = {"csv": "csv", "md": "markdown", "tex": "latex"}
+# More swept fields than this are shown as what differs from the config, in one column.
+_MOST_FIELDS = 3
 
 
-def make(run: Run, name: str, metrics: Sequence[str] | None = None) -> Table:
-    """One of the tables of a run.
+def make(run: Run, name: str, metrics: Sequence[str] | None = None, ranking: Ranking | None = None) -> Table:
+    """Returns one of the tables of a run.
 
     Args:
+        run: the run.
         name: one of NAMES.
         metrics: columns of trials.csv (of heads.csv) to show; None takes METRICS (HEAD_METRICS) as
             far as the run has them. For comparisons the one to compare by, which may not be of the
             test split; None takes train.select.
+        ranking: `rankings.whole` of the run, where it is known already.
 
     Raises:
         RunError: no such table or metric, or nothing to put into it.
     """
     if name not in NAMES:
         raise RunError(f"no table {name!r}; {did_you_mean(name, NAMES)}")
-    return NAMES[name](run, metrics)
+    return NAMES[name](run, ranking or rankings.whole(run), metrics)
 
 
 def save(run: Run, folder: Path) -> list[Path]:
-    """Writes every table of a run as .csv, .md and .tex; returns the files. Without heads, stored
-    predictions or anything to compare, there is no table of that.
+    """Writes every table of a run as .csv, .md and .tex, and returns the files.
+
+    Without heads, stored predictions or anything to compare, there is no table of that.
 
     Raises:
         RunError: the folder cannot be written.
     """
     written = []
+    ranking = rankings.whole(run)
     absent = {"heads"} if not len(run.heads) else set()
     absent |= set() if _comparable(run) else {"comparisons"}
     absent |= set() if len(run.class_metrics) else {"classes"}
     for name in [name for name in NAMES if name not in absent]:
-        table = make(run, name)
+        table = make(run, name, None, ranking)
         for suffix, kind in _SUFFIXES.items():
             path = folder / f"{name}.{suffix}"
             write_bytes(path, FORMATS[kind](table).encode())
@@ -71,78 +86,126 @@ def save(run: Run, folder: Path) -> list[Path]:
     return written
 
 
-def points(run: Run, metrics: Sequence[str] | None = None) -> Table:
-    """A row a point: its values, n, who was left out, and each metric's mean and sample standard
-    deviation over the n trials.
+def points(ranking: Ranking, metrics: Sequence[str] | None = None, ranked: bool = True) -> Table:
+    """Returns a table with a row a point: its values, n, who was left out, and its metrics.
+
+    On paper a metric is its mean and sample standard deviation over the n trials; a page has an
+    interval and a range as well, and whether the point can be told apart from the best.
+
+    Args:
+        ranking: the points.
+        metrics: as for `make`.
+        ranked: whether the points are comparable; else they have no rank and stay in the sweep's
+            order.
     """
-    found = ranking.gather(run.record, run.trials, run.curves, run.path.resolve().name)
-    rows, ranked = _ordered(run, found)
-    columns = [Column("rank", [whole(value) for value in rows["rank"]])] if ranked else []
-    columns += [*field_columns(found, rows), *_counts(rows)]
-    columns += _means(rows, _chosen(metrics, METRICS, rows))
-    caption = f"Points of {found.title}, {_figures(found)}, at the weights that validation chose; {found.scope}."
+    rows = _by_rank(ranking) if ranked else ranking.points
+    columns = point_columns(ranking, rows, _shown(metrics, METRICS, rows), ranked)
+    caption = f"Points of {ranking.title}, {_spread(ranking)}, at the weights that validation chose; {ranking.scope}."
     return Table("points", caption, columns, _numbers(rows) if ranked else _numbers(rows).drop(columns="rank"))
 
 
-def trials(run: Run, metrics: Sequence[str] | None = None) -> Table:
-    """A row a trial, in plan order."""
-    found = ranking.gather(run.record, run.trials, run.curves, run.path.resolve().name)
-    rows = run.trials
-    columns = [Column("trial", list(rows["id"]), style="id"), Column("status", list(rows["status"]), style="text")]
-    columns += field_columns(found, rows)
+def best_points(ranking: Ranking, most: int = 10) -> Table:
+    """Returns `points` of the best alone, on a page without what does not help to judge them."""
+    rows = ranking.ranked.head(most)
+    brief = {ranking.metric, "val_accuracy", "val_loss", "test_accuracy", "test_accuracy_clean"}
+    metrics = {name: on for name, on in _shown(None, METRICS, rows).items() if name in brief}
+    columns = point_columns(ranking, rows, metrics, brief=True)
+    return Table("best", f"The best {len(rows)} points", columns, _numbers(rows))
+
+
+def trials(ranking: Ranking, metrics: Sequence[str] | None = None) -> Table:
+    """Returns a table with a row a trial, in plan order, at the epoch that validation chose.
+
+    A page has the last epoch as well.
+
+    Args:
+        ranking: whose trials.
+        metrics: as for `make`.
+    """
+    rows = ranking.trials
+    ids = list(rows["id"].astype(str))
+    columns = [
+        Column("id", ids, "identifies the trial: run.trial(id)", "id", PAGE),
+        Column("trial", ids, style="id", on=PAPER),
+        Column("status", list(rows["status"]), style="status"),
+        *field_columns(ranking, rows),
+    ]
     for name in ("seed", "epochs", "best_epoch"):
         if name in rows:
             columns.append(Column(name.replace("_", " "), [whole(value) for value in rows[name]]))
-    for name in _chosen(metrics, METRICS, rows, ""):
-        columns.append(Column(heading(name), [number(value) for value in rows[name]]))
-    caption = f"Trials of {found.title}, at the weights that validation chose; {found.scope}."
-    return Table("trials", caption, columns, rows)
+    for name, on in _shown(metrics, METRICS, rows, "").items():
+        hint = f"{name} at the epoch validation chose"
+        columns.append(Column(heading(name), [number(value) for value in rows[name]], hint, on=on))
+    for name in ("val_accuracy", "val_loss", "test_accuracy"):
+        if (last := f"last_{name}") in rows and rows[last].notna().any():
+            cells = [number(value) for value in rows[last]]
+            columns.append(Column(f"last {heading(name)}", cells, f"{name} at the last epoch", on=PAGE))
+    caption = f"Trials of {ranking.title}, at the weights that validation chose; {ranking.scope}."
+    return Table("trials", caption, columns, rows.drop(columns="point"))
 
 
-def heads(run: Run, metrics: Sequence[str] | None = None) -> Table:
-    """A row a point and head setting; a gain is the paired difference to the trial's own network on
-    the same images.
+def heads(ranking: Ranking, metrics: Sequence[str] | None = None) -> Table:
+    """Returns a table with a row a point and head setting, those without a result last.
+
+    A gain is the paired difference to the trial's own network on the same images.
+
+    Args:
+        ranking: of the fits, see `fits.rank_heads`.
+        metrics: as for `make`.
     """
-    if not len(run.heads):
-        raise RunError(f"{run.path} has no heads: sweep with a head.kind, such as xgboost")
-    found = fits.gather(run.record, run.heads, run.path.resolve().name)
-    rows = found.points.sort_values("rank", na_position="last", kind="stable")
-    columns = [Column("rank", [whole(value) for value in rows["rank"]])]
-    columns += field_columns(found, rows) if len(found.swept) <= MOST_FIELDS else [setting_column(found, rows)]
-    columns += [*_counts(rows), *_means(rows, _chosen(metrics, HEAD_METRICS, rows))]
-    caption = f"Heads of {found.title}, {_figures(found, 'fit')}; gain: accuracy minus that of the same trial's network; {found.scope}."
+    rows = _by_rank(ranking)
+    columns = [Column("rank", [whole(value) for value in rows["rank"]], f"by mean {ranking.metric}")]
+    few = len(ranking.swept) <= _MOST_FIELDS
+    columns += field_columns(ranking, rows) if few else [setting_column(ranking, rows)]
+    columns += counts(rows, "fits")
+    for split in ("val", "test"):
+        if f"{split}_accuracy_gain_mean" in rows and rows[f"{split}_accuracy_gain_mean"].notna().any():
+            columns += gain_columns(rows, split)
+    columns.append(
+        Column(
+            "seconds", [number(value, 1) for value in rows["seconds_mean"]], "to fit one head on its threads", on=PAGE
+        )
+    )
+    columns += [mean_column(rows, name) for name in _shown(metrics, dict.fromkeys(HEAD_METRICS, PAPER), rows)]
+    caption = (
+        f"Heads of {ranking.title}, {_spread(ranking, 'fit')}; gain: accuracy minus that of the same trial's network; "
+        f"{ranking.scope}."
+    )
     return Table("heads", caption, columns, _numbers(rows))
 
 
-def comparisons(run: Run, metrics: Sequence[str] | None = None) -> Table:
-    """The best point and every other one beside it, seed by seed; see `Run.indistinguishable`."""
+def comparisons(run: Run, ranking: Ranking, metrics: Sequence[str] | None = None) -> Table:
+    """Returns the best point and every other one beside it; see `Run.indistinguishable`."""
     if metrics is not None and len(metrics) != 1:
         raise RunError(f"comparisons are by one metric, not by {len(metrics)}: metrics=('val_accuracy',)")
     metric = metrics[0] if metrics else run.config.train.select
     rows = run.indistinguishable(metric)
-    found = ranking.gather(run.record, run.trials, run.curves, run.path.resolve().name)
-    units = "folds" if run.config.data.split == "kfold" else "seeds"
-    columns = [*field_columns(found, rows), Column("n", [whole(value) for value in rows["n"]])]
-    columns += [Column(heading(metric), [number(value) for value in rows["mean"]])]
-    columns += [Column(f"common {units}", [whole(value) for value in rows["pairs"]])]
-    columns += [
-        Column("difference", ["–", *(f"{value:+.4f}" if value == value else "–" for value in rows["difference"][1:])])
-    ]
+    units = f"{ranking.unit}s"
     bounds = zip(rows["difference_low95"], rows["difference_high95"], strict=True)
-    texts = [f"{low:+.4f} to {high:+.4f}" if low == low else "–" for low, high in bounds]
-    columns += [Column("95 % interval", ["–", *texts[1:]])]
-    columns += [Column("p", [_probability(value) for value in rows["p_holm"]])]
+    intervals = [f"{low:+.4f} to {high:+.4f}" if low == low else "–" for low, high in bounds]
+    columns = [
+        *field_columns(ranking, rows),
+        Column("n", [whole(value) for value in rows["n"]]),
+        Column(heading(metric), [number(value) for value in rows["mean"]]),
+        Column(f"common {units}", [whole(value) for value in rows["pairs"]]),
+        Column("difference", ["–", *(f"{value:+.4f}" if value == value else "–" for value in rows["difference"][1:])]),
+        Column("95 % interval", ["–", *intervals[1:]]),
+        Column("p", [_probability(value) for value in rows["p_holm"]]),
+    ]
     caption = (
-        f"Points of {found.title} beside the best by mean {metric}: paired differences over common {units}, Student's intervals, "
-        f"p corrected by Holm over the table; {found.scope}."
+        f"Points of {ranking.title} beside the best by mean {metric}: paired differences over common {units}, "
+        f"Student's intervals, p corrected by Holm over the table; {ranking.scope}."
     )
     return Table("comparisons", caption, columns, rows.drop(columns="point"))
 
 
-def classes(run: Run, metrics: Sequence[str] | None = None) -> Table:
-    """A row a point and class: precision, recall, F1, area under ROC and average precision on the
-    test split, or on validation where there is none; mean and sample standard deviation over the n
-    trials.
+def classes(run: Run, ranking: Ranking, metrics: Sequence[str] | None = None) -> Table:
+    """Returns a table with a row a point and class: means and deviations of CLASS_METRICS.
+
+    They are of the test split, or of validation where there is none.
+
+    Raises:
+        RunError: no stored predictions, or a metric that is none of CLASS_METRICS.
     """
     of_trials = run.class_metrics
     if not len(of_trials):
@@ -151,49 +214,60 @@ def classes(run: Run, metrics: Sequence[str] | None = None) -> Table:
     known = [name for name in CLASS_METRICS if metrics is None or name in metrics]
     if unknown := sorted(set(metrics or ()) - set(CLASS_METRICS)):
         raise RunError(f"no metric {unknown[0]!r} for this table; {did_you_mean(unknown[0], CLASS_METRICS)}")
-    found = ranking.gather(run.record, run.trials, run.curves, run.path.resolve().name)
-    # A mean over classes or folds of other pictures is of like things: a point's trials have one
+    # A mean over classes or folds of other images is of like things: a point's trials have one
     # class set.
-    rows = of_trials[of_trials["split"] == split].merge(found.trials[["id", "point"]], on="id")
+    rows = of_trials[of_trials["split"] == split].merge(ranking.trials[["id", "point"]], on="id")
     groups = rows.groupby(["point", "class"], sort=False)[known]
     table = groups.mean().add_suffix("_mean").join(groups.std(ddof=1).add_suffix("_sd"))
     table["n"] = groups.size()
     table["support"] = rows.groupby(["point", "class"], sort=False)["support"].mean()
-    ranks = found.points["rank"].reindex(table.index.get_level_values("point"))
+    ranks = ranking.points["rank"].reindex(table.index.get_level_values("point"))
     order = ranks.reset_index(drop=True).sort_values(na_position="last", kind="stable").index
     table = table.iloc[order].reset_index()
-    table = table.join(found.points[found.swept], on="point")
+    table = table.join(ranking.points[ranking.swept], on="point")
     columns = [
-        *field_columns(found, table),
+        *field_columns(ranking, table),
         Column("class", list(table["class"]), style="text"),
-        *_counts(table.assign(left_out="")),
+        *counts(table.assign(left_out="")),
+        Column("pictures", [number(value, 0) for value in table["support"]]),
+        *(mean_column(table, name, BOTH) for name in known),
     ]
-    columns.append(Column("pictures", [number(value, 0) for value in table["support"]]))
-    columns += _means(table, known)
-    caption = f"Classes of {found.title} on the {split} split, {_figures(found)}, at the weights that validation chose; {found.scope}."
+    caption = (
+        f"Classes of {ranking.title} on the {split} split, {_spread(ranking)}, at the weights that validation chose; "
+        f"{ranking.scope}."
+    )
     return Table("classes", caption, columns, table.drop(columns="point"))
 
 
-NAMES: dict[str, Callable[..., Table]] = {
-    "points": points,
+def _heads_of(run: Run, ranking: Ranking, metrics: Sequence[str] | None) -> Table:
+    if not len(run.heads):
+        raise RunError(f"{run.path} has no heads: sweep with a head.kind, such as xgboost")
+    return heads(fits.rank_heads(run.record, run.heads, run.path.resolve().name), metrics)
+
+
+NAMES: dict[str, Callable[[Run, Ranking, Sequence[str] | None], Table]] = {
+    "points": lambda run, ranking, metrics: points(ranking, metrics, _one_group(run, ranking.metric)),
     "comparisons": comparisons,
     "classes": classes,
-    "trials": trials,
-    "heads": heads,
+    "trials": lambda run, ranking, metrics: trials(ranking, metrics),
+    "heads": _heads_of,
 }
 
 
+def _one_group(run: Run, metric: str) -> bool:
+    """Returns whether a metric ranks all points of a run against each other."""
+    return len(set(run.groups(run.trials, metric))) < 2
+
+
 def _comparable(run: Run) -> bool:
-    """Whether there are two points with done trials, repeats to judge by, and one metric that ranks
-    them all.
-    """
+    """Returns whether there are two points with results, repeats, and one metric that ranks all."""
     n = run.summary["n"]
     metric = run.config.train.select
-    return (
-        bool((n > 0).sum() > 1 and n.max() > 1)
-        and len(set(run.groups(run.trials, metric))) < 2
-        and f"{metric}_mean" in run.summary
-    )
+    return bool((n > 0).sum() > 1 and n.max() > 1) and _one_group(run, metric) and f"{metric}_mean" in run.summary
+
+
+def _by_rank(ranking: Ranking) -> pd.DataFrame:
+    return ranking.points.sort_values("rank", na_position="last", kind="stable")
 
 
 def _probability(p: float) -> str:
@@ -201,50 +275,30 @@ def _probability(p: float) -> str:
 
 
 def _numbers(rows: pd.DataFrame) -> pd.DataFrame:
-    """Points as a table of numbers."""
+    """Returns points as a table of numbers."""
     return rows.drop(columns="total").astype({"rank": "Int64"}).reset_index(drop=True)
 
 
-def _ordered(run: Run, found: Evidence) -> tuple[pd.DataFrame, bool]:
-    """The points, best first, if all of them are ranked against each other; else in the order of
-    the sweep.
-    """
-    ranked = len(set(run.groups(run.trials, found.metric))) < 2
-    return (found.points.sort_values("rank", na_position="last", kind="stable") if ranked else found.points), ranked
+def _spread(ranking: Ranking, of: str = "trial") -> str:
+    several = (ranking.points["n"] > 1).any()
+    return f"mean ± sample standard deviation over n {of}s" if several else f"one {of} each"
 
 
-def _figures(found: Evidence, of: str = "trial") -> str:
-    return f"mean ± sample standard deviation over n {of}s" if (found.points["n"] > 1).any() else f"one {of} each"
-
-
-def _counts(rows: pd.DataFrame) -> list[Column]:
-    columns = [Column("n", [whole(value) for value in rows["n"]])]
-    if rows["left_out"].ne("").any():
-        columns.append(Column("left out", list(rows["left_out"]), style="text"))
-    return columns
-
-
-def _means(rows: pd.DataFrame, metrics: Sequence[str]) -> list[Column]:
-    return [
-        Column(
-            heading(name),
-            [mean_text(*of) for of in zip(rows[f"{name}_mean"], rows[f"{name}_sd"], rows["n"], strict=True)],
-        )
-        for name in metrics
-    ]
-
-
-def _chosen(
-    metrics: Sequence[str] | None, default: Sequence[str], rows: pd.DataFrame, suffix: str = "_mean"
-) -> list[str]:
-    """The metrics to show; of the default ones those that any row has."""
+def _shown(
+    metrics: Sequence[str] | None, default: Mapping[str, str], rows: pd.DataFrame, suffix: str = "_mean"
+) -> dict[str, str]:
+    """Returns metric -> where it is shown: what was asked for, else the default as far as known."""
     if metrics is None:
-        return [name for name in default if f"{name}{suffix}" in rows and rows[f"{name}{suffix}"].notna().any()]
+        return {
+            name: on
+            for name, on in default.items()
+            if f"{name}{suffix}" in rows and rows[f"{name}{suffix}"].notna().any()
+        }
     known = [column.removesuffix(suffix) for column in rows.columns if column.endswith(suffix)]
     for name in metrics:
         if name not in known:
             raise RunError(f"no metric {name!r} for this table; {did_you_mean(name, known)}")
-    return list(metrics)
+    return dict.fromkeys(metrics, BOTH)
 
 
 def table(run: Run, name: str = "points", format: str = "frame", metrics: Sequence[str] | None = None) -> Any:

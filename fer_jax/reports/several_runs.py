@@ -1,45 +1,41 @@
-"""Several runs on one page, the best point of each beside the others': `python -m fer_jax.report
-RUN RUN --compare`.
-"""
+"""Several runs on one page, the best point of each beside the others'."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from html import escape
 from pathlib import Path
 
 import pandas as pd
 
-from fer_jax.analysis import comparable, ranking
-from fer_jax.analysis.ranking import METRIC_NAMES, Evidence
+from fer_jax.analysis import comparable
+from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, part_names
+from fer_jax.analysis.run_entry import Entry, in_order
 from fer_jax.base import files
 from fer_jax.config.values import flatten
+from fer_jax.figures import side_by_side as drawn
 from fer_jax.figures import style
-from fer_jax.reports import best_point, html_tables, page, side_by_side, study_section
+from fer_jax.reports import page, side_by_side, study_section
 from fer_jax.reports.page import Section
-from fer_jax.reports.side_by_side import Entry
+from fer_jax.results import rankings
+from fer_jax.results.best_point import of_best_point
 from fer_jax.results.run import Run, load_run
 
 DEFAULT_OUT = "comparison.html"
 
 
-def write_comparison(
-    run_dirs: Sequence[str | Path],
-    out: str | Path,
-    parts_of: Callable[[Run], list[Evidence]],
-    study_rows_of: Callable[[Run], pd.DataFrame],
-    written: str,
-) -> Path:
-    """Writes one page about several runs: only what is measured on the same pictures, by the same
-    metric, is ranked together.
+def write_comparison(run_dirs: Sequence[str | Path], out: str | Path = DEFAULT_OUT) -> Path:
+    """Writes one page about several runs, with their best points side by side.
+
+    Only what is measured on the same images, by the same metric, is ranked together.
 
     Args:
         run_dirs: run directories, however far they have come.
         out: the page's file.
-        parts_of: the parts of a run that are ranked by themselves, one or more.
-        study_rows_of: what `study_section.rows_of` gives for a run.
-        written: when, for the foot of the page.
+
+    Returns:
+        `out`.
 
     Raises:
         RunError: no run there, a damaged file, or a place that cannot be written.
@@ -47,8 +43,8 @@ def write_comparison(
     runs = [load_run(path) for path in run_dirs]
     entries, keys = [], []
     for run, name in zip(runs, _names([run.path for run in runs]), strict=True):
-        parts = parts_of(run)
-        words = ranking.part_names(parts) if len(parts) > 1 else [""]
+        parts = rankings.parts(run)
+        words = part_names(parts) if len(parts) > 1 else [""]
         for part, word in zip(parts, words, strict=True):
             entry, key = _entry(run, part, f"{name}: {word}" if word else name)
             entries.append(entry)
@@ -58,7 +54,7 @@ def write_comparison(
     sections = [Section("overview", "Runs", "The runs", _overview(entries, group_of, len(order)))]
     figures = 0
     for number in range(1, len(order) + 1):
-        own = side_by_side.in_order([entry for entry, group in zip(entries, group_of, strict=True) if group == number])
+        own = in_order([entry for entry, group in zip(entries, group_of, strict=True) if group == number])
         found = _group(own, f"-{number}" if len(order) > 1 else "", figures + 1)
         figures += sum("<figure>" in section.content for section in found)
         sections += found
@@ -70,15 +66,17 @@ def write_comparison(
         )
     if told:
         sections.append(Section("points-of-runs", "Points", "The best points of every run", _points(told)))
-    sections += study_section.sections(pd.concat([study_rows_of(run) for run in runs], ignore_index=True))
+    sections += study_section.sections(
+        pd.concat([study_section.rows_beside(run.path) for run in runs], ignore_index=True)
+    )
     title = f"{len(runs)} runs side by side" if len(runs) > 1 else "One run"
-    scope = ", ".join(dict.fromkeys(str(entry.evidence.data.get("label", "unknown data set")) for entry in entries))
-    files.write_bytes(Path(out), page.assemble(title, scope, {}, sections, written).encode())
+    scope = ", ".join(dict.fromkeys(str(entry.ranking.data.get("label", "unknown data set")) for entry in entries))
+    files.write_bytes(Path(out), page.assemble(title, scope, {}, sections, page.written_now()).encode())
     return Path(out)
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """The folders' names; with the folder above where two are alike."""
+    """Returns the folders' names; with the folder above where two are alike."""
     names = [path.resolve().name for path in paths]
     return [
         f"{path.resolve().parent.name}/{name}" if names.count(name) > 1 else name
@@ -86,12 +84,15 @@ def _names(paths: Sequence[Path]) -> list[str]:
     ]
 
 
-def _entry(run: Run, part: Evidence, name: str) -> tuple[Entry, Hashable | None]:
-    """A part of a run as an entry, and what its best point may be ranked by; None without a result."""
+def _entry(run: Run, part: Ranking, name: str) -> tuple[Entry, Hashable | None]:
+    """Returns a part of a run as an entry, and what its best point may be ranked by.
+
+    That is None without a result.
+    """
     if not len(part.ranked):
         return Entry(name, part, part.config), None
-    answered = best_point.of_best_point(run, part)
-    entry = Entry(name, part, {}, answered)
+    predictions = of_best_point(run, part)
+    entry = Entry(name, part, {}, predictions)
     trial = run.trial(entry.done["id"].iloc[0])
     config = flatten(trial.config)
     losses = tuple(config[one] for one in comparable.loss_fields(part.metric))
@@ -102,31 +103,35 @@ def _overview(entries: Sequence[Entry], group_of: Sequence[int], groups: int) ->
     note = "Every run with what it stands on."
     if groups > 1:
         note += (
-            " Ranked together are only runs measured on the same held-out pictures with the same classes, by the same metric: "
-            f"here in {groups} groups."
+            " Ranked together are only runs measured on the same held-out pictures with the same classes, by the same "
+            f"metric: here in {groups} groups."
         )
     return f"<p>{escape(note)}</p>{side_by_side.overview(entries, group_of)}"
 
 
 def _group(entries: Sequence[Entry], suffix: str, first: int) -> list[Section]:
-    """The sections of runs that are ranked against each other, best first; figures are numbered
-    from `first` on.
+    """Returns the sections of runs that are ranked against each other, the best first.
+
+    Figures are numbered from `first` on.
     """
-    metric = entries[0].evidence.metric
+    metric = entries[0].ranking.metric
     name = METRIC_NAMES.get(metric, metric)
-    label = str(entries[0].evidence.data.get("label", "unknown data set"))
+    label = str(entries[0].ranking.data.get("label", "unknown data set"))
     of_group = f" of group {suffix[1:]}" if suffix else ""
     stands_on = f"{label[:1].upper()}{label[1:]}."
-    note = f"{stands_on} The best point of each run by mean {name} on validation; test figures stand beside and choose nothing."
+    note = (
+        f"{stands_on} The best point of each run by mean {name} on validation; "
+        "test figures stand beside and choose nothing."
+    )
     found = [
         Section(
             f"ranking-of-runs{suffix}",
             f"Best{suffix.replace('-', ' ')}",
             f"Best points{of_group}",
-            f"<p>{escape(note)}</p>{side_by_side.ranking(entries, suffix)}",
+            f"<p>{escape(note)}</p>{side_by_side.best_points(entries, suffix)}",
         )
     ]
-    for drawing in filter(None, (side_by_side.best_points(entries), side_by_side.curves(entries))):
+    for drawing in filter(None, (drawn.best_points(entries), drawn.curves(entries))):
         content = page.figure(first, drawing, style.png(drawing.figure), stands_on)
         found.append(
             Section(
@@ -151,10 +156,10 @@ def _group(entries: Sequence[Entry], suffix: str, first: int) -> list[Section]:
 
 
 def _points(entries: Sequence[Entry]) -> str:
-    """The table of best points of every run, beside each other where the window is wide enough."""
+    """Returns the best points of every run, beside each other where the window is wide enough."""
     blocks = [
-        f"<div><h3>{escape(entry.name)}</h3>{html_tables.best_points(entry.evidence, f'-run-{number}')}"
-        f"<p><code>{escape(str(entry.evidence.record.get('command') or 'command not recorded'))}</code></p></div>"
+        f"<div><h3>{escape(entry.name)}</h3>{page.best_points(entry.ranking, f'-run-{number}')}"
+        f"<p><code>{escape(str(entry.ranking.record.get('command') or 'command not recorded'))}</code></p></div>"
         for number, entry in enumerate(entries, 1)
     ]
     return f'<div class="beside">{"".join(blocks)}</div>'

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from fer_jax.analysis import comparable, statistics
+from fer_jax.analysis import ranking, statistics
 from fer_jax.analysis.points import PointComparison, against_best
 from fer_jax.errors import RunError
 from fer_jax.results import points, stored_metrics, trial
@@ -74,7 +74,6 @@ class Run(RunRecord):
         metric = self._metric(metric)
         rows = self.summary[self.matching(self.summary, wanted)]
         points.check_ranked(self, rows, metric, "best_point")
-        rows = rows[statistics.finalists(rows, self.swept, self.record["config"])]
         return self.summary.loc[self._ranked(rows, metric, "_mean", wanted)[0]]
 
     def indistinguishable(self, metric: str | None = None, **wanted: Any) -> pd.DataFrame:
@@ -92,9 +91,10 @@ class Run(RunRecord):
             A row a point, the best first; see `analysis.points.against_best`.
         """
         metric = self._metric(metric)
-        best = self.best_point(metric, **wanted)
+        self.best_point(metric, **wanted)  # says what cannot be ranked
         among = self.matching(self.summary, wanted)
-        return against_best(self.trials, self.swept, metric, int(best.name), self.overlap, among)
+        ranked = ranking.order_points(self.summary[among], metric, self.swept, self.record["config"])
+        return against_best(self.trials, self.swept, metric, ranked, self.overlap, among)
 
     def compare(self, point_a: points.Point, point_b: points.Point, metric: str | None = None) -> PointComparison:
         """Compares two points: by their paired difference over common seeds, by Welch's and
@@ -170,7 +170,6 @@ class Run(RunRecord):
         metric = self._metric(by)
         rows = self.summary[self.matching(self.summary, wanted)]
         points.check_ranked(self, rows, metric, "ensemble")
-        rows = rows[statistics.finalists(rows, self.swept, self.record["config"])]
         return best_points(self, metric, self._ranked(rows, metric, "_mean", wanted)[:top])
 
     def groups(self, table: pd.DataFrame, metric: str) -> list[Hashable]:
@@ -202,8 +201,13 @@ class Run(RunRecord):
         return metric
 
     def _ranked(self, rows: pd.DataFrame, metric: str, suffix: str, wanted: Mapping[str, Any]) -> list[Any]:
-        """Returns labels of rows, best first; RunError if none is done, with what was `wanted`."""
-        found = comparable.ranked(rows, metric, suffix)
+        """Returns labels of rows, best first; RunError if none is done, with what was `wanted`.
+
+        Of points these are `ranking.leading_points`, of trials all.
+        """
+        config = self.record["config"]
+        points = ranking.leading_points(rows, metric, self.swept, config) if suffix else []
+        found = points if suffix else ranking.best_first(rows, metric)
         if not found:
             statuses = statistics.count_words(self.trials["status"].to_numpy())
             which = f" and {', '.join(f'{name} = {value!r}' for name, value in wanted.items())}" if wanted else ""

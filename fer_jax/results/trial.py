@@ -182,7 +182,7 @@ class TrialResult(TrialNetwork):
 
         Returns:
             accuracy, loss (nats), precision, recall, f1 (means over both classes) and auc; see
-            `classification.binarise`.
+            `metrics.binarise`.
 
         Raises:
             ConfigError: an unknown class, or none or all of them positive.
@@ -190,12 +190,10 @@ class TrialResult(TrialNetwork):
                 weights.
             DataError: the data cannot be read.
         """
-        from fer_jax.analysis import classification
-
-        classification.positive_columns(self.classes, positive)
+        metrics.positive_columns(self.classes, positive)
         if not 0 <= threshold <= 1:
             raise RunError(f"threshold = {threshold}: must be in [0, 1], a share of the probability")
-        return classification.binarise(*self._predictions(split, weights, path), self.classes, positive, threshold)
+        return metrics.binarise(*self._predictions(split, weights, path), self.classes, positive, threshold)
 
     def _predictions(self, split: str, weights: str, path: str | None) -> tuple[np.ndarray, np.ndarray]:
         """Returns probabilities (n, K) and labels (n,) of a split: the stored ones if they are what

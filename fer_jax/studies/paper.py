@@ -1,6 +1,4 @@
-"""A study as data: the experiments of a paper, the sweep that repeats each, and the figures the
-paper published for it.
-"""
+"""A study as data: a paper's experiments, the sweep that repeats each, and what it published."""
 
 from __future__ import annotations
 
@@ -19,7 +17,7 @@ SIZES = ("data.name", "data.image_size", "train.epochs", "sweep.repeats")
 
 @dataclasses.dataclass(frozen=True)
 class Published:
-    """A figure a paper printed.
+    """A value that a paper printed.
 
     Attributes:
         metric: what it is of: 'train_', 'val_', 'test_' or 'external_' (of the data set that
@@ -63,8 +61,9 @@ class Published:
 
 @dataclasses.dataclass(frozen=True)
 class Conditions:
-    """What must be the same before a published figure may be called reproduced or missed; None is
-    unpublished.
+    """What must be the same before a published value is called reproduced or missed.
+
+    None is unpublished.
 
     Attributes:
         data: `data.name`.
@@ -94,7 +93,7 @@ class Experiment:
             are one sweep. Below full scale those of `SIZES` do not count.
         point: dotted name -> value of swept fields that picks this experiment's point out of the
             sweep; empty if it has one. Below full scale a sweep without that point gives its first.
-        published: its figures; () where the paper only drew curves.
+        published: its values; () where the paper only drew curves.
         conditions: of the paper.
         positive: class names whose probabilities are summed for 'binary_' metrics.
         external: for people, the data set and splits that its 'external_' metrics are of, such as

@@ -1,4 +1,4 @@
-"""What the experiments of a study came to: a row a published figure, from the runs that are there."""
+"""What the experiments of a study came to: a row a published value, from the runs there are."""
 
 from __future__ import annotations
 
@@ -9,36 +9,32 @@ from typing import Any
 
 import numpy as np
 
-from fer_jax.analysis import against_published, classification, statistics
+from fer_jax.analysis import against_published, metrics, statistics
 from fer_jax.analysis.fits import SPLITS
-from fer_jax.config import fields, rules, search_space
-from fer_jax.config.rules import resolve
-from fer_jax.config.values import flatten
-from fer_jax.data.faces import FREQUENCIES
-from fer_jax.data.names import CLASSES, canonical
+from fer_jax.config import search_space
 from fer_jax.errors import ConfigError, FerJaxError, RunError
 from fer_jax.prediction.external import evaluate
 from fer_jax.results.run import Run, load_run
 from fer_jax.results.trial import FitResult, TrialResult
 from fer_jax.store import RunDirectory
-from fer_jax.studies.paper import Conditions, Experiment, Published, Study
-from fer_jax.studies.sweeps import find_point, has_head, is_meant, paper_values, sweeps, wanted
+from fer_jax.studies import conditions
+from fer_jax.studies.paper import Experiment, Published, Study
+from fer_jax.studies.sweeps import find_point, has_head, is_meant, sweeps, wanted
 from fer_jax.studies.table import Row
 
 # The split, in the name of a metric, that is another data set.
 EXTERNAL = "external"
-# What `Conditions` speaks of, or what changes no result that is compared.
-_CONDITIONS = ("data.name", "data.split", "data.seed", "data.fraction", "train.epochs", "train.seed")
 
 
 def gather(study: Study, study_file: str, workdir: Path, scale: str, external: str = "") -> list[Row]:
-    """The rows of a study, in its order; an experiment whose sweep was not run gives rows that say
-    so.
+    """Returns the rows of a study, in its order.
+
+    An experiment whose sweep was not run gives rows that say so.
 
     Args:
         study_file: path of the study file.
         workdir: of the study: the runs lie below it.
-        scale: one of `replication.SCALES`, or '' for the configs' default.
+        scale: one of `paper.SCALES`, or '' for the configs' default.
         external: path of the labelled data set that 'external_' metrics are of; '' for none.
 
     Raises:
@@ -55,33 +51,34 @@ def gather(study: Study, study_file: str, workdir: Path, scale: str, external: s
 
 
 def split_metric(metric: str) -> tuple[str, str, bool]:
-    """('val', 'auc', True) for 'binary_val_auc' or 'val_binary_auc': split, figure, whether of
-    summed probabilities.
+    """Returns split, metric and whether of summed probabilities: ('val', 'auc', True).
 
-    The split may be 'external', and the figure one of a class, such as 'recall_happy'.
+    That is of 'binary_val_auc' or 'val_binary_auc'.
+
+    The split may be 'external', and the quantity one of a class, such as 'recall_happy'.
 
     Raises:
         ConfigError: no metric of a study.
     """
-    split, _, figure = metric.removeprefix("binary_").partition("_")
-    binary = metric.startswith("binary_") or figure.startswith("binary_")
-    figure = figure.removeprefix("binary_")
-    kind, _, of_class = figure.partition("_")
-    one_class = bool(of_class) and kind in classification.CLASS_METRICS and not binary
-    if split not in (*SPLITS, EXTERNAL) or (figure not in classification.METRICS and not one_class):
-        known = f"'train_', 'val_', 'test_' or 'external_' before {', '.join(classification.METRICS)}"
+    split, _, quantity = metric.removeprefix("binary_").partition("_")
+    binary = metric.startswith("binary_") or quantity.startswith("binary_")
+    quantity = quantity.removeprefix("binary_")
+    kind, _, of_class = quantity.partition("_")
+    one_class = bool(of_class) and kind in metrics.CLASS_METRICS and not binary
+    if split not in (*SPLITS, EXTERNAL) or (quantity not in metrics.METRICS and not one_class):
+        known = f"'train_', 'val_', 'test_' or 'external_' before {', '.join(metrics.METRICS)}"
         more = "'_' and a class after precision, recall and f1; 'binary_' before that for summed probabilities"
         raise ConfigError(f"metric {metric!r}: must be {known}; {more}")
-    return split, figure, binary
+    return split, quantity, binary
 
 
 def _rows(experiment: Experiment, run: Run | None, study_file: str, scale: str, external: str) -> list[Row]:
     if run is None:
-        return [_empty(experiment, published) for published in _figures(experiment)]
+        return [_empty(experiment, published) for published in _published(experiment)]
     found = find_point(experiment, run.config, scale)
     trials = run.select(**{name.replace(".", "__"): found[name] for name in run.swept})
     if not trials:
-        return [_empty(experiment, published) for published in _figures(experiment)]
+        return [_empty(experiment, published) for published in _published(experiment)]
     head = search_space.counting_head(found) if has_head(experiment) else {}
     done = [trial for trial in trials if trial.status == "done"]
     left_out = statistics.count_words([trial.status for trial in trials if trial.status != "done"])
@@ -89,9 +86,9 @@ def _rows(experiment: Experiment, run: Run | None, study_file: str, scale: str, 
     label = trials[0].data.get("label", "").partition(",")[0]
     computed = _Computed(experiment, head, external)
     elsewhere = [] if is_meant(experiment, found) else [_elsewhere(experiment, found)]
-    reasons = _reasons(experiment, trials[0], head, len(done), study_file)
+    reasons = conditions.unmet(experiment, trials[0], head, len(done), study_file)
     rows = []
-    for published in _figures(experiment):
+    for published in _published(experiment):
         why = elsewhere + (reasons if math.isfinite(published.value) else ["no figure published"])
         before = len(why)
         chosen, last = (_values(done, published.metric, weights, computed, why) for weights in ("best", "last"))
@@ -106,10 +103,10 @@ def _rows(experiment: Experiment, run: Run | None, study_file: str, scale: str, 
                 *_printed(experiment, published),
                 data=label,
                 split=trials[0].config.data.split,
-                sampling=_sampling(trials[0]),
+                sampling=sampling(trials[0]),
                 images={name: sum(counts.values()) for name, counts in trials[0].data.get("counts", {}).items()},
                 classes=len(names),
-                epochs=_epochs(trials[0]),
+                epochs=conditions.epochs(trials[0]),
                 n=len(done),
                 left_out=left_out,
                 chosen=chosen,
@@ -130,30 +127,27 @@ def _verdict(ours: Sequence[float], published: Published) -> against_published.V
 
 
 def _elsewhere(experiment: Experiment, found: Mapping[str, Any]) -> str:
-    """Which point stands in for the one that the sweep at this scale lacks: every setting that is
-    not the one meant.
+    """Returns which point stands in for the one that the sweep at this scale lacks.
+
+    It names every setting that is not the one meant.
     """
     meant = wanted(experiment)
     other = [f"{name} = {found[name]} (not {value})" for name, value in meant.items() if found[name] != value]
     return f"another point, which the sweep at this scale has instead: {' and '.join(other)}"
 
 
-def _epochs(trial: TrialResult) -> int:
-    """Epochs of a trial, at most, those of all its phases together."""
-    return int(resolve(flatten(trial.config))["train.epochs"])
-
-
-def _sampling(trial: TrialResult) -> str:
-    """What was left out of the splits of a trial's data or repeated in them; empty if nothing."""
+def sampling(trial: TrialResult) -> str:
+    """Returns what was left out of a trial's splits or repeated in them; '' if nothing."""
     # A label is 'FER-2013, official split' and, where leaks were left out or classes balanced, how.
     changed = trial.data.get("label", "").split(", ", 2)[2:]
     fraction = trial.config.data.fraction
     return ", ".join([*changed, *([f"a share of {fraction:g}"] if fraction != 1 else [])])
 
 
-def _figures(experiment: Experiment) -> tuple[Published, ...]:
-    """What is to be compared; the validation accuracy with no figure beside it where a paper
-    printed none.
+def _published(experiment: Experiment) -> tuple[Published, ...]:
+    """Returns what is to be compared.
+
+    That is the validation accuracy, with nothing beside it, where a paper printed nothing.
     """
     if has_head(experiment):
         # Heads know the chosen weights only.
@@ -174,7 +168,7 @@ def _printed(experiment: Experiment, published: Published) -> tuple[str, str, fl
 
 
 class _Computed:
-    """Figures that need the network or its head, each computed once for an experiment."""
+    """Metrics that need the network or its head, each computed once for an experiment."""
 
     def __init__(self, experiment: Experiment, head: Mapping[str, Any], external: str):
         self.positive = experiment.positive
@@ -182,19 +176,19 @@ class _Computed:
         self.external, self.external_name = external, experiment.external
         self.known: dict[tuple[str, str, str, bool], dict[str, float]] = {}
 
-    def figures(self, trial: TrialResult, weights: str, split: str, binary: bool) -> dict[str, float]:
+    def metrics(self, trial: TrialResult, weights: str, split: str, binary: bool) -> dict[str, float]:
         key = (trial.id, weights, split, binary)
         if key not in self.known:
             found, labels = self._external(trial, weights) if split == EXTERNAL else self._own(trial, weights, split)
             if binary:
-                self.known[key] = classification.binarise(found, labels, trial.classes, self.positive)
+                self.known[key] = metrics.binarise(found, labels, trial.classes, self.positive)
             else:
-                by_class = classification.measure_classes(found, labels, trial.classes)
-                self.known[key] = {**classification.measure(found, labels), **by_class}
+                by_class = metrics.measure_classes(found, labels, trial.classes)
+                self.known[key] = {**metrics.measure(found, labels), **by_class}
         return self.known[key]
 
     def _own(self, trial: TrialResult, weights: str, split: str) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities and labels of a split of the trial's data."""
+        """Returns probabilities and labels of a split of the trial's data."""
         splits = trial.dataset().splits()
         if SPLITS[split] not in splits:
             raise RunError(f"no {SPLITS[split]} split")
@@ -202,7 +196,7 @@ class _Computed:
         return self.fit(trial).predict(images) if self.head else trial.predict(images, weights=weights), labels
 
     def _external(self, trial: TrialResult, weights: str) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities and labels of the external data set."""
+        """Returns probabilities and labels of the external data set."""
         if self.head:
             raise RunError("fits are not asked about other data sets")
         if not self.external:
@@ -211,87 +205,24 @@ class _Computed:
         return found.probabilities, found.labels
 
     def fit(self, trial: TrialResult) -> FitResult:
-        """The fit of the trial that the experiment means; RunError if there is none."""
+        """Returns the fit of the trial that the experiment means; RunError if there is none."""
         return trial.head(**{name.removeprefix("head."): value for name, value in self.head.items()})
 
 
 def _values(
     trials: Sequence[TrialResult], metric: str, weights: str, computed: _Computed, why: list[str]
 ) -> tuple[float, ...]:
-    """One figure a trial, NaN where there is none; what stands in the way is added to `why`."""
-    split, figure, binary = split_metric(metric)
+    """Returns one value a trial, NaN where there is none; adds what stands in the way to `why`."""
+    split, quantity, binary = split_metric(metric)
     if computed.head and weights == "last":
         return (math.nan,) * len(trials)  # heads are fitted on the chosen weights' features only
-    if figure in ("accuracy", "loss") and not binary and not computed.head and split != EXTERNAL:
+    if quantity in ("accuracy", "loss") and not binary and not computed.head and split != EXTERNAL:
         column = metric if weights == "best" else f"last_{metric}"
         return tuple(float(trial.row[column]) if trial.row.get(column) is not None else math.nan for trial in trials)
     try:
-        if computed.head and figure in ("accuracy", "loss") and not binary and split != EXTERNAL:
+        if computed.head and quantity in ("accuracy", "loss") and not binary and split != EXTERNAL:
             return tuple(float(computed.fit(trial).row[metric]) for trial in trials)
-        return tuple(computed.figures(trial, weights, split, binary).get(figure, math.nan) for trial in trials)
+        return tuple(computed.metrics(trial, weights, split, binary).get(quantity, math.nan) for trial in trials)
     except FerJaxError as error:
         why.append(str(error))
         return (math.nan,) * len(trials)
-
-
-def _reasons(
-    experiment: Experiment, trial: TrialResult, head: Mapping[str, Any], done: int, study_file: str
-) -> list[str]:
-    """Why nothing may be concluded from this run about the published figures; empty if something
-    may.
-    """
-    conditions, ours = experiment.conditions, trial.config
-    found = _data_reasons(conditions, trial)
-    same_data = not found
-    if ours.data.split != conditions.split:
-        found.append(f"other split: {ours.data.split}, published {conditions.split}")
-    if not conditions.exact:
-        found.append("the paper's split cannot be had")
-    if {canonical(name) for name in trial.classes} != {canonical(name) for name in conditions.classes}:
-        found.append("other classes")
-    if conditions.epochs is None:
-        found.append("epochs unpublished")
-    elif _epochs(trial) != conditions.epochs:
-        found.append(f"other epochs: {_epochs(trial)}, published {conditions.epochs}")
-    if same_data and (changed := _changed(paper_values(experiment, study_file), trial, head)):
-        found.append(f"other settings: {', '.join(changed[:3])}{', ...' if len(changed) > 3 else ''}")
-    if done < 2:
-        found.append("one seed" if done else "no trial ended")
-    return found
-
-
-def _data_reasons(conditions: Conditions, trial: TrialResult) -> list[str]:
-    ours = trial.config.data
-    if ours.name != conditions.data:
-        return ["other data"]
-    if ours.fraction != 1:
-        return [f"other data: a share of {ours.fraction:g}"]
-    counts = trial.data.get("counts", {}).values()
-    images = sum(sum(split.values()) for split in counts)
-    whole = _fer2013_images(trial)
-    if whole and images != whole:
-        return [f"other data: {images:,} images, FER-2013 has {whole:,}"]
-    return []
-
-
-def _fer2013_images(trial: TrialResult) -> int:
-    """Pictures that FER-2013 has of the trial's classes; 0 where the run's counts cannot tell."""
-    block = trial.config.data
-    if block.name != "fer2013" or block.balance != "none" or any(name.startswith("data.") for name in trial.run.swept):
-        return 0
-    merged = rules.merges({"data.merge": block.merge})
-    names = [part for name in trial.classes for part in merged.get(name, (name,))]
-    size = dict(zip(CLASSES, FREQUENCIES, strict=True))
-    return sum(size.get(canonical(name), 0) for name in names)
-
-
-def _changed(paper: dict[str, object], trial: TrialResult, head: Mapping[str, Any]) -> list[str]:
-    """Fields in which a trial, or its head, differs from the paper's own setting, other than what
-    `Conditions` speaks of.
-    """
-    ours = {**resolve(flatten(trial.config)), **head}
-    changed = []
-    for name, value in paper.items():
-        if fields.FIELDS[name].has_effect(paper) and name not in _CONDITIONS and ours[name] != value:
-            changed.append(name)
-    return changed

@@ -1,4 +1,4 @@
-"""From a study to the sweeps it needs: reading it, choosing experiments, finding each one's point."""
+"""From a study to the sweeps it needs: reading it, choosing experiments, finding their points."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def read_study(path: str) -> Study:
 
 
 def choose(study: Study, only: Sequence[str], scale: str) -> tuple[Experiment, ...]:
-    """The experiments to run, in the study's order.
+    """Returns the experiments to run, in the study's order.
 
     Args:
         only: parts of names, in any case; an experiment counts if its name holds one of them.
             Empty: all experiments, or at scale smoke those marked for it.
-        scale: one of `replication.SCALES`, or '' for the configs' default.
+        scale: one of `paper.SCALES`, or '' for the configs' default.
 
     Raises:
         ConfigError: an empty part, or one that no name holds; says which are near.
@@ -80,7 +80,7 @@ def choose(study: Study, only: Sequence[str], scale: str) -> tuple[Experiment, .
 
 
 def sweeps(experiments: Sequence[Experiment], study_file: str, scale: str) -> tuple[StudySweep, ...]:
-    """The distinct sweeps behind experiments, in order of first need.
+    """Returns the distinct sweeps behind experiments, in order of first need.
 
     Args:
         experiments: of one study.
@@ -103,14 +103,13 @@ def sweeps(experiments: Sequence[Experiment], study_file: str, scale: str) -> tu
 
 
 def load(sweep: StudySweep, overrides: Mapping[str, Any], workdir: Path, scale: str) -> command_line.Loaded:
-    """Loads the config of a sweep, with the user's overrides last, and makes sure it holds its
-    experiments' points.
+    """Returns the config of a sweep, with the user's overrides last, if it holds its experiments.
 
     Overrides that change nothing in this sweep are named in its `unused`: they may be meant for
     another of the study.
 
     Raises:
-        ConfigError: as for `flags.load`, or a point that the sweep does not hold.
+        ConfigError: as for `command_line.load`, or a point that the sweep does not hold.
     """
     settings = {**sweep.overrides, **overrides}
     words = [f"--config={sweep.file}", *(f"--config.{name}={value}" for name, value in settings.items())]
@@ -125,7 +124,7 @@ def load(sweep: StudySweep, overrides: Mapping[str, Any], workdir: Path, scale: 
 
 
 def _blame(config: ConfigDict, experiments: Sequence[Experiment], overrides: Mapping[str, Any]) -> str:
-    """Which of the user's overrides set what tells a sweep's experiments apart; empty if none does."""
+    """Returns which of the user's overrides tell a sweep's experiments apart; '' if none does."""
     apart = {*search_space.swept(config), *(name for one in experiments for name in one.point)}
     guilty = [
         f"--config.{name}={value}" for name, value in overrides.items() if name in apart or name.startswith("sweep.")
@@ -133,12 +132,12 @@ def _blame(config: ConfigDict, experiments: Sequence[Experiment], overrides: Map
     if not guilty:
         return ""
     words = "sets what tells its experiments apart" if len(guilty) == 1 else "set what tells its experiments apart"
-    return f"; {' and '.join(guilty)} {words}: leave {'it' if len(guilty) == 1 else 'them'} out, or choose others with --only"
+    them = "it" if len(guilty) == 1 else "them"
+    return f"; {' and '.join(guilty)} {words}: leave {them} out, or choose others with --only"
 
 
 def find_point(experiment: Experiment, config: ConfigDict, scale: str) -> dict[str, Any]:
-    """The values of every shape and traced field at the point that an experiment means, of those a
-    config expands to.
+    """Returns the values of every shape and traced field at the point that an experiment means.
 
     Where the experiment's `point` names head fields, it means one head setting, and their values
     are there as well. Below full scale, where sweeps are cut down, it is the point most like the
@@ -163,23 +162,24 @@ def find_point(experiment: Experiment, config: ConfigDict, scale: str) -> dict[s
 
 
 def has_head(experiment: Experiment) -> bool:
-    """Whether an experiment is about a head: its `point` names a head field."""
+    """Returns whether an experiment is about a head: its `point` names a head field."""
     return any(fields.FIELDS[name].kind == "head" for name in experiment.point if name in fields.FIELDS)
 
 
 def is_meant(experiment: Experiment, setting: Mapping[str, Any]) -> bool:
-    """Whether a setting, as `find_point` gives it, has every value of the experiment's `point`."""
+    """Returns whether a setting, as `find_point` gives it, has every value of the `point`."""
     return all(setting[name] == value for name, value in wanted(experiment).items())
 
 
 def wanted(experiment: Experiment) -> dict[str, Any]:
-    """The experiment's `point`, each value in its field's own type."""
+    """Returns the experiment's `point`, each value in its field's own type."""
     return {name: sweepable(name, "point").coerce(value) for name, value in experiment.point.items()}
 
 
 def paper_values(experiment: Experiment, study_file: str) -> dict[str, Any]:
-    """The values of the paper's own setting, as `find_point` gives them: the full variant, at the
-    experiment's point.
+    """Returns the values of the paper's own setting, as `find_point` gives them.
+
+    It is the full variant, at the experiment's point.
     """
     file = _file(experiment.config, study_file, "full")
     overrides = dict(experiment.overrides)

@@ -1,29 +1,23 @@
-"""The table of a study: a row a published figure, with ours beside it, for the terminal, Markdown
-and CSV.
-"""
+"""The table of a study, for the terminal, Markdown and CSV."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from fer_jax.analysis.against_published import Verdict
 from fer_jax.base.text import aligned
-from fer_jax.reports import text_tables
+from fer_jax.reports import study_section, text_tables
+from fer_jax.reports.tables import Table, rows_of
 
-HEAD = (
-    "experiment", "metric", "data set", "split", "images", "classes", "epochs", "n", "published", "chosen weights",
-    "last epoch", "verdict",
-)  # fmt: skip
 SELECTED = "selected on the images it reports"
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A published figure and ours; what the run would have to say is empty where there is none.
+    """A published value and ours; what the run would have to say is empty where there is none.
 
     Attributes:
         experiment, metric: names, as in the study.
@@ -32,11 +26,11 @@ class Row:
         data, split: data set and `data.split` of our run.
         sampling: what was left out of the split or repeated in it, such as 'every split
             undersampled'; empty if nothing.
-        images: pictures by split, in the order train, validation, test.
+        images: images by split, in the order train, validation, test.
         classes, epochs: of our run; 0 without one.
         n: our done trials.
         left_out: our others, such as '1 diverged'.
-        chosen, last: the figure of each done trial at the weights validation chose and at the last
+        chosen, last: the value of each done trial at the weights validation chose and at the last
             epoch's.
         against: 'best' or 'last', whichever of the two the verdict is about.
         verdict: None where there can be none.
@@ -68,25 +62,17 @@ class Row:
     note: str = ""
     published_digits: int = 4
 
-    @property
-    def conclusion(self) -> str:
-        """The verdict and which of our figures it is about, or why there is none."""
-        if self.verdict is None:
-            return f"none: {', '.join(self.why_none)}"
-        return f"{'last epoch' if self.against == 'last' else 'chosen weights'} {self.verdict.words}"
-
 
 def to_text(title: str, rows: Sequence[Row]) -> str:
-    """The table in aligned columns, its title above and the reading of it below."""
-    lines = aligned([HEAD, *(_cells(row) for row in rows)])
+    """Returns the table in aligned columns, with its title above and its legend below."""
+    columns = _table(title, rows).paper
+    lines = aligned([[column.heading for column in columns], *rows_of(columns)])
     return "\n".join([title, "", *lines, "", *_legend(rows)])
 
 
 def to_markdown(title: str, rows: Sequence[Row]) -> str:
-    """The table as a Markdown page, with where each figure was published and the notes of the
-    experiments below.
-    """
-    lines = text_tables.markdown(HEAD, [_cells(row) for row in rows])
+    """Returns the table as a Markdown page, with the places of publication and the notes below."""
+    lines = text_tables.markdown_lines(_table(title, rows).paper)
     notes = [f"- {row.experiment}, {row.metric}: {row.where or 'place not given'}" for row in rows]
     notes += [
         f"- {name}: {note}" for name, note in dict.fromkeys((row.experiment, row.note) for row in rows if row.note)
@@ -94,17 +80,22 @@ def to_markdown(title: str, rows: Sequence[Row]) -> str:
     return "\n".join([f"# {title}", "", *lines, "", *_legend(rows), "", "Published where, and notes:", "", *notes, ""])
 
 
+def _table(title: str, rows: Sequence[Row]) -> Table:
+    return study_section.table(to_frame(rows), title, [row.published_digits for row in rows])
+
+
 def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
-    """The table as numbers, a row a figure: means, sample sd (empty below two trials), interval, p,
-    and every word.
+    """Returns the table as numbers, a row a published value, with every word.
+
+    Means stand on all trials or none, sample deviations on two or more.
     """
     return pd.DataFrame([_record(row) for row in rows])
 
 
 def _record(row: Row) -> dict[str, object]:
-    figures = {}
+    means = {}
     for name, values in (("chosen", row.chosen), ("last", row.last)):
-        figures[f"{name}_mean"], figures[f"{name}_sd"] = _mean_and_sd(values)
+        means[f"{name}_mean"], means[f"{name}_sd"] = _mean_and_sd(values)
     verdict = row.verdict or Verdict("")
     return {
         "experiment": row.experiment,
@@ -122,7 +113,7 @@ def _record(row: Row) -> dict[str, object]:
         "published_sd": row.published_sd,
         "published_n": row.published_n,
         "where": row.where,
-        **figures,
+        **means,
         "compared": row.against,
         "verdict": verdict.words,
         "interval_low": verdict.low,
@@ -134,53 +125,18 @@ def _record(row: Row) -> dict[str, object]:
     }
 
 
-def _cells(row: Row) -> tuple[str, ...]:
-    published = "-" if math.isnan(row.published) else _number(row.published, row.published_digits)
-    published += f" +- {_number(row.published_sd)}" if row.published_sd is not None else ""
-    published += f" ({row.published_n} runs)" if row.published_n > 1 else ""
-    return (
-        row.experiment,
-        row.metric,
-        row.data or "-",
-        _split(row),
-        " / ".join(f"{count:,}" for count in row.images.values()) or "-",
-        str(row.classes or "-"),
-        str(row.epochs or "-"),
-        f"{row.n} ({row.left_out})" if row.left_out else str(row.n),
-        published,
-        _ours(row.chosen),
-        _ours(row.last),
-        row.conclusion,
-    )
-
-
-def _split(row: Row) -> str:
-    split = f"{row.split}*" if row.split == "kaggle" else row.split or "-"
-    return ", ".join(filter(None, (split, row.sampling)))
-
-
-def _ours(values: Sequence[float]) -> str:
-    mean, sd = _mean_and_sd(values)
-    if math.isnan(mean):
-        return "-"
-    return f"{_number(mean)} (one seed)" if len(values) == 1 else f"{_number(mean)} +- {_number(sd)}"
-
-
 def _mean_and_sd(values: Sequence[float]) -> tuple[float, float]:
     series = pd.Series(values, dtype=float)
-    # A mean over fewer trials than n says would mislead: one without the figure empties it.
+    # A mean over fewer trials than n says would mislead: one without the value empties it.
     return float(series.mean(skipna=False)), float(series.std(ddof=1, skipna=False))
-
-
-def _number(value: float, digits: int = 4) -> str:
-    return f"{value:.{digits}f}"
 
 
 def _legend(rows: Sequence[Row]) -> list[str]:
     lines = [
         "Images: train / validation / test. n: our trials that ended; published and ours: mean +- sample sd over runs. "
         "Chosen weights: of the epoch that was best on the validation split. A verdict needs the same data set, split, "
-        "classes, epochs and settings; one that finds a difference finds it for all that rounds to the published figure."
+        "classes, epochs and settings; one that finds a difference finds it for all that rounds to the published "
+        "figure."
     ]
     if any(row.split == "kaggle" for row in rows):
         lines.append(f"* {SELECTED}: all that is not training validates")

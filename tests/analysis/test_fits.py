@@ -82,9 +82,9 @@ def record(**more):
 
 
 def test_what_varies_among_the_fits_is_swept():
-    gathered = fits.gather(record(), FITS, "a run")
+    gathered = fits.rank_heads(record(), FITS, "a run")
     assert gathered.swept == ["head.kind", "head.max_depth"]
-    boosters = fits.gather(record(swept=[]), FITS[FITS["head.kind"] == "xgboost"].reset_index(drop=True), "a run")
+    boosters = fits.rank_heads(record(swept=[]), FITS[FITS["head.kind"] == "xgboost"].reset_index(drop=True), "a run")
     assert boosters.swept == ["head.max_depth"]
     assert boosters.points["total"].tolist() == [3, 3] and boosters.points["n"].tolist() == [3, 2]
     assert boosters.points["rank"].tolist() == [1, 2]
@@ -92,18 +92,18 @@ def test_what_varies_among_the_fits_is_swept():
 
 def test_what_was_swept_among_the_trials_stays_swept_and_comes_first():
     two = pd.concat([FITS.assign(**{"train.l2": 0.0}), FITS.assign(**{"train.l2": 0.1})], ignore_index=True)
-    gathered = fits.gather(record(swept=["train.l2"]), two, "a run")
+    gathered = fits.rank_heads(record(swept=["train.l2"]), two, "a run")
     assert gathered.swept == ["train.l2", "head.kind", "head.max_depth"]
     assert len(gathered.points) == 6 and gathered.record["swept"] == gathered.swept
 
 
 def test_one_head_setting_varies_in_nothing():
-    gathered = fits.gather(record(), FITS[:3], "a run")
+    gathered = fits.rank_heads(record(), FITS[:3], "a run")
     assert gathered.swept == [] and len(gathered.points) == 1
     assert gathered.points["val_accuracy_mean"][0] == pytest.approx(0.6)
 
 
 def test_numbers_of_features_and_threads_are_no_scores():
-    gathered = fits.gather(record(), FITS, "a run")
+    gathered = fits.rank_heads(record(), FITS, "a run")
     assert not [name for name in gathered.points if name.startswith(("features", "threads"))]
     assert "val_accuracy_gain_mean" in gathered.points

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from fer_jax.analysis import points, ranking, significance, statistics
+from fer_jax.analysis import points, significance, statistics
+from fer_jax.analysis.ranking import rank_points
 from fer_jax.reports import verdict
 
 SWEPT = ["train.l2"]
@@ -85,8 +86,9 @@ def test_folds_get_the_corrected_test_alone():
 
 def test_best_beside_all_others():
     values = noisy(4, 5)
-    table = points.against_best(trials_of(values), SWEPT, "val_accuracy", 0)
-    assert table["point"].tolist() == [0, *(1 + np.argsort(-values[1:].mean(axis=1)))]
+    ranked = [0, *(1 + np.argsort(-values[1:].mean(axis=1)))]
+    table = points.against_best(trials_of(values), SWEPT, "val_accuracy", ranked)
+    assert table["point"].tolist() == ranked
     p = [scipy.stats.ttest_rel(values[0], row).pvalue for row in values[1:]]
     by_point = table.set_index("point")
     np.testing.assert_allclose(by_point.loc[[1, 2, 3], "p"], p)
@@ -103,15 +105,15 @@ def test_points_of_unequal_seeds_and_without_done_trials():
     values[1, 3:] = values[2, 1:] = np.nan
     trials = trials_of(values)
     trials.loc[trials["train.l2"] == 3, "status"] = "diverged"
-    table = points.against_best(trials, SWEPT, "val_accuracy", 0).set_index("point")
+    table = points.against_best(trials, SWEPT, "val_accuracy", [0, 1, 2]).set_index("point")
     assert sorted(table.index) == [0, 1, 2] and table["pairs"].to_dict() == {0: 6, 1: 3, 2: 1}
     assert np.isnan(table.loc[2, "p"]) and table.loc[2, "tied"] and table.loc[1, "p"] == table.loc[1, "p_holm"]
-    among = points.against_best(trials, SWEPT, "val_accuracy", 0, among=np.array([True, False, True, True]))
+    among = points.against_best(trials, SWEPT, "val_accuracy", [0, 2], among=np.array([True, False, True, True]))
     assert among["point"].tolist() == [0, 2]
 
 
 def test_one_seed_tells_nothing_apart():
-    assert points.against_best(trials_of(noisy(3, 1)), SWEPT, "val_accuracy", 0)["tied"].all()
+    assert points.against_best(trials_of(noisy(3, 1)), SWEPT, "val_accuracy", [0, 1, 2])["tied"].all()
 
 
 RATES = {"train.learning_rate": (1e-4, 1e-3, 1e-2)}
@@ -120,7 +122,7 @@ RATES = {"train.learning_rate": (1e-4, 1e-3, 1e-2)}
 def test_the_verdict_names_the_ties(made):
     run = made(RATES, repeats=3, accidents=False)
     run.trials["val_accuracy"] = [0.50, 0.52, 0.53, 0.51, 0.50, 0.53, 0.10, 0.13, 0.11]
-    found = ranking.gather(run.record, run.trials, run.curves, "a run")
+    found = rank_points(run.record, run.trials, run.curves, "a run")
     assert found.against_best["tied"].tolist() == [True, True, False]
     text = " ".join(verdict.sentences(found))
     assert (
@@ -138,7 +140,7 @@ def test_chosen_points_rank_first_and_are_summed_up_over_the_other_seeds(made):
     )
     run.record["config"]["sweep"] = {"best": 1, "best_repeats": 4, "chosen": [{"train.learning_rate": 1e-3}]}
     run.record["chosen"] = {"metric": "val_accuracy", "repeats": 2, "points": 3}
-    found = ranking.gather(run.record, run.trials, run.curves, "a run")
+    found = rank_points(run.record, run.trials, run.curves, "a run")
     assert found.ranked["train.learning_rate"].tolist() == [1e-3, 1e-2, 1e-4]
     new = statistics.unbiased(run.trials, ["train.learning_rate"], run.record)
     assert new["n"].tolist() == [2] and new["val_accuracy_mean"][0] == pytest.approx(0.415)
@@ -152,5 +154,5 @@ def test_chosen_points_rank_first_and_are_summed_up_over_the_other_seeds(made):
 def test_a_thousand_points_take_no_time(made):
     values = np.random.default_rng(0).normal(0.6, 0.02, (1000, 5))
     trials = trials_of(values)
-    table = points.against_best(trials, SWEPT, "val_accuracy", int(values.mean(axis=1).argmax()))
+    table = points.against_best(trials, SWEPT, "val_accuracy", np.argsort(-values.mean(axis=1)))
     assert len(table) == 1000 and (table["p_holm"].dropna() >= table["p"].dropna()).all()

@@ -1,12 +1,8 @@
 """What the trees look at, in words and bars, with the numbers counted by hand."""
 
-from types import SimpleNamespace
-
 import numpy as np
-import pandas as pd
 import pytest
 
-from fer_jax import report
 from fer_jax.figures import importances
 
 CLASSES = ("angry", "happy", "sad", "surprise")
@@ -79,28 +75,3 @@ def test_one_fit_on_outputs_has_no_spread():
 def test_a_hidden_layer_as_wide_as_there_are_classes_is_not_named_by_them():
     drawing = importances.draw([np.array([0.1, 0.4, 0.3, 0.2])], "dense_0", CLASSES, "x")
     np.testing.assert_allclose(lines(drawing), [[0.4, 0.7, 0.9, 1.0]])
-
-
-def test_the_report_passes_over_heads_whose_trees_have_no_split(monkeypatch):
-    """The best point's trees never split, nor does one repeat of the second: its other repeat is
-    drawn.
-    """
-    own = pd.DataFrame({"id": list("abcd"), "status": "done", "head.kind": "xgboost"})
-    shares = {"a": None, "b": None, "c": None, "d": np.array([0.6, 0.4])}
-    trial = SimpleNamespace(classes=CLASSES)
-    monkeypatch.setattr(
-        report,
-        "FitResult",
-        lambda of, row: SimpleNamespace(trial=trial, layer="flatten", importances=shares[row["id"]]),
-    )
-    run = SimpleNamespace(trial=lambda identity: None)
-
-    def gathered(*ranked):
-        trials = pd.DataFrame({"point": [0, 0, 1, 1]})
-        return SimpleNamespace(
-            ranked=pd.DataFrame(index=list(ranked)), trials=trials, describe=lambda point: f"point {point}"
-        )
-
-    drawing = report._importances(run, gathered(0, 1), own)
-    assert drawing.caption.endswith("(one fit); half of it (dotted) comes from 1 of 2. Head: point 1.")
-    assert report._importances(run, gathered(0), own) is None

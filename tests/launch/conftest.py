@@ -4,9 +4,9 @@ import contextlib
 
 import pytest
 
-from fer_jax import report
 from fer_jax.config.values import default_config
 from fer_jax.launch import compiling, progress, stopping
+from fer_jax.reports import run_report
 from fer_jax.train import stream
 
 
@@ -32,6 +32,7 @@ def _make_config():
     config.train.batch_size = 16
     config.train.epochs = 4
     config.checkpoint.every = 1
+    config.report.saliency = False
     config.sweep.grid.train.learning_rate = (1e-3, 1e-2)
     config.sweep.repeats = 2
     return config
@@ -90,7 +91,7 @@ def shared_programs(programs, monkeypatch):
         return programs[key]
 
     monkeypatch.setattr(compiling, "compile_program", once)
-    monkeypatch.setattr(report, "write_report", lambda path: None)
+    monkeypatch.setattr(run_report, "write_report", lambda path: None)
 
 
 @pytest.fixture

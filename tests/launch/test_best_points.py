@@ -3,15 +3,15 @@
 import pytest
 
 import fer_jax
-from fer_jax import report
 from fer_jax.config.values import from_json, to_json
 from fer_jax.errors import ConfigError, RunError
 from fer_jax.launch import best_points
+from fer_jax.reports import run_report
 
 
 @pytest.fixture(autouse=True)
 def no_report(monkeypatch):
-    monkeypatch.setattr(report, "write_report", lambda path: None)
+    monkeypatch.setattr(run_report, "write_report", lambda path: None)
 
 
 @pytest.fixture

@@ -8,18 +8,19 @@ import pandas as pd
 import pytest
 
 import fer_jax
-from fer_jax import heads, report
+from fer_jax import heads
 from fer_jax.errors import RunError
 from fer_jax.launch import head_fits as launched
 from fer_jax.launch import stopping, wave
 from fer_jax.models import inference
+from fer_jax.reports import run_report
 from fer_jax.store import RunDirectory
 
 
 @pytest.fixture(autouse=True)
 def no_report(request, monkeypatch):
     if "report" not in request.node.name:
-        monkeypatch.setattr(report, "write_report", lambda path: None)
+        monkeypatch.setattr(run_report, "write_report", lambda path: None)
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def headed(config):
 def whole(tmp_path_factory, make_config):
     """A run of `headed`, for tests that only look at it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "write_report", lambda path: None)
+        patch.setattr(run_report, "write_report", lambda path: None)
         return fer_jax.run_sweep(with_heads(make_config()), tmp_path_factory.mktemp("whole"))
 
 

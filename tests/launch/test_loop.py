@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 import fer_jax
-from fer_jax import report
 from fer_jax.errors import ConfigError, RunError
 from fer_jax.launch import wave
+from fer_jax.reports import run_report
 from fer_jax.train import stream
 
 
@@ -23,7 +23,7 @@ def tables(path):
 def no_report(request, monkeypatch):
     """Only the test that looks at figures waits for them to be drawn."""
     if "figures" not in request.node.name:
-        monkeypatch.setattr(report, "write_report", lambda path: None)
+        monkeypatch.setattr(run_report, "write_report", lambda path: None)
 
 
 def test_a_sweep_leaves_tables_figures_and_networks_that_give_the_tabled_numbers(config, tmp_path):

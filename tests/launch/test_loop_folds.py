@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import fer_jax
-from fer_jax import report
-from fer_jax.analysis import ranking, significance
+from fer_jax.analysis import significance
+from fer_jax.analysis.ranking import rank_points
 from fer_jax.errors import RunError
-from fer_jax.reports import verdict
+from fer_jax.reports import run_report, verdict
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,7 @@ def run(make_config, tmp_path_factory):
     config.model.name, config.model.hidden, config.train.epochs = "mlp", (8,), 2
     config.data.split, config.data.folds, config.sweep.repeats = "kfold", 3, 3
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "write_report", lambda path: None)
+        patch.setattr(run_report, "write_report", lambda path: None)
         return fer_jax.run_sweep(config, tmp_path_factory.mktemp("folds"))
 
 
@@ -38,7 +38,7 @@ def test_every_repeat_has_its_own_fold_and_all_share_the_test_split(run):
 
 
 def test_the_report_speaks_of_folds(run):
-    found = ranking.gather(run.record, run.trials, run.curves, "a run")
+    found = rank_points(run.record, run.trials, run.curves, "a run")
     assert found.scope == "synthetic faces, stratified 3-fold split, 3 folds a point"
     text = " ".join(verdict.sentences(found))
     assert "3 folds, corrected for their overlap" in text and "paired t over folds" in text and "seed" not in text

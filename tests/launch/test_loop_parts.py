@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 
 import fer_jax
-from fer_jax import report
 from fer_jax.plan import candidates
 from fer_jax.plan import stack as planned
+from fer_jax.reports import run_report
 
 
 @pytest.fixture(autouse=True)
@@ -14,7 +14,7 @@ def parts_pay(monkeypatch):
     """Also for networks as small as these, and for as little time; without a report."""
     monkeypatch.setattr(candidates, "LEAST_FLOPS_A_WEIGHT", 1)
     monkeypatch.setattr(planned, "WORTH_A_WAVE", 0.0)
-    monkeypatch.setattr(report, "write_report", lambda path: None)
+    monkeypatch.setattr(run_report, "write_report", lambda path: None)
 
 
 def results(run):

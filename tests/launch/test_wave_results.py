@@ -6,7 +6,7 @@ import pytest
 from sklearn import metrics as reference
 
 import fer_jax
-from fer_jax.analysis import classification
+from fer_jax.analysis import metrics
 from fer_jax.errors import ConfigError, RunError
 
 
@@ -101,7 +101,7 @@ def test_stored_answers_serve_without_the_data(run, monkeypatch):
         np.testing.assert_array_equal(trial.confusion_matrix(split), counts)
         shares = reference.confusion_matrix(part.labels, answers, labels=range(7), normalize="true")
         np.testing.assert_allclose(trial.confusion_matrix(split, normalize=True), shares)
-        asked = classification.binarise(trial.predict(part.images), part.labels, trial.classes, ("happy", "surprise"))
+        asked = metrics.binarise(trial.predict(part.images), part.labels, trial.classes, ("happy", "surprise"))
         assert trial.binarised(("happy", "surprise"), split) == pytest.approx(asked, rel=1e-5)
 
 

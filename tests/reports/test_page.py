@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_jax.analysis.ranking import gather
-from fer_jax.figures import style
+from fer_jax.analysis.ranking import rank_points
+from fer_jax.figures import drawings, style
 from fer_jax.reports import page
 
 SMALL = {"train.learning_rate": (1e-4, 1e-3, 1e-2), "train.l2": (1e-5, 1e-3)}
@@ -56,11 +56,11 @@ class Reader(HTMLParser):
 
 
 def render(run, figures=True):
-    evidence = gather(run.record, run.trials, run.curves, "run")
-    drawings = page.drawings(evidence) if figures else []
-    drawn = [(drawing, style.png(drawing.figure)) for drawing in drawings]
+    ranking = rank_points(run.record, run.trials, run.curves, "run")
+    figures = drawings.of_sweep(ranking) if figures else []
+    drawn = [(drawing, style.png(drawing.figure)) for drawing in figures]
     return page.render(
-        evidence, [page.Part(evidence, drawn)], {"train.l2": (1e-4, "L2 penalty")}, "Written on a Tuesday."
+        ranking, [page.Part(ranking, drawn)], {"train.l2": (1e-4, "L2 penalty")}, "Written on a Tuesday."
     )
 
 
@@ -196,9 +196,9 @@ def test_parts_that_are_not_ranked_against_each_other(made):
     for classes in (["happy", "sad"], ["angry", "fear", "happy"]):
         run = made({"data.classes": (tuple(classes),), **SMALL}, accidents=False)
         run.record["data"] |= {"classes": classes, "label": f"{len(classes)} faces"}
-        part = gather(run.record, run.trials, run.curves, "run")
-        parts.append(page.Part(part, [(drawing, style.png(drawing.figure)) for drawing in page.drawings(part)]))
-    html = page.render(parts[0].evidence, parts, {}, "Written on a Tuesday.")
+        part = rank_points(run.record, run.trials, run.curves, "run")
+        parts.append(page.Part(part, [(drawing, style.png(drawing.figure)) for drawing in drawings.of_sweep(part)]))
+    html = page.render(parts[0].ranking, parts, {}, "Written on a Tuesday.")
     reader = read(html)
     names = [attributes["id"] for _, attributes in reader.attributes if "id" in attributes]
     assert len(set(names)) == len(names) and {"points-1", "points-2", "trials-2", "verdict-1", "overview"} <= set(names)

@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from fer_jax.analysis import ranking, statistics
-from fer_jax.figures import published
+from fer_jax.analysis import statistics
+from fer_jax.analysis.ranking import rank_points
 from fer_jax.reports import verdict
 
 RATES = {"train.learning_rate": (1e-4, 1e-3, 1e-2)}
 
 
 def gather(run):
-    return ranking.gather(run.record, run.trials, run.curves, "a run")
+    return rank_points(run.record, run.trials, run.curves, "a run")
 
 
 def words(found):
@@ -67,7 +67,7 @@ def test_an_unfinished_run_is_provisional(made):
 
 def test_facts_survive_a_record_without_its_optional_entries(made):
     run = made(RATES)
-    found = ranking.gather({"config": {}, "data": {}, "swept": run.record["swept"]}, run.trials, run.curves, "bare")
+    found = rank_points({"config": {}, "data": {}, "swept": run.record["swept"]}, run.trials, run.curves, "bare")
     facts = dict(verdict.facts(found))
     assert facts["Hardware"] == facts["Versions"] == facts["Classes"] == "unknown" and words(found)
     full = dict(verdict.facts(gather(run)))
@@ -91,16 +91,6 @@ def test_every_data_set_is_listed_with_its_classes_and_images(made):
 def test_losses_of_several_kinds_are_said_to_rank_nothing(made):
     assert "so none is ranked by it" in words(gather(made({"loss.focal_gamma": (0.0, 2.0)})))
     assert "ranked by it" not in words(gather(made({"loss.class_weight": (0.0, 1.0)})))
-
-
-def test_published_figures_are_comparable_only_on_the_same_data(made, oslo):
-    assert published.beside(gather(oslo)).startswith("Published, other data")
-    assert published.beside(gather(made(RATES))) == ""
-    oslo.record["config"] |= {"data.name": "fer2013", "train.epochs": 50}
-    oslo.record["data"]["split"] = "kaggle"
-    assert published.beside(gather(oslo)).startswith("Published, other training length")
-    oslo.record["config"]["train.epochs"] = 300
-    assert published.beside(gather(oslo)).startswith("Published, same data set, split, classes and epochs")
 
 
 def test_leaked_pictures_are_named_with_the_accuracy_without_them(made):

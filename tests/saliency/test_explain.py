@@ -32,7 +32,7 @@ def path(tmp_path_factory):
     config.data.image_size, config.data.train_size = 16, 280
     config.data.validation_size, config.data.test_size = 70, 35
     config.model.pairs, config.model.kernels, config.model.dense, config.model.dropout = 1, (8,), (16,), 0.0
-    config.train.batch_size, config.train.epochs = 16, 12
+    config.train.batch_size, config.train.epochs, config.report.saliency = 16, 12, False
     config.sweep.grid.train.learning_rate, config.sweep.repeats = (3e-3, 1e-2), 2
     return fer_jax.run_sweep(config, tmp_path_factory.mktemp("explained") / "run").path
 

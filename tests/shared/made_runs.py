@@ -1,4 +1,4 @@
-"""A run that was never trained: tables with the columns, the gaps and the accidents of a real one."""
+"""A run that was never trained: tables with the columns, gaps and accidents of a real one."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+
+from fer_jax.analysis.predictions import Predictions
 
 CURVES = ("id", "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy")
 CLASSES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
@@ -188,3 +190,13 @@ def oslo() -> SimpleNamespace:
 @functools.cache
 def _oslo() -> SimpleNamespace:
     return build(OSLO_GRID)
+
+
+@pytest.fixture(params=[1, 3])
+def predictions(request) -> Predictions:
+    """What one network, or three, answered to 60 images of three classes."""
+    rng = np.random.default_rng(5)
+    labels = rng.integers(0, 3, 60)
+    powers = np.exp(rng.normal(size=(request.param, 60, 3)) + 1.5 * np.eye(3)[labels])
+    probabilities = powers / powers.sum(-1, keepdims=True)
+    return Predictions("learning rate 1e-3", "test", ("angry", "happy", "sad"), probabilities, labels)

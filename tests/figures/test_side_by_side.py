@@ -1,13 +1,12 @@
-"""Several runs beside each other: figures against their tables."""
+"""Several runs in one figure: bars, strokes and curves against their tables."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from fer_jax.analysis import comparable, ranking
-from fer_jax.figures import style
-from fer_jax.reports import side_by_side
-from fer_jax.reports.side_by_side import Entry
+from fer_jax.analysis.ranking import rank_points
+from fer_jax.analysis.run_entry import Entry
+from fer_jax.figures import side_by_side, style
 
 RATES = {"train.learning_rate": (1e-4, 1e-3)}
 
@@ -17,7 +16,7 @@ def entries(made):
     found = []
     for name, repeats, seed in (("three", 3, 0), ("one", 1, 1)):
         run = made(RATES, repeats=repeats, accidents=False, seed=seed)
-        found.append(Entry(name, ranking.gather(run.record, run.trials, run.curves, name), run.record["config"]))
+        found.append(Entry(name, rank_points(run.record, run.trials, run.curves, name), run.record["config"]))
     return found
 
 
@@ -36,36 +35,14 @@ def test_bars_are_students_interval_and_strokes_the_seeds(entries):
 def test_curves_are_means_over_the_best_points_repeats(entries):
     drawing = side_by_side.curves(entries)
     line = drawing.figure.axes[0].lines[0]
-    ours = entries[0].evidence.curves
+    ours = entries[0].ranking.curves
     wanted = ours[ours["id"].isin(entries[0].done["id"])].groupby("epoch")["val_accuracy"].mean()
     np.testing.assert_allclose(line.get_ydata(), wanted)
     assert [text.get_text() for text in drawing.figure.legends[0].get_texts()] == ["three", "one"]
 
 
-def test_order_is_by_what_chooses(entries):
-    ordered = side_by_side.in_order(entries)
-    assert [entry.mean("val_accuracy") for entry in ordered] == sorted(
-        (e.mean("val_accuracy") for e in entries), reverse=True
-    )
-
-
 def test_many_runs_with_hostile_names_can_be_drawn(entries):
-    many = [Entry(rf"${number}\never" + "x" * 60, entries[0].evidence, {}) for number in range(20)]
+    many = [Entry(rf"${number}\never" + "x" * 60, entries[0].ranking, {}) for number in range(20)]
     drawing = side_by_side.curves(many)
     assert f"The best {side_by_side.MOST_LINES} of 20 runs" in drawing.caption
     assert style.png(drawing.figure) and style.png(side_by_side.best_points(many).figure)
-
-
-def test_only_the_same_pictures_compare():
-    data = {
-        "classes": ["happy", "sad"],
-        "held_out": {"validation": "12ab", "test": "34cd"},
-        "counts": {"train": {"happy": 9}},
-    }
-    key = comparable.held_out(data)
-    assert comparable.held_out({**data, "counts": {"train": {"happy": 90}}}) == key
-    others = [
-        {**data, "held_out": {"validation": "56ef", "test": "34cd"}}, {**data, "held_out": {"validation": "12ab"}},
-        {**data, "classes": ["happy", "fear"]}, {**data, "merged": {"sad": ["fear"]}},
-    ]  # fmt: skip
-    assert key not in [comparable.held_out(other) for other in others]

@@ -131,7 +131,7 @@ def pictures():
 
 @pytest.fixture(scope="session")
 def growing():
-    """Writes the run without weights for some epochs: (path, epochs, statuses by id) -> Run."""
+    """Returns (path, epochs, statuses by id) -> Run, which writes the run without weights."""
 
     def write(path, epochs, statuses=None):
         trials = make_trials()

@@ -1,0 +1,55 @@
+"""The section of a report that takes what the best point answered class by class."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+
+from fer_jax.analysis import metrics
+from fer_jax.analysis.predictions import Predictions, mean_and_spread
+from fer_jax.reports.html_tables import html
+from fer_jax.reports.page import Section
+from fer_jax.reports.tables import Column
+
+NOTHING_STORED = (
+    "No predictions are stored of the best point (its trials were trained before they were kept, or the files are "
+    "gone or damaged): confusion, ROC, calibration and mistakes cannot be shown."
+)
+
+
+def class_table(predictions: Predictions, suffix: str = "") -> str:
+    """Returns the metrics of every class, mean ± sd over the repeats, and their means, as HTML."""
+    found = metrics.of_classes(predictions.probabilities, predictions.labels)
+    of_class = metrics.by_class(metrics.confusion(predictions.probabilities, predictions.labels))
+    support = of_class.support
+    hints = {
+        "precision": "share of its answers that are right",
+        "recall": "share of its pictures that are found: the accuracy on this class",
+        "f1": "harmonic mean of precision and recall",
+        "auc": "area under the ROC curve, this class against the rest",
+        "average_precision": "area under precision over recall",
+    }
+    columns = [
+        Column("class", [*predictions.classes, "macro mean", "weighted mean"], "", "text"),
+        Column(
+            "pictures",
+            [*(f"{n:,}" for n in support), f"{support.sum():,}", f"{support.sum():,}"],
+            f"{predictions.split} pictures",
+        ),
+    ]
+    for name, values in found.items():
+        macro = metrics.class_mean(values) if name in ("auc", "average_precision") else of_class.macro(values)
+        known = np.isfinite(values).all()
+        weighted = of_class.weighted(values) if known else np.array([])
+        cells = [mean_and_spread(column) for column in values.T] + [mean_and_spread(macro), mean_and_spread(weighted)]
+        columns.append(Column({"f1": "F1", "auc": "AUC"}.get(name, name.replace("_", " ")), cells, hints[name]))
+    return html(columns, f"by-class-table{suffix}", f"{len(predictions.classes)} classes and their means", first=0)
+
+
+def class_section(predictions: Predictions, suffix: str = "") -> Section:
+    """Returns `class_table` with whose answers it is about."""
+    note = f"The best point by validation, at the epoch that validation chose. {predictions.about}"
+    if predictions.repeats > 1:
+        note += " Mean ± standard deviation over the seeds."
+    return Section("by-class", "By class", "Class by class", f"<p>{escape(note)}</p>{class_table(predictions, suffix)}")

@@ -1,0 +1,110 @@
+"""The report of a run: its figures, its tables and report.html, written into its directory."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pandas as pd
+
+from fer_jax.analysis import fits
+from fer_jax.analysis.ranking import Ranking
+from fer_jax.config import fields
+from fer_jax.errors import RunError
+from fer_jax.figures import distribution, drawings, effects, importances, style
+from fer_jax.reports import by_class, ensembles, page, pictures, run_tables, study_section
+from fer_jax.reports.page import Part, Section
+from fer_jax.results import rankings
+from fer_jax.results.best_point import best_trials, of_best_point, one_an_image
+from fer_jax.results.run import Run, load_run
+from fer_jax.results.trial import FitResult
+from fer_jax.store import RunDirectory
+
+
+def write_report(run_dir: str | Path, show_images: bool = False, pdf: bool = False) -> Path:
+    """Writes the figures, tables and report.html of a run, however far it has come.
+
+    Needs no lock: files are replaced one by one, each in full.
+
+    Args:
+        run_dir: a run directory.
+        show_images: shows images of the data set whatever `report.show_images` says.
+        pdf: also writes figures/*.pdf, for print.
+
+    Returns:
+        The path of report.html.
+
+    Raises:
+        RunError: no run there, a damaged file, or a directory that cannot be written.
+    """
+    run = load_run(run_dir)
+    ranked = rankings.parts(run)
+    directory = RunDirectory(run.path)
+    several = len(ranked) > 1
+    parts = [_part(run, each, f"-{number}" if several else "", show_images) for number, each in enumerate(ranked, 1)]
+    heads = [_heads(run, each) for each in ranked if run.heads["id"].isin(each.trials["id"]).any()]
+    for of_parts in (parts, heads):
+        for number, part in enumerate(of_parts, 1):
+            for drawing, png in part.figures:
+                stem = f"figures/{drawing.name}{f'-{number}' if len(of_parts) > 1 else ''}"
+                directory.write_bytes(f"{stem}.png", png)
+                if pdf:
+                    directory.write_bytes(f"{stem}.pdf", style.pdf(drawing.figure))
+    if (run.trials["status"] == "done").any():
+        run_tables.save(run, run.path / "tables")
+    meanings = {field.name: (field.default, field.comment) for field in fields.FIELDS.values()}
+    whole = rankings.whole(run) if several else ranked[0]
+    published = study_section.sections(study_section.rows_beside(run.path))
+    directory.write_text("report.html", page.render(whole, parts, meanings, page.written_now(), heads, published))
+    return run.path / "report.html"
+
+
+def _part(run: Run, found: Ranking, suffix: str, show_images: bool) -> Part:
+    """Returns one part of the report, with what its networks answer; `suffix` tells parts apart."""
+    drawn, sections = drawings.of_sweep(found), []
+    if predictions := of_best_point(run, found):
+        drawn += drawings.of_best_point(predictions)
+        trials = best_trials(run, found)
+        shown = pictures.HeldOutImages(run, one_an_image(trials, predictions.split), predictions.split, show_images)
+        drawing, mistakes = pictures.mistake_parts(predictions, shown, suffix)
+        saliency = pictures.saliency(trials, predictions, shown) if run.config.report.saliency else None
+        drawn += [one for one in (drawing, saliency) if one is not None]
+        sections += [by_class.class_section(predictions, suffix), *ensembles.sections(run, found, suffix), mistakes]
+    elif len(found.ranked):
+        sections.append(Section("answers", "Answers", "What the networks answer", f"<p>{by_class.NOTHING_STORED}</p>"))
+    if classes := distribution.draw(found.data):
+        drawn.append(classes)
+    return Part(found, [(drawing, style.png(drawing.figure)) for drawing in drawn], sections)
+
+
+def _heads(run: Run, trials: Ranking) -> Part:
+    """Returns the fits on trials that are ranked against each other, and their figures."""
+    own = run.heads[run.heads["id"].isin(trials.trials["id"])].reset_index(drop=True)
+    gathered = fits.rank_heads(trials.record, own, trials.title)
+    drawn = []
+    if drawing := effects.main_effects(gathered):
+        drawn.append(
+            dataclasses.replace(drawing, name="head_effects", heading="What each head field does", short="Head fields")
+        )
+    if drawing := head_importances(run, gathered, own):
+        drawn.append(drawing)
+    return Part(gathered, [(drawing, style.png(drawing.figure)) for drawing in drawn])
+
+
+def head_importances(run: Run, gathered: Ranking, own: pd.DataFrame) -> style.Drawing | None:
+    """Returns what the trees of the best head setting with trees look at.
+
+    None where no head has any, or none is left on disk.
+    """
+    for point in gathered.ranked.index:
+        done = own[(gathered.trials["point"] == point) & (own["status"] == "done")]
+        if not done["head.kind"].isin(["xgboost", "forest"]).any():
+            continue
+        found = [FitResult(run.trial(row["id"]), row) for _, row in done.iterrows()]
+        try:
+            shares = [share for share in (fit.importances for fit in found) if share is not None]
+        except RunError:
+            return None
+        if shares:
+            return importances.draw(shares, found[0].layer, found[0].trial.classes, gathered.describe(point))
+    return None

@@ -1,0 +1,54 @@
+"""The trials of a run's best point, and what they answered when they were trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fer_jax.analysis.predictions import Predictions
+from fer_jax.analysis.ranking import Ranking
+from fer_jax.errors import RunError
+from fer_jax.results.run import Run
+from fer_jax.results.trial import TrialResult
+
+
+def best_trials(run: Run, ranking: Ranking) -> list[TrialResult]:
+    """Returns the done trials of the best point, in plan order; [] without a result."""
+    if not len(ranking.ranked):
+        return []
+    rows = ranking.trials[(ranking.trials["point"] == ranking.best) & (ranking.trials["status"] == "done")]
+    return [run.trial(id) for id in rows["id"]]
+
+
+def one_an_image(trials: Sequence[TrialResult], split: str) -> list[TrialResult]:
+    """Returns those of a point's trials whose images of a split are all there are, each once.
+
+    That is the first trial, or one a fold.
+    """
+    if split == "test" or trials[0].config.data.split != "kfold":
+        return [trials[0]]
+    return list({trial.data["checksum"]: trial for trial in reversed(trials)}.values())[::-1]
+
+
+def of_best_point(run: Run, ranking: Ranking) -> Predictions | None:
+    """Returns what the best point's done trials answered on the test split; None without any.
+
+    It is the validation split where there is no test split.
+    """
+    trials = best_trials(run, ranking)
+    for split in ("test", "validation") if trials else ():
+        sources = one_an_image(trials, split)
+        try:
+            labels = np.concatenate([trial.labels(split) for trial in sources])
+            if len(sources) > 1:
+                probabilities = np.concatenate([trial.probabilities(split) for trial in sources])[None]
+            else:
+                probabilities = np.stack([trial.probabilities(split) for trial in trials])
+        except RunError:
+            continue
+        setting = ranking.describe(ranking.best)
+        return Predictions(
+            setting, split, trials[0].classes, probabilities, labels, len(sources) if len(sources) > 1 else 0
+        )
+    return None

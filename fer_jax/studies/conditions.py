@@ -1,0 +1,83 @@
+"""Whether a run is what a paper ran: the reasons why a verdict on its values is not possible."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fer_jax.config import fields, rules
+from fer_jax.config.rules import resolve
+from fer_jax.config.values import flatten
+from fer_jax.data.faces import FREQUENCIES
+from fer_jax.data.names import CLASSES, canonical
+from fer_jax.results.trial import TrialResult
+from fer_jax.studies.paper import Conditions, Experiment
+from fer_jax.studies.sweeps import paper_values
+
+# What `Conditions` speaks of, or what changes no result that is compared.
+_CONDITIONS = ("data.name", "data.split", "data.seed", "data.fraction", "train.epochs", "train.seed")
+
+
+def unmet(experiment: Experiment, trial: TrialResult, head: Mapping[str, Any], done: int, study_file: str) -> list[str]:
+    """Returns why nothing may be concluded from a run about a paper; [] if something may."""
+    conditions, ours = experiment.conditions, trial.config
+    found = other_data(conditions, trial)
+    same_data = not found
+    if ours.data.split != conditions.split:
+        found.append(f"other split: {ours.data.split}, published {conditions.split}")
+    if not conditions.exact:
+        found.append("the paper's split cannot be had")
+    if {canonical(name) for name in trial.classes} != {canonical(name) for name in conditions.classes}:
+        found.append("other classes")
+    if conditions.epochs is None:
+        found.append("epochs unpublished")
+    elif epochs(trial) != conditions.epochs:
+        found.append(f"other epochs: {epochs(trial)}, published {conditions.epochs}")
+    if same_data and (changed := other_settings(paper_values(experiment, study_file), trial, head)):
+        found.append(f"other settings: {', '.join(changed[:3])}{', ...' if len(changed) > 3 else ''}")
+    if done < 2:
+        found.append("one seed" if done else "no trial ended")
+    return found
+
+
+def other_data(conditions: Conditions, trial: TrialResult) -> list[str]:
+    ours = trial.config.data
+    if ours.name != conditions.data:
+        return ["other data"]
+    if ours.fraction != 1:
+        return [f"other data: a share of {ours.fraction:g}"]
+    counts = trial.data.get("counts", {}).values()
+    images = sum(sum(split.values()) for split in counts)
+    whole = _fer2013_images(trial)
+    if whole and images != whole:
+        return [f"other data: {images:,} images, FER-2013 has {whole:,}"]
+    return []
+
+
+def _fer2013_images(trial: TrialResult) -> int:
+    """Returns the images FER-2013 has of the trial's classes; 0 where that cannot be told."""
+    block = trial.config.data
+    if block.name != "fer2013" or block.balance != "none" or any(name.startswith("data.") for name in trial.run.swept):
+        return 0
+    merged = rules.merges({"data.merge": block.merge})
+    names = [part for name in trial.classes for part in merged.get(name, (name,))]
+    size = dict(zip(CLASSES, FREQUENCIES, strict=True))
+    return sum(size.get(canonical(name), 0) for name in names)
+
+
+def other_settings(paper: dict[str, object], trial: TrialResult, head: Mapping[str, Any]) -> list[str]:
+    """Returns the fields in which a trial, or its head, differs from the paper's own setting.
+
+    Those that `Conditions` speaks of do not count.
+    """
+    ours = {**resolve(flatten(trial.config)), **head}
+    changed = []
+    for name, value in paper.items():
+        if fields.FIELDS[name].has_effect(paper) and name not in _CONDITIONS and ours[name] != value:
+            changed.append(name)
+    return changed
+
+
+def epochs(trial: TrialResult) -> int:
+    """Returns the epochs of a trial, at most, those of all its phases together."""
+    return int(resolve(flatten(trial.config))["train.epochs"])

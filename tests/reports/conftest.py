@@ -1,0 +1,13 @@
+"""What several tests of reports need."""
+
+import pytest
+
+from fer_jax.figures import distribution, drawings
+
+
+@pytest.fixture
+def words_only(monkeypatch):
+    """Reports without the figures of sweeps and answers, for tests of what else a page says."""
+    monkeypatch.setattr(drawings, "of_sweep", lambda ranking: [])
+    monkeypatch.setattr(drawings, "of_best_point", lambda predictions: [])
+    monkeypatch.setattr(distribution, "draw", lambda data: None)

@@ -1,0 +1,126 @@
+"""The page as a browser shows it: it fits, sorts and filters, and asks for nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+from reported_runs import run_directory
+
+from fer_jax.reports.run_report import write_report
+from fer_jax.reports.several_runs import write_comparison
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+in_browser = pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
+
+QUIET = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
+)  # fmt: skip
+# What a reader does, and what the page is then; the answer is left where --dump-dom shows it.
+ACTIONS = """
+const shown = row => !row.hidden && getComputedStyle(row).display !== "none";
+const rows = id => [...document.getElementById(id).tBodies[0].rows].filter(shown);
+const heads = id => [...document.getElementById(id).tHead.rows[0].cells];
+const column = (id, name) => heads(id).findIndex(cell => cell.textContent.trim() === name);
+const cells = (id, name) => rows(id).map(row => row.cells[column(id, name)].textContent);
+const click = (id, name) => heads(id)[column(id, name)].firstElementChild.click();
+const type = (id, text) => {
+  const box = document.querySelector(`input[data-for="${id}"]`);
+  box.value = text; box.dispatchEvent(new Event("input"));
+  return box.nextElementSibling.textContent;
+};
+"""
+
+
+def look(page, tmp_path, script, width=1200):
+    """What `script`, an expression, is in a window of this width, as JSON gives it; JavaScript's
+    errors are raised.
+    """
+    html = page.read_text(encoding="utf-8")
+    answer = f"""<script>"use strict"; {ACTIONS}
+      let outcome; try {{ outcome = {{value: {script}}}; }} catch (error) {{ outcome = {{error: String(error)}}; }}
+      const left = document.createElement("pre"); left.id = "outcome"; left.textContent = JSON.stringify(outcome);
+      document.body.append(left);
+    </script>"""
+    early = (
+        "<script>window.addEventListener('error', event => { document.documentElement.dataset.error = event.message; "
+        "});</script>"
+    )
+    copy = tmp_path / f"looked-at-{width}.html"
+    copy.write_text(
+        html.replace("<head>", f"<head>{early}", 1).replace("</body>", f"{answer}</body>"), encoding="utf-8"
+    )
+    profile = tmp_path / f"profile-{width}"
+    command = [BROWSER, *QUIET, f"--user-data-dir={profile}", f"--window-size={width},900", "--dump-dom", copy.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert "data-error=" not in done.stdout
+    outcome = json.loads(_unescaped(re.search(r'<pre id="outcome">(.*?)</pre>', done.stdout, re.DOTALL)[1]))
+    assert "error" not in outcome, outcome
+    return outcome["value"]
+
+
+def _unescaped(text):
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+# The widest thing that does not fit the window, and pictures that did not load.
+FITS = """({
+  wide: document.documentElement.scrollWidth - window.innerWidth,
+  broken: [...document.images].filter(image => !image.complete || !image.naturalWidth).length,
+  images: document.images.length,
+  asked: performance.getEntriesByType("resource").filter(entry => !entry.name.startsWith("data:")).length,
+})"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    return write_report(run_directory(tmp_path_factory.mktemp("page") / "run", ("done", "done", "done", "pending")))
+
+
+@in_browser
+@pytest.mark.parametrize("width", [1200, 500])
+def test_it_fits_the_window_and_asks_for_nothing(page, tmp_path, width):
+    found = look(page, tmp_path, FITS, width)
+    assert found["wide"] <= 0 and found["broken"] == found["asked"] == 0 and found["images"] >= 3
+
+
+@in_browser
+def test_it_sorts_by_a_click_and_filters_by_words(page, tmp_path):
+    name = "val. accuracy"
+    script = f"""(() => {{
+      click("points", "{name}"); const down = cells("points", "{name}");
+      click("points", "{name}"); const up = cells("points", "{name}");
+      click("points", "kernels a layer"); const words = cells("points", "kernels a layer");
+      const count = type("trials", "DONE 16-32"), ids = cells("trials", "id"), cleared = type("trials", "");
+      return {{down, up, words, count, ids, cleared, all: rows("trials").length}};
+    }})()"""
+    assert look(page, tmp_path, script) == {
+        # A first click shows the best first; what is no number comes last either way.
+        "down": ["0.8200", "0.8100", "0.8000", "–"],
+        "up": ["0.8000", "0.8100", "0.8200", "–"],
+        "words": ["16-32-32", "16-32-32", "32-64-64", "32-64-64"],
+        "count": "1 of 4 rows",
+        "ids": ["12345e6781"],
+        "cleared": "4 rows",
+        "all": 4,
+    }
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("both")
+    return write_comparison([run_directory(folder / name) for name in ("first", "second")], folder / "both.html")
+
+
+@in_browser
+@pytest.mark.parametrize("width", [1200, 500])
+def test_several_runs_side_by_side_fit_too(both, tmp_path, width):
+    beside = "[...document.querySelectorAll('.beside > div')].map(block => block.getBoundingClientRect().top)"
+    found = look(both, tmp_path, f"({{...{FITS}, tops: {beside}}})", width)
+    assert found["wide"] <= 0 and found["broken"] == found["asked"] == 0 and found["images"] == 2
+    # Beside each other on a desk, below each other on a telephone.
+    assert len(found["tops"]) == 2 and (found["tops"][0] == found["tops"][1]) == (width > 1000)

@@ -1,0 +1,168 @@
+"""What experiments came to, beside what was published: from the runs of a small study."""
+
+import dataclasses
+import re
+import shutil
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from sklearn import metrics as reference
+from small_studies import conclusion
+
+import fer_jax
+from fer_jax.analysis import metrics
+from fer_jax.config.values import default_config
+from fer_jax.data import faces
+from fer_jax.data.names import CLASSES
+from fer_jax.errors import ConfigError
+from fer_jax.studies import rows as study_rows
+from fer_jax.studies import sweeps
+from fer_jax.studies.paper import Published
+
+VERDICT = re.compile("within what|ours above|ours below|no difference")
+
+
+def gather(tiny, change=lambda one: one, **conditions):
+    file, workdir, _ = tiny
+    read = sweeps.read_study(file)
+    experiments = [
+        change(dataclasses.replace(one, conditions=dataclasses.replace(one.conditions, **conditions)))
+        for one in read.experiments
+    ]
+    return study_rows.gather(dataclasses.replace(read, experiments=tuple(experiments)), file, workdir, "full")
+
+
+def test_a_verdict_where_all_conditions_are_the_papers(tiny):
+    rows = gather(tiny)
+    assert [row.experiment for row in rows] == ["slow"] * 5 + ["fast"]
+    assert all(row.n == 3 and row.split == "official" and row.epochs == 3 for row in rows)
+    single, mean, *computed, drawn = rows
+    assert conclusion(single).startswith("chosen weights ") and single.verdict.low < single.verdict.high
+    assert conclusion(mean).startswith("last epoch ours below, Welch p") and mean.verdict.p < 0.05
+    assert all(row.verdict for row in computed)
+    assert drawn.verdict is None and conclusion(drawn) == "none: no figure published" and drawn.metric == "val_accuracy"
+    assert VERDICT.search(tiny[2]) and (tiny[1] / "study.md").exists()
+
+
+def test_figures_are_those_of_the_networks(tiny):
+    rows = gather(tiny)
+    trials = fer_jax.load_run(rows[0].run).select(learning_rate=1e-3)
+    assert rows[0].chosen == tuple(trial.row["val_accuracy"] for trial in trials)
+    assert rows[0].last == tuple(trial.row["last_val_accuracy"] for trial in trials)
+    test = trials[0].dataset().test
+    for number, trial in enumerate(trials):
+        for weights, field in (("best", "chosen"), ("last", "last")):
+            found = trial.predict(test.images, weights=weights).astype(float)
+            area = np.mean([reference.roc_auc_score(test.labels == k, found[:, k]) for k in set(test.labels)])
+            positive = found[:, [CLASSES.index("happy"), CLASSES.index("surprise")]].sum(axis=1) >= 0.5
+            truth = np.isin(test.labels, (CLASSES.index("happy"), CLASSES.index("surprise")))
+            assert getattr(rows[2], field)[number] == pytest.approx(area)
+            assert getattr(rows[3], field)[number] == pytest.approx(np.mean(positive == truth))
+    assert rows[2].last[0] != rows[2].last[1]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "reason"),
+    [
+        ({"data": "fer2013"}, "other data"),
+        ({"split": "kaggle"}, "other split: official, published kaggle"),
+        ({"exact": False}, "the paper's split cannot be had"),
+        ({"classes": ("Happiness", "sad")}, "other classes"),
+        ({"epochs": 50}, "other epochs: 3, published 50"),
+        ({"epochs": None}, "epochs unpublished"),
+    ],
+)
+def test_no_verdict_where_a_condition_differs(tiny, conditions, reason):
+    rows = gather(tiny, **conditions)[:5]
+    assert all(row.verdict is None and row.why_none == (reason,) for row in rows)
+    assert not any(VERDICT.search(conclusion(row)) for row in rows)
+
+
+def test_figures_of_a_class_are_those_of_its_pictures(tiny):
+    published = (Published("test_recall_happy", 0.5), Published("test_f1_sad", 0.5), Published("test_recall_joy", 0.5))
+    recall, f1, unknown = gather(
+        tiny, lambda one: dataclasses.replace(one, published=published) if one.name == "slow" else one
+    )[:3]
+    trials = fer_jax.load_run(recall.run).select(learning_rate=1e-3)
+    test = trials[0].dataset().test
+    for number, trial in enumerate(trials):
+        answers = trial.predict(test.images, weights="last").argmax(axis=1)
+        expected = reference.classification_report(
+            test.labels, answers, labels=range(7), target_names=CLASSES, output_dict=True, zero_division=0
+        )
+        assert recall.last[number] == pytest.approx(expected["happy"]["recall"]) and f1.last[number] == pytest.approx(
+            expected["sad"]["f1-score"]
+        )
+    assert "no test_recall_joy in the run" in unknown.why_none
+
+
+def test_an_external_figure_is_of_the_data_that_are_named(tiny, tmp_path):
+    file, workdir, _ = tiny
+    for number, (image, label) in enumerate(zip(*faces.draw("test", 30, seed=3, size=20)[:2], strict=True)):
+        folder = tmp_path / "there" / f"{CLASSES[label].upper()}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[..., 0]).save(folder / f"{number}.png")
+    read = sweeps.read_study(file)
+    published = (Published("external_accuracy", 0.5), Published("external_recall_happy", 0.5))
+    slow = dataclasses.replace(read.experiments[0], published=published, external="other people's pictures")
+    only = dataclasses.replace(read, experiments=(slow,))
+    accuracy, recall = study_rows.gather(only, file, workdir, "full", str(tmp_path / "there"))
+    trials = fer_jax.load_run(accuracy.run).select(learning_rate=1e-3)
+    for number, trial in enumerate(trials):
+        found = trial.evaluate_on(str(tmp_path / "there"), weights="last", copies=False)
+        assert accuracy.last[number] == pytest.approx(found.accuracy)
+        assert recall.last[number] == pytest.approx(found.report.loc["happy", "recall"])
+    (nothing, _) = study_rows.gather(only, file, workdir, "full")
+    assert (
+        nothing.verdict is None
+        and "no external data set: name other people's pictures with --external" in nothing.why_none
+    )
+
+
+def test_a_metric_that_cannot_be_had_is_said_so(tiny):
+    one_class = gather(tiny, lambda one: dataclasses.replace(one, positive=()))[3]
+    assert one_class.verdict is None and "no class is positive" in one_class.why_none[0]
+    with pytest.raises(
+        ConfigError, match="metric 'val_acc': must be 'train_', 'val_', 'test_' or 'external_' before accuracy"
+    ):
+        gather(tiny, lambda one: dataclasses.replace(one, published=(Published("val_acc", 0.5),)))
+
+
+def test_equal_repeats_get_no_verdict(tiny, monkeypatch):
+    def always(probabilities, labels, *more):
+        return dict.fromkeys(metrics.METRICS, 0.25)
+
+    for name in ("measure", "binarise"):
+        monkeypatch.setattr(metrics, name, always)
+    computed = gather(tiny)[2:5]
+    file, workdir, _ = tiny
+    shutil.copytree(workdir, workdir.parent / "equal")
+    table = workdir.parent / "equal" / "tiny-full" / "trials.csv"
+    trials = pd.read_csv(table, dtype={"id": str}).assign(val_accuracy=0.25, last_val_accuracy=0.25)
+    trials.to_csv(table, index=False)
+    rows = [*gather((file, workdir.parent / "equal", ""))[:2], *computed]
+    assert all(row.verdict is None and row.why_none == ("the repeats do not differ",) for row in rows)
+    assert conclusion(rows[0]) == "none: the repeats do not differ"
+
+
+def test_a_verdict_knows_how_a_figure_was_rounded(tiny):
+    def printed(value, digits):
+        published = (Published("val_accuracy", value, digits=digits),)
+        row = gather(tiny, lambda one: dataclasses.replace(one, published=published) if one.name == "slow" else one)[0]
+        return row.verdict.words
+
+    assert printed(3.0, 2).startswith("ours below") and printed(3.0, -1).startswith("within")
+
+
+def test_rows_show_images_split_and_the_share_that_was_used(tiny):
+    row = gather(tiny)[0]
+    assert row.images == {"train": 70, "validation": 40, "test": 40} and row.sampling == ""
+    assert "70 / 40 / 40" in tiny[2]
+    config = default_config()
+    config.data.fraction = 0.5
+    label = "FER-2013, stratified_80_10_10 split, every split undersampled"
+    trial = SimpleNamespace(config=config, data={"label": label})
+    assert study_rows.sampling(trial) == "every split undersampled, a share of 0.5"
