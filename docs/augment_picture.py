@@ -19,8 +19,7 @@ LABEL, GAP = 112, 6  # width of a label and space between rows, pixels
 GREYS = 20  # few enough for a small file
 PANELS = (
     ({}, {"flip": 0.5}, {"shift": 0.1}, {"shift": 0.3}, {"rotate": 15.0}, {"rotate": 45.0}, {"zoom": 0.2},
-     {"zoom": 0.5},
-     {"shear": 15.0}, {"shear": 40.0}),
+     {"zoom": 0.5}, {"shear": 15.0}, {"shear": 40.0}),
     ({"brightness": 0.2}, {"brightness": 0.5}, {"contrast": 0.3}, {"contrast": 0.8}, {"noise": 0.05}, {"noise": 0.15},
      {"erase": 1.0}, {"mixup": 0.2}, {"mixup": 1.0},
      {"flip": 0.5, "shift": 0.1, "rotate": 15.0, "erase": 0.5}),

@@ -2,7 +2,8 @@
 and prints what docs/saliency.md says.
 
     python -m fer_jax.sweep --config=configs/oslo.py --config.data.image_size=32 \
-        --config.model.dropout=0.2 --config.train.batch_size=32 --config.train.epochs=12 --workdir=runs/saliency
+        --config.model.dropout=0.2 --config.train.batch_size=32 --config.train.epochs=12 \
+        --workdir=runs/saliency
     python docs/saliency_picture.py runs/saliency [FILE]
 
 Only a run on built-in faces is drawn.
