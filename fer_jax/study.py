@@ -145,16 +145,16 @@ def _train(
     needed: tuple[StudySweep, ...], loaded: dict[str, Loaded], workdir: Path, extend: bool, retry_failed: bool
 ) -> int:
     """Trains what is missing; returns 1 if some trials failed."""
-    from fer_jax import load_run
+    from fer_jax.results.run import load_run
     from fer_jax.store import RunDirectory
 
     waiting = [
         sweep for sweep in needed if not _is_complete(workdir / sweep.folder, loaded[sweep.folder], retry_failed)
     ]
     if waiting:
-        from fer_jax import run_sweep
         from fer_jax.launch import resume
         from fer_jax.launch.prepared import prepare
+        from fer_jax.reports.reported_sweep import run_sweep
         from fer_jax.train import hardware
 
         hardware.prepare_host_devices()
@@ -179,7 +179,7 @@ def _is_complete(folder: Path, loaded: Loaded, retry_failed: bool) -> bool:
 
     Starting it again would only draw its report anew.
     """
-    from fer_jax import load_run
+    from fer_jax.results.run import load_run
     from fer_jax.store import RunDirectory
 
     directory = RunDirectory(folder)

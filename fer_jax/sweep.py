@@ -9,7 +9,6 @@ from pathlib import Path
 from absl import flags
 from ml_collections import ConfigDict
 
-from fer_jax import run_sweep
 from fer_jax.config.command_line import describe, load
 from fer_jax.config.program import Command, run_program
 
@@ -62,6 +61,8 @@ def _run(command: Command) -> int:
     if values.plan:
         _print_plan(loaded.config)
         return 0
+    from fer_jax.reports.reported_sweep import run_sweep
+
     workdir = Path(values.workdir or Path("runs") / loaded.name)
     run = run_sweep(loaded.config, workdir, extend=values.extend, retry_failed=values.retry_failed, command=line)
     print(f"report: {workdir / 'report.html'}")

@@ -10,21 +10,20 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "fer_jax"
 PROGRAMS = {"sweep", "study", "report", "export", "predict", "audit"}
-# From the ground up. A room may import from the floors below it and from rooms named before it on
-# its own.
+# From the ground up. A room imports from the floors below its own, never from beside or above it.
 FLOORS = (
-    ("errors",),
-    ("base",),
-    ("config", "heads"),
-    ("models", "data", "store"),
-    ("train", "analysis"),
-    ("plan", "results", "figures"),
-    ("launch", "saliency", "prediction"),
-    ("reports",),
-    ("exports", "studies"),
-    ("fer_jax", *sorted(PROGRAMS)),
+    {"errors"},
+    {"base"},
+    {"config", "heads"},
+    {"models", "data", "store"},
+    {"train", "analysis"},
+    {"plan", "results", "figures"},
+    {"launch", "saliency", "prediction"},
+    {"reports"},
+    {"exports", "studies"},
+    {"fer_jax", *PROGRAMS},  # the face, which is __init__.py, and the programs
 )
-HEIGHT = {room: (floor, place) for floor, rooms in enumerate(FLOORS) for place, room in enumerate(rooms)}
+FLOOR = {room: number for number, rooms in enumerate(FLOORS, 1) for room in rooms}
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 
 
@@ -64,21 +63,26 @@ def room(module: str) -> str:
     return parts[1] if len(parts) > 1 else parts[0]
 
 
-def test_every_room_has_a_floor():
-    assert {room(name) for name in modules()} - set(HEIGHT) == set()
+def test_the_root_holds_rooms_and_programs_only():
+    assert {room(name) for name in modules()} == set(FLOOR)
+    files = {path.name for path in PACKAGE.iterdir() if path.is_file()}
+    assert files == {"__init__.py", "errors.py", "py.typed", *(f"{program}.py" for program in PROGRAMS)}
     assert len(FLOORS) <= 10
 
 
-def test_no_import_goes_up():
-    upward = {
+def test_every_room_says_what_belongs_there():
+    folders = [path for path in PACKAGE.rglob("*") if path.is_dir() and list(path.glob("*.py"))]
+    assert folders and all(ast.get_docstring(tree(folder / "__init__.py")) for folder in folders)
+
+
+def test_imports_go_down():
+    others = {
         (name, target)
         for name, targets in imports().items()
         for target in targets
-        if {room(name), room(target)} <= set(HEIGHT)
-        and room(name) != room(target)
-        and HEIGHT[room(target)] > HEIGHT[room(name)]
+        if room(name) != room(target) and FLOOR[room(target)] >= FLOOR[room(name)]
     }
-    assert upward == set()
+    assert others == set()
 
 
 def reached_from(name: str) -> set[str]:

@@ -11,7 +11,7 @@ import pytest
 from small_studies import CONFIG, STUDY, run
 
 import fer_jax
-from fer_jax.reports import study_section
+from fer_jax.reports import reported_sweep, study_section
 from fer_jax.studies import rows as study_rows
 from fer_jax.studies import sweeps
 from fer_jax.studies.table import to_frame
@@ -181,7 +181,7 @@ def test_interrupted_before_the_end(tiny, tmp_path, monkeypatch):
     def stop(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fer_jax, "run_sweep", stop)
+    monkeypatch.setattr(reported_sweep, "run_sweep", stop)
     status, out, _ = run(f"--study={tiny[0]}", "--scale=full", f"--workdir={tmp_path / 'work'}")
     assert status == 130 and "A tiny paper" not in out
     status, out, _ = run(f"--study={tiny[0]}", "--scale=full", f"--workdir={tmp_path / 'work'}", "--table")
