@@ -117,3 +117,17 @@ def test_two_answers_from_more_classes(tmp_path):
     assert trial.classes == ("angry", "fear", "happy", "sad", "surprise")
     assert found["figures"] == trial.binarised(("surprise", "happy")) and found["chosen"] in (0.3, 0.4, 0.5, 0.6)
     assert found["figures"]["auc"] == found["figures_there"]["auc"]
+
+
+def test_every_file_the_pages_name_is_there():
+    known = {
+        str(path.relative_to(ROOT))
+        for folder in ("fer_jax", "tests", "benchmarks", "configs", "sweeps", "docs")
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+    named = {(page.name, name) for page in pages for name in re.findall(r"`([\w./]+\.py)`", page.read_text())}
+    assert named
+    assert [
+        each for each in sorted(named) if not any(path.endswith(f"/{each[1]}") or path == each[1] for path in known)
+    ] == []

@@ -10,7 +10,7 @@ import pandas as pd
 
 from fer_jax.analysis import axes, statistics
 from fer_jax.analysis.ranking import Ranking
-from fer_jax.reports.tables import PAGE, PAPER, Column, heading, mean_text, number, whole
+from fer_jax.reports.tables import PAGE, PAPER, Column, heading, mean_cell, number, whole
 
 
 def field_columns(ranking: Ranking, rows: pd.DataFrame) -> list[Column]:
@@ -94,7 +94,7 @@ def gain_columns(rows: pd.DataFrame, split: str) -> list[Column]:
 
 def mean_column(rows: pd.DataFrame, metric: str, on: str = PAPER) -> Column:
     """Returns mean and standard deviation of a metric over the n trials, rounded to the spread."""
-    cells = [mean_text(*of) for of in zip(rows[f"{metric}_mean"], rows[f"{metric}_sd"], rows["n"], strict=True)]
+    cells = [mean_cell(*of) for of in zip(rows[f"{metric}_mean"], rows[f"{metric}_sd"], rows["n"], strict=True)]
     return Column(heading(metric), cells, on=on)
 
 

@@ -97,7 +97,7 @@ def heading(metric: str) -> str:
     return _HEADINGS.get(metric) or " ".join(words.get(word, word) for word in metric.split("_"))
 
 
-def mean_text(mean: float, sd: float, n: int) -> str:
+def mean_cell(mean: float, sd: float, n: int) -> str:
     """Returns '0.571 ± 0.012': a mean over n trials and their sample standard deviation.
 
     Digits that the spread makes meaningless are left out: the deviation keeps two where they are 10

@@ -30,4 +30,4 @@ from fer_jax.reports import tables
     ],
 )
 def test_a_mean_keeps_the_digits_its_spread_leaves(mean, sd, n, text):
-    assert tables.mean_text(mean, sd, n) == text
+    assert tables.mean_cell(mean, sd, n) == text
