@@ -3,17 +3,18 @@
 import pytest
 
 import fer_jax
-from fer_jax import heads, report
+from fer_jax import heads
 from fer_jax.errors import ConfigError
 from fer_jax.launch import loop
 from fer_jax.launch.prepared import describe_heads, describe_precision, plan_sweep, prepare
 from fer_jax.plan import Plan
+from fer_jax.reports import run_report
 from fer_jax.store import RunDirectory
 
 
 def test_a_measured_plan_is_stored_and_trained_by(config, tmp_path, monkeypatch):
     monkeypatch.setenv("FER_JAX_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(report, "write_report", lambda path: None)
+    monkeypatch.setattr(run_report, "write_report", lambda path: None)
     # Leaves micro-batches of 8 and whole batches to choose from.
     config.stack.engine, config.stack.devices = "map", 1
     lines = []

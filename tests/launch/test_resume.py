@@ -4,14 +4,14 @@ import pandas as pd
 import pytest
 
 import fer_jax
-from fer_jax import report
 from fer_jax.errors import RunError
 from fer_jax.launch import resume
+from fer_jax.reports import run_report
 
 
 @pytest.fixture(autouse=True)
 def no_report(monkeypatch):
-    monkeypatch.setattr(report, "write_report", lambda path: None)
+    monkeypatch.setattr(run_report, "write_report", lambda path: None)
 
 
 def known(**config):

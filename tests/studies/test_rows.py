@@ -112,7 +112,7 @@ def test_an_external_figure_is_of_the_data_that_are_named(tiny, tmp_path):
     accuracy, recall = study_rows.gather(only, file, workdir, "full", str(tmp_path / "there"))
     trials = fer_jax.load_run(accuracy.run).select(learning_rate=1e-3)
     for number, trial in enumerate(trials):
-        found = trial.evaluate_on(str(tmp_path / "there"), weights="last", copies=False)
+        found = fer_jax.evaluate(trial, str(tmp_path / "there"), weights="last", copies=False)
         assert accuracy.last[number] == pytest.approx(found.accuracy)
         assert recall.last[number] == pytest.approx(found.report.loc["happy", "recall"])
     (nothing, _) = study_rows.gather(only, file, workdir, "full")
