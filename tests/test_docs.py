@@ -131,3 +131,13 @@ def test_every_file_the_pages_name_is_there():
     assert [
         each for each in sorted(named) if not any(path.endswith(f"/{each[1]}") or path == each[1] for path in known)
     ] == []
+
+
+def test_every_file_of_the_floor_plan_is_in_its_room():
+    text = (ROOT / "docs" / "design.md").read_text()
+    rooms = dict(re.findall(r"^\| \d+ \| `(\w+)/` \| (.+) \|$", text, re.MULTILINE))
+    folders = {path.name for path in (ROOT / "fer_jax").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert set(rooms) == folders
+    for name, files in rooms.items():
+        there = {path.name for path in (ROOT / "fer_jax" / name).rglob("*.py")}
+        assert set(re.findall(r"`(\w+\.py)`", files)) <= there, name

@@ -1,5 +1,5 @@
-"""Numbers only: metrics, statistics over repeats, significance, the ranking of points.
+"""Numbers and what they are called: metrics, statistics, significance, the ranking of points.
 
-Modules here take arrays, plain tables (pandas) and plain settings; they read no files, draw nothing
-and write no prose.
+Modules here take arrays, plain tables (pandas) and plain settings; they read no files and draw
+nothing. A verdict of several sentences belongs to reports/.
 """
