@@ -108,7 +108,7 @@ def _clip(longest: jax.Array) -> optax.GradientTransformation:
     """Scales gradients down to a global norm of `longest`; 0 leaves them alone."""
 
     def update(grads: optax.Updates, state: optax.EmptyState, params: optax.Params | None = None) -> tuple:
-        norm = optax.global_norm(grads)
+        norm = optax.tree.norm(grads)
         scale = jnp.where((longest > 0) & (norm > longest), longest / norm, 1.0)
         return jax.tree.map(lambda grad: grad * scale, grads), state
 
