@@ -23,7 +23,6 @@ def test_a_network_of_ones_own_is_built_by_its_name(monkeypatch):
     monkeypatch.setitem(registry.NETWORKS, "own", None)
     for name, field in list(fields.FIELDS.items()):
         monkeypatch.setitem(fields.FIELDS, name, field)  # so that each is put back
-    monkeypatch.setitem(fields.FIELDS, "model.name", fields.FIELDS["model.name"])
     models.register("own", build_mlp)
     network = models.build(values(model__name="own", model__hidden=(5,)), (4, 4, 1), 3)
     assert network.layer_names == ("flatten", "dense_0", "dropout_0", "output")
