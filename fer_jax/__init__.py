@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from fer_jax.base import moved
 from fer_jax.errors import ConfigError, DataError, FerJaxError, RunError
 
 if TYPE_CHECKING:
@@ -56,11 +57,13 @@ _LAZY = {
     "table": "fer_jax.reports.run_tables:table",
 }
 
+moved.tell()
+
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
         if name not in _LAZY:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            raise moved.no_attribute(__name__, name)
         module, _, attribute = _LAZY[name].partition(":")
         found = getattr(importlib.import_module(module), attribute)
         globals()[name] = found
@@ -68,4 +71,4 @@ if not TYPE_CHECKING:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

@@ -28,12 +28,15 @@ for _ in range(2):
         lambda: fer_jax.load_run("nowhere"),
         lambda: fer_jax.saliency_maps([], None),
         lambda: fer_jax.class_saliency([]),
-        lambda: fer_jax.table(None, format="html"),
-        lambda: fer_jax.export_model(None, "x", out="y"),
+        lambda: fer_jax.table(None),
+        lambda: fer_jax.export_model(None, "x"),
+        lambda: fer_jax.evaluate(None, "x"),
+        lambda: fer_jax.randomised_saliency([], None),
+        lambda: fer_jax.run_sweep({}, "run"),
     ):
         try:
             ask()
-        except fer_jax.RunError as error:
+        except fer_jax.FerJaxError as error:
             called.append(str(error))
 print(json.dumps([names, called]))
 """
@@ -47,7 +50,8 @@ def run_python(code):
 def test_no_name_is_hidden_by_a_module_however_often_it_is_asked_for():
     names, called = run_python(AFTER_ALL_MODULES)
     assert names == dict.fromkeys(fer_jax.__all__, True)
-    assert len(called) == 10 and called[:5] == called[5:]
+    assert len(called) == 16 and called[:8] == called[8:]
+    assert all(len(message.splitlines()) == 1 for message in called)
 
 
 def test_no_name_is_that_of_a_room_or_program():

@@ -24,6 +24,8 @@ FLOORS = (
     {"fer_jax", *PROGRAMS},  # the face, which is __init__.py, and the programs
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS, 1) for room in rooms}
+# What imports by a string: names handed on lazily, and optional packages.
+BY_STRING = {"__init__.py", "models/__init__.py", "base/optional.py"}
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 
 
@@ -56,6 +58,15 @@ def imports() -> dict[str, set[str]]:
                 targets |= {full if full in known else node.module for full in inner}
         found[name] = {target for target in targets if target in known and target != name}
     return found
+
+
+@pytest.mark.parametrize("path", modules().values(), ids=modules())
+def test_modules_are_imported_by_their_whole_names(path):
+    """What `imports` cannot see: relative imports, and names of modules in strings."""
+    for node in ast.walk(tree(path)):
+        assert not (isinstance(node, ast.ImportFrom) and node.level), "relative import"
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
+            assert str(path.relative_to(PACKAGE)) in BY_STRING
 
 
 def room(module: str) -> str:

@@ -81,15 +81,15 @@ def balanced_accuracy(matrix: np.ndarray) -> np.ndarray:
     return found.recall[:, found.support > 0].mean(axis=1)
 
 
-def log_loss(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def log_loss(probabilities: np.ndarray, labels: np.ndarray, smallest: float = SMALLEST) -> np.ndarray:
     """Returns the mean of -ln p(label), nats, (T,).
 
-    A probability counts as 2.2e-16 at least, as in scikit-learn.
+    A probability counts as `smallest` at least; by default 2.2e-16, as in scikit-learn.
     """
     chosen = np.take_along_axis(
         probabilities.astype(np.float64), np.broadcast_to(labels, probabilities.shape[:2])[..., None], -1
     )
-    return -np.log(np.clip(chosen[..., 0], SMALLEST, 1)).mean(axis=1)
+    return -np.log(np.clip(chosen[..., 0], smallest, 1)).mean(axis=1)
 
 
 def auc(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:

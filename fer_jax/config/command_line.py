@@ -20,10 +20,10 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from fer_jax.base.moved import new_place
 from fer_jax.base.text import aligned
 from fer_jax.config import fields, search_space
 from fer_jax.config.field import FieldError, in_words
-from fer_jax.config.moved import new_place
 from fer_jax.config.names import locate, nearest
 from fer_jax.config.values import canonical, flatten, get, put, sweep_tree
 from fer_jax.errors import ConfigError

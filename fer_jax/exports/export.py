@@ -39,14 +39,19 @@ def export_model(of: TrialResult | Run, to: str | Path, out: str | Path | None =
         Of a trial, the path of the file; of a run, what was written, in words.
 
     Raises:
-        RunError: another ending or word, no weights, or what cannot be written; see
-            `exports.network` for ONNX.
+        RunError: neither a trial nor a run, another ending or word, no weights, or what cannot be
+            written; see `exports.network` for ONNX.
         FerJaxError: the package that writes such files is not installed.
     """
     from fer_jax.results.run import Run
+    from fer_jax.results.trial import TrialResult
 
     if isinstance(of, Run):
-        return export_run(of, str(to), out, **options)
+        if options:
+            raise RunError(f"{next(iter(options))} is for the network of a trial; a run is exported whole")
+        return export_run(of, str(to), out)
+    if not isinstance(of, TrialResult):
+        raise RunError(f"export_model writes a trial or a run, not a {type(of).__name__}: run.best() gives a trial")
     if out is not None:
         raise RunError(f"out = {str(out)!r}: a trial is written to one file, {to}")
     export_trial(of, to, **options)

@@ -20,7 +20,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from fer_jax import heads
-from fer_jax.analysis import fits, statistics
+from fer_jax.analysis import fits, metrics, statistics
 from fer_jax.analysis.fits import GAINS, METRICS, SPLITS
 from fer_jax.base.text import counted, in_time
 from fer_jax.config import fields, search_space
@@ -32,6 +32,8 @@ from fer_jax.models import inference
 from fer_jax.store import RunDirectory
 
 SECONDS_BETWEEN_WRITES = 5.0
+# What a probability of 0, which voting heads give, counts as: float32's smallest step below 1.
+LEAST_PROBABILITY = float(np.finfo(np.float32).eps)
 HEAD_FIELDS = tuple(name for name, field in fields.FIELDS.items() if field.kind == "head")
 
 
@@ -293,16 +295,11 @@ class _Fits:
             probabilities, labels = head.probabilities(features.splits[split]), features.labels[split]
             scores[f"{short}_accuracy"] = float(np.mean(probabilities.argmax(axis=1) == labels))
             # Margins that were never fitted as probabilities have no loss to compare.
-            scores[f"{short}_loss"] = math.nan if kind == "svm" else log_loss(probabilities, labels)
+            scores[f"{short}_loss"] = (
+                math.nan
+                if kind == "svm"
+                else float(metrics.log_loss(probabilities[None], labels, LEAST_PROBABILITY)[0])
+            )
             if f"{short}_accuracy_gain" in GAINS:
                 scores[f"{short}_accuracy_gain"] = scores[f"{short}_accuracy"] - float(row[f"{short}_accuracy"])
         return scores
-
-
-def log_loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Returns the mean of -ln p(label) in nats.
-
-    A probability of 0, which voting heads give, counts as float32's smallest step below 1.
-    """
-    chosen = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return float(-np.log(np.maximum(chosen, np.finfo(np.float32).eps)).mean())

@@ -19,7 +19,7 @@ from fer_jax.base.text import aligned, counted, did_you_mean, shown
 from fer_jax.config import rules
 from fer_jax.data import contents, duplicates, names
 from fer_jax.data.contents import Contents
-from fer_jax.errors import DataError
+from fer_jax.errors import DataError, RunError
 from fer_jax.results.ensemble import Ensemble
 from fer_jax.results.trial import TrialResult
 
@@ -154,6 +154,18 @@ def _plain(value: Any) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
+def _members(networks: object) -> tuple[TrialResult, ...]:
+    """Returns the trials that are asked; raises RunError for what is no trial and no ensemble."""
+    if isinstance(networks, TrialResult):
+        return (networks,)
+    if isinstance(networks, Ensemble):
+        return tuple(networks.members)
+    raise RunError(
+        f"evaluate asks a trial or an ensemble, not a {type(networks).__name__}: "
+        "run.trial(id), run.best() and run.ensemble() give one"
+    )
+
+
 def evaluate(
     networks: TrialResult | Ensemble,
     path: str,
@@ -189,10 +201,10 @@ def evaluate(
     Raises:
         DataError: data that cannot be read, no such split or class there, or no image of any
             class of the networks.
-        RunError: as for `TrialResult.predict`, or the networks' own data are others than they were
-            trained on.
+        RunError: as for `TrialResult.predict`, the networks' own data are others than they were
+            trained on, or what is given is neither a trial nor an ensemble.
     """
-    members = networks.members if isinstance(networks, Ensemble) else (networks,)
+    members = _members(networks)
     sizes = {_size(member) for member in members}
     there = {size: contents.read(path, kind, image_size=size[0], channels=size[1]) for size in sorted(sizes)}
     first = there[min(sizes)]  # labels and their order are the same at every size

@@ -17,6 +17,7 @@ from fer_jax.reports import text_tables
 from fer_jax.reports.columns import counts, field_columns, gain_columns, mean_column, point_columns, setting_column
 from fer_jax.reports.tables import BOTH, PAGE, PAPER, Column, Table, heading, number, whole
 from fer_jax.results import rankings
+from fer_jax.results.record import RunRecord
 from fer_jax.results.run import Run
 
 # What a table shows where it is not told what to, and where: metrics at the weights that validation
@@ -314,8 +315,10 @@ def table(run: Run, name: str = "points", format: str = "frame", metrics: Sequen
             takes the usual ones. For comparisons the one to compare by.
 
     Raises:
-        RunError: no such table, format or metric, or nothing to put into it.
+        RunError: no run, no such table, format or metric, or nothing to put into it.
     """
+    if not isinstance(run, RunRecord):
+        raise RunError(f"table takes a run, not a {type(run).__name__}: fer_jax.load_run(path) gives one")
     if format not in FORMATS:
         raise RunError(f"format = {format!r}: must be one of {', '.join(FORMATS)}")
     return FORMATS[format](make(run, name, metrics))

@@ -238,8 +238,11 @@ def randomised_saliency(
         in it; `undefined`, images left out because a map was constant.
 
     Raises:
-        RunError: as for `saliency_maps`, or a margin that leaves nothing.
+        RunError: as for `saliency_maps`, something other than one trial, or a margin that leaves
+            nothing.
     """
+    if not isinstance(trial, TrialResult):
+        raise RunError(f"randomised_saliency asks one trial, not a {type(trial).__name__}: run.best() gives one")
     explainer = Explainer.of(trial, method, weights, settings)
     size = explainer.key[1][0]
     if not isinstance(margin, int) or not 0 <= 2 * margin < size:
@@ -311,7 +314,7 @@ def done_trials(of: Run | Sequence[TrialResult], point: Any = None) -> tuple[lis
         trials, where = _trials_of_point(of, of.best_point() if point is None else point), f" of {of.path}"
     else:
         if not isinstance(of, Sequence) or not all(isinstance(one, TrialResult) for one in of):
-            raise RunError(f"{of!r}: must be a trial, trials or a run")
+            raise RunError(f"of is a {type(of).__name__}: must be a trial, trials or a run; a point is named by point=")
         trials, where = [_alone(one, point) for one in of], f" of {of[0].run.path}" if of else ""
     statuses = np.array([trial.status for trial in trials])
     done = [trial for trial in trials if trial.status == "done"]

@@ -60,6 +60,13 @@ def test_log_loss(case):
         np.testing.assert_allclose(found, reference.log_loss(labels, exact, labels=range(CLASSES)), rtol=1e-6)
 
 
+def test_log_loss_of_a_vote_for_nobody_is_finite():
+    least = np.finfo(np.float32).eps
+    probabilities = np.array([[[1.0, 0.0], [0.25, 0.75]]], np.float32)
+    expected = -(np.log(least) + np.log(0.75)) / 2
+    assert metrics.log_loss(probabilities, np.array([1, 1]), float(least)) == pytest.approx([expected])
+
+
 def test_areas_of_each_class_against_the_rest(case):
     probabilities, labels = case
     areas, precisions = metrics.auc(probabilities, labels), metrics.average_precision(probabilities, labels)

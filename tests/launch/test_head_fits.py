@@ -10,7 +10,6 @@ import pytest
 import fer_jax
 from fer_jax import heads
 from fer_jax.errors import RunError
-from fer_jax.launch import head_fits as launched
 from fer_jax.launch import stopping, wave
 from fer_jax.models import inference
 from fer_jax.reports import run_report
@@ -282,9 +281,3 @@ def test_a_damaged_table_of_fits_is_named(whole, tmp_path, make_config):
     (tmp_path / "run" / "heads.csv").unlink()
     again = fer_jax.run_sweep(with_heads(make_config()), tmp_path / "run")
     assert (again.heads["status"] == "done").all() and len(again.heads) == len(whole.heads)
-
-
-def test_log_loss_of_a_vote_for_nobody_is_finite():
-    probabilities = np.array([[1.0, 0.0], [0.25, 0.75]], np.float32)
-    expected = -(np.log(np.finfo(np.float32).eps) + np.log(0.75)) / 2
-    assert launched.log_loss(probabilities, np.array([1, 1])) == pytest.approx(expected)

@@ -1,10 +1,13 @@
 """Config and study files written before names moved: one line says where they are now."""
 
 import importlib.util
+import subprocess
+import sys
 
 import pytest
 
-from fer_jax.config import command_line, moved
+from fer_jax.base import moved
+from fer_jax.config import command_line
 from fer_jax.errors import ConfigError
 from fer_jax.studies import sweeps
 
@@ -58,3 +61,21 @@ def test_every_new_place_is_there():
         for name, place in names.items():
             assert hasattr(importlib.import_module(place), name)
             assert not hasattr(importlib.import_module(module), name)
+
+
+@pytest.mark.parametrize(
+    ("line", "last"),
+    [
+        ("from fer_jax.flags import base", "ModuleNotFoundError: fer_jax.flags is now fer_jax.config"),
+        ("import fer_jax.launch.local", "ModuleNotFoundError: fer_jax.launch.local is now fer_jax.launch.loop"),
+        ("import fer_jax; fer_jax.replication", "AttributeError: fer_jax.replication is now fer_jax.studies.paper"),
+        (
+            "from fer_jax import config; config.FIELDS",
+            "AttributeError: fer_jax.config.FIELDS is now fer_jax.config.fields.FIELDS",
+        ),
+        ("import fer_jax.nothing", "ModuleNotFoundError: No module named 'fer_jax.nothing'"),
+    ],
+)
+def test_a_script_ends_in_the_new_place_too(line, last):
+    done = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.splitlines()[-1] == last
