@@ -71,8 +71,9 @@ def test_expands_to_its_number_of_trials(file, variant, trials):
 
 @pytest.mark.parametrize("file", FILES)
 def test_loads_from_another_directory(file, tmp_path, monkeypatch):
+    here = load(file).config.to_json()
     monkeypatch.chdir(tmp_path)
-    load(file)
+    assert load(file).config.to_json() == here
 
 
 @pytest.mark.parametrize(("variant", "settings"), FITS.items())

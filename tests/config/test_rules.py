@@ -109,7 +109,9 @@ def test_a_vanished_feature_map_names_the_layer_and_the_way_out():
 
 
 def test_mlp_has_no_feature_map_to_lose():
-    validate(unlocked(**{"data.image_size": 8, "model.name": "mlp"}))
+    config = unlocked(**{"data.image_size": 8, "model.name": "mlp"})
+    validate(config)
+    assert resolve(flatten(config))["data.image_size"] == 8
 
 
 @pytest.mark.parametrize(
@@ -163,7 +165,9 @@ def test_nonsense_is_refused(values, wanted):
     ],
 )
 def test_what_is_just_not_nonsense_is_taken(values):
-    validate(unlocked(**values))
+    config = unlocked(**values)
+    validate(config)
+    assert values.items() <= resolve(flatten(config)).items()
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
