@@ -83,9 +83,9 @@ class Work:
 
 
 def trained_part(network: Network, recipe: Recipe, shares: bool, cut: str) -> Network:
-    """Returns what is left of a network for a wave to train.
+    """Returns the part of a network that a wave trains.
 
-    These are the layers after `cut`, without the frozen ones that its trials share.
+    It has the layers after `cut`, without the frozen ones that the wave's trials share.
     """
     network = network.after(cut) if cut else network
     return network.without(recipe.always_frozen) if shares else network

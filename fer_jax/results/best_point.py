@@ -1,4 +1,4 @@
-"""The trials of a run's best point, and what they answered when they were trained."""
+"""The trials of a run's best point, and the answers that were stored when their training ended."""
 
 from __future__ import annotations
 

@@ -122,18 +122,22 @@ class RepeatedSaliency:
 
     @property
     def targets(self) -> np.ndarray:
+        """The class that each image is explained for, as `Saliency.targets`."""
         return self.repeats[0].targets
 
     @property
     def classes(self) -> tuple[str, ...]:
+        """The names of the classes."""
         return self.repeats[0].classes
 
     @property
     def method(self) -> str:
+        """The name of the saliency method."""
         return self.repeats[0].method
 
     @property
     def settings(self) -> Mapping[str, Any]:
+        """The settings of the method, name -> value."""
         return self.repeats[0].settings
 
 

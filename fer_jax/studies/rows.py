@@ -51,11 +51,10 @@ def gather(study: Study, study_file: str, workdir: Path, scale: str, external: s
 
 
 def split_metric(metric: str) -> tuple[str, str, bool]:
-    """Returns split, metric and whether of summed probabilities: ('val', 'auc', True).
+    """Returns split, metric, and whether it is one of summed probabilities.
 
-    That is of 'binary_val_auc' or 'val_binary_auc'.
-
-    The split may be 'external', and the quantity one of a class, such as 'recall_happy'.
+    For 'binary_val_auc' and for 'val_binary_auc' it returns ('val', 'auc', True). The split may be
+    'external', and the metric one of a class, such as 'recall_happy'.
 
     Raises:
         ConfigError: no metric of a study.
