@@ -142,7 +142,7 @@ class Ranking:
 
     @property
     def unit(self) -> str:
-        """The thing in which a point's trials differ: 'seed', or 'fold' in k-fold cross-validation."""
+        """The thing that differs between a point's trials: 'seed', or 'fold' under k-fold."""
         return "fold" if self.overlap else "seed"
 
     @property
@@ -152,7 +152,7 @@ class Ranking:
 
     @functools.cached_property
     def against_best(self) -> pd.DataFrame:
-        """Every point beside the best one, see `points.against_best`; no rows where no trial is done."""
+        """Every point beside the best, see `points.against_best`; no rows without a done trial."""
         if not len(self.ranked):
             return pd.DataFrame(columns=["point", "tied"])
         return against_best(self.trials, self.swept, self.metric, list(self.ranked.index), self.overlap)

@@ -23,7 +23,7 @@ COUNTED_BATCH = 8
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """What a stack computes, as far as its speed and memory depend on it.
+    """The part of a stack's work on which its speed and memory depend.
 
     Attributes:
         network: the shape fields of `model`, as pairs.
@@ -49,7 +49,7 @@ class Work:
 
     @property
     def images(self) -> int:
-        """Training images of an epoch of one trial; the last, partial batch is left out."""
+        """The training images of an epoch of one trial; the last, partial batch is left out."""
         return self.train // self.recipe.batch_size * self.recipe.batch_size
 
     def built(self) -> Network:

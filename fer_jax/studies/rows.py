@@ -176,6 +176,7 @@ class _Computed:
         self.known: dict[tuple[str, str, str, bool], dict[str, float]] = {}
 
     def metrics(self, trial: TrialResult, weights: str, split: str, binary: bool) -> dict[str, float]:
+        """Returns all metrics of a trial on a split, name -> value, computed at the first call."""
         key = (trial.id, weights, split, binary)
         if key not in self.known:
             found, labels = self._external(trial, weights) if split == EXTERNAL else self._own(trial, weights, split)
