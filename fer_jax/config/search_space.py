@@ -43,7 +43,6 @@ class Trial:
 
     @property
     def seed(self) -> int:
-        """The value of train.seed."""
         return self.values["train.seed"]
 
     def shape_key(self) -> Hashable:

@@ -107,9 +107,9 @@ def _trial(
 
 
 def in_one_order(summary: Any) -> None:
-    """Puts the fields of a summary's plugin data into one order, so that equal ones give equal bytes.
+    """Puts the fields of a summary's plugin data into one order.
 
-    They are bytes within the message already, in any order.
+    Equal fields are then written as equal bytes; within the message they are in any order.
     """
     data = need("tensorboard.plugins.hparams.plugin_data_pb2", EXTRA)
     for value in summary.value:

@@ -30,7 +30,7 @@ _METRICS = ("accuracy", "precision", "recall", "f1", "auc", "log_loss")
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Evaluation:
-    """The answers of networks on another labelled data set, n images of which are of their K classes.
+    """The answers of networks on another labelled data set: n images of their K classes.
 
     Attributes:
         path: of the data set, as the user wrote it.

@@ -111,10 +111,10 @@ class Ensemble:
         return self._alike(split)[0].labels(split)
 
     def metrics(self, split: str = "test") -> dict[str, float]:
-        """Returns `metrics.overall` of the mean probabilities on a split: accuracy, f1, auc and more.
+        """Returns accuracy, f1, auc, log_loss and more of the mean probabilities on a split.
 
-        Errors are as for `probabilities`. Where some images have an exact copy in an earlier split, 'accuracy_clean' is the accuracy
-        without them.
+        They are those of `metrics.overall`. Where some images have an exact copy in an earlier
+        split, 'accuracy_clean' is the accuracy without them. Errors are as for `probabilities`.
         """
         mean, labels = self.probabilities(split), self.labels(split)
         found = {name: float(values[0]) for name, values in metrics.overall(mean[None], labels).items()}

@@ -136,7 +136,8 @@ class TrialNetwork:
     def variables(self) -> dict[str, Any]:
         """The network's arrays at the epoch that validation chose: {'params', 'stats', 'pixels'}.
 
-        They are nested dicts of numpy arrays, without a trial axis. 'pixels' holds scale and offset: the network's input is scale * pixel + offset.
+        They are nested dicts of numpy arrays, without a trial axis. 'pixels' holds scale and
+        offset: the network's input is scale * pixel + offset.
 
         Raises:
             RunError: the trial has left no weights (yet).
@@ -158,7 +159,7 @@ class TrialNetwork:
         return self.run.directory.load_trial(wave, int(slot))
 
     def _check_learnt(self) -> None:
-        """Raises RunError if the trial diverged in its first epoch, so that it has learnt nothing."""
+        """Raises RunError if the trial diverged in its first epoch: it has learnt nothing."""
         if self.row.get("best_epoch") == 0:
             epoch = self.row["diverged_epoch"]
             raise RunError(

@@ -68,7 +68,7 @@ def check_ranked(run: RunRecord, table: pd.DataFrame, metric: str, method: str) 
 
 
 def _why_unlike(run: RunRecord, table: pd.DataFrame, metric: str) -> tuple[str, tuple[str, ...]]:
-    """Returns what differs so that a metric cannot rank the points, and the fields that cause it."""
+    """Returns the difference that keeps a metric from ranking the points, and its fields."""
     held_out = set(_held_out(run, table))
     if len(held_out) < 2:
         return "losses", comparable.differing(table, comparable.loss_fields(metric))

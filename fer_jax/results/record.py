@@ -89,7 +89,7 @@ class RunRecord:
 
     @functools.cached_property
     def plan(self) -> dict[str, Any]:
-        """The content of plan.json: stacks and waves in running order; RunError if there is none."""
+        """The content of plan.json, stacks and waves in order; RunError if there is none."""
         return self.directory.read_plan()
 
     @functools.cached_property

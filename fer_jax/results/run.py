@@ -46,7 +46,7 @@ class Run(RunRecord):
 
     @functools.cached_property
     def metrics(self) -> pd.DataFrame:
-        """A table with a row for each done trial and held-out split; see `stored_metrics.trial_metrics`."""
+        """A row for each done trial and held-out split; see `stored_metrics.trial_metrics`."""
         return stored_metrics.trial_metrics(self)
 
     @functools.cached_property
@@ -196,7 +196,7 @@ class Run(RunRecord):
         return list({data.get("checksum"): data for data in used}.values())
 
     def _metric(self, metric: str | None) -> str:
-        """Returns what `known_metric` does; raises RunError for the test split, which may not choose."""
+        """Returns what `known_metric` does; RunError also for a metric of the test split."""
         metric = self.known_metric(metric)
         if "test_" in metric:
             instead = metric.replace("test_", "val_")

@@ -102,7 +102,7 @@ class TrialResult(TrialNetwork):
         return self.run.heads[self.run.heads["id"] == self.id].reset_index(drop=True)
 
     def head(self, **wanted: Any) -> FitResult:
-        """Returns the trial's one fit with some values, such as `head(layer="dense_0", max_depth=6)`.
+        """Returns the trial's one fit with these values: `head(layer="dense_0", max_depth=6)`.
 
         Args:
             **wanted: head field=value; a field is what follows 'head.'. A single fit needs none.

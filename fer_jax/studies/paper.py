@@ -47,7 +47,7 @@ class Published:
 
     @property
     def decimals(self) -> int:
-        """The printed decimals: `digits`, else those of `value` in Python; 0 where nothing was printed."""
+        """The decimals: `digits`, else those of `value` in Python; 0 where nothing was printed."""
         if self.digits is not None:
             return self.digits
         exponent = decimal.Decimal(repr(self.value)).as_tuple().exponent
