@@ -319,6 +319,6 @@ def _measured(probabilities: np.ndarray, labels: np.ndarray, answers: np.ndarray
 
 
 def _normalised(probabilities: np.ndarray) -> np.ndarray:
-    """Returns them in float64 with rows that sum to 1 there, which those of float32 do not."""
+    """Returns the probabilities in float64, with rows that sum to 1 in that precision."""
     exact = np.asarray(probabilities, np.float64)
     return exact / exact.sum(axis=1, keepdims=True)

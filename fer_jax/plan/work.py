@@ -93,7 +93,7 @@ def trained_part(network: Network, recipe: Recipe, shares: bool, cut: str) -> Ne
 
 @functools.cache
 def cost_of(work: Work) -> cost.Cost:
-    """Does what `cost.measure` does, once for all stacks whose images and network are alike."""
+    """Returns what `cost.measure` does, once for all stacks whose images and network are alike."""
     return cost.measure(work.built(), work.recipe)
 
 
@@ -106,7 +106,7 @@ def has_statistics(work: Work) -> bool:
 def recipe_of(
     values: Mapping[str, Any], optional: Iterable[str], micro_batch: int, layers: Sequence[str] = ()
 ) -> Recipe:
-    """Returns what the trainer compiles for a stack with these shape values.
+    """Returns the recipe that the trainer compiles for a stack with these shape values.
 
     Args:
         values: the shape fields.

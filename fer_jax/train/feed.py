@@ -38,7 +38,7 @@ class Evaluation(NamedTuple):
 
 
 def exact_share(shares: np.ndarray, count: int) -> np.ndarray:
-    """Returns shares of `count` images in float64, from what float32 holds of them; NaN stays.
+    """Returns float32 shares of `count` images as the exact shares in float64; NaN stays.
 
     Differences of float32 shares that are the same number of images differ in their last digits,
     which a test of differences would take for a spread.
