@@ -1,10 +1,8 @@
 """Oslo's final network at one point: the base the other configs build on.
 
 Sanfelici, Santona, Ditscheid and Alstad, 'Facial emotion recognition with gradient boosted CNNs',
-University of Oslo,
-2024. Three pairs of 3x3 convolution and 2x2 max-pooling with 32, 64 and 64 kernels, dropout .4,
-      dense 64, 7 and a
-softmax of 7; Adam 1e-3, L2 1e-4, batch 64.
+University of Oslo, 2024. Three pairs of 3x3 convolution and 2x2 max-pooling with 32, 64 and 64
+kernels, dropout .4, dense 64, 7 and a softmax of 7; Adam 1e-3, L2 1e-4, batch 64.
 
 Published: accuracy .569 at 50 epochs on Kaggle's test folder, which is both their validation and
 their test set, so it was selected on the images it reports; one run.

@@ -115,8 +115,8 @@ def test_two_answers_from_more_classes(tmp_path):
     exec(code, found)
     trial = found["trial"]
     assert trial.classes == ("angry", "fear", "happy", "sad", "surprise")
-    assert found["figures"] == trial.binarised(("surprise", "happy")) and found["chosen"] in (0.3, 0.4, 0.5, 0.6)
-    assert found["figures"]["auc"] == found["figures_there"]["auc"]
+    assert found["scores"] == trial.binarised(("surprise", "happy")) and found["chosen"] in (0.3, 0.4, 0.5, 0.6)
+    assert found["scores"]["auc"] == found["scores_there"]["auc"]
 
 
 def test_every_file_the_pages_name_is_there():

@@ -14,7 +14,7 @@ LEVEL = 0.95
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """How a published value lies to ours.
+    """The answer to whether a published value agrees with ours.
 
     Attributes:
         words: such as 'within what our 5 seeds predict (0.551 to 0.583)'.
@@ -80,7 +80,7 @@ def obstacle(ours: Sequence[float]) -> str:
 def compare(
     ours: Sequence[float], published: float, sd: float | None = None, n: int = 1, rounding: float = 0.0
 ) -> Verdict:
-    """Returns how a published value lies to our repeats.
+    """Returns whether a published value agrees with our repeats, as a `Verdict`.
 
     Args:
         ours: the value of each of our repeats, finite.

@@ -106,7 +106,7 @@ def _is_number(text: str) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class Axis:
-    """A swept field, laid out.
+    """The axis of a swept field: its levels in order, its scale and its texts.
 
     Attributes:
         field: dotted name.
@@ -130,11 +130,12 @@ class Axis:
 
     @property
     def label(self) -> str:
+        """The name of the axis, with unit or symbol."""
         return long_name(self.field)
 
     @property
     def span(self) -> float:
-        """Decades between the smallest and the largest positive level; 0 for categories."""
+        """The decades between the smallest and the largest positive level; 0 for categories."""
         positive = [level for level in self.levels if _is_real(level) and level > 0]
         return math.log10(max(positive) / min(positive)) if positive else 0.0
 
@@ -154,16 +155,18 @@ class Axis:
         return np.log10(numbers) if self.kind == "log" else numbers
 
     def text(self, value: Any) -> str:
+        """Returns the text of a level for tables and sentences."""
         return self.texts[int(self.index([value])[0])]
 
     def mark(self, value: Any) -> str:
+        """Returns the text of a level for the axis of a figure."""
         return self.marks[int(self.index([value])[0])]
 
     def ticks(self, room: float = 60) -> tuple[np.ndarray, list[str]]:
         """Returns coordinates and texts for an axis about `room` characters long.
 
-        The levels themselves while they fit beside each other, else round numbers; categories are
-        never left out.
+        These are the levels themselves while they fit beside each other, else round numbers;
+        categories are never left out.
         """
         places = self.position(self.levels)
         if self.kind == "ordinal" and not self.numeric:

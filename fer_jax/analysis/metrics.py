@@ -146,8 +146,9 @@ def at_thresholds(shown: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np
 
 @dataclasses.dataclass(frozen=True)
 class Calibration:
-    """How often answers of a confidence are right (Guo et al., On Calibration of Modern Neural
-    Networks, 2017).
+    """The share of right answers at each confidence, in equal bins of confidence.
+
+    Guo et al., On Calibration of Modern Neural Networks, 2017.
 
     Attributes:
         edges: of the confidences, (BINS + 1,), from 0 to 1; a bin holds its upper edge.
@@ -318,6 +319,6 @@ def _measured(probabilities: np.ndarray, labels: np.ndarray, answers: np.ndarray
 
 
 def _normalised(probabilities: np.ndarray) -> np.ndarray:
-    """Returns them in float64 with rows that sum to 1 there, which those of float32 do not."""
+    """Returns the probabilities in float64, with rows that sum to 1 in that precision."""
     exact = np.asarray(probabilities, np.float64)
     return exact / exact.sum(axis=1, keepdims=True)

@@ -50,7 +50,7 @@ def score(kind: str, logits: np.ndarray) -> np.ndarray:
 
 
 def check(kind: str) -> None:
-    """Raises RunError for what is no score."""
+    """Raises RunError where `kind` is not the name of a score."""
     if kind not in SCORES:
         raise RunError(f"score = {kind!r}: must be {' or '.join(map(repr, SCORES))}")
 

@@ -31,11 +31,12 @@ class Predictions:
 
     @property
     def repeats(self) -> int:
+        """The number of repeats."""
         return len(self.probabilities)
 
     @property
     def about(self) -> str:
-        """Whose answers on what, such as 'Test pictures (70), 5 seeds of learning rate 1e-3.'"""
+        """The split and the networks, as in 'Test pictures (70), 5 seeds of learning rate 1e-3.'"""
         seeds = f"{self.repeats} seeds" if self.repeats > 1 else "one seed"
         if self.folds:
             seeds = f"each answered by the one of {self.folds} folds' networks that had not learnt it,"

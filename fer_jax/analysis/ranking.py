@@ -63,40 +63,43 @@ class Ranking:
 
     @property
     def swept(self) -> list[str]:
+        """The dotted names of the swept fields."""
         return list(self.axes)
 
     @property
     def data(self) -> Mapping[str, Any]:
+        """The record of the data set, the first where there are several; {} without one."""
         return self.record.get("data") or {}
 
     @property
     def data_sets(self) -> list[Mapping[str, Any]]:
-        """The records of all its data sets; several where a data field is swept."""
+        """The records of all data sets; there are several where a data field is swept."""
         return [self.data, *(self.record.get("other_data") or ())]
 
     @property
     def config(self) -> Mapping[str, Any]:
+        """The config as config.json holds it; {} without one."""
         return self.record.get("config") or {}
 
     @property
     def repeats(self) -> int:
-        """Most trials planned at any point."""
+        """The largest number of trials planned at any point."""
         return int(self.points["total"].max()) if len(self.points) else 0
 
     @property
     def statuses(self) -> dict[str, int]:
-        """Trials by status, those that occur, in the order of STATUSES."""
+        """The number of trials of each status that occurs, in the order of STATUSES."""
         counts = self.trials["status"].value_counts()
         return {s: int(counts[s]) for s in (*STATUSES, *sorted(set(counts.index) - set(STATUSES))) if s in counts.index}
 
     @property
     def ranked(self) -> pd.DataFrame:
-        """Points with at least one done trial, best first."""
+        """The points with at least one done trial, best first."""
         return self.points[self.points["rank"].notna()].sort_values("rank")
 
     @property
     def best(self) -> int:
-        """The number of the best point; IndexError without a done trial."""
+        """The number of the best point; it raises IndexError where no trial is done."""
         return int(self.ranked.index[0])
 
     def order(self, metric: str) -> list[int]:
@@ -110,11 +113,12 @@ class Ranking:
 
     @property
     def higher_is_better(self) -> bool:
+        """Whether the larger value of the metric that ranks the points is better."""
         return not comparable.lower_is_better(self.metric)
 
     @property
     def majority_share(self) -> float | None:
-        """Share of the validation split's commonest class: what always giving that answer scores.
+        """The share of the validation split's commonest class: the accuracy of always answering it.
 
         None where the record has none, or where a swept data field gave data sets of different
         shares.
@@ -138,17 +142,17 @@ class Ranking:
 
     @property
     def unit(self) -> str:
-        """What the trials of a point differ in: 'seed', or 'fold' under k-fold cross-validation."""
+        """The thing that differs between a point's trials: 'seed', or 'fold' under k-fold."""
         return "fold" if self.overlap else "seed"
 
     @property
     def overlap(self) -> float:
-        """`statistics.fold_overlap` of its config."""
+        """How much the training data of two folds overlap, see `statistics.fold_overlap`."""
         return statistics.fold_overlap(self.config)
 
     @functools.cached_property
     def against_best(self) -> pd.DataFrame:
-        """See `points.against_best`; no rows where no trial is done."""
+        """Every point beside the best, see `points.against_best`; no rows without a done trial."""
         if not len(self.ranked):
             return pd.DataFrame(columns=["point", "tied"])
         return against_best(self.trials, self.swept, self.metric, list(self.ranked.index), self.overlap)

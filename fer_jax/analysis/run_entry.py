@@ -33,6 +33,7 @@ class Entry:
 
     @property
     def best(self) -> int:
+        """The number of the best point."""
         return self.ranking.best
 
     @property
@@ -43,7 +44,7 @@ class Entry:
 
     @property
     def short(self) -> str:
-        """Its name for figures."""
+        """The name of the run or part for figures, cut where it is long."""
         name = self.name if len(self.name) <= _LONGEST_NAME else self.name[: _LONGEST_NAME - 1] + "…"
         return name.replace("$", r"\$")  # matplotlib would read a formula
 

@@ -58,7 +58,7 @@ def explain_write(path: Path) -> Iterator[None]:
 
 
 class Damaged(Exception):
-    """Something in the cache is not what was written there. Says which file and what is wrong."""
+    """The error for a damaged file in the cache; its text says which file and what is wrong."""
 
 
 def write_note(path: Path, content: Any) -> None:
@@ -80,7 +80,7 @@ def read_note(path: Path) -> Any:
 
 
 class Place:
-    """Where one state of one source is kept.
+    """The place in the cache for one state of one source.
 
     Args:
         source: absolute path of the source.

@@ -29,8 +29,9 @@ _held: set[int] = set()
 
 
 def write_error(path: Path, error: BaseException, flag: str = "--workdir") -> RunError:
-    """Returns the one line shown when `path` cannot be written, whatever was raised. `flag` is the
-    way to another path.
+    """Returns the one-line error to show when `path` cannot be written, whatever was raised.
+
+    `flag` is the flag with which the user names another path.
     """
     code = getattr(error, "errno", None)
     # tensorstore raises ValueErrors that quote the whole chain of files, and the system's error

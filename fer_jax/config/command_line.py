@@ -176,7 +176,7 @@ def read_file(path: str, words: str = "") -> ConfigDict:
 
 
 def execute_file(path: str, take: Callable[[types.ModuleType], Any], kind: str) -> Any:
-    """Executes a Python file and takes from it what it is for.
+    """Executes a Python file and returns what `take` makes of its module.
 
     Args:
         path: of the file.

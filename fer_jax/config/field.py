@@ -37,7 +37,7 @@ class FieldError(ConfigError):
 
 @dataclass(frozen=True)
 class Need:
-    """What another field must be for a field to change anything.
+    """A condition on another field, without which a field changes nothing.
 
     Attributes:
         name: dotted name of the other field.
@@ -106,6 +106,7 @@ class Field:
 
     @property
     def type(self) -> Type:
+        """The type of the default, which every value is converted to."""
         return type(self.default)
 
     @property
@@ -117,7 +118,7 @@ class Field:
 
     @property
     def needed(self) -> str:
-        """`needs` in words, `train.schedule = cosine or ...`; empty where there are none."""
+        """The text of `needs`, `train.schedule = cosine or ...`; empty where there are none."""
         return " or ".join(str(need) for need in self.needs)
 
     def has_effect(self, values: Mapping[str, Any]) -> bool:
@@ -133,7 +134,7 @@ class Field:
 
     @property
     def wanted(self) -> str:
-        """What a value must be, in words: type and range."""
+        """The type and range of a value in words, as in 'a whole number, at least 1'."""
         words = {bool: "true or false", int: "a whole number", float: "a number", str: "a word", dict: "a dict"}
         one = words[self.item_type]
         if self.choices:

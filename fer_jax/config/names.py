@@ -9,6 +9,7 @@ from fer_jax.config.fields import FIELDS, SWEPT_KINDS, TREES
 
 
 def sweep_names() -> list[str]:
+    """Returns the dotted names of all sweep lists, such as 'sweep.grid.train.learning_rate'."""
     return [f"sweep.{tree}.{name}" for tree in TREES for name, field in FIELDS.items() if field.kind in SWEPT_KINDS]
 
 

@@ -96,11 +96,11 @@ def transform_copies(
 
 
 def transform(images: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    """Transforms images as seven numbers in [0, 1) each say, shape (n, 7).
+    """Returns images transformed as `draws` say: seven numbers in [0, 1) for each, shape (n, 7).
 
-    They stand for rotation, shift down, shift right, vertical zoom, horizontal zoom, brightness and
-    mirroring; where all are one half the image stays as it is. Pixels are interpolated bilinearly,
-    and those of the border repeat beyond it.
+    The numbers stand for rotation, shift down, shift right, vertical zoom, horizontal zoom,
+    brightness and mirroring; where all are one half the image stays as it is. Pixels are
+    interpolated bilinearly, and those of the border repeat beyond it.
     """
     count, size = images.shape[:2]
     columns = [column[:, None, None] for column in draws.astype(np.float32).T]

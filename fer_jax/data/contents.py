@@ -51,7 +51,7 @@ class Contents:
 
     @cached_property
     def split_names(self) -> list[str]:
-        """Name of every image's split."""
+        """The name of every image's split."""
         found = [""] * len(self.labels)
         for name, rows in self.rows.items():
             for row in rows:
@@ -60,7 +60,7 @@ class Contents:
 
     @cached_property
     def class_names(self) -> list[str]:
-        """Name of every image's class."""
+        """The name of every image's class."""
         return [self.classes[label] for label in self.labels]
 
     @cached_property

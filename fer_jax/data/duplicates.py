@@ -30,7 +30,7 @@ HASHES_AT_ONCE = 32  # images whose hashes are held against all others at once
 
 @dataclasses.dataclass(frozen=True)
 class Copies:
-    """Which of n images are copies of which.
+    """The groups of exact copies and the pairs of near copies among n images.
 
     Attributes:
         group: int64, shape (n,); images with the same bytes have the same number. Groups are
@@ -53,7 +53,7 @@ class Copies:
 
     @property
     def sizes(self) -> np.ndarray:
-        """Images in every group, int64."""
+        """The number of images in every group, int64."""
         return np.bincount(self.group)
 
     def found(self, rows: np.ndarray, among: np.ndarray) -> np.ndarray:
@@ -70,7 +70,7 @@ class Copies:
         return copied[self.group[rows]]
 
     def exact(self) -> Copies:
-        """Returns the same without near copies."""
+        """Returns these copies without the near ones."""
         return dataclasses.replace(self, near=self.near[:0], bits=self.bits[:0], correlation=self.correlation[:0])
 
 

@@ -33,7 +33,7 @@ _SPLITS = ("train", "validation", "test", names.USAGES[names.NO_USAGE])
 
 @dataclasses.dataclass(frozen=True)
 class Inspection:
-    """What an audit found.
+    """The findings of an audit.
 
     Attributes:
         summary: JSON values; docs/audit.md has its keys.

@@ -126,8 +126,9 @@ def _trial(client: Any, experiment: str, run: Run, row: pd.Series, curves: pd.Da
 
 
 def _series(run: Run, row: pd.Series, curves: pd.DataFrame | None) -> list[tuple[str, Sequence[int], Sequence[float]]]:
-    """Returns (name, steps, values) of a trial's curves and, once it has ended, of its results at
-    the epoch that validation chose.
+    """Returns (name, steps, values) of each of a trial's curves and results.
+
+    The results are those at the epoch that validation chose, once the trial has ended.
     """
     found: list[tuple[str, Sequence[int], Sequence[float]]] = []
     if curves is not None:

@@ -99,8 +99,9 @@ def _slice(graph: Graph, equation: Any, value: Value) -> Value:
 
 
 def _channels_first(equation: Any) -> tuple[int, ...]:
-    """Returns the axes of a window reduction, those that its windows span last; ONNX pools over all
-    axes but the first two.
+    """Returns the axes of a window reduction, those that its windows span last.
+
+    ONNX pools over all axes but the first two.
     """
     window = equation.params["window_dimensions"]
     spanned = [axis for axis, size in enumerate(window) if size > 1 or equation.params["window_strides"][axis] > 1]

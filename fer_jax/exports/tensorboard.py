@@ -67,8 +67,9 @@ def started(record: Mapping[str, Any]) -> float:
 
 
 def hyperparameters(row: pd.Series, swept: Iterable[str]) -> dict[str, Any]:
-    """Returns what tells a trial from the others, as trackers take it: numbers, truths and texts;
-    what is empty is left out.
+    """Returns the swept values and the seed of a trial as numbers, truth values and texts.
+
+    Empty values are left out.
     """
     values = {name: statistics.hashable(row[name]) for name in (*swept, "seed")}
     return {
@@ -106,8 +107,9 @@ def _trial(
 
 
 def in_one_order(summary: Any) -> None:
-    """Puts the fields of a summary's plugin data into one order, so that equal ones are written
-    equally: they are bytes within the message already, in any order.
+    """Puts the fields of a summary's plugin data into one order.
+
+    Equal fields are then written as equal bytes; within the message they are in any order.
     """
     data = need("tensorboard.plugins.hparams.plugin_data_pb2", EXTRA)
     for value in summary.value:

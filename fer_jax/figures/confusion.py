@@ -13,7 +13,7 @@ from fer_jax.figures import style
 
 
 def draw(predictions: Predictions) -> style.Drawing:
-    """Returns both forms side by side, means over the repeats."""
+    """Returns the confusion matrix in images and in shares, side by side, means over repeats."""
     matrices = metrics.confusion(predictions.probabilities, predictions.labels).astype(float)
     shown = matrices.sum(axis=2, keepdims=True)
     shares = np.divide(matrices, shown, out=np.zeros_like(matrices), where=shown > 0)

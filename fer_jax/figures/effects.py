@@ -53,7 +53,8 @@ def main_effects(ranking: Ranking) -> style.Drawing | None:
 def _kind(ranking: Ranking, field: str) -> str:
     """Returns 'crossed', 'cut' or 'scattered'.
 
-    Crossed: every value met the same settings of the other fields. Cut: through the base.
+    It is 'crossed' where every value met the same settings of the other fields, and 'cut' where
+    the values were varied around the base.
     """
     others = [other for other in ranking.swept if other != field]
     met: dict[Any, set[Any]] = {}

@@ -40,7 +40,7 @@ def precision_recall(shown: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 
 def draw(predictions: Predictions) -> style.Drawing | None:
-    """Returns ROC and precision-recall; None where no class can be told from a rest."""
+    """Returns ROC and precision-recall curves; None where no class can be told from the rest."""
     areas = metrics.auc(predictions.probabilities, predictions.labels)
     precisions = metrics.average_precision(predictions.probabilities, predictions.labels)
     told = [number for number in range(len(predictions.classes)) if np.isfinite(areas[:, number]).all()]

@@ -17,7 +17,7 @@ from fer_jax.figures import style
 
 @dataclasses.dataclass(frozen=True)
 class Scale:
-    """Colours of a metric.
+    """The colours for the values of a metric.
 
     Attributes:
         metric: a column of trials.csv, such as val_loss.
@@ -34,20 +34,22 @@ class Scale:
 
     @property
     def lower_is_better(self) -> bool:
+        """Whether the smaller value of the metric is better."""
         return comparable.lower_is_better(self.metric)
 
     @property
     def label(self) -> str:
-        """Name with unit."""
+        """The metric's name with its unit."""
         return METRIC_NAMES.get(self.metric, self.metric) + (" (nats)" if self.metric.endswith("loss") else "")
 
     @property
     def colours(self) -> Colormap:
-        """Brighter is better; what has no value is pale grey."""
+        """The colour map, in which brighter is better; a missing value is pale grey."""
         return matplotlib.colormaps["viridis_r" if self.lower_is_better else "viridis"].with_extremes(bad=style.EMPTY)
 
     @property
     def norm(self) -> Normalize:
+        """The map from low..high to 0..1; values beyond the ends are cut to them."""
         return Normalize(self.low, self.high, clip=True)
 
     def quality(self, values: np.ndarray) -> np.ndarray:
@@ -56,6 +58,7 @@ class Scale:
         return 1 - position if self.lower_is_better else position
 
     def colour(self, value: float) -> tuple[float, float, float, float]:
+        """Returns the colour of a value as red, green, blue and alpha in [0, 1]."""
         return self.colours(self.norm(value))
 
     def bar(self, made: Any, panels: list[Any], **shape: Any) -> Any:
@@ -77,7 +80,7 @@ class Scale:
 
     @property
     def note(self) -> str:
-        """For the caption."""
+        """The sentence for a caption that says which losses share a colour; '' where none do."""
         return f"Losses above {self.high:.2f} share one colour." if self.capped else ""
 
 

@@ -23,7 +23,7 @@ _LONGEST_TITLE = 46
 
 @dataclasses.dataclass(frozen=True)
 class _Grid:
-    """What the panels share."""
+    """The fields, values and scale that all panels share."""
 
     ranking: Ranking
     x: axes.Axis

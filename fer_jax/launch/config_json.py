@@ -85,5 +85,5 @@ def _versions() -> dict[str, str]:
 
 
 def now() -> str:
-    """Returns the time as the record has it, UTC."""
+    """Returns the current time in UTC in the form of config.json: '2026-05-01T12:00:00+00:00'."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -42,7 +42,7 @@ class InitialWeights:
 
     @property
     def arrays(self) -> dict[str, Mapping[str, Any]]:
-        """{'params', 'stats'}."""
+        """The arrays as {'params': ..., 'stats': ...}, each layer -> name -> array."""
         return {"params": self.params, "stats": self.stats}
 
 

@@ -362,6 +362,6 @@ class Sweep:
 
 
 def _targets(dataset: Dataset) -> dict[str, np.ndarray]:
-    """Returns what the stored predictions of a data set's held-out splits are held against."""
+    """Returns the labels of a data set's held-out splits and which of their images are leaked."""
     labels = {f"{name}_labels": split.labels for name, split in dataset.splits().items() if name != "train"}
     return labels | {f"{name}_leaked": leaked for name, leaked in dataset.leaked.items()}

@@ -32,7 +32,7 @@ class PlacedData:
         return self._statistics[key]
 
     def frozen(self, program: WaveProgram, trial: Trial) -> feed.Frozen:
-        """Returns what a trial shares with the others of its stack because no phase trains it."""
+        """Returns the layers that no phase trains, which all trials of a stack share."""
         initial = self._prepared.initial(trial)
         assert initial is not None, "only loaded weights are shared"
         names = program.recipe.always_frozen

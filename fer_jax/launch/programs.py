@@ -12,7 +12,7 @@ from fer_jax.train.engine import WaveProgram
 
 
 class Programs:
-    """Makes programs in other threads and hands them out; use as a context manager.
+    """The programs of a sweep, compiled in other threads; use it as a context manager.
 
     Args:
         make: makes the program of a stack for waves of a width, ready to run.
@@ -53,11 +53,11 @@ class Programs:
         return self._made[stack.name, width].result()
 
     def keep(self, stacks: Collection[str]) -> None:
-        """Forgets the programs of all other stacks: they hold memory, and nobody asks again."""
+        """Forgets the programs of all stacks but these, which frees their memory."""
         self._made = {key: made for key, made in self._made.items() if key[0] in stacks}
 
     def forget(self, stack: Stack, width: int) -> None:
-        """Forgets one program, and with it the error that making it raised."""
+        """Forgets one program, or the error from compiling it; `take` would compile it again."""
         self._made.pop((stack.name, width), None)
 
     def _timed(self, stack: Stack, width: int) -> tuple[WaveProgram, float]:

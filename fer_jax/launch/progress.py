@@ -18,7 +18,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class Progress:
-    """Speaks for one sweep.
+    """The messages and bars of one running sweep.
 
     Args:
         log: log.txt, open for appending; None while nothing may be written.

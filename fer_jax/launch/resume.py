@@ -13,7 +13,7 @@ from fer_jax.store import RunDirectory
 
 @dataclasses.dataclass(frozen=True)
 class Known:
-    """What an earlier start of the run stored.
+    """The records that an earlier start of the run stored.
 
     Attributes:
         trials: ids of its trials.

@@ -25,7 +25,7 @@ AHEAD_BELOW_SECONDS = 1.0
 
 
 class Interrupted(Exception):
-    """The user asked to stop; the wave's state is saved."""
+    """The sign that the user asked to stop; the wave's state is saved when it is raised."""
 
 
 def train(job: WaveJob, directory: RunDirectory, progress: WaveProgress, stop: Callable[[], bool]) -> pd.DataFrame:

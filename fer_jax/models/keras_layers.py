@@ -61,7 +61,7 @@ class Rescaling(nnx.Module):
 
 
 class ChannelRescaling(nnx.Module):
-    """Product of each channel with a statistic that loaded weights bring, and that is 1 else.
+    """Product of each channel with a statistic, which loaded weights bring and else is 1.
 
     One compiled program serves both cases.
     """

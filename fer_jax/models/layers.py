@@ -105,7 +105,7 @@ class Conv(nnx.Module):
         return (x.shape[1] + sum(self._padding(x)[0]) - self.kernel[...].shape[0]) // self.stride + 1
 
     def finish(self, x: jax.Array) -> jax.Array:
-        """Returns what follows `linear`: bias and ReLU, where the layer has them."""
+        """Returns the output of `linear` with bias and ReLU applied, where the layer has them."""
         x = x if self.bias is None else x + self.bias[...].astype(x.dtype)
         return jax.nn.relu(x) if self.relu else x
 

@@ -38,7 +38,7 @@ CHUNK_BYTES = 3 * 2**20
 
 @dataclasses.dataclass(frozen=True)
 class Tiling:
-    """How the outputs of a convolution are cut into tiles.
+    """The tiles into which the outputs of a convolution are cut.
 
     Attributes:
         outputs: side of a tile of outputs, in pixels.

@@ -80,7 +80,7 @@ Limit = Callable[[str, int, int, int], int]
 
 
 def check(options: Options, work: Work, hardware: Hardware) -> None:
-    """Raises ConfigError for wishes that cannot be met."""
+    """Raises ConfigError for options that this stack or hardware cannot have."""
     batch, wish = work.recipe.batch_size, options.micro_batch
     if wish and batch % wish:
         raise ConfigError(f"stack.micro_batch = {wish} does not divide train.batch_size = {batch}")
@@ -95,7 +95,7 @@ def check(options: Options, work: Work, hardware: Hardware) -> None:
 
 
 def from_table(work: Work, options: Options, hardware: Hardware, limit: Limit) -> Candidate:
-    """Returns what is known without measuring; set options stand.
+    """Returns the way to run a stack that needs no measuring; options that are set are kept.
 
     | backend | engine | batches | because |
     |---|---|---|---|
@@ -103,8 +103,8 @@ def from_table(work: Work, options: Options, hardware: Hardware, limit: Limit) -
     | cpu: mlp, BatchNorm | map | whole | few activations to keep; statistics of the whole batch |
     | others | vmap | whole | launching kernels is the limit up to `VMAP_IMAGES` at once |
 
-    On all devices. Of fewer trials than devices each has one under 'map', or several where that
-    pays (`parts_of`); the other engines then take one device.
+    It uses all devices. Where there are fewer trials than devices, each trial has one under 'map',
+    or several where that pays (`parts_of`); the other engines then take one device.
     """
     cpu, batch = hardware.backend == "cpu", work.recipe.batch_size
     engine = options.engine if options.engine != "auto" else "map" if cpu else "vmap"
@@ -122,10 +122,10 @@ def from_table(work: Work, options: Options, hardware: Hardware, limit: Limit) -
 
 
 def ladders(work: Work, options: Options, hardware: Hardware, limit: Limit) -> tuple[tuple[Candidate, ...], ...]:
-    """Returns what is worth measuring, the table's choice first.
+    """Returns the candidates worth measuring, the table's choice first.
 
-    These are ladders, to be climbed for as long as the next rung pays. Set options leave out what
-    contradicts them.
+    They come as ladders, to be climbed for as long as the next rung pays. No candidate contradicts
+    an option that is set.
     """
     first = from_table(work, options, hardware, limit)
     engines: tuple[str, ...] = ENGINES if options.engine == "auto" else (options.engine,)

@@ -57,9 +57,10 @@ def measure(network: Network, recipe: Recipe) -> Cost:
         return network.holding(frozen).apply(state.params, state.stats, normalize(images))[0]
 
     def products(function: Callable, *arguments: Any) -> float:
-        """Counts as for several trials at once, since all convolutions are products then.
+        """Returns the floating-point operations of a function's matrix products and convolutions.
 
-        Each product is as large either way.
+        It traces the function for several trials at once, where every convolution is a matrix
+        product; the number is the same either way.
         """
         one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype), arguments)
         return _product_flops(jax.make_jaxpr(jax.vmap(function))(*one).jaxpr)

@@ -62,9 +62,10 @@ def _parts(group: dict[str, Trial], sizes: Callable[[Trial], DataSizes]) -> list
 
 
 def check(trials: Iterable[Trial], sizes: Callable[[Trial], DataSizes]) -> None:
-    """Raises ConfigError where a batch is larger than the training split.
+    """Checks that the training split of every trial fills at least one batch.
 
-    Nothing would be left to train on.
+    Raises:
+        ConfigError: a trial's batch is larger than its training split.
     """
     for trial in trials:
         batch, count = trial.values["train.batch_size"], sizes(trial).train

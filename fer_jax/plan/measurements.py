@@ -41,7 +41,7 @@ class Measurements:
 
     @classmethod
     def here(cls, hardware: Hardware) -> "Measurements":
-        """Returns those of the user's cache, for this hardware and the versions installed."""
+        """Returns those in the user's cache for this hardware and the installed versions."""
         return cls(cache.root() / "tuned", circumstances(hardware))
 
     def get(self, question: Mapping[str, Any]) -> Any:

@@ -44,7 +44,7 @@ def estimate(one: Cost, data_bytes: int, engine: str) -> Footprint:
 
 
 def analyse(work: Work, engine: str, micro_batch: int, test_bytes: int) -> Footprint | None:
-    """Returns a line through the compiler's numbers for an epoch at two widths.
+    """Returns the footprint that the compiler's numbers for an epoch at two widths give.
 
     Temporary memory grows linearly in width. It compiles twice; on a CPU without optimisation,
     which changes no size and takes about half as long.

@@ -26,7 +26,7 @@ class DataSizes:
 
     @property
     def bytes(self) -> int:
-        """Of all images together, a byte a pixel and channel."""
+        """The bytes that all images take together, one for each pixel and channel."""
         return (self.train + self.validation + self.test) * math.prod(self.image_shape)
 
 

@@ -239,7 +239,7 @@ class _Case:
         return "resident" if stream.fits(self.data.bytes, self._free(devices)) else "stream"
 
     def _in_chunks(self, input_bytes: int) -> tuple[Work, int]:
-        """Returns work for the compiler to look at, and bytes beside it.
+        """Returns the work from which the compiler tells the memory, and the bytes beside it.
 
         Its resident data set is as large as the chunks that a device holds of the streamed one.
         """

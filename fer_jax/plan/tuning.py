@@ -88,7 +88,7 @@ def to_stderr(line: str) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Tuner:
-    """A tuner measures where that pays, and remembers.
+    """The part that times candidates where that pays, and remembers the results.
 
     Attributes:
         measurements: earlier ones.

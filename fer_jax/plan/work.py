@@ -23,7 +23,7 @@ COUNTED_BATCH = 8
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """What a stack computes, as far as its speed and memory depend on it.
+    """The part of a stack's work on which its speed and memory depend.
 
     Attributes:
         network: the shape fields of `model`, as pairs.
@@ -49,7 +49,7 @@ class Work:
 
     @property
     def images(self) -> int:
-        """Training images of an epoch of one trial; the last, partial batch is left out."""
+        """The training images of an epoch of one trial; the last, partial batch is left out."""
         return self.train // self.recipe.batch_size * self.recipe.batch_size
 
     def built(self) -> Network:
@@ -83,9 +83,9 @@ class Work:
 
 
 def trained_part(network: Network, recipe: Recipe, shares: bool, cut: str) -> Network:
-    """Returns what is left of a network for a wave to train.
+    """Returns the part of a network that a wave trains.
 
-    These are the layers after `cut`, without the frozen ones that its trials share.
+    It has the layers after `cut`, without the frozen ones that the wave's trials share.
     """
     network = network.after(cut) if cut else network
     return network.without(recipe.always_frozen) if shares else network
@@ -93,7 +93,7 @@ def trained_part(network: Network, recipe: Recipe, shares: bool, cut: str) -> Ne
 
 @functools.cache
 def cost_of(work: Work) -> cost.Cost:
-    """Does what `cost.measure` does, once for all stacks whose images and network are alike."""
+    """Returns what `cost.measure` does, once for all stacks whose images and network are alike."""
     return cost.measure(work.built(), work.recipe)
 
 
@@ -106,7 +106,7 @@ def has_statistics(work: Work) -> bool:
 def recipe_of(
     values: Mapping[str, Any], optional: Iterable[str], micro_batch: int, layers: Sequence[str] = ()
 ) -> Recipe:
-    """Returns what the trainer compiles for a stack with these shape values.
+    """Returns the recipe that the trainer compiles for a stack with these shape values.
 
     Args:
         values: the shape fields.

@@ -30,7 +30,7 @@ _METRICS = ("accuracy", "precision", "recall", "f1", "auc", "log_loss")
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What networks say of another labelled data set, n images of which are of their K classes.
+    """The answers of networks on another labelled data set: n images of their K classes.
 
     Attributes:
         path: of the data set, as the user wrote it.
@@ -80,8 +80,9 @@ class Evaluation:
         return np.any([found[kind] for found in self.copies.values()], axis=0)
 
     def metrics(self, part: str = "all") -> dict[str, float]:
-        """Returns `metrics.overall` of the mean probabilities, NaN where no image is left, and
-        'pictures', the number of images.
+        """Returns `metrics.overall` of the mean probabilities, NaN where no image is left.
+
+        It also has 'pictures', the number of images.
 
         Args:
             part: 'all' images, those without an 'exact' copy, or those without a 'near' one
@@ -105,8 +106,9 @@ class Evaluation:
 
     @property
     def parts(self) -> pd.DataFrame:
-        """`metrics` of all images, of those without an exact and of those without a near copy;
-        only the first where none were sought.
+        """The `metrics` of all images and of those without an exact or without a near copy.
+
+        Where no copies were sought it has only those of all images.
         """
         return pd.DataFrame({part: self.metrics(part) for part in (PARTS if self.copies else ("all",))}).T
 

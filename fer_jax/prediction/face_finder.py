@@ -61,8 +61,9 @@ def _cascade(opencv: Any) -> Any:
 
 
 def _scaled(found: Sequence[int], scale: float, size: tuple[int, int]) -> Box:
-    """Returns a find (left, top, width, height) in the smaller copy as a box in an image of this
-    size (width, height).
+    """Returns the box in an image of `size` (width, height) for one found in its smaller copy.
+
+    `found` is (left, top, width, height).
     """
     left, top, width, height = (int(number) for number in found)
     right, bottom = min(size[0], round((left + width) / scale)), min(size[1], round((top + height) / scale))

@@ -57,9 +57,7 @@ class Failure:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Part:
-    """An image or a face in it, by (side, channels) as the networks need it: uint8 (side, side,
-    channels).
-    """
+    """An image or a face in it, uint8 (side, side, channels), in every form the networks need."""
 
     picture: str
     box: Box | None

@@ -22,7 +22,7 @@ _BOX = ("left", "top", "right", "bottom")
 
 @dataclass(frozen=True)
 class Asked:
-    """How the pictures were asked about, and how much of an answer a table shows.
+    """The options of a prediction, and how much of an answer a table shows.
 
     Attributes:
         score: the score of likeness to the training data, one of `config.choices.LIKENESS`.
@@ -38,14 +38,14 @@ class Asked:
 
 
 class Printer:
-    """Prints answers as they come, and what got none on stderr."""
+    """The printer of answers in one form; a picture without an answer goes to stderr."""
 
     def __init__(self, ensemble: Ensemble, asked: Asked, threshold: float | None, why: str):
         self.ensemble, self.classes, self.asked = ensemble, ensemble.classes, asked
         self.threshold, self.why = threshold, why
 
     def write(self, answers: Iterable[Answer | Failure], file: TextIO) -> int:
-        """The program's exit status: 1 if a picture got no answer."""
+        """Prints all answers and returns the exit status: 1 if a picture got no answer, else 0."""
         self.begin(file)
         failed = 0
         for one in answers:
@@ -71,12 +71,13 @@ class Printer:
         """Prints what stands behind the answers."""
 
     def best(self, answer: Answer) -> np.ndarray:
-        """Columns of the classes, the most probable first."""
+        """Returns the columns of the classes, the most probable first."""
         return np.argsort(-answer.probabilities, kind="stable")
 
     def unlike(self, answer: Answer) -> bool | None:
-        """Whether it scores less than nearly all validation pictures; None where there is no
-        threshold.
+        """Returns whether a picture scores below the threshold; None where there is none.
+
+        Nearly all validation pictures score more.
         """
         return None if self.threshold is None else answer.score < self.threshold
 
@@ -134,8 +135,9 @@ class Csv(Printer):
 
 
 class Json(Printer):
-    """One document: what answered, the pictures with their classes best first, and what got no
-    answer.
+    """One document: the networks, the pictures with their classes, the pictures without an answer.
+
+    The classes of a picture are in order, the most probable first.
     """
 
     def begin(self, file: TextIO) -> None:

@@ -48,7 +48,7 @@ def class_table(predictions: Predictions, suffix: str = "") -> str:
 
 
 def class_section(predictions: Predictions, suffix: str = "") -> Section:
-    """Returns `class_table` with whose answers it is about."""
+    """Returns the section with `class_table` and a sentence on the networks it is about."""
     note = f"The best point by validation, at the epoch that validation chose. {predictions.about}"
     if predictions.repeats > 1:
         note += " Mean ± standard deviation over the seeds."

@@ -23,7 +23,7 @@ def field_columns(ranking: Ranking, rows: pd.DataFrame) -> list[Column]:
 
 
 def setting_column(ranking: Ranking, rows: pd.DataFrame) -> Column:
-    """Returns what each row has that the config itself has not, for many fields varied singly."""
+    """Returns a column with the fields of each row that differ from the config's own value."""
     names = axes.short_names(ranking.swept)
     cells = []
     for _, row in rows.iterrows():

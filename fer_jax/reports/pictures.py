@@ -47,8 +47,9 @@ class HeldOutImages:
     """
 
     def __init__(self, run: Run, trials: Sequence[TrialResult], split: str, show: bool):
-        """`trials`: whose images of the split, one after the other, are meant; see
-        `results.best_point.one_an_image`.
+        """Takes the images of the split of each of `trials`, one trial after the other.
+
+        See `results.best_point.one_an_image`.
         """
         allowed = show or run.config.report.show_images or trials[0].config.data.name == "synthetic"
         self.why_none = "" if allowed else WITHHELD

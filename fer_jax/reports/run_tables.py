@@ -303,8 +303,7 @@ def _shown(
 
 
 def table(run: Run, name: str = "points", format: str = "frame", metrics: Sequence[str] | None = None) -> Any:
-    """Returns the points, trials, classes or heads of a run, or how its points compare with the
-    best, as a table for a paper or a spreadsheet.
+    """Returns a table of a run for a paper or a spreadsheet.
 
     Args:
         run: the run.

@@ -79,9 +79,9 @@ def best_points(entries: Sequence[Entry], suffix: str = "") -> str:
         ("test_accuracy", "test accuracy"),
         *_MORE.items(),
     ):
-        figures = [_values(entry, name) for entry in entries]
-        if any(len(values) for values in figures):
-            columns.append(Column(heading, [mean_and_spread(values) for values in figures], f"mean ± sd of {name}"))
+        found = [_values(entry, name) for entry in entries]
+        if any(len(values) for values in found):
+            columns.append(Column(heading, [mean_and_spread(values) for values in found], f"mean ± sd of {name}"))
         if name == metric:
             ends = [entry.interval(metric) for entry in entries]
             cells = ["–" if math.isnan(low) else f"{low:.3f} to {high:.3f}" for low, high in ends]

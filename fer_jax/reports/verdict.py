@@ -140,7 +140,7 @@ def _ties(ranking: Ranking, most: int = 3) -> list[str]:
 
 
 def _unbiased(ranking: Ranking, best: int) -> list[str]:
-    """Returns what a point that its first seeds chose comes to over the others."""
+    """Returns the result over the later seeds of a point that its first seeds chose."""
     chosen = ranking.record.get("chosen")
     new = statistics.unbiased(ranking.trials, ranking.swept, ranking.record)
     keys = [tuple(statistics.hashable(row[name]) for name in ranking.swept) for _, row in new.iterrows()]

@@ -1,4 +1,4 @@
-"""The trials of a run's best point, and what they answered when they were trained."""
+"""The trials of a run's best point, and the answers that were stored when their training ended."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def best_trials(run: Run, ranking: Ranking) -> list[TrialResult]:
 
 
 def one_an_image(trials: Sequence[TrialResult], split: str) -> list[TrialResult]:
-    """Returns those of a point's trials whose images of a split are all there are, each once.
+    """Returns the trials of a point whose images of a split together are all images, each once.
 
-    That is the first trial, or one a fold.
+    These are the first trial, or one of each fold.
     """
     if split == "test" or trials[0].config.data.split != "kfold":
         return [trials[0]]

@@ -60,8 +60,9 @@ class Ensemble:
         return self.all_probabilities(images, tta).mean(axis=0)
 
     def spread(self, images: Any, tta: str | None = None) -> np.ndarray:
-        """Returns the standard deviation of the probabilities over the members, float32 (n, K), as
-        `spread` has it; arguments and errors as for `predict`.
+        """Returns the standard deviation of the members' probabilities, float32 (n, K).
+
+        See the function `spread`; arguments and errors are as for `predict`.
         """
         return spread(self.all_probabilities(images, tta))
 
@@ -70,14 +71,16 @@ class Ensemble:
         return np.stack([member.predict(images, tta=tta) for member in self.members])
 
     def logits(self, images: Any) -> np.ndarray:
-        """Returns what the last layer of each member gives, float32 (m, n, K), before the softmax;
-        arguments and errors as for `predict`.
+        """Returns the output of each member's last layer, float32 (m, n, K), before the softmax.
+
+        Arguments and errors are as for `predict`.
         """
         return np.stack([member.image_logits(images) for member in self.members])
 
     def score(self, images: Any, kind: str = "energy") -> np.ndarray:
-        """Returns how much images are like the training data, float64 (n,): the mean of the
-        members' scores; see `analysis.outliers`.
+        """Returns how much images are like the training data, float64 (n,).
+
+        It is the mean of the members' scores; see `analysis.outliers`.
         """
         return outliers.score(kind, self.logits(images)).mean(axis=0)
 
@@ -108,11 +111,10 @@ class Ensemble:
         return self._alike(split)[0].labels(split)
 
     def metrics(self, split: str = "test") -> dict[str, float]:
-        """Returns accuracy, f1, auc, log_loss and more (`metrics.overall`) of the mean
-        probabilities on a split; errors as for `probabilities`.
+        """Returns accuracy, f1, auc, log_loss and more of the mean probabilities on a split.
 
-        Where some images have an exact copy in an earlier split, 'accuracy_clean' is the accuracy
-        without them.
+        They are those of `metrics.overall`. Where some images have an exact copy in an earlier
+        split, 'accuracy_clean' is the accuracy without them. Errors are as for `probabilities`.
         """
         mean, labels = self.probabilities(split), self.labels(split)
         found = {name: float(values[0]) for name, values in metrics.overall(mean[None], labels).items()}
@@ -122,8 +124,9 @@ class Ensemble:
         return found
 
     def accuracy(self, split: str = "test") -> float:
-        """Returns the share of the split's images whose most probable class is theirs, in [0, 1];
-        errors as for `probabilities`.
+        """Returns the share of the split's images whose most probable class is theirs, in [0, 1].
+
+        Errors are as for `probabilities`.
         """
         return float(np.mean(self.probabilities(split).argmax(axis=1) == self.labels(split)))
 
@@ -171,8 +174,9 @@ class Ensemble:
 
 
 def spread(probabilities: np.ndarray) -> np.ndarray:
-    """Returns the standard deviation (divisor m - 1) over the members, (n, K) for (m, n, K); NaN
-    for a single member.
+    """Returns the standard deviation (divisor m - 1) over the members, (n, K) for (m, n, K).
+
+    It is NaN for a single member.
     """
     if len(probabilities) < 2:
         return np.full(probabilities.shape[1:], np.nan, probabilities.dtype)

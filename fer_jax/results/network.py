@@ -41,11 +41,12 @@ class TrialNetwork:
 
     @property
     def id(self) -> str:
+        """The trial's id, ten hex digits."""
         return self.row["id"]
 
     @property
     def status(self) -> str:
-        """pending, running, done, pruned, diverged or failed."""
+        """The status: pending, running, done, pruned, diverged or failed."""
         return self.row["status"]
 
     @functools.cached_property
@@ -73,7 +74,7 @@ class TrialNetwork:
 
     @functools.cached_property
     def own_data(self) -> Mapping[str, Any] | None:
-        """As `data`; None where several data sets are recorded and none is this trial's."""
+        """The same as `data`, but None where none of several recorded data sets is this trial's."""
         described = [self.run.record["data"], *(self.run.record.get("other_data") or [])]
         if len(described) == 1:
             return described[0]
@@ -133,10 +134,10 @@ class TrialNetwork:
 
     @property
     def variables(self) -> dict[str, Any]:
-        """{'params', 'stats', 'pixels'} of the epoch that validation chose: nested dicts of numpy
-        arrays, without a trial axis.
+        """The network's arrays at the epoch that validation chose: {'params', 'stats', 'pixels'}.
 
-        'pixels' holds scale and offset: the network's input is scale * pixel + offset.
+        They are nested dicts of numpy arrays, without a trial axis. 'pixels' holds scale and
+        offset: the network's input is scale * pixel + offset.
 
         Raises:
             RunError: the trial has left no weights (yet).
@@ -145,7 +146,7 @@ class TrialNetwork:
 
     @property
     def last_variables(self) -> dict[str, Any]:
-        """As `variables`, of the last epoch."""
+        """The network's arrays at the last epoch, in the form of `variables`."""
         return {**self._weights["last"], "pixels": self._weights["pixels"]}
 
     @functools.cached_property
@@ -158,9 +159,7 @@ class TrialNetwork:
         return self.run.directory.load_trial(wave, int(slot))
 
     def _check_learnt(self) -> None:
-        """Raises RunError if it diverged before an epoch was over: its weights and predictions are
-        those it began with.
-        """
+        """Raises RunError if the trial diverged in its first epoch: it has learnt nothing."""
         if self.row.get("best_epoch") == 0:
             epoch = self.row["diverged_epoch"]
             raise RunError(
@@ -209,8 +208,9 @@ class TrialNetwork:
         return self._apply(images, layer)
 
     def image_logits(self, images: Any) -> np.ndarray:
-        """Returns the output of the last layer, float32 (n, K), before the softmax; images and
-        errors as for `predict`.
+        """Returns the output of the last layer, float32 (n, K), before the softmax.
+
+        Images and errors are as for `predict`.
         """
         return inference.logits(flatten(self.config), len(self.classes), self.variables, images)
 

@@ -39,8 +39,9 @@ def compare(run: RunRecord, point_a: Point, point_b: Point, metric: str) -> Poin
 
 
 def groups(run: RunRecord, table: pd.DataFrame, metric: str) -> list[Hashable]:
-    """Returns a key for each row of `run.trials` or `run.summary`, which says what it may be ranked
-    with by the metric: rows of the same key.
+    """Returns a key for each row of `run.trials` or `run.summary`.
+
+    The metric may rank a row only against rows of the same key.
     """
     losses = [name for name in comparable.loss_fields(metric) if name in run.swept and name in table]
     return list(zip(_held_out(run, table), _values(table, losses), strict=True))
@@ -67,9 +68,7 @@ def check_ranked(run: RunRecord, table: pd.DataFrame, metric: str, method: str) 
 
 
 def _why_unlike(run: RunRecord, table: pd.DataFrame, metric: str) -> tuple[str, tuple[str, ...]]:
-    """Says what of the points differs so that a metric does not rank them, and which swept fields
-    make it differ.
-    """
+    """Returns the difference that keeps a metric from ranking the points, and its fields."""
     held_out = set(_held_out(run, table))
     if len(held_out) < 2:
         return "losses", comparable.differing(table, comparable.loss_fields(metric))
@@ -139,8 +138,9 @@ def _describe(run: RunRecord, row: Hashable) -> str:
 
 
 def _by_image(run: RunRecord, done_a: pd.DataFrame, done_b: pd.DataFrame) -> pd.DataFrame | None:
-    """Returns McNemar's test for each seed that both points have, on the test split where there is
-    one; None where no predictions are kept.
+    """Returns McNemar's test for each seed that both points have; None without predictions.
+
+    It is on the test split where there is one.
     """
     rows = []
     both = done_a.merge(done_b, on="seed", suffixes=("_a", "_b"))[["seed", "id_a", "id_b"]]

@@ -29,7 +29,7 @@ _SELECT_COLUMNS = ("status", "seed", "repeat", "stack", "wave")
 
 
 class RunRecord:
-    """What one sweep left: its config, tables and files.
+    """The config, tables and files that one sweep left.
 
     Attributes:
         path: the run directory.
@@ -43,8 +43,11 @@ class RunRecord:
     """
 
     def __init__(self, path: str | Path):
-        """Raises RunError where there is no run at `path` or one of its files is damaged, and
-        ConfigError where its config has a field or value that this version does not know.
+        """Reads the run at `path`.
+
+        Raises:
+            RunError: there is no run, or one of its files is damaged.
+            ConfigError: its config has a field or value that this version does not know.
         """
         self.path = Path(path)
         self.directory = RunDirectory(self.path)
@@ -78,28 +81,32 @@ class RunRecord:
 
     @functools.cached_property
     def curves(self) -> pd.DataFrame:
-        """A row a trial and epoch: id, epoch (1-based), train_loss, train_accuracy, val_loss,
-        val_accuracy.
+        """The learning curves as a table with a row for each trial and epoch.
+
+        Its columns: id, epoch (1-based), train_loss, train_accuracy, val_loss, val_accuracy.
         """
         return self.directory.read_curves()
 
     @functools.cached_property
     def plan(self) -> dict[str, Any]:
-        """plan.json: stacks and waves in running order. Raises RunError if the run has none yet."""
+        """The content of plan.json, stacks and waves in order; RunError if there is none."""
         return self.directory.read_plan()
 
     @functools.cached_property
     def summary(self) -> pd.DataFrame:
-        """A row a point: swept fields, n (done trials), left_out ('1 diverged'), then the
-        statistics of each metric.
+        """The table of points, a row for each.
+
+        Its columns: swept fields, n (done trials), left_out ('1 diverged'), then the statistics of
+        each metric.
         """
         return statistics.summarise(self.trials, self.swept, overlap=self.overlap)
 
     @functools.cached_property
     def heads(self) -> pd.DataFrame:
-        """A row a fit, as in heads.csv: fit, id (of its trial), swept fields, head fields (empty
-        where they do not count with its kind of head), scores and their gain over the network's
-        own; no rows where no head was asked for.
+        """The table of fits, a row for each, as in heads.csv; no rows where no head was asked for.
+
+        Its columns: fit, id (of its trial), swept fields, head fields (empty where they do not
+        count with its kind of head), scores and their gain over the network's own.
         """
         if not self.directory.has("heads.csv"):
             return pd.DataFrame(columns=["fit", "id", "status"])
@@ -111,8 +118,9 @@ class RunRecord:
 
     @functools.cached_property
     def heads_summary(self) -> pd.DataFrame:
-        """A row a point and head setting: n (done fits), left_out, then the statistics of each
-        metric.
+        """The table with a row for each point and head setting.
+
+        Its columns: swept fields, n (done fits), left_out, then the statistics of each metric.
         """
         return fits.summarise(self.heads, self.swept, self.overlap)
 
@@ -123,9 +131,7 @@ class RunRecord:
 
     @property
     def overlap(self) -> float:
-        """How much the training data of two folds overlap: `statistics.fold_overlap` of the
-        config.
-        """
+        """How much the training data of two folds overlap, see `statistics.fold_overlap`."""
         return statistics.fold_overlap(self.record["config"])
 
     def targets(self, checksum: str) -> dict[str, np.ndarray]:

@@ -46,7 +46,7 @@ class Run(RunRecord):
 
     @functools.cached_property
     def metrics(self) -> pd.DataFrame:
-        """A row a done trial and held-out split; see `stored_metrics.trial_metrics`."""
+        """A row for each done trial and held-out split; see `stored_metrics.trial_metrics`."""
         return stored_metrics.trial_metrics(self)
 
     @functools.cached_property
@@ -97,8 +97,10 @@ class Run(RunRecord):
         return against_best(self.trials, self.swept, metric, ranked, self.overlap, among)
 
     def compare(self, point_a: points.Point, point_b: points.Point, metric: str | None = None) -> PointComparison:
-        """Compares two points: by their paired difference over common seeds, by Welch's and
-        Wilcoxon's tests, and by McNemar's on the images of each seed.
+        """Compares two points by their values over seeds and by their answers to single images.
+
+        The tests are a paired one over common seeds, Welch's, Wilcoxon's, and McNemar's on the
+        images of each seed.
 
         It is for points that were chosen beforehand or on the validation split: whoever looks for
         the best test metric among many comparisons has chosen on the test split.
@@ -137,8 +139,9 @@ class Run(RunRecord):
 
     @functools.cached_property
     def unbiased(self) -> pd.DataFrame:
-        """As `summary`, of the points that sweep.best chose, over the seeds that did not choose
-        them; no rows where none were.
+        """The table `summary` of the points that sweep.best chose; no rows where it chose none.
+
+        Its statistics are over the seeds that did not choose the points.
         """
         return statistics.unbiased(self.trials, self.swept, self.record)
 
@@ -193,7 +196,7 @@ class Run(RunRecord):
         return list({data.get("checksum"): data for data in used}.values())
 
     def _metric(self, metric: str | None) -> str:
-        """As `known_metric`; RunError too for one of the test split, which may not choose."""
+        """Returns what `known_metric` does; RunError also for a metric of the test split."""
         metric = self.known_metric(metric)
         if "test_" in metric:
             instead = metric.replace("test_", "val_")

@@ -16,7 +16,7 @@ AT_ONCE = 64  # trials whose probabilities are in memory together
 
 
 def gathered(run: RunRecord, split: str) -> Iterator[tuple[list[TrialResult], np.ndarray, np.ndarray]]:
-    """Yields done trials with stored predictions, some at a time, alike in data.
+    """Yields done trials with stored predictions in groups that share their data.
 
     Args:
         run: the run.

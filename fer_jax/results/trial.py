@@ -36,7 +36,7 @@ class TrialResult(TrialNetwork):
 
     @property
     def curves(self) -> pd.DataFrame:
-        """Its rows of `run.curves`."""
+        """The trial's rows of `run.curves`."""
         return self.run.curves[self.run.curves["id"] == self.id].reset_index(drop=True)
 
     def logits(self, split: str = "test") -> np.ndarray:
@@ -69,14 +69,17 @@ class TrialResult(TrialNetwork):
         return special.softmax(self.logits(split).astype(np.float64), axis=-1)
 
     def labels(self, split: str = "test") -> np.ndarray:
-        """Returns the labels of the images that `logits` is about, int32 (n,), indices into
-        `classes`; errors as there.
+        """Returns the labels of a split's images, int32 (n,), indices into `classes`.
+
+        Images and errors are as for `logits`.
         """
         return self._targets(split)["labels"]
 
     def leaked(self, split: str = "test") -> np.ndarray:
-        """Tells which of these images have an exact copy among those that were trained on or, for
-        the test split, validated on; bool (n,); errors as for `logits`.
+        """Tells which images of a split have an exact copy in an earlier split, bool (n,).
+
+        That is the training split and, for 'test', also the validation split. Images and errors
+        are as for `logits`.
         """
         return self._targets(split)["leaked"]
 
@@ -95,11 +98,11 @@ class TrialResult(TrialNetwork):
 
     @property
     def heads(self) -> pd.DataFrame:
-        """Its rows of `run.heads`."""
+        """The trial's rows of `run.heads`."""
         return self.run.heads[self.run.heads["id"] == self.id].reset_index(drop=True)
 
     def head(self, **wanted: Any) -> FitResult:
-        """Returns its one fit with some values, such as `head(layer="dense_0", max_depth=6)`.
+        """Returns the trial's one fit with these values: `head(layer="dense_0", max_depth=6)`.
 
         Args:
             **wanted: head field=value; a field is what follows 'head.'. A single fit needs none.
@@ -196,8 +199,9 @@ class TrialResult(TrialNetwork):
         return metrics.binarise(*self._predictions(split, weights, path), self.classes, positive, threshold)
 
     def _predictions(self, split: str, weights: str, path: str | None) -> tuple[np.ndarray, np.ndarray]:
-        """Returns probabilities (n, K) and labels (n,) of a split: the stored ones if they are what
-        is asked for, else by asking the network.
+        """Returns probabilities (n, K) and labels (n,) of a split.
+
+        They are the stored ones if these are asked for, else those that the network gives now.
         """
         if weights == "best" and path is None and split in ("validation", "test"):
             with contextlib.suppress(RunError):
@@ -224,11 +228,12 @@ class FitResult:
 
     @property
     def id(self) -> str:
+        """The fit's id, ten hex digits."""
         return self.row["fit"]
 
     @property
     def layer(self) -> str:
-        """Name of the layer that gives the features."""
+        """The name of the layer that gives the features."""
         return self.settings["head.layer"]
 
     @functools.cached_property
@@ -268,8 +273,9 @@ class FitResult:
 
     @property
     def importances(self) -> np.ndarray | None:
-        """Share of each feature in what the trees gained, float (F,) summing to 1; None where no
-        tree has a split.
+        """The share of each feature in what the trees gained, float (F,) summing to 1.
+
+        None where no tree has a split.
         """
         return self.head.importances
 
@@ -309,8 +315,9 @@ def find(run: RunRecord, id: str) -> TrialResult:
 
 
 def select(run: RunRecord, **wanted: Any) -> list[TrialResult]:
-    """Returns the trials with some values, in plan order; `RunRecord.matching` says which values
-    there are and what is raised.
+    """Returns the trials with some values, in plan order.
+
+    `RunRecord.matching` says which values there are and what is raised.
     """
     return [TrialResult(run, row) for _, row in run.trials[run.matching(run.trials, wanted)].iterrows()]
 

@@ -56,8 +56,9 @@ def batches(
 
 
 def _options(method: str, settings: Mapping[str, Any], image_shape: tuple[int, int, int]) -> dict[str, Any]:
-    """Returns the settings as arguments of the compiled method: another value compiles nothing,
-    but for another number of squares.
+    """Returns the settings as arguments of the compiled method.
+
+    Another value compiles nothing, except another number of squares.
     """
     import jax
 
@@ -100,8 +101,9 @@ def _program(
     method: str,
     layer: str | None,
 ) -> Program:
-    """Returns the compiled (variables, images, targets, places, options) -> what `batches` yields,
-    one for all trials with this network.
+    """Returns the compiled program, which is one for all trials with this network.
+
+    It takes (variables, images, targets, places, options) and returns what `batches` yields.
     """
     import jax
     import jax.numpy as jnp

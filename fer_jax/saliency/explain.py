@@ -261,8 +261,9 @@ def randomised_saliency(
 
 
 def _drawn_anew(explainer: Explainer, seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yields, from the last layer with weights to the first, its name and the variables with its
-    weights and all later ones drawn anew.
+    """Yields (layer, variables), from the last layer with weights to the first.
+
+    In the variables the weights of this layer and of all later ones are drawn anew.
     """
     import jax
 
@@ -350,8 +351,9 @@ def _trials_of_point(run: Run, point: Any) -> list[TrialResult]:
 
 
 def _targets(target: Any, classes: tuple[str, ...], images: np.ndarray, explainers: Sequence[Explainer]) -> np.ndarray:
-    """Returns the class that each image is explained for, int64 (n,); for None the one with the
-    highest mean probability.
+    """Returns the class that each image is explained for, int64 (n,).
+
+    For None it is the one with the highest mean probability.
     """
     count = len(images)
     if target is None:

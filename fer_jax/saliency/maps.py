@@ -28,7 +28,7 @@ UNITS = {
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Saliency:
-    """What one network made of some images.
+    """The saliency maps of some images by one network and method.
 
     Attributes:
         method: one of UNITS.
@@ -52,6 +52,7 @@ class Saliency:
 
     @property
     def unit(self) -> str:
+        """The unit of `values`, which the method decides."""
         return UNITS[self.method]
 
     @property
@@ -84,7 +85,7 @@ class Saliency:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class RepeatedSaliency:
-    """What the repeats of one point made of the same images, for the same classes.
+    """The saliency maps of the same images and classes by all repeats of one point.
 
     Attributes:
         repeats: a `Saliency` a trial.
@@ -113,8 +114,9 @@ class RepeatedSaliency:
 
     @property
     def agreement(self) -> np.ndarray:
-        """Spearman's rank correlation between two repeats' maps of an image, mean over all pairs,
-        (n,); NaN for one repeat.
+        """Spearman's rank correlation of two repeats' maps, the mean over all pairs, (n,).
+
+        It is NaN for one repeat.
         """
         maps = self.maps
         pairs = [rank_correlation(maps[a], maps[b]) for a, b in itertools.combinations(range(len(maps)), 2)]
@@ -122,24 +124,28 @@ class RepeatedSaliency:
 
     @property
     def targets(self) -> np.ndarray:
+        """The class that each image is explained for, as `Saliency.targets`."""
         return self.repeats[0].targets
 
     @property
     def classes(self) -> tuple[str, ...]:
+        """The names of the classes."""
         return self.repeats[0].classes
 
     @property
     def method(self) -> str:
+        """The name of the saliency method."""
         return self.repeats[0].method
 
     @property
     def settings(self) -> Mapping[str, Any]:
+        """The settings of the method, name -> value."""
         return self.repeats[0].settings
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ClassSaliency:
-    """Where networks look in images of each class on average, as shares of the image.
+    """The average map of each class: where networks look in its images, as shares of the image.
 
     Attributes:
         method, settings, classes: as in `Saliency`.
@@ -175,8 +181,9 @@ def over_channels(values: np.ndarray, method: str) -> np.ndarray:
 
 
 def shares(maps: np.ndarray) -> np.ndarray:
-    """Returns each map of (..., S, S) divided by the sum of its absolute values; one that is 0
-    everywhere stays so.
+    """Returns each map of (..., S, S) divided by the sum of its absolute values.
+
+    A map that is 0 everywhere stays so.
     """
     totals = np.abs(maps).sum(axis=(-2, -1), keepdims=True)
     return maps / np.where(totals > 0, totals, 1)
@@ -188,8 +195,9 @@ def deviation(samples: np.ndarray) -> np.ndarray:
 
 
 def rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Returns Spearman's rank correlation of the pixels of two maps, float64 (n,) for maps
-    (n, S, S) of n images; NaN where a map is constant.
+    """Returns Spearman's rank correlation of the pixels of two maps (n, S, S), float64 (n,).
+
+    It is NaN where a map is constant.
     """
     from scipy import stats
 

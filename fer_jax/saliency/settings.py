@@ -120,8 +120,10 @@ def _number(name: str, setting: Setting, value: Any) -> int | float | None:
 
 
 def _squares(found: Mapping[str, Any], size: int) -> dict[str, int]:
-    """Returns side and stride of the occluding square; RunError where it would not fit or leave
-    pixels uncovered.
+    """Returns side and stride of the occluding square.
+
+    Raises:
+        RunError: it would not fit, or would leave pixels uncovered.
     """
     patch = found["patch"] or max(1, size // PATCHES)
     stride = found["stride"] or max(1, patch // 2)

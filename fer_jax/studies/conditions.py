@@ -41,6 +41,7 @@ def unmet(experiment: Experiment, trial: TrialResult, head: Mapping[str, Any], d
 
 
 def other_data(conditions: Conditions, trial: TrialResult) -> list[str]:
+    """Returns why a trial's data are not the paper's, one reason at most; [] where they are."""
     ours = trial.config.data
     if ours.name != conditions.data:
         return ["other data"]

@@ -47,7 +47,7 @@ class Published:
 
     @property
     def decimals(self) -> int:
-        """`digits`, or those of `value` as Python writes it; 0 where nothing was printed."""
+        """The decimals: `digits`, else those of `value` in Python; 0 where nothing was printed."""
         if self.digits is not None:
             return self.digits
         exponent = decimal.Decimal(repr(self.value)).as_tuple().exponent
@@ -55,13 +55,13 @@ class Published:
 
     @property
     def rounding(self) -> float:
-        """Half of the last printed digit: what was found lies no farther from `value`."""
+        """Half a unit of the last printed digit: the unrounded value is no farther from `value`."""
         return 0.5 * 10.0**-self.decimals
 
 
 @dataclasses.dataclass(frozen=True)
 class Conditions:
-    """What must be the same before a published value is called reproduced or missed.
+    """The conditions under which a published value may be called reproduced or missed.
 
     None is unpublished.
 

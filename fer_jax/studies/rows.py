@@ -51,11 +51,10 @@ def gather(study: Study, study_file: str, workdir: Path, scale: str, external: s
 
 
 def split_metric(metric: str) -> tuple[str, str, bool]:
-    """Returns split, metric and whether of summed probabilities: ('val', 'auc', True).
+    """Returns split, metric, and whether it is one of summed probabilities.
 
-    That is of 'binary_val_auc' or 'val_binary_auc'.
-
-    The split may be 'external', and the quantity one of a class, such as 'recall_happy'.
+    For 'binary_val_auc' and for 'val_binary_auc' it returns ('val', 'auc', True). The split may be
+    'external', and the metric one of a class, such as 'recall_happy'.
 
     Raises:
         ConfigError: no metric of a study.
@@ -177,6 +176,7 @@ class _Computed:
         self.known: dict[tuple[str, str, str, bool], dict[str, float]] = {}
 
     def metrics(self, trial: TrialResult, weights: str, split: str, binary: bool) -> dict[str, float]:
+        """Returns all metrics of a trial on a split, name -> value, computed at the first call."""
         key = (trial.id, weights, split, binary)
         if key not in self.known:
             found, labels = self._external(trial, weights) if split == EXTERNAL else self._own(trial, weights, split)

@@ -17,7 +17,7 @@ SELECTED = "selected on the images it reports"
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A published value and ours; what the run would have to say is empty where there is none.
+    """A published value beside ours; the fields about our run are empty where there is no run.
 
     Attributes:
         experiment, metric: names, as in the study.

@@ -123,7 +123,7 @@ class WaveProgram:
         return self.run(f"evaluate_{split}", variables, values, batches, frozen)
 
     def _functions(self) -> dict[str, Callable[[Recipe], jax.stages.Wrapped]]:
-        """Returns what writes each program for the recipe of a phase, by name."""
+        """Returns the functions that write each program for the recipe of a phase, by name."""
         return {
             "init": self._init,
             "next_phase": self._next_phase,

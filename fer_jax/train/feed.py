@@ -24,7 +24,7 @@ Epoch = tuple[TrialState, dict[str, jax.Array]]
 
 
 class Evaluation(NamedTuple):
-    """How the trials of a wave do on a split, on the host.
+    """The loss, accuracy and logits of a wave's trials on a split, on the host.
 
     Attributes:
         loss: mean data loss, nats, float32 (trial,).
@@ -38,7 +38,7 @@ class Evaluation(NamedTuple):
 
 
 def exact_share(shares: np.ndarray, count: int) -> np.ndarray:
-    """Returns shares of `count` images in float64, from what float32 holds of them; NaN stays.
+    """Returns float32 shares of `count` images as the exact shares in float64; NaN stays.
 
     Differences of float32 shares that are the same number of images differ in their last digits,
     which a test of differences would take for a spread.
@@ -47,7 +47,7 @@ def exact_share(shares: np.ndarray, count: int) -> np.ndarray:
 
 
 class Frozen(NamedTuple):
-    """What the trials of a wave share because no phase trains it, on the host.
+    """The layers that no phase trains and all trials of a wave share, on the host.
 
     Attributes:
         arrays: {'params', 'stats'}: layer -> leaf -> array.

@@ -32,7 +32,7 @@ BLOCK = 1024  # images whose pixels are counted at once
 
 @dataclasses.dataclass(frozen=True)
 class DataStatistics:
-    """What encoding needs to know of a training split.
+    """The facts about a training split that `encode` needs.
 
     Attributes:
         classes: names, in the order of the labels.

@@ -99,7 +99,7 @@ class Recipe:
 
     @property
     def first_epoch(self) -> int:
-        """Epochs before this phase."""
+        """The number of epochs before this phase."""
         return sum(phase.epochs for phase in self.phases[: self.phase])
 
     @property

@@ -143,11 +143,11 @@ def metrics(recipe: Recipe, tally: Tally, steps: int) -> dict[str, jax.Array]:
 def _update(
     network: Network, recipe: Recipe, hyper: Hyper, steps: int, epoch: jax.Array, rate_scale: jax.Array
 ) -> Callable[[Carry, jax.Array, jax.Array, jax.Array], Carry]:
-    """Returns what does one step of one trial.
+    """Returns the function that does one step of one trial.
 
     It takes (carry, number of the step in the epoch, uint8 images, labels) and returns the carry. A
-    number from `steps` on is padding and leaves the carry as it was. Resident data have none, yet
-    ask, for the programs to be alike.
+    number from `steps` on is padding and leaves the carry as it was. Resident data have no
+    padding, but ask all the same, so that the programs are alike.
     """
     _, _, mask_key, augmentation_key = keys(hyper)
     hyper = in_phase(recipe, hyper)

@@ -90,7 +90,7 @@ class Item:
 
 @dataclasses.dataclass(frozen=True)
 class Collected:
-    """What a source held.
+    """The images that a source held.
 
     Attributes:
         items: sorted, so that one order serves every kind of source.

@@ -45,7 +45,7 @@ class Placed:
 
 @dataclasses.dataclass
 class Layout:
-    """What a source holds.
+    """The members of a source, by what they are.
 
     Attributes:
         images: images that have a class.

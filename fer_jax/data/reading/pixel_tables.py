@@ -28,7 +28,7 @@ _ALLOWED = b"0123456789 "
 
 
 class UnknownLabel(Unusable):
-    """The row's emotion is no integer from 0 to 6."""
+    """The error for a row whose emotion is no integer from 0 to 6."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ _OPCODES = _TEXTS | _TUPLES | _PUTS | _GETS | _NUMBERS | _LISTS | {"PROTO", "GLO
 
 
 class Refused(Exception):
-    """Why a file is not read as plain data, in a few words, without the file's name."""
+    """The error for a file that is no plain data; its text says why, without the file's name."""
 
 
 def read(data: bytes) -> Any:
@@ -91,7 +91,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _Maker:
-    """What the file has instead of a class or function that it names."""
+    """The stand-in for a class or function that the file names."""
 
     def __init__(self, name: str, make: Callable[..., Any]):
         self._name, self._make = name, make

@@ -24,7 +24,7 @@ _LISTED = 1000  # items of one kind that are kept by name; the others are only c
 
 
 class Unusable(Exception):
-    """Why one item cannot be used, in a few words and without its name, which the caller knows."""
+    """The error for an item that cannot be used; its text says why, without the item's name."""
 
 
 @dataclasses.dataclass
@@ -54,6 +54,7 @@ class Problems:
 
     @classmethod
     def from_json(cls, noted: dict[str, Any]) -> Problems:
+        """Returns the problems that `as_json` gave."""
         return cls(dict(noted["kinds"]), list(noted["items"]))
 
     def describe(self, path: str) -> str:
