@@ -315,7 +315,9 @@ def done_trials(of: Run | Sequence[TrialResult], point: Any = None) -> tuple[lis
         trials, where = _trials_of_point(of, of.best_point() if point is None else point), f" of {of.path}"
     else:
         if not isinstance(of, Sequence) or not all(isinstance(one, TrialResult) for one in of):
-            raise RunError(f"of is a {type(of).__name__}: must be a trial, trials or a run; a point is named by point=")
+            # A row of a table is a dozen lines long.
+            given = repr(of) if isinstance(of, str) else f"a {type(of).__name__}"
+            raise RunError(f"{given}: must be a trial, trials or a run")
         trials, where = [_alone(one, point) for one in of], f" of {of[0].run.path}" if of else ""
     statuses = np.array([trial.status for trial in trials])
     done = [trial for trial in trials if trial.status == "done"]
