@@ -164,7 +164,8 @@ class Sweep:
         directory.write_plan(plan.to_json())
         for dataset in prepared.datasets.values():
             directory.predictions.write_targets(dataset.checksum, _targets(dataset))
-        directory.forget_others({one.name for stack in plan.stacks for one in stack.waves})
+        if gone := directory.forget_others({one.name for stack in plan.stacks for one in stack.waves}):
+            progress.say(f"deleted what was left of waves that others have replaced: {', '.join(gone)}")
         table = TrialTable(prepared, plan, directory, retry_failed)
         sweep = cls(prepared, directory, progress, plan, record, table, started)
         sweep._describe()

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # The part of a saved tree whose arrays have no trial axis.
 SHARED = "shared"
+# What a plan calls its waves: no folder or file of another name is ours to delete.
+WAVE = re.compile(r"stack_\d+-wave_\d+[ab]*")
 _COMPLETE = re.compile(r"(state|final)-(\d+)")
 _LEFTOVER = re.compile(r"(state|final)-\d+\.(orbax-checkpoint-tmp|deleted).*")
 
@@ -199,17 +201,20 @@ class Checkpoints:
         shutil.rmtree(self._folder / wave, ignore_errors=True)
 
     def waves(self) -> list[str]:
-        """Returns the names of the waves that have a folder."""
-        return sorted(path.name for path in self._folder.glob("*/"))
+        """Returns the names of the waves that have a folder here; links are not followed."""
+        if self._folder.is_symlink():
+            return []
+        found = (path for path in self._folder.glob("*/") if not path.is_symlink())
+        return sorted(path.name for path in found if WAVE.fullmatch(path.name))
 
     def clean(self) -> None:
         """Deletes what killed writers left: parts of checkpoints, and old ones beside new ones."""
-        for folder in self._folder.glob("*/"):
-            for path in folder.iterdir():
+        for wave in self.waves():
+            for path in (self._folder / wave).iterdir():
                 if _LEFTOVER.fullmatch(path.name):
                     shutil.rmtree(path, ignore_errors=True)
             for kind in ("state", "final"):
-                for older in self._complete(folder.name, kind)[:-1]:
+                for older in self._complete(wave, kind)[:-1]:
                     self._delete(older)
 
     def _complete(self, wave: str, kind: str) -> list[Path]:

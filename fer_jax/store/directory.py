@@ -14,7 +14,7 @@ import pandas as pd
 
 from fer_jax.base.files import explain_write, locked, remove_temporary_files, write_bytes
 from fer_jax.errors import RunError
-from fer_jax.store.checkpoints import Checkpoints
+from fer_jax.store.checkpoints import WAVE, Checkpoints
 from fer_jax.store.features import FeatureFiles
 from fer_jax.store.predictions import PredictionFiles
 
@@ -325,10 +325,13 @@ class RunDirectory:
         self.predictions.forget(wave)
         self._checkpoints.forget(wave)
 
-    def forget_others(self, waves: Collection[str]) -> None:
-        """Deletes all that belongs to waves other than these (rule 6 of the store)."""
-        for wave in {*self._checkpoints.waves(), *(wave for _, wave, _ in self._all_parts())} - set(waves):
+    def forget_others(self, waves: Collection[str]) -> list[str]:
+        """Deletes what belongs to other waves (rule 6 of the store), and returns their names."""
+        parts = {wave for _, wave, _ in self._all_parts() if WAVE.fullmatch(wave)}
+        others = sorted({*self._checkpoints.waves(), *parts} - set(waves))
+        for wave in others:
             self.forget(wave)
+        return others
 
     def load_trial(self, wave: str, slot: int, abstract: Any = None) -> Any:
         """Returns one trial's final weights; no other trial's bytes are read.

@@ -275,96 +275,125 @@ def test_resume_after_a_kill_between_any_two_writes(run):
     """A wave with checkpoints at 2 and 4 is killed after each write; `resume` finds its place."""
 
     def state(epoch):
-        run.save_state("w", epoch, {"x": np.full(2, epoch)})
+        run.save_state("stack_0-wave_0", epoch, {"x": np.full(2, epoch)})
         run.wait()
 
-    unfinished = run.path / "checkpoints" / "w" / "state-000004.orbax-checkpoint-tmp"
+    unfinished = run.path / "checkpoints" / "stack_0-wave_0" / "state-000004.orbax-checkpoint-tmp"
     steps = (
         (lambda: None, 0),
-        (lambda: run.write_curves("w", 1, curve_rows(1, 2)), 0),
-        (lambda: (run.write_curves("w", 1, curve_rows(1, 2)), state(2)), 2),
-        (lambda: run.write_curves("w", 3, curve_rows(3, 4)), 2),
-        (lambda: (run.write_curves("w", 3, curve_rows(3, 4)), unfinished.mkdir()), 2),
-        (lambda: (run.write_curves("w", 3, curve_rows(3, 4)), state(4)), 4),
-        (lambda: run.save_final("w", {"x": np.zeros(2)}), 4),
+        (lambda: run.write_curves("stack_0-wave_0", 1, curve_rows(1, 2)), 0),
+        (lambda: (run.write_curves("stack_0-wave_0", 1, curve_rows(1, 2)), state(2)), 2),
+        (lambda: run.write_curves("stack_0-wave_0", 3, curve_rows(3, 4)), 2),
+        (lambda: (run.write_curves("stack_0-wave_0", 3, curve_rows(3, 4)), unfinished.mkdir()), 2),
+        (lambda: (run.write_curves("stack_0-wave_0", 3, curve_rows(3, 4)), state(4)), 4),
+        (lambda: run.save_final("stack_0-wave_0", {"x": np.zeros(2)}), 4),
     )
     for write, epoch in steps:
         write()
         after = RunDirectory(run.path)
         with after.lock():
-            assert after.resume("w") == epoch
+            assert after.resume("stack_0-wave_0") == epoch
             assert not unfinished.exists()
-            assert after.read_curves("w")["epoch"].tolist() == curve_rows(1, epoch)["epoch"].tolist()
+            assert after.read_curves("stack_0-wave_0")["epoch"].tolist() == curve_rows(1, epoch)["epoch"].tolist()
             if epoch:
-                assert after.restore_state("w", {"x": np.zeros(2, int)})["x"].tolist() == [epoch, epoch]
+                assert after.restore_state("stack_0-wave_0", {"x": np.zeros(2, int)})["x"].tolist() == [epoch, epoch]
 
 
-def test_waves_that_have_been_replaced_are_forgotten_and_nothing_else(run):
-    for wave in ("w", "w-000001", "wa"):
+def test_waves_that_have_been_replaced_are_forgotten_and_nothing_else(run, tmp_path):
+    whole, halves = "stack_0-wave_0", ("stack_0-wave_0a", "stack_0-wave_0b")
+    for wave in (whole, "stack_10-wave_0", halves[0]):
         run.write_curves(wave, 1, curve_rows(1, 2))
         run.save_state(wave, 2, {"x": np.zeros(2)})
-    run.save_final("w", {"x": np.zeros(2)})
-    run.write_curves("wb", 1, curve_rows(1, 1))
+    run.save_final(whole, {"x": np.zeros(2)})
+    run.write_curves(halves[1], 1, curve_rows(1, 1))
     # Until then rows that are there twice count once.
     assert len(run.read_curves()) == len(curve_rows(1, 2))
-    run.forget_others({"wa", "wb"})
-    assert sorted(path.name for path in (run.path / "curves").iterdir()) == ["wa-000001.parquet", "wb-000001.parquet"]
-    assert [path.name for path in (run.path / "checkpoints").iterdir()] == ["wa"] and run.latest_state("wa") == 2
-    run.forget("wa")
-    run.forget("wa")
-    assert run.resume("wa") == 0 and run.read_curves("wa").empty
+    assert run.forget_others(halves) == [whole, "stack_10-wave_0"]
+    left = sorted(path.name for path in (run.path / "curves").iterdir())
+    assert left == [f"{wave}-000001.parquet" for wave in halves]
+    assert [path.name for path in (run.path / "checkpoints").iterdir()] == [halves[0]]
+    assert run.latest_state(halves[0]) == 2
+    run.forget(halves[0])
+    run.forget(halves[0])
+    assert run.resume(halves[0]) == 0 and run.read_curves(halves[0]).empty
+    assert run.forget_others(halves) == []
+
+
+def test_nothing_of_anybody_elses_is_deleted(run, tmp_path):
+    run.write_curves("mine-too", 1, curve_rows(1, 1))
+    folder, elsewhere = run.path / "checkpoints", tmp_path / "elsewhere"
+    for place in (folder / "my_backup", folder / "stack_0-wave_0.bak", elsewhere):
+        for name in ("state-000001", "state-000002", "final-000001.deleted"):
+            (place / name).mkdir(parents=True)
+    (folder / "stack_9-wave_9").symlink_to(elsewhere)
+    before = sorted(str(path) for path in tmp_path.rglob("*"))
+    with run.lock():
+        assert run.forget_others(()) == []
+    assert set(before) <= {str(path) for path in tmp_path.rglob("*")}
+
+
+def test_through_a_link_nothing_is_deleted(run, tmp_path):
+    scratch = tmp_path / "scratch"
+    (scratch / "stack_0-wave_7" / "state-000001").mkdir(parents=True)
+    run.path.mkdir(parents=True, exist_ok=True)
+    (run.path / "checkpoints").symlink_to(scratch)
+    with run.lock():
+        assert run.forget_others(()) == []
+    assert (scratch / "stack_0-wave_7" / "state-000001").is_dir()
 
 
 def test_leftovers_of_killed_writers_are_removed_under_the_lock(run):
     for epoch in (1, 2):
-        run.save_state("w", epoch, {"x": np.full(2, epoch)})
-    run.save_final("v", {"x": np.zeros(2)})
+        run.save_state("stack_0-wave_0", epoch, {"x": np.full(2, epoch)})
+    run.save_final("stack_0-wave_1", {"x": np.zeros(2)})
     folder = run.path / "checkpoints"
     for leftover in (
-        "w/state-000003.orbax-checkpoint-tmp/state",
-        "w/state-000001.deleted/state",
-        "v/final-000002.orbax-checkpoint-tmp-9",
+        "stack_0-wave_0/state-000003.orbax-checkpoint-tmp/state",
+        "stack_0-wave_0/state-000001.deleted/state",
+        "stack_0-wave_1/final-000002.orbax-checkpoint-tmp-9",
     ):
         (folder / leftover).mkdir(parents=True)
-    (folder / "w/state-000002").rename(folder / "w/state-000004")
-    (folder / "v/final-000001").rename(folder / "v/final-000007")
-    run.write_curves("w", 1, curve_rows(1, 1))
-    (run.path / "curves" / ".w-000002.parquet.77.tmp").write_text("half")
+    (folder / "stack_0-wave_0/state-000002").rename(folder / "stack_0-wave_0/state-000004")
+    (folder / "stack_0-wave_1/final-000001").rename(folder / "stack_0-wave_1/final-000007")
+    run.write_curves("stack_0-wave_0", 1, curve_rows(1, 1))
+    (run.path / "curves" / ".stack_0-wave_0-000002.parquet.77.tmp").write_text("half")
     with run.lock():
         left = sorted(str(path.relative_to(folder)) for path in folder.glob("*/*"))
-        assert left == ["v/final-000007", "w/state-000004"]
-        assert [path.name for path in (run.path / "curves").iterdir()] == ["w-000001.parquet"]
+        assert left == ["stack_0-wave_0/state-000004", "stack_0-wave_1/final-000007"]
+        assert [path.name for path in (run.path / "curves").iterdir()] == ["stack_0-wave_0-000001.parquet"]
 
 
 def test_sigkilled_training_resumes_from_a_complete_and_consistent_checkpoint(run):
     code = """
 with run.lock():
-    epoch = run.resume("w")
+    epoch = run.resume("stack_0-wave_0")
     print(epoch, flush=True)
     while True:
         epoch += 1
         rows = [(name, epoch, 0., 0., 0., 0.) for name in "ab"]
-        run.write_curves("w", epoch, pd.DataFrame(rows, columns=CURVE_COLUMNS))
+        run.write_curves("stack_0-wave_0", epoch, pd.DataFrame(rows, columns=CURVE_COLUMNS))
         params, count = np.full((4, 300_000), epoch, np.float32), np.full(4, epoch)
-        run.save_state("w", epoch, {"params": params, "count": count, "epoch": np.asarray(epoch)})
+        run.save_state("stack_0-wave_0", epoch, {"params": params, "count": count, "epoch": np.asarray(epoch)})
 """
     like = {"params": np.zeros((4, 300_000), np.float32), "count": np.zeros(4, int), "epoch": np.zeros((), int)}
     resumed = 0
     for delay in (0.03, 0.2):
         process = start(code, run.path)
         assert int(process.first_line) == resumed
-        while (RunDirectory(run.path).latest_state("w") or 0) < resumed + 2:
+        while (RunDirectory(run.path).latest_state("stack_0-wave_0") or 0) < resumed + 2:
             time.sleep(0.005)
         time.sleep(delay)
         kill(process)
         after = RunDirectory(run.path)
         with after.lock():
-            resumed = after.resume("w")
-            state = after.restore_state("w", like)
+            resumed = after.resume("stack_0-wave_0")
+            state = after.restore_state("stack_0-wave_0", like)
             assert (
                 {int(leaf.min()) for leaf in jax.tree.leaves(state)}
                 == {resumed}
                 == {int(leaf.max()) for leaf in jax.tree.leaves(state)}
             )
-            assert after.read_curves("w")["epoch"].tolist() == [epoch for epoch in range(1, resumed + 1) for _ in "ab"]
-            assert len(list((run.path / "checkpoints" / "w").iterdir())) == 1
+            assert after.read_curves("stack_0-wave_0")["epoch"].tolist() == [
+                epoch for epoch in range(1, resumed + 1) for _ in "ab"
+            ]
+            assert len(list((run.path / "checkpoints" / "stack_0-wave_0").iterdir())) == 1
