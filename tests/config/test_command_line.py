@@ -5,9 +5,9 @@ import shlex
 import textwrap
 
 import pytest
+from small_configs import message
 
 from fer_jax.config import command_line, fields, search_space
-from fer_jax.errors import ConfigError
 
 HEAD = "from fer_jax.config import default_config, variants\nfrom fer_jax.config.command_line import base\n"
 
@@ -18,13 +18,6 @@ def write(folder, body, name="mine.py"):
     text = textwrap.indent(textwrap.dedent(body), "    ")
     path.write_text(f'{HEAD}def get_config(words=""):\n    config = default_config()\n{text}\n    return config\n')
     return str(path)
-
-
-def refusal(call, *arguments):
-    with pytest.raises(ConfigError) as caught:
-        call(*arguments)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def from_command_line(*arguments):
@@ -85,7 +78,7 @@ def test_overrides_may_be_python_values(tmp_path):
     loaded = command_line.load(path, {"train.epochs": 3, "model.kernels": [8, 8, 8], "sweep.grid.train.l2": None})
     assert (loaded.config.train.epochs, loaded.config.model.kernels, loaded.command) == (3, (8, 8, 8), "")
     assert len(search_space.expand(loaded.config)) == 1
-    assert refusal(command_line.load, path, {"train.l2": -1}).startswith("overrides: train.l2 = -1.0: must be")
+    assert message(command_line.load, path, {"train.l2": -1}).startswith("overrides: train.l2 = -1.0: must be")
 
 
 def test_run_name_is_safe_as_a_folder(tmp_path):
@@ -138,7 +131,7 @@ def test_run_name_is_safe_as_a_folder(tmp_path):
 )
 def test_a_wrong_override_is_blamed_on_the_command_line(tmp_path, override, wanted):
     path = write(tmp_path, "pass")
-    text = refusal(from_command_line, f"--config={path}", *given(override))
+    text = message(from_command_line, f"--config={path}", *given(override))
     assert text.startswith(f"command line: {wanted}")
 
 
@@ -177,10 +170,10 @@ def test_a_wrong_override_is_blamed_on_the_command_line(tmp_path, override, want
 )
 def test_an_override_without_effect_is_refused(tmp_path, overrides, wanted):
     path = write(tmp_path, "pass")
-    text = refusal(from_command_line, f"--config={path}", *given(overrides))
+    text = message(from_command_line, f"--config={path}", *given(overrides))
     assert text.startswith(f"command line: {wanted}")
     python = dict(one.split("=", 1) for one in overrides.split())
-    assert refusal(command_line.load, path, python).startswith(f"overrides: {wanted}")
+    assert message(command_line.load, path, python).startswith(f"overrides: {wanted}")
     kept = command_line.load(path, python, keep_unused=True)
     assert [why.startswith(wanted) for why in kept.unused.values()] == [True]
 
@@ -260,7 +253,7 @@ POINTS = "config.sweep.points = ({'train.learning_rate': 1.}, {'train.learning_r
 )
 def test_an_override_that_the_sweep_hides_is_refused_with_what_to_write_instead(tmp_path, body, override, wanted):
     path = write(tmp_path, body)
-    text = refusal(from_command_line, f"--config={path}", f"--config.{override}")
+    text = message(from_command_line, f"--config={path}", f"--config.{override}")
     assert text.startswith(f"command line: {wanted}")
     advice, name, value = re.split("instead: |add ", text)[1], *override.split("=")
     kept = [f"--config.{override}"] if ", add " in text else []
@@ -288,14 +281,14 @@ def test_an_override_that_some_point_of_the_sweep_has_is_taken(tmp_path, body, o
 
 def test_seeds_out_of_range_are_blamed_on_who_set_them(tmp_path):
     path = write(tmp_path, "config.train.seed = 2147483647\nconfig.sweep.repeats = 3")
-    assert refusal(command_line.load, path).startswith(
+    assert message(command_line.load, path).startswith(
         f"{path}: train.seed = 2147483647 with sweep.repeats = 3 makes seeds up to "
     )
 
 
 def test_command_lines_without_a_config_or_value():
-    assert "has no value" in refusal(from_command_line, "--config")
-    assert "--config.train.l2 has no value" in refusal(from_command_line, "--config=x.py", "--config.train.l2")
+    assert "has no value" in message(from_command_line, "--config")
+    assert "--config.train.l2 has no value" in message(from_command_line, "--config=x.py", "--config.train.l2")
 
 
 @pytest.mark.parametrize(
@@ -332,21 +325,21 @@ def test_command_lines_without_a_config_or_value():
 )
 def test_a_wrong_config_file_is_named_with_its_line(tmp_path, body, wanted):
     path = write(tmp_path, body)
-    assert refusal(command_line.load, path).startswith(path + wanted)
+    assert message(command_line.load, path).startswith(path + wanted)
 
 
 def test_files_that_are_no_config_files(tmp_path):
     empty = tmp_path / "empty.py"
     empty.write_text("")
-    assert refusal(command_line.load, str(empty)) == f"{empty}: no function get_config(variants)"
+    assert message(command_line.load, str(empty)) == f"{empty}: no function get_config(variants)"
     empty.write_bytes(b"\xff\xfe\x00")
-    assert "cannot be read" in refusal(command_line.load, str(empty))
+    assert "cannot be read" in message(command_line.load, str(empty))
     empty.write_bytes(b"x = 1\x00")
-    assert refusal(command_line.load, str(empty)).startswith(str(empty))
-    assert refusal(command_line.load, str(tmp_path)) == f"{tmp_path}: is a folder, not a config file; it holds empty.py"
-    assert "is no Python file" in refusal(command_line.load, "README.md")
-    assert refusal(command_line.load, str(tmp_path / "emty.py")).endswith(f"did you mean {empty}?")
-    assert "no such config file; configs/" in refusal(command_line.load, "nowhere/at_all.py")
+    assert message(command_line.load, str(empty)).startswith(str(empty))
+    assert message(command_line.load, str(tmp_path)) == f"{tmp_path}: is a folder, not a config file; it holds empty.py"
+    assert "is no Python file" in message(command_line.load, "README.md")
+    assert message(command_line.load, str(tmp_path / "emty.py")).endswith(f"did you mean {empty}?")
+    assert "no such config file; configs/" in message(command_line.load, "nowhere/at_all.py")
 
 
 def test_variants_reach_the_file_and_unknown_ones_are_named(tmp_path):
@@ -354,7 +347,7 @@ def test_variants_reach_the_file_and_unknown_ones_are_named(tmp_path):
     assert command_line.load(path).config.train.epochs == 2
     assert command_line.load(path + ":smoke").config.train.epochs == 1
     assert command_line.load(path + ":").variants == ()
-    assert refusal(command_line.load, path + ":smook") == (
+    assert message(command_line.load, path + ":smook") == (
         f"{path}: unknown variant 'smook'; did you mean smoke? (known: smoke, full)"
     )
 
@@ -381,9 +374,9 @@ def test_a_config_builds_on_its_neighbour_from_any_directory(tmp_path, monkeypat
 def test_an_error_in_a_neighbour_is_blamed_on_it_alone(tmp_path):
     first = write(tmp_path, "config.train.l3 = 1.", "first.py")
     second = write(tmp_path, "config = base(__file__, 'first.py')", "second.py")
-    assert refusal(command_line.load, second) == f"{first}, line 5: no field train.l3; did you mean train.l2?"
+    assert message(command_line.load, second) == f"{first}, line 5: no field train.l3; did you mean train.l2?"
     third = write(tmp_path, "config = base(__file__, 'absent.py')", "third.py")
-    assert refusal(command_line.load, third).startswith(f"{third}: {tmp_path / 'absent.py'}: no such config file")
+    assert message(command_line.load, third).startswith(f"{third}: {tmp_path / 'absent.py'}: no such config file")
 
 
 def test_an_edited_file_is_read_anew_and_leaves_nothing_behind(tmp_path):

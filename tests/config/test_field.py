@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from small_configs import message
 
 from fer_jax.config import fields
 from fer_jax.config.field import FieldError
@@ -14,14 +15,6 @@ from fer_jax.config.values import (
     sweep_tree,
     validate,
 )
-from fer_jax.errors import ConfigError
-
-
-def message(call, *arguments):
-    with pytest.raises(ConfigError) as caught:
-        call(*arguments)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize(

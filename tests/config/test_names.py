@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_configs import message
 
 from fer_jax.config.names import nearest
 from fer_jax.config.values import (
@@ -10,14 +11,6 @@ from fer_jax.config.values import (
     put,
     validate,
 )
-from fer_jax.errors import ConfigError
-
-
-def message(call, *arguments):
-    with pytest.raises(ConfigError) as caught:
-        call(*arguments)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_configs import message, unlocked
 
 from fer_jax.config.rules import resolve
 from fer_jax.config.values import (
@@ -12,21 +13,7 @@ from fer_jax.config.values import (
     flatten,
     validate,
 )
-from fer_jax.errors import ConfigError
 from fer_jax.models.layers import widened
-
-
-def message(call, *arguments):
-    with pytest.raises(ConfigError) as caught:
-        call(*arguments)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-def unlocked(**values):
-    config = default_config().unlock()
-    config.update_from_flattened_dict(values)
-    return config
 
 
 def test_a_path_that_built_in_faces_would_not_read_is_refused():

@@ -7,10 +7,10 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_configs import build, message
 
 from fer_jax.config import fields, search_space
-from fer_jax.config.values import default_config, flatten, put
-from fer_jax.errors import ConfigError
+from fer_jax.config.values import flatten
 
 KINDS = ("xgboost", "logistic", "svm", "forest", "neighbors")
 # What counts with each kind, apart from head.kind and head.layer; written down here a second time.
@@ -36,29 +36,10 @@ LISTS = {
 }
 
 
-def build(grid=None, each=None, zipped=None, points=(), repeats=1, **values):
-    config = default_config()
-    for tree, lists in (("grid", grid), ("each", each), ("zip", zipped)):
-        for name, listed in (lists or {}).items():
-            put(config, f"sweep.{tree}.{name}", listed)
-    config.sweep.points = tuple(points)
-    config.sweep.repeats = repeats
-    for name, value in values.items():
-        put(config, name.replace("__", "."), value)
-    return config
-
-
 def fits_of(config):
     """Every fit of a config, trial by trial."""
     points = search_space.expand_points(config)
     return [search_space.Fit(trial, head) for trials, heads in points for trial in trials for head in heads]
-
-
-def refusal(config):
-    with pytest.raises(ConfigError) as caught:
-        fits_of(config)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def seen(fit, *names):
@@ -148,7 +129,7 @@ def test_fits_are_trials_times_distinct_settings_that_count(sweep):
     config = build(**sweep)
     expected, unused = reference(sweep, flatten(config))
     if unused:
-        assert refusal(config).startswith("the sweep over head.")
+        assert message(fits_of, config).startswith("the sweep over head.")
         return
     trials, fits = search_space.expand(config), fits_of(config)
     assert len(trials) == len(expected) * sweep["repeats"]
@@ -171,7 +152,7 @@ def test_head_fields_never_change_a_trial(sweep):
     config = build(**sweep)
     base = flatten(config)
     if reference(sweep, base)[1]:
-        assert refusal(config)
+        assert message(fits_of, config)
         return
     plain = {"l2": {0.0, 1e-4, 1e-3, base["train.l2"]}, "dropout": {0.0, 0.4, base["model.dropout"]}}
     every = build(
@@ -239,13 +220,13 @@ def test_a_kind_of_none_among_others_trains_without_a_fit():
     ids=lambda sweep: next(iter(sweep)),
 )
 def test_a_sweep_over_depth_without_boosting_is_refused_in_one_line(sweep):
-    assert refusal(build(**sweep)) == (
+    assert message(fits_of, build(**sweep)) == (
         "the sweep over head.max_depth changes nothing: it needs head.kind = xgboost, and no trial has that"
     )
 
 
 def test_a_sweep_over_the_layer_without_a_head_is_refused():
-    found = refusal(build(grid={"head.layer": ("flatten", "dense_0")}))
+    found = message(fits_of, build(grid={"head.layer": ("flatten", "dense_0")}))
     assert found.startswith("the sweep over head.layer changes nothing: it needs head.kind = xgboost or logistic or")
 
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from small_configs import message, unlocked
 
 from fer_jax.config import fields
 from fer_jax.config.values import (
@@ -16,20 +17,6 @@ from fer_jax.config.values import (
     validate,
     variants,
 )
-from fer_jax.errors import ConfigError
-
-
-def message(call, *arguments):
-    with pytest.raises(ConfigError) as caught:
-        call(*arguments)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-def unlocked(**values):
-    config = default_config().unlock()
-    config.update_from_flattened_dict(values)
-    return config
 
 
 def test_default_config_holds_each_field_once_and_mirrors_it_in_the_sweep_trees():
