@@ -54,13 +54,13 @@ def hand_down(directory: RunDirectory, stack: Stack, wave: Wave, parts: Sequence
     """
     epoch = directory.resume(wave.name)
     whole = directory.load_state(wave.name) if epoch else {}
-    curves = directory.read_curves(wave.name)
+    curves = directory.curves.read(wave.name)
     for part in parts:
         # Of a start that was killed before its plan was written.
         directory.forget(part.name)
         if not epoch:
             continue
-        directory.write_curves(part.name, 1, curves[curves["id"].isin(part.trials)])
+        directory.curves.write(part.name, 1, curves[curves["id"].isin(part.trials)])
         directory.save_state(part.name, epoch, _share(whole, stack, wave, part), owned=True)
         directory.wait()
     return epoch

@@ -227,7 +227,7 @@ class _Training:
 
     def _write_curves(self) -> None:
         name, first = self.job.wave.name, self.written + 1
-        self.directory.write_curves(name, first, curve_rows(self.job, first, self.records))
+        self.directory.curves.write(name, first, curve_rows(self.job, first, self.records))
         self.written, self.records = self.epoch, []
 
     def finish(self) -> pd.DataFrame:
@@ -238,7 +238,7 @@ class _Training:
             state = jax.device_put(self.wave.whole(), self.job.program.per_trial)
         name = self.job.wave.name
         keep = functools.partial(self.directory.predictions.write, name)
-        results = result_rows(self.job, state, self.hyper, self.directory.read_curves(name), keep)
+        results = result_rows(self.job, state, self.hyper, self.directory.curves.read(name), keep)
         last = {"params": state.params, "stats": state.stats}
         pixels = {"scale": self.hyper["pixels.scale"], "offset": self.hyper["pixels.offset"]}
         shared = {"shared": dict(self.job.frozen.arrays)} if self.job.frozen else {}

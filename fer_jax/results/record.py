@@ -85,7 +85,7 @@ class RunRecord:
 
         Its columns: id, epoch (1-based), train_loss, train_accuracy, val_loss, val_accuracy.
         """
-        return self.directory.read_curves()
+        return self.directory.curves.read()
 
     @functools.cached_property
     def plan(self) -> dict[str, Any]:

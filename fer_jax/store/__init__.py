@@ -7,7 +7,7 @@ How a run survives a kill at any moment:
 
 1. One process writes, and holds the lock while it does. Every file and checkpoint appears by a
    rename, in full or not at all.
-2. A checkpoint of a wave at epoch e is `write_curves` with the rows since the last one, then
+2. A checkpoint of a wave at epoch e is `curves.write` with the rows since the last one, then
    `save_state` at e. So the curves on disk always reach at least as far as the newest complete
    state.
 3. A state counts once it is complete; only then is the one before it deleted.
@@ -17,7 +17,7 @@ How a run survives a kill at any moment:
 5. At its end a wave writes its last curves, then `predictions`, then `save_final`, then its rows of
    trials.csv, then it calls `drop_state`. Only the table says what is done: a kill before it leads
    to rule 4, a kill after it leaves a state for the next start to drop.
-6. A wave that does not fit into memory is replaced by its parts: for each part `write_curves` with
+6. A wave that does not fit into memory is replaced by its parts: for each part `curves.write` with
    its rows up to the wave's newest complete state, then `save_state` with its slots of that state,
    waited for; then plan.json with the parts in the wave's place; then `forget` of the wave. A kill
    before the new plan leaves parts, a kill after it leaves the wave, and the plan does not name
@@ -26,6 +26,7 @@ How a run survives a kill at any moment:
 """
 
 from fer_jax.store.checkpoints import to_host
-from fer_jax.store.directory import CURVE_COLUMNS, RunDirectory
+from fer_jax.store.curves import CURVE_COLUMNS
+from fer_jax.store.directory import RunDirectory
 
 __all__ = ["CURVE_COLUMNS", "RunDirectory", "to_host"]

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
-import json
-import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -15,18 +12,10 @@ import pandas as pd
 from fer_jax.base.files import explain_write, locked, remove_temporary_files, write_bytes
 from fer_jax.errors import RunError
 from fer_jax.store.checkpoints import WAVE, Checkpoints
+from fer_jax.store.curves import CurveFiles
+from fer_jax.store.documents import Documents
 from fer_jax.store.features import FeatureFiles
 from fer_jax.store.predictions import PredictionFiles
-
-CURVE_COLUMNS = ("id", "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy")
-_TEXT_COLUMNS = ("fit", "id", "status", "stack", "wave", "error", "left_out")
-# Counts, which pandas would turn into floats where a pending trial has none yet.
-_COUNT_COLUMNS = ("seed", "repeat", "slot", "epochs", "best_epoch", "diverged_epoch", "n", "features", "threads")
-# From version 3.1 on pandas reads every float exactly, and warns whoever asks for it.
-_EXACT: dict[str, Any] = (
-    {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
-)
-_PART = re.compile(r"(?P<wave>.+)-(?P<first>\d+)\.parquet")
 
 
 class RunDirectory:
@@ -40,6 +29,8 @@ class RunDirectory:
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self._checkpoints = Checkpoints(self.path / "checkpoints")
+        self._documents = Documents(self.path)
+        self.curves = CurveFiles(self.path / "curves")
         self.features = FeatureFiles(self.path / "features")
         self.predictions = PredictionFiles(self.path / "predictions")
 
@@ -94,19 +85,19 @@ class RunDirectory:
 
     def write_config(self, document: Mapping[str, Any]) -> None:
         """Writes config.json: resolved config, command, versions, devices, data provenance."""
-        self._write_json("config.json", document)
+        self._documents.write_json("config.json", document)
 
     def read_config(self) -> dict[str, Any]:
         """Returns config.json, with lists in place of tuples; RunError if there is no run here."""
-        return self._read_json("config.json")
+        return self._documents.read_json("config.json")
 
     def write_plan(self, document: Mapping[str, Any]) -> None:
         """Writes plan.json: the stacks and waves in running order."""
-        self._write_json("plan.json", document)
+        self._documents.write_json("plan.json", document)
 
     def read_plan(self) -> dict[str, Any]:
         """Returns plan.json; RunError if there is none."""
-        return self._read_json("plan.json")
+        return self._documents.read_json("plan.json")
 
     def has(self, name: str) -> bool:
         """Returns whether the run has the file `name`, such as 'plan.json' or 'trials.csv'."""
@@ -117,7 +108,7 @@ class RunDirectory:
 
         Numbers keep their full precision, and missing ones stay empty.
         """
-        self._write_table("trials.csv", frame)
+        self._documents.write_table("trials.csv", frame)
 
     def read_trials(self) -> pd.DataFrame:
         """Returns trials.csv: ids and texts as str, counts as Int64, tuples as their text.
@@ -125,21 +116,21 @@ class RunDirectory:
         Raises:
             RunError: there is no such file, or it is damaged.
         """
-        return self._read_table("trials.csv")
+        return self._documents.read_table("trials.csv")
 
     def write_summary(self, frame: pd.DataFrame) -> None:
         """Writes summary.csv, a row for each point."""
-        self._write_table("summary.csv", frame)
+        self._documents.write_table("summary.csv", frame)
 
     # Heads
 
     def write_heads(self, frame: pd.DataFrame) -> None:
         """Writes heads.csv, a row for each fit."""
-        self._write_table("heads.csv", frame)
+        self._documents.write_table("heads.csv", frame)
 
     def read_heads(self) -> pd.DataFrame:
         """Returns heads.csv with the types of `read_trials`; RunError if it is no table of fits."""
-        table = self._read_table("heads.csv")
+        table = self._documents.read_table("heads.csv")
         for name in ("fit", "id", "status"):
             if name not in table:
                 path = self.path / "heads.csv"
@@ -150,7 +141,7 @@ class RunDirectory:
 
     def write_heads_summary(self, frame: pd.DataFrame) -> None:
         """Writes heads_summary.csv, a row for each point and head setting."""
-        self._write_table("heads_summary.csv", frame)
+        self._documents.write_table("heads_summary.csv", frame)
 
     def write_head(self, fit: str, suffix: str, content: bytes) -> None:
         """Writes the fitted classifier of a fit, heads/<fit>.<suffix>."""
@@ -183,63 +174,6 @@ class RunDirectory:
         with explain_write(self.path / "log.txt"):
             self.path.mkdir(parents=True, exist_ok=True)
             return open(self.path / "log.txt", "a", buffering=1, encoding="utf-8")
-
-    # Curves
-
-    def write_curves(self, wave: str, first_epoch: int, frame: pd.DataFrame) -> None:
-        """Writes a part of a wave's curves; one that begins at the same epoch is replaced.
-
-        Args:
-            wave: the wave's name.
-            first_epoch: the first epoch of the part, counted from 1.
-            frame: a row for each trial and epoch, with CURVE_COLUMNS and any other columns. An
-                empty one is not written.
-        """
-        if frame.empty:
-            return
-        buffer = io.BytesIO()
-        frame.to_parquet(buffer, index=False)
-        write_bytes(self.path / "curves" / f"{wave}-{first_epoch:06d}.parquet", buffer.getvalue())
-
-    def read_curves(self, wave: str | None = None) -> pd.DataFrame:
-        """Returns the curves of one wave or of all, in order of wave and epoch.
-
-        There are no rows where nothing is written yet.
-
-        Raises:
-            RunError: a part is damaged.
-        """
-        frames = []
-        for path, _ in self._parts(wave):
-            # A run that resumes meanwhile may have dropped a part since the parts were listed.
-            with contextlib.suppress(FileNotFoundError):
-                frames.append(_read_parquet(path))
-        if not frames:
-            return pd.DataFrame(columns=list(CURVE_COLUMNS))
-        found = pd.concat(frames, ignore_index=True)
-        # A wave and those in its place are both there for a moment, or after a kill in between.
-        return found if wave else found.drop_duplicates(["id", "epoch"], ignore_index=True)
-
-    def drop_curves(self, wave: str, from_epoch: int = 1) -> None:
-        """Deletes the wave's rows with epoch >= from_epoch, which is counted from 1."""
-        for path, first in reversed(self._parts(wave)):
-            if first >= from_epoch:
-                with explain_write(path):
-                    path.unlink()
-                continue
-            frame = _read_parquet(path)
-            kept = frame[frame["epoch"] < from_epoch]
-            if len(kept) < len(frame):
-                self.write_curves(wave, first, kept)
-
-    def _parts(self, wave: str | None) -> list[tuple[Path, int]]:
-        parts = [part for part in self._all_parts() if wave in (None, part[1])]
-        return [(path, first) for path, _, first in sorted(parts, key=lambda part: part[1:])]
-
-    def _all_parts(self) -> list[tuple[Path, str, int]]:
-        """Returns (file, wave, first epoch) of all parts, in no order."""
-        found = ((path, _PART.fullmatch(path.name)) for path in self.path.glob("curves/*.parquet"))
-        return [(path, match["wave"], int(match["first"])) for path, match in found if match]
 
     # Checkpoints
 
@@ -277,7 +211,7 @@ class RunDirectory:
         """
         self.wait()
         epoch = self.latest_state(wave) or 0
-        self.drop_curves(wave, epoch + 1)
+        self.curves.drop(wave, epoch + 1)
         return epoch
 
     def restore_state(self, wave: str, abstract: Any) -> Any:
@@ -321,13 +255,13 @@ class RunDirectory:
 
     def forget(self, wave: str) -> None:
         """Deletes all that belongs to a wave whose place in the plan others have taken."""
-        self.drop_curves(wave)
+        self.curves.drop(wave)
         self.predictions.forget(wave)
         self._checkpoints.forget(wave)
 
     def forget_others(self, waves: Collection[str]) -> list[str]:
         """Deletes what belongs to other waves (rule 6 of the store), and returns their names."""
-        parts = {wave for _, wave, _ in self._all_parts() if WAVE.fullmatch(wave)}
+        parts = {wave for wave in self.curves.waves() if WAVE.fullmatch(wave)}
         others = sorted({*self._checkpoints.waves(), *parts} - set(waves))
         for wave in others:
             self.forget(wave)
@@ -345,53 +279,3 @@ class RunDirectory:
             for name in ("best", "last"):
                 found[name] = {kind: {**shared.get(kind, {}), **layers} for kind, layers in found[name].items()}
         return found
-
-    # Formats
-
-    def _write_json(self, name: str, document: Mapping[str, Any]) -> None:
-        write_bytes(self.path / name, (json.dumps(document, indent=1) + "\n").encode())
-
-    def _read_json(self, name: str) -> dict[str, Any]:
-        try:
-            return json.loads((self.path / name).read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise _damaged(self.path / name, error, "restore it or start a new --workdir") from None
-        except OSError as error:
-            raise _read_error(self.path / name, error) from None
-
-    def _write_table(self, name: str, frame: pd.DataFrame) -> None:
-        counts = {column: "Int64" for column in _COUNT_COLUMNS if column in frame}
-        write_bytes(self.path / name, frame.astype(counts).to_csv(index=False).encode())
-
-    def _read_table(self, name: str) -> pd.DataFrame:
-        path = self.path / name
-        try:
-            # Ids are hexadecimal: read as a number, 12345e6789 would be infinite.
-            header = pd.read_csv(path, nrows=0).columns
-            types = {column: "str" for column in _TEXT_COLUMNS if column in header}
-            types |= {column: "Int64" for column in _COUNT_COLUMNS if column in header}
-            frame = pd.read_csv(path, dtype=types, **_EXACT)
-        except OSError as error:
-            raise _read_error(path, error) from None
-        except ValueError as error:
-            raise _damaged(path, error, "restore it or start a new --workdir") from None
-        return frame.fillna({column: "" for column in _TEXT_COLUMNS if column in frame})
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_parquet(path)
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError) as error:
-        raise _damaged(path, error, "delete it, and with it those epochs' curves") from None
-
-
-def _damaged(path: Path, error: Exception, advice: str) -> RunError:
-    return RunError(f"{path} is damaged ({str(error).splitlines()[0]}); {advice}")
-
-
-def _read_error(path: Path, error: OSError) -> RunError:
-    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
-        return RunError(f"no run at {path.parent}: it has no {path.name}")
-    return RunError(f"cannot read {path}: {error.strerror}")

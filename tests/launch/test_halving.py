@@ -13,6 +13,7 @@ import fer_jax
 from fer_jax.launch import compiling, halving, packing, prepared, stopping
 from fer_jax.plan import Plan, Wave
 from fer_jax.store import RunDirectory
+from fer_jax.store.curves import CurveFiles
 
 pytestmark = pytest.mark.usefixtures("shared_programs")
 
@@ -237,10 +238,18 @@ def test_one_trial_that_does_not_fit_fails_and_the_user_is_told_what_to_do(narro
 
 
 @pytest.mark.parametrize(
-    ("method", "call"),
-    [("write_curves", 4), ("save_state", 4), ("write_plan", 2), ("forget", 3), ("write_trials", 3)],
+    ("owner", "method", "call"),
+    [
+        (CurveFiles, "write", 4),
+        (RunDirectory, "save_state", 4),
+        (RunDirectory, "write_plan", 2),
+        (RunDirectory, "forget", 3),
+        (RunDirectory, "write_trials", 3),
+    ],
 )
-def test_a_kill_while_a_wave_is_halved_loses_nothing(leaving, tmp_path, whole, memory_for, monkeypatch, method, call):
+def test_a_kill_while_a_wave_is_halved_loses_nothing(
+    leaving, tmp_path, whole, memory_for, monkeypatch, owner, method, call
+):
     """The kill comes at one of five places, with memory afterwards or not.
 
     These are in the second half's curves or state, before the plan, before and after the old wave
@@ -248,19 +257,19 @@ def test_a_kill_while_a_wave_is_halved_loses_nothing(leaving, tmp_path, whole, m
     """
     memory_for(4, epoch=8)
     with monkeypatch.context() as patch:
-        calls, write = itertools.count(1), getattr(RunDirectory, method)
+        calls, write = itertools.count(1), getattr(owner, method)
 
         def killed(self, *arguments, **options):
             if next(calls) == call:
                 raise Killed
             return write(self, *arguments, **options)
 
-        patch.setattr(RunDirectory, method, killed)
+        patch.setattr(owner, method, killed)
         with pytest.raises(Killed):
             fer_jax.run_sweep(leaving, tmp_path / "run")
     interrupted = fer_jax.load_run(tmp_path / "run").curves
     assert interrupted["epoch"].max() >= 6 and not interrupted.duplicated(["id", "epoch"]).any()
-    memory_for(8 if method in ("write_curves", "write_plan") else 4)
+    memory_for(8 if method in ("write", "write_plan") else 4)
     run = fer_jax.run_sweep(leaving, tmp_path / "run")
     assert_same(run, whole)
     assert files(run) == (wave_names(run), wave_names(run))

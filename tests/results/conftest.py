@@ -95,7 +95,7 @@ def write_run(path, trials=None, channels=1):
     directory.write_plan({"stacks": [{"name": "stack_0", "waves": [{"name": "stack_0-wave_0"}]}]})
     directory.write_trials(make_trials() if trials is None else trials)
     rows = [(name, epoch, 1.0, 0.3, 1.1, 0.2) for epoch in (1, 2, 3) for name in ("000e6789abc", "001e6789abc")]
-    directory.write_curves("stack_0-wave_0", 1, pd.DataFrame(rows, columns=CURVE_COLUMNS))
+    directory.curves.write("stack_0-wave_0", 1, pd.DataFrame(rows, columns=CURVE_COLUMNS))
     for index, dense in enumerate(DENSE):
         directory.save_final(f"stack_{index}-wave_0", make_weights(dense, channels))
     return path

@@ -102,7 +102,7 @@ def write_run(path, epochs=(1, 2, 3), trials=None):
     }
     directory.write_config(record)
     directory.write_trials(make_trials() if trials is None else trials)
-    directory.write_curves("stack_0-wave_0", epochs[0], curve_rows(epochs))
+    directory.curves.write("stack_0-wave_0", epochs[0], curve_rows(epochs))
     return directory
 
 
@@ -140,7 +140,7 @@ def growing():
         directory = RunDirectory(path)
         if directory.has("config.json"):
             directory.write_trials(trials)
-            directory.write_curves("stack_0-wave_0", epochs[0], curve_rows(epochs))
+            directory.curves.write("stack_0-wave_0", epochs[0], curve_rows(epochs))
         else:
             write_run(path, epochs, trials)
         return load_run(path)

@@ -46,7 +46,7 @@ def run_directory(path, statuses=("done", "done", "diverged", "pending"), curves
         epochs += [{"id": row["id"], "epoch": epoch, **curve} for epoch in (1, 2) if done]
     directory.write_trials(pd.DataFrame(rows))
     if curves:
-        directory.write_curves("stack_0-wave_0", 1, pd.DataFrame(epochs))
+        directory.curves.write("stack_0-wave_0", 1, pd.DataFrame(epochs))
     return path
 
 

@@ -78,7 +78,7 @@ def test_every_writer_explains_a_folder_it_cannot_have(tmp_path):
     writers = (
         lambda: run.write_config({}),
         lambda: run.write_trials(pd.DataFrame({"id": ["a"]})),
-        lambda: run.write_curves("w", 1, curve_rows(1, 1)),
+        lambda: run.curves.write("w", 1, curve_rows(1, 1)),
         lambda: run.save_state("w", 1, {"x": np.zeros(2)}),
         lambda: run.save_final("w", {"x": np.zeros(2)}),
         lambda: run.open_log(),
@@ -155,7 +155,7 @@ def test_missing_and_damaged_files_are_named(run):
             read()
     run.write_text("curves/w-000001.parquet", "no parquet")
     with pytest.raises(RunError, match="^.*w-000001.parquet is damaged .*$"):
-        run.read_curves()
+        run.curves.read()
 
 
 def test_log_lines_are_on_disk_at_once_and_appended(run):
@@ -226,14 +226,14 @@ def test_lock_is_released_and_saves_are_finished_when_the_body_fails(run):
 
 
 def test_curves_are_read_in_order_of_wave_and_epoch(run):
-    assert run.read_curves().columns.tolist() == list(CURVE_COLUMNS) and run.read_curves().empty
-    run.write_curves("stack_0-wave_1", 1, curve_rows(1, 2, "c"))
-    run.write_curves("stack_0-wave_0", 11, curve_rows(11, 12))
-    run.write_curves("stack_0-wave_0", 1, curve_rows(1, 10))
-    run.write_curves("stack_0-wave_0", 13, curve_rows(13, 12))
+    assert run.curves.read().columns.tolist() == list(CURVE_COLUMNS) and run.curves.read().empty
+    run.curves.write("stack_0-wave_1", 1, curve_rows(1, 2, "c"))
+    run.curves.write("stack_0-wave_0", 11, curve_rows(11, 12))
+    run.curves.write("stack_0-wave_0", 1, curve_rows(1, 10))
+    run.curves.write("stack_0-wave_0", 13, curve_rows(13, 12))
     expected = pd.concat([curve_rows(1, 12), curve_rows(1, 2, "c")], ignore_index=True)
-    pd.testing.assert_frame_equal(run.read_curves(), expected)
-    pd.testing.assert_frame_equal(run.read_curves("stack_0-wave_0"), curve_rows(1, 12))
+    pd.testing.assert_frame_equal(run.curves.read(), expected)
+    pd.testing.assert_frame_equal(run.curves.read("stack_0-wave_0"), curve_rows(1, 12))
 
 
 @settings(max_examples=30, deadline=None)
@@ -243,12 +243,12 @@ def test_dropping_curves_is_a_filter_on_the_epoch(lengths, from_epoch):
         run = RunDirectory(folder)
         first = 1
         for length in lengths:
-            run.write_curves("w", first, curve_rows(first, first + length - 1))
+            run.curves.write("w", first, curve_rows(first, first + length - 1))
             first += length
-        run.write_curves("v-000001", 1, curve_rows(1, 3))
-        run.drop_curves("w", from_epoch)
-        assert run.read_curves("w")["epoch"].tolist() == curve_rows(1, min(first, from_epoch) - 1)["epoch"].tolist()
-        assert len(run.read_curves("v-000001")) == 6
+        run.curves.write("v-000001", 1, curve_rows(1, 3))
+        run.curves.drop("w", from_epoch)
+        assert run.curves.read("w")["epoch"].tolist() == curve_rows(1, min(first, from_epoch) - 1)["epoch"].tolist()
+        assert len(run.curves.read("v-000001")) == 6
 
 
 # Reading
@@ -256,15 +256,15 @@ def test_dropping_curves_is_a_filter_on_the_epoch(lengths, from_epoch):
 
 def test_reading_writes_nothing(run):
     run.write_trials(pd.DataFrame({"id": ["a"]}))
-    run.write_curves("w", 1, curve_rows(1, 2))
+    run.curves.write("w", 1, curve_rows(1, 2))
     run.save_state("w", 2, example())
     run.save_final("w", example())
     before = snapshot(run.path)
     reader = RunDirectory(run.path)
-    reader.read_trials(), reader.read_curves(), reader.latest_state("w")
+    reader.read_trials(), reader.curves.read(), reader.latest_state("w")
     reader.restore_state("w", abstract(example())), reader.load_trial("w", 0)
     assert snapshot(run.path) == before
-    RunDirectory(run.path / "nothing").read_curves()
+    RunDirectory(run.path / "nothing").curves.read()
     assert not (run.path / "nothing").exists()
 
 
@@ -281,11 +281,11 @@ def test_resume_after_a_kill_between_any_two_writes(run):
     unfinished = run.path / "checkpoints" / "stack_0-wave_0" / "state-000004.orbax-checkpoint-tmp"
     steps = (
         (lambda: None, 0),
-        (lambda: run.write_curves("stack_0-wave_0", 1, curve_rows(1, 2)), 0),
-        (lambda: (run.write_curves("stack_0-wave_0", 1, curve_rows(1, 2)), state(2)), 2),
-        (lambda: run.write_curves("stack_0-wave_0", 3, curve_rows(3, 4)), 2),
-        (lambda: (run.write_curves("stack_0-wave_0", 3, curve_rows(3, 4)), unfinished.mkdir()), 2),
-        (lambda: (run.write_curves("stack_0-wave_0", 3, curve_rows(3, 4)), state(4)), 4),
+        (lambda: run.curves.write("stack_0-wave_0", 1, curve_rows(1, 2)), 0),
+        (lambda: (run.curves.write("stack_0-wave_0", 1, curve_rows(1, 2)), state(2)), 2),
+        (lambda: run.curves.write("stack_0-wave_0", 3, curve_rows(3, 4)), 2),
+        (lambda: (run.curves.write("stack_0-wave_0", 3, curve_rows(3, 4)), unfinished.mkdir()), 2),
+        (lambda: (run.curves.write("stack_0-wave_0", 3, curve_rows(3, 4)), state(4)), 4),
         (lambda: run.save_final("stack_0-wave_0", {"x": np.zeros(2)}), 4),
     )
     for write, epoch in steps:
@@ -294,7 +294,7 @@ def test_resume_after_a_kill_between_any_two_writes(run):
         with after.lock():
             assert after.resume("stack_0-wave_0") == epoch
             assert not unfinished.exists()
-            assert after.read_curves("stack_0-wave_0")["epoch"].tolist() == curve_rows(1, epoch)["epoch"].tolist()
+            assert after.curves.read("stack_0-wave_0")["epoch"].tolist() == curve_rows(1, epoch)["epoch"].tolist()
             if epoch:
                 assert after.restore_state("stack_0-wave_0", {"x": np.zeros(2, int)})["x"].tolist() == [epoch, epoch]
 
@@ -302,12 +302,12 @@ def test_resume_after_a_kill_between_any_two_writes(run):
 def test_waves_that_have_been_replaced_are_forgotten_and_nothing_else(run, tmp_path):
     whole, halves = "stack_0-wave_0", ("stack_0-wave_0a", "stack_0-wave_0b")
     for wave in (whole, "stack_10-wave_0", halves[0]):
-        run.write_curves(wave, 1, curve_rows(1, 2))
+        run.curves.write(wave, 1, curve_rows(1, 2))
         run.save_state(wave, 2, {"x": np.zeros(2)})
     run.save_final(whole, {"x": np.zeros(2)})
-    run.write_curves(halves[1], 1, curve_rows(1, 1))
+    run.curves.write(halves[1], 1, curve_rows(1, 1))
     # Until then rows that are there twice count once.
-    assert len(run.read_curves()) == len(curve_rows(1, 2))
+    assert len(run.curves.read()) == len(curve_rows(1, 2))
     assert run.forget_others(halves) == [whole, "stack_10-wave_0"]
     left = sorted(path.name for path in (run.path / "curves").iterdir())
     assert left == [f"{wave}-000001.parquet" for wave in halves]
@@ -315,12 +315,12 @@ def test_waves_that_have_been_replaced_are_forgotten_and_nothing_else(run, tmp_p
     assert run.latest_state(halves[0]) == 2
     run.forget(halves[0])
     run.forget(halves[0])
-    assert run.resume(halves[0]) == 0 and run.read_curves(halves[0]).empty
+    assert run.resume(halves[0]) == 0 and run.curves.read(halves[0]).empty
     assert run.forget_others(halves) == []
 
 
 def test_nothing_of_anybody_elses_is_deleted(run, tmp_path):
-    run.write_curves("mine-too", 1, curve_rows(1, 1))
+    run.curves.write("mine-too", 1, curve_rows(1, 1))
     folder, elsewhere = run.path / "checkpoints", tmp_path / "elsewhere"
     for place in (folder / "my_backup", folder / "stack_0-wave_0.bak", elsewhere):
         for name in ("state-000001", "state-000002", "final-000001.deleted"):
@@ -355,7 +355,7 @@ def test_leftovers_of_killed_writers_are_removed_under_the_lock(run):
         (folder / leftover).mkdir(parents=True)
     (folder / "stack_0-wave_0/state-000002").rename(folder / "stack_0-wave_0/state-000004")
     (folder / "stack_0-wave_1/final-000001").rename(folder / "stack_0-wave_1/final-000007")
-    run.write_curves("stack_0-wave_0", 1, curve_rows(1, 1))
+    run.curves.write("stack_0-wave_0", 1, curve_rows(1, 1))
     (run.path / "curves" / ".stack_0-wave_0-000002.parquet.77.tmp").write_text("half")
     with run.lock():
         left = sorted(str(path.relative_to(folder)) for path in folder.glob("*/*"))
@@ -371,7 +371,7 @@ with run.lock():
     while True:
         epoch += 1
         rows = [(name, epoch, 0., 0., 0., 0.) for name in "ab"]
-        run.write_curves("stack_0-wave_0", epoch, pd.DataFrame(rows, columns=CURVE_COLUMNS))
+        run.curves.write("stack_0-wave_0", epoch, pd.DataFrame(rows, columns=CURVE_COLUMNS))
         params, count = np.full((4, 300_000), epoch, np.float32), np.full(4, epoch)
         run.save_state("stack_0-wave_0", epoch, {"params": params, "count": count, "epoch": np.asarray(epoch)})
 """
@@ -393,7 +393,7 @@ with run.lock():
                 == {resumed}
                 == {int(leaf.max()) for leaf in jax.tree.leaves(state)}
             )
-            assert after.read_curves("stack_0-wave_0")["epoch"].tolist() == [
+            assert after.curves.read("stack_0-wave_0")["epoch"].tolist() == [
                 epoch for epoch in range(1, resumed + 1) for _ in "ab"
             ]
             assert len(list((run.path / "checkpoints" / "stack_0-wave_0").iterdir())) == 1

@@ -1,0 +1,76 @@
+"""JSON documents and CSV tables in the top folder of a run, and the types of their columns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fer_jax.base.files import write_bytes
+from fer_jax.errors import RunError
+
+_TEXT_COLUMNS = ("fit", "id", "status", "stack", "wave", "error", "left_out")
+# Counts, which pandas would turn into floats where a pending trial has none yet.
+_COUNT_COLUMNS = ("seed", "repeat", "slot", "epochs", "best_epoch", "diverged_epoch", "n", "features", "threads")
+# From version 3.1 on pandas reads every float exactly, and warns whoever asks for it.
+_EXACT: dict[str, Any] = (
+    {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
+)
+
+
+class Documents:
+    """The documents and tables of the run at `path`, by the names of their files."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def write_json(self, name: str, document: Mapping[str, Any]) -> None:
+        """Writes a document; RunError where the disk refuses."""
+        write_bytes(self.path / name, (json.dumps(document, indent=1) + "\n").encode())
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """Returns a document; RunError where there is none, or it is damaged."""
+        try:
+            return json.loads((self.path / name).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise damaged(self.path / name, error, "restore it or start a new --workdir") from None
+        except OSError as error:
+            raise _read_error(self.path / name, error) from None
+
+    def write_table(self, name: str, frame: pd.DataFrame) -> None:
+        """Writes a table: numbers in full precision, counts as integers, what is missing empty."""
+        counts = {column: "Int64" for column in _COUNT_COLUMNS if column in frame}
+        write_bytes(self.path / name, frame.astype(counts).to_csv(index=False).encode())
+
+    def read_table(self, name: str) -> pd.DataFrame:
+        """Returns a table: ids and texts as str, counts as Int64, tuples as their text.
+
+        Raises:
+            RunError: there is no such file, or it is damaged.
+        """
+        path = self.path / name
+        try:
+            # Ids are hexadecimal: read as a number, 12345e6789 would be infinite.
+            header = pd.read_csv(path, nrows=0).columns
+            types = {column: "str" for column in _TEXT_COLUMNS if column in header}
+            types |= {column: "Int64" for column in _COUNT_COLUMNS if column in header}
+            frame = pd.read_csv(path, dtype=types, **_EXACT)
+        except OSError as error:
+            raise _read_error(path, error) from None
+        except ValueError as error:
+            raise damaged(path, error, "restore it or start a new --workdir") from None
+        return frame.fillna({column: "" for column in _TEXT_COLUMNS if column in frame})
+
+
+def damaged(path: Path, error: Exception, advice: str) -> RunError:
+    """Returns the one-line error to show where a file cannot be understood."""
+    return RunError(f"{path} is damaged ({str(error).splitlines()[0]}); {advice}")
+
+
+def _read_error(path: Path, error: OSError) -> RunError:
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return RunError(f"no run at {path.parent}: it has no {path.name}")
+    return RunError(f"cannot read {path}: {error.strerror}")
