@@ -22,6 +22,7 @@ def _when(name: str, *values: Any) -> tuple[Need, ...]:
 
 _SYNTHETIC = _when("data.name", "synthetic")
 _READ = _when("data.name", "fer2013", "folder", "cifar10")
+_LISTED = _when("data.name", "fer2013", "folder")
 _KFOLD = _when("data.split", "kfold")
 _CNN = _when("model.name", "cnn")
 _MLP = _when("model.name", "mlp")
@@ -43,6 +44,14 @@ _TABLE = (
           "data set: built-in faces, FER-2013, any class-per-folder tree, or CIFAR-10",
           choices=("synthetic", "fer2013", "folder", "cifar10")),
     Field("data.path", "", "run", "folder, zip, tar or csv that holds the data set; unused for built-in faces"),
+    Field("data.labels", "", "run", "file that lists images with their labels, and splits and groups if it names them",
+          needs=_LISTED),
+    Field("data.pattern", "", "run", "what file names tell: a regular expression with groups label, split, group",
+          needs=_LISTED),
+    Field("data.names", (), "run", "what labels are called: '0=angry', or the words rafdb, affectnet or fer2013",
+          item=str, needs=_LISTED),
+    Field("data.group", "", "run", "rule by which file names tell which images belong together, such as a person's",
+          needs=_LISTED),
     Field("data.split", "official", "shape",
           "which images train, validate and test; kaggle validates on all that is not training",
           choices=("official", "kaggle", "stratified_80_10_10", "stratified_70_20_10", "kfold")),

@@ -18,6 +18,7 @@ from fer_jax.data import dataset, names, splits
 from fer_jax.data.classes import choose_classes
 from fer_jax.data.reading import layout
 from fer_jax.data.reading.opening import open_container
+from fer_jax.data.reading.wanted import Wanted
 from fer_jax.errors import DataError
 
 KINDS = ("auto", "fer2013", "folder", "cifar10", "synthetic")
@@ -71,7 +72,7 @@ class Contents:
         if self.name in ("fer2013", "folder"):
             from fer_jax.data.reading import source
 
-            found = source.file_names(self.path, self.name == "fer2013")
+            found = source.file_names(self.path, Wanted(fer=self.name == "fer2013"))
             return [found[number] for number in self.numbers]
         return [f"picture {number}" for number in self.numbers]
 

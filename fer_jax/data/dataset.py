@@ -248,8 +248,9 @@ class _Drawn:
 
 def _read(block: Any) -> Source:
     from fer_jax.data.reading import source
+    from fer_jax.data.reading.wanted import Wanted
 
-    return source.read(block.path, block.image_size, block.channels, block.on_error, fer=block.name == "fer2013")
+    return source.read(block.path, block.image_size, block.channels, block.on_error, Wanted.from_block(block))
 
 
 def _read_cifar(block: Any) -> Source:

@@ -18,6 +18,7 @@ from PIL import Image
 from fer_jax.data import names
 from fer_jax.data.reading.collect import Collected, Spool, collect
 from fer_jax.data.reading.opening import open_container
+from fer_jax.data.reading.wanted import Wanted
 from fer_jax.errors import DataError
 
 OFFICIAL = {names.TRAIN: "Training", names.VALIDATION: "PublicTest", names.TEST: "PrivateTest"}
@@ -117,7 +118,7 @@ def make() -> type[Make]:
 def walked(path: Path, fer: bool, size: tuple[int, int, int] = (48, 48, 1)) -> Iterator[Collected]:
     """What one walk over a source finds, with its spool, without preparing anything from it."""
     with tempfile.TemporaryFile() as encoded, tempfile.TemporaryFile() as pixels:
-        yield collect(open_container(str(path)), fer, Spool(encoded, pixels, size))
+        yield collect(open_container(str(path)), Wanted(fer=fer), Spool(encoded, pixels, size))
 
 
 class Found:

@@ -22,6 +22,7 @@ from fer_jax.data import names
 from fer_jax.data.reading import image_files, layout, pixel_tables
 from fer_jax.data.reading.containers import Container, Member
 from fer_jax.data.reading.problems import IMAGE, Problems, Unusable
+from fer_jax.data.reading.wanted import Wanted
 from fer_jax.errors import DataError
 
 _LISTED = 50  # ignored files that are kept by name
@@ -78,6 +79,7 @@ class Item:
         name: in the source: a member's name, or 'row 17'.
         number: in the spool.
         mode: L or RGB, as it was decoded.
+        group: what it belongs to; '' where it stands for itself.
     """
 
     usage: int
@@ -86,6 +88,7 @@ class Item:
     name: str
     number: int
     mode: str
+    group: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,12 +120,12 @@ class Collected:
         return self.classes.index(item.label)
 
 
-def collect(container: Container, fer: bool, spool: Spool) -> Collected:
+def collect(container: Container, wanted: Wanted, spool: Spool) -> Collected:
     """Reads a source from end to end.
 
     Args:
         container: the source.
-        fer: whether it is FER-2013; see `layout.find`.
+        wanted: how images get their classes, splits and groups.
         spool: an empty one; takes the images.
 
     Raises:
@@ -130,7 +133,7 @@ def collect(container: Container, fer: bool, spool: Spool) -> Collected:
             used. Single broken items are only noted, in `problems`.
     """
     problems = Problems()
-    found = layout.find(container.path, container.members(), fer, problems)
+    found = layout.find(container.path, container.members(), wanted, problems)
     what = f"{len(found.images):,} pictures" if found.images else "a table"
     console.say(f"reading {shown(container.path)} for the first time: {what}")
     if found.tables:
@@ -141,7 +144,7 @@ def collect(container: Container, fer: bool, spool: Spool) -> Collected:
         what = f"nothing in it can be used: {problems.describe(container.path)}" if len(problems) else "it has no rows"
         raise DataError(f"{shown(container.path)}: {what}")
     items.sort()
-    classes = names.CLASSES if fer else tuple(sorted({item.label for item in items}))
+    classes = names.CLASSES if wanted.fer else tuple(sorted({item.label for item in items}))
     provenance = {
         "source": shown(container.path, 4096),
         "kind": container.kind,
@@ -176,7 +179,7 @@ def _image_items(container: Container, placed: list[layout.Placed], spool: Spool
                 problems.add(IMAGE, member.name, str(error))
                 continue
             place, digest = places[member.name], image_files.digest(image)
-            yield Item(place.usage, place.label, digest, member.name, spool.add(data, image), image.mode)
+            yield Item(place.usage, place.label, digest, member.name, spool.add(data, image), image.mode, place.group)
 
 
 def _table_items(container: Container, table: Member, spool: Spool, problems: Problems) -> Iterator[Item]:

@@ -24,6 +24,7 @@ from fer_jax.data import names
 from fer_jax.data.reading.containers import Member
 from fer_jax.data.reading.image_files import SUFFIXES
 from fer_jax.data.reading.problems import EMPTY, LABEL, REFUSED, STRAY, Problems
+from fer_jax.data.reading.wanted import Wanted
 from fer_jax.errors import DataError
 
 TABLES = ("fer2013.csv", "icml_face_data.csv")
@@ -33,14 +34,16 @@ _DRIVE = re.compile(r"[A-Za-z]:$")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Placed:
-    """An image with its class and usage.
+    """An image with its class, usage and group.
 
-    The class is a canonical name; the usage 0 train, 1 validation, 2 test, -1 none given.
+    The class is a canonical name; the usage 0 train, 1 validation, 2 test, -1 none given; the group
+    '' where the image stands for itself.
     """
 
     member: Member
     label: str
     usage: int
+    group: str = ""
 
 
 @dataclasses.dataclass
@@ -58,21 +61,21 @@ class Layout:
     ignored: list[str] = dataclasses.field(default_factory=list)
 
 
-def find(path: str, members: Sequence[Member], fer: bool, problems: Problems) -> Layout:
+def find(path: str, members: Sequence[Member], wanted: Wanted, problems: Problems) -> Layout:
     """Returns the members of a source, sorted by what they are.
 
     Args:
         path: of the source, for messages.
         members: all of them.
-        fer: whether this is FER-2013, with its seven classes, official file names and tables; else
-            any classes.
+        wanted: how images get their classes, splits and groups; FER-2013 has its seven classes,
+            official file names and tables.
         problems: takes what cannot be used: members that climb out of the archive, links, images
             without a class or of an unknown one, class folders without an image.
 
     Raises:
         DataError: it holds nothing that could be read, or more than one data set.
     """
-    layout = Layout()
+    layout, fer = Layout(), wanted.fer
     images: list[tuple[Member, tuple[str, ...]]] = []
     folders: set[tuple[str, ...]] = set()
     csvs = []

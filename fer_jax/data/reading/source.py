@@ -22,6 +22,7 @@ from fer_jax.data.reading import arrays
 from fer_jax.data.reading.containers import Container
 from fer_jax.data.reading.opening import open_container
 from fer_jax.data.reading.problems import Problems
+from fer_jax.data.reading.wanted import Wanted
 from fer_jax.errors import DataError
 
 _RECORDS = "records"
@@ -41,6 +42,8 @@ class Source:
         classes: alphabetical names in one spelling (`names.canonical`); all seven for FER-2013.
         provenance: JSON values: source, kind, checksums, counts, ignored and skipped items, size,
             channels.
+        groups: what each image belongs to, such as a person or a sequence, '' where it stands for
+            itself; None where no image belongs to anything.
     """
 
     images: np.ndarray
@@ -48,9 +51,10 @@ class Source:
     usage: np.ndarray
     classes: tuple[str, ...]
     provenance: dict[str, Any]
+    groups: tuple[str, ...] | None = None
 
 
-def read(path: str, image_size: int, channels: int, on_error: str, fer: bool) -> Source:
+def read(path: str, image_size: int, channels: int, on_error: str, wanted: Wanted) -> Source:
     """Returns a data set, which is prepared if this state of it is not in the cache yet.
 
     Args:
@@ -60,17 +64,16 @@ def read(path: str, image_size: int, channels: int, on_error: str, fer: bool) ->
         channels: 1 (grey) or 3 (RGB).
         on_error: 'fatal', or 'skip' to leave broken items out; they are counted in the provenance
             either way.
-        fer: whether it is FER-2013: seven classes, official usage by file name, tables. Else any
-            class folders.
+        wanted: how images get their classes, splits and groups.
 
     Raises:
         DataError: the source is missing or broken as a whole, has broken items that may not be
             skipped, or the cache cannot be written.
     """
     container = open_container(path)
-    if container.kind == "csv" and not fer:
+    if container.kind == "csv" and not wanted.fer:
         raise DataError(f"data.path: {shown(path)} is a table of FER-2013: --config.data.name=fer2013 reads it")
-    place = _place(container, fer)
+    place = _place(container, wanted)
     size = (image_size, image_size, channels)
     try:
         source = _load(place, size)
@@ -78,7 +81,7 @@ def read(path: str, image_size: int, channels: int, on_error: str, fer: bool) ->
         source = None
     if source is None:
         with place.lock():
-            source = _load_or_prepare(place, path, container, size, on_error, fer)
+            source = _load_or_prepare(place, path, container, size, on_error, wanted)
     problems = _problems(source.provenance)
     problems.check(path, on_error)
     if len(problems):
@@ -86,7 +89,7 @@ def read(path: str, image_size: int, channels: int, on_error: str, fer: bool) ->
     return source
 
 
-def file_names(path: str, fer: bool) -> list[str]:
+def file_names(path: str, wanted: Wanted) -> list[str]:
     """Returns what a source that was read calls its images, in the order of `Source.images`.
 
     That is the name of a member such as 'train/happy/1.jpg', or 'row 17' of a table.
@@ -98,15 +101,15 @@ def file_names(path: str, fer: bool) -> list[str]:
     from fer_jax.data.reading import records
 
     container = open_container(path)
-    place = _place(container, fer)
+    place = _place(container, wanted)
     try:
         return list(records.read(place.entry / _RECORDS, lambda record: record.file))
     except Damaged as error:
         raise DataError(f"{shown(path)}: the names of its pictures cannot be read ({error}); start again") from error
 
 
-def _place(container: Container, fer: bool) -> Place:
-    return Place(container.path, container.fingerprint(), "fer2013" if fer else "folders")
+def _place(container: Container, wanted: Wanted) -> Place:
+    return Place(container.path, container.fingerprint() + wanted.key(), "fer2013" if wanted.fer else "folders")
 
 
 def _load(place: Place, size: tuple[int, int, int]) -> Source | None:
@@ -117,7 +120,8 @@ def _load(place: Place, size: tuple[int, int, int]) -> Source | None:
     found, note = arrays.load(folder)
     about = note["about"]
     provenance = {**about["provenance"], "image_size": size[0], "channels": size[2], "arrays_sha256": note["sha256"]}
-    return Source(found["images"], found["labels"], found["usage"], tuple(about["classes"]), provenance)
+    groups = tuple(about["groups"]) if "groups" in about else None
+    return Source(found["images"], found["labels"], found["usage"], tuple(about["classes"]), provenance, groups)
 
 
 def _arrays_name(size: tuple[int, int, int]) -> str:
@@ -129,7 +133,7 @@ def _problems(provenance: dict[str, Any]) -> Problems:
 
 
 def _load_or_prepare(
-    place: Place, path: str, container: Container, size: tuple[int, int, int], on_error: str, fer: bool
+    place: Place, path: str, container: Container, size: tuple[int, int, int], on_error: str, wanted: Wanted
 ) -> Source:
     """Returns what another process has prepared meanwhile, or prepares it; the lock is held."""
     try:
@@ -148,7 +152,7 @@ def _load_or_prepare(
         about = None
     try:
         if about is None:
-            _prepare(place, path, container, size, on_error, fer)
+            _prepare(place, path, container, size, on_error, wanted)
         source = _load(place, size)
     except Damaged as error:
         raise DataError(f"the data cache {place.home} does not keep what is written to it: {error}") from error
@@ -166,21 +170,23 @@ def _about(place: Place) -> dict[str, Any] | None:
 
 
 def _prepare(
-    place: Place, path: str, container: Container, size: tuple[int, int, int], on_error: str, fer: bool
+    place: Place, path: str, container: Container, size: tuple[int, int, int], on_error: str, wanted: Wanted
 ) -> None:
     """Reads the whole source into an ArrayRecord data set and, beside it, arrays of one size."""
     from fer_jax.data.reading import collect
 
     with cache.explain_write(place.home), place.scratch() as encoded, place.scratch() as pixels:
-        collected = collect.collect(container, fer, collect.Spool(encoded, pixels, size))
+        collected = collect.collect(container, wanted, collect.Spool(encoded, pixels, size))
         collected.problems.check(path, on_error)
-        if open_container(path).fingerprint() != place.fingerprint:
+        if _place(open_container(path), wanted).fingerprint != place.fingerprint:
             raise DataError(f"{shown(path)}: changed while it was read; start again when it is complete")
         about = {"classes": collected.classes, "count": len(collected.items), "provenance": collected.provenance}
+        if any(item.group for item in collected.items):
+            about["groups"] = [item.group for item in collected.items]
         with place.new(_RECORDS) as folder:
             from fer_jax.data.reading import records
 
-            records.write(collected, folder, fer)
+            records.write(collected, folder, wanted.fer)
             cache.write_note(folder / _NOTE, about)
         images = ((collected.spool.pixels(item.number), collected.label(item), item.usage) for item in collected.items)
         _write_arrays(place, about, size, images)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fer_jax.data.reading import source
+from fer_jax.data.reading.wanted import Wanted
 from fer_jax.errors import DataError
 from tests.data.conftest import one_line
 
@@ -31,7 +32,7 @@ def test_encrypted_zips(good, make, tmp_path: Path) -> None:
             data[at + offset] |= 1
     (tmp_path / "a.zip").write_bytes(data)
     with pytest.raises(DataError, match="the zip is encrypted; unpack it"):
-        source.read(str(tmp_path / "a.zip"), 48, 1, "skip", True)
+        source.read(str(tmp_path / "a.zip"), 48, 1, "skip", Wanted(fer=True))
 
 
 def test_unknown_compression(good, make, tmp_path: Path) -> None:
@@ -42,7 +43,7 @@ def test_unknown_compression(good, make, tmp_path: Path) -> None:
             data[at + offset] = 9
     (tmp_path / "a.zip").write_bytes(data)
     with pytest.raises(DataError, match="unpack it and name the folder"):
-        source.read(str(tmp_path / "a.zip"), 48, 1, "skip", True)
+        source.read(str(tmp_path / "a.zip"), 48, 1, "skip", Wanted(fer=True))
 
 
 def test_a_zip_member_with_a_wrong_checksum_is_one_bad_image(good, make, collect, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from fer_jax.data.reading import containers, opening, source
+from fer_jax.data.reading.wanted import Wanted
 from fer_jax.errors import DataError
 
 
@@ -38,7 +39,7 @@ def test_folders_without_end(tmp_path: Path) -> None:
     deep = tmp_path.joinpath(*["a"] * 150)
     deep.mkdir(parents=True)
     with pytest.raises(DataError, match="deep in each other"):
-        source.read(str(tmp_path), 48, 1, "skip", True)
+        source.read(str(tmp_path), 48, 1, "skip", Wanted(fer=True))
 
 
 def test_a_link_to_nowhere_is_an_unreadable_image(good, make, collect, tmp_path: Path) -> None:
@@ -53,4 +54,4 @@ def test_a_folder_that_cannot_be_listed(tmp_path: Path, monkeypatch) -> None:
 
     monkeypatch.setattr(containers.os, "scandir", refuse)
     with pytest.raises(DataError, match="cannot list .*Permission denied"):
-        source.read(str(tmp_path), 48, 1, "skip", True)
+        source.read(str(tmp_path), 48, 1, "skip", Wanted(fer=True))

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from fer_jax.data.reading import opening, source
+from fer_jax.data.reading.wanted import Wanted
 from fer_jax.errors import DataError
 from tests.data.conftest import one_line
 
@@ -38,7 +39,7 @@ def test_paths_that_name_nothing_readable(tmp_path: Path) -> None:
         (tmp_path / "pipe", "neither a file nor a folder"),
     ]:
         with pytest.raises(DataError, match=says) as caught:
-            source.read(str(path), 48, 1, "skip", True)
+            source.read(str(path), 48, 1, "skip", Wanted(fer=True))
         one_line(caught)
 
 
@@ -47,4 +48,4 @@ def test_what_may_not_be_read(good, make, tmp_path: Path) -> None:
     path = make.zip(tmp_path / "a.zip", good)
     path.chmod(0)
     with pytest.raises(DataError, match="cannot read .*Permission denied"):
-        source.read(str(path), 48, 1, "skip", True)
+        source.read(str(path), 48, 1, "skip", Wanted(fer=True))

@@ -15,11 +15,12 @@ import pytest
 
 from fer_jax.data import names, reading
 from fer_jax.data.reading import arrays, collect, image_files, source
+from fer_jax.data.reading.wanted import Wanted
 from fer_jax.errors import DataError
 
 
 def read(path: Path, size: int = 48, channels: int = 1, on_error: str = "fatal", fer: bool = True) -> source.Source:
-    return source.read(str(path), size, channels, on_error, fer)
+    return source.read(str(path), size, channels, on_error, Wanted(fer=fer))
 
 
 @pytest.fixture
@@ -97,8 +98,8 @@ def test_a_second_start_reads_the_cache_only(folder: Path, walks: list[str], cap
 def test_a_second_start_imports_little(folder: Path) -> None:
     read(folder)
     code = (
-        "import sys; from fer_jax.data.reading import source\n"
-        f"source.read({str(folder)!r}, 48, 1, 'fatal', True)\n"
+        "import sys; from fer_jax.data.reading import source; from fer_jax.data.reading.wanted import Wanted\n"
+        f"source.read({str(folder)!r}, 48, 1, 'fatal', Wanted(fer=True))\n"
         "print([name for name in ('jax', 'grain', 'tensorflow_datasets', 'PIL') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -248,6 +249,7 @@ LIGHT_RECORDS = """
 import sys, types
 from fer_jax.data import reading
 from fer_jax.data.reading import source
+from fer_jax.data.reading.wanted import Wanted
 reading.records = sys.modules["fer_jax.data.reading.records"] = types.SimpleNamespace(write=lambda *_: None)
 """
 
@@ -255,7 +257,7 @@ reading.records = sys.modules["fer_jax.data.reading.records"] = types.SimpleName
 def start(path: Path, code: str = "") -> subprocess.Popen:
     program = (
         f"{LIGHT_RECORDS}\n{code}\n"
-        f"read = source.read({str(path)!r}, 48, 1, 'fatal', True)\n"
+        f"read = source.read({str(path)!r}, 48, 1, 'fatal', Wanted(fer=True))\n"
         "print(read.provenance['arrays_sha256']['images'])"
     )
     return subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
