@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from absl import flags
 
+from fer_jax.base import console
 from fer_jax.config.command_line import split_argv
 from fer_jax.errors import ConfigError, FerJaxError
 
@@ -67,7 +68,8 @@ def run_program(
             return 0
         if problem := check(command):
             raise ConfigError(f"{problem}; {usage}")
-        return run(command)
+        with console.program():
+            return run(command)
     except FerJaxError as error:
         print(f"error: {error}", file=sys.stderr)
         return MISUSED

@@ -7,12 +7,14 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from ml_collections import ConfigDict
 
 from fer_jax import data, heads, models
 from fer_jax import plan as planning
 from fer_jax.base.text import counted, in_bytes
 from fer_jax.config import fields, rules, search_space
+from fer_jax.config.field import in_words
 from fer_jax.config.search_space import Fit, Trial
 from fer_jax.config.values import canonical, default_config, flatten, put
 from fer_jax.data import Dataset
@@ -151,7 +153,8 @@ def prepare(config: ConfigDict) -> Prepared:
 def _check_heads(prepared: Prepared) -> None:
     """Raises ConfigError for a head that cannot be fitted.
 
-    It needs a package that is not there, or a layer that its network does not have.
+    It needs a package that is not there, a layer that its network does not have, more training
+    images than there are, or images of a second class.
     """
     for kind in {fit.head["head.kind"] for _, fit in prepared.fits.values()}:
         if package := heads.missing_package(kind):
@@ -162,6 +165,18 @@ def _check_heads(prepared: Prepared) -> None:
             if layer not in shapes:
                 network = prepared.trials[trial].values["model.name"]
                 raise ConfigError(f"head.layer = {layer}: the {network} network has {', '.join(shapes)}")
+    for _, fit in prepared.fits.values():
+        dataset, kind = prepared.dataset(fit.trial), fit.head["head.kind"]
+        images = len(dataset.train)
+        if kind == "neighbors" and fit.head["head.neighbors"] > images:
+            raise ConfigError(
+                f"head.neighbors = {fit.head['head.neighbors']:,}: there are {counted(images, 'training image')} "
+                f"({dataset.label}); {images:,} is the most"
+            )
+        if kind in heads.OF_TWO_CLASSES and np.count_nonzero(dataset.counts("train")) < 2:
+            raise ConfigError(
+                f"head.kind = {kind}: needs training images of two classes, and {dataset.label} has those of one"
+            )
 
 
 def describe_heads(prepared: Prepared) -> str:
@@ -208,6 +223,7 @@ def notes(prepared: Prepared) -> list[str]:
     found = [
         search_space.describe_unused(search_space.settings(prepared.config)),
         _repeated(prepared),
+        *_alike(prepared),
         _pixels(prepared),
     ]
     return [line for line in found if line]
@@ -221,6 +237,25 @@ def _repeated(prepared: Prepared) -> str:
         f"note: {prepared.repeated} of {many} begin with the same weights as others that have the same values, "
         "and are left out"
     )
+
+
+def _alike(prepared: Prepared) -> list[str]:
+    """Returns a note on each field of whose values two are one number in the computation."""
+    found = []
+    settings = [trial.values for trial in prepared.trials.values()] + [fit.head for _, fit in prepared.fits.values()]
+    for name, field in fields.FIELDS.items():
+        if not field.is_single:
+            continue
+        held: dict[Any, list[str]] = {}
+        for value in dict.fromkeys(values[name] for values in settings if name in values):
+            held.setdefault(field.held(value), []).append(str(value))
+        found += [
+            f"note: {name} = {in_words(same)} are the same in float32: "
+            f"their {'fits' if field.kind == 'head' else 'trials'} come out alike"
+            for same in held.values()
+            if len(same) > 1
+        ]
+    return found
 
 
 def _pixels(prepared: Prepared) -> str:

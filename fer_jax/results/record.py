@@ -110,11 +110,7 @@ class RunRecord:
         """
         if not self.directory.has("heads.csv"):
             return pd.DataFrame(columns=["fit", "id", "status"])
-        table = self.directory.read_heads()
-        for name in fits.head_columns(table):
-            if name in fields.FIELDS and fields.FIELDS[name].type is int:
-                table[name] = table[name].astype("Int64")
-        return self._typed(table)
+        return self._typed(self.directory.read_heads())
 
     @functools.cached_property
     def heads_summary(self) -> pd.DataFrame:

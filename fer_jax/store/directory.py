@@ -147,10 +147,6 @@ class RunDirectory:
         """Writes the fitted classifier of a fit, heads/<fit>.<suffix>."""
         write_bytes(self.path / "heads" / f"{fit}.{suffix}", content)
 
-    def has_head(self, fit: str, suffix: str) -> bool:
-        """Returns whether the file of a fit's classifier is there, damaged or not."""
-        return self.has(f"heads/{fit}.{suffix}")
-
     def read_head(self, fit: str, suffix: str) -> bytes:
         """Returns what `write_head` wrote; RunError if it is not there."""
         path = self.path / "heads" / f"{fit}.{suffix}"

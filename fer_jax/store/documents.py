@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from fer_jax.base.files import write_bytes
+from fer_jax.config.fields import FIELDS
 from fer_jax.errors import RunError
 
 _TEXT_COLUMNS = ("fit", "id", "status", "stack", "wave", "error", "left_out")
 # Counts, which pandas would turn into floats where a pending trial has none yet.
-_COUNT_COLUMNS = ("seed", "repeat", "slot", "epochs", "best_epoch", "diverged_epoch", "n", "features", "threads")
+_COUNT_COLUMNS = (
+    "seed",
+    "repeat",
+    "slot",
+    "epochs",
+    "best_epoch",
+    "diverged_epoch",
+    "n",
+    "features",
+    "threads",
+    "rounds",
+)
 # From version 3.1 on pandas reads every float exactly, and warns whoever asks for it.
 _EXACT: dict[str, Any] = (
     {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
@@ -42,7 +54,7 @@ class Documents:
 
     def write_table(self, name: str, frame: pd.DataFrame) -> None:
         """Writes a table: numbers in full precision, counts as integers, what is missing empty."""
-        counts = {column: "Int64" for column in _COUNT_COLUMNS if column in frame}
+        counts = dict.fromkeys(_counts(frame.columns), "Int64")
         write_bytes(self.path / name, frame.astype(counts).to_csv(index=False).encode())
 
     def read_table(self, name: str) -> pd.DataFrame:
@@ -56,13 +68,22 @@ class Documents:
             # Ids are hexadecimal: read as a number, 12345e6789 would be infinite.
             header = pd.read_csv(path, nrows=0).columns
             types = {column: "str" for column in _TEXT_COLUMNS if column in header}
-            types |= {column: "Int64" for column in _COUNT_COLUMNS if column in header}
+            types |= dict.fromkeys(_counts(header), "Int64")
             frame = pd.read_csv(path, dtype=types, **_EXACT)
         except OSError as error:
             raise _read_error(path, error) from None
         except ValueError as error:
             raise damaged(path, error, "restore it or start a new --workdir") from None
         return frame.fillna({column: "" for column in _TEXT_COLUMNS if column in frame})
+
+
+def _counts(columns: Iterable[str]) -> list[str]:
+    """Returns the columns that hold whole numbers: counts, and such fields of heads.
+
+    A head field is empty where another kind of head has no use for it.
+    """
+    heads = {name for name, field in FIELDS.items() if field.kind == "head" and field.type is int}
+    return [column for column in columns if column in _COUNT_COLUMNS or column in heads]
 
 
 def damaged(path: Path, error: Exception, advice: str) -> RunError:

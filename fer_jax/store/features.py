@@ -13,6 +13,7 @@ from typing import cast
 
 import numpy as np
 
+from fer_jax.base.arrays import read_npy
 from fer_jax.base.files import TEMPORARY_SUFFIX, explain_write, sync_folder, write_bytes
 
 # What of an array is read into memory at once to be hashed.
@@ -45,17 +46,28 @@ class FeatureFiles:
         path, seal = self._paths(trial, layer)
         try:
             record = json.loads(seal.read_text(encoding="utf-8"))
-            array = np.load(path, mmap_mode="r")
+            array = read_npy(path, "r")
+            # A header that names another type or order would pass with the same bytes behind it.
             whole = (
                 record["rows"] == dict(rows)
+                and array.dtype == np.float32
+                and array.ndim == 2
                 and len(array) == sum(rows.values())
                 and record["sha256"] == _checksum(array)
             )
-        except (OSError, EOFError, ValueError, KeyError, TypeError):
+        except (OSError, EOFError, ValueError, KeyError, TypeError, RecursionError):
             return False
         if whole:
             self._verified[trial, layer] = dict(rows)
         return whole
+
+    def damaged(self, trial: str, layer: str) -> str:
+        """Returns the name of an array that was written and that `has` does not take, or ''.
+
+        What a killed writer leaves has no `.json` and is not meant.
+        """
+        path, seal = self._paths(trial, layer)
+        return path.name if path.is_file() and seal.is_file() else ""
 
     @contextlib.contextmanager
     def writers(
@@ -110,7 +122,7 @@ class FeatureFiles:
         """
         path, seal = self._paths(trial, layer)
         rows = json.loads(seal.read_text(encoding="utf-8"))["rows"]
-        array = np.load(path, mmap_mode="r")
+        array = read_npy(path, "r")
         edges = np.cumsum([0, *rows.values()])
         return {name: array[start:end] for name, start, end in zip(rows, edges, edges[1:], strict=False)}
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from fer_jax.base.arrays import read_npy, read_npz
 from fer_jax.base.files import explain_write, write_bytes
 from fer_jax.errors import RunError
 
@@ -49,7 +50,7 @@ class PredictionFiles:
         """
         path = self._path(wave, split)
         try:
-            return np.array(np.load(path, mmap_mode="r")[slot])
+            return np.array(read_npy(path, "r")[slot])
         except FileNotFoundError:
             return None
         except (OSError, EOFError, ValueError, IndexError) as error:
@@ -77,8 +78,7 @@ class PredictionFiles:
         """
         path = self._targets(checksum)
         try:
-            with np.load(path) as found:
-                return dict(found)
+            return read_npz(path)
         except FileNotFoundError:
             return None
         except (OSError, EOFError, ValueError) as error:
