@@ -250,7 +250,7 @@ class Field:
         else:
             return
         raise FieldError(
-            [where], f"{where} = {value}: becomes {became} in float32; the nearest that can be held is {nearest}"
+            [where], f"{where} = {value}: becomes {became} in float32; the nearest that can be held is {nearest!s}"
         )
 
     def parse(self, text: str) -> Any:

@@ -1,12 +1,14 @@
 """What is checked, counted and planned before the first wave of a sweep."""
 
+import dataclasses
+
 import pytest
 
 import fer_jax
-from fer_jax import heads
+from fer_jax import data, heads
 from fer_jax.errors import ConfigError
 from fer_jax.launch import loop
-from fer_jax.launch.prepared import describe_heads, describe_precision, plan_sweep, prepare
+from fer_jax.launch.prepared import describe_heads, describe_precision, notes, plan_sweep, prepare
 from fer_jax.plan import Plan
 from fer_jax.reports import run_report
 from fer_jax.store import RunDirectory
@@ -95,3 +97,40 @@ def test_a_package_that_is_not_there_is_named_before_training(config, monkeypatc
         ConfigError, match="^head.kind = xgboost needs the package xgboost-cpu: pip install xgboost-cpu$"
     ):
         prepare(config)
+
+
+def test_more_neighbours_than_training_images_are_found_before_training(config):
+    config.head.kind, config.head.neighbors = "neighbors", 71
+    with pytest.raises(
+        ConfigError, match=r"^head.neighbors = 71: there are 70 training images \(.*\); 70 is the most$"
+    ):
+        prepare(config)
+    config.head.neighbors = 70
+    assert len(prepare(config).fits) == 4
+
+
+@pytest.mark.parametrize("kind", ["logistic", "svm"])
+def test_a_head_that_needs_two_classes_is_refused_images_of_one(config, monkeypatch, kind):
+    load = data.load
+
+    def one_class(block):
+        found = load(block)
+        return dataclasses.replace(found, train=dataclasses.replace(found.train, labels=0 * found.train.labels))
+
+    config.head.kind = kind
+    assert prepare(config).fits
+    monkeypatch.setattr(data, "load", one_class)
+    with pytest.raises(ConfigError, match=f"^head.kind = {kind}: needs training images of two classes"):
+        prepare(config)
+
+
+def test_values_that_are_one_number_in_float32_are_noted(config):
+    config.head.kind = "xgboost"
+    config.sweep.grid.train.learning_rate = (1e-3, 1.00000000001e-3, 2e-3)
+    config.sweep.grid.head.eta = (0.1, 0.100000000001)
+    prepared = prepare(config)
+    assert len(prepared.trials) == 6 and len(prepared.fits) == 12
+    assert notes(prepared) == [
+        "note: train.learning_rate = 0.001 and 0.00100000000001 are the same in float32: their trials come out alike",
+        "note: head.eta = 0.1 and 0.100000000001 are the same in float32: their fits come out alike",
+    ]
