@@ -26,18 +26,18 @@ def read_npy(path: Path, mapped: Literal["r"] | None = None) -> np.ndarray:
         OSError, EOFError, ValueError: it is not there, or damaged.
     """
     with _parsing:
-        found = np.load(path, mmap_mode=mapped, allow_pickle=False)
-    if not isinstance(found, np.ndarray):
-        found.close()
-        raise ValueError("it holds several arrays")
-    return found
+        if mapped:
+            return np.lib.format.open_memmap(path, mode=mapped)
+        with open(path, "rb") as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
     """Returns the arrays of an .npz file by name; raises as `read_npy` does."""
-    with _parsing:
+    # Given a path, NumPy leaves the file open where it is no archive.
+    with _parsing, open(path, "rb") as file:
         try:
-            found = np.load(path, allow_pickle=False)
+            found = np.load(file, allow_pickle=False)
             if isinstance(found, np.ndarray):
                 raise ValueError("it holds one array without a name")
             with found:
