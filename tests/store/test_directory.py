@@ -346,20 +346,27 @@ def test_leftovers_of_killed_writers_are_removed_under_the_lock(run):
     for epoch in (1, 2):
         run.save_state("stack_0-wave_0", epoch, {"x": np.full(2, epoch)})
     run.save_final("stack_0-wave_1", {"x": np.zeros(2)})
+    run.save_state("stack_0-wave_0", 3, {"x": np.full(2, 3)})
+    run.wait()
     folder = run.path / "checkpoints"
+    # As a kill leaves it between the newest state and the end of the oldest.
+    (folder / "stack_0-wave_0/state-000001/state").mkdir(parents=True)
     for leftover in (
-        "stack_0-wave_0/state-000003.orbax-checkpoint-tmp/state",
-        "stack_0-wave_0/state-000001.deleted/state",
+        "stack_0-wave_0/state-000005.written.orbax-checkpoint-tmp/state",
+        "stack_0-wave_0/state-000005.written/state",
+        "stack_0-wave_0/state-000000.deleted/state",
         "stack_0-wave_1/final-000002.orbax-checkpoint-tmp-9",
     ):
         (folder / leftover).mkdir(parents=True)
     (folder / "stack_0-wave_0/state-000002").rename(folder / "stack_0-wave_0/state-000004")
+    (folder / "stack_0-wave_0/state-000000.deleted/file").write_text("half")
     (folder / "stack_0-wave_1/final-000001").rename(folder / "stack_0-wave_1/final-000007")
     run.curves.write("stack_0-wave_0", 1, curve_rows(1, 1))
     (run.path / "curves" / ".stack_0-wave_0-000002.parquet.77.tmp").write_text("half")
     with run.lock():
         left = sorted(str(path.relative_to(folder)) for path in folder.glob("*/*"))
-        assert left == ["stack_0-wave_0/state-000004", "stack_0-wave_1/final-000007"]
+        states = ["stack_0-wave_0/state-000003", "stack_0-wave_0/state-000004"]
+        assert left == [*states, "stack_0-wave_1/final-000007"]
         assert [path.name for path in (run.path / "curves").iterdir()] == ["stack_0-wave_0-000001.parquet"]
 
 
@@ -396,4 +403,4 @@ with run.lock():
             assert after.curves.read("stack_0-wave_0")["epoch"].tolist() == [
                 epoch for epoch in range(1, resumed + 1) for _ in "ab"
             ]
-            assert len(list((run.path / "checkpoints" / "stack_0-wave_0").iterdir())) == 1
+            assert len(list((run.path / "checkpoints" / "stack_0-wave_0").iterdir())) == 2
