@@ -192,7 +192,7 @@ class Sweep:
         """Trains every wave that has a pending trial."""
         self.waiting = self._pending()
         for _, one in self.waiting:
-            # All of them, before anything is compiled: whoever finds a state damaged may have a copy.
+            # All of them before anything is compiled: damage may cost hours, and be found undone.
             self.directory.resume(one.name, self.progress.say)
         done = sum(self.table.rows["status"] != "pending")
         if done:
