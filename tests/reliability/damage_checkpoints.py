@@ -131,8 +131,6 @@ def caught_stderr() -> Iterator[list[str]]:
         try:
             yield lines
         finally:
-            # What asyncio says of an error that nobody fetched, it says when it is thrown away.
-            gc.collect()
             sys.stderr.close()
             sys.stderr = stderr
             os.dup2(kept, 2)
@@ -206,28 +204,39 @@ def damage_finals(path: Path, folder: Path, tries: int, seed: int, asked: int | 
         folder: for what readers write.
         tries: how many.
         seed: of the random numbers.
-        asked: how many of the other readers are asked, the first of `readers`; None asks all.
+        asked: how many of the other readers are asked, the first of `readers`, 0 for none; None
+            asks all.
     """
     rng, counts = random.Random(seed), Counts()
     others = dict(list(readers(path, folder).items())[:asked])
     expected = {"all weights": all_weights(path), **{name: read() for name, read in others.items()}}
     files = sorted(file for file in (path / "checkpoints").rglob("*") if file.is_file())
     for number, (file, how) in enumerate(plan(files, tries, rng)):
-        name = list(others)[number % len(others)]
+        turn = list(others.items())[number % len(others) :][:1] if others else []
         content = file.read_bytes()
         damage(file, how, rng)
-        words = []
         try:
-            for asks, read in (("all weights", lambda: all_weights(path)), (name, others[name])):
-                words.append(_outcome(asks, read, expected[asks], file.relative_to(path).parts[2]))
+            asks = [("all weights", lambda: all_weights(path)), *turn]
+            words = [outcome(name, read, expected[name], file.relative_to(path).parts[2]) for name, read in asks]
         finally:
             file.write_bytes(content)
         _count(counts, words, f"{how} of {file.relative_to(path)}")
+    with caught_stderr() as lines:
+        # What asyncio says of an error that nobody fetched, it says when it is thrown away.
+        gc.collect()
+    counts.wrong += lines
     return counts
 
 
-def _outcome(name: str, read: Callable[[], Any], expected: Any, checkpoint: str) -> str:
-    """Returns 'held', 'said', or what was wrong."""
+def outcome(name: str, read: Callable[[], Any], expected: Any, checkpoint: str) -> str:
+    """Returns 'held', 'said', or what was wrong with what a reader did.
+
+    Args:
+        name: of the reader.
+        read: asks it.
+        expected: what it gives of an undamaged run.
+        checkpoint: the name that its error has to name.
+    """
     with caught_stderr() as lines:
         try:
             told = "" if same(read(), expected) else "other values, and no word"
