@@ -23,6 +23,7 @@ import argparse
 import contextlib
 import dataclasses
 import gc
+import io
 import os
 import random
 import shutil
@@ -159,7 +160,7 @@ def readers(path: Path, folder: Path) -> dict[str, Callable[[], Any]]:
         return np.random.default_rng(0).integers(0, 256, (2, size, size), np.uint8)
 
     def status(main: Callable[[list[str]], int], *arguments: str) -> None:
-        with contextlib.redirect_stdout(open(os.devnull, "w")):
+        with contextlib.redirect_stdout(io.StringIO()):
             if main([main.__module__, *arguments]):
                 raise RunError("told on stderr")
 
