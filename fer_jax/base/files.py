@@ -63,7 +63,7 @@ def write_bytes(path: Path, data: bytes, flag: str = "--workdir") -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
     with explain_write(path, flag):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         try:
             with open(temporary, "wb") as file:
                 file.write(data)
@@ -83,6 +83,27 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_tree(folder: Path) -> None:
+    """Flushes every file and folder below a folder, and the folder itself, to disk."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            sync_folder(Path(place, name))
+        sync_folder(Path(place))
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder and those it lies in, so that they survive a power cut.
+
+    One that is there already stays as it is. Raises OSError where the disk refuses.
+    """
+    missing = [folder]
+    while not missing[-1].parent.exists():
+        missing.append(missing[-1].parent)
+    for new in reversed(missing if not folder.is_dir() else []):
+        new.mkdir(exist_ok=True)
+        sync_folder(new.parent)
 
 
 def remove_temporary_files(folder: Path) -> None:

@@ -191,6 +191,9 @@ class Sweep:
     def train(self, stop_requested: Callable[[], bool]) -> None:
         """Trains every wave that has a pending trial."""
         self.waiting = self._pending()
+        for _, one in self.waiting:
+            # All of them before anything is compiled: damage may cost hours, and be found undone.
+            self.directory.resume(one.name, self.progress.say)
         done = sum(self.table.rows["status"] != "pending")
         if done:
             self.progress.say(

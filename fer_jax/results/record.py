@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from fer_jax.analysis import fits, statistics
+from fer_jax.base.console import say
 from fer_jax.base.text import did_you_mean
 from fer_jax.config import fields
 from fer_jax.config.names import nearest
@@ -83,9 +84,15 @@ class RunRecord:
     def curves(self) -> pd.DataFrame:
         """The learning curves as a table with a row for each trial and epoch.
 
-        Its columns: id, epoch (1-based), train_loss, train_accuracy, val_loss, val_accuracy.
+        Its columns: id, epoch (1-based), train_loss, train_accuracy, val_loss, val_accuracy. Files
+        that are damaged are left out: each is named in a line on stderr and in the table's
+        `attrs["left_out"]`.
         """
-        return self.directory.curves.read()
+        found, damages = self.directory.curves.read_whole()
+        for line in damages:
+            say(f"{line}; until then they are left out")
+        found.attrs["left_out"] = damages
+        return found
 
     @functools.cached_property
     def plan(self) -> dict[str, Any]:

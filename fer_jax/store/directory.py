@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -176,7 +176,8 @@ class RunDirectory:
     def save_state(self, wave: str, epoch: int, tree: Any, owned: bool = False) -> None:
         """Begins to save a wave's full state and returns once it is copied to the host.
 
-        The state before it is deleted when this one is complete.
+        When it is complete, this state and the one before it stay, and older ones are deleted. It
+        remembers which parts of the wave's curves are there, so write these first.
 
         Args:
             wave: the wave's name.
@@ -189,7 +190,7 @@ class RunDirectory:
         Raises:
             RunError: it, or the state begun before it, cannot be written.
         """
-        self._checkpoints.save(wave, "state", epoch, tree, owned)
+        self._checkpoints.save(wave, "state", epoch, tree, owned, {"curves": self.curves.parts(wave)})
 
     def wait(self) -> None:
         """Waits until the state being saved is complete; RunError if it cannot be written."""
@@ -199,16 +200,46 @@ class RunDirectory:
         """Returns the epoch of the wave's newest complete state, or None where there is none."""
         return self._checkpoints.latest(wave, "state")
 
-    def resume(self, wave: str) -> int:
+    def resume(self, wave: str, say: Callable[[str], None] = lambda line: None) -> int:
         """Makes the wave's files agree (rule 4 of the store).
+
+        Args:
+            wave: its name.
+            say: told in a line which states were deleted because they, or curves of theirs, are
+                damaged, and from where the wave goes on instead.
 
         Returns:
             The epoch after which to go on; 0 is the start.
+
+        Raises:
+            RunError: a state or a part of the curves cannot be read for another reason than
+                damage, such as a permission; nothing is deleted then.
         """
         self.wait()
-        epoch = self.latest_state(wave) or 0
+        useless = {}
+        for epoch in self._checkpoints.numbers(wave, "state"):
+            if reason := self._damage(wave, epoch):
+                useless[epoch] = reason
+            else:
+                break
+        else:
+            epoch = 0
+        for number in useless:
+            self._checkpoints.delete(wave, "state", number)
         self.curves.drop(wave, epoch + 1)
+        if useless:
+            going_on = f"going on from epoch {epoch}" if epoch else "the wave starts anew, its curves too"
+            say(f"{wave}: {'; '.join(useless.values())}; {going_on}")
         return epoch
+
+    def _damage(self, wave: str, epoch: int) -> str:
+        """Returns why a state cannot be gone on from, in a line; '' if it can."""
+        name = f"state-{epoch:06d}"
+        if self._checkpoints.damage(wave, "state", epoch):
+            return f"{name} is damaged and deleted"
+        needed = self._checkpoints.about(wave, "state", epoch).get("curves", [])
+        lost = self.curves.damage(wave, epoch, needed)
+        return f"{lost}, so {name} is deleted" if lost else ""
 
     def restore_state(self, wave: str, abstract: Any) -> Any:
         """Returns the newest complete state, in the structure, shapes and dtypes of `abstract`.

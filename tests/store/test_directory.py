@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fer_jax.errors import RunError
-from fer_jax.store import CURVE_COLUMNS, RunDirectory
+from fer_jax.store import RunDirectory
 from tests.store.conftest import abstract, curve_rows, example, kill, start
 
 
@@ -153,9 +153,6 @@ def test_missing_and_damaged_files_are_named(run):
         run.write_text(name, "{" if name.endswith("json") else "")
         with pytest.raises(RunError, match=f"^.*{name} is damaged .*; restore it or start a new --workdir$"):
             read()
-    run.write_text("curves/w-000001.parquet", "no parquet")
-    with pytest.raises(RunError, match="^.*w-000001.parquet is damaged .*$"):
-        run.curves.read()
 
 
 def test_log_lines_are_on_disk_at_once_and_appended(run):
@@ -220,35 +217,6 @@ def test_lock_is_released_and_saves_are_finished_when_the_body_fails(run):
     assert RunDirectory(run.path).latest_state("w") == 1
     with run.lock():
         pass
-
-
-# Curves
-
-
-def test_curves_are_read_in_order_of_wave_and_epoch(run):
-    assert run.curves.read().columns.tolist() == list(CURVE_COLUMNS) and run.curves.read().empty
-    run.curves.write("stack_0-wave_1", 1, curve_rows(1, 2, "c"))
-    run.curves.write("stack_0-wave_0", 11, curve_rows(11, 12))
-    run.curves.write("stack_0-wave_0", 1, curve_rows(1, 10))
-    run.curves.write("stack_0-wave_0", 13, curve_rows(13, 12))
-    expected = pd.concat([curve_rows(1, 12), curve_rows(1, 2, "c")], ignore_index=True)
-    pd.testing.assert_frame_equal(run.curves.read(), expected)
-    pd.testing.assert_frame_equal(run.curves.read("stack_0-wave_0"), curve_rows(1, 12))
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.lists(st.integers(1, 4), max_size=5), st.integers(1, 22))
-def test_dropping_curves_is_a_filter_on_the_epoch(lengths, from_epoch):
-    with tempfile.TemporaryDirectory() as folder:
-        run = RunDirectory(folder)
-        first = 1
-        for length in lengths:
-            run.curves.write("w", first, curve_rows(first, first + length - 1))
-            first += length
-        run.curves.write("v-000001", 1, curve_rows(1, 3))
-        run.curves.drop("w", from_epoch)
-        assert run.curves.read("w")["epoch"].tolist() == curve_rows(1, min(first, from_epoch) - 1)["epoch"].tolist()
-        assert len(run.curves.read("v-000001")) == 6
 
 
 # Reading
@@ -346,20 +314,27 @@ def test_leftovers_of_killed_writers_are_removed_under_the_lock(run):
     for epoch in (1, 2):
         run.save_state("stack_0-wave_0", epoch, {"x": np.full(2, epoch)})
     run.save_final("stack_0-wave_1", {"x": np.zeros(2)})
+    run.save_state("stack_0-wave_0", 3, {"x": np.full(2, 3)})
+    run.wait()
     folder = run.path / "checkpoints"
+    # As a kill leaves it between the newest state and the end of the oldest.
+    (folder / "stack_0-wave_0/state-000001/state").mkdir(parents=True)
     for leftover in (
-        "stack_0-wave_0/state-000003.orbax-checkpoint-tmp/state",
-        "stack_0-wave_0/state-000001.deleted/state",
+        "stack_0-wave_0/state-000005.written.orbax-checkpoint-tmp/state",
+        "stack_0-wave_0/state-000005.written/state",
+        "stack_0-wave_0/state-000000.deleted/state",
         "stack_0-wave_1/final-000002.orbax-checkpoint-tmp-9",
     ):
         (folder / leftover).mkdir(parents=True)
     (folder / "stack_0-wave_0/state-000002").rename(folder / "stack_0-wave_0/state-000004")
+    (folder / "stack_0-wave_0/state-000000.deleted/file").write_text("half")
     (folder / "stack_0-wave_1/final-000001").rename(folder / "stack_0-wave_1/final-000007")
     run.curves.write("stack_0-wave_0", 1, curve_rows(1, 1))
     (run.path / "curves" / ".stack_0-wave_0-000002.parquet.77.tmp").write_text("half")
     with run.lock():
         left = sorted(str(path.relative_to(folder)) for path in folder.glob("*/*"))
-        assert left == ["stack_0-wave_0/state-000004", "stack_0-wave_1/final-000007"]
+        states = ["stack_0-wave_0/state-000003", "stack_0-wave_0/state-000004"]
+        assert left == [*states, "stack_0-wave_1/final-000007"]
         assert [path.name for path in (run.path / "curves").iterdir()] == ["stack_0-wave_0-000001.parquet"]
 
 
@@ -396,4 +371,4 @@ with run.lock():
             assert after.curves.read("stack_0-wave_0")["epoch"].tolist() == [
                 epoch for epoch in range(1, resumed + 1) for _ in "ab"
             ]
-            assert len(list((run.path / "checkpoints" / "stack_0-wave_0").iterdir())) == 1
+            assert len(list((run.path / "checkpoints" / "stack_0-wave_0").iterdir())) == 2
