@@ -10,6 +10,7 @@ and the files do not depend on how the arrays were spread over devices.
 from __future__ import annotations
 
 import logging
+import math
 import re
 import shutil
 from pathlib import Path
@@ -20,14 +21,14 @@ import numpy as np
 
 from fer_jax.base.files import explain_write, write_error
 from fer_jax.errors import RunError
+from fer_jax.store.bounds import check_arrays
+from fer_jax.store.safety import WAVE
 
 if TYPE_CHECKING:
     import orbax.checkpoint.experimental.v1 as ocp
 
 # The part of a saved tree whose arrays have no trial axis.
 SHARED = "shared"
-# What a plan calls its waves: no folder or file of another name is ours to delete.
-WAVE = re.compile(r"stack_\d+-wave_\d+[ab]*")
 _COMPLETE = re.compile(r"(state|final)-(\d+)")
 _LEFTOVER = re.compile(r"(state|final)-\d+\.(orbax-checkpoint-tmp|deleted).*")
 
@@ -127,6 +128,8 @@ class Checkpoints:
                 wanted = jax.tree.map(blank, metadata if abstract is None else abstract)
                 # Orbax would cast to another dtype in silence.
                 stored, expected = _layout(metadata), _layout(wanted)
+                leaves = jax.tree_util.tree_leaves_with_path(metadata)
+                check_arrays(path, {_leaf_name(key): (leaf.shape, leaf.dtype.itemsize) for key, leaf in leaves})
                 for name in sorted(stored.keys() | expected.keys()):
                     found, asked = stored.get(name, "missing"), expected.get(name, "an array of this program")
                     if found != asked:
@@ -171,6 +174,8 @@ class Checkpoints:
                 tree = _orbax().metadata(path).metadata if abstract is None else abstract
             # All are opened, then all are read: a tree of small arrays costs waiting, not bytes.
             arrays = jax.tree.map(lambda future: future.result(), jax.tree_util.tree_map_with_path(open_leaf, tree))
+            leaves = jax.tree_util.tree_leaves_with_path(arrays)
+            check_arrays(path, {_leaf_name(key): _taken(key, array) for key, array in leaves})
             own = (
                 {name: tree for name, tree in arrays.items() if name != SHARED} if isinstance(arrays, dict) else arrays
             )
@@ -251,6 +256,16 @@ def _layout(tree: Any) -> dict[str, str]:
 def _leaf_name(key: Any) -> str:
     parts = (getattr(part, "key", getattr(part, "name", getattr(part, "idx", None))) for part in key)
     return ".".join(str(part) for part in parts)
+
+
+def _taken(key: Any, array: Any) -> tuple[tuple[int, ...], int]:
+    """Returns the shape of what reading a trial's part of a stored array takes, and bytes a number.
+
+    That is a whole chunk, of which there is one a trial.
+    """
+    chunk = array.chunk_layout.read_chunk.shape or array.shape
+    part = array.shape[1:] if array.rank and not _is_shared(key) else array.shape
+    return max(chunk, part, key=math.prod), array.dtype.numpy_dtype.itemsize
 
 
 def _is_shared(key: Any) -> bool:

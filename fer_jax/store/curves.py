@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from fer_jax.base.files import explain_write, write_bytes
+from fer_jax.store import bounds
 from fer_jax.store.documents import damaged
 
 CURVE_COLUMNS = ("id", "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy")
@@ -87,8 +88,9 @@ class CurveFiles:
 
 def _read_parquet(path: Path) -> pd.DataFrame:
     try:
+        bounds.check_curves(path)
         return pd.read_parquet(path)
     except FileNotFoundError:
         raise
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise damaged(path, error, "delete it, and with it those epochs' curves") from None

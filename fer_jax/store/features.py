@@ -14,6 +14,7 @@ from typing import cast
 import numpy as np
 
 from fer_jax.base.files import TEMPORARY_SUFFIX, explain_write, sync_folder, write_bytes
+from fer_jax.store import bounds
 
 # What of an array is read into memory at once to be hashed.
 HASHED_BYTES = 1 << 24
@@ -44,8 +45,8 @@ class FeatureFiles:
             return True
         path, seal = self._paths(trial, layer)
         try:
-            record = json.loads(seal.read_text(encoding="utf-8"))
-            array = np.load(path, mmap_mode="r")
+            record = bounds.read_json(seal)
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
             whole = (
                 record["rows"] == dict(rows)
                 and len(array) == sum(rows.values())
@@ -109,8 +110,8 @@ class FeatureFiles:
             FileNotFoundError: there are none; `has` says so beforehand.
         """
         path, seal = self._paths(trial, layer)
-        rows = json.loads(seal.read_text(encoding="utf-8"))["rows"]
-        array = np.load(path, mmap_mode="r")
+        rows = bounds.read_json(seal)["rows"]
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
         edges = np.cumsum([0, *rows.values()])
         return {name: array[start:end] for name, start, end in zip(rows, edges, edges[1:], strict=False)}
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from fer_jax.base.files import explain_write, write_bytes
 from fer_jax.errors import RunError
+from fer_jax.store import bounds
 
 _DIGITS = 16  # of a data set's checksum, in a file's name
 
@@ -49,7 +50,7 @@ class PredictionFiles:
         """
         path = self._path(wave, split)
         try:
-            return np.array(np.load(path, mmap_mode="r")[slot])
+            return np.array(np.load(path, mmap_mode="r", allow_pickle=False)[slot])
         except FileNotFoundError:
             return None
         except (OSError, EOFError, ValueError, IndexError) as error:
@@ -77,8 +78,7 @@ class PredictionFiles:
         """
         path = self._targets(checksum)
         try:
-            with np.load(path) as found:
-                return dict(found)
+            return bounds.read_npz(path)
         except FileNotFoundError:
             return None
         except (OSError, EOFError, ValueError) as error:
