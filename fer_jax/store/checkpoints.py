@@ -124,7 +124,7 @@ class Checkpoints:
 
         try:
             with _context():
-                metadata = _orbax().metadata(path).metadata
+                metadata = _metadata(path)
                 wanted = jax.tree.map(blank, metadata if abstract is None else abstract)
                 # Orbax would cast to another dtype in silence.
                 stored, expected = _layout(metadata), _layout(wanted)
@@ -135,7 +135,7 @@ class Checkpoints:
                     if found != asked:
                         raise RunError(f"{path}: {name} is {found}, not {asked}; remove it to start the wave anew")
                 loaded = _orbax().load(path, wanted)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise RunError(f"cannot read {path}: it is damaged; remove it to start the wave anew") from error
 
         def place(leaf: Any, value: np.ndarray) -> Any:
@@ -171,7 +171,7 @@ class Checkpoints:
         try:
             base = next(path.glob("*/manifest.ocdbt")).parent
             with _context():
-                tree = _orbax().metadata(path).metadata if abstract is None else abstract
+                tree = _metadata(path) if abstract is None else abstract
             # All are opened, then all are read: a tree of small arrays costs waiting, not bytes.
             arrays = jax.tree.map(lambda future: future.result(), jax.tree_util.tree_map_with_path(open_leaf, tree))
             leaves = jax.tree_util.tree_leaves_with_path(arrays)
@@ -188,7 +188,7 @@ class Checkpoints:
 
             reads = jax.tree_util.tree_map_with_path(read, arrays)
             return jax.tree.map(lambda read: np.asarray(read.result()), reads)
-        except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
+        except (OSError, ValueError, KeyError, TypeError, StopIteration, RecursionError) as error:
             raise RunError(f"cannot read {path}: damaged, or of other arrays") from error
 
     def drop(self, wave: str, kind: str) -> None:
@@ -242,6 +242,13 @@ class Checkpoints:
             shutil.rmtree(doomed, ignore_errors=True)
             path.rename(doomed)
         shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _metadata(path: Path) -> Any:
+    """Returns the tree of what a checkpoint holds; ValueError where Orbax finds none."""
+    if (found := _orbax().metadata(path).metadata) is None:
+        raise ValueError("it says nothing of its arrays")
+    return found
 
 
 def _layout(tree: Any) -> dict[str, str]:

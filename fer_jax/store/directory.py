@@ -37,10 +37,11 @@ class RunDirectory:
         self.predictions = PredictionFiles(self.path / "predictions")
 
     def check_ours(self) -> None:
-        """Raises RunError where the folder holds files but is no run.
+        """Raises RunError where the folder holds files but is no run, or a link instead of a file.
 
         Hidden files and log.txt do not count: a run that broke off early leaves them.
         """
+        safety.check_tree(self.path)
         with contextlib.suppress(OSError):
             strangers = sorted(
                 entry.name

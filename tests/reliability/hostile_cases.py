@@ -280,7 +280,7 @@ CASES: dict[str, Case] = {
     "a checksum leads out": Case(in_data(checksum="../../victim/notes"), ALL, "../../victim"),
     **{f"{name} is a link": Case(link(name), ALL, Path(name).name) for name in LINKED},
     "a picture in figures/ is a link": Case(link("figures/main_effects.png", "notes.txt"), ALL, "main_effects.png"),
-    "a file of the weights is a link": Case(link("checkpoints/*/final-*/_METADATA", "notes.txt"), ALL, "_METADATA"),
+    "a file of the weights is a link": Case(link("checkpoints/*/final-*/**/_METADATA", "notes.txt"), ALL, "_METADATA"),
     "temporary names are links": Case(temporaries, ALL, "is a link"),
     "temporary names are second names": Case(second_temporaries),
     **{f"{name} has a second name": Case(second_name(name), ("sweep",), name) for name in (".lock", "log.txt")},
@@ -323,7 +323,7 @@ CASES: dict[str, Case] = {
     "weights of 10^24 numbers": Case(stored(long_shape)),
     "weights in chunks of 10^18": Case(stored(long_chunk)),
     "weights of 10^12 slots": Case(stored(many_slots)),
-    "metadata of the weights, nested deep": Case(content("checkpoints/*/final-*/*/_METADATA", b'{"a":' * DEEP)),
+    "metadata of the weights, nested deep": Case(content("checkpoints/*/final-*/**/_METADATA", b'{"a":' * DEEP)),
     "metadata of the weights, 1 TB": Case(
         lambda run, victim: [os.truncate(path, 1 << 40) for path in run.glob("checkpoints/*/final-*/**/_METADATA")]
     ),

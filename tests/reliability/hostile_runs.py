@@ -1,6 +1,6 @@
 """Run directories made by a stranger, and what becomes of whoever opens them.
 
-    python tests/reliability/hostile_runs.py [part of a name ...]
+    python -m tests.reliability.hostile_runs [part of a name ...]
 
 A small run is trained. Copies of it are spoilt, one by one, in the ways that `CASES` lists, and
 each is given to every action that a user has for a run somebody has sent: load, report, compare,
@@ -26,7 +26,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from hostile_cases import CASES, EXECUTED
 from PIL import Image
 
 from fer_jax import export, predict
@@ -36,6 +35,7 @@ from fer_jax.launch import loop
 from fer_jax.reports import run_report, several_runs
 from fer_jax.results.run import load_run
 from fer_jax.results.trial import FitResult
+from tests.reliability.hostile_cases import CASES, EXECUTED
 
 SECONDS = 120
 BYTES = 8 << 30  # of address space, over what the program has when it begins
