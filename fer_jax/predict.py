@@ -112,7 +112,8 @@ def _run(command: Command) -> int:
     from fer_jax.train import hardware
 
     values, given = command.flags, command.arguments
-    hardware.use_compilation_cache(cache.root() / "compiled")
+    if programs := cache.optional("compiled"):
+        hardware.use_compilation_cache(programs)
     run = load_run(given[0])
     ensemble = _ensemble(run, values)
     if values.labelled:

@@ -182,6 +182,13 @@ def from_json(record: Mapping[str, Any]) -> ConfigDict:
     Raises:
         ConfigError: the record holds a field or value that this version does not know.
     """
+    try:
+        return _from_json(record)
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
+        raise ConfigError(f"this is no record of a config ({str(error).splitlines()[0]})") from None
+
+
+def _from_json(record: Mapping[str, Any]) -> ConfigDict:
     config = default_config()
     for name, value in record.items():
         if name != "sweep":

@@ -62,7 +62,8 @@ def run_sweep(
         KeyboardInterrupt: the user stopped; the same call goes on from there.
     """
     hardware.prepare_host_devices()
-    hardware.use_compilation_cache(cache.root() / "compiled")
+    if programs := cache.optional("compiled"):
+        hardware.use_compilation_cache(programs)
     directory = RunDirectory(workdir)
     directory.check_ours()
     config = best_points.with_recorded_choice(config, directory, extend)

@@ -41,6 +41,8 @@ def check_directory(
     if not directory.has("plan.json"):
         return
     old = directory.read_config()
+    if missing := [name for name in ("config", "checksums") if name not in old]:
+        raise RunError(f"{directory.path / 'config.json'} has no {missing[0]!r}: restore it or start a new --workdir")
     planned = frozenset(trial for stack in Plan.from_json(directory.read_plan()).stacks for trial in stack.trials)
     known = Known(planned, old["config"], frozenset(old["checksums"]))
     check(str(directory.path), known, trials, config, checksums, extend)

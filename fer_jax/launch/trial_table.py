@@ -39,6 +39,7 @@ class TrialTable:
         self.rows["error"] = ""
         if directory.has("trials.csv"):
             old = directory.read_trials().set_index("id")
+            old = old[old.index.isin(self.rows.index)]
             kept = old["status"].isin(["done", "diverged"] if retry_failed else ["done", "diverged", "failed"])
             # A run that an earlier version began lacks the columns that were added since.
             for name in (name for name in RESULTS if name in old):

@@ -42,7 +42,8 @@ class Measurements:
     @classmethod
     def here(cls, hardware: Hardware) -> "Measurements":
         """Returns those in the user's cache for this hardware and the installed versions."""
-        return cls(cache.root() / "tuned", circumstances(hardware))
+        # Without a cache nothing can be read from there or kept.
+        return cls(cache.optional("tuned") or Path(os.devnull), circumstances(hardware))
 
     def get(self, question: Mapping[str, Any]) -> Any:
         """Returns the answer to a question, None where there is none that can be read."""

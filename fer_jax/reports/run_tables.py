@@ -82,7 +82,7 @@ def save(run: Run, folder: Path) -> list[Path]:
         table = make(run, name, None, ranking)
         for suffix, kind in _SUFFIXES.items():
             path = folder / f"{name}.{suffix}"
-            write_bytes(path, FORMATS[kind](table).encode())
+            write_bytes(path, FORMATS[kind](table).encode(errors="backslashreplace"))
             written.append(path)
     return written
 

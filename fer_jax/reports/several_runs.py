@@ -71,7 +71,9 @@ def write_comparison(run_dirs: Sequence[str | Path], out: str | Path = DEFAULT_O
     )
     title = f"{len(runs)} runs side by side" if len(runs) > 1 else "One run"
     scope = ", ".join(dict.fromkeys(str(entry.ranking.data.get("label", "unknown data set")) for entry in entries))
-    files.write_bytes(Path(out), page.assemble(title, scope, {}, sections, page.written_now()).encode())
+    files.write_bytes(
+        Path(out), page.assemble(title, scope, {}, sections, page.written_now()).encode(errors="backslashreplace")
+    )
     return Path(out)
 
 

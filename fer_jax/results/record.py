@@ -16,7 +16,7 @@ import pandas as pd
 
 from fer_jax.analysis import fits, statistics
 from fer_jax.base.console import say
-from fer_jax.base.text import did_you_mean
+from fer_jax.base.text import did_you_mean, shown
 from fer_jax.config import fields
 from fer_jax.config.names import nearest
 from fer_jax.config.values import from_json, get
@@ -66,7 +66,7 @@ class RunRecord:
         if not self.directory.has("trials.csv"):
             return pd.DataFrame(columns=["id", "status", *self.swept])
         trials = self.directory.read_trials()
-        for name in ("id", "status"):
+        for name in ("id", "status", *self.swept):
             if name not in trials:
                 raise RunError(
                     f"{self.path / 'trials.csv'} has no column {name!r}: it is damaged, or not of this program"
@@ -147,8 +147,24 @@ class RunRecord:
             found = self.directory.predictions.read_targets(checksum)
             if found is None:
                 raise RunError(f"{self.path} has no stored predictions: it was trained before they were kept")
+            self._check_targets(checksum, found)
             self._stored_targets[checksum] = found
         return self._stored_targets[checksum]
+
+    def _check_targets(self, checksum: str, found: Mapping[str, np.ndarray]) -> None:
+        """Raises RunError for labels that are none of the data's classes, or unlike `leaked`."""
+        described = [self.record["data"], *(self.record.get("other_data") or ())]
+        classes = max((len(data["classes"]) for data in described if data.get("checksum") == checksum), default=0)
+        for name, array in found.items():
+            split, _, kind = name.rpartition("_")
+            labels = found.get(f"{split}_labels")
+            good = array.ndim == 1 and labels is not None and array.shape == labels.shape
+            good &= array.dtype == bool if kind == "leaked" else kind == "labels" and array.dtype.kind in "iu"
+            if not good or (kind == "labels" and len(array) and not 0 <= array.min() <= array.max() < classes):
+                raise RunError(
+                    f"{self.path / 'predictions'}: {shown(name, 80)} of the data {checksum[:10]} are damaged: "
+                    "delete the file data-*.npz, and what needs it is left out"
+                )
 
     def known_metric(self, metric: str | None) -> str:
         """Returns the metric, train.select for None; raises RunError if no trial has it."""

@@ -53,7 +53,8 @@ class TrialResult(TrialNetwork):
             RunError: another split, one that the data do not have, or none kept: the trial is not
                 done, diverged in its first epoch, or the run was trained before logits were kept.
         """
-        self._targets(split)  # first, since a split that is not there says more than predictions that are not
+        # First, since a split that is not there says more than predictions that are not.
+        images = len(self._targets(split)["labels"])
         wave, slot = self.row.get("wave", ""), self.row.get("slot")
         has_results = bool(wave) and not pd.isna(slot) and self.status in ("done", "diverged")
         if has_results:
@@ -62,6 +63,11 @@ class TrialResult(TrialNetwork):
         if found is None:
             why = "was trained before they were kept" if has_results else f"is {self.status}"
             raise RunError(f"trial {self.id} of {self.run.path} has no stored predictions: it {why}")
+        if found.shape != (images, len(self.classes)) or found.dtype != np.float32:
+            raise RunError(
+                f"predictions of trial {self.id} in {self.run.path / 'predictions'} are damaged: {found.shape} of "
+                f"{found.dtype} for {images} images of {len(self.classes)} classes; delete {wave}-{split}.npy"
+            )
         return found
 
     def probabilities(self, split: str = "test") -> np.ndarray:

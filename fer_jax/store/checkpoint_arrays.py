@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fer_jax.errors import RunError
+from fer_jax.store import bounds
 
 if TYPE_CHECKING:
     import orbax.checkpoint.experimental.v1 as ocp
@@ -34,10 +35,6 @@ if TYPE_CHECKING:
 # The part of a saved tree whose arrays have no trial axis.
 SHARED = "shared"
 _OURS = "fer_jax"
-# Nothing is compressed but the arrays of a few bytes that lie in an index, so an array that claims
-# to be larger than its checkpoint's files is damaged; below this size nobody asks.
-_UNASKED_BYTES = 1 << 24
-_LARGEST_JSON = 1 << 28
 # What Orbax calls a place in a list or tuple, in the metadata that earlier versions are read by.
 _SEQUENCE = 1
 _ADVICE = {
@@ -163,7 +160,7 @@ def _checksum(content: Mapping[str, Any]) -> int:
 
 def _description(path: Path) -> dict[str, Any] | None:
     """Returns what `write` put down; None for a checkpoint of an earlier version."""
-    custom = _json(path / "_CHECKPOINT_METADATA").get("custom_metadata", "")
+    custom = bounds.read_json(path / "_CHECKPOINT_METADATA").get("custom_metadata", "")
     if custom in ({}, None):
         return None
     if not isinstance(custom, dict) or not isinstance(custom.get(_OURS), dict):
@@ -176,7 +173,7 @@ def _description(path: Path) -> dict[str, Any] | None:
 
 def _structure(path: Path) -> Any:
     """Returns the structure of a checkpoint of an earlier version, with '' for each array."""
-    entries = _json(_base(path) / "_METADATA")["tree_metadata"].values()
+    entries = bounds.read_json(_base(path) / "_METADATA")["tree_metadata"].values()
     empty: dict[str, Any] = {"Dict": {}, "NamedTuple": {}, "List": [], "Tuple": [], "None": None}
     return _nested(
         [
@@ -199,15 +196,6 @@ def _nested(entries: Sequence[tuple[Sequence[tuple[str, int]], Any]]) -> Any:
     children = {name: _nested(inner) for (name, _), inner in within.items()}
     is_sequence = any(kind == _SEQUENCE for _, kind in within)
     return list(children.values()) if is_sequence else children
-
-
-def _json(path: Path) -> dict[str, Any]:
-    if path.stat().st_size > _LARGEST_JSON:
-        raise _Damage(f"{path.name} is too large")
-    found = json.loads(path.read_bytes())
-    if not isinstance(found, dict):
-        raise _Damage(f"{path.name} is not as it was written")
-    return found
 
 
 # Reading
@@ -248,9 +236,7 @@ def _read_arrays(path: Path, words: Mapping[str, str], slot: int | None) -> dict
             raise _Damage(f"{name} has another shape or type than was written")
     one = {name for name, array in opened.items() if slot is not None and array.rank and not _is_shared(name)}
     parts = {name: array[slot] if name in one else array for name, array in opened.items()}
-    claimed = sum(math.prod(part.shape) * part.dtype.numpy_dtype.itemsize for part in parts.values())
-    if claimed > _UNASKED_BYTES and claimed > 2 * sum(file.stat().st_size for file in path.rglob("*")):
-        raise _Damage(f"its arrays claim {claimed} bytes, more than its files hold")
+    bounds.check_arrays(path, {name: _taken(array, name in one) for name, array in opened.items()})
     reading = {name: part.read() for name, part in parts.items()}
     arrays = {name: np.asarray(future.result()) for name, future in reading.items()}
     for name, array in arrays.items():
@@ -262,6 +248,15 @@ def _read_arrays(path: Path, words: Mapping[str, str], slot: int | None) -> dict
         if _checksums(array, whole=name in one or _is_shared(name)) != expected:
             raise _Damage(f"the bytes of {name} are not those that were written")
     return arrays
+
+
+def _taken(array: Any, one: bool) -> tuple[tuple[int, ...], int]:
+    """Returns the shape of what reading an array, or one trial's part, takes, and bytes a number.
+
+    That is a whole chunk at least.
+    """
+    part = array.shape[1:] if one else array.shape
+    return max(array.chunk_layout.read_chunk.shape or part, part, key=math.prod), array.dtype.numpy_dtype.itemsize
 
 
 def _check_slot(path: Path, slot: int, forms: Mapping[str, str]) -> None:

@@ -23,9 +23,8 @@ from fer_jax.base.files import explain_write, make_folder, sync_folder, sync_tre
 from fer_jax.errors import RunError
 from fer_jax.store import checkpoint_arrays
 from fer_jax.store.checkpoint_arrays import DamagedCheckpoint
+from fer_jax.store.safety import WAVE
 
-# What a plan calls its waves: no folder or file of another name is ours to delete.
-WAVE = re.compile(r"stack_\d+-wave_\d+[ab]*")
 _COMPLETE = re.compile(r"(state|final)-(\d+)")
 _LEFTOVER = re.compile(r"(state|final)-\d+\.(orbax-checkpoint-tmp|written|deleted).*")
 # How many of a kind stay: where the newest state is damaged, the one before it is gone on from.

@@ -18,6 +18,7 @@ import pandas as pd
 
 from fer_jax.base.files import explain_write, write_bytes
 from fer_jax.errors import RunError
+from fer_jax.store import bounds
 from fer_jax.store.documents import damaged
 
 if TYPE_CHECKING:
@@ -158,12 +159,15 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     from pyarrow import parquet
 
     try:
-        content = path.read_bytes()
+        content = bounds.read_whole(path)
     except FileNotFoundError:
         raise
+    except ValueError as error:
+        raise _damaged_part(path, error) from None
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}; mend that and start again") from None
     try:
+        bounds.check_curves(path)
         table = parquet.read_table(io.BytesIO(content))
         # Parts that an earlier version wrote have no checksum.
         if (table.schema.metadata or {}).get(_CHECKSUM, _checksum(table)) != _checksum(table):
@@ -172,9 +176,12 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         if missing := {"id", "epoch"} - set(frame.columns):
             raise ValueError(f"it has no column {min(missing)}")
     except Exception as error:  # what a damaged file makes Arrow raise has no class in common
-        words = damaged(path, error, "delete it, and with it those epochs' curves")
-        raise _DamagedPart(str(words)) from None
+        raise _damaged_part(path, error) from None
     return frame
+
+
+def _damaged_part(path: Path, error: Exception) -> _DamagedPart:
+    return _DamagedPart(str(damaged(path, error, "delete it, and with it those epochs' curves")))
 
 
 def _checksum(table: pa.Table) -> bytes:

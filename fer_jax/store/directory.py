@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 import pandas as pd
 
-from fer_jax.base.files import explain_write, locked, remove_temporary_files, write_bytes
+from fer_jax.base.files import explain_write, locked, open_own, remove_temporary_files, write_bytes
 from fer_jax.errors import RunError
+from fer_jax.store import bounds, safety
 from fer_jax.store.checkpoints import WAVE, Checkpoints
 from fer_jax.store.curves import CurveFiles
-from fer_jax.store.documents import Documents
+from fer_jax.store.documents import Documents, damaged
 from fer_jax.store.features import FeatureFiles
 from fer_jax.store.predictions import PredictionFiles
 
@@ -35,10 +37,11 @@ class RunDirectory:
         self.predictions = PredictionFiles(self.path / "predictions")
 
     def check_ours(self) -> None:
-        """Raises RunError where the folder holds files but is no run.
+        """Raises RunError where the folder holds files but is no run, or a link instead of a file.
 
         Hidden files and log.txt do not count: a run that broke off early leaves them.
         """
+        safety.check_tree(self.path)
         with contextlib.suppress(OSError):
             strangers = sorted(
                 entry.name
@@ -58,6 +61,7 @@ class RunDirectory:
         Raises:
             RunError: another process holds the lock; the message names its pid and host.
         """
+        safety.check_tree(self.path)
         with locked(self.path / ".lock"):
             self._clean()
             try:
@@ -89,7 +93,10 @@ class RunDirectory:
 
     def read_config(self) -> dict[str, Any]:
         """Returns config.json, with lists in place of tuples; RunError if there is no run here."""
-        return self._documents.read_json("config.json")
+        safety.check_tree(self.path)
+        document = self._documents.read_json("config.json")
+        safety.check_config(self.path / "config.json", document)
+        return document
 
     def write_plan(self, document: Mapping[str, Any]) -> None:
         """Writes plan.json: the stacks and waves in running order."""
@@ -116,6 +123,7 @@ class RunDirectory:
         Raises:
             RunError: there is no such file, or it is damaged.
         """
+        safety.check_tree(self.path)
         return self._documents.read_table("trials.csv")
 
     def write_summary(self, frame: pd.DataFrame) -> None:
@@ -151,15 +159,19 @@ class RunDirectory:
         """Returns what `write_head` wrote; RunError if it is not there."""
         path = self.path / "heads" / f"{fit}.{suffix}"
         try:
-            return path.read_bytes()
+            if suffix == "skops":
+                bounds.check_zip(path)
+            return bounds.read_whole(path)
         except OSError as error:
             raise RunError(f"cannot read {path}: {error.strerror}; start the sweep again to fit it") from None
+        except ValueError as error:
+            raise damaged(path, error, "delete it and start the sweep again") from None
 
     # Other files
 
     def write_text(self, name: str, text: str) -> None:
         """Writes any other text file of the run, such as 'report.html'."""
-        write_bytes(self.path / name, text.encode())
+        write_bytes(self.path / name, text.encode(errors="backslashreplace"))
 
     def write_bytes(self, name: str, content: bytes) -> None:
         """Writes any other file of the run, such as 'figures/curves.png'."""
@@ -169,7 +181,8 @@ class RunDirectory:
         """Returns log.txt, opened to append; each line is handed to the system when it ends."""
         with explain_write(self.path / "log.txt"):
             self.path.mkdir(parents=True, exist_ok=True)
-            return open(self.path / "log.txt", "a", buffering=1, encoding="utf-8")
+            descriptor = open_own(self.path / "log.txt", os.O_WRONLY | os.O_APPEND)
+            return open(descriptor, "a", buffering=1, encoding="utf-8", errors="backslashreplace")
 
     # Checkpoints
 

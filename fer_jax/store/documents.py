@@ -12,6 +12,7 @@ import pandas as pd
 from fer_jax.base.files import write_bytes
 from fer_jax.config.fields import FIELDS
 from fer_jax.errors import RunError
+from fer_jax.store import bounds, safety
 
 _TEXT_COLUMNS = ("fit", "id", "status", "stack", "wave", "error", "left_out")
 # Counts, which pandas would turn into floats where a pending trial has none yet.
@@ -41,12 +42,14 @@ class Documents:
 
     def write_json(self, name: str, document: Mapping[str, Any]) -> None:
         """Writes a document; RunError where the disk refuses."""
-        write_bytes(self.path / name, (json.dumps(document, indent=1) + "\n").encode())
+        # What is no number, which a reader of data may have put into its provenance, is no JSON.
+        plain = json.loads(json.dumps(document), parse_constant=lambda word: None)
+        write_bytes(self.path / name, (json.dumps(plain, indent=1) + "\n").encode())
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Returns a document; RunError where there is none, or it is damaged."""
         try:
-            return json.loads((self.path / name).read_text(encoding="utf-8"))
+            return bounds.read_json(self.path / name)
         except ValueError as error:
             raise damaged(self.path / name, error, "restore it or start a new --workdir") from None
         except OSError as error:
@@ -66,14 +69,16 @@ class Documents:
         path = self.path / name
         try:
             # Ids are hexadecimal: read as a number, 12345e6789 would be infinite.
+            bounds.check_table(path)
             header = pd.read_csv(path, nrows=0).columns
             types = {column: "str" for column in _TEXT_COLUMNS if column in header}
             types |= dict.fromkeys(_counts(header), "Int64")
             frame = pd.read_csv(path, dtype=types, **_EXACT)
         except OSError as error:
             raise _read_error(path, error) from None
-        except ValueError as error:
+        except (ValueError, OverflowError, TypeError) as error:
             raise damaged(path, error, "restore it or start a new --workdir") from None
+        safety.check_names(path, frame)
         return frame.fillna({column: "" for column in _TEXT_COLUMNS if column in frame})
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from fer_jax.base.arrays import read_npy
 from fer_jax.base.files import TEMPORARY_SUFFIX, explain_write, sync_folder, write_bytes
+from fer_jax.store import bounds
 
 # What of an array is read into memory at once to be hashed.
 HASHED_BYTES = 1 << 24
@@ -45,7 +46,7 @@ class FeatureFiles:
             return True
         path, seal = self._paths(trial, layer)
         try:
-            record = json.loads(seal.read_text(encoding="utf-8"))
+            record = bounds.read_json(seal)
             array = read_npy(path, "r")
             # A header that names another type or order would pass with the same bytes behind it.
             whole = (
@@ -121,7 +122,7 @@ class FeatureFiles:
             FileNotFoundError: there are none; `has` says so beforehand.
         """
         path, seal = self._paths(trial, layer)
-        rows = json.loads(seal.read_text(encoding="utf-8"))["rows"]
+        rows = bounds.read_json(seal)["rows"]
         array = read_npy(path, "r")
         edges = np.cumsum([0, *rows.values()])
         return {name: array[start:end] for name, start, end in zip(rows, edges, edges[1:], strict=False)}

@@ -9,9 +9,10 @@ from typing import Any, cast
 
 import numpy as np
 
-from fer_jax.base.arrays import read_npy, read_npz
+from fer_jax.base.arrays import read_npy
 from fer_jax.base.files import explain_write, write_bytes
 from fer_jax.errors import RunError
+from fer_jax.store import bounds
 
 _DIGITS = 16  # of a data set's checksum, in a file's name
 
@@ -78,7 +79,7 @@ class PredictionFiles:
         """
         path = self._targets(checksum)
         try:
-            return read_npz(path)
+            return bounds.read_npz(path)
         except FileNotFoundError:
             return None
         except (OSError, EOFError, ValueError) as error:

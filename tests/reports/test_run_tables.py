@@ -83,7 +83,7 @@ def test_heads_show_the_paired_gain(path, tmp_path):
     shutil.copytree(path, tmp_path / "run", ignore=shutil.ignore_patterns("checkpoints"))
     rows = [
         {
-            "fit": f"{id}-{kind}",
+            "fit": f"{id}{int(kind == 'svm')}",
             "id": id,
             "status": "done",
             "model.name": "cnn",

@@ -35,7 +35,7 @@ while True:
     n += 1
     run.write_text("report.html", str(n % 10) * 1_000_000)
     run.write_plan({"n": [n] * 20_000})
-    run.write_trials(pd.DataFrame({"id": ["0"] * 5000, "status": str(n)}))
+    run.write_trials(pd.DataFrame({"id": [f"{i:x}" for i in range(5000)], "status": str(n)}))
 """
     for delay in (0.0, 0.013, 0.12):
         process = start(code, run.path)
@@ -293,21 +293,34 @@ def test_nothing_of_anybody_elses_is_deleted(run, tmp_path):
     for place in (folder / "my_backup", folder / "stack_0-wave_0.bak", elsewhere):
         for name in ("state-000001", "state-000002", "final-000001.deleted"):
             (place / name).mkdir(parents=True)
-    (folder / "stack_9-wave_9").symlink_to(elsewhere)
+    (folder / "my_disk").symlink_to(elsewhere)
     before = sorted(str(path) for path in tmp_path.rglob("*"))
     with run.lock():
         assert run.forget_others(()) == []
     assert set(before) <= {str(path) for path in tmp_path.rglob("*")}
 
 
-def test_through_a_link_nothing_is_deleted(run, tmp_path):
+@pytest.mark.parametrize("name", ["checkpoints", "checkpoints/stack_0-wave_7", "log.txt", ".lock", "curves", "figures"])
+def test_through_a_link_nothing_is_deleted_or_written(run, tmp_path, name):
     scratch = tmp_path / "scratch"
     (scratch / "stack_0-wave_7" / "state-000001").mkdir(parents=True)
-    run.path.mkdir(parents=True, exist_ok=True)
-    (run.path / "checkpoints").symlink_to(scratch)
-    with run.lock():
-        assert run.forget_others(()) == []
-    assert (scratch / "stack_0-wave_7" / "state-000001").is_dir()
+    (run.path / name).parent.mkdir(parents=True)
+    (run.path / name).symlink_to(scratch)
+    assert run.forget_others(()) == []
+    before = snapshot(scratch)
+    for use in (run.lock().__enter__, run.read_config, run.read_trials):
+        with pytest.raises(RunError, match=f"^{run.path / name} is a link, .* let the whole run directory be a link$"):
+            use()
+    assert snapshot(scratch) == before
+
+
+def test_the_run_directory_itself_may_be_a_link(run, tmp_path):
+    run.write_plan({"stacks": []})
+    (tmp_path / "runs").symlink_to(run.path)
+    linked = RunDirectory(tmp_path / "runs")
+    with linked.lock():
+        linked.write_text("report.html", "here")
+    assert (run.path / "report.html").read_text() == "here" and linked.read_plan() == {"stacks": []}
 
 
 def test_leftovers_of_killed_writers_are_removed_under_the_lock(run):
