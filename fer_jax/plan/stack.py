@@ -145,17 +145,13 @@ class _Case:
         return max(rates.items(), key=lambda item: item[1] * self.busy(*item))
 
     def _table(self) -> Candidate:
-        """Returns the table's choice, on fewer devices where all would take too much memory.
+        """Returns the table's choice, on so few devices that their trials fit, at least one.
 
         The host devices of a CPU share its memory, and each computes a trial of its own.
         """
-        table = candidates.from_table(self.work, self.options, self.hardware, self.fitting)
-        found, devices = table, table.devices
-        while not self._has_room(found):
-            devices //= 2
-            if not devices or self.options.devices:
-                return table
-            fewer = dataclasses.replace(self.options, devices=devices)
+        found = candidates.from_table(self.work, self.options, self.hardware, self.fitting)
+        while found.devices > 1 and not self.options.devices and not self._has_room(found):
+            fewer = dataclasses.replace(self.options, devices=found.devices // 2)
             found = candidates.from_table(self.work, fewer, self.hardware, self.fitting)
         return found
 
