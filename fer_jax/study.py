@@ -140,7 +140,7 @@ def _plan(needed: tuple[StudySweep, ...], loaded: dict[str, Loaded], measure: bo
         for experiment in sweep.experiments:
             print(f"    {experiment.name}")
         for line in (*room.shortages(plan), *unknown):
-            print(f"    note: {line}")
+            print(f"    {line}")
         if tight := room.tightness(plan):
             to_stderr(f"{sweep.folder}: {tight}")
         if unused := search_space.describe_unused(search_space.settings(loaded[sweep.folder].config)):

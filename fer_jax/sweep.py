@@ -85,7 +85,8 @@ def _print_plan(config: ConfigDict, measure: bool) -> None:
         describe_data(prepared),
         *notes(prepared),
         planning.describe(plan),
-        *(f"note: {line}" for line in (*room.shortages(plan), *unknown)),
+        *(f"note: {line}" for line in room.shortages(plan)),
+        *unknown,
         best_points.describe(prepared.config),
         describe_heads(prepared),
     )

@@ -28,7 +28,7 @@ COMPILE_SECONDS = 7.0
 LEAST_ACCELERATOR_RATE = 1e12
 # One trial after another, a wave's epoch should not keep the user waiting for a sign of life.
 MAP_WAVE_SECONDS = 20.0
-# Of the free memory: what an estimate may fill, what the compiler's own numbers may fill, and from
+# Of the memory: what an estimate may fill, what the compiler's own numbers may fill, and from
 # where on an estimate is worth replacing by two compilations.
 ESTIMATED_SHARE = 0.6
 ANALYSED_SHARE = 0.8
@@ -240,7 +240,7 @@ class _Case:
         return min(wanted, most * devices)
 
     def footprint(self, engine: str, devices: int, micro_batch: int, wanted: int) -> tuple[Footprint, float]:
-        """Returns the bytes on one device, and the share of the free memory that they may fill.
+        """Returns the bytes on one device, and the share of the memory that they may fill.
 
         The compiler is asked only where the estimate for the trials wanted at once is no small part
         of the memory.
