@@ -137,10 +137,10 @@ def _plan(needed: tuple[StudySweep, ...], loaded: dict[str, Loaded], measure: bo
         print(f"{sweep.folder}: {counted(len(plan.trials), 'trial')} in {counted(len(plan.stacks), 'stack')}, {time}")
         if fits := describe_heads(prepared):
             print(f"    ({fits})")
-        for experiment in sweep.experiments:
-            print(f"    {experiment.name}")
         for line in (*room.shortages(plan), *unknown):
             print(f"    {line}")
+        for experiment in sweep.experiments:
+            print(f"    {experiment.name}")
         if tight := room.tightness(plan):
             to_stderr(f"{sweep.folder}: {tight}")
         if unused := search_space.describe_unused(search_space.settings(loaded[sweep.folder].config)):

@@ -27,8 +27,8 @@ def remember_limit(
 ) -> None:
     """Keeps on disk that this hardware has room for no more of a stack's trials at once.
 
-    Later plans obey until there is much more memory. `stack.width` overrules it; deleting the folder
-    `tuned` of the cache forgets it.
+    Later plans obey until there is much more memory. `stack.width` overrules it; deleting the
+    folder `tuned` of the cache forgets it.
 
     Args:
         stack: that ran out of memory.
