@@ -118,6 +118,8 @@ def test_print_config_lists_fields_with_their_meaning():
     ("arguments", "message"),
     [
         ([SMOKE, "--config.train.learning_rat=1"], "did you mean train.learning_rate"),
+        ([SMOKE, "--plan=foo"], "flag --plan=foo: must be --plan or --plan=measure"),
+        ([SMOKE, "--noplan=1"], "--noplan=1 does not take an argument"),
         ([SMOKE, "--config.sweep.grid.train.l2=(-1.,)"], "sweep.grid.train.l2"),
         (["--config=configs/grid3d.py:smok"], "did you mean smoke"),
         (["--config=configs/grid4d.py"], "configs/grid4d.py"),

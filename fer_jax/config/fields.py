@@ -251,6 +251,8 @@ _TABLE = (
           low=0, high=65536),
     Field("stack.data", "auto", "run", "pictures whole on every device, streamed to it, or by the memory they take",
           choices=("auto", "resident", "stream")),
+    Field("stack.memory", 0.0, "run",
+          "GB of memory that a plan may take, of a device or a CPU's machine; 0 = as much as there is", low=0),
 
     Field("checkpoint.every", 10, "run", "epochs between checkpoints; 0 = only at the end", low=0),
     Field("report.title", "", "run", "heading of the report; empty = name of the run"),

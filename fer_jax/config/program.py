@@ -86,6 +86,6 @@ def _read(argv: Sequence[str], declare: Callable[[flags.FlagValues], None], take
     flags.DEFINE_bool("help", False, "Show this help.", short_name="h", flag_values=values, module_name=module)
     try:
         arguments = values(rest)[1:]
-    except flags.Error as error:
+    except (flags.Error, ValueError) as error:  # absl raises the latter for --no<flag>=value
         raise ConfigError(" ".join(str(error).split())) from None
     return Command(argv, values, arguments, config, overrides)

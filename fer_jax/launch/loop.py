@@ -25,6 +25,7 @@ from fer_jax.launch import best_points, compiling, config_json, halving, head_fi
 from fer_jax.launch.placing import PlacedData
 from fer_jax.launch.prepared import (
     Prepared,
+    check_room,
     describe_data,
     describe_heads,
     describe_precision,
@@ -159,6 +160,7 @@ class Sweep:
         planned = {trial for stack in stacks for trial in stack.trials}
         new = {identity: trial for identity, trial in prepared.trials.items() if identity not in planned}
         addition = plan_sweep(prepared, new, len(stacks), progress.say)
+        check_room(prepared, addition, progress.say)
         plan = Plan((*stacks, *addition.stacks), addition.hardware)
         record = config_json.begin(prepared, old, command, choice)
         directory.write_config(record)
