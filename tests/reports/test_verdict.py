@@ -4,7 +4,7 @@ import numpy as np
 
 from fer_jax.analysis import statistics
 from fer_jax.analysis.ranking import rank_points
-from fer_jax.reports import verdict
+from fer_jax.reports import basis, verdict
 
 RATES = {"train.learning_rate": (1e-4, 1e-3, 1e-2)}
 
@@ -68,9 +68,9 @@ def test_an_unfinished_run_is_provisional(made):
 def test_facts_survive_a_record_without_its_optional_entries(made):
     run = made(RATES)
     found = rank_points({"config": {}, "data": {}, "swept": run.record["swept"]}, run.trials, run.curves, "bare")
-    facts = dict(verdict.facts(found))
+    facts = dict(basis.facts(found))
     assert facts["Hardware"] == facts["Versions"] == facts["Classes"] == "unknown" and words(found)
-    full = dict(verdict.facts(gather(run)))
+    full = dict(basis.facts(gather(run)))
     assert full["Images"] == "2,000 train, 500 validation, 500 test" and "2 × cpu" in full["Hardware"]
     assert "5 min 12 s" in full["Time"] and "9,610 training images/s" in full["Time"]
     assert full["Command"] == run.record["command"] and "jax 0.10.2" in full["Versions"]
@@ -81,7 +81,7 @@ def test_every_data_set_is_listed_with_its_classes_and_images(made):
     run.record["other_data"] = [
         {"label": "half of it", "classes": ["happy", "sad"], "counts": {"train": {"happy": 7, "sad": 5}}}
     ]
-    facts = dict(verdict.facts(gather(run)))
+    facts = dict(basis.facts(gather(run)))
     assert facts["Data set 1"].startswith(
         "synthetic faces, official split; images: 2,000 train, 500 validation, 500 test; classes: 7: angry, "
     )
