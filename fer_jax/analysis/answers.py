@@ -86,12 +86,13 @@ def dead_words(found: Iterable[Dead], total: int, of: str) -> str:
     pictures = _pictures(max(one.others for one in found))
     if total == 1:
         return f"this network is dead: it {found[0].words}"
+    which = f"all {counted(total, of)}" if len(found) == total else f"{len(found)} of {counted(total, of)}"
+    if len(found) == 1:
+        return f"{which} is a dead network: it {found[0].words}"
     if len(answers) == 1:
-        few = "is a dead network: it answers" if len(found) == 1 else "are dead networks: they answer"
-        return f"{len(found)} of {counted(total, of)} {few} “{answers[0][0]}” to {pictures}"
+        return f"{which} are dead networks: they answer “{answers[0][0]}” to {pictures}"
     each = [f"{count} answer{'s' * (count == 1)} “{answer}”" for answer, count in answers]
-    listed = f"{', '.join(each[:-1])} and {each[-1]}"
-    return f"{len(found)} of {counted(total, of)} are dead networks: {listed} to {pictures}"
+    return f"{which} are dead networks: {', '.join(each[:-1])} and {each[-1]} to {pictures}"
 
 
 def _pictures(others: int) -> str:

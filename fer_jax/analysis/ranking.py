@@ -121,10 +121,10 @@ class Ranking:
 
     @property
     def why_first(self) -> str:
-        """Why `best` is the first of those that are best together: 'the first in the sweep'."""
+        """Which of the points that are best together `best` is, as 'the first in the sweep'."""
         losses = self.points.loc[self.together, "val_loss_mean"] if "val_loss_mean" in self.points else pd.Series()
         lower = not self.loss_fields and len(losses) > 1 and losses.iloc[0] < losses.iloc[1:].min()
-        return "the lowest validation loss of them" if lower else "the first of them in the sweep"
+        return "the one with the lowest validation loss" if lower else "the first in the sweep"
 
     def order(self, metric: str) -> list[int]:
         """Returns the numbers of the points that have a mean of a metric, best first."""

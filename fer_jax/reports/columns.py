@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from fer_jax.analysis import axes, statistics
+from fer_jax.analysis.points import p_text
 from fer_jax.analysis.ranking import Ranking
 from fer_jax.reports.tables import PAGE, PAPER, Column, heading, mean_cell, number, whole
 
@@ -129,5 +130,5 @@ def _against_best(ranking: Ranking, rows: pd.DataFrame) -> list[str]:
             continue
         p, tied = float(found.loc[point, "p_holm"]), bool(found.loc[point, "tied"])
         words = "best together" if point in together else "tied" if tied else "differs"
-        texts.append(words + (f", p = {p:.3f}" if math.isfinite(p) else ""))
+        texts.append(f"{words}, {p_text(p)}" if math.isfinite(p) else words)
     return texts

@@ -11,7 +11,7 @@ import pandas as pd
 from fer_jax.analysis import comparable, statistics
 from fer_jax.analysis.answers import dead_words
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, class_counts, mean_text, metric_text
-from fer_jax.base.text import counted
+from fer_jax.base.text import counted, sentence
 
 # A point this close to the majority share has learnt nothing worth the name.
 _AT_MAJORITY = 0.01
@@ -68,11 +68,12 @@ def headline(ranking: Ranking) -> str:
     There must be a result.
     """
     ranked, alike = len(ranking.ranked), len(ranking.together)
-    by = f", by mean {METRIC_NAMES.get(ranking.metric, ranking.metric)}"
+    by = f" by mean {METRIC_NAMES.get(ranking.metric, ranking.metric)}"
     of = f"of {ranked}" + " with a result" * (ranked < len(ranking.points))
+    alike_of = f"of {ranked} points" + " with a result" * (ranked < len(ranking.points))
     if alike > 1:
-        return f"{alike} points {of} are best together{by}; shown: {ranking.why_first}"
-    return (f"Best point {of}" if len(ranking.points) > 1 else "The one point") + by
+        return f"{alike} {alike_of} are best together{by}; shown: {ranking.why_first}"
+    return (f"Best point {of}," if len(ranking.points) > 1 else "The one point,") + by
 
 
 def _shown(ranking: Ranking) -> str:
@@ -92,8 +93,8 @@ def _together(ranking: Ranking) -> list[str]:
     name = METRIC_NAMES.get(ranking.metric, ranking.metric)
     mean = float(ranking.points.loc[ranking.best, f"{ranking.metric}_mean"])
     return [
-        f"{len(together)} points are best together, with the same mean {name} ({mean:.4f}): "
-        f"{_names(ranking, together)}. Shown is {ranking.why_first}, which makes it no better than the others."
+        f"{len(together)} points have the same mean {name} ({mean:.4f}): {_names(ranking, together)}. "
+        f"Shown is {ranking.why_first}, which makes it no better than the others."
     ]
 
 
@@ -104,13 +105,15 @@ def _dead(ranking: Ranking) -> list[str]:
     if not words:
         return []
     if len(asked) == 1:
-        return [f"{words[:1].upper()}{words[1:]}. Its figures are those of that answer."]
+        return [f"{sentence(words)} Its figures are those of that answer."]
     own = asked["id"][asked["point"] == ranking.best]
     dead = int(own.isin(ranking.dead).sum())
     if not dead:
-        return [f"{words}."]
+        return [sentence(words)]
     which = f"{dead} of the {len(own)}" if dead < len(own) else f"all {dead}" if dead > 1 else "that"
-    return [f"{words}, among them {which} of {_shown(ranking).lower()}: these figures are those of that answer."]
+    return [
+        sentence(f"{words}, among them {which} of {_shown(ranking).lower()}: these figures are those of that answer")
+    ]
 
 
 def head_sentences(ranking: Ranking) -> list[str]:
@@ -131,7 +134,7 @@ def head_sentences(ranking: Ranking) -> list[str]:
     n, gain = int(row["n"]), float(row["val_accuracy_gain_mean"])
     found.append(
         f"Best of {len(ranking.ranked)} head settings by mean {METRIC_NAMES[ranking.metric]}: "
-        f"{ranking.describe(best)}; validation accuracy {metric_text(ranking, best, 'val_accuracy')}"
+        f"{ranking.best_words}; validation accuracy {metric_text(ranking, best, 'val_accuracy')}"
         + (f", test accuracy {metric_text(ranking, best, 'test_accuracy')}" if ranking.has_test else "")
         + "."
     )
@@ -215,17 +218,21 @@ def _by_image(ranking: Ranking) -> str:
         )
     tied = tested[tested["tied"]]
     total, apart = len(tested), len(tested) - len(tied)
-    which = f"all {total}" if not len(tied) else f"{apart or 'none'} of {total}"
-    text = (
-        f" By their answers to the {int(tested['pictures'].iloc[0]):,} validation pictures its network can be told "
-        f"apart from those of {which} other point{'s' * (total > 1)} (McNemar's test, mid-p, 5 %, Holm)"
-    )
-    text += f", not from {len(tied)}: {_names(ranking, list(tied['point']))}." if len(tied) else "."
+    of = f"{total} other points" if total > 1 else "the other point"
+    how = f"by their answers to the {int(tested['pictures'].iloc[0]):,} validation pictures"
+    how += " (McNemar's test, mid-p, 5 %, Holm)"
+    if not apart:
+        text = f" Its network cannot be told apart from {'those of any of the' if total > 1 else 'that of'} {of} {how}."
+    elif not len(tied):
+        text = f" Its network can be told apart from {'those of all' if total > 1 else 'that of'} {of} {how}."
+    else:
+        text = f" Its network can be told apart from those of {apart} of {of} {how}, not from {len(tied)}: "
+        text += f"{_names(ranking, list(tied['point']))}."
     if untested := len(others) - total:
         text += f" {untested} more could not be tested: no predictions on the same pictures are stored."
     return (
-        f"{text} That compares networks as trained once, not settings: another seed may turn it round. "
-        "Repeats tell settings apart (sweep.repeats)."
+        f"{text} That compares networks as trained once, not settings: another seed may turn it round, and repeats "
+        "(sweep.repeats) tell settings apart."
     )
 
 
@@ -325,10 +332,11 @@ def _resolution(ranking: Ranking, best: int) -> list[str]:
     error = statistics.share_error(top, n)
     near = int((ranking.ranked["val_accuracy_mean"] >= top - error).sum()) - 1
     others = {0: "no other point is", 1: "one other point is"}.get(near, f"{near} other points are")
-    return [
-        f"An accuracy on {n:,} validation images has a standard error of {error:.3f}; {others} that close to the best. "
-        f"Being the best of {len(ranking.ranked)}, its figure is somewhat lucky."
-    ]
+    text = (
+        f"An accuracy on {n:,} validation images has a standard error of {error:.3f}; {others} that close to the best."
+    )
+    chosen = len(ranking.together) < len(ranking.ranked)
+    return [f"{text} Being the best of {len(ranking.ranked)}, its figure is somewhat lucky." if chosen else text]
 
 
 def _losses(ranking: Ranking) -> list[str]:

@@ -57,12 +57,12 @@ class Ensemble:
     @property
     def warning(self) -> str:
         """What its answers are worth where members are dead, in words; '' where none is."""
-        words = dead_words(self.dead.values(), len(self.members), "network")
+        words = dead_words(self.dead.values(), len(self.members), "member")
         if not words:
             return ""
         if len(self.members) == 1:
             return f"{words}; its answers mean nothing"
-        return f"{words}; {'their' if len(self.dead) > 1 else 'its'} share of the mean means nothing"
+        return f"{words}; {'their' if len(self.dead) > 1 else 'its'} part in the answers means nothing"
 
     @property
     def classes(self) -> tuple[str, ...]:
