@@ -27,7 +27,7 @@ def test_one_other_answer_in_two_hundred_is_still_dead_and_two_are_not():
 
 def test_where_all_pictures_show_one_class_the_right_answer_is_no_death():
     assert dead(answers([1] * 200, [1] * 199 + [0])) is None and dead(answers([0] * 200, [1] * 200)) == Dead("angry", 0)
-    assert dead(answers([], [])) is None
+    assert dead(answers(np.empty(0, int), np.empty(0, int))) is None
 
 
 @pytest.mark.parametrize(
