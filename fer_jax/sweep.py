@@ -62,11 +62,11 @@ def _run(command: Command) -> int:
     if values.plan:
         _print_plan(loaded.config, values.plan == MEASURE)
         return 0
-    from fer_jax.reports.reported_sweep import run_sweep
+    from fer_jax.reports.reported_sweep import closing, run_sweep
 
     workdir = Path(values.workdir or Path("runs") / loaded.name)
     run = run_sweep(loaded.config, workdir, extend=values.extend, retry_failed=values.retry_failed, command=line)
-    print(f"report: {workdir / 'report.html'}")
+    print("\n".join([*closing(run), f"report: {workdir / 'report.html'}"]))
     return 1 if run.has_failures else 0
 
 

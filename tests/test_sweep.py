@@ -58,8 +58,11 @@ def test_a_killed_sweep_ends_with_the_tables_of_one_that_ran_through(tmp_path):
         "--config.checkpoint.every=1",
         "--config.report.saliency=false",
     )
-    status, _, err = finish(start(SMOKE, *quick, f"--workdir={tmp_path / 'whole'}"))
+    status, out, err = finish(start(SMOKE, *quick, f"--workdir={tmp_path / 'whole'}"))
     assert status == 0, err
+    # Networks that have learnt nothing yet, of one seed.
+    assert "by mean validation accuracy" in out and "One seed: no spread can be given. Its network" in out
+    assert out.splitlines()[-1] == f"report: {tmp_path / 'whole' / 'report.html'}" and "dead network" in out
     typed = shlex.join([SMOKE, *quick, f"--workdir={tmp_path / 'whole'}"])
     assert fer_jax.load_run(tmp_path / "whole").record["command"] == f"python -m fer_jax.sweep {typed}"
     killed = start(SMOKE, *quick, f"--workdir={tmp_path / 'killed'}")

@@ -47,11 +47,14 @@ def _row(run: Run, ranking: Ranking, top: int) -> dict[str, Any] | None:
     trials = ranking.trials[ranking.trials["point"].isin(points) & (ranking.trials["status"] == "done")]
     if not 1 < len(trials) <= MOST_MEMBERS:
         return None
+    which = "the best point" if len(ranking.together) == 1 else "the point shown"
     label = (
-        f"{len(trials)} repeats of the best point"
+        f"{len(trials)} repeats of {which}"
         if len(points) == 1
         else f"{counted(len(trials), 'network')} of the {len(points)} best points"
     )
+    if dead := int(trials["id"].isin(ranking.dead).sum()):
+        label += f", {dead} of them dead"
     try:
         return Ensemble(tuple(run.trial(id) for id in trials["id"]), label).row()
     except RunError:

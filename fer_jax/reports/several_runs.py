@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from fer_jax.analysis import comparable
-from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, part_names
+from fer_jax.analysis.parts import part_names
+from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
 from fer_jax.analysis.run_entry import Entry, in_order
 from fer_jax.base import files
 from fer_jax.config.values import flatten

@@ -17,6 +17,7 @@ from scipy import special
 
 from fer_jax import heads
 from fer_jax.analysis import fits, metrics, statistics
+from fer_jax.analysis.answers import Answers, Dead, dead
 from fer_jax.base.text import did_you_mean
 from fer_jax.config import fields
 from fer_jax.errors import ConfigError, RunError
@@ -73,6 +74,20 @@ class TrialResult(TrialNetwork):
     def probabilities(self, split: str = "test") -> np.ndarray:
         """Returns `logits` as class probabilities, float64 (n, K); errors as there."""
         return special.softmax(self.logits(split).astype(np.float64), axis=-1)
+
+    @functools.cached_property
+    def dead(self) -> Dead | None:
+        """What a dead network answers to nearly every validation image; see `answers.dead`.
+
+        None for any other network, and where no validation predictions are stored.
+        """
+        try:
+            logits, labels = self.logits("validation"), self.labels("validation")
+        except RunError:
+            return None
+        if logits.shape[0] != len(labels) or not np.isfinite(logits).all():
+            return None
+        return dead(Answers(logits.argmax(axis=1), labels, self.classes, self.id))
 
     def labels(self, split: str = "test") -> np.ndarray:
         """Returns the labels of a split's images, int32 (n,), indices into `classes`.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -41,10 +41,11 @@ class PredictionFiles:
         """
         write_bytes(self._path(wave, split), _saved(logits.astype(np.float32, copy=False)))
 
-    def read(self, wave: str, split: str, slot: int) -> np.ndarray | None:
+    def read(self, wave: str, split: str, slot: int | Sequence[int]) -> np.ndarray | None:
         """Returns one trial's logits, float32 (images, K), or None where none were kept.
 
-        No other trial's are read.
+        No other trial's are read. Of several slots it is (slots, images, K), from a file that is
+        opened once.
 
         Raises:
             RunError: the file is damaged, or has no such slot.
