@@ -29,6 +29,7 @@ from fer_jax.heads import Features, Head
 from fer_jax.launch.prepared import Prepared
 from fer_jax.launch.progress import Progress
 from fer_jax.models import inference
+from fer_jax.results import judged_tables
 from fer_jax.store import RunDirectory
 
 SECONDS_BETWEEN_WRITES = 5.0
@@ -117,8 +118,8 @@ class _Fits:
         ]
         table = pd.DataFrame(rows).set_index("fit").reindex(columns=columns).astype(object)
         table["error"] = ""
-        if self.directory.has("heads.csv"):
-            old = self.directory.read_heads().set_index("fit").reindex(columns=columns).astype(object)
+        if self.directory.has_table("heads.csv"):
+            old = judged_tables.read_heads(self.directory)[0].set_index("fit").reindex(columns=columns).astype(object)
             kept = old[old["status"].isin(["done"] if retry_failed else ["done", "failed"])]
             kept = kept[[not self._is_lost(identity, row) for identity, row in kept.iterrows()]]
             known = kept.index.intersection(table.index)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,10 +12,15 @@ import pandas as pd
 
 from fer_jax.base.files import write_bytes
 from fer_jax.errors import RunError
+from fer_jax.store import sealed
+from fer_jax.store.sealed import StoredTable
+
+# What a later start believes, see `store.sealed`; the other tables are made from these.
+_SEALED = ("trials.csv", "heads.csv")
 
 _TEXT_COLUMNS = ("fit", "id", "status", "stack", "wave", "error", "left_out")
 # Counts, which pandas would turn into floats where a pending trial has none yet.
-_COUNT_COLUMNS = ("seed", "repeat", "slot", "epochs", "best_epoch", "diverged_epoch", "n", "features", "threads")
+COUNT_COLUMNS = ("seed", "repeat", "slot", "epochs", "best_epoch", "diverged_epoch", "n", "features", "threads")
 # From version 3.1 on pandas reads every float exactly, and warns whoever asks for it.
 _EXACT: dict[str, Any] = (
     {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
@@ -42,27 +48,44 @@ class Documents:
 
     def write_table(self, name: str, frame: pd.DataFrame) -> None:
         """Writes a table: numbers in full precision, counts as integers, what is missing empty."""
-        counts = {column: "Int64" for column in _COUNT_COLUMNS if column in frame}
-        write_bytes(self.path / name, frame.astype(counts).to_csv(index=False).encode())
+        counts = {column: "Int64" for column in COUNT_COLUMNS if column in frame}
+        content = frame.astype(counts).to_csv(index=False).encode()
+        if name in _SEALED:
+            sealed.write(self.path / name, content)
+        else:
+            write_bytes(self.path / name, content)
+
+    def has_table(self, name: str) -> bool:
+        """Returns whether a table that is sealed is there, be it only as its sealed copy."""
+        return sealed.exists(self.path / name)
+
+    def stored_table(self, name: str) -> StoredTable:
+        """Returns what may be believed of a sealed table; RunError if there is none."""
+        try:
+            return sealed.read(self.path / name)
+        except OSError as error:
+            raise _read_error(self.path / name, error) from None
 
     def read_table(self, name: str) -> pd.DataFrame:
-        """Returns a table: ids and texts as str, counts as Int64, tuples as their text.
+        """Returns a sealed table: ids and texts as str, counts as Int64, tuples as their text.
 
         Raises:
             RunError: there is no such file, or it is damaged.
         """
-        path = self.path / name
         try:
-            # Ids are hexadecimal: read as a number, 12345e6789 would be infinite.
-            header = pd.read_csv(path, nrows=0).columns
-            types = {column: "str" for column in _TEXT_COLUMNS if column in header}
-            types |= {column: "Int64" for column in _COUNT_COLUMNS if column in header}
-            frame = pd.read_csv(path, dtype=types, **_EXACT)
-        except OSError as error:
-            raise _read_error(path, error) from None
+            return typed(self.stored_table(name).content)
         except ValueError as error:
-            raise damaged(path, error, "restore it or start a new --workdir") from None
-        return frame.fillna({column: "" for column in _TEXT_COLUMNS if column in frame})
+            raise damaged(self.path / name, error, "restore it or start a new --workdir") from None
+
+
+def typed(content: bytes) -> pd.DataFrame:
+    """Returns the table that CSV holds, as `Documents.read_table`; ValueError where it does not."""
+    # Ids are hexadecimal: read as a number, 12345e6789 would be infinite.
+    header = pd.read_csv(io.BytesIO(content), nrows=0).columns
+    types = {column: "str" for column in _TEXT_COLUMNS if column in header}
+    types |= {column: "Int64" for column in COUNT_COLUMNS if column in header}
+    frame = pd.read_csv(io.BytesIO(content), dtype=types, **_EXACT)
+    return frame.fillna({column: "" for column in _TEXT_COLUMNS if column in frame})
 
 
 def damaged(path: Path, error: Exception, advice: str) -> RunError:

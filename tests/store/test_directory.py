@@ -50,7 +50,9 @@ while True:
         trials = run.read_trials()
         assert len(trials) == 5000 and trials["status"].nunique() == 1
         with run.lock():
-            assert {path.name for path in run.path.iterdir()} <= {"report.html", "plan.json", "trials.csv", ".lock"}
+            known = {"report.html", "plan.json", "trials.csv", ".lock", ".sealed"}
+            assert {path.name for path in run.path.iterdir()} <= known
+            assert {path.name for path in (run.path / ".sealed").iterdir()} == {"trials.json"}
 
 
 def test_failed_write_keeps_the_old_file_and_says_why_in_one_line(run, monkeypatch):
