@@ -126,7 +126,9 @@ class _Rows:
         table = pd.DataFrame(rows, columns=self.header)
         for name in table:
             if name in COUNT_COLUMNS:
-                whole = [value if value is not None and value.is_integer() else None for value in map(number, table[name])]
+                whole = [
+                    value if value is not None and value.is_integer() else None for value in map(number, table[name])
+                ]
                 table[name] = pd.array(whole, dtype="Int64")
             elif _RESULT.fullmatch(name):
                 table[name] = [number(text) for text in table[name]]
@@ -151,7 +153,9 @@ def _judged(
         reason = rows.wrong.get(identity, "" if identity in rows.by_id else _GONE)
         if not reason and row["status"] not in _TRIAL_STATUSES:
             reason = f"its status is {row['status']!r}"
-        if other := {name: value for name, value in files.settings(identity).items() if not _is_equal(row[name], value)}:
+        if other := {
+            name: value for name, value in files.settings(identity).items() if not _is_equal(row[name], value)
+        }:
             if not reason:
                 settings.append(f"{identity} ({_cells(frame.loc[identity], other)})")
             row |= other

@@ -76,9 +76,7 @@ class TrialFiles:
         trials: id -> the trial and the checksum of its data, in the order of the sweep.
     """
 
-    def __init__(
-        self, directory: RunDirectory, record: Mapping[str, Any], places: Mapping[str, tuple[str, str, int]]
-    ):
+    def __init__(self, directory: RunDirectory, record: Mapping[str, Any], places: Mapping[str, tuple[str, str, int]]):
         self.directory, self.record, self.places = directory, record, places
         self.trials: dict[str, tuple[Trial, str]] = {}
         starts = ["", *(start["checksum"] for start in record.get("initial", ()))]
@@ -142,7 +140,9 @@ class TrialFiles:
         from_curves = set(found)
         for prefix, split in SPLITS.items():
             answers = self._of_answers(identity, wave, slot, split)
-            found |= {f"{prefix}_{name}": value for name, value in answers.items() if f"{prefix}_{name}" not in from_curves}
+            found |= {
+                f"{prefix}_{name}": value for name, value in answers.items() if f"{prefix}_{name}" not in from_curves
+            }
         best = found.get("best_epoch", row.get("best_epoch"))
         if pd.notna(best) and best == found.get("epochs", row.get("epochs")):
             found |= {f"last_{name}": found[name] for name in ("test_loss", "test_accuracy") if name in found}
@@ -157,7 +157,7 @@ class TrialFiles:
         curve = curve[curve["id"] == identity].sort_values("epoch")
         numbers = curve[list(CURVE_METRICS)].to_numpy(dtype=np.float64)
         last = len(curve)
-        told = row.get("epochs")
+        told = row["epochs"]
         told = int(told) if pd.notna(told) and 0 < told <= limit else limit
         whole = last and list(curve["epoch"]) == list(range(1, last + 1)) and last >= told
         if not whole or not np.isfinite(numbers).all():
@@ -219,17 +219,21 @@ def problem(row: Mapping[str, Any], limits: Limits) -> str:
         return f"best_epoch {row['best_epoch']} of {row['epochs']} epochs, at most {limits.epochs}"
     for name, value in row.items():
         kind = name.removeprefix("last_")
-        if kind.partition("_")[0] not in ("train", *SPLITS) or not isinstance(value, (int, float)) or math.isnan(value):
+        if (
+            kind.partition("_")[0] not in ("train", *SPLITS)
+            or "." in name
+            or not isinstance(value, (int, float))
+            or math.isnan(value)
+        ):
             continue
-        measured = "." not in name
-        if measured and name.endswith("_loss") and not 0 <= value < math.inf:
+        if name.endswith("_loss") and not 0 <= value < math.inf:
             return f"{name} is {value:g}"
-        if measured and not name.endswith("_loss") and not -_TOLERANCE <= value <= 1 + _TOLERANCE:
+        if not name.endswith("_loss") and not -_TOLERANCE <= value <= 1 + _TOLERANCE:
             return f"{name} is {value:g}, no share"
         images = limits.images.get(kind.partition("_")[0])
-        if images and kind.endswith("_accuracy") and "balanced" not in kind:
-            if abs(value * images - round(value * images)) > _TOLERANCE * images:
-                return f"{name} is {value:g}, no share of {images} images"
+        counted = value * images if images and kind.endswith("_accuracy") and "balanced" not in kind else 0.0
+        if abs(counted - round(counted)) > _TOLERANCE * (images or 1):
+            return f"{name} is {value:g}, no share of {images} images"
     return ""
 
 

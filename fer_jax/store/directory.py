@@ -255,6 +255,10 @@ class RunDirectory:
         self._checkpoints.save(wave, "final", (self._checkpoints.latest(wave, "final") or 0) + 1, tree)
         self.wait()
 
+    def has_final(self, wave: str) -> bool:
+        """Returns whether the wave's final weights are there, damaged or not."""
+        return self._checkpoints.latest(wave, "final") is not None
+
     def forget(self, wave: str) -> None:
         """Deletes all that belongs to a wave whose place in the plan others have taken."""
         self.curves.drop(wave)

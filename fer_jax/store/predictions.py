@@ -7,7 +7,7 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,8 +23,9 @@ class PredictionFiles:
     """The folder `predictions/` of a run.
 
     `<wave>-<split>.npy` holds float32 (slots, images, K), the logits by the weights that validation
-    chose, and `<wave>-<split>.json` the SHA-256 of each slot's. `data-<checksum>.npz` holds `<split>_labels`, int32 (images,), and `<split>_leaked`, bool
-    (images,), of a data set. Images are in the order of their split.
+    chose, and `<wave>-<split>.json` the SHA-256 of those of each slot. `data-<checksum>.npz` holds
+    `<split>_labels`, int32 (images,), and `<split>_leaked`, bool (images,), of a data set. Images
+    are in the order of their split.
     """
 
     def __init__(self, folder: Path):
@@ -53,8 +54,7 @@ class PredictionFiles:
     def read(self, wave: str, split: str, slot: int) -> np.ndarray | None:
         """Returns one trial's logits, float32 (images, K), or None where none were kept.
 
-        No other trial's are read. They are verified where an earlier version kept no checksums only
-        to be finite.
+        No other trial's are read.
 
         Raises:
             DamagedError: the file is damaged, or has no such slot.
@@ -71,17 +71,19 @@ class PredictionFiles:
             raise _damaged(path, error) from None
         return found
 
-    def check(self, wave: str, split: str, slots: int) -> str:
-        """Returns '' if the logits of a wave of so many trials are whole, else 'gone' or 'damaged'.
+    def check(self, wave: str, split: str, slots: Sequence[int]) -> str:
+        """Returns '' if the logits of some slots are whole, else 'gone' or 'damaged'.
 
-        All of the file is read.
+        Those of an earlier version, which kept no checksums, are whole if they are finite.
         """
         path = self._path(wave, split)
         if not path.is_file():
             return "gone"
         try:
-            for slot in range(slots):
-                self.read(wave, split, slot)
+            for slot in slots:
+                found = self.read(wave, split, slot)
+                if found is None or (_sums(path) is None and not np.isfinite(found).all()):
+                    return "damaged"
         except DamagedError:
             return "damaged"
         return ""
@@ -156,4 +158,4 @@ def _sha256(array: np.ndarray) -> str:
 
 def _damaged(path: Path, error: Exception) -> DamagedError:
     said = (str(error).splitlines() or [type(error).__name__])[0]
-    return DamagedError(f"{path} is damaged ({said}); delete it, and what needs it is left out")
+    return DamagedError(f"{path} is damaged ({said}): what needs it is left out; the same command makes it again")
