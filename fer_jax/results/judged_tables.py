@@ -147,6 +147,7 @@ def _judged(
     ids = list(dict.fromkeys((*files.trials, *places))) or list(rows.by_id)
     rows.header = files.columns(rows.header)
     frame = rows.frame(ids).set_index("id").astype(object)
+    files.look_at(frame)
     mended, pending, settings = [], [], []
     for identity in ids:
         row = frame.loc[identity].to_dict()
@@ -160,9 +161,12 @@ def _judged(
                 settings.append(f"{identity} ({_cells(frame.loc[identity], other)})")
             row |= other
         if reason or row["status"] == "done":
-            limits = files.limits(identity, frame)
+            limits = files.limits(identity)
             found = files.recomputed(identity, row, limits.epochs)
             wrong = differing(row, found)
+            if sum(pd.notna(row[name]) for name in wrong) > 1:
+                # It may be another trial's row, so that nothing else of it is believed either.
+                row |= {name: None for name in row if name not in found and _RESULT.fullmatch(name)}
             lacking = problem({**row, **wrong}, limits)
             if lacking:
                 row = _untrained(row)

@@ -57,11 +57,13 @@ class Limits:
         epochs: the most that it may be trained for.
         images: of each held-out split, by 'val' and 'test'; None where unknown.
         columns: of the table that a done trial has a number in.
+        exact: columns of losses that float32 holds, as devices give them; others were rounded.
     """
 
     epochs: int
     images: Mapping[str, int | None]
     columns: tuple[str, ...]
+    exact: frozenset[str]
 
 
 class TrialFiles:
@@ -87,6 +89,8 @@ class TrialFiles:
                 for checksum, start in itertools.product(checksums, starts):
                     if (identity := trial.id(checksum, start)) in places:
                         self.trials[identity] = trial, checksum
+        self._filled: list[str] = []
+        self._exact: frozenset[str] = frozenset()
         self._curves = functools.cache(self._read_curves)
         self._targets = functools.cache(self._read_targets)
 
@@ -98,8 +102,16 @@ class TrialFiles:
         point = {name: str(value) if isinstance(value, tuple) else value for name, value in trial.point.items()}
         return {**point, "seed": trial.seed, "repeat": trial.repeat}
 
-    def limits(self, identity: str, table: pd.DataFrame) -> Limits:
-        """Returns what a done trial's row may hold; `table` has all rows."""
+    def look_at(self, table: pd.DataFrame) -> None:
+        """Notes which columns of the table are filled, and which losses are float32 throughout."""
+        self._filled = [name for name in table if table[name].notna().any()]
+        losses = table[[name for name in RESULTS if name.endswith("_loss") and name in self._filled]]
+        self._exact = frozenset(
+            name for name, column in losses.items() if np.mean([_is_float32(one) for one in column.dropna()]) > 1 / 2
+        )
+
+    def limits(self, identity: str) -> Limits:
+        """Returns what a done trial's row of the table that was looked at may hold."""
         trial, checksum = self.trials.get(identity, (None, self.record["data"].get("checksum", "")))
         values = trial.values if trial else self.record["config"]
         epochs = int(sum(values.get("phases.lengths") or ()) or values.get("train.epochs") or 0)
@@ -110,20 +122,15 @@ class TrialFiles:
             one_set = not self.record.get("other_data") and split in counts
             images[prefix] = len(found) if found is not None else sum(counts[split].values()) if one_set else None
         needed = list(_FIRST)
-        filled = [name for name in table if table[name].notna().any()]
-        if images["test"] or "test_accuracy" in filled:
+        if images["test"] or "test_accuracy" in self._filled:
             needed += _OF_TEST
-        needed += [name for name in filled if name in {f"{part}_{one}" for part in SPLITS for one in _OF_ANSWERS}]
-        return Limits(epochs, images, tuple(needed))
+        of_answers = {f"{part}_{one}" for part in SPLITS for one in _OF_ANSWERS}
+        needed += [name for name in self._filled if name in of_answers]
+        return Limits(epochs, images, tuple(needed), self._exact)
 
     def columns(self, header: Sequence[str]) -> list[str]:
-        """Returns the columns that the table must have, those of `header` first.
-
-        Without any of the results it has all of this version.
-        """
-        present = set(header) & set(RESULTS)
-        results = [*_FIRST, *_OF_TEST, "error"] if present - {"status"} else RESULTS
-        return list(dict.fromkeys((*header, *self.record.get("swept", ()), "seed", "repeat", *results)))
+        """Returns the columns that the table must have, those of `header` first."""
+        return list(dict.fromkeys((*header, *self.record.get("swept", ()), "seed", "repeat", *RESULTS)))
 
     def recomputed(self, identity: str, row: Mapping[str, Any], epochs: int) -> dict[str, Any]:
         """Returns the columns of a done trial that its curves and predictions give.
@@ -187,7 +194,7 @@ class TrialFiles:
         overall = metrics.overall(probabilities[None], labels)
         found = {name: float(overall[name][0]) for name in ("accuracy", *PROBABILITY_METRICS)}
         if not trial.values["loss.focal_gamma"] and not trial.values["loss.label_smoothing"]:
-            found["loss"] = float(overall["log_loss"][0])
+            found["loss"] = float(np.float32(overall["log_loss"][0]))
         if leaked is not None and leaked.any() and not leaked.all():
             found[CLEAN] = float((probabilities.argmax(axis=1) == labels)[~leaked].mean())
         return found
@@ -228,6 +235,8 @@ def problem(row: Mapping[str, Any], limits: Limits) -> str:
             continue
         if name.endswith("_loss") and not 0 <= value < math.inf:
             return f"{name} is {value:g}"
+        if name in limits.exact and not _is_float32(value):
+            return f"{name} is {value:g}, rounded"
         if not name.endswith("_loss") and not -_TOLERANCE <= value <= 1 + _TOLERANCE:
             return f"{name} is {value:g}, no share"
         images = limits.images.get(kind.partition("_")[0])
@@ -235,6 +244,10 @@ def problem(row: Mapping[str, Any], limits: Limits) -> str:
         if abs(counted - round(counted)) > _TOLERANCE * (images or 1):
             return f"{name} is {value:g}, no share of {images} images"
     return ""
+
+
+def _is_float32(value: float) -> bool:
+    return float(np.float32(value)) == value
 
 
 def _is_close(name: str, stored: Any, value: Any) -> bool:

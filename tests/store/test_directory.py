@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fer_jax.errors import RunError
+from fer_jax.results import judged_tables
 from fer_jax.store import CURVE_COLUMNS, RunDirectory
 from tests.store.conftest import abstract, curve_rows, example, kill, start
 
@@ -150,7 +151,7 @@ def test_missing_and_damaged_files_are_named(run):
     for name, read in (
         ("plan.json", run.read_plan),
         ("trials.csv", run.read_trials),
-        ("heads.csv", run.read_heads),
+        ("heads.csv", lambda: judged_tables.read_heads(run)),
     ):
         run.write_text(name, "{" if name.endswith("json") else "")
         with pytest.raises(RunError, match=f"^.*{name} is damaged .*; restore it or start a new --workdir$"):
