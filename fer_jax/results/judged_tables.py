@@ -25,7 +25,10 @@ PLACE = ("stack", "wave", "slot")
 _RESULT = re.compile(r"(last_)?(train|val|test)_.+|epochs|best_epoch|diverged_epoch")
 _TRIAL_STATUSES = ("pending", "running", "done", "pruned", "diverged", "failed")
 _GONE = "its row is gone"
-_ADVICE = "restore it, or start a new --workdir"
+_ADVICE = {
+    "trials.csv": "restore it or start a new --workdir",
+    "heads.csv": "delete it, and the same command does its fits again",
+}
 
 
 def read_trials(directory: RunDirectory, record: Mapping[str, Any]) -> tuple[pd.DataFrame, list[str]]:
@@ -101,7 +104,7 @@ class _Rows:
                 raise ValueError(f"it has no column {lacking[0]!r}")
         except ValueError as error:
             if not tolerant:
-                raise damaged(path, error, _ADVICE) from None
+                raise damaged(path, error, _ADVICE[name]) from None
             self.header = [*needed]
             return
         self.header = header
@@ -230,4 +233,4 @@ def _typed(directory: RunDirectory, name: str, content: bytes) -> pd.DataFrame:
     try:
         return typed(content)
     except ValueError as error:
-        raise damaged(directory.path / name, error, _ADVICE) from None
+        raise damaged(directory.path / name, error, _ADVICE[name]) from None

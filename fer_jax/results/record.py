@@ -67,11 +67,6 @@ class RunRecord:
         if not self.directory.has_table("trials.csv"):
             return pd.DataFrame(columns=["id", "status", *self.swept])
         trials, said = judged_tables.read_trials(self.directory, self.record)
-        for name in ("id", "status"):
-            if name not in trials:
-                raise RunError(
-                    f"{self.path / 'trials.csv'} has no column {name!r}: it is damaged, or not of this program"
-                )
         for line in said:
             console.say_once(line)
         return self._typed(trials)

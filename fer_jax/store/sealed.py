@@ -64,7 +64,7 @@ def write(path: Path, content: bytes) -> None:
 
 def exists(path: Path) -> bool:
     """Returns whether a table is there, be it only as its sealed copy."""
-    return path.is_file() or _seal_path(path).is_file()
+    return path.is_file() or isinstance(_seal(path), _Seal)
 
 
 def read(path: Path) -> StoredTable:
