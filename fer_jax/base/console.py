@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 from collections.abc import Callable, Iterator
 
@@ -31,6 +32,12 @@ def is_program() -> bool:
 def say(text: str) -> None:
     """Prints a line on stderr that says it is of fer_jax."""
     print(f"fer_jax: {text}", file=sys.stderr, flush=True)
+
+
+@functools.cache
+def say_once(text: str) -> None:
+    """Prints a line as `say` does, but the same line once in a process only."""
+    say(text)
 
 
 @contextlib.contextmanager

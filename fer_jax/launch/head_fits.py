@@ -29,6 +29,7 @@ from fer_jax.heads import Features, Head
 from fer_jax.launch.prepared import Prepared
 from fer_jax.launch.progress import Progress
 from fer_jax.models import inference
+from fer_jax.results import judged_tables
 from fer_jax.store import RunDirectory
 
 SECONDS_BETWEEN_WRITES = 5.0
@@ -112,9 +113,9 @@ class _Fits:
         columns = ["id", "seed", "repeat", *self.swept, *HEAD_FIELDS, *RESULTS]
         table = pd.DataFrame(rows).set_index("fit").reindex(columns=columns).astype(object)
         table["error"] = ""
-        if not self.directory.has("heads.csv"):
+        if not self.directory.has_table("heads.csv"):
             return table
-        old = self.directory.read_heads().drop_duplicates("fit", keep="last").set_index("fit")
+        old = judged_tables.read_heads(self.directory)[0].set_index("fit")
         old = old.reindex(columns=columns).astype(object)
         old = old[old["status"].isin(["done"] if retry_failed else ["done", "failed"])]
         old = old[old["id"].isin(list(self.prepared.trials))]

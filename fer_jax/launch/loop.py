@@ -21,7 +21,18 @@ from fer_jax.base.text import counted, in_time
 from fer_jax.config.values import to_json
 from fer_jax.data import Dataset
 from fer_jax.errors import FerJaxError, RunError
-from fer_jax.launch import best_points, compiling, config_json, halving, head_fits, packing, resume, stopping, wave
+from fer_jax.launch import (
+    best_points,
+    compiling,
+    config_json,
+    finished,
+    halving,
+    head_fits,
+    packing,
+    resume,
+    stopping,
+    wave,
+)
 from fer_jax.launch.placing import PlacedData
 from fer_jax.launch.prepared import (
     Prepared,
@@ -170,6 +181,9 @@ class Sweep:
         if gone := directory.forget_others({one.name for stack in plan.stacks for one in stack.waves}):
             progress.say(f"deleted what was left of waves that others have replaced: {', '.join(gone)}")
         table = TrialTable(prepared, plan, directory, retry_failed)
+        for line in table.said:
+            progress.say(line)
+        finished.look_after(prepared, directory, table.rows, progress)
         sweep = cls(prepared, directory, progress, plan, record, table, started)
         sweep._describe()
         return sweep
@@ -225,9 +239,9 @@ class Sweep:
         """Writes the summary and what this start has cost, also after an interruption or error."""
         statuses = self.table.rows["status"]
         seconds = (self.record.get("seconds") or 0.0) + time.monotonic() - self.started
-        finished = config_json.now() if self.fits_done and (statuses != "pending").all() else None
+        ended = config_json.now() if self.fits_done and (statuses != "pending").all() else None
         rate = self.images / self.training_seconds if self.training_seconds else self.record.get("images_per_second")
-        self.record.update(finished=finished, seconds=seconds, images_per_second=rate)
+        self.record.update(finished=ended, seconds=seconds, images_per_second=rate)
         self.directory.write_config(self.record)
         trials = self.directory.read_trials()
         overlap = statistics.fold_overlap(self.record["config"])

@@ -7,9 +7,11 @@ import pandas as pd
 
 from fer_jax.config import search_space
 from fer_jax.launch.prepared import Prepared
-from fer_jax.launch.wave_results import RESULTS
 from fer_jax.plan import Plan, Wave
+from fer_jax.results import judged_tables
+from fer_jax.results.row_checks import RESULTS
 from fer_jax.store import RunDirectory
+from fer_jax.store.sealed import CHANGED
 
 PLACE = ("stack", "wave", "slot")
 
@@ -25,6 +27,7 @@ class TrialTable:
 
     Attributes:
         rows: indexed by id, in the order of the sweep.
+        said: lines on what of an earlier table was not believed.
     """
 
     def __init__(self, prepared: Prepared, plan: Plan, directory: RunDirectory, retry_failed: bool):
@@ -37,9 +40,11 @@ class TrialTable:
         columns += [name for name in RESULTS if name != "status"]
         self.rows = pd.DataFrame(rows).set_index("id").reindex(columns=columns).astype(object)
         self.rows["error"] = ""
-        if directory.has("trials.csv"):
-            old = directory.read_trials().set_index("id")
-            old = old[old.index.isin(self.rows.index)]
+        self.said: list[str] = []
+        if directory.has_table("trials.csv"):
+            old, self.said = judged_tables.read_trials(directory, directory.read_config())
+            old = old[old["id"].isin(self.rows.index)].set_index("id")
+            self.said += kept_aside(directory, "trials.csv")
             kept = old["status"].isin(["done", "diverged"] if retry_failed else ["done", "diverged", "failed"])
             # A run that an earlier version began lacks the columns that were added since.
             for name in (name for name in RESULTS if name in old):
@@ -83,3 +88,13 @@ class TrialTable:
 
     def _write(self) -> None:
         self.directory.write_trials(self.rows.reset_index())
+
+
+def kept_aside(directory: RunDirectory, name: str) -> list[str]:
+    """Returns a line where writing a table anew puts aside what another program made of it."""
+    if not directory.has(name):
+        return []
+    stored = directory.stored_table(name)
+    if not stored.is_sealed or stored.is_file_whole:
+        return []
+    return [f"{name} is written back as it was; the file that was there is kept as {name}{CHANGED}"]

@@ -7,8 +7,9 @@ from html import escape
 from typing import Any
 
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
+from fer_jax.base import console
 from fer_jax.base.text import counted
-from fer_jax.errors import RunError
+from fer_jax.errors import DamagedError, RunError
 from fer_jax.reports.html_tables import html
 from fer_jax.reports.page import Section
 from fer_jax.reports.tables import Column, number
@@ -57,6 +58,9 @@ def _row(run: Run, ranking: Ranking, top: int) -> dict[str, Any] | None:
         label += f", {dead} of them dead"
     try:
         return Ensemble(tuple(run.trial(id) for id in trials["id"]), label).row()
+    except DamagedError as error:
+        console.say_once(str(error))
+        return None
     except RunError:
         return None  # no predictions are stored, or not of the same images
 

@@ -15,12 +15,13 @@ import numpy as np
 import pandas as pd
 
 from fer_jax.analysis import fits, statistics
-from fer_jax.base.console import say
+from fer_jax.base import console
 from fer_jax.base.text import did_you_mean, shown
 from fer_jax.config import fields
 from fer_jax.config.names import nearest
 from fer_jax.config.values import from_json, get
 from fer_jax.errors import ConfigError, RunError
+from fer_jax.results import judged_tables
 from fer_jax.store import RunDirectory
 
 if TYPE_CHECKING:
@@ -63,10 +64,12 @@ class RunRecord:
         self._stored_targets: dict[str, dict[str, np.ndarray]] = {}
 
     def _read_trials(self) -> pd.DataFrame:
-        if not self.directory.has("trials.csv"):
+        if not self.directory.has_table("trials.csv"):
             return pd.DataFrame(columns=["id", "status", *self.swept])
-        trials = self.directory.read_trials()
-        for name in ("id", "status", *self.swept):
+        trials, said = judged_tables.read_trials(self.directory, self.record)
+        for line in said:
+            console.say_once(line)
+        for name in self.swept:
             if name not in trials:
                 raise RunError(
                     f"{self.path / 'trials.csv'} has no column {name!r}: it is damaged, or not of this program"
@@ -90,7 +93,7 @@ class RunRecord:
         """
         found, damages = self.directory.curves.read_whole()
         for line in damages:
-            say(f"{line}; until then they are left out")
+            console.say(f"{line}; until then they are left out")
         found.attrs["left_out"] = damages
         return found
 
@@ -115,9 +118,12 @@ class RunRecord:
         Its columns: fit, id (of its trial), swept fields, head fields (empty where they do not
         count with its kind of head), scores and their gain over the network's own.
         """
-        if not self.directory.has("heads.csv"):
+        if not self.directory.has_table("heads.csv"):
             return pd.DataFrame(columns=["fit", "id", "status"])
-        return self._typed(self.directory.read_heads())
+        table, said = judged_tables.read_heads(self.directory)
+        for line in said:
+            console.say_once(line)
+        return self._typed(table)
 
     @functools.cached_property
     def heads_summary(self) -> pd.DataFrame:

@@ -18,9 +18,10 @@ from scipy import special
 from fer_jax import heads
 from fer_jax.analysis import fits, metrics, statistics
 from fer_jax.analysis.answers import Answers, Dead, dead
+from fer_jax.base import console
 from fer_jax.base.text import did_you_mean
 from fer_jax.config import fields
-from fer_jax.errors import ConfigError, RunError
+from fer_jax.errors import ConfigError, DamagedError, RunError
 from fer_jax.heads import Features, Head
 from fer_jax.results.network import TrialNetwork
 from fer_jax.results.record import RunRecord
@@ -51,6 +52,7 @@ class TrialResult(TrialNetwork):
             columns as `classes`.
 
         Raises:
+            DamagedError: what was kept is damaged, or not finite.
             RunError: another split, one that the data do not have, or none kept: the trial is not
                 done, diverged in its first epoch, or the run was trained before logits were kept.
         """
@@ -62,13 +64,15 @@ class TrialResult(TrialNetwork):
             self._check_learnt()
         found = self.run.directory.predictions.read(wave, split, int(slot)) if has_results else None
         if found is None:
-            why = "was trained before they were kept" if has_results else f"is {self.status}"
+            why = "was trained before they were kept, or they were deleted" if has_results else f"is {self.status}"
             raise RunError(f"trial {self.id} of {self.run.path} has no stored predictions: it {why}")
         if found.shape != (images, len(self.classes)) or found.dtype != np.float32:
             raise RunError(
                 f"predictions of trial {self.id} in {self.run.path / 'predictions'} are damaged: {found.shape} of "
                 f"{found.dtype} for {images} images of {len(self.classes)} classes; delete {wave}-{split}.npy"
             )
+        if not np.isfinite(found).all():
+            raise DamagedError(f"stored predictions of trial {self.id} of {self.run.path} on {split} are not finite")
         return found
 
     def probabilities(self, split: str = "test") -> np.ndarray:
@@ -345,3 +349,21 @@ def select(run: RunRecord, **wanted: Any) -> list[TrialResult]:
 
 def _is_empty(value: Any) -> bool:
     return value is None or value is pd.NA or value == "" or (isinstance(value, float) and value != value)
+
+
+def with_answers(trials: Sequence[TrialResult], split: str) -> list[TrialResult]:
+    """Returns the trials that have stored predictions on a split, whole and finite.
+
+    Damaged ones are named on stderr.
+    """
+    found = []
+    for trial in trials:
+        try:
+            trial.logits(split)
+        except DamagedError as error:
+            console.say_once(str(error))
+        except RunError:
+            continue
+        else:
+            found.append(trial)
+    return found

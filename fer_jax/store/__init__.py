@@ -28,6 +28,10 @@ How a run survives a kill at any moment:
    wave. A kill before the new plan leaves parts, a kill after it leaves the wave, and the plan does
    not name them: `forget_others` at the next start removes them, and rule 4 goes on with the waves
    that the plan names.
+7. A table that a start believes, trials.csv or heads.csv, is written after its sealed copy, which
+   holds its text, its SHA-256 and that of the file before it (`sealed`). A file that is neither
+   was damaged or edited: the sealed copy counts, and the difference is said. Without a seal, as in
+   runs of earlier versions, `results.judged_tables` holds the rows against the other files.
 """
 
 from fer_jax.store.checkpoints import to_host

@@ -116,6 +116,19 @@ class CurveFiles:
                 return f"curves/{path.name} is damaged"
         return ""
 
+    def rows(self, wave: str) -> int:
+        """Returns how many rows the wave's parts hold; only their ends are read.
+
+        A damaged part counts as one without rows.
+        """
+        import pyarrow.parquet as parquet
+
+        total = 0
+        for path, _ in self._parts(wave):
+            with contextlib.suppress(OSError, ValueError):
+                total += parquet.read_metadata(path).num_rows
+        return total
+
     def drop(self, wave: str, from_epoch: int = 1) -> None:
         """Deletes the wave's rows with epoch >= from_epoch, which is counted from 1."""
         for path, first in reversed(self._parts(wave)):

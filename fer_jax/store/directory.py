@@ -18,6 +18,8 @@ from fer_jax.store.curves import CurveFiles
 from fer_jax.store.documents import Documents, damaged
 from fer_jax.store.features import FeatureFiles
 from fer_jax.store.predictions import PredictionFiles
+from fer_jax.store.sealed import FOLDER as SEALS
+from fer_jax.store.sealed import StoredTable
 
 
 class RunDirectory:
@@ -81,7 +83,7 @@ class RunDirectory:
 
     def _clean(self) -> None:
         with explain_write(self.path):
-            for folder in ("", "curves", "figures", "features", "heads", "predictions"):
+            for folder in ("", SEALS, "curves", "figures", "features", "heads", "predictions"):
                 remove_temporary_files(self.path / folder)
             self._checkpoints.clean()
 
@@ -110,6 +112,17 @@ class RunDirectory:
         """Returns whether the run has the file `name`, such as 'plan.json' or 'trials.csv'."""
         return (self.path / name).is_file()
 
+    def has_table(self, name: str) -> bool:
+        """Returns whether 'trials.csv' or 'heads.csv' is there, be it only as its sealed copy."""
+        return self._documents.has_table(name)
+
+    def stored_table(self, name: str) -> StoredTable:
+        """Returns what may be believed of 'trials.csv' or 'heads.csv'; RunError if there is none.
+
+        Where it is not sealed, its rows have to be judged (`results.judged_tables`).
+        """
+        return self._documents.stored_table(name)
+
     def write_trials(self, frame: pd.DataFrame) -> None:
         """Writes trials.csv, a row for each trial.
 
@@ -135,17 +148,6 @@ class RunDirectory:
     def write_heads(self, frame: pd.DataFrame) -> None:
         """Writes heads.csv, a row for each fit."""
         self._documents.write_table("heads.csv", frame)
-
-    def read_heads(self) -> pd.DataFrame:
-        """Returns heads.csv with the types of `read_trials`; RunError if it is no table of fits."""
-        table = self._documents.read_table("heads.csv")
-        for name in ("fit", "id", "status"):
-            if name not in table:
-                path = self.path / "heads.csv"
-                raise RunError(
-                    f"{path} has no column {name!r}: it is damaged; delete it, and the same command does its fits again"
-                )
-        return table
 
     def write_heads_summary(self, frame: pd.DataFrame) -> None:
         """Writes heads_summary.csv, a row for each point and head setting."""
@@ -292,6 +294,10 @@ class RunDirectory:
         """
         self._checkpoints.save(wave, "final", (self._checkpoints.latest(wave, "final") or 0) + 1, tree)
         self.wait()
+
+    def has_final(self, wave: str) -> bool:
+        """Returns whether the wave's final weights are there, damaged or not."""
+        return self._checkpoints.latest(wave, "final") is not None
 
     def forget(self, wave: str) -> None:
         """Deletes all that belongs to a wave whose place in the plan others have taken."""

@@ -26,7 +26,18 @@ DIGEST = re.compile(r"[0-9a-f]{1,64}")
 # A layer's name is up to whoever writes a network, but it never leads elsewhere.
 LAYER = re.compile(r"[^/\\\0-\x1f.][^/\\\0-\x1f]{0,199}")
 # What this program writes into; other folders of a run directory are their owner's business.
-FOLDERS = ("checkpoints", "curves", "exports", "features", "figures", "heads", "predictions", "tables", "tensorboard")
+FOLDERS = (
+    ".sealed",
+    "checkpoints",
+    "curves",
+    "exports",
+    "features",
+    "figures",
+    "heads",
+    "predictions",
+    "tables",
+    "tensorboard",
+)
 MOST_CLASSES = 10_000  # a confusion matrix of which takes 800 MB
 
 _FORMS = {"id": DIGEST, "fit": DIGEST, "stack": STACK, "wave": WAVE, "head.layer": LAYER}

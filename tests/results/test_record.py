@@ -62,7 +62,8 @@ def test_a_table_without_its_columns_is_named(path, tmp_path):
     copy = tmp_path / "run"
     shutil.copytree(path, copy)
     (copy / "trials.csv").write_text("garbage\n")
-    with pytest.raises(RunError, match="trials.csv has no column 'id'"):
+    shutil.rmtree(copy / ".sealed")
+    with pytest.raises(RunError, match="trials.csv is damaged .it has no column 'id'."):
         load_run(copy)
 
 

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fer_jax.errors import RunError
+from fer_jax.results import judged_tables
 from fer_jax.store import RunDirectory
 from tests.store.conftest import abstract, curve_rows, example, kill, start
 
@@ -50,7 +51,9 @@ while True:
         trials = run.read_trials()
         assert len(trials) == 5000 and trials["status"].nunique() == 1
         with run.lock():
-            assert {path.name for path in run.path.iterdir()} <= {"report.html", "plan.json", "trials.csv", ".lock"}
+            known = {"report.html", "plan.json", "trials.csv", ".lock", ".sealed"}
+            assert {path.name for path in run.path.iterdir()} <= known
+            assert {path.name for path in (run.path / ".sealed").iterdir()} == {"trials.json"}
 
 
 def test_failed_write_keeps_the_old_file_and_says_why_in_one_line(run, monkeypatch):
@@ -148,10 +151,13 @@ def test_missing_and_damaged_files_are_named(run):
     for name, read in (
         ("plan.json", run.read_plan),
         ("trials.csv", run.read_trials),
-        ("heads.csv", run.read_heads),
+        ("heads.csv", lambda: judged_tables.read_heads(run)),
     ):
         run.write_text(name, "{" if name.endswith("json") else "")
-        with pytest.raises(RunError, match=f"^.*{name} is damaged .*; restore it or start a new --workdir$"):
+        with pytest.raises(
+            RunError,
+            match=f"^.*{name} is damaged .*; (restore it or start a new --workdir|delete it, and the same command .*)$",
+        ):
             read()
 
 
