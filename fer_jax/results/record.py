@@ -85,7 +85,9 @@ class RunRecord:
 
         Its columns: id, epoch (1-based), train_loss, train_accuracy, val_loss, val_accuracy.
         """
-        return self.directory.curves.read()
+        curves = self.directory.curves.read()
+        # While trials go on as longer ones, both have curves.
+        return curves[curves["id"].isin(self.trials["id"])].reset_index(drop=True)
 
     @functools.cached_property
     def plan(self) -> dict[str, Any]:

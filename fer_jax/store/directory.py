@@ -139,6 +139,12 @@ class RunDirectory:
                 )
         return table
 
+    def forget_heads_tables(self) -> None:
+        """Deletes heads.csv and its summary, if they are there."""
+        for name in ("heads_summary.csv", "heads.csv"):
+            with explain_write(self.path / name):
+                (self.path / name).unlink(missing_ok=True)
+
     def write_heads_summary(self, frame: pd.DataFrame) -> None:
         """Writes heads_summary.csv, a row for each point and head setting."""
         self._documents.write_table("heads_summary.csv", frame)
@@ -158,6 +164,12 @@ class RunDirectory:
             return path.read_bytes()
         except OSError as error:
             raise RunError(f"cannot read {path}: {error.strerror}; start the sweep again to fit it") from None
+
+    def forget_head(self, fit: str) -> None:
+        """Deletes the fitted classifier of a fit, if there is one."""
+        for path in (self.path / "heads").glob(f"{fit}.*"):
+            with explain_write(path):
+                path.unlink()
 
     # Other files
 
@@ -235,9 +247,12 @@ class RunDirectory:
         self.wait()
         return self._checkpoints.restore(wave, "state")
 
-    def drop_state(self, wave: str) -> None:
-        """Deletes the wave's full state; call it after its weights and table rows are written."""
-        self._checkpoints.drop(wave, "state")
+    def drop_state(self, wave: str, keep_newest: bool = False) -> None:
+        """Deletes the wave's full states; call it after its weights and table rows are written.
+
+        With `keep_newest` the newest stays: its trials may go on from it for more epochs.
+        """
+        self._checkpoints.drop(wave, "state", int(keep_newest))
 
     def save_final(self, wave: str, tree: Any) -> None:
         """Saves the weights that the wave leaves, in place of those of an earlier end of the wave.
