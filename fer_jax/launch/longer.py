@@ -8,6 +8,7 @@ the store). What an undisturbed longer sweep gives is then what the run holds, b
 
 import dataclasses
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -129,7 +130,7 @@ def _check(
 ) -> None:
     """Raises RunError where a trial cannot go on to its new length, or to two of them."""
     epochs, was = values["train.epochs"], before["train.epochs"]
-    if reason := depends_on_length(values) or depends_on_length({**values, **before}):
+    if reason := depends_on_length(values):
         raise RunError(
             f"{workdir} holds trials of {was} epochs, which cannot go on to {epochs} ({reason}); {ELSEWHERE}"
         )
@@ -163,6 +164,8 @@ def parts(
     Raises:
         RunError: a wave that was trained to its end has left no state to go on from.
     """
+    if not found:
+        return {}
     statuses = directory.read_trials().set_index("id")["status"].to_dict() if directory.has("trials.csv") else {}
     replaced: dict[str, tuple[Part, ...]] = {}
     stateless = []
@@ -218,6 +221,8 @@ def replaced_plan(
     plan: Plan, new: Mapping[str, Sequence[Part]], found: Mapping[str, Successor], prepared: Prepared
 ) -> Plan:
     """Returns the plan with the new waves in the places of the old, and with the work they are."""
+    if not new:
+        return plan
     stacks = []
     for stack in plan.stacks:
         waves = tuple(
@@ -254,39 +259,44 @@ def hand_down(
     Raises:
         RunError: a state or curves are damaged, or the disk refuses. No new wave is left then.
     """
-    counts = dict.fromkeys(("on", "stopped", "diverged", "anew"), 0)
+    counts: Counter[tuple[str, int]] = Counter()
     try:
         for stack in plan.stacks:
             for wave in stack.waves:
-                for name, number in _hand_down(directory, wave, new.get(wave.name, ())).items():
-                    counts[name] += number
+                counts += _hand_down(directory, wave, new.get(wave.name, ()))
     except RunError:
         for part in (one for some in new.values() for one in some):
             directory.forget(part.wave.name)
         raise
-    epochs = sorted({part.epoch for some in new.values() for part in some if part.epoch})
+    epochs = [str(epoch) for kind, epoch in sorted(counts) if kind == "on"]
     words = {
-        "on": f"going on from epoch {in_words(map(str, epochs))}" if epochs else "",
+        "on": f"going on from epoch {in_words(epochs or ['0'])}",
         "anew": "from the start, of which no epoch is stored",
         "stopped": "stopped early and left so",
         "diverged": "diverged and left so",
     }
-    found = [f"{counted(number, 'trial')} {words[name]}" for name, number in counts.items() if number]
+    number = {kind: sum(many for (one, _), many in counts.items() if one == kind) for kind in words}
+    found = [f"{counted(number[kind], 'trial')} {words[kind]}" for kind in words if number[kind]]
     say(f"more epochs: {', '.join(found)}")
 
 
-def _hand_down(directory: RunDirectory, wave: Wave, new: Sequence[Part]) -> dict[str, int]:
-    """Returns how many trials go on, have stopped early, have diverged, and begin anew."""
-    counts = dict.fromkeys(("on", "stopped", "diverged", "anew"), 0)
+def _hand_down(directory: RunDirectory, wave: Wave, new: Sequence[Part]) -> Counter[tuple[str, int]]:
+    """Returns how many longer trials there are of each kind, and after which epoch.
+
+    The kinds are 'on', 'anew', 'stopped' (early) and 'diverged'.
+    """
+    for part in new:
+        # Of a start that was killed before its plan was written.
+        directory.forget(part.wave.name)
     if not any(part.epoch for part in new):
-        return {**counts, "anew": sum(len(part.slots) for part in new)}
+        return Counter({("anew", 0): sum(len(part.slots) for part in new)})
+    counts: Counter[tuple[str, int]] = Counter()
     curves = directory.curves.read(wave.name)
     try:
         whole = directory.load_state(wave.name)
     except RunError as error:
         raise RunError(f"{error}: its trials cannot go on without it; {ELSEWHERE}") from error
     for part in new:
-        directory.forget(part.wave.name)
         slots = list(part.slots)
         own = curves[curves["id"].isin([wave.trials[slot] for slot in slots]) & (curves["epoch"] <= part.epoch)]
         if len(own) != whole["epoch"][slots].sum():
@@ -302,7 +312,7 @@ def _hand_down(directory: RunDirectory, wave: Wave, new: Sequence[Part]) -> dict
         diverged = longer & (whole["diverged_epoch"][slots] > 0)
         stopped = longer & ~diverged & (whole["epoch"][slots] < part.epoch)
         for name, which in (("on", longer & ~diverged & ~stopped), ("stopped", stopped), ("diverged", diverged)):
-            counts[name] += int(which.sum())
+            counts[name, part.epoch] += int(which.sum())
     return counts
 
 
