@@ -55,7 +55,6 @@ def short(leaving):
     leaving.train.epochs = 4
     leaving.train.momentum = 0.9
     leaving.augment.flip = 0.5
-    leaving.augment.shift = 0.1
     leaving.sweep.points = (
         {},
         {"train.learning_rate": 1e30},
