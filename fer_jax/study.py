@@ -173,8 +173,7 @@ def _train(
             prepared = prepare(loaded[sweep.folder].config)
             directory = RunDirectory(workdir / sweep.folder)
             directory.check_ours()
-            checksums = frozenset(dataset.checksum for dataset in prepared.datasets.values())
-            resume.check_directory(directory, prepared.trials, to_json(prepared.config), checksums, extend)
+            resume.check_directory(directory, prepared, extend)
         for number, sweep in enumerate(waiting, 1):
             print(f"\nsweep {number} of {len(waiting)}: {sweep.folder}", flush=True)
             one = loaded[sweep.folder]

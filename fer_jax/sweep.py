@@ -35,7 +35,10 @@ def _declare(values: flags.FlagValues) -> None:
         flag_values=values,
     )
     flags.DEFINE_bool(
-        "extend", False, "Go on with a run directory that holds only some of the trials.", flag_values=values
+        "extend",
+        False,
+        "Go on with a run directory that holds only some of the trials, or all after fewer epochs.",
+        flag_values=values,
     )
     flags.DEFINE_bool("retry_failed", False, "Train failed trials again.", flag_values=values)
     flags.DEFINE_enum("executor", "local", ["local"], "Where waves run: 'local' is this machine.", flag_values=values)

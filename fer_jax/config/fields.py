@@ -255,6 +255,9 @@ _TABLE = (
           "GB of memory that a plan may take, of a device or a CPU's machine; 0 = as much as there is", low=0),
 
     Field("checkpoint.every", 10, "run", "epochs between checkpoints; 0 = only at the end", low=0),
+    Field("checkpoint.keep_state", True, "run",
+          "whether a wave keeps its last state (with Adam four times its weights): "
+          "--extend with more train.epochs goes on from it"),
     Field("report.title", "", "run", "heading of the report; empty = name of the run"),
     Field("report.saliency", True, "run",
           "whether the report shows what networks look at: seconds for a small network"),

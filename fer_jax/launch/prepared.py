@@ -58,6 +58,10 @@ class Prepared:
         """Returns the data set of a trial."""
         return self.datasets[data_key(trial)]
 
+    def identity(self, trial: Trial) -> str:
+        """Returns the id of a trial with data and initial weights of this sweep."""
+        return _identity(trial, self.dataset(trial), self.initial(trial))
+
     def sizes(self, trial: Trial) -> planning.DataSizes:
         """Returns the sizes of a trial's data set."""
         found = self.dataset(trial)
@@ -111,6 +115,10 @@ def initial_key(trial: Trial, dataset: Dataset) -> tuple:
     return trial.values["model.init"], network, dataset.train.images.shape[1:], dataset.num_classes
 
 
+def _identity(trial: Trial, dataset: Dataset, weights: InitialWeights | None) -> str:
+    return trial.id(dataset.checksum, weights.checksum if weights else "")
+
+
 def prepare(config: ConfigDict) -> Prepared:
     """Checks a config, expands it into trials and loads their data.
 
@@ -139,8 +147,7 @@ def prepare(config: ConfigDict) -> Prepared:
         initial = initial_key(trial, datasets[key])
         if initial not in loaded:
             loaded[initial] = initial_weights.load(trial.values, models.build(trial.values, *initial[2:]))
-        weights = loaded[initial]
-        identity = trial.id(datasets[key].checksum, weights.checksum if weights else "")
+        identity = _identity(trial, datasets[key], loaded[initial])
         trials[identity] = trial
         for fit in (Fit(trial, head) for head in head_settings):
             fits[fit.id(identity)] = identity, fit

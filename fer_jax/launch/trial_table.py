@@ -46,6 +46,10 @@ class TrialTable:
             old = old[old["id"].isin(self.rows.index)].set_index("id")
             self.said += kept_aside(directory, "trials.csv")
             kept = old["status"].isin(["done", "diverged"] if retry_failed else ["done", "diverged", "failed"])
+            # What a wave has left counts while the plan still has the trial there.
+            places = _places(plan)
+            waves = old.index.map({identity: place[1] for identity, place in places.items()})
+            kept &= (waves == old["wave"]).to_numpy()
             # A run that an earlier version began lacks the columns that were added since.
             for name in (name for name in RESULTS if name in old):
                 self.rows.loc[old.index[kept], name] = old.loc[kept, name].astype(object)
@@ -53,18 +57,17 @@ class TrialTable:
 
     def place(self, plan: Plan) -> None:
         """Writes down where the plan has the trials."""
-        places = {
-            identity: (stack.name, wave.name, slot)
-            for stack in plan.stacks
-            for wave in stack.waves
-            for slot, identity in enumerate(wave.trials)
-        }
+        places = _places(plan)
         self.rows[list(PLACE)] = [places[identity] for identity in self.rows.index]
         self._write()
 
     def has_pending(self, wave: Wave) -> bool:
         """Returns whether some trial of a wave has no result yet."""
         return bool((self.rows.loc[list(wave.trials), "status"] == "pending").any())
+
+    def has_failed(self, wave: Wave) -> bool:
+        """Returns whether some trial of a wave has failed."""
+        return bool((self.rows.loc[list(wave.trials), "status"] == "failed").any())
 
     def mark(self, wave: Wave, status: str) -> None:
         """Gives all trials of a wave a status."""
@@ -88,6 +91,16 @@ class TrialTable:
 
     def _write(self) -> None:
         self.directory.write_trials(self.rows.reset_index())
+
+
+def _places(plan: Plan) -> dict[str, tuple[str, str, int]]:
+    """Returns (stack, wave, slot) of each trial, by its id."""
+    return {
+        identity: (stack.name, wave.name, slot)
+        for stack in plan.stacks
+        for wave in stack.waves
+        for slot, identity in enumerate(wave.trials)
+    }
 
 
 def kept_aside(directory: RunDirectory, name: str) -> list[str]:

@@ -33,7 +33,9 @@ _ADVICE = {
 
 
 def read_trials(directory: RunDirectory, record: Mapping[str, Any]) -> tuple[pd.DataFrame, list[str]]:
-    """Returns trials.csv with places as plan.json has them, and lines on what is not believed.
+    """Returns trials.csv, and lines on what is not believed.
+
+    Without a seal, its places are those that plan.json has.
 
     Args:
         directory: the run.
@@ -50,9 +52,9 @@ def read_trials(directory: RunDirectory, record: Mapping[str, Any]) -> tuple[pd.
     else:
         rows = _Rows(directory, "trials.csv", ("id", "status"), stored.content, tolerant=bool(places))
         frame = _judged(directory, record, places, rows, said)
-    for column, name in enumerate(PLACE if places else ()):
-        planned = [places[identity][column] if identity in places else None for identity in frame["id"]]
-        frame[name] = pd.array(planned, dtype="Int64") if name == "slot" else planned
+        for column, name in enumerate(PLACE if places else ()):
+            planned = [places[identity][column] if identity in places else None for identity in frame["id"]]
+            frame[name] = pd.array(planned, dtype="Int64") if name == "slot" else planned
     check_names(directory.path / "trials.csv", frame)
     return frame, said
 

@@ -94,8 +94,10 @@ class RunRecord:
         found, damages = self.directory.curves.read_whole()
         for line in damages:
             console.say(f"{line}; until then they are left out")
-        found.attrs["left_out"] = damages
-        return found
+        # While trials go on as longer ones, both have curves.
+        known = found[found["id"].isin(self.trials["id"])].reset_index(drop=True)
+        known.attrs["left_out"] = damages
+        return known
 
     @functools.cached_property
     def plan(self) -> dict[str, Any]:

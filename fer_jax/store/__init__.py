@@ -19,16 +19,23 @@ How a run survives a kill at any moment:
    that does or is gone, is not whole: `resume` says so, deletes it and takes the one before it.
    What cannot be read for another reason is an error, and nothing is deleted. The loop asks this of
    all waves it is going to train before it compiles anything.
-5. At its end a wave writes its last curves, then `predictions`, then `save_final`, then its rows of
-   trials.csv, then it calls `drop_state`. Only the table says what is done: a kill before it leads
-   to rule 4, a kill after it leaves states for the next start to drop.
+5. At its end a wave writes its last curves, then the state after its last epoch where that is kept,
+   then `predictions`, then `save_final`, then its rows of trials.csv, then it calls `drop_state`.
+   Only the table says what is done: a kill before it leads to rule 4, a kill after it leaves states
+   for the next start to drop.
 6. A wave that does not fit into memory is replaced by its parts: for each part `curves.write` with
    its rows up to the state that `resume` chose for the wave, then `save_state` with its slots of
    that state, waited for; then plan.json with the parts in the wave's place; then `forget` of the
    wave. A kill before the new plan leaves parts, a kill after it leaves the wave, and the plan does
    not name them: `forget_others` at the next start removes them, and rule 4 goes on with the waves
    that the plan names.
-7. A table that a start believes, trials.csv or heads.csv, is written after its sealed copy, which
+7. Trials that go on for more epochs have new ids, and their waves other waves in their place, under
+   names that the plan has not had: for each `curves.write` with its rows under the new ids, then
+   `save_state`, waited for; then plan.json with the new waves, then config.json with the new
+   length, then trials.csv, in which a result counts where it names the wave that the plan has its
+   trial in; then the old waves, features and fits go. A kill before the new plan leaves the shorter
+   run, a kill after it the longer one, and what the other one had is removed at the next start.
+8. A table that a start believes, trials.csv or heads.csv, is written after its sealed copy, which
    holds its text, its SHA-256 and that of the file before it (`sealed`). A file that is neither
    was damaged or edited: the sealed copy counts, and the difference is said. Without a seal, as in
    runs of earlier versions, `results.judged_tables` holds the rows against the other files.

@@ -200,10 +200,10 @@ class Checkpoints:
         """
         return checkpoint_arrays.read(self._newest(wave, "final"), slot, abstract)
 
-    def drop(self, wave: str, kind: str) -> None:
-        """Deletes the wave's checkpoints of a kind, if there are any."""
+    def drop(self, wave: str, kind: str, keep: int = 0) -> None:
+        """Deletes the wave's checkpoints of a kind, if there are any, but the newest `keep`."""
         self.wait()
-        for path in self._complete(wave, kind):
+        for path in self._complete(wave, kind)[::-1][keep:]:
             self._delete(path)
 
     def forget(self, wave: str) -> None:

@@ -149,6 +149,11 @@ class RunDirectory:
         """Writes heads.csv, a row for each fit."""
         self._documents.write_table("heads.csv", frame)
 
+    def forget_heads_tables(self) -> None:
+        """Deletes heads.csv and its summary, if they are there."""
+        for name in ("heads_summary.csv", "heads.csv"):
+            self._documents.forget_table(name)
+
     def write_heads_summary(self, frame: pd.DataFrame) -> None:
         """Writes heads_summary.csv, a row for each point and head setting."""
         self._documents.write_table("heads_summary.csv", frame)
@@ -168,6 +173,12 @@ class RunDirectory:
             raise RunError(f"cannot read {path}: {error.strerror}; start the sweep again to fit it") from None
         except ValueError as error:
             raise damaged(path, error, "delete it and start the sweep again") from None
+
+    def forget_head(self, fit: str) -> None:
+        """Deletes the fitted classifier of a fit, if there is one."""
+        for path in (self.path / "heads").glob(f"{fit}.*"):
+            with explain_write(path):
+                path.unlink()
 
     # Other files
 
@@ -277,9 +288,12 @@ class RunDirectory:
         self.wait()
         return self._checkpoints.restore(wave, "state")
 
-    def drop_state(self, wave: str) -> None:
-        """Deletes the wave's full state; call it after its weights and table rows are written."""
-        self._checkpoints.drop(wave, "state")
+    def drop_state(self, wave: str, keep_newest: bool = False) -> None:
+        """Deletes the wave's full states; call it after its weights and table rows are written.
+
+        With `keep_newest` the newest stays: its trials may go on from it for more epochs.
+        """
+        self._checkpoints.drop(wave, "state", int(keep_newest))
 
     def save_final(self, wave: str, tree: Any) -> None:
         """Saves the weights that the wave leaves, in place of those of an earlier end of the wave.

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from fer_jax.base.files import write_bytes
+from fer_jax.base.files import explain_write, write_bytes
 from fer_jax.config.fields import FIELDS
 from fer_jax.errors import RunError
 from fer_jax.store import bounds, safety, sealed
@@ -69,12 +69,17 @@ class Documents:
         else:
             write_bytes(self.path / name, content)
 
+    def forget_table(self, name: str) -> None:
+        """Deletes a table with its sealed copy, if they are there."""
+        with explain_write(self.path / name):
+            sealed.forget(self.path / name)
+
     def has_table(self, name: str) -> bool:
         """Returns whether a table that is sealed is there, be it only as its sealed copy."""
         return sealed.exists(self.path / name)
 
     def stored_table(self, name: str) -> StoredTable:
-        """Returns what may be believed of a sealed table; RunError without one, or of a huge one."""
+        """Returns what may be believed of a sealed table; RunError if there is none or too much."""
         path = self.path / name
         try:
             if path.exists():

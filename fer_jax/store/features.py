@@ -7,7 +7,8 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -19,6 +20,7 @@ from fer_jax.store import bounds
 
 # What of an array is read into memory at once to be hashed.
 HASHED_BYTES = 1 << 24
+_FILE = re.compile(r"(?P<trial>[0-9a-f]{10})-.+\.(npy|json)")
 
 
 class FeatureFiles:
@@ -126,6 +128,13 @@ class FeatureFiles:
         array = read_npy(path, "r")
         edges = np.cumsum([0, *rows.values()])
         return {name: array[start:end] for name, start, end in zip(rows, edges, edges[1:], strict=False)}
+
+    def forget_others(self, trials: Collection[str]) -> None:
+        """Deletes the features of trials that are not among these."""
+        for path in self.folder.glob("*"):
+            if (found := _FILE.fullmatch(path.name)) and found["trial"] not in trials:
+                with explain_write(path):
+                    path.unlink()
 
     def _paths(self, trial: str, layer: str) -> tuple[Path, Path]:
         return self.folder / f"{trial}-{layer}.npy", self.folder / f"{trial}-{layer}.json"

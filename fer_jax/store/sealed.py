@@ -63,6 +63,13 @@ def write(path: Path, content: bytes) -> None:
     write_bytes(path, content)
 
 
+def forget(path: Path) -> None:
+    """Deletes a table and its sealed copy, if they are there; raises OSError."""
+    # The other way round, a kill in between would leave a copy that counts.
+    _seal_path(path).unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+
+
 def exists(path: Path) -> bool:
     """Returns whether a table is there, be it only as its sealed copy."""
     return path.is_file() or isinstance(_seal(path), _Seal)
