@@ -53,7 +53,9 @@ def product_gflops(code: SimpleNamespace) -> float:
     Args:
         code: from `candidate.load`.
     """
-    return round((code.hardware.detect().product_rate or code.hardware._product_rate()) / 1e9, 1)
+    # Trees up to commit 9d8d37d call it by another name.
+    timed = getattr(code.hardware, "product_rate", None) or code.hardware._product_rate
+    return round((code.hardware.detect().product_rate or timed()) / 1e9, 1)
 
 
 def machine(code: SimpleNamespace) -> dict[str, Any]:

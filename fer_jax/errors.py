@@ -19,3 +19,7 @@ class DataError(FerJaxError):
 
 class RunError(FerJaxError):
     """A run directory that is locked, damaged or belongs to another sweep."""
+
+
+class DamagedError(RunError):
+    """A file of a run that is damaged, where the rest of the run can be used without it."""

@@ -112,7 +112,8 @@ def _run(command: Command) -> int:
     from fer_jax.train import hardware
 
     values, given = command.flags, command.arguments
-    hardware.use_compilation_cache(cache.root() / "compiled")
+    if programs := cache.optional("compiled"):
+        hardware.use_compilation_cache(programs)
     run = load_run(given[0])
     ensemble = _ensemble(run, values)
     if values.labelled:
@@ -132,7 +133,7 @@ def _evaluate(ensemble: Ensemble, values: flags.FlagValues, path: str) -> int:
 
     Copies are not sought where the networks' own data are missing.
     """
-    from fer_jax.prediction import external
+    from fer_jax.prediction import external, printing
 
     same = {}
     for text in values.same_class:
@@ -155,13 +156,16 @@ def _evaluate(ensemble: Ensemble, values: flags.FlagValues, path: str) -> int:
             "run": str(asked),
             "networks": ensemble.label,
             "trials": [one.id for one in ensemble.members],
+            "dead": printing.dead_answers(ensemble),
             "trained_on": label,
         }
         print(
             json.dumps({**networks, "copies_not_sought": why or None, **found.to_json()}, indent=2, ensure_ascii=False)
         )
     else:
-        print("\n".join([f"{ensemble.label} of {asked}, trained on {label}", *external.describe(found, why)]))
+        heads = [f"{ensemble.label} of {asked}, trained on {label}"]
+        heads += [f"warning: {ensemble.warning}"] if ensemble.warning else []
+        print("\n".join([*heads, *external.describe(found, why)]))
     return 0
 
 

@@ -49,6 +49,7 @@ def _check(command: Command) -> str:
 
 def _run(command: Command) -> int:
     # pandas and matplotlib take a second to import; --help need not wait for them.
+    from fer_jax.base import console
     from fer_jax.reports.run_report import write_report
     from fer_jax.reports.several_runs import write_comparison
 
@@ -59,7 +60,7 @@ def _run(command: Command) -> int:
     status = 0
     for run in runs:
         try:
-            print(write_report(run, values.show_images, values.pdf))
+            print(write_report(run, values.show_images, values.pdf, console.say))
         except FerJaxError as error:
             print(f"error: {error}", file=sys.stderr)
             status = 2

@@ -12,6 +12,7 @@ from absl import flags
 from fer_jax.base import files
 from fer_jax.base.text import counted, in_time
 from fer_jax.config import search_space
+from fer_jax.config.choices import MEASURE, define_plan
 from fer_jax.config.command_line import COMMAND_LINE, Loaded
 from fer_jax.config.program import Command, run_program
 from fer_jax.config.values import to_json
@@ -49,7 +50,7 @@ def _declare(values: flags.FlagValues) -> None:
         "external", "", "Labelled data set for figures of an external test, as data.path.", flag_values=values
     )
     flags.DEFINE_bool("table", False, "Train nothing: write the table of what is there.", flag_values=values)
-    flags.DEFINE_bool("plan", False, "Print the sweeps with their cost, and stop.", flag_values=values)
+    define_plan(values, "the sweeps with their cost")
     flags.DEFINE_bool("extend", False, "Go on with runs that hold only some of the trials.", flag_values=values)
     flags.DEFINE_bool("retry_failed", False, "Train failed trials again.", flag_values=values)
 
@@ -84,7 +85,7 @@ def _run(command: Command) -> int:
         loaded = {one.folder: load(one, overrides, workdir, values.scale) for one in needed}
         _check_overrides(overrides, loaded)
         status = (
-            _plan(needed, loaded)
+            _plan(needed, loaded, values.plan == MEASURE)
             if values.plan
             else _train(needed, loaded, workdir, values.extend, values.retry_failed)
         )
@@ -117,23 +118,31 @@ def _check_overrides(overrides: Mapping[str, str], loaded: Mapping[str, Loaded])
             print(f"note: {folder}: {why}")
 
 
-def _plan(needed: tuple[StudySweep, ...], loaded: dict[str, Loaded]) -> int:
-    from fer_jax.launch.prepared import describe_heads, plan_sweep, prepare
+def _plan(needed: tuple[StudySweep, ...], loaded: dict[str, Loaded], measure: bool) -> int:
+    from fer_jax.launch.prepared import describe_heads, plan_sweep, prepare, room_for
+    from fer_jax.plan.tuning import to_stderr
     from fer_jax.train import hardware
 
     hardware.prepare_host_devices()
     total, known = 0.0, True
     for sweep in needed:
         prepared = prepare(loaded[sweep.folder].config)
-        plan = plan_sweep(prepared)
+        unknown: list[str] = []
+        say = to_stderr if measure else unknown.append
+        plan = plan_sweep(prepared, say=say, measures=measure, times_product=measure)
+        room = room_for(prepared)
         seconds = [stack.seconds for stack in plan.stacks]
         total, known = total + sum(seconds), known and all(seconds)
         time = f"about {in_time(sum(seconds))}" if all(seconds) else "time unknown"
         print(f"{sweep.folder}: {counted(len(plan.trials), 'trial')} in {counted(len(plan.stacks), 'stack')}, {time}")
         if fits := describe_heads(prepared):
             print(f"    ({fits})")
+        for line in (*room.shortages(plan), *unknown):
+            print(f"    {line}")
         for experiment in sweep.experiments:
             print(f"    {experiment.name}")
+        if tight := room.tightness(plan):
+            to_stderr(f"{sweep.folder}: {tight}")
         if unused := search_space.describe_unused(search_space.settings(loaded[sweep.folder].config)):
             print(f"    {unused}")
     time = f"about {in_time(total)}" if known else "time unknown: hardware not measured"
@@ -164,8 +173,7 @@ def _train(
             prepared = prepare(loaded[sweep.folder].config)
             directory = RunDirectory(workdir / sweep.folder)
             directory.check_ours()
-            checksums = frozenset(dataset.checksum for dataset in prepared.datasets.values())
-            resume.check_directory(directory, prepared.trials, to_json(prepared.config), checksums, extend)
+            resume.check_directory(directory, prepared, extend)
         for number, sweep in enumerate(waiting, 1):
             print(f"\nsweep {number} of {len(waiting)}: {sweep.folder}", flush=True)
             one = loaded[sweep.folder]

@@ -9,6 +9,7 @@ from pathlib import Path
 from absl import flags
 from ml_collections import ConfigDict
 
+from fer_jax.config.choices import MEASURE, define_plan
 from fer_jax.config.command_line import describe, load
 from fer_jax.config.program import Command, run_program
 
@@ -26,7 +27,7 @@ def main(argv: list[str]) -> int:
 
 def _declare(values: flags.FlagValues) -> None:
     flags.DEFINE_string("workdir", None, "Run directory; by default runs/<config>[-variant].", flag_values=values)
-    flags.DEFINE_bool("plan", False, "Print what would run, with its cost, and stop.", flag_values=values)
+    define_plan(values, "what would run, with its cost")
     flags.DEFINE_bool(
         "print_config",
         False,
@@ -34,7 +35,10 @@ def _declare(values: flags.FlagValues) -> None:
         flag_values=values,
     )
     flags.DEFINE_bool(
-        "extend", False, "Go on with a run directory that holds only some of the trials.", flag_values=values
+        "extend",
+        False,
+        "Go on with a run directory that holds only some of the trials, or all after fewer epochs.",
+        flag_values=values,
     )
     flags.DEFINE_bool("retry_failed", False, "Train failed trials again.", flag_values=values)
     flags.DEFINE_enum("executor", "local", ["local"], "Where waves run: 'local' is this machine.", flag_values=values)
@@ -59,30 +63,39 @@ def _run(command: Command) -> int:
 
     hardware.prepare_host_devices()
     if values.plan:
-        _print_plan(loaded.config)
+        _print_plan(loaded.config, values.plan == MEASURE)
         return 0
-    from fer_jax.reports.reported_sweep import run_sweep
+    from fer_jax.reports.reported_sweep import closing, run_sweep
 
     workdir = Path(values.workdir or Path("runs") / loaded.name)
     run = run_sweep(loaded.config, workdir, extend=values.extend, retry_failed=values.retry_failed, command=line)
-    print(f"report: {workdir / 'report.html'}")
+    print("\n".join([*closing(run), f"report: {workdir / 'report.html'}"]))
     return 1 if run.has_failures else 0
 
 
-def _print_plan(config: ConfigDict) -> None:
+def _print_plan(config: ConfigDict, measure: bool) -> None:
     from fer_jax import plan as planning
     from fer_jax.launch import best_points
-    from fer_jax.launch.prepared import describe_data, describe_heads, notes, plan_sweep, prepare
+    from fer_jax.launch.prepared import describe_data, describe_heads, notes, plan_sweep, prepare, room_for
+    from fer_jax.plan.tuning import to_stderr
 
     prepared = prepare(config)
+    unknown: list[str] = []
+    say = to_stderr if measure else unknown.append
+    plan = plan_sweep(prepared, say=say, measures=measure, times_product=measure)
+    room = room_for(prepared)
     lines = (
         describe_data(prepared),
         *notes(prepared),
-        planning.describe(plan_sweep(prepared)),
+        planning.describe(plan),
+        *(f"note: {line}" for line in room.shortages(plan)),
+        *unknown,
         best_points.describe(prepared.config),
         describe_heads(prepared),
     )
     print("\n".join(filter(None, lines)))
+    if tight := room.tightness(plan):
+        to_stderr(tight)  # apart from the plan, which is the same whatever else runs
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import shutil
 import sys
 
 import jax
@@ -22,6 +23,7 @@ from fer_jax.launch import loop
 from fer_jax.prediction import face_finder
 from fer_jax.prediction import pictures as classify
 from fer_jax.results.ensemble import Ensemble
+from fer_jax.store import RunDirectory
 
 SIZE = 16
 
@@ -31,7 +33,7 @@ def path(tmp_path_factory):
     config = default_config()
     config.data.image_size, config.model.name, config.model.hidden = SIZE, "mlp", (8,)
     config.data.train_size, config.data.validation_size, config.data.test_size = 70, 35, 35
-    config.train.batch_size, config.train.epochs, config.sweep.repeats = 16, 2, 2
+    config.train.batch_size, config.train.epochs, config.sweep.repeats = 16, 12, 2
     config.sweep.grid.train.learning_rate = (1e-2, 1e-3)
     return loop.run_sweep(config, tmp_path_factory.mktemp("predict") / "run")
 
@@ -273,3 +275,28 @@ def test_help_names_every_flag(capsys):
     assert status == 0 and all(
         f"--{flag}" in out or f"[no]{flag}" in out for flag in ("trial", "top", "by", "where", "tta", "faces", "json")
     )
+
+
+def test_a_dead_network_is_named_before_its_answers(path, folder, tmp_path, capsys):
+    """The stored answers of the best point's first repeat become 'sad' to every picture."""
+    dead = tmp_path / "run"
+    shutil.copytree(path, dead)
+    member = fer_jax.load_run(dead).ensemble().members[0]
+    wave, slot = member.row["wave"], int(member.row["slot"])
+    kept = RunDirectory(dead).predictions
+    slots = (fer_jax.load_run(dead).trials["wave"] == wave).sum()
+    logits = np.stack([kept.read(wave, "validation", other) for other in range(slots)])
+    logits[slot] = np.eye(7)[member.classes.index("sad")]
+    kept.write(wave, "validation", logits)
+    said = "1 of 2 members is a dead network: it answers “sad” to every validation picture"
+    status, out, err = asked(capsys, dead, folder / "grey.png")
+    assert status == 0 and out.splitlines()[1].startswith(f"warning: {said}") and err == ""
+    _, out, err = asked(capsys, dead, folder / "grey.png", "--csv")
+    assert said in err and out.startswith("picture,")
+    _, out, _ = asked(capsys, dead, folder / "grey.png", "--json")
+    assert json.loads(out)["dead"] == {member.id: "sad"}
+    _, out, _ = asked(capsys, dead, folder / "grey.png", f"--trial={member.id}")
+    assert "this network is dead: it answers “sad” to every validation picture; its answers mean nothing" in out
+    ensemble = fer_jax.load_run(dead).ensemble()
+    assert repr(ensemble).endswith("; 1 dead>") and list(ensemble.dead) == [member.id]
+    assert "dead" not in repr(fer_jax.load_run(path).ensemble()) and fer_jax.load_run(path).ensemble().warning == ""

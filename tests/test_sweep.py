@@ -58,8 +58,11 @@ def test_a_killed_sweep_ends_with_the_tables_of_one_that_ran_through(tmp_path):
         "--config.checkpoint.every=1",
         "--config.report.saliency=false",
     )
-    status, _, err = finish(start(SMOKE, *quick, f"--workdir={tmp_path / 'whole'}"))
+    status, out, err = finish(start(SMOKE, *quick, f"--workdir={tmp_path / 'whole'}"))
     assert status == 0, err
+    # Networks that have learnt nothing yet, of one seed.
+    assert "by mean validation accuracy" in out and "One seed: no spread can be given. Its network" in out
+    assert out.splitlines()[-1] == f"report: {tmp_path / 'whole' / 'report.html'}" and "dead network" in out
     typed = shlex.join([SMOKE, *quick, f"--workdir={tmp_path / 'whole'}"])
     assert fer_jax.load_run(tmp_path / "whole").record["command"] == f"python -m fer_jax.sweep {typed}"
     killed = start(SMOKE, *quick, f"--workdir={tmp_path / 'killed'}")
@@ -118,6 +121,8 @@ def test_print_config_lists_fields_with_their_meaning():
     ("arguments", "message"),
     [
         ([SMOKE, "--config.train.learning_rat=1"], "did you mean train.learning_rate"),
+        ([SMOKE, "--plan=foo"], "flag --plan=foo: must be --plan or --plan=measure"),
+        ([SMOKE, "--noplan=1"], "--noplan=1 does not take an argument"),
         ([SMOKE, "--config.sweep.grid.train.l2=(-1.,)"], "sweep.grid.train.l2"),
         (["--config=configs/grid3d.py:smok"], "did you mean smoke"),
         (["--config=configs/grid4d.py"], "configs/grid4d.py"),

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from fer_jax.analysis.significance import ROUNDING
 from fer_jax.analysis.statistics import hashable
 
 # What decides between which classes a network tells: an accuracy over two of them says nothing
@@ -25,6 +27,21 @@ _TRAINED = (*_EVALUATED, "loss.class_weight", "loss.weights")
 def lower_is_better(metric: str) -> bool:
     """Returns whether the smaller value of a metric is better: of losses and calibration errors."""
     return metric.endswith(("loss", "ece"))
+
+
+def steps(values: np.ndarray) -> np.ndarray:
+    """Returns the place of each value among the different ones, from 0; NaN for NaN.
+
+    Values that differ by rounding are one: means over the same accuracies in another order.
+    """
+    order = np.argsort(values, kind="stable")
+    ascending = values[order]
+    before = np.concatenate([ascending[:1], ascending[:-1]])
+    with np.errstate(invalid="ignore"):
+        larger = ascending - before > ROUNDING * np.maximum(1, np.abs(before))
+    found = np.empty(len(values))
+    found[order] = np.where(np.isnan(ascending), np.nan, np.cumsum(larger))
+    return found
 
 
 def loss_fields(metric: str) -> tuple[str, ...]:

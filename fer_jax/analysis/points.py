@@ -2,7 +2,8 @@
 
 Every point trains with the same seeds, so that two points are compared seed by seed (common random
 numbers): what a seed does to both of them alike, such as the order of the images, drops out of
-the difference. Under data.split = kfold the same holds of folds.
+the difference. Under data.split = kfold the same holds of folds. Where each point has one seed
+there is no spread over seeds, and its network is compared with the best point's image by image.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ import numpy as np
 import pandas as pd
 
 from fer_jax.analysis import against_published, significance, statistics
+from fer_jax.analysis.answers import Answers
 from fer_jax.analysis.comparable import lower_is_better
 from fer_jax.analysis.significance import Paired
 
 LEVEL = 0.05
+# What `against_best` calls its tests.
+PAIRED_T, MCNEMAR = "paired t", "McNemar"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +81,8 @@ class PointComparison:
         if not found.pairs:
             return f"They have no done {self.unit} in common: nothing to pair."
         if found.pairs == 1:
-            return f"One {self.unit} in common, difference {found.mean:+.4f}: nothing can be told apart."
+            limit = f"no spread over {units} to judge it by" if len(self.pictures) else "nothing can be told apart"
+            return f"One {self.unit} in common, difference {found.mean:+.4f}: {limit}."
         if math.isnan(found.p):
             same = f"In all {found.pairs} {units} in common the difference is {found.mean:+.4f}"
             return f"{same}: there is no spread to judge it by."
@@ -157,8 +162,12 @@ def against_best(
     ranked: Sequence[int],
     overlap: float = 0.0,
     among: np.ndarray | None = None,
+    answers: Mapping[str, Answers] | None = None,
 ) -> pd.DataFrame:
-    """Returns every point with a done trial beside the best one, seed by seed.
+    """Returns every point with a done trial beside the best one.
+
+    Points are compared seed by seed. Where no point has more than one trial, they are compared by
+    what these networks answer on the validation images, if `why_untested` has nothing against it.
 
     Args:
         trials: as for `statistics.summarise`, with `seed`.
@@ -169,15 +178,20 @@ def against_best(
         overlap: `statistics.fold_overlap`.
         among: bool, one a point: those to compare, which `metric` must be able to rank against each
             other; None for all.
+        answers: what done trials answer on their validation images, by id; None where that is not
+            known.
 
     Returns:
         A row a point, in the order of `ranked`, then those without a rank: `point` (its number),
         the swept columns, `n`, `mean`, `low95`, `high95` (Student's interval of the mean), `pairs`
         (seeds done by both), `difference` (the point's metric minus the best's over these),
-        `difference_low95`, `difference_high95`, `p` (paired t, two-sided), `p_holm` (corrected over
-        the points that could be tested) and `tied`: True where the point cannot be told apart from
-        the best at `LEVEL`, as none can be that shares fewer than two seeds with it, or whose
-        differences are all the same.
+        `difference_low95`, `difference_high95`, `test` (`PAIRED_T`, `MCNEMAR`, or '' where the
+        point could not be tested), `p` (two-sided), `p_holm` (corrected over the points that could
+        be tested) and `tied`: True where the point cannot be told apart from the best at `LEVEL`,
+        as none can be that could not be tested: it shares fewer than two seeds with the best, its
+        differences are all the same, or one network each was asked about other images.
+        By McNemar's test there are also `pictures`, `only_point` and `only_best`: images asked
+        about, and those that only one of the two networks gets right.
     """
     codes, firsts = statistics.point_codes(trials, swept)
     best = ranked[0]
@@ -185,18 +199,66 @@ def against_best(
     count, mean, half, _ = significance.paired_t_rows(values, 0.95, overlap)
     pairs, difference, width, p = significance.paired_t_rows(values - values[best], 0.95, overlap)
     compared = count > 0 if among is None else (count > 0) & among
+    by_image: dict[str, np.ndarray] = {}
+    if not why_untested(trials, swept, metric, answers):
+        by_image, p = _by_image(_networks(trials, codes, len(firsts), answers or {}), best)
     p[~compared] = p[best] = np.nan
     corrected = significance.holm(p)
     table = trials.iloc[firsts][list(swept)].reset_index(drop=True)
     table.insert(0, "point", np.arange(len(firsts)))
     columns = {
         "n": count, "mean": mean, "low95": mean - half, "high95": mean + half, "pairs": pairs, "difference": difference,
-        "difference_low95": difference - width, "difference_high95": difference + width, "p": p, "p_holm": corrected,
+        "difference_low95": difference - width, "difference_high95": difference + width, **by_image,
+        "test": np.where(np.isnan(p), "", MCNEMAR if by_image else PAIRED_T), "p": p, "p_holm": corrected,
         "tied": ~(corrected <= LEVEL),
     }  # fmt: skip
     table = pd.concat([table, pd.DataFrame(columns)], axis=1)
     order = np.array([*ranked, *(point for point in range(len(firsts)) if point not in set(ranked))])
     return table.iloc[order[compared[order]]].reset_index(drop=True)
+
+
+def why_untested(trials: pd.DataFrame, swept: Sequence[str], metric: str, answers: Mapping[str, Answers] | None) -> str:
+    """Returns why points are not compared by what single networks answer; '' if they are.
+
+    Arguments are as for `against_best`.
+    """
+    codes, _ = statistics.point_codes(trials, swept)
+    if len(codes) and np.bincount(codes).max() > 1:
+        return "a point has several trials, which are compared seed by seed"
+    if metric != "val_accuracy":
+        return f"McNemar's test is of accuracies, and {metric} is what ranks them"
+    done = trials["id"][trials["status"] == "done"]
+    return "" if any(id in (answers or {}) for id in done) else "no predictions of these networks are stored"
+
+
+def _networks(
+    trials: pd.DataFrame, codes: np.ndarray, points: int, answers: Mapping[str, Answers]
+) -> list[Answers | None]:
+    """Returns what the one done trial of each point answers; None where that is not known."""
+    found: list[Answers | None] = [None] * points
+    for id, code, status in zip(trials["id"], codes, trials["status"], strict=True):
+        if status == "done":
+            found[code] = answers.get(id)
+    return found
+
+
+def _by_image(networks: Sequence[Answers | None], best: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Returns McNemar's test of each network against the best point's.
+
+    Returns:
+        Columns of `against_best`, and p, (points,): NaN for networks whose answers are not known,
+        or are about other images than the best point's.
+    """
+    columns = {name: np.full(len(networks), np.nan) for name in ("pictures", "only_point", "only_best")}
+    p = np.full(len(networks), np.nan)
+    first = networks[best]
+    if first is not None:
+        alike = [(place, one) for place, one in enumerate(networks) if one is not None and one.images == first.images]
+        rows = np.array([place for place, _ in alike])
+        tested = significance.mcnemar_rows(first.right, np.stack([one.right for _, one in alike]))
+        columns["only_best"][rows], columns["only_point"][rows], p[rows] = tested
+        columns["pictures"][rows] = len(first.given)
+    return columns, p
 
 
 def _by_seed(trials: pd.DataFrame, codes: np.ndarray, points: int, metric: str) -> np.ndarray:

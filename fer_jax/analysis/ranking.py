@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from fer_jax.analysis import axes, comparable, statistics
-from fer_jax.analysis.points import against_best
+from fer_jax.analysis.answers import Answers, Dead, dead
+from fer_jax.analysis.points import against_best, why_untested
 
 METRIC_NAMES = {
     "val_accuracy": "validation accuracy",
@@ -51,6 +52,7 @@ class Ranking:
             val_accuracy.
         axes: swept fields, laid out, in the order of the fields' declaration.
         metric: what chooses: val_accuracy or val_loss.
+        answers: what done trials answer on their validation images, by id, as far as it is known.
     """
 
     title: str
@@ -60,6 +62,7 @@ class Ranking:
     curves: pd.DataFrame
     axes: Mapping[str, axes.Axis]
     metric: str
+    answers: Mapping[str, Answers] = dataclasses.field(default_factory=dict)
 
     @property
     def swept(self) -> list[str]:
@@ -99,8 +102,29 @@ class Ranking:
 
     @property
     def best(self) -> int:
-        """The number of the best point; it raises IndexError where no trial is done."""
+        """The number of the best point; it raises IndexError where no trial is done.
+
+        Where several are best `together`, it is the first of them.
+        """
         return int(self.ranked.index[0])
+
+    @property
+    def together(self) -> list[int]:
+        """The numbers of the points that are best together, see `best_together`."""
+        return best_together(self.points, self.metric, self.swept, self.config)
+
+    @property
+    def best_words(self) -> str:
+        """The best point in words, with how many others are best together with it."""
+        others = len(self.together) - 1
+        return self.describe(self.best) + (f" (and {others} more, equally good)" if others else "")
+
+    @property
+    def why_first(self) -> str:
+        """Which of the points that are best together `best` is, as 'the first in the sweep'."""
+        losses = self.points.loc[self.together, "val_loss_mean"] if "val_loss_mean" in self.points else pd.Series()
+        lower = not self.loss_fields and len(losses) > 1 and losses.iloc[0] < losses.iloc[1:].min()
+        return "the one with the lowest validation loss" if lower else "the first in the sweep"
 
     def order(self, metric: str) -> list[int]:
         """Returns the numbers of the points that have a mean of a metric, best first."""
@@ -126,6 +150,13 @@ class Ranking:
         shares = {data.get("majority_share") for data in self.data_sets}
         share = next(iter(shares)) if len(shares) == 1 else None
         return None if share is None else float(share)
+
+    @property
+    def test_majority_share(self) -> float | None:
+        """The share of the test split's commonest class; None as for `majority_share`."""
+        sizes = {tuple(class_counts(data, "test").values()) for data in self.data_sets}
+        counts = next(iter(sizes)) if len(sizes) == 1 else ()
+        return max(counts) / sum(counts) if sum(counts) else None
 
     @property
     def has_test(self) -> bool:
@@ -155,7 +186,20 @@ class Ranking:
         """Every point beside the best, see `points.against_best`; no rows without a done trial."""
         if not len(self.ranked):
             return pd.DataFrame(columns=["point", "tied"])
-        return against_best(self.trials, self.swept, self.metric, list(self.ranked.index), self.overlap)
+        ranked = list(self.ranked.index)
+        return against_best(self.trials, self.swept, self.metric, ranked, self.overlap, answers=self.answers)
+
+    @property
+    def why_untested(self) -> str:
+        """Why points are not compared by single networks' answers, see `points.why_untested`."""
+        return why_untested(self.trials, self.swept, self.metric, self.answers)
+
+    @functools.cached_property
+    def dead(self) -> dict[str, Dead]:
+        """The done trials whose networks are dead, by id, of those whose answers are known."""
+        done = self.trials["id"][self.trials["status"] == "done"]
+        found = {id: dead(self.answers[id]) for id in done if id in self.answers}
+        return {id: one for id, one in found.items() if one is not None}
 
     @property
     def loss_fields(self) -> tuple[str, ...]:
@@ -213,6 +257,16 @@ class Ranking:
         return ", ".join(parts) or "the one configuration"
 
 
+def class_counts(data: Mapping[str, Any], split: str) -> dict[str, int]:
+    """Returns the images of each class in a split of a data set; {} if its record has none."""
+    counts, classes = (data.get("counts") or {}).get(split), [str(name) for name in data.get("classes") or ()]
+    if isinstance(counts, Mapping):
+        return {str(name): int(count) for name, count in counts.items()}
+    if counts is None or np.ndim(counts) != 1 or len(counts) != len(classes):
+        return {}
+    return {name: int(count) for name, count in zip(classes, counts, strict=True)}
+
+
 def images(data: Mapping[str, Any], split: str) -> int | None:
     """Returns the images in a split of a data set, if its record has them."""
     counts = (data.get("counts") or {}).get(split)
@@ -221,7 +275,13 @@ def images(data: Mapping[str, Any], split: str) -> int | None:
     return None if counts is None else int(np.sum(counts))
 
 
-def rank_points(record: Mapping[str, Any], trials: pd.DataFrame, curves: pd.DataFrame, name: str) -> Ranking:
+def rank_points(
+    record: Mapping[str, Any],
+    trials: pd.DataFrame,
+    curves: pd.DataFrame,
+    name: str,
+    answers: Mapping[str, Answers] | None = None,
+) -> Ranking:
     """Returns the points of a run ranked, and its swept fields laid out.
 
     Args:
@@ -229,6 +289,7 @@ def rank_points(record: Mapping[str, Any], trials: pd.DataFrame, curves: pd.Data
         trials: trials.csv; may hold trials that are not done, or no trial at all.
         curves: per-epoch metrics of the trials that have begun; may be empty.
         name: title where the config gives none.
+        answers: as in `Ranking`; None where nothing is known.
     """
     config = record.get("config") or {}
     swept = [field for field in record.get("swept") or () if field in trials.columns]
@@ -246,6 +307,7 @@ def rank_points(record: Mapping[str, Any], trials: pd.DataFrame, curves: pd.Data
         curves=curves,
         axes={field: axes.axis(field, points[field]) for field in swept},
         metric=metric,
+        answers=answers or {},
     )
 
 
@@ -268,8 +330,9 @@ def metric_text(ranking: Ranking, point: int, metric: str, decimals: int = 3) ->
 def best_first(table: pd.DataFrame, metric: str, suffix: str = "", first: np.ndarray | None = None) -> list[Any]:
     """Returns the labels of the rows that have a `<metric><suffix>`, best first: the one ranking.
 
-    Losses and calibration errors are better low, all else high. Ties go to the lower validation
-    loss, where all rows of the table have one loss function, then to the earlier row.
+    Losses and calibration errors are better low, all else high. Ties, which differ by no more than
+    rounding, go to the lower validation loss, where all rows of the table have one loss function,
+    then to the earlier row.
 
     Args:
         table: of points (with the suffix '_mean') or of trials (with none).
@@ -279,7 +342,9 @@ def best_first(table: pd.DataFrame, metric: str, suffix: str = "", first: np.nda
     """
     if f"{metric}{suffix}" not in table:
         return []
-    merit = table[f"{metric}{suffix}"].to_numpy(np.float64) * (1 if comparable.lower_is_better(metric) else -1)
+    merit = comparable.steps(
+        table[f"{metric}{suffix}"].to_numpy(np.float64) * (1 if comparable.lower_is_better(metric) else -1)
+    )
     one_loss = not comparable.differing(table, comparable.loss_fields("val_loss"))
     has_loss = one_loss and f"val_loss{suffix}" in table
     loss = table[f"val_loss{suffix}"].to_numpy(np.float64) if has_loss else np.zeros(len(table))
@@ -313,28 +378,11 @@ def leading_points(points: pd.DataFrame, metric: str, swept: Sequence[str], conf
     return [label for label in order_points(points, metric, swept, config) if label in leading]
 
 
-def part_names(parts: Sequence[Ranking]) -> list[str]:
-    """Returns what tells the parts of a run apart that are not ranked against each other.
+def best_together(points: pd.DataFrame, metric: str, swept: Sequence[str], config: Mapping[str, Any]) -> list[Any]:
+    """Returns those of `leading_points` whose mean of the metric is the best one's, best first.
 
-    Such as '2 classes (happy, sad)' or 'focal gamma 2'.
+    More than one label says that nothing but a tie-break makes the first of them the best.
     """
-    classes = [[str(name) for name in part.data.get("classes") or ()] for part in parts]
-    merged = [part.data.get("merged") or {} for part in parts]
-    told = [part.describe(0, _constant(part)) if _constant(part) else "" for part in parts]
-    if any((classes[0], merged[0]) != other for other in zip(classes, merged, strict=True)):
-        listed = [", ".join(_origin(name, old) for name in names) for names, old in zip(classes, merged, strict=True)]
-        sets = [f"{len(names)} classes ({words})" for names, words in zip(classes, listed, strict=True)]
-        told = told if len(set(told)) > 1 else [""] * len(parts)
-        return [", ".join(filter(None, pair)) for pair in zip(sets, told, strict=True)]
-    return told
-
-
-def _constant(part: Ranking) -> list[str]:
-    """Returns the swept fields of loss and held-out images that do not differ within a part."""
-    names = (*comparable.PICTURE_FIELDS, *comparable.loss_fields("val_loss"))
-    return [name for name in names if name in part.swept and not comparable.differing(part.points, [name])]
-
-
-def _origin(name: str, merged: Mapping[str, Sequence[str]]) -> str:
-    """Returns 'positive = happy + surprise' for a class that others were merged into."""
-    return f"{name} = {' + '.join(merged[name])}" if name in merged else name
+    leading = leading_points(points, metric, swept, config)
+    steps = comparable.steps(points.loc[leading, f"{metric}_mean"].to_numpy(np.float64)) if leading else np.empty(0)
+    return [label for label, step in zip(leading, steps, strict=True) if step == steps[0]]

@@ -122,13 +122,26 @@ def mcnemar(labels: np.ndarray, answers: np.ndarray, other_answers: np.ndarray) 
         Images only the first is right about, images only the second is right about, and the
         two-sided p, 1 where neither number is above the other.
     """
-    right, other_right = answers == labels, other_answers == labels
-    first, second = int((right & ~other_right).sum()), int((~right & other_right).sum())
-    if first == second:
-        return first, second, 1.0
-    fewer, both = min(first, second), first + second
+    first, second, p = mcnemar_rows(answers == labels, (other_answers == labels)[None])
+    return int(first[0]), int(second[0]), float(p[0])
+
+
+def mcnemar_rows(right: np.ndarray, others_right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns `mcnemar` of one classifier against each of many on the same images.
+
+    Args:
+        right: bool (n,), whether the one is right about each image.
+        others_right: bool (rows, n), the same of the others.
+
+    Returns:
+        Images only the one is right about, images only the other is right about, int64 (rows,), and
+        the two-sided p, (rows,).
+    """
+    first = np.count_nonzero(right & ~others_right, axis=1)
+    second = np.count_nonzero(~right & others_right, axis=1)
+    fewer, both = np.minimum(first, second), first + second
     p = 2 * stats.binom.cdf(fewer, both, 0.5) - stats.binom.pmf(fewer, both, 0.5)
-    return first, second, float(p)
+    return first, second, np.where(first == second, 1.0, p)
 
 
 def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:

@@ -7,8 +7,10 @@
             48x48x1/                                    arrays of one size
         tmp-*                                           being written, or left by a kill
 
-The root is $FER_JAX_CACHE, else $XDG_CACHE_HOME/fer_jax, else ~/.cache/fer_jax. A folder appears
-under its name by one rename, after all in it is written. The next writer deletes what a kill left.
+The root is $FER_JAX_CACHE, else where platformdirs has the user's caches, on Linux
+$XDG_CACHE_HOME/fer_jax or ~/.cache/fer_jax. What lies there is believed: a folder that belongs to
+another user is refused, unless FER_JAX_CACHE names it. A folder appears under its name by one
+rename, after all in it is written. The next writer deletes what a kill left.
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+import platformdirs
+
 from fer_jax.base import console
 from fer_jax.base.text import shown
 from fer_jax.errors import DataError
@@ -34,26 +38,72 @@ from fer_jax.errors import DataError
 FORMAT = 1  # of everything below a source's folder; another number, another place
 
 _TEMPORARY = "tmp-"
+_said: set[str] = set()  # why there is no cache
 
 
 def root() -> Path:
-    """Returns the cache folder; it need not exist."""
-    if chosen := os.environ.get("FER_JAX_CACHE"):
-        return Path(chosen).expanduser().absolute()
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    # The XDG specification has relative paths ignored.
-    return (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "fer_jax"
+    """Returns the cache folder; it need not exist.
+
+    Raises:
+        DataError: the user has no home folder, or the folder is another user's, and FER_JAX_CACHE
+            names none.
+    """
+    chosen = os.environ.get("FER_JAX_CACHE")
+    try:
+        found = Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("fer_jax", appauthor=False)
+    except RuntimeError:
+        found = Path("~")  # which earlier versions of platformdirs leave as it is
+    if str(found).startswith("~"):
+        raise DataError("there is no home folder to keep a cache in: name a folder with FER_JAX_CACHE=")
+    if not chosen:
+        _check_owner(found)
+    return found.absolute()
+
+
+def _check_owner(folder: Path) -> None:
+    """Raises DataError for a folder, or a link to one, that another user may have filled."""
+    try:
+        owners = {folder.lstat().st_uid, folder.stat().st_uid}
+    except OSError:
+        return  # not there, or not to be looked at: whoever writes learns why
+    if owners != {os.geteuid()}:
+        raise DataError(
+            f"the cache {shown(str(folder))} belongs to another user: name one of your own with FER_JAX_CACHE=, "
+            "or this one if you trust whoever writes there"
+        )
+
+
+def optional(name: str) -> Path | None:
+    """Returns a folder of the cache for what a run can do without, made if need be.
+
+    Where there is no cache, or it cannot be written, it is None, and a line has said why, once.
+    """
+    try:
+        folder = root() / name
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK | os.X_OK):
+            return folder
+        reason = f"{shown(str(folder))}: Permission denied; choose another with FER_JAX_CACHE="
+    except OSError as error:
+        reason = f"{shown(str(folder))}: {error.strerror}; choose another with FER_JAX_CACHE="
+    except DataError as error:
+        reason = str(error)
+    if reason.partition(": ")[2] not in _said:
+        _said.add(reason.partition(": ")[2])
+        console.say(f"going on without a cache, so that each start compiles anew ({reason})")
+    return None
 
 
 @contextlib.contextmanager
-def explain_write(path: Path) -> Iterator[None]:
-    """Turns an OSError raised inside into one line about the cache."""
+def explain_write(path: Path, verb: str = "write") -> Iterator[None]:
+    """Turns an OSError raised inside into one line about the cache; `verb` is 'write' or 'read'."""
     try:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
         raise DataError(
-            f"cannot write the data cache {shown(str(path))}: {reason}; make room or choose another with FER_JAX_CACHE="
+            f"cannot {verb} the data cache {shown(str(path))}: {reason}; "
+            f"{'make room or ' if verb == 'write' else ''}choose another with FER_JAX_CACHE="
         ) from error
 
 

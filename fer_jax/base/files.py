@@ -9,6 +9,7 @@ import json
 import os
 import re
 import socket
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,9 +64,11 @@ def write_bytes(path: Path, data: bytes, flag: str = "--workdir") -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
     with explain_write(path, flag):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         try:
-            with open(temporary, "wb") as file:
+            # A file that is there under this name, or a link, is another's: it is never written to.
+            temporary.unlink(missing_ok=True)
+            with open(temporary, "xb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
@@ -76,6 +79,29 @@ def write_bytes(path: Path, data: bytes, flag: str = "--workdir") -> None:
         sync_folder(path.parent)
 
 
+def open_own(path: Path, flags: int) -> int:
+    """Returns a descriptor of a file that is written to in place, made if need be.
+
+    Raises:
+        RunError: it is a link, no regular file, or has a second name, under which another file
+            would be written to.
+        OSError: the disk refuses.
+    """
+    try:
+        # Without O_NONBLOCK, to open a pipe would wait for its other end.
+        descriptor = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO):
+            raise
+        raise RunError(f"{path} is a link or a pipe, and is not written to: remove it") from None
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        os.close(descriptor)
+        what = "has a second name (a hard link)" if stat.S_ISREG(found.st_mode) else "is no file"
+        raise RunError(f"{path} {what}, and is not written to: copy it elsewhere and remove it")
+    return descriptor
+
+
 def sync_folder(folder: Path) -> None:
     """Flushes a folder's own entries, so that a rename inside it survives a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
@@ -83,6 +109,27 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_tree(folder: Path) -> None:
+    """Flushes every file and folder below a folder, and the folder itself, to disk."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            sync_folder(Path(place, name))
+        sync_folder(Path(place))
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder and those it lies in, so that they survive a power cut.
+
+    One that is there already stays as it is. Raises OSError where the disk refuses.
+    """
+    missing = [folder]
+    while not missing[-1].parent.exists():
+        missing.append(missing[-1].parent)
+    for new in reversed(missing if not folder.is_dir() else []):
+        new.mkdir(exist_ok=True)
+        sync_folder(new.parent)
 
 
 def remove_temporary_files(folder: Path) -> None:
@@ -100,7 +147,7 @@ def locked(path: Path) -> Iterator[None]:
     """
     with explain_write(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = open_own(path, os.O_RDWR)
         _held.add(descriptor)
     try:
         try:

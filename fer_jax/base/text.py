@@ -9,6 +9,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def sentence(words: str) -> str:
+    """Returns words as a sentence: with a large first letter and a full stop."""
+    return f"{words[:1].upper()}{words[1:]}."
+
+
 def in_time(seconds: float) -> str:
     """Returns seconds in words: '1 min 15 s', '2 h 05 min', from two days on '2.5 days'."""
     seconds = round(seconds)

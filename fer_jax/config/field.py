@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
 from absl import flags
 
 from fer_jax.errors import ConfigError
@@ -19,6 +20,9 @@ Type: TypeAlias = type  # inside Field the name `type` is a property
 Kind = Literal["shape", "traced", "head", "run", "sweep"]
 
 _BOOLEAN = flags.BooleanParser()
+# The largest float32; and the smallest that XLA and XGBoost do not take for 0 or refuse.
+_LARGEST, _SMALLEST = np.finfo(np.float32).max, np.finfo(np.float32).smallest_normal
+_INT32 = np.iinfo(np.int32)
 
 
 class FieldError(ConfigError):
@@ -88,6 +92,7 @@ class Field:
         neutral: value of a traced field at which its block of computation changes nothing, so that
             it is compiled in only where some trial has another; None if there is no such block.
         never_swept: why the field may not be swept although its kind could be; empty when it may.
+        single: whether a number of another kind than traced is computed with in float32 too.
     """
 
     name: str
@@ -103,6 +108,7 @@ class Field:
     needs: tuple[Need, ...] = ()
     neutral: Any = None
     never_swept: str = ""
+    single: bool = False
 
     @property
     def type(self) -> Type:
@@ -194,6 +200,58 @@ class Field:
         if self.type is tuple and any(_as_tuple(one) is None for one in values):
             raise FieldError([where], f"{where} = {_show(value)}: must be a list of tuples{self._example()}")
         return tuple(self.coerce(one, where) for one in values)
+
+    @property
+    def is_single(self) -> bool:
+        """Whether values, or the items of a tuple, are float32 where they are computed with."""
+        return self.item_type is float and (self.single or self.kind == "traced")
+
+    def held(self, value: Any) -> Any:
+        """Returns what a value of the field's type is in the computation: rounded to float32."""
+        if not self.is_single:
+            return value
+        with np.errstate(over="ignore"):
+            return tuple(map(np.float32, value)) if self.type is tuple else np.float32(value)
+
+    def check_held(self, value: Any, where: str = "") -> None:
+        """Checks that a value of the field's type is in range in the computation too.
+
+        It is asked of what is going to train, not of what is read from the record of a run.
+
+        Args:
+            value: as `coerce` returns it.
+            where: as for `coerce`.
+
+        Raises:
+            FieldError: it, or one of its items, becomes infinite, 0 or an excluded bound in
+                float32, or does not fit into int32. The error names the nearest that does.
+        """
+        where = where or self.name
+        for item in value if self.type is tuple else (value,):
+            if self.is_single:
+                self._check_single(item, where)
+            elif self.kind == "traced" and self.item_type is int and not _INT32.min <= item <= _INT32.max:
+                nearest = min(max(item, _INT32.min), _INT32.max)
+                raise FieldError(
+                    [where], f"{where} = {item}: does not fit into int32; the nearest that does is {nearest}"
+                )
+
+    def _check_single(self, value: float, where: str) -> None:
+        with np.errstate(over="ignore"):
+            found = np.float32(value)
+        if not np.isfinite(found):
+            became, nearest = "infinite", np.copysign(_LARGEST, found)
+        elif value and abs(found) < _SMALLEST:
+            zero = self._in_range(0.0) and abs(value) < _SMALLEST / 2
+            became, nearest = "0", np.float32(0) if zero else np.copysign(_SMALLEST, np.float32(value))
+        elif float(found) in (self.low, self.high) and not self._in_range(float(found)):
+            inward = math.copysign(math.inf, value - float(found))
+            became, nearest = f"{found:g}, which is out of range,", np.nextafter(found, np.float32(inward))
+        else:
+            return
+        raise FieldError(
+            [where], f"{where} = {value}: becomes {became} in float32; the nearest that can be held is {nearest!s}"
+        )
 
     def parse(self, text: str) -> Any:
         """Reads a value as it stands on a command line; see `coerce` for what it may raise."""

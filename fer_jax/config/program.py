@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from absl import flags
 
+from fer_jax.base import console
 from fer_jax.config.command_line import split_argv
 from fer_jax.errors import ConfigError, FerJaxError
 
@@ -67,7 +68,8 @@ def run_program(
             return 0
         if problem := check(command):
             raise ConfigError(f"{problem}; {usage}")
-        return run(command)
+        with console.program():
+            return run(command)
     except FerJaxError as error:
         print(f"error: {error}", file=sys.stderr)
         return MISUSED
@@ -84,6 +86,6 @@ def _read(argv: Sequence[str], declare: Callable[[flags.FlagValues], None], take
     flags.DEFINE_bool("help", False, "Show this help.", short_name="h", flag_values=values, module_name=module)
     try:
         arguments = values(rest)[1:]
-    except flags.Error as error:
+    except (flags.Error, ValueError) as error:  # absl raises the latter for --no<flag>=value
         raise ConfigError(" ".join(str(error).split())) from None
     return Command(argv, values, arguments, config, overrides)

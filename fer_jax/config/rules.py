@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from fer_jax.config.field import FieldError
+from fer_jax.config.field import Field, FieldError
 
 # Sides, in pixels, of which a network with a fixed architecture leaves one pixel.
 _SMALLEST_IMAGE = {
@@ -35,6 +35,7 @@ MAX_PHASES = 8
 # Of each backbone, as `models.freezing.blocks` counts them.
 BLOCKS = {"vgg19": 5, "mobilenet_v2": 19, "efficientnet_b0": 8, "resnet50_v2": 5}
 _BACKBONES = tuple(BLOCKS)
+_CLASS_WEIGHT = Field("loss.weights", 1.0, "traced", "weight of one class", low=0)
 
 
 def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -241,7 +242,12 @@ def class_weights(values: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _check_training(values: Mapping[str, Any]) -> None:
-    """Raises FieldError for settings of the optimiser or the loss that exclude each other."""
+    """Raises FieldError for settings of the optimiser or the loss that exclude each other.
+
+    Also for a class weight that float32 cannot hold.
+    """
+    for weight in class_weights(values).values():
+        _CLASS_WEIGHT.check_held(weight)
     if values["train.optimizer"] == "adam" and values["train.weight_decay"]:
         raise FieldError(
             ["train.weight_decay", "train.optimizer"],

@@ -91,6 +91,9 @@ def sweep_points(config: ConfigDict, name: str = "sweep.points") -> tuple[dict[s
 def validate(config: ConfigDict) -> None:
     """Checks every field and sweep list, and, if nothing is swept, how the fields fit.
 
+    A number that the computation cannot hold is refused here and not by `canonical`, so that runs
+    which were trained with one can still be read.
+
     How the fields fit together at each point of a sweep is checked by `search_space.expand`.
 
     Raises:
@@ -100,6 +103,15 @@ def validate(config: ConfigDict) -> None:
     config = canonical(config)
     points = sweep_points(config)
     lists = {tree: sweep_tree(config, tree) for tree in TREES}
+    for name, value in flatten(config).items():
+        FIELDS[name].check_held(value)
+    for tree, swept in lists.items():
+        for name, values in swept.items():
+            for value in values:
+                FIELDS[name].check_held(value, f"sweep.{tree}.{name}")
+    for number, point in enumerate(points):
+        for name, value in point.items():
+            FIELDS[name].check_held(value, f"sweep.points[{number}] {name}")
     for name in lists["grid"]:
         if name in lists["zip"]:
             where = f"sweep.zip.{name}"
@@ -170,6 +182,13 @@ def from_json(record: Mapping[str, Any]) -> ConfigDict:
     Raises:
         ConfigError: the record holds a field or value that this version does not know.
     """
+    try:
+        return _from_json(record)
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
+        raise ConfigError(f"this is no record of a config ({str(error).splitlines()[0]})") from None
+
+
+def _from_json(record: Mapping[str, Any]) -> ConfigDict:
     config = default_config()
     for name, value in record.items():
         if name != "sweep":

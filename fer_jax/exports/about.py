@@ -26,11 +26,12 @@ def about(trial: TrialResult, weights: str) -> dict[str, str]:
     Returns:
         format, trial, weights, epoch (1-based, that the weights are of), classes (JSON list, in the
         order of the outputs), pixels and usage (sentences), data (data set and split), and config
-        (JSON, dotted names).
+        (JSON, dotted names); of a dead network also warning (a sentence).
     """
     values = trial.config
     size, channels = values.data.image_size, values.data.channels
     pixels = trial.variables["pixels"]
+    dead = trial.dead if weights == "best" else None
     epoch = trial.row.get("best_epoch" if weights == "best" else "epochs")
     return {
         "format": FORMAT,
@@ -47,6 +48,7 @@ def about(trial: TrialResult, weights: str) -> dict[str, str]:
         f"gives (n, {len(trial.classes)}) probabilities, columns as `classes`",
         "data": str(trial.data.get("label", "")),
         "config": json.dumps(_plain(to_json(trial.config))),
+        **({} if dead is None else {"warning": f"a dead network: it {dead.words}"}),
     }
 
 

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, metric_text
+from fer_jax.base.text import counted
 from fer_jax.figures import style
 
 _PANELS = (("accuracy", "accuracy"), ("loss", "loss (nats)"))
@@ -52,6 +53,8 @@ def learning_curves(ranking: Ranking, best: int = 5) -> style.Drawing | None:
             ax.set_xticks([1])
     _curve_legend(made, ranking, chosen, len(others))
     caption = "Bands: mean ± sd over the repeats." if ranking.repeats > 1 else "Dot: the epoch that validation chose."
+    if left_out := len(ranking.curves.attrs.get("left_out", ())):
+        notes.append(f"Epochs are missing: {counted(left_out, 'file')} of curves/ cannot be believed and was left out.")
     return style.Drawing("learning_curves", "Learning curves", "Curves", " ".join([caption, *notes]), made)
 
 

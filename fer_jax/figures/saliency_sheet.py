@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 
+from fer_jax.base.text import sentence
 from fer_jax.figures import style
 
 MOST_COLUMNS = 12
@@ -27,6 +29,7 @@ def saliency_sheet(
     caption: str = "",
     alone: Collection[str] = (),
     one_scale: bool = False,
+    warning: str = "",
     name: str = "saliency",
     heading: str = "What the networks look at",
 ) -> style.Drawing:
@@ -44,6 +47,7 @@ def saliency_sheet(
         caption: what the maps are of: method, data, repeats. How to read them is added.
         alone: names of rows that are drawn on white although there are images.
         one_scale: whether the maps of a row share one scale; otherwise each has its own.
+        warning: what the maps are worth, as saliency maps have it; it stands above them.
         name, heading: as in `style.Drawing`.
 
     Raises:
@@ -67,8 +71,9 @@ def saliency_sheet(
     mixed = (
         "; in maps without a sign vermillion is what decides it either way" if any(signed) and not all(signed) else ""
     )
-    text = f"{caption} Vermillion: {colours}{mixed}. Full colour at the {CAP}th percentile, {scale}."
-    return style.Drawing(name, heading, "Saliency", text.strip(), _draw(rows, titles, _legend(signed)))
+    said = f" {sentence(warning)}" if warning else ""
+    text = f"{caption}{said} Vermillion: {colours}{mixed}. Full colour at the {CAP}th percentile, {scale}."
+    return style.Drawing(name, heading, "Saliency", text.strip(), _draw(rows, titles, _legend(signed), warning))
 
 
 def _check(images: np.ndarray | None, maps: Mapping[str, np.ndarray], count: int) -> None:
@@ -84,12 +89,16 @@ def _check(images: np.ndarray | None, maps: Mapping[str, np.ndarray], count: int
 
 
 def _draw(
-    rows: Sequence[tuple[str, Sequence[np.ndarray]]], titles: Sequence[str], handles: Sequence[Patch]
+    rows: Sequence[tuple[str, Sequence[np.ndarray]]], titles: Sequence[str], handles: Sequence[Patch], warning: str
 ) -> style.Figure:
     count = len(titles)
     tile = min(LARGEST_TILE, (style.WIDTH - LABELS) / count)
     lines = max(text.count("\n") for text in titles) + 1
-    made = style.figure(len(rows) * (tile + 0.06) + 0.16 * lines + 0.45)
+    said = textwrap.fill(sentence(warning), style.ROOM[1]) if warning else ""
+    above = 0.2 * len(said.splitlines())
+    made = style.figure(len(rows) * (tile + 0.06) + 0.16 * lines + 0.45 + above)
+    if said:
+        made.suptitle(said, x=0.01, ha="left", fontproperties=style.bold(style.TEXT), color=style.VERMILLION)
     # Empty columns at the right keep few images from standing far apart.
     columns = max(count, math.floor((style.WIDTH - LABELS) / tile))
     axes = made.subplots(len(rows), columns, squeeze=False)

@@ -1,9 +1,9 @@
 """The kinds of head: how each is fitted, asked, kept and read again.
 
 Every kind has a class with `fit`, `probabilities`, `importances`, `to_bytes` and `from_bytes`.
-Nothing is ever pickled. XGBoost writes UBJSON, which a checksum follows; scikit-learn's estimators
-go through skops, which reads no type it does not know; nearest neighbours are not kept, since they
-are nothing but the features, which the run keeps.
+Nothing is ever pickled. XGBoost writes UBJSON; scikit-learn's estimators go through skops, which
+reads no type it does not know; nearest neighbours are not kept, since they are nothing but the
+features, which the run keeps. A checksum follows what is kept.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ from fer_jax.heads.features import Features
 CHUNK = 8192
 # Of the solvers of the linear heads.
 MAX_ITERATIONS = 1000
-# A SHA-256 of so many bytes follows a booster's UBJSON; XGBoost stops reading at the last brace and
-# does not mind it.
+# A SHA-256 of so many bytes follows what a head is kept as. XGBoost stops reading at the last brace
+# and a zip file's reader looks for the end of its index, so that neither minds it.
 SEAL_BYTES = 32
+# How a zip file without a comment ends: the mark, and the place of it from behind.
+_ZIP_END, _ZIP_END_BYTES = b"PK\x05\x06", 22
 # A type that skops may read besides scikit-learn's estimators: a tree, whose nodes are arrays.
 TRUSTED = ["sklearn.tree._tree.Tree"]
 
@@ -118,8 +120,7 @@ class Boosted:
         return np.concatenate(parts).reshape(len(features), self.num_classes).astype(np.float32)
 
     def to_bytes(self) -> bytes:
-        content = bytes(self.booster.save_raw("ubj"))
-        return content + _seal(content)
+        return _sealed(bytes(self.booster.save_raw("ubj")))
 
     @classmethod
     def from_bytes(cls, content: bytes, num_classes: int) -> Boosted:
@@ -128,9 +129,7 @@ class Boosted:
 
         # XGBoost's parser trusts what it reads: damaged bytes can end the process or give another
         # model.
-        content, seal = content[:-SEAL_BYTES], content[-SEAL_BYTES:]
-        if seal != _seal(content):
-            raise ValueError("its checksum differs")
+        content = _unsealed(content)
         booster = xgboost.Booster(model_file=bytearray(content))
         # XGBoost's threads spin while they wait for each other: on busy cores that costs a small
         # call far more than it saves a large one.
@@ -191,7 +190,7 @@ class Estimator:
     def to_bytes(self) -> bytes:
         import skops.io
 
-        return skops.io.dumps(self.pipeline)
+        return _sealed(skops.io.dumps(self.pipeline))
 
     @classmethod
     def from_bytes(cls, content: bytes, num_classes: int) -> Estimator:
@@ -199,7 +198,11 @@ class Estimator:
         import skops.io
         from sklearn.pipeline import Pipeline
 
-        pipeline = skops.io.loads(content, trusted=TRUSTED)
+        # Files of before they were sealed end as a zip file does; its members have checksums.
+        if content[-_ZIP_END_BYTES:].startswith(_ZIP_END):
+            pipeline = skops.io.loads(content, trusted=TRUSTED)
+        else:
+            pipeline = skops.io.loads(_unsealed(content), trusted=TRUSTED)
         if not isinstance(pipeline, Pipeline):
             raise ValueError(f"it holds a {type(pipeline).__name__}")
         return cls(pipeline, num_classes)
@@ -227,6 +230,9 @@ def _pipeline(settings: Mapping[str, Any], seed: int, threads: int) -> Any:
     )
     return make_pipeline(forest)
 
+
+# Kinds that cannot be fitted to training images of a single class.
+OF_TWO_CLASSES = ("logistic", "svm")
 
 KINDS: dict[str, type[Boosted] | type[Estimator]] = {
     "xgboost": Boosted,
@@ -279,8 +285,26 @@ def load(settings: Mapping[str, Any], content: bytes, num_classes: int) -> Head:
         # XGBoost and skops raise whatever their parsers stumble over.
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise RunError(
-            f"a {settings['head.kind']} head cannot be read ({reason}); delete it and start the sweep again"
+            f"a {settings['head.kind']} head cannot be read ({reason}); start the sweep again to fit it anew"
         ) from None
+
+
+def damage(settings: Mapping[str, Any], content: bytes) -> str:
+    """Returns what is wrong with the bytes of a head that was kept, '' where nothing is.
+
+    Arguments are those of `load`. Whole bytes of which the checksum says so are not loaded.
+    """
+    try:
+        _unsealed(content)
+        return ""
+    except ValueError as error:
+        problem = str(error)
+    try:
+        # Those of before all kinds were sealed have to be read.
+        KINDS[settings["head.kind"]].from_bytes(content, 0)
+        return ""
+    except Exception:
+        return problem
 
 
 def missing_package(kind: str) -> str:
@@ -297,8 +321,16 @@ def on_gpu() -> bool:
     return jax.default_backend() == "gpu" and bool(xgboost.build_info().get("USE_CUDA"))
 
 
-def _seal(content: bytes) -> bytes:
-    return hashlib.sha256(content).digest()
+def _sealed(content: bytes) -> bytes:
+    return content + hashlib.sha256(content).digest()
+
+
+def _unsealed(content: bytes) -> bytes:
+    """Returns what `_sealed` was given; ValueError where the checksum differs."""
+    content, seal = content[:-SEAL_BYTES], content[-SEAL_BYTES:]
+    if seal != hashlib.sha256(content).digest():
+        raise ValueError("its checksum differs")
+    return content
 
 
 def _chunks(features: np.ndarray) -> list[np.ndarray]:

@@ -29,11 +29,18 @@ from fer_jax.heads import Features, Head
 from fer_jax.launch.prepared import Prepared
 from fer_jax.launch.progress import Progress
 from fer_jax.models import inference
+from fer_jax.results import judged_tables
 from fer_jax.store import RunDirectory
 
 SECONDS_BETWEEN_WRITES = 5.0
 # What a probability of 0, which voting heads give, counts as: float32's smallest step below 1.
 LEAST_PROBABILITY = float(np.finfo(np.float32).eps)
+# The columns of heads.csv that say how a fit went; the others say what it is.
+RESULTS = ("status", "features", *METRICS, "threads", "error")
+# How many fits or files are named in a line.
+NAMED = 3
+# How long a request to stop waits for the fits before it says which it waits for.
+SECONDS_TO_STOP = 1.0
 HEAD_FIELDS = tuple(name for name, field in fields.FIELDS.items() if field.kind == "head")
 
 
@@ -103,41 +110,58 @@ class _Fits:
             status = "pending" if of_trial["status"] == "done" else of_trial["status"]
             place = {"id": trial, "seed": fit.trial.seed, "repeat": fit.trial.repeat, **fit.trial.point}
             rows.append({"fit": identity, **place, **fit.head, "status": status})
-        columns = [
-            "id",
-            "seed",
-            "repeat",
-            *self.swept,
-            *HEAD_FIELDS,
-            "status",
-            "features",
-            *METRICS,
-            "threads",
-            "error",
-        ]
+        columns = ["id", "seed", "repeat", *self.swept, *HEAD_FIELDS, *RESULTS]
         table = pd.DataFrame(rows).set_index("fit").reindex(columns=columns).astype(object)
         table["error"] = ""
-        if self.directory.has("heads.csv"):
-            old = self.directory.read_heads().set_index("fit").reindex(columns=columns).astype(object)
-            kept = old[old["status"].isin(["done"] if retry_failed else ["done", "failed"])]
-            kept = kept[[not self._is_lost(identity, row) for identity, row in kept.iterrows()]]
-            known = kept.index.intersection(table.index)
-            table.loc[known, columns] = kept.loc[known, columns]
-            table = pd.concat([table, kept.loc[kept.index.difference(table.index, sort=False)]])
-        return table
+        if not self.directory.has_table("heads.csv"):
+            return table
+        old = judged_tables.read_heads(self.directory)[0].set_index("fit")
+        old = old.reindex(columns=columns).astype(object)
+        old = old[old["status"].isin(["done"] if retry_failed else ["done", "failed"])]
+        old = old[old["id"].isin(list(self.prepared.trials))]
+        lost = {identity: reason for identity, row in old.iterrows() if (reason := self._lost(str(identity), row))}
+        if lost:
+            self._say_lost(lost)
+        kept = old.drop(index=list(lost))
+        # The trial of a fit may have been trained again since, and not to its end.
+        known = [identity for identity in kept.index if identity in table.index]
+        known = [identity for identity in known if table.at[identity, "status"] == "pending"]
+        table.loc[known, list(RESULTS)] = kept.loc[known, list(RESULTS)]
+        earlier = kept.drop(index=kept.index.intersection(table.index))
+        points = [self.prepared.trials[trial].point for trial in earlier["id"]]
+        for name in self.swept:
+            earlier[name] = [point[name] for point in points]
+        return pd.concat([table, earlier]) if len(earlier) else table
 
-    def _is_lost(self, identity: str, row: pd.Series) -> bool:
-        """Returns whether a fit that was done has to be done again.
+    def _say_lost(self, lost: dict[str, str]) -> None:
+        shown = "; ".join(list(lost.values())[:NAMED]) + ("; ..." if len(lost) > NAMED else "")
+        self.progress.say(f"{counted(len(lost), 'fit')} to do again: {shown}")
+        for identity, reason in lost.items():
+            self.progress.note(f"fit {identity} is done again: {reason}")
 
-        It has if its classifier, or what stands for it, is gone.
+    def _lost(self, identity: str, row: pd.Series) -> str:
+        """Returns why a fit that was done has to be done again, '' where it has not.
+
+        Its row, its classifier or what stands for it is gone or damaged.
         """
         known = self.prepared.fits.get(identity)
         if known is None or row["status"] != "done":
-            return False
+            return ""
         trial, head = known[0], known[1].head
-        if heads.kept(head):
-            return not self.directory.has_head(identity, heads.suffix(head))
-        return not self.directory.features.has(trial, head["head.layer"], self._rows(trial))
+        if not all(
+            _is_share(row[f"{short}_accuracy"]) for short, split in SPLITS.items() if split in self._rows(trial)
+        ):
+            return f"its row in heads.csv ({identity}) is damaged"
+        if not heads.kept(head):
+            if self.directory.features.has(trial, head["head.layer"], self._rows(trial)):
+                return ""
+            return f"the features of trial {trial} at {head['head.layer']} are gone or damaged"
+        suffix = heads.suffix(head)
+        name = f"heads/{identity}.{suffix}"
+        if not self.directory.has(name):
+            return f"{name} is gone"
+        problem = heads.damage(head, self.directory.read_head(identity, suffix))
+        return f"{name} is damaged ({problem})" if problem else ""
 
     def pending(self) -> list[str]:
         """Returns the ids of the fits to do."""
@@ -170,6 +194,10 @@ class _Fits:
                 missing[trial] = absent
         if not missing:
             return
+        files = [self.directory.features.damaged(trial, layer) for trial, some in missing.items() for layer in some]
+        if damaged := list(filter(None, files)):
+            shown = ", ".join(damaged[:NAMED]) + (", ..." if len(damaged) > NAMED else "")
+            self.progress.say(f"features that are damaged are extracted again: {shown}")
         images = sum(sum(self._rows(trial).values()) for trial in missing)
         names = ", ".join(dict.fromkeys(layer for some in missing.values() for layer in some))
         with self.progress.counting(
@@ -226,6 +254,7 @@ class _Fits:
                 stopping.set()
                 for future in running:
                     future.cancel()
+                self._stop(running)
                 raise
 
     def _collect(
@@ -238,7 +267,7 @@ class _Fits:
                 for name, value in future.result().items():
                     self.table.at[running[future], name] = value
                 advance(1)
-            if stop_requested():
+            if left and stop_requested():
                 self.progress.say(
                     f"stopped with {counted(len(left), 'fit')} to do; the same command goes on from there"
                 )
@@ -246,6 +275,25 @@ class _Fits:
             if done and time.monotonic() - written > SECONDS_BETWEEN_WRITES:
                 self.write()
                 written = time.monotonic()
+
+    def _stop(self, running: dict[Future, str]) -> None:
+        """Writes what is done, and says which fits have to be waited for.
+
+        Boosting ends after its round; what runs inside scikit-learn cannot be interrupted.
+        """
+        self.write()
+        begun = [future for future in running if not future.cancelled()]
+        if left := wait(begun, timeout=SECONDS_TO_STOP).not_done:
+            names = [self._describe(running[future]) for future in left]
+            shown = "; ".join(names[:NAMED]) + ("; ..." if len(names) > NAMED else "")
+            self.progress.say(f"waiting for {counted(len(left), 'fit')} that cannot be interrupted: {shown}")
+
+    def _describe(self, identity: str) -> str:
+        """Returns a fit in words: 'svm on flatten, head.C = 10 (trial 0123456789)'."""
+        trial, fit = self.prepared.fits[identity]
+        of_kind = {name: value for name, value in fit.head.items() if name not in ("head.kind", "head.layer")}
+        settings = "".join(f", {name} = {value}" for name, value in of_kind.items())
+        return f"{fit.head['head.kind']} on {fit.head['head.layer']}{settings} (trial {trial})"
 
     def _fit(self, identity: str, desk: Any, stopping: threading.Event) -> dict[str, Any]:
         """Does one fit, in a thread of its own, and returns its columns of heads.csv."""
@@ -303,3 +351,7 @@ class _Fits:
             if f"{short}_accuracy_gain" in GAINS:
                 scores[f"{short}_accuracy_gain"] = scores[f"{short}_accuracy"] - float(row[f"{short}_accuracy"])
         return scores
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, (int, float)) and 0 <= value <= 1

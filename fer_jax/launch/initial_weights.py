@@ -19,6 +19,7 @@ from fer_jax.base.text import shown
 from fer_jax.config.rules import DISTRIBUTIONS, is_weights_file
 from fer_jax.errors import ConfigError
 from fer_jax.models import Network, pretrained, weights
+from fer_jax.results import judged_tables
 from fer_jax.store import RunDirectory
 from fer_jax.train.engine import WaveProgram
 from fer_jax.train.trial import TrialState
@@ -90,12 +91,12 @@ def _row(name: str) -> tuple[RunDirectory, pd.Series]:
     """Returns the run that RUN:trial names, and its row of the trial."""
     path, _, identity = name.rpartition(":")
     directory = RunDirectory(path)
-    if not Path(path).is_dir() or not directory.has("trials.csv"):
+    if not Path(path).is_dir() or not directory.has_table("trials.csv"):
         raise ConfigError(
             f"model.init = {shown(name)}: there is no run in {shown(path)}; "
             "it is RUN:trial, the trial's id as in trials.csv"
         )
-    table = directory.read_trials()
+    table, _ = judged_tables.read_trials(directory, directory.read_config())
     rows = table[table["id"].str.startswith(identity)] if identity else table[:0]
     rows = rows[rows["id"] == identity] if identity in set(rows["id"]) else rows
     if len(rows) != 1:

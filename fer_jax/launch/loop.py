@@ -18,13 +18,25 @@ from fer_jax import plan as planning
 from fer_jax.analysis import statistics
 from fer_jax.base import cache
 from fer_jax.base.text import counted, in_time
-from fer_jax.config.values import to_json
 from fer_jax.data import Dataset
 from fer_jax.errors import FerJaxError, RunError
-from fer_jax.launch import best_points, compiling, config_json, halving, head_fits, packing, resume, stopping, wave
+from fer_jax.launch import (
+    best_points,
+    compiling,
+    config_json,
+    finished,
+    halving,
+    head_fits,
+    longer,
+    packing,
+    resume,
+    stopping,
+    wave,
+)
 from fer_jax.launch.placing import PlacedData
 from fer_jax.launch.prepared import (
     Prepared,
+    check_room,
     describe_data,
     describe_heads,
     describe_precision,
@@ -62,7 +74,8 @@ def run_sweep(
         KeyboardInterrupt: the user stopped; the same call goes on from there.
     """
     hardware.prepare_host_devices()
-    hardware.use_compilation_cache(cache.root() / "compiled")
+    if programs := cache.optional("compiled"):
+        hardware.use_compilation_cache(programs)
     directory = RunDirectory(workdir)
     directory.check_ours()
     config = best_points.with_recorded_choice(config, directory, extend)
@@ -152,21 +165,31 @@ class Sweep:
         """
         started = time.monotonic()
         old = directory.read_config() if directory.has("config.json") else {}
-        checksums = frozenset(dataset.checksum for dataset in prepared.datasets.values())
-        resume.check_directory(directory, prepared.trials, to_json(prepared.config), checksums, extend)
-        stacks: tuple[Stack, ...] = Plan.from_json(directory.read_plan()).stacks if directory.has("plan.json") else ()
-        planned = {trial for stack in stacks for trial in stack.trials}
+        successors = resume.check_directory(directory, prepared, extend)
+        before = Plan.from_json(directory.read_plan()) if directory.has("plan.json") else Plan((), "")
+        parts = longer.parts(directory, before, successors, prepared)
+        going_on = longer.replaced_plan(before, parts, successors, prepared)
+        planned = set(going_on.trials)
         new = {identity: trial for identity, trial in prepared.trials.items() if identity not in planned}
-        addition = plan_sweep(prepared, new, len(stacks), progress.say)
-        plan = Plan((*stacks, *addition.stacks), addition.hardware)
+        addition = plan_sweep(prepared, new, len(before.stacks), progress.say)
+        check_room(prepared, addition, progress.say)
+        plan = Plan((*going_on.stacks, *addition.stacks), addition.hardware)
         record = config_json.begin(prepared, old, command, choice)
+        if successors:
+            longer.hand_down(directory, before, parts, progress.say)
+            # Before config.json, by whose old lengths the trials of an old plan are known.
+            directory.write_plan(plan.to_json())
         directory.write_config(record)
         directory.write_plan(plan.to_json())
         for dataset in prepared.datasets.values():
             directory.predictions.write_targets(dataset.checksum, _targets(dataset))
+        table = TrialTable(prepared, plan, directory, retry_failed)
         if gone := directory.forget_others({one.name for stack in plan.stacks for one in stack.waves}):
             progress.say(f"deleted what was left of waves that others have replaced: {', '.join(gone)}")
-        table = TrialTable(prepared, plan, directory, retry_failed)
+        longer.forget_fits(directory, planned | new.keys(), record["config"])
+        for line in table.said:
+            progress.say(line)
+        finished.look_after(prepared, directory, table.rows, progress)
         sweep = cls(prepared, directory, progress, plan, record, table, started)
         sweep._describe()
         return sweep
@@ -191,6 +214,9 @@ class Sweep:
     def train(self, stop_requested: Callable[[], bool]) -> None:
         """Trains every wave that has a pending trial."""
         self.waiting = self._pending()
+        for _, one in self.waiting:
+            # All of them before anything is compiled: damage may cost hours, and be found undone.
+            self.directory.resume(one.name, self.progress.say)
         done = sum(self.table.rows["status"] != "pending")
         if done:
             self.progress.say(
@@ -219,9 +245,9 @@ class Sweep:
         """Writes the summary and what this start has cost, also after an interruption or error."""
         statuses = self.table.rows["status"]
         seconds = (self.record.get("seconds") or 0.0) + time.monotonic() - self.started
-        finished = config_json.now() if self.fits_done and (statuses != "pending").all() else None
+        ended = config_json.now() if self.fits_done and (statuses != "pending").all() else None
         rate = self.images / self.training_seconds if self.training_seconds else self.record.get("images_per_second")
-        self.record.update(finished=finished, seconds=seconds, images_per_second=rate)
+        self.record.update(finished=ended, seconds=seconds, images_per_second=rate)
         self.directory.write_config(self.record)
         trials = self.directory.read_trials()
         overlap = statistics.fold_overlap(self.record["config"])
@@ -229,15 +255,20 @@ class Sweep:
         self.progress.say(f"{statistics.count_words(statuses)} in {in_time(time.monotonic() - self.started)}")
 
     def _pending(self) -> deque[tuple[Stack, Wave]]:
-        """Returns the waves to train, in running order; deletes the states of the others."""
+        """Returns the waves to train, in running order; the others lose the states they can."""
         pending: deque[tuple[Stack, Wave]] = deque()
         for stack in self.plan.stacks:
             for one in stack.waves:
                 if self.table.has_pending(one):
                     pending.append((stack, one))
                 else:
-                    self.directory.drop_state(one.name)
+                    self._drop_state(stack, one)
         return pending
+
+    def _drop_state(self, stack: Stack, one: Wave) -> None:
+        """Deletes what a wave that is over need not keep of its states."""
+        kept = longer.keeps_state(self.prepared, stack) and not self.table.has_failed(one)
+        self.directory.drop_state(one.name, keep_newest=kept)
 
     def _train_wave(self, stack: Stack, one: Wave, programs: Programs, stop_requested: Callable[[], bool]) -> None:
         self.table.mark(one, "running")
@@ -256,7 +287,7 @@ class Sweep:
             message = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             exhausted = halving.is_out_of_memory(error)
         else:
-            self._enter(one, results)
+            self._enter(stack, one, results)
             return
         # Out here the error is gone, and with it the frames that held the wave's arrays.
         gc.collect()
@@ -266,11 +297,11 @@ class Sweep:
         self.progress.say(
             f"{one.name} failed: {message}{advice}; the traceback is in log.txt, --retry_failed tries again"
         )
-        self._enter(one, pd.DataFrame({"status": "failed", "error": message + advice}, index=list(one.trials)))
+        self._enter(stack, one, pd.DataFrame({"status": "failed", "error": message + advice}, index=list(one.trials)))
 
-    def _enter(self, one: Wave, results: pd.DataFrame) -> None:
+    def _enter(self, stack: Stack, one: Wave, results: pd.DataFrame) -> None:
         self.table.enter(results, self.waiting[0][1] if self.waiting else None)
-        self.directory.drop_state(one.name)
+        self._drop_state(stack, one)
 
     def _halve(self, stack: Stack, one: Wave, programs: Programs) -> bool:
         """Replaces a wave that did not fit by halves, and those that wait and are as wide.
@@ -319,6 +350,7 @@ class Sweep:
             data=self.data.data(program, trials[0], frozen),
             statistics=self.data.statistics(trials[0]),
             checkpoint_every=self.prepared.config.checkpoint.every,
+            keeps_state=longer.keeps_state(self.prepared, stack),
             packs=packing.pays(stack),
             narrower=lambda fewer: programs.take(stack, fewer)[0],
             compile_ahead=lambda fewer: programs.begin(stack, fewer),

@@ -7,12 +7,14 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from ml_collections import ConfigDict
 
 from fer_jax import data, heads, models
 from fer_jax import plan as planning
 from fer_jax.base.text import counted, in_bytes
 from fer_jax.config import fields, rules, search_space
+from fer_jax.config.field import in_words
 from fer_jax.config.search_space import Fit, Trial
 from fer_jax.config.values import canonical, default_config, flatten, put
 from fer_jax.data import Dataset
@@ -55,6 +57,10 @@ class Prepared:
     def dataset(self, trial: Trial) -> Dataset:
         """Returns the data set of a trial."""
         return self.datasets[data_key(trial)]
+
+    def identity(self, trial: Trial) -> str:
+        """Returns the id of a trial with data and initial weights of this sweep."""
+        return _identity(trial, self.dataset(trial), self.initial(trial))
 
     def sizes(self, trial: Trial) -> planning.DataSizes:
         """Returns the sizes of a trial's data set."""
@@ -109,6 +115,10 @@ def initial_key(trial: Trial, dataset: Dataset) -> tuple:
     return trial.values["model.init"], network, dataset.train.images.shape[1:], dataset.num_classes
 
 
+def _identity(trial: Trial, dataset: Dataset, weights: InitialWeights | None) -> str:
+    return trial.id(dataset.checksum, weights.checksum if weights else "")
+
+
 def prepare(config: ConfigDict) -> Prepared:
     """Checks a config, expands it into trials and loads their data.
 
@@ -137,8 +147,7 @@ def prepare(config: ConfigDict) -> Prepared:
         initial = initial_key(trial, datasets[key])
         if initial not in loaded:
             loaded[initial] = initial_weights.load(trial.values, models.build(trial.values, *initial[2:]))
-        weights = loaded[initial]
-        identity = trial.id(datasets[key].checksum, weights.checksum if weights else "")
+        identity = _identity(trial, datasets[key], loaded[initial])
         trials[identity] = trial
         for fit in (Fit(trial, head) for head in head_settings):
             fits[fit.id(identity)] = identity, fit
@@ -151,7 +160,8 @@ def prepare(config: ConfigDict) -> Prepared:
 def _check_heads(prepared: Prepared) -> None:
     """Raises ConfigError for a head that cannot be fitted.
 
-    It needs a package that is not there, or a layer that its network does not have.
+    It needs a package that is not there, a layer that its network does not have, more training
+    images than there are, or images of a second class.
     """
     for kind in {fit.head["head.kind"] for _, fit in prepared.fits.values()}:
         if package := heads.missing_package(kind):
@@ -162,6 +172,18 @@ def _check_heads(prepared: Prepared) -> None:
             if layer not in shapes:
                 network = prepared.trials[trial].values["model.name"]
                 raise ConfigError(f"head.layer = {layer}: the {network} network has {', '.join(shapes)}")
+    for _, fit in prepared.fits.values():
+        dataset, kind = prepared.dataset(fit.trial), fit.head["head.kind"]
+        images = len(dataset.train)
+        if kind == "neighbors" and fit.head["head.neighbors"] > images:
+            raise ConfigError(
+                f"head.neighbors = {fit.head['head.neighbors']:,}: there are {counted(images, 'training image')} "
+                f"({dataset.label}); {images:,} is the most"
+            )
+        if kind in heads.OF_TWO_CLASSES and np.count_nonzero(dataset.counts("train")) < 2:
+            raise ConfigError(
+                f"head.kind = {kind}: needs training images of two classes, and {dataset.label} has those of one"
+            )
 
 
 def describe_heads(prepared: Prepared) -> str:
@@ -208,6 +230,7 @@ def notes(prepared: Prepared) -> list[str]:
     found = [
         search_space.describe_unused(search_space.settings(prepared.config)),
         _repeated(prepared),
+        *_alike(prepared),
         _pixels(prepared),
     ]
     return [line for line in found if line]
@@ -221,6 +244,25 @@ def _repeated(prepared: Prepared) -> str:
         f"note: {prepared.repeated} of {many} begin with the same weights as others that have the same values, "
         "and are left out"
     )
+
+
+def _alike(prepared: Prepared) -> list[str]:
+    """Returns a note on each field of whose values two are one number in the computation."""
+    found = []
+    settings = [trial.values for trial in prepared.trials.values()] + [fit.head for _, fit in prepared.fits.values()]
+    for name, field in fields.FIELDS.items():
+        if not field.is_single:
+            continue
+        held: dict[Any, list[str]] = {}
+        for value in dict.fromkeys(values[name] for values in settings if name in values):
+            held.setdefault(field.held(value), []).append(str(value))
+        found += [
+            f"note: {name} = {in_words(same)} are the same in float32: "
+            f"their {'fits' if field.kind == 'head' else 'trials'} come out alike"
+            for same in held.values()
+            if len(same) > 1
+        ]
+    return found
 
 
 def _pixels(prepared: Prepared) -> str:
@@ -255,8 +297,13 @@ def plan_sweep(
     first_stack: int = 0,
     say: Callable[[str], None] = tuning.to_stderr,
     threshold: float = tuning.THRESHOLD_SECONDS,
+    measures: bool = True,
+    times_product: bool = False,
 ) -> Plan:
     """Plans a sweep, or some of its trials, for the hardware at hand.
+
+    Nothing in the plan depends on what else the machine does, except where a measurement made now
+    decides. `say` gets a line about that and about what is not known.
 
     Args:
         prepared: the sweep.
@@ -264,14 +311,52 @@ def plan_sweep(
         first_stack: number of the first stack.
         say: shows a line to a person while something is measured.
         threshold: estimated seconds above which a stack's engine is chosen by measuring.
+        measures: whether to measure and ask the compiler where nothing is kept from earlier; if
+            not, the shipped table and estimates decide, in seconds.
+        times_product: whether a matrix product is timed too, if none was on this processor.
     """
     options = planning.Options(
         **{field.name: prepared.config.stack[field.name] for field in dataclasses.fields(planning.Options)}
     )
     chosen = prepared.trials if trials is None else trials
-    found = hardware.detect()
-    tuner = tuning.Tuner(Measurements.here(found), say, threshold)
-    return planning.make_plan(chosen, prepared.sizes, options, found, first_stack, tuner)
+    found = _hardware(prepared)
+    tuner = tuning.Tuner(Measurements.here(found), say, threshold, measures=measures)
+    found = dataclasses.replace(found, product_rate=tuner.product_rate(found, times_product))
+    plan = planning.make_plan(chosen, prepared.sizes, options, found, first_stack, tuner)
+    if found.backend == "cpu" and not measures and not tuner.known_product_rate():
+        say("the time is that of a typical processor of this kind; --plan=measure times this one")
+    if tuner.unknown:
+        say(f"not measured: {tuner.describe_unknown()}; the sweep's start measures that, --plan=measure now")
+    return plan
+
+
+def room_for(prepared: Prepared) -> planning.Room:
+    """Returns the memory that there is for a sweep's plan."""
+    return planning.Room(_hardware(prepared), hardware.available_memory())
+
+
+def check_room(prepared: Prepared, plan: Plan, say: Callable[[str], None]) -> None:
+    """Checks that there is memory for a plan, and says what may not fit.
+
+    Raises:
+        ConfigError: a stack needs more than a CPU's machine has, where the system would end the
+            process without a word. An accelerator tells, see `halving`.
+    """
+    room = room_for(prepared)
+    if shortages := room.shortages(plan):
+        if room.hardware.backend == "cpu":
+            raise ConfigError(shortages[0])
+        for line in shortages:
+            say(f"note: {line}")
+    if tight := room.tightness(plan):
+        say(tight)
+
+
+def _hardware(prepared: Prepared) -> hardware.Hardware:
+    """Returns the hardware at hand with as much memory as the user allows."""
+    found = hardware.detect(measure_rate=False)
+    allowed = prepared.config.stack.memory
+    return dataclasses.replace(found, memory=int(allowed * 1e9)) if allowed else found
 
 
 def _counts(dataset: Dataset) -> str:

@@ -1,12 +1,16 @@
 """The resume rule: the same command finishes what is missing; another sweep is refused."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from fer_jax.config.fields import FIELDS
 from fer_jax.config.search_space import Trial
+from fer_jax.config.values import to_json
 from fer_jax.errors import RunError
+from fer_jax.launch import longer
+from fer_jax.launch.longer import Successor
+from fer_jax.launch.prepared import Prepared
 from fer_jax.plan import Plan
 from fer_jax.store import RunDirectory
 
@@ -26,24 +30,31 @@ class Known:
     checksums: frozenset[str]
 
 
-def check_directory(
-    directory: RunDirectory,
-    trials: Mapping[str, Trial],
-    config: Mapping[str, Any],
-    checksums: frozenset[str],
-    extend: bool,
-) -> None:
+def check_directory(directory: RunDirectory, prepared: Prepared, extend: bool) -> dict[str, Successor]:
     """Applies `check` to what a run directory holds; one without a plan holds nothing.
 
+    Args:
+        directory: it.
+        prepared: this start's sweep.
+        extend: whether --extend was given.
+
+    Returns:
+        The trials of the run that go on for more epochs, see `longer.successors`.
+
     Raises:
-        RunError: as for `check`, or a damaged file.
+        RunError: as for `check` and `longer.successors`, or a damaged file.
     """
     if not directory.has("plan.json"):
-        return
+        return {}
     old = directory.read_config()
-    planned = frozenset(trial for stack in Plan.from_json(directory.read_plan()).stacks for trial in stack.trials)
+    if missing := [name for name in ("config", "checksums") if name not in old]:
+        raise RunError(f"{directory.path / 'config.json'} has no {missing[0]!r}: restore it or start a new --workdir")
+    planned = frozenset(Plan.from_json(directory.read_plan()).trials)
     known = Known(planned, old["config"], frozenset(old["checksums"]))
-    check(str(directory.path), known, trials, config, checksums, extend)
+    checksums = frozenset(dataset.checksum for dataset in prepared.datasets.values())
+    successors = longer.successors(str(directory.path), prepared, planned, old["config"])
+    check(str(directory.path), known, prepared.trials, to_json(prepared.config), checksums, extend, successors.keys())
+    return successors
 
 
 def check(
@@ -53,12 +64,14 @@ def check(
     config: Mapping[str, Any],
     checksums: frozenset[str],
     extend: bool,
+    shorter: Collection[str] = (),
 ) -> None:
     """Decides whether a start may go on with a run directory.
 
     1. The same trials go on; what is done is not repeated. Fields that define no trial may have
        changed.
-    2. All the old trials and new ones besides go on with --extend.
+    2. All the old trials and new ones besides go on with --extend; so do old trials whose only
+       change is more epochs.
     3. Anything else belongs into another directory.
 
     Args:
@@ -67,15 +80,21 @@ def check(
         trials: id -> trial of this start.
         config, checksums: of this start.
         extend: whether --extend was given.
+        shorter: ids of the old trials that this start names with more epochs.
 
     Raises:
         RunError: case 3, with a field-by-field difference, or case 2 without --extend.
     """
-    missing, added = known.trials - trials.keys(), trials.keys() - known.trials
+    missing, added = known.trials - trials.keys() - set(shorter), trials.keys() - known.trials
     if missing:
         raise RunError(
             f"{workdir} holds another sweep ({len(missing)} of its {len(known.trials)} trials are not in this one): "
             f"{_difference(known, config, checksums)}; choose another --workdir"
+        )
+    if shorter and not extend:
+        raise RunError(
+            f"{workdir} holds {len(shorter)} of this sweep's {len(trials)} trials after fewer epochs: "
+            f"{_difference(known, config, checksums)}; add --extend to go on from there"
         )
     if added and not extend:
         raise RunError(

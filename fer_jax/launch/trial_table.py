@@ -7,9 +7,11 @@ import pandas as pd
 
 from fer_jax.config import search_space
 from fer_jax.launch.prepared import Prepared
-from fer_jax.launch.wave_results import RESULTS
 from fer_jax.plan import Plan, Wave
+from fer_jax.results import judged_tables
+from fer_jax.results.row_checks import RESULTS
 from fer_jax.store import RunDirectory
+from fer_jax.store.sealed import CHANGED
 
 PLACE = ("stack", "wave", "slot")
 
@@ -25,6 +27,7 @@ class TrialTable:
 
     Attributes:
         rows: indexed by id, in the order of the sweep.
+        said: lines on what of an earlier table was not believed.
     """
 
     def __init__(self, prepared: Prepared, plan: Plan, directory: RunDirectory, retry_failed: bool):
@@ -37,9 +40,16 @@ class TrialTable:
         columns += [name for name in RESULTS if name != "status"]
         self.rows = pd.DataFrame(rows).set_index("id").reindex(columns=columns).astype(object)
         self.rows["error"] = ""
-        if directory.has("trials.csv"):
-            old = directory.read_trials().set_index("id")
+        self.said: list[str] = []
+        if directory.has_table("trials.csv"):
+            old, self.said = judged_tables.read_trials(directory, directory.read_config())
+            old = old[old["id"].isin(self.rows.index)].set_index("id")
+            self.said += kept_aside(directory, "trials.csv")
             kept = old["status"].isin(["done", "diverged"] if retry_failed else ["done", "diverged", "failed"])
+            # What a wave has left counts while the plan still has the trial there.
+            places = _places(plan)
+            waves = old.index.map({identity: place[1] for identity, place in places.items()})
+            kept &= (waves == old["wave"]).to_numpy()
             # A run that an earlier version began lacks the columns that were added since.
             for name in (name for name in RESULTS if name in old):
                 self.rows.loc[old.index[kept], name] = old.loc[kept, name].astype(object)
@@ -47,18 +57,17 @@ class TrialTable:
 
     def place(self, plan: Plan) -> None:
         """Writes down where the plan has the trials."""
-        places = {
-            identity: (stack.name, wave.name, slot)
-            for stack in plan.stacks
-            for wave in stack.waves
-            for slot, identity in enumerate(wave.trials)
-        }
+        places = _places(plan)
         self.rows[list(PLACE)] = [places[identity] for identity in self.rows.index]
         self._write()
 
     def has_pending(self, wave: Wave) -> bool:
         """Returns whether some trial of a wave has no result yet."""
         return bool((self.rows.loc[list(wave.trials), "status"] == "pending").any())
+
+    def has_failed(self, wave: Wave) -> bool:
+        """Returns whether some trial of a wave has failed."""
+        return bool((self.rows.loc[list(wave.trials), "status"] == "failed").any())
 
     def mark(self, wave: Wave, status: str) -> None:
         """Gives all trials of a wave a status."""
@@ -82,3 +91,23 @@ class TrialTable:
 
     def _write(self) -> None:
         self.directory.write_trials(self.rows.reset_index())
+
+
+def _places(plan: Plan) -> dict[str, tuple[str, str, int]]:
+    """Returns (stack, wave, slot) of each trial, by its id."""
+    return {
+        identity: (stack.name, wave.name, slot)
+        for stack in plan.stacks
+        for wave in stack.waves
+        for slot, identity in enumerate(wave.trials)
+    }
+
+
+def kept_aside(directory: RunDirectory, name: str) -> list[str]:
+    """Returns a line where writing a table anew puts aside what another program made of it."""
+    if not directory.has(name):
+        return []
+    stored = directory.stored_table(name)
+    if not stored.is_sealed or stored.is_file_whole:
+        return []
+    return [f"{name} is written back as it was; the file that was there is kept as {name}{CHANGED}"]

@@ -5,6 +5,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import numpy as np
@@ -92,6 +93,9 @@ class _Training:
         slots = packing.unpadded(found.pop("slots"))
         whole, hyper = TrialState.from_named(found, shapes), jax.device_get(self.hyper)
         self._see(whole, hyper)
+        if self._is_packing(self.epoch):
+            # The state after the last epoch of a wave whose trials now go on has not been packed.
+            slots = packing.choose(self.active, slots, len(self.job.program.devices))
         self.wave = PackedWave.of(self._program(len(slots)), slots, whole, hyper)
 
     def _see(self, whole: TrialState, hyper: Mapping[str, np.ndarray]) -> None:
@@ -218,12 +222,14 @@ class _Training:
 
     def _save(self, go_on: bool) -> None:
         """Writes a checkpoint; with `go_on` the next epoch runs while it is written."""
-        state = {**self.wave.whole().named(), "slots": packing.padded(self.wave.slots, self.job.width)}
-        epoch = self.epoch
+        state, epoch = self._state(), self.epoch
         if go_on:
             self._start()
         self._write_curves()
         self.directory.save_state(self.job.wave.name, epoch, state, owned=True)
+
+    def _state(self) -> dict[str, Any]:
+        return {**self.wave.whole().named(), "slots": packing.padded(self.wave.slots, self.job.width)}
 
     def _write_curves(self) -> None:
         name, first = self.job.wave.name, self.written + 1
@@ -233,6 +239,8 @@ class _Training:
     def finish(self) -> pd.DataFrame:
         """Leaves curves and final weights on disk; returns what `train` returns."""
         self._write_curves()
+        if self.job.keeps_state and self.directory.latest_state(self.job.wave.name) != self.epoch:
+            self.directory.save_state(self.job.wave.name, self.epoch, self._state(), owned=True)
         state = self.wave.state
         if self.wave.resting is not None:
             state = jax.device_put(self.wave.whole(), self.job.program.per_trial)

@@ -25,6 +25,7 @@ class WaveJob:
         data: what it trains on, on the program's devices or streamed to them.
         statistics: of the data, for the traced values that depend on them.
         checkpoint_every: epochs between checkpoints of the full state, 0 for none.
+        keeps_state: whether the state after the last epoch stays, from which the trials may go on.
         packs: whether survivors go on in narrower programs.
         narrower: gives the stack's program for fewer slots, once it is compiled.
         compile_ahead: told of a width that `narrower` may soon be asked for.
@@ -39,6 +40,7 @@ class WaveJob:
     data: Data
     statistics: DataStatistics
     checkpoint_every: int
+    keeps_state: bool
     packs: bool
     narrower: Callable[[int], WaveProgram]
     compile_ahead: Callable[[int], None]

@@ -9,27 +9,9 @@ from scipy import special
 
 from fer_jax.analysis import metrics
 from fer_jax.launch.wave_job import WaveJob
+from fer_jax.results.row_checks import CLEAN, CURVE_METRICS, PROBABILITY_METRICS, RESULTS
 from fer_jax.train.feed import exact_share
 from fer_jax.train.trial import TrialState
-
-CURVE_METRICS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
-# Of the probabilities by the weights that validation chose: means over the classes, and the
-# calibration error.
-PROBABILITY_METRICS = ("balanced_accuracy", "f1", "auc", "ece")
-# The accuracy without leaked images; empty where a split has none.
-CLEAN = "accuracy_clean"
-RESULTS = (
-    "status",
-    "epochs",
-    "best_epoch",
-    "diverged_epoch",
-    *CURVE_METRICS,
-    "test_loss",
-    "test_accuracy",
-    *(f"{split}_{name}" for split in ("val", "test") for name in (*PROBABILITY_METRICS, CLEAN)),
-    *(f"last_{name}" for name in (*CURVE_METRICS, "test_loss", "test_accuracy")),
-    "error",
-)
 
 
 def curve_rows(job: WaveJob, first: int, records: Sequence[Mapping[str, np.ndarray]]) -> pd.DataFrame:

@@ -77,7 +77,9 @@ def find(name: str, path: str = "") -> Path:
         return given
     wanted = FILES[name]
     place = cache.root() / "weights" / wanted.file
-    if not place.is_file():
+    with cache.explain_write(place.parent, "read"):
+        there = place.is_file()
+    if not there:
         _download(wanted, place)
     return place
 

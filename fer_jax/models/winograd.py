@@ -16,7 +16,7 @@ import dataclasses
 import math
 import operator
 from collections.abc import Sequence
-from functools import cache, reduce
+from functools import cache, partial, reduce
 
 import jax
 import jax.numpy as jnp
@@ -127,6 +127,9 @@ def matrices(outputs: int, kernel: int) -> tuple[np.ndarray, np.ndarray, np.ndar
     return np.array(to_outputs).T, np.array(of_kernel), np.array(of_inputs)
 
 
+# Traced once for shapes that are met again, since the many small sums of the transformations take
+# most of a network's tracing; `inline` leaves the program as it would be without.
+@partial(jax.jit, static_argnums=2, inline=True)
 def forward(images: jax.Array, kernel: jax.Array, tiles: Tiling) -> jax.Array:
     """Returns the cross-correlation of images with a kernel, stride one, no padding.
 
@@ -150,6 +153,7 @@ def forward(images: jax.Array, kernel: jax.Array, tiles: Tiling) -> jax.Array:
     return found[:, :height, :width]
 
 
+@partial(jax.jit, static_argnums=3, inline=True)
 def gradients(images: jax.Array, kernel: jax.Array, grad: jax.Array, tiles: Tiling) -> tuple[jax.Array, jax.Array]:
     """Returns the gradients of `forward` for images and kernel, from that for its output, `grad`.
 

@@ -13,12 +13,14 @@ from fer_jax.plan.describe import describe
 from fer_jax.plan.limits import remember_limit
 from fer_jax.plan.make import check, make_plan
 from fer_jax.plan.plan import DataSizes, Plan, Stack, Wave
+from fer_jax.plan.room import Room
 from fer_jax.plan.work import recipe_of, trained_part
 
 __all__ = [
     "DataSizes",
     "Options",
     "Plan",
+    "Room",
     "Stack",
     "Wave",
     "check",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from fer_jax.base.text import counted
 from fer_jax.errors import ConfigError
-from fer_jax.plan.work import Work, has_statistics
+from fer_jax.plan.work import COUNTED_BATCH, Work, has_statistics
 from fer_jax.train.engine import ENGINES
 from fer_jax.train.hardware import Hardware
 
@@ -182,7 +182,7 @@ def parts_of(work: Work, most: int, hardware: Hardware) -> int:
     """
     if hardware.backend != "cpu" or has_statistics(work):
         return 1
-    batch, one = work.recipe.batch_size, work.cost(0)
+    batch, one = work.recipe.batch_size, work.cost(COUNTED_BATCH)
 
     def pays(parts: int) -> bool:
         part = batch // parts

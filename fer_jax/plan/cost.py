@@ -1,6 +1,7 @@
 """What one trial costs, read off the traced program without compiling it."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,66 +15,93 @@ from fer_jax.train import hyper, step, trial
 from fer_jax.train.recipe import Recipe
 
 
-@dataclasses.dataclass(frozen=True)
 class Cost:
-    """Cost of one trial.
+    """Cost of one trial, see `measure`.
 
-    Attributes:
-        parameters: those that are trained.
-        train_flops: floating-point operations of the matrix products and convolutions of a forward
-            and backward pass, per image. They are all but a few per cent of the work; the gradient
-            for the images themselves, which compilers leave out, is counted.
-        evaluation_flops: the same of a forward pass, per image.
-        state_bytes: what stays on the device between epochs (weights, optimiser, best weights).
-        step_bytes: estimate of what a step needs besides: the most that is alive at once if every
-            intermediate result is kept in memory from its making to its last use. Compilers fuse,
-            so the truth is lower.
+    Tracing a network takes seconds, so each number is found when it is first asked for.
     """
 
-    parameters: int
-    train_flops: float
-    evaluation_flops: float
-    state_bytes: int
-    step_bytes: int
+    def __init__(self, network: Network, recipe: Recipe):
+        self._network = network
+        self._images = recipe.micro_batch or recipe.batch_size
+        self._recipe = dataclasses.replace(recipe, batch_size=self._images, micro_batch=0)
 
+    @functools.cached_property
+    def parameters(self) -> int:
+        """Parameters that are trained."""
+        return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(self._recipe.remembered(self._state.params)))
 
-def measure(network: Network, recipe: Recipe) -> Cost:
-    """Returns the cost of one trial of a stack with this network and recipe."""
-    images_at_once = recipe.micro_batch or recipe.batch_size
-    recipe = dataclasses.replace(recipe, batch_size=images_at_once, micro_batch=0)
-    kinds = hyper.layout(network.num_classes)
-    values = {name: jax.ShapeDtypeStruct(shape, kind) for name, (shape, kind) in kinds.items()}
-    state = jax.eval_shape(lambda values: trial.init(network, recipe, values), values)
-    kind = jnp.uint8 if network.takes_images else recipe.dtype
-    images = jax.ShapeDtypeStruct((images_at_once, *network.input_shape), kind)
-    indices = jax.ShapeDtypeStruct((images_at_once,), jnp.int32)
+    @functools.cached_property
+    def train_flops(self) -> float:
+        """Floating-point operations of a forward and backward pass, per image.
 
-    def one_pass(state: trial.TrialState, frozen: Any, values: Any, images: jax.Array, indices: jax.Array) -> Any:
+        They are those of the matrix products and convolutions, all but a few per cent of the work;
+        the gradient for the images themselves, which compilers leave out, is counted.
+        """
+        return self._products(self._one_pass, *self._batch)
+
+    @functools.cached_property
+    def evaluation_flops(self) -> float:
+        """What `train_flops` is, of a forward pass."""
+        state, frozen, _, images, _ = self._batch
+        return self._products(self._forward, state, frozen, images)
+
+    @functools.cached_property
+    def state_bytes(self) -> int:
+        """Bytes that stay on the device between epochs: weights, optimiser, best weights."""
+        return sum(_bytes(leaf) for leaf in jax.tree.leaves(self._state))
+
+    @functools.cached_property
+    def step_bytes(self) -> int:
+        """Estimate of the bytes that a step needs besides.
+
+        It is the most that is alive at once if every intermediate result is kept in memory from its
+        making to its last use. Compilers fuse, so the truth is lower.
+        """
+        return _peak_bytes(jax.make_jaxpr(self._one_pass)(*self._batch).jaxpr)
+
+    @functools.cached_property
+    def _values(self) -> dict[str, jax.ShapeDtypeStruct]:
+        kinds = hyper.layout(self._network.num_classes)
+        return {name: jax.ShapeDtypeStruct(shape, kind) for name, (shape, kind) in kinds.items()}
+
+    @functools.cached_property
+    def _state(self) -> trial.TrialState:
+        return jax.eval_shape(lambda values: trial.init(self._network, self._recipe, values), self._values)
+
+    @property
+    def _batch(self) -> tuple[Any, ...]:
+        """The shapes that `_one_pass` takes."""
+        network = self._network
+        kind = jnp.uint8 if network.takes_images else self._recipe.dtype
+        images = jax.ShapeDtypeStruct((self._images, *network.input_shape), kind)
+        indices = jax.ShapeDtypeStruct((self._images,), jnp.int32)
+        return self._state, network.held_shapes, self._values, images, indices
+
+    def _one_pass(
+        self, state: trial.TrialState, frozen: Any, values: Any, images: jax.Array, indices: jax.Array
+    ) -> Any:
         batch = {"images": images, "labels": indices, "rows": indices}
         key = jax.random.key(values["train.seed"])
-        return step.gradients(network.holding(frozen), recipe, state.params, state.stats, values, batch, key)
+        network = self._network.holding(frozen)
+        return step.gradients(network, self._recipe, state.params, state.stats, values, batch, key)
 
-    def forward(state: trial.TrialState, frozen: Any, images: jax.Array) -> jax.Array:
-        return network.holding(frozen).apply(state.params, state.stats, normalize(images))[0]
+    def _forward(self, state: trial.TrialState, frozen: Any, images: jax.Array) -> jax.Array:
+        return self._network.holding(frozen).apply(state.params, state.stats, normalize(images))[0]
 
-    def products(function: Callable, *arguments: Any) -> float:
-        """Returns the floating-point operations of a function's matrix products and convolutions.
+    def _products(self, function: Callable, *arguments: Any) -> float:
+        """Returns the operations of a function's matrix products and convolutions, per image.
 
         It traces the function for several trials at once, where every convolution is a matrix
         product; the number is the same either way.
         """
         one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype), arguments)
-        return _product_flops(jax.make_jaxpr(jax.vmap(function))(*one).jaxpr)
+        return _product_flops(jax.make_jaxpr(jax.vmap(function))(*one).jaxpr) / self._images
 
-    frozen = network.held_shapes
-    passed = jax.make_jaxpr(one_pass)(state, frozen, values, images, indices).jaxpr
-    return Cost(
-        parameters=sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(recipe.remembered(state.params))),
-        train_flops=products(one_pass, state, frozen, values, images, indices) / images_at_once,
-        evaluation_flops=products(forward, state, frozen, images) / images_at_once,
-        state_bytes=sum(_bytes(leaf) for leaf in jax.tree.leaves(state)),
-        step_bytes=_peak_bytes(passed),
-    )
+
+def measure(network: Network, recipe: Recipe) -> Cost:
+    """Returns the cost of one trial of a stack with this network and recipe."""
+    return Cost(network, recipe)
 
 
 def _product_flops(jaxpr: Any) -> float:

@@ -12,8 +12,8 @@ from fer_jax.plan.plan import DataSizes, Stack
 from fer_jax.plan.work import Work, work_of
 from fer_jax.train.hardware import Hardware, detect
 
-# Free memory varies a little from start to start. What did not fit beside another program may fit
-# without it.
+# A device's limit varies a little from start to start. What did not fit into one may fit into a
+# larger one, or into what the user allows now.
 MUCH_MORE_MEMORY = 1.25
 
 
@@ -27,8 +27,8 @@ def remember_limit(
 ) -> None:
     """Keeps on disk that this hardware has room for no more of a stack's trials at once.
 
-    Later plans obey until much more memory is free. `stack.width` overrules it; deleting the folder
-    `tuned` of the cache forgets it.
+    Later plans obey until there is much more memory. `stack.width` overrules it; deleting the
+    folder `tuned` of the cache forgets it.
 
     Args:
         stack: that ran out of memory.
@@ -60,7 +60,7 @@ def known_limit(
         data: 'resident' or 'stream'.
 
     Returns:
-        None where nothing is known, or where it was found with much less free memory than now.
+        None where nothing is known, or where it was found with much less memory than now.
     """
     answer = measurements.get(_question(work, engine, micro_batch, data))
     if answer is None or hardware.memory > MUCH_MORE_MEMORY * answer["free_bytes"]:

@@ -7,7 +7,7 @@ It is kept in the user's cache:
 A question holds all that its answer depends on: versions, hardware, network, recipe. Other versions
 ask another question; answers to old ones stay behind, a few hundred bytes each. Deleting the folder
 forgets everything. A file that cannot be read or written is as good as none: what it would have
-said is measured again.
+said is measured again. What is timed while other programs work is not kept.
 """
 
 import contextlib
@@ -20,11 +20,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fer_jax.base import cache, files
+from fer_jax.base import cache, files, machine
 from fer_jax.errors import RunError
 from fer_jax.train.hardware import Hardware
 
-FORMAT = 2  # of the files and of how is measured; another number, other questions
+FORMAT = 3  # of the files and of how is measured; another number, other questions
 VERSIONED = ("fer_jax", "jax", "jaxlib")
 
 
@@ -42,7 +42,8 @@ class Measurements:
     @classmethod
     def here(cls, hardware: Hardware) -> "Measurements":
         """Returns those in the user's cache for this hardware and the installed versions."""
-        return cls(cache.root() / "tuned", circumstances(hardware))
+        # Without a cache nothing can be read from there or kept.
+        return cls(cache.optional("tuned") or Path(os.devnull), circumstances(hardware))
 
     def get(self, question: Mapping[str, Any]) -> Any:
         """Returns the answer to a question, None where there is none that can be read."""
@@ -74,7 +75,7 @@ def circumstances(hardware: Hardware) -> dict[str, Any]:
         "kind": hardware.kind,
         "devices": hardware.devices,
         # JAX calls every processor 'cpu', and a home directory may serve several machines.
-        "processor": [platform.machine(), _processor(), os.cpu_count()],
+        "processor": [platform.machine(), machine.processor(), os.cpu_count()],
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
     }
 
@@ -84,11 +85,3 @@ def _version(name: str) -> str:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
-
-
-def _processor() -> str:
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor()

@@ -1,11 +1,21 @@
 """A plan as data: stacks, waves, and their way to plan.json and back."""
 
+import collections
 import dataclasses
 import math
 from collections.abc import Mapping
 from typing import Any
 
+from fer_jax.base.text import shown
 from fer_jax.errors import RunError
+from fer_jax.store.safety import DIGEST, STACK, WAVE, check_name
+from fer_jax.train.engine import ENGINES
+
+MOST_SLOTS = 1 << 20  # of a wave
+MOST_DEVICES = 1 << 16
+# What a stack's words may be; its other fields are numbers from 0 on.
+_WORDS = {"engine": ENGINES, "data": ("resident", "stream"), "frozen": ("", "shared", "own")}
+_ADVICE = "restore it, or start a new --workdir"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,18 +143,51 @@ class Plan:
     def from_json(cls, document: Mapping[str, Any]) -> "Plan":
         """Returns the plan that `to_json` gave, also after a trip through a JSON file.
 
-        Such a file turns tuples into lists.
+        Such a file turns tuples into lists. Names become parts of paths and numbers sizes of
+        arrays, so that nothing is taken over that no plan of this program has.
 
         Raises:
-            RunError: something in it is missing or of another kind.
+            RunError: something in it is missing, of another kind or out of range, or a name is none
+                that a plan gives, or given twice.
         """
         stacks = []
         try:
             for stack in document["stacks"]:
                 waves = tuple(Wave(**{**wave, "trials": tuple(wave["trials"])}) for wave in stack["waves"])
                 stacks.append(Stack(**{**stack, "optional": tuple(stack["optional"]), "waves": waves}))
-            return cls(tuple(stacks), document["hardware"])
+            plan = cls(tuple(stacks), document["hardware"])
         except (KeyError, TypeError, AttributeError) as error:
-            raise RunError(
-                f"plan.json is no plan of this version ({error}): restore it, or start a new --workdir"
-            ) from None
+            raise RunError(f"plan.json is no plan of this version ({error}): {_ADVICE}") from None
+        _check(plan)
+        return plan
+
+
+def _check(plan: Plan) -> None:
+    """Raises RunError where a plan that was read has a name or a number that no plan has."""
+    for stack in plan.stacks:
+        check_name(STACK, "stack", stack.name, "plan.json")
+        for name, words in _WORDS.items():
+            if getattr(stack, name) not in words:
+                raise RunError(f"plan.json: {name} of {stack.name} must be one of {', '.join(words)}: {_ADVICE}")
+        sizes = {"devices": (1, MOST_DEVICES), "width": (1, MOST_SLOTS), "micro_batch": (0, MOST_SLOTS)}
+        sizes |= dict.fromkeys(("parameters", "images", "memory", "trial_bytes"), (0, 1 << 80))
+        for name, (low, high) in sizes.items():
+            _check_number(stack.name, name, getattr(stack, name), low, high)
+        for name in ("flops", "seconds", "images_per_second"):
+            _check_number(stack.name, name, getattr(stack, name), 0, 1e300, float)
+        for wave in stack.waves:
+            check_name(WAVE, f"wave of {stack.name}", wave.name, "plan.json")
+            for trial in wave.trials:
+                check_name(DIGEST, f"trial of {wave.name}", trial, "plan.json")
+            _check_number(wave.name, "width", wave.width, 0, MOST_SLOTS)
+            _check_number(wave.name, "parts", wave.parts, 1, MOST_DEVICES)
+            _check_number(wave.name, "number of trials", len(wave.trials), 1, stack.width_of(wave))
+    names = [stack.name for stack in plan.stacks] + [wave.name for stack in plan.stacks for wave in stack.waves]
+    for what, given in (("name", names), ("trial", plan.trials)):
+        if twice := [one for one, count in collections.Counter(given).items() if count > 1]:
+            raise RunError(f"plan.json: {what} {twice[0]} is there twice: {_ADVICE}")
+
+
+def _check_number(where: str, name: str, value: Any, low: float, high: float, kind: type = int) -> None:
+    if not (type(value) is int or (kind is float and type(value) is float)) or not low <= value <= high:
+        raise RunError(f"plan.json: {name} of {where} is {shown(repr(value), 40)}, which no plan has: {_ADVICE}")

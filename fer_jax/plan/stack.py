@@ -28,7 +28,7 @@ COMPILE_SECONDS = 7.0
 LEAST_ACCELERATOR_RATE = 1e12
 # One trial after another, a wave's epoch should not keep the user waiting for a sign of life.
 MAP_WAVE_SECONDS = 20.0
-# Of the free memory: what an estimate may fill, what the compiler's own numbers may fill, and from
+# Of the memory: what an estimate may fill, what the compiler's own numbers may fill, and from
 # where on an estimate is worth replacing by two compilations.
 ESTIMATED_SHARE = 0.6
 ANALYSED_SHARE = 0.8
@@ -130,16 +130,42 @@ class _Case:
 
     def choose(self) -> tuple[Candidate, float]:
         """Returns how the stack is run, and the rate measured for it; 0 where the table decides."""
-        table = candidates.from_table(self.work, self.options, self.hardware, self.fitting)
+        table = self._table()
         if self.tuner is None or not self._is_long(self.tuner.threshold):
             return table, 0.0
-        ladders = candidates.ladders(self.work, self.options, self.hardware, self.fitting)
+        ladders = [
+            tuple(one for one in ladder if one == table or self._has_room(one))
+            for ladder in candidates.ladders(self.work, self.options, self.hardware, self.fitting)
+        ]
         if len({candidate for ladder in ladders for candidate in ladder}) == 1:
             return table, 0.0
         rates = self.tuner.rates(self.name, self.work, ladders)
         if not rates:
             return table, 0.0
         return max(rates.items(), key=lambda item: item[1] * self.busy(*item))
+
+    def _table(self) -> Candidate:
+        """Returns the table's choice, on so few devices that their trials fit, at least one.
+
+        The host devices of a CPU share its memory, and each computes a trial of its own.
+        """
+        found = candidates.from_table(self.work, self.options, self.hardware, self.fitting)
+        while found.devices > 1 and not self.options.devices and not self._has_room(found):
+            fewer = dataclasses.replace(self.options, devices=found.devices // 2)
+            found = candidates.from_table(self.work, fewer, self.hardware, self.fitting)
+        return found
+
+    def _has_room(self, one: Candidate) -> bool:
+        """Returns whether one trial a device fits; the compiler is asked only if in doubt."""
+        if self.hardware.backend != "cpu":
+            return True
+        free = self._free(one.devices)
+        estimated = memory.estimate(self.work.cost(one.micro_batch), self._resident_bytes(one.devices), one.engine)
+        width = one.width if one.engine != "map" else one.devices
+        at_once = math.ceil(width / one.devices)
+        if estimated.at(at_once) <= free:
+            return True
+        return self.footprint(one.engine, one.devices, one.micro_batch, width)[0].at(at_once) <= free
 
     def _is_long(self, threshold: float) -> bool:
         return (self._busy_seconds(0.0) or self.flops / LEAST_ACCELERATOR_RATE) > threshold
@@ -214,13 +240,12 @@ class _Case:
         return min(wanted, most * devices)
 
     def footprint(self, engine: str, devices: int, micro_batch: int, wanted: int) -> tuple[Footprint, float]:
-        """Returns the bytes on one device, and the share of the free memory that they may fill.
+        """Returns the bytes on one device, and the share of the memory that they may fill.
 
         The compiler is asked only where the estimate for the trials wanted at once is no small part
         of the memory.
         """
-        streamed = self.placing(devices) == "stream"
-        input_bytes = stream.bytes_on_device(self.data.bytes) if streamed else self._inputs_bytes
+        streamed, input_bytes = self.placing(devices) == "stream", self._resident_bytes(devices)
         estimated = memory.estimate(self.work.cost(micro_batch), input_bytes, engine)
         if self.tuner is not None and estimated.at(math.ceil(wanted / devices)) > WORTH_ANALYSING * self._free(devices):
             work, test_bytes = (
@@ -229,6 +254,11 @@ class _Case:
             if found := self.tuner.footprint(self.name, work, engine, micro_batch, test_bytes):
                 return found, ANALYSED_SHARE
         return estimated, ESTIMATED_SHARE
+
+    def _resident_bytes(self, devices: int) -> int:
+        """Returns the bytes of the network's inputs that a device holds at a time."""
+        streamed = self.placing(devices) == "stream"
+        return stream.bytes_on_device(self.data.bytes) if streamed else self._inputs_bytes
 
     def placing(self, devices: int) -> str:
         """Returns where the images are: `Stack.data`."""

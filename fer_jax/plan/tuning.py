@@ -8,12 +8,13 @@ import dataclasses
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
+from fer_jax.base import machine
 from fer_jax.config.fields import FIELDS
 from fer_jax.plan import memory
 from fer_jax.plan.candidates import Candidate
@@ -21,6 +22,7 @@ from fer_jax.plan.measurements import Measurements
 from fer_jax.plan.memory import Footprint
 from fer_jax.plan.work import COUNTED_BATCH, Work
 from fer_jax.train.engine import WaveProgram
+from fer_jax.train.hardware import Hardware, product_rate, typical_rate
 
 THRESHOLD_SECONDS = 600.0
 BUDGET_SECONDS = {"cpu": 60.0}
@@ -32,6 +34,10 @@ FINALISTS = 0.8
 MOST_FINALISTS = 4
 TURNS = 3
 TURN_SECONDS = 0.3
+PRODUCT, PRODUCT_TURNS = {"subject": "product"}, 5
+MOST_NAMED = 4
+# Turns of one thing that differ by more are those of a machine that does something else too.
+STEADY = 0.2
 # An epoch that is measured: 256 images or 8 steps; on a CPU no more than so much work, but 2 steps.
 CPU_EPOCH_FLOPS = 30e9
 EPOCH_IMAGES, FEWEST_STEPS, ENOUGH_STEPS = 256, 2, 8
@@ -94,10 +100,14 @@ class Tuner:
         measurements: earlier ones.
         say: shows a line to a person while it measures.
         threshold: estimated seconds of training above which candidates are measured.
+        measures: whether it may measure and ask the compiler, or only looks up what is known.
         budget: seconds after which no candidate is added; None for the backend's.
         start: makes a candidate ready to run.
+        time_product: returns the rate of a matrix product, timed just now.
         analyse: `memory.analyse`, or what stands in for it.
         clock: returns seconds.
+        watch: begins to watch what other programs take of the processors.
+        unknown: (stack, what was asked of it) that it neither knew nor might measure.
     """
 
     measurements: Measurements
@@ -105,13 +115,18 @@ class Tuner:
     threshold: float = THRESHOLD_SECONDS
     budget: float | None = None
     start: Callable[[Work, Candidate], Runner] = start
+    time_product: Callable[[], float] = product_rate
     analyse: Callable[[Work, str, int, int], Footprint | None] = memory.analyse
     clock: Callable[[], float] = time.perf_counter
+    watch: Callable[[], machine.Watch] = machine.Watch
+    measures: bool = True
+    unknown: list[tuple[str, str]] = dataclasses.field(default_factory=list)
 
     def rates(self, stack: str, work: Work, ladders: Sequence[Sequence[Candidate]]) -> dict[Candidate, float]:
         """Returns the images a second of the candidates that were measured, now or earlier.
 
-        It is empty where none of them runs.
+        It is empty where none of them runs, or where none was measured and `measures` is off. What
+        is timed while other programs work serves this plan only: it is not kept.
 
         Args:
             stack: its name, for people.
@@ -127,23 +142,61 @@ class Tuner:
             "ladders": [[dataclasses.astuple(candidate) for candidate in ladder] for ladder in ladders],
         }
         known = _as_rates(self.measurements.get(question))
+        if known is None and not self.measures:
+            self.unknown.append((stack, "speed"))
+            return {}
         if known is None:
-            known = self._measure(stack, work, ladders)
-            self.measurements.put(
-                question, [[*dataclasses.astuple(candidate), rate] for candidate, rate in known.items()]
-            )
+            watch = self.watch()
+            turns = self._measure(stack, work, ladders)
+            known = {candidate: statistics.median(found) for candidate, found in turns.items() if found}
+            if disturbed := disturbance(watch, turns.values()):
+                self.say(f"measured {stack} while {disturbed}: used now, not kept")
+            else:
+                self.measurements.put(
+                    question, [[*dataclasses.astuple(candidate), rate] for candidate, rate in known.items()]
+                )
         return known
+
+    def known_product_rate(self) -> float:
+        """Returns the rate of a matrix product that was measured earlier, 0 if none was."""
+        match self.measurements.get(PRODUCT):
+            case int() | float() as known if known > 0:
+                return float(known)
+        return 0.0
+
+    def product_rate(self, hardware: Hardware, measures: bool) -> float:
+        """Returns the rate of a float32 matrix product on all devices of a CPU, 0 elsewhere.
+
+        It is what was measured on a quiet machine, earlier or, with `measures`, now; else
+        `typical_rate`, so that two plans do not differ by what else the machine does.
+        """
+        if hardware.backend != "cpu":
+            return 0.0
+        if known := self.known_product_rate():
+            return known
+        if measures:
+            watch = self.watch()
+            turns = [self.time_product() for _ in range(PRODUCT_TURNS)]
+            if disturbed := disturbance(watch, [turns]):
+                self.say(f"timed a matrix product while {disturbed}: neither used nor kept")
+            else:
+                self.measurements.put(PRODUCT, max(turns))
+                return max(turns)
+        return typical_rate(hardware.devices)
 
     def footprint(self, stack: str, work: Work, engine: str, micro_batch: int, test_bytes: int) -> Footprint | None:
         """Returns the compiler's numbers for a device's memory, asked for now or earlier.
 
-        They are None where it cannot compile this.
+        They are None where it cannot compile this, or was not asked and `measures` is off.
         """
         program = {**work.sized_key(), "engine": engine, "micro_batch": micro_batch}
         question = {"subject": "memory", **program, "test_bytes": test_bytes}
         match self.measurements.get(question):
             case [int() | float() as base, int() | float() as per_trial] if per_trial > 0:
                 return Footprint(base, per_trial)
+        if not self.measures:
+            self.unknown.append((stack, "memory"))
+            return None
         self.say(f"asking the compiler for the memory of {stack} under {engine} ...")
         try:
             found = self.analyse(work, engine, micro_batch, test_bytes)
@@ -154,7 +207,14 @@ class Tuner:
         self.measurements.put(question, [found.base, found.per_trial])
         return found
 
-    def _measure(self, stack: str, work: Work, ladders: Sequence[Sequence[Candidate]]) -> dict[Candidate, float]:
+    def describe_unknown(self) -> str:
+        """Returns 'speed of stack_0, memory of stack_0 and 3 more', '' where all was known."""
+        found = [f"{what} of {stack}" for stack, what in dict.fromkeys(self.unknown)]
+        more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+        return ", ".join(found[:MOST_NAMED]) + more
+
+    def _measure(self, stack: str, work: Work, ladders: Sequence[Sequence[Candidate]]) -> dict[Candidate, list[float]]:
+        """Returns the rates that each candidate had in its turns; none where it does not run."""
         began = self.clock()
         budget = self.budget
         if budget is None:
@@ -183,7 +243,7 @@ class Tuner:
                 break
             for candidate, runner in running.items():
                 rates[candidate].append(self._turn(runner))
-        return {candidate: statistics.median(found) for candidate, found in rates.items() if found}
+        return rates
 
     def _first(self, work: Work, candidate: Candidate, running: dict[Candidate, Runner]) -> list[float]:
         """Returns a candidate's first rate, and adds the candidate to those running.
@@ -205,6 +265,21 @@ class Tuner:
             seconds = self.clock() - began
             if seconds >= TURN_SECONDS:
                 return images / seconds
+
+
+def disturbance(watch: machine.Watch, turns: Iterable[Sequence[float]]) -> str:
+    """Returns what disturbed a measurement, in words that follow 'while'; '' where nothing did.
+
+    Args:
+        watch: begun before it.
+        turns: the rates that each of the things measured had, one after another; they tell where
+            the system does not say what other programs take.
+    """
+    others = watch.others()
+    if others is not None:
+        return f"other programs took {others:.0%} of the processors" if others > machine.QUIET else ""
+    spread = max((max(found) / min(found) - 1 for found in turns if len(found) > 1), default=0.0)
+    return f"turns of the same differed by {spread:.0%}" if spread > STEADY else ""
 
 
 def _drop_slow(running: dict[Candidate, Runner], rates: dict[Candidate, list[float]]) -> None:

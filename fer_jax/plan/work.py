@@ -68,8 +68,9 @@ class Work:
         It is as JSON can hold it. Its cost stands in for the code of a network, which a user may
         have written and changed.
         """
+        one = self.cost(COUNTED_BATCH)
         return {
-            "cost": dataclasses.asdict(self.cost(COUNTED_BATCH)),
+            "cost": [one.parameters, one.train_flops, one.evaluation_flops, one.state_bytes],
             "network": [[name, value] for name, value in self.network],
             "image_shape": self.image_shape,
             "num_classes": self.num_classes,
@@ -93,7 +94,7 @@ def trained_part(network: Network, recipe: Recipe, shares: bool, cut: str) -> Ne
 
 @functools.cache
 def cost_of(work: Work) -> cost.Cost:
-    """Returns what `cost.measure` does, once for all stacks whose images and network are alike."""
+    """Returns the cost of a trial, once for all stacks whose images and network are alike."""
     return cost.measure(work.built(), work.recipe)
 
 

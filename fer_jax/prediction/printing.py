@@ -37,6 +37,11 @@ class Asked:
     show: int = 3
 
 
+def dead_answers(ensemble: Ensemble) -> dict[str, str]:
+    """Returns the one answer that each dead member gives, by the id of its trial, for JSON."""
+    return {id: one.answer for id, one in ensemble.dead.items()}
+
+
 class Printer:
     """The printer of answers in one form; a picture without an answer goes to stderr."""
 
@@ -90,6 +95,8 @@ class Table(Printer):
         spread = "; probabilities are means ± standard deviations over them" if len(self.ensemble.members) > 1 else ""
         data = member.data.get("label", "unknown data")
         print(f"{self.ensemble.label} of {member.run.path}, trained on {data}{spread}", file=file)
+        if self.ensemble.warning:
+            print(f"warning: {self.ensemble.warning}", file=file)
         if self.threshold is None:
             print(f"no threshold for the {self.asked.score} score: {self.why}", file=file)
         else:
@@ -116,9 +123,14 @@ class Table(Printer):
 
 
 class Csv(Printer):
-    """A row a picture or face: probabilities and their sd in the classes' own order."""
+    """A row a picture or face: probabilities and their sd in the classes' own order.
+
+    What to know of the networks goes to stderr, so that the rows stay a table.
+    """
 
     def begin(self, file: TextIO) -> None:
+        if self.ensemble.warning:
+            print(f"warning: {self.ensemble.warning}", file=sys.stderr)
         columns = [f"probability_{name}" for name in self.classes] + [f"sd_{name}" for name in self.classes]
         self.writer = csv.writer(file, lineterminator="\n")
         self.writer.writerow(["picture", *_BOX, "answer", *columns, "score", "threshold", "unlike_training"])
@@ -169,6 +181,7 @@ class Json(Printer):
             "run": str(member.run.path),
             "networks": self.ensemble.label,
             "trials": [one.id for one in self.ensemble.members],
+            "dead": dead_answers(self.ensemble),
             "data": member.data.get("label"),
             "classes": list(self.classes),
             "tta": self.asked.tta,

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from fer_jax.analysis import axes, statistics
+from fer_jax.analysis.points import p_text
 from fer_jax.analysis.ranking import Ranking
 from fer_jax.reports.tables import PAGE, PAPER, Column, heading, mean_cell, number, whole
 
@@ -63,8 +64,9 @@ def point_columns(
             columns += [_interval_column(rows, name), *([] if brief else [_range_column(rows, name)])]
         if on != PAGE:
             columns.append(mean_column(rows, name))
-    if ranked and several and len(ranking.ranked) > 1:
-        hint = "paired t over the seeds, p by Holm over all points; 'tied': cannot be told apart at 5 %"
+    if ranked and len(ranking.ranked) > 1 and (several or not ranking.why_untested):
+        how = "McNemar on the validation pictures" if not ranking.why_untested else "paired t over the seeds"
+        hint = f"{how}, p by Holm over all points; 'tied': cannot be told apart at 5 %"
         columns.append(Column("against the best", _against_best(ranking, rows), hint, "text", PAGE))
     share = ranking.majority_share
     if share is not None and "val_accuracy" in metrics:
@@ -120,12 +122,13 @@ def counts(rows: pd.DataFrame, of: str = "trials") -> list[Column]:
 
 def _against_best(ranking: Ranking, rows: pd.DataFrame) -> list[str]:
     """Returns whether each point can be told apart from the best one, in words."""
-    found = ranking.against_best.set_index("point")
+    found, together = ranking.against_best.set_index("point"), ranking.together
     texts = []
     for point in rows.index:
         if point == ranking.best or point not in found.index:
             texts.append("–")
             continue
         p, tied = float(found.loc[point, "p_holm"]), bool(found.loc[point, "tied"])
-        texts.append(("tied" if tied else "differs") + (f", p = {p:.3f}" if math.isfinite(p) else ""))
+        words = "best together" if point in together else "tied" if tied else "differs"
+        texts.append(f"{words}, {p_text(p)}" if math.isfinite(p) else words)
     return texts

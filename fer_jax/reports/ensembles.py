@@ -7,8 +7,9 @@ from html import escape
 from typing import Any
 
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
+from fer_jax.base import console
 from fer_jax.base.text import counted
-from fer_jax.errors import RunError
+from fer_jax.errors import DamagedError, RunError
 from fer_jax.reports.html_tables import html
 from fer_jax.reports.page import Section
 from fer_jax.reports.tables import Column, number
@@ -47,13 +48,19 @@ def _row(run: Run, ranking: Ranking, top: int) -> dict[str, Any] | None:
     trials = ranking.trials[ranking.trials["point"].isin(points) & (ranking.trials["status"] == "done")]
     if not 1 < len(trials) <= MOST_MEMBERS:
         return None
+    which = "the best point" if len(ranking.together) == 1 else "the point shown"
     label = (
-        f"{len(trials)} repeats of the best point"
+        f"{len(trials)} repeats of {which}"
         if len(points) == 1
         else f"{counted(len(trials), 'network')} of the {len(points)} best points"
     )
+    if dead := int(trials["id"].isin(ranking.dead).sum()):
+        label += f", {dead} of them dead"
     try:
         return Ensemble(tuple(run.trial(id) for id in trials["id"]), label).row()
+    except DamagedError as error:
+        console.say_once(str(error))
+        return None
     except RunError:
         return None  # no predictions are stored, or not of the same images
 

@@ -13,7 +13,8 @@ from importlib import resources
 from typing import NamedTuple
 
 from fer_jax.analysis import statistics
-from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, part_names
+from fer_jax.analysis.parts import part_names
+from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
 from fer_jax.figures import style
 from fer_jax.reports import page_tables, run_tables, verdict
 from fer_jax.reports.html_tables import html
@@ -123,7 +124,7 @@ def _lists(ranking: Ranking, suffix: str = "") -> list[Section]:
     if len(ranking.points) > 1:
         name = METRIC_NAMES.get(ranking.metric, ranking.metric)
         note = f"Ranked by mean {name}. {_scope(ranking)} Click a heading to sort."
-        points = _all(run_tables.points(ranking), f"points{suffix}", "points", bool(len(ranking.ranked)))
+        points = _all(run_tables.points(ranking), f"points{suffix}", "points", len(ranking.together))
         found.append(Section("all-points", "Points", "All points", f"<p>{escape(note)}</p>{points}"))
     if len(ranking.trials):
         note = f"Metrics at the epoch that validation chose; “last” at the last one. {_scope(ranking)}"
@@ -140,7 +141,7 @@ def _head_sections(heads: Sequence[Part], first: int) -> list[Section]:
         suffix = f"-{number}" if len(heads) > 1 else ""
         sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in verdict.head_sentences(ranking))
         table = run_tables.heads(ranking)
-        settings = _all(table, f"heads-table{suffix}", "head settings", bool(len(ranking.ranked)))
+        settings = _all(table, f"heads-table{suffix}", "head settings", len(ranking.together))
         text = f'<ul class="plain">{sentences}</ul>{settings}'
         short = f"Heads {number}" if suffix else "Heads"
         found.append(Section(f"heads{suffix}", short, "Heads on features of the networks", text))
@@ -167,12 +168,12 @@ def _part_sections(parts: Sequence[Part]) -> list[Section]:
 def best_points(ranking: Ranking, suffix: str = "") -> str:
     """Returns the table of the best points as HTML; `suffix` tells several on a page apart."""
     table = run_tables.best_points(ranking)
-    return html(table.columns, f"best{suffix}", table.caption, sortable=False, first=1)
+    return html(table.columns, f"best{suffix}", table.caption, sortable=False, first=len(ranking.together))
 
 
-def _all(table: Table, name: str, what: str, best: bool = False) -> str:
-    """Returns a long table as HTML, with a box to filter it; `best` sets off its first row."""
-    return html(table.columns, name, f"All {len(table.frame)} {what}", filterable=True, first=int(best))
+def _all(table: Table, name: str, what: str, best: int = 0) -> str:
+    """Returns a long table as HTML, with a box to filter it; `best` rows in front are set off."""
+    return html(table.columns, name, f"All {len(table.frame)} {what}", filterable=True, first=best)
 
 
 def _scope(ranking: Ranking) -> str:
@@ -185,9 +186,10 @@ def _verdict(ranking: Ranking) -> str:
     if not len(ranking.ranked):
         headline = '<div class="headline"><p class="point">No result yet</p></div>'
         return f'{headline}<ul class="plain">{points}</ul>{page_tables.facts(ranking)}'
-    best = ranking.best
+    best, alike = ranking.best, len(ranking.together)
     name = METRIC_NAMES.get(ranking.metric, ranking.metric)
-    tiles = [_tile(f"mean {name}", ranking, best, ranking.metric, "lead")]
+    of_all = f" of each of {alike} points" if alike > 1 else ""
+    tiles = [_tile(f"mean {name}{of_all}", ranking, best, ranking.metric, "lead")]
     if ranking.metric != "val_accuracy":
         tiles.append(_tile("mean validation accuracy", ranking, best, "val_accuracy"))
     share = ranking.majority_share
@@ -195,12 +197,10 @@ def _verdict(ranking: Ranking) -> str:
         over = float(ranking.points.loc[best, "val_accuracy_mean"]) - share
         tiles.append(f'<div class="tile"><b>{over:+.3f}</b><span>over the majority share, {share:.3f}</span></div>')
     if ranking.has_test:
-        tiles.append(_tile("test accuracy, same point", ranking, best, "test_accuracy"))
-    ranked = len(ranking.ranked)
-    what = f"Best point of {ranked}" + " with a result" * (ranked < len(ranking.points))
-    what = what if len(ranking.points) > 1 else "The one point"
+        which = "of the point shown" if alike > 1 else "same point"
+        tiles.append(_tile(f"test accuracy, {which}", ranking, best, "test_accuracy"))
     return (
-        f'<div class="headline"><p class="kicker">{escape(what)}, by mean {escape(name)}</p>'
+        f'<div class="headline"><p class="kicker">{escape(verdict.headline(ranking))}</p>'
         f'<p class="point">{escape(ranking.describe(best))}</p>'
         f'<div class="tiles">{"".join(tiles)}</div></div><ul class="plain">{points}</ul>{page_tables.facts(ranking)}'
     )

@@ -9,7 +9,7 @@ import pandas as pd
 
 from fer_jax.analysis import axes, statistics
 from fer_jax.analysis.ranking import Ranking, metric_text
-from fer_jax.reports import verdict
+from fer_jax.reports import basis
 from fer_jax.reports.columns import field_columns
 from fer_jax.reports.html_tables import html
 from fer_jax.reports.tables import Column, heading, number, whole
@@ -28,12 +28,10 @@ def parts(all_parts: Sequence[Ranking], names: Sequence[str]) -> str:
             "",
             "text",
         ),
-        Column(
-            "images", [" and ".join(verdict.image_words(one) for one in p.data_sets) for p in all_parts], "", "text"
-        ),
+        Column("images", [" and ".join(basis.image_words(one) for one in p.data_sets) for p in all_parts], "", "text"),
         Column("points", [str(len(part.points)) for part in all_parts]),
         Column(
-            "best point", ["–" if at is None else part.describe(at) for part, at in pairs], f"by mean {metric}", "text"
+            "best point", ["–" if at is None else part.best_words for part, at in pairs], f"by mean {metric}", "text"
         ),
         Column(
             heading(metric),
@@ -96,7 +94,7 @@ def _differs(value: object, default: object) -> str:
 def facts(ranking: Ranking) -> str:
     """Returns what the result stands on, as a definition list."""
     items = []
-    for name, text in verdict.facts(ranking):
+    for name, text in basis.facts(ranking):
         value = f"<code>{escape(text)}</code>" if name == "Command" else escape(text)
         items.append(f"<div{' class=wide' if name == 'Command' else ''}><dt>{escape(name)}</dt><dd>{value}</dd></div>")
     return f"<dl>{''.join(items)}</dl>"

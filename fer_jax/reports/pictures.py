@@ -101,7 +101,9 @@ def saliency(trials: Sequence[TrialResult], predictions: Predictions, held_out: 
         f"The first {predictions.split} picture of each class and what speaks for that class in it, by {words}: "
         f"{whose} of {predictions.setting}."
     )
-    return saliency_sheet(images, {method: one.mean for method, one in found.items()}, names, caption=caption)
+    warning = next(iter(found.values())).warning
+    means = {method: one.mean for method, one in found.items()}
+    return saliency_sheet(images, means, names, caption=caption, warning=warning)
 
 
 def mistake_parts(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -14,14 +15,16 @@ from fer_jax.errors import RunError
 from fer_jax.figures import distribution, drawings, effects, importances, style
 from fer_jax.reports import by_class, ensembles, page, pictures, run_tables, study_section
 from fer_jax.reports.page import Part, Section
-from fer_jax.results import rankings
+from fer_jax.results import left_files, rankings
 from fer_jax.results.best_point import best_trials, of_best_point, one_an_image
 from fer_jax.results.run import Run, load_run
 from fer_jax.results.trial import FitResult
 from fer_jax.store import RunDirectory
 
 
-def write_report(run_dir: str | Path, show_images: bool = False, pdf: bool = False) -> Path:
+def write_report(
+    run_dir: str | Path, show_images: bool = False, pdf: bool = False, say: Callable[[str], None] = lambda line: None
+) -> Path:
     """Writes the figures, tables and report.html of a run, however far it has come.
 
     Needs no lock: files are replaced one by one, each in full.
@@ -30,6 +33,8 @@ def write_report(run_dir: str | Path, show_images: bool = False, pdf: bool = Fal
         run_dir: a run directory.
         show_images: shows images of the data set whatever `report.show_images` says.
         pdf: also writes figures/*.pdf, for print.
+        say: told, a line each, which files of finished trials are gone; a start of the sweep says
+            it by itself.
 
     Returns:
         The path of report.html.
@@ -38,6 +43,8 @@ def write_report(run_dir: str | Path, show_images: bool = False, pdf: bool = Fal
         RunError: no run there, a damaged file, or a directory that cannot be written.
     """
     run = load_run(run_dir)
+    for line in left_files.find(run.directory, run.record, run.trials).lines(again=False):
+        say(f"{run.path}: {line}")
     ranked = rankings.parts(run)
     directory = RunDirectory(run.path)
     several = len(ranked) > 1

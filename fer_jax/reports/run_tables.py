@@ -76,13 +76,13 @@ def save(run: Run, folder: Path) -> list[Path]:
     written = []
     ranking = rankings.whole(run)
     absent = {"heads"} if not len(run.heads) else set()
-    absent |= set() if _comparable(run) else {"comparisons"}
+    absent |= set() if _comparable(run, ranking) else {"comparisons"}
     absent |= set() if len(run.class_metrics) else {"classes"}
     for name in [name for name in NAMES if name not in absent]:
         table = make(run, name, None, ranking)
         for suffix, kind in _SUFFIXES.items():
             path = folder / f"{name}.{suffix}"
-            write_bytes(path, FORMATS[kind](table).encode())
+            write_bytes(path, FORMATS[kind](table).encode(errors="backslashreplace"))
             written.append(path)
     return written
 
@@ -131,6 +131,9 @@ def trials(ranking: Ranking, metrics: Sequence[str] | None = None) -> Table:
         Column("status", list(rows["status"]), style="status"),
         *field_columns(ranking, rows),
     ]
+    if ranking.dead:
+        answers = [ranking.dead[id].answer if id in ranking.dead else "" for id in ids]
+        columns.append(Column("dead", answers, "the one answer that a dead network gives", "text", PAGE))
     for name in ("seed", "epochs", "best_epoch"):
         if name in rows:
             columns.append(Column(name.replace("_", " "), [whole(value) for value in rows[name]]))
@@ -181,6 +184,7 @@ def comparisons(run: Run, ranking: Ranking, metrics: Sequence[str] | None = None
         raise RunError(f"comparisons are by one metric, not by {len(metrics)}: metrics=('val_accuracy',)")
     metric = metrics[0] if metrics else run.config.train.select
     rows = run.indistinguishable(metric)
+    by_image = "only_best" in rows
     units = f"{ranking.unit}s"
     bounds = zip(rows["difference_low95"], rows["difference_high95"], strict=True)
     intervals = [f"{low:+.4f} to {high:+.4f}" if low == low else "–" for low, high in bounds]
@@ -188,15 +192,21 @@ def comparisons(run: Run, ranking: Ranking, metrics: Sequence[str] | None = None
         *field_columns(ranking, rows),
         Column("n", [whole(value) for value in rows["n"]]),
         Column(heading(metric), [number(value) for value in rows["mean"]]),
-        Column(f"common {units}", [whole(value) for value in rows["pairs"]]),
+        *([] if by_image else [Column(f"common {units}", [whole(value) for value in rows["pairs"]])]),
         Column("difference", ["–", *(f"{value:+.4f}" if value == value else "–" for value in rows["difference"][1:])]),
-        Column("95 % interval", ["–", *intervals[1:]]),
-        Column("p", [_probability(value) for value in rows["p_holm"]]),
     ]
-    caption = (
-        f"Points of {ranking.title} beside the best by mean {metric}: paired differences over common {units}, "
-        f"Student's intervals, p corrected by Holm over the table; {ranking.scope}."
-    )
+    if by_image:
+        for name, words in (("only_point", "only it is right"), ("only_best", "only the best is right")):
+            columns.append(Column(words, ["–", *(number(value, 0) for value in rows[name][1:])]))
+        how = (
+            "one network each, validation pictures that only one of the two gets right, McNemar's test (mid-p), "
+            "p corrected by Holm over the table"
+        )
+    else:
+        columns.append(Column("95 % interval", ["–", *intervals[1:]]))
+        how = f"paired differences over common {units}, Student's intervals, p corrected by Holm over the table"
+    columns.append(Column("p", [_probability(value) for value in rows["p_holm"]]))
+    caption = f"Points of {ranking.title} beside the best by mean {metric}: {how}; {ranking.scope}."
     return Table("comparisons", caption, columns, rows.drop(columns="point"))
 
 
@@ -260,11 +270,15 @@ def _one_group(run: Run, metric: str) -> bool:
     return len(set(run.groups(run.trials, metric))) < 2
 
 
-def _comparable(run: Run) -> bool:
-    """Returns whether there are two points with results, repeats, and one metric that ranks all."""
+def _comparable(run: Run, ranking: Ranking) -> bool:
+    """Returns whether one metric ranks all points, and two have results that can be compared.
+
+    They can seed by seed, or image by image.
+    """
     n = run.summary["n"]
     metric = run.config.train.select
-    return bool((n > 0).sum() > 1 and n.max() > 1) and _one_group(run, metric) and f"{metric}_mean" in run.summary
+    tested = n.max() > 1 or not ranking.why_untested
+    return bool((n > 0).sum() > 1 and tested) and _one_group(run, metric) and f"{metric}_mean" in run.summary
 
 
 def _by_rank(ranking: Ranking) -> pd.DataFrame:

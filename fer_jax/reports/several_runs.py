@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from fer_jax.analysis import comparable
-from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, part_names
+from fer_jax.analysis.parts import part_names
+from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
 from fer_jax.analysis.run_entry import Entry, in_order
 from fer_jax.base import files
 from fer_jax.config.values import flatten
@@ -71,7 +72,9 @@ def write_comparison(run_dirs: Sequence[str | Path], out: str | Path = DEFAULT_O
     )
     title = f"{len(runs)} runs side by side" if len(runs) > 1 else "One run"
     scope = ", ".join(dict.fromkeys(str(entry.ranking.data.get("label", "unknown data set")) for entry in entries))
-    files.write_bytes(Path(out), page.assemble(title, scope, {}, sections, page.written_now()).encode())
+    files.write_bytes(
+        Path(out), page.assemble(title, scope, {}, sections, page.written_now()).encode(errors="backslashreplace")
+    )
     return Path(out)
 
 

@@ -11,7 +11,7 @@ from fer_jax.analysis import axes, metrics, statistics
 from fer_jax.analysis.predictions import mean_and_spread
 from fer_jax.analysis.run_entry import Entry
 from fer_jax.base.text import counted
-from fer_jax.reports import verdict
+from fer_jax.reports import basis
 from fer_jax.reports.html_tables import html
 from fer_jax.reports.tables import Column, number, whole
 
@@ -26,7 +26,7 @@ _MORE = {
 
 def overview(entries: Sequence[Entry], group_of: Sequence[int]) -> str:
     """Returns every run with what it stands on, as HTML."""
-    facts = [dict(verdict.facts(entry.ranking)) for entry in entries]
+    facts = [dict(basis.facts(entry.ranking)) for entry in entries]
     columns = [Column("run", [entry.name for entry in entries], "", "text")]
     if len(set(group_of)) > 1:
         columns.append(
@@ -36,7 +36,7 @@ def overview(entries: Sequence[Entry], group_of: Sequence[int]) -> str:
         )
     columns += [
         Column("data", [str(entry.ranking.data.get("label", "unknown")) for entry in entries], "", "text"),
-        Column("images", [verdict.image_words(entry.ranking.data) for entry in entries], "", "text"),
+        Column("images", [basis.image_words(entry.ranking.data) for entry in entries], "", "text"),
         Column(
             "swept",
             [", ".join(axes.short_names(entry.ranking.swept).values()) or "nothing" for entry in entries],
@@ -64,7 +64,7 @@ def best_points(entries: Sequence[Entry], suffix: str = "") -> str:
         Column("run", [entry.name for entry in entries], "", "text"),
         Column(
             "best point",
-            [entry.ranking.describe(entry.best) for entry in entries],
+            [entry.ranking.best_words for entry in entries],
             f"of the run, by mean {metric}",
             "text",
         ),

@@ -12,6 +12,7 @@ import pandas as pd
 from fer_jax.reports.html_tables import html
 from fer_jax.reports.page import Section
 from fer_jax.reports.tables import PAGE, PAPER, Column, Table
+from fer_jax.store import bounds
 
 STUDY_TABLE = "study.csv"
 _DIGITS = 4
@@ -44,6 +45,10 @@ def rows_beside(run_path: Path) -> pd.DataFrame:
     """Returns `rows_of` for a run whose folder lies beside a study's table; no rows elsewhere."""
     path = run_path.resolve()
     try:
+        # Beside a run that somebody has sent may lie anything, a pipe that is never written to too.
+        if not (path.parent / STUDY_TABLE).is_file():
+            return pd.DataFrame()
+        bounds.check_table(path.parent / STUDY_TABLE)
         return rows_of(pd.read_csv(path.parent / STUDY_TABLE), path.name)
     except (OSError, ValueError):
         return pd.DataFrame()  # no study, or a table of something else

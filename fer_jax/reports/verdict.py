@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from fer_jax.analysis import comparable, statistics
-from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, images, mean_text, metric_text
-from fer_jax.base.text import counted, in_time
+from fer_jax.analysis.answers import dead_words
+from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, class_counts, mean_text, metric_text
+from fer_jax.base.text import counted, sentence
 
 # A point this close to the majority share has learnt nothing worth the name.
 _AT_MAJORITY = 0.01
+# Another draw of images moves an accuracy by less than this many standard errors, 19 times of 20.
+_ERRORS = 2
+_NAMED = 3  # points of a list that are named
 
 
 def sentences(ranking: Ranking) -> list[str]:
@@ -25,6 +28,8 @@ def sentences(ranking: Ranking) -> list[str]:
     unfinished = bool({"pending", "running"} & set(ranking.statuses))
     return [
         *(_state(ranking) if unfinished else ()),
+        *_together(ranking),
+        *_dead(ranking),
         *_distance(ranking, best),
         *_spread(ranking, best),
         *_test(ranking, best),
@@ -32,6 +37,82 @@ def sentences(ranking: Ranking) -> list[str]:
         *_resolution(ranking, best),
         *_losses(ranking),
         *(() if unfinished else _state(ranking)),
+    ]
+
+
+def closing(ranking: Ranking) -> list[str]:
+    """Returns what a sweep's last lines on the terminal say; [] without a result.
+
+    It is the headline with its figures, and those of `sentences` that no figure should go without.
+    """
+    if not len(ranking.ranked):
+        return []
+    best = ranking.best
+    name = METRIC_NAMES.get(ranking.metric, ranking.metric)
+    figures = f"{name} {metric_text(ranking, best, ranking.metric)}"
+    if ranking.has_test:
+        figures += f", test accuracy {metric_text(ranking, best, 'test_accuracy')}"
+    return [
+        f"{headline(ranking)}: {ranking.describe(best)}; {figures}",
+        *_together(ranking),
+        *_dead(ranking),
+        *_distance(ranking, best),
+        *_spread(ranking, best),
+        *_test(ranking, best),
+    ]
+
+
+def headline(ranking: Ranking) -> str:
+    """Returns what the point is that a page and the terminal show first, such as 'Best point of 8'.
+
+    There must be a result.
+    """
+    ranked, alike = len(ranking.ranked), len(ranking.together)
+    by = f" by mean {METRIC_NAMES.get(ranking.metric, ranking.metric)}"
+    of = f"of {ranked}" + " with a result" * (ranked < len(ranking.points))
+    alike_of = f"of {ranked} points" + " with a result" * (ranked < len(ranking.points))
+    if alike > 1:
+        return f"{alike} {alike_of} are best together{by}; shown: {ranking.why_first}"
+    return (f"Best point {of}," if len(ranking.points) > 1 else "The one point,") + by
+
+
+def _shown(ranking: Ranking) -> str:
+    return "The point shown" if len(ranking.together) > 1 else "The best point"
+
+
+def _names(ranking: Ranking, points: Sequence[int]) -> str:
+    """Returns some points in words, and how many more there are."""
+    more = f" and {len(points) - _NAMED} more" if len(points) > _NAMED else ""
+    return "; ".join(ranking.describe(int(point)) for point in points[:_NAMED]) + more
+
+
+def _together(ranking: Ranking) -> list[str]:
+    together = ranking.together
+    if len(together) < 2:
+        return []
+    name = METRIC_NAMES.get(ranking.metric, ranking.metric)
+    mean = float(ranking.points.loc[ranking.best, f"{ranking.metric}_mean"])
+    return [
+        f"{len(together)} points have the same mean {name} ({mean:.4f}): {_names(ranking, together)}. "
+        f"Shown is {ranking.why_first}, which makes it no better than the others."
+    ]
+
+
+def _dead(ranking: Ranking) -> list[str]:
+    """Returns how many networks are dead, and whether the point that is shown has some of them."""
+    asked = ranking.trials[ranking.trials["id"].isin(ranking.answers) & (ranking.trials["status"] == "done")]
+    words = dead_words(ranking.dead.values(), len(asked), "trial")
+    if not words:
+        return []
+    if len(asked) == 1:
+        return [f"{sentence(words)} Its figures are those of that answer."]
+    own = asked["id"][asked["point"] == ranking.best]
+    dead = int(own.isin(ranking.dead).sum())
+    if not dead:
+        return [sentence(words)]
+    which = f"{dead} of the {len(own)}" if dead < len(own) else f"all {dead}" if dead > 1 else "that"
+    return [
+        sentence(f"{words}, among them {which} of {_shown(ranking).lower()}: these figures are those of that answer")
     ]
 
 
@@ -53,7 +134,7 @@ def head_sentences(ranking: Ranking) -> list[str]:
     n, gain = int(row["n"]), float(row["val_accuracy_gain_mean"])
     found.append(
         f"Best of {len(ranking.ranked)} head settings by mean {METRIC_NAMES[ranking.metric]}: "
-        f"{ranking.describe(best)}; validation accuracy {metric_text(ranking, best, 'val_accuracy')}"
+        f"{ranking.best_words}; validation accuracy {metric_text(ranking, best, 'val_accuracy')}"
         + (f", test accuracy {metric_text(ranking, best, 'test_accuracy')}" if ranking.has_test else "")
         + "."
     )
@@ -81,28 +162,36 @@ def _distance(ranking: Ranking, best: int) -> list[str]:
     if share is None or not math.isfinite(accuracy):
         return []
     difference = accuracy - share
-    name = _majority_class(ranking)
-    always = f"always answering “{name}”" if name else "always giving the commonest answer"
-    majority = f"the majority share of the validation split ({share:.3f}, {always})"
+    majority = _share_words(ranking, "validation", share)
     if abs(difference) <= _AT_MAJORITY:
-        return [f"The best point is at {majority}: nothing has been learnt."]
+        return [f"{_shown(ranking)} is at {majority}: nothing has been learnt."]
     where = "above" if difference > 0 else "below"
-    text = f"The best point lies {abs(difference):.3f} {where} {majority}."
+    text = f"{_shown(ranking)} lies {abs(difference):.3f} {where} {majority}."
+    images = ranking.images("validation")
+    if difference > 0 and images and difference <= _ERRORS * statistics.share_error(accuracy, images):
+        text += f" That is within two standard errors of an accuracy on {images:,} pictures: it may be luck."
     stuck = int((np.abs(ranking.ranked["val_accuracy_mean"] - share) <= _AT_MAJORITY).sum())
     if stuck:
         text += f" {stuck} of {len(ranking.ranked)} points never left that share (within {_AT_MAJORITY})."
     return [text]
 
 
+def _share_words(ranking: Ranking, split: str, share: float) -> str:
+    """Returns the majority share of a split in words, with the answer that always has it."""
+    counts = class_counts(ranking.data, split)
+    answer = f"“{max(counts, key=lambda name: counts[name])}”" if counts else ""
+    always = f"always answering {answer}" if answer else "always giving the commonest answer"
+    return f"the majority share of the {split} split ({share:.3f}, {always})"
+
+
 def _spread(ranking: Ranking, best: int) -> list[str]:
     if ranking.repeats == 1:
-        apart = " Points cannot be told apart." if len(ranking.ranked) > 1 else ""
-        return [f"One {ranking.unit}: no spread can be given.{apart}"]
+        return [f"One {ranking.unit}: no spread can be given.{_by_image(ranking)}"]
     row = ranking.points.loc[best]
     n, total = int(row["n"]), int(row["total"])
     found = []
     if n < total:
-        found.append(f"The best point is a mean over {n} of {total} trials, {row['left_out']} left out.")
+        found.append(f"{_shown(ranking)} is a mean over {n} of {total} trials, {row['left_out']} left out.")
     if n > 1:
         low, high = float(row[f"{ranking.metric}_low95"]), float(row[f"{ranking.metric}_high95"])
         kind = f"{n} folds, corrected for their overlap" if ranking.overlap else f"n = {n}"
@@ -114,7 +203,40 @@ def _spread(ranking: Ranking, best: int) -> list[str]:
     return [*found, *_ties(ranking), *_unbiased(ranking, best)]
 
 
-def _ties(ranking: Ranking, most: int = 3) -> list[str]:
+def _by_image(ranking: Ranking) -> str:
+    """Returns which networks one seed tells apart, image by image, and what that does not show."""
+    others = ranking.against_best.iloc[1:]
+    if not len(others):
+        return ""
+    if ranking.why_untested:
+        return f" Points cannot be told apart: {ranking.why_untested}."
+    tested = others[others["p"].notna()]
+    if not len(tested):
+        return (
+            " Points cannot be told apart: predictions of the best point's network, or of all others on the same "
+            "pictures, are not stored."
+        )
+    tied = tested[tested["tied"]]
+    total, apart = len(tested), len(tested) - len(tied)
+    of = f"{total} other points" if total > 1 else "the other point"
+    how = f"by their answers to the {int(tested['pictures'].iloc[0]):,} validation pictures"
+    how += " (McNemar's test, mid-p, 5 %, Holm)"
+    if not apart:
+        text = f" Its network cannot be told apart from {'those of any of the' if total > 1 else 'that of'} {of} {how}."
+    elif not len(tied):
+        text = f" Its network can be told apart from {'those of all' if total > 1 else 'that of'} {of} {how}."
+    else:
+        text = f" Its network can be told apart from those of {apart} of {of} {how}, not from {len(tied)}: "
+        text += f"{_names(ranking, list(tied['point']))}."
+    if untested := len(others) - total:
+        text += f" {untested} more could not be tested: no predictions on the same pictures are stored."
+    return (
+        f"{text} That compares networks as trained once, not settings: another seed may turn it round, and repeats "
+        "(sweep.repeats) tell settings apart."
+    )
+
+
+def _ties(ranking: Ranking) -> list[str]:
     """Returns the points that the best one cannot be told apart from, a few of them by name."""
     others = ranking.against_best.iloc[1:]
     if not len(others):
@@ -125,10 +247,8 @@ def _ties(ranking: Ranking, most: int = 3) -> list[str]:
     if not len(tied):
         return [f"It can be told apart from every other point {how}."]
     untested = int(tied["p"].isna().sum())
-    names = [ranking.describe(int(point)) for point in tied["point"].iloc[:most]]
-    more = f" and {len(tied) - most} more" if len(tied) > most else ""
     text = f"It cannot be told apart from {len(tied)} of {counted(len(others), 'other point')} {how}: "
-    text += f"{'; '.join(names)}{more}."
+    text += f"{_names(ranking, list(tied['point']))}."
     return [
         text
         + (
@@ -163,7 +283,28 @@ def _test(ranking: Ranking, best: int) -> list[str]:
     if not ranking.has_test:
         return []
     text = metric_text(ranking, best, "test_accuracy")
-    return [f"On the test split, read once and used for no choice, the same point has accuracy {text}."]
+    return [
+        f"On the test split, read once and used for no choice, the same point has accuracy {text}."
+        f"{_test_distance(ranking, best)}"
+    ]
+
+
+def _test_distance(ranking: Ranking, best: int) -> str:
+    """Returns what is to be said where the test accuracy is not clear of the majority share."""
+    share, images = ranking.test_majority_share, ranking.images("test")
+    accuracy = float(ranking.points.loc[best, "test_accuracy_mean"])
+    if share is None or not images or not math.isfinite(accuracy):
+        return ""
+    majority, above = _share_words(ranking, "test", share), accuracy - share
+    noise = _ERRORS * statistics.share_error(accuracy, images)
+    if above > noise:
+        return ""
+    if abs(above) * images < 0.5:
+        return f" That is {majority}: it does not show that anything was learnt."
+    near = f", within two standard errors of an accuracy on {images:,} pictures" if abs(above) <= noise else ""
+    if above > 0:
+        return f" That is {above:.3f} above {majority}{near}: it does not show that anything was learnt."
+    return f" That is {-above:.3f} below {majority}{near}: on new pictures nothing was gained over that answer."
 
 
 def _leaks(ranking: Ranking, best: int) -> list[str]:
@@ -191,10 +332,11 @@ def _resolution(ranking: Ranking, best: int) -> list[str]:
     error = statistics.share_error(top, n)
     near = int((ranking.ranked["val_accuracy_mean"] >= top - error).sum()) - 1
     others = {0: "no other point is", 1: "one other point is"}.get(near, f"{near} other points are")
-    return [
-        f"An accuracy on {n:,} validation images has a standard error of {error:.3f}; {others} that close to the best. "
-        f"Being the best of {len(ranking.ranked)}, its figure is somewhat lucky."
-    ]
+    text = (
+        f"An accuracy on {n:,} validation images has a standard error of {error:.3f}; {others} that close to the best."
+    )
+    chosen = len(ranking.together) < len(ranking.ranked)
+    return [f"{text} Being the best of {len(ranking.ranked)}, its figure is somewhat lucky." if chosen else text]
 
 
 def _losses(ranking: Ranking) -> list[str]:
@@ -241,113 +383,3 @@ def _state(ranking: Ranking) -> list[str]:
     elif done:
         text += " A mean stands on done trials only; what was left out is named beside it."
     return [text]
-
-
-def _majority_class(ranking: Ranking) -> str | None:
-    counts = (ranking.data.get("counts") or {}).get("validation")
-    classes = list(ranking.data.get("classes") or [])
-    if isinstance(counts, Mapping):
-        classes, counts = list(counts), list(counts.values())
-    return str(classes[int(np.argmax(counts))]) if counts is not None and len(counts) == len(classes) > 0 else None
-
-
-def facts(ranking: Ranking) -> list[tuple[str, str]]:
-    """Returns what the result stands on, as (name, text).
-
-    Such as data, images, classes, training, hardware, time, versions.
-    """
-    record, data = ranking.record, ranking.data
-    found = [
-        *_data_facts(ranking.data_sets),
-        ("Trials", _trials(ranking)),
-        ("Training", _training(ranking)),
-        ("Hardware", _hardware(record)),
-        ("Time", _time(record)),
-        (
-            "Versions",
-            ", ".join(f"{name} {version}" for name, version in (record.get("versions") or {}).items()) or "unknown",
-        ),
-        ("Data checksum", ", ".join(str(one.get("checksum", "unknown"))[:16] for one in ranking.data_sets)),
-        ("Command", str(record.get("command") or "not recorded")),
-        ("Data warnings", "; ".join(str(warning) for warning in data.get("warnings") or [])),
-    ]
-    return [(name, text) for name, text in found if text]
-
-
-def _data_facts(data_sets: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Returns label, images and classes: an entry each for one data set, one for each of more."""
-    # Folds differ in nothing that is said here.
-    data_sets = [data for data in data_sets if data.get("fold") == data_sets[0].get("fold")]
-    if len(data_sets) > 1:
-        return [
-            (
-                f"Data set {number}",
-                f"{data.get('label', 'unknown')}; images: {image_words(data)}; classes: {_classes(data)}",
-            )
-            for number, data in enumerate(data_sets, 1)
-        ]
-    (data,) = data_sets
-    return [
-        ("Data set and split", str(data.get("label", "unknown"))),
-        ("Images", image_words(data)),
-        ("Classes", _classes(data)),
-    ]
-
-
-def image_words(data: Mapping[str, Any]) -> str:
-    """Returns '2,000 train, 500 validation, 500 test'."""
-    sizes = [(name, images(data, name)) for name in ("train", "validation", "test")]
-    return ", ".join(f"{n:,} {name}" for name, n in sizes if n) or "unknown"
-
-
-def _classes(data: Mapping[str, Any]) -> str:
-    names = [str(name) for name in data.get("classes") or []]
-    return f"{len(names)}: {', '.join(names)}" if names else "unknown"
-
-
-def _trials(ranking: Ranking) -> str:
-    points = len(ranking.points)
-    seeds = sorted({int(seed) for seed in ranking.trials["seed"].dropna()}) if "seed" in ranking.trials else []
-    if not seeds:
-        words = ""
-    elif len(seeds) == 1:
-        words = f", one {ranking.unit} ({seeds[0]})" if ranking.unit == "seed" else ", one fold"
-    elif int(ranking.points["total"].min()) < ranking.repeats:
-        fewest = int(ranking.points["total"].min())
-        words = f", {fewest} to {ranking.repeats} {ranking.unit}s a point"
-    else:
-        words = f", {ranking.repeats} {ranking.unit}s a point"
-        words += f" ({seeds[0]} to {seeds[-1]})" if ranking.unit == "seed" else ""
-    return f"{len(ranking.trials)} on {points} point{'s' * (points != 1)}{words}"
-
-
-def _training(ranking: Ranking) -> str:
-    config = ranking.config
-    if "train.epochs" not in config:
-        return ""
-    parts = [
-        config.get("model.name"),
-        config.get("train.optimizer"),
-        f"{config['train.epochs']} epochs" * ("train.epochs" not in ranking.swept),
-    ]
-    chooser = METRIC_NAMES.get(ranking.metric, ranking.metric)
-    return ", ".join([*(str(part) for part in parts if part), f"epoch and point chosen by {chooser}"])
-
-
-def _hardware(record: Mapping[str, Any]) -> str:
-    """Returns '2 × cpu (Linux x86_64)' from devices such as 'cpu:0 cpu'."""
-    kinds = [str(device).partition(" ")[2] or str(device) for device in record.get("devices") or []]
-    text = ", ".join(
-        f"{kinds.count(kind)} × {kind}" if kinds.count(kind) > 1 else kind for kind in dict.fromkeys(kinds)
-    )
-    machine = record.get("machine")
-    return (text or "unknown") + (f" ({machine})" if machine else "")
-
-
-def _time(record: Mapping[str, Any]) -> str:
-    seconds, speed = record.get("seconds"), record.get("images_per_second")
-    parts = [in_time(float(seconds)) if seconds is not None else "not finished"]
-    if speed:
-        parts.append(f"{float(speed):,.0f} training images/s over all trials")
-    started = str(record.get("started") or "")[:16].replace("T", " ")
-    return ", ".join(parts) + (f", started {started}" if started else "")

@@ -8,9 +8,8 @@ import numpy as np
 
 from fer_jax.analysis.predictions import Predictions
 from fer_jax.analysis.ranking import Ranking
-from fer_jax.errors import RunError
 from fer_jax.results.run import Run
-from fer_jax.results.trial import TrialResult
+from fer_jax.results.trial import TrialResult, with_answers
 
 
 def best_trials(run: Run, ranking: Ranking) -> list[TrialResult]:
@@ -38,15 +37,17 @@ def of_best_point(run: Run, ranking: Ranking) -> Predictions | None:
     """
     trials = best_trials(run, ranking)
     for split in ("test", "validation") if trials else ():
-        sources = one_an_image(trials, split)
-        try:
-            labels = np.concatenate([trial.labels(split) for trial in sources])
-            if len(sources) > 1:
-                probabilities = np.concatenate([trial.probabilities(split) for trial in sources])[None]
-            else:
-                probabilities = np.stack([trial.probabilities(split) for trial in trials])
-        except RunError:
+        answered = with_answers(trials, split)
+        by_data = {trial.data["checksum"]: trial for trial in reversed(answered)}
+        wanted = [trial.data["checksum"] for trial in one_an_image(trials, split)]
+        if not all(checksum in by_data for checksum in wanted):
             continue
+        sources = [by_data[checksum] for checksum in wanted]
+        labels = np.concatenate([trial.labels(split) for trial in sources])
+        if len(sources) > 1:
+            probabilities = np.concatenate([trial.probabilities(split) for trial in sources])[None]
+        else:
+            probabilities = np.stack([trial.probabilities(split) for trial in answered])
         setting = ranking.describe(ranking.best)
         return Predictions(
             setting, split, trials[0].classes, probabilities, labels, len(sources) if len(sources) > 1 else 0

@@ -8,12 +8,14 @@ are chosen on the validation split; the test split is read afterwards.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from fer_jax.analysis import metrics, outliers, statistics
+from fer_jax.analysis.answers import Dead, dead_words
 from fer_jax.base.text import counted
 from fer_jax.errors import RunError
 from fer_jax.results import trial
@@ -44,7 +46,23 @@ class Ensemble:
                 )
 
     def __repr__(self) -> str:
-        return f"<ensemble of {self.label or counted(len(self.members), 'trial')}>"
+        dead = len(self.dead)
+        return f"<ensemble of {self.label or counted(len(self.members), 'trial')}{f'; {dead} dead' if dead else ''}>"
+
+    @functools.cached_property
+    def dead(self) -> dict[str, Dead]:
+        """The members whose networks are dead, by id, as far as predictions are stored."""
+        return {member.id: member.dead for member in self.members if member.dead is not None}
+
+    @property
+    def warning(self) -> str:
+        """What its answers are worth where members are dead, in words; '' where none is."""
+        words = dead_words(self.dead.values(), len(self.members), "member")
+        if not words:
+            return ""
+        if len(self.members) == 1:
+            return f"{words}; its answers mean nothing"
+        return f"{words}; {'their' if len(self.dead) > 1 else 'its'} part in the answers means nothing"
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -183,18 +201,20 @@ def spread(probabilities: np.ndarray) -> np.ndarray:
     return probabilities.std(axis=0, ddof=1)
 
 
-def best_points(run: RunRecord, metric: str, labels: Sequence[Any]) -> Ensemble:
+def best_points(run: RunRecord, metric: str, labels: Sequence[Any], together: int = 1) -> Ensemble:
     """Returns the done trials of some points.
 
     Args:
         run: the run.
         metric: the metric that chose the points.
         labels: of the points in `run.summary`, best first.
+        together: points that are best together, see `ranking.best_together`.
     """
     members = tuple(member for label in labels for member in _repeats(run, label))
     if len(labels) == 1:
         which = "1 network" if len(members) == 1 else f"{len(members)} repeats"
-        return Ensemble(members, f"{which} of the best point by {metric}")
+        point = "the best point" if together == 1 else f"the first of {together} equally good best points"
+        return Ensemble(members, f"{which} of {point} by {metric}")
     return Ensemble(members, f"{counted(len(members), 'network')} of the {len(labels)} best points by {metric}")
 
 

@@ -10,7 +10,8 @@ import pandas as pd
 
 from fer_jax.analysis import axes, comparable, points, significance, statistics
 from fer_jax.analysis.points import PointComparison
-from fer_jax.errors import RunError
+from fer_jax.base import console
+from fer_jax.errors import DamagedError, RunError
 from fer_jax.results import trial
 from fer_jax.results.record import RunRecord
 from fer_jax.results.trial import TrialResult
@@ -150,6 +151,9 @@ def _by_image(run: RunRecord, done_a: pd.DataFrame, done_b: pd.DataFrame) -> pd.
         try:
             labels, others = a.labels(split), b.labels(split)
             logits = a.logits(split), b.logits(split)
+        except DamagedError as error:
+            console.say_once(str(error))
+            continue
         except RunError:
             return None
         # Another share of the data, say: then no image of one is known to be one of the other.
@@ -157,4 +161,6 @@ def _by_image(run: RunRecord, done_a: pd.DataFrame, done_b: pd.DataFrame) -> pd.
             return None
         only_a, only_b, p = significance.mcnemar(labels, logits[0].argmax(axis=1), logits[1].argmax(axis=1))
         rows.append((int(seed), split, len(labels), only_a, only_b, p))
+    if len(both) and not rows:
+        return None
     return pd.DataFrame(rows, columns=["seed", "split", "pictures", "only_a", "only_b", "p"])

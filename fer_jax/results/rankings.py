@@ -8,7 +8,7 @@ from fer_jax.results.run import Run
 
 def whole(run: Run) -> Ranking:
     """Returns the ranking of all points of a run, comparable or not."""
-    return rank_points(run.record, run.trials, run.curves, run.path.resolve().name)
+    return rank_points(run.record, run.trials, run.curves, run.path.resolve().name, run.validation_answers)
 
 
 def parts(run: Run) -> list[Ranking]:
@@ -26,5 +26,6 @@ def parts(run: Run) -> list[Ranking]:
         trials = run.trials[[other == key for other in keys]].reset_index(drop=True)
         data, *others = run.data_sets(trials)
         curves = run.curves[run.curves["id"].isin(trials["id"])]
-        found.append(rank_points({**run.record, "data": data, "other_data": others}, trials, curves, ranking.title))
+        record = {**run.record, "data": data, "other_data": others}
+        found.append(rank_points(record, trials, curves, ranking.title, run.validation_answers))
     return found

@@ -15,11 +15,13 @@ import numpy as np
 import pandas as pd
 
 from fer_jax.analysis import fits, statistics
-from fer_jax.base.text import did_you_mean
+from fer_jax.base import console
+from fer_jax.base.text import did_you_mean, shown
 from fer_jax.config import fields
 from fer_jax.config.names import nearest
 from fer_jax.config.values import from_json, get
 from fer_jax.errors import ConfigError, RunError
+from fer_jax.results import judged_tables
 from fer_jax.store import RunDirectory
 
 if TYPE_CHECKING:
@@ -62,10 +64,12 @@ class RunRecord:
         self._stored_targets: dict[str, dict[str, np.ndarray]] = {}
 
     def _read_trials(self) -> pd.DataFrame:
-        if not self.directory.has("trials.csv"):
+        if not self.directory.has_table("trials.csv"):
             return pd.DataFrame(columns=["id", "status", *self.swept])
-        trials = self.directory.read_trials()
-        for name in ("id", "status"):
+        trials, said = judged_tables.read_trials(self.directory, self.record)
+        for line in said:
+            console.say_once(line)
+        for name in self.swept:
             if name not in trials:
                 raise RunError(
                     f"{self.path / 'trials.csv'} has no column {name!r}: it is damaged, or not of this program"
@@ -83,9 +87,17 @@ class RunRecord:
     def curves(self) -> pd.DataFrame:
         """The learning curves as a table with a row for each trial and epoch.
 
-        Its columns: id, epoch (1-based), train_loss, train_accuracy, val_loss, val_accuracy.
+        Its columns: id, epoch (1-based), train_loss, train_accuracy, val_loss, val_accuracy. Files
+        that are damaged are left out: each is named in a line on stderr and in the table's
+        `attrs["left_out"]`.
         """
-        return self.directory.curves.read()
+        found, damages = self.directory.curves.read_whole()
+        for line in damages:
+            console.say(f"{line}; until then they are left out")
+        # While trials go on as longer ones, both have curves.
+        known = found[found["id"].isin(self.trials["id"])].reset_index(drop=True)
+        known.attrs["left_out"] = damages
+        return known
 
     @functools.cached_property
     def plan(self) -> dict[str, Any]:
@@ -108,12 +120,11 @@ class RunRecord:
         Its columns: fit, id (of its trial), swept fields, head fields (empty where they do not
         count with its kind of head), scores and their gain over the network's own.
         """
-        if not self.directory.has("heads.csv"):
+        if not self.directory.has_table("heads.csv"):
             return pd.DataFrame(columns=["fit", "id", "status"])
-        table = self.directory.read_heads()
-        for name in fits.head_columns(table):
-            if name in fields.FIELDS and fields.FIELDS[name].type is int:
-                table[name] = table[name].astype("Int64")
+        table, said = judged_tables.read_heads(self.directory)
+        for line in said:
+            console.say_once(line)
         return self._typed(table)
 
     @functools.cached_property
@@ -144,8 +155,24 @@ class RunRecord:
             found = self.directory.predictions.read_targets(checksum)
             if found is None:
                 raise RunError(f"{self.path} has no stored predictions: it was trained before they were kept")
+            self._check_targets(checksum, found)
             self._stored_targets[checksum] = found
         return self._stored_targets[checksum]
+
+    def _check_targets(self, checksum: str, found: Mapping[str, np.ndarray]) -> None:
+        """Raises RunError for labels that are none of the data's classes, or unlike `leaked`."""
+        described = [self.record["data"], *(self.record.get("other_data") or ())]
+        classes = max((len(data["classes"]) for data in described if data.get("checksum") == checksum), default=0)
+        for name, array in found.items():
+            split, _, kind = name.rpartition("_")
+            labels = found.get(f"{split}_labels")
+            good = array.ndim == 1 and labels is not None and array.shape == labels.shape
+            good &= array.dtype == bool if kind == "leaked" else kind == "labels" and array.dtype.kind in "iu"
+            if not good or (kind == "labels" and len(array) and not 0 <= array.min() <= array.max() < classes):
+                raise RunError(
+                    f"{self.path / 'predictions'}: {shown(name, 80)} of the data {checksum[:10]} are damaged: "
+                    "delete the file data-*.npz, and what needs it is left out"
+                )
 
     def known_metric(self, metric: str | None) -> str:
         """Returns the metric, train.select for None; raises RunError if no trial has it."""

@@ -16,9 +16,10 @@ from typing import Any
 import pandas as pd
 
 from fer_jax.analysis import ranking, statistics
+from fer_jax.analysis.answers import Answers
 from fer_jax.analysis.points import PointComparison, against_best
 from fer_jax.errors import RunError
-from fer_jax.results import points, stored_metrics, trial
+from fer_jax.results import points, stored_metrics, trial, validation_answers
 from fer_jax.results.ensemble import Ensemble, best_points
 from fer_jax.results.record import RunRecord
 from fer_jax.results.trial import TrialResult
@@ -54,12 +55,18 @@ class Run(RunRecord):
         """A row a done trial, held-out split and class; see `stored_metrics.class_metrics`."""
         return stored_metrics.class_metrics(self)
 
+    @functools.cached_property
+    def validation_answers(self) -> dict[str, Answers]:
+        """What done trials answer on their validation images; see `validation_answers.read`."""
+        return validation_answers.read(self)
+
     def best_point(self, metric: str | None = None, **wanted: Any) -> pd.Series:
         """Returns the row of `summary` with the best mean over its done trials.
 
         Losses and val_ece are better low, all else high. Equal means go to the lower validation
-        loss, where that is the same function at every point, then to the earlier point. Its `n` and
-        `left_out` say how many trials the mean stands on and who is missing.
+        loss, where that is the same function at every point, then to the earlier point: such points
+        are best together, and `indistinguishable` names them. Its `n` and `left_out` say how many
+        trials the mean stands on and who is missing.
 
         Args:
             metric: such as 'val_accuracy'; None takes the config's train.select.
@@ -77,24 +84,31 @@ class Run(RunRecord):
         return self.summary.loc[self._ranked(rows, metric, "_mean", wanted)[0]]
 
     def indistinguishable(self, metric: str | None = None, **wanted: Any) -> pd.DataFrame:
-        """Holds the best point against every other one, seed by seed.
+        """Holds the best point against every other one, seed by seed or image by image.
 
-        `tied` are those it cannot be told apart from at 5 %, by paired t tests over the seeds that
-        both have done, p values corrected by Holm over all of them; with one seed nothing can be
-        told apart. The best is the luckiest of its list, so that a point which is in truth as good
-        may be missing from the ties.
+        `tied` are those it cannot be told apart from at 5 %, p values corrected by Holm over all of
+        them. With several seeds these are of paired t tests over the seeds that both have done.
+        With one seed a point they are of McNemar's tests on the stored validation predictions, by
+        val_accuracy only: these tell two trained networks apart, not two settings, and another
+        seed may turn it round. The best is the luckiest of its list, so that a point which is in
+        truth as good may be missing from the ties.
 
         Args:
             metric, **wanted: as for `best_point`, errors too.
 
         Returns:
-            A row a point, the best first; see `analysis.points.against_best`.
+            A row a point, the best first; see `analysis.points.against_best`. `best_together` is
+            True where the mean is that of the best, so that only a tie-break tells them apart.
         """
         metric = self._metric(metric)
         self.best_point(metric, **wanted)  # says what cannot be ranked
         among = self.matching(self.summary, wanted)
-        ranked = ranking.order_points(self.summary[among], metric, self.swept, self.record["config"])
-        return against_best(self.trials, self.swept, metric, ranked, self.overlap, among)
+        some, config = self.summary[among], self.record["config"]
+        ranked = ranking.order_points(some, metric, self.swept, config)
+        answers = self.validation_answers
+        found = against_best(self.trials, self.swept, metric, ranked, self.overlap, among, answers)
+        together = ranking.best_together(some, metric, self.swept, config)
+        return found.assign(best_together=found["point"].isin(together))
 
     def compare(self, point_a: points.Point, point_b: points.Point, metric: str | None = None) -> PointComparison:
         """Compares two points by their values over seeds and by their answers to single images.
@@ -173,7 +187,9 @@ class Run(RunRecord):
         metric = self._metric(by)
         rows = self.summary[self.matching(self.summary, wanted)]
         points.check_ranked(self, rows, metric, "ensemble")
-        return best_points(self, metric, self._ranked(rows, metric, "_mean", wanted)[:top])
+        labels = self._ranked(rows, metric, "_mean", wanted)[:top]
+        together = ranking.best_together(rows, metric, self.swept, self.record["config"])
+        return best_points(self, metric, labels, len(together))
 
     def groups(self, table: pd.DataFrame, metric: str) -> list[Hashable]:
         """Returns a key for each row of `trials` or `summary`; a metric ranks rows of one key only.

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from fer_jax.analysis import metrics
-from fer_jax.errors import RunError
 from fer_jax.results.record import RunRecord
-from fer_jax.results.trial import TrialResult, select
+from fer_jax.results.trial import TrialResult, select, with_answers
 
 AT_ONCE = 64  # trials whose probabilities are in memory together
 
@@ -30,14 +29,12 @@ def gathered(run: RunRecord, split: str) -> Iterator[tuple[list[TrialResult], np
         alike.setdefault(trial.data["checksum"], []).append(trial)
     for trials in alike.values():
         for start in range(0, len(trials), AT_ONCE):
-            some = trials[start : start + AT_ONCE]
-            try:
-                probabilities = np.stack([trial.probabilities(split) for trial in some])
-                labels = some[0].labels(split)
-            except RunError:
-                # Trained before predictions were kept, or by data without this split: there is
-                # nothing to measure.
+            # Without: those trained before predictions were kept, or by data without this split.
+            some = with_answers(trials[start : start + AT_ONCE], split)
+            if not some:
                 continue
+            probabilities = np.stack([trial.probabilities(split) for trial in some])
+            labels = some[0].labels(split)
             yield some, probabilities, labels
 
 

@@ -17,9 +17,11 @@ from scipy import special
 
 from fer_jax import heads
 from fer_jax.analysis import fits, metrics, statistics
+from fer_jax.analysis.answers import Answers, Dead, dead
+from fer_jax.base import console
 from fer_jax.base.text import did_you_mean
 from fer_jax.config import fields
-from fer_jax.errors import ConfigError, RunError
+from fer_jax.errors import ConfigError, DamagedError, RunError
 from fer_jax.heads import Features, Head
 from fer_jax.results.network import TrialNetwork
 from fer_jax.results.record import RunRecord
@@ -50,23 +52,46 @@ class TrialResult(TrialNetwork):
             columns as `classes`.
 
         Raises:
+            DamagedError: what was kept is damaged, or not finite.
             RunError: another split, one that the data do not have, or none kept: the trial is not
                 done, diverged in its first epoch, or the run was trained before logits were kept.
         """
-        self._targets(split)  # first, since a split that is not there says more than predictions that are not
+        # First, since a split that is not there says more than predictions that are not.
+        images = len(self._targets(split)["labels"])
         wave, slot = self.row.get("wave", ""), self.row.get("slot")
         has_results = bool(wave) and not pd.isna(slot) and self.status in ("done", "diverged")
         if has_results:
             self._check_learnt()
         found = self.run.directory.predictions.read(wave, split, int(slot)) if has_results else None
         if found is None:
-            why = "was trained before they were kept" if has_results else f"is {self.status}"
+            why = "was trained before they were kept, or they were deleted" if has_results else f"is {self.status}"
             raise RunError(f"trial {self.id} of {self.run.path} has no stored predictions: it {why}")
+        if found.shape != (images, len(self.classes)) or found.dtype != np.float32:
+            raise RunError(
+                f"predictions of trial {self.id} in {self.run.path / 'predictions'} are damaged: {found.shape} of "
+                f"{found.dtype} for {images} images of {len(self.classes)} classes; delete {wave}-{split}.npy"
+            )
+        if not np.isfinite(found).all():
+            raise DamagedError(f"stored predictions of trial {self.id} of {self.run.path} on {split} are not finite")
         return found
 
     def probabilities(self, split: str = "test") -> np.ndarray:
         """Returns `logits` as class probabilities, float64 (n, K); errors as there."""
         return special.softmax(self.logits(split).astype(np.float64), axis=-1)
+
+    @functools.cached_property
+    def dead(self) -> Dead | None:
+        """What a dead network answers to nearly every validation image; see `answers.dead`.
+
+        None for any other network, and where no validation predictions are stored.
+        """
+        try:
+            logits, labels = self.logits("validation"), self.labels("validation")
+        except RunError:
+            return None
+        if logits.shape[0] != len(labels) or not np.isfinite(logits).all():
+            return None
+        return dead(Answers(logits.argmax(axis=1), labels, self.classes, self.id))
 
     def labels(self, split: str = "test") -> np.ndarray:
         """Returns the labels of a split's images, int32 (n,), indices into `classes`.
@@ -324,3 +349,21 @@ def select(run: RunRecord, **wanted: Any) -> list[TrialResult]:
 
 def _is_empty(value: Any) -> bool:
     return value is None or value is pd.NA or value == "" or (isinstance(value, float) and value != value)
+
+
+def with_answers(trials: Sequence[TrialResult], split: str) -> list[TrialResult]:
+    """Returns the trials that have stored predictions on a split, whole and finite.
+
+    Damaged ones are named on stderr.
+    """
+    found = []
+    for trial in trials:
+        try:
+            trial.logits(split)
+        except DamagedError as error:
+            console.say_once(str(error))
+        except RunError:
+            continue
+        else:
+            found.append(trial)
+    return found

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from fer_jax.analysis import comparable, statistics
+from fer_jax.analysis.answers import Dead, dead_words
 from fer_jax.config.values import flatten
 from fer_jax.data.names import spelled
 from fer_jax.errors import RunError
@@ -32,6 +33,8 @@ class Explainer:
         settings: of the method, by name, with defaults.
         variables: {'params', 'stats', 'pixels'}, the weights.
         key: what its compiled network depends on.
+        dead: what it answers to nearly every validation image, if it is a dead network; None also
+            for the last weights, whose answers are not stored.
     """
 
     trial: TrialResult
@@ -39,6 +42,7 @@ class Explainer:
     settings: Mapping[str, Any]
     variables: Mapping[str, Any]
     key: compute.Key
+    dead: Dead | None = None
 
     @classmethod
     def of(cls, trial: TrialResult, method: str, weights: str, given: Mapping[str, Any]) -> Explainer:
@@ -56,7 +60,8 @@ class Explainer:
         variables = trial.variables_of(weights)
         values, count = flatten(trial.config), len(trial.classes)
         key, shapes = inference.network_key(values, count), inference.layer_shapes(values, count)
-        return cls(trial, method, settings.resolve(method, given, key[1], shapes), variables, key)
+        dead = trial.dead if weights == "best" else None
+        return cls(trial, method, settings.resolve(method, given, key[1], shapes), variables, key, dead)
 
     def as_images(self, images: Any) -> np.ndarray:
         """Returns images, in any form that `TrialResult.predict` takes, as (n, S, S, C)."""
@@ -75,7 +80,9 @@ class Explainer:
         """Returns the maps of images (n, S, S, C), each for its class in `targets` (n,)."""
         found = list(self.batches(images, targets))
         joined = {name: np.concatenate([batch[name] for batch in found]) for name in found[0]}
-        return Saliency(self.method, self.settings, targets=targets, classes=self.trial.classes, **joined)
+        return Saliency(
+            self.method, self.settings, targets=targets, classes=self.trial.classes, warning=_warning([self]), **joined
+        )
 
     def class_means(self, split: str, limit: int | None, path: str | None) -> ClassSaliency:
         """Returns the mean shares of the images of each class; `class_saliency` says of what."""
@@ -100,7 +107,9 @@ class Explainer:
             mean = totals / n[:, None, None]
             variance = (squares - n[:, None, None] * mean**2) / (n - 1)[:, None, None]
         sd = np.where((n > 1)[:, None, None], np.sqrt(np.maximum(variance, 0)), np.nan)
-        return ClassSaliency(self.method, self.settings, self.trial.classes, split, n, mean, sd)
+        return ClassSaliency(
+            self.method, self.settings, self.trial.classes, split, n, mean, sd, warning=_warning([self])
+        )
 
 
 @overload
@@ -168,7 +177,7 @@ def saliency_maps(
     given = explainers[0].as_images(images)
     targets = _targets(target, trials[0].classes, given, explainers)
     found = tuple(explainer.explain(given, targets) for explainer in explainers)
-    return RepeatedSaliency(found, tuple(trial.id for trial in trials), left_out)
+    return RepeatedSaliency(found, tuple(trial.id for trial in trials), left_out, _warning(explainers))
 
 
 def class_saliency(
@@ -204,7 +213,8 @@ def class_saliency(
         return Explainer.of(_alone(of, point), method, weights, settings).class_means(split, limit, path)
     trials, left_out = done_trials(of, point)
     explainers = [Explainer.of(trial, method, weights, settings) for trial in trials]
-    return maps.over_repeats([explainer.class_means(split, limit, path) for explainer in explainers], left_out)
+    means = [explainer.class_means(split, limit, path) for explainer in explainers]
+    return maps.over_repeats(means, left_out, _warning(explainers))
 
 
 def randomised_saliency(
@@ -282,6 +292,14 @@ def _drawn_anew(explainer: Explainer, seed: int) -> Iterator[tuple[str, dict[str
             if layer in drawn:
                 variables[kind] = {**variables[kind], layer: drawn[layer]}
         yield layer, dict(variables)
+
+
+def _warning(explainers: Sequence[Explainer]) -> str:
+    """Returns what maps are worth where some of the networks are dead; '' where none is."""
+    found = [one.dead for one in explainers if one.dead is not None]
+    words = dead_words(found, len(explainers), "network")
+    few = "its maps show" if len(found) == 1 else "their maps show"
+    return f"{words}; {few} nothing that was learnt" if words else ""
 
 
 def _mean(values: np.ndarray) -> float:

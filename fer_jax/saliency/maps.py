@@ -40,6 +40,7 @@ class Saliency:
         logits: float32 (n,), of the targets.
         baseline_logits: float32 (n,), the same for the baseline, by integrated_gradients; else
             None.
+        warning: what the maps are worth, where the network is dead; else empty.
     """
 
     method: str
@@ -49,6 +50,7 @@ class Saliency:
     classes: tuple[str, ...]
     logits: np.ndarray
     baseline_logits: np.ndarray | None = None
+    warning: str = ""
 
     @property
     def unit(self) -> str:
@@ -91,11 +93,13 @@ class RepeatedSaliency:
         repeats: a `Saliency` a trial.
         ids: of the trials.
         left_out: who is missing and why, such as '1 diverged'; empty if nobody is.
+        warning: what the maps are worth, where some networks are dead; else empty.
     """
 
     repeats: tuple[Saliency, ...]
     ids: tuple[str, ...]
     left_out: str = ""
+    warning: str = ""
 
     @property
     def maps(self) -> np.ndarray:
@@ -156,7 +160,7 @@ class ClassSaliency:
         sd: float64 (K, S, S), over the images of one trial, or over the means of several repeats
             (divisor n - 1).
         repeats: number of trials.
-        left_out: as in `RepeatedSaliency`.
+        left_out, warning: as in `RepeatedSaliency`.
     """
 
     method: str
@@ -168,6 +172,7 @@ class ClassSaliency:
     sd: np.ndarray
     repeats: int = 1
     left_out: str = ""
+    warning: str = ""
 
 
 def over_channels(values: np.ndarray, method: str) -> np.ndarray:
@@ -207,11 +212,10 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.divide((a * b).sum(axis=1), lengths, out=np.full(len(a), np.nan), where=lengths > 0)
 
 
-def over_repeats(found: Sequence[ClassSaliency], left_out: str) -> ClassSaliency:
+def over_repeats(found: Sequence[ClassSaliency], left_out: str, warning: str = "") -> ClassSaliency:
     """Returns the class averages of several trials as one: mean and sd of their means."""
+    one = dataclasses.replace(found[0], left_out=left_out, warning=warning)
     if len(found) == 1:
-        return dataclasses.replace(found[0], sd=np.full_like(found[0].sd, np.nan), left_out=left_out)
-    means = np.stack([one.mean for one in found])
-    return dataclasses.replace(
-        found[0], mean=means.mean(axis=0), sd=deviation(means), repeats=len(found), left_out=left_out
-    )
+        return dataclasses.replace(one, sd=np.full_like(one.sd, np.nan))
+    means = np.stack([each.mean for each in found])
+    return dataclasses.replace(one, mean=means.mean(axis=0), sd=deviation(means), repeats=len(found))

@@ -1,106 +1,157 @@
-"""Orbax checkpoints of a wave: the full state it resumes from, and the weights it leaves.
+"""Checkpoints of waves: the full states they resume from, and the weights they leave.
 
 Every array has the trial axis first and is stored as one chunk for each trial, so that a trial is
 read without its neighbours. Exceptions are arrays without axes, such as an epoch, and those below
 'shared', which all trials have in common: they are stored whole. Arrays are copied to the host
-before Orbax gets them: the training loop may donate its buffers while the copy is being written,
-and the files do not depend on how the arrays were spread over devices.
+before a save returns: the training loop may donate its buffers while the copy is being written, and
+the files do not depend on how the arrays were spread over devices.
 """
 
 from __future__ import annotations
 
-import logging
+import os
 import re
 import shutil
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from fer_jax.base.files import explain_write, write_error
+from fer_jax.base.files import explain_write, make_folder, sync_folder, sync_tree, write_error
 from fer_jax.errors import RunError
+from fer_jax.store import checkpoint_arrays
+from fer_jax.store.checkpoint_arrays import DamagedCheckpoint
+from fer_jax.store.safety import WAVE
 
-if TYPE_CHECKING:
-    import orbax.checkpoint.experimental.v1 as ocp
-
-# The part of a saved tree whose arrays have no trial axis.
-SHARED = "shared"
-# What a plan calls its waves: no folder or file of another name is ours to delete.
-WAVE = re.compile(r"stack_\d+-wave_\d+[ab]*")
 _COMPLETE = re.compile(r"(state|final)-(\d+)")
-_LEFTOVER = re.compile(r"(state|final)-\d+\.(orbax-checkpoint-tmp|deleted).*")
+_LEFTOVER = re.compile(r"(state|final)-\d+\.(orbax-checkpoint-tmp|written|deleted).*")
+# How many of a kind stay: where the newest state is damaged, the one before it is gone on from.
+_KEPT = {"state": 2, "final": 1}
 
 
 class Checkpoints:
     """The checkpoints `<wave>/state-<epoch>` and `<wave>/final-<n>` below one folder.
 
-    A checkpoint is written under a temporary name, renamed when it is complete, and renamed again
-    before it is deleted, so that a folder with one of the two names is always whole. Of several,
-    the one with the highest number counts.
+    A checkpoint is written under a temporary name, flushed to disk, renamed when it is complete,
+    and renamed again before it is deleted, so that a folder with one of the two names is whole,
+    unless something else has damaged it. Of several, the one with the highest number counts.
     """
 
     def __init__(self, folder: Path):
         self._folder = folder.absolute()
-        self._pending: tuple[Path, Any] | None = None
+        # Checksums, writing, flushing and deleting what is older go on beside the training.
+        self._writer = ThreadPoolExecutor(1, "checkpoints")
+        self._pending: tuple[Path, Future[None]] | None = None
+        self._whole: set[Path] = set()
 
     def import_orbax(self) -> None:
         """Imports Orbax, for which the first save would otherwise wait."""
-        _orbax()
+        checkpoint_arrays.import_orbax()
 
-    def save(self, wave: str, kind: str, number: int, tree: Any, owned: bool = False) -> None:
+    def save(
+        self,
+        wave: str,
+        kind: str,
+        number: int,
+        tree: Any,
+        owned: bool = False,
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
         """Begins to write a checkpoint and returns once its arrays are copied off the devices.
 
         `wait` finishes it. A checkpoint that was begun before is finished first.
 
         Args:
             wave: the wave's name.
-            kind: 'state' or 'final'.
+            kind: 'state', of which the last two stay, or 'final', of which the last one does.
             number: the epoch of a state; for a final, higher than those before it. A checkpoint of
                 the same number is replaced.
             tree: any pytree of arrays (JAX's or NumPy's), trial axis first.
             owned: whether the arrays are on the host and nobody will change them, so that they
                 need no copy.
+            about: what else the checkpoint says of itself, see `about`.
 
         Raises:
             RunError: this checkpoint, or the one begun before it, cannot be written.
         """
         self.wait()
-        path = self._folder / wave / f"{kind}-{number:06d}"
+        path = self._path(wave, kind, number)
         with explain_write(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if path.exists():
-                self._delete(path)
+            make_folder(path.parent)
         host = tree if owned else to_host(tree)
-        try:
-            with _context():
-                self._pending = path, _orbax().save_async(path, host)
-        except Exception as error:
-            raise write_error(path, error) from error
+        self._pending = path, self._writer.submit(self._write, path, host, about or {})
+
+    def _write(self, path: Path, tree: Any, about: Mapping[str, Any]) -> None:
+        self._whole.discard(path)
+        written = path.with_name(f"{path.name}.written")
+        _remove(written)
+        checkpoint_arrays.write(written, tree, about)
+        sync_tree(written)
+        if path.exists():
+            self._delete(path)
+        written.rename(path)
+        # Only now is it there after a power cut too, and what is older may go.
+        sync_folder(path.parent)
+        self._whole.add(path)
+        self._delete_older(path.parent.name, path.name.split("-")[0])
 
     def wait(self) -> None:
-        """Waits until the checkpoint being written is complete and deletes older ones of its kind.
+        """Waits until the checkpoint being written is complete and older ones are deleted.
 
         Raises:
             RunError: it could not be written; the older ones are still there.
         """
         if self._pending is None:
             return
-        (path, response), self._pending = self._pending, None
+        (path, written), self._pending = self._pending, None
         try:
-            response.result()
+            written.result()
+        except RunError:
+            raise
         except Exception as error:
             raise write_error(path, error) from error
-        for older in self._complete(path.parent.name, path.name.split("-")[0])[:-1]:
-            self._delete(older)
 
     def latest(self, wave: str, kind: str) -> int | None:
         """Returns the number of the newest complete checkpoint, or None where there is none."""
-        complete = self._complete(wave, kind)
-        return int(complete[-1].name.split("-")[1]) if complete else None
+        return next(iter(self.numbers(wave, kind)), None)
+
+    def numbers(self, wave: str, kind: str) -> list[int]:
+        """Returns the numbers of the complete checkpoints, the newest first."""
+        return [int(path.name.split("-")[1]) for path in reversed(self._complete(wave, kind))]
+
+    def damage(self, wave: str, kind: str, number: int) -> str:
+        """Returns what is wrong with a checkpoint in one line, or '' where it is whole.
+
+        All of it is read, unless this process has written it or read it before.
+
+        Raises:
+            RunError: it cannot be read for another reason.
+        """
+        path = self._path(wave, kind, number)
+        if path not in self._whole:
+            try:
+                checkpoint_arrays.read(path)
+            except DamagedCheckpoint as error:
+                return str(error)
+            self._whole.add(path)
+        return ""
+
+    def about(self, wave: str, kind: str, number: int) -> dict[str, Any]:
+        """Returns what `save` was told of a checkpoint, {} where an earlier version wrote it.
+
+        Raises:
+            RunError: as for `restore`.
+        """
+        return checkpoint_arrays.about(self._path(wave, kind, number))
+
+    def delete(self, wave: str, kind: str, number: int) -> None:
+        """Deletes a checkpoint."""
+        self._delete(self._path(wave, kind, number))
 
     def restore(self, wave: str, kind: str, abstract: Any = None) -> Any:
-        """Returns the arrays of the newest checkpoint.
+        """Returns the arrays of the newest checkpoint, held to their checksums.
 
         Args:
             wave, kind: as for `save`.
@@ -112,34 +163,24 @@ class Checkpoints:
             other a NumPy array.
 
         Raises:
-            RunError: there is no such checkpoint, it is damaged, or its names, shapes or types are
-                not those of `abstract`.
+            RunError: there is no such checkpoint, it is damaged (DamagedCheckpoint) or cannot be
+                read, or its names, shapes or types are not those of `abstract`.
         """
         path = self._newest(wave, kind)
+        if abstract is None:
+            return checkpoint_arrays.read(path)
+        stored, expected = checkpoint_arrays.layout(path), checkpoint_arrays.layout_of(abstract)
+        for name in sorted(stored.keys() | expected.keys()):
+            found, asked = stored.get(name, "missing"), expected.get(name, "an array of this program")
+            if found != asked:
+                raise RunError(f"{path}: {name} is {found}, not {asked}; remove it to start the wave anew")
         import jax
-
-        def blank(leaf: Any) -> np.ndarray:
-            return np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape)
-
-        try:
-            with _context():
-                metadata = _orbax().metadata(path).metadata
-                wanted = jax.tree.map(blank, metadata if abstract is None else abstract)
-                # Orbax would cast to another dtype in silence.
-                stored, expected = _layout(metadata), _layout(wanted)
-                for name in sorted(stored.keys() | expected.keys()):
-                    found, asked = stored.get(name, "missing"), expected.get(name, "an array of this program")
-                    if found != asked:
-                        raise RunError(f"{path}: {name} is {found}, not {asked}; remove it to start the wave anew")
-                loaded = _orbax().load(path, wanted)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RunError(f"cannot read {path}: it is damaged; remove it to start the wave anew") from error
 
         def place(leaf: Any, value: np.ndarray) -> Any:
             sharding = getattr(leaf, "sharding", None)
             return value if sharding is None else jax.device_put(value, sharding)
 
-        return loaded if abstract is None else jax.tree.map(place, abstract, loaded)
+        return jax.tree.map(place, abstract, checkpoint_arrays.read(path, abstract=abstract))
 
     def load_trial(self, wave: str, slot: int, abstract: Any = None) -> Any:
         """Returns one trial's part of the wave's final weights; no other trial's bytes are read.
@@ -151,45 +192,18 @@ class Checkpoints:
                 reads all of them, in the structure that was saved, with lists in place of tuples.
 
         Returns:
-            A pytree of NumPy arrays without the trial axis.
+            A pytree of NumPy arrays without the trial axis, held to their checksums.
 
         Raises:
-            RunError: there are no final weights, no such slot or no such leaf, or they are damaged.
+            RunError: there are no final weights, no such slot or no such leaf, they are damaged
+                (DamagedCheckpoint) or cannot be read.
         """
-        path = self._newest(wave, "final")
-        import jax
-        import tensorstore as ts
+        return checkpoint_arrays.read(self._newest(wave, "final"), slot, abstract)
 
-        def open_leaf(key: Any, _: Any) -> Any:
-            files = {"driver": "file", "path": f"{base}/"}
-            kvstore = {"driver": "ocdbt", "base": files, "path": f"{_leaf_name(key)}/"}
-            return ts.open({"driver": "zarr3", "kvstore": kvstore}, open=True, read=True)
-
-        try:
-            base = next(path.glob("*/manifest.ocdbt")).parent
-            with _context():
-                tree = _orbax().metadata(path).metadata if abstract is None else abstract
-            # All are opened, then all are read: a tree of small arrays costs waiting, not bytes.
-            arrays = jax.tree.map(lambda future: future.result(), jax.tree_util.tree_map_with_path(open_leaf, tree))
-            own = (
-                {name: tree for name, tree in arrays.items() if name != SHARED} if isinstance(arrays, dict) else arrays
-            )
-            width = min((array.shape[0] for array in jax.tree.leaves(own) if array.rank), default=slot + 1)
-            if not 0 <= slot < width:
-                raise RunError(f"{path} holds slots 0 to {width - 1}, not {slot}")
-
-            def read(key: Any, array: Any) -> Any:
-                return (array[slot] if array.rank and not _is_shared(key) else array).read()
-
-            reads = jax.tree_util.tree_map_with_path(read, arrays)
-            return jax.tree.map(lambda read: np.asarray(read.result()), reads)
-        except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
-            raise RunError(f"cannot read {path}: damaged, or of other arrays") from error
-
-    def drop(self, wave: str, kind: str) -> None:
-        """Deletes the wave's checkpoints of a kind, if there are any."""
+    def drop(self, wave: str, kind: str, keep: int = 0) -> None:
+        """Deletes the wave's checkpoints of a kind, if there are any, but the newest `keep`."""
         self.wait()
-        for path in self._complete(wave, kind):
+        for path in self._complete(wave, kind)[::-1][keep:]:
             self._delete(path)
 
     def forget(self, wave: str) -> None:
@@ -212,14 +226,27 @@ class Checkpoints:
         for wave in self.waves():
             for path in (self._folder / wave).iterdir():
                 if _LEFTOVER.fullmatch(path.name):
-                    shutil.rmtree(path, ignore_errors=True)
-            for kind in ("state", "final"):
-                for older in self._complete(wave, kind)[:-1]:
-                    self._delete(older)
+                    _remove(path)
+            for kind in _KEPT:
+                self._delete_older(wave, kind)
+
+    def _delete_older(self, wave: str, kind: str) -> None:
+        for older in self._complete(wave, kind)[: -_KEPT[kind]]:
+            self._delete(older)
+
+    def _path(self, wave: str, kind: str, number: int) -> Path:
+        return self._folder / wave / f"{kind}-{number:06d}"
 
     def _complete(self, wave: str, kind: str) -> list[Path]:
         folder = self._folder / wave
-        names = [match for path in folder.glob(f"{kind}-*") if (match := _COMPLETE.fullmatch(path.name))]
+        try:
+            found = [_COMPLETE.fullmatch(name) for name in os.listdir(folder)]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            # To take it for empty would be to start the wave anew.
+            raise RunError(f"cannot read {folder}: {error.strerror}; mend that and start again") from None
+        names = [match for match in found if match and match[1] == kind]
         return [folder / match[0] for match in sorted(names, key=lambda match: int(match[2]))]
 
     def _newest(self, wave: str, kind: str) -> Path:
@@ -234,62 +261,18 @@ class Checkpoints:
         # would count as a complete one.
         doomed = path.with_name(f"{path.name}.deleted")
         with explain_write(path):
-            shutil.rmtree(doomed, ignore_errors=True)
+            _remove(doomed)
             path.rename(doomed)
-        shutil.rmtree(doomed, ignore_errors=True)
+        self._whole.discard(path)
+        _remove(doomed)
 
 
-def _layout(tree: Any) -> dict[str, str]:
-    """Returns leaf name -> dtype and shape, such as 'float32[8, 3]'."""
-    import jax
-
-    return {
-        _leaf_name(key): f"{leaf.dtype}{list(leaf.shape)}" for key, leaf in jax.tree_util.tree_leaves_with_path(tree)
-    }
-
-
-def _leaf_name(key: Any) -> str:
-    parts = (getattr(part, "key", getattr(part, "name", getattr(part, "idx", None))) for part in key)
-    return ".".join(str(part) for part in parts)
-
-
-def _is_shared(key: Any) -> bool:
-    """Returns whether a leaf belongs to all trials of a wave, and so has no trial axis."""
-    return _leaf_name(key).split(".")[0] == SHARED
-
-
-class _Quiet(logging.Filter):
-    """Drops what Orbax logs: a traceback in each thread for an error that `wait` reports."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return "/orbax/checkpoint/" not in record.pathname
-
-
-def _orbax() -> ModuleType:
-    """Returns Orbax, imported at the first call: a report must not wait a second for it."""
-    import orbax.checkpoint.experimental.v1 as ocp
-
-    logger = logging.getLogger("absl")
-    if not any(isinstance(present, _Quiet) for present in logger.filters):
-        logger.addFilter(_Quiet())
-    return ocp
-
-
-def _context() -> ocp.Context:
-    ocp = _orbax()
-    context = ocp.Context()
-    one_trial = ocp.options.ArrayOptions.Saving.StorageOptions(shard_axes=(0,))
-    saving = context.array.saving
-    saving.scoped_storage_options_creator = lambda key, leaf: (
-        one_trial if np.ndim(leaf) and not _is_shared(key) else None
-    )
-    # Compression shrinks trained weights by a tenth and takes three times as long.
-    saving.use_compression = False
-    context.memory.deepcopy_host_arrays = False
-    # If folders were made in the background, threads would wait twenty minutes for one that cannot
-    # be made.
-    context.asynchronous.create_directories_asynchronously = False
-    return context
+def _remove(path: Path) -> None:
+    """Deletes what is at a path, if anything is; of a link only the link."""
+    if path.is_symlink() or path.is_file():
+        path.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def to_host(tree: Any) -> Any:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator, Mapping
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 import pandas as pd
 
-from fer_jax.base.files import explain_write, locked, remove_temporary_files, write_bytes
+from fer_jax.base.files import explain_write, locked, open_own, remove_temporary_files, write_bytes
 from fer_jax.errors import RunError
+from fer_jax.store import bounds, safety
 from fer_jax.store.checkpoints import WAVE, Checkpoints
 from fer_jax.store.curves import CurveFiles
-from fer_jax.store.documents import Documents
+from fer_jax.store.documents import Documents, damaged
 from fer_jax.store.features import FeatureFiles
 from fer_jax.store.predictions import PredictionFiles
+from fer_jax.store.sealed import FOLDER as SEALS
+from fer_jax.store.sealed import StoredTable
 
 
 class RunDirectory:
@@ -35,10 +39,11 @@ class RunDirectory:
         self.predictions = PredictionFiles(self.path / "predictions")
 
     def check_ours(self) -> None:
-        """Raises RunError where the folder holds files but is no run.
+        """Raises RunError where the folder holds files but is no run, or a link instead of a file.
 
         Hidden files and log.txt do not count: a run that broke off early leaves them.
         """
+        safety.check_tree(self.path)
         with contextlib.suppress(OSError):
             strangers = sorted(
                 entry.name
@@ -58,6 +63,7 @@ class RunDirectory:
         Raises:
             RunError: another process holds the lock; the message names its pid and host.
         """
+        safety.check_tree(self.path)
         with locked(self.path / ".lock"):
             self._clean()
             try:
@@ -77,7 +83,7 @@ class RunDirectory:
 
     def _clean(self) -> None:
         with explain_write(self.path):
-            for folder in ("", "curves", "figures", "features", "heads", "predictions"):
+            for folder in ("", SEALS, "curves", "figures", "features", "heads", "predictions"):
                 remove_temporary_files(self.path / folder)
             self._checkpoints.clean()
 
@@ -89,7 +95,10 @@ class RunDirectory:
 
     def read_config(self) -> dict[str, Any]:
         """Returns config.json, with lists in place of tuples; RunError if there is no run here."""
-        return self._documents.read_json("config.json")
+        safety.check_tree(self.path)
+        document = self._documents.read_json("config.json")
+        safety.check_config(self.path / "config.json", document)
+        return document
 
     def write_plan(self, document: Mapping[str, Any]) -> None:
         """Writes plan.json: the stacks and waves in running order."""
@@ -102,6 +111,17 @@ class RunDirectory:
     def has(self, name: str) -> bool:
         """Returns whether the run has the file `name`, such as 'plan.json' or 'trials.csv'."""
         return (self.path / name).is_file()
+
+    def has_table(self, name: str) -> bool:
+        """Returns whether 'trials.csv' or 'heads.csv' is there, be it only as its sealed copy."""
+        return self._documents.has_table(name)
+
+    def stored_table(self, name: str) -> StoredTable:
+        """Returns what may be believed of 'trials.csv' or 'heads.csv'; RunError if there is none.
+
+        Where it is not sealed, its rows have to be judged (`results.judged_tables`).
+        """
+        return self._documents.stored_table(name)
 
     def write_trials(self, frame: pd.DataFrame) -> None:
         """Writes trials.csv, a row for each trial.
@@ -116,6 +136,7 @@ class RunDirectory:
         Raises:
             RunError: there is no such file, or it is damaged.
         """
+        safety.check_tree(self.path)
         return self._documents.read_table("trials.csv")
 
     def write_summary(self, frame: pd.DataFrame) -> None:
@@ -128,16 +149,10 @@ class RunDirectory:
         """Writes heads.csv, a row for each fit."""
         self._documents.write_table("heads.csv", frame)
 
-    def read_heads(self) -> pd.DataFrame:
-        """Returns heads.csv with the types of `read_trials`; RunError if it is no table of fits."""
-        table = self._documents.read_table("heads.csv")
-        for name in ("fit", "id", "status"):
-            if name not in table:
-                path = self.path / "heads.csv"
-                raise RunError(
-                    f"{path} has no column {name!r}: it is damaged; delete it, and the same command does its fits again"
-                )
-        return table
+    def forget_heads_tables(self) -> None:
+        """Deletes heads.csv and its summary, if they are there."""
+        for name in ("heads_summary.csv", "heads.csv"):
+            self._documents.forget_table(name)
 
     def write_heads_summary(self, frame: pd.DataFrame) -> None:
         """Writes heads_summary.csv, a row for each point and head setting."""
@@ -147,23 +162,29 @@ class RunDirectory:
         """Writes the fitted classifier of a fit, heads/<fit>.<suffix>."""
         write_bytes(self.path / "heads" / f"{fit}.{suffix}", content)
 
-    def has_head(self, fit: str, suffix: str) -> bool:
-        """Returns whether the file of a fit's classifier is there, damaged or not."""
-        return self.has(f"heads/{fit}.{suffix}")
-
     def read_head(self, fit: str, suffix: str) -> bytes:
         """Returns what `write_head` wrote; RunError if it is not there."""
         path = self.path / "heads" / f"{fit}.{suffix}"
         try:
-            return path.read_bytes()
+            if suffix == "skops":
+                bounds.check_zip(path)
+            return bounds.read_whole(path)
         except OSError as error:
             raise RunError(f"cannot read {path}: {error.strerror}; start the sweep again to fit it") from None
+        except ValueError as error:
+            raise damaged(path, error, "delete it and start the sweep again") from None
+
+    def forget_head(self, fit: str) -> None:
+        """Deletes the fitted classifier of a fit, if there is one."""
+        for path in (self.path / "heads").glob(f"{fit}.*"):
+            with explain_write(path):
+                path.unlink()
 
     # Other files
 
     def write_text(self, name: str, text: str) -> None:
         """Writes any other text file of the run, such as 'report.html'."""
-        write_bytes(self.path / name, text.encode())
+        write_bytes(self.path / name, text.encode(errors="backslashreplace"))
 
     def write_bytes(self, name: str, content: bytes) -> None:
         """Writes any other file of the run, such as 'figures/curves.png'."""
@@ -173,14 +194,16 @@ class RunDirectory:
         """Returns log.txt, opened to append; each line is handed to the system when it ends."""
         with explain_write(self.path / "log.txt"):
             self.path.mkdir(parents=True, exist_ok=True)
-            return open(self.path / "log.txt", "a", buffering=1, encoding="utf-8")
+            descriptor = open_own(self.path / "log.txt", os.O_WRONLY | os.O_APPEND)
+            return open(descriptor, "a", buffering=1, encoding="utf-8", errors="backslashreplace")
 
     # Checkpoints
 
     def save_state(self, wave: str, epoch: int, tree: Any, owned: bool = False) -> None:
         """Begins to save a wave's full state and returns once it is copied to the host.
 
-        The state before it is deleted when this one is complete.
+        When it is complete, this state and the one before it stay, and older ones are deleted. It
+        remembers which parts of the wave's curves are there, so write these first.
 
         Args:
             wave: the wave's name.
@@ -193,7 +216,7 @@ class RunDirectory:
         Raises:
             RunError: it, or the state begun before it, cannot be written.
         """
-        self._checkpoints.save(wave, "state", epoch, tree, owned)
+        self._checkpoints.save(wave, "state", epoch, tree, owned, {"curves": self.curves.parts(wave)})
 
     def wait(self) -> None:
         """Waits until the state being saved is complete; RunError if it cannot be written."""
@@ -203,16 +226,46 @@ class RunDirectory:
         """Returns the epoch of the wave's newest complete state, or None where there is none."""
         return self._checkpoints.latest(wave, "state")
 
-    def resume(self, wave: str) -> int:
+    def resume(self, wave: str, say: Callable[[str], None] = lambda line: None) -> int:
         """Makes the wave's files agree (rule 4 of the store).
+
+        Args:
+            wave: its name.
+            say: told in a line which states were deleted because they, or curves of theirs, are
+                damaged, and from where the wave goes on instead.
 
         Returns:
             The epoch after which to go on; 0 is the start.
+
+        Raises:
+            RunError: a state or a part of the curves cannot be read for another reason than
+                damage, such as a permission; nothing is deleted then.
         """
         self.wait()
-        epoch = self.latest_state(wave) or 0
+        useless = {}
+        for epoch in self._checkpoints.numbers(wave, "state"):
+            if reason := self._damage(wave, epoch):
+                useless[epoch] = reason
+            else:
+                break
+        else:
+            epoch = 0
+        for number in useless:
+            self._checkpoints.delete(wave, "state", number)
         self.curves.drop(wave, epoch + 1)
+        if useless:
+            going_on = f"going on from epoch {epoch}" if epoch else "the wave starts anew, its curves too"
+            say(f"{wave}: {'; '.join(useless.values())}; {going_on}")
         return epoch
+
+    def _damage(self, wave: str, epoch: int) -> str:
+        """Returns why a state cannot be gone on from, in a line; '' if it can."""
+        name = f"state-{epoch:06d}"
+        if self._checkpoints.damage(wave, "state", epoch):
+            return f"{name} is damaged and deleted"
+        needed = self._checkpoints.about(wave, "state", epoch).get("curves", [])
+        lost = self.curves.damage(wave, epoch, needed)
+        return f"{lost}, so {name} is deleted" if lost else ""
 
     def restore_state(self, wave: str, abstract: Any) -> Any:
         """Returns the newest complete state, in the structure, shapes and dtypes of `abstract`.
@@ -235,9 +288,12 @@ class RunDirectory:
         self.wait()
         return self._checkpoints.restore(wave, "state")
 
-    def drop_state(self, wave: str) -> None:
-        """Deletes the wave's full state; call it after its weights and table rows are written."""
-        self._checkpoints.drop(wave, "state")
+    def drop_state(self, wave: str, keep_newest: bool = False) -> None:
+        """Deletes the wave's full states; call it after its weights and table rows are written.
+
+        With `keep_newest` the newest stays: its trials may go on from it for more epochs.
+        """
+        self._checkpoints.drop(wave, "state", int(keep_newest))
 
     def save_final(self, wave: str, tree: Any) -> None:
         """Saves the weights that the wave leaves, in place of those of an earlier end of the wave.
@@ -252,6 +308,10 @@ class RunDirectory:
         """
         self._checkpoints.save(wave, "final", (self._checkpoints.latest(wave, "final") or 0) + 1, tree)
         self.wait()
+
+    def has_final(self, wave: str) -> bool:
+        """Returns whether the wave's final weights are there, damaged or not."""
+        return self._checkpoints.latest(wave, "final") is not None
 
     def forget(self, wave: str) -> None:
         """Deletes all that belongs to a wave whose place in the plan others have taken."""

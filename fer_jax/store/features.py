@@ -7,16 +7,20 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 
+from fer_jax.base.arrays import read_npy
 from fer_jax.base.files import TEMPORARY_SUFFIX, explain_write, sync_folder, write_bytes
+from fer_jax.store import bounds
 
 # What of an array is read into memory at once to be hashed.
 HASHED_BYTES = 1 << 24
+_FILE = re.compile(r"(?P<trial>[0-9a-f]{10})-.+\.(npy|json)")
 
 
 class FeatureFiles:
@@ -44,18 +48,29 @@ class FeatureFiles:
             return True
         path, seal = self._paths(trial, layer)
         try:
-            record = json.loads(seal.read_text(encoding="utf-8"))
-            array = np.load(path, mmap_mode="r")
+            record = bounds.read_json(seal)
+            array = read_npy(path, "r")
+            # A header that names another type or order would pass with the same bytes behind it.
             whole = (
                 record["rows"] == dict(rows)
+                and array.dtype == np.float32
+                and array.ndim == 2
                 and len(array) == sum(rows.values())
                 and record["sha256"] == _checksum(array)
             )
-        except (OSError, EOFError, ValueError, KeyError, TypeError):
+        except (OSError, EOFError, ValueError, KeyError, TypeError, RecursionError):
             return False
         if whole:
             self._verified[trial, layer] = dict(rows)
         return whole
+
+    def damaged(self, trial: str, layer: str) -> str:
+        """Returns the name of an array that was written and that `has` does not take, or ''.
+
+        What a killed writer leaves has no `.json` and is not meant.
+        """
+        path, seal = self._paths(trial, layer)
+        return path.name if path.is_file() and seal.is_file() else ""
 
     @contextlib.contextmanager
     def writers(
@@ -109,10 +124,17 @@ class FeatureFiles:
             FileNotFoundError: there are none; `has` says so beforehand.
         """
         path, seal = self._paths(trial, layer)
-        rows = json.loads(seal.read_text(encoding="utf-8"))["rows"]
-        array = np.load(path, mmap_mode="r")
+        rows = bounds.read_json(seal)["rows"]
+        array = read_npy(path, "r")
         edges = np.cumsum([0, *rows.values()])
         return {name: array[start:end] for name, start, end in zip(rows, edges, edges[1:], strict=False)}
+
+    def forget_others(self, trials: Collection[str]) -> None:
+        """Deletes the features of trials that are not among these."""
+        for path in self.folder.glob("*"):
+            if (found := _FILE.fullmatch(path.name)) and found["trial"] not in trials:
+                with explain_write(path):
+                    path.unlink()
 
     def _paths(self, trial: str, layer: str) -> tuple[Path, Path]:
         return self.folder / f"{trial}-{layer}.npy", self.folder / f"{trial}-{layer}.json"

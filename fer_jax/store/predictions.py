@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
-from collections.abc import Mapping
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
+from fer_jax.base.arrays import read_npy
 from fer_jax.base.files import explain_write, write_bytes
-from fer_jax.errors import RunError
+from fer_jax.errors import DamagedError
+from fer_jax.store import bounds
 
 _DIGITS = 16  # of a data set's checksum, in a file's name
 
@@ -19,8 +25,9 @@ class PredictionFiles:
     """The folder `predictions/` of a run.
 
     `<wave>-<split>.npy` holds float32 (slots, images, K), the logits by the weights that validation
-    chose. `data-<checksum>.npz` holds `<split>_labels`, int32 (images,), and `<split>_leaked`, bool
-    (images,), of a data set. Images are in the order of their split.
+    chose, and `<wave>-<split>.json` the SHA-256 of those of each slot. `data-<checksum>.npz` holds
+    `<split>_labels`, int32 (images,), and `<split>_leaked`, bool (images,), of a data set. Images
+    are in the order of their split.
     """
 
     def __init__(self, folder: Path):
@@ -37,23 +44,53 @@ class PredictionFiles:
         Raises:
             RunError: the file cannot be written.
         """
-        write_bytes(self._path(wave, split), _saved(logits.astype(np.float32, copy=False)))
+        array = np.ascontiguousarray(logits, dtype=np.float32)
+        path = self._path(wave, split)
+        # Logits without checksums are those of an earlier version; with others they are damaged.
+        with explain_write(path):
+            _seal(path).unlink(missing_ok=True)
+        write_bytes(path, _saved(array))
+        record = {"sha256": [_sha256(slot) for slot in array]}
+        write_bytes(_seal(path), (json.dumps(record, indent=1) + "\n").encode())
 
-    def read(self, wave: str, split: str, slot: int) -> np.ndarray | None:
+    def read(self, wave: str, split: str, slot: int | Sequence[int]) -> np.ndarray | None:
         """Returns one trial's logits, float32 (images, K), or None where none were kept.
 
-        No other trial's are read.
+        No other trial's are read. Of several slots it is (slots, images, K), from a file that is
+        opened once.
 
         Raises:
-            RunError: the file is damaged, or has no such slot.
+            DamagedError: the file is damaged, or has no such slot.
         """
         path = self._path(wave, split)
         try:
-            return np.array(np.load(path, mmap_mode="r")[slot])
+            found = np.array(read_npy(path, "r")[slot])
+            if (sums := _sums(path)) is not None:
+                for one, logits in [(slot, found)] if isinstance(slot, int) else zip(slot, found, strict=True):
+                    if one >= len(sums) or _sha256(logits) != sums[one]:
+                        raise ValueError(f"slot {one} has another checksum")
         except FileNotFoundError:
             return None
-        except (OSError, EOFError, ValueError, IndexError) as error:
+        except (OSError, EOFError, ValueError, IndexError, TypeError) as error:
             raise _damaged(path, error) from None
+        return found
+
+    def check(self, wave: str, split: str, slots: Sequence[int]) -> str:
+        """Returns '' if the logits of some slots are whole, else 'gone' or 'damaged'.
+
+        Those of an earlier version, which kept no checksums, are whole if they are finite.
+        """
+        path = self._path(wave, split)
+        if not path.is_file():
+            return "gone"
+        try:
+            for slot in slots:
+                found = self.read(wave, split, slot)
+                if found is None or (_sums(path) is None and not np.isfinite(found).all()):
+                    return "damaged"
+        except DamagedError:
+            return "damaged"
+        return ""
 
     def write_targets(self, checksum: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Writes the labels of a data set's held-out splits and which of their images are leaked.
@@ -73,15 +110,14 @@ class PredictionFiles:
         """Returns what `write_targets` wrote for a data set, or None where it wrote nothing.
 
         Raises:
-            RunError: the file is damaged.
+            DamagedError: the file is damaged.
         """
         path = self._targets(checksum)
         try:
-            with np.load(path) as found:
-                return dict(found)
+            return bounds.read_npz(path)
         except FileNotFoundError:
             return None
-        except (OSError, EOFError, ValueError) as error:
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
             raise _damaged(path, error) from None
 
     def forget(self, wave: str) -> None:
@@ -89,6 +125,7 @@ class PredictionFiles:
         for split in ("validation", "test"):
             path = self._path(wave, split)
             with explain_write(path):
+                _seal(path).unlink(missing_ok=True)
                 path.unlink(missing_ok=True)
 
     def _path(self, wave: str, split: str) -> Path:
@@ -104,6 +141,24 @@ def _saved(array: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def _damaged(path: Path, error: Exception) -> RunError:
+def _seal(path: Path) -> Path:
+    return path.with_suffix(".json")
+
+
+def _sums(path: Path) -> list[str] | None:
+    """Returns the checksums of a file's slots; None where an earlier version kept none."""
+    try:
+        return list(json.loads(_seal(path).read_bytes())["sha256"])
+    except FileNotFoundError:
+        return None
+    except (KeyError, TypeError, RecursionError):
+        raise ValueError(f"{_seal(path).name} holds no checksums") from None
+
+
+def _sha256(array: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
+
+
+def _damaged(path: Path, error: Exception) -> DamagedError:
     said = (str(error).splitlines() or [type(error).__name__])[0]
-    return RunError(f"{path} is damaged ({said}); delete it, and what needs it is left out")
+    return DamagedError(f"{path} is damaged ({said}): what needs it is left out; the same command makes it again")

@@ -10,8 +10,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from fer_jax.base import machine
+
 MOST_HOST_DEVICES = 16
 NEVER = 10**8  # seconds
+# Floating-point operations a second of a float32 matrix product on a core with registers of 512,
+# 256 and fewer bits: 137 to 155 billion on a Xeon with the first (docs/performance.md), and half
+# as many for each halving.
+CORE_RATES = {"avx512f": 140e9, "avx2": 70e9}
+OTHER_CORE_RATE = 35e9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,9 +30,10 @@ class Hardware:
         kind: the vendor's name of a device, such as 'NVIDIA H100'.
         devices: number of devices; on a CPU, of host devices (one a core, see
             `prepare_host_devices`).
-        memory: free bytes of one device; on a CPU, of the machine shared by the host devices.
+        memory: bytes of one device, the same at every start; on a CPU those of the machine, which
+            the host devices share.
         product_rate: floating-point operations a second of a float32 matrix product on all devices
-            together; 0 if not measured.
+            together; 0 if not known.
     """
 
     backend: str
@@ -104,21 +112,36 @@ def _is_known(option: str, value: Any) -> bool:
 def detect(measure_rate: bool = True) -> Hardware:
     """Returns the hardware behind JAX's default backend.
 
-    With `measure_rate` it times a matrix product on a CPU for about a tenth of a second.
+    With `measure_rate` it times a matrix product on a CPU, see `product_rate`.
     """
     device = jax.devices()[0]
-    rate = _product_rate() if measure_rate and device.platform == "cpu" else 0.0
-    return Hardware(device.platform, device.device_kind, jax.device_count(), _free_memory(device), rate)
+    rate = product_rate() if measure_rate and device.platform == "cpu" else 0.0
+    memory = (device.memory_stats() or {}).get("bytes_limit") or machine.total_memory()
+    return Hardware(device.platform, device.device_kind, jax.device_count(), memory, rate)
 
 
-def _free_memory(device: Any) -> int:
-    stats = device.memory_stats() or {}
+def available_memory() -> int:
+    """Returns the bytes of one device that are free now; on a CPU, of the machine."""
+    stats = jax.devices()[0].memory_stats() or {}
     if "bytes_limit" in stats:
         return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return machine.available_memory()
 
 
-def _product_rate() -> float:
+def typical_rate(devices: int) -> float:
+    """Returns a rate of so many processor cores' float32 matrix product that needs no measuring.
+
+    It follows from how many numbers a core's instructions take at once.
+    """
+    flags = machine.processor_flags()
+    return devices * next((rate for flag, rate in CORE_RATES.items() if flag in flags), OTHER_CORE_RATE)
+
+
+def product_rate() -> float:
+    """Returns the rate of a float32 matrix product on the default device, timed just now.
+
+    It takes about a tenth of a second.
+    """
     size = 1024
     product = jax.jit(lambda a: a @ a)
     matrix = jnp.full((size, size), 1 / size)

@@ -16,7 +16,7 @@ CHUNK_BYTES = 64 * 2**20
 # and one on its way.
 CHUNKS_ON_DEVICE = 4
 READING_THREADS = 2
-# Share of the free memory that resident images may take: weights and intermediate results need
+# Share of the memory that resident images may take: weights and intermediate results need
 # the rest.
 RESIDENT_SHARE = 0.4
 

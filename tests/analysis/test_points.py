@@ -8,6 +8,7 @@ import pytest
 import scipy.stats
 
 from fer_jax.analysis import points, significance, statistics
+from fer_jax.analysis.answers import Answers
 from fer_jax.analysis.ranking import rank_points
 from fer_jax.reports import verdict
 
@@ -112,8 +113,54 @@ def test_points_of_unequal_seeds_and_without_done_trials():
     assert among["point"].tolist() == [0, 2]
 
 
-def test_one_seed_tells_nothing_apart():
-    assert points.against_best(trials_of(noisy(3, 1)), SWEPT, "val_accuracy", [0, 1, 2])["tied"].all()
+def test_one_seed_without_predictions_tells_nothing_apart():
+    table = points.against_best(trials_of(noisy(3, 1)), SWEPT, "val_accuracy", [0, 1, 2])
+    assert table["tied"].all() and table["test"].eq("").all() and "only_best" not in table
+
+
+def one_network_each(right, images="these"):
+    """Trials of one seed and what each answers to ten pictures of class 1: rightly where True."""
+    right = np.array(right, bool)
+    found = {
+        f"{point}-0": Answers(row.astype(int), np.ones(row.size, int), ("no", "yes"), images)
+        for point, row in enumerate(right)
+    }
+    return trials_of(right.mean(axis=1, keepdims=True)), found
+
+
+def test_one_seed_is_compared_picture_by_picture():
+    """Against 9 of 10 right, by hand: 9 wrong where it is right has mid-p 1 / 2^9, twice as tied to
+    Holm; 1 and 2 right alone mid-p 2 (1 + 3) / 8 - 3 / 8 = 5 / 8.
+    """
+    trials, found = one_network_each([[1] * 9 + [0], [0] * 10, [0] * 2 + [1] * 8])
+    table = points.against_best(trials, SWEPT, "val_accuracy", [0, 2, 1], answers=found).set_index("point")
+    assert table["only_best"].to_dict() == {0: 0, 2: 2, 1: 9} and table["only_point"].to_dict() == {0: 0, 2: 1, 1: 0}
+    assert np.isnan(table.loc[0, "p"]) and table.loc[[1, 2], "p"].tolist() == pytest.approx([1 / 2**9, 5 / 8])
+    assert table.loc[[1, 2], "p_holm"].tolist() == pytest.approx([2 / 2**9, 5 / 8])
+    assert table["tied"].to_dict() == {0: True, 2: True, 1: False} and table["pictures"].eq(10).all()
+    assert table["test"].to_dict() == {0: "", 2: points.MCNEMAR, 1: points.MCNEMAR}
+    assert table["difference"].to_dict() == pytest.approx({0: 0, 2: -0.1, 1: -0.9})
+
+
+def test_other_pictures_and_lost_predictions_are_not_compared():
+    trials, found = one_network_each([[1] * 9 + [0], [0] * 10, [0] * 10, [0] * 10])
+    found["1-0"] = one_network_each([[0] * 10], images="those")[1]["0-0"]
+    del found["2-0"]
+    table = points.against_best(trials, SWEPT, "val_accuracy", [0, 1, 2, 3], answers=found).set_index("point")
+    assert table["tied"].to_dict() == {0: True, 1: True, 2: True, 3: False}
+    assert table.loc[3, "p_holm"] == table.loc[3, "p"] == pytest.approx(1 / 2**9)
+    del found["0-0"]
+    assert points.against_best(trials, SWEPT, "val_accuracy", [0, 1, 2, 3], answers=found)["tied"].all()
+
+
+def test_single_networks_are_not_compared_by_losses_or_beside_repeats():
+    trials, found = one_network_each([[1] * 9 + [0], [0] * 10])
+    assert points.why_untested(trials, SWEPT, "val_accuracy", found) == ""
+    assert "val_loss" in points.why_untested(trials, SWEPT, "val_loss", found)
+    assert "no predictions" in points.why_untested(trials, SWEPT, "val_accuracy", {})
+    repeated = pd.concat([trials, trials.assign(seed=1, id=["0-1", "1-1"])], ignore_index=True)
+    assert "seed by seed" in points.why_untested(repeated, SWEPT, "val_accuracy", found)
+    assert "only_best" not in points.against_best(repeated, SWEPT, "val_accuracy", [0, 1], answers=found)
 
 
 RATES = {"train.learning_rate": (1e-4, 1e-3, 1e-2)}

@@ -57,6 +57,26 @@ def test_points_with_more_seeds_lead_whatever_the_others_come_to():
     assert found.leading == [2, 0] and found.best == 2
 
 
+def test_points_of_one_mean_are_best_together_over_seeds_too():
+    """The same three accuracies in another order: their sums differ in the last digit."""
+    accuracies = [0.1, 0.2, 0.3] + [0.3, 0.2, 0.1] + [0.2, 0.2, 0.1]
+    assert sum(accuracies[:3]) != sum(accuracies[3:6])
+    losses = [1.0] * 3 + [0.5] * 3 + [0.1] * 3
+    frame = trials(x=[1] * 3 + [2] * 3 + [3] * 3, status="done", val_accuracy=accuracies, val_loss=losses)
+    found = rank_points({"config": {}, "swept": ["x"], "data": {}}, frame, pd.DataFrame(), "run")
+    assert found.together == [1, 0] and found.best == 1 and found.order("val_accuracy") == [1, 0, 2]
+    assert found.why_first == "the one with the lowest validation loss" and found.best_words.endswith("equally good)")
+    same = rank_points(found.record, frame.assign(val_loss=1.0), pd.DataFrame(), "run")
+    assert same.together == [0, 1] and same.why_first == "the first in the sweep"
+    chosen = {"config": {"sweep": {"chosen": [{"x": 1}]}}, "swept": ["x"], "data": {}}
+    assert rank_points(chosen, frame, pd.DataFrame(), "run").together == [0]
+
+
+def test_exploded_losses_stay_last():
+    frame = trials(x=[1, 2, 3], val_loss=[np.inf, 3.0, 1e300])
+    assert best_first(frame, "val_loss") == [1, 2, 0]
+
+
 def test_single_trials_rank_by_the_same_rule():
     frame = trials(x=[1, 2, 3], val_accuracy=[0.6, 0.7, 0.6], val_loss=[2.0, 1.0, 1.0], val_ece=[0.3, 0.1, np.nan])
     assert best_first(frame, "val_accuracy") == [1, 2, 0] and best_first(frame, "val_ece") == [1, 0]

@@ -97,6 +97,17 @@ def test_mcnemar_is_the_mid_p_test_of_fagerland_lydersen_and_laake():
     assert significance.mcnemar(*answers(4, 4))[2] == 1 and significance.mcnemar(*answers(0, 0))[2] == 1
 
 
+def test_mcnemar_of_many_at_once_is_that_of_each():
+    """By hand: of 1 and 7 mid-p = 2 (1 + 8) / 256 - 8 / 256 = 10 / 256; of 0 and 3, 1 / 8."""
+    labels, one, other = answers(1, 7)
+    right = one == labels
+    others = np.stack([other == labels, right, right | False, ~right & False])
+    others[2, np.flatnonzero(right)[:3]] = False
+    only_one, only_other, p = significance.mcnemar_rows(right, others)
+    assert only_one.tolist() == [1, 0, 3, right.sum()] and only_other.tolist() == [7, 0, 0, 0]
+    assert p[:3] == pytest.approx([10 / 256, 1, 1 / 8])
+
+
 def test_mcnemar_on_many_pictures_is_the_chi_square():
     assert significance.mcnemar(*answers(260, 320))[2] == pytest.approx(
         scipy.stats.chi2.sf((320 - 260) ** 2 / 580, 1), rel=0.02

@@ -103,3 +103,60 @@ def test_a_refusal_of_the_disk_is_one_line(tmp_path: Path) -> None:
     said = "^cannot write the data cache .*: No space left on device; make room"
     with pytest.raises(DataError, match=said), cache.explain_write(tmp_path):
         raise OSError(28, "No space left on device")
+
+
+@pytest.fixture
+def users_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The cache of a user who names none, in a home folder of its own."""
+    monkeypatch.delenv("FER_JAX_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(cache, "_said", set())
+    return tmp_path / ".cache" / "fer_jax"
+
+
+def test_a_folder_of_another_user_is_used_only_where_it_is_named(users_own: Path, monkeypatch) -> None:
+    users_own.mkdir(parents=True)
+    assert cache.root() == users_own
+    monkeypatch.setattr(cache.os, "geteuid", lambda: users_own.stat().st_uid + 1)
+    with pytest.raises(DataError, match=f"^the cache {users_own} belongs to another user: name .*FER_JAX_CACHE="):
+        cache.root()
+    monkeypatch.setenv("FER_JAX_CACHE", str(users_own))
+    assert cache.root() == users_own
+
+
+def test_a_users_cache_may_be_a_link_to_a_folder_of_the_same_user(users_own: Path, tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    users_own.parent.mkdir()
+    users_own.symlink_to(tmp_path / "scratch")
+    assert cache.root() == users_own
+
+
+@pytest.mark.parametrize("chosen", ["", "~/cache"])
+def test_without_a_home_folder_one_is_asked_for(users_own: Path, monkeypatch, chosen: str) -> None:
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: {}[uid])
+    monkeypatch.setenv("FER_JAX_CACHE", chosen)
+    with pytest.raises(
+        DataError, match="^there is no home folder to keep a cache in: name a folder with FER_JAX_CACHE=$"
+    ):
+        cache.root()
+
+
+def test_what_can_be_done_without_a_cache_goes_on_and_says_so_once(users_own: Path, capsys, monkeypatch) -> None:
+    assert cache.optional("compiled") == users_own / "compiled" and (users_own / "compiled").is_dir()
+    assert capsys.readouterr().err == ""
+    (users_own / "tuned").write_text("in the way")
+    assert cache.optional("tuned") is None and cache.optional("tuned") is None
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "tuned: File exists; choose another with FER_JAX_CACHE=" in said
+    monkeypatch.setattr(cache.os, "geteuid", lambda: users_own.stat().st_uid + 1)
+    assert cache.optional("compiled") is None and cache.optional("tuned") is None
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "belongs to another user" in said
+
+
+def test_a_cache_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    said = "^cannot read the data cache .*: Permission denied; choose another with FER_JAX_CACHE=$"
+    with pytest.raises(DataError, match=said), cache.explain_write(tmp_path, "read"):
+        raise PermissionError(13, "Permission denied")

@@ -79,3 +79,32 @@ def test_a_fork_does_not_keep_the_lock_of_its_parent(tmp_path: Path) -> None:
     assert done.stdout == b"held\n"
     with files.locked(path):
         assert path.exists()
+
+
+@pytest.mark.parametrize("make", [os.symlink, os.link])
+def test_a_temporary_name_that_is_taken_is_not_written_through(tmp_path: Path, make) -> None:
+    victim, path = tmp_path / "victim", tmp_path / "file"
+    victim.write_text("precious")
+    make(victim, tmp_path / f".file.{os.getpid()}{files.TEMPORARY_SUFFIX}")
+    files.write_bytes(path, b"new")
+    assert victim.read_text() == "precious" and path.read_bytes() == b"new"
+    assert sorted(os.listdir(tmp_path)) == ["file", "victim"]
+
+
+def test_a_file_that_is_written_in_place_has_one_name_and_is_a_file(tmp_path: Path) -> None:
+    victim, path = tmp_path / "victim", tmp_path / "log.txt"
+    victim.write_text("precious")
+    os.close(files.open_own(path, os.O_WRONLY))
+    assert path.is_file()
+    for make, said in (
+        (lambda: path.symlink_to(victim), "is a link or a pipe"),
+        (lambda: path.hardlink_to(victim), "has a second name"),
+        (lambda: os.mkfifo(path), "is a link or a pipe|is no file"),
+    ):
+        path.unlink()
+        make()
+        with pytest.raises(RunError, match=f"^{path} ({said}).*remove it$"):
+            files.open_own(path, os.O_WRONLY | os.O_APPEND)
+        with pytest.raises(RunError, match=f"^{path} ({said}).*remove it$"), files.locked(path):
+            pass
+    assert victim.read_text() == "precious"

@@ -7,7 +7,7 @@ import pytest
 from small_configs import message
 
 from fer_jax.config import fields
-from fer_jax.config.field import FieldError
+from fer_jax.config.field import Field, FieldError
 from fer_jax.config.values import (
     default_config,
     flatten,
@@ -80,15 +80,17 @@ def test_a_wrong_value_is_named_with_what_is_wanted(name, value, wanted):
 @pytest.mark.parametrize("name", [name for name, field in fields.FIELDS.items() if field.item_type in (int, float)])
 def test_ends_of_a_range_are_open_or_closed_as_declared(name):
     field = fields.FIELDS[name]
-    step = 1 if field.item_type is int else 1e-12
-    for end, is_open, inward in ((field.low, field.low_open, step), (field.high, field.high_open, -step)):
+    for end, is_open, inward in ((field.low, field.low_open, 1), (field.high, field.high_open, -1)):
         if end is None or field.choices:
             continue
-        outside = (end - inward, end) if is_open else (end - inward,)
-        for value in outside:
+        if field.item_type is int:
+            inside, beyond = end + inward, end - inward
+        else:
+            inside, beyond = (math.nextafter(end, side * math.inf) for side in (inward, -inward))
+        for value in (beyond, end) if is_open else (beyond,):
             with pytest.raises(FieldError):
                 field.coerce(field.item_type(value))
-        field.coerce(field.item_type(end + inward if is_open else end))
+        field.coerce(field.item_type(inside if is_open else end))
 
 
 @pytest.mark.parametrize(
@@ -186,3 +188,70 @@ def test_a_field_with_several_needs_has_effect_where_one_is_met(values, met):
     floor = fields.FIELDS["train.learning_rate_floor"]
     assert floor.has_effect({**flatten(default_config()), **values}) is met
     assert floor.needed == "train.schedule = cosine or train.plateau_patience above 0"
+
+
+SINGLE = [name for name, field in fields.FIELDS.items() if field.is_single]
+
+
+def test_every_traced_number_and_those_of_boosting_are_single():
+    traced = [name for name, field in fields.FIELDS.items() if field.kind == "traced" and field.item_type is float]
+    boosted = ("eta", "reg_lambda", "gamma", "subsample", "colsample_bytree", "min_child_weight")
+    assert set(SINGLE) == {*traced, *(f"head.{name}" for name in boosted)}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "became", "nearest"),
+    [
+        ("train.learning_rate", 1e39, "infinite", "3.4028235e+38"),
+        ("train.learning_rate", 1e-320, "0", "1.1754944e-38"),
+        ("train.beta2", 0.9999999999999999, "1, which is out of range,", "0.99999994"),
+        ("train.beta1", 0.99999999, "1, which is out of range,", "0.99999994"),
+        ("model.dropout", 0.99999999, "1, which is out of range,", "0.99999994"),
+        ("train.l2", 1e-320, "0", "0.0"),
+        ("train.l2", 1.1e-38, "0", "1.1754944e-38"),  # XLA takes what lies below 2^-126 for 0
+        ("train.clip_norm", 1e300, "infinite", "3.4028235e+38"),
+        ("train.block_rates", (1.0, 1e39), "infinite", "3.4028235e+38"),
+        ("phases.rates", (1e-3, 1e-50), "0", "1.1754944e-38"),
+        ("head.eta", 1e-38, "0", "1.1754944e-38"),
+        ("head.reg_lambda", 1e39, "infinite", "3.4028235e+38"),
+    ],
+)
+def test_a_number_that_float32_cannot_hold_is_named_with_the_nearest_that_it_can(name, value, became, nearest):
+    field = fields.FIELDS[name]
+    given = value[-1] if isinstance(value, tuple) else value
+    assert message(field.check_held, field.coerce(value)) == (
+        f"{name} = {given}: becomes {became} in float32; the nearest that can be held is {nearest}"
+    )
+    field.check_held(field.coerce(float(nearest)))
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_what_every_single_field_holds_stays_in_its_range(name):
+    """In 1,000 numbers from all over its range, those that pass are in range as float32 too."""
+    field, rng = fields.FIELDS[name], np.random.default_rng(0)
+    high = field.high or 1e60
+    drawn = np.concatenate(
+        [10.0 ** rng.uniform(-60, math.log10(high), 500), high * (1 - 10.0 ** rng.uniform(-18, 0, 500))]
+    )
+    held = 0
+    for value in drawn.tolist():
+        try:
+            value = field.coerce(value)
+            field.check_held(value)
+        except FieldError:
+            continue
+        held += 1
+        (found,) = np.atleast_1d(field.held(value))
+        assert np.isfinite(found) and (found == 0) == (value in (0, (0.0,)))
+        field.coerce(float(found))
+    assert held > 100
+
+
+def test_a_seed_beyond_int32_is_refused_and_so_is_a_traced_count():
+    assert "at most 2,147,483,647" in message(fields.FIELDS["train.seed"].coerce, 2**40)
+    assert "at least 0" in message(fields.FIELDS["train.seed"].coerce, -1)
+    mine = Field("train.mine", 1, "traced", "a field of one's own without bounds")
+    assert message(mine.check_held, 2**40) == (
+        "train.mine = 1099511627776: does not fit into int32; the nearest that does is 2147483647"
+    )
+    mine.check_held(2**31 - 1)

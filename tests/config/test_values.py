@@ -132,3 +132,10 @@ def test_canonical_leaves_its_argument_alone():
     config.sweep.grid.train.l2 = [0, 1]
     assert canonical(config).sweep.grid.train.l2 == (0.0, 1.0)
     assert config.sweep.grid.train.l2 == [0, 1]
+
+
+def test_a_run_that_was_trained_with_a_number_beyond_float32_can_still_be_read():
+    config = default_config()
+    config.train.beta2 = 0.99999999
+    assert from_json(to_json(config)).train.beta2 == 0.99999999
+    assert "becomes 1" in message(validate, config)

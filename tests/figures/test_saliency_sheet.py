@@ -114,3 +114,14 @@ def test_averages_stand_alone_below_pictures():
 def test_what_does_not_fit_together_is_refused(images, maps, titles, message):
     with pytest.raises(ValueError, match=message):
         saliency_sheet(images, maps, titles)
+
+
+def test_what_the_maps_are_worth_stands_above_them_and_in_the_caption():
+    maps = {"gradient": np.ones((2, 8, 8))}
+    warning = "this network is dead: it answers “happy” to every validation picture"
+    drawing = saliency_sheet(None, maps, ["happy", "sad"], caption="Means.", warning=warning)
+    sentence = "This network is dead: it answers “happy” to every validation picture."
+    assert drawing.figure.get_suptitle() == sentence and drawing.caption.startswith(f"Means. {sentence} Vermillion")
+    assert saliency_sheet(None, maps, ["happy", "sad"]).figure.get_suptitle() == ""
+    many = saliency_sheet(None, maps, ["happy", "sad"], warning=warning * 4).figure
+    assert many.get_suptitle().count("\n") == 2 and many.get_figheight() > drawing.figure.get_figheight()

@@ -321,12 +321,34 @@ def test_damaged_bytes_are_refused_in_one_line(fitted, kind):
         refusal(settings, damaged)
 
 
-def test_no_bit_of_a_boosted_head_changes_unnoticed(fitted):
-    settings, _, content = fitted["xgboost"]
+@pytest.mark.parametrize("kind", KEPT)
+def test_no_bit_of_a_head_changes_unnoticed(fitted, kind):
+    settings, _, content = fitted[kind]
+    assert heads.damage(settings, content) == ""
     for place in (0, 1, *np.random.default_rng(0).integers(0, len(content), 200), len(content) - 1):
         damaged = bytearray(content)
         damaged[place] ^= 0x10
-        refusal(settings, bytes(damaged))
+        assert "its checksum differs" in refusal(settings, bytes(damaged))
+        assert heads.damage(settings, bytes(damaged)) == "its checksum differs"
+
+
+def test_a_head_of_scikit_learn_that_was_kept_before_there_was_a_seal_is_read(features, fitted):
+    settings, head, content = fitted["forest"]
+    old = skops.io.dumps(head.pipeline)
+    assert content[: -classifiers.SEAL_BYTES][:4] == old[:4] and len(content) == len(old) + classifiers.SEAL_BYTES
+    assert heads.damage(settings, old) == ""
+    asked = features.splits["validation"]
+    np.testing.assert_array_equal(heads.load(settings, old, K).probabilities(asked), head.probabilities(asked))
+    for damaged in (old[: len(old) // 2], old[:1000] + b"?" * 50 + old[1050:]):
+        refusal(settings, damaged)
+        assert heads.damage(settings, damaged) == "its checksum differs"
+
+
+def test_the_file_of_a_head_of_scikit_learn_is_one_that_skops_reads(fitted, tmp_path):
+    path = tmp_path / "head.skops"
+    path.write_bytes(fitted["logistic"][2])
+    found = skops.io.load(path, trusted=classifiers.TRUSTED)
+    np.testing.assert_array_equal(found[-1].coef_, fitted["logistic"][1].pipeline[-1].coef_)
 
 
 def test_a_head_of_another_kind_is_refused(fitted):

@@ -1,7 +1,11 @@
 """Fits after trials: features computed once, nothing trained twice, resumed where they stopped."""
 
 import contextlib
+import json
 import shutil
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -9,6 +13,7 @@ import pytest
 
 import fer_jax
 from fer_jax import heads
+from fer_jax.config.values import to_json
 from fer_jax.errors import RunError
 from fer_jax.launch import stopping, wave
 from fer_jax.models import inference
@@ -109,7 +114,7 @@ def test_features_are_those_of_the_chosen_weights_and_are_extracted_once(headed,
     pd.testing.assert_frame_equal(again.heads[columns], before[columns])
 
 
-def test_damaged_features_are_extracted_again(headed, tmp_path):
+def test_damaged_features_are_named_and_extracted_again(headed, tmp_path, capsys):
     headed.sweep.each.head.kind = None
     run = fer_jax.run_sweep(headed, tmp_path)
     fits = len(run.heads)
@@ -117,9 +122,11 @@ def test_damaged_features_are_extracted_again(headed, tmp_path):
     path = tmp_path / "features" / f"{base}-flatten.npy"
     whole = path.read_bytes()
     path.write_bytes(whole[:-4] + b"\x00\x00\xc0\x7f")
+    capsys.readouterr()
     headed.sweep.each.head.eta = (0.1, 0.3)
     again = fer_jax.run_sweep(headed, tmp_path)
     assert path.read_bytes() == whole
+    assert f"features that are damaged are extracted again: {path.name}\n" in capsys.readouterr().err
     assert len(again.heads) == fits + 2 and (again.heads["status"] == "done").all()
 
 
@@ -156,6 +163,111 @@ def test_stopped_fits_go_on_where_they_stopped(headed, whole, tmp_path, monkeypa
     for row in boosted:
         name = f"heads/{row['fit']}.ubj"
         assert (tmp_path / "cut" / name).read_bytes() == (whole.path / name).read_bytes()
+
+
+HANGING = """
+import ctypes, json
+from fer_jax import heads
+from fer_jax.config.values import from_json
+
+def fit(*_):
+    mutex, lock = ctypes.create_string_buffer(64), ctypes.CDLL(None).pthread_mutex_lock
+    lock(mutex)
+    lock(mutex)  # never returns, as liblinear with an endless sum
+
+def get_config(words=""):
+    heads.fit = fit
+    return from_json(json.loads({config!r}))
+"""
+
+
+def test_a_sweep_ended_at_once_before_its_first_fit_goes_on(config, tmp_path):
+    config.sweep.grid.train.learning_rate, config.sweep.repeats, config.train.epochs = None, 1, 1
+    config.head.kind, config.sweep.grid.head.C = "svm", (0.5, 1.0)
+    (tmp_path / "mine.py").write_text(HANGING.format(config=json.dumps(to_json(config))))
+    command = [
+        sys.executable,
+        "-m",
+        "fer_jax.sweep",
+        f"--config={tmp_path / 'mine.py'}",
+        f"--workdir={tmp_path / 'run'}",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as program:
+        lines = []
+
+        def until(words):
+            while words not in (line := program.stderr.readline()):
+                assert line, lines
+                lines.append(line)
+            return line
+
+        until("2 fits, ")
+        program.send_signal(signal.SIGINT)
+        waited = until("that cannot be interrupted: svm on flatten, head.C = ")
+        program.send_signal(signal.SIGINT)
+        assert program.wait(60) == 130
+        assert "Traceback" not in "".join(lines) + program.stderr.read()
+    assert waited.startswith("waiting for 2 fits" if "2 at once" in "".join(lines) else "waiting for ")
+    assert set(fer_jax.load_run(tmp_path / "run").heads["status"]) == {"pending"}
+    run = fer_jax.run_sweep(config, tmp_path / "run")
+    assert (run.heads["status"] == "done").all() and run.record["finished"]
+
+
+def test_a_run_whose_fits_all_failed_is_tried_again(headed, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(heads, "fit", lambda *_: (_ for _ in ()).throw(ValueError("no")))
+        assert set(fer_jax.run_sweep(headed, tmp_path).heads["status"]) == {"failed"}
+    assert (fer_jax.run_sweep(headed, tmp_path, retry_failed=True).heads["status"] == "done").all()
+
+
+def test_damaged_and_lost_heads_are_named_and_fitted_again(whole, tmp_path, make_config, capsys):
+    path = tmp_path / "run"
+    shutil.copytree(whole.path, path)
+    files = sorted((path / "heads").iterdir())
+    before = {file.name: file.read_bytes() for file in files}
+    flipped = [next(file for file in files if file.suffix == suffix) for suffix in (".skops", ".ubj")]
+    for file in flipped:
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 1
+        file.write_bytes(content)
+    gone = next(file for file in files if file not in flipped)
+    gone.unlink()
+    table = pd.read_csv(path / "heads.csv", dtype=str)
+    unlike = table["fit"].isin([file.stem for file in (*flipped, gone)])
+    torn = table.index[~unlike][-1]
+    table.loc[torn, ["val_accuracy", "val_loss"]] = None
+    table.to_csv(path / "heads.csv", index=False)
+    run = fer_jax.run_sweep(with_heads(make_config()), path)
+    said = (path / "log.txt").read_text()
+    assert "4 fits to do again: " in capsys.readouterr().err
+    for words in (
+        *(f"heads/{file.name} is damaged (its checksum differs)" for file in flipped),
+        f"heads/{gone.name} is gone",
+        f"its row in heads.csv ({table.at[torn, 'fit']}) is damaged",
+    ):
+        assert words in said
+    columns = [name for name in whole.heads if name != "seconds"]
+    pd.testing.assert_frame_equal(run.heads[columns], whole.heads[columns], check_exact=True)
+    assert {name for name, content in before.items() if (path / "heads" / name).read_bytes() != content} <= {
+        file.name
+        for file in files
+        if file.suffix == ".skops"  # a zip file holds the time
+    }
+    # Whole numbers stay whole, also where a logistic head has none.
+    texts = pd.read_csv(path / "heads.csv", dtype=str, keep_default_na=False)
+    assert set(texts["rounds"]) == set(texts["head.rounds"]) == {"5", ""} and set(texts["features"]) <= {"196", "8"}
+
+
+def test_fits_keep_their_results_when_another_field_is_swept(whole, tmp_path, make_config):
+    shutil.copytree(whole.path, tmp_path / "run")
+    config = with_heads(make_config())
+    config.sweep.each.train.l2 = (1e-4, 1e-3)
+    config.sweep.points = (*config.sweep.points, {"head.kind": "logistic", "train.l2": 1e-3})
+    run = fer_jax.run_sweep(config, tmp_path / "run", extend=True)
+    assert run.heads["train.l2"].notna().all() and len(run.heads) > len(whole.heads)
+    old = run.heads.set_index("fit").loc[whole.heads["fit"]]
+    np.testing.assert_array_equal(old["seconds"], whole.heads["seconds"])
+    assert set(old["train.l2"]) == {1e-4}
 
 
 def test_a_failed_fit_is_marked_and_tried_again_when_asked(headed, tmp_path, monkeypatch):
@@ -272,11 +384,13 @@ def test_the_report_shows_heads_against_their_networks(headed, tmp_path):
 def test_a_damaged_table_of_fits_is_named(whole, tmp_path, make_config):
     shutil.copytree(whole.path, tmp_path / "run")
     (tmp_path / "run" / "heads.csv").write_text("broken\n")
+    assert (fer_jax.load_run(tmp_path / "run").heads["status"] == "done").all(), "its sealed copy counts"
+    shutil.rmtree(tmp_path / "run" / ".sealed")
     for use in (
         lambda: fer_jax.load_run(tmp_path / "run").heads,
         lambda: fer_jax.run_sweep(with_heads(make_config()), tmp_path / "run"),
     ):
-        with pytest.raises(RunError, match="heads.csv has no column 'fit': it is damaged; delete it"):
+        with pytest.raises(RunError, match="heads.csv is damaged .it has no column 'fit'.; delete it"):
             use()
     (tmp_path / "run" / "heads.csv").unlink()
     again = fer_jax.run_sweep(with_heads(make_config()), tmp_path / "run")

@@ -89,7 +89,8 @@ def test_resuming_gives_the_tables_of_an_uninterrupted_run(
     fer_jax.run_sweep(config, tmp_path / "cut")
     for whole, cut in zip(tables(tmp_path / "whole"), tables(tmp_path / "cut"), strict=True):
         pd.testing.assert_frame_equal(cut, whole, check_exact=True)
-    assert not list((tmp_path / "cut" / "checkpoints").glob("*/state-*"))
+    states = sorted(path.name for path in (tmp_path / "cut" / "checkpoints").glob("*/state-*"))
+    assert states == ["state-000004"]
 
 
 def test_a_stop_in_the_last_epoch_of_a_wave_trains_no_epoch_of_the_next(config, tmp_path, stop_after):

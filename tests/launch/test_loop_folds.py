@@ -7,7 +7,7 @@ import fer_jax
 from fer_jax.analysis import significance
 from fer_jax.analysis.ranking import rank_points
 from fer_jax.errors import RunError
-from fer_jax.reports import run_report, verdict
+from fer_jax.reports import basis, run_report, verdict
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_the_report_speaks_of_folds(run):
     assert found.scope == "synthetic faces, stratified 3-fold split, 3 folds a point"
     text = " ".join(verdict.sentences(found))
     assert "3 folds, corrected for their overlap" in text and "paired t over folds" in text and "seed" not in text
-    facts = dict(verdict.facts(found))
+    facts = dict(basis.facts(found))
     assert facts["Trials"] == "6 on 2 points, 3 folds a point" and facts["Data set and split"].endswith("3-fold split")
     values = run.trials["val_accuracy"].to_numpy()[:3]
     corrected = significance.paired_t(values, overlap=0.5)

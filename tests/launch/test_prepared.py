@@ -1,19 +1,36 @@
 """What is checked, counted and planned before the first wave of a sweep."""
 
+import dataclasses
+import functools
+import json
+
+import jax
 import pytest
 
 import fer_jax
-from fer_jax import heads
+from fer_jax import data, heads
+from fer_jax.base import machine
 from fer_jax.errors import ConfigError
 from fer_jax.launch import loop
-from fer_jax.launch.prepared import describe_heads, describe_precision, plan_sweep, prepare
-from fer_jax.plan import Plan
+from fer_jax.launch.prepared import check_room, describe_heads, describe_precision, notes, plan_sweep, prepare
+from fer_jax.plan import Plan, tuning
 from fer_jax.reports import run_report
 from fer_jax.store import RunDirectory
+from fer_jax.train import hardware
+
+TYPICAL = "the time is that of a typical processor of this kind; --plan=measure times this one"
 
 
-def test_a_measured_plan_is_stored_and_trained_by(config, tmp_path, monkeypatch):
+@pytest.fixture
+def others(monkeypatch, tmp_path):
+    """The share of the processors that other programs take: others[0]; and an empty cache."""
+    share = [0.0]
+    monkeypatch.setattr(machine.Watch, "others", lambda watch: share[0])
     monkeypatch.setenv("FER_JAX_CACHE", str(tmp_path / "cache"))
+    return share
+
+
+def test_a_measured_plan_is_stored_and_trained_by(config, tmp_path, monkeypatch, others):
     monkeypatch.setattr(run_report, "write_report", lambda path: None)
     # Leaves micro-batches of 8 and whole batches to choose from.
     config.stack.engine, config.stack.devices = "map", 1
@@ -32,6 +49,53 @@ def test_a_measured_plan_is_stored_and_trained_by(config, tmp_path, monkeypatch)
     lines.clear()
     again = measured(prepare(config))
     assert again.stacks == (stack,) and not lines
+    # A plan that may not measure takes what is kept, and says what is not.
+    kept = plan_sweep(prepare(config), say=lines.append, threshold=0.0, measures=False)
+    assert kept.stacks == (stack,) and lines == [TYPICAL]
+    lines.clear()
+    config.model.dense = (9,)
+    other = plan_sweep(prepare(config), say=lines.append, threshold=0.0, measures=False)
+    assert other.stacks[0].chosen_by == "stack.engine, stack.devices"
+    assert lines[1] == "not measured: speed of stack_0; the sweep's start measures that, --plan=measure now"
+
+
+def test_a_plan_is_the_same_whatever_else_the_machine_does(config, monkeypatch, others):
+    """Only what is timed on a quiet machine changes it, once."""
+    rates = iter([5e10, 6e10, 7e10, 8e10, 6e10] * 2)
+    monkeypatch.setattr(tuning, "Tuner", functools.partial(tuning.Tuner, time_product=lambda: next(rates)))
+    lines = []
+
+    def plan(**options):
+        lines.clear()
+        found = plan_sweep(prepare(config), say=lines.append, **options).to_json()
+        return json.dumps(found), sum(stack["seconds"] for stack in found["stacks"])
+
+    first, seconds = plan(measures=False)
+    others[0] = 0.5
+    monkeypatch.setattr(machine, "available_memory", lambda: 1)
+    assert plan(measures=False)[0] == first and lines == [TYPICAL]
+    assert plan(times_product=True)[0] == first
+    assert lines == ["timed a matrix product while other programs took 50% of the processors: neither used nor kept"]
+    others[0] = 0.05
+    timed, others_seconds = plan(times_product=True)
+    assert not lines and plan(measures=False)[0] == timed and not lines
+    # Seven seconds of both are for compiling; the best of five turns counts.
+    typical = hardware.typical_rate(jax.device_count())
+    assert (others_seconds - 7) / (seconds - 7) == pytest.approx(typical / 8e10)
+
+
+def test_a_sweep_that_needs_more_memory_than_there_is_does_not_start(config, tmp_path, others):
+    config.stack.memory = 1e-5
+    with pytest.raises(ConfigError, match=r"^stack_0 needs about .* and this machine has 10.0 kB: lower train.batch_"):
+        fer_jax.run_sweep(config, tmp_path / "run")
+    assert not (tmp_path / "run" / "plan.json").exists()
+
+
+def test_what_does_not_fit_beside_other_programs_is_said(config, monkeypatch):
+    monkeypatch.setattr(machine, "available_memory", lambda: 1000)
+    prepared, lines = prepare(config), []
+    check_room(prepared, plan_sweep(prepared, measures=False, say=lines.append), lines.append)
+    assert "are needed and 1.0 kB are free now: end other programs" in lines[-1]
 
 
 def test_a_start_says_what_a_precision_comes_to_on_a_cpu(config):
@@ -95,3 +159,40 @@ def test_a_package_that_is_not_there_is_named_before_training(config, monkeypatc
         ConfigError, match="^head.kind = xgboost needs the package xgboost-cpu: pip install xgboost-cpu$"
     ):
         prepare(config)
+
+
+def test_more_neighbours_than_training_images_are_found_before_training(config):
+    config.head.kind, config.head.neighbors = "neighbors", 71
+    with pytest.raises(
+        ConfigError, match=r"^head.neighbors = 71: there are 70 training images \(.*\); 70 is the most$"
+    ):
+        prepare(config)
+    config.head.neighbors = 70
+    assert len(prepare(config).fits) == 4
+
+
+@pytest.mark.parametrize("kind", ["logistic", "svm"])
+def test_a_head_that_needs_two_classes_is_refused_images_of_one(config, monkeypatch, kind):
+    load = data.load
+
+    def one_class(block):
+        found = load(block)
+        return dataclasses.replace(found, train=dataclasses.replace(found.train, labels=0 * found.train.labels))
+
+    config.head.kind = kind
+    assert prepare(config).fits
+    monkeypatch.setattr(data, "load", one_class)
+    with pytest.raises(ConfigError, match=f"^head.kind = {kind}: needs training images of two classes"):
+        prepare(config)
+
+
+def test_values_that_are_one_number_in_float32_are_noted(config):
+    config.head.kind = "xgboost"
+    config.sweep.grid.train.learning_rate = (1e-3, 1.00000000001e-3, 2e-3)
+    config.sweep.grid.head.eta = (0.1, 0.100000000001)
+    prepared = prepare(config)
+    assert len(prepared.trials) == 6 and len(prepared.fits) == 12
+    assert notes(prepared) == [
+        "note: train.learning_rate = 0.001 and 0.00100000000001 are the same in float32: their trials come out alike",
+        "note: head.eta = 0.1 and 0.100000000001 are the same in float32: their fits come out alike",
+    ]

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -33,3 +35,29 @@ def test_outside_the_main_thread_signals_stay_where_they_were():
     thread.start()
     thread.join()
     assert asked == [False] and signal.getsignal(signal.SIGINT) is before
+
+
+IN_C = """
+import ctypes
+from fer_jax.base import console
+from fer_jax.launch import stopping
+
+mutex, lock = ctypes.create_string_buffer(64), ctypes.CDLL(None).pthread_mutex_lock
+with console.program(), stopping.requests(print):
+    lock(mutex)
+    print("in C", flush=True)
+    lock(mutex)  # never returns, and no signal ends it
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_program_is_told_and_ends_at_once_though_its_main_thread_is_in_c(number):
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", IN_C], stdout=pipe, stderr=pipe, text=True) as program:
+        assert program.stdout.readline() == "in C\n"
+        program.send_signal(number)
+        assert program.stderr.readline() == "\n"
+        assert program.stderr.readline() == "stopping after this epoch or fit (once more: at once)\n"
+        program.send_signal(number)
+        assert program.wait(60) == 130
+        assert program.stderr.read() == "stopped at once; the same command goes on from there\n"

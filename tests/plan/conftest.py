@@ -5,6 +5,7 @@ import json
 import pytest
 
 from fer_jax import plan as planning
+from fer_jax.base import machine
 from fer_jax.config import fields, search_space
 from fer_jax.config.values import default_config
 from fer_jax.plan import measurements, tuning
@@ -16,6 +17,14 @@ from fer_jax.train.recipe import Recipe
 
 CPU = Hardware("cpu", "cpu", 2, 8 << 30, 1e11)
 SIZES = planning.DataSizes((24, 24, 1), 7, 2000, 500, 500)
+
+
+@pytest.fixture(autouse=True)
+def others(monkeypatch):
+    """The share of the processors that other programs take: others[0], none unless a test says."""
+    share = [0.0]
+    monkeypatch.setattr(machine.Watch, "others", lambda watch: share[0])
+    return share
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from fer_jax.plan.measurements import Measurements
 from fer_jax.plan.memory import Footprint
 from fer_jax.plan.work import cost_of
 from fer_jax.train.engine import ENGINES
-from fer_jax.train.hardware import Hardware
+from fer_jax.train.hardware import Hardware, typical_rate
 from fer_jax.train.recipe import Recipe
 
 CPU = Hardware("cpu", "cpu", 2, 8 << 30, 1e11)
@@ -180,3 +180,56 @@ def test_a_real_candidate_trains_the_images_it_says(work, engine):
     candidate = Candidate(engine, 2, 0, 4)
     run = tuning.start(work(batch=16), candidate)
     assert run() == run() == 4 * 256
+
+
+def test_what_is_timed_beside_other_programs_is_not_kept(work, tmp_path, others):
+    others[0] = 0.43
+    bench = Bench({MAP_8: 1000, MAP_16: 950, ALONE: 400, VMAP: 1100})
+    busy = bench.tuner(tmp_path).rates("stack_0", work(), LADDERS)
+    assert bench.lines[-1] == ("measured stack_0 while other programs took 43% of the processors: used now, not kept")
+    assert bench.tuner(tmp_path, measures=False).rates("stack_0", work(), LADDERS) == {}
+    others[0] = 0.1
+    assert bench.tuner(tmp_path).rates("stack_0", work(), LADDERS) == busy and len(bench.started) == 8
+    assert bench.tuner(tmp_path, measures=False).rates("stack_0", work(), LADDERS) == busy
+
+
+@pytest.mark.parametrize(("later", "kept"), [(1190, True), (1210, False)])
+def test_where_the_system_does_not_tell_unequal_turns_show_a_busy_machine(work, tmp_path, others, later, kept):
+    others[0] = None
+    bench = Bench({MAP_8: lambda now: 1000 if now < 6 else later, MAP_16: 1000})
+    found = bench.tuner(tmp_path).rates("stack_0", work(), ((MAP_8, MAP_16),))
+    assert found[MAP_8] == later
+    assert bool(bench.tuner(tmp_path, measures=False).rates("stack_0", work(), ((MAP_8, MAP_16),))) == kept
+    assert ("turns of the same differed by 21%" in bench.lines[-1]) == (not kept)
+
+
+def test_what_may_not_be_measured_is_named(work, tmp_path):
+    bench = Bench({MAP_8: 1000})
+    asked = []
+    tuner = bench.tuner(tmp_path, measures=False, analyse=lambda *arguments: asked.append(arguments))
+    assert tuner.describe_unknown() == ""
+    for number in (0, 0, 1, 2, 3, 4):
+        assert tuner.rates(f"stack_{number}", work(), LADDERS) == {}
+    assert tuner.footprint("stack_0", work(), "vmap", 0, 7) is None
+    assert not asked and not bench.started
+    assert (
+        tuner.describe_unknown() == "speed of stack_0, speed of stack_1, speed of stack_2, speed of stack_3 and 2 more"
+    )
+
+
+def test_a_matrix_product_is_timed_once_and_on_a_cpu_only(work, tmp_path, others):
+    timed = []
+
+    def time_product():
+        timed.append(1e10 * (1 + len(timed) % 5))
+        return timed[-1]
+
+    tuner = Bench({}).tuner(tmp_path, time_product=time_product)
+    assert tuner.product_rate(GPU, measures=True) == 0
+    typical = tuner.product_rate(CPU, measures=False)
+    assert typical == typical_rate(2) > 0 and not timed
+    others[0] = 0.2
+    assert tuner.product_rate(CPU, measures=True) == typical
+    others[0] = 0.0
+    assert tuner.product_rate(CPU, measures=True) == tuner.product_rate(CPU, measures=False) == 5e10
+    assert len(timed) == 10

@@ -5,6 +5,7 @@ run.
 from __future__ import annotations
 
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -42,6 +43,7 @@ def test_works_before_anything_is_done_and_again_later(tmp_path):
     assert "No result yet" in write_report(path).read_text()
     assert [figure.name for figure in (path / "figures").iterdir()] == ["class_distribution.png"]
     (path / "trials.csv").unlink()
+    shutil.rmtree(path / ".sealed")
     assert "The run has no trials yet." in write_report(path).read_text()
     run_directory(path)
     assert "No result yet" not in write_report(path).read_text()
@@ -64,8 +66,8 @@ def test_points_with_different_classes_or_losses_are_reported_part_by_part(tmp_p
     losses = run_directory(tmp_path / "losses", ("done",) * 4)
     config_of = record_of(losses)["config"] | {"train.select": "val_loss"}
     record_of(losses, config=config_of, swept=["loss.focal_gamma", SWEPT[1]])
-    text = (losses / "trials.csv").read_text()
-    (losses / "trials.csv").write_text(text.replace(SWEPT[0], "loss.focal_gamma"))
+    directory = RunDirectory(losses)
+    directory.write_trials(directory.read_trials().rename(columns={SWEPT[0]: "loss.focal_gamma"}))
     html = write_report(losses).read_text()
     assert "Points with different losses are not ranked against each other" in html and "Verdict: focal gamma" in html
     assert {"learning_curves-1.png", "learning_curves-2.png"} <= {file.name for file in (losses / "figures").iterdir()}

@@ -16,6 +16,7 @@ from scipy import stats
 import fer_jax
 from fer_jax import load_run
 from fer_jax.errors import RunError
+from fer_jax.store import RunDirectory
 
 
 def body(latex):
@@ -74,7 +75,7 @@ def test_points_that_nothing_ranks_have_no_rank(path, tmp_path):
     (tmp_path / "run/config.json").write_text(json.dumps(record))
     trials = pd.read_csv(tmp_path / "run/trials.csv", dtype={"id": str})
     trials.insert(3, "loss.focal_gamma", [0.0, 0.0, 2.0, 2.0, 0.0, 0.0, 2.0, 2.0])
-    trials.to_csv(tmp_path / "run/trials.csv", index=False)
+    RunDirectory(tmp_path / "run").write_trials(trials)
     table = fer_jax.table(load_run(tmp_path / "run"))
     assert "rank" not in table and table["model.name"].tolist() == ["cnn", "mlp", "imperial", "silvestro"]
 
@@ -83,7 +84,7 @@ def test_heads_show_the_paired_gain(path, tmp_path):
     shutil.copytree(path, tmp_path / "run", ignore=shutil.ignore_patterns("checkpoints"))
     rows = [
         {
-            "fit": f"{id}-{kind}",
+            "fit": f"{id}{int(kind == 'svm')}",
             "id": id,
             "status": "done",
             "model.name": "cnn",
@@ -115,7 +116,7 @@ def test_comparisons_are_paired_by_seed(growing, tmp_path):
     growing(tmp_path / "run", (1,))
     trials = pd.read_csv(tmp_path / "run/trials.csv", dtype={"id": str})
     trials["val_accuracy"] = [0.50, 0.56, 0.61, 0.60, 0.70, 0.74, None, None]
-    trials.to_csv(tmp_path / "run/trials.csv", index=False)
+    RunDirectory(tmp_path / "run").write_trials(trials)
     run = load_run(tmp_path / "run")
     lines = fer_jax.table(run, "comparisons", "markdown").splitlines()
     assert "paired differences over common seeds" in lines[0] and "by mean val_accuracy" in lines[0]

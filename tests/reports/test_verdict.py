@@ -3,9 +3,11 @@
 import numpy as np
 
 from fer_jax.analysis import statistics
+from fer_jax.analysis.answers import Answers
 from fer_jax.analysis.ranking import rank_points
-from fer_jax.reports import verdict
+from fer_jax.reports import basis, verdict
 
+CLASSES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 RATES = {"train.learning_rate": (1e-4, 1e-3, 1e-2)}
 
 
@@ -68,9 +70,9 @@ def test_an_unfinished_run_is_provisional(made):
 def test_facts_survive_a_record_without_its_optional_entries(made):
     run = made(RATES)
     found = rank_points({"config": {}, "data": {}, "swept": run.record["swept"]}, run.trials, run.curves, "bare")
-    facts = dict(verdict.facts(found))
+    facts = dict(basis.facts(found))
     assert facts["Hardware"] == facts["Versions"] == facts["Classes"] == "unknown" and words(found)
-    full = dict(verdict.facts(gather(run)))
+    full = dict(basis.facts(gather(run)))
     assert full["Images"] == "2,000 train, 500 validation, 500 test" and "2 × cpu" in full["Hardware"]
     assert "5 min 12 s" in full["Time"] and "9,610 training images/s" in full["Time"]
     assert full["Command"] == run.record["command"] and "jax 0.10.2" in full["Versions"]
@@ -81,7 +83,7 @@ def test_every_data_set_is_listed_with_its_classes_and_images(made):
     run.record["other_data"] = [
         {"label": "half of it", "classes": ["happy", "sad"], "counts": {"train": {"happy": 7, "sad": 5}}}
     ]
-    facts = dict(verdict.facts(gather(run)))
+    facts = dict(basis.facts(gather(run)))
     assert facts["Data set 1"].startswith(
         "synthetic faces, official split; images: 2,000 train, 500 validation, 500 test; classes: 7: angry, "
     )
@@ -102,3 +104,95 @@ def test_leaked_pictures_are_named_with_the_accuracy_without_them(made):
     text = words(gather(run))
     assert "17 of the 200 test images (8.5%) have an exact copy among those trained or validated on." in text
     assert "Without them its test accuracy is 0.560 ± 0.014" in text
+
+
+def answering(run, *given):
+    """The run with what each trial answers on its validation images, as many as it has."""
+    counts = run.record["data"]["counts"]["validation"]
+    labels = np.repeat(np.arange(len(CLASSES)), list(counts.values()))
+    found = {
+        id: Answers(np.where(np.arange(len(labels)) < one, labels, 3), labels, CLASSES, "these")
+        for id, one in zip(run.trials["id"], given, strict=True)
+    }
+    accuracies = [float(one.right.mean()) for one in found.values()]
+    run.trials["val_accuracy"] = accuracies
+    return rank_points(run.record, run.trials, run.curves, "a run", found), accuracies
+
+
+def test_one_seed_tells_networks_apart_by_their_pictures_and_says_what_that_is_not(made):
+    found, _ = answering(made(RATES), 480, 478, 100)
+    text = words(found)
+    assert (
+        "Its network can be told apart from those of 1 of 2 other points by their answers to the 500 validation "
+        "pictures (McNemar's test, mid-p, 5 %, Holm), not from 1: learning rate 1e-3." in text
+    )
+    assert "compares networks as trained once, not settings: another seed may turn it round" in text
+    assert "sweep.repeats" in text and "cannot be told apart:" not in text
+
+
+def test_one_seed_without_answers_or_by_loss_says_why_nothing_is_told_apart(made):
+    assert "Points cannot be told apart: no predictions of these networks are stored." in words(gather(made(RATES)))
+    by_loss = words(gather(made(RATES, train__select="val_loss")))
+    assert "Points cannot be told apart: McNemar's test is of accuracies, and val_loss is what ranks them." in by_loss
+    assert "told apart" not in words(gather(made({})))
+
+
+def test_exact_ties_are_best_together(made):
+    run = made({"train.l2": tuple(10.0**-e for e in range(6))}, accidents=False)
+    run.trials["val_accuracy"], run.trials["val_loss"] = [0.4] * 5 + [0.3], [1.0, 0.9, 1.0, 1.0, 1.0, 0.1]
+    found = gather(run)
+    text = words(found)
+    assert verdict.headline(found) == (
+        "5 of 6 points are best together by mean validation accuracy; shown: the one with the lowest validation loss"
+    )
+    assert "5 points have the same mean validation accuracy (0.4000): L2 penalty 1e-1; " in text
+    assert " and 2 more. Shown is the one with the lowest validation loss" in text and "The best point" not in text
+    alone = gather(made(RATES))
+    assert verdict.headline(alone) == "Best point of 3, by mean validation accuracy"
+    assert "same mean" not in words(alone)
+
+
+def test_dead_networks_are_named_and_so_is_a_dead_winner(made):
+    found, _ = answering(made(RATES), 480, 0, 0)
+    assert "2 of 3 trials are dead networks: they answer “happy” to every validation picture." in words(found)
+    text = words(answering(made(RATES), 0, 0, 0)[0])
+    assert "All 3 trials are dead networks" in text and "among them that of the point shown" in text
+    assert "dead" not in words(answering(made(RATES), 480, 400, 300)[0])
+
+
+def test_a_test_accuracy_that_is_not_clear_of_the_majority_share_is_said(made):
+    run = made({})
+    run.trials["val_accuracy"] = 0.4
+    share = run.record["data"]["counts"]["test"]["happy"] / 500
+    # Two standard errors of a quarter of 500 pictures: 2 sqrt(.25 * .75 / 500) = .039.
+    for accuracy, said in {
+        share - 0.05: "0.050 below the majority share of the test split (0.250, always answering “happy”): on new",
+        share - 0.014: "0.014 below the majority share of the test split (0.250, always answering “happy”), within two",
+        share: "That is the majority share of the test split (0.250, always answering “happy”): it does not show that",
+        share + 0.03: "0.030 above the majority share of the test split (0.250, always answering “happy”), within two",
+    }.items():
+        run.trials["test_accuracy"] = accuracy
+        assert said in words(gather(run)), accuracy
+    run.trials["test_accuracy"] = share + 0.05
+    assert "of the test split" not in words(gather(run))
+    del run.record["data"]["counts"]["test"]
+    run.trials["test_accuracy"] = 0.1
+    assert "of the test split (" not in words(gather(run))
+
+
+def test_a_lead_of_a_few_pictures_over_the_majority_share_may_be_luck(made):
+    run = made({})
+    run.trials["val_accuracy"] = 0.27
+    assert "within two standard errors of an accuracy on 500 pictures: it may be luck" in words(gather(run))
+    run.trials["val_accuracy"] = 0.4
+    assert "may be luck" not in words(gather(run))
+
+
+def test_the_last_lines_on_a_terminal_stand_on_what_the_page_says(made):
+    found, accuracies = answering(made(RATES), 480, 478, 0)
+    first, *others = verdict.closing(found)
+    assert first.startswith("Best point of 3, by mean validation accuracy: learning rate 1e-4; validation accuracy ")
+    assert f"{accuracies[0]:.3f}" in first and "test accuracy" in first
+    assert set(others) <= set(verdict.sentences(found)) and any("dead network" in line for line in others)
+    assert any(line.startswith("One seed: no spread can be given.") for line in others)
+    assert verdict.closing(gather(made(RATES, done=0))) == []

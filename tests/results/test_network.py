@@ -151,7 +151,14 @@ def test_trials_of_a_sweep_over_data_each_load_their_own(tmp_path, monkeypatch, 
         checksum = datasets[len(trial.values["data.classes"]) or 3].checksum
         row = {"id": trial.id(checksum), "status": "done", "data.classes": trial.values["data.classes"]}
         rows.append(
-            row | {"seed": trial.seed, "repeat": trial.repeat, "wave": "w", "slot": number, "val_accuracy": 0.5}
+            row
+            | {
+                "seed": trial.seed,
+                "repeat": trial.repeat,
+                "wave": "stack_0-wave_0",
+                "slot": number,
+                "val_accuracy": 0.5,
+            }
         )
     directory = RunDirectory(small.write(tmp_path, pd.DataFrame(rows)))
     record = directory.read_config() | {"config": to_json(config), "swept": ["data.classes"]}

@@ -22,7 +22,7 @@ def write_swept(small, path, swept, values, **columns):
     rows = []
     for slot, trial in enumerate(search_space.expand(config)):
         row = {"id": trial.id(datasets[len(trial.values["data.classes"]) or 3]), "status": "done", **trial.point}
-        row |= {"seed": trial.seed, "repeat": 0, "wave": "w", "slot": slot}
+        row |= {"seed": trial.seed, "repeat": 0, "wave": "stack_0-wave_0", "slot": slot}
         rows.append(row | {name: column[slot] for name, column in columns.items()})
     directory = RunDirectory(small.write(path, pd.DataFrame(rows)))
     record = directory.read_config() | {"config": to_json(config), "swept": [swept]}

@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy as np
 import pytest
 
 from fer_jax.errors import ConfigError, RunError
@@ -61,7 +62,8 @@ def test_a_table_without_its_columns_is_named(path, tmp_path):
     copy = tmp_path / "run"
     shutil.copytree(path, copy)
     (copy / "trials.csv").write_text("garbage\n")
-    with pytest.raises(RunError, match="trials.csv has no column 'id'"):
+    shutil.rmtree(copy / ".sealed")
+    with pytest.raises(RunError, match="trials.csv is damaged .it has no column 'id'."):
         load_run(copy)
 
 
@@ -78,3 +80,30 @@ def test_select_names_what_it_cannot_use(run, wanted, words):
     with pytest.raises(RunError, match=words) as caught:
         run.select(**wanted)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [
+        ({"test_labels": np.array([0, 3], np.int32), "test_leaked": np.zeros(2, bool)}, "test_labels"),
+        ({"test_labels": np.array([0, -1], np.int32), "test_leaked": np.zeros(2, bool)}, "test_labels"),
+        ({"test_labels": np.array([0.0, 1.0]), "test_leaked": np.zeros(2, bool)}, "test_labels"),
+        ({"test_labels": np.zeros(2, np.int32), "test_leaked": np.zeros(3, bool)}, "test_leaked"),
+        ({"test_leaked": np.zeros(2, bool)}, "test_leaked"),
+    ],
+)
+def test_labels_that_no_class_has_are_damage(path, tmp_path, arrays, said):
+    shutil.copytree(path, tmp_path / "run")
+    found = load_run(tmp_path / "run")
+    checksum = found.record["data"]["checksum"]
+    found.directory.predictions.write_targets(checksum, arrays)
+    with pytest.raises(RunError, match=f"^{tmp_path / 'run' / 'predictions'}: {said} of the data {checksum[:10]}"):
+        found.targets(checksum)
+
+
+def test_a_swept_field_without_a_column_is_damage(path, tmp_path):
+    shutil.copytree(path, tmp_path / "run")
+    directory = RunDirectory(tmp_path / "run")
+    directory.write_config({**directory.read_config(), "swept": ["train.l2"]})
+    with pytest.raises(RunError, match="trials.csv has no column 'train.l2'"):
+        load_run(tmp_path / "run")

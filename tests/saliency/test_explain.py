@@ -275,3 +275,20 @@ def test_the_lines_of_the_page_run(run, images):
     found = {"fer_jax": fer_jax, "run": run, "images": images}
     exec(code.replace('run = fer_jax.load_run("runs/saliency")\n', ""), found)
     assert found["sheet"].figure.axes and len(found["check"]) == 3
+
+
+def test_maps_of_dead_networks_say_so(path, images, tmp_path):
+    """The stored answers of one of two repeats become 'happy' to every picture."""
+    shutil.copytree(path, tmp_path / "run")
+    run = fer_jax.load_run(tmp_path / "run")
+    first, second = rate(run)
+    kept, wave = run.directory.predictions, first.row["wave"]
+    logits = kept.read(wave, "validation", list(range(4)))
+    logits[int(first.row["slot"])] = np.eye(7)[first.classes.index("happy")]
+    kept.write(wave, "validation", logits)
+    dead = "this network is dead: it answers “happy” to every validation picture; its maps show nothing that was learnt"
+    assert saliency_maps(first, images).warning == class_saliency(first, limit=2).warning == dead
+    assert saliency_maps(second, images).warning == saliency_maps(first, images, weights="last").warning == ""
+    both = [first, second]
+    assert saliency_maps(both, images).warning == class_saliency(both, limit=2).warning
+    assert saliency_maps(both, images).warning.startswith("1 of 2 networks is a dead network: it answers “happy” to")

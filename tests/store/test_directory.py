@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fer_jax.errors import RunError
-from fer_jax.store import CURVE_COLUMNS, RunDirectory
+from fer_jax.results import judged_tables
+from fer_jax.store import RunDirectory
 from tests.store.conftest import abstract, curve_rows, example, kill, start
 
 
@@ -35,7 +36,7 @@ while True:
     n += 1
     run.write_text("report.html", str(n % 10) * 1_000_000)
     run.write_plan({"n": [n] * 20_000})
-    run.write_trials(pd.DataFrame({"id": ["0"] * 5000, "status": str(n)}))
+    run.write_trials(pd.DataFrame({"id": [f"{i:x}" for i in range(5000)], "status": str(n)}))
 """
     for delay in (0.0, 0.013, 0.12):
         process = start(code, run.path)
@@ -50,7 +51,9 @@ while True:
         trials = run.read_trials()
         assert len(trials) == 5000 and trials["status"].nunique() == 1
         with run.lock():
-            assert {path.name for path in run.path.iterdir()} <= {"report.html", "plan.json", "trials.csv", ".lock"}
+            known = {"report.html", "plan.json", "trials.csv", ".lock", ".sealed"}
+            assert {path.name for path in run.path.iterdir()} <= known
+            assert {path.name for path in (run.path / ".sealed").iterdir()} == {"trials.json"}
 
 
 def test_failed_write_keeps_the_old_file_and_says_why_in_one_line(run, monkeypatch):
@@ -148,14 +151,14 @@ def test_missing_and_damaged_files_are_named(run):
     for name, read in (
         ("plan.json", run.read_plan),
         ("trials.csv", run.read_trials),
-        ("heads.csv", run.read_heads),
+        ("heads.csv", lambda: judged_tables.read_heads(run)),
     ):
         run.write_text(name, "{" if name.endswith("json") else "")
-        with pytest.raises(RunError, match=f"^.*{name} is damaged .*; restore it or start a new --workdir$"):
+        with pytest.raises(
+            RunError,
+            match=f"^.*{name} is damaged .*; (restore it or start a new --workdir|delete it, and the same command .*)$",
+        ):
             read()
-    run.write_text("curves/w-000001.parquet", "no parquet")
-    with pytest.raises(RunError, match="^.*w-000001.parquet is damaged .*$"):
-        run.curves.read()
 
 
 def test_log_lines_are_on_disk_at_once_and_appended(run):
@@ -220,35 +223,6 @@ def test_lock_is_released_and_saves_are_finished_when_the_body_fails(run):
     assert RunDirectory(run.path).latest_state("w") == 1
     with run.lock():
         pass
-
-
-# Curves
-
-
-def test_curves_are_read_in_order_of_wave_and_epoch(run):
-    assert run.curves.read().columns.tolist() == list(CURVE_COLUMNS) and run.curves.read().empty
-    run.curves.write("stack_0-wave_1", 1, curve_rows(1, 2, "c"))
-    run.curves.write("stack_0-wave_0", 11, curve_rows(11, 12))
-    run.curves.write("stack_0-wave_0", 1, curve_rows(1, 10))
-    run.curves.write("stack_0-wave_0", 13, curve_rows(13, 12))
-    expected = pd.concat([curve_rows(1, 12), curve_rows(1, 2, "c")], ignore_index=True)
-    pd.testing.assert_frame_equal(run.curves.read(), expected)
-    pd.testing.assert_frame_equal(run.curves.read("stack_0-wave_0"), curve_rows(1, 12))
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.lists(st.integers(1, 4), max_size=5), st.integers(1, 22))
-def test_dropping_curves_is_a_filter_on_the_epoch(lengths, from_epoch):
-    with tempfile.TemporaryDirectory() as folder:
-        run = RunDirectory(folder)
-        first = 1
-        for length in lengths:
-            run.curves.write("w", first, curve_rows(first, first + length - 1))
-            first += length
-        run.curves.write("v-000001", 1, curve_rows(1, 3))
-        run.curves.drop("w", from_epoch)
-        assert run.curves.read("w")["epoch"].tolist() == curve_rows(1, min(first, from_epoch) - 1)["epoch"].tolist()
-        assert len(run.curves.read("v-000001")) == 6
 
 
 # Reading
@@ -325,41 +299,61 @@ def test_nothing_of_anybody_elses_is_deleted(run, tmp_path):
     for place in (folder / "my_backup", folder / "stack_0-wave_0.bak", elsewhere):
         for name in ("state-000001", "state-000002", "final-000001.deleted"):
             (place / name).mkdir(parents=True)
-    (folder / "stack_9-wave_9").symlink_to(elsewhere)
+    (folder / "my_disk").symlink_to(elsewhere)
     before = sorted(str(path) for path in tmp_path.rglob("*"))
     with run.lock():
         assert run.forget_others(()) == []
     assert set(before) <= {str(path) for path in tmp_path.rglob("*")}
 
 
-def test_through_a_link_nothing_is_deleted(run, tmp_path):
+@pytest.mark.parametrize("name", ["checkpoints", "checkpoints/stack_0-wave_7", "log.txt", ".lock", "curves", "figures"])
+def test_through_a_link_nothing_is_deleted_or_written(run, tmp_path, name):
     scratch = tmp_path / "scratch"
     (scratch / "stack_0-wave_7" / "state-000001").mkdir(parents=True)
-    run.path.mkdir(parents=True, exist_ok=True)
-    (run.path / "checkpoints").symlink_to(scratch)
-    with run.lock():
-        assert run.forget_others(()) == []
-    assert (scratch / "stack_0-wave_7" / "state-000001").is_dir()
+    (run.path / name).parent.mkdir(parents=True)
+    (run.path / name).symlink_to(scratch)
+    assert run.forget_others(()) == []
+    before = snapshot(scratch)
+    for use in (run.lock().__enter__, run.read_config, run.read_trials):
+        with pytest.raises(RunError, match=f"^{run.path / name} is a link, .* let the whole run directory be a link$"):
+            use()
+    assert snapshot(scratch) == before
+
+
+def test_the_run_directory_itself_may_be_a_link(run, tmp_path):
+    run.write_plan({"stacks": []})
+    (tmp_path / "runs").symlink_to(run.path)
+    linked = RunDirectory(tmp_path / "runs")
+    with linked.lock():
+        linked.write_text("report.html", "here")
+    assert (run.path / "report.html").read_text() == "here" and linked.read_plan() == {"stacks": []}
 
 
 def test_leftovers_of_killed_writers_are_removed_under_the_lock(run):
     for epoch in (1, 2):
         run.save_state("stack_0-wave_0", epoch, {"x": np.full(2, epoch)})
     run.save_final("stack_0-wave_1", {"x": np.zeros(2)})
+    run.save_state("stack_0-wave_0", 3, {"x": np.full(2, 3)})
+    run.wait()
     folder = run.path / "checkpoints"
+    # As a kill leaves it between the newest state and the end of the oldest.
+    (folder / "stack_0-wave_0/state-000001/state").mkdir(parents=True)
     for leftover in (
-        "stack_0-wave_0/state-000003.orbax-checkpoint-tmp/state",
-        "stack_0-wave_0/state-000001.deleted/state",
+        "stack_0-wave_0/state-000005.written.orbax-checkpoint-tmp/state",
+        "stack_0-wave_0/state-000005.written/state",
+        "stack_0-wave_0/state-000000.deleted/state",
         "stack_0-wave_1/final-000002.orbax-checkpoint-tmp-9",
     ):
         (folder / leftover).mkdir(parents=True)
     (folder / "stack_0-wave_0/state-000002").rename(folder / "stack_0-wave_0/state-000004")
+    (folder / "stack_0-wave_0/state-000000.deleted/file").write_text("half")
     (folder / "stack_0-wave_1/final-000001").rename(folder / "stack_0-wave_1/final-000007")
     run.curves.write("stack_0-wave_0", 1, curve_rows(1, 1))
     (run.path / "curves" / ".stack_0-wave_0-000002.parquet.77.tmp").write_text("half")
     with run.lock():
         left = sorted(str(path.relative_to(folder)) for path in folder.glob("*/*"))
-        assert left == ["stack_0-wave_0/state-000004", "stack_0-wave_1/final-000007"]
+        states = ["stack_0-wave_0/state-000003", "stack_0-wave_0/state-000004"]
+        assert left == [*states, "stack_0-wave_1/final-000007"]
         assert [path.name for path in (run.path / "curves").iterdir()] == ["stack_0-wave_0-000001.parquet"]
 
 
@@ -396,4 +390,4 @@ with run.lock():
             assert after.curves.read("stack_0-wave_0")["epoch"].tolist() == [
                 epoch for epoch in range(1, resumed + 1) for _ in "ab"
             ]
-            assert len(list((run.path / "checkpoints" / "stack_0-wave_0").iterdir())) == 1
+            assert len(list((run.path / "checkpoints" / "stack_0-wave_0").iterdir())) == 2

@@ -235,3 +235,22 @@ def test_the_record_says_what_the_rows_are(folder):
     write(folder)
     record = json.loads((folder / "t0-flatten.json").read_text())
     assert record["rows"] == ROWS and len(record["sha256"]) == 64
+
+
+@pytest.mark.parametrize("other", [b">f4", b"<i4"])
+def test_a_header_of_another_type_is_damage_though_the_numbers_have_their_checksum(folder, other):
+    write(folder)
+    path = folder / "t0-flatten.npy"
+    content = path.read_bytes()
+    assert content.count(b"<f4") == 1
+    path.write_bytes(content.replace(b"<f4", other))
+    assert not whole(folder)
+    assert FeatureFiles(folder).damaged("t0", "flatten") == path.name
+    path.write_bytes(content)
+    assert whole(folder)
+
+
+def test_what_a_killed_writer_leaves_is_no_damage(folder):
+    write(folder)
+    (folder / "t0-flatten.json").unlink()
+    assert not whole(folder) and FeatureFiles(folder).damaged("t0", "flatten") == ""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fer_jax.errors import RunError
+from fer_jax.errors import DamagedError, RunError
 from fer_jax.store.predictions import PredictionFiles
 
 LOGITS = np.random.default_rng(0).normal(size=(3, 5, 7))
@@ -47,10 +47,12 @@ def test_what_was_never_kept_is_none(files):
 def test_damaged_files_are_named_in_one_line(files, content):
     files.write("w", "validation", LOGITS)
     files.write_targets(CHECKSUM, TARGETS)
-    for path in files.folder.iterdir():
+    for path in (path for path in files.folder.iterdir() if path.suffix != ".json"):
         path.write_bytes(content)
     for read in (lambda: files.read("w", "validation", 0), lambda: files.read_targets(CHECKSUM)):
-        with pytest.raises(RunError, match=" is damaged .*; delete it, and what needs it is left out$") as caught:
+        with pytest.raises(
+            RunError, match=" is damaged .*: what needs it is left out; the same command makes it again$"
+        ) as caught:
             read()
         assert "\n" not in str(caught.value)
 
@@ -70,3 +72,23 @@ def test_forgetting_a_wave_leaves_the_others(files):
     files.forget("w")
     assert files.read("w", "validation", 0) is None and files.read("w", "test", 0) is None
     assert files.read("v", "test", 0) is not None and files.read_targets(CHECKSUM) is not None
+
+
+def test_a_flipped_byte_costs_its_own_slot_only(files):
+    files.write("w", "validation", LOGITS)
+    path = files.folder / "w-validation.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DamagedError, match="w-validation.npy is damaged .slot 2 has another checksum.: what needs it"):
+        files.read("w", "validation", 2)
+    np.testing.assert_array_equal(files.read("w", "validation", 1), LOGITS[1].astype(np.float32))
+    assert files.check("w", "validation", [0, 1]) == "" and files.check("w", "validation", [0, 2]) == "damaged"
+    assert files.check("w", "test", [0]) == "gone"
+
+
+def test_logits_of_an_earlier_version_have_no_checksum_and_must_be_finite(files):
+    files.write("w", "validation", np.where(np.arange(3)[:, None, None] == 1, np.nan, LOGITS))
+    (files.folder / "w-validation.json").unlink()
+    np.testing.assert_array_equal(files.read("w", "validation", 0), LOGITS[0].astype(np.float32))
+    assert files.check("w", "validation", [0, 2]) == "" and files.check("w", "validation", [1]) == "damaged"

@@ -18,6 +18,7 @@ from fer_jax.config.values import default_config
 from fer_jax.data import faces
 from fer_jax.data.names import CLASSES
 from fer_jax.errors import ConfigError
+from fer_jax.store import RunDirectory
 from fer_jax.studies import rows as study_rows
 from fer_jax.studies import sweeps
 from fer_jax.studies.paper import Published
@@ -142,7 +143,7 @@ def test_equal_repeats_get_no_verdict(tiny, monkeypatch):
     shutil.copytree(workdir, workdir.parent / "equal")
     table = workdir.parent / "equal" / "tiny-full" / "trials.csv"
     trials = pd.read_csv(table, dtype={"id": str}).assign(val_accuracy=0.25, last_val_accuracy=0.25)
-    trials.to_csv(table, index=False)
+    RunDirectory(table.parent).write_trials(trials)
     rows = [*gather((file, workdir.parent / "equal", ""))[:2], *computed]
     assert all(row.verdict is None and row.why_none == ("the repeats do not differ",) for row in rows)
     assert conclusion(rows[0]) == "none: the repeats do not differ"

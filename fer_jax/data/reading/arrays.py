@@ -12,6 +12,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from fer_jax.base.arrays import read_npy
 from fer_jax.base.cache import Damaged, read_note, write_note
 
 _NOTE = "arrays.json"
@@ -96,7 +97,7 @@ def load(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
             untouched = large and state.st_mtime_ns == note["images_mtime_ns"]
             if not untouched and _checksum(path) != note["sha256"][name]:
                 raise Damaged(f"{path.name}: its checksum differs")
-            array = np.load(path, mmap_mode="r" if name == "images" else None, allow_pickle=False)
+            array = read_npy(path, "r" if name == "images" else None)
         except (OSError, ValueError, EOFError) as error:
             raise Damaged(f"{path.name}: {str(error).splitlines()[0]}") from error
         if array.dtype != dtype or array.shape != wanted:

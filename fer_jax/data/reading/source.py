@@ -76,7 +76,8 @@ def read(path: str, image_size: int, channels: int, on_error: str, wanted: Wante
     place = _place(container, wanted)
     size = (image_size, image_size, channels)
     try:
-        source = _load(place, size)
+        with cache.explain_write(place.home, "read"):
+            source = _load(place, size)
     except Damaged:
         source = None
     if source is None:
@@ -103,7 +104,8 @@ def file_names(path: str, wanted: Wanted) -> list[str]:
     container = open_container(path)
     place = _place(container, wanted)
     try:
-        return list(records.read(place.entry / _RECORDS, lambda record: record.file))
+        with cache.explain_write(place.home, "read"):
+            return list(records.read(place.entry / _RECORDS, lambda record: record.file))
     except Damaged as error:
         raise DataError(f"{shown(path)}: the names of its pictures cannot be read ({error}); start again") from error
 

@@ -1,0 +1,349 @@
+"""The arrays of one checkpoint: written by Orbax together with checksums, read and held to them.
+
+A checkpoint describes itself in its own metadata, which become complete in the same moment: for
+each array its dtype and shape and a CRC-32 for each trial (one in all where there is no trial
+axis), and a CRC-32 of the description. So one trial is read and verified without its neighbours'
+bytes. Checkpoints that an earlier version wrote describe nothing, and are read as they are.
+
+Orbax writes, and TensorStore reads, in the layout that Orbax gives its files: Orbax' own reading
+leaves None where its metadata are damaged, and tracebacks in the log where arrays are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import logging
+import math
+import os
+import re
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fer_jax.errors import RunError
+from fer_jax.store import bounds
+
+if TYPE_CHECKING:
+    import orbax.checkpoint.experimental.v1 as ocp
+
+# The part of a saved tree whose arrays have no trial axis.
+SHARED = "shared"
+_OURS = "fer_jax"
+# What Orbax calls a place in a list or tuple, in the metadata that earlier versions are read by.
+_SEQUENCE = 1
+_ADVICE = {
+    "state": "the same command goes on from the state before it, or starts the wave anew",
+    "final": "put it back from a copy, or train its trials again in another --workdir",
+}
+
+
+class DamagedCheckpoint(RunError):
+    """A checkpoint whose bytes are not those that were written; other errors may pass by."""
+
+
+class _Damage(Exception):
+    """What is wrong with a checkpoint, without its name."""
+
+
+def write(path: Path, tree: Any, about: Mapping[str, Any]) -> None:
+    """Writes a checkpoint, which bears its name once it is complete.
+
+    Args:
+        path: where to; nothing may be there.
+        tree: any pytree of NumPy arrays that nobody changes meanwhile, trial axis first.
+        about: what else the checkpoint says of itself, a JSON object; `about` returns it.
+
+    Raises:
+        Exception: whatever Orbax and TensorStore raise.
+    """
+    content = {"arrays": _described(tree, ()), "about": dict(about)}
+    with _context():
+        import_orbax().save(path, tree, custom_metadata={_OURS: {**content, "crc32": _checksum(content)}})
+
+
+def about(path: Path) -> dict[str, Any]:
+    """Returns what `write` was told of a checkpoint, {} for one of an earlier version.
+
+    Raises:
+        RunError: it is damaged (DamagedCheckpoint), or cannot be read.
+    """
+    with _explained(path):
+        found = _description(path)
+        return {} if found is None else found["about"]
+
+
+def read(path: Path, slot: int | None = None, abstract: Any = None) -> Any:
+    """Returns the arrays of a checkpoint, each held to its checksum.
+
+    Args:
+        path: the checkpoint.
+        slot: a trial's place from 0, to read its part without any other's bytes, or None for all.
+        abstract: the structure wanted, a pytree of which only structure and names count. None gives
+            the structure that was saved, with lists in place of tuples.
+
+    Returns:
+        A pytree of NumPy arrays; with a slot, without the trial axis.
+
+    Raises:
+        RunError: it is damaged (DamagedCheckpoint), cannot be read, or has no such slot or array.
+    """
+    import jax
+
+    with _explained(path):
+        description = _description(path)
+        saved = _structure(path) if description is None else description["arrays"]
+        words = dict(_named_leaves(saved))
+        tree = saved if abstract is None else abstract
+        names = [name for name, _ in _named_leaves(tree)]
+        for name in names:
+            if name not in words:
+                raise RunError(f"{path} holds no array {name}: it is of another network or another version")
+        if slot is not None:
+            _check_slot(path, slot, layout(path) if description is None else words)
+        arrays = _read_arrays(path, {name: words[name] for name in names}, slot)
+    return jax.tree.unflatten(jax.tree.structure(tree), [arrays[name] for name in names])
+
+
+def layout(path: Path) -> dict[str, str]:
+    """Returns leaf name -> dtype and shape, such as 'float32[8, 3]', of a checkpoint's arrays.
+
+    Raises:
+        RunError: it is damaged (DamagedCheckpoint), or cannot be read.
+    """
+    with _explained(path):
+        description = _description(path)
+        saved = _structure(path) if description is None else description["arrays"]
+        words = dict(_named_leaves(saved))
+        if description is None:
+            return {name: _form(array) for name, array in _opened(path, words).items()}
+        return {name: text.rsplit(" ", 1)[0] for name, text in words.items()}
+
+
+def layout_of(tree: Any) -> dict[str, str]:
+    """Returns the same of a pytree whose leaves have a shape and a dtype."""
+    return {name: _form(leaf) for name, leaf in _named_leaves(tree)}
+
+
+# Descriptions
+
+
+def _described(node: Any, key: tuple[Any, ...]) -> Any:
+    """Returns a pytree as JSON: dicts, lists, None, and 'float32[8, 3] <checksums>' for arrays."""
+    import jax
+
+    children = jax.tree_util.tree_leaves_with_path(node, is_leaf=lambda child: child is not node)
+    if len(children) == 1 and not children[0][0]:
+        return f"{_form(node)} {_checksums(node, whole=_is_shared(_leaf_name(key)))}"
+    parts = [(path[0], _described(child, (*key, *path))) for path, child in children]
+    if isinstance(node, list) or (isinstance(node, tuple) and not hasattr(node, "_fields")):
+        return [part for _, part in parts]
+    return None if node is None else {_part_name(part): child for part, child in parts}
+
+
+def _checksums(array: Any, whole: bool) -> str:
+    """Returns the CRC-32 of every slot's bytes, eight hexadecimal digits each."""
+    array = np.ascontiguousarray(array)
+    rows = [array.reshape(-1)] if whole or not array.ndim else array.reshape(len(array), -1)
+    found = [zlib.crc32(np.ascontiguousarray(row).view(np.uint8).data) for row in rows]
+    return np.array(found, ">u4").tobytes().hex()
+
+
+def _checksum(content: Mapping[str, Any]) -> int:
+    return zlib.crc32(json.dumps(content, sort_keys=True).encode())
+
+
+def _description(path: Path) -> dict[str, Any] | None:
+    """Returns what `write` put down; None for a checkpoint of an earlier version."""
+    custom = bounds.read_json(path / "_CHECKPOINT_METADATA").get("custom_metadata", "")
+    if custom in ({}, None):
+        return None
+    if not isinstance(custom, dict) or not isinstance(custom.get(_OURS), dict):
+        raise _Damage("its checksums are missing")
+    content = {name: part for name, part in custom[_OURS].items() if name != "crc32"}
+    if custom[_OURS].get("crc32") != _checksum(content):
+        raise _Damage("its list of checksums is not as it was written")
+    return content
+
+
+def _structure(path: Path) -> Any:
+    """Returns the structure of a checkpoint of an earlier version, with '' for each array."""
+    entries = bounds.read_json(_base(path) / "_METADATA")["tree_metadata"].values()
+    empty: dict[str, Any] = {"Dict": {}, "NamedTuple": {}, "List": [], "Tuple": [], "None": None}
+    return _nested(
+        [
+            (
+                [(part["key"], part["key_type"]) for part in entry["key_metadata"]],
+                empty.get(entry["value_metadata"]["value_type"], ""),
+            )
+            for entry in entries
+        ]
+    )
+
+
+def _nested(entries: Sequence[tuple[Sequence[tuple[str, int]], Any]]) -> Any:
+    """Returns ([(key, kind of container)], value) of all leaves as dicts and lists."""
+    if len(entries) == 1 and not entries[0][0]:
+        return entries[0][1]
+    within: dict[tuple[str, int], list[tuple[Sequence[tuple[str, int]], Any]]] = {}
+    for keys, value in entries:
+        within.setdefault(keys[0], []).append((keys[1:], value))
+    children = {name: _nested(inner) for (name, _), inner in within.items()}
+    is_sequence = any(kind == _SEQUENCE for _, kind in within)
+    return list(children.values()) if is_sequence else children
+
+
+# Reading
+
+
+def _base(path: Path) -> Path:
+    """Returns the folder of a checkpoint in which its arrays lie."""
+    with os.scandir(path) as entries:
+        folders = [Path(entry.path) for entry in entries if entry.is_dir()]
+    indexed = [folder for folder in folders if (folder / "manifest.ocdbt").exists()]
+    if not (indexed or folders):
+        raise _Damage("its arrays are missing")
+    return (indexed or folders)[0]
+
+
+def _opened(path: Path, names: Iterable[str]) -> dict[str, Any]:
+    """Returns name -> array, opened and not read."""
+    import tensorstore as ts
+
+    files = {"driver": "file", "path": f"{_base(path)}/"}
+    # All are opened, then all are waited for: a tree of small arrays costs waiting, not bytes.
+    opening = {
+        name: ts.open(
+            {"driver": "zarr3", "kvstore": {"driver": "ocdbt", "base": files, "path": f"{name}/"}},
+            open=True,
+            read=True,
+        )
+        for name in names
+    }
+    return {name: future.result() for name, future in opening.items()}
+
+
+def _read_arrays(path: Path, words: Mapping[str, str], slot: int | None) -> dict[str, np.ndarray]:
+    """Returns name -> what is wanted of an array, held to what the checkpoint says of it."""
+    opened = _opened(path, words)
+    for name, array in opened.items():
+        if words[name] and _form(array) != words[name].rsplit(" ", 1)[0]:
+            raise _Damage(f"{name} has another shape or type than was written")
+    one = {name for name, array in opened.items() if slot is not None and array.rank and not _is_shared(name)}
+    parts = {name: array[slot] if name in one else array for name, array in opened.items()}
+    bounds.check_arrays(path, {name: _taken(array, name in one) for name, array in opened.items()})
+    reading = {name: part.read() for name, part in parts.items()}
+    arrays = {name: np.asarray(future.result()) for name, future in reading.items()}
+    for name, array in arrays.items():
+        if not words[name]:
+            continue
+        expected = words[name].rsplit(" ", 1)[1]
+        if name in one and slot is not None:
+            expected = expected[8 * slot : 8 * slot + 8]
+        if _checksums(array, whole=name in one or _is_shared(name)) != expected:
+            raise _Damage(f"the bytes of {name} are not those that were written")
+    return arrays
+
+
+def _taken(array: Any, one: bool) -> tuple[tuple[int, ...], int]:
+    """Returns the shape of what reading an array, or one trial's part, takes, and bytes a number.
+
+    That is a whole chunk at least.
+    """
+    part = array.shape[1:] if one else array.shape
+    return max(array.chunk_layout.read_chunk.shape or part, part, key=math.prod), array.dtype.numpy_dtype.itemsize
+
+
+def _check_slot(path: Path, slot: int, forms: Mapping[str, str]) -> None:
+    """Raises RunError if a wave has no such slot."""
+    widths = [re.search(r"\[(\d+)", form) for name, form in forms.items() if not _is_shared(name)]
+    width = min((int(found[1]) for found in widths if found), default=slot + 1)
+    if not 0 <= slot < width:
+        raise RunError(f"{path} holds slots 0 to {width - 1}, not {slot}")
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turns whatever reading a checkpoint raises into a RunError of one line."""
+    try:
+        yield
+    except RunError:
+        raise
+    except (_Damage, OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
+        code = getattr(error, "errno", None)
+        # TensorStore raises ValueErrors that quote the system's error number.
+        if quoted := re.search(r"os_error_code='(\d+)'", str(error)):
+            code = int(quoted[1])
+        if code and code not in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR):
+            raise RunError(f"cannot read {path}: {os.strerror(code)}; mend that and start again") from None
+        reason = str(error) if isinstance(error, _Damage) else "a file of it is missing, cut short or changed"
+        raise DamagedCheckpoint(f"{path} is damaged ({reason}); {_ADVICE[path.name.split('-')[0]]}") from None
+
+
+# Names
+
+
+def _named_leaves(tree: Any) -> list[tuple[str, Any]]:
+    import jax
+
+    return [(_leaf_name(key), leaf) for key, leaf in jax.tree_util.tree_leaves_with_path(tree)]
+
+
+def _form(leaf: Any) -> str:
+    dtype = getattr(leaf.dtype, "numpy_dtype", leaf.dtype)
+    return f"{dtype}{list(leaf.shape)}"
+
+
+def _leaf_name(key: Sequence[Any]) -> str:
+    return ".".join(_part_name(part) for part in key)
+
+
+def _part_name(part: Any) -> str:
+    return str(getattr(part, "key", getattr(part, "name", getattr(part, "idx", None))))
+
+
+def _is_shared(name: str) -> bool:
+    """Returns whether an array belongs to all trials of a wave, and so has no trial axis."""
+    return name.split(".")[0] == SHARED
+
+
+# Orbax
+
+
+class _Quiet(logging.Filter):
+    """Drops what Orbax logs: a traceback in each thread for an error that is reported anyway."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "/orbax/checkpoint/" not in record.pathname
+
+
+def import_orbax() -> ModuleType:
+    """Returns Orbax, imported at the first call: a report must not wait a second for it."""
+    import orbax.checkpoint.experimental.v1 as ocp
+
+    logger = logging.getLogger("absl")
+    if not any(isinstance(present, _Quiet) for present in logger.filters):
+        logger.addFilter(_Quiet())
+    return ocp
+
+
+def _context() -> ocp.Context:
+    ocp = import_orbax()
+    context = ocp.Context()
+    one_trial = ocp.options.ArrayOptions.Saving.StorageOptions(shard_axes=(0,))
+    saving = context.array.saving
+    saving.scoped_storage_options_creator = lambda key, leaf: (
+        one_trial if np.ndim(leaf) and not _is_shared(_leaf_name(key)) else None
+    )
+    # Compression shrinks trained weights by a tenth and takes three times as long.
+    saving.use_compression = False
+    context.memory.deepcopy_host_arrays = False
+    # If folders were made in the background, threads would wait twenty minutes for one that cannot
+    # be made.
+    context.asynchronous.create_directories_asynchronously = False
+    return context
