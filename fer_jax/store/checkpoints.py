@@ -268,9 +268,9 @@ def _leaf_name(key: Any) -> str:
 def _taken(key: Any, array: Any) -> tuple[tuple[int, ...], int]:
     """Returns the shape of what reading a trial's part of a stored array takes, and bytes a number.
 
-    That is a whole chunk, of which there is one a trial.
+    That is its part, or the chunk on disk that it lies in, whichever is larger.
     """
-    chunk = array.chunk_layout.read_chunk.shape or array.shape
+    chunk = array.chunk_layout.write_chunk.shape or array.shape
     part = array.shape[1:] if array.rank and not _is_shared(key) else array.shape
     return max(chunk, part, key=math.prod), array.dtype.numpy_dtype.itemsize
 
