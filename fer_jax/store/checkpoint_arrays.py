@@ -253,10 +253,10 @@ def _read_arrays(path: Path, words: Mapping[str, str], slot: int | None) -> dict
 def _taken(array: Any, one: bool) -> tuple[tuple[int, ...], int]:
     """Returns the shape of what reading an array, or one trial's part, takes, and bytes a number.
 
-    That is a whole chunk at least.
+    That is its part, or the chunk on disk that it lies in, whichever is larger.
     """
     part = array.shape[1:] if one else array.shape
-    return max(array.chunk_layout.read_chunk.shape or part, part, key=math.prod), array.dtype.numpy_dtype.itemsize
+    return max(array.chunk_layout.write_chunk.shape or part, part, key=math.prod), array.dtype.numpy_dtype.itemsize
 
 
 def _check_slot(path: Path, slot: int, forms: Mapping[str, str]) -> None:
