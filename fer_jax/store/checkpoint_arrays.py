@@ -236,7 +236,10 @@ def _read_arrays(path: Path, words: Mapping[str, str], slot: int | None) -> dict
             raise _Damage(f"{name} has another shape or type than was written")
     one = {name for name, array in opened.items() if slot is not None and array.rank and not _is_shared(name)}
     parts = {name: array[slot] if name in one else array for name, array in opened.items()}
-    bounds.check_arrays(path, {name: _taken(array, name in one) for name, array in opened.items()})
+    try:
+        bounds.check_arrays(path, {name: _taken(array, name in one) for name, array in opened.items()})
+    except ValueError as error:
+        raise _Damage(str(error)) from None
     reading = {name: part.read() for name, part in parts.items()}
     arrays = {name: np.asarray(future.result()) for name, future in reading.items()}
     for name, array in arrays.items():
