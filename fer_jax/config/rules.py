@@ -9,6 +9,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
+from fer_jax.config import naming
 from fer_jax.config.field import Field, FieldError
 
 # Sides, in pixels, of which a network with a fixed architecture leaves one pixel.
@@ -54,11 +55,12 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
         raise FieldError(["data.classes"], f"data.classes = {names}: give two or more different names, or () for all")
     values["data.classes"] = names
     values["data.merge"] = _resolve_merges(values["data.merge"])
+    naming.check(values)
     values["loss.weights"] = tuple(f"{name}={weight:g}" for name, weight in sorted(class_weights(values).items()))
     values = _resolve_phases(values)
     _check_training(values)
     _check_initial(values)
-    wanted = {"fer2013": "FOLDER, ZIP, TAR or CSV", "folder": "FOLDER, ZIP or TAR", "cifar10": "FOLDER, ZIP or TAR"}
+    wanted = {"fer2013": "FOLDER, ZIP, TAR or CSV", "folder": "FOLDER, ZIP, TAR, CSV or NPZ", "cifar10": "FOLDER, ZIP or TAR"}
     if values["data.name"] in wanted and not values["data.path"]:
         raise FieldError(
             ["data.path", "data.name"],

@@ -19,7 +19,7 @@ from PIL import Image
 from fer_jax.base import console
 from fer_jax.base.text import shown
 from fer_jax.data import names
-from fer_jax.data.reading import image_files, layout, pixel_tables
+from fer_jax.data.reading import image_files, layout, pixel_tables, placing
 from fer_jax.data.reading.containers import Container, Member
 from fer_jax.data.reading.problems import IMAGE, Problems, Unusable
 from fer_jax.data.reading.wanted import Wanted
@@ -133,7 +133,7 @@ def collect(container: Container, wanted: Wanted, spool: Spool) -> Collected:
             used. Single broken items are only noted, in `problems`.
     """
     problems = Problems()
-    found = layout.find(container.path, container.members(), wanted, problems)
+    found = placing.place(container, wanted, problems)
     what = f"{len(found.images):,} pictures" if found.images else "a table"
     console.say(f"reading {shown(container.path)} for the first time: {what}")
     if found.tables:
@@ -144,7 +144,7 @@ def collect(container: Container, wanted: Wanted, spool: Spool) -> Collected:
         what = f"nothing in it can be used: {problems.describe(container.path)}" if len(problems) else "it has no rows"
         raise DataError(f"{shown(container.path)}: {what}")
     items.sort()
-    classes = names.CLASSES if wanted.fer else tuple(sorted({item.label for item in items}))
+    classes = tuple(sorted({item.label for item in items}.union(names.CLASSES if wanted.fer else ())))
     provenance = {
         "source": shown(container.path, 4096),
         "kind": container.kind,
@@ -155,6 +155,8 @@ def collect(container: Container, wanted: Wanted, spool: Spool) -> Collected:
         "ignored": {"count": len(found.ignored), "items": [shown(name) for name in found.ignored[:_LISTED]]},
         "skipped": problems.as_json(),
     }
+    if found.notes:
+        provenance["notes"] = found.notes
     return Collected(items, classes, problems, provenance, spool)
 
 

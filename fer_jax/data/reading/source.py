@@ -18,7 +18,7 @@ import numpy as np
 from fer_jax.base import cache, console
 from fer_jax.base.cache import Damaged, Place
 from fer_jax.base.text import shown
-from fer_jax.data.reading import arrays
+from fer_jax.data.reading import arrays, list_files
 from fer_jax.data.reading.containers import Container
 from fer_jax.data.reading.opening import open_container
 from fer_jax.data.reading.problems import Problems
@@ -87,6 +87,8 @@ def read(path: str, image_size: int, channels: int, on_error: str, wanted: Wante
     problems.check(path, on_error)
     if len(problems):
         console.say(f"left out: {problems.describe(path)}")
+    for note in source.provenance.get("notes", ()):
+        console.say(note)
     return source
 
 
@@ -111,7 +113,8 @@ def file_names(path: str, wanted: Wanted) -> list[str]:
 
 
 def _place(container: Container, wanted: Wanted) -> Place:
-    return Place(container.path, container.fingerprint() + wanted.key(), "fer2013" if wanted.fer else "folders")
+    state = container.fingerprint() + wanted.key() + list_files.state(container.path, wanted.labels)
+    return Place(container.path, state, "fer2013" if wanted.fer else "folders")
 
 
 def _load(place: Place, size: tuple[int, int, int]) -> Source | None:
