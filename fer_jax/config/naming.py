@@ -78,7 +78,9 @@ def label_names(texts: Sequence[str]) -> dict[str, str]:
                 f"data.names = {text!r}: must be 'label=name', such as '0=angry', or one of {', '.join(NUMBERINGS)}",
             )
         if own.setdefault(key(label), name) != name:
-            raise FieldError(["data.names"], f"data.names: gives label {label!r} two names, {own[key(label)]} and {name}")
+            raise FieldError(
+                ["data.names"], f"data.names: gives label {label!r} two names, {own[key(label)]} and {name}"
+            )
     return found | own
 
 

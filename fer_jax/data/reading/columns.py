@@ -32,10 +32,10 @@ _WORDS = {
         "id",
     ),
     "label": (
-        "label",
-        "labels",
         "emotion",
         "emotions",
+        "label",
+        "labels",
         "emotionlabel",
         "expression",
         "expressions",

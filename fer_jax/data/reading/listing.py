@@ -149,7 +149,9 @@ def _columns(rows: list[tuple[int, list[str]]], name: str) -> tuple[dict[str, in
         raise _votes(name)
     if missing := [role for role in ("image", "label") if role not in found]:
         given = ", ".join(shown(cell, 40) for cell in header[:6])
-        raise DataError(f"data.labels: row 1 of {shown(name)} names no column {' and no '.join(missing)}; it has {given}")
+        raise DataError(
+            f"data.labels: row 1 of {shown(name)} names no column {' and no '.join(missing)}; it has {given}"
+        )
     taken = ", ".join(f"{role} from {shown(header[place], 40)!r}" for role, place in found.items())
     unused = [shown(cell, 40) for place, cell in enumerate(header) if place not in found.values() and cell]
     return found, [f"takes {taken}; not {', '.join(unused[:6])}"] if unused else []

@@ -21,9 +21,9 @@ class Ambiguous(Exception):
 class MembersByName:
     """Members by path, else by their own name.
 
-    A path counts before a name. Where several members, or several images of the list, have one name,
-    the folders above decide: the member that shares most of them, and one at least. Upper and lower
-    case count only where they tell members apart; 'a' means 'a.png', and 'a.jpg' RAF-DB's
+    A path counts before a name. Where several members, or several images of the list, have one
+    name, the folders above decide: the member that shares most of them, and one at least. Upper and
+    lower case count only where they tell members apart; 'a' means 'a.png', and 'a.jpg' RAF-DB's
     'a_aligned.jpg'.
 
     Args:

@@ -15,11 +15,12 @@ from fer_jax.base.text import counted, shown
 from fer_jax.config import naming
 from fer_jax.data import names
 from fer_jax.data.reading import layout, list_files, listing, patterns
-from fer_jax.data.reading.containers import Container
+from fer_jax.data.reading.containers import Container, Table
 from fer_jax.data.reading.label_names import LabelNames
 from fer_jax.data.reading.layout import Layout, Placed
 from fer_jax.data.reading.members_by_name import Ambiguous, MembersByName
 from fer_jax.data.reading.problems import CONFLICT, LABEL, MISSING, UNMATCHED, Problems
+from fer_jax.data.reading.single_files import ArrayFile
 from fer_jax.data.reading.wanted import Wanted
 from fer_jax.errors import DataError
 
@@ -36,6 +37,11 @@ def place(container: Container, wanted: Wanted, problems: Problems) -> Layout:
         DataError: it holds nothing that could be read, or nothing that has a class; the list or
             the pattern cannot be used; data.names leaves a label without a name.
     """
+    if isinstance(container, (Table, ArrayFile)):
+        if wanted.labels or wanted.pattern:
+            field = "data.labels" if wanted.labels else "data.pattern"
+            raise DataError(f"{field}: {shown(container.path)} has labels of its own; leave {field} out")
+        return Layout(tables=container.members() if isinstance(container, Table) else [])
     members = container.members()
     called = LabelNames(wanted.names, wanted.fer)
     if wanted.labels:
@@ -52,9 +58,20 @@ def place(container: Container, wanted: Wanted, problems: Problems) -> Layout:
         raise DataError(f"{field}: gives no picture of {shown(container.path)} a class{why}")
     if wanted.fer:
         found.images = _of_known_class(found.images, called, problems)
-    called.check(container.path, (placed.label for placed in found.images))
-    _note_numbers(found)
+    if not found.tables:
+        labels = {placed.label for placed in found.images}
+        called.check(container.path, (placed.label for placed in found.images))
+        found.notes += numbered(labels)
     return found
+
+
+def numbered(labels: set[str]) -> list[str]:
+    """Returns a sentence where all classes are bare numbers."""
+    if not labels or not all(label.isdecimal() for label in labels):
+        return []
+    numbers = sorted(labels, key=int)
+    said = f"classes are called {', '.join(numbers[:10])}"
+    return [f"{said}: data.names = rafdb, affectnet, fer2013 or '{numbers[0]}=...' names them"]
 
 
 def _listed(container: Container, wanted: Wanted, called: LabelNames, problems: Problems) -> Layout:
@@ -78,6 +95,8 @@ def _listed(container: Container, wanted: Wanted, called: LabelNames, problems: 
             continue
         made = Placed(member, called.of(entry.label), entry.usage, entry.group)
         rows.setdefault(member.name, []).append((entry, made))
+    if wanted.fer and not called.given and any(entry.label.isdecimal() for entry in told.entries):
+        found.notes.append(f"{shown(name)}: numbers are FER-2013's, 0 angry to 6 neutral; data.names has others")
     unlisted = [placed.member.name for placed in found.images if placed.member.name not in rows]
     found.images = [one for of_one in rows.values() if (one := _agreed(of_one, problems)) is not None]
     if not told.has_split:
@@ -121,8 +140,8 @@ def _said(rows: dict[str, list[tuple[listing.Entry, Placed]]], unlisted: list[st
 
 def _with_usage(images: list[Placed]) -> list[Placed]:
     """Returns images with the usage that names of all of them tell: train_00001.jpg, val/1.jpg."""
-    usages = [_usage_by_name(placed.member.name) for placed in images]
-    if None in usages:
+    usages = [usage for placed in images if (usage := _usage_by_name(placed.member.name)) is not None]
+    if len(usages) < len(images):
         return images
     return [dataclasses.replace(one, usage=usage) for one, usage in zip(images, usages, strict=True)]
 
@@ -144,16 +163,17 @@ def _told(wanted: Wanted, called: LabelNames, found: Layout, problems: Problems)
         if told is None or (has_label and "label" not in told):
             problems.add(UNMATCHED, placed.member.name, "tells no label" if told else "does not match")
             continue
-        usage: int | None = placed.usage
+        usage = placed.usage
         if "split" in told and usage == names.NO_USAGE:
-            usage = names.folder_usage(told["split"])
-            if usage is None:
+            if (known := names.folder_usage(told["split"])) is None:
                 word = shown(told["split"], 40)
                 problems.add(UNMATCHED, placed.member.name, f"split {word!r} is none of train, validation, test")
                 continue
-        assert usage is not None
+            usage = known
         label = called.of(naming.plain(told["label"])) if has_label else placed.label
-        images.append(dataclasses.replace(placed, label=label, usage=usage, group=placed.group or told.get("group", "")))
+        images.append(
+            dataclasses.replace(placed, label=label, usage=usage, group=placed.group or told.get("group", ""))
+        )
     if has_label and "split" not in naming.pattern(wanted.pattern).groupindex:
         images = _with_usage(images)
     found.images = images
@@ -167,12 +187,3 @@ def _of_known_class(images: list[Placed], called: LabelNames, problems: Problems
             said = ", ".join(sorted(known))
             problems.add(LABEL, placed.member.name, f"{shown(placed.label, 40)!r} is none of {said}")
     return [placed for placed in images if placed.label in known]
-
-
-def _note_numbers(found: Layout) -> None:
-    labels = {placed.label for placed in found.images}
-    if labels and all(label.isdecimal() for label in labels):
-        numbers = sorted(labels, key=int)
-        found.notes.append(
-            f"classes are called {', '.join(numbers[:10])}: data.names = rafdb, affectnet, fer2013 or '{numbers[0]}=...' names them"
-        )

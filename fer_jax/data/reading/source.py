@@ -71,8 +71,6 @@ def read(path: str, image_size: int, channels: int, on_error: str, wanted: Wante
             skipped, or the cache cannot be written.
     """
     container = open_container(path)
-    if container.kind == "csv" and not wanted.fer:
-        raise DataError(f"data.path: {shown(path)} is a table of FER-2013: --config.data.name=fer2013 reads it")
     place = _place(container, wanted)
     size = (image_size, image_size, channels)
     try:
