@@ -112,15 +112,18 @@ def _text(data: bytes, name: str) -> str:
 
 
 def _splitter(lines: Sequence[str]) -> Callable[[str], list[str]]:
-    """Returns what parts a line into cells: at the separator that parts all of these alike."""
+    """Returns what parts a line into cells: at the separator that parts most of these alike."""
+    alike = {}
     for separator in _SEPARATORS:
         try:
             counts = [len(next(csv.reader([line], delimiter=separator))) for line in lines]
         except csv.Error:
             continue
         most = max(set(counts), key=counts.count)
-        if most > 1 and 10 * counts.count(most) >= 9 * len(counts):
-            return lambda line, by=separator: next(csv.reader([line], delimiter=by))  # type: ignore[misc]
+        alike[separator] = counts.count(most) if most > 1 else 0
+    best = max(alike, key=alike.__getitem__, default="")
+    if best and 2 * alike[best] > len(lines):
+        return lambda line: next(csv.reader([line], delimiter=best))
     counts = [len(line.split()) for line in lines]
     if len(set(counts)) == 1:
         return str.split
@@ -134,7 +137,7 @@ def _is_picture(cell: str) -> bool:
 def _is_header(cells: Sequence[str]) -> bool:
     found = columns.find(cells, (*_ROLES, "pixels"))
     voted = sum(names.canonical(cell) in _VOTED for cell in cells)
-    return not any(map(_is_picture, cells)) and (len(found) > 1 or voted >= _FEWEST_VOTES)
+    return not any(map(_is_picture, cells)) and ("image" in found or len(found) > 1 or voted >= _FEWEST_VOTES)
 
 
 def _columns(rows: list[tuple[int, list[str]]], name: str) -> tuple[dict[str, int], list[str]]:

@@ -174,7 +174,8 @@ def _class(text: str, form: Form) -> str:
     if named := form.called.named(label):
         return named
     name = names.canonical(label)
-    if name in names.CLASSES or (name and not form.fer and not name.lstrip("+-").replace(".", "").isdigit()):
+    number = name.lstrip("+-").replace(".", "").isdigit()
+    if name in {*names.CLASSES, *form.called.classes} or (name and not form.fer and not number):
         return name
     numbers = "" if form.called.given else f" is no integer from 0 to {len(names.CSV_ORDER) - 1} and"
     raise UnknownLabel(f"emotion {shown(text.strip(), 40)!r}{numbers} names no class; data.names can name it")
