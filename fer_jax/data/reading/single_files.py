@@ -67,6 +67,14 @@ class Parquet(Table):
             if max(groups, default=0) > _MAX_GROUP:
                 raise DataError(f"{shown(self.path)}: a row group takes more than {_MAX_GROUP // 2**30} GiB")
             columns = table.schema_arrow.names
+            kept = [
+                one.name for one in table.schema_arrow if pa.types.is_struct(one.type) or pa.types.is_binary(one.type)
+            ]
+            if kept:
+                raise DataError(
+                    f"{shown(self.path)}: column {shown(kept[0], 40)} keeps files of pictures, which are not read from "
+                    "parquet; write them into class folders"
+                )
             yield _line(columns)
             for batch in table.iter_batches(_BATCH):
                 for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):

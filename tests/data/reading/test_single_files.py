@@ -69,3 +69,12 @@ def test_files_that_are_no_data_set(name: str, data: bytes, says: str, collect, 
         with pytest.raises(DataError, match=says) as caught:
             collect(tmp_path / name, Wanted(fer=fer))
         one_line(caught)
+
+
+def test_parquet_of_whole_files_says_what_to_do(make, collect, tmp_path: Path) -> None:
+    pd.DataFrame({"image": [{"bytes": make.jpeg(1), "path": "1.jpg"}], "label": [3]}).to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(
+        DataError, match="column image keeps files of pictures.*write them into class folders"
+    ) as caught:
+        collect(tmp_path / "a.parquet", Wanted())
+    one_line(caught)
