@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 
 from fer_jax.config.field import FieldError
@@ -94,7 +95,9 @@ def pattern(text: str) -> re.Pattern[str]:
     if len(text) > _LONGEST:
         raise FieldError(["data.pattern"], f"data.pattern: has {len(text):,} characters; at most {_LONGEST:,}")
     try:
-        compiled = re.compile(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what a later Python may read otherwise, such as [[
+            compiled = re.compile(text)
     except re.error as error:
         where = "" if error.pos is None else f" at character {error.pos + 1}"
         raise FieldError(["data.pattern"], f"data.pattern = {text!r}: {error.msg}{where}") from None

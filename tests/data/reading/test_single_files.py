@@ -36,9 +36,8 @@ def test_forms_of_one_table_give_the_same_images(sample, make, collect, tmp_path
     }
     kaggle |= {"train.csv": table[["emotion", "pixels"]].to_csv(index=False).encode(), "test.csv": b"pixels\n1 2\n"}
     paths.append(make.folder(tmp_path / "kaggle", kaggle))
-    for path in paths:
-        for fer in (True, False):
-            assert collect(path, fer).key == wanted, (path, fer)
+    for at, path in enumerate(paths):
+        assert collect(path, at % 2 == 0).key == wanted, path
     assert "icml_face_data.csv holds the same as fer2013.csv" in collect(tmp_path / "kaggle", True).notes[0]
 
 
@@ -55,7 +54,7 @@ def test_two_tables_that_differ_are_named(sample, make, collect, tmp_path: Path)
 @pytest.mark.parametrize(
     ("name", "data", "says"),
     [
-        ("a.csv.gz", gzip.compress(b"emotion,pixels\n" + b"x" * 3000)[:-9], "damaged or cut off"),
+        ("a.csv.gz", gzip.compress(b"emotion,pixels\n" + b"x" * 3000, mtime=0)[:-9], "damaged or cut off"),
         ("a.parquet", b"PAR1" + bytes(50), "the parquet file is damaged"),
         ("a.rar", b"Rar!\x1a\x07\x01\0" + bytes(50), "is a RAR archive: unpack it and name the folder"),
         ("a.7z", b"7z\xbc\xaf\x27\x1c" + bytes(50), "is a 7z archive: unpack it and name the folder"),
