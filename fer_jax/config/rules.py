@@ -9,6 +9,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
+from fer_jax.config import naming
 from fer_jax.config.field import Field, FieldError
 
 # Sides, in pixels, of which a network with a fixed architecture leaves one pixel.
@@ -58,19 +59,7 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
     values = _resolve_phases(values)
     _check_training(values)
     _check_initial(values)
-    wanted = {"fer2013": "FOLDER, ZIP, TAR or CSV", "folder": "FOLDER, ZIP or TAR", "cifar10": "FOLDER, ZIP or TAR"}
-    if values["data.name"] in wanted and not values["data.path"]:
-        raise FieldError(
-            ["data.path", "data.name"],
-            f"data.path is empty: data.name = {values['data.name']} needs "
-            f"--config.data.path={wanted[values['data.name']]}",
-        )
-    if values["data.name"] == "synthetic" and values["data.path"]:
-        raise FieldError(
-            ["data.path", "data.name"],
-            f"data.path = {values['data.path']}: data.name = synthetic draws its own faces; to read it add "
-            "--config.data.name=fer2013, or =folder for any other data set",
-        )
+    _check_source(values)
     if values["data.balance"] == "augment" and values["data.balance_splits"] == "all":
         raise FieldError(
             ["data.balance_splits", "data.balance"],
@@ -97,6 +86,31 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
         )
     _check_widths(values)
     return values
+
+
+def _check_source(values: Mapping[str, Any]) -> None:
+    """Raises FieldError for a data.path that data.name has no use for, and where it needs one.
+
+    Also where data.names or data.pattern cannot be understood.
+    """
+    naming.check(values)
+    wanted = {
+        "fer2013": "FOLDER, ZIP, TAR or CSV",
+        "folder": "FOLDER, ZIP, TAR, CSV or NPZ",
+        "cifar10": "FOLDER, ZIP or TAR",
+    }
+    if values["data.name"] in wanted and not values["data.path"]:
+        raise FieldError(
+            ["data.path", "data.name"],
+            f"data.path is empty: data.name = {values['data.name']} needs "
+            f"--config.data.path={wanted[values['data.name']]}",
+        )
+    if values["data.name"] == "synthetic" and values["data.path"]:
+        raise FieldError(
+            ["data.path", "data.name"],
+            f"data.path = {values['data.path']}: data.name = synthetic draws its own faces; to read it add "
+            "--config.data.name=fer2013, or =folder for any other data set",
+        )
 
 
 def _resolve_backbone(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -142,7 +142,7 @@ def kind(path: str) -> str:
     if path == "synthetic" and not os.path.exists(path):
         return "synthetic"
     container = open_container(path)
-    if container.kind == "csv":
+    if container.kind in ("csv", "parquet"):
         return "fer2013"
     found = {PurePosixPath(member.name).name for member in container.members() if member.kind == "file"}
     if _CIFAR_META in found:

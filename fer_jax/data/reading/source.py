@@ -18,7 +18,7 @@ import numpy as np
 from fer_jax.base import cache, console
 from fer_jax.base.cache import Damaged, Place
 from fer_jax.base.text import shown
-from fer_jax.data.reading import arrays
+from fer_jax.data.reading import arrays, list_files
 from fer_jax.data.reading.containers import Container
 from fer_jax.data.reading.opening import open_container
 from fer_jax.data.reading.problems import Problems
@@ -71,8 +71,6 @@ def read(path: str, image_size: int, channels: int, on_error: str, wanted: Wante
             skipped, or the cache cannot be written.
     """
     container = open_container(path)
-    if container.kind == "csv" and not wanted.fer:
-        raise DataError(f"data.path: {shown(path)} is a table of FER-2013: --config.data.name=fer2013 reads it")
     place = _place(container, wanted)
     size = (image_size, image_size, channels)
     try:
@@ -87,6 +85,8 @@ def read(path: str, image_size: int, channels: int, on_error: str, wanted: Wante
     problems.check(path, on_error)
     if len(problems):
         console.say(f"left out: {problems.describe(path)}")
+    for note in source.provenance.get("notes", ()):
+        console.say(note)
     return source
 
 
@@ -111,7 +111,8 @@ def file_names(path: str, wanted: Wanted) -> list[str]:
 
 
 def _place(container: Container, wanted: Wanted) -> Place:
-    return Place(container.path, container.fingerprint() + wanted.key(), "fer2013" if wanted.fer else "folders")
+    state = container.fingerprint() + wanted.key() + list_files.state(container.path, wanted.labels)
+    return Place(container.path, state, "fer2013" if wanted.fer else "folders")
 
 
 def _load(place: Place, size: tuple[int, int, int]) -> Source | None:
