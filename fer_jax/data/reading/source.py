@@ -18,7 +18,7 @@ import numpy as np
 from fer_jax.base import cache, console
 from fer_jax.base.cache import Damaged, Place
 from fer_jax.base.text import shown
-from fer_jax.data.reading import arrays
+from fer_jax.data.reading import arrays, grouping
 from fer_jax.data.reading.containers import Container
 from fer_jax.data.reading.opening import open_container
 from fer_jax.data.reading.problems import Problems
@@ -183,8 +183,14 @@ def _prepare(
         if _place(open_container(path), wanted).fingerprint != place.fingerprint:
             raise DataError(f"{shown(path)}: changed while it was read; start again when it is complete")
         about = {"classes": collected.classes, "count": len(collected.items), "provenance": collected.provenance}
-        if any(item.group for item in collected.items):
-            about["groups"] = [item.group for item in collected.items]
+        items = collected.items
+        groups, suggested = grouping.find(
+            [item.name for item in items], [item.label for item in items], [item.group for item in items], wanted.group
+        )
+        if any(groups):
+            about["groups"] = groups
+        if suggested:
+            about["provenance"] = {**collected.provenance, "group_suggested": suggested}
         with place.new(_RECORDS) as folder:
             from fer_jax.data.reading import records
 
