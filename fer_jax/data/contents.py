@@ -131,7 +131,9 @@ def look(block: Any) -> Contents:
     usage = np.asarray(source.usage)
     given = None
     if block.split == GIVEN:
-        given = {names.USAGES[code]: np.flatnonzero(usage == code) for code in (*range(len(splits.NAMES)), names.NO_USAGE)}
+        given = {
+            names.USAGES[code]: np.flatnonzero(usage == code) for code in (*range(len(splits.NAMES)), names.NO_USAGE)
+        }
     chosen = dataset.choose(block, source, given)
     numbers = np.sort(np.concatenate(list(chosen.rows.values())))
     if not len(numbers):
@@ -140,7 +142,8 @@ def look(block: Any) -> Contents:
         )
     images = source.images if len(numbers) == len(usage) else source.images[numbers]
     rows = {name: np.searchsorted(numbers, part) for name, part in chosen.rows.items() if len(part)}
-    groups = None if source.groups is None else tuple(source.groups[number] for number in numbers)
+    groups = getattr(source, "groups", None)
+    groups = None if groups is None else tuple(groups[number] for number in numbers)
     wanted = Wanted.from_block(block)
     provenance = {**source.provenance, **chosen.about}
     return Contents(

@@ -218,7 +218,8 @@ def choose(block: Any, source: Source, rows: Mapping[str, np.ndarray] | None = N
     Raises:
         DataError, FieldError: as `load`.
     """
-    source_labels, groups = np.asarray(source.labels), source.groups
+    source_labels = np.asarray(source.labels)
+    groups = getattr(source, "groups", None)  # a reader of one's own may know nothing of groups
     about: dict[str, Any] = {}
     if rows is None:
         folds = (block.folds, block.fold) if block.split == "kfold" else ()
@@ -278,7 +279,6 @@ class _Drawn:
     usage: np.ndarray
     classes: tuple[str, ...]
     provenance: dict[str, Any]
-    groups: None = None
 
     @classmethod
     def from_block(cls, block: Any) -> _Drawn:
@@ -356,7 +356,9 @@ def _check_filled(counts: Mapping[str, Mapping[str, int]], block: Any) -> list[s
     warnings = []
     for name, by_class in counts.items():
         if not any(by_class.values()):
-            raise DataError(f"the {name} split holds no pictures ({made}): use another data.split")
+            raise DataError(
+                f"the {name} split holds no pictures ({made}): use another data.split{' or data.group' if block.group else ''}"
+            )
         warnings += [
             f"class {label} has no pictures in the {name} split" for label, count in by_class.items() if not count
         ]

@@ -91,9 +91,7 @@ def _stratify(
     held_out = [np.minimum(np.maximum(1, (sizes * share + 50) // 100), sizes // 3) for share in percent]
     wanted = np.stack([sizes - sum(held_out), *held_out])
     dealt = grouped.deal(labels, groups, wanted, seed)
-    parts: dict[str, list[np.ndarray]] = {
-        name: [np.flatnonzero(dealt == code)] for code, name in enumerate(NAMES)
-    }
+    parts: dict[str, list[np.ndarray]] = {name: [np.flatnonzero(dealt == code)] for code, name in enumerate(NAMES)}
     for label, name in enumerate(classes):
         rows = shuffled(np.flatnonzero((labels == label) & (dealt == grouped.ALONE)), seed, name)
         missing = [

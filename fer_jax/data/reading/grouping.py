@@ -42,7 +42,11 @@ _KERAS = re.compile(rf"({_AUGMENTED}_\d+)_\d+", re.IGNORECASE)  # flow(save_pref
 _PLAIN = re.compile(r"(?:([^\W\d_]+)_)?\d+")  # a number, perhaps after a word
 _PERHAPS = tuple(
     re.compile(pattern, re.IGNORECASE)
-    for pattern in (r"(.+)(?: \(\d+\)| - copy(?: \(\d+\))?|_\d+)", r"(.+)_\d+_\d+")  # the latter is Keras' again
+    for pattern in (
+        r"(.+) - copy(?: \(\d+\))?",
+        r"(.+)(?: \(\d+\)|_\d+)",
+        r"(.+)_\d+_\d+",  # Keras with a prefix of one's own
+    )
 )
 
 # What data sets call frames of a person or a sequence: words, a rule, and what it must match.

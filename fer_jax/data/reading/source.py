@@ -18,6 +18,7 @@ import numpy as np
 from fer_jax.base import cache, console
 from fer_jax.base.cache import Damaged, Place
 from fer_jax.base.text import shown
+from fer_jax.config import rules
 from fer_jax.data.reading import arrays, grouping
 from fer_jax.data.reading.containers import Container
 from fer_jax.data.reading.opening import open_container
@@ -68,8 +69,10 @@ def read(path: str, image_size: int, channels: int, on_error: str, wanted: Wante
 
     Raises:
         DataError: the source is missing or broken as a whole, has broken items that may not be
-            skipped, or the cache cannot be written.
+            skipped, tells no group by the rule, or the cache cannot be written.
+        FieldError: the rule for groups is no regular expression.
     """
+    rules.group_rule(wanted.group)  # before anything is read
     container = open_container(path)
     if container.kind == "csv" and not wanted.fer:
         raise DataError(f"data.path: {shown(path)} is a table of FER-2013: --config.data.name=fer2013 reads it")
