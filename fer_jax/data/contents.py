@@ -16,7 +16,6 @@ import numpy as np
 
 from fer_jax.base.text import shown
 from fer_jax.data import dataset, names, splits
-from fer_jax.data.classes import choose_classes
 from fer_jax.data.reading import layout
 from fer_jax.data.reading.opening import open_container
 from fer_jax.data.reading.wanted import Wanted

@@ -222,11 +222,11 @@ def choose(block: Any, source: Source, rows: Mapping[str, np.ndarray] | None = N
     groups = getattr(source, "groups", None)  # a reader of one's own may know nothing of groups
     about: dict[str, Any] = {}
     if rows is None:
-        folds = (block.folds, block.fold) if block.split == "kfold" else ()
-        about |= zip(("folds", "fold"), folds, strict=False)
-        numbers = {} if groups is None else {"groups": grouped.numbers(groups)}
+        if block.split == "kfold":
+            about |= {"folds": block.folds, "fold": block.fold}
+        numbers = None if groups is None else grouped.numbers(groups)
         usage = np.asarray(source.usage)
-        rows = splits.assign(block.split, source_labels, usage, source.classes, block.seed, *folds, **numbers)
+        rows = splits.assign(block.split, source_labels, usage, source.classes, block.seed, groups=numbers, **about)
     kept = list(range(len(source.classes)))
     if block.classes:
         kept = choose_classes(source.classes, tuple(block.classes))
@@ -356,9 +356,8 @@ def _check_filled(counts: Mapping[str, Mapping[str, int]], block: Any) -> list[s
     warnings = []
     for name, by_class in counts.items():
         if not any(by_class.values()):
-            raise DataError(
-                f"the {name} split holds no pictures ({made}): use another data.split{' or data.group' if block.group else ''}"
-            )
+            other = "data.split or data.group" if block.group else "data.split"
+            raise DataError(f"the {name} split holds no pictures ({made}): use another {other}")
         warnings += [
             f"class {label} has no pictures in the {name} split" for label, count in by_class.items() if not count
         ]

@@ -89,17 +89,15 @@ def _stratify(
     """
     sizes = np.bincount(labels, minlength=len(classes))
     held_out = [np.minimum(np.maximum(1, (sizes * share + 50) // 100), sizes // 3) for share in percent]
-    wanted = np.stack([sizes - sum(held_out), *held_out])
+    wanted = np.stack([sizes - held_out[0] - held_out[1], *held_out])
     dealt = grouped.deal(labels, groups, wanted, seed)
     parts: dict[str, list[np.ndarray]] = {name: [np.flatnonzero(dealt == code)] for code, name in enumerate(NAMES)}
     for label, name in enumerate(classes):
         rows = shuffled(np.flatnonzero((labels == label) & (dealt == grouped.ALONE)), seed, name)
-        missing = [
-            max(0, int(wanted[code, label]) - np.count_nonzero(labels[parts[NAMES[code]][0]] == label))
-            for code in (1, 2)
-        ]
-        validation = missing[0] if sum(missing) <= len(rows) else len(rows) * missing[0] // sum(missing)
-        test = min(missing[1], len(rows) - validation)
+        have = np.bincount(dealt[(labels == label) & (dealt != grouped.ALONE)], minlength=len(NAMES))
+        _, validation, test = np.maximum(0, wanted[:, label] - have).tolist()
+        if validation + test > len(rows):
+            validation, test = len(rows) * validation // (validation + test), len(rows) * test // (validation + test)
         parts["validation"].append(rows[:validation])
         parts["test"].append(rows[validation : validation + test])
         parts["train"].append(rows[validation + test :])

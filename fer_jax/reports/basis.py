@@ -51,7 +51,7 @@ def _data_facts(data_sets: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]
         ("Data set and split", str(data.get("label", "unknown"))),
         ("Images", image_words(data)),
         ("Classes", _classes(data)),
-        ("Groups", remarks.groups(data)),
+        ("Groups", remarks.groups(data).removeprefix("groups: ")),
         ("Left out as leaks", remarks.leaks_dropped(data)),
     ]
 

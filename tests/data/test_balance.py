@@ -16,7 +16,9 @@ from fer_jax.errors import DataError
 CLASSES = ("angry", "happy", "sad")
 FIELDS = {
     "name": "folder", "path": "somewhere", "split": "official", "seed": 0, "fraction": 1.0, "image_size": 12,
-    "channels": 1, "classes": (), "labels": "", "pattern": "", "names": (), "group": "", "merge": (), "drop_leaks": "none", "balance": "none", "balance_splits": "train",
+    "channels": 1, "classes": (),
+    "labels": "", "pattern": "", "names": (), "group": "",
+    "merge": (), "drop_leaks": "none", "balance": "none", "balance_splits": "train",
     "on_error": "fatal",
 }  # fmt: skip
 

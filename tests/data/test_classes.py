@@ -15,7 +15,9 @@ SIX = tuple(name for name in names.CLASSES if name != "neutral")
 SILVESTRO = ("positive=happy+surprise", "negative=angry+fear+disgust+sad")
 FIELDS = {
     "name": "folder", "path": "somewhere", "split": "official", "seed": 0, "fraction": 1.0, "image_size": 8,
-    "channels": 1, "classes": (), "labels": "", "pattern": "", "names": (), "group": "", "merge": (), "drop_leaks": "none", "balance": "none", "balance_splits": "train",
+    "channels": 1, "classes": (),
+    "labels": "", "pattern": "", "names": (), "group": "",
+    "merge": (), "drop_leaks": "none", "balance": "none", "balance_splits": "train",
     "on_error": "fatal",
 }  # fmt: skip
 

@@ -1,4 +1,6 @@
-"""Groups in splits: never parted, classes near their shares, and counted where a source parts them."""
+"""Groups in splits: never parted, classes near their shares, and counted where a source parts
+them.
+"""
 
 import numpy as np
 import pytest

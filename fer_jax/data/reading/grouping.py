@@ -151,7 +151,7 @@ def _originals(members: Sequence[str]) -> list[str]:
 
 
 def _place(name: str) -> tuple[str, str]:
-    """Returns the folder of an image, '/' at its end and never empty, and its name without ending."""
+    """Returns the folder of an image, with '/' at its end, and its name without its ending."""
     folder, _, last = name.rpartition("/")
     stem = last.rpartition(".")[0] or last
     return f"{folder}/", stem

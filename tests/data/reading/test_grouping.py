@@ -32,7 +32,8 @@ def test_copies_that_were_made_beforehand_belong_to_their_original(copy):
 
 def test_copies_belong_together_across_splits_but_pictures_of_one_name_do_not():
     members = ["train/happy/1.jpg", "test/happy/1.jpg", "train/happy/1_aug_0.jpg", "test/happy/2_flip.jpg",
-               "train/happy/2_rot90.jpg", "val/happy/3_aug.jpg", "train/happy/3.jpg", "train/sad/3_aug.jpg"]  # fmt: skip
+               "train/happy/2_rot90.jpg", "val/happy/3_aug.jpg",
+               "train/happy/3.jpg", "train/sad/3_aug.jpg"]  # fmt: skip
     groups = told(members, "original")
     assert groups[0] == groups[2] != "" and groups[1] == ""
     assert groups[3] == groups[4] != "" and groups[5] == groups[6] != ""
@@ -50,7 +51,8 @@ def test_copies_that_keras_numbers_go_by_the_number_of_their_original():
 
 def test_names_with_numbers_alone_are_no_copies():
     members = ["happy/happy (1).jpg", "happy/happy (2).jpg", "happy/S005_001_00000011.png", "happy/KA.HA1.29.tiff",
-               "happy/Training_10.jpg", "happy/Training_11.jpg", "happy/train_00001_aligned.jpg", "happy/7.jpg"]  # fmt: skip
+               "happy/Training_10.jpg", "happy/Training_11.jpg", "happy/train_00001_aligned.jpg",
+               "happy/7.jpg"]  # fmt: skip
     assert told(members, "original") == [""] * len(members)
 
 
