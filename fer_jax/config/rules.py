@@ -6,6 +6,7 @@ What one field allows alone stands in its declaration.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,6 +36,7 @@ DISTRIBUTIONS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "
 MAX_PHASES = 8
 # Of each backbone, as `models.freezing.blocks` counts them.
 BLOCKS = {"vgg19": 5, "mobilenet_v2": 19, "efficientnet_b0": 8, "resnet50_v2": 5}
+GROUP_WORDS = ("original", "folder")  # rules of data.group that are no regular expressions
 _BACKBONES = tuple(BLOCKS)
 _CLASS_WEIGHT = Field("loss.weights", 1.0, "traced", "weight of one class", low=0)
 
@@ -55,6 +57,7 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
         raise FieldError(["data.classes"], f"data.classes = {names}: give two or more different names, or () for all")
     values["data.classes"] = names
     values["data.merge"] = _resolve_merges(values["data.merge"])
+    group_rule(values["data.group"])
     values["loss.weights"] = tuple(f"{name}={weight:g}" for name, weight in sorted(class_weights(values).items()))
     values = _resolve_phases(values)
     _check_training(values)
@@ -234,6 +237,22 @@ def _resolve_merges(given: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(old)) != len(old):
         raise FieldError(["data.merge"], f"data.merge = {given}: a class can become part of one new class only")
     return tuple(f"{name}={'+'.join(sorted(parts))}" for name, parts in sorted(found.items()))
+
+
+def group_rule(rule: str) -> re.Pattern[str]:
+    """Returns data.group as a compiled regular expression; its words are read elsewhere.
+
+    Raises:
+        FieldError: it is none.
+    """
+    try:
+        return re.compile(rule)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise FieldError(
+            ["data.group"],
+            f"data.group = {rule}: is no regular expression ({error}); write one whose first group is what images "
+            f"have in common, such as '(S\\d+)_', or {' or '.join(GROUP_WORDS)}",
+        ) from None
 
 
 def class_weights(values: Mapping[str, Any]) -> dict[str, float]:

@@ -15,8 +15,9 @@ from fer_jax.errors import DataError
 
 FIELDS = {
     "name": "synthetic", "path": "", "split": "official", "seed": 0, "fraction": 1.0, "image_size": 12, "channels": 1,
-    "classes": (), "merge": (), "drop_leaks": "none", "balance": "none", "balance_splits": "train",
+    "classes": (),
     "labels": "", "pattern": "", "names": (), "group": "",
+    "merge": (), "drop_leaks": "none", "balance": "none", "balance_splits": "train",
     "on_error": "fatal", "train_size": 200, "validation_size": 80, "test_size": 70, "label_noise": 0.02,
 }  # fmt: skip
 
@@ -40,8 +41,8 @@ def source(monkeypatch):
         classes=("angry", "happy", "sad"), provenance={"source": "here", "skipped": []}, asked=None,
     )  # fmt: skip
 
-    def read(path, image_size, channels, on_error, fer):
-        made.asked = (path, image_size, channels, on_error, fer)
+    def read(path, image_size, channels, on_error, wanted):
+        made.asked = (path, image_size, channels, on_error, wanted.fer)
         return made
 
     monkeypatch.setattr("fer_jax.data.reading.source.read", read)

@@ -18,7 +18,8 @@ import numpy as np
 from fer_jax.base import cache, console
 from fer_jax.base.cache import Damaged, Place
 from fer_jax.base.text import shown
-from fer_jax.data.reading import arrays, list_files
+from fer_jax.config import rules
+from fer_jax.data.reading import arrays, grouping, list_files
 from fer_jax.data.reading.containers import Container
 from fer_jax.data.reading.opening import open_container
 from fer_jax.data.reading.problems import Problems
@@ -68,8 +69,10 @@ def read(path: str, image_size: int, channels: int, on_error: str, wanted: Wante
 
     Raises:
         DataError: the source is missing or broken as a whole, has broken items that may not be
-            skipped, or the cache cannot be written.
+            skipped, tells no group by the rule, or the cache cannot be written.
+        FieldError: the rule for groups is no regular expression.
     """
+    rules.group_rule(wanted.group)  # before anything is read
     container = open_container(path)
     place = _place(container, wanted)
     size = (image_size, image_size, channels)
@@ -184,8 +187,14 @@ def _prepare(
         if _place(open_container(path), wanted).fingerprint != place.fingerprint:
             raise DataError(f"{shown(path)}: changed while it was read; start again when it is complete")
         about = {"classes": collected.classes, "count": len(collected.items), "provenance": collected.provenance}
-        if any(item.group for item in collected.items):
-            about["groups"] = [item.group for item in collected.items]
+        items = collected.items
+        groups, suggested = grouping.find(
+            [item.name for item in items], [item.label for item in items], [item.group for item in items], wanted.group
+        )
+        if any(groups):
+            about["groups"] = groups
+        if suggested:
+            about["provenance"] = {**collected.provenance, "group_suggested": suggested}
         with place.new(_RECORDS) as folder:
             from fer_jax.data.reading import records
 
