@@ -142,16 +142,12 @@ class _Fits:
     def _lost(self, identity: str, row: pd.Series) -> str:
         """Returns why a fit that was done has to be done again, '' where it has not.
 
-        Its row, its classifier or what stands for it is gone or damaged.
+        Its classifier, or what stands for it, is gone or damaged.
         """
         known = self.prepared.fits.get(identity)
         if known is None or row["status"] != "done":
             return ""
         trial, head = known[0], known[1].head
-        if not all(
-            _is_share(row[f"{short}_accuracy"]) for short, split in SPLITS.items() if split in self._rows(trial)
-        ):
-            return f"its row in heads.csv ({identity}) is damaged"
         if not heads.kept(head):
             if self.directory.features.has(trial, head["head.layer"], self._rows(trial)):
                 return ""
@@ -351,7 +347,3 @@ class _Fits:
             if f"{short}_accuracy_gain" in GAINS:
                 scores[f"{short}_accuracy_gain"] = scores[f"{short}_accuracy"] - float(row[f"{short}_accuracy"])
         return scores
-
-
-def _is_share(value: Any) -> bool:
-    return isinstance(value, (int, float)) and 0 <= value <= 1

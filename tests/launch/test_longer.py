@@ -103,7 +103,7 @@ def test_a_run_that_goes_on_is_the_longer_run_to_the_bit(short, tmp_path, capsys
     ) in said.splitlines()
     assert states(run.path) == ["stack_0-wave_1/state-000008"]
     assert {path.name for path in (run.path / "checkpoints").iterdir()} == {"stack_0-wave_1"}
-    assert {path.name for path in (run.path / "predictions").glob("stack*")} == {
+    assert {path.name for path in (run.path / "predictions").glob("stack*.npy")} == {
         "stack_0-wave_1-test.npy",
         "stack_0-wave_1-validation.npy",
     }

@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fer_jax.store import sealed
+
 WAVE = "stack_0-wave_0"
 ALL = ("load", "report", "compare", "predict", "export", "sweep")
 READERS = ALL[:5]
@@ -73,7 +75,8 @@ def cell(name: str, column: str, value) -> Callable[[Path, Path], None]:
         table = pd.read_csv(run / name, dtype=str)
         table[column] = table[column].astype(object)
         table.loc[0, column] = value
-        table.to_csv(run / name, index=False)
+        # Whoever writes a hostile table seals it as well.
+        sealed.write(run / name, table.to_csv(index=False).encode())
 
     return spoil
 
@@ -101,7 +104,7 @@ def scripts(run: Path, victim: Path) -> None:
 def add_trial(run: Path, victim: Path) -> None:
     table = pd.read_csv(run / "trials.csv", dtype=str)
     more = table.iloc[[0]].assign(id="0123456789")
-    pd.concat([table, more]).to_csv(run / "trials.csv", index=False)
+    sealed.write(run / "trials.csv", pd.concat([table, more]).to_csv(index=False).encode())
 
 
 # Links, pipes, second names
@@ -255,7 +258,7 @@ def rows_alike(columns: tuple[str, ...], rows: int, text: str) -> bytes:
     return found.getvalue()
 
 
-def sealed(data: bytes) -> bytes:
+def with_seal(data: bytes) -> bytes:
     return data + hashlib.sha256(data).digest()
 
 
@@ -348,6 +351,6 @@ CASES: dict[str, Case] = {
     "curves of epoch 10^15": Case(curves(lambda table: table.assign(epoch=10**15))),
     "an estimator that unpacks to 256 MB": Case(content("heads/*.skops", bomb)),
     "an estimator that is pickled": Case(content("heads/*.skops", lambda: pickle.dumps(Executed()))),
-    "trees of 2^62 numbers": Case(content("heads/*.ubj", sealed(UBJ_MANY))),
-    "trees, nested deep": Case(content("heads/*.ubj", sealed(UBJ_DEEP))),
+    "trees of 2^62 numbers": Case(content("heads/*.ubj", with_seal(UBJ_MANY))),
+    "trees, nested deep": Case(content("heads/*.ubj", with_seal(UBJ_DEEP))),
 }

@@ -22,6 +22,7 @@ from fer_jax.errors import RunError
 from fer_jax.models import inference
 from fer_jax.saliency import explain, maps, settings
 from fer_jax.saliency.explain import class_saliency, randomised_saliency, saliency_maps
+from fer_jax.store import RunDirectory
 
 PAGE = (Path(__file__).parents[2] / "docs" / "saliency.md").read_text()
 
@@ -173,9 +174,10 @@ def test_who_is_asked_is_a_trial_trials_or_a_run(run, images):
 
 def test_trials_that_are_not_done_are_left_out_and_named(path, tmp_path, images):
     shutil.copytree(path, tmp_path / "run")
-    table = pd.read_csv(tmp_path / "run" / "trials.csv")
+    directory = RunDirectory(tmp_path / "run")
+    table = directory.read_trials()
     table.loc[(table["train.learning_rate"] == 1e-2) & (table["seed"] == table["seed"].max()), "status"] = "diverged"
-    table.to_csv(tmp_path / "run" / "trials.csv", index=False)
+    directory.write_trials(table)
     run = fer_jax.load_run(tmp_path / "run")
     found = saliency_maps(run, images, point={"learning_rate": 1e-2})
     assert len(found.ids) == 1 and found.left_out == "1 diverged" and np.isnan(found.sd).all()
