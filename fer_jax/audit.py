@@ -24,7 +24,8 @@ from fer_jax.base.files import write_bytes
 from fer_jax.base.text import aligned, counted
 from fer_jax.config.program import Command, run_program
 from fer_jax.data import contents
-from fer_jax.data.inspection import COLUMNS, Inspection, compare, examine
+from fer_jax.data.inspection import Inspection, compare, examine
+from fer_jax.data.offenders import COLUMNS
 from fer_jax.data.splits import STRATIFIED
 
 USAGE = "usage: python -m fer_jax.audit DATA [DATA] [--out=DIR] [--split=SPLIT] [flags]"
@@ -130,7 +131,7 @@ def describe(summary: Mapping[str, Any]) -> list[str]:
     ]
     if leaks:
         lines += ["", *_table([["leaks", "exact", "exact or near", "share"], *leaks], "lrrr")]
-    return lines
+    return [*lines, *([""] if summary["notes"] else []), *summary["notes"]]
 
 
 def describe_two(summary: Mapping[str, Any]) -> list[str]:
@@ -153,7 +154,8 @@ def describe_two(summary: Mapping[str, Any]) -> list[str]:
     return [
         *lines,
         "",
-        "exact / exact or near copies; share: exact or near; other label: an exact copy under another class name",
+        "exact / exact or near copies; share: exact or near; other label: such a copy under another class name",
+        *summary["notes"],
     ]
 
 

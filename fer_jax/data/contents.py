@@ -16,6 +16,7 @@ import numpy as np
 from fer_jax.base.text import shown
 from fer_jax.data import dataset, names, splits
 from fer_jax.data.classes import choose_classes
+from fer_jax.data.duplicates import Whole
 from fer_jax.data.reading import layout
 from fer_jax.data.reading.opening import open_container
 from fer_jax.data.reading.wanted import Wanted
@@ -38,6 +39,7 @@ class Contents:
         split: the `data.split` that made the splits, or 'given'.
         rows: rows of each split, by its name, in the order train, validation, test; 'unassigned'
             for images of none.
+        whole: the whole of those images that are not square, None without any.
     """
 
     path: str
@@ -49,6 +51,7 @@ class Contents:
     numbers: np.ndarray
     split: str
     rows: dict[str, np.ndarray]
+    whole: Whole | None = None
 
     @cached_property
     def split_names(self) -> list[str]:
@@ -107,14 +110,16 @@ def read(
     block.path, block.seed, block.image_size, block.channels, block.on_error = path, seed, image_size, channels, "skip"
     source = dataset.READERS[block.name](block)
     images, labels, usage = source.images, np.asarray(source.labels), np.asarray(source.usage)
+    whole: Whole | None = getattr(source, "whole", None)
     numbers = np.arange(len(labels))
     if chosen:
         numbers = np.flatnonzero(np.isin(labels, choose_classes(source.classes, chosen)))
         if not len(numbers):
             raise DataError(f"{shown(path)}: holds no picture of {' or '.join(chosen)}; choose other --classes")
         images, labels, usage = images[numbers], labels[numbers], usage[numbers]
+        whole = whole.of(numbers) if whole else None
     rows = _rows(split, labels, usage, source.classes, seed)
-    return Contents(path, block.name, images, labels, source.classes, source.provenance, numbers, split, rows)
+    return Contents(path, block.name, images, labels, source.classes, source.provenance, numbers, split, rows, whole)
 
 
 def _rows(

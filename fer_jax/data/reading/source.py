@@ -11,22 +11,31 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fer_jax.base import cache, console
 from fer_jax.base.cache import Damaged, Place
 from fer_jax.base.text import shown
-from fer_jax.data.reading import arrays
+from fer_jax.data.duplicates import Whole
+from fer_jax.data.reading import arrays, depths
 from fer_jax.data.reading.containers import Container
 from fer_jax.data.reading.opening import open_container
 from fer_jax.data.reading.problems import Problems
 from fer_jax.data.reading.wanted import Wanted
 from fer_jax.errors import DataError
 
+if TYPE_CHECKING:
+    from fer_jax.data.reading.collect import Collected
+
 _RECORDS = "records"
 _NOTE = "records.json"
+# Beside the records: what the source calls its images, and the whole of those that are not square.
+_NAMES = "names.json"
+_WHOLE = "whole.npy"
+_READING = 2  # how names and pixels are understood; what was prepared by another number is read again
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +53,7 @@ class Source:
             channels.
         groups: what each image belongs to, such as a person or a sequence, '' where it stands for
             itself; None where no image belongs to anything.
+        whole: the whole of those images that are not square, None without any.
     """
 
     images: np.ndarray
@@ -52,6 +62,7 @@ class Source:
     classes: tuple[str, ...]
     provenance: dict[str, Any]
     groups: tuple[str, ...] | None = None
+    whole: Whole | None = None
 
 
 def read(path: str, image_size: int, channels: int, on_error: str, wanted: Wanted) -> Source:
@@ -87,6 +98,8 @@ def read(path: str, image_size: int, channels: int, on_error: str, wanted: Wante
     problems.check(path, on_error)
     if len(problems):
         console.say(f"left out: {problems.describe(path)}")
+    for line in depths.describe(source.provenance.get("wide", ())):
+        console.say(line)
     return source
 
 
@@ -99,13 +112,10 @@ def file_names(path: str, wanted: Wanted) -> list[str]:
         DataError: the source has changed since it was read, or what was prepared from it is
             damaged.
     """
-    from fer_jax.data.reading import records
-
-    container = open_container(path)
-    place = _place(container, wanted)
+    place = _place(open_container(path), wanted)
     try:
         with cache.explain_write(place.home, "read"):
-            return list(records.read(place.entry / _RECORDS, lambda record: record.file))
+            return list(cache.read_note(place.entry / _RECORDS / _NAMES))
     except Damaged as error:
         raise DataError(f"{shown(path)}: the names of its pictures cannot be read ({error}); start again") from error
 
@@ -121,9 +131,21 @@ def _load(place: Place, size: tuple[int, int, int]) -> Source | None:
         return None
     found, note = arrays.load(folder)
     about = note["about"]
+    if about.get("reading") != _READING:
+        return None
     provenance = {**about["provenance"], "image_size": size[0], "channels": size[2], "arrays_sha256": note["sha256"]}
     groups = tuple(about["groups"]) if "groups" in about else None
-    return Source(found["images"], found["labels"], found["usage"], tuple(about["classes"]), provenance, groups)
+    whole, classes = _whole(place, about), tuple(about["classes"])
+    return Source(found["images"], found["labels"], found["usage"], classes, provenance, groups, whole)
+
+
+def _whole(place: Place, about: dict[str, Any]) -> Whole | None:
+    """Returns the whole of the images that are not square. Raises Damaged."""
+    if "oblong" not in about:
+        return None
+    rows, path = np.array(about["oblong"], np.int64), place.entry / _RECORDS / _WHOLE
+    shape = (len(rows), *about["whole"]["shape"])
+    return Whole(rows, arrays.load_one(path, np.dtype(np.uint8), shape, about["whole"]["sha256"], mapped=True))
 
 
 def _arrays_name(size: tuple[int, int, int]) -> str:
@@ -168,7 +190,11 @@ def _about(place: Place) -> dict[str, Any] | None:
     """
     if not (place.entry / _RECORDS).is_dir():
         return None
-    return cache.read_note(place.entry / _RECORDS / _NOTE)
+    about = cache.read_note(place.entry / _RECORDS / _NOTE)
+    if about.get("reading") != _READING:
+        return None
+    _whole(place, about)
+    return about
 
 
 def _prepare(
@@ -182,16 +208,36 @@ def _prepare(
         collected.problems.check(path, on_error)
         if _place(open_container(path), wanted).fingerprint != place.fingerprint:
             raise DataError(f"{shown(path)}: changed while it was read; start again when it is complete")
-        about = {"classes": collected.classes, "count": len(collected.items), "provenance": collected.provenance}
+        about = {
+            "reading": _READING,
+            "classes": collected.classes,
+            "count": len(collected.items),
+            "provenance": collected.provenance,
+        }
         if any(item.group for item in collected.items):
             about["groups"] = [item.group for item in collected.items]
         with place.new(_RECORDS) as folder:
             from fer_jax.data.reading import records
 
             records.write(collected, folder, wanted.fer)
+            cache.write_note(folder / _NAMES, [shown(item.name) for item in collected.items])
+            about |= _write_whole(folder, collected)
             cache.write_note(folder / _NOTE, about)
         images = ((collected.spool.pixels(item.number), collected.label(item), item.usage) for item in collected.items)
         _write_arrays(place, about, size, images)
+
+
+def _write_whole(folder: Path, collected: Collected) -> dict[str, Any]:
+    """Writes the whole of the images that are not square, and returns which those are."""
+    rows = [row for row, item in enumerate(collected.items) if collected.spool.oblong(item.number)]
+    if not rows:
+        return {}
+    thumbs = np.stack([collected.spool.thumb(collected.items[row].number) for row in rows])
+    np.save(folder / _WHOLE, thumbs)
+    return {
+        "oblong": rows,
+        "whole": {"shape": list(thumbs.shape[1:]), "sha256": arrays.checksum(folder / _WHOLE)},
+    }
 
 
 def _write_arrays(
