@@ -2,9 +2,9 @@
 
 Two images are *near* copies if their hashes differ in at most `NEAR_BITS` of 64 bits and their
 grey pixels then correlate with at least `NEAR_CORRELATION`; or if that holds, with
-`EQUALISED_CORRELATION`, once the histograms of both are equalised. Where one of them is not square,
-they also are if it holds for the whole of both, squeezed into a square. docs/audit.md says what
-these thresholds find and miss.
+`CHANGED_CORRELATION`, once the histograms of both are equalised or, where one of them is not
+square, once the whole of both is squeezed into a square. docs/audit.md says what these thresholds
+find and miss.
 
 The hash is pHash's DCT hash (C. Zauner, 'Implementation and Benchmarking of Perceptual Image Hash
 Functions', Hagenberg 2010): of a grey image's discrete cosine transform the coefficients 1 to 8
@@ -24,7 +24,7 @@ import numpy as np
 
 NEAR_BITS = 10
 NEAR_CORRELATION = 0.9
-EQUALISED_CORRELATION = 0.95  # at .9, pictures of two people get through
+CHANGED_CORRELATION = 0.95  # of equalised and of whole images, which differ less from each other
 FLAT_SD = 2.0  # grey levels; an image with less contrast is nearly constant, and its hash that of its noise
 
 _GREY = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R 601, as in image_files.py
@@ -118,7 +118,11 @@ def find(parts: Sequence[np.ndarray], near: bool = False, wholes: Sequence[Whole
     if not near or len(seen) < 2:
         return none
     first = none.first
-    found = list(_alike(lambda groups: _grey(_gather(parts, first[groups])), len(first), parts[0][0].size))
+
+    def images(groups: np.ndarray) -> np.ndarray:
+        return _grey(_gather(parts, first[groups]))
+
+    found = list(_alike(images, len(first), parts[0][0].size, NEAR_CORRELATION))
     if any(whole is not None and len(whole.rows) for whole in wholes):
         found += _alike_as_a_whole(parts, wholes, first)
     pairs, bits, correlation = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
@@ -183,13 +187,16 @@ _Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]  # pairs of groups, their bit
 _Images = Callable[[np.ndarray], np.ndarray]  # from groups to an image of each, float32 (n, size, size)
 
 
-def _alike(images: _Images, count: int, pixels: int, wanted: np.ndarray | None = None) -> Iterator[_Pairs]:
+def _alike(
+    images: _Images, count: int, pixels: int, least: float, wanted: np.ndarray | None = None
+) -> Iterator[_Pairs]:
     """Yields the near copies among so many images, first those as they are, then equalised ones.
 
     Args:
         images: gives them.
         count: number of images.
         pixels: of each.
+        least: correlation of a pair as it is.
         wanted: one image of each pair is one of these, bool (count,); None for any pair.
     """
     plain, equal, sd = np.empty(count, np.uint64), np.empty(count, np.uint64), np.empty(count, np.float32)
@@ -198,17 +205,17 @@ def _alike(images: _Images, count: int, pixels: int, wanted: np.ndarray | None =
         plain[some], equal[some], sd[some] = perceptual_hash(grey), perceptual_hash(equalised(grey)), grey.std((1, 2))
     usable = np.flatnonzero(sd >= FLAT_SD)
     looks: list[tuple[np.ndarray, _Images, float]] = [
-        (plain, images, NEAR_CORRELATION),
-        (equal, lambda rows: equalised(images(rows)), EQUALISED_CORRELATION),
+        (plain, images, least),
+        (equal, lambda rows: equalised(images(rows)), CHANGED_CORRELATION),
     ]
-    for hashes, shown, least in looks:
+    for hashes, shown, needed in looks:
         pairs, bits = _close(hashes[usable])
         pairs = usable[pairs]
         if wanted is not None:
             asked = wanted[pairs].any(axis=1)
             pairs, bits = pairs[asked], bits[asked]
         correlation = _correlations(shown, pairs, pixels)
-        kept = correlation >= least
+        kept = correlation >= needed
         yield pairs[kept], bits[kept], correlation[kept]
 
 
@@ -228,7 +235,7 @@ def _alike_as_a_whole(
         grey[oblong[groups]] = thumbs[of_first[groups][oblong[groups]]]
         return grey
 
-    return _alike(images, len(first), max(parts[0][0].size, thumbs[0].size), oblong)
+    return _alike(images, len(first), max(parts[0][0].size, thumbs[0].size), CHANGED_CORRELATION, oblong)
 
 
 def _shrinking(size: int, side: int) -> np.ndarray:

@@ -15,11 +15,11 @@ from fer_jax.data.duplicates import Copies
 METHOD = {
     "exact": "the same pixels at this size and number of channels",
     "near": "not exact; DCT hashes of 64 bits differ in at most near_bits and grey pixels correlate with at least "
-    "near_correlation, or with equalised_correlation where both histograms are equalised; of pictures that are not "
-    "square also as a whole",
+    "near_correlation, or with changed_correlation once both histograms are equalised or, where one is not square, "
+    "the whole of both is squeezed into a square",
     "near_bits": duplicates.NEAR_BITS,
     "near_correlation": duplicates.NEAR_CORRELATION,
-    "equalised_correlation": duplicates.EQUALISED_CORRELATION,
+    "changed_correlation": duplicates.CHANGED_CORRELATION,
     "nearly_constant_below_sd": duplicates.FLAT_SD,
 }
 # Exact copies are far fewer than near ones where they are less than this share of them all.

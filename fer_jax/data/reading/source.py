@@ -9,6 +9,7 @@ prepared.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -114,8 +115,12 @@ def file_names(path: str, wanted: Wanted) -> list[str]:
     """
     place = _place(open_container(path), wanted)
     try:
-        with cache.explain_write(place.home, "read"):
+        with cache.explain_write(place.home, "read"), contextlib.suppress(Damaged):
             return list(cache.read_note(place.entry / _RECORDS / _NAMES))
+        from fer_jax.data.reading import records  # which takes seconds
+
+        with cache.explain_write(place.home, "read"):
+            return list(records.read(place.entry / _RECORDS, lambda record: record.file))
     except Damaged as error:
         raise DataError(f"{shown(path)}: the names of its pictures cannot be read ({error}); start again") from error
 
