@@ -95,7 +95,7 @@ def test_planted_faults_are_counted_and_named(planted, tmp_path, capsys):
     found = offenders(tmp_path)
     every = found["exact copy"]
     assert len(every) == 6 and sorted(every.index) == sorted(every["other_picture"])  # both ways
-    exact = every[every["redundant"] == True]  # noqa: E712  (a column of both bool and text)
+    exact = every[every["redundant"].eq(True)]
     assert exact["other_picture"].to_dict() == {
         "train/sad/Training_twin.png": "train/happy/Training_0.png",
         "test/happy/PublicTest_twin.png": "train/happy/Training_1.png",

@@ -93,9 +93,11 @@ def as_json(held: Sequence[Depth], taken: Sequence[int]) -> list[dict[str, Any]]
 
 
 def describe(noted: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Returns a line for each entry of `as_json`."""
+    """Returns a line for each entry of `as_json` but 16 bits that are 16 bits."""
     lines = []
     for one in noted:
+        if (one["numbers"], one["white"]) == ("whole", 65535):
+            continue
         kind = "more than 8 bits a pixel" if one["numbers"] == "whole" else "floating-point pixels"
         held = f"{counted(one['pictures'], 'picture')} of {kind}, from 0 to {one['highest']:,g}"
         lines.append(f"{held}: {one['white']:,} is taken as white")

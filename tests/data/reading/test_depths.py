@@ -65,3 +65,4 @@ def test_a_line_says_what_was_taken() -> None:
         "1 picture of floating-point pixels, from 0 to 0.98: 1 is taken as white",
         "3 pictures of more than 8 bits a pixel, from 0 to 4,080: 4,095 is taken as white",
     ]
+    assert not depths.describe(depths.as_json(whole(60000, 9000), [65535, 65535]))
