@@ -19,20 +19,35 @@ from pathlib import Path
 from typing import Any
 
 from absl import flags
+from ml_collections import ConfigDict
 
+from fer_jax.base import console
 from fer_jax.base.files import write_bytes
 from fer_jax.base.text import aligned, counted
+from fer_jax.config.command_line import override, read_file, split_variants
 from fer_jax.config.program import Command, run_program
-from fer_jax.data import contents
+from fer_jax.config.values import canonical, default_config
+from fer_jax.data import contents, remarks
 from fer_jax.data.inspection import Inspection, compare, examine
 from fer_jax.data.offenders import COLUMNS
 from fer_jax.data.splits import STRATIFIED
 
-USAGE = "usage: python -m fer_jax.audit DATA [DATA] [--out=DIR] [--split=SPLIT] [flags]"
+USAGE = "usage: python -m fer_jax.audit DATA [DATA] [--config.data.a=value ...] [--out=DIR] [--split=SPLIT] [flags]"
+NOTE = (
+    "Config fields: every --config.data.* of a sweep, and --config=FILE for those of a config file. Of two data sets\n"
+    "they say how the first is read, and the flags above how both are; image size and channels always hold for both."
+)
+# Flags that are shorter names of config fields.
+_FIELDS = {
+    "kind": "name", "split": "split", "seed": "seed", "classes": "classes",
+    "image_size": "image_size", "channels": "channels",
+}  # fmt: skip
+# What changes no image that is looked at; each is looked at once, and broken ones are left out.
+_UNUSED = ("data.balance", "data.balance_splits", "data.normalize", "data.on_error")
 
 
 def _declare(values: flags.FlagValues) -> None:
-    splits = [contents.GIVEN, "official", "kaggle", *STRATIFIED]
+    splits = [contents.GIVEN, "official", "kaggle", *STRATIFIED, "kfold"]
     flags.DEFINE_string(
         "out", None, "Folder for audit.json and offenders.csv; by default audits/<name of DATA>.", flag_values=values
     )
@@ -56,24 +71,59 @@ def main(argv: list[str]) -> int:
 
     0: done, whatever was found; 2: an error of the user's; 130: stopped.
     """
-    return run_program(argv, __doc__, USAGE, _declare, _check, _run)
+    return run_program(argv, __doc__, USAGE, _declare, _check, _run, takes_config=True, note=NOTE)
 
 
 def _check(command: Command) -> str:
     named = len(command.arguments)
-    return "" if 1 <= named <= 2 else f"{counted(named, 'data set')} named, one or two wanted"
+    if not 1 <= named <= 2:
+        return f"{counted(named, 'data set')} named, one or two wanted"
+    if other := [name for name in command.overrides if not name.startswith("data.")]:
+        return f"--config.{other[0]} says nothing of data, and an audit takes --config.data.* only: leave it out"
+    if "data.path" in command.overrides:
+        return "--config.data.path and DATA both name the data: leave one out"
+    for flag, field in _FIELDS.items():
+        if command.flags[flag].present and f"data.{field}" in command.overrides:
+            return f"--{flag} and --config.data.{field} are one: leave one out"
+    return ""
 
 
 def _run(command: Command) -> int:
     given, paths = command.flags, command.arguments
-    options = (given.kind, given.split, given.seed, given.image_size, given.channels, tuple(given.classes))
-    read = [contents.read(path, *options) for path in paths]
+    blocks = _blocks(command)
+    for name in _UNUSED:
+        if name in command.overrides:
+            console.say(f"{name} changes nothing here: an audit looks at every picture once, as it is")
+    read = [contents.look(block) for block in blocks]
     found = examine(*read) if len(read) == 1 else compare(*read)
     folder = Path(given.out or Path("audits") / "_and_".join(_slug(path) for path in paths))
     write(found, folder)
     print("\n".join(describe(found.summary) if len(read) == 1 else describe_two(found.summary)))
+    if len(read) > 1 and (command.overrides or command.config):
+        print("A was read as --config says; B as it is, in the image size and channels of A")
     print(f"\n{folder / 'audit.json'}\n{folder / 'offenders.csv'}: {counted(len(found.offenders), 'row')}")
     return 0
+
+
+def _blocks(command: Command) -> list[ConfigDict]:
+    """Returns `config.data` of each data set: the first's by --config, the second's by default."""
+    configs = [default_config() for _ in command.arguments]
+    for config in configs:
+        config.data.name, config.data.split = "auto", contents.GIVEN
+    if command.config:
+        configs[0] = canonical(read_file(*split_variants(command.config)))
+        if configs[0].data.name == "synthetic":
+            configs[0].data.name = "auto"
+    override(configs[0], command.overrides)
+    for config, path in zip(configs, command.arguments, strict=True):
+        config.data.path = path
+        for flag, field in _FIELDS.items():
+            if command.flags[flag].present:
+                value = command.flags[flag].value
+                config.data[field] = tuple(value) if isinstance(value, list) else value
+        for field in ("image_size", "channels"):
+            config.data[field] = configs[0].data[field]
+    return [config.data for config in configs]
 
 
 def write(found: Inspection, folder: Path) -> None:
@@ -131,12 +181,15 @@ def describe(summary: Mapping[str, Any]) -> list[str]:
     ]
     if leaks:
         lines += ["", *_table([["leaks", "exact", "exact or near", "share"], *leaks], "lrrr")]
-    return [*lines, *([""] if summary["notes"] else []), *summary["notes"]]
+    told = [*remarks.remarks(summary["data"]["provenance"]), *summary["notes"]]
+    return [*lines, *([""] if told else []), *told]
 
 
 def describe_two(summary: Mapping[str, Any]) -> list[str]:
     """Returns what two data sets share as lines for people."""
-    lines = [f"{letter}: {_heading(data)}" for letter, data in zip("AB", summary["data"], strict=True)]
+    lines = []
+    for letter, data in zip("AB", summary["data"], strict=True):
+        lines += [f"{letter}: {_heading(data)}", *(f"   {line}" for line in remarks.remarks(data["provenance"]))]
     for own, other, key in (("B", "A", "second_in_first"), ("A", "B", "first_in_second")):
         found = summary[key]
         places = list(found["all"]["in"])
@@ -163,6 +216,8 @@ def _heading(data: Mapping[str, Any]) -> str:
     size = "x".join(map(str, data["size"]))
     splits = ", ".join(f"{count:,} {name}" for name, count in data["splits"].items())
     made = "" if data["split"] == contents.GIVEN else f" ({data['split']})"
+    if "fold" in data["provenance"]:
+        made = f" (fold {data['provenance']['fold']} of {data['provenance']['folds']})"
     classes = sum(count > 0 for count in data["classes"].values())
     return (
         f"{data['path']} ({data['name']}): {data['pictures']:,} pictures of {size}, {classes} classes; {splits}{made}"

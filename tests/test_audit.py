@@ -188,6 +188,54 @@ def test_some_classes_only(planted, tmp_path, capsys):
     )
 
 
+@pytest.fixture(scope="module")
+def persons(tmp_path_factory):
+    """Ten persons with a frame of each of two classes, none with a split."""
+    found = {f"{label}/S{at:02}_{label}.png": png(FACES[at + 10 * sad]) for sad, label in enumerate(("happy", "sad"))
+             for at in range(10)}  # fmt: skip
+    return write(tmp_path_factory.mktemp("persons"), found)
+
+
+def test_an_audit_takes_the_fields_of_a_sweep(persons, tmp_path, capsys):
+    split = "--config.data.split=stratified_80_10_10"
+    assert run(persons, split, "--out", tmp_path / "plain") == 0
+    assert "groups: " not in capsys.readouterr().out
+    group, size = r"--config.data.group=(S\d+)_", ("--config.data.image_size", "24")
+    assert run(persons, split, group, *size, "--config.data.merge=('glad=happy',)", "--out", tmp_path / "known") == 0
+    assert r"groups: 10 of 20 images (data.group = (S\d+)_); 0 of 2 test and 0 of 2" in capsys.readouterr().out
+    found = json.loads((tmp_path / "known" / "audit.json").read_text())["data"]
+    assert found["size"] == [24, 24, 1] and found["classes"] == {"glad": 10, "sad": 10}
+    assert found["provenance"]["groups"]["shared"]["test"] == {"shared": 0, "of": 2}
+    # A flag of its own is the same field.
+    assert run(persons, "--split=stratified_80_10_10", group, "--out", tmp_path / "flags") == 0
+    assert json.loads((tmp_path / "flags" / "audit.json").read_text())["data"]["splits"] == found["splits"]
+    capsys.readouterr()
+    assert run(persons, group, "--config.data.split=kfold", "--config.data.folds=2", "--out", tmp_path / "folds") == 0
+    assert "10 train, 10 validation (fold 0 of 2)" in capsys.readouterr().out
+
+
+def test_an_audit_takes_the_data_of_a_config_file(persons, tmp_path, capsys):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from fer_jax.config import default_config\ndef get_config():\n    config = default_config()\n"
+        "    config.data.name, config.data.split = 'folder', 'stratified_70_20_10'\n"
+        "    config.data.group = r'(S\\d+)_'\n    return config\n"
+    )
+    assert run(persons, f"--config={file}", "--config.data.balance=oversample", "--out", tmp_path) == 0
+    shown = capsys.readouterr()
+    assert "14 train, 4 validation, 2 test (stratified_70_20_10)" in shown.out and "groups: 10" in shown.out
+    assert "data.balance changes nothing here" in shown.err
+
+
+def test_of_two_data_sets_the_fields_say_how_the_first_is_read(persons, planted, tmp_path, capsys):
+    fields = (r"--config.data.group=(S\d+)_", "--config.data.split=stratified_80_10_10", "--config.data.image_size=24")
+    assert run(persons, planted, *fields, "--out", tmp_path) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("16 train, 2 validation, 2 test (stratified_80_10_10)") and "groups: 10" in lines[1]
+    assert lines[2].endswith("30 pictures of 24x24x1, 2 classes; 15 train, 7 validation, 8 test")
+    assert "A was read as --config says; B as it is, in the image size and channels of A" in lines
+
+
 def test_built_in_faces_share_nothing(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run("synthetic", "--image_size=24") == 0
@@ -217,6 +265,11 @@ def test_how_a_source_is_read_follows_from_its_names(planted, tmp_path):
         (["synthetic", "--split=half"], "half"),
         (["synthetic", "--channels=2"], "must be 1 or 3"),
         (["synthetic", "--image_size=24", "--out=FILE/below"], "remove it or choose another --out"),
+        (["synthetic", "--config.train.epochs=3"], "takes --config.data.* only"),
+        (["synthetic", "--config.data.groop=x"], "did you mean data.group"),
+        (["synthetic", "--config.data.path=a"], "both name the data"),
+        (["synthetic", "--seed=1", "--config.data.seed=1"], "--seed and --config.data.seed are one"),
+        ([".", "--config.data.group=(S"], "data.group = (S: is no regular expression"),
     ],
     ids=str,
 )

@@ -1,4 +1,4 @@
-"""The examples of docs/extending.md and docs/training.md run as they stand."""
+"""The examples of docs/extending.md, docs/lists.md and docs/training.md run as they stand."""
 
 import re
 import shlex
@@ -8,21 +8,26 @@ import pytest
 
 import fer_jax
 from fer_jax import data, models
-from fer_jax.config import command_line, fields, search_space
+from fer_jax.config import command_line, fields, naming, search_space
 from fer_jax.config.rules import merges
 from fer_jax.config.values import default_config
 from fer_jax.data.classes import choose_classes, merge_classes
 from fer_jax.data.faces import CLASSES
+from fer_jax.data.reading import patterns
 from fer_jax.train import hyper
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "extending.md").read_text()
 TRAINING = (ROOT / "docs" / "training.md").read_text()
-COMMANDS = [
-    shlex.split(command)
-    for block in re.findall(r"```sh\n(.*?)```", TRAINING, re.DOTALL)
-    for command in block.replace("\\\n", " ").splitlines()
-]
+LISTS = (ROOT / "docs" / "lists.md").read_text()
+
+
+def commands(page: str) -> list[list[str]]:
+    return [
+        shlex.split(command)
+        for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+        for command in block.replace("\\\n", " ").splitlines()
+    ]
 
 
 @pytest.fixture
@@ -89,8 +94,8 @@ def test_a_config_field(example, tmp_path):
     assert len(train(config, tmp_path).plan["stacks"]) == 2
 
 
-@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_a_command_of_the_training_page_means_something(words, monkeypatch):
+@pytest.mark.parametrize("words", commands(TRAINING) + commands(LISTS), ids=" ".join)
+def test_a_command_of_the_pages_means_something(words, monkeypatch):
     monkeypatch.chdir(ROOT)
     assert words[:3] == ["python", "-m", "fer_jax.sweep"]
     file, overrides, rest = command_line.split_argv(["sweep", *words[3:]])
@@ -107,6 +112,21 @@ def test_the_fields_of_the_training_page_exist_and_all_of_training_are_there():
     assert named <= set(fields.FIELDS)
     needless = {"train.seed"}  # the README's
     assert {name for name in fields.FIELDS if name.startswith(("train.", "loss."))} - needless <= named
+
+
+def test_the_patterns_of_the_lists_page_read_the_names_beside_them():
+    texts = [word.partition("=")[2] for words in commands(LISTS) for word in words if ".pattern=" in word]
+    paths = ["KA.AN1.39.tiff", "AF01/AF01ANS.JPG", "anger/S005_001_00000011.png"]
+    assert all(f"`{path}`" in LISTS for path in paths)
+    found = [patterns.match(text, [path])[0] for text, path in zip(texts, paths, strict=True)]
+    assert found == [{"group": "KA", "label": "AN"}, {"group": "AF01", "label": "AN"}, {"group": "S005"}]
+
+
+def test_the_numberings_of_the_lists_page_are_those_that_are_used():
+    for word, numbering in naming.NUMBERINGS.items():
+        (said,) = re.findall(rf"^\| {word} \| ([^;|]+)", LISTS, re.MULTILINE)
+        wanted = {label: name for label, name in numbering.items() if not label.startswith("class")}
+        assert dict(one.lower().split() for one in said.strip().split(", ")) == wanted
 
 
 def test_two_answers_from_more_classes(tmp_path):

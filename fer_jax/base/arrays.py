@@ -6,7 +6,7 @@ import threading
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 import numpy as np
 
@@ -44,3 +44,20 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
                 return dict(found)
         except (zipfile.BadZipFile, zlib.error) as error:
             raise ValueError(str(error)) from None
+
+
+def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Returns shape, whether it is stored column by column, and dtype of an array in NumPy's form.
+
+    Nothing but the header is read; the array's bytes follow in `file`.
+
+    Raises:
+        ValueError, EOFError: it is no array in NumPy's form.
+    """
+    with _parsing:
+        version = np.lib.format.read_magic(file)
+        if version == (1, 0):
+            return np.lib.format.read_array_header_1_0(file)
+        if version == (2, 0):
+            return np.lib.format.read_array_header_2_0(file)
+        raise ValueError(f"it is of version {version[0]}.{version[1]}")

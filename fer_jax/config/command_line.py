@@ -123,11 +123,7 @@ def load(file: str, overrides: Mapping[str, Any] | None = None, command: str = "
         config = canonical(read_file(path, words))
     except FieldError as error:
         raise ConfigError(f"{path}: {error}") from None
-    for name, value in overrides.items():
-        try:
-            _apply(config, name, value)
-        except FieldError as error:
-            raise ConfigError(f"{origin}: {error}") from None
+    override(config, overrides, origin)
     try:
         config = canonical(config)
         unused = _unused(config, search_space.settings(config), overrides)
@@ -247,6 +243,24 @@ def split_variants(file: str) -> tuple[str, str]:
     """Splits 'configs/hust.py:focal,smoke' into path and 'focal,smoke', or '' if there is none."""
     path, dot_py, words = file.partition(".py:")
     return (path + ".py", words) if dot_py else (file, "")
+
+
+def override(config: ConfigDict, overrides: Mapping[str, Any], origin: str = COMMAND_LINE) -> None:
+    """Sets fields of a config, in place; text is read as on a command line.
+
+    Args:
+        config: checked.
+        overrides: dotted name -> value.
+        origin: where the values come from, for the error.
+
+    Raises:
+        ConfigError: an unknown field, or a value that it may not have.
+    """
+    for name, value in overrides.items():
+        try:
+            _apply(config, name, value)
+        except FieldError as error:
+            raise ConfigError(f"{origin}: {error}") from None
 
 
 def _apply(config: ConfigDict, name: str, value: Any) -> None:

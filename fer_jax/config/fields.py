@@ -43,12 +43,19 @@ _TABLE = (
     Field("data.name", "synthetic", "shape",
           "data set: built-in faces, FER-2013, any class-per-folder tree, or CIFAR-10",
           choices=("synthetic", "fer2013", "folder", "cifar10")),
-    Field("data.path", "", "run", "folder, zip, tar or csv that holds the data set; unused for built-in faces"),
-    Field("data.labels", "", "run", "file that lists images with their labels, and splits and groups if it names them",
+    Field("data.path", "", "run",
+          "folder, zip, tar, table (csv, tsv, parquet) or arrays (npz, npy) that hold the data set; "
+          "unused for built-in faces"),
+    Field("data.labels", "", "run",
+          "csv, tsv or txt that lists images with their labels, and splits and groups if it names them; "
+          "absolute, inside data.path, or below the working directory",
           needs=_LISTED),
-    Field("data.pattern", "", "run", "what file names tell: a regular expression with groups label, split, group",
+    Field("data.pattern", "", "run",
+          "what paths of images tell: a regular expression with named groups label, split or group, "
+          "such as '(?P<group>[A-Z]+)[.](?P<label>[A-Z]+)'",
           needs=_LISTED),
-    Field("data.names", (), "run", "what labels are called: '0=angry', or the words rafdb, affectnet or fer2013",
+    Field("data.names", (), "run",
+          "what labels are called: '0=angry', '1=happy', ..., or a word: rafdb, affectnet, fer2013, jaffe, kdef",
           item=str, needs=_LISTED),
     Field("data.group", "", "run", "rule by which file names tell which images belong together, such as a person's",
           needs=_LISTED),

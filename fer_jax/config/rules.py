@@ -6,9 +6,11 @@ What one field allows alone stands in its declaration.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from fer_jax.config import naming
 from fer_jax.config.field import Field, FieldError
 
 # Sides, in pixels, of which a network with a fixed architecture leaves one pixel.
@@ -34,6 +36,7 @@ DISTRIBUTIONS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "
 MAX_PHASES = 8
 # Of each backbone, as `models.freezing.blocks` counts them.
 BLOCKS = {"vgg19": 5, "mobilenet_v2": 19, "efficientnet_b0": 8, "resnet50_v2": 5}
+GROUP_WORDS = ("original", "folder")  # rules of data.group that are no regular expressions
 _BACKBONES = tuple(BLOCKS)
 _CLASS_WEIGHT = Field("loss.weights", 1.0, "traced", "weight of one class", low=0)
 
@@ -54,23 +57,12 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
         raise FieldError(["data.classes"], f"data.classes = {names}: give two or more different names, or () for all")
     values["data.classes"] = names
     values["data.merge"] = _resolve_merges(values["data.merge"])
+    group_rule(values["data.group"])
     values["loss.weights"] = tuple(f"{name}={weight:g}" for name, weight in sorted(class_weights(values).items()))
     values = _resolve_phases(values)
     _check_training(values)
     _check_initial(values)
-    wanted = {"fer2013": "FOLDER, ZIP, TAR or CSV", "folder": "FOLDER, ZIP or TAR", "cifar10": "FOLDER, ZIP or TAR"}
-    if values["data.name"] in wanted and not values["data.path"]:
-        raise FieldError(
-            ["data.path", "data.name"],
-            f"data.path is empty: data.name = {values['data.name']} needs "
-            f"--config.data.path={wanted[values['data.name']]}",
-        )
-    if values["data.name"] == "synthetic" and values["data.path"]:
-        raise FieldError(
-            ["data.path", "data.name"],
-            f"data.path = {values['data.path']}: data.name = synthetic draws its own faces; to read it add "
-            "--config.data.name=fer2013, or =folder for any other data set",
-        )
+    _check_source(values)
     if values["data.balance"] == "augment" and values["data.balance_splits"] == "all":
         raise FieldError(
             ["data.balance_splits", "data.balance"],
@@ -97,6 +89,31 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
         )
     _check_widths(values)
     return values
+
+
+def _check_source(values: Mapping[str, Any]) -> None:
+    """Raises FieldError for a data.path that data.name has no use for, and where it needs one.
+
+    Also where data.names or data.pattern cannot be understood.
+    """
+    naming.check(values)
+    wanted = {
+        "fer2013": "FOLDER, ZIP, TAR or CSV",
+        "folder": "FOLDER, ZIP, TAR, CSV or NPZ",
+        "cifar10": "FOLDER, ZIP or TAR",
+    }
+    if values["data.name"] in wanted and not values["data.path"]:
+        raise FieldError(
+            ["data.path", "data.name"],
+            f"data.path is empty: data.name = {values['data.name']} needs "
+            f"--config.data.path={wanted[values['data.name']]}",
+        )
+    if values["data.name"] == "synthetic" and values["data.path"]:
+        raise FieldError(
+            ["data.path", "data.name"],
+            f"data.path = {values['data.path']}: data.name = synthetic draws its own faces; to read it add "
+            "--config.data.name=fer2013, or =folder for any other data set",
+        )
 
 
 def _resolve_backbone(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -220,6 +237,22 @@ def _resolve_merges(given: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(old)) != len(old):
         raise FieldError(["data.merge"], f"data.merge = {given}: a class can become part of one new class only")
     return tuple(f"{name}={'+'.join(sorted(parts))}" for name, parts in sorted(found.items()))
+
+
+def group_rule(rule: str) -> re.Pattern[str]:
+    """Returns data.group as a compiled regular expression; its words are read elsewhere.
+
+    Raises:
+        FieldError: it is none.
+    """
+    try:
+        return re.compile(rule)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise FieldError(
+            ["data.group"],
+            f"data.group = {rule}: is no regular expression ({error}); write one whose first group is what images "
+            f"have in common, such as '(S\\d+)_', or {' or '.join(GROUP_WORDS)}",
+        ) from None
 
 
 def class_weights(values: Mapping[str, Any]) -> dict[str, float]:

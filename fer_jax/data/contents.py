@@ -5,6 +5,7 @@ Broken images are left out; they do not end the reading.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import os
 from functools import cached_property
@@ -15,7 +16,6 @@ import numpy as np
 
 from fer_jax.base.text import shown
 from fer_jax.data import dataset, names, splits
-from fer_jax.data.classes import choose_classes
 from fer_jax.data.duplicates import Whole
 from fer_jax.data.reading import layout
 from fer_jax.data.reading.opening import open_container
@@ -39,6 +39,8 @@ class Contents:
         split: the `data.split` that made the splits, or 'given'.
         rows: rows of each split, by its name, in the order train, validation, test; 'unassigned'
             for images of none.
+        groups: what each image belongs to, '' where it stands for itself; None where none does.
+        wanted: how the source was understood.
         whole: the whole of those images that are not square, None without any.
     """
 
@@ -51,6 +53,8 @@ class Contents:
     numbers: np.ndarray
     split: str
     rows: dict[str, np.ndarray]
+    groups: tuple[str, ...] | None = None
+    wanted: Wanted = Wanted()
     whole: Whole | None = None
 
     @cached_property
@@ -75,7 +79,7 @@ class Contents:
         if self.name in ("fer2013", "folder"):
             from fer_jax.data.reading import source
 
-            found = source.file_names(self.path, Wanted(fer=self.name == "fer2013"))
+            found = source.file_names(self.path, self.wanted)
             return [found[number] for number in self.numbers]
         return [f"picture {number}" for number in self.numbers]
 
@@ -106,32 +110,49 @@ def read(
     from fer_jax.config.values import default_config
 
     block = default_config().data
-    block.name = kind(path) if name == "auto" else name
-    block.path, block.seed, block.image_size, block.channels, block.on_error = path, seed, image_size, channels, "skip"
+    block.name, block.path, block.seed, block.split = name, path, seed, split
+    block.image_size, block.channels, block.classes = image_size, channels, chosen
+    return look(block)
+
+
+def look(block: Any) -> Contents:
+    """Reads a data set as a config would and returns the images that it uses, each of them once.
+
+    Args:
+        block: `config.data`, or anything with its fields as attributes; 'auto' as a name and
+            'given' as a split are allowed. Broken items are left out, whatever it says.
+
+    Raises:
+        DataError: as `read`.
+    """
+    block = copy.deepcopy(block)
+    if block.name == "auto":
+        block.name = kind(block.path)
+    block.on_error = "skip"
     source = dataset.READERS[block.name](block)
-    images, labels, usage = source.images, np.asarray(source.labels), np.asarray(source.usage)
+    usage = np.asarray(source.usage)
+    given = None
+    if block.split == GIVEN:
+        given = {
+            names.USAGES[code]: np.flatnonzero(usage == code) for code in (*range(len(splits.NAMES)), names.NO_USAGE)
+        }
+    chosen = dataset.choose(block, source, given)
+    numbers = np.sort(np.concatenate(list(chosen.rows.values())))
+    if not len(numbers):
+        raise DataError(
+            f"{shown(block.path)}: holds no picture of {' or '.join(block.classes)}; choose other --classes"
+        )
+    images = source.images if len(numbers) == len(usage) else source.images[numbers]
+    rows = {name: np.searchsorted(numbers, part) for name, part in chosen.rows.items() if len(part)}
+    groups = getattr(source, "groups", None)
+    groups = None if groups is None else tuple(groups[number] for number in numbers)
     whole: Whole | None = getattr(source, "whole", None)
-    numbers = np.arange(len(labels))
-    if chosen:
-        numbers = np.flatnonzero(np.isin(labels, choose_classes(source.classes, chosen)))
-        if not len(numbers):
-            raise DataError(f"{shown(path)}: holds no picture of {' or '.join(chosen)}; choose other --classes")
-        images, labels, usage = images[numbers], labels[numbers], usage[numbers]
-        whole = whole.of(numbers) if whole else None
-    rows = _rows(split, labels, usage, source.classes, seed)
-    return Contents(path, block.name, images, labels, source.classes, source.provenance, numbers, split, rows, whole)
-
-
-def _rows(
-    split: str, labels: np.ndarray, usage: np.ndarray, classes: tuple[str, ...], seed: int
-) -> dict[str, np.ndarray]:
-    """Returns the rows of each split that has any, under 'unassigned' those that are in none."""
-    if split == GIVEN:
-        rows = {name: np.flatnonzero(usage == code) for code, name in enumerate(splits.NAMES)}
-    else:
-        rows = splits.assign(split, labels, usage, classes, seed)
-    rest = np.setdiff1d(np.arange(len(labels)), np.concatenate(list(rows.values())))
-    return {name: part for name, part in (*rows.items(), (names.USAGES[names.NO_USAGE], rest)) if len(part)}
+    wanted = Wanted.from_block(block)
+    provenance = {**source.provenance, **chosen.about}
+    return Contents(
+        block.path, block.name, images, chosen.labels[numbers], chosen.classes, provenance, numbers, block.split, rows,
+        groups, wanted, whole.of(numbers) if whole else None,
+    )  # fmt: skip
 
 
 def kind(path: str) -> str:
@@ -147,7 +168,7 @@ def kind(path: str) -> str:
     if path == "synthetic" and not os.path.exists(path):
         return "synthetic"
     container = open_container(path)
-    if container.kind == "csv":
+    if container.kind in ("csv", "parquet"):
         return "fer2013"
     found = {PurePosixPath(member.name).name for member in container.members() if member.kind == "file"}
     if _CIFAR_META in found:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fer_jax.config import rules
-from fer_jax.data import duplicates, faces, leaks, splits
+from fer_jax.data import duplicates, faces, grouped, leaks, splits
 from fer_jax.data.balance import balance, transform_copies
 from fer_jax.data.classes import choose_classes, merge_classes
 from fer_jax.data.duplicates import Whole
@@ -73,9 +73,10 @@ class Dataset:
             and skipped items; "held_out" (split name -> 64 hex digits, the same for the same
             images of the same source in the same order, whatever their size or merged labels);
             with `data.merge` also "merged" (new class -> its parts), with `data.drop_leaks`
-            "leaks_dropped" (kind, and how many images of each split), with `data.balance`
-            "balanced" (kind, splits and counts before), under kfold "folds" and "fold" (the number
-            of the one that validates).
+            "leaks_dropped" (kind, and how many images of how many of each split), with
+            `data.balance` "balanced" (kind, splits and counts before), under kfold "folds" and
+            "fold" (the number of the one that validates); where images belong together "groups"
+            (see `grouped.summary`), where names look so "group_suggested" (a line).
     """
 
     name: str
@@ -164,29 +165,12 @@ def load(block: Any) -> Dataset:
         FieldError: `data.merge` cannot be understood.
     """
     source = READERS[block.name](block)
-    source_labels = np.asarray(source.labels)
-    folds = (block.folds, block.fold) if block.split == "kfold" else ()
-    chosen = splits.assign(block.split, source_labels, np.asarray(source.usage), source.classes, block.seed, *folds)
-    kept = choose_classes(source.classes, tuple(block.classes))
-    classes, becomes = merge_classes(source.classes, kept, rules.merges({"data.merge": tuple(block.merge)}))
-    renumber = np.full(len(source.classes), -1, np.int32)
-    renumber[kept] = [classes.index(becomes[source.classes[i]]) for i in kept]
-    labels = renumber[source_labels]
-    # Splits and fractions are drawn by the source's own classes: merging changes labels, never
-    # which images are used.
-    rows = {
-        name: splits.subset(part[labels[part] >= 0], source_labels, source.classes, block.fraction, block.seed)
-        for name, part in chosen.items()
-    }
-    about: dict[str, Any] = dict(zip(("folds", "fold"), folds, strict=True)) if folds else {}
-    if block.drop_leaks != "none":
-        rows, dropped = leaks.drop(block.drop_leaks, source.images, rows, getattr(source, "whole", None))
-        about["leaks_dropped"] = {"kind": block.drop_leaks, "counts": dropped}
+    choose_classes(source.classes, tuple(block.classes))  # raises where there are not two to tell apart
+    chosen = choose(block, source)
+    rows, labels, classes = chosen.rows, chosen.labels, chosen.classes
     counts = _count(rows, labels, classes)
-    provenance = {**source.provenance, **about, "counts": counts, "warnings": _check_filled(counts, block)}
-    if block.merge:
-        parts_of = {name: [old for old, new in becomes.items() if new == name] for name in classes}
-        provenance["merged"] = {name: parts for name, parts in parts_of.items() if parts != [name]}
+    warnings = _check_filled(counts, block)
+    provenance = {**source.provenance, **chosen.about, "counts": counts, "warnings": warnings}
     if block.balance != "none":
         balanced = [name for name in rows if name == "train" or block.balance_splits == "all"]
         for name in balanced:
@@ -207,6 +191,71 @@ def load(block: Any) -> Dataset:
         name=block.name, split=block.split, classes=classes, train=parts["train"], validation=parts["validation"],
         test=parts.get("test"), checksum=checksum(classes, parts), provenance=provenance,
     )  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Chosen:
+    """Which images of a source a config uses, before any are repeated.
+
+    Attributes:
+        rows: their numbers in the source, by split, ascending.
+        labels: int32, of all images of the source, indices into `classes`; -1 for those of a class
+            that is left out.
+        classes: class names, merged ones in place of their parts.
+        about: what `Dataset.provenance` says of the choice.
+    """
+
+    rows: dict[str, np.ndarray]
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    about: dict[str, Any]
+
+
+def choose(block: Any, source: Source, rows: Mapping[str, np.ndarray] | None = None) -> Chosen:
+    """Returns which images of a source a config uses.
+
+    Splits and fractions are drawn by the source's own classes: merging changes labels, never which
+    images are used.
+
+    Args:
+        block: `config.data`, or anything with its fields as attributes.
+        source: all images.
+        rows: those of each split, in place of what `data.split` makes.
+
+    Raises:
+        DataError, FieldError: as `load`.
+    """
+    source_labels = np.asarray(source.labels)
+    groups = getattr(source, "groups", None)  # a reader of one's own may know nothing of groups
+    about: dict[str, Any] = {}
+    if rows is None:
+        if block.split == "kfold":
+            about |= {"folds": block.folds, "fold": block.fold}
+        numbers = None if groups is None else grouped.numbers(groups)
+        usage = np.asarray(source.usage)
+        rows = splits.assign(block.split, source_labels, usage, source.classes, block.seed, groups=numbers, **about)
+    kept = list(range(len(source.classes)))
+    if block.classes:
+        kept = choose_classes(source.classes, tuple(block.classes))
+    classes, becomes = merge_classes(source.classes, kept, rules.merges({"data.merge": tuple(block.merge)}))
+    renumber = np.full(len(source.classes), -1, np.int32)
+    renumber[kept] = [classes.index(becomes[source.classes[i]]) for i in kept]
+    labels = renumber[source_labels]
+    rows = {
+        name: splits.subset(part[labels[part] >= 0], source_labels, source.classes, block.fraction, block.seed)
+        for name, part in rows.items()
+    }
+    if block.drop_leaks != "none":
+        before = {name: len(part) for name, part in rows.items()}
+        rows, dropped = leaks.drop(block.drop_leaks, source.images, rows, getattr(source, "whole", None))
+        of = {name: before[name] for name in dropped}
+        about["leaks_dropped"] = {"kind": block.drop_leaks, "counts": dropped, "of": of}
+    if groups is not None:
+        about["groups"] = grouped.summary(groups, rows, block.group)
+    if block.merge:
+        parts_of = {name: [old for old, new in becomes.items() if new == name] for name in classes}
+        about["merged"] = {name: parts for name, parts in parts_of.items() if parts != [name]}
+    return Chosen(rows, labels, classes, about)
 
 
 def _identity(source: Any, rows: np.ndarray) -> str:
@@ -308,13 +357,14 @@ def _check_filled(counts: Mapping[str, Mapping[str, int]], block: Any) -> list[s
     """Returns warnings about classes without images. Raises DataError unless these may be skipped,
     and where a whole split is empty.
     """
-    made = f"data.split = {block.split}"
+    made = f"data.split = {block.split}" + (f", data.group = {block.group}" if block.group else "")
     if block.drop_leaks != "none":
         made += f", data.drop_leaks = {block.drop_leaks}"
     warnings = []
     for name, by_class in counts.items():
         if not any(by_class.values()):
-            raise DataError(f"the {name} split holds no pictures ({made}): use another data.split")
+            other = "data.split or data.group" if block.group else "data.split"
+            raise DataError(f"the {name} split holds no pictures ({made}): use another {other}")
         warnings += [
             f"class {label} has no pictures in the {name} split" for label, count in by_class.items() if not count
         ]

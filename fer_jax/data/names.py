@@ -68,8 +68,3 @@ def file_usage(name: str) -> int | None:
     """
     found = _OFFICIAL_FILE.match(name)
     return _OFFICIAL[found[1].lower()] if found else None
-
-
-def table_usage(word: str) -> int | None:
-    """Returns the usage that Training, PublicTest or PrivateTest, in any case, means, else None."""
-    return _OFFICIAL.get(word.strip().lower())

@@ -12,6 +12,7 @@ import zlib
 
 import numpy as np
 
+from fer_jax.data import grouped
 from fer_jax.data.names import NO_USAGE
 from fer_jax.errors import DataError
 
@@ -28,6 +29,7 @@ def assign(
     seed: int,
     folds: int = 5,
     fold: int = 0,
+    groups: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """Returns the rows of each split.
 
@@ -38,6 +40,7 @@ def assign(
         classes: class names.
         seed: `data.seed`, 0 to 2**31 - 1; used by the stratified choices and kfold only.
         folds, fold: `data.folds`, and which of them validates, 0 to folds - 1; used by kfold only.
+        groups: int, shape (n,), equal for images that no drawn split may part; None for none.
 
     Returns:
         Rows by split name, int64, ascending. Under kaggle there is no test split; validation is all
@@ -47,10 +50,11 @@ def assign(
         DataError: the source does not say which image belongs to which of the needed splits;
             names the choices that would work.
     """
+    groups = np.arange(len(labels)) if groups is None else groups
     if choice in STRATIFIED:
-        return _stratify(STRATIFIED[choice], labels, classes, seed)
+        return _stratify(STRATIFIED[choice], labels, classes, seed, groups)
     if choice == "kfold":
-        return _fold(labels, usage, classes, seed, folds, fold)
+        return _fold(labels, usage, classes, seed, folds, fold, groups)
     found = set(np.unique(usage).tolist())
     usable = _usable(found)
     if choice not in usable:
@@ -78,15 +82,22 @@ def _why_not(found: set[int]) -> str:
 
 
 def _stratify(
-    percent: tuple[int, int], labels: np.ndarray, classes: tuple[str, ...], seed: int
+    percent: tuple[int, int], labels: np.ndarray, classes: tuple[str, ...], seed: int, groups: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Deals every class out on its own. Shares are rounded to whole images, but one each at least
-    if there are three.
+    if there are three. Groups are dealt out first, and single images make up for what they miss.
     """
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in NAMES}
+    sizes = np.bincount(labels, minlength=len(classes))
+    held_out = [np.minimum(np.maximum(1, (sizes * share + 50) // 100), sizes // 3) for share in percent]
+    wanted = np.stack([sizes - held_out[0] - held_out[1], *held_out])
+    dealt = grouped.deal(labels, groups, wanted, seed)
+    parts: dict[str, list[np.ndarray]] = {name: [np.flatnonzero(dealt == code)] for code, name in enumerate(NAMES)}
     for label, name in enumerate(classes):
-        rows = shuffled(np.flatnonzero(labels == label), seed, name)
-        validation, test = (min(max(1, (len(rows) * share + 50) // 100), len(rows) // 3) for share in percent)
+        rows = shuffled(np.flatnonzero((labels == label) & (dealt == grouped.ALONE)), seed, name)
+        have = np.bincount(dealt[(labels == label) & (dealt != grouped.ALONE)], minlength=len(NAMES))
+        _, validation, test = np.maximum(0, wanted[:, label] - have).tolist()
+        if validation + test > len(rows):
+            validation, test = len(rows) * validation // (validation + test), len(rows) * test // (validation + test)
         parts["validation"].append(rows[:validation])
         parts["test"].append(rows[validation : validation + test])
         parts["train"].append(rows[validation + test :])
@@ -94,22 +105,37 @@ def _stratify(
 
 
 def _fold(
-    labels: np.ndarray, usage: np.ndarray, classes: tuple[str, ...], seed: int, folds: int, fold: int
+    labels: np.ndarray,
+    usage: np.ndarray,
+    classes: tuple[str, ...],
+    seed: int,
+    folds: int,
+    fold: int,
+    groups: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """Returns one fold of all that is not test; each fold holds as many images of a class as any.
 
     A class of n images gives n // folds of them to every fold; the n % folds that are left over
     train in all of them. So all folds have equal sizes, and one compiled program serves them.
+    Groups are dealt out first, after which the sizes are as near as single images make them.
     """
     code = NAMES.index("test")
-    parts: dict[str, list[np.ndarray]] = {"train": [], "validation": []}
+    pool = np.flatnonzero(usage != code)
+    own = labels[pool]
+    wanted = np.tile(np.bincount(own, minlength=len(classes)) // folds, (folds, 1))
+    dealt = grouped.deal(own, groups[pool], wanted, seed)
+    alone = dealt == grouped.ALONE
+    validation = [pool[dealt == fold]]
     for label, name in enumerate(classes):
-        rows = shuffled(np.flatnonzero((labels == label) & (usage != code)), seed, f"folds {name}")
-        size = len(rows) // folds
-        held_out = slice(fold * size, (fold + 1) * size)
-        parts["validation"].append(rows[held_out])
-        parts["train"].append(np.delete(rows, held_out))
-    found = {name: np.sort(np.concatenate(rows)) for name, rows in parts.items()}
+        rows = shuffled(pool[(own == label) & alone], seed, f"folds {name}")
+        have = np.bincount(dealt[(own == label) & ~alone], minlength=folds)
+        level = int(wanted[0, label])
+        while np.maximum(0, level - have).sum() > len(rows):
+            level -= 1
+        ends = np.cumsum([0, *np.maximum(0, level - have)])
+        validation.append(rows[ends[fold] : ends[fold + 1]])
+    held_out = np.sort(np.concatenate(validation))
+    found = {"train": np.setdiff1d(pool, held_out), "validation": held_out}
     test = np.flatnonzero(usage == code)
     return {**found, "test": test} if len(test) else found
 
@@ -131,7 +157,7 @@ def subset(rows: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], fract
         fraction: `data.fraction`, above 0, at most 1.
         seed: `data.seed`.
     """
-    if fraction == 1:
+    if fraction == 1 or not len(rows):
         return rows
     orders = [shuffled(rows[labels[rows] == label], seed, f"fraction {name}") for label, name in enumerate(classes)]
     turns = np.concatenate([(np.arange(len(order)) + 0.5) / len(order) for order in orders if len(order)])

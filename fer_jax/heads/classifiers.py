@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fer_jax.errors import RunError
+from fer_jax.heads import boosted_trees
 from fer_jax.heads.features import Features
 
 # So many rows are classified at a time, which bounds the memory that an estimator takes.
@@ -130,6 +131,7 @@ class Boosted:
         # XGBoost's parser trusts what it reads: damaged bytes can end the process or give another
         # model.
         content = _unsealed(content)
+        boosted_trees.check(content, num_classes)
         booster = xgboost.Booster(model_file=bytearray(content))
         # XGBoost's threads spin while they wait for each other: on busy cores that costs a small
         # call far more than it saves a large one.

@@ -18,6 +18,7 @@ from fer_jax.config.field import in_words
 from fer_jax.config.search_space import Fit, Trial
 from fer_jax.config.values import canonical, default_config, flatten, put
 from fer_jax.data import Dataset
+from fer_jax.data.remarks import remarks
 from fer_jax.errors import ConfigError
 from fer_jax.launch import initial_weights
 from fer_jax.launch.initial_weights import InitialWeights
@@ -232,8 +233,16 @@ def notes(prepared: Prepared) -> list[str]:
         _repeated(prepared),
         *_alike(prepared),
         _pixels(prepared),
+        *_remarks(prepared),
     ]
     return [line for line in found if line]
+
+
+def _remarks(prepared: Prepared) -> list[str]:
+    """Returns what is to be said of groups and dropped leaks, of several folds for the first."""
+    found = [dataset.provenance for dataset in prepared.datasets.values()]
+    told = [remarks(one) for one in found if one.get("fold") == found[0].get("fold")]
+    return list(dict.fromkeys(line for lines in told for line in lines))
 
 
 def _repeated(prepared: Prepared) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, images
 from fer_jax.base.text import in_time
+from fer_jax.data import remarks
 
 
 def facts(ranking: Ranking) -> list[tuple[str, str]]:
@@ -40,7 +41,8 @@ def _data_facts(data_sets: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]
         return [
             (
                 f"Data set {number}",
-                f"{data.get('label', 'unknown')}; images: {image_words(data)}; classes: {_classes(data)}",
+                f"{data.get('label', 'unknown')}; images: {image_words(data)}; classes: {_classes(data)}"
+                + "".join(f"; {line}" for line in remarks.remarks(data)),
             )
             for number, data in enumerate(data_sets, 1)
         ]
@@ -49,6 +51,8 @@ def _data_facts(data_sets: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]
         ("Data set and split", str(data.get("label", "unknown"))),
         ("Images", image_words(data)),
         ("Classes", _classes(data)),
+        ("Groups", remarks.groups(data).removeprefix("groups: ")),
+        ("Left out as leaks", remarks.leaks_dropped(data)),
     ]
 
 

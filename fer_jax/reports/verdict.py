@@ -12,6 +12,7 @@ from fer_jax.analysis import comparable, statistics
 from fer_jax.analysis.answers import dead_words
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, class_counts, mean_text, metric_text
 from fer_jax.base.text import counted, sentence
+from fer_jax.data import remarks
 
 # A point this close to the majority share has learnt nothing worth the name.
 _AT_MAJORITY = 0.01
@@ -33,6 +34,7 @@ def sentences(ranking: Ranking) -> list[str]:
         *_distance(ranking, best),
         *_spread(ranking, best),
         *_test(ranking, best),
+        *_groups(ranking),
         *_leaks(ranking, best),
         *_resolution(ranking, best),
         *_losses(ranking),
@@ -59,6 +61,7 @@ def closing(ranking: Ranking) -> list[str]:
         *_distance(ranking, best),
         *_spread(ranking, best),
         *_test(ranking, best),
+        *_groups(ranking),
     ]
 
 
@@ -305,6 +308,12 @@ def _test_distance(ranking: Ranking, best: int) -> str:
     if above > 0:
         return f" That is {above:.3f} above {majority}{near}: it does not show that anything was learnt."
     return f" That is {-above:.3f} below {majority}{near}: on new pictures nothing was gained over that answer."
+
+
+def _groups(ranking: Ranking) -> list[str]:
+    """Returns how many images of a result belong to what was trained on, such as a person."""
+    shared = remarks.sharing(ranking.data, "test" if ranking.has_test else "validation")
+    return [f"{shared}: the accuracy is not that on new ones."] if shared else []
 
 
 def _leaks(ranking: Ranking, best: int) -> list[str]:

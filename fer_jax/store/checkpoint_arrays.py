@@ -236,7 +236,10 @@ def _read_arrays(path: Path, words: Mapping[str, str], slot: int | None) -> dict
             raise _Damage(f"{name} has another shape or type than was written")
     one = {name for name, array in opened.items() if slot is not None and array.rank and not _is_shared(name)}
     parts = {name: array[slot] if name in one else array for name, array in opened.items()}
-    bounds.check_arrays(path, {name: _taken(array, name in one) for name, array in opened.items()})
+    try:
+        bounds.check_arrays(path, {name: _taken(array, name in one) for name, array in opened.items()})
+    except ValueError as error:
+        raise _Damage(str(error)) from None
     reading = {name: part.read() for name, part in parts.items()}
     arrays = {name: np.asarray(future.result()) for name, future in reading.items()}
     for name, array in arrays.items():
@@ -253,10 +256,10 @@ def _read_arrays(path: Path, words: Mapping[str, str], slot: int | None) -> dict
 def _taken(array: Any, one: bool) -> tuple[tuple[int, ...], int]:
     """Returns the shape of what reading an array, or one trial's part, takes, and bytes a number.
 
-    That is a whole chunk at least.
+    That is its part, or the chunk on disk that it lies in, whichever is larger.
     """
     part = array.shape[1:] if one else array.shape
-    return max(array.chunk_layout.read_chunk.shape or part, part, key=math.prod), array.dtype.numpy_dtype.itemsize
+    return max(array.chunk_layout.write_chunk.shape or part, part, key=math.prod), array.dtype.numpy_dtype.itemsize
 
 
 def _check_slot(path: Path, slot: int, forms: Mapping[str, str]) -> None:

@@ -115,16 +115,17 @@ def make() -> type[Make]:
 
 
 @contextlib.contextmanager
-def walked(path: Path, fer: bool, size: tuple[int, int, int] = (48, 48, 1)) -> Iterator[Collected]:
+def walked(path: Path, fer: bool | Wanted, size: tuple[int, int, int] = (48, 48, 1)) -> Iterator[Collected]:
     """What one walk over a source finds, with its spool, without preparing anything from it."""
     with tempfile.TemporaryFile() as encoded, tempfile.TemporaryFile() as pixels:
-        yield collect(open_container(str(path)), Wanted(fer=fer), Spool(encoded, pixels, size))
+        wanted = fer if isinstance(fer, Wanted) else Wanted(fer=fer)
+        yield collect(open_container(str(path)), wanted, Spool(encoded, pixels, size))
 
 
 class Found:
     """What is left of a walk after its end."""
 
-    def __init__(self, path: Path, fer: bool):
+    def __init__(self, path: Path, fer: bool | Wanted):
         with walked(path, fer) as found:
             self.data = {item.name: found.spool.encoded(item.number) for item in found.items}
             self.pixels = {item.name: found.spool.pixels(item.number) for item in found.items}
@@ -134,6 +135,8 @@ class Found:
         self.provenance = found.provenance
         self.usage = {item.name: item.usage for item in found.items}
         self.labels = {item.name: item.label for item in found.items}
+        self.groups = {item.name: item.group for item in found.items}
+        self.notes = found.provenance.get("notes", [])
         self.key = [(item.usage, item.label, item.digest) for item in found.items]
 
     def fatal(self, path: str = "a.zip") -> str:

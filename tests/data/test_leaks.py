@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fer_jax.config.values import default_config
-from fer_jax.data import Dataset, Split, faces, leaks, load
+from fer_jax.data import Dataset, Split, faces, leaks, load, remarks
 from fer_jax.data.duplicates import find
 from fer_jax.errors import DataError
 
@@ -91,7 +91,8 @@ def test_which_copy_goes(source):
     assert rows["test"].count(source.images[8].tobytes()) == 2  # copies within a split stay
     assert len(data.validation) == 29 and len(data.test) == 27
     assert data.counts("test").tolist() == [8, 9, 10]
-    assert data.provenance["leaks_dropped"] == {"kind": "exact", "counts": {"validation": 1, "test": 3}}
+    of = {"validation": 30, "test": 30}
+    assert data.provenance["leaks_dropped"] == {"kind": "exact", "counts": {"validation": 1, "test": 3}, "of": of}
     assert data.provenance["counts"]["test"] == {"angry": 8, "happy": 9, "sad": 10}
 
 
@@ -99,7 +100,9 @@ def test_near_copies_go_as_well(source):
     exact, near = load(block(drop_leaks="exact")), load(block(drop_leaks="near"))
     light = source.images[10].tobytes()
     assert light in images(exact.validation) and light not in images(near.validation)
-    assert near.provenance["leaks_dropped"] == {"kind": "near", "counts": {"validation": 2, "test": 3}}
+    assert near.provenance["leaks_dropped"]["counts"] == {"validation": 2, "test": 3}
+    told = "data.drop_leaks = near left out 2 of 30 validation and 3 of 30 test images"
+    assert remarks.remarks(near.provenance) == [told]
 
 
 def test_a_copy_in_a_class_or_share_that_is_not_used_is_no_leak(source):

@@ -40,8 +40,7 @@ def test_folders_that_name_a_split(folder: str, usage: int | None) -> None:
     assert names.folder_usage(folder) == usage
 
 
-def test_official_usage_of_files_and_rows() -> None:
+def test_official_usage_of_files() -> None:
     assert [names.file_usage(f"{word}_1.jpg") for word in ("Training", "publictest", "PrivateTest")] == [0, 1, 2]
     assert names.file_usage("Trainings_1.jpg") is None
     assert names.file_usage("x_Training_1.jpg") is None
-    assert [names.table_usage(word) for word in (" Training", "PublicTest ", "PRIVATETEST", "Test")] == [0, 1, 2, None]

@@ -211,7 +211,8 @@ def damage_finals(path: Path, folder: Path, tries: int, seed: int, asked: int | 
     rng, counts = random.Random(seed), Counts()
     others = dict(list(readers(path, folder).items())[:asked])
     expected = {"all weights": all_weights(path), **{name: read() for name, read in others.items()}}
-    files = sorted(file for file in (path / "checkpoints").rglob("*") if file.is_file())
+    finals = (path / "checkpoints").glob("*/final-*")
+    files = sorted(file for place in finals for file in place.rglob("*") if file.is_file())
     for number, (file, how) in enumerate(plan(files, tries, rng)):
         turn = list(others.items())[number % len(others) :][:1] if others else []
         content = file.read_bytes()

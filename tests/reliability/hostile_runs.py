@@ -38,7 +38,7 @@ from fer_jax.results.trial import FitResult
 from tests.reliability.hostile_cases import CASES, EXECUTED
 
 SECONDS = 120
-BYTES = 8 << 30  # of address space, over what the program has when it begins
+BYTES = 4 << 30  # of address space, over what the program has when it begins
 
 
 def config():

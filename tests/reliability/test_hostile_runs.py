@@ -19,8 +19,8 @@ SHARE = {
     "labels of 10^12 rows": ("load",),
     "labels that are pickled": ("load",),
     "labels of other classes": ("load",),
-    "weights of 10^24 numbers": ("predict",),
-    "weights in chunks of 10^18": ("load",),
+    "weights of 10^12 rows": ("predict",),
+    "weights in chunks of 10^11 rows": ("load",),
     "an estimator that is pickled": ("load",),
     "scripts in the names": ("report",),
 }

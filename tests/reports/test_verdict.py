@@ -196,3 +196,21 @@ def test_the_last_lines_on_a_terminal_stand_on_what_the_page_says(made):
     assert set(others) <= set(verdict.sentences(found)) and any("dead network" in line for line in others)
     assert any(line.startswith("One seed: no spread can be given.") for line in others)
     assert verdict.closing(gather(made(RATES, done=0))) == []
+
+
+def test_pictures_of_persons_trained_on_are_named(made):
+    run = made({}, repeats=2, accidents=False)
+    run.trials["test_accuracy"] = [0.6, 0.62]
+    assert "group" not in words(gather(run)) and "Groups" not in dict(basis.facts(gather(run)))
+    shared = {"validation": {"shared": 0, "of": 98}, "test": {"shared": 99, "of": 99}}
+    about = {"rule": "(S.)_", "count": 118, "images": 981, "alone": 0, "shared": shared}
+    run.record["data"]["groups"] = about
+    found = gather(run)
+    known = "99 of the 99 test images (100.0%) share a group, such as a person, with training: the accuracy is not"
+    assert known in words(found) and known in " ".join(verdict.closing(found))
+    assert dict(basis.facts(found))["Groups"] == (
+        "118 of 981 images (data.group = (S.)_); "
+        "99 of 99 test and 0 of 98 validation images share a group with training"
+    )
+    run.record["data"]["groups"] = about | {"shared": {"test": {"shared": 0, "of": 99}}}
+    assert "such as a person" not in words(gather(run))

@@ -11,6 +11,7 @@ import collections
 import dataclasses
 import hashlib
 import math
+import os.path
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -20,10 +21,12 @@ from PIL import Image
 from fer_jax.base import console
 from fer_jax.base.text import shown
 from fer_jax.data import names
-from fer_jax.data.reading import depths, image_files, layout, pixel_tables
-from fer_jax.data.reading.containers import Container, Member
+from fer_jax.data.reading import array_files, depths, image_files, layout, pixel_tables, placing
+from fer_jax.data.reading.containers import Container, Member, Table
 from fer_jax.data.reading.depths import Depth
-from fer_jax.data.reading.problems import IMAGE, Problems, Unusable
+from fer_jax.data.reading.label_names import LabelNames
+from fer_jax.data.reading.problems import IMAGE, LABEL, Problems, Unusable
+from fer_jax.data.reading.single_files import ArrayFile
 from fer_jax.data.reading.wanted import Wanted
 from fer_jax.errors import DataError
 
@@ -151,12 +154,17 @@ def collect(container: Container, wanted: Wanted, spool: Spool) -> Collected:
             used. Single broken items are only noted, in `problems`.
     """
     problems = Problems()
-    found = layout.find(container.path, container.members(), wanted, problems)
-    what = f"{len(found.images):,} pictures" if found.images else "a table"
+    found = placing.place(container, wanted, problems)
+    what = f"{len(found.images):,} pictures" if found.images else "a table" if found.tables else "arrays"
     console.say(f"reading {shown(container.path)} for the first time: {what}")
     held: list[tuple[str, Depth]] = []
-    if found.tables:
-        items = list(_table_items(container, found.tables[0], spool, problems))
+    if isinstance(container, ArrayFile):
+        items = list(_array_items(container, wanted, found, spool, problems))
+    elif found.tables:
+        items = list(_table_items(container, found.tables[0], wanted, spool, problems))
+        for other in found.tables[1:]:
+            _check_same(container, found.tables[0], other, items, wanted)
+            found.notes.append(f"{shown(container.path)}: {other.name} holds the same as {found.tables[0].name}")
     else:
         items = list(_image_items(container, found.images, spool, problems, held))
     taken = depths.whites([depth for _, depth in held])
@@ -166,7 +174,7 @@ def collect(container: Container, wanted: Wanted, spool: Spool) -> Collected:
         what = f"nothing in it can be used: {problems.describe(container.path)}" if len(problems) else "it has no rows"
         raise DataError(f"{shown(container.path)}: {what}")
     items.sort()
-    classes = names.CLASSES if wanted.fer else tuple(sorted({item.label for item in items}))
+    classes = tuple(sorted({item.label for item in items}.union(names.CLASSES if wanted.fer else ())))
     provenance: dict[str, Any] = {
         "source": shown(container.path, 4096),
         "kind": container.kind,
@@ -179,6 +187,8 @@ def collect(container: Container, wanted: Wanted, spool: Spool) -> Collected:
     }
     if held:
         provenance["wide"] = depths.as_json([depth for _, depth in held], taken)
+    if found.notes:
+        provenance["notes"] = found.notes
     return Collected(items, classes, problems, provenance, spool)
 
 
@@ -231,14 +241,55 @@ def _item(place: layout.Placed, image: Image.Image, data: bytes, spool: Spool) -
     return Item(place.usage, place.label, digest, place.member.name, number, image.mode, place.group)
 
 
-def _table_items(container: Container, table: Member, spool: Spool, problems: Problems) -> Iterator[Item]:
-    name = container.path if container.kind == "csv" else f"{container.path}: {table.name}"
+def _table_items(
+    container: Container, table: Member, wanted: Wanted, spool: Spool, problems: Problems
+) -> Iterator[Item]:
     with console.bar("reading", None) as advance:
-        for row in pixel_tables.rows(container.lines(table, pixel_tables.MAX_ROW_BYTES), name, problems):
+        for row in _rows(container, table, wanted, problems):
             advance()
             image = image_files.from_grey(row.pixels, pixel_tables.SIDE, pixel_tables.SIDE)
             digest, number = image_files.digest(image), spool.add(image_files.encode(image), image)
             yield Item(row.usage, row.label, digest, f"row {row.number}", number, image.mode)
+
+
+def _rows(container: Container, table: Member, wanted: Wanted, problems: Problems) -> Iterator[pixel_tables.Row]:
+    name = container.path if isinstance(container, Table) else f"{container.path}: {table.name}"
+    lines = container.lines(table, pixel_tables.MAX_ROW_BYTES)
+    return pixel_tables.rows(lines, name, problems, wanted.names, wanted.fer)
+
+
+def _check_same(container: Container, table: Member, other: Member, items: list[Item], wanted: Wanted) -> None:
+    """Raises DataError where another table holds other images than those that were read."""
+    unread = collections.Counter((item.usage, item.label, item.digest) for item in items)
+    for row in _rows(container, other, wanted, Problems()):
+        image = image_files.from_grey(row.pixels, pixel_tables.SIDE, pixel_tables.SIDE)
+        unread.subtract([(row.usage, row.label, image_files.digest(image))])
+    if any(unread.values()):
+        where = "name it" if container.kind == "folder" else "unpack it and name the file"
+        raise DataError(
+            f"{shown(container.path)}: holds several data sets ({table.name} and {other.name}, which differ); "
+            f"{where} as data.path, such as {shown(os.path.join(container.path, table.name))}"
+        )
+
+
+def _array_items(
+    container: ArrayFile, wanted: Wanted, found: layout.Layout, spool: Spool, problems: Problems
+) -> Iterator[Item]:
+    stored = array_files.ImageArrays(container)
+    called = LabelNames(wanted.names, wanted.fer)
+    classes = {*names.CLASSES, *called.classes}
+    labels = {label: called.of(label) for part in stored.parts for label in part.labels}
+    called.check(container.path, (labels[label] for part in stored.parts for label in part.labels))
+    found.notes += [*stored.notes, *placing.numbered(set(labels.values()))]
+    with console.bar("reading", len(stored)) as advance:
+        for name, pixels, label, usage, group in stored.rows():
+            advance()
+            if wanted.fer and labels[label] not in classes:
+                problems.add(LABEL, name, f"{shown(label, 40)!r} is none of {', '.join(sorted(classes))}")
+                continue
+            image = Image.fromarray(np.ascontiguousarray(pixels))
+            digest, number = image_files.digest(image), spool.add(image_files.encode(image), image)
+            yield Item(usage, labels[label], digest, name, number, image.mode, group)
 
 
 def _contents(items: list[Item]) -> str:

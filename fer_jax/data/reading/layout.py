@@ -23,11 +23,13 @@ from fer_jax.base.text import shown
 from fer_jax.data import names
 from fer_jax.data.reading.containers import Member
 from fer_jax.data.reading.image_files import SUFFIXES
+from fer_jax.data.reading.label_names import LabelNames
 from fer_jax.data.reading.problems import EMPTY, LABEL, REFUSED, STRAY, Problems
 from fer_jax.data.reading.wanted import Wanted
 from fer_jax.errors import DataError
 
 TABLES = ("fer2013.csv", "icml_face_data.csv")
+_TABLE_ENDINGS = (".csv", ".tsv")
 _SYSTEM = frozenset(("__macosx", "thumbs.db", "desktop.ini", "$recycle.bin", "system volume information"))
 _DRIVE = re.compile(r"[A-Za-z]:$")
 
@@ -54,11 +56,13 @@ class Layout:
         images: images that have a class.
         tables: FER-2013 tables; only what FER-2013 is read from has any.
         ignored: names of files that are neither, for the record.
+        notes: sentences about what was taken for what, and what was left aside.
     """
 
     images: list[Placed] = dataclasses.field(default_factory=list)
     tables: list[Member] = dataclasses.field(default_factory=list)
     ignored: list[str] = dataclasses.field(default_factory=list)
+    notes: list[str] = dataclasses.field(default_factory=list)
 
 
 def find(path: str, members: Sequence[Member], wanted: Wanted, problems: Problems) -> Layout:
@@ -76,6 +80,31 @@ def find(path: str, members: Sequence[Member], wanted: Wanted, problems: Problem
         DataError: it holds nothing that could be read, or more than one data set.
     """
     layout, fer = Layout(), wanted.fer
+    images, folders, csvs = _sort(members, layout, problems)
+    layout.tables = _tables(csvs, bool(images)) if fer or not images else []
+    layout.ignored += [member.name for member in csvs if member not in layout.tables]
+    if layout.tables and images:
+        found = " and ".join(member.name for member in layout.tables)
+        raise DataError(f"{shown(path)}: holds several data sets ({found} and folders of pictures); keep one of them")
+    if not layout.tables and not images:
+        raise DataError(_nothing(path, layout))
+    _place(path, images, folders, wanted, layout, problems)
+    return layout
+
+
+def pictures(members: Sequence[Member], problems: Problems) -> Layout:
+    """Returns the usable images of a source, without class and usage, and what is ignored in it."""
+    layout = Layout()
+    images, _, csvs = _sort(members, layout, problems)
+    layout.images = [Placed(member, "", names.NO_USAGE) for member, _ in images]
+    layout.ignored += [member.name for member in csvs]
+    return layout
+
+
+def _sort(
+    members: Sequence[Member], layout: Layout, problems: Problems
+) -> tuple[list[tuple[Member, tuple[str, ...]]], set[tuple[str, ...]], list[Member]]:
+    """Returns images with the folders they lie in, folders, and tables; notes all else."""
     images: list[tuple[Member, tuple[str, ...]]] = []
     folders: set[tuple[str, ...]] = set()
     csvs = []
@@ -89,25 +118,18 @@ def find(path: str, members: Sequence[Member], wanted: Wanted, problems: Problem
             folders.add(parts)
         elif PurePosixPath(parts[-1]).suffix.lower() in SUFFIXES:
             images.append((member, parts[:-1]))
-        elif fer and parts[-1].lower().endswith(".csv"):
+        elif parts[-1].lower().endswith(_TABLE_ENDINGS):
             csvs.append(member)
+            folders.add(parts[:-1])
         else:
             layout.ignored.append(member.name)
             folders.add(parts[:-1])
-    layout.tables = _tables(csvs, bool(images))
-    layout.ignored += [member.name for member in csvs if member not in layout.tables]
-    if len(layout.tables) + bool(images) > 1:
-        found = [member.name for member in layout.tables] + ["folders of pictures"] * bool(images)
-        raise DataError(f"{shown(path)}: holds several data sets ({' and '.join(found)}); keep one of them")
-    if not layout.tables and not images:
-        raise DataError(_nothing(path, layout, fer))
-    _place(path, images, folders, fer, layout, problems)
-    return layout
+    return images, folders, csvs
 
 
-def _nothing(path: str, layout: Layout, fer: bool) -> str:
-    wanted = "pictures in class folders" + (", fer2013.csv or icml_face_data.csv" if fer else "")
-    endings = (".zip", ".tar", ".gz", ".xz", ".bz2", ".csv")
+def _nothing(path: str, layout: Layout) -> str:
+    wanted = "pictures in class folders, fer2013.csv or icml_face_data.csv"
+    endings = (".zip", ".tar", ".gz", ".xz", ".bz2", ".csv", ".tsv", ".parquet", ".npz", ".npy")
     archives = [name for name in layout.ignored if name.lower().endswith(endings)]
     hint = f"; it holds {shown(archives[0])}: name that file itself" if archives else ""
     return f"{shown(path)}: holds no {wanted}{hint}"
@@ -133,11 +155,13 @@ def _place(
     path: str,
     images: list[tuple[Member, tuple[str, ...]]],
     folders: set[tuple[str, ...]],
-    fer: bool,
+    wanted: Wanted,
     layout: Layout,
     problems: Problems,
 ) -> None:
     """Gives every image its class and usage; `images` come with the folders they lie in."""
+    fer, called = wanted.fer, LabelNames(wanted.names)
+    allowed = {*names.CLASSES, *called.classes}
     splits = [_split_at(above) for _, above in images]
     in_splits = any(at is not None for at in splits)
     usages = {names.folder_usage(above[at]) for (_, above), at in zip(images, splits, strict=True) if at is not None}
@@ -154,9 +178,9 @@ def _place(
             continue
         depth = at + 1 if at is not None else common
         class_folders.add(above[: depth + 1])
-        label = names.canonical(above[depth])
-        if fer and label not in names.CLASSES:
-            known = ", ".join(names.CLASSES)
+        label = called.of(above[depth])
+        if fer and label not in allowed:
+            known = ", ".join(sorted(allowed))
             problems.add(LABEL, member.name, f"{shown(above[depth], 40)!r} is none of {known}")
             continue
         usage = names.folder_usage(above[at]) if at is not None else names.NO_USAGE
@@ -168,7 +192,7 @@ def _place(
     parents = {folder[:-1] for folder in class_folders}
     for folder in sorted(folders - class_folders):
         # The top folder, in which a README may lie, holds classes and is none.
-        if folder and folder[:-1] in parents and (not fer or names.canonical(folder[-1]) in names.CLASSES):
+        if folder and folder[:-1] in parents and (not fer or called.of(folder[-1]) in allowed):
             problems.add(EMPTY, "/".join(folder), "holds no pictures")
 
 

@@ -18,6 +18,9 @@ STRAY = ("picture outside the class folders", "pictures outside the class folder
 ROW = ("broken row", "broken rows")
 EMPTY = ("empty class folder", "empty class folders")
 REFUSED = ("refused archive member", "refused archive members")
+MISSING = ("listed picture that is not there", "listed pictures that are not there")
+CONFLICT = ("picture listed with two labels or splits", "pictures listed with two labels or splits")
+UNMATCHED = ("picture whose name data.pattern does not match", "pictures whose names data.pattern does not match")
 
 _NAMED = 3  # items of one kind that a message names
 _LISTED = 1000  # items of one kind that are kept by name; the others are only counted
@@ -63,7 +66,7 @@ class Problems:
         '9 unreadable pictures in a.zip: train/happy/x.jpg (is empty), ... and 6 more' is an
         example.
         """
-        plurals = dict((IMAGE, LABEL, STRAY, ROW, EMPTY, REFUSED))
+        plurals = dict((IMAGE, LABEL, STRAY, ROW, EMPTY, REFUSED, MISSING, CONFLICT, UNMATCHED))
         parts = []
         for kind, count in self.counts.items():
             named = [f"{item['item']} ({item['reason']})" for item in self.listed if item["kind"] == kind][:_NAMED]

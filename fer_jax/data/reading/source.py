@@ -20,8 +20,9 @@ import numpy as np
 from fer_jax.base import cache, console
 from fer_jax.base.cache import Damaged, Place
 from fer_jax.base.text import shown
+from fer_jax.config import rules
 from fer_jax.data.duplicates import Whole
-from fer_jax.data.reading import arrays, depths
+from fer_jax.data.reading import arrays, depths, grouping, list_files
 from fer_jax.data.reading.containers import Container
 from fer_jax.data.reading.opening import open_container
 from fer_jax.data.reading.problems import Problems
@@ -80,11 +81,11 @@ def read(path: str, image_size: int, channels: int, on_error: str, wanted: Wante
 
     Raises:
         DataError: the source is missing or broken as a whole, has broken items that may not be
-            skipped, or the cache cannot be written.
+            skipped, tells no group by the rule, or the cache cannot be written.
+        FieldError: the rule for groups is no regular expression.
     """
+    rules.group_rule(wanted.group)  # before anything is read
     container = open_container(path)
-    if container.kind == "csv" and not wanted.fer:
-        raise DataError(f"data.path: {shown(path)} is a table of FER-2013: --config.data.name=fer2013 reads it")
     place = _place(container, wanted)
     size = (image_size, image_size, channels)
     try:
@@ -99,8 +100,8 @@ def read(path: str, image_size: int, channels: int, on_error: str, wanted: Wante
     problems.check(path, on_error)
     if len(problems):
         console.say(f"left out: {problems.describe(path)}")
-    for line in depths.describe(source.provenance.get("wide", ())):
-        console.say(line)
+    for note in (*source.provenance.get("notes", ()), *depths.describe(source.provenance.get("wide", ()))):
+        console.say(note)
     return source
 
 
@@ -126,7 +127,8 @@ def file_names(path: str, wanted: Wanted) -> list[str]:
 
 
 def _place(container: Container, wanted: Wanted) -> Place:
-    return Place(container.path, container.fingerprint() + wanted.key(), "fer2013" if wanted.fer else "folders")
+    state = container.fingerprint() + wanted.key() + list_files.state(container.path, wanted.labels)
+    return Place(container.path, state, "fer2013" if wanted.fer else "folders")
 
 
 def _load(place: Place, size: tuple[int, int, int]) -> Source | None:
@@ -219,8 +221,14 @@ def _prepare(
             "count": len(collected.items),
             "provenance": collected.provenance,
         }
-        if any(item.group for item in collected.items):
-            about["groups"] = [item.group for item in collected.items]
+        items = collected.items
+        groups, suggested = grouping.find(
+            [item.name for item in items], [item.label for item in items], [item.group for item in items], wanted.group
+        )
+        if any(groups):
+            about["groups"] = groups
+        if suggested:
+            about["provenance"] = {**collected.provenance, "group_suggested": suggested}
         with place.new(_RECORDS) as folder:
             from fer_jax.data.reading import records
 

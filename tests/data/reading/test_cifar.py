@@ -20,6 +20,7 @@ NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse"
 BATCHES = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch")
 FIELDS = {
     "name": "cifar10", "split": "kaggle", "seed": 0, "fraction": 1.0, "image_size": 32, "channels": 3, "classes": (),
+    "labels": "", "pattern": "", "names": (), "group": "",
     "merge": (), "drop_leaks": "none", "balance": "none", "balance_splits": "train", "on_error": "fatal",
 }  # fmt: skip
 

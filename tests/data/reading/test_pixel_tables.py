@@ -13,12 +13,12 @@ from fer_jax.data.reading import pixel_tables
 from fer_jax.data.reading.problems import Problems, Unusable
 from fer_jax.errors import DataError
 
-COLUMNS = {"emotion": 0, "pixels": 1, "usage": 2}
+FORM = pixel_tables.Form({"emotion": 0, "pixels": 1, "usage": 2})
 N = 48 * 48
 
 
 def parse(emotion: str = "3", pixels: str = "7 " * N, usage: str = "Training") -> pixel_tables.Row:
-    return pixel_tables.parse_row(2, f"{emotion},{pixels},{usage}\n".encode(), COLUMNS)
+    return pixel_tables.parse_row(2, f"{emotion},{pixels},{usage}\n".encode(), FORM)
 
 
 def test_a_row() -> None:
@@ -50,8 +50,9 @@ def test_integers_stand_for_names_in_the_order_of_the_release(emotion: int) -> N
         ({"emotion": "7"}, "emotion '7' is no integer from 0 to 6"),
         ({"emotion": ""}, "emotion '' is no"),
         ({"emotion": "²"}, "emotion"),
-        ({"emotion": "1.0"}, "emotion '1.0'"),
-        ({"usage": "Test"}, "usage 'Test' is none of"),
+        ({"emotion": "1.5"}, "emotion '1.5'"),
+        ({"emotion": "contempt"}, "emotion 'contempt'"),
+        ({"usage": "Other"}, "usage 'Other' is none of"),
         ({"usage": ""}, "usage '' is none of"),
     ],
 )
@@ -63,7 +64,7 @@ def test_what_cannot_be_a_row_says_why(fields: dict[str, str], says: str) -> Non
 @pytest.mark.parametrize("line", [b"3\n", b"3,7 7 7\n", b'3,"7 7 7\n', b"\x00\xff\xfe,,", b"9" * 70_000, b"3\r4,5,6"])
 def test_lines_that_are_no_rows(line: bytes) -> None:
     with pytest.raises(Unusable):
-        pixel_tables.parse_row(2, line, COLUMNS)
+        pixel_tables.parse_row(2, line, FORM)
 
 
 @settings(max_examples=150, deadline=None)
@@ -110,11 +111,43 @@ def test_rows_are_numbered_as_an_editor_does() -> None:
     assert len(list(pixel_tables.rows([b"emotion,pixels,Usage\n", good, good], "a.csv", Problems()))) == 2
 
 
+def test_emotions_are_numbers_or_names_and_usages_any_word_for_a_split() -> None:
+    for emotion in ("3", "3.0", " 3 ", "happy", "Happiness"):
+        assert parse(emotion).label == "happy"
+    assert [parse(usage=word).usage for word in ("train", "Val", "testing", " PublicTest ")] == [0, 1, 2, 1]
+
+
+def read_table(text: str, labels: tuple[str, ...] = (), fer: bool = True) -> tuple[list, dict[str, int]]:
+    problems = Problems()
+    lines = (text.replace("P", "7 " * N) + "\n").encode().splitlines(keepends=True)
+    return [(row.label, row.usage) for row in pixel_tables.rows(lines, "a.csv", problems, labels, fer)], problems.counts
+
+
+def test_separators_other_headers_and_tables_without_usage() -> None:
+    for separator in (",", ";", "\t"):
+        rows = [["label", "pixels", "split"], ["sad", "P", "val"], ["0", "P", "train"]]
+        text = "\n".join(separator.join(row) for row in rows)
+        assert read_table(text) == ([("sad", 1), ("angry", 0)], {})
+    assert read_table("pixels,emotion\nP,6") == ([("neutral", -1)], {})
+
+
+def test_labels_beyond_the_seven_where_they_are_named() -> None:
+    text = "emotion,pixels\n0,P\n7,P\ncontempt,P"
+    unknown = {"item of an unknown class": 2}
+    assert read_table(text) == ([("angry", -1)], unknown)
+    assert read_table(text, ("7=contempt",)) == ([("angry", -1), ("contempt", -1), ("contempt", -1)], {})
+    assert read_table(text, ("affectnet",)) == ([("neutral", -1), ("contempt", -1), ("contempt", -1)], {})
+    # Any class tree has any classes, but a bare number is none.
+    assert read_table(text, fer=False) == ([("angry", -1), ("contempt", -1)], {"item of an unknown class": 1})
+
+
 @pytest.mark.parametrize(
     ("header", "says"),
     [
-        (b"emotion,pixels\n", "row 1 names no column usage; it has emotion, pixels"),
-        (b"a,b\n", "no column emotion and no pixels and no usage"),
+        (b"emotion,Usage\n", "row 1 names no column pixels; it has emotion, Usage"),
+        (b"a,b\n", "no column emotion and no pixels; it has a, b"),
+        (b"path,label\n", "lists pictures with their labels: name it as --config.data.labels="),
+        (b"train_00001.jpg 5\n", "lists pictures with their labels"),
         (b"", "it has nothing"),
         (b"\xff\xd8\xff\x00\n", "row 1 names no column"),
         (b"emotion\rpixels,Usage\n", "row 1 is no header"),

@@ -399,7 +399,6 @@ def test_a_full_disk_ends_in_one_line(folder: Path, monkeypatch, own_cache: Path
     assert not [found for found in own_cache.rglob("*") if found.name.startswith("tmp-")]
 
 
-def test_a_table_is_for_fer_only(sample, tmp_path: Path) -> None:
+def test_a_table_is_read_as_any_data_set_too(sample, tmp_path: Path) -> None:
     (tmp_path / "fer2013.csv").write_bytes(sample.table())
-    with pytest.raises(DataError, match="--config.data.name=fer2013"):
-        read(tmp_path / "fer2013.csv", fer=False)
+    assert same(read(tmp_path / "fer2013.csv", fer=False), read(tmp_path / "fer2013.csv"))
