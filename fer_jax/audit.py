@@ -28,7 +28,8 @@ from fer_jax.config.command_line import override, read_file, split_variants
 from fer_jax.config.program import Command, run_program
 from fer_jax.config.values import canonical, default_config
 from fer_jax.data import contents, remarks
-from fer_jax.data.inspection import COLUMNS, Inspection, compare, examine
+from fer_jax.data.inspection import Inspection, compare, examine
+from fer_jax.data.offenders import COLUMNS
 from fer_jax.data.splits import STRATIFIED
 
 USAGE = "usage: python -m fer_jax.audit DATA [DATA] [--config.data.a=value ...] [--out=DIR] [--split=SPLIT] [flags]"
@@ -180,9 +181,8 @@ def describe(summary: Mapping[str, Any]) -> list[str]:
     ]
     if leaks:
         lines += ["", *_table([["leaks", "exact", "exact or near", "share"], *leaks], "lrrr")]
-    if told := remarks.remarks(summary["data"]["provenance"]):
-        lines += ["", *told]
-    return lines
+    told = [*remarks.remarks(summary["data"]["provenance"]), *summary["notes"]]
+    return [*lines, *([""] if told else []), *told]
 
 
 def describe_two(summary: Mapping[str, Any]) -> list[str]:
@@ -207,7 +207,8 @@ def describe_two(summary: Mapping[str, Any]) -> list[str]:
     return [
         *lines,
         "",
-        "exact / exact or near copies; share: exact or near; other label: an exact copy under another class name",
+        "exact / exact or near copies; share: exact or near; other label: such a copy under another class name",
+        *summary["notes"],
     ]
 
 

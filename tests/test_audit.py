@@ -93,14 +93,17 @@ def test_planted_faults_are_counted_and_named(planted, tmp_path, capsys):
         }
     ]
     found = offenders(tmp_path)
-    exact = found["exact copy"]
+    every = found["exact copy"]
+    assert len(every) == 6 and sorted(every.index) == sorted(every["other_picture"])  # both ways
+    exact = every[every["redundant"].eq(True)]
     assert exact["other_picture"].to_dict() == {
         "train/sad/Training_twin.png": "train/happy/Training_0.png",
         "test/happy/PublicTest_twin.png": "train/happy/Training_1.png",
         "test/sad/PrivateTest_twin.png": "test/sad/PublicTest_0.png",
     }
     assert exact["leak"].tolist() == [False, True, True] and exact["conflict"].tolist() == [True, False, False]
-    (near,) = found["near copy"].reset_index().to_dict("records")
+    near, back = sorted(found["near copy"].reset_index().to_dict("records"), key=lambda row: row["split"])
+    assert (back["picture"], back["leak"]) == ("train/happy/Training_2.png", False)
     assert (near["picture"], near["other_picture"]) == (
         "test/happy/PrivateTest_light.png",
         "train/happy/Training_2.png",
@@ -109,7 +112,7 @@ def test_planted_faults_are_counted_and_named(planted, tmp_path, capsys):
     assert list(found["constant"].index) == ["train/happy/Training_black.png"]
     assert list(found["nearly constant"].index) == ["train/happy/Training_dim.png"]
     assert list(found["unreadable picture"].index) == ["test/sad/PrivateTest_broken.png"]
-    assert sum(map(len, found.values())) == 7
+    assert sum(map(len, found.values())) == 11
 
 
 def test_splits_drawn_again(planted, tmp_path, capsys):
@@ -155,7 +158,9 @@ def test_two_data_sets_whose_classes_have_other_names(planted, tmp_path, capsys)
     assert of_a["all"]["pictures"] == 30 and of_a["test"]["in"]["all"]["any"] == 0
     assert "all 7 2 / 3 1 / 1 0 / 0 3 / 4 57.1 % 1" in [" ".join(line.split()) for line in lines]
     rows = offenders(tmp_path / "out")
-    exact, near = rows["exact copy"], rows["near copy"]
+    exact, near = (rows[kind][rows[kind]["data"] == "B"] for kind in ("exact copy", "near copy"))
+    back = rows["exact copy"][rows["exact copy"]["data"] == "A"]
+    assert back["other_picture"].to_dict() == {other: one for one, other in exact["other_picture"].items()}
     assert exact["other_picture"].to_dict() == {
         "Happiness/a.png": "train/happy/Training_4.png",
         "Happiness/b.png": "test/happy/PublicTest_0.png",
@@ -172,8 +177,10 @@ def test_some_classes_only(planted, tmp_path, capsys):
     both, one = (json.loads((tmp_path / name / "audit.json").read_text()) for name in ("both", "one"))
     assert both["exact"]["redundant"] == 3 and both["data"]["pictures"] == 30
     assert one["exact"]["redundant"] == 1 and one["data"]["splits"] == {"train": 8, "validation": 4, "test": 4}
-    assert list(offenders(tmp_path / "one")["exact copy"].index) == ["test/happy/PublicTest_twin.png"]
-    capsys.readouterr()
+    assert list(offenders(tmp_path / "one")["exact copy"].index) == [
+        "train/happy/Training_1.png",
+        "test/happy/PublicTest_twin.png",
+    ]
     capsys.readouterr()
     assert run(planted, "--classes=happy,glee") == 2 and "no class 'glee'" in capsys.readouterr().err
     assert (

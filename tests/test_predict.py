@@ -109,6 +109,33 @@ def test_json_is_what_the_best_points_repeats_say(run, path, folder, capsys):
     assert by_name["grey.png"] == by_name["wide.png"] == by_name["turned.png"]
 
 
+def test_one_face_in_every_coding_gets_one_answer(run, path, tmp_path, capsys, monkeypatch):
+    """Each is judged by itself, so that an answer depends on no other picture asked about."""
+    drawn = faces.draw("test", 1, size=40, channels=1)[0][0, ..., 0].astype(np.uint16)
+    drawn[0, 0] = 255
+    codings = {
+        "a_8.png": drawn.astype(np.uint8), "b_16.png": drawn * 257, "c_8_of_16.png": drawn,
+        "d_12_of_16.tif": drawn * 16,
+        "e_share.tif": (drawn / 255).astype(np.float32), "f_32.tif": drawn.astype(np.int32),
+    }  # fmt: skip
+    for name, pixels in codings.items():
+        Image.fromarray(pixels).save(tmp_path / name)
+    (tmp_path / "phone.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + b"\0" * 64)
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    status, out, err = asked(capsys, path, tmp_path, "--json")
+    found = json.loads(out)
+    assert status == 1 and [one["picture"] for one in found["pictures"]] == [f"{tmp_path}/{name}" for name in codings]
+    first, *others = (
+        np.array([one["probabilities"][name] for name in run.ensemble().classes]) for one in found["pictures"]
+    )
+    for other in others:
+        np.testing.assert_allclose(other, first, atol=0.01)
+    assert "1 picture of floating-point pixels, from 0 to 1: 1 is taken as white\n" in err
+    assert "2 pictures of more than 8 bits a pixel, from 0 to 255: 255 is taken as white\n" in err
+    assert "1 picture of more than 8 bits a pixel, from 0 to 4,080: 4,095 is taken as white\n" in err
+    assert "phone.HEIC is HEIC: the package pillow_heif is not installed: pip install 'fer_jax[heic]'" in err
+
+
 def test_the_table_has_the_most_probable_first_and_says_who_answers(run, path, folder, capsys):
     status, out, err = asked(capsys, path, folder / "grey.png", "--show=2")
     first, second, head, row = out.splitlines()

@@ -3,7 +3,7 @@
     <root>/data/<name>-<hash of the absolute path>/     one source
         lock                                            held while something is written
         <hash of names, sizes and times>/               one state of it; older ones are deleted
-            records/                                    the TFDS data set
+            records/                                    the TFDS data set, names, whole images
             48x48x1/                                    arrays of one size
         tmp-*                                           being written, or left by a kill
 

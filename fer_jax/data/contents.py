@@ -16,6 +16,7 @@ import numpy as np
 
 from fer_jax.base.text import shown
 from fer_jax.data import dataset, names, splits
+from fer_jax.data.duplicates import Whole
 from fer_jax.data.reading import layout
 from fer_jax.data.reading.opening import open_container
 from fer_jax.data.reading.wanted import Wanted
@@ -40,6 +41,7 @@ class Contents:
             for images of none.
         groups: what each image belongs to, '' where it stands for itself; None where none does.
         wanted: how the source was understood.
+        whole: the whole of those images that are not square, None without any.
     """
 
     path: str
@@ -53,6 +55,7 @@ class Contents:
     rows: dict[str, np.ndarray]
     groups: tuple[str, ...] | None = None
     wanted: Wanted = Wanted()
+    whole: Whole | None = None
 
     @cached_property
     def split_names(self) -> list[str]:
@@ -143,11 +146,12 @@ def look(block: Any) -> Contents:
     rows = {name: np.searchsorted(numbers, part) for name, part in chosen.rows.items() if len(part)}
     groups = getattr(source, "groups", None)
     groups = None if groups is None else tuple(groups[number] for number in numbers)
+    whole: Whole | None = getattr(source, "whole", None)
     wanted = Wanted.from_block(block)
     provenance = {**source.provenance, **chosen.about}
     return Contents(
         block.path, block.name, images, chosen.labels[numbers], chosen.classes, provenance, numbers, block.split, rows,
-        groups, wanted,
+        groups, wanted, whole.of(numbers) if whole else None,
     )  # fmt: skip
 
 

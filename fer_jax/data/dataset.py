@@ -15,6 +15,7 @@ from fer_jax.config import rules
 from fer_jax.data import duplicates, faces, grouped, leaks, splits
 from fer_jax.data.balance import balance, transform_copies
 from fer_jax.data.classes import choose_classes, merge_classes
+from fer_jax.data.duplicates import Whole
 from fer_jax.errors import DataError
 
 if TYPE_CHECKING:
@@ -36,10 +37,12 @@ class Split:
         images: uint8, shape (n, size, size, channels), 0 black to 255 white; may be memory-mapped
             and read-only.
         labels: int32, shape (n,), indices into `Dataset.classes`.
+        whole: the whole of those images that were not square, None where all were.
     """
 
     images: np.ndarray
     labels: np.ndarray
+    whole: Whole | None = None
 
     def __post_init__(self) -> None:
         if self.images.dtype != np.uint8 or self.images.ndim != 4 or self.images.shape[1] != self.images.shape[2]:
@@ -175,11 +178,15 @@ def load(block: Any) -> Dataset:
         provenance["balanced"] = {"kind": block.balance, "splits": balanced, "counts_before": counts}
         provenance["counts"] = _count(rows, labels, classes)
     provenance["held_out"] = {name: _identity(source, part) for name, part in rows.items() if name != "train"}
-    parts = {name: Split(_gather(source.images, part), labels[part]) for name, part in rows.items()}
+    whole: Whole | None = getattr(source, "whole", None)
+    parts = {
+        name: Split(_gather(source.images, part), labels[part], whole.of(part) if whole else None)
+        for name, part in rows.items()
+    }
     if block.balance == "augment":
         train = parts["train"]
         images = transform_copies(train.images, rows["train"], train.labels, classes, block.seed)
-        parts["train"] = Split(images, train.labels)
+        parts["train"] = dataclasses.replace(train, images=images)
     return Dataset(
         name=block.name, split=block.split, classes=classes, train=parts["train"], validation=parts["validation"],
         test=parts.get("test"), checksum=checksum(classes, parts), provenance=provenance,
@@ -240,7 +247,7 @@ def choose(block: Any, source: Source, rows: Mapping[str, np.ndarray] | None = N
     }
     if block.drop_leaks != "none":
         before = {name: len(part) for name, part in rows.items()}
-        rows, dropped = leaks.drop(block.drop_leaks, source.images, rows)
+        rows, dropped = leaks.drop(block.drop_leaks, source.images, rows, getattr(source, "whole", None))
         of = {name: before[name] for name in dropped}
         about["leaks_dropped"] = {"kind": block.drop_leaks, "counts": dropped, "of": of}
     if groups is not None:

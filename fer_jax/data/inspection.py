@@ -1,34 +1,29 @@
-"""What an audit finds in a data set, or between two.
-
-These are counts as JSON values, and every offending image as a row of a table.
-"""
+"""What an audit finds in a data set, or between two: counts, and the images that they count."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from fer_jax.data import duplicates, leaks, names
+from fer_jax.base.text import counted
+from fer_jax.data import duplicates, leaks, offenders
 from fer_jax.data.contents import Contents
 from fer_jax.data.duplicates import Copies
 
-# Columns of the offenders; `other` is the image that one is a copy of.
-COLUMNS = (
-    "finding", "data", "split", "label", "picture", "other_data", "other_split", "other_label", "other_picture",
-    "group", "bits", "correlation", "leak", "conflict", "note",
-)  # fmt: skip
 METHOD = {
     "exact": "the same pixels at this size and number of channels",
-    "near": "not exact; DCT hashes of 64 bits differ in at most near_bits "
-    "and grey pixels correlate with at least near_correlation",
+    "near": "not exact; DCT hashes of 64 bits differ in at most near_bits and grey pixels correlate with at least "
+    "near_correlation, or with changed_correlation once both histograms are equalised or, where one is not square, "
+    "the whole of both is squeezed into a square",
     "near_bits": duplicates.NEAR_BITS,
     "near_correlation": duplicates.NEAR_CORRELATION,
+    "changed_correlation": duplicates.CHANGED_CORRELATION,
     "nearly_constant_below_sd": duplicates.FLAT_SD,
 }
-_SPLITS = ("train", "validation", "test", names.USAGES[names.NO_USAGE])
+# Exact copies are far fewer than near ones where they are less than this share of them all.
+_FAR_BELOW, _FEW = 0.1, 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +32,7 @@ class Inspection:
 
     Attributes:
         summary: JSON values; docs/audit.md has its keys.
-        offenders: rows with `COLUMNS`, a key left out where it does not apply.
+        offenders: rows with `offenders.COLUMNS`, a key left out where it does not apply.
     """
 
     summary: dict[str, Any]
@@ -46,12 +41,13 @@ class Inspection:
 
 def examine(data: Contents) -> Inspection:
     """Finds copies, leaks between splits, conflicting labels and empty images in one data set."""
-    copies = duplicates.find([data.images], near=True)
+    copies = duplicates.find([data.images], near=True, wholes=[data.whole])
     constant, sd = duplicates.contrast(data.images)
     flat = (sd < duplicates.FLAT_SD) & ~constant
     of_split = {name: part for name, part in data.rows.items() if name in leaks.EARLIER or name == "train"}
     conflicting = _conflicting(copies, data.labels)
-    near_rows = _near_rows(copies)
+    other_label = np.diff(data.labels[copies.first][copies.near])[:, 0] != 0
+    alike = offenders.within_one_group(data, copies)
     summary = {
         "data": _describe(data),
         "method": METHOD,
@@ -66,45 +62,78 @@ def examine(data: Contents) -> Inspection:
         },
         "near": {
             "pairs": len(copies.near),
-            "pictures": int(near_rows.sum()),
-            "conflicting_pairs": int((np.diff(data.labels[copies.first][copies.near]) != 0).sum()),
+            "pictures": int(_near_rows(copies).sum()),
+            "conflicting_pairs": int((other_label | conflicting[copies.near].any(axis=1)).sum()),
+            "within_one_group": None if alike is None else int(alike.sum()),
         },
         "leaks": _leaks(of_split, copies),
         "constant": int(constant.sum()),
         "nearly_constant": int(flat.sum()),
         "broken": data.provenance.get("skipped", {"count": 0, "kinds": {}}),
     }
-    offenders = [
-        *_exact_offenders(data, copies, conflicting),
-        *_near_offenders(data, copies),
-        *(
-            {"finding": "constant", **_named(data, row), "note": "every pixel is the same"}
-            for row in np.flatnonzero(constant).tolist()
-        ),
-        *(
-            {"finding": "nearly constant", **_named(data, row), "note": f"sd {sd[row]:.2f}"}
-            for row in np.flatnonzero(flat).tolist()
-        ),
-        *_broken(data),
+    summary["notes"] = _notes(summary)
+    rows = [
+        *offenders.copies_within(data, copies, alike),
+        *offenders.without_contrast(data, constant, flat, sd),
+        *offenders.broken(data),
     ]
-    return Inspection(summary, offenders)
+    return Inspection(summary, rows)
 
 
 def compare(first: Contents, second: Contents) -> Inspection:
     """Finds the images of each data set that have a copy in the other. Both data sets have one
     image size and number of channels.
     """
-    copies = duplicates.find([first.images, second.images], near=True)
+    copies = duplicates.find([first.images, second.images], near=True, wholes=[first.whole, second.whole])
     start = len(first.labels)
     rows = (first.rows, {name: part + start for name, part in second.rows.items()})
     labels = np.array([*first.class_names, *second.class_names])
-    summary = {
+    summary: dict[str, Any] = {
         "data": [_describe(first), _describe(second)],
         "method": METHOD,
         "second_in_first": _overlap(rows[1], rows[0], labels, copies),
         "first_in_second": _overlap(rows[0], rows[1], labels, copies),
     }
-    return Inspection(summary, list(_shared(first, second, copies)) + [*_broken(first, "A"), *_broken(second, "B")])
+    there = summary["second_in_first"]["all"]["in"]["all"]
+    summary["notes"] = (
+        [f"{_far_below('pictures of B in A', there)}: the copies were encoded again, and exact ones say little"]
+        if _is_far_below(there)
+        else []
+    )
+    found = offenders.copies_across(first, second, copies)
+    return Inspection(summary, [*found, *offenders.broken(first, "A"), *offenders.broken(second, "B")])
+
+
+def _notes(summary: dict[str, Any]) -> list[str]:
+    """Returns what the counts of one data set mean, a line each."""
+    near, notes = summary["near"], []
+    one_group = near["within_one_group"] or 0
+    if one_group:
+        notes.append(
+            f"{one_group:,} of {counted(near['pairs'], 'near pair')} lie within one group: "
+            "other pictures of one person or sequence rather than copies"
+        )
+    far = {
+        f"{name} pictures in {place}": count
+        for name, places in summary["leaks"].items()
+        for place, count in places.items()
+        if _is_far_below(count)
+    }
+    if far and 2 * one_group < near["pairs"]:
+        what = max(far, key=lambda name: far[name]["any"])
+        notes.append(
+            f"{_far_below(what, far[what])}: the release was encoded again, or holds frames of one film. "
+            "data.drop_leaks=exact will not do; near leaves these out too"
+        )
+    return notes
+
+
+def _is_far_below(count: dict[str, int]) -> bool:
+    return count["any"] >= _FEW and count["exact"] < _FAR_BELOW * count["any"]
+
+
+def _far_below(what: str, count: dict[str, int]) -> str:
+    return f"{what}: {count['exact']:,} exact, {count['any']:,} exact or near"
 
 
 def _describe(data: Contents) -> dict[str, Any]:
@@ -148,22 +177,30 @@ def _overlap(
     """Returns for each split 'pictures', 'in' and 'other_label'. 'in' has 'exact' and 'any' for
     each split of the other data set, and for 'all' of it.
 
-    'other_label' counts the images with an exact copy in the other data set that bears another
-    class name there.
+    'other_label' counts the images with an exact or near copy in the other data set that bears
+    another class name there.
     """
     everywhere = {**others, "all": np.concatenate(list(others.values()))}
-    there = set(zip(copies.group[everywhere["all"]].tolist(), labels[everywhere["all"]].tolist(), strict=True))
-    names_of: dict[int, set[str]] = {}
-    for group, label in there:
-        names_of.setdefault(group, set()).add(label)
+    bears = _labels_of_copies(everywhere["all"], labels, copies)
     found = {}
     for name, part in {**rows, "all": np.concatenate(list(rows.values()))}.items():
         own = zip(copies.group[part].tolist(), labels[part].tolist(), strict=True)
         found[name] = {
             "pictures": len(part),
             "in": {other: _counted(part, among, copies) for other, among in everywhere.items()},
-            "other_label": sum(bool(names_of.get(group, set()) - {label}) for group, label in own),
+            "other_label": sum(bool(bears.get(group, set()) - {label}) for group, label in own),
         }
+    return found
+
+
+def _labels_of_copies(rows: np.ndarray, labels: np.ndarray, copies: Copies) -> dict[int, set[str]]:
+    """Returns for each group the labels that its copies, exact or near, have among some images."""
+    there: dict[int, set[str]] = {}
+    for group, label in set(zip(copies.group[rows].tolist(), labels[rows].tolist(), strict=True)):
+        there.setdefault(group, set()).add(label)
+    found = {group: set(known) for group, known in there.items()}
+    for one, other in (*copies.near.tolist(), *copies.near[:, ::-1].tolist()):
+        found.setdefault(one, set()).update(there.get(other, ()))
     return found
 
 
@@ -178,81 +215,3 @@ def _near_rows(copies: Copies) -> np.ndarray:
     groups = np.zeros(len(copies.sizes), bool)
     groups[copies.near] = True
     return groups[copies.group]
-
-
-def _first_in_order(copies: Copies, order: np.ndarray) -> np.ndarray:
-    """Returns the image of each group that comes first in `order`, int64 (groups,)."""
-    return order[np.unique(copies.group[order], return_index=True)[1]]
-
-
-def _by_split(data: Contents) -> np.ndarray:
-    """Returns all rows, train first, then validation, test and unassigned."""
-    return np.concatenate([data.rows[name] for name in _SPLITS if name in data.rows])
-
-
-def _named(data: Contents, row: int, prefix: str = "", letter: str = "") -> dict[str, Any]:
-    found = {"split": data.split_names[row], "label": data.class_names[row], "picture": data.files[row]}
-    return {f"{prefix}{key}": value for key, value in ({"data": letter} | found if letter else found).items()}
-
-
-def _exact_offenders(data: Contents, copies: Copies, conflicting: np.ndarray) -> Iterator[dict[str, Any]]:
-    """Yields every redundant copy, beside the one of its group in the earliest split."""
-    order = _by_split(data)
-    firsts = _first_in_order(copies, order)
-    redundant = np.setdiff1d(order, firsts)
-    for row in redundant[np.argsort(copies.group[redundant], kind="stable")].tolist():
-        group = int(copies.group[row])
-        first = int(firsts[group])
-        yield {
-            "finding": "exact copy", **_named(data, row), **_named(data, first, "other_"), "group": group,
-            "leak": data.split_names[row] != data.split_names[first], "conflict": bool(conflicting[group]),
-        }  # fmt: skip
-
-
-def _near_offenders(data: Contents, copies: Copies) -> Iterator[dict[str, Any]]:
-    """Yields every pair of groups that are near copies, the most alike first. The image of a group
-    is the one in the earliest split.
-    """
-    order = _by_split(data)
-    firsts, place = _first_in_order(copies, order), np.argsort(order)
-    for at in np.argsort(-copies.correlation, kind="stable").tolist():
-        first, row = sorted(firsts[copies.near[at]].tolist(), key=lambda row: place[row])
-        yield {
-            "finding": "near copy", **_named(data, row), **_named(data, first, "other_"), "bits": int(copies.bits[at]),
-            "correlation": round(float(copies.correlation[at]), 4),
-            "leak": data.split_names[row] != data.split_names[first],
-            "conflict": bool(data.labels[row] != data.labels[first]),
-        }  # fmt: skip
-
-
-def _shared(first: Contents, second: Contents, copies: Copies) -> Iterator[dict[str, Any]]:
-    """Yields every image of the second data set with an exact copy in the first, then near copies.
-
-    Of near copies, every pair of groups across the two data sets comes once.
-    """
-    start = len(first.labels)
-    own = _first_in_order(copies, np.concatenate([_by_split(first), _by_split(second) + start]))
-    theirs = _first_in_order(copies, np.concatenate([_by_split(second) + start, _by_split(first)]))
-    both = (own < start) & (theirs >= start)
-    for row in range(len(second.labels)):
-        group = int(copies.group[start + row])
-        if both[group]:
-            yield _pair("exact copy", first, second, int(own[group]), row) | {"group": group}
-    for at in np.argsort(-copies.correlation, kind="stable").tolist():
-        for one, other in (copies.near[at], copies.near[at][::-1]):
-            if own[one] < start <= theirs[other]:
-                found = _pair("near copy", first, second, int(own[one]), int(theirs[other]) - start)
-                yield found | {"bits": int(copies.bits[at]), "correlation": round(float(copies.correlation[at]), 4)}
-
-
-def _pair(finding: str, first: Contents, second: Contents, one: int, other: int) -> dict[str, Any]:
-    return {
-        "finding": finding, **_named(second, other, letter="B"), **_named(first, one, "other_", "A"),
-        "conflict": second.class_names[other] != first.class_names[one],
-    }  # fmt: skip
-
-
-def _broken(data: Contents, letter: str = "") -> Iterator[dict[str, Any]]:
-    for item in data.provenance.get("skipped", {}).get("items", ()):
-        found = {"finding": item["kind"], "picture": item["item"], "note": item["reason"]}
-        yield found | ({"data": letter} if letter else {})

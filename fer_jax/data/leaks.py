@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from fer_jax.data import duplicates
-from fer_jax.data.duplicates import Copies
+from fer_jax.data.duplicates import Copies, Whole
 
 EARLIER = {"validation": ("train",), "test": ("train", "validation")}
 
@@ -35,7 +35,9 @@ def leaked(rows: Mapping[str, np.ndarray], copies: Copies) -> dict[str, np.ndarr
     }
 
 
-def drop(kind: str, images: np.ndarray, rows: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+def drop(
+    kind: str, images: np.ndarray, rows: Mapping[str, np.ndarray], whole: Whole | None = None
+) -> tuple[dict[str, np.ndarray], dict[str, int]]:
     """Leaves leaked images out of validation and test; training keeps all of its own.
 
     The copy that is evaluated on goes, not the one that is trained on: what is trained on is then
@@ -48,10 +50,11 @@ def drop(kind: str, images: np.ndarray, rows: Mapping[str, np.ndarray]) -> tuple
         kind: 'exact', or 'near' for near copies as well; see `duplicates`.
         images: all images of the source.
         rows: rows of each split, by its name.
+        whole: the whole of those images that are not square.
 
     Returns:
         Rows of each split, and how many were dropped from validation and test.
     """
-    found = leaked(rows, duplicates.find([images], near=kind == "near"))
+    found = leaked(rows, duplicates.find([images], kind == "near", [whole]))
     kept = {name: part[~found[name]] if name in found else part for name, part in rows.items()}
     return kept, {name: int(gone.sum()) for name, gone in found.items()}

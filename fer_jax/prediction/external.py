@@ -19,6 +19,7 @@ from fer_jax.base.text import aligned, counted, did_you_mean, shown
 from fer_jax.config import rules
 from fer_jax.data import contents, duplicates, names
 from fer_jax.data.contents import Contents
+from fer_jax.data.duplicates import Whole
 from fer_jax.errors import DataError, RunError
 from fer_jax.results.ensemble import Ensemble
 from fer_jax.results.trial import TrialResult
@@ -225,7 +226,7 @@ def evaluate(
         broken=int(first.provenance.get("skipped", {}).get("count", 0)),
         members=np.asarray(predicted, np.float64),
         labels=labels,
-        copies=_copies(members, images, train_path) if copies else {},
+        copies=_copies(members, images, first.whole.of(rows) if first.whole else None, train_path) if copies else {},
     )
 
 
@@ -301,7 +302,10 @@ def _match(
 
 
 def _copies(
-    members: Sequence[TrialResult], images: Mapping[tuple[int, int], np.ndarray], train_path: str | None
+    members: Sequence[TrialResult],
+    images: Mapping[tuple[int, int], np.ndarray],
+    whole: Whole | None,
+    train_path: str | None,
 ) -> dict[str, dict[str, np.ndarray]]:
     """Returns `Evaluation.copies` over the data of all networks; labels do not enter."""
     own = {(member.data["checksum"], *_size(member)): member for member in members}
@@ -309,7 +313,8 @@ def _copies(
     for member in own.values():
         asked, splits = images[_size(member)], member.dataset(train_path).splits()
         earlier = {name: splits[name].images for name in ("train", "validation")}
-        copies = duplicates.find([*earlier.values(), asked], near=True)
+        wholes = [splits[name].whole for name in earlier]
+        copies = duplicates.find([*earlier.values(), asked], near=True, wholes=[*wholes, whole])
         rows = len(copies.group) - len(asked) + np.arange(len(asked))
         start = 0
         for name, own_images in earlier.items():

@@ -1,6 +1,7 @@
 """Image files through an ensemble: found, decoded, cut to faces, fitted to networks, classified.
 
-What cannot be read is named and passed over.
+What cannot be read is named and passed over. What is white in an image of more than 8 bits a pixel
+follows from that image alone, so that an answer depends on no other image asked about.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from PIL import Image
 from scipy import special
 
 from fer_jax.analysis import outliers
-from fer_jax.data.reading import image_files
+from fer_jax.base import console
+from fer_jax.data.reading import depths, image_files
 from fer_jax.data.reading.containers import Folder
 from fer_jax.data.reading.problems import Unusable
 from fer_jax.errors import DataError
@@ -167,12 +169,16 @@ def _answer(ensemble: Ensemble, held: list[_Part | Failure], tta: str | None, ki
 def _parts(
     paths: Iterable[str | Failure], finder: Callable[[Image.Image], list[Box]] | None, sizes: set[tuple[int, int]]
 ) -> Iterator[_Part | Failure]:
+    wide: list[depths.Depth] = []
     for path in paths:
         if isinstance(path, Failure):
             yield path
             continue
         try:
-            image = image_files.decode(_read(path))
+            image = image_files.decode(_read(path), wide=True)
+            if depth := depths.of(image):
+                wide.append(depth)
+                image = depths.narrow(image, depth.white)
         except Unusable as error:
             yield Failure(path, str(error))
             continue
@@ -184,6 +190,8 @@ def _parts(
             yield _Part(
                 path, box, {(side, channels): image_files.fit(face, side, channels) for side, channels in sizes}
             )
+    for line in depths.describe(depths.as_json(wide, [depth.white for depth in wide])):
+        console.say(line)
 
 
 def _read(path: str) -> bytes:

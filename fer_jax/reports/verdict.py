@@ -328,7 +328,8 @@ def _leaks(ranking: Ranking, best: int) -> list[str]:
     without = f" Without them its {METRIC_NAMES[metric]} is {metric_text(ranking, best, clean)}." if known else ""
     return [
         f"{leaked:,} of the {total:,} {split} images ({leaked / total:.1%}) have an exact copy among those {earlier}."
-        f"{without}"
+        f"{without} Near copies, such as those of a release encoded again, are not counted here: "
+        "python -m fer_jax.audit finds them."
     ]
 
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
-from scipy import fft
+from PIL import Image, ImageOps
+from scipy import fft, stats
 
 from fer_jax.data import duplicates, faces
+from fer_jax.data.reading import image_files
 
 FACES = faces.draw("train", 60, seed=3, size=48)[0]
 
@@ -20,6 +21,11 @@ def reference_hash(grey):
     """The same bits from SciPy's transform; 64 of them, as bool."""
     low = fft.dctn(grey.astype(float))[1:9, 1:9].ravel()
     return low > np.median(low)
+
+
+def reference_equalised(grey):
+    """The share of each image that is darker, and half of what is as dark, by SciPy's ranks."""
+    return np.array([(stats.rankdata(one).reshape(one.shape) - 0.5) / one.size for one in grey])
 
 
 def jpeg(image, quality):
@@ -67,14 +73,16 @@ def test_near_pairs_are_those_of_all_pairs_held_against_each_other(channels, mon
     images = np.repeat(images, channels, axis=3)
     copies = duplicates.find([images[:13], images[13:]], near=True)
     grey = images[..., 0]
-    hashes = np.array([reference_hash(one) for one in grey])
     wanted = {}
-    for one in range(40):  # the last is an exact copy of another, so one of its group
-        for other in range(one + 1, 40):
-            bits = int((hashes[one] != hashes[other]).sum())
-            correlation = np.corrcoef(grey[one].ravel(), grey[other].ravel())[0, 1]
-            if bits <= duplicates.NEAR_BITS and correlation >= duplicates.NEAR_CORRELATION:
-                wanted[one, other] = bits, correlation
+    looks = ((reference_equalised(grey), duplicates.CHANGED_CORRELATION), (grey, duplicates.NEAR_CORRELATION))
+    for shown, least in looks:  # what the images as they are say stands
+        hashes = np.array([reference_hash(one) for one in shown])
+        for one in range(40):  # the last is an exact copy of another, so one of its group
+            for other in range(one + 1, 40):
+                bits = int((hashes[one] != hashes[other]).sum())
+                correlation = np.corrcoef(shown[one].ravel(), shown[other].ravel())[0, 1]
+                if bits <= duplicates.NEAR_BITS and correlation >= least:
+                    wanted[one, other] = bits, correlation
     found = {tuple(pair): at for at, pair in enumerate(copies.near.tolist())}
     assert set(found) == set(wanted) and len(wanted) > 20
     for pair, (bits, correlation) in wanted.items():
@@ -91,6 +99,53 @@ def test_altered_images_are_near_copies_and_other_faces_are_not():
         assert not missed, (at, missed)
     alone = duplicates.find([FACES], near=True)
     assert not len(alone.near)
+
+
+def test_equalising_gives_the_share_that_is_darker():
+    found = duplicates.equalised(FACES[:3, ..., 0].astype(np.float32))
+    np.testing.assert_allclose(found, 255 * reference_equalised(FACES[:3, ..., 0]), atol=1e-3)
+
+
+def test_copies_under_any_rising_curve_are_found():
+    curves = {
+        "equalised": lambda image: np.asarray(ImageOps.equalize(Image.fromarray(image[..., 0])))[..., None],
+        "gamma 3": lambda image: (255 * (image / 255.0) ** 3).astype(np.uint8),
+    }
+    made = np.stack([curve(face) for curve in curves.values() for face in FACES])
+    copies = duplicates.find([FACES, made], near=True)
+    pairs = set(map(tuple, copies.group[copies.first][copies.near].tolist()))
+    found = [(at % 60, 60 + at) in pairs for at in range(len(made))]
+    assert np.mean(found) >= 0.99
+    assert all(high % 60 == low % 60 for low, high in pairs)  # and nothing else
+
+
+def stretched(images, width, height):
+    """The images stretched, as they are cut and as a whole."""
+    made = [Image.fromarray(one[..., 0]).resize((width, height), Image.Resampling.BICUBIC) for one in images]
+    whole = duplicates.Whole(np.arange(len(made)), np.stack([image_files.thumb(one) for one in made]))
+    return np.stack([image_files.fit(one, 48, 1) for one in made]), whole
+
+
+def test_stretched_copies_are_found_as_a_whole():
+    cut, whole = stretched(FACES[:20], 150, 200)
+    blind = duplicates.find([FACES, cut], near=True)
+    assert blind.found(np.arange(60, 80), np.arange(60)).mean() < 0.5  # the square that is cut out shows less
+    copies = duplicates.find([FACES, cut], near=True, wholes=[None, whole])
+    assert sorted(copies.near.tolist()) == [[at, 60 + at] for at in range(20)]
+    # Two that were stretched in other ways, one of them in the other part.
+    wide, whole_wide = stretched(FACES[:20], 200, 90)
+    both = duplicates.find([cut, wide], near=True, wholes=[whole, whole_wide])
+    assert both.found(np.arange(20, 40), np.arange(20)).all()
+
+
+def test_the_whole_of_some_images_is_that_of_each():
+    whole = duplicates.Whole(np.array([1, 4, 6]), np.arange(3)[:, None, None] * np.ones((1, 2, 2), np.uint8))
+    some = whole.of(np.array([6, 0, 1, 6, 5]))
+    assert some.rows.tolist() == [0, 2, 3] and some.thumbs[:, 0, 0].tolist() == [2, 0, 2]
+    none = whole.of(np.array([0, 2]))
+    assert not len(none.rows) and not len(none.of(np.array([0])).rows)
+    plain = duplicates.find([FACES[:4]], near=True, wholes=[none])
+    assert not len(plain.near)
 
 
 def test_a_copy_is_found_through_every_member_of_its_group():

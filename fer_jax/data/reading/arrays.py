@@ -91,22 +91,37 @@ def load(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     kinds = {"images": (np.uint8, shape), "labels": (np.int32, shape[:1]), "usage": (np.int8, shape[:1])}
     for name, (dtype, wanted) in kinds.items():
         path = folder / f"{name}.npy"
-        try:
-            state = path.stat()
-            large = name == "images" and state.st_size > ALWAYS_CHECKED
-            untouched = large and state.st_mtime_ns == note["images_mtime_ns"]
-            if not untouched and _checksum(path) != note["sha256"][name]:
-                raise Damaged(f"{path.name}: its checksum differs")
-            array = read_npy(path, "r" if name == "images" else None)
-        except (OSError, ValueError, EOFError) as error:
-            raise Damaged(f"{path.name}: {str(error).splitlines()[0]}") from error
-        if array.dtype != dtype or array.shape != wanted:
-            raise Damaged(f"{path.name}: holds {array.dtype} {array.shape}, not {np.dtype(dtype)} {wanted}")
-        array.flags.writeable = False
-        found[name] = array
+        trusted = note["images_mtime_ns"] if name == "images" else None
+        found[name] = load_one(path, np.dtype(dtype), wanted, note["sha256"][name], name == "images", trusted)
     return found, note
 
 
-def _checksum(path: Path) -> str:
+def load_one(
+    path: Path, dtype: np.dtype, shape: tuple[int, ...], sha256: str, mapped: bool, trusted: int | None = None
+) -> np.ndarray:
+    """Returns one array, read-only. Raises Damaged unless it is what was written.
+
+    Args:
+        path: of the file.
+        dtype, shape, sha256: what it should be; `sha256` of the whole file, hex.
+        mapped: whether it is mapped instead of read.
+        trusted: when it was written, ns, if a large file untouched since is believed.
+    """
+    try:
+        state = path.stat()
+        untouched = state.st_size > ALWAYS_CHECKED and state.st_mtime_ns == trusted
+        if not untouched and checksum(path) != sha256:
+            raise Damaged(f"{path.name}: its checksum differs")
+        array = read_npy(path, "r" if mapped else None)
+    except (OSError, ValueError, EOFError) as error:
+        raise Damaged(f"{path.name}: {str(error).splitlines()[0]}") from error
+    if array.dtype != dtype or array.shape != shape:
+        raise Damaged(f"{path.name}: holds {array.dtype} {array.shape}, not {dtype} {shape}")
+    array.flags.writeable = False
+    return array
+
+
+def checksum(path: Path) -> str:
+    """Returns the SHA-256 (hex) of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

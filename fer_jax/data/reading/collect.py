@@ -10,6 +10,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import hashlib
+import math
 import os.path
 from collections.abc import Iterator
 from typing import IO, Any
@@ -20,8 +21,9 @@ from PIL import Image
 from fer_jax.base import console
 from fer_jax.base.text import shown
 from fer_jax.data import names
-from fer_jax.data.reading import array_files, image_files, layout, pixel_tables, placing
+from fer_jax.data.reading import array_files, depths, image_files, layout, pixel_tables, placing
 from fer_jax.data.reading.containers import Container, Member, Table
+from fer_jax.data.reading.depths import Depth
 from fer_jax.data.reading.label_names import LabelNames
 from fer_jax.data.reading.problems import IMAGE, LABEL, Problems, Unusable
 from fer_jax.data.reading.single_files import ArrayFile
@@ -45,6 +47,7 @@ class Spool:
         self._pixels = pixels
         self._size = size
         self._ends = [0]  # of each image's file in `encoded`, bytes
+        self._pixel_ends = [0]  # of each image's pixels in `pixels`; those of a thumb come after
 
     def add(self, data: bytes, image: Image.Image) -> int:
         """Keeps an image and returns its number.
@@ -54,8 +57,12 @@ class Spool:
             image: what `image_files.decode` makes of it.
         """
         self._encoded.write(data)
-        self._pixels.write(image_files.fit(image, self._size[0], self._size[2]).tobytes())
+        fitted, thumb = image_files.fit(image, self._size[0], self._size[2]), image_files.thumb(image)
+        self._pixels.write(fitted.tobytes())
+        if thumb is not None:
+            self._pixels.write(thumb.tobytes())
         self._ends.append(self._ends[-1] + len(data))
+        self._pixel_ends.append(self._pixel_ends[-1] + fitted.size + (0 if thumb is None else thumb.size))
         return len(self._ends) - 2
 
     def encoded(self, number: int) -> bytes:
@@ -66,9 +73,19 @@ class Spool:
 
     def pixels(self, number: int) -> np.ndarray:
         """Returns the pixels of an image, uint8 of shape `size`."""
-        count = int(np.prod(self._size))
-        self._pixels.seek(number * count)
+        count = math.prod(self._size)
+        self._pixels.seek(self._pixel_ends[number])
         return np.frombuffer(self._pixels.read(count), np.uint8).reshape(self._size)
+
+    def oblong(self, number: int) -> bool:
+        """Returns whether an image is not square, so that it has a thumb."""
+        return self._pixel_ends[number + 1] - self._pixel_ends[number] > math.prod(self._size)
+
+    def thumb(self, number: int) -> np.ndarray:
+        """Returns `image_files.thumb` of an image that is not square."""
+        side = image_files.WHOLE_SIDE
+        self._pixels.seek(self._pixel_ends[number] + math.prod(self._size))
+        return np.frombuffer(self._pixels.read(side * side), np.uint8).reshape(side, side)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, order=True)
@@ -103,7 +120,8 @@ class Collected:
         classes: alphabetical; all seven for FER-2013, even those without an image.
         problems: what could not be used.
         provenance: JSON values: source, kind, checksum of the file and of its contents, counts,
-            ignored and skipped items.
+            ignored and skipped items; with images of more than 8 bits a pixel also "wide", see
+            `depths.as_json`.
         spool: holds the images by the items' numbers.
     """
 
@@ -139,6 +157,7 @@ def collect(container: Container, wanted: Wanted, spool: Spool) -> Collected:
     found = placing.place(container, wanted, problems)
     what = f"{len(found.images):,} pictures" if found.images else "a table" if found.tables else "arrays"
     console.say(f"reading {shown(container.path)} for the first time: {what}")
+    held: list[tuple[str, Depth]] = []
     if isinstance(container, ArrayFile):
         items = list(_array_items(container, wanted, found, spool, problems))
     elif found.tables:
@@ -147,7 +166,10 @@ def collect(container: Container, wanted: Wanted, spool: Spool) -> Collected:
             _check_same(container, found.tables[0], other, items, wanted)
             found.notes.append(f"{shown(container.path)}: {other.name} holds the same as {found.tables[0].name}")
     else:
-        items = list(_image_items(container, found.images, spool, problems))
+        items = list(_image_items(container, found.images, spool, problems, held))
+    taken = depths.whites([depth for _, depth in held])
+    if held:
+        items += _wide_items(container, found.images, spool, held, taken)
     if not items:
         what = f"nothing in it can be used: {problems.describe(container.path)}" if len(problems) else "it has no rows"
         raise DataError(f"{shown(container.path)}: {what}")
@@ -163,12 +185,17 @@ def collect(container: Container, wanted: Wanted, spool: Spool) -> Collected:
         "ignored": {"count": len(found.ignored), "items": [shown(name) for name in found.ignored[:_LISTED]]},
         "skipped": problems.as_json(),
     }
+    if held:
+        provenance["wide"] = depths.as_json([depth for _, depth in held], taken)
     if found.notes:
         provenance["notes"] = found.notes
     return Collected(items, classes, problems, provenance, spool)
 
 
-def _image_items(container: Container, placed: list[layout.Placed], spool: Spool, problems: Problems) -> Iterator[Item]:
+def _image_items(
+    container: Container, placed: list[layout.Placed], spool: Spool, problems: Problems, held: list[tuple[str, Depth]]
+) -> Iterator[Item]:
+    """Yields every usable image but those of more than 8 bits a pixel, which it adds to `held`."""
     wanted: list[Member] = []
     places = {}
     for place in placed:
@@ -184,12 +211,34 @@ def _image_items(container: Container, placed: list[layout.Placed], spool: Spool
             try:
                 if isinstance(data, Unusable):
                     raise data
-                image = image_files.decode(data)
+                image = image_files.decode(data, wide=True)
+                depth = None if image.mode in ("L", "RGB") else depths.of(image)
             except Unusable as error:
                 problems.add(IMAGE, member.name, str(error))
                 continue
-            place, digest = places[member.name], image_files.digest(image)
-            yield Item(place.usage, place.label, digest, member.name, spool.add(data, image), image.mode, place.group)
+            if depth is not None:
+                held.append((member.name, depth))
+                continue
+            yield _item(places[member.name], image, data, spool)
+
+
+def _wide_items(
+    container: Container, placed: list[layout.Placed], spool: Spool, held: list[tuple[str, Depth]], taken: list[int]
+) -> Iterator[Item]:
+    """Yields the images of more than 8 bits a pixel, which are read once more."""
+    whites = {name: white for (name, _), white in zip(held, taken, strict=True)}
+    places = {place.member.name: place for place in placed if place.member.name in whites}
+    for member, data in container.read([place.member for place in places.values()], image_files.MAX_BYTES):
+        if isinstance(data, Unusable):
+            raise DataError(f"{shown(container.path)}: changed while it was read; start again when it is complete")
+        image = depths.narrow(image_files.decode(data, wide=True), whites[member.name])
+        # What is kept is the 8-bit image, so that nothing needs to know again what is white in it.
+        yield _item(places[member.name], image, image_files.encode(image), spool)
+
+
+def _item(place: layout.Placed, image: Image.Image, data: bytes, spool: Spool) -> Item:
+    digest, number = image_files.digest(image), spool.add(data, image)
+    return Item(place.usage, place.label, digest, place.member.name, number, image.mode, place.group)
 
 
 def _table_items(

@@ -1,16 +1,19 @@
 """From the bytes of an image file to uint8 pixels of the size and colour asked for.
 
-An image is decoded once to upright 8-bit grey or RGB (`decode`): 16 bits a channel are scaled to
-8, EXIF orientation is applied, transparency is laid over white, palettes, CMYK and the like become
-RGB, of several frames the first counts. `fit` then makes it grey (ITU-R 601: .299 R + .587 G + .114
-B) or RGB (grey is copied), cuts the largest centred square out of it, so that faces keep their
-proportions, and resizes that with Pillow's Lanczos filter, whose support widens when shrinking. An
-image that has the colour and size asked for is passed on byte for byte.
+An image is decoded once to upright 8-bit grey or RGB (`decode`): EXIF orientation is applied,
+transparency is laid over white, palettes, CMYK and the like become RGB, of several frames the first
+counts. Wider pixels are scaled to 8 bits by what is white in them (`depths`). `fit` then makes it
+grey (ITU-R 601: .299 R + .587 G + .114 B) or RGB (grey is copied), cuts the largest centred square
+out of it, so that faces keep their proportions, and resizes that with Pillow's Lanczos filter,
+whose support widens when shrinking. An image that has the colour and size asked for is passed on
+byte for byte.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import importlib.util
 import io
 import warnings
 import zlib
@@ -18,24 +21,32 @@ import zlib
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from fer_jax.base.optional import need
+from fer_jax.data.reading import depths
 from fer_jax.data.reading.problems import Unusable
+from fer_jax.errors import FerJaxError
 
-SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm")
-)
+SUFFIXES = frozenset((
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm",
+    ".avif", ".jp2", ".j2k", ".heic", ".heif", ".hif",
+))  # fmt: skip
 MAX_PIXELS = 64_000_000  # width times height; decoded, that is up to 256 MB
 MAX_BYTES = 64 * 2**20  # of one encoded image
+WHOLE_SIDE = 32  # of `thumb`, pixels
 
 # Formats with a decoder in Pillow itself: nothing here starts another program.
-_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")
+_HEIF = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))  # after 'ftyp'
 _ORIENTATION = 0x0112
 
 
-def decode(data: bytes) -> Image.Image:
+def decode(data: bytes, wide: bool = False) -> Image.Image:
     """Returns the image in a file.
 
     Args:
         data: the whole file.
+        wide: whether an image of more than 8 bits a pixel is returned as it is, for `depths` to
+            judge. If not, what is white in it follows from this image alone.
 
     Returns:
         An upright image of mode L or RGB, in its own size.
@@ -54,7 +65,7 @@ def decode(data: bytes) -> Image.Image:
             # Our limit replaces Pillow's; its other remarks (odd EXIF, truncated profiles) are not
             # for a user.
             warnings.simplefilter("ignore")
-            return _decode(data)
+            return _decode(data, wide)
     except (Unusable, MemoryError):
         raise
     except Image.DecompressionBombError as error:
@@ -65,15 +76,44 @@ def decode(data: bytes) -> Image.Image:
         raise Unusable(_first_line(error)) from error
 
 
-def _decode(data: bytes) -> Image.Image:
-    image: Image.Image = Image.open(io.BytesIO(data), formats=_FORMATS)
+def _decode(data: bytes, wide: bool) -> Image.Image:
+    image, form = _open(data)
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise Unusable(f"has {width} x {height} pixels; at most {MAX_PIXELS // 10**6} megapixels are read")
+    # Pillow takes the upper 8 of 16 bits a colour; its tiles say so until they are loaded.
+    halved = form in ("PNG", "TIFF") and image.mode != "L" and any(";16" in str(tile) for tile in image.tile)  # type: ignore[attr-defined]
     image.load()
     if _orientation(image) != 1:
         image = ImageOps.exif_transpose(image)
+    if depth := depths.of(image):
+        if form == "PPM" and image.mode == "I":  # its header says what is white: Pillow has scaled it to 16 bits
+            return depths.narrow(image, 65535)
+        return image if wide else depths.narrow(image, depth.white)
+    if halved and np.asarray(image.convert("RGB")).max() < 16:
+        raise Unusable("has colours of 16 bits that use the lower 12 only, and would be black; save it with 8 bits")
     return _to_8_bits(image)
+
+
+def _open(data: bytes) -> tuple[Image.Image, str | None]:
+    """Returns the image in a file, not decoded yet, and Pillow's name of its format."""
+    try:
+        image: Image.Image = Image.open(io.BytesIO(data), formats=_formats())
+    except UnidentifiedImageError:
+        if data[4:8] != b"ftyp" or data[8:12] not in _HEIF:
+            raise
+        try:
+            need("pillow_heif", "heic").register_heif_opener()
+        except FerJaxError as error:
+            raise Unusable(f"is HEIC: {error}") from None
+        image = Image.open(io.BytesIO(data), formats=("HEIF",))
+    return image, image.format
+
+
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    """Returns the formats that are read. Pillow before 11.3 has no AVIF."""
+    return (*_FORMATS, "AVIF") if importlib.util.find_spec("PIL.AvifImagePlugin") else _FORMATS
 
 
 def _orientation(image: Image.Image) -> int:
@@ -84,13 +124,6 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16-bit grey; some formats give 32-bit integers instead
-        wide = np.asarray(image)
-        if wide.min() < 0 or wide.max() > 65535:
-            raise Unusable("has 32 bits a pixel; save it with 8 or 16")
-        return Image.fromarray(((wide.astype(np.uint32) + 128) // 257).astype(np.uint8))
-    if image.mode == "F":
-        raise Unusable("has floating-point pixels of unknown range; save it with 8 or 16 bits")
     mode = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
     if image.mode in ("LA", "La", "RGBA", "RGBa", "PA") or "transparency" in image.info:
         clear = image.convert("RGBA")
@@ -118,6 +151,22 @@ def fit(image: Image.Image, image_size: int, channels: int) -> np.ndarray:
         box = (left, top, left + side, top + side)
         image = image.resize((image_size, image_size), Image.Resampling.LANCZOS, box)
     return np.asarray(image).reshape(image_size, image_size, channels)
+
+
+def thumb(image: Image.Image) -> np.ndarray | None:
+    """Returns the whole of an image that is not square, squeezed into `WHOLE_SIDE` pixels a side.
+
+    What `fit` cuts off is in it, so that a copy that was stretched can be found.
+
+    Args:
+        image: a result of `decode`.
+
+    Returns:
+        uint8, shape (WHOLE_SIDE, WHOLE_SIDE), grey; None for a square image.
+    """
+    if image.width == image.height:
+        return None
+    return np.asarray(image.convert("L").resize((WHOLE_SIDE, WHOLE_SIDE), Image.Resampling.BILINEAR))
 
 
 def digest(image: Image.Image) -> str:

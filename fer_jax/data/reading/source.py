@@ -9,9 +9,11 @@ prepared.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterable, Iterator
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,15 +21,23 @@ from fer_jax.base import cache, console
 from fer_jax.base.cache import Damaged, Place
 from fer_jax.base.text import shown
 from fer_jax.config import rules
-from fer_jax.data.reading import arrays, grouping, list_files
+from fer_jax.data.duplicates import Whole
+from fer_jax.data.reading import arrays, depths, grouping, list_files
 from fer_jax.data.reading.containers import Container
 from fer_jax.data.reading.opening import open_container
 from fer_jax.data.reading.problems import Problems
 from fer_jax.data.reading.wanted import Wanted
 from fer_jax.errors import DataError
 
+if TYPE_CHECKING:
+    from fer_jax.data.reading.collect import Collected
+
 _RECORDS = "records"
 _NOTE = "records.json"
+# Beside the records: what the source calls its images, and the whole of those that are not square.
+_NAMES = "names.json"
+_WHOLE = "whole.npy"
+_READING = 2  # how names and pixels are understood; what was prepared by another number is read again
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +55,7 @@ class Source:
             channels.
         groups: what each image belongs to, such as a person or a sequence, '' where it stands for
             itself; None where no image belongs to anything.
+        whole: the whole of those images that are not square, None without any.
     """
 
     images: np.ndarray
@@ -53,6 +64,7 @@ class Source:
     classes: tuple[str, ...]
     provenance: dict[str, Any]
     groups: tuple[str, ...] | None = None
+    whole: Whole | None = None
 
 
 def read(path: str, image_size: int, channels: int, on_error: str, wanted: Wanted) -> Source:
@@ -88,7 +100,7 @@ def read(path: str, image_size: int, channels: int, on_error: str, wanted: Wante
     problems.check(path, on_error)
     if len(problems):
         console.say(f"left out: {problems.describe(path)}")
-    for note in source.provenance.get("notes", ()):
+    for note in (*source.provenance.get("notes", ()), *depths.describe(source.provenance.get("wide", ()))):
         console.say(note)
     return source
 
@@ -102,11 +114,12 @@ def file_names(path: str, wanted: Wanted) -> list[str]:
         DataError: the source has changed since it was read, or what was prepared from it is
             damaged.
     """
-    from fer_jax.data.reading import records
-
-    container = open_container(path)
-    place = _place(container, wanted)
+    place = _place(open_container(path), wanted)
     try:
+        with cache.explain_write(place.home, "read"), contextlib.suppress(Damaged):
+            return list(cache.read_note(place.entry / _RECORDS / _NAMES))
+        from fer_jax.data.reading import records  # which takes seconds
+
         with cache.explain_write(place.home, "read"):
             return list(records.read(place.entry / _RECORDS, lambda record: record.file))
     except Damaged as error:
@@ -125,9 +138,21 @@ def _load(place: Place, size: tuple[int, int, int]) -> Source | None:
         return None
     found, note = arrays.load(folder)
     about = note["about"]
+    if about.get("reading") != _READING:
+        return None
     provenance = {**about["provenance"], "image_size": size[0], "channels": size[2], "arrays_sha256": note["sha256"]}
     groups = tuple(about["groups"]) if "groups" in about else None
-    return Source(found["images"], found["labels"], found["usage"], tuple(about["classes"]), provenance, groups)
+    whole, classes = _whole(place, about), tuple(about["classes"])
+    return Source(found["images"], found["labels"], found["usage"], classes, provenance, groups, whole)
+
+
+def _whole(place: Place, about: dict[str, Any]) -> Whole | None:
+    """Returns the whole of the images that are not square. Raises Damaged."""
+    if "oblong" not in about:
+        return None
+    rows, path = np.array(about["oblong"], np.int64), place.entry / _RECORDS / _WHOLE
+    shape = (len(rows), *about["whole"]["shape"])
+    return Whole(rows, arrays.load_one(path, np.dtype(np.uint8), shape, about["whole"]["sha256"], mapped=True))
 
 
 def _arrays_name(size: tuple[int, int, int]) -> str:
@@ -172,7 +197,11 @@ def _about(place: Place) -> dict[str, Any] | None:
     """
     if not (place.entry / _RECORDS).is_dir():
         return None
-    return cache.read_note(place.entry / _RECORDS / _NOTE)
+    about = cache.read_note(place.entry / _RECORDS / _NOTE)
+    if about.get("reading") != _READING:
+        return None
+    _whole(place, about)
+    return about
 
 
 def _prepare(
@@ -186,7 +215,12 @@ def _prepare(
         collected.problems.check(path, on_error)
         if _place(open_container(path), wanted).fingerprint != place.fingerprint:
             raise DataError(f"{shown(path)}: changed while it was read; start again when it is complete")
-        about = {"classes": collected.classes, "count": len(collected.items), "provenance": collected.provenance}
+        about = {
+            "reading": _READING,
+            "classes": collected.classes,
+            "count": len(collected.items),
+            "provenance": collected.provenance,
+        }
         items = collected.items
         groups, suggested = grouping.find(
             [item.name for item in items], [item.label for item in items], [item.group for item in items], wanted.group
@@ -199,9 +233,24 @@ def _prepare(
             from fer_jax.data.reading import records
 
             records.write(collected, folder, wanted.fer)
+            cache.write_note(folder / _NAMES, [shown(item.name) for item in collected.items])
+            about |= _write_whole(folder, collected)
             cache.write_note(folder / _NOTE, about)
         images = ((collected.spool.pixels(item.number), collected.label(item), item.usage) for item in collected.items)
         _write_arrays(place, about, size, images)
+
+
+def _write_whole(folder: Path, collected: Collected) -> dict[str, Any]:
+    """Writes the whole of the images that are not square, and returns which those are."""
+    rows = [row for row, item in enumerate(collected.items) if collected.spool.oblong(item.number)]
+    if not rows:
+        return {}
+    thumbs = np.stack([collected.spool.thumb(collected.items[row].number) for row in rows])
+    np.save(folder / _WHOLE, thumbs)
+    return {
+        "oblong": rows,
+        "whole": {"shape": list(thumbs.shape[1:]), "sha256": arrays.checksum(folder / _WHOLE)},
+    }
 
 
 def _write_arrays(

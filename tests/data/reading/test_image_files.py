@@ -2,11 +2,12 @@
 
 import io
 import struct
+import sys
 import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from fer_jax.data.reading import image_files
 from fer_jax.data.reading.problems import Unusable
@@ -107,20 +108,20 @@ def test_rows_of_grey_survive_encoding() -> None:
     assert np.array_equal(np.asarray(image_files.decode(image_files.encode(image))), noise(48, 48))
 
 
-def huge_png(width: int, height: int) -> bytes:
-    """A PNG whose header claims a size; there are no pixels behind it."""
+def png(width: int, height: int, bits: int, colours: int, pixels: bytes) -> bytes:
+    """A PNG by its header and compressed pixels, whether they fit each other or not."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    header = struct.pack(">IIBBBBB", width, height, bits, colours, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize(("width", "height"), [(10_000, 10_000), (8_001, 8_000), (60_000, 60_000)])
 def test_the_size_is_checked_before_decoding(width: int, height: int) -> None:
     with pytest.raises(Unusable, match="megapixels"):
-        image_files.decode(huge_png(width, height))
+        image_files.decode(png(width, height, 8, 0, zlib.compress(b"")))
 
 
 def test_files_above_the_byte_limit_are_refused(monkeypatch: pytest.MonkeyPatch, make) -> None:
@@ -156,8 +157,86 @@ def test_cut_off_files_are_unusable(make) -> None:
         image_files.decode(make.jpeg(0)[:-300])
 
 
-def test_floating_point_and_wide_pixels_are_refused() -> None:
-    with pytest.raises(Unusable, match="floating-point"):
-        image_files.decode(encoded(Image.new("F", (4, 4)), "TIFF"))
+def test_one_face_in_every_coding_is_the_same_picture(make) -> None:
+    grey = Image.fromarray(make.pixels(make.jpeg(4)))
+    pixels = np.asarray(grey).astype(np.uint16)
+    assert pixels.max() > 230  # as in any picture with something bright in it
+    rgb = grey.convert("RGB")
+    files = {
+        "16 bits": encoded(Image.fromarray(pixels * 257)),
+        "8 of 16 bits": encoded(Image.fromarray(pixels)),
+        "12 of 16 bits": encoded(Image.fromarray(pixels * 16), "TIFF"),
+        "32 bits": encoded(Image.fromarray(pixels.astype(np.int32)), "TIFF"),
+        "floating point to 1": encoded(Image.fromarray((pixels / 255).astype(np.float32)), "TIFF"),
+        "floating point to 255": encoded(Image.fromarray(pixels.astype(np.float32)), "TIFF"),
+        "LAB": encoded(rgb.convert("LAB"), "TIFF"),
+        "JPEG 2000": encoded(rgb, "JPEG2000"),
+        "WebP": encoded(rgb, "WEBP", lossless=True),
+        "CMYK": encoded(rgb.convert("CMYK"), "JPEG", quality=97),
+    }
+    for coding, data in files.items():
+        found = fit(data, 48, 1)[..., 0].astype(float)
+        assert np.abs(found - pixels).max() <= 4, coding
+
+
+def test_avif_is_read_where_pillow_has_it(make) -> None:
+    if not features.check("avif"):
+        pytest.skip("Pillow has no AVIF")
+    grey = make.pixels(make.jpeg(4))
+    data = encoded(Image.fromarray(grey).convert("RGB"), "AVIF", quality=95)
+    assert np.abs(fit(data, 48, 1)[..., 0].astype(float) - grey).mean() < 3
+
+
+HEIC = b"\0\0\0\x18ftypheic" + b"\0" * 64  # by its first bytes
+
+
+def test_heic_without_its_package_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(Unusable, match=r"^is HEIC: the package pillow_heif .* pip install 'fer_jax\[heic\]'$"):
+        image_files.decode(HEIC)
+
+
+def test_heic_is_read_by_its_package(make) -> None:
+    heif = pytest.importorskip("pillow_heif")
+    heif.register_heif_opener()
+    grey = make.pixels(make.jpeg(4))
+    assert (
+        np.abs(fit(encoded(Image.fromarray(grey), "HEIF", quality=95), 48, 1)[..., 0].astype(float) - grey).mean() < 3
+    )
+    with pytest.raises(Unusable, match="no picture of a known format"):
+        image_files.decode(HEIC)
+
+
+def test_a_header_that_says_what_is_white_is_believed() -> None:
+    dark = np.array([[0, 100], [200, 300]], ">u2")
+    found = fit(b"P5\n2 2\n4095\n" + dark.tobytes(), 2, 1)[..., 0]
+    assert found.tolist() == np.rint(dark / 4095 * 255).tolist()
+
+
+def test_wide_colours_that_would_be_black_are_refused() -> None:
+    def colours(value: int) -> bytes:
+        rows = b"".join(b"\0" + struct.pack(">6H", *[value] * 6) for _ in range(2))
+        return png(2, 2, 16, 2, zlib.compress(rows))
+
+    with pytest.raises(Unusable, match="colours of 16 bits that use the lower 12 only"):
+        image_files.decode(colours(4000))
+    assert fit(colours(0xC8FF), 2, 1).ravel().tolist() == [0xC8] * 4
+
+
+def test_wide_pixels_can_be_had_as_they_are() -> None:
+    wide = np.array([[0, 300], [200, 4000]], np.uint16)
+    found = image_files.decode(encoded(Image.fromarray(wide)), wide=True)
+    assert np.array_equal(np.asarray(found), wide)
+
+
+def test_only_an_image_that_is_not_square_has_a_thumb() -> None:
+    assert image_files.thumb(Image.new("L", (9, 9))) is None
+    halves = np.repeat([[10, 200]], 60, axis=0).repeat((20, 20), axis=1).astype(np.uint8)
+    thumb = image_files.thumb(Image.fromarray(halves))
+    assert thumb.shape == (image_files.WHOLE_SIDE,) * 2 and thumb.dtype == np.uint8
+    assert (thumb[:, :12] == 10).all() and (thumb[:, -12:] == 200).all()
+
+
+def test_wide_pixels_beyond_16_bits_are_refused() -> None:
     with pytest.raises(Unusable, match="32 bits"):
         image_files.decode(encoded(Image.new("I", (4, 4), 70_000), "TIFF"))

@@ -2,6 +2,7 @@
 damaged or shared.
 """
 
+import io
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fer_jax.data import names, reading
 from fer_jax.data.reading import arrays, collect, image_files, source
@@ -159,6 +161,76 @@ def test_other_class_folders(make, tmp_path: Path) -> None:
     assert source.classes == ("ape", "gnu", "zebra")
     assert source.images.shape == (3, 12, 12, 3)
     assert source.labels.tolist() == [0, 1, 2] and set(source.usage.tolist()) == {-1}
+
+
+def png(pixels: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_white_is_judged_over_the_data_set(make, tmp_path: Path, walks, capsys) -> None:
+    """Three pictures of 12 bits, one of them dark, beside one of 8 bits and one that is none."""
+    ramp = np.arange(48 * 48, dtype=np.uint16).reshape(48, 48)
+    members = {
+        "happy/a.png": png(ramp),
+        "happy/b.png": png(4095 - ramp),
+        "sad/dark.png": png(ramp // 12),
+        "sad/plain.png": png((ramp // 10).astype(np.uint8)),
+        "sad/negative.tif": b"",
+    }
+    folder = make.folder(tmp_path / "wide", members)
+    Image.fromarray(ramp.astype(np.float32) - 9).save(folder / "sad" / "negative.tif")
+    found = read(folder, on_error="skip", fer=False)
+    scaled = {np.rint(one * (255 / 4095)).astype(np.uint8).tobytes() for one in (ramp, 4095 - ramp, ramp // 12)}
+    assert {image.tobytes() for image in found.images} == scaled | {(ramp // 10).astype(np.uint8).tobytes()}
+    assert found.provenance["wide"] == [{"numbers": "whole", "white": 4095, "pictures": 3, "highest": 4095.0}]
+    assert found.provenance["skipped"]["items"][0]["reason"].startswith("has floating-point pixels, from -9 to")
+    line = "3 pictures of more than 8 bits a pixel, from 0 to 4,095: 4,095 is taken as white"
+    assert line in capsys.readouterr().err
+    small = read(folder, 24, on_error="skip", fer=False)  # from the records, which say nothing of 12 bits
+    assert walks == ["folder"] and line in capsys.readouterr().err
+    wanted = {image_files.fit(Image.fromarray(image[..., 0]), 24, 1).tobytes() for image in found.images}
+    assert {image.tobytes() for image in small.images} == wanted
+
+
+def test_the_whole_of_what_is_not_square_is_kept(make, tmp_path: Path, walks, own_cache: Path, capsys) -> None:
+    rows = np.random.default_rng(1).integers(0, 256, (4, 40, 48), np.uint8)
+    members = {f"happy/{at}.png": png(one if at % 2 else one[:, :40]) for at, one in enumerate(rows)}
+    folder = make.folder(tmp_path / "oblong", members)
+    for found in (read(folder, fer=False), read(folder, 24, fer=False)):
+        assert found.whole is not None and len(found.whole.rows) == 2
+        names_of = source.file_names(str(folder), Wanted())
+        for row, thumb in zip(found.whole.rows, found.whole.thumbs, strict=True):
+            wide = Image.fromarray(rows[int(names_of[row][len("happy/")])])
+            assert np.array_equal(thumb, image_files.thumb(wide))
+    (whole,) = own_cache.rglob("whole.npy")
+    damage_byte(whole)
+    again = read(folder, fer=False)
+    assert again.whole is not None and "whole.npy: its checksum differs" in capsys.readouterr().err
+    assert walks == ["folder", "folder"]
+
+
+def test_square_images_have_no_whole(folder: Path) -> None:
+    assert read(folder).whole is None
+
+
+def test_names_are_those_of_the_images(folder: Path, sample, make, own_cache: Path) -> None:
+    found = read(folder)
+    by_pixels = {make.pixels(data).tobytes(): name for name, data in sample.kaggle().items()}
+    wanted = [by_pixels[image.tobytes()] for image in found.images]
+    assert source.file_names(str(folder), Wanted(fer=True)) == wanted
+    (kept,) = own_cache.rglob("names.json")
+    damage_byte(kept)
+    assert source.file_names(str(folder), Wanted(fer=True)) == wanted  # from the records
+
+
+def test_what_an_earlier_way_of_reading_prepared_is_read_again(folder: Path, walks, monkeypatch) -> None:
+    read(folder)
+    monkeypatch.setattr(source, "_READING", 999)
+    read(folder)
+    read(folder, 24)
+    assert walks == ["folder", "folder"]
 
 
 def damage_byte(path: Path) -> None:
