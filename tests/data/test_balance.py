@@ -17,7 +17,7 @@ CLASSES = ("angry", "happy", "sad")
 FIELDS = {
     "name": "folder", "path": "somewhere", "split": "official", "seed": 0, "fraction": 1.0, "image_size": 12,
     "channels": 1, "classes": (), "merge": (), "drop_leaks": "none", "balance": "none", "balance_splits": "train",
-    "on_error": "fatal",
+    "on_error": "fatal", "labels": "", "pattern": "", "names": (), "group": "",
 }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ SILVESTRO = ("positive=happy+surprise", "negative=angry+fear+disgust+sad")
 FIELDS = {
     "name": "folder", "path": "somewhere", "split": "official", "seed": 0, "fraction": 1.0, "image_size": 8,
     "channels": 1, "classes": (), "merge": (), "drop_leaks": "none", "balance": "none", "balance_splits": "train",
-    "on_error": "fatal",
+    "on_error": "fatal", "labels": "", "pattern": "", "names": (), "group": "",
 }  # fmt: skip
 
 

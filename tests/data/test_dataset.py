@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from fer_jax.data import Dataset, dataset, faces, load
+from fer_jax.data.reading.wanted import Wanted
 from fer_jax.errors import DataError
 
 FIELDS = {
     "name": "synthetic", "path": "", "split": "official", "seed": 0, "fraction": 1.0, "image_size": 12, "channels": 1,
     "classes": (), "merge": (), "drop_leaks": "none", "balance": "none", "balance_splits": "train",
     "on_error": "fatal", "train_size": 200, "validation_size": 80, "test_size": 70, "label_noise": 0.02,
+    "labels": "", "pattern": "", "names": (), "group": "",
 }  # fmt: skip
 
 
@@ -122,7 +124,7 @@ def test_chosen_classes_of_built_in_faces_by_any_spelling():
 @pytest.mark.parametrize("name", ("folder", "fer2013"))
 def test_files_are_read_by_name(source, name):
     data = load(block(name=name, path="somewhere"))
-    assert source.asked == ("somewhere", 12, 1, "fatal", name == "fer2013")
+    assert source.asked == ("somewhere", 12, 1, "fatal", Wanted(fer=name == "fer2013"))
     assert sizes(data) == {"train": 30, "validation": 30, "test": 30}
     np.testing.assert_array_equal(data.test.images, source.images[2::3])
     np.testing.assert_array_equal(data.test.labels, source.labels[2::3])

@@ -10,14 +10,17 @@ from __future__ import annotations
 import collections
 import dataclasses
 import hashlib
+import itertools
+import re
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import IO, Any
 
 import numpy as np
 from PIL import Image
 
 from fer_jax.base import console
-from fer_jax.base.text import shown
+from fer_jax.base.text import counted, shown
 from fer_jax.data import names
 from fer_jax.data.reading import image_files, layout, pixel_tables
 from fer_jax.data.reading.containers import Container, Member
@@ -26,6 +29,8 @@ from fer_jax.data.reading.wanted import Wanted
 from fer_jax.errors import DataError
 
 _LISTED = 50  # ignored files that are kept by name
+# Lines, and bytes of each, by which a file is told that lists labels.
+_LIST_LINES, _LIST_LINE = 1000, 1000
 
 
 class Spool:
@@ -136,6 +141,9 @@ def collect(container: Container, wanted: Wanted, spool: Spool) -> Collected:
     found = layout.find(container.path, container.members(), wanted, problems)
     what = f"{len(found.images):,} pictures" if found.images else "a table"
     console.say(f"reading {shown(container.path)} for the first time: {what}")
+    _check_lists(container, found)
+    if passed := _passed_over(found):
+        console.say(f"passed over: {passed}")
     if found.tables:
         items = list(_table_items(container, found.tables[0], spool, problems))
     else:
@@ -153,9 +161,44 @@ def collect(container: Container, wanted: Wanted, spool: Spool) -> Collected:
         "contents_sha256": _contents(items),
         "source_counts": _counts(items, classes),
         "ignored": {"count": len(found.ignored), "items": [shown(name) for name in found.ignored[:_LISTED]]},
+        "hidden": found.hidden,
         "skipped": problems.as_json(),
     }
     return Collected(items, classes, problems, provenance, spool)
+
+
+def _check_lists(container: Container, found: layout.Layout) -> None:
+    """Raises DataError where a file lists the images under labels that no class folder has.
+
+    Files are looked into only where no class folder is named after an expression or a number.
+    """
+    if found.sure or not found.images:
+        return
+    classes = {place.label for place in found.images}
+    stems = {PurePosixPath(place.member.name).stem.lower() for place in found.images}
+    for member in found.lists:
+        lines = itertools.islice(container.lines(member, _LIST_LINE), _LIST_LINES)
+        text = b"\n".join(line[:_LIST_LINE] for line in lines).decode("utf-8", "replace").lower()
+        cells = {cell.strip("\"' ") for cell in re.split(r"[,;\t\n\r]| +", text)}
+        listed = {PurePosixPath(cell.replace("\\", "/")).stem for cell in cells}
+        if listed & stems and not {names.canonical(cell) for cell in cells} & classes:
+            raise DataError(
+                f"{shown(container.path)}: {shown(member.name)} lists the pictures under other labels than "
+                f"{shown(min(classes), 40)}: --config.data.labels={shown(member.name)} takes those; if the folders "
+                "are the classes, take that file away"
+            )
+
+
+def _passed_over(found: layout.Layout) -> str:
+    """Returns a line about what is neither a picture nor read, empty if there is nothing."""
+    parts = []
+    if found.ignored and found.images:
+        named = ", ".join(shown(name, 60) for name in found.ignored[:3])
+        rest = f" and {len(found.ignored) - 3:,} more" if len(found.ignored) > 3 else ""
+        parts.append(f"{counted(len(found.ignored), 'file')} of no picture ({named}{rest})")
+    if found.hidden:
+        parts.append(f"{found.hidden:,} hidden or a system's own")
+    return ", ".join(parts)
 
 
 def _image_items(container: Container, placed: list[layout.Placed], spool: Spool, problems: Problems) -> Iterator[Item]:

@@ -1,9 +1,10 @@
 """What the names in a source say: which members are images, of which class and split, or tables.
 
-Images lie in folders named after classes, possibly some folders down, possibly below folders
-named after splits:
+Images lie in folders named after classes, possibly some folders down, possibly below or above
+folders named after splits (`folders` tells which are which):
 
     [...]/<split>/<class>/[...]/image.jpg   the class is the folder right below the split
+    [...]/<class>/<split>/image.jpg         ... or right above it
     [...]/<class>/[...]/image.jpg           ... or right below what all images have in common
 
 In FER-2013 file names may carry the official usage (Training_, PublicTest_, PrivateTest_). It is
@@ -21,13 +22,26 @@ from pathlib import PurePosixPath
 
 from fer_jax.base.text import shown
 from fer_jax.data import names
+from fer_jax.data.reading import folders
 from fer_jax.data.reading.containers import Member
 from fer_jax.data.reading.image_files import SUFFIXES
-from fer_jax.data.reading.problems import EMPTY, LABEL, REFUSED, STRAY, Problems
+from fer_jax.data.reading.problems import EMPTY, LABEL, NOT_READ, REFUSED, STRAY, Problems
 from fer_jax.data.reading.wanted import Wanted
 from fer_jax.errors import DataError
 
 TABLES = ("fer2013.csv", "icml_face_data.csv")
+# What ends in one of these shows something, and is not read.
+NOT_READ_SUFFIXES = {
+    **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC"),
+    **dict.fromkeys((".avif", ".avifs"), "AVIF"),
+    **dict.fromkeys((".jp2", ".j2k", ".jpf", ".jpx", ".jpm"), "JPEG 2000"),
+    **dict.fromkeys((".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".raw"), "a camera's raw format"),
+    **{f".{word}": word.upper() for word in ("jxl", "jxr", "psd", "svg", "eps", "tga", "ico", "icns", "exr", "hdr")},
+    **{f".{word}": word.upper() for word in ("dcm", "pcx", "sgi", "ras", "xcf", "pam", "pfm", "pnm", "xbm", "xpm")},
+}
+_LISTS = (".csv", ".tsv", ".txt")
+# Of a text file that may list labels, as RAF-DB's list_patition_label.txt.
+_LIST_WORDS = re.compile(r"label|list|legend|annot|emotion|part?ition|ground|metadata|classes|^(train|val|test)", re.I)
 _SYSTEM = frozenset(("__macosx", "thumbs.db", "desktop.ini", "$recycle.bin", "system volume information"))
 _DRIVE = re.compile(r"[A-Za-z]:$")
 
@@ -54,11 +68,18 @@ class Layout:
         images: images that have a class.
         tables: FER-2013 tables; only what FER-2013 is read from has any.
         ignored: names of files that are neither, for the record.
+        hidden: how many files and folders are hidden, or a system's own.
+        lists: those ignored files that may list labels.
+        sure: whether a class is named after an expression or a number. Where none is, a list of
+            labels beside the images may be meant instead.
     """
 
     images: list[Placed] = dataclasses.field(default_factory=list)
     tables: list[Member] = dataclasses.field(default_factory=list)
     ignored: list[str] = dataclasses.field(default_factory=list)
+    hidden: int = 0
+    lists: list[Member] = dataclasses.field(default_factory=list)
+    sure: bool = True
 
 
 def find(path: str, members: Sequence[Member], wanted: Wanted, problems: Problems) -> Layout:
@@ -77,39 +98,56 @@ def find(path: str, members: Sequence[Member], wanted: Wanted, problems: Problem
     """
     layout, fer = Layout(), wanted.fer
     images: list[tuple[Member, tuple[str, ...]]] = []
-    folders: set[tuple[str, ...]] = set()
+    others: set[tuple[str, ...]] = set()
+    unread: set[tuple[str, ...]] = set()
     csvs = []
     for member in members:
         parts = tuple(part for part in member.name.split("/") if part not in ("", "."))
         if reason := _refusal(member, parts):
             problems.add(REFUSED, member.name, reason)
         elif not parts or any(part.startswith(".") or part.lower() in _SYSTEM for part in parts):
-            continue
+            layout.hidden += bool(parts)
         elif member.kind == "folder":
-            folders.add(parts)
-        elif PurePosixPath(parts[-1]).suffix.lower() in SUFFIXES:
+            others.add(parts)
+        elif (suffix := PurePosixPath(parts[-1]).suffix.lower()) in SUFFIXES:
             images.append((member, parts[:-1]))
+        elif suffix in NOT_READ_SUFFIXES:
+            problems.add(NOT_READ, member.name, not_read(suffix))
+            unread.add(parts[:-1])
         elif fer and parts[-1].lower().endswith(".csv"):
             csvs.append(member)
         else:
             layout.ignored.append(member.name)
-            folders.add(parts[:-1])
+            others.add(parts[:-1])
+            layout.lists += [member] * _may_list(parts[-1], suffix)
     layout.tables = _tables(csvs, bool(images))
+    layout.lists += csvs
     layout.ignored += [member.name for member in csvs if member not in layout.tables]
     if len(layout.tables) + bool(images) > 1:
         found = [member.name for member in layout.tables] + ["folders of pictures"] * bool(images)
         raise DataError(f"{shown(path)}: holds several data sets ({' and '.join(found)}); keep one of them")
     if not layout.tables and not images:
-        raise DataError(_nothing(path, layout, fer))
-    _place(path, images, folders, fer, layout, problems)
+        raise DataError(_nothing(path, layout, fer, problems))
+    if images:
+        _place(path, images, others - unread, fer, layout, problems)
     return layout
 
 
-def _nothing(path: str, layout: Layout, fer: bool) -> str:
+def not_read(suffix: str) -> str:
+    """Returns why a file with an ending of `NOT_READ_SUFFIXES` is left out."""
+    return f"is {NOT_READ_SUFFIXES[suffix]}, which is not read: save it as PNG or JPEG"
+
+
+def _may_list(name: str, suffix: str) -> bool:
+    return suffix in _LISTS and (suffix != ".txt" or _LIST_WORDS.search(name) is not None)
+
+
+def _nothing(path: str, layout: Layout, fer: bool, problems: Problems) -> str:
     wanted = "pictures in class folders" + (", fer2013.csv or icml_face_data.csv" if fer else "")
     endings = (".zip", ".tar", ".gz", ".xz", ".bz2", ".csv")
     archives = [name for name in layout.ignored if name.lower().endswith(endings)]
     hint = f"; it holds {shown(archives[0])}: name that file itself" if archives else ""
+    hint += f"; it has {problems.describe(path)}" if len(problems) else ""
     return f"{shown(path)}: holds no {wanted}{hint}"
 
 
@@ -118,7 +156,7 @@ def _refusal(member: Member, parts: tuple[str, ...]) -> str | None:
         return "points outside the archive"
     if any(part.startswith(".") or part.lower() in _SYSTEM for part in parts):
         return None
-    return {"link": "is a link", "special": "is a device or a pipe"}.get(member.kind)
+    return {"link": "is a link", "special": "is a pipe, a socket or a device"}.get(member.kind)
 
 
 def _tables(csvs: list[Member], images: bool) -> list[Member]:
@@ -132,57 +170,37 @@ def _tables(csvs: list[Member], images: bool) -> list[Member]:
 def _place(
     path: str,
     images: list[tuple[Member, tuple[str, ...]]],
-    folders: set[tuple[str, ...]],
+    others: set[tuple[str, ...]],
     fer: bool,
     layout: Layout,
     problems: Problems,
 ) -> None:
-    """Gives every image its class and usage; `images` come with the folders they lie in."""
-    splits = [_split_at(above) for _, above in images]
-    in_splits = any(at is not None for at in splits)
-    usages = {names.folder_usage(above[at]) for (_, above), at in zip(images, splits, strict=True) if at is not None}
-    roots = sorted({"/".join(above[:at]) for (_, above), at in zip(images, splits, strict=True) if at is not None})
-    if len(roots) > 1:
-        both = f"in {roots[0] or 'its top folder'} and {roots[1]}"
-        raise DataError(f"{shown(path)}: holds several data sets ({both}); keep one of them")
-    common = _common([above for _, above in images if above])
-    class_folders: set[tuple[str, ...]] = set()
-    for (member, above), at in zip(images, splits, strict=True):
-        if not above or (in_splits and at is None):
-            where = "the split folders" if above else "any folder"
+    """Gives every image its class and usage.
+
+    Args:
+        path: of the source, for messages.
+        images: with the folders above them.
+        others: folders that may hold no image.
+        fer: whether it is FER-2013.
+        layout, problems: take what is found.
+    """
+    found = folders.read(path, [above for _, above in images], [member.name for member in layout.lists], fer)
+    official_names = fer and names.VALIDATION not in found.splits.values()
+    for member, above in images:
+        usage, name = found.usage(above), found.label(above)
+        if usage is None or name is None:
+            where = "any folder" if not above else "the split folders" if usage is None else "the class folders"
             problems.add(STRAY, member.name, f"lies outside {where}")
             continue
-        depth = at + 1 if at is not None else common
-        class_folders.add(above[: depth + 1])
-        label = names.canonical(above[depth])
+        label = names.canonical(name)
         if fer and label not in names.CLASSES:
-            known = ", ".join(names.CLASSES)
-            problems.add(LABEL, member.name, f"{shown(above[depth], 40)!r} is none of {known}")
+            problems.add(LABEL, member.name, f"{shown(name, 40)!r} is none of {', '.join(names.CLASSES)}")
             continue
-        usage = names.folder_usage(above[at]) if at is not None else names.NO_USAGE
-        official = names.file_usage(os.path.basename(member.name)) if fer else None
-        if official is not None and names.VALIDATION not in usages:
-            usage = official
-        assert usage is not None  # _split_at found a folder with one
-        layout.images.append(Placed(member, label, usage))
-    parents = {folder[:-1] for folder in class_folders}
-    for folder in sorted(folders - class_folders):
+        official = names.file_usage(os.path.basename(member.name)) if official_names else None
+        layout.images.append(Placed(member, label, usage if official is None else official))
+    parents = {folder[:-1] for folder in found.classes}
+    layout.sure = any(names.expression(folder[-1]) or names.is_numbered(folder[-1]) for folder in found.classes)
+    for folder in sorted(others - found.classes):
         # The top folder, in which a README may lie, holds classes and is none.
         if folder and folder[:-1] in parents and (not fer or names.canonical(folder[-1]) in names.CLASSES):
             problems.add(EMPTY, "/".join(folder), "holds no pictures")
-
-
-def _split_at(above: tuple[str, ...]) -> int | None:
-    """Returns the index of the folder that names a split, None if none does. The last folder cannot
-    be one, because it has to name the class.
-    """
-    found = [at for at, folder in enumerate(above[:-1]) if names.folder_usage(folder) is not None]
-    return found[-1] if found else None
-
-
-def _common(folders: list[tuple[str, ...]]) -> int:
-    """Returns how many folders at the start all images share. Each image has at least one more."""
-    if not folders:
-        return 0
-    shared = len(os.path.commonprefix(folders))
-    return min(shared, min(map(len, folders)) - 1)

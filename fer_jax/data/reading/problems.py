@@ -17,7 +17,8 @@ LABEL = ("item of an unknown class", "items of an unknown class")
 STRAY = ("picture outside the class folders", "pictures outside the class folders")
 ROW = ("broken row", "broken rows")
 EMPTY = ("empty class folder", "empty class folders")
-REFUSED = ("refused archive member", "refused archive members")
+REFUSED = ("refused member", "refused members")
+NOT_READ = ("picture of a kind that is not read", "pictures of kinds that are not read")
 
 _NAMED = 3  # items of one kind that a message names
 _LISTED = 1000  # items of one kind that are kept by name; the others are only counted
@@ -63,7 +64,7 @@ class Problems:
         '9 unreadable pictures in a.zip: train/happy/x.jpg (is empty), ... and 6 more' is an
         example.
         """
-        plurals = dict((IMAGE, LABEL, STRAY, ROW, EMPTY, REFUSED))
+        plurals = dict((IMAGE, LABEL, STRAY, ROW, EMPTY, REFUSED, NOT_READ))
         parts = []
         for kind, count in self.counts.items():
             named = [f"{item['item']} ({item['reason']})" for item in self.listed if item["kind"] == kind][:_NAMED]

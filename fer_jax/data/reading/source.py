@@ -27,6 +27,7 @@ from fer_jax.errors import DataError
 
 _RECORDS = "records"
 _NOTE = "records.json"
+_READING = "2"  # another where the same files are understood in another way: caches of before are read anew
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +112,7 @@ def file_names(path: str, wanted: Wanted) -> list[str]:
 
 
 def _place(container: Container, wanted: Wanted) -> Place:
-    return Place(container.path, container.fingerprint() + wanted.key(), "fer2013" if wanted.fer else "folders")
+    return Place(container.path, container.fingerprint() + wanted.key() + _READING, "fer2013" if wanted.fer else "folders")
 
 
 def _load(place: Place, size: tuple[int, int, int]) -> Source | None:
