@@ -23,7 +23,7 @@ from absl import flags
 from fer_jax.base.files import write_bytes
 from fer_jax.base.text import aligned, counted
 from fer_jax.config.program import Command, run_program
-from fer_jax.data import contents
+from fer_jax.data import contents, sizes
 from fer_jax.data.inspection import COLUMNS, Inspection, compare, examine
 from fer_jax.data.splits import STRATIFIED
 
@@ -117,7 +117,7 @@ def describe(summary: Mapping[str, Any]) -> list[str]:
             ", ".join(f"{count:,} {kind}" for kind, count in broken["kinds"].items()),
         ],
     ]
-    lines = [_heading(summary["data"]), "", *_table(rows, "lrl")]
+    lines = [*_heading(summary["data"]), "", *_table(rows, "lrl")]
     leaks = [
         [
             f"{name} pictures in {other}",
@@ -135,7 +135,11 @@ def describe(summary: Mapping[str, Any]) -> list[str]:
 
 def describe_two(summary: Mapping[str, Any]) -> list[str]:
     """Returns what two data sets share as lines for people."""
-    lines = [f"{letter}: {_heading(data)}" for letter, data in zip("AB", summary["data"], strict=True)]
+    lines = [
+        line
+        for letter, data in zip("AB", summary["data"], strict=True)
+        for line in _heading({**data, "path": f"{letter}: {data['path']}"})
+    ]
     for own, other, key in (("B", "A", "second_in_first"), ("A", "B", "first_in_second")):
         found = summary[key]
         places = list(found["all"]["in"])
@@ -157,14 +161,18 @@ def describe_two(summary: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _heading(data: Mapping[str, Any]) -> str:
+def _heading(data: Mapping[str, Any]) -> list[str]:
+    """Returns a line on a data set, lines on the sizes of its classes, and one on what is left out."""
     size = "x".join(map(str, data["size"]))
     splits = ", ".join(f"{count:,} {name}" for name, count in data["splits"].items())
     made = "" if data["split"] == contents.GIVEN else f" ({data['split']})"
     classes = sum(count > 0 for count in data["classes"].values())
-    return (
-        f"{data['path']} ({data['name']}): {data['pictures']:,} pictures of {size}, {classes} classes; {splits}{made}"
-    )
+    left_out = sizes.left_out(data["provenance"])
+    return [
+        f"{data['path']} ({data['name']}): {data['pictures']:,} pictures of {size}, {classes} classes; {splits}{made}",
+        *(f"  {line}" for line in sizes.lines(data["counts"], 78)),
+        *[f"  left out: {left_out}"] * bool(left_out),
+    ]
 
 
 def _share(count: int, of: int) -> str:

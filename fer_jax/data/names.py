@@ -43,10 +43,12 @@ _SPLITS = {
 # Words that name a split among others: 'FER2013Train', 'Validation Set', 'images_test', 'holdout'.
 _SPLIT_WORDS = {
     **{word: frozenset((usage,)) for word, usage in _SPLITS.items()},
-    **dict.fromkeys(("seen",), frozenset((TRAIN,))),
+    "seen": frozenset((TRAIN,)),
     **dict.fromkeys(("holdout", "heldout", "unseen"), frozenset((TEST,))),
     **dict.fromkeys(("eval", "evaluation"), frozenset((VALIDATION, TEST))),
-    **dict.fromkeys(("trainval", "traintest", "valtest"), frozenset((TRAIN, VALIDATION, TEST))),
+    "trainval": frozenset((TRAIN, VALIDATION)),
+    "traintest": frozenset((TRAIN, TEST)),
+    "valtest": frozenset((VALIDATION, TEST)),
 }
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+")
 _GLUED = re.compile(r"(.+?)(?:sets?|data|images?|imgs?|faces|pictures|folder|split|class|classes)")

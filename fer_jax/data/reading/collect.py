@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from fer_jax.base import console
-from fer_jax.base.text import counted, shown
+from fer_jax.base.text import shown
 from fer_jax.data import names
 from fer_jax.data.reading import image_files, layout, pixel_tables
 from fer_jax.data.reading.containers import Container, Member
@@ -142,8 +142,6 @@ def collect(container: Container, wanted: Wanted, spool: Spool) -> Collected:
     what = f"{len(found.images):,} pictures" if found.images else "a table"
     console.say(f"reading {shown(container.path)} for the first time: {what}")
     _check_lists(container, found)
-    if passed := _passed_over(found):
-        console.say(f"passed over: {passed}")
     if found.tables:
         items = list(_table_items(container, found.tables[0], spool, problems))
     else:
@@ -187,18 +185,6 @@ def _check_lists(container: Container, found: layout.Layout) -> None:
                 f"{shown(min(classes), 40)}: --config.data.labels={shown(member.name)} takes those; if the folders "
                 "are the classes, take that file away"
             )
-
-
-def _passed_over(found: layout.Layout) -> str:
-    """Returns a line about what is neither a picture nor read, empty if there is nothing."""
-    parts = []
-    if found.ignored and found.images:
-        named = ", ".join(shown(name, 60) for name in found.ignored[:3])
-        rest = f" and {len(found.ignored) - 3:,} more" if len(found.ignored) > 3 else ""
-        parts.append(f"{counted(len(found.ignored), 'file')} of no picture ({named}{rest})")
-    if found.hidden:
-        parts.append(f"{found.hidden:,} hidden or a system's own")
-    return ", ".join(parts)
 
 
 def _image_items(container: Container, placed: list[layout.Placed], spool: Spool, problems: Problems) -> Iterator[Item]:

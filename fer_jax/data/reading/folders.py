@@ -7,6 +7,7 @@ read in two ways is an error that says which are meant and which field decides.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -122,14 +123,11 @@ def _read(top: _Folder, lists: Sequence[str], fer: bool) -> Reading:
 
 def _tree(aboves: Sequence[Path]) -> _Folder:
     top = _Folder(())
-    known = {(): top}
-    for above in aboves:
-        if above not in known:
-            folder = top
-            for at, name in enumerate(above):
-                folder = folder.below.setdefault(name, _Folder(above[: at + 1]))
-            known[above] = folder
-        known[above].pictures += 1
+    for above, count in sorted(collections.Counter(aboves).items()):  # so that messages follow no order of files
+        folder = top
+        for at, name in enumerate(above):
+            folder = folder.below.setdefault(name, _Folder(above[: at + 1]))
+        folder.pictures = count
     return top
 
 
