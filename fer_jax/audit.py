@@ -162,15 +162,19 @@ def describe_two(summary: Mapping[str, Any]) -> list[str]:
 
 
 def _heading(data: Mapping[str, Any]) -> list[str]:
-    """Returns a line on a data set, lines on the sizes of its classes, and one on what is left out."""
+    """Returns lines on a data set: what it is, the sizes of its classes, what is left out."""
     size = "x".join(map(str, data["size"]))
     splits = ", ".join(f"{count:,} {name}" for name, count in data["splits"].items())
     made = "" if data["split"] == contents.GIVEN else f" ({data['split']})"
     classes = sum(count > 0 for count in data["classes"].values())
     left_out = sizes.left_out(data["provenance"])
+    there = {
+        split: {name: count for name, count in by_class.items() if data["classes"][name]}
+        for split, by_class in data["counts"].items()
+    }
     return [
         f"{data['path']} ({data['name']}): {data['pictures']:,} pictures of {size}, {classes} classes; {splits}{made}",
-        *(f"  {line}" for line in sizes.lines(data["counts"], 78)),
+        *(f"  {line}" for line in sizes.lines(there, 78)),
         *[f"  left out: {left_out}"] * bool(left_out),
     ]
 

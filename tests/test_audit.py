@@ -71,6 +71,13 @@ def test_planted_faults_are_counted_and_named(planted, tmp_path, capsys):
     assert run(planted, "--out", tmp_path) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"{planted} (fer2013): 30 pictures of 48x48x1, 2 classes; 15 train, 7 validation, 8 test"
+    assert lines[1:5] == [
+        "  train: happy 8, sad 7",
+        "  validation: happy 4, sad 3",
+        "  test: happy 4, sad 4",
+        "  left out: 1 unreadable picture",
+    ]
+    lines = lines[4:]
     assert [" ".join(line.split()) for line in lines[2:8]] == [
         "redundant exact copies 3 in 3 groups; 1 within train",
         "groups with conflicting labels 1 2 pictures",
@@ -141,7 +148,8 @@ def test_two_data_sets_whose_classes_have_other_names(planted, tmp_path, capsys)
             made.writestr(name, data)
     assert run(planted, archive, "--out", tmp_path / "out") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1] == f"B: {archive} (folder): 7 pictures of 48x48x1, 3 classes; 7 unassigned"
+    assert lines[5] == f"B: {archive} (folder): 7 pictures of 48x48x1, 3 classes; 7 unassigned"
+    assert lines[6] == "  unassigned: contempt 1, happy 4, sad 2"
     summary = json.loads((tmp_path / "out" / "audit.json").read_text())
     of_b = summary["second_in_first"]["all"]
     assert of_b["pictures"] == 7 and of_b["other_label"] == 1

@@ -53,7 +53,9 @@ _SPLIT_WORDS = {
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+")
 _GLUED = re.compile(r"(.+?)(?:sets?|data|images?|imgs?|faces|pictures|folder|split|class|classes)")
 # What folders of persons are called, as KDEF's AF01 and CK+'s S005.
-_PERSON = re.compile(r"(?:(?:subject|subj|person|participant|actor|identity)[ _-]?\d+|[ab][fm]\d\d|s\d{3})", re.IGNORECASE)
+_PERSON = re.compile(
+    r"(?:(?:subject|subj|person|participant|actor|identity)[ _-]?\d+|[ab][fm]\d\d|s\d{3})", re.IGNORECASE
+)
 _NUMBERED = re.compile(r"(?:class[ _-]?)?\d+", re.IGNORECASE)
 _OFFICIAL = {"training": TRAIN, "publictest": VALIDATION, "privatetest": TEST}
 _OFFICIAL_FILE = re.compile(r"(training|publictest|privatetest)_", re.IGNORECASE)

@@ -22,7 +22,7 @@ def of_split(counts: Mapping[str, int]) -> str:
 
 
 def lines(counts: Mapping[str, Mapping[str, int]], width: int = 80) -> list[str]:
-    """Returns the sizes of all splits, 'train: angry 3,995, disgust 436', each split from a new line.
+    """Returns the sizes of all splits, 'train: angry 3,995, disgust 436', each from a new line.
 
     Args:
         counts: by split and class.
@@ -47,11 +47,14 @@ def left_out(provenance: Mapping[str, Any]) -> str:
 
     '2 unreadable pictures, 3 other files, 1 hidden file' is an example.
     """
-    skipped, other = provenance.get("skipped", {}), provenance.get("ignored", {}).get("count", 0)
-    parts = [Problems.from_json(skipped).counted()] * bool(skipped.get("count"))
-    parts += [counted(other, "other file")] * bool(other)
-    parts += [counted(provenance["hidden"], "hidden file")] * bool(provenance.get("hidden"))
-    return ", ".join(parts)
+    parts = []
+    if skipped := provenance.get("skipped"):
+        parts.append(Problems.from_json(skipped).counted())
+    if ignored := provenance.get("ignored"):
+        parts.append(counted(ignored["count"], "other file") * bool(ignored["count"]))
+    if hidden := provenance.get("hidden"):
+        parts.append(counted(hidden, "hidden file"))
+    return ", ".join(filter(None, parts))
 
 
 def _pieces(counts: Mapping[str, int]) -> Sequence[str]:

@@ -295,10 +295,10 @@ def _pixels(prepared: Prepared) -> str:
 
 
 def describe_data(prepared: Prepared) -> str:
-    """Returns lines on the data: how many images and other data sets, sizes of classes, what is left out.
+    """Returns a line on the data, lines on the sizes of classes and one on what is left out.
 
     'synthetic faces, official split: 2,000 train, 500 validation, 500 test images of ...' is the
-    first.
+    first; it says how many other data sets there are.
     """
     first, *others = prepared.datasets.values()
     more = f" (and {counted(len(others), 'other data set')})" if others else ""

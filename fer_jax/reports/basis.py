@@ -68,7 +68,7 @@ def _classes(data: Mapping[str, Any]) -> str:
 
 
 def _sizes(data: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Returns split -> how many images of which class it has; nothing where that is not recorded."""
+    """Returns (split, how many images of which class it has), nothing where that is unknown."""
     return [(name, sizes.of_split(by_class)) for name, by_class in (data.get("counts") or {}).items()]
 
 

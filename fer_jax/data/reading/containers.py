@@ -111,7 +111,9 @@ class Folder(Container):
         except OSError as error:
             raise DataError(f"cannot list {shown(error.filename or path)}: {error.strerror}") from error
 
-    def _scan(self, folder: str, prefix: str, above: tuple[tuple[int, int], ...], advance: Callable[[], object]) -> None:
+    def _scan(
+        self, folder: str, prefix: str, above: tuple[tuple[int, int], ...], advance: Callable[[], object]
+    ) -> None:
         state = os.stat(folder)
         if (state.st_dev, state.st_ino) in above:  # a link back to a folder that this one lies in
             return

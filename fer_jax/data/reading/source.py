@@ -112,7 +112,9 @@ def file_names(path: str, wanted: Wanted) -> list[str]:
 
 
 def _place(container: Container, wanted: Wanted) -> Place:
-    return Place(container.path, container.fingerprint() + wanted.key() + _READING, "fer2013" if wanted.fer else "folders")
+    return Place(
+        container.path, container.fingerprint() + wanted.key() + _READING, "fer2013" if wanted.fer else "folders"
+    )
 
 
 def _load(place: Place, size: tuple[int, int, int]) -> Source | None:

@@ -1,4 +1,4 @@
-"""Folders as data sets have them: splits however they are called, persons, lists beside pictures."""
+"""Folders as data sets have them: splits however called, persons, lists beside pictures."""
 
 import os
 import re
@@ -56,7 +56,7 @@ def test_splits_below_the_classes(make, collect, tmp_path: Path) -> None:
     ("places", "says"),
     [
         (["FER2013Train/1.png", "FER2013Test/1.png"],
-         "FER2013Test and FER2013Train are named after splits, and hold pictures instead of class folders; name a file"),
+         "FER2013Test and FER2013Train are named after splits, and hold pictures instead of class folders; name"),
         (["train/1.jpg", "test/1.jpg"], "test and train are named after splits, and hold pictures"),
         (["train_happy/1.jpg", "train_sad/1.jpg", "test_sad/1.jpg"], "named after splits, and hold pictures"),
         (["my_train/a/1.jpg", "my_test/a/1.jpg", "more/a/1.jpg"],
@@ -67,9 +67,9 @@ def test_splits_below_the_classes(make, collect, tmp_path: Path) -> None:
         (["happy/train/1.jpg", "happy/test/1.jpg", "sad/1.jpg"], "happy/test is named after a split .* unlike sad"),
         (["happy/1.jpg", "sad/1.jpg", "test/1.jpg"], "test is named after a split and lies beside happy"),
         (["s/subject0/happy/1.jpg", "s/subject0/sad/1.jpg", "s/subject1/happy/1.jpg"],
-         r"s/subject0 and s/subject1 would be the classes, but hold folders named after expressions \(s/subject0/happy\);"
-         r" --config.data.pattern='\(\?P<group>\[\^/\]\+\)/\(\?P<label>"),
-        (["KDEF/AF01/AF01ANS.JPG", "KDEF/AM02/AM02ANS.JPG"], "KDEF/AF01 and KDEF/AM02 .* as persons are; .*data.pattern"),
+         r"s/subject0 and s/subject1 would be the classes, but hold folders named after expressions "
+         r"\(s/subject0/happy\); --config.data.pattern='\(\?P<group>\[\^/\]\+\)/\(\?P<label>"),
+        (["KDEF/AF01/AF01ANS.JPG", "KDEF/AM02/AM02ANS.JPG"], "KDEF/AF01 and KDEF/AM02 .* persons are; .*data.pattern"),
         (["S005/001/1.png", "S010/001/1.png"], "called as persons are"),
         (["jaffedbase/KA.AN1.39.tiff", "jaffedbase/KA.DI1.42.tiff"],
          "all pictures lie in one class folder, jaffedbase; .*--config.data.labels=.*--config.data.pattern="),
@@ -97,7 +97,9 @@ def test_what_may_be_read_in_two_ways_is_an_error(places, says, fer, make, colle
 )
 def test_what_may_be_classes_stays_classes(places, make, collect, tmp_path: Path) -> None:
     found = collect(tree(make, tmp_path / "data", places), False)
-    assert set(found.labels.values()) == {p.split("/")[-3 if "/a/" in p or "subject" in p else -2] for p in found.labels}
+    assert set(found.labels.values()) == {
+        p.split("/")[-3 if "/a/" in p or "subject" in p else -2] for p in found.labels
+    }
     assert set(found.usage.values()) == {-1}
 
 
@@ -164,7 +166,12 @@ def test_names_of_pictures_may_be_no_text(good, make, collect, tmp_path: Path) -
 
 
 def test_pictures_of_kinds_that_are_not_read_are_counted(good, make, collect, tmp_path: Path) -> None:
-    extra = {"train/happy/2.HEIC": b"x", "train/happy/3.heif": b"x", "train/rare/1.jxl": b"x", "train/rare/.2.jxl": b"x"}
+    extra = {
+        "train/happy/2.HEIC": b"x",
+        "train/happy/3.heif": b"x",
+        "train/rare/1.jxl": b"x",
+        "train/rare/.2.jxl": b"x",
+    }
     found = collect(make.zip(tmp_path / "a.zip", good | extra), True)
     assert found.problems.counts == {"picture of a kind that is not read": 3}
     assert "train/happy/2.HEIC (is HEIC, which is not read: save it as PNG or JPEG)" in found.fatal()
