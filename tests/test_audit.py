@@ -149,7 +149,7 @@ def test_two_data_sets_whose_classes_have_other_names(planted, tmp_path, capsys)
     assert run(planted, archive, "--out", tmp_path / "out") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[5] == f"B: {archive} (folder): 7 pictures of 48x48x1, 3 classes; 7 unassigned"
-    assert lines[6] == "  unassigned: contempt 1, happy 4, sad 2"
+    assert lines[6] == "  unassigned: contempt 1, happy 3, sad 3"
     summary = json.loads((tmp_path / "out" / "audit.json").read_text())
     of_b = summary["second_in_first"]["all"]
     assert of_b["pictures"] == 7 and of_b["other_label"] == 1
