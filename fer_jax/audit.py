@@ -27,7 +27,7 @@ from fer_jax.base.text import aligned, counted
 from fer_jax.config.command_line import override, read_file, split_variants
 from fer_jax.config.program import Command, run_program
 from fer_jax.config.values import canonical, default_config
-from fer_jax.data import contents, remarks
+from fer_jax.data import contents, remarks, sizes
 from fer_jax.data.inspection import Inspection, compare, examine
 from fer_jax.data.offenders import COLUMNS
 from fer_jax.data.splits import STRATIFIED
@@ -168,7 +168,7 @@ def describe(summary: Mapping[str, Any]) -> list[str]:
             ", ".join(f"{count:,} {kind}" for kind, count in broken["kinds"].items()),
         ],
     ]
-    lines = [_heading(summary["data"]), "", *_table(rows, "lrl")]
+    lines = [*_heading(summary["data"]), "", *_table(rows, "lrl")]
     leaks = [
         [
             f"{name} pictures in {other}",
@@ -189,7 +189,8 @@ def describe_two(summary: Mapping[str, Any]) -> list[str]:
     """Returns what two data sets share as lines for people."""
     lines = []
     for letter, data in zip("AB", summary["data"], strict=True):
-        lines += [f"{letter}: {_heading(data)}", *(f"   {line}" for line in remarks.remarks(data["provenance"]))]
+        lines += _heading({**data, "path": f"{letter}: {data['path']}"})
+        lines += [f"   {line}" for line in remarks.remarks(data["provenance"])]
     for own, other, key in (("B", "A", "second_in_first"), ("A", "B", "first_in_second")):
         found = summary[key]
         places = list(found["all"]["in"])
@@ -212,16 +213,24 @@ def describe_two(summary: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _heading(data: Mapping[str, Any]) -> str:
+def _heading(data: Mapping[str, Any]) -> list[str]:
+    """Returns lines on a data set: what it is, the sizes of its classes, what is left out."""
     size = "x".join(map(str, data["size"]))
     splits = ", ".join(f"{count:,} {name}" for name, count in data["splits"].items())
     made = "" if data["split"] == contents.GIVEN else f" ({data['split']})"
     if "fold" in data["provenance"]:
         made = f" (fold {data['provenance']['fold']} of {data['provenance']['folds']})"
     classes = sum(count > 0 for count in data["classes"].values())
-    return (
-        f"{data['path']} ({data['name']}): {data['pictures']:,} pictures of {size}, {classes} classes; {splits}{made}"
-    )
+    left_out = sizes.left_out(data["provenance"])
+    there = {
+        split: {name: count for name, count in by_class.items() if data["classes"][name]}
+        for split, by_class in data["counts"].items()
+    }
+    return [
+        f"{data['path']} ({data['name']}): {data['pictures']:,} pictures of {size}, {classes} classes; {splits}{made}",
+        *(f"  {line}" for line in sizes.lines(there, 78)),
+        *[f"  left out: {left_out}"] * bool(left_out),
+    ]
 
 
 def _share(count: int, of: int) -> str:

@@ -71,6 +71,13 @@ def test_planted_faults_are_counted_and_named(planted, tmp_path, capsys):
     assert run(planted, "--out", tmp_path) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"{planted} (fer2013): 30 pictures of 48x48x1, 2 classes; 15 train, 7 validation, 8 test"
+    assert lines[1:5] == [
+        "  train: happy 8, sad 7",
+        "  validation: happy 4, sad 3",
+        "  test: happy 4, sad 4",
+        "  left out: 1 unreadable picture",
+    ]
+    lines = lines[4:]
     assert [" ".join(line.split()) for line in lines[2:8]] == [
         "redundant exact copies 3 in 3 groups; 1 within train",
         "groups with conflicting labels 1 2 pictures",
@@ -144,7 +151,8 @@ def test_two_data_sets_whose_classes_have_other_names(planted, tmp_path, capsys)
             made.writestr(name, data)
     assert run(planted, archive, "--out", tmp_path / "out") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1] == f"B: {archive} (folder): 7 pictures of 48x48x1, 3 classes; 7 unassigned"
+    assert lines[5] == f"B: {archive} (folder): 7 pictures of 48x48x1, 3 classes; 7 unassigned"
+    assert lines[6] == "  unassigned: contempt 1, happy 3, sad 3"
     summary = json.loads((tmp_path / "out" / "audit.json").read_text())
     of_b = summary["second_in_first"]["all"]
     assert of_b["pictures"] == 7 and of_b["other_label"] == 1
@@ -231,8 +239,10 @@ def test_of_two_data_sets_the_fields_say_how_the_first_is_read(persons, planted,
     fields = (r"--config.data.group=(S\d+)_", "--config.data.split=stratified_80_10_10", "--config.data.image_size=24")
     assert run(persons, planted, *fields, "--out", tmp_path) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].endswith("16 train, 2 validation, 2 test (stratified_80_10_10)") and "groups: 10" in lines[1]
-    assert lines[2].endswith("30 pictures of 24x24x1, 2 classes; 15 train, 7 validation, 8 test")
+    assert lines[0].endswith("16 train, 2 validation, 2 test (stratified_80_10_10)")
+    second = next(at for at, line in enumerate(lines) if line.startswith("B: "))
+    assert lines[second].endswith("30 pictures of 24x24x1, 2 classes; 15 train, 7 validation, 8 test")
+    assert any("groups: 10" in line for line in lines[:second])
     assert "A was read as --config says; B as it is, in the image size and channels of A" in lines
 
 

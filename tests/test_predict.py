@@ -5,6 +5,7 @@ asked from Python.
 import csv
 import io
 import json
+import os
 import re
 import shutil
 import sys
@@ -208,6 +209,18 @@ def test_more_pictures_than_are_held_at_once_come_in_order(path, run, folder, mo
     found = list(classify.classify(run.ensemble(), classify.find_pictures([str(folder), str(folder / "gone.png")])))
     assert [one.picture.removeprefix(f"{folder}/") for one in found] == [*GOOD[:2], "broken.jpg", *GOOD[2:], "gone.png"]
     assert [type(one).__name__ for one in found] == ["Answer"] * 2 + ["Failure"] + ["Answer"] * 3 + ["Failure"]
+
+
+def test_what_lies_in_a_folder_and_is_not_read_is_named(tmp_path):
+    for name in ("1.jpg", "2.PSD", "notes.txt", ".3.jpg"):
+        (tmp_path / name).write_bytes(b"x")
+    os.mkfifo(tmp_path / "4.jpg")
+    good, *failed = classify.find_pictures([str(tmp_path)])
+    assert good == str(tmp_path / "1.jpg")
+    assert [(one.picture, one.reason) for one in failed] == [
+        (str(tmp_path / "2.PSD"), "is PSD, which is not read: save it as PNG or JPEG"),
+        (str(tmp_path / "4.jpg"), "is a pipe, a socket or a device"),
+    ]
 
 
 def test_every_face_has_its_own_row(run, path, tmp_path, capsys, monkeypatch):

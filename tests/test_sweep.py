@@ -92,7 +92,12 @@ def test_interrupting_saves_the_epoch_and_says_how_to_go_on(tmp_path):
 def test_plan_prints_stacks_and_writes_nothing(config, tmp_path):
     status, out, err = finish(start(f"--config=configs/{config}.py:smoke", "--plan", f"--workdir={tmp_path / 'run'}"))
     assert status == 0, err
-    assert out.startswith("synthetic faces, official split: ") and "stack_0" in out and "training image passes" in out
+    assert (
+        out.startswith("synthetic faces, official split: ")
+        and "\n  train: angry " in out
+        and "stack_0" in out
+        and "training image passes" in out
+    )
     assert not (tmp_path / "run").exists()
 
 

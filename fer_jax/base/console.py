@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
+import time
 from collections.abc import Callable, Iterator
+
+EVERY = 5.0  # seconds between lines that say how far something is
 
 _programs = 0
 
@@ -41,20 +44,39 @@ def say_once(text: str) -> None:
 
 
 @contextlib.contextmanager
-def bar(title: str, total: int | None) -> Iterator[Callable[[], object]]:
-    """Shows a bar while the context lasts, in a terminal only.
+def bar(title: str, total: int | None, unit: str = "pictures") -> Iterator[Callable[[], object]]:
+    """Shows how far a count is while the context lasts.
+
+    In a terminal that is a bar, else a line every EVERY seconds.
 
     Args:
-        title: one word, in front of the bar.
-        total: number of pictures, if it is known.
+        title: one word, in front.
+        total: how many there will be, if it is known.
+        unit: what is counted.
 
     Yields:
-        A function to call once for each picture that is done.
+        A function to call once for each that is done.
     """
     if not sys.stderr.isatty():
-        yield lambda: None
+        yield _Lines(title, total, unit)
         return
     from tqdm import tqdm
 
-    with tqdm(total=total, desc=title, unit=" pictures", file=sys.stderr, leave=False) as shown:
+    with tqdm(total=total, desc=title, unit=f" {unit}", file=sys.stderr, leave=False) as shown:
         yield shown.update
+
+
+class _Lines:
+    """A count that says how far it is, every EVERY seconds."""
+
+    def __init__(self, title: str, total: int | None, unit: str):
+        self._words = (title, unit if total is None else f"of {total:,} {unit}")
+        self._done = 0
+        self._next = time.monotonic() + EVERY
+
+    def __call__(self) -> None:
+        self._done += 1
+        if time.monotonic() >= self._next:
+            title, of = self._words
+            say(f"{title}: {self._done:,} {of}")
+            self._next = time.monotonic() + EVERY

@@ -138,6 +138,9 @@ def _far_below(what: str, count: dict[str, int]) -> str:
 
 def _describe(data: Contents) -> dict[str, Any]:
     """Returns where the images come from and how many there are."""
+    by_class = {
+        name: np.bincount(data.labels[part], minlength=len(data.classes)).tolist() for name, part in data.rows.items()
+    }
     return {
         "path": data.path,
         "name": data.name,
@@ -146,6 +149,7 @@ def _describe(data: Contents) -> dict[str, Any]:
         "split": data.split,
         "splits": {name: len(part) for name, part in data.rows.items()},
         "classes": dict(zip(data.classes, np.bincount(data.labels, minlength=len(data.classes)).tolist(), strict=True)),
+        "counts": {name: dict(zip(data.classes, numbers, strict=True)) for name, numbers in by_class.items()},
         "provenance": data.provenance,
     }
 

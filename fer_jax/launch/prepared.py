@@ -17,7 +17,7 @@ from fer_jax.config import fields, rules, search_space
 from fer_jax.config.field import in_words
 from fer_jax.config.search_space import Fit, Trial
 from fer_jax.config.values import canonical, default_config, flatten, put
-from fer_jax.data import Dataset
+from fer_jax.data import Dataset, names, sizes
 from fer_jax.data.remarks import remarks
 from fer_jax.errors import ConfigError
 from fer_jax.launch import initial_weights
@@ -234,6 +234,7 @@ def notes(prepared: Prepared) -> list[str]:
         *_alike(prepared),
         _pixels(prepared),
         *_remarks(prepared),
+        _numbered(prepared),
     ]
     return [line for line in found if line]
 
@@ -274,6 +275,17 @@ def _alike(prepared: Prepared) -> list[str]:
     return found
 
 
+def _numbered(prepared: Prepared) -> str:
+    """Returns a note on classes that have numbers for names."""
+    (first, *_) = prepared.datasets.values()
+    if first.name == "synthetic" or not all(map(names.is_numbered, first.classes)):
+        return ""
+    return (
+        f"note: the classes are called {', '.join(first.classes[:3])}{' ...' * (len(first.classes) > 3)}; "
+        "data.names = rafdb, affectnet or such as '0=angry' gives them names"
+    )
+
+
 def _pixels(prepared: Prepared) -> str:
     """Returns a note on a network that rescales pixels itself and gets rescaled ones."""
     for trial in prepared.trials.values():
@@ -292,12 +304,18 @@ def _pixels(prepared: Prepared) -> str:
 
 
 def describe_data(prepared: Prepared) -> str:
-    """Returns one line on the data, and how many other data sets there are.
+    """Returns a line on the data, lines on the sizes of classes and one on what is left out.
 
-    'synthetic faces, official split: 2,000 train, 500 validation, 500 test images of ...'
+    'synthetic faces, official split: 2,000 train, 500 validation, 500 test images of ...' is the
+    first; it says how many other data sets there are.
     """
     first, *others = prepared.datasets.values()
-    return f"{first.label}: {_counts(first)}" + (f" (and {counted(len(others), 'other data set')})" if others else "")
+    more = f" (and {counted(len(others), 'other data set')})" if others else ""
+    by_class = {name: dict(zip(first.classes, first.counts(name).tolist(), strict=True)) for name in first.splits()}
+    found = sizes.lines(by_class, 78)
+    if left_out := sizes.left_out(first.provenance):
+        found.append(f"left out: {left_out}")
+    return "\n".join((f"{first.label}: {_counts(first)}{more}", *(f"  {line}" for line in found)))
 
 
 def plan_sweep(

@@ -16,7 +16,7 @@ from scipy import special
 
 from fer_jax.analysis import outliers
 from fer_jax.base import console
-from fer_jax.data.reading import depths, image_files
+from fer_jax.data.reading import depths, image_files, layout
 from fer_jax.data.reading.containers import Folder
 from fer_jax.data.reading.problems import Unusable
 from fer_jax.errors import DataError
@@ -70,7 +70,8 @@ def find_pictures(paths: Iterable[str]) -> list[str | Failure]:
     """Returns the files named, and those images in and below the folders named that are not hidden.
 
     A file that is named is taken whatever its name ends in; one in a folder if it ends as images
-    do. Those of a folder are in the order of their names; one that holds none is a `Failure`.
+    do. Those of a folder are in the order of their names. A `Failure` is a folder that holds none,
+    an image of a kind that is not read, and a pipe, socket or device.
     """
     found: list[str | Failure] = []
     for path in map(os.path.expanduser, paths):
@@ -82,15 +83,28 @@ def find_pictures(paths: Iterable[str]) -> list[str | Failure]:
         except DataError as error:
             found.append(Failure(path, str(error)))
             continue
-        names = [
-            one.name
-            for one in members
-            if one.kind == "file" and os.path.splitext(one.name)[1].lower() in image_files.SUFFIXES
+        pictures = [
+            picture for one in members if (picture := _picture(os.path.join(path, one.name), one.kind)) is not None
         ]
-        found.extend(os.path.join(path, name) for name in names)
-        if not names:
-            found.append(Failure(path, "holds no picture"))
+        found.extend(pictures or [Failure(path, "holds no picture")])
     return found
+
+
+def _picture(path: str, kind: str) -> str | Failure | None:
+    """Returns what lies in a folder if it is an image, a `Failure` if it is one that is not read.
+
+    Args:
+        path: of it.
+        kind: as in `containers.Member`.
+    """
+    suffix = os.path.splitext(path)[1].lower()
+    if kind == "special":
+        return Failure(path, "is a pipe, a socket or a device")
+    if kind != "file":
+        return None
+    if suffix in image_files.SUFFIXES:
+        return path
+    return Failure(path, layout.not_read(suffix)) if suffix in layout.NOT_READ_SUFFIXES else None
 
 
 def classify(

@@ -7,7 +7,7 @@ from typing import Any
 
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, images
 from fer_jax.base.text import in_time
-from fer_jax.data import remarks
+from fer_jax.data import remarks, sizes
 
 
 def facts(ranking: Ranking) -> list[tuple[str, str]]:
@@ -42,6 +42,7 @@ def _data_facts(data_sets: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]
             (
                 f"Data set {number}",
                 f"{data.get('label', 'unknown')}; images: {image_words(data)}; classes: {_classes(data)}"
+                + "".join(f"; {name}: {words}" for name, words in _sizes(data))
                 + "".join(f"; {line}" for line in remarks.remarks(data)),
             )
             for number, data in enumerate(data_sets, 1)
@@ -51,6 +52,8 @@ def _data_facts(data_sets: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]
         ("Data set and split", str(data.get("label", "unknown"))),
         ("Images", image_words(data)),
         ("Classes", _classes(data)),
+        *((f"Classes of {name}", words) for name, words in _sizes(data)),
+        ("Left out", sizes.left_out(data)),
         ("Groups", remarks.groups(data).removeprefix("groups: ")),
         ("Left out as leaks", remarks.leaks_dropped(data)),
     ]
@@ -65,6 +68,11 @@ def image_words(data: Mapping[str, Any]) -> str:
 def _classes(data: Mapping[str, Any]) -> str:
     names = [str(name) for name in data.get("classes") or []]
     return f"{len(names)}: {', '.join(names)}" if names else "unknown"
+
+
+def _sizes(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Returns (split, how many images of which class it has), nothing where that is unknown."""
+    return [(name, sizes.of_split(by_class)) for name, by_class in (data.get("counts") or {}).items()]
 
 
 def _trials(ranking: Ranking) -> str:

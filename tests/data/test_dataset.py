@@ -42,7 +42,7 @@ def source(monkeypatch):
     )  # fmt: skip
 
     def read(path, image_size, channels, on_error, wanted):
-        made.asked = (path, image_size, channels, on_error, wanted.fer)
+        made.asked = (path, image_size, channels, on_error, wanted)
         return made
 
     monkeypatch.setattr("fer_jax.data.reading.source.read", read)

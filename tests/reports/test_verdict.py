@@ -73,6 +73,9 @@ def test_facts_survive_a_record_without_its_optional_entries(made):
     facts = dict(basis.facts(found))
     assert facts["Hardware"] == facts["Versions"] == facts["Classes"] == "unknown" and words(found)
     full = dict(basis.facts(gather(run)))
+    assert full["Classes of train"].startswith("angry ") and "Left out" not in full
+    run.record["data"]["hidden"] = 2
+    assert dict(basis.facts(gather(run)))["Left out"] == "2 hidden files"
     assert full["Images"] == "2,000 train, 500 validation, 500 test" and "2 × cpu" in full["Hardware"]
     assert "5 min 12 s" in full["Time"] and "9,610 training images/s" in full["Time"]
     assert full["Command"] == run.record["command"] and "jax 0.10.2" in full["Versions"]
@@ -87,7 +90,8 @@ def test_every_data_set_is_listed_with_its_classes_and_images(made):
     assert facts["Data set 1"].startswith(
         "synthetic faces, official split; images: 2,000 train, 500 validation, 500 test; classes: 7: angry, "
     )
-    assert facts["Data set 2"] == "half of it; images: 12 train; classes: 2: happy, sad" and "Classes" not in facts
+    assert facts["Data set 2"] == "half of it; images: 12 train; classes: 2: happy, sad; train: happy 7, sad 5"
+    assert "Classes" not in facts
 
 
 def test_losses_of_several_kinds_are_said_to_rank_nothing(made):

@@ -10,9 +10,12 @@ from __future__ import annotations
 import collections
 import dataclasses
 import hashlib
+import itertools
 import math
 import os.path
+import re
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import IO, Any
 
 import numpy as np
@@ -31,6 +34,8 @@ from fer_jax.data.reading.wanted import Wanted
 from fer_jax.errors import DataError
 
 _LISTED = 50  # ignored files that are kept by name
+# Lines, and bytes of each, by which a file is told that lists labels.
+_LIST_LINES, _LIST_LINE = 1000, 1000
 
 
 class Spool:
@@ -157,6 +162,7 @@ def collect(container: Container, wanted: Wanted, spool: Spool) -> Collected:
     found = placing.place(container, wanted, problems)
     what = f"{len(found.images):,} pictures" if found.images else "a table" if found.tables else "arrays"
     console.say(f"reading {shown(container.path)} for the first time: {what}")
+    _check_lists(container, found)
     held: list[tuple[str, Depth]] = []
     if isinstance(container, ArrayFile):
         items = list(_array_items(container, wanted, found, spool, problems))
@@ -183,6 +189,7 @@ def collect(container: Container, wanted: Wanted, spool: Spool) -> Collected:
         "contents_sha256": _contents(items),
         "source_counts": _counts(items, classes),
         "ignored": {"count": len(found.ignored), "items": [shown(name) for name in found.ignored[:_LISTED]]},
+        "hidden": found.hidden,
         "skipped": problems.as_json(),
     }
     if held:
@@ -190,6 +197,28 @@ def collect(container: Container, wanted: Wanted, spool: Spool) -> Collected:
     if found.notes:
         provenance["notes"] = found.notes
     return Collected(items, classes, problems, provenance, spool)
+
+
+def _check_lists(container: Container, found: layout.Layout) -> None:
+    """Raises DataError where a file lists the images under labels that no class folder has.
+
+    Files are looked into only where no class folder is named after an expression or a number.
+    """
+    if found.sure or not found.images:
+        return
+    classes = {place.label for place in found.images}
+    stems = {PurePosixPath(place.member.name).stem.lower() for place in found.images}
+    for member in found.lists:
+        lines = itertools.islice(container.lines(member, _LIST_LINE), _LIST_LINES)
+        text = b"\n".join(line[:_LIST_LINE] for line in lines).decode("utf-8", "replace").lower()
+        cells = {cell.strip("\"' ") for cell in re.split(r"[,;\t\n\r]| +", text)}
+        listed = {PurePosixPath(cell.replace("\\", "/")).stem for cell in cells}
+        if listed & stems and not {names.canonical(cell) for cell in cells} & classes:
+            raise DataError(
+                f"{shown(container.path)}: {shown(member.name)} lists the pictures under other labels than "
+                f"{shown(min(classes), 40)}: --config.data.labels={shown(member.name)} takes those; if the folders "
+                "are the classes, take that file away"
+            )
 
 
 def _image_items(
@@ -280,7 +309,7 @@ def _array_items(
     classes = {*names.CLASSES, *called.classes}
     labels = {label: called.of(label) for part in stored.parts for label in part.labels}
     called.check(container.path, (labels[label] for part in stored.parts for label in part.labels))
-    found.notes += [*stored.notes, *placing.numbered(set(labels.values()))]
+    found.notes += stored.notes
     with console.bar("reading", len(stored)) as advance:
         for name, pixels, label, usage, group in stored.rows():
             advance()

@@ -12,9 +12,10 @@ import dataclasses
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Literal
 
+from fer_jax.base import console
 from fer_jax.base.text import shown
 from fer_jax.data.reading.problems import Unusable
 from fer_jax.errors import DataError
@@ -29,13 +30,14 @@ class Member:
     Attributes:
         name: path inside the container, '/' between its parts; else as the container spells it.
         size: bytes, uncompressed, as the container claims.
-        kind: 'file', 'folder', 'link' (an archive's) or 'special' (a device or pipe).
+        kind: 'file', 'folder', 'link' (an archive's), 'special' (a pipe, socket or device)
+            or 'hidden' (a folder's).
         position: where the container keeps it; only the container knows what that means.
     """
 
     name: str
     size: int
-    kind: Literal["file", "folder", "link", "special"]
+    kind: Literal["file", "folder", "link", "special", "hidden"]
     position: int = 0
 
 
@@ -88,7 +90,11 @@ class Container(abc.ABC):
 
 
 class Folder(Container):
-    """A folder and all below it; links are followed, hidden files and folders are not there."""
+    """A folder and all below it; links are followed.
+
+    Hidden files and folders are listed and not looked into; pipes, sockets and devices are listed
+    and never opened.
+    """
 
     kind = "folder"
 
@@ -97,12 +103,17 @@ class Folder(Container):
         # Plain tuples: a folder of 36,000 images is listed at every start, to learn whether it
         # changed.
         self._found: list[tuple[str, int, int]] = []  # name (a folder's ends in '/'), bytes, time of change in ns
+        self._special: list[str] = []
+        self._hidden: list[str] = []
         try:
-            self._scan(path, "", ())
+            with console.bar("listing", None, "files") as advance:
+                self._scan(path, "", (), advance)
         except OSError as error:
             raise DataError(f"cannot list {shown(error.filename or path)}: {error.strerror}") from error
 
-    def _scan(self, folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> None:
+    def _scan(
+        self, folder: str, prefix: str, above: tuple[tuple[int, int], ...], advance: Callable[[], object]
+    ) -> None:
         state = os.stat(folder)
         if (state.st_dev, state.st_ino) in above:  # a link back to a folder that this one lies in
             return
@@ -112,11 +123,13 @@ class Folder(Container):
             entries = sorted(found, key=lambda entry: entry.name)
         for entry in entries:
             name = prefix + entry.name
+            advance()
             if entry.name.startswith("."):
+                self._hidden.append(name)
                 continue
             if entry.is_dir():
                 self._found.append((f"{name}/", 0, 0))
-                self._scan(entry.path, f"{name}/", (*above, (state.st_dev, state.st_ino)))
+                self._scan(entry.path, f"{name}/", (*above, (state.st_dev, state.st_ino)), advance)
                 continue
             try:
                 of_file = entry.stat()
@@ -124,11 +137,17 @@ class Folder(Container):
                 of_file = entry.stat(follow_symlinks=False)
             if stat.S_ISREG(of_file.st_mode) or stat.S_ISLNK(of_file.st_mode):
                 self._found.append((name, of_file.st_size, of_file.st_mtime_ns))
+            else:
+                self._special.append(name)
 
     def members(self) -> list[Member]:
         return [
-            Member(name[:-1], 0, "folder") if name.endswith("/") else Member(name, size, "file")
-            for name, size, _ in self._found
+            *(
+                Member(name[:-1], 0, "folder") if name.endswith("/") else Member(name, size, "file")
+                for name, size, _ in self._found
+            ),
+            *(Member(name, 0, "special") for name in self._special),
+            *(Member(name, 0, "hidden") for name in self._hidden),
         ]
 
     def read(self, members: Iterable[Member], limit: int) -> Iterator[tuple[Member, bytes | Unusable]]:
@@ -145,7 +164,7 @@ class Folder(Container):
             yield from bounded_lines(file, limit)
 
     def fingerprint(self) -> str:
-        return _digest([repr(self._found)])
+        return _digest([repr(self._found), *self._special])
 
     def checksum(self) -> str | None:
         return None

@@ -1,9 +1,10 @@
 """What the names in a source say: which members are images, of which class and split, or tables.
 
-Images lie in folders named after classes, possibly some folders down, possibly below folders
-named after splits:
+Images lie in folders named after classes, possibly some folders down, possibly below or above
+folders named after splits (`folders` tells which are which):
 
     [...]/<split>/<class>/[...]/image.jpg   the class is the folder right below the split
+    [...]/<class>/<split>/image.jpg         ... or right above it
     [...]/<class>/[...]/image.jpg           ... or right below what all images have in common
 
 In FER-2013 file names may carry the official usage (Training_, PublicTest_, PrivateTest_). It is
@@ -21,15 +22,27 @@ from pathlib import PurePosixPath
 
 from fer_jax.base.text import shown
 from fer_jax.data import names
+from fer_jax.data.reading import folders
 from fer_jax.data.reading.containers import Member
 from fer_jax.data.reading.image_files import SUFFIXES
 from fer_jax.data.reading.label_names import LabelNames
-from fer_jax.data.reading.problems import EMPTY, LABEL, REFUSED, STRAY, Problems
+from fer_jax.data.reading.problems import EMPTY, LABEL, NOT_READ, REFUSED, STRAY, Problems
 from fer_jax.data.reading.wanted import Wanted
 from fer_jax.errors import DataError
 
 TABLES = ("fer2013.csv", "icml_face_data.csv")
 _TABLE_ENDINGS = (".csv", ".tsv")
+# What ends in one of these shows something, and is not read.
+NOT_READ_SUFFIXES = {
+    ".avifs": "AVIF in motion",
+    **dict.fromkeys((".jpf", ".jpx", ".jpm"), "JPEG 2000 of several parts"),
+    **dict.fromkeys((".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".raw"), "a camera's raw format"),
+    **{f".{word}": word.upper() for word in ("jxl", "jxr", "psd", "svg", "eps", "tga", "ico", "icns", "exr", "hdr")},
+    **{f".{word}": word.upper() for word in ("dcm", "pcx", "sgi", "ras", "xcf", "pam", "pfm", "pnm", "xbm", "xpm")},
+}
+_LISTS = (".csv", ".tsv", ".txt")
+# Of a text file that may list labels, as RAF-DB's list_patition_label.txt.
+_LIST_WORDS = re.compile(r"label|list|legend|annot|emotion|part?ition|ground|metadata|classes|^(train|val|test)", re.I)
 _SYSTEM = frozenset(("__macosx", "thumbs.db", "desktop.ini", "$recycle.bin", "system volume information"))
 _DRIVE = re.compile(r"[A-Za-z]:$")
 
@@ -57,12 +70,19 @@ class Layout:
         tables: FER-2013 tables; only what FER-2013 is read from has any.
         ignored: names of files that are neither, for the record.
         notes: sentences about what was taken for what, and what was left aside.
+        hidden: how many files and folders are hidden, or a system's own.
+        lists: those ignored files that may list labels.
+        sure: whether a class is named after an expression or a number. Where none is, a list of
+            labels beside the images may be meant instead.
     """
 
     images: list[Placed] = dataclasses.field(default_factory=list)
     tables: list[Member] = dataclasses.field(default_factory=list)
     ignored: list[str] = dataclasses.field(default_factory=list)
     notes: list[str] = dataclasses.field(default_factory=list)
+    hidden: int = 0
+    lists: list[Member] = dataclasses.field(default_factory=list)
+    sure: bool = True
 
 
 def find(path: str, members: Sequence[Member], wanted: Wanted, problems: Problems) -> Layout:
@@ -80,15 +100,16 @@ def find(path: str, members: Sequence[Member], wanted: Wanted, problems: Problem
         DataError: it holds nothing that could be read, or more than one data set.
     """
     layout, fer = Layout(), wanted.fer
-    images, folders, csvs = _sort(members, layout, problems)
+    images, others, csvs = _sort(members, layout, problems)
     layout.tables = _tables(csvs, bool(images)) if fer or not images else []
     layout.ignored += [member.name for member in csvs if member not in layout.tables]
     if layout.tables and images:
         found = " and ".join(member.name for member in layout.tables)
         raise DataError(f"{shown(path)}: holds several data sets ({found} and folders of pictures); keep one of them")
     if not layout.tables and not images:
-        raise DataError(_nothing(path, layout))
-    _place(path, images, folders, wanted, layout, problems)
+        raise DataError(_nothing(path, layout, problems))
+    if images:
+        _place(path, images, others, wanted, layout, problems)
     return layout
 
 
@@ -106,32 +127,48 @@ def _sort(
 ) -> tuple[list[tuple[Member, tuple[str, ...]]], set[tuple[str, ...]], list[Member]]:
     """Returns images with the folders they lie in, folders, and tables; notes all else."""
     images: list[tuple[Member, tuple[str, ...]]] = []
-    folders: set[tuple[str, ...]] = set()
+    others: set[tuple[str, ...]] = set()
+    unread: set[tuple[str, ...]] = set()
     csvs = []
     for member in members:
         parts = tuple(part for part in member.name.split("/") if part not in ("", "."))
         if reason := _refusal(member, parts):
             problems.add(REFUSED, member.name, reason)
         elif not parts or any(part.startswith(".") or part.lower() in _SYSTEM for part in parts):
-            continue
+            layout.hidden += bool(parts)
         elif member.kind == "folder":
-            folders.add(parts)
-        elif PurePosixPath(parts[-1]).suffix.lower() in SUFFIXES:
+            others.add(parts)
+        elif (suffix := PurePosixPath(parts[-1]).suffix.lower()) in SUFFIXES:
             images.append((member, parts[:-1]))
+        elif suffix in NOT_READ_SUFFIXES:
+            problems.add(NOT_READ, member.name, not_read(suffix))
+            unread.add(parts[:-1])
         elif parts[-1].lower().endswith(_TABLE_ENDINGS):
             csvs.append(member)
-            folders.add(parts[:-1])
+            others.add(parts[:-1])
         else:
             layout.ignored.append(member.name)
-            folders.add(parts[:-1])
-    return images, folders, csvs
+            others.add(parts[:-1])
+            layout.lists += [member] * _may_list(parts[-1], suffix)
+    layout.lists += csvs
+    return images, others - unread, csvs
 
 
-def _nothing(path: str, layout: Layout) -> str:
+def not_read(suffix: str) -> str:
+    """Returns why a file with an ending of `NOT_READ_SUFFIXES` is left out."""
+    return f"is {NOT_READ_SUFFIXES[suffix]}, which is not read: save it as PNG or JPEG"
+
+
+def _may_list(name: str, suffix: str) -> bool:
+    return suffix in _LISTS and (suffix != ".txt" or _LIST_WORDS.search(name) is not None)
+
+
+def _nothing(path: str, layout: Layout, problems: Problems) -> str:
     wanted = "pictures in class folders, fer2013.csv or icml_face_data.csv"
     endings = (".zip", ".tar", ".gz", ".xz", ".bz2", ".csv", ".tsv", ".parquet", ".npz", ".npy")
     archives = [name for name in layout.ignored if name.lower().endswith(endings)]
     hint = f"; it holds {shown(archives[0])}: name that file itself" if archives else ""
+    hint += f"; it has {problems.describe(path)}" if len(problems) else ""
     return f"{shown(path)}: holds no {wanted}{hint}"
 
 
@@ -140,7 +177,7 @@ def _refusal(member: Member, parts: tuple[str, ...]) -> str | None:
         return "points outside the archive"
     if any(part.startswith(".") or part.lower() in _SYSTEM for part in parts):
         return None
-    return {"link": "is a link", "special": "is a device or a pipe"}.get(member.kind)
+    return {"link": "is a link", "special": "is a pipe, a socket or a device"}.get(member.kind)
 
 
 def _tables(csvs: list[Member], images: bool) -> list[Member]:
@@ -154,59 +191,39 @@ def _tables(csvs: list[Member], images: bool) -> list[Member]:
 def _place(
     path: str,
     images: list[tuple[Member, tuple[str, ...]]],
-    folders: set[tuple[str, ...]],
+    others: set[tuple[str, ...]],
     wanted: Wanted,
     layout: Layout,
     problems: Problems,
 ) -> None:
-    """Gives every image its class and usage; `images` come with the folders they lie in."""
+    """Gives every image its class and usage.
+
+    Args:
+        path: of the source, for messages.
+        images: with the folders above them.
+        others: folders that may hold no image.
+        wanted: how they get these.
+        layout, problems: take what is found.
+    """
     fer, called = wanted.fer, LabelNames(wanted.names)
     allowed = {*names.CLASSES, *called.classes}
-    splits = [_split_at(above) for _, above in images]
-    in_splits = any(at is not None for at in splits)
-    usages = {names.folder_usage(above[at]) for (_, above), at in zip(images, splits, strict=True) if at is not None}
-    roots = sorted({"/".join(above[:at]) for (_, above), at in zip(images, splits, strict=True) if at is not None})
-    if len(roots) > 1:
-        both = f"in {roots[0] or 'its top folder'} and {roots[1]}"
-        raise DataError(f"{shown(path)}: holds several data sets ({both}); keep one of them")
-    common = _common([above for _, above in images if above])
-    class_folders: set[tuple[str, ...]] = set()
-    for (member, above), at in zip(images, splits, strict=True):
-        if not above or (in_splits and at is None):
-            where = "the split folders" if above else "any folder"
+    found = folders.read(path, [above for _, above in images], [member.name for member in layout.lists], fer)
+    official_names = fer and names.VALIDATION not in found.splits.values()
+    for member, above in images:
+        usage, name = found.usage(above), found.label(above)
+        if usage is None or name is None:
+            where = "any folder" if not above else "the split folders" if usage is None else "the class folders"
             problems.add(STRAY, member.name, f"lies outside {where}")
             continue
-        depth = at + 1 if at is not None else common
-        class_folders.add(above[: depth + 1])
-        label = called.of(above[depth])
+        label = called.of(name)
         if fer and label not in allowed:
-            known = ", ".join(sorted(allowed))
-            problems.add(LABEL, member.name, f"{shown(above[depth], 40)!r} is none of {known}")
+            problems.add(LABEL, member.name, f"{shown(name, 40)!r} is none of {', '.join(sorted(allowed))}")
             continue
-        usage = names.folder_usage(above[at]) if at is not None else names.NO_USAGE
-        official = names.file_usage(os.path.basename(member.name)) if fer else None
-        if official is not None and names.VALIDATION not in usages:
-            usage = official
-        assert usage is not None  # _split_at found a folder with one
-        layout.images.append(Placed(member, label, usage))
-    parents = {folder[:-1] for folder in class_folders}
-    for folder in sorted(folders - class_folders):
+        official = names.file_usage(os.path.basename(member.name)) if official_names else None
+        layout.images.append(Placed(member, label, usage if official is None else official))
+    parents = {folder[:-1] for folder in found.classes}
+    layout.sure = any(names.expression(folder[-1]) or names.is_numbered(folder[-1]) for folder in found.classes)
+    for folder in sorted(others - found.classes):
         # The top folder, in which a README may lie, holds classes and is none.
         if folder and folder[:-1] in parents and (not fer or called.of(folder[-1]) in allowed):
             problems.add(EMPTY, "/".join(folder), "holds no pictures")
-
-
-def _split_at(above: tuple[str, ...]) -> int | None:
-    """Returns the index of the folder that names a split, None if none does. The last folder cannot
-    be one, because it has to name the class.
-    """
-    found = [at for at, folder in enumerate(above[:-1]) if names.folder_usage(folder) is not None]
-    return found[-1] if found else None
-
-
-def _common(folders: list[tuple[str, ...]]) -> int:
-    """Returns how many folders at the start all images share. Each image has at least one more."""
-    if not folders:
-        return 0
-    shared = len(os.path.commonprefix(folders))
-    return min(shared, min(map(len, folders)) - 1)

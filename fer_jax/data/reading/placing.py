@@ -59,19 +59,8 @@ def place(container: Container, wanted: Wanted, problems: Problems) -> Layout:
     if wanted.fer:
         found.images = _of_known_class(found.images, called, problems)
     if not found.tables:
-        labels = {placed.label for placed in found.images}
         called.check(container.path, (placed.label for placed in found.images))
-        found.notes += numbered(labels)
     return found
-
-
-def numbered(labels: set[str]) -> list[str]:
-    """Returns a sentence where all classes are bare numbers."""
-    if not labels or not all(label.isdecimal() for label in labels):
-        return []
-    numbers = sorted(labels, key=int)
-    said = f"classes are called {', '.join(numbers[:10])}"
-    return [f"{said}: data.names = rafdb, affectnet, fer2013 or '{numbers[0]}=...' names them"]
 
 
 def _listed(container: Container, wanted: Wanted, called: LabelNames, problems: Problems) -> Layout:

@@ -17,11 +17,13 @@ LABEL = ("item of an unknown class", "items of an unknown class")
 STRAY = ("picture outside the class folders", "pictures outside the class folders")
 ROW = ("broken row", "broken rows")
 EMPTY = ("empty class folder", "empty class folders")
-REFUSED = ("refused archive member", "refused archive members")
 MISSING = ("listed picture that is not there", "listed pictures that are not there")
 CONFLICT = ("picture listed with two labels or splits", "pictures listed with two labels or splits")
 UNMATCHED = ("picture whose name data.pattern does not match", "pictures whose names data.pattern does not match")
+REFUSED = ("refused member", "refused members")
+NOT_READ = ("picture of a kind that is not read", "pictures of kinds that are not read")
 
+_PLURALS = dict((IMAGE, LABEL, STRAY, ROW, EMPTY, REFUSED, NOT_READ, MISSING, CONFLICT, UNMATCHED))
 _NAMED = 3  # items of one kind that a message names
 _LISTED = 1000  # items of one kind that are kept by name; the others are only counted
 
@@ -60,19 +62,21 @@ class Problems:
         """Returns the problems that `as_json` gave."""
         return cls(dict(noted["kinds"]), list(noted["items"]))
 
+    def counted(self) -> str:
+        """Returns the kinds with their counts: '9 unreadable pictures, 1 broken row'."""
+        return ", ".join(_counted(kind, count) for kind, count in self.counts.items())
+
     def describe(self, path: str) -> str:
         """Returns one line, kind after kind.
 
         '9 unreadable pictures in a.zip: train/happy/x.jpg (is empty), ... and 6 more' is an
         example.
         """
-        plurals = dict((IMAGE, LABEL, STRAY, ROW, EMPTY, REFUSED, MISSING, CONFLICT, UNMATCHED))
         parts = []
         for kind, count in self.counts.items():
             named = [f"{item['item']} ({item['reason']})" for item in self.listed if item["kind"] == kind][:_NAMED]
             rest = f" and {count - len(named):,} more" if count > len(named) else ""
-            what = f"1 {kind}" if count == 1 else f"{count:,} {plurals[kind]}"
-            parts.append(f"{what} in {shown(path)}: {', '.join(named)}{rest}")
+            parts.append(f"{_counted(kind, count)} in {shown(path)}: {', '.join(named)}{rest}")
         return "; ".join(parts)
 
     def check(self, path: str, on_error: str) -> None:
@@ -80,3 +84,8 @@ class Problems:
         if len(self) and on_error != "skip":
             those = "it" if len(self) == 1 else "them"
             raise DataError(f"{self.describe(path)}; --config.data.on_error=skip leaves {those} out")
+
+
+def _counted(kind: str, count: int) -> str:
+    # A kind that an earlier version noted has no plural here.
+    return f"1 {kind}" if count == 1 else f"{count:,} {_PLURALS.get(kind, f'{kind}s')}"

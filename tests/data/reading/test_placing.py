@@ -39,9 +39,6 @@ def test_rafdb_as_it_is_released(rafdb: Path, make, collect) -> None:
         assert all(usage == (0 if "train_" in name else 2) for name, usage in found.usage.items())
     named = collect(rafdb, Wanted(labels="basic/EmoLabel/list_patition_label.txt"))
     assert named.classes == tuple("1234567")
-    assert named.notes == [
-        "classes are called 1, 2, 3, 4, 5, 6, 7: data.names = rafdb, affectnet, fer2013 or '1=...' names them"
-    ]
     assert collect(rafdb, Wanted(fer=True, labels="list_patition_label.txt", names=("rafdb",))).key == found.key
 
 
