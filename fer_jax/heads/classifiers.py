@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import io
 import warnings
+import zipfile
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -201,10 +203,14 @@ class Estimator:
         from sklearn.pipeline import Pipeline
 
         # Files of before they were sealed end as a zip file does; its members have checksums.
-        if content[-_ZIP_END_BYTES:].startswith(_ZIP_END):
-            pipeline = skops.io.loads(content, trusted=TRUSTED)
-        else:
-            pipeline = skops.io.loads(_unsealed(content), trusted=TRUSTED)
+        if not content[-_ZIP_END_BYTES:].startswith(_ZIP_END):
+            content = _unsealed(content)
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            # skops stores its parts as they are; packed, a small file may take any memory.
+            packed = any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist())
+            if packed or sum(part.file_size for part in archive.infolist()) > len(content):
+                raise ValueError("its parts would take more room than the file")
+        pipeline = skops.io.loads(content, trusted=TRUSTED)
         if not isinstance(pipeline, Pipeline):
             raise ValueError(f"it holds a {type(pipeline).__name__}")
         return cls(pipeline, num_classes)

@@ -148,7 +148,7 @@ def _check_array_header(path: Path, file: Any, size: int) -> None:
 def check_zip(path: Path) -> None:
     """Raises ValueError for a zip file that would grow when it is read.
 
-    What this program writes into zip files (labels, scikit-learn's estimators) is stored as it is.
+    What this program writes into zip files is stored as it is.
     """
     size = path.stat().st_size
     try:
