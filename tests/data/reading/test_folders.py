@@ -178,8 +178,6 @@ def test_pictures_of_kinds_that_are_not_read_are_counted(good, make, collect, tm
     assert "train/rare/1.jxl (is JXL" in found.fatal() and found.provenance["hidden"] == 1
     words = "holds no pictures in class folders, .*; it has 3 pictures of kinds that are not"
     with pytest.raises(DataError, match=words):
-        DataError, match="holds no pictures in class folders, .*; it has 3 pictures of kinds that are not"
-    ):
         collect(make.zip(tmp_path / "b.zip", extra), False)
 
 
