@@ -371,7 +371,7 @@ def test_what_a_trial_answers_when_asked_for_a_head(whole, tmp_path):
     assert fit.importances is None and trial.head(layer="dense_0").importances.sum() == pytest.approx(1)
     path = run.path / "heads" / f"{fit.id}.skops"
     path.write_bytes(b"damaged")
-    words = f"{fit.id}.skops: a logistic head cannot be read .*; delete it and start the sweep again"
+    words = f"{fit.id}.skops: a logistic head cannot be read .*; start the sweep again to fit it anew"
     with pytest.raises(RunError, match=words):
         run.trial(trial.id).head(kind="logistic").predict(trial.dataset().test.images)
     path.unlink()
