@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
@@ -42,7 +44,7 @@ def look_after(prepared: Prepared, directory: RunDirectory, trials: pd.DataFrame
     for wave in dict.fromkeys(wave for wave, *_ in missing.can_be_made):
         lacking = {split: word for one, split, word in missing.predictions if one == wave}
         _predict(prepared, directory, trials, wave, lacking, progress)
-    _restore_heads(prepared, directory, "heads_summary.csv" in missing.tables, progress)
+    _restore_heads(prepared, directory, missing.tables, progress)
     if "summary.csv" in missing.tables:
         progress.say("summary.csv was gone: it is made again from trials.csv")
 
@@ -93,20 +95,23 @@ def _check_right(identity: str, row: pd.Series, split: str, logits: np.ndarray, 
         )
 
 
-def _restore_heads(prepared: Prepared, directory: RunDirectory, summary_is_gone: bool, progress: Progress) -> None:
-    """Writes heads.csv back where it is not as it was written, and a summary that is gone."""
+def _restore_heads(prepared: Prepared, directory: RunDirectory, gone: Collection[str], progress: Progress) -> None:
+    """Writes heads.csv back where it is gone or changed, and its summary where that is gone."""
     if not directory.has_table("heads.csv"):
         return
     table, said = judged_tables.read_heads(directory)
     for line in (*said, *kept_aside(directory, "heads.csv")):
         progress.say(line)
-    if said:
+    if "heads.csv" in gone and not said:
+        # Its copy is sealed first: where it was written only once, a kill may have come between.
+        progress.say("heads.csv was gone: it is made again from its sealed copy")
+    if said or "heads.csv" in gone:
         directory.write_heads(table)
-    if said or summary_is_gone:
+    if said or "heads_summary.csv" in gone:
         config = to_json(prepared.config)
         swept = directory.read_config()["swept"]
         directory.write_heads_summary(fits.summarise(table, swept, statistics.fold_overlap(config)))
-    if summary_is_gone:
+    if "heads_summary.csv" in gone:
         progress.say("heads_summary.csv was gone: it is made again from heads.csv")
 
 

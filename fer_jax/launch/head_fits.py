@@ -25,6 +25,7 @@ from fer_jax.analysis.fits import GAINS, METRICS, SPLITS
 from fer_jax.base.text import counted, in_time
 from fer_jax.config import fields, search_space
 from fer_jax.config.values import to_json
+from fer_jax.errors import DamagedError
 from fer_jax.heads import Features, Head
 from fer_jax.launch.prepared import Prepared
 from fer_jax.launch.progress import Progress
@@ -156,7 +157,10 @@ class _Fits:
         name = f"heads/{identity}.{suffix}"
         if not self.directory.has(name):
             return f"{name} is gone"
-        problem = heads.damage(head, self.directory.read_head(identity, suffix))
+        try:
+            problem = heads.damage(head, self.directory.read_head(identity, suffix))
+        except DamagedError:
+            return f"{name} is damaged"
         return f"{name} is damaged ({problem})" if problem else ""
 
     def pending(self) -> list[str]:

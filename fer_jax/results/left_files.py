@@ -27,7 +27,7 @@ class Missing:
             weights are gone.
         predictions: (wave, split, 'gone' or 'damaged') where the logits of finished trials are not
             whole.
-        tables: of 'summary.csv' and 'heads_summary.csv', those that are gone.
+        tables: of 'summary.csv', 'heads.csv' and 'heads_summary.csv', those that are gone.
     """
 
     curves: tuple[str, ...] = ()
@@ -101,7 +101,8 @@ def find(directory: RunDirectory, record: Mapping[str, Any], trials: pd.DataFram
         for split in splits:
             if word := directory.predictions.check(wave, split, slots):
                 predictions.append((wave, split, word))
-    tables = [("summary.csv", ended), ("heads_summary.csv", directory.has_table("heads.csv"))]
+    heads = directory.has_table("heads.csv")
+    tables = [("summary.csv", ended), ("heads.csv", heads), ("heads_summary.csv", heads)]
     gone = tuple(name for name, due in tables if due and not directory.has(name))
     return Missing(tuple(curves), tuple(weights), tuple(predictions), gone)
 

@@ -57,7 +57,10 @@ class RunRecord:
         missing = [key for key in ("config", "data", "swept") if key not in self.record]
         if missing:
             raise RunError(f"{self.path / 'config.json'} has no {missing[0]!r}: it was not written by this program")
-        self.config = from_json(self.record["config"])
+        try:
+            self.config = from_json(self.record["config"])
+        except ConfigError as error:
+            raise ConfigError(f"{self.path / 'config.json'}: {error}") from None
         self.swept = tuple(self.record["swept"])
         self.trials = self._read_trials()
         self.datasets: dict[str, Dataset] = {}

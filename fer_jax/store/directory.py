@@ -11,11 +11,11 @@ from typing import Any, TextIO
 import pandas as pd
 
 from fer_jax.base.files import explain_write, locked, open_own, remove_temporary_files, write_bytes
-from fer_jax.errors import RunError
+from fer_jax.errors import DamagedError, RunError
 from fer_jax.store import bounds, safety
 from fer_jax.store.checkpoints import WAVE, Checkpoints
 from fer_jax.store.curves import CurveFiles
-from fer_jax.store.documents import Documents, damaged
+from fer_jax.store.documents import Documents
 from fer_jax.store.features import FeatureFiles
 from fer_jax.store.predictions import PredictionFiles
 from fer_jax.store.sealed import FOLDER as SEALS
@@ -163,14 +163,19 @@ class RunDirectory:
         write_bytes(self.path / "heads" / f"{fit}.{suffix}", content)
 
     def read_head(self, fit: str, suffix: str) -> bytes:
-        """Returns what `write_head` wrote; RunError if it is not there."""
+        """Returns what `write_head` wrote.
+
+        Raises:
+            RunError: it cannot be read.
+            DamagedError: it is cut short, or claims more than it holds.
+        """
         path = self.path / "heads" / f"{fit}.{suffix}"
         try:
             return bounds.read_whole(path)
         except OSError as error:
             raise RunError(f"cannot read {path}: {error.strerror}; start the sweep again to fit it") from None
         except ValueError as error:
-            raise damaged(path, error, "delete it and start the sweep again") from None
+            raise DamagedError(f"{path} is damaged ({error}); start the sweep again to fit it anew") from None
 
     def forget_head(self, fit: str) -> None:
         """Deletes the fitted classifier of a fit, if there is one."""

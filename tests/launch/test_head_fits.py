@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -230,10 +231,11 @@ def test_damaged_and_lost_heads_are_named_and_fitted_again(whole, tmp_path, make
         content = bytearray(file.read_bytes())
         content[len(content) // 2] ^= 1
         file.write_bytes(content)
-    gone = next(file for file in files if file not in flipped)
+    cut, gone = [file for file in files if file.suffix == ".skops" and file not in flipped][:2]
+    cut.write_bytes(before[cut.name][: len(before[cut.name]) // 2])
     gone.unlink()
     table = pd.read_csv(path / "heads.csv", dtype=str)
-    unlike = table["fit"].isin([file.stem for file in (*flipped, gone)])
+    unlike = table["fit"].isin([file.stem for file in (*flipped, cut, gone)])
     torn = table.index[~unlike][-1]
     table.loc[torn, ["val_accuracy", "val_loss"]] = None
     table.to_csv(path / "heads.csv", index=False)
@@ -241,13 +243,14 @@ def test_damaged_and_lost_heads_are_named_and_fitted_again(whole, tmp_path, make
     run = fer_jax.run_sweep(with_heads(make_config()), path)
     said = (path / "log.txt").read_text()
     shown = capsys.readouterr().err
-    assert "3 fits to do again: " in shown
+    assert "4 fits to do again: " in shown
     assert (
         f"heads.csv: left out until the same command does these fits again: {table.at[torn, 'fit']} "
         "(its accuracies are no shares)"
     ) in shown
     for words in (
         *(f"heads/{file.name} is damaged (its checksum differs)" for file in flipped),
+        f"heads/{cut.name} is damaged",
         f"heads/{gone.name} is gone",
     ):
         assert words in said
@@ -401,3 +404,13 @@ def test_a_damaged_table_of_fits_is_named(whole, tmp_path, make_config):
     (tmp_path / "run" / "heads.csv").unlink()
     again = fer_jax.run_sweep(with_heads(make_config()), tmp_path / "run")
     assert (again.heads["status"] == "done").all() and len(again.heads) == len(whole.heads)
+
+
+def test_a_table_of_fits_that_is_gone_is_said_and_made_again(whole, tmp_path, make_config, capsys):
+    shutil.copytree(whole.path, tmp_path / "run")
+    table = tmp_path / "run" / "heads.csv"
+    before = table.read_bytes()
+    table.unlink()
+    fer_jax.run_sweep(with_heads(make_config()), tmp_path / "run")
+    assert re.search(r"heads.csv (was|is) gone: ", capsys.readouterr().err)
+    assert table.read_bytes() == before

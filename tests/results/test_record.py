@@ -107,3 +107,12 @@ def test_a_swept_field_without_a_column_is_damage(path, tmp_path):
     directory.write_config({**directory.read_config(), "swept": ["train.l2"]})
     with pytest.raises(RunError, match="trials.csv has no column 'train.l2'"):
         load_run(tmp_path / "run")
+
+
+def test_a_config_that_is_not_understood_names_its_file(path, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(path, copy)
+    file = copy / "config.json"
+    file.write_text(file.read_text().replace("train.precision", "train.pbecision"))
+    with pytest.raises(ConfigError, match=f"^{file}: no field train.pbecision; did you mean train.precision"):
+        load_run(copy)
