@@ -33,6 +33,8 @@ MAP_WAVE_SECONDS = 20.0
 ESTIMATED_SHARE = 0.6
 ANALYSED_SHARE = 0.8
 WORTH_ANALYSING = 0.1
+# Where the estimate for a single trial is so many times the memory, no exact number makes it fit.
+HOPELESS = 1.5
 # Seconds that a wave of the last, odd trials must save, so that another program to compile and
 # another start are worth it.
 WORTH_A_WAVE = 30.0
@@ -243,11 +245,13 @@ class _Case:
         """Returns the bytes on one device, and the share of the memory that they may fill.
 
         The compiler is asked only where the estimate for the trials wanted at once is no small part
-        of the memory.
+        of the memory, and a single trial may fit at all: for large networks it takes minutes.
         """
         streamed, input_bytes = self.placing(devices) == "stream", self._resident_bytes(devices)
         estimated = memory.estimate(self.work.cost(micro_batch), input_bytes, engine)
-        if self.tuner is not None and estimated.at(math.ceil(wanted / devices)) > WORTH_ANALYSING * self._free(devices):
+        free = self._free(devices)
+        in_doubt = estimated.at(math.ceil(wanted / devices)) > WORTH_ANALYSING * free
+        if self.tuner is not None and in_doubt and estimated.at(1) <= HOPELESS * free:
             work, test_bytes = (
                 self._in_chunks(input_bytes) if streamed else (self.work, self.data.test * self._image_bytes)
             )

@@ -121,6 +121,12 @@ def test_the_compiler_is_asked_where_the_estimate_is_no_small_part_of_the_memory
     assert plan(config, tuned(hardware=roomy, threshold=math.inf)[0], roomy) == plan(config, None, roomy)
 
 
+def test_the_compiler_is_not_asked_where_no_trial_can_fit(plan, config, tuned):
+    tiny = Hardware("gpu", "a GPU of 10 kB", 1, 10_000)
+    tuner = dataclasses.replace(tuned(hardware=tiny, threshold=math.inf)[0], analyse=None)
+    assert plan(config, tuner, tiny).memory > 1.5 * tiny.memory
+
+
 def test_streamed_data_take_the_memory_of_their_chunks_and_have_a_limit_of_their_own(plan, config, tuned):
     """The data are 2 million images, 1.15 GB, on 2 GiB.
 
