@@ -176,7 +176,9 @@ def test_pictures_of_kinds_that_are_not_read_are_counted(good, make, collect, tm
     assert found.problems.counts == {"picture of a kind that is not read": 3}
     assert "train/happy/2.PSD (is PSD, which is not read: save it as PNG or JPEG)" in found.fatal()
     assert "train/rare/1.jxl (is JXL" in found.fatal() and found.provenance["hidden"] == 1
-    with pytest.raises(DataError, match="holds no pictures in class folders, .*; it has 3 pictures of kinds that are not"):
+    with pytest.raises(
+        DataError, match="holds no pictures in class folders, .*; it has 3 pictures of kinds that are not"
+    ):
         collect(make.zip(tmp_path / "b.zip", extra), False)
 
 
