@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 EVERY = 5.0  # seconds between lines that say how far something is
 
 _programs = 0
+_said: set[str] | None = None  # lines of the innermost `each_once`
 
 
 @contextlib.contextmanager
@@ -34,7 +35,22 @@ def is_program() -> bool:
 
 def say(text: str) -> None:
     """Prints a line on stderr that says it is of fer_jax."""
+    if _said is not None:
+        if text in _said:
+            return
+        _said.add(text)
     print(f"fer_jax: {text}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def each_once() -> Iterator[None]:
+    """Lets `say` print a line once only while the context lasts, however often it is said."""
+    global _said
+    outer, _said = _said, set()
+    try:
+        yield
+    finally:
+        _said = outer
 
 
 @functools.cache

@@ -114,6 +114,13 @@ def _check_source(values: Mapping[str, Any]) -> None:
             f"data.path = {values['data.path']}: data.name = synthetic draws its own faces; to read it add "
             "--config.data.name=fer2013, or =folder for any other data set",
         )
+    for field in ("data.labels", "data.pattern", "data.names", "data.group"):
+        if values["data.name"] in ("synthetic", "cifar10") and values[field]:
+            raise FieldError(
+                [field, "data.name"],
+                f"{field}: data.name = {values['data.name']} has labels of its own and no names of files; to use it "
+                "add --config.data.name=fer2013, or =folder for any other data set",
+            )
 
 
 def _resolve_backbone(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fer_jax.base.text import counted
 from fer_jax.config import rules
 from fer_jax.data import duplicates, faces, grouped, leaks, splits
 from fer_jax.data.balance import balance, transform_copies
@@ -169,7 +170,7 @@ def load(block: Any) -> Dataset:
     chosen = choose(block, source)
     rows, labels, classes = chosen.rows, chosen.labels, chosen.classes
     counts = _count(rows, labels, classes)
-    warnings = _check_filled(counts, block)
+    warnings = _check_filled(counts, block, chosen.about.get("groups"))
     provenance = {**source.provenance, **chosen.about, "counts": counts, "warnings": warnings}
     if block.balance != "none":
         balanced = [name for name in rows if name == "train" or block.balance_splits == "all"]
@@ -353,17 +354,22 @@ def _count(rows: Mapping[str, np.ndarray], labels: np.ndarray, classes: tuple[st
     }
 
 
-def _check_filled(counts: Mapping[str, Mapping[str, int]], block: Any) -> list[str]:
+def _check_filled(counts: Mapping[str, Mapping[str, int]], block: Any, groups: Mapping[str, Any] | None) -> list[str]:
     """Returns warnings about classes without images. Raises DataError unless these may be skipped,
     and where a whole split is empty.
     """
-    made = f"data.split = {block.split}" + (f", data.group = {block.group}" if block.group else "")
+    drawn = groups is not None and (block.split == "kfold" or block.split in splits.STRATIFIED)
+    made = f"data.split = {block.split}" + (f", data.group = {block.group}" if block.group and drawn else "")
+    if groups is not None and drawn and not block.group:
+        made += f", which parts none of {counted(groups['count'], 'group')}"
     if block.drop_leaks != "none":
         made += f", data.drop_leaks = {block.drop_leaks}"
     warnings = []
     for name, by_class in counts.items():
         if not any(by_class.values()):
-            other = "data.split or data.group" if block.group else "data.split"
+            other = (
+                ("data.split or data.group" if block.group else "data.split or other groups") if drawn else "data.split"
+            )
             raise DataError(f"the {name} split holds no pictures ({made}): use another {other}")
         warnings += [
             f"class {label} has no pictures in the {name} split" for label, count in by_class.items() if not count

@@ -118,6 +118,12 @@ def usages_in(name: str) -> frozenset[int]:
     return frozenset(usage for word in known for usage in _SPLIT_WORDS[word])
 
 
+def worded_usage(name: str) -> int | None:
+    """Returns the one usage that the words in a name mean, None where they mean none or several."""
+    usages = usages_in(name)
+    return next(iter(usages)) if len(usages) == 1 else None
+
+
 def file_usage(name: str) -> int | None:
     """Returns the official usage that a file name begins with, else None. 'PublicTest_1.jpg' is
     VALIDATION.

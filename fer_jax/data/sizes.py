@@ -50,6 +50,8 @@ def left_out(provenance: Mapping[str, Any]) -> str:
     parts = []
     if skipped := provenance.get("skipped"):
         parts.append(Problems.from_json(skipped).counted())
+    if unlisted := provenance.get("unlisted"):
+        parts.append(f"{counted(unlisted['count'], 'picture')} not in data.labels" * bool(unlisted["count"]))
     if ignored := provenance.get("ignored"):
         parts.append(counted(ignored["count"], "other file") * bool(ignored["count"]))
     if hidden := provenance.get("hidden"):

@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 
 from fer_jax import data, heads, models
 from fer_jax import plan as planning
+from fer_jax.base import console
 from fer_jax.base.text import counted, in_bytes
 from fer_jax.config import fields, rules, search_space
 from fer_jax.config.field import in_words
@@ -120,6 +121,7 @@ def _identity(trial: Trial, dataset: Dataset, weights: InitialWeights | None) ->
     return trial.id(dataset.checksum, weights.checksum if weights else "")
 
 
+@console.each_once()  # folds read one source, of which the same is to be said
 def prepare(config: ConfigDict) -> Prepared:
     """Checks a config, expands it into trials and loads their data.
 

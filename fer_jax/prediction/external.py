@@ -17,7 +17,7 @@ import pandas as pd
 from fer_jax.analysis import metrics
 from fer_jax.base.text import aligned, counted, did_you_mean, shown
 from fer_jax.config import rules
-from fer_jax.data import contents, duplicates, names
+from fer_jax.data import contents, duplicates, names, sizes
 from fer_jax.data.contents import Contents
 from fer_jax.data.duplicates import Whole
 from fer_jax.errors import DataError, RunError
@@ -208,9 +208,9 @@ def evaluate(
             trained on, or what is given is neither a trial nor an ensemble.
     """
     members = _members(networks)
-    sizes = {_size(member) for member in members}
-    there = {size: contents.read(path, kind, image_size=size[0], channels=size[1]) for size in sorted(sizes)}
-    first = there[min(sizes)]  # labels and their order are the same at every size
+    asked = {_size(member) for member in members}
+    there = {size: contents.read(path, kind, image_size=size[0], channels=size[1]) for size in sorted(asked)}
+    first = there[min(asked)]  # labels and their order are the same at every size
     known = members[0].classes
     matched = _match(first, known, rules.merges({"data.merge": members[0].config.data.merge}), classes or {})
     rows, labels, counts = _labelled(first, _chosen(first, splits), known, matched)
@@ -267,7 +267,7 @@ def _labelled(
     if not (labels >= 0).any():
         raise DataError(
             f"{shown(there.path)}: no picture in it is of {', '.join(known)}; its classes are {', '.join(by_name)}: "
-            "say which is which, as in joy=happy"
+            "say which is which, as in --same_class=joy=happy"
         )
     return asked[labels >= 0], labels[labels >= 0], by_name
 
@@ -337,7 +337,7 @@ def describe(found: Evaluation, why_not: str = "") -> list[str]:
     splits = ", ".join(f"{count:,} {name}" for name, count in found.splits.items())
     lines = [f"{shown(found.path)} ({found.name}): {counted(whole, 'picture')} ({splits})"]
     if found.left_out:
-        each = ", ".join(f"{count:,} {shown(name)}" for name, count in found.left_out.items())
+        each = sizes.of_split(found.left_out)
         lines.append(f"left out, of no class of the networks: {sum(found.left_out.values()):,} ({each})")
     if found.broken:
         lines.append(f"left out, broken: {found.broken:,}")

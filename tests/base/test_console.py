@@ -42,3 +42,11 @@ def test_a_terminal_has_a_bar_that_counts_pictures(monkeypatch):
         for _ in range(3):
             step()
     assert "faces" in sys.stderr.getvalue() and "/3" in sys.stderr.getvalue()
+
+
+def test_what_is_said_again_may_be_printed_once(capsys):
+    with console.each_once():
+        console.say("read")
+        console.say("read")
+    console.say("read")
+    assert capsys.readouterr().err == "fer_jax: read\n" * 2

@@ -21,6 +21,22 @@ def test_a_path_that_built_in_faces_would_not_read_is_refused():
     assert text.startswith("data.path") and "--config.data.name=fer2013" in text
 
 
+@pytest.mark.parametrize("name", ["synthetic", "cifar10"])
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("data.labels", "a.csv"),
+        ("data.pattern", "(?P<group>S)"),
+        ("data.names", ("rafdb",)),
+        ("data.group", "original"),
+    ],
+)
+def test_what_says_how_files_are_read_is_refused_where_none_are(name, path, value):
+    source = {"data.name": name, "data.path": "cifar-10-python.tar.gz" if name == "cifar10" else ""}
+    text = message(validate, unlocked(**source, **{path: value}))
+    assert text.startswith(f"{path}: data.name = {name} has labels of its own") and "--config.data.name=fer2013" in text
+
+
 @pytest.mark.parametrize("path", ["data.path", "model.kernels", "data.classes", "data.balance_splits"])
 def test_fields_that_must_fit_each_other(path):
     values = {

@@ -203,3 +203,13 @@ def test_groups_that_leave_a_class_out_of_a_split_are_refused_by_name(make, tmp_
         DataError, match="the validation split holds no pictures .* use another data.split or data.group"
     ):
         load(block(path, split=STRATIFIED, group="/"))
+
+
+def test_one_group_of_a_list_or_pattern_is_named_where_it_empties_a_split(make, tmp_path):
+    members = {f"{label}/KA_{n}.png": make.jpeg(10 * at + n) for at, label in enumerate("cd") for n in range(9)}
+    path = make.folder(tmp_path / "one", members)
+    refused = (
+        r"validation split holds no pictures \(data.split = \w+, which parts none of 1 group\): .* or other groups"
+    )
+    with pytest.raises(DataError, match=refused):
+        load(block(path, split=STRATIFIED, pattern="(?P<group>[A-Z]{2})_"))

@@ -35,4 +35,6 @@ def test_what_is_left_out_is_counted_by_kind() -> None:
     skipped = {"count": 3, "kinds": {"unreadable picture": 2, "broken row": 1}, "items": []}
     about = {"skipped": skipped, "ignored": {"count": 4, "items": []}, "hidden": 1}
     assert sizes.left_out(about) == "2 unreadable pictures, 1 broken row, 4 other files, 1 hidden file"
+    listed = {"unlisted": {"count": 2, "items": []}, "ignored": {"count": 1, "items": []}}
+    assert sizes.left_out(listed) == "2 pictures not in data.labels, 1 other file"
     assert sizes.left_out({}) == sizes.left_out({"skipped": {"count": 0, "kinds": {}, "items": []}, "hidden": 0}) == ""

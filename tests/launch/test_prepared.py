@@ -5,7 +5,9 @@ import functools
 import json
 
 import jax
+import numpy as np
 import pytest
+from PIL import Image
 
 import fer_jax
 from fer_jax import data, heads
@@ -196,3 +198,18 @@ def test_values_that_are_one_number_in_float32_are_noted(config):
         "note: train.learning_rate = 0.001 and 0.00100000000001 are the same in float32: their trials come out alike",
         "note: head.eta = 0.1 and 0.100000000001 are the same in float32: their fits come out alike",
     ]
+
+
+def test_what_folds_have_in_common_is_said_once(make_config, tmp_path, capsys):
+    lines = ["image,emotion,note"]
+    (tmp_path / "faces").mkdir()
+    for at in range(20):
+        Image.fromarray(np.full((12, 12), 10 * at, np.uint8)).save(tmp_path / "faces" / f"{at}.png")
+        lines.append(f"{at}.png,{'up' if at % 2 else 'down'},x")
+    (tmp_path / "list.csv").write_text("\n".join(lines))
+    config = make_config()
+    config.data.name, config.data.path = "folder", str(tmp_path / "faces")
+    config.data.labels, config.data.split, config.sweep.repeats = str(tmp_path / "list.csv"), "kfold", 5
+    config.train.batch_size = 4
+    assert len(prepare(config).datasets) == 5
+    assert capsys.readouterr().err.count("takes image from 'image'") == 1

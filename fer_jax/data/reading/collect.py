@@ -189,6 +189,7 @@ def collect(container: Container, wanted: Wanted, spool: Spool) -> Collected:
         "contents_sha256": _contents(items),
         "source_counts": _counts(items, classes),
         "ignored": {"count": len(found.ignored), "items": [shown(name) for name in found.ignored[:_LISTED]]},
+        "unlisted": {"count": len(found.unlisted), "items": [shown(name) for name in found.unlisted[:_LISTED]]},
         "hidden": found.hidden,
         "skipped": problems.as_json(),
     }

@@ -69,6 +69,7 @@ class Layout:
         images: images that have a class.
         tables: FER-2013 tables; only what FER-2013 is read from has any.
         ignored: names of files that are neither, for the record.
+        unlisted: names of images that data.labels does not list.
         notes: sentences about what was taken for what, and what was left aside.
         hidden: how many files and folders are hidden, or a system's own.
         lists: those ignored files that may list labels.
@@ -79,6 +80,7 @@ class Layout:
     images: list[Placed] = dataclasses.field(default_factory=list)
     tables: list[Member] = dataclasses.field(default_factory=list)
     ignored: list[str] = dataclasses.field(default_factory=list)
+    unlisted: list[str] = dataclasses.field(default_factory=list)
     notes: list[str] = dataclasses.field(default_factory=list)
     hidden: int = 0
     lists: list[Member] = dataclasses.field(default_factory=list)
@@ -167,7 +169,8 @@ def _nothing(path: str, layout: Layout, problems: Problems) -> str:
     wanted = "pictures in class folders, fer2013.csv or icml_face_data.csv"
     endings = (".zip", ".tar", ".gz", ".xz", ".bz2", ".csv", ".tsv", ".parquet", ".npz", ".npy")
     archives = [name for name in layout.ignored if name.lower().endswith(endings)]
-    hint = f"; it holds {shown(archives[0])}: name that file itself" if archives else ""
+    first = "" if os.path.isdir(path) else "unpack it and "
+    hint = f"; it holds {shown(archives[0])}: {first}name that file itself" if archives else ""
     hint += f"; it has {problems.describe(path)}" if len(problems) else ""
     return f"{shown(path)}: holds no {wanted}{hint}"
 

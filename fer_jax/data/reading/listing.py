@@ -198,7 +198,7 @@ def _entry(number: int, cells: list[str], places: dict[str, int]) -> Entry:
         raise ValueError(f"names no {'label' if image else 'image'}")
     usage: int | None = names.NO_USAGE
     if word := found.get("split", ""):
-        usage = names.folder_usage(word)
+        usage = names.worded_usage(word)
         if usage is None:
             raise ValueError(f"split {shown(word, 40)!r} is none of train, validation, test")
     assert usage is not None

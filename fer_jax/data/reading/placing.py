@@ -10,6 +10,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import re
+from collections.abc import Callable
 
 from fer_jax.base.text import counted, shown
 from fer_jax.config import naming
@@ -91,14 +92,15 @@ def _listed(container: Container, wanted: Wanted, called: LabelNames, problems: 
     if not told.has_split:
         found.images = _with_usage(found.images)
     found.notes += [f"{shown(name)}: {note}" for note in (*told.notes, *_said(rows, unlisted))]
-    found.ignored += unlisted
+    found.unlisted = unlisted
+    found.ignored = [other for other in found.ignored if other != name]
     return found
 
 
 def _agreed(rows: list[tuple[listing.Entry, Placed]], problems: Problems) -> Placed | None:
     """Returns an image as all of its rows have it; None, with a problem, where they disagree."""
     image = rows[0][1].member.name
-    for what in ("label", "usage"):
+    for what in ("label", "usage", "group"):
         ways = sorted({getattr(placed, what) for _, placed in rows})
         if len(ways) > 1:
             said = " and ".join(shown(str(names.USAGES.get(way, way)), 40) for way in ways)
@@ -128,18 +130,23 @@ def _said(rows: dict[str, list[tuple[listing.Entry, Placed]]], unlisted: list[st
 
 
 def _with_usage(images: list[Placed]) -> list[Placed]:
-    """Returns images with the usage that names of all of them tell: train_00001.jpg, val/1.jpg."""
-    usages = [usage for placed in images if (usage := _usage_by_name(placed.member.name)) is not None]
-    if len(usages) < len(images):
-        return images
-    return [dataclasses.replace(one, usage=usage) for one, usage in zip(images, usages, strict=True)]
+    """Returns images with the usage that names of all of them tell: train_00001.jpg, val/1.jpg.
+
+    Folders with a word for a split among others, such as FER2013Train, tell several splits or none.
+    """
+    for of_folder, fewest in ((names.folder_usage, 1), (names.worded_usage, 2)):
+        usages = [_usage_by_name(placed.member.name, of_folder) for placed in images]
+        told = [usage for usage in usages if usage is not None]
+        if len(told) == len(images) and len(set(told)) >= fewest:
+            return [dataclasses.replace(one, usage=usage) for one, usage in zip(images, told, strict=True)]
+    return images
 
 
-def _usage_by_name(path: str) -> int | None:
+def _usage_by_name(path: str, of_folder: Callable[[str], int | None]) -> int | None:
     *folders, base = path.split("/")
     begins, *rest = re.split(r"[_-]", base, maxsplit=1)
     told = [names.folder_usage(begins)] if rest else []
-    told += [names.folder_usage(folder) for folder in reversed(folders)]
+    told += map(of_folder, reversed(folders))
     return next((usage for usage in told if usage is not None), None)
 
 
@@ -154,7 +161,7 @@ def _told(wanted: Wanted, called: LabelNames, found: Layout, problems: Problems)
             continue
         usage = placed.usage
         if "split" in told and usage == names.NO_USAGE:
-            if (known := names.folder_usage(told["split"])) is None:
+            if (known := names.worded_usage(told["split"])) is None:
                 word = shown(told["split"], 40)
                 problems.add(UNMATCHED, placed.member.name, f"split {word!r} is none of train, validation, test")
                 continue

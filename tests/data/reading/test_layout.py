@@ -143,3 +143,8 @@ def test_links_and_devices_in_archives_are_refused(good, make, collect, tmp_path
         link.external_attr = 0o120777 << 16
         zipped.writestr(link, "/etc/passwd")
     assert "link.jpg (is a link)" in collect(tmp_path / "a.zip", True).fatal()
+
+
+def test_an_archive_in_an_archive_is_to_be_unpacked_first(make, collect, tmp_path):
+    with pytest.raises(DataError, match="it holds in/faces.zip: unpack it and name that file itself"):
+        collect(make.zip(tmp_path / "a.zip", {"in/faces.zip": b"x"}), fer=False)

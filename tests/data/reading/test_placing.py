@@ -33,6 +33,7 @@ def test_rafdb_as_it_is_released(rafdb: Path, make, collect) -> None:
     for path in forms:
         found = collect(path, wanted)
         assert found.classes == names.CLASSES and not len(found.problems)
+        assert found.provenance["ignored"]["count"] == 0  # the list is used
         assert found.labels == {
             name: RAFDB[name.rsplit("_", 2)[1]] for name in packed if name.endswith(".jpg")
         }  # the digit of the file's own name
@@ -91,7 +92,7 @@ def test_what_a_list_has_twice_misses_or_leaves_out_is_counted_and_said(make, co
     found = collect(path, Wanted(labels=str(tmp_path / "legend.csv")))
     assert found.labels == {"a.jpg": "happy", "b.jpg": "happy", "d.jpg": "fear"}
     assert found.problems.counts == {
-        "broken row": 1, "listed picture that is not there": 1, "picture listed with two labels or splits": 1,
+        "broken row": 1, "listed picture that is not there": 1, "picture listed with two labels, splits or groups": 1,
     }  # fmt: skip
     text = found.fatal("images")
     assert "gone.jpg (is not among the pictures)" in text and "c.jpg (rows 5, 6: angry and sad)" in text
@@ -103,7 +104,8 @@ def test_what_a_list_has_twice_misses_or_leaves_out_is_counted_and_said(make, co
         "1 picture listed more than once with one label taken once, such as a.jpg",
         "'happy' (1) and 'Happy' (1) and 'HAPPINESS' (1) are one class, happy",
     ]
-    assert sorted(found.provenance["ignored"]["items"]) == ["e.jpg", "f.jpg", "g.jpg"]
+    assert sorted(found.provenance["unlisted"]["items"]) == ["e.jpg", "f.jpg", "g.jpg"]
+    assert not found.provenance["ignored"]["count"]
 
 
 def test_columns_of_a_list_give_split_and_group(make, collect, tmp_path: Path) -> None:
@@ -189,3 +191,42 @@ def test_an_edited_list_is_read_again(make, tmp_path: Path, monkeypatch: pytest.
     assert "for the first time" not in capsys.readouterr().err
     (tmp_path / "list.csv").write_text("a.jpg,on\nb.jpg,down\nc.jpg,on\n")  # as long as before
     assert read().classes == ("down", "on")
+
+
+def _worded(make) -> dict[str, bytes]:
+    """Two images a split, below folders with a word for it in their names."""
+    folders = ("FER2013Train/s0", "FER2013Valid/s0", "FER2013Test/s0")
+    return {f"{folder}/{at}{n}.png": make.jpeg(10 * at + n) for at, folder in enumerate(folders) for n in range(2)}
+
+
+@pytest.mark.parametrize("told", ["folders", "column", "pattern"])
+def test_words_in_names_tell_splits_to_lists_and_patterns_as_to_folders(told, make, collect, tmp_path: Path) -> None:
+    members = _worded(make)
+    rows = {name: (name.rsplit("/", 1)[1], "up" if name.endswith("0.png") else "down") for name in members}
+    if told == "pattern":
+        wanted = Wanted(pattern=r"^(?P<split>\w+)/.*(?P<label>\d)\.png")
+    else:
+        wanted = Wanted(labels="list.csv")
+        split = [f",{name.split('/')[0]}" if told == "column" else "" for name in members]
+        head = "image,label" + ",set" * (told == "column")
+        lines = [",".join(row) + part for row, part in zip(rows.values(), split, strict=True)]
+        members["list.csv"] = "\n".join([head, *lines]).encode()
+    found = collect(make.folder(tmp_path / "ferplus", members), wanted)
+    assert not len(found.problems) and len(found.usage) == 6
+    assert {name.split("/")[0]: usage for name, usage in found.usage.items()} == {
+        "FER2013Train": 0, "FER2013Valid": 1, "FER2013Test": 2,
+    }  # fmt: skip
+
+
+def test_one_worded_folder_above_all_tells_no_split(make, collect, tmp_path: Path) -> None:
+    members = {f"Training_Set/{name}.jpg": make.jpeg(at) for at, name in enumerate("ab")}
+    members["list.csv"] = b"a.jpg,up\nb.jpg,down\n"
+    found = collect(make.folder(tmp_path / "f", members), Wanted(labels="list.csv"))
+    assert set(found.usage.values()) == {names.NO_USAGE}
+
+
+def test_a_picture_of_two_groups_is_a_problem(make, collect, tmp_path: Path) -> None:
+    members = {f"{name}.jpg": make.jpeg(at) for at, name in enumerate("ab")}
+    members["list.csv"] = b"image,label,person\na.jpg,up,S1\na.jpg,up,S2\nb.jpg,down,S1\n"
+    found = collect(make.folder(tmp_path / "f", members), Wanted(labels="list.csv"))
+    assert found.labels == {"b.jpg": "down"} and "a.jpg (rows 2, 3: S1 and S2)" in found.fatal("f")
