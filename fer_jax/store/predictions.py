@@ -84,9 +84,10 @@ class PredictionFiles:
         if not path.is_file():
             return "gone"
         try:
+            is_earlier = not _seal(path).exists()
             for slot in slots:
                 found = self.read(wave, split, slot)
-                if found is None or (_sums(path) is None and not np.isfinite(found).all()):
+                if found is None or (is_earlier and not np.isfinite(found).all()):
                     return "damaged"
         except DamagedError:
             return "damaged"
@@ -148,10 +149,10 @@ def _seal(path: Path) -> Path:
 def _sums(path: Path) -> list[str] | None:
     """Returns the checksums of a file's slots; None where an earlier version kept none."""
     try:
-        return list(json.loads(_seal(path).read_bytes())["sha256"])
+        return list(bounds.read_json(_seal(path))["sha256"])
     except FileNotFoundError:
         return None
-    except (KeyError, TypeError, RecursionError):
+    except (KeyError, TypeError):
         raise ValueError(f"{_seal(path).name} holds no checksums") from None
 
 

@@ -14,14 +14,11 @@ from fer_jax.launch import compiling, halving, packing, prepared, stopping
 from fer_jax.plan import Plan, Wave
 from fer_jax.store import RunDirectory
 from fer_jax.store.curves import CurveFiles
+from tests.shared.kills import killed_at
 
 pytestmark = pytest.mark.usefixtures("shared_programs")
 
 EXHAUSTED = "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 1234 bytes."
-
-
-class Killed(BaseException):
-    """Ends a start as a kill would: nobody catches it."""
 
 
 @pytest.fixture(autouse=True)
@@ -247,26 +244,15 @@ def test_one_trial_that_does_not_fit_fails_and_the_user_is_told_what_to_do(narro
         (RunDirectory, "write_trials", 3),
     ],
 )
-def test_a_kill_while_a_wave_is_halved_loses_nothing(
-    leaving, tmp_path, whole, memory_for, monkeypatch, owner, method, call
-):
+def test_a_kill_while_a_wave_is_halved_loses_nothing(leaving, tmp_path, whole, memory_for, owner, method, call):
     """The kill comes at one of five places, with memory afterwards or not.
 
     These are in the second half's curves or state, before the plan, before and after the old wave
     is deleted.
     """
     memory_for(4, epoch=8)
-    with monkeypatch.context() as patch:
-        calls, write = itertools.count(1), getattr(owner, method)
-
-        def killed(self, *arguments, **options):
-            if next(calls) == call:
-                raise Killed
-            return write(self, *arguments, **options)
-
-        patch.setattr(owner, method, killed)
-        with pytest.raises(Killed):
-            fer_jax.run_sweep(leaving, tmp_path / "run")
+    with killed_at(owner, method, call):
+        fer_jax.run_sweep(leaving, tmp_path / "run")
     interrupted = fer_jax.load_run(tmp_path / "run").curves
     assert interrupted["epoch"].max() >= 6 and not interrupted.duplicated(["id", "epoch"]).any()
     memory_for(8 if method in ("write", "write_plan") else 4)

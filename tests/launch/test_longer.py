@@ -1,6 +1,5 @@
 """Runs that go on for more epochs: the bits of an undisturbed longer run, or the reason why not."""
 
-import itertools
 import shutil
 
 import jax
@@ -15,12 +14,9 @@ from fer_jax.launch import longer, packing, prepared, wave
 from fer_jax.launch.trial_table import TrialTable
 from fer_jax.store import RunDirectory
 from fer_jax.store.curves import CurveFiles
+from tests.shared.kills import killed_at
 
 pytestmark = pytest.mark.usefixtures("shared_programs")
-
-
-class Killed(BaseException):
-    """Ends a start as a kill would: nobody catches it."""
 
 
 def tables(run):
@@ -197,17 +193,8 @@ def test_a_failed_wave_begins_anew(short, tmp_path, monkeypatch):
 def test_a_kill_while_a_run_is_handed_down_loses_nothing(ended, short, kept, monkeypatch, owner, method, call):
     """It leaves the shorter run or the longer one, whole, and the same command goes on."""
     before, whole = kept(short, "short"), kept(short, "whole")
-    with monkeypatch.context() as patch:
-        calls, write = itertools.count(1), getattr(owner, method)
-
-        def killed(self, *arguments, **options):
-            if next(calls) == call:
-                raise Killed
-            return write(self, *arguments, **options)
-
-        patch.setattr(owner, method, killed)
-        with pytest.raises(Killed):
-            fer_jax.run_sweep(short, ended, extend=True)
+    with killed_at(owner, method, call):
+        fer_jax.run_sweep(short, ended, extend=True)
     found = fer_jax.load_run(ended)
     if set(found.trials["id"]) == set(before.trials["id"]):
         assert_same(found, before)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import lzma
 import stat
-import struct
 import tarfile
 import zipfile
 import zlib
@@ -13,20 +12,11 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, Self
 
 from fer_jax.base.text import shown
-from fer_jax.data.reading.containers import Container, Member, bounded_lines
+from fer_jax.data.reading.containers import DAMAGE, Container, Member, bounded_lines
 from fer_jax.data.reading.problems import Unusable
 from fer_jax.errors import DataError
 
-_DAMAGE = (
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    OSError,
-    ValueError,
-    struct.error,
-)
+_DAMAGE = (*DAMAGE, tarfile.TarError)
 _Mode = Literal["r:", "r:gz", "r:bz2", "r:xz"]
 _COMPRESSED: dict[bytes, _Mode] = {b"\x1f\x8b": "r:gz", b"BZh": "r:bz2", b"\xfd7zXZ\0": "r:xz"}
 # Bytes of a tar's extended header (a long name, a comment), of which tarfile would read any number

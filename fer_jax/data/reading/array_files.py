@@ -12,14 +12,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import lzma
 import math
 import re
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
@@ -27,6 +24,7 @@ from fer_jax.base.arrays import read_header
 from fer_jax.base.text import shown
 from fer_jax.data import names
 from fer_jax.data.reading import image_files
+from fer_jax.data.reading.containers import DAMAGE
 from fer_jax.data.reading.single_files import ArrayFile
 from fer_jax.errors import DataError
 
@@ -293,19 +291,9 @@ class ImageArrays:
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
-        damage: Any = (
-            zipfile.BadZipFile,
-            zlib.error,
-            lzma.LZMAError,
-            EOFError,
-            OSError,
-            ValueError,
-            struct.error,
-            RuntimeError,
-        )
         try:
             yield
-        except damage as error:
+        except (*DAMAGE, RuntimeError) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise DataError(f"{shown(self._path)}: cannot be read ({shown(reason, 160)})") from error
 

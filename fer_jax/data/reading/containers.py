@@ -10,8 +10,12 @@ import abc
 import contextlib
 import dataclasses
 import hashlib
+import lzma
 import os
 import stat
+import struct
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Literal
 
@@ -21,6 +25,8 @@ from fer_jax.data.reading.problems import Unusable
 from fer_jax.errors import DataError
 
 _MAX_DEPTH = 100
+# What a damaged file makes the readers of archives and arrays raise.
+DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, struct.error)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
