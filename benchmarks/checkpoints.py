@@ -9,36 +9,43 @@ the median over rounds of
     wall    seconds of the wave's training, programs compiled before, final weights included
     held    the share of it for which the training loop waited for the store: copies to the host,
             curves, states, final weights; what goes on in the store's thread meanwhile is not in it
+    beside  processor time of the store's thread, as a share of what the cores have in that time:
+            checksums, writing, flushing and deleting beside the training
+    cost    `held` and `beside` together, less those of a wave without states
 
 and the share by which the wall time is above that without states, with the spread over rounds. On
-two CPU cores walls differ by more than checkpoints cost, so `held` is the figure to go by there.
+two CPU cores walls differ by more than checkpoints cost, so `cost` is the figure to go by there: it
+counts every second in which the loop waited and every core-second that was taken from it.
 """
 
 import argparse
 import importlib
+import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import record
 from candidate import ROOT, load
 
 
 @contextmanager
-def timed(owner: Any, name: str, seconds: list[float]) -> Iterator[None]:
-    """Appends to `seconds` how long each call of a function takes inside the `with` block."""
+def timed(
+    owner: Any, name: str, seconds: list[float], clock: Callable[[], float] = time.perf_counter
+) -> Iterator[None]:
+    """Appends to `seconds` how long each call of a function takes, by `clock`, inside the block."""
     original = getattr(owner, name)
 
     def call(*arguments: Any, **named: Any) -> Any:
-        start = time.perf_counter()
+        start = clock()
         try:
             return original(*arguments, **named)
         finally:
-            seconds.append(time.perf_counter() - start)
+            seconds.append(clock() - start)
 
     setattr(owner, name, call)
     try:
@@ -47,15 +54,24 @@ def timed(owner: Any, name: str, seconds: list[float]) -> Iterator[None]:
         setattr(owner, name, original)
 
 
-def measure(run_sweep: Callable, config: Any, every: int) -> tuple[float, float]:
-    """Returns the seconds of a wave's training, and for how many the loop waited for the store."""
-    wave, store, packing, curves = (
+class Cost(NamedTuple):
+    """Seconds of a wave's training, and shares of it, as the module's docstring says."""
+
+    wall: float
+    held: float
+    beside: float
+
+
+def measure(run_sweep: Callable, config: Any, every: int) -> Cost:
+    """Trains the wave in a run directory of its own."""
+    wave, store, packing, curves, checkpoints = (
         importlib.import_module(f"fer_jax.{name}")
-        for name in ("launch.wave", "store", "launch.packing", "store.curves")
+        for name in ("launch.wave", "store", "launch.packing", "store.curves", "store.checkpoints")
     )
     config.checkpoint.every = every
     walls: list[float] = []
     held: list[float] = []
+    beside: list[float] = []
     with (
         tempfile.TemporaryDirectory() as folder,
         timed(wave, "train", walls),
@@ -63,9 +79,11 @@ def measure(run_sweep: Callable, config: Any, every: int) -> tuple[float, float]
         timed(store.RunDirectory, "save_final", held),
         timed(packing.PackedWave, "whole", held),
         timed(curves.CurveFiles, "write", held),
+        timed(checkpoints.Checkpoints, "_write", beside, time.thread_time),
     ):
         run_sweep(config, Path(folder) / "run")
-    return sum(walls), sum(held)
+    wall = sum(walls)
+    return Cost(wall, sum(held) / wall, sum(beside) / wall / len(os.sched_getaffinity(0)))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -86,25 +104,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     settings = {"none": 0, "default": config.checkpoint.every, "every epoch": 1}
     results = record.Results(code, options)
     measure(run_sweep, config, 1)  # compiles, and imports what writes
-    rounds: dict[str, list[tuple[float, float]]] = {name: [] for name in settings}
+    rounds: dict[str, list[Cost]] = {name: [] for name in settings}
     for number in range(options.rounds):
         names = list(settings)
         for name in names[number % 3 :] + names[: number % 3]:
             rounds[name].append(measure(run_sweep, config, settings[name]))
     for name, found in rounds.items():
-        more = [wall / without - 1 for (wall, _), (without, _) in zip(found, rounds["none"], strict=True)]
+        pairs = list(zip(found, rounds["none"], strict=True))
+        more = [one.wall / without.wall - 1 for one, without in pairs]
+        cost = [one.held + one.beside - without.held - without.beside for one, without in pairs]
         row = {
             "states": name,
-            "wall": statistics.median(wall for wall, _ in found),
-            "held": statistics.median(held / wall for wall, held in found),
+            **{share: statistics.median(getattr(one, share) for one in found) for share in Cost._fields},
+            "cost": statistics.median(cost),
             "more": statistics.median(more),
             "from": min(more),
             "to": max(more),
         }
         results.add(row)
         print(
-            f"{name}: wall {row['wall']:.2f} s, held {row['held']:.2%}, wall above none {row['more']:+.2%} "
-            f"({row['from']:+.2%} to {row['to']:+.2%})",
+            f"{name}: wall {row['wall']:.2f} s, held {row['held']:.2%}, beside {row['beside']:.2%}, "
+            f"cost {row['cost']:.2%}; wall above none {row['more']:+.2%} ({row['from']:+.2%} to {row['to']:+.2%})",
             flush=True,
         )
     results.save()

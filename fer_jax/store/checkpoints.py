@@ -87,7 +87,8 @@ class Checkpoints:
         self._whole.discard(path)
         written = path.with_name(f"{path.name}.written")
         _remove(written)
-        checkpoint_arrays.write(written, tree, about)
+        write = checkpoint_arrays.write_state if path.name.startswith("state-") else checkpoint_arrays.write_weights
+        write(written, tree, about)
         sync_tree(written)
         if path.exists():
             self._delete(path)

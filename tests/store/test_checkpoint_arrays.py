@@ -16,6 +16,7 @@ import tensorstore as ts
 from fer_jax.errors import RunError
 from fer_jax.store import RunDirectory
 from fer_jax.store.checkpoint_arrays import DamagedCheckpoint
+from fer_jax.store.descriptions import checksum
 from tests.store.conftest import abstract, assert_equal_trees, curve_rows, example
 
 WAVE = "stack_0-wave_0"
@@ -62,6 +63,40 @@ def test_no_damage_to_any_file_gives_other_values(run, capfd):
     assert told > 30
     captured = capfd.readouterr()
     assert captured.out + captured.err == ""
+
+
+def test_no_damage_to_a_state_gives_other_values(run):
+    tree = example()
+    run.save_state(WAVE, 3, tree)
+    run.wait()
+    found = files(run.path / "checkpoints")
+    assert len(found) == 2
+    told = 0
+    for file in found:
+        content = file.read_bytes()
+        for damaged in (*damages(content), content + b"\0", None):
+            file.write_bytes(damaged) if damaged is not None else file.unlink()
+            with pytest.raises(DamagedCheckpoint, match=r".*/state-000003 is damaged \([^\n]*\); the same command "):
+                run.restore_state(WAVE, abstract(tree))
+            told += 1
+        file.write_bytes(content)
+    assert told > 25
+    assert_equal_trees(run.restore_state(WAVE, abstract(tree)), tree)
+
+
+def test_a_state_that_claims_more_than_it_holds_takes_no_memory(run):
+    run.save_state(WAVE, 3, {"x": np.zeros((2, 3), np.float32)})
+    run.wait()
+    folder = run.path / "checkpoints" / WAVE / "state-000003"
+    for shape in ("[1000000, 1000000]", "[-1, -6]", "[2, 3"):
+        content = {"arrays": {"x": f"float32{shape} 00"}, "about": {}}
+        (folder / "description.json").write_text(json.dumps({**content, "crc32": checksum(content)}))
+        with pytest.raises(DamagedCheckpoint):
+            run.load_state(WAVE)
+    content = {"arrays": {"x": "object[3] 00"}, "about": {}}
+    (folder / "description.json").write_text(json.dumps({**content, "crc32": checksum(content)}))
+    with pytest.raises(DamagedCheckpoint):
+        run.load_state(WAVE)
 
 
 def test_damage_to_one_trial_is_no_matter_of_the_others(run):
@@ -151,8 +186,7 @@ def states(run):
 def lose(run, name):
     """Damages a state, or a part of the curves."""
     if name.startswith("state"):
-        (manifest,) = (run.path / "checkpoints" / WAVE / name).glob("*/manifest.ocdbt")
-        manifest.write_bytes(b"")
+        (run.path / "checkpoints" / WAVE / name / "arrays.bin").write_bytes(b"")
     elif name.startswith("no "):
         (run.path / "curves" / f"{WAVE}-{name[3:]}.parquet").unlink()
     else:
@@ -200,16 +234,16 @@ def test_a_wave_goes_on_from_its_newest_whole_state(states, lost, epoch, words):
 
 def test_what_cannot_be_read_is_no_damage_and_nothing_is_deleted(states):
     lose(states, "state-000006")
-    (manifest,) = (states.path / "checkpoints" / WAVE / "state-000004").glob("*/manifest.ocdbt")
-    content = manifest.read_bytes()
-    manifest.unlink()
-    manifest.symlink_to(manifest)
+    arrays = states.path / "checkpoints" / WAVE / "state-000004" / "arrays.bin"
+    content = arrays.read_bytes()
+    arrays.unlink()
+    arrays.symlink_to(arrays)
     before = sorted(states.path.rglob("*"))
     with pytest.raises(RunError, match="^cannot read .*/state-000004: Too many levels of symbolic links; ") as caught:
         states.resume(WAVE)
     assert not isinstance(caught.value, DamagedCheckpoint) and sorted(states.path.rglob("*")) == before
-    manifest.unlink()
-    manifest.write_bytes(content)
+    arrays.unlink()
+    arrays.write_bytes(content)
     assert states.resume(WAVE) == 4
 
 
