@@ -17,7 +17,7 @@ FLOORS = (
     {"config", "heads"},
     {"models", "data", "store"},
     {"train", "analysis"},
-    {"plan", "results", "figures"},
+    {"plan", "results", "figures", "search"},
     {"launch", "saliency", "prediction"},
     {"reports"},
     {"exports", "studies"},

@@ -281,7 +281,35 @@ _TABLE = (
           "whether the report shows pictures of the data set, whose licence "
           "may forbid it; built-in faces are always shown"),
 
+    Field("search.kind", "random", "run",
+          "how sweep.draw draws: independently, along a sequence that fills the space evenly (sobol, halton), from "
+          "every part of each range once (latin), or on a grid",
+          choices=("grid", "random", "sobol", "halton", "latin")),
+    Field("search.draws", 0, "run", "points that sweep.draw draws", low=0, high=100_000),
+    Field("search.seed", 0, "run", "seed of what is drawn, and of which points begin in which bracket",
+          low=0, high=_INT32),
+    Field("search.halving", (), "run",
+          "(epochs of the first rung, factor): of the points at a rung one in so many goes on to the next, of so many "
+          "times the epochs; the last rung ends at train.epochs; () = every point is trained to its end",
+          low=1, item=int),
+    Field("search.brackets", 1, "run",
+          "brackets of Hyperband: points of the first are compared from the first rung on, of the second from the "
+          "second on, ...", low=1, high=100),
+    Field("search.stop", "none", "run",
+          "whether points also leave at a rung where their curves are unlikely to come to the best",
+          choices=("none", "unlikely")),
+    Field("search.race", (), "run",
+          "(most seeds, error): more seeds for points that are not told apart from the best, until one is left with "
+          "that error, or the seeds end; () = every point has sweep.repeats",
+          low=0, low_open=True, item=float),
+
     Field("sweep.points", (), "sweep", "settings as dicts of dotted names, such as {'train.l2': 0.}", item=dict),
+    Field("sweep.cross", False, "sweep",
+          "whether every one of sweep.points is combined with each, grid and zip, instead of standing beside them"),
+    Field("sweep.seeds_of", "all", "sweep",
+          "what repeats vary: all that a seed decides, or only initial weights, the order of images, their "
+          "augmentation, dropout, or the split",
+          choices=("all", "weights", "order", "augmentation", "dropout", "split")),
     Field("sweep.repeats", 1, "sweep", "trials a point, with seeds train.seed, train.seed + 1, ...",
           low=1, high=100_000),
     Field("sweep.best", 0, "sweep",

@@ -170,6 +170,10 @@ def to_json(config: ConfigDict) -> dict[str, Any]:
     sweep = {tree: {name: list(values) for name, values in sweep_tree(config, tree).items()} for tree in TREES}
     repeats = FIELDS["sweep.repeats"].coerce(get(config, "sweep.repeats"))
     record["sweep"] = {**sweep, "points": list(sweep_points(config)), "repeats": repeats}
+    for name in ("cross", "seeds_of"):
+        field = FIELDS[f"sweep.{name}"]
+        if (value := field.coerce(get(config, field.name))) != field.default:
+            record["sweep"][name] = value
     best, more = (FIELDS[name].coerce(get(config, name)) for name in ("sweep.best", "sweep.best_repeats"))
     if best or more:
         record["sweep"] |= {"best": best, "best_repeats": more, "chosen": list(sweep_points(config, "sweep.chosen"))}
@@ -201,6 +205,8 @@ def _from_json(record: Mapping[str, Any]) -> ConfigDict:
     config.sweep.repeats = sweep.get("repeats", 1)
     config.sweep.points = tuple(sweep.get("points", ()))
     config.sweep.points = sweep_points(config)
+    for name in ("cross", "seeds_of"):
+        config.sweep[name] = sweep.get(name, FIELDS[f"sweep.{name}"].default)
     config.sweep.best, config.sweep.best_repeats = sweep.get("best", 0), sweep.get("best_repeats", 0)
     config.sweep.chosen = tuple(sweep.get("chosen", ()))
     config.sweep.chosen = sweep_points(config, "sweep.chosen")
