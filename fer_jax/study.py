@@ -119,7 +119,8 @@ def _check_overrides(overrides: Mapping[str, str], loaded: Mapping[str, Loaded])
 
 
 def _plan(needed: tuple[StudySweep, ...], loaded: dict[str, Loaded], measure: bool) -> int:
-    from fer_jax.launch.prepared import describe_heads, plan_sweep, prepare, room_for
+    from fer_jax.launch.planned import plan_sweep, room_for
+    from fer_jax.launch.prepared import describe_heads, prepare
     from fer_jax.plan.tuning import to_stderr
     from fer_jax.train import hardware
 

@@ -32,7 +32,11 @@ def halves(stack: Stack, wave: Wave) -> tuple[Wave, ...]:
         return ()
     cut = -(-len(wave.trials) // 2)
     parts = (("a", wave.trials[:cut]), ("b", wave.trials[cut:]))
-    return tuple(Wave(wave.name + letter, trials, width) for letter, trials in parts if trials)
+    return tuple(
+        dataclasses.replace(wave, name=wave.name + letter, trials=trials, width=width)
+        for letter, trials in parts
+        if trials
+    )
 
 
 def replaced(plan: Plan, parts: Mapping[str, Sequence[Wave]]) -> Plan:

@@ -69,7 +69,8 @@ def depends_on_length(values: Mapping[str, Any]) -> str:
 def keeps_state(prepared: Prepared, stack: Stack) -> bool:
     """Returns whether the waves of a stack keep their last state, to go on from it."""
     values = prepared.trials[stack.trials[0]].values
-    return prepared.config.checkpoint.keep_state and not depends_on_length(values)
+    keeps = prepared.config.checkpoint.keep_state and prepared.search is None
+    return keeps and not depends_on_length(values)
 
 
 def successors(

@@ -1,5 +1,6 @@
 """The loop of a sweep on this machine: expand, plan, train wave by wave, store."""
 
+import functools
 import gc
 import time
 import traceback
@@ -9,8 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-import jax
-import numpy as np
 import pandas as pd
 from ml_collections import ConfigDict
 
@@ -18,9 +17,9 @@ from fer_jax import plan as planning
 from fer_jax.analysis import statistics
 from fer_jax.base import cache
 from fer_jax.base.text import counted, in_time
-from fer_jax.data import Dataset
 from fer_jax.errors import FerJaxError, RunError
 from fer_jax.launch import (
+    beginning,
     best_points,
     compiling,
     config_json,
@@ -29,21 +28,13 @@ from fer_jax.launch import (
     head_fits,
     longer,
     packing,
-    resume,
+    rungs,
     stopping,
     wave,
 )
 from fer_jax.launch.placing import PlacedData
-from fer_jax.launch.prepared import (
-    Prepared,
-    check_room,
-    describe_data,
-    describe_heads,
-    describe_precision,
-    notes,
-    plan_sweep,
-    prepare,
-)
+from fer_jax.launch.planned import cut_again
+from fer_jax.launch.prepared import Prepared, prepare
 from fer_jax.launch.programs import Programs
 from fer_jax.launch.progress import Progress
 from fer_jax.launch.trial_table import TrialTable
@@ -164,55 +155,16 @@ class Sweep:
             RunError: the directory holds another sweep, see `resume.check`.
         """
         started = time.monotonic()
-        old = directory.read_config() if directory.has("config.json") else {}
-        successors = resume.check_directory(directory, prepared, extend)
-        before = Plan.from_json(directory.read_plan()) if directory.has("plan.json") else Plan((), "")
-        parts = longer.parts(directory, before, successors, prepared)
-        going_on = longer.replaced_plan(before, parts, successors, prepared)
-        planned = set(going_on.trials)
-        new = {identity: trial for identity, trial in prepared.trials.items() if identity not in planned}
-        addition = plan_sweep(prepared, new, len(before.stacks), progress.say)
-        check_room(prepared, addition, progress.say)
-        plan = Plan((*going_on.stacks, *addition.stacks), addition.hardware)
-        record = config_json.begin(prepared, old, command, choice)
-        if successors:
-            longer.hand_down(directory, before, parts, progress.say)
-            # Before config.json, by whose old lengths the trials of an old plan are known.
-            directory.write_plan(plan.to_json())
-        directory.write_config(record)
-        directory.write_plan(plan.to_json())
-        for dataset in prepared.datasets.values():
-            directory.predictions.write_targets(dataset.checksum, _targets(dataset))
-        table = TrialTable(prepared, plan, directory, retry_failed)
-        if gone := directory.forget_others({one.name for stack in plan.stacks for one in stack.waves}):
-            progress.say(f"deleted what was left of waves that others have replaced: {', '.join(gone)}")
-        longer.forget_fits(directory, planned | new.keys(), record["config"])
-        for line in table.said:
-            progress.say(line)
+        plan, record, table = beginning.begin(prepared, directory, progress.say, extend, retry_failed, command, choice)
         finished.look_after(prepared, directory, table.rows, progress)
-        sweep = cls(prepared, directory, progress, plan, record, table, started)
-        sweep._describe()
-        return sweep
-
-    def _describe(self) -> None:
-        self.progress.say(describe_data(self.prepared))
-        if later := best_points.describe(self.prepared.config):
-            self.progress.say(f"every point first; {later}")
-        if found := describe_precision(self.prepared, jax.default_backend()):
-            self.progress.say(found)
-        for dataset in self.prepared.datasets.values():
-            if skipped := dataset.provenance.get("skipped", {}).get("count"):
-                self.progress.note(
-                    f"left out of {dataset.label}: {skipped} broken items, named in config.json under data.skipped"
-                )
-        for note in notes(self.prepared):
-            self.progress.say(note)
-        self.progress.say(planning.describe(self.plan))
-        if found := describe_heads(self.prepared):
-            self.progress.say(found)
+        for line in beginning.describe(prepared, plan):
+            progress.say(line)
+        for line in beginning.left_out(prepared):
+            progress.note(line)
+        return cls(prepared, directory, progress, plan, record, table, started)
 
     def train(self, stop_requested: Callable[[], bool]) -> None:
-        """Trains every wave that has a pending trial."""
+        """Trains every wave that has a pending trial, rung after rung where there is a search."""
         self.waiting = self._pending()
         for _, one in self.waiting:
             # All of them before anything is compiled: damage may cost hours, and be found undone.
@@ -222,14 +174,46 @@ class Sweep:
             self.progress.say(
                 f"{done} of {len(self.table.rows)} trials were trained before; waves left: {len(self.waiting)}"
             )
-        self.progress.flops_left = sum(self._flops_left(stack, one) for stack, one in self.waiting)
         with Programs(lambda *which: compiling.compile_program(self.prepared, *which)) as programs:
-            while self.waiting:
-                stack, one = self.waiting.popleft()
-                if stop_requested():
-                    self.table.mark(one, "pending")
-                    self.stop(f"before {one.name}")
-                self._train_wave(stack, one, programs, stop_requested)
+            while True:
+                self._train_waiting(programs, stop_requested)
+                if not self._end_rung():
+                    return
+                self.waiting = self._pending()
+
+    def _train_waiting(self, programs: Programs, stop_requested: Callable[[], bool]) -> None:
+        self._count_work()
+        while self.waiting:
+            stack, one = self.waiting.popleft()
+            if stop_requested():
+                self.table.mark(one, "pending")
+                self.stop(f"before {one.name}")
+            self._train_wave(stack, one, programs, stop_requested)
+
+    def _end_rung(self) -> bool:
+        """Compares the points that wait, and plans the waves in which the others go on.
+
+        Returns whether any waited.
+        """
+        search = self.prepared.search
+        if search is None:
+            return False
+        cut = functools.partial(cut_again, self.prepared)
+        failed = frozenset(self.table.rows.index[self.table.rows["status"] == "failed"])
+        found = rungs.decide(self.plan, search, self.directory, failed, cut, self.progress.say)
+        if found is None:
+            return False
+        self.plan, old = found
+        self.directory.write_plan(self.plan.to_json())
+        for one in old:
+            self.directory.forget(one.name)
+        self.table.place(self.plan, pending=old)
+        return True
+
+    def _count_work(self) -> None:
+        """Tells the progress what is left, also of rungs that no wave is planned for."""
+        left = sum(self._flops_left(stack, one) for stack, one in self.waiting)
+        self.progress.flops_left = left + rungs.flops_ahead(self.plan, self.prepared.search)
 
     def stop(self, where: str) -> NoReturn:
         """Says where the user's request to stop was met, and raises KeyboardInterrupt."""
@@ -259,11 +243,19 @@ class Sweep:
         pending: deque[tuple[Stack, Wave]] = deque()
         for stack in self.plan.stacks:
             for one in stack.waves:
+                if one.pauses and self.table.has_pending(one) and self._has_paused(one):
+                    self.table.mark(one, "paused")
                 if self.table.has_pending(one):
                     pending.append((stack, one))
-                else:
+                elif not (one.pauses and not self.table.has_failed(one)):
                     self._drop_state(stack, one)
         return pending
+
+    def _has_paused(self, one: Wave) -> bool:
+        """Returns whether an earlier start trained a wave to the end of its rung."""
+        return self.directory.latest_state(one.name) == one.until and (
+            self.directory.resume(one.name, self.progress.say) == one.until
+        )
 
     def _drop_state(self, stack: Stack, one: Wave) -> None:
         """Deletes what a wave that is over need not keep of its states."""
@@ -287,7 +279,10 @@ class Sweep:
             message = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             exhausted = halving.is_out_of_memory(error)
         else:
-            self._enter(stack, one, results)
+            if results is None:
+                self.table.mark(one, "paused")
+            else:
+                self._enter(stack, one, results)
             return
         # Out here the error is gone, and with it the frames that held the wave's arrays.
         gc.collect()
@@ -325,7 +320,7 @@ class Sweep:
         for each in alike:
             self.table.mark(each, "pending")
         self.waiting = self._pending()
-        self.progress.flops_left = sum(self._flops_left(*each) for each in self.waiting)
+        self._count_work()
         going_on = f"going on from epoch {epochs[0]}" if epochs[0] else "starting again"
         self.progress.say(f"{one.name} did not fit: halved to {counted(parts[one.name][0].width, 'trial')}, {going_on}")
         return True
@@ -335,7 +330,9 @@ class Sweep:
         trial = self.prepared.trials[half.trials[0]]
         planning.remember_limit(stack, trial.values, self.prepared.sizes(trial), half.width)
 
-    def _run(self, stack: Stack, one: Wave, programs: Programs, stop_requested: Callable[[], bool]) -> pd.DataFrame:
+    def _run(
+        self, stack: Stack, one: Wave, programs: Programs, stop_requested: Callable[[], bool]
+    ) -> pd.DataFrame | None:
         trials = [self.prepared.trials[identity] for identity in one.trials]
         width = stack.width_of(one)
         program = self._program(stack, width, programs)
@@ -358,16 +355,19 @@ class Sweep:
             frozen=frozen,
         )
         done = job.images() - job.images(self.directory.latest_state(one.name) or 0)
-        title = f"{one.name} ({counted(len(trials), 'trial')})"
+        title = f"{one.name} ({counted(len(trials), 'trial')}{rungs.words(one, self.prepared.search)})"
         with self.progress.wave(title, job.images(), done, self._flops_left(stack, one)) as follower:
             results = wave.train(job, self.directory, follower, stop_requested)
         if follower.images_per_second:
             self.images += follower.images
             self.training_seconds += follower.seconds
+        rate = f", {follower.images_per_second:,.0f} trial-images/s" if follower.images_per_second else ""
+        if results is None:
+            self.progress.say(f"{title}: at epoch {one.until}{rate}")
+            return None
         outcome = statistics.count_words(results["status"])
-        rate = f"{follower.images_per_second:,.0f} trial-images/s, " if follower.images_per_second else ""
         highest = pd.to_numeric(results["val_accuracy"]).max()
-        self.progress.say(f"{title}: {outcome}, {rate}best val accuracy {highest:.3f}")
+        self.progress.say(f"{title}: {outcome}{rate}, best val accuracy {highest:.3f}")
         return results
 
     def _program(self, stack: Stack, width: int, programs: Programs) -> WaveProgram:
@@ -375,7 +375,8 @@ class Sweep:
         following = next(
             (one for one in self.waiting if (one[0].name, one[0].width_of(one[1])) != (stack.name, width)), None
         )
-        programs.keep({stack.name, following[0].name} if following else {stack.name})
+        if self.prepared.search is None:  # else those that leave at a rung want its programs again
+            programs.keep({stack.name, following[0].name} if following else {stack.name})
         if not programs.is_ready(stack, width):
             self.progress.say(f"compiling {stack.name}")
             programs.begin(stack, width)
@@ -390,11 +391,5 @@ class Sweep:
         """Returns the floating-point operations of one wave from its newest state on."""
         epochs = [self.prepared.trials[identity].values["train.epochs"] for identity in one.trials]
         done = self.directory.latest_state(one.name) or 0
-        share = sum(max(0, each - done) for each in epochs) / sum(epochs)
+        share = sum(max(0, one.end(each) - done) for each in epochs) / sum(epochs)
         return stack.flops * len(one.trials) / len(stack.trials) * share
-
-
-def _targets(dataset: Dataset) -> dict[str, np.ndarray]:
-    """Returns the labels of a data set's held-out splits and which of their images are leaked."""
-    labels = {f"{name}_labels": split.labels for name, split in dataset.splits().items() if name != "train"}
-    return labels | {f"{name}_leaked": leaked for name, leaked in dataset.leaked.items()}

@@ -4,7 +4,7 @@ import copy
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,9 +24,9 @@ from fer_jax.errors import ConfigError
 from fer_jax.launch import initial_weights
 from fer_jax.launch.initial_weights import InitialWeights
 from fer_jax.models import inference
-from fer_jax.plan import Plan, tuning
-from fer_jax.plan.measurements import Measurements
-from fer_jax.train import hardware, hyper
+from fer_jax.search import search as searching
+from fer_jax.search.search import Search
+from fer_jax.train import hyper
 from fer_jax.train.hyper import DataStatistics
 
 
@@ -43,6 +43,7 @@ class Prepared:
             weights; None where they are drawn.
         repeated: number of trials of the sweep that are the same as others of it, such as those
             whose weights begin with two copies of one file.
+        search: decides which points are trained to their end; None where all are.
     """
 
     config: ConfigDict
@@ -51,6 +52,7 @@ class Prepared:
     fits: Mapping[str, tuple[str, Fit]]
     initial_weights: Mapping[tuple, InitialWeights | None]
     repeated: int = 0
+    search: Search | None = None
 
     def initial(self, trial: Trial) -> InitialWeights | None:
         """Returns the weights a trial begins with, None where they are drawn from its seed."""
@@ -137,6 +139,7 @@ def prepare(config: ConfigDict) -> Prepared:
         (trial.values["model.init"], trial.values["model.name"]): trial.values for trial, _ in expanded
     }.values():
         initial_weights.check(values)  # before minutes of reading data
+    searching.check(config, [trial for trial, _ in expanded])
     for trial, head_settings in expanded:
         key = data_key(trial)
         if key not in datasets:
@@ -154,7 +157,8 @@ def prepare(config: ConfigDict) -> Prepared:
         trials[identity] = trial
         for fit in (Fit(trial, head) for head in head_settings):
             fits[fit.id(identity)] = identity, fit
-    prepared = Prepared(config, trials, datasets, fits, loaded, len(expanded) - len(trials))
+    repeated, search = len(expanded) - len(trials), searching.asked_for(config, trials)
+    prepared = Prepared(config, trials, datasets, fits, loaded, repeated, search)
     planning.check(trials.values(), prepared.sizes)
     _check_heads(prepared)
     return prepared
@@ -318,74 +322,6 @@ def describe_data(prepared: Prepared) -> str:
     if left_out := sizes.left_out(first.provenance):
         found.append(f"left out: {left_out}")
     return "\n".join((f"{first.label}: {_counts(first)}{more}", *(f"  {line}" for line in found)))
-
-
-def plan_sweep(
-    prepared: Prepared,
-    trials: Mapping[str, Trial] | None = None,
-    first_stack: int = 0,
-    say: Callable[[str], None] = tuning.to_stderr,
-    threshold: float = tuning.THRESHOLD_SECONDS,
-    measures: bool = True,
-    times_product: bool = False,
-) -> Plan:
-    """Plans a sweep, or some of its trials, for the hardware at hand.
-
-    Nothing in the plan depends on what else the machine does, except where a measurement made now
-    decides. `say` gets a line about that and about what is not known.
-
-    Args:
-        prepared: the sweep.
-        trials: those to plan; None for all.
-        first_stack: number of the first stack.
-        say: shows a line to a person while something is measured.
-        threshold: estimated seconds above which a stack's engine is chosen by measuring.
-        measures: whether to measure and ask the compiler where nothing is kept from earlier; if
-            not, the shipped table and estimates decide, in seconds.
-        times_product: whether a matrix product is timed too, if none was on this processor.
-    """
-    options = planning.Options(
-        **{field.name: prepared.config.stack[field.name] for field in dataclasses.fields(planning.Options)}
-    )
-    chosen = prepared.trials if trials is None else trials
-    found = _hardware(prepared)
-    tuner = tuning.Tuner(Measurements.here(found), say, threshold, measures=measures)
-    found = dataclasses.replace(found, product_rate=tuner.product_rate(found, times_product))
-    plan = planning.make_plan(chosen, prepared.sizes, options, found, first_stack, tuner)
-    if found.backend == "cpu" and not measures and not tuner.known_product_rate():
-        say("the time is that of a typical processor of this kind; --plan=measure times this one")
-    if tuner.unknown:
-        say(f"not measured: {tuner.describe_unknown()}; the sweep's start measures that, --plan=measure now")
-    return plan
-
-
-def room_for(prepared: Prepared) -> planning.Room:
-    """Returns the memory that there is for a sweep's plan."""
-    return planning.Room(_hardware(prepared), hardware.available_memory())
-
-
-def check_room(prepared: Prepared, plan: Plan, say: Callable[[str], None]) -> None:
-    """Checks that there is memory for a plan, and says what may not fit.
-
-    Raises:
-        ConfigError: a stack needs more than a CPU's machine has, where the system would end the
-            process without a word. An accelerator tells, see `halving`.
-    """
-    room = room_for(prepared)
-    if shortages := room.shortages(plan):
-        if room.hardware.backend == "cpu":
-            raise ConfigError(shortages[0])
-        for line in shortages:
-            say(f"note: {line}")
-    if tight := room.tightness(plan):
-        say(tight)
-
-
-def _hardware(prepared: Prepared) -> hardware.Hardware:
-    """Returns the hardware at hand with as much memory as the user allows."""
-    found = hardware.detect(measure_rate=False)
-    allowed = prepared.config.stack.memory
-    return dataclasses.replace(found, memory=int(allowed * 1e9)) if allowed else found
 
 
 def _counts(dataset: Dataset) -> str:

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from fer_jax.base.text import counted
 from fer_jax.config.fields import FIELDS
 from fer_jax.config.search_space import Trial
 from fer_jax.config.values import to_json
@@ -12,6 +13,7 @@ from fer_jax.launch import longer
 from fer_jax.launch.longer import Successor
 from fer_jax.launch.prepared import Prepared
 from fer_jax.plan import Plan
+from fer_jax.search import search as searching
 from fer_jax.store import RunDirectory
 
 
@@ -52,9 +54,34 @@ def check_directory(directory: RunDirectory, prepared: Prepared, extend: bool) -
     planned = frozenset(Plan.from_json(directory.read_plan()).trials)
     known = Known(planned, old["config"], frozenset(old["checksums"]))
     checksums = frozenset(dataset.checksum for dataset in prepared.datasets.values())
+    if planned:
+        _check_search(directory, prepared, old["config"], planned)
     successors = longer.successors(str(directory.path), prepared, planned, old["config"])
     check(str(directory.path), known, prepared.trials, to_json(prepared.config), checksums, extend, successors.keys())
     return successors
+
+
+def _check_search(
+    directory: RunDirectory, prepared: Prepared, old: Mapping[str, Any], planned: Collection[str]
+) -> None:
+    """Raises RunError where this start's search is not the one that the run began with."""
+    new = to_json(prepared.config)
+    changed = [
+        f"{name} was {_show(old.get(name, FIELDS[name].default) or None)}, is {_show(new[name] or None)}"
+        for name in searching.FIELDS
+        if _plain(old.get(name, FIELDS[name].default)) != _plain(new[name])
+    ]
+    is_search = prepared.search is not None or old.get("search.halving") or old.get("search.stop", "none") != "none"
+    if not is_search:
+        return
+    points = prepared.search.points if prepared.search else {}
+    if added := [identity for identity in points if identity not in planned]:
+        changed.append(f"{counted(len(added), 'trial')} of {len(points)} are new")
+    if changed:
+        raise RunError(
+            f"{directory.path} holds a search, whose points were compared as it was begun: {'; '.join(changed)}; "
+            "choose another --workdir"
+        )
 
 
 def check(

@@ -3,6 +3,8 @@
 It has a row for each trial: its place in the plan, its status and its results.
 """
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from fer_jax.config import search_space
@@ -45,7 +47,8 @@ class TrialTable:
             old, self.said = judged_tables.read_trials(directory, directory.read_config())
             old = old[old["id"].isin(self.rows.index)].set_index("id")
             self.said += kept_aside(directory, "trials.csv")
-            kept = old["status"].isin(["done", "diverged"] if retry_failed else ["done", "diverged", "failed"])
+            ended = ["done", "pruned", "diverged"]
+            kept = old["status"].isin(ended if retry_failed else [*ended, "failed"])
             # What a wave has left counts while the plan still has the trial there.
             places = _places(plan)
             waves = old.index.map({identity: place[1] for identity, place in places.items()})
@@ -55,8 +58,10 @@ class TrialTable:
                 self.rows.loc[old.index[kept], name] = old.loc[kept, name].astype(object)
         self.place(plan)
 
-    def place(self, plan: Plan) -> None:
-        """Writes down where the plan has the trials."""
+    def place(self, plan: Plan, pending: Sequence[Wave] = ()) -> None:
+        """Writes down where the plan has the trials; those of some earlier waves go on."""
+        for wave in pending:
+            self.rows.loc[list(wave.trials), "status"] = "pending"
         places = _places(plan)
         self.rows[list(PLACE)] = [places[identity] for identity in self.rows.index]
         self._write()

@@ -29,8 +29,12 @@ class Interrupted(Exception):
     """The sign that the user asked to stop; the wave's state is saved when it is raised."""
 
 
-def train(job: WaveJob, directory: RunDirectory, progress: WaveProgress, stop: Callable[[], bool]) -> pd.DataFrame:
+def train(
+    job: WaveJob, directory: RunDirectory, progress: WaveProgress, stop: Callable[[], bool]
+) -> pd.DataFrame | None:
     """Trains a wave to its end and leaves curves and final weights in the run directory.
+
+    A wave that pauses leaves curves and its state.
 
     Args:
         job: what to train.
@@ -39,13 +43,17 @@ def train(job: WaveJob, directory: RunDirectory, progress: WaveProgress, stop: C
         stop: asked after every epoch.
 
     Returns:
-        A row a trial, indexed by id: the columns `wave_results.RESULTS`.
+        A row a trial, indexed by id: the columns `wave_results.RESULTS`; None of a wave that
+        pauses.
 
     Raises:
         Interrupted: `stop` said so; the state after the epochs that ran by then is saved.
     """
     training = _Training(job, directory, progress)
     training.run(stop)
+    if job.wave.pauses:
+        training.pause()
+        return None
     return training.finish()
 
 
@@ -132,12 +140,14 @@ class _Training:
             if self._is_packing(self.epoch):
                 self._pack()
             if stopping or self._is_checkpoint(self.epoch):
-                self._save(go_on=not stopping)
+                self._save(go_on=not stopping and self._may_start())
             if stopping:
                 self.directory.wait()
                 raise Interrupted
 
     def _may_start(self) -> bool:
+        if self.job.wave.until and self.epoch + len(self.running) >= self.job.wave.until:
+            return False
         if not self.running:
             return bool(self.active.any())
         ends = self.job.program.recipe.ends
@@ -235,6 +245,15 @@ class _Training:
         name, first = self.job.wave.name, self.written + 1
         self.directory.curves.write(name, first, curve_rows(self.job, first, self.records))
         self.written, self.records = self.epoch, []
+
+    def pause(self) -> None:
+        """Leaves curves and state on disk, as of the epoch in which the wave ends."""
+        self._write_curves()
+        name, until = self.job.wave.name, self.job.wave.until
+        # Trials that all ended before have nothing more to do in these epochs.
+        if self.directory.latest_state(name) != until:
+            self.directory.save_state(name, until, self._state(), owned=True)
+        self.directory.wait()
 
     def finish(self) -> pd.DataFrame:
         """Leaves curves and final weights on disk; returns what `train` returns."""

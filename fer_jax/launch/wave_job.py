@@ -62,6 +62,6 @@ class WaveJob:
         return self.data.train_images // batch * batch
 
     def images(self, after_epoch: int = 0) -> int:
-        """Returns the training images of all trials beyond an epoch."""
-        left = (max(0, trial.values["train.epochs"] - after_epoch) for trial in self.trials)
+        """Returns the training images of all trials beyond an epoch, up to where the wave ends."""
+        left = (max(0, self.wave.end(trial.values["train.epochs"]) - after_epoch) for trial in self.trials)
         return self.images_per_epoch() * sum(left)

@@ -62,7 +62,7 @@ def result_rows(
     table["epochs"] = host["epoch"][slots]
     table["best_epoch"] = host["best"][slots]
     table["diverged_epoch"] = [int(epoch) or None for epoch in host["diverged"][slots]]
-    table["status"] = np.where(host["diverged"][slots] > 0, "diverged", "done")
+    table["status"] = np.where(host["diverged"][slots] > 0, "diverged", "pruned" if job.wave.leaves else "done")
     table["error"] = ""
     at = curves.set_index(["id", "epoch"])[list(CURVE_METRICS)]
     for prefix, column in (("", "best_epoch"), ("last_", "epochs")):

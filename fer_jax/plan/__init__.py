@@ -14,6 +14,7 @@ from fer_jax.plan.limits import remember_limit
 from fer_jax.plan.make import check, make_plan
 from fer_jax.plan.plan import DataSizes, Plan, Stack, Wave
 from fer_jax.plan.room import Room
+from fer_jax.plan.stack import cut_again
 from fer_jax.plan.work import recipe_of, trained_part
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Stack",
     "Wave",
     "check",
+    "cut_again",
     "describe",
     "make_plan",
     "recipe_of",

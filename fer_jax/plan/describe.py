@@ -19,9 +19,7 @@ def describe(plan: Plan) -> str:
     """Returns the plan as a table for people, a line a stack, and its totals."""
     rows = [_HEAD, *(_row(stack) for stack in plan.stacks)]
     lines = aligned(rows, "r" * (len(_HEAD) - 1) + "l")
-    seconds = sum(stack.seconds for stack in plan.stacks)
-    known = all(stack.seconds for stack in plan.stacks)
-    total = f"about {in_time(seconds)}" if known else "time unknown: this hardware has not been measured"
+    total = f"about {in_time(plan.seconds)}" if plan.seconds else "time unknown: this hardware has not been measured"
     flops = in_flops(sum(stack.flops for stack in plan.stacks))
     images = sum(stack.images for stack in plan.stacks)
     lines.append(

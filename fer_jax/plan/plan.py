@@ -13,6 +13,7 @@ from fer_jax.train.engine import ENGINES
 
 MOST_SLOTS = 1 << 20  # of a wave
 MOST_DEVICES = 1 << 16
+MOST_EPOCHS = 1_000_000
 # What a stack's words may be; its other fields are numbers from 0 on.
 _WORDS = {"engine": ENGINES, "data": ("resident", "stream"), "frozen": ("", "shared", "own")}
 _ADVICE = "restore it, or start a new --workdir"
@@ -50,12 +51,26 @@ class Wave:
         trials: their ids, in the order of their slots.
         width: slots, a multiple of the stack's devices, or fewer; 0 for the stack's width.
         parts: devices that compute each of its trials together, see `train.batch_parts`.
+        until: epochs after which its trials are compared with others and go on in other waves, or
+            leave; 0 where they are trained to their end.
+        leaves: whether they have left, and only their results are to be had.
     """
 
     name: str
     trials: tuple[str, ...]
     width: int = 0
     parts: int = 1
+    until: int = 0
+    leaves: bool = False
+
+    @property
+    def pauses(self) -> bool:
+        """Whether its trials wait at its end for what becomes of them."""
+        return self.until > 0 and not self.leaves
+
+    def end(self, epochs: int) -> int:
+        """Returns the epoch after which a trial of so many ends in this wave."""
+        return min(epochs, self.until) if self.until else epochs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,6 +150,12 @@ class Plan:
         """The ids of all trials, stack by stack."""
         return tuple(trial for stack in self.stacks for trial in stack.trials)
 
+    @property
+    def seconds(self) -> float:
+        """Its estimated duration; 0 where nothing is known of some stack."""
+        known = all(stack.seconds for stack in self.stacks)
+        return sum(stack.seconds for stack in self.stacks) if known else 0.0
+
     def to_json(self) -> dict[str, Any]:
         """Returns the plan as JSON can hold it."""
         return dataclasses.asdict(self)
@@ -181,6 +202,9 @@ def _check(plan: Plan) -> None:
                 check_name(DIGEST, f"trial of {wave.name}", trial, "plan.json")
             _check_number(wave.name, "width", wave.width, 0, MOST_SLOTS)
             _check_number(wave.name, "parts", wave.parts, 1, MOST_DEVICES)
+            _check_number(wave.name, "until", wave.until, 0, MOST_EPOCHS)
+            if not isinstance(wave.leaves, bool):
+                raise RunError(f"plan.json: leaves of {wave.name} must be true or false: {_ADVICE}")
             _check_number(wave.name, "number of trials", len(wave.trials), 1, stack.width_of(wave))
     names = [stack.name for stack in plan.stacks] + [wave.name for stack in plan.stacks for wave in stack.waves]
     for what, given in (("name", names), ("trial", plan.trials)):

@@ -89,6 +89,34 @@ def plan_stack(
     )
 
 
+def cut_again(
+    stack: Stack, group: Mapping[str, Trial], data: DataSizes, options: Options, hardware: Hardware
+) -> tuple[Wave, ...]:
+    """Returns waves for some of a stack's trials, which are run as the stack is; none is wider.
+
+    Args:
+        stack: as it was planned.
+        group: id -> trial, at least one.
+        data, options, hardware: as for `make.make_plan`.
+    """
+    work = work_of(next(iter(group.values())).values, stack.optional, data, len(group))
+    work = dataclasses.replace(work, shares=stack.frozen == "shared", cut=stack.cut)
+    images = sum(trial.values["train.epochs"] for trial in group.values()) * work.images
+    case = _Case(stack.name, work, data, options, hardware, None, images)
+    at_once = stack.width
+    if stack.engine == "map":
+        # Where there are fewer trials than devices, several compute one, if that pays.
+        spare = stack.devices // min(len(group), stack.devices)
+        at_once = stack.devices // candidates.parts_of(work, spare, hardware)
+    chosen, rate = Candidate(stack.engine, stack.devices, stack.micro_batch, at_once), stack.images_per_second
+    left, parts = case.rest(chosen, rate)
+    together = stack.devices // chosen.parts
+    count = max(case.waves(chosen, rate)[0], math.ceil((len(group) - left) / max(together, stack.width)))
+    width = math.ceil((len(group) - left) / (count * together)) * together
+    waves = _cut(stack.name, list(group), count, chosen.parts, left, parts)
+    return tuple(wave if wave.width else dataclasses.replace(wave, width=width) for wave in waves)
+
+
 @dataclasses.dataclass(frozen=True)
 class _Case:
     """A stack to be planned; `images` are those of all its trials and epochs."""

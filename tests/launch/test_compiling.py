@@ -6,7 +6,8 @@ import pytest
 
 from fer_jax.errors import RunError
 from fer_jax.launch.compiling import compile_program
-from fer_jax.launch.prepared import plan_sweep, prepare
+from fer_jax.launch.planned import plan_sweep
+from fer_jax.launch.prepared import prepare
 from fer_jax.train.streamed import StreamedProgram
 
 

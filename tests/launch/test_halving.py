@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import fer_jax
-from fer_jax.launch import compiling, halving, packing, prepared, stopping
+from fer_jax.launch import compiling, halving, packing, planned, prepared, stopping
 from fer_jax.plan import Plan, Wave
 from fer_jax.store import RunDirectory
 from fer_jax.store.curves import CurveFiles
@@ -190,7 +190,7 @@ def test_later_sweeps_begin_with_waves_of_the_width_that_fitted(leaving, tmp_pat
     assert wave_names(run) == ["stack_0-wave_0", "stack_0-wave_1"]
     assert_same(run, whole)
     leaving.stack.width = 8  # the user's word overrules what is remembered
-    assert [stack.width for stack in prepared.plan_sweep(prepared.prepare(leaving)).stacks] == [8]
+    assert [stack.width for stack in planned.plan_sweep(prepared.prepare(leaving)).stacks] == [8]
 
 
 def test_a_program_that_cannot_be_compiled_for_want_of_memory_is_tried_at_half_the_width(narrow, tmp_path, monkeypatch):

@@ -12,7 +12,8 @@ from fer_jax import models
 from fer_jax.config.rules import resolve
 from fer_jax.config.values import flatten, put
 from fer_jax.errors import ConfigError
-from fer_jax.launch.prepared import notes, plan_sweep, prepare
+from fer_jax.launch.planned import plan_sweep
+from fer_jax.launch.prepared import notes, prepare
 from fer_jax.plan import sharing
 from tests.models import legacy_files
 

@@ -10,7 +10,7 @@ import pytest
 import fer_jax
 from fer_jax.config.values import to_json
 from fer_jax.errors import RunError
-from fer_jax.launch import longer, packing, prepared, wave
+from fer_jax.launch import longer, packing, planned, prepared, wave
 from fer_jax.launch.trial_table import TrialTable
 from fer_jax.store import RunDirectory
 from fer_jax.store.curves import CurveFiles
@@ -258,7 +258,7 @@ def test_states_are_kept_where_they_serve_and_wanted(ended, short):
     for schedule, served in (("step", True), ("cosine", False)):
         short.train.schedule = schedule
         ready = prepared.prepare(short)
-        assert longer.keeps_state(ready, prepared.plan_sweep(ready).stacks[0]) == served
+        assert longer.keeps_state(ready, planned.plan_sweep(ready).stacks[0]) == served
 
 
 def planned(config):

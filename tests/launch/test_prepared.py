@@ -14,7 +14,8 @@ from fer_jax import data, heads
 from fer_jax.base import machine
 from fer_jax.errors import ConfigError
 from fer_jax.launch import loop
-from fer_jax.launch.prepared import check_room, describe_heads, describe_precision, notes, plan_sweep, prepare
+from fer_jax.launch.planned import check_room, plan_sweep
+from fer_jax.launch.prepared import describe_heads, describe_precision, notes, prepare
 from fer_jax.plan import Plan, tuning
 from fer_jax.reports import run_report
 from fer_jax.store import RunDirectory

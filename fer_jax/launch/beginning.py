@@ -1,0 +1,103 @@
+"""How a start of a sweep begins: its plan, config.json and trials.csv, and what is said of them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from fer_jax import plan as planning
+from fer_jax.data import Dataset
+from fer_jax.launch import best_points, config_json, longer, resume, rungs
+from fer_jax.launch.planned import check_room, cut_again, plan_sweep
+from fer_jax.launch.prepared import Prepared, describe_data, describe_heads, describe_precision, notes
+from fer_jax.launch.trial_table import TrialTable
+from fer_jax.plan import Plan
+from fer_jax.search import search as searching
+from fer_jax.store import RunDirectory
+
+
+def begin(
+    prepared: Prepared,
+    directory: RunDirectory,
+    say: Callable[[str], None],
+    extend: bool,
+    retry_failed: bool,
+    command: str,
+    choice: Mapping[str, Any] | None,
+) -> tuple[Plan, dict[str, Any], TrialTable]:
+    """Plans what is new and writes config.json, plan.json and trials.csv.
+
+    Args:
+        prepared: the sweep's trials and their data.
+        directory: its run directory, locked.
+        say: told what happens.
+        extend, retry_failed, command: as for `loop.run_sweep`.
+        choice: how sweep.chosen was chosen; None leaves the recorded one.
+
+    Returns:
+        The plan of all trials, what config.json says, and trials.csv.
+
+    Raises:
+        RunError: the directory holds another sweep, see `resume.check`.
+    """
+    old = directory.read_config() if directory.has("config.json") else {}
+    successors = resume.check_directory(directory, prepared, extend)
+    before = Plan.from_json(directory.read_plan()) if directory.has("plan.json") else Plan((), "")
+    parts = longer.parts(directory, before, successors, prepared)
+    going_on = longer.replaced_plan(before, parts, successors, prepared)
+    planned = set(going_on.trials)
+    new = {identity: trial for identity, trial in prepared.trials.items() if identity not in planned}
+    addition = plan_sweep(prepared, new, len(before.stacks), say)
+    check_room(prepared, addition, say)
+    addition = rungs.with_first_rung(addition, prepared.search, lambda *which: cut_again(prepared, *which))
+    plan = Plan((*going_on.stacks, *addition.stacks), addition.hardware)
+    record = config_json.begin(prepared, old, command, choice)
+    if successors:
+        longer.hand_down(directory, before, parts, say)
+        # Before config.json, by whose old lengths the trials of an old plan are known.
+        directory.write_plan(plan.to_json())
+    directory.write_config(record)
+    directory.write_plan(plan.to_json())
+    for dataset in prepared.datasets.values():
+        directory.predictions.write_targets(dataset.checksum, _targets(dataset))
+    table = TrialTable(prepared, plan, directory, retry_failed)
+    if gone := directory.forget_others({one.name for stack in plan.stacks for one in stack.waves}):
+        say(f"deleted what was left of waves that others have replaced: {', '.join(gone)}")
+    longer.forget_fits(directory, planned | new.keys(), record["config"])
+    for line in table.said:
+        say(line)
+    return plan, record, table
+
+
+def describe(prepared: Prepared, plan: Plan) -> list[str]:
+    """Returns what a person is told of a sweep before it trains, in lines."""
+    later = best_points.describe(prepared.config)
+    found = [
+        describe_data(prepared),
+        f"every point first; {later}" if later else "",
+        describe_precision(prepared, jax.default_backend()),
+        *notes(prepared),
+        planning.describe(plan),
+        *searching.describe(prepared.search, plan.seconds, prepared.config.sweep.repeats),
+        describe_heads(prepared),
+    ]
+    return [line for line in found if line]
+
+
+def left_out(prepared: Prepared) -> list[str]:
+    """Returns a line for each data set that has left out broken items."""
+    skipped = {
+        dataset.label: dataset.provenance.get("skipped", {}).get("count") for dataset in prepared.datasets.values()
+    }
+    return [
+        f"left out of {label}: {count} broken items, named in config.json under data.skipped"
+        for label, count in skipped.items()
+        if count
+    ]
+
+
+def _targets(dataset: Dataset) -> dict[str, np.ndarray]:
+    """Returns the labels of a data set's held-out splits and which of their images are leaked."""
+    labels = {f"{name}_labels": split.labels for name, split in dataset.splits().items() if name != "train"}
+    return labels | {f"{name}_leaked": leaked for name, leaked in dataset.leaked.items()}
