@@ -33,7 +33,7 @@ METRIC_NAMES = {
     "val_accuracy_clean": "validation accuracy without leaked pictures",
     "test_accuracy_clean": "test accuracy without leaked pictures",
 }
-STATUSES = ("done", "running", "pending", "pruned", "diverged", "failed")
+STATUSES = ("done", "running", "paused", "pending", "pruned", "diverged", "failed")
 
 
 @dataclasses.dataclass(frozen=True)

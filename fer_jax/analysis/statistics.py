@@ -17,6 +17,8 @@ from scipy import special
 
 # low95 and high95: Student's interval of the mean, see `interval`.
 STATISTICS = ("mean", "sd", "variance", "min", "max", "sem", "low95", "high95")
+# Statuses of trials with results: trained to their end, or to that of the rung at which they left.
+ANSWERED = ("done", "pruned")
 # Columns of trials.csv that are no measurement; whatever else is numeric and not swept is a metric.
 BOOKKEEPING = (
     "id",
@@ -150,7 +152,7 @@ def hashable(value: Any) -> Hashable:
 
 def count_words(statuses: Sequence[str] | np.ndarray) -> str:
     """Returns '2 diverged, 1 failed' for statuses in any order; '' for none."""
-    order = ("done", "diverged", "failed", "pruned", "running", "pending")
+    order = ("done", "diverged", "failed", "pruned", "running", "paused", "pending")
     counts = Counter(statuses)
     return ", ".join(f"{counts[s]} {s}" for s in (*order, *sorted(set(counts) - set(order))) if counts[s])
 

@@ -88,7 +88,7 @@ def _check_right(identity: str, row: pd.Series, split: str, logits: np.ndarray, 
     """Raises RunError where a done trial's weights are not those that trials.csv tells of."""
     tabled = row[f"{'val' if split == 'validation' else split}_accuracy"] * len(labels)
     right = int((logits.argmax(axis=1) == labels).sum())
-    if row["status"] == "done" and not abs(right - tabled) <= _TOLERATED:
+    if row["status"] in statistics.ANSWERED and not abs(right - tabled) <= _TOLERATED:
         raise RunError(
             f"the final weights of trial {identity} answer {right} of {len(labels)} {split} images rightly, "
             f"by trials.csv {tabled:.0f}: they are damaged"

@@ -26,7 +26,7 @@ def sentences(ranking: Ranking) -> list[str]:
     if not len(ranking.ranked):
         return [*_state(ranking), "No trial is done yet, so there is no result to rank."]
     best = ranking.best
-    unfinished = bool({"pending", "running"} & set(ranking.statuses))
+    unfinished = bool({"pending", "running", "paused"} & set(ranking.statuses))
     return [
         *(_state(ranking) if unfinished else ()),
         *_together(ranking),
@@ -388,7 +388,7 @@ def _state(ranking: Ranking) -> list[str]:
     if done == total:
         return [f"All {total} trials are done." if total > 1 else "Its one trial is done."]
     text = f"{done} of {total} trials done; {rest}."
-    if counts.get("pending", 0) + counts.get("running", 0):
+    if any(counts.get(status, 0) for status in ("pending", "running", "paused")):
         text += " The run is not finished: everything here is provisional."
     elif done:
         text += " A mean stands on done trials only; what was left out is named beside it."

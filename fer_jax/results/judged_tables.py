@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from fer_jax.analysis import statistics
 from fer_jax.base.text import counted
 from fer_jax.errors import RunError
 from fer_jax.results.row_checks import TrialFiles, differing, problem
@@ -24,7 +25,7 @@ from fer_jax.store.sealed import number, parse, some
 
 PLACE = ("stack", "wave", "slot")
 _RESULT = re.compile(r"(last_)?(train|val|test)_.+|epochs|best_epoch|diverged_epoch")
-_TRIAL_STATUSES = ("pending", "running", "done", "pruned", "diverged", "failed")
+_TRIAL_STATUSES = ("pending", "running", "paused", "done", "pruned", "diverged", "failed")
 _GONE = "its row is gone"
 _ADVICE = {
     "trials.csv": "restore it or start a new --workdir",
@@ -46,12 +47,12 @@ def read_trials(directory: RunDirectory, record: Mapping[str, Any]) -> tuple[pd.
     """
     stored = directory.stored_table("trials.csv")
     said = list(stored.said)
-    places = _places(directory, said)
+    places, left = _places(directory, said)
     if stored.is_sealed:
         frame = _typed(directory, "trials.csv", stored.content)
     else:
         rows = _Rows(directory, "trials.csv", ("id", "status"), stored.content, tolerant=bool(places))
-        frame = _judged(directory, record, places, rows, said)
+        frame = _judged(TrialFiles(directory, record, places, left), places, rows, said)
         for column, name in enumerate(PLACE if places else ()):
             planned = [places[identity][column] if identity in places else None for identity in frame["id"]]
             frame[name] = pd.array(planned, dtype="Int64") if name == "slot" else planned
@@ -147,14 +148,9 @@ class _Rows:
 
 
 def _judged(
-    directory: RunDirectory,
-    record: Mapping[str, Any],
-    places: Mapping[str, tuple[str, str, int]],
-    rows: _Rows,
-    said: list[str],
+    files: TrialFiles, places: Mapping[str, tuple[str, str, int]], rows: _Rows, said: list[str]
 ) -> pd.DataFrame:
     """Returns the rows of trials, each as its files have it; what differs is added to `said`."""
-    files = TrialFiles(directory, record, places)
     ids = list(dict.fromkeys((*files.trials, *places))) or list(rows.by_id)
     rows.header = files.columns(rows.header)
     frame = rows.frame(ids).set_index("id").astype(object)
@@ -163,7 +159,8 @@ def _judged(
     for identity in ids:
         row = frame.loc[identity].to_dict()
         reason = rows.wrong.get(identity, "" if identity in rows.by_id else _GONE)
-        if not reason and row["status"] not in _TRIAL_STATUSES:
+        ended = "pruned" if identity in files.left else "done"
+        if not reason and row["status"] not in ({*_TRIAL_STATUSES} - {*statistics.ANSWERED} | {ended}):
             reason = f"its status is {row['status']!r}"
         if other := {
             name: value for name, value in files.settings(identity).items() if not _is_equal(row[name], value)
@@ -171,7 +168,7 @@ def _judged(
             if not reason:
                 settings.append(f"{identity} ({_cells(frame.loc[identity], other)})")
             row |= other
-        if reason or row["status"] == "done":
+        if reason or row["status"] == ended:
             limits = files.limits(identity)
             found = files.recomputed(identity, row, limits.epochs)
             wrong = differing(row, found)
@@ -185,11 +182,11 @@ def _judged(
                 if reason != _GONE or found:
                     pending.append(f"{identity} ({reason or lacking})")
             else:
-                row |= {**wrong, "status": "done", "error": ""}
+                row |= {**wrong, "status": ended, "error": ""}
                 if reason or wrong:
                     mended.append(f"{identity} ({reason or _cells(frame.loc[identity], wrong)})")
         frame.loc[identity] = pd.Series(row)
-    path = directory.path / "trials.csv"
+    path = files.directory.path / "trials.csv"
     if strange := [one for one in (*rows.by_id, *rows.wrong) if places and one not in places]:
         said.append(f"{path}: left out {counted(len(strange), 'row')} that plan.json does not know: {some(strange)}")
     if settings:
@@ -219,22 +216,27 @@ def _untrained(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**row, **empty, "status": "pending", "error": ""}
 
 
-def _places(directory: RunDirectory, said: list[str]) -> dict[str, tuple[str, str, int]]:
-    """Returns id -> (stack, wave, slot) of plan.json; none where it cannot be read."""
+def _places(directory: RunDirectory, said: list[str]) -> tuple[dict[str, tuple[str, str, int]], dict[str, int]]:
+    """Returns id -> (stack, wave, slot), and id -> epochs of trials that left a search.
+
+    They are those of plan.json; none where it cannot be read.
+    """
     if not directory.has("plan.json"):
-        return {}
+        return {}, {}
     try:
-        return {
-            identity: (stack["name"], wave["name"], slot)
-            for stack in directory.read_plan()["stacks"]
-            for wave in stack["waves"]
+        waves = [(stack["name"], wave) for stack in directory.read_plan()["stacks"] for wave in stack["waves"]]
+        places = {
+            identity: (stack, wave["name"], slot)
+            for stack, wave in waves
             for slot, identity in enumerate(wave["trials"])
         }
+        left = {identity: wave["until"] for _, wave in waves if wave.get("leaves") for identity in wave["trials"]}
+        return places, left
     except RunError as error:
         said.append(f"{error}; until then trials.csv says where trials are")
     except (KeyError, TypeError):
         said.append(f"{directory.path / 'plan.json'} is no plan: trials.csv says where trials are")
-    return {}
+    return {}, {}
 
 
 def _typed(directory: RunDirectory, name: str, content: bytes) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from fer_jax.analysis import statistics
 from fer_jax.base.text import counted
 from fer_jax.store import RunDirectory
 from fer_jax.store.sealed import some
@@ -87,8 +88,9 @@ def find(directory: RunDirectory, record: Mapping[str, Any], trials: pd.DataFram
     curves, weights, predictions = [], [], []
     ended, phases = False, record["config"].get("phases.lengths") or "phases.lengths" in record.get("swept", ())
     for wave, rows in trials.groupby("wave", sort=False):
-        learnt = rows["status"].isin(["done", "diverged"])
-        if not (rows["status"] == "done").any() or rows["status"].isin(["pending", "running"]).any():
+        answered = rows["status"].isin(statistics.ANSWERED)
+        learnt = answered | (rows["status"] == "diverged")
+        if not answered.any() or rows["status"].isin(["pending", "running", "paused"]).any():
             continue
         ended = True
         # In phases, epochs that a trial was stopped before are counted and have no rows.
@@ -97,7 +99,7 @@ def find(directory: RunDirectory, record: Mapping[str, Any], trials: pd.DataFram
             curves.append(wave)
         if not directory.has_final(wave):
             weights.append(wave)
-        slots = [int(slot) for slot in rows.loc[rows["status"] == "done", "slot"]]
+        slots = [int(slot) for slot in rows.loc[answered, "slot"]]
         for split in splits:
             if word := directory.predictions.check(wave, split, slots):
                 predictions.append((wave, split, word))

@@ -46,7 +46,7 @@ class TrialNetwork:
 
     @property
     def status(self) -> str:
-        """The status: pending, running, done, pruned, diverged or failed."""
+        """The status: pending, running, paused, done, pruned, diverged or failed."""
         return self.row["status"]
 
     @functools.cached_property
@@ -152,7 +152,7 @@ class TrialNetwork:
     @functools.cached_property
     def _weights(self) -> dict[str, Any]:
         wave, slot = self.row.get("wave", ""), self.row.get("slot")
-        if not wave or pd.isna(slot) or self.status in ("pending", "running", "failed"):
+        if not wave or pd.isna(slot) or self.status in ("pending", "running", "paused", "failed"):
             yet = "" if self.status == "failed" else " yet"
             raise RunError(f"trial {self.id} of {self.run.path} is {self.status}: it has no weights{yet}")
         self._check_learnt()

@@ -75,13 +75,20 @@ class TrialFiles:
         directory: the run.
         record: config.json.
         places: id -> (stack, wave, slot), of plan.json.
+        left: id -> epochs of trials that have left a search.
 
     Attributes:
         trials: id -> the trial and the checksum of its data, in the order of the sweep.
     """
 
-    def __init__(self, directory: RunDirectory, record: Mapping[str, Any], places: Mapping[str, tuple[str, str, int]]):
-        self.directory, self.record, self.places = directory, record, places
+    def __init__(
+        self,
+        directory: RunDirectory,
+        record: Mapping[str, Any],
+        places: Mapping[str, tuple[str, str, int]],
+        left: Mapping[str, int],
+    ):
+        self.directory, self.record, self.places, self.left = directory, record, places, left
         self.trials: dict[str, tuple[Trial, str]] = {}
         starts = ["", *(start["checksum"] for start in record.get("initial", ()))]
         checksums = [data["checksum"] for data in (record["data"], *(record.get("other_data") or ()))]
@@ -117,6 +124,7 @@ class TrialFiles:
         trial, checksum = self.trials.get(identity, (None, self.record["data"].get("checksum", "")))
         values = trial.values if trial else self.record["config"]
         epochs = int(sum(values.get("phases.lengths") or ()) or values.get("train.epochs") or 0)
+        epochs = min(epochs, self.left.get(identity, epochs))
         targets, counts = self._targets(checksum), self.record["data"].get("counts") or {}
         images: dict[str, int | None] = {}
         for prefix, split in SPLITS.items():

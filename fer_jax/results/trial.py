@@ -59,7 +59,7 @@ class TrialResult(TrialNetwork):
         # First, since a split that is not there says more than predictions that are not.
         images = len(self._targets(split)["labels"])
         wave, slot = self.row.get("wave", ""), self.row.get("slot")
-        has_results = bool(wave) and not pd.isna(slot) and self.status in ("done", "diverged")
+        has_results = bool(wave) and not pd.isna(slot) and self.status in (*statistics.ANSWERED, "diverged")
         if has_results:
             self._check_learnt()
         found = self.run.directory.predictions.read(wave, split, int(slot)) if has_results else None

@@ -261,7 +261,7 @@ def test_states_are_kept_where_they_serve_and_wanted(ended, short):
         assert longer.keeps_state(ready, planned.plan_sweep(ready).stacks[0]) == served
 
 
-def planned(config):
+def known_of(config):
     """Returns a config as `successors` knows the run of it: its trials' ids, and its config."""
     found = prepared.prepare(config)
     return set(found.trials), to_json(found.config)
@@ -269,13 +269,13 @@ def planned(config):
 
 def test_why_trials_cannot_go_on(config):
     config.train.schedule = "cosine"
-    known = planned(config)
+    known = known_of(config)
     config.train.epochs = 9
     with pytest.raises(RunError, match=r"trials of 4 epochs, which cannot go on to 9 \(train\.schedule = cosine: the"):
         longer.successors("run", prepared.prepare(config), *known)
     config.train.schedule = "constant"
     config.phases.lengths = (2, 2)
-    known = planned(config)
+    known = known_of(config)
     config.phases.lengths = (2, 7)
     with pytest.raises(
         RunError, match=r"trials of 4 epochs, which cannot go on to 9 \(phases\.lengths = \(2, 7\): the"
@@ -285,7 +285,7 @@ def test_why_trials_cannot_go_on(config):
 
 def test_lengths_that_are_swept_go_on_where_it_is_clear_as_what(config):
     config.sweep.grid.train.epochs = (3, 5)
-    known = planned(config)
+    known = known_of(config)
     config.sweep.grid.train.epochs = (5, 9)
     found = longer.successors("run", prepared.prepare(config), *known)
     assert len(found) == 4 and {one.before for one in found.values()} == {3}
@@ -295,7 +295,7 @@ def test_lengths_that_are_swept_go_on_where_it_is_clear_as_what(config):
     with pytest.raises(RunError, match="its trials of 3 and 5 epochs would all go on as one of 9: give each another"):
         longer.successors("run", prepared.prepare(config), *known)
     config.sweep.grid.train.epochs = (5,)
-    known = planned(config)
+    known = known_of(config)
     config.sweep.grid.train.epochs = (7, 9)
     with pytest.raises(RunError, match="its trials of 5 epochs could go on as trials of 7 or of 9: name one of them"):
         longer.successors("run", prepared.prepare(config), *known)
@@ -321,7 +321,7 @@ def test_fits_are_done_again_on_the_longer_trials(ended, short):
 def test_points_that_were_chosen_stay_chosen(config):
     config.sweep.repeats, config.sweep.best, config.sweep.best_repeats = 1, 1, 3
     config.sweep.chosen = ({"train.learning_rate": 1e-2},)
-    known = planned(config)
+    known = known_of(config)
     config.train.epochs = 9
     ready = prepared.prepare(config)
     found = longer.successors("run", ready, *known)
