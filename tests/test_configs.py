@@ -16,7 +16,7 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 FILES = sorted(path.name for path in CONFIGS.glob("*.py"))
 SCALES = ("", "smoke", "full")
 TRIALS = {
-    "grid3d.py": {"": 125, "smoke": 8, "full": 125},
+    "grid3d.py": {"": 125, "smoke": 8, "full": 125, "laptop": 125},
     "hust.py": {"": 30, "smoke": 12, "full": 35},
     "imperial.py": {"": 6, "smoke": 4, "full": 10},
     "mlp.py": {"": 3, "smoke": 2, "full": 5},
@@ -57,7 +57,7 @@ ALL = [(file, variant, trials) for file, counts in TRIALS.items() for variant, t
 
 
 def load(file, variant=""):
-    overrides = {"data.path": "fer2013.zip"} if "full" in variant.split(",") else {}
+    overrides = {"data.path": "fer2013.zip"} if {"full", "laptop"} & {*variant.split(",")} else {}
     return command_line.load(f"{CONFIGS / file}:{variant}", overrides)
 
 
@@ -86,7 +86,7 @@ def test_xgboost_fits_every_setting_on_every_network(variant, settings):
 
 @pytest.mark.parametrize(("file", "variant", "trials"), ALL)
 def test_uses_built_in_data_unless_full(file, variant, trials):
-    data, full = load(file, variant).config.data, "full" in variant.split(",")
+    data, full = load(file, variant).config.data, bool({"full", "laptop"} & {*variant.split(",")})
     real, size = ("cifar10", 32) if "cifar10" in variant else ("folder", 96) if file == "pisa.py" else ("fer2013", 48)
     assert data.name == (real if full else "synthetic")
     assert data.image_size == size or not full

@@ -81,6 +81,12 @@ def test_bookkeeping_divides_the_loop_into_what_it_waited_for(run, tmp_path, cas
     assert 0 < row["host_share"] < 1
 
 
+@pytest.mark.slow
+def test_rungs_divides_a_halved_sweep(run, tmp_path):
+    (row,) = run("rungs", "--variant=smoke", "--rounds=1", "--epochs=2", "--halving=1,2", folder=tmp_path)["rows"]
+    assert 0 < row["rungs"] < row["wall"] and row["rungs"] / row["wall"] < row["share"] < 1 and row["back"] > 0
+
+
 def test_roofline_finds_all_products_of_a_step(scripts):
     roofline, peer = scripts("roofline"), scripts("peer")
     values = flatten(default_config()) | peer.FIELDS["oslo"]

@@ -1,0 +1,99 @@
+"""Measures what rungs cost: a halved sweep of `configs/grid3d.py`, and where its time goes.
+
+    python benchmarks/rungs.py [--rounds=3] [--epochs=12] [--halving=1,3] [--batch_size=32]
+        [--image_size=24] [--json=FILE]
+
+Trains the 25 trials of one batch size with successive halving, each round in a run directory of its
+own, after a round that compiles. Of each it prints the median over rounds of
+
+    wall     seconds from the first wave's start to the last one's end, compiling included
+    rungs    of these: comparing points, handing down states and curves, writing plan and table
+    back     milliseconds in which a trial that waited comes back: its share of reading and writing
+             states and of placing them on the devices, compiling apart
+    share    of the wall that `rungs` and placing take together
+"""
+
+import argparse
+import importlib
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import record
+from candidate import ROOT, load
+from checkpoints import timed
+
+
+class Cost(NamedTuple):
+    """What a halved sweep took, as the module's docstring says; `back` in seconds."""
+
+    wall: float
+    rungs: float
+    back: float
+    share: float
+
+
+def measure(run_sweep: Callable, config: Any) -> Cost:
+    """Trains the sweep in a run directory of its own."""
+    loop, rungs, wave = (importlib.import_module(f"fer_jax.launch.{name}") for name in ("loop", "rungs", "wave"))
+    ended: list[float] = []
+    down: list[float] = []
+    placed: list[float] = []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        timed(loop.Sweep, "_end_rung", ended),
+        timed(rungs, "_hand_down", down),
+        timed(wave._Training, "_restore", placed),
+    ):
+        begun = time.perf_counter()
+        run = run_sweep(config, Path(folder) / "run")
+        wall = time.perf_counter() - begun
+        directory = importlib.import_module("fer_jax.results.run").load_run(run)
+        first, *later = config.search.halving
+        sizes = (
+            importlib.import_module("fer_jax.search.rungs")
+            .Halving.of(len(directory.trials), config.train.epochs, (first, *later))
+            .sizes()
+        )
+    moved = sum(sizes[:-1])  # at each rung all come into a new wave, to go on or to leave
+    return Cost(wall, sum(ended), (sum(down) + sum(placed)) / moved, (sum(ended) + sum(placed)) / wall)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--halving", default="1,3")
+    parser.add_argument("--batch_size", type=int, default=32)
+    parser.add_argument("--image_size", type=int, default=24)
+    parser.add_argument("--variant", default="", help="smoke, or nothing for the config's own data")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args(arguments)
+    code = load(ROOT)
+    code.hardware.prepare_host_devices()
+    run_sweep = importlib.import_module("fer_jax.launch.loop").run_sweep
+    flags = importlib.import_module("fer_jax.config.command_line")
+    config = flags.load(f"{ROOT / 'configs' / 'grid3d.py'}:{options.variant}".rstrip(":")).config
+    config.sweep.grid.train.batch_size = None
+    config.train.batch_size, config.train.epochs = options.batch_size, options.epochs
+    config.data.image_size = options.image_size
+    config.search.halving = tuple(int(part) for part in options.halving.split(","))
+    results = record.Results(code, options)
+    measure(run_sweep, config)  # compiles, and imports what writes
+    found = [measure(run_sweep, config) for _ in range(options.rounds)]
+    row = {name: statistics.median(getattr(one, name) for one in found) for name in Cost._fields}
+    results.add(row)
+    print(
+        f"wall {row['wall']:.2f} s, rungs {row['rungs'] * 1e3:.0f} ms, back {row['back'] * 1e3:.1f} ms a trial, "
+        f"share {row['share']:.2%}",
+        flush=True,
+    )
+    results.save()
+    results.finish()
+
+
+if __name__ == "__main__":
+    main()
