@@ -17,13 +17,10 @@ FEWEST_EPOCHS = 3  # two do not tell a slope from noise
 
 # The curves: y(t) = y(T) + rise * (T^-c - t^-c) / (T^-c - end^-c), where T is the last epoch so far
 # and `rise` what is still to come by the end. With c below 0 they bend upwards: what has not taken
-# off yet, of which the first epochs tell next to nothing. Three quarters of the weight for c > 0.
+# off yet, of which the first epochs tell next to nothing.
 POWERS = np.array([-4.0, -2.0, -1.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0])
-POWER_WEIGHTS = np.where(POWERS < 0, 0.25 / (POWERS < 0).sum(), 0.75 / (POWERS > 0).sum())
-# Rises as shares of what is left to the ceiling. Nothing is known of them, but that two fifths of
-# the curves do not rise any more. They lie closer together where most are.
+# Rises as shares of what is left to the ceiling. They lie closer together where most are.
 RISES = (np.arange(64) / 63) ** 2
-RISE_WEIGHTS = 0.6 * np.gradient(RISES) + 0.4 * (RISES == 0)
 # Before a curve is seen its noise is taken for .01, as sure as one epoch would make of it.
 NOISE, NOISE_EPOCHS = 0.01, 1.0
 DRAWS, SPANS = 512, 6
@@ -89,7 +86,7 @@ def _draws(curves: np.ndarray, end: int, ceiling: float) -> np.ndarray:
     squares = size * _squares(curves, shapes[:, :length], rises, counts) + NOISE_EPOCHS * NOISE**2
     # The likelihood without level and noise, which are integrated out: flat priors of both (the
     # noise's of its logarithm), and the epoch of `NOISE`.
-    weights = np.log(POWER_WEIGHTS[:, None] * RISE_WEIGHTS) - freedom / 2 * np.log(squares)
+    weights = np.log(_prior(end / length)) - freedom / 2 * np.log(squares)
     weights = np.exp(weights - weights.max(axis=(1, 2), keepdims=True))
 
     rng = np.random.default_rng(length)  # the same for all points, so that none depends on another
@@ -106,6 +103,24 @@ def _draws(curves: np.ndarray, end: int, ceiling: float) -> np.ndarray:
     for span, epoch in enumerate(last[1:]):
         best = np.maximum(best, now + rise * shapes[:, epoch - 1][power] + noise * luck[:, span])
     return np.sort(np.minimum(best, np.maximum(ceiling, reached)), axis=1)
+
+
+def _prior(longer: float) -> np.ndarray:
+    """Returns the weights of powers and rises before a curve is seen, (powers, rises).
+
+    Two curves in five do not rise any more; of the others any rise is as likely while the training
+    becomes at least four times as long as it is, and the less, the fewer doublings are to come. As
+    does the chance that it has yet to take off: an eighth a doubling.
+
+    Args:
+        longer: the end's epoch over the last one so far, above 1.
+    """
+    doublings = np.log2(longer)
+    bent = min(0.4, doublings / 8)
+    powers = np.where(POWERS < 0, bent / (POWERS < 0).sum(), (1 - bent) / (POWERS > 0).sum())
+    rises = np.gradient(RISES) * (1 - RISES) ** max(0.0, 2 / doublings - 1)
+    rises = 0.6 * rises / rises.sum() + 0.4 * (RISES == 0)
+    return powers[:, None] * np.maximum(rises, 1e-300)
 
 
 def _squares(curves: np.ndarray, shapes: np.ndarray, rises: np.ndarray, counts: np.ndarray) -> np.ndarray:
