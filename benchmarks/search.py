@@ -1,7 +1,7 @@
 """Compares ways of searching a grid by replaying them on its recorded curves.
 
     python benchmarks/search.py --curves=benchmarks/results/search_curves_builtin.parquet
-        [--orders=50] [--seeds=1,5] [--level=.05] [--json=FILE]
+        [--orders=50] [--seeds=1,5] [--level=.05] [--markdown] [--json=FILE]
 
 The table of curves is of `benchmarks/record_curves.py`: a full grid whose points were all trained
 to their end with every seed. Nothing is trained here; each method sees of the curves what it would
@@ -150,12 +150,44 @@ def show(rows: Sequence[dict[str, Any]], summary: Sequence[dict[str, Any]]) -> N
             print(f"{family} does not beat i-Epoch in {len(worse)} of {len(own)}: {', '.join(worse)}")
 
 
+def markdown(rows: Sequence[dict[str, Any]], summary: Sequence[dict[str, Any]], passes: int) -> Iterator[str]:
+    """Yields the lines of the tables of docs/search.md.
+
+    Args:
+        passes: of the full grid with all its seeds.
+    """
+    yield "| way | half the orders | nine orders in ten |"
+    yield "|---|---|---|"
+    for own in summary:
+        cells = [own["family"]]
+        for name in ("half", "nine_tenths"):
+            row = own[name]
+            seeds = "" if not row else f"{row['seeds']} seed{'s' * (row['seeds'] > 1)}"
+            cells.append(f"{row['passes']:,.0f}: {row['method']}, {seeds}" if row else "never")
+        yield f"| {' | '.join(cells)} |"
+    numbers = sorted({row["seeds"] for row in rows})
+    yield ""
+    yield "| method | " + " | ".join(f"{number} seed{'s' * (number > 1)}" for number in numbers) + " |"
+    yield "|---|" + "---|" * len(numbers)
+    found = {(row["method"], row["seeds"]): row for row in rows if row["family"] != "random"}
+    for method in dict.fromkeys(method for method, _ in found):
+        cells = [method]
+        for number in numbers:
+            row = found.get((method, number))
+            share = f"{row['passes']['median'] / passes:.1%}" if row else ""
+            against = f", {row['against_baseline']}" if row and "against_baseline" in row else ""
+            text = f"{share}: {row['within_half_a_point']:.0%}, {row['regret']['mean']:.2f}{against}" if row else ""
+            cells.append(text)
+        yield f"| {' | '.join(cells)} |"
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--curves", type=Path, required=True)
     parser.add_argument("--orders", type=int, default=50)
     parser.add_argument("--seeds", default="", help="numbers of repeats a search sees; as it is: 1, and all")
     parser.add_argument("--level", type=float, default=0.05, help="the probability below which is unlikely")
+    parser.add_argument("--markdown", action="store_true", help="print the tables as docs/search.md has them")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
     results = record.Results(load(ROOT), options)
@@ -181,7 +213,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "points_within_half_a_point": int((100 * (grid.truth.max() - grid.truth) <= HALF_A_POINT).sum()),
     }
     results.document["families"] = families(rows)
-    show(rows, results.document["families"])
+    if options.markdown:
+        print("\n".join(markdown(rows, results.document["families"], results.document["grid"]["passes"])))
+    else:
+        show(rows, results.document["families"])
     results.finish()
 
 

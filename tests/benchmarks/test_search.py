@@ -185,3 +185,6 @@ def test_curves_are_recorded_from_a_run(scripts, tmp_path):
     found.trials.loc[0, "status"] = "pending"
     with pytest.raises(SystemExit, match="1 of 4 trials are pending"):
         recorder.table(found)
+    rate = found.trials.loc[0, "train.learning_rate"]
+    expected = rows[rows["train.learning_rate"] != rate].reset_index(drop=True)
+    pd.testing.assert_frame_equal(recorder.table(found, finished=True), expected)
