@@ -1,7 +1,7 @@
 """Compares ways of searching a grid by replaying them on its recorded curves.
 
     python benchmarks/search.py --curves=benchmarks/results/search_curves_builtin.parquet
-        [--orders=50] [--seeds=1,5] [--level=.05] [--markdown] [--json=FILE]
+        [--orders=50] [--seeds=1,3,5] [--level=.05] [--markdown] [--json=FILE]
 
 The table of curves is of `benchmarks/record_curves.py`: a full grid whose points were all trained
 to their end with every seed. Nothing is trained here; each method sees of the curves what it would
@@ -185,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--curves", type=Path, required=True)
     parser.add_argument("--orders", type=int, default=50)
-    parser.add_argument("--seeds", default="", help="numbers of repeats a search sees; as it is: 1, and all")
+    parser.add_argument("--seeds", default="", help="numbers of repeats a search sees; as it is: 1, half, all")
     parser.add_argument("--level", type=float, default=0.05, help="the probability below which is unlikely")
     parser.add_argument("--markdown", action="store_true", help="print the tables as docs/search.md has them")
     parser.add_argument("--json", type=Path)
@@ -193,7 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     results = record.Results(load(ROOT), options)
     grid = Grid.of(pd.read_parquet(options.curves))
     every = grid.scores.shape[1]
-    seeds = [int(word) for word in options.seeds.split(",")] if options.seeds else sorted({1, every})
+    seeds = [int(word) for word in options.seeds.split(",")] if options.seeds else sorted({1, (every + 1) // 2, every})
     if not all(1 <= number <= every for number in seeds):
         raise SystemExit(f"--seeds: from 1 to {every}, which the grid was trained with")
     seen = {number: list(replay.views(grid, options.orders, number)) for number in {*seeds, every}}
