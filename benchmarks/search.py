@@ -26,6 +26,7 @@ i-Epoch rows that take no more passes, the baseline's number of epochs chosen in
 """
 
 import argparse
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -144,9 +145,12 @@ def show(rows: Sequence[dict[str, Any]], summary: Sequence[dict[str, Any]]) -> N
         print(f"{own['family']:20} {words[0]:44} {words[1]}")
     for family in ("halving", "Hyperband", "halving, unlikely", "unlikely", "race"):
         own = [row for row in rows if row["family"] == family and "against_baseline" in row]
-        worse = [f"{row['method']} ({row['seeds']})" for row in own if row["against_baseline"] != "better"]
-        if worse:
-            print(f"{family} does not beat i-Epoch in {len(worse)} of {len(own)}: {', '.join(worse)}")
+        counts = Counter(row["against_baseline"] for row in own)
+        words = ", ".join(f"{verdict} in {counts[verdict]}" for verdict in ("better", "equal", "worse"))
+        better = [f"{row['method']} ({row['seeds']})" for row in own if row["against_baseline"] == "better"]
+        if own:
+            told = f": {', '.join(better)}" if better else ""
+            print(f"{family}, {len(own)} rows, against the best i-Epoch of no more passes: {words}{told}")
 
 
 def markdown(rows: Sequence[dict[str, Any]], summary: Sequence[dict[str, Any]], passes: int) -> Iterator[str]:
