@@ -81,7 +81,7 @@ def _draws(curves: np.ndarray, end: int, ceiling: float) -> np.ndarray:
     counts = epochs[:length] / epochs[:length].sum()  # early epochs tell less of the end
     size = 1 / (counts**2).sum()  # as many epochs that count alike
     freedom = size - 1 + NOISE_EPOCHS
-    level, shape_level = curves @ counts, shapes[:, :length] @ counts
+    level, shape_level = _means(curves, counts), _means(shapes[:, :length], counts)
     rises = RISES * np.maximum(ceiling - level, 0)[:, None]  # (points, rises)
     squares = size * _squares(curves, shapes[:, :length], rises, counts) + NOISE_EPOCHS * NOISE**2
     # The likelihood without level and noise, which are integrated out: flat priors of both (the
@@ -103,6 +103,13 @@ def _draws(curves: np.ndarray, end: int, ceiling: float) -> np.ndarray:
     for span, epoch in enumerate(last[1:]):
         best = np.maximum(best, now + rise * shapes[:, epoch - 1][power] + noise * luck[:, span])
     return np.sort(np.minimum(best, np.maximum(ceiling, reached)), axis=1)
+
+
+def _means(rows: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Returns the weighted mean of each row, to the last bit the same whatever rows are beside it,
+    which a matrix product does not promise.
+    """
+    return (rows * counts).sum(axis=1)
 
 
 def _prior(longer: float) -> np.ndarray:
@@ -133,10 +140,10 @@ def _squares(curves: np.ndarray, shapes: np.ndarray, rises: np.ndarray, counts: 
     Returns:
         (points, powers, rises).
     """
-    curves = curves - (curves @ counts)[:, None]
-    shapes = shapes - (shapes @ counts)[:, None]
-    own, spread = curves**2 @ counts, shapes**2 @ counts
-    shared = curves * counts @ shapes.T
+    curves = curves - _means(curves, counts)[:, None]
+    shapes = shapes - _means(shapes, counts)[:, None]
+    own, spread = _means(curves**2, counts), _means(shapes**2, counts)
+    shared = np.stack([_means(curves * shape, counts) for shape in shapes], axis=1)
     rise = rises[:, None, :]
     return np.maximum(own[:, None, None] - 2 * rise * shared[:, :, None] + rise**2 * spread[:, None], 0)
 
