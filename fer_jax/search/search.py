@@ -102,7 +102,8 @@ class Search:
         leaves = self.halving.leaving(self.halving.epochs.index(epochs), so_far[:, -1], present)
         if self.stop:
             left = np.flatnonzero(present & ~leaves)
-            leaves[left] |= unlikely(so_far[left], self.halving.epochs[-1], UNLIKELY)
+            ceiling = 0.0 if lower_is_better(self.metric) else 1.0
+            leaves[left] |= unlikely(so_far[left], self.halving.epochs[-1], UNLIKELY, ceiling)
         return set(np.flatnonzero(leaves).tolist())
 
 

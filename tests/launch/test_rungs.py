@@ -217,8 +217,8 @@ def test_more_seeds_for_the_best_points_are_trained_to_their_end(make_config, tm
 
 
 def test_points_that_are_unlikely_to_come_to_the_best_leave_without_halving(make_config, tmp_path, monkeypatch):
-    def behind(curves, end, level):
-        assert end == LENGTH and level == searching.UNLIKELY
+    def behind(curves, end, level, ceiling):
+        assert (end, level, ceiling) == (LENGTH, searching.UNLIKELY, 1.0)
         return curves[:, -1] < np.nanmax(curves[:, -1]) - 0.05
 
     monkeypatch.setattr(searching, "unlikely", behind)
