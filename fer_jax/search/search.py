@@ -170,6 +170,12 @@ def check(config: Any, trials: Sequence[Trial]) -> None:
             [field, "train.epochs"],
             f"{field} = {halving}: a first rung of {halving[0]} epochs is longer than train.epochs = {min(lengths)}",
         )
+    if halving and halving[0] * halving[1] > min(lengths):
+        raise FieldError(
+            [field, "train.epochs"],
+            f"{field} = {halving}: {halving[1]} times {halving[0]} epochs are more than train.epochs = {min(lengths)}, "
+            "so that no point would leave; lower one of them",
+        )
     if halving and brackets > (rungs := len(ladder(min(lengths), *halving))):
         raise FieldError(
             ["search.brackets"],

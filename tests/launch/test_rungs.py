@@ -250,6 +250,7 @@ def test_a_wave_that_fails_leaves_the_search_to_the_others(make_config, tmp_path
     [
         ((9, 2), {}, r"search.halving = \(9, 2\): a first rung of 9 epochs is longer than train.epochs = 8"),
         ((2, 1), {}, r"a factor of 1 lets no point leave; 2 is the least"),
+        ((2, 5), {}, "5 times 2 epochs are more than train.epochs = 8, so that no point would leave"),
         ((4,), {}, r"it takes the epochs of the first rung and the factor, such as \(4, 3\)"),
         ((2, 2), {"brackets": 4}, r"search.brackets = 4: .* makes 3 rungs of 8 epochs, and no more brackets"),
         ((), {"brackets": 2}, "search.brackets = 2: brackets are of search.halving; set that too"),
