@@ -75,7 +75,7 @@ def _run(command: Command) -> int:
 
 def _print_plan(config: ConfigDict, measure: bool) -> None:
     from fer_jax import plan as planning
-    from fer_jax.launch import best_points
+    from fer_jax.launch import more_seeds
     from fer_jax.launch.prepared import describe_data, describe_heads, notes, plan_sweep, prepare, room_for
     from fer_jax.plan.tuning import to_stderr
 
@@ -90,7 +90,7 @@ def _print_plan(config: ConfigDict, measure: bool) -> None:
         planning.describe(plan),
         *(f"note: {line}" for line in room.shortages(plan)),
         *unknown,
-        best_points.describe(prepared.config),
+        more_seeds.describe(prepared.config),
         describe_heads(prepared),
     )
     print("\n".join(filter(None, lines)))
