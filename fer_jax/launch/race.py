@@ -8,7 +8,6 @@ next look says who stays. What is decided is `search.racing`'s; here it meets th
 import copy
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,12 +17,11 @@ from ml_collections import ConfigDict
 from fer_jax.analysis.comparable import lower_is_better
 from fer_jax.base.text import counted
 from fer_jax.config import search_space
-from fer_jax.config.field import FieldError
-from fer_jax.config.raced import Raced, most_seeds, raced
+from fer_jax.config.raced import Raced, most_seeds, raced, raced_repeats
 from fer_jax.config.values import from_json, to_json
 from fer_jax.errors import RunError
 from fer_jax.launch import best_points
-from fer_jax.search.racing import Look, Race
+from fer_jax.search.racing import Race
 from fer_jax.search.rungs import Halving
 from fer_jax.store import RunDirectory
 
@@ -83,7 +81,11 @@ def following(config: ConfigDict, directory: RunDirectory) -> tuple[ConfigDict, 
     trials = directory.read_trials()
     points = _points(config)
     scores = _scores(trials, record["swept"], points, config)
-    part, race = _recorded(record.get("race"), config, points, directory.path / "config.json") or _begun(config, scores)
+    part, race = _recorded(record.get("race"), config, points) or _begun(config, scores)
+    for number, point in enumerate(points):
+        # The stage is over: what is not there now will not come.
+        had = scores[number, : max(config.sweep.repeats, raced_repeats(config).get(frozenset(point.items()), 0))]
+        had[np.isnan(had)] = -math.inf
     race = race.after(scores[part])
     found = _to_json(race, config, [points[number] for number in part], len(points))
     second = _with_seeds(config, points, part, race)
@@ -117,9 +119,7 @@ def _scores(trials: pd.DataFrame, swept: Sequence[str], points: Points, config: 
     return scores[:, : most_seeds(config)]
 
 
-def _recorded(
-    record: Mapping[str, Any] | None, config: ConfigDict, points: Points, path: Path
-) -> tuple[list[int], Race] | None:
+def _recorded(record: Mapping[str, Any] | None, config: ConfigDict, points: Points) -> tuple[list[int], Race] | None:
     """Returns which points take part in the race that config.json has, and it; None for another.
 
     Another rule, other points or more epochs make it another race, which begins with its first look
@@ -128,23 +128,16 @@ def _recorded(
     Raises:
         RunError: a damaged record.
     """
-    rule = _rule(config, len(points))
-    if not record or any(record.get(name) != value for name, value in rule.items()):
+    if not record or any(record.get(name) != value for name, value in _rule(config, len(points)).items()):
         return None
+    race = Race.from_record(record)
     numbers = {best_points.key(point): number for number, point in enumerate(points)}
     probe = copy.deepcopy(config)
-    try:
-        probe.sweep.raced = tuple({"point": dict(point), "repeats": 1, "racing": True} for point in record["points"])
-        part = [numbers[best_points.key(one.point)] for one in raced(probe)]
-        race = Race(len(part), rule["first"], rule["most"], rule["error"], tuple(map(_look, record["looks"])))
-    except (AttributeError, KeyError, TypeError, ValueError, FieldError) as error:
-        raise RunError(f"{path}: race is not as this program writes it ({error}); restore it") from None
+    probe.sweep.raced = tuple({"point": point, "repeats": 1, "racing": True} for point in record["points"])
+    part = [numbers.get(best_points.key(one.point), -1) for one in raced(probe)]
+    if -1 in part:
+        raise RunError("config.json: its race has a point that the sweep has not; restore it")
     return part, race
-
-
-def _look(found: Mapping[str, Any]) -> Look:
-    left = tuple((int(point), math.nan if p is None else float(p)) for point, p in found["left"])
-    return Look(int(found["seeds"]), int(found["leader"]), left, bool(found["tied"]))
 
 
 def _begun(config: ConfigDict, scores: np.ndarray) -> tuple[list[int], Race]:
@@ -171,18 +164,8 @@ def _to_json(race: Race, config: ConfigDict, part: Points, points: int) -> dict[
 
     Points are numbered in the order of the record's own list.
     """
-    looks = [
-        {
-            "seeds": look.seeds,
-            "leader": look.leader,
-            "left": [[point, None if math.isnan(p) else p] for point, p in look.left],
-            "tied": look.tied,
-        }
-        for look in race.looks
-    ]
     listed = [{name: list(v) if isinstance(v, tuple) else v for name, v in point.items()} for point in part]
-    rule = _rule(config, points)
-    return {**rule, "level": race.level, "points": listed, "looks": looks, "outcome": race.outcome}
+    return {**_rule(config, points), **race.to_record(), "points": listed}
 
 
 def _with_seeds(config: ConfigDict, points: Points, part: Sequence[int], race: Race) -> ConfigDict:
@@ -228,7 +211,7 @@ def describe_round(config: ConfigDict) -> str:
     """Returns a line on a race that has begun: the points in it, and their seeds."""
     racing = [one for one in raced(config) if one.racing]
     seeds, most = max((one.repeats for one in racing), default=0), most_seeds(config)
-    more = f", up to {counted(most - seeds, 'more')} may follow" if most > seeds else ""
+    more = f", up to {most - seeds} more may follow" if most > seeds else ""
     return f"the race: {counted(len(racing), 'point')} in it, {counted(seeds, 'seed')} each{more}"
 
 

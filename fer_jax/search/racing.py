@@ -23,11 +23,15 @@ variances, nor independence of the points or of the looks.
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from fer_jax.analysis import comparable
 from fer_jax.analysis.significance import paired_t_rows
+from fer_jax.errors import RunError
 
 FEWEST = 2  # seeds, below which a difference has no spread
 TOLD_APART, TIED, ENDED, EMPTY = "told apart", "tied", "the seeds ended", "no result"
@@ -138,3 +142,46 @@ class Race:
             worse = (mean > 0) & (p / 2 <= self.level)
         left += [(int(point), float(each / 2)) for point, each in zip(points[worse], p[worse], strict=True)]
         return Look(self.next_look, int(points[leader]), tuple(sorted(left)), tied=bool((rank[~worse] == 0).all()))
+
+    def to_record(self) -> dict[str, Any]:
+        """Returns what config.json keeps of the race, beside the names of its points."""
+        looks = [
+            {
+                "seeds": look.seeds,
+                "leader": look.leader,
+                "left": [[point, None if math.isnan(p) else p] for point, p in look.left],
+                "tied": look.tied,
+            }
+            for look in self.looks
+        ]
+        rule = {"first": self.first, "most": self.most, "error": self.error, "level": self.level}
+        return {**rule, "looks": looks, "outcome": self.outcome}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Race:
+        """Returns the race that config.json has under `race`.
+
+        Args:
+            record: as `to_record` gives it, with a list of its `points`.
+
+        Raises:
+            RunError: it is none.
+        """
+        try:
+            rule = int(record["first"]), int(record["most"]), float(record["error"])
+            race = cls(len(record["points"]), *rule, tuple(_read_look(look) for look in record["looks"]))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise _damaged(error) from None
+        points = {point for look in race.looks for point in (look.leader, *(point for point, _ in look.left))}
+        if not points <= set(range(race.points)) or not 1 <= race.first < race.most or (race.looks and not race.racing):
+            raise _damaged("numbers out of range")
+        return race
+
+
+def _read_look(found: Mapping[str, Any]) -> Look:
+    left = tuple((int(point), math.nan if p is None else float(p)) for point, p in found["left"])
+    return Look(int(found["seeds"]), int(found["leader"]), left, bool(found["tied"]))
+
+
+def _damaged(why: object) -> RunError:
+    return RunError(f"config.json: its race is not as this program writes it ({why}); restore it")
