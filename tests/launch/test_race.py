@@ -105,6 +105,23 @@ def test_a_second_start_changes_nothing_and_another_rule_is_refused(reference, r
     assert outcome(fer_jax.load_run(path)) == outcome(reference)
 
 
+def test_a_race_ends_once_the_best_is_told_apart_and_more_epochs_make_another(raced, tmp_path):
+    raced.sweep.grid.train.learning_rate, raced.search.race = (1e-5, 1e-2), (6, 0.5)
+    run = fer_jax.run_sweep(raced, tmp_path)
+    held = Race.from_record(run.record["race"])
+    assert held.outcome == "told apart" and held.racing == (1,) and held.looks[-1].seeds < 6
+    assert all(len(repeats) == held.looks[-1].seeds for repeats in seeds(run).values())
+    (part,) = rankings.parts(run)
+    said = f"told apart from all others at error .5 after {held.looks[-1].seeds} seeds"
+    assert f"The race: {said}." in verdict.closing(part)
+    raced.train.epochs = 3
+    longer = fer_jax.run_sweep(raced, tmp_path, extend=True)
+    assert (longer.trials["epochs"] == 3).all() and len(longer.trials) >= len(run.trials)
+    assert longer.record["race"]["epochs"] == 3
+    losses = longer.trials.pivot(index="train.learning_rate", columns="repeat", values="val_loss").to_numpy()
+    assert repr(Race(2, 1, 6, 0.5).after(-losses)) == repr(Race.from_record(longer.record["race"]))
+
+
 def test_killed_at_any_moment_the_same_command_comes_to_the_same(reference, raced, tmp_path):
     moments = [
         ("write_plan", 2),  # the round of second seeds is recorded and not planned
