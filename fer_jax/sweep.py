@@ -75,7 +75,7 @@ def _run(command: Command) -> int:
 
 def _print_plan(config: ConfigDict, measure: bool) -> None:
     from fer_jax import plan as planning
-    from fer_jax.launch import best_points
+    from fer_jax.launch import more_seeds
     from fer_jax.launch.planned import plan_sweep, room_for
     from fer_jax.launch.prepared import describe_data, describe_heads, notes, prepare
     from fer_jax.plan.tuning import to_stderr
@@ -93,7 +93,7 @@ def _print_plan(config: ConfigDict, measure: bool) -> None:
         *(f"note: {line}" for line in room.shortages(plan)),
         *unknown,
         *searching.describe(prepared.search, plan.seconds, prepared.config.sweep.repeats),
-        best_points.describe(prepared.config),
+        more_seeds.describe(prepared.config),
         describe_heads(prepared),
     )
     print("\n".join(filter(None, lines)))

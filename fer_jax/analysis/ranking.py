@@ -357,8 +357,8 @@ def best_first(table: pd.DataFrame, metric: str, suffix: str = "", first: np.nda
 def order_points(points: pd.DataFrame, metric: str, swept: Sequence[str], config: Mapping[str, Any]) -> list[Any]:
     """Returns the labels of the points that have a mean of the metric, best first.
 
-    Points that `sweep.best` gave more seeds go before all others: a mean over few seeds does not
-    overtake one over many.
+    Points that `sweep.best` gave more seeds, or that a race has not thrown out, go before all
+    others: a mean over few seeds does not overtake one over many.
 
     Args:
         points: as `statistics.summarise` gives them, or some rows of it.
@@ -372,7 +372,8 @@ def order_points(points: pd.DataFrame, metric: str, swept: Sequence[str], config
 def leading_points(points: pd.DataFrame, metric: str, swept: Sequence[str], config: Mapping[str, Any]) -> list[Any]:
     """Returns those of `order_points` that may be called the best.
 
-    These are the points that `sweep.best` gave more seeds, and all where it chose none.
+    These are the points that `sweep.best` gave more seeds, or those that remain in a race
+    (`search.race`), and all where there was neither.
     """
     leading = set(points.index[statistics.finalists(points, swept, config)])
     return [label for label in order_points(points, metric, swept, config) if label in leading]

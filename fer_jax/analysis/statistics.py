@@ -192,7 +192,8 @@ def fold_overlap(config: Mapping[str, Any]) -> float:
 def finalists(table: pd.DataFrame, swept: Sequence[str], config: Mapping[str, Any]) -> np.ndarray:
     """Returns which rows of a table of points may be called the best, bool (rows,).
 
-    They are those with more seeds where sweep.best chose some.
+    They are those with more seeds where sweep.best chose some, and those that a race over seeds
+    (`search.race`) has not thrown out.
 
     Args:
         table: with the swept columns.
@@ -200,17 +201,25 @@ def finalists(table: pd.DataFrame, swept: Sequence[str], config: Mapping[str, An
         config: config.json's, with `sweep`.
 
     Returns:
-        All rows where no point of the table was chosen.
+        All rows where no point of the table was chosen, or races.
     """
-    chosen = _chosen(config)
-    if any(set(point) != set(swept) for point in chosen):
-        chosen = []
-    keys = {tuple(hashable(point[name]) for name in swept) for point in chosen}
-    rows = [[hashable(value) for value in table[name]] for name in swept]
-    found = np.array(
-        [key in keys for key in zip(*rows, strict=True)] if rows else [() in keys] * len(table), dtype=bool
-    )
+    found = rows_of(table, swept, _chosen(config) or _racing(config))
     return found if found.any() else np.ones(len(table), dtype=bool)
+
+
+def rows_of(table: pd.DataFrame, swept: Sequence[str], points: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """Returns which rows of a table belong to some points, bool (rows,).
+
+    Args:
+        table: with the swept columns.
+        swept: their names.
+        points: name -> value. Where one of them has other names than the swept, no row belongs.
+    """
+    if any(set(point) != set(swept) for point in points):
+        points = []
+    keys = {tuple(hashable(point[name]) for name in swept) for point in points}
+    rows = [[hashable(value) for value in table[name]] for name in swept]
+    return np.array([key in keys for key in zip(*rows, strict=True)] if rows else [() in keys] * len(table), dtype=bool)
 
 
 def unbiased(trials: pd.DataFrame, swept: Sequence[str], record: Mapping[str, Any]) -> pd.DataFrame:
@@ -234,6 +243,10 @@ def unbiased(trials: pd.DataFrame, swept: Sequence[str], record: Mapping[str, An
 
 def _chosen(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return list((config.get("sweep") or {}).get("chosen") or ())
+
+
+def _racing(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [one["point"] for one in (config.get("sweep") or {}).get("raced") or () if one["racing"]]
 
 
 def share_error(share: float, n: int) -> float:

@@ -320,6 +320,9 @@ _TABLE = (
           "trials of each of the sweep.best points, the first sweep.repeats included; 0 = none", low=0, high=100_000),
     Field("sweep.chosen", (), "sweep",
           "the sweep.best points as a run has recorded them; filled in by the program", item=dict),
+    Field("sweep.raced", (), "sweep",
+          "the points that search.race has given more seeds, as a run has recorded them; filled in by the program",
+          item=dict),
 )
 # fmt: on
 

@@ -19,6 +19,7 @@ from ml_collections import ConfigDict
 
 from fer_jax.config import fields
 from fer_jax.config.field import FieldError, in_words
+from fer_jax.config.raced import check_race, most_seeds, raced_repeats
 from fer_jax.config.rules import resolve
 from fer_jax.config.values import flatten, sweep_points, sweep_tree, validate
 
@@ -141,11 +142,14 @@ def expand_points(config: ConfigDict) -> list[tuple[tuple[Trial, ...], tuple[dic
         if head["head.kind"] != "none":
             heads.setdefault(tuple(head.items()), head)
     _check_best(config, len(points))
+    check_race(config, [values for values, _ in points.values()])
+    more = raced_repeats(config)
     chosen = {frozenset(point.items()) for point in sweep_points(config, "sweep.chosen")}
     found = []
     for values, heads in points.values():
         point = {name: values[name] for name in names}
-        repeats = config.sweep.best_repeats if frozenset(point.items()) in chosen else config.sweep.repeats
+        key = frozenset(point.items())
+        repeats = config.sweep.best_repeats if key in chosen else max(config.sweep.repeats, more.get(key, 0))
         trials = tuple(Trial(_repeated(values, repeat), point, repeat) for repeat in range(repeats))
         found.append((trials, tuple(heads.values())))
     return found
@@ -172,7 +176,7 @@ def settings(config: ConfigDict) -> list[dict[str, Any]]:
     _check_number(len(points), trees, repeats)
     base = flatten(config)
     most = max(repeats, config.sweep.best_repeats if config.sweep.best else 0)
-    _check_seeds(base["train.seed"], most)
+    _check_seeds(base["train.seed"], max(most, most_seeds(config)))
     names = _swept(config)
     listed = list(_listed(points, trees)) if names else [{}]
     found = [_resolve(base, changes) for changes in listed]

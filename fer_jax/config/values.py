@@ -12,6 +12,7 @@ from ml_collections import ConfigDict, config_dict
 from fer_jax.config.field import FieldError, in_words
 from fer_jax.config.fields import FIELDS, SWEPT_KINDS, TREES
 from fer_jax.config.names import locate, sweep_names, sweepable
+from fer_jax.config.raced import raced
 from fer_jax.config.rules import resolve
 from fer_jax.errors import ConfigError
 
@@ -177,6 +178,8 @@ def to_json(config: ConfigDict) -> dict[str, Any]:
     best, more = (FIELDS[name].coerce(get(config, name)) for name in ("sweep.best", "sweep.best_repeats"))
     if best or more:
         record["sweep"] |= {"best": best, "best_repeats": more, "chosen": list(sweep_points(config, "sweep.chosen"))}
+    if found := raced(config):
+        record["sweep"]["raced"] = [one.to_json() for one in found]
     return record
 
 
@@ -210,6 +213,8 @@ def _from_json(record: Mapping[str, Any]) -> ConfigDict:
     config.sweep.best, config.sweep.best_repeats = sweep.get("best", 0), sweep.get("best_repeats", 0)
     config.sweep.chosen = tuple(sweep.get("chosen", ()))
     config.sweep.chosen = sweep_points(config, "sweep.chosen")
+    config.sweep.raced = tuple(sweep.get("raced", ()))
+    config.sweep.raced = tuple(one.to_json() for one in raced(config))
     return config
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from fer_jax import plan as planning
 from fer_jax.data import Dataset
-from fer_jax.launch import best_points, config_json, longer, resume, rungs
+from fer_jax.launch import config_json, longer, more_seeds, resume, rungs
 from fer_jax.launch.planned import check_room, cut_again, plan_sweep
 from fer_jax.launch.prepared import Prepared, describe_data, describe_heads, describe_precision, notes
 from fer_jax.launch.trial_table import TrialTable
@@ -33,7 +33,7 @@ def begin(
         directory: its run directory, locked.
         say: told what happens.
         extend, retry_failed, command: as for `loop.run_sweep`.
-        choice: how sweep.chosen was chosen; None leaves the recorded one.
+        choice: what config.json is to say of points chosen for more seeds; None leaves it.
 
     Returns:
         The plan of all trials, what config.json says, and trials.csv.
@@ -72,10 +72,9 @@ def begin(
 
 def describe(prepared: Prepared, plan: Plan) -> list[str]:
     """Returns what a person is told of a sweep before it trains, in lines."""
-    later = best_points.describe(prepared.config)
     found = [
         describe_data(prepared),
-        f"every point first; {later}" if later else "",
+        more_seeds.announced(prepared.config),
         describe_precision(prepared, jax.default_backend()),
         *notes(prepared),
         planning.describe(plan),

@@ -6,7 +6,7 @@ become `sweep.chosen` in config.json, and the second stage gives them `sweep.bes
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -36,6 +36,27 @@ def with_recorded_choice(config: ConfigDict, directory: RunDirectory, extend: bo
     config.sweep.chosen = ()
     if not config.sweep.best:
         return config
+    check_comparable(config, "sweep.best", str(config.sweep.best))
+    if not directory.has("plan.json"):
+        return config
+    recorded = from_json(directory.read_config()["config"]).sweep
+    if not extend and config.sweep.best > recorded.best:
+        raise RunError(
+            f"{directory.path}: sweep.best was {recorded.best}, is {config.sweep.best}; add --extend to choose "
+            f"{counted(config.sweep.best - recorded.best, 'point')} and train more seeds of them"
+        )
+    config.sweep.chosen = recorded.chosen[: config.sweep.best]
+    return config
+
+
+def check_comparable(config: ConfigDict, name: str, value: str) -> None:
+    """Raises FieldError where train.select cannot rank the points of a sweep against each other.
+
+    Args:
+        config: of the sweep.
+        name: of the field that asks for it.
+        value: of that field, in words.
+    """
     metric = config.train.select
     swept = search_space.swept(config)
     unlike = [
@@ -48,20 +69,9 @@ def with_recorded_choice(config: ConfigDict, directory: RunDirectory, extend: bo
         unlike = [name for name in unlike if name != "data.balance"]
     if unlike:
         raise FieldError(
-            ["sweep.best", *unlike],
-            f"sweep.best = {config.sweep.best}: points that differ in {in_words(unlike)} "
-            f"are not ranked against each other by {metric}",
+            [name, *unlike],
+            f"{name} = {value}: points that differ in {in_words(unlike)} are not ranked against each other by {metric}",
         )
-    if not directory.has("plan.json"):
-        return config
-    recorded = from_json(directory.read_config()["config"]).sweep
-    if not extend and config.sweep.best > recorded.best:
-        raise RunError(
-            f"{directory.path}: sweep.best was {recorded.best}, is {config.sweep.best}; add --extend to choose "
-            f"{counted(config.sweep.best - recorded.best, 'point')} and train more seeds of them"
-        )
-    config.sweep.chosen = recorded.chosen[: config.sweep.best]
-    return config
 
 
 def choose(config: ConfigDict, directory: RunDirectory) -> tuple[ConfigDict, dict[str, Any]]:
@@ -80,10 +90,8 @@ def choose(config: ConfigDict, directory: RunDirectory) -> tuple[ConfigDict, dic
     found = rank_points(
         _without_choice(record), trials[trials["repeat"] < repeats].reset_index(drop=True), trials.iloc[:0], ""
     )
-    by_name = {_key(trial.point): dict(trial.point) for trial in search_space.expand(config)}
-    ranked = [
-        by_name[_key({name: _typed(name, row[name]) for name in found.swept})] for _, row in found.ranked.iterrows()
-    ]
+    by_name = {key(trial.point): dict(trial.point) for trial in search_space.expand(config)}
+    ranked = [by_name[row_key(row, found.swept)] for _, row in found.ranked.iterrows()]
     chosen = list(config.sweep.chosen)
     chosen += [point for point in ranked if point not in chosen][: config.sweep.best - len(chosen)]
     second = copy.deepcopy(config)
@@ -105,8 +113,14 @@ def _typed(name: str, value: Any) -> Any:
     return field.coerce(statistics.hashable(value))
 
 
-def _key(point: Mapping[str, Any]) -> tuple:
+def key(point: Mapping[str, Any]) -> tuple:
+    """Returns what is equal for equal points."""
     return tuple(sorted(point.items()))
+
+
+def row_key(row: Mapping[str, Any], swept: Sequence[str]) -> tuple:
+    """Returns the `key` of the point of a row of trials.csv."""
+    return key({name: _typed(name, row[name]) for name in swept})
 
 
 def describe(config: ConfigDict) -> str:

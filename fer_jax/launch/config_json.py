@@ -25,7 +25,8 @@ def begin(
         prepared: the sweep.
         old: the record of the start before, empty for the first.
         command: this start's; empty leaves the old one.
-        choice: how sweep.chosen was chosen; None leaves the old one.
+        choice: how sweep.chosen was chosen, as `chosen`, or the looks of a race, as `race`; what
+            it does not name stays as it was.
     """
     datasets = list(prepared.datasets.values())
     return {
@@ -39,7 +40,7 @@ def begin(
         "checksums": sorted({dataset.checksum for dataset in datasets} | set(old.get("checksums", ()))),
         "initial": _describe_initial_weights(prepared),
         "swept": list(search_space.swept(prepared.config)),
-        **({"chosen": dict(found)} if (found := choice or old.get("chosen")) else {}),
+        **{name: found for name in ("chosen", "race") if (found := (choice or {}).get(name) or old.get(name))},
         "started": old.get("started") or now(),
         "finished": None,
         "seconds": old.get("seconds"),

@@ -20,13 +20,13 @@ from fer_jax.base.text import counted, in_time
 from fer_jax.errors import FerJaxError, RunError
 from fer_jax.launch import (
     beginning,
-    best_points,
     compiling,
     config_json,
     finished,
     halving,
     head_fits,
     longer,
+    more_seeds,
     packing,
     rungs,
     stopping,
@@ -69,12 +69,11 @@ def run_sweep(
         hardware.use_compilation_cache(programs)
     directory = RunDirectory(workdir)
     directory.check_ours()
-    config = best_points.with_recorded_choice(config, directory, extend)
+    config, extend = more_seeds.with_recorded(config, directory, extend)
     _run_stage(config, directory, extend, retry_failed, command)
-    if len(config.sweep.chosen) < config.sweep.best:
-        second, choice = best_points.choose(config, directory)
-        if len(second.sweep.chosen) > len(config.sweep.chosen):
-            _run_stage(second, directory, True, retry_failed, command, choice)
+    while following := more_seeds.following(config, directory):
+        config, choice = following
+        _run_stage(config, directory, True, retry_failed, command, choice)
     return directory.path
 
 
@@ -88,7 +87,7 @@ def _run_stage(
 ) -> None:
     """Trains what the config names and the directory does not hold.
 
-    `choice` goes into config.json, see `best_points.choose`.
+    `choice` goes into config.json, see `more_seeds.following`.
     """
     prepared = prepare(config)
     with directory.lock(), directory.open_log() as log:
@@ -97,8 +96,8 @@ def _run_stage(
             with stopping.requests(sweep.progress.note) as stop_requested:
                 sweep.train(stop_requested)
                 sweep.fit_heads(stop_requested, retry_failed)
-                if stop_requested() and choice is None and len(config.sweep.chosen) < config.sweep.best:
-                    sweep.stop("before more seeds of the best points")
+                if stop_requested() and (later := more_seeds.later(config, choice)):
+                    sweep.stop(f"before {later}")
         finally:
             sweep.end()
 
@@ -149,7 +148,7 @@ class Sweep:
         Args:
             prepared, directory, progress: as for `Sweep`.
             extend, retry_failed, command: as for `run_sweep`.
-            choice: how sweep.chosen was chosen; None leaves the recorded one.
+            choice: as for `config_json.begin`.
 
         Raises:
             RunError: the directory holds another sweep, see `resume.check`.

@@ -13,6 +13,7 @@ from fer_jax.analysis.answers import dead_words
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, class_counts, mean_text, metric_text
 from fer_jax.base.text import counted, sentence
 from fer_jax.data import remarks
+from fer_jax.reports import race_words
 
 # A point this close to the majority share has learnt nothing worth the name.
 _AT_MAJORITY = 0.01
@@ -203,7 +204,7 @@ def _spread(ranking: Ranking, best: int) -> list[str]:
         )
     else:
         found.append("Its one done trial gives no spread.")
-    return [*found, *_ties(ranking), *_unbiased(ranking, best)]
+    return [*found, *race_words.sentences(ranking, _ties(ranking)), *_unbiased(ranking, best)]
 
 
 def _by_image(ranking: Ranking) -> str:

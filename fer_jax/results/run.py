@@ -71,8 +71,8 @@ class Run(RunRecord):
         Args:
             metric: such as 'val_accuracy'; None takes the config's train.select.
             **wanted: field=value, as for `select`: only points with these values are looked at.
-                Where sweep.best gave some of them more seeds, it is one of those: a mean over few
-                seeds does not overtake one over many.
+                Where sweep.best gave some of them more seeds, or a race threw others out, it is one
+                of those: a mean over few seeds does not overtake one over many.
 
         Raises:
             RunError: an unknown metric, one of the test split, which may choose nothing, points

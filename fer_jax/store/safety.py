@@ -47,6 +47,7 @@ _CONFIG = {
     "config": dict, "command": str, "versions": dict, "devices": list, "machine": str, "data": dict,
     "other_data": (list, type(None)), "checksums": list, "initial": list, "swept": list, "chosen": (dict, type(None)),
     "started": (str, type(None)), "finished": (str, type(None)), "seconds": _NUMBER, "images_per_second": _NUMBER,
+    "race": (dict, type(None)),
 }  # fmt: skip
 _DATA = {"checksum": str, "classes": list, "split": str, "counts": dict, "majority_share": _NUMBER, "label": str}
 
