@@ -108,6 +108,8 @@ def of_ranking(ranking: Ranking) -> Importance | str:
             "fields' values"
         )
     counts = points["n"]
+    if ranking.trials["status"].isin(["pruned", "paused"]).any():
+        return "points left at a rung, and not all have a result of the whole training"
     if counts.min() != counts.max() or not counts.max():
         return f"the points have {counts.min()} to {counts.max()} done trials each, not the same number"
     repeats = int(counts.max())

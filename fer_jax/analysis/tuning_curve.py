@@ -18,7 +18,7 @@ from scipy import special
 from fer_jax.analysis import cdf_bands
 from fer_jax.analysis.ranking import Ranking
 
-LEAST = 3  # points: of fewer nothing can be said about picking some of them
+LEAST = 5  # points: of fewer there is little to say about picking some of them
 # More lengths than this are thinned out to about equal ratios.
 _MOST_LENGTHS = 500
 # What may be drawn at most and at least, where a band ends.
@@ -134,7 +134,7 @@ def _lengths(n: int) -> np.ndarray:
 
 
 def _ends(metric: str) -> tuple[float, float]:
-    """Returns the least and most a score can be, as larger is better; infinite where it has none."""
+    """Returns the ends of what a score can be, as larger is better; infinite where it has none."""
     if metric.endswith(("loss", "ece")):
         return -np.inf, 0.0
     return next((ends for kind, ends in _ENDS.items() if metric.endswith(kind)), (-np.inf, np.inf))

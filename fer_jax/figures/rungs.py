@@ -41,11 +41,11 @@ def draw(ranking: Ranking, scores: np.ndarray, rungs: Sequence[int], left: np.nd
     for rung, end in enumerate(rungs):
         members = np.flatnonzero(left == rung)
         colour = _LEFT[min(rung, len(_LEFT) - 1)]
-        look = {"color": colour, "linewidth": 0.7 if thin else 1.1, "alpha": 0.75 if thin else 0.9, "zorder": 2 + rung}
         if not len(members):
             continue
-        upto = epochs <= end
-        ax.add_collection(LineCollection([np.column_stack([epochs, row])[upto] for row in values[members]], **look))
+        lines = [np.column_stack([epochs, row])[epochs <= end] for row in values[members]]
+        width, alpha = (0.7, 0.75) if thin else (1.1, 0.9)
+        ax.add_collection(LineCollection(lines, colors=colour, linewidths=width, alpha=alpha, zorder=2 + rung))
         ends = values[members, end - 1]
         ax.plot(np.full(len(ends), end), ends, "o", color=colour, markersize=2.6 if thin else 4, zorder=2 + rung)
         words = f"left after {counted(end, 'epoch')}: {counted(len(members), 'point')}"

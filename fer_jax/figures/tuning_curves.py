@@ -24,23 +24,19 @@ def draw(ranking: Ranking) -> style.Drawing | None:
     bounded, higher = table["bounded"].to_numpy(bool), ranking.higher_is_better
     made = style.figure(3.9)
     ax = made.subplots()
-    drawn = [found.scores, table["expected"].to_numpy(), (low if higher else high), np.where(bounded, high, np.nan)]
-    drawn.append(np.where(bounded, low, np.nan))
-    finite = np.concatenate(drawn)
-    finite = finite[np.isfinite(finite)]
-    bottom, top = float(finite.min()), float(finite.max())
+    # A band's ends are scores of points, or those of the metric itself, which are out of sight.
+    bottom, top = float(found.scores.min()), float(found.scores.max())
     if not higher:
         top = min(top, max(ranking.loss_ceiling(found.scores), float(table["expected"].iloc[0])))
     margin = 0.05 * max(top - bottom, 0.01)
     bottom, top = bottom - margin, top + margin
-    look = {"color": style.BLUE, "linewidth": 0, "step": "post"}
-    ends = (np.where(np.isnan(low), bottom, low), np.where(np.isnan(high), top, high))
-    ax.fill_between(lengths, *ends, where=bounded, alpha=0.22, **look)
+    ends = (np.fmax(low, bottom), np.fmin(high, top))
+    ax.fill_between(lengths, ends[0], ends[1], where=bounded, alpha=0.22, color=style.BLUE, linewidth=0, step="post")
     far = (ends[0], np.full(len(table), top)) if higher else (np.full(len(table), bottom), ends[1])
     open_from = ~bounded
     if open_from.any() and bounded.any():  # so that the two parts meet
         open_from[np.flatnonzero(bounded)[-1]] = True
-    ax.fill_between(lengths, *far, where=open_from, alpha=0.08, **look)
+    ax.fill_between(lengths, far[0], far[1], where=open_from, alpha=0.08, color=style.BLUE, linewidth=0, step="post")
     ax.plot(lengths, table["median"], color=style.BLUE, linewidth=2, drawstyle="steps-post")
     ax.plot(lengths, table["expected"], color=style.VERMILLION, linewidth=1.6, linestyle=(0, (4, 2)))
     ax.set_ylim(bottom, top)
