@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -27,16 +29,13 @@ def draw(ranking: Ranking) -> style.Drawing | None:
     # A band's ends are scores of points, or those of the metric itself, which are out of sight.
     bottom, top = float(found.scores.min()), float(found.scores.max())
     if not higher:
-        top = min(top, max(ranking.loss_ceiling(found.scores), float(table["expected"].iloc[0])))
+        top = min(top, ranking.loss_ceiling(found.scores))
     margin = 0.05 * max(top - bottom, 0.01)
     bottom, top = bottom - margin, top + margin
-    ends = (np.fmax(low, bottom), np.fmin(high, top))
-    ax.fill_between(lengths, ends[0], ends[1], where=bounded, alpha=0.22, color=style.BLUE, linewidth=0, step="post")
-    far = (ends[0], np.full(len(table), top)) if higher else (np.full(len(table), bottom), ends[1])
-    open_from = ~bounded
-    if open_from.any() and bounded.any():  # so that the two parts meet
-        open_from[np.flatnonzero(bounded)[-1]] = True
-    ax.fill_between(lengths, far[0], far[1], where=open_from, alpha=0.08, color=style.BLUE, linewidth=0, step="post")
+    low, high = np.fmax(low, bottom), np.fmin(high, top)
+    open_low, open_high = (low, np.full(len(low), top)) if higher else (np.full(len(low), bottom), high)
+    _fill(ax, lengths, low, high, slice(0, bounded.sum()), 0.22)
+    _fill(ax, lengths, open_low, open_high, slice(bounded.sum(), None), 0.08)
     ax.plot(lengths, table["median"], color=style.BLUE, linewidth=2, drawstyle="steps-post")
     ax.plot(lengths, table["expected"], color=style.VERMILLION, linewidth=1.6, linestyle=(0, (4, 2)))
     ax.set_ylim(bottom, top)
@@ -58,4 +57,15 @@ def draw(ranking: Ranking) -> style.Drawing | None:
         handles.append(Patch(color=style.BLUE, alpha=0.08, linewidth=0, label="its better side is open"))
     style.legend(made, handles, "upper left", len(handles))
     caption = "The best of so many of the sweep's points by the metric that chooses, had they been picked blindly."
+    if found.scores.max() > top:
+        caption += f" Losses above {top:.1f} are cut off."
     return style.Drawing("tuning_curve", "What fewer points would have found", "Tuning", caption, made)
+
+
+def _fill(ax: Any, lengths: np.ndarray, low: np.ndarray, high: np.ndarray, part: slice, alpha: float) -> None:
+    """Fills a band of steps, each from its number of points up to the next."""
+    starts, ends = lengths[part], np.append(lengths[1:], lengths[-1])[part]
+    places = np.column_stack([starts, ends]).ravel()
+    ax.fill_between(
+        places, np.repeat(low[part], 2), np.repeat(high[part], 2), color=style.BLUE, alpha=alpha, linewidth=0
+    )

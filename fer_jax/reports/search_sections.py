@@ -112,7 +112,11 @@ def _would_have_found(ranking: Ranking, suffix: str) -> str:
     if would.place == 1:
         missed = "which no other point of the full grid surpasses: it would have missed nothing"
     else:
-        unit = f"{would.regret:.4f} nats" if lower_is_better(ranking.metric) else f"{100 * would.regret:.2f} percentage points"
+        unit = (
+            f"{would.regret:.4f} nats"
+            if lower_is_better(ranking.metric)
+            else f"{100 * would.regret:.2f} percentage points"
+        )
         missed = (
             f"number {would.place} of {len(would.stopped):,}, {unit} behind the best "
             f"({ranking.describe(would.best)}, {number(sign * would.best_score)})"

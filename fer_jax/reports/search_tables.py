@@ -125,8 +125,10 @@ def fields(ranking: Ranking) -> Table | str:
         hint = "the share that the seeds alone would be expected to give it"
         columns.append(Column("by chance", [_percent(value) for value in rows["chance"]], hint))
     if tested:
-        columns.append(Column("F", [f"{value:,.0f}" if value >= 100 else f"{value:.2f}" for value in rows["f"]], f"with df and {found.error_df}"))
-        columns.append(Column("p", [p_text(p).removeprefix("p = ").removeprefix("p ") for p in rows["p_holm"]], "Holm"))
+        ratios = [f"{value:,.0f}" if value >= 100 else f"{value:.2f}" for value in rows["f"]]
+        columns.append(Column("F", ratios, f"with df and {found.error_df}"))
+        texts = [p_text(p).removeprefix("p = ").removeprefix("p ") for p in rows["p_holm"]]
+        columns.append(Column("p", texts, f"corrected by Holm over {len(rows)} effects"))
     name = METRIC_NAMES.get(ranking.metric, ranking.metric)
     how = f"F tests against the seeds ({found.error_df} degrees of freedom), Holm" if tested else "no tests"
     caption = f"Analysis of variance of the {name} of {ranking.title}, {how}; {ranking.scope}."
