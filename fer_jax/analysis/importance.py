@@ -120,7 +120,8 @@ def of_ranking(ranking: Ranking) -> Importance | str:
     values = np.empty((*levels, repeats))
     values[places] = measured.reshape(len(points), repeats)
     seeds = done["seed"].to_numpy().reshape(len(points), repeats)
-    return of_values(values, fields, bool((seeds == seeds[0]).all()), not ranking.overlap)
+    found = of_values(values, fields, bool((seeds == seeds[0]).all()), not ranking.overlap)
+    return found if found.effects["share"].notna().all() else f"all points have the same mean {ranking.metric}"
 
 
 def _by_effect(means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -107,6 +107,8 @@ def of_ranking(ranking: Ranking) -> TuningCurve | str:
     known = np.isfinite(scores)
     if known.sum() < LEAST:
         return f"fewer than {LEAST} points have a result"
+    if np.ptp(scores[known]) == 0:
+        return "all points have the same score"
     trials = ranking.trials
     lost = trials.groupby("point")["status"].agg(lambda of: bool((of == "diverged").all())).reindex(points.index)
     diverged = ~known & lost.fillna(False).to_numpy(bool)

@@ -172,20 +172,13 @@ def _fewer_points(ranking: Ranking, suffix: str) -> str:
     n, rows = len(found.scores), found.table.set_index("points")
     k = _MANY if n > _MANY else max(1, n // 2)
     row = rows.loc[k] if k in rows.index else rows.iloc[np.abs(rows.index - k).argmin()]
-    drawn = ranking.config.get("search.kind") in ("random", "sobol", "halton", "latin") and bool(
-        ranking.config.get("search.draws")
-    )
     notes = [
         f"The best of {row.name} of these {n:,} points, picked at random, has {row['expected']:.4f} in expectation and "
         f"{row['median']:.4f} in the median (exact: every way to pick them counts the same); all of them came to "
         f"{found.scores[-1]:.4f}.",
         "The band holds at all numbers of points together with 95 % confidence or more, whatever the scores' "
         "distribution, if the points are independent draws: it bounds the median of another search's best. "
-        + (
-            "These points were drawn."
-            if drawn
-            else "These were not drawn but laid out, so that it is about points picked from such a grid at random."
-        ),
+        + _drawn(ranking),
     ]
     if found.last_bounded < n:
         notes.append(
@@ -198,6 +191,16 @@ def _fewer_points(ranking: Ranking, suffix: str) -> str:
         notes.append(f"{counted(found.unknown, 'point')} without a result are left out.")
     keep = found.table["points"].isin([*_PAGE_LENGTHS, n]).to_numpy()
     return _paragraphs(notes) + _shown(search_tables.only(table, keep), f"fewer-table{suffix}")
+
+
+def _drawn(ranking: Ranking) -> str:
+    """Returns whether a run's points are the independent draws that the band supposes, in words."""
+    kind = ranking.config.get("search.kind") if ranking.config.get("search.draws") else "grid"
+    if kind == "random":
+        return "These points were drawn so."
+    if kind == "grid":
+        return "These were not drawn but laid out, so that it is about points picked from such a grid at random."
+    return f"These were drawn to fill the space evenly ({kind}), so that it is about as many that are drawn at random."
 
 
 def _paragraphs(notes: Sequence[str]) -> str:

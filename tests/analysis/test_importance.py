@@ -109,6 +109,8 @@ def test_reasons_why_there_is_none():
     run.trials = whole.copy()
     run.trials.loc[3, "status"] = "diverged"
     assert importance.of_ranking(gather(run)) == "the points have 1 to 2 done trials each, not the same number"
+    run.trials = whole.assign(val_accuracy=0.25)
+    assert importance.of_ranking(gather(run)) == "all points have the same mean val_accuracy"
     run.trials = whole.copy()
     run.trials.loc[3, "val_accuracy"] = np.inf
     assert "finite" in importance.of_ranking(gather(run))

@@ -73,4 +73,7 @@ def test_points_that_diverged_count_as_the_worst_and_failed_ones_not():
 
 def test_reasons_why_there_is_none():
     assert "left at a rung" in tuning_curve.of_ranking(gather(halved(grid(), 1, 3)))
+    run = grid()
+    run.trials["val_accuracy"] = 0.25
+    assert tuning_curve.of_ranking(gather(run)) == "all points have the same score"
     assert tuning_curve.of_ranking(gather(grid(done=0.2))) == "fewer than 5 points have a result"

@@ -136,7 +136,9 @@ def test_fewer_points():
     assert "1 point whose trials all diverged" in text and "1 point without a result" in text
     assert "These were not drawn but laid out" in text and "it is open on the better side" in text
     run.record["config"] |= {"search.kind": "random", "search.draws": 30}
-    assert "These points were drawn." in words(search_sections.of_ranking(gather(run)).beside["tuning_curve"])
+    assert "These points were drawn so." in words(search_sections.of_ranking(gather(run)).beside["tuning_curve"])
+    run.record["config"] |= {"search.kind": "sobol"}
+    assert "evenly (sobol)" in words(search_sections.of_ranking(gather(run)).beside["tuning_curve"])
     assert search_sections.of_ranking(gather(grid(done=0.2))).beside["tuning_curve"] == ""
 
 
