@@ -105,13 +105,20 @@ class History:
 
 
 def of_ranking(ranking: Ranking) -> History | None:
-    """Returns what a run's search did; None for a run without `search.halving`."""
+    """Returns what a run's search did; None for a run without a `search.halving` that makes sense."""
     halving = tuple(int(value) for value in ranking.config.get("search.halving") or ())
     length = one_length(ranking)
-    if not halving or length is None or not len(ranking.points):
+    if (
+        len(halving) != 2
+        or halving[1] < 2
+        or length is None
+        or not 1 <= halving[0] <= length
+        or not len(ranking.points)
+    ):
         return None
     brackets, seed = (int(ranking.config.get(f"search.{name}") or 0) for name in ("brackets", "seed"))
-    search = Halving.of(len(ranking.points), length, (halving[0], halving[1]), max(brackets, 1), seed)
+    rungs = len(ladder(length, halving[0], halving[1]))
+    search = Halving.of(len(ranking.points), length, (halving[0], halving[1]), min(max(brackets, 1), rungs), seed)
     curves = best_so_far(ranking, length)
     trials = ranking.trials
     epochs = pd.to_numeric(trials["epochs"]).fillna(0).to_numpy(np.int64)
@@ -154,7 +161,7 @@ def best_so_far(ranking: Ranking, epochs: int) -> np.ndarray:
         curves = ranking.curves.drop_duplicates(["id", "epoch"], keep="last")
         rows = pd.Series(np.arange(len(trials)), index=trials["id"]).reindex(curves["id"]).to_numpy(np.float64)
         places = curves["epoch"].to_numpy(np.int64) - 1
-        known = np.isfinite(rows) & (places < epochs)
+        known = np.isfinite(rows) & (places >= 0) & (places < epochs)
         recorded[rows[known].astype(int), places[known]] = sign * curves[metric].to_numpy(np.float64)[known]
     seen = np.isfinite(recorded)
     last = np.where(seen.any(axis=1), epochs - seen[:, ::-1].argmax(axis=1), 0)
@@ -219,7 +226,7 @@ def _departure(statuses: pd.Series, epochs: np.ndarray, search: Halving) -> tupl
     """Returns the rung at which a point left and why; (`STAYS`, '') if it did not."""
     pruned = (statuses == "pruned").to_numpy()
     if pruned.any():
-        return int(np.searchsorted(search.epochs, epochs[pruned].max())), "pruned"
+        return min(int(np.searchsorted(search.epochs, epochs[pruned].max())), len(search.epochs) - 1), "pruned"
     if statuses.isin(["done", *_ON_THEIR_WAY]).any():
         return STAYS, ""
     why = "diverged" if (statuses == "diverged").any() else "failed"

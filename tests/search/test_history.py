@@ -132,3 +132,16 @@ def test_rank_correlations_are_scipys_over_points_with_both():
 @pytest.mark.parametrize(("epochs", "ends"), [(50, (4, 12, 50)), (12, (1, 3, 12)), (3, (1, 3)), (1, (1,))])
 def test_usual_rungs(epochs, ends):
     assert history.usual_ladder(epochs) == ends
+
+
+@pytest.mark.parametrize("halving", [[], [3], [1, 1], [13, 2], [0, 2], [1, 2, 3]])
+def test_rungs_that_make_no_sense_are_none(halving):
+    run = halved(grid(), 1, 3)
+    run.record["config"]["search.halving"] = halving
+    assert history.of_ranking(gather(run)) is None
+
+
+def test_more_brackets_than_rungs_are_as_many_as_rungs():
+    run = halved(grid(), 1, 3)
+    run.record["config"]["search.brackets"] = 9
+    assert history.of_ranking(gather(run)).halving.brackets.max() == 2
