@@ -105,7 +105,7 @@ class History:
 
 
 def of_ranking(ranking: Ranking) -> History | None:
-    """Returns what a run's search did; None for a run without a `search.halving` that makes sense."""
+    """Returns what a run's search did; None without a `search.halving` that makes sense."""
     halving = tuple(int(value) for value in ranking.config.get("search.halving") or ())
     length = one_length(ranking)
     if (
