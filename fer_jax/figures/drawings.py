@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from fer_jax.analysis.predictions import Predictions
 from fer_jax.analysis.ranking import Ranking
-from fer_jax.figures import confusion, curves, effects, parallel, reliability, roc, scatter, style, surfaces
+from fer_jax.figures import (
+    confusion,
+    curves,
+    effects,
+    parallel,
+    reliability,
+    roc,
+    scatter,
+    style,
+    surfaces,
+    tuning_curves,
+)
 
 MOST_CLASSES = 16  # beyond them a matrix of numbers cannot be read
 
@@ -18,6 +29,7 @@ def of_sweep(ranking: Ranking) -> list[style.Drawing]:
         scatter.scatter_3d(ranking),
         effects.main_effects(ranking),
         parallel.draw(ranking),
+        tuning_curves.draw(ranking),
     ]
     return [drawing for drawing in made if drawing is not None]
 

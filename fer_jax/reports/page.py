@@ -38,11 +38,13 @@ class Part:
         ranking: the trials.
         figures: drawings with their PNG, in reading order.
         sections: more of it, after the figures.
+        beside: what stands below a figure, as HTML, by the figure's name.
     """
 
     ranking: Ranking
     figures: Sequence[tuple[style.Drawing, bytes]] = ()
     sections: Sequence[Section] = ()
+    beside: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def render(
@@ -111,10 +113,11 @@ def _sections(part: Part, suffix: str = "", first: int = 1) -> list[Section]:
 
 
 def _figures(part: Part, first: int = 1, what: str = "Trials") -> list[Section]:
-    return [
-        Section(drawing.name, drawing.short, drawing.heading, _figure(number, drawing, png, part.ranking, what))
-        for number, (drawing, png) in enumerate(part.figures, first)
-    ]
+    found = []
+    for number, (drawing, png) in enumerate(part.figures, first):
+        content = _figure(number, drawing, png, part.ranking, what) + part.beside.get(drawing.name, "")
+        found.append(Section(drawing.name, drawing.short, drawing.heading, content))
+    return found
 
 
 def _lists(ranking: Ranking, suffix: str = "") -> list[Section]:

@@ -13,7 +13,7 @@ from fer_jax.analysis.ranking import Ranking
 from fer_jax.config import fields
 from fer_jax.errors import RunError
 from fer_jax.figures import distribution, drawings, effects, importances, style
-from fer_jax.reports import by_class, ensembles, page, pictures, run_tables, study_section
+from fer_jax.reports import by_class, ensembles, page, pictures, run_tables, search_sections, study_section
 from fer_jax.reports.page import Part, Section
 from fer_jax.results import left_files, rankings
 from fer_jax.results.best_point import best_trials, of_best_point, one_an_image
@@ -68,7 +68,8 @@ def write_report(
 
 def _part(run: Run, found: Ranking, suffix: str, show_images: bool) -> Part:
     """Returns one part of the report, with what its networks answer; `suffix` tells parts apart."""
-    drawn, sections = drawings.of_sweep(found), []
+    search = search_sections.of_ranking(found, suffix, whole=not suffix)
+    drawn, sections = [*search.drawings, *drawings.of_sweep(found)], list(search.sections)
     if predictions := of_best_point(run, found):
         drawn += drawings.of_best_point(predictions)
         trials = best_trials(run, found)
@@ -81,7 +82,7 @@ def _part(run: Run, found: Ranking, suffix: str, show_images: bool) -> Part:
         sections.append(Section("answers", "Answers", "What the networks answer", f"<p>{by_class.NOTHING_STORED}</p>"))
     if classes := distribution.draw(found.data):
         drawn.append(classes)
-    return Part(found, [(drawing, style.png(drawing.figure)) for drawing in drawn], sections)
+    return Part(found, [(drawing, style.png(drawing.figure)) for drawing in drawn], sections, search.beside)
 
 
 def _heads(run: Run, trials: Ranking) -> Part:

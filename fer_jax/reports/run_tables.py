@@ -13,7 +13,7 @@ from fer_jax.analysis.ranking import Ranking
 from fer_jax.base.files import write_bytes
 from fer_jax.base.text import did_you_mean
 from fer_jax.errors import RunError
-from fer_jax.reports import text_tables
+from fer_jax.reports import search_tables, text_tables
 from fer_jax.reports.columns import counts, field_columns, gain_columns, mean_column, point_columns, setting_column
 from fer_jax.reports.tables import BOTH, PAGE, PAPER, Column, Table, heading, number, whole
 from fer_jax.results import rankings
@@ -78,6 +78,8 @@ def save(run: Run, folder: Path) -> list[Path]:
     absent = {"heads"} if not len(run.heads) else set()
     absent |= set() if _comparable(run, ranking) else {"comparisons"}
     absent |= set() if len(run.class_metrics) else {"classes"}
+    alike = _one_group(run, ranking.metric)
+    absent |= {name for name, of in search_tables.MAKERS.items() if not alike or isinstance(of(ranking), str)}
     for name in [name for name in NAMES if name not in absent]:
         table = make(run, name, None, ranking)
         for suffix, kind in _SUFFIXES.items():
@@ -256,12 +258,26 @@ def _heads_of(run: Run, ranking: Ranking, metrics: Sequence[str] | None) -> Tabl
     return heads(fits.rank_heads(run.record, run.heads, run.path.resolve().name), metrics)
 
 
+def _of_search(name: str) -> Callable[[Run, Ranking, Sequence[str] | None], Table]:
+    def made(run: Run, ranking: Ranking, metrics: Sequence[str] | None) -> Table:
+        if metrics is not None:
+            raise RunError(f"the table {name!r} is of {ranking.metric} alone: leave metrics out")
+        alike = _one_group(run, ranking.metric)
+        found = search_tables.MAKERS[name](ranking) if alike else "its points are not ranked against each other"
+        if isinstance(found, str):
+            raise RunError(f"{run.path} has no table {name!r}: {found}")
+        return found
+
+    return made
+
+
 NAMES: dict[str, Callable[[Run, Ranking, Sequence[str] | None], Table]] = {
     "points": lambda run, ranking, metrics: points(ranking, metrics, _one_group(run, ranking.metric)),
     "comparisons": comparisons,
     "classes": classes,
     "trials": lambda run, ranking, metrics: trials(ranking, metrics),
     "heads": _heads_of,
+    **{name: _of_search(name) for name in search_tables.MAKERS},
 }
 
 
@@ -321,7 +337,8 @@ def table(run: Run, name: str = "points", format: str = "frame", metrics: Sequen
 
     Args:
         run: the run.
-        name: 'points', 'comparisons', 'classes', 'trials' or 'heads'.
+        name: 'points', 'comparisons', 'classes', 'trials' or 'heads'; of a search 'rungs', 'left',
+            'rank_correlations', 'fields' (analysis of variance) or 'fewer_points' (tuning curve).
         format: 'frame' (pandas, full precision), or a text: 'csv' (the same), 'markdown' or 'latex'
             (rounded to the spread).
         metrics: columns of trials.csv to show, such as ('val_accuracy', 'last_test_accuracy'); None

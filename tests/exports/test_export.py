@@ -27,11 +27,10 @@ def test_a_trial_goes_into_the_run_or_where_it_is_told(path, tmp_path, capsys):
 
 def test_tables_go_into_the_run(path, tmp_path, capsys):
     assert call(path, "--to=tables", f"--out={tmp_path}") == 0
-    names = sorted(
-        f"{name}.{suffix}" for name in ("points", "comparisons", "trials") for suffix in ("csv", "md", "tex")
-    )
+    kinds = ("points", "comparisons", "trials", "rank_correlations")
+    names = sorted(f"{name}.{suffix}" for name in kinds for suffix in ("csv", "md", "tex"))
     assert sorted(file.name for file in tmp_path.iterdir()) == names  # no heads: no table of them
-    assert len(capsys.readouterr().out.splitlines()) == 9
+    assert len(capsys.readouterr().out.splitlines()) == 12
 
 
 @pytest.mark.parametrize(

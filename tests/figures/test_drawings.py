@@ -21,7 +21,7 @@ def gather(run):
         ({"repeats": 3}, "learning_curves"),
         ({"grid": {"train.l2": (0.0, 1e-4, 1e-2)}, "repeats": 3}, "learning_curves main_effects"),
         ({"grid": {"model.kernels": ((8,), (8, 16))}}, "learning_curves main_effects"),
-        ({"grid": TWO}, "learning_curves surface_val_accuracy surface_val_loss main_effects"),
+        ({"grid": TWO}, "learning_curves surface_val_accuracy surface_val_loss main_effects tuning_curve"),
         ({"grid": TWO, "done": 0}, ""),
         ({"grid": TWO, "done": 0.01}, "learning_curves surface_val_accuracy surface_val_loss"),
         (
@@ -40,6 +40,7 @@ def test_oslos_grid_gets_all(oslo):
     drawn = drawings.of_sweep(found)
     assert [d.name for d in drawn] == [
         "learning_curves", "surface_val_accuracy", "surface_val_loss", "scatter_3d", "main_effects", "parallel",
+        "tuning_curve",
     ]  # fmt: skip
     for drawing in drawn:
         for ax in (ax for ax in drawing.figure.axes if ax.get_visible() and ax.get_label() != "<colorbar>"):
@@ -69,7 +70,7 @@ def assert_nothing_overlaps(drawing):
 
 def test_many_points_and_nothing_but_nan_can_be_drawn(made):
     run = made({"train.l2": tuple(np.logspace(-6, 0, 60)), "train.learning_rate": (1e-3, 1e-2)}, accidents=False)
-    assert len(drawings.of_sweep(gather(run))) == 2
+    assert len(drawings.of_sweep(gather(run))) == 3
     run = made(TWO, accidents=False)
     run.curves[["train_loss", "val_loss"]] = np.nan
     run.trials[["val_loss", "train_loss"]] = np.nan
@@ -77,4 +78,5 @@ def test_many_points_and_nothing_but_nan_can_be_drawn(made):
         "learning_curves",
         "surface_val_accuracy",
         "main_effects",
+        "tuning_curve",
     }

@@ -90,7 +90,7 @@ def test_page_is_whole_and_needs_nothing_else(oslo_html):
     assert not re.search(r"https?://|url\(|@import|fetch\(|XMLHttp", html)
     targets = {attributes["id"] for _, attributes in reader.attributes if "id" in attributes}
     assert {a["href"][1:] for tag, a in reader.attributes if tag == "a"} <= targets
-    assert len(reader.images) == 6
+    assert len(reader.images) == 7
     for image in reader.images:
         assert base64.b64decode(image["src"].partition(",")[2]).startswith(b"\x89PNG")
         assert image["alt"]
@@ -99,7 +99,7 @@ def test_page_is_whole_and_needs_nothing_else(oslo_html):
 def test_every_figure_and_table_says_what_it_stands_on(oslo_html):
     html = oslo_html
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", html)
-    assert len(captions) == 6
+    assert len(captions) == 7
     assert all("Synthetic faces, official split, one seed." in caption for caption in captions)
     for section in ("best-points", "left-out", "all-points", "all-trials"):
         content = html.partition(f'<section id="{section}">')[2].partition("<table")[0]
