@@ -2,8 +2,9 @@
 
 To add a field, add one entry to the table: the default config, the placeholders of `sweep.grid`,
 `sweep.each`, `sweep.zip` and `sweep.draw`, the command line, the checks, `--print_config` and a
-trial's identity pick it up from there. Choose a default that changes nothing (an id leaves out fields at their
-default, so old runs keep theirs), and write the rules that join several fields in rules.py.
+trial's identity pick it up from there. Choose a default that changes nothing (an id leaves out
+fields at their default, so old runs keep theirs), and write the rules that join several fields in
+rules.py.
 """
 
 from __future__ import annotations
@@ -305,7 +306,8 @@ _TABLE = (
 
     Field("sweep.points", (), "sweep", "settings as dicts of dotted names, such as {'train.l2': 0.}", item=dict),
     Field("sweep.cross", False, "sweep",
-          "whether every one of sweep.points is combined with each, grid, zip and draw instead of standing beside them"),
+          "whether every one of sweep.points is combined with all that each, grid, zip and draw set, instead of "
+          "standing beside it"),
     Field("sweep.seeds_of", "all", "sweep",
           "what repeats vary: all that a seed decides, or only initial weights, the order of images, their "
           "augmentation, dropout, or the split",

@@ -155,7 +155,11 @@ def _check_twice(lists: Mapping[str, Mapping[str, Any]], drawn: Mapping[str, Dra
         for name in others:
             if name in lists[first]:
                 where = f"sweep.{tree}.{name}"
-                raise FieldError([where], f"{where}: {name} is in sweep.{first} as well; keep one of them")
+                raise FieldError(
+                    [where],
+                    f"{where}: {name} is in sweep.{first} as well; keep one of them, "
+                    f"--config.sweep.{first}.{name}=None takes it out",
+                )
 
 
 def _check_search(drawn: Mapping[str, Draw], number: int) -> None:
