@@ -174,7 +174,7 @@ def _check_search(drawn: Mapping[str, Draw], number: int) -> None:
         raise FieldError(
             ["search.draws"],
             f"search.draws = {number:,} draws nothing: say from what, such as "
-            "--config.sweep.draw.train.learning_rate='log 1e-5 1e-1'",
+            "--config.sweep.draw.train.learning_rate='log 1e-5 1e-1', or draw none with --config.search.draws=0",
         )
 
 
