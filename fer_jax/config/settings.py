@@ -111,8 +111,11 @@ class Sweep:
         return itertools.chain(self.points, self._others())
 
     def _others(self) -> Iterator[dict[str, Any]]:
-        drawn = sampling.drawn(self.draws, self.kind, self.number, self.seed)
-        return itertools.chain(_each(self.trees["each"]), _product(self.trees["grid"], self.trees["zip"]), drawn)
+        product = _product(self.trees["grid"], self.trees["zip"])
+        return itertools.chain(_each(self.trees["each"]), product, self._drawn())
+
+    def _drawn(self) -> tuple[dict[str, Any], ...]:
+        return sampling.drawn(self.draws, self.kind, self.number, self.seed)
 
     def sources(self, name: str) -> tuple[str, ...]:
         """Returns what sets a field in every setting; empty where one leaves it to the config."""
@@ -121,26 +124,31 @@ class Sweep:
         found += [f"sweep.draw.{name}"] if name in self.draws else []
         return tuple(found) if found and all(name in setting for setting in self.listed()) else ()
 
-    def describe(self) -> str:
-        """Returns a line on parts that stand beside each other or are combined; '' of one part.
+    def notes(self) -> list[str]:
+        """Returns lines on draws that are equal, and on parts beside each other or combined.
 
         'note: 2 points stand beside 6 settings of sweep.grid; --config.sweep.cross=true combines
         them'
         """
+        drawn = len(self._drawn())
+        found = []
+        if drawn < self.number:
+            words = "has" if self.kind == "grid" else "draws"
+            found.append(f"note: search.kind = {self.kind} {words} {drawn:,} different points of {self.number:,}")
         parts = self.parts()
-        if len(parts) + bool(self.points) < 2:
-            return ""
-        others = in_words(
-            counted(count, "draw") if name == "sweep.draw" else f"{counted(count, 'setting')} of {name}"
+        others = [
+            counted(drawn, "draw") if name == "sweep.draw" else f"{counted(count, 'setting')} of {name}"
             for name, count in parts.items()
-        )
+        ]
         points = counted(len(self.points), "point")
         if self.is_crossed:
-            return f"note: sweep.cross combines {points} with {others}"
-        if self.points:
-            many = "stand" if len(self.points) > 1 else "stands"
-            return f"note: {points} {many} beside {others}; --config.sweep.cross=true combines them"
-        return f"note: {others} stand beside each other, uncombined"
+            found.append(f"note: sweep.cross combines {points} with {in_words(others)}")
+        elif self.points and others:
+            stand = "stand" if len(self.points) > 1 else "stands"
+            found.append(f"note: {points} {stand} beside {in_words(others)}; --config.sweep.cross=true combines them")
+        elif len(others) > 1:
+            found.append(f"note: {in_words(others)} stand beside each other, uncombined")
+        return found
 
 
 def _each(lists: Mapping[str, tuple[Any, ...]]) -> Iterator[dict[str, Any]]:

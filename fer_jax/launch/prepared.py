@@ -232,7 +232,7 @@ def describe_precision(prepared: Prepared, backend: str) -> str:
 def notes(prepared: Prepared) -> list[str]:
     """Returns lines about what is set and may not be meant."""
     found = [
-        Sweep.of(prepared.config).describe(),
+        *Sweep.of(prepared.config).notes(),
         search_space.describe_unused(search_space.settings(prepared.config)),
         _repeated(prepared),
         *_alike(prepared),

@@ -138,7 +138,7 @@ def test_crossed_points_in_order_by_hand():
 
 def test_the_plan_says_how_parts_are_joined():
     def said(**options):
-        return Sweep.of(drawing(**options)).describe()
+        return "; ".join(Sweep.of(drawing(**options)).notes())
 
     points, grid = [{RATE: 1.0}, {RATE: 2.0}], {DECAY: (0.0, 1.0, 2.0)}
     assert said(number=0) == said(number=0, grid=grid) == said(number=0, points=points) == ""
@@ -156,7 +156,18 @@ def test_the_plan_says_how_parts_are_joined():
         "note: 3 settings of sweep.each and 4 draws stand beside each other, uncombined"
     )
     both = build(grid=grid, zipped={RATE: (1.0, 2.0), "model.dropout": (0.1, 0.2)}, points=[{}])
-    assert "beside 6 settings of sweep.grid x sweep.zip" in Sweep.of(both).describe()
+    assert "beside 6 settings of sweep.grid x sweep.zip" in Sweep.of(both).notes()[0]
+
+
+def test_the_plan_says_how_many_draws_differ():
+    assert Sweep.of(drawing(8, "grid", train__batch_size="int 1 2")).notes() == [
+        "note: search.kind = grid has 2 different points of 8"
+    ]
+    assert Sweep.of(drawing(40, train__batch_size="int 1 2", grid={RATE: (1.0,)})).notes() == [
+        "note: search.kind = random draws 2 different points of 40",
+        "note: 1 setting of sweep.grid and 2 draws stand beside each other, uncombined",
+    ]
+    assert Sweep.of(drawing(5, train__l2="uniform 0 1")).notes() == []
 
 
 def test_json_keeps_draws_and_leaves_out_what_is_not_set():
