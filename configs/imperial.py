@@ -8,8 +8,9 @@ rate 1e-3, decay 1e-3, momentum .5, batch 10, two layers of 1,000) and a CNN of 
 
 What 'decay .001' means is unpublished. Multiplied by it each epoch, as the solver of CS231n does, a
 course they cite, the rate is gone after the first; Keras' rule is rate / (1 + decay x updates).
-`mlp`, which is also what no word gives, runs both in one sweep; the words for one of them run it
-alone. configs/mlp.py is the same network without decay.
+`mlp`, which is also what no word gives, runs both in one sweep, and whatever else is swept with
+each of them (sweep.cross); the words for one of them run it alone. configs/mlp.py is the same
+network without decay.
 
 Published, each a single run, on FER-2013's PublicTest by its class counts. The ranges of their
 random search are unpublished, so there is no variant for it.
@@ -68,6 +69,7 @@ def _set_decay(config: ConfigDict, experiment: str) -> None:
     keras = {"train.schedule": "inverse_time", "train.decay": 0.001}
     if experiment == "mlp":
         config.sweep.points = (per_epoch, keras)  # the schedule is a shape field: two stacks
+        config.sweep.cross = True  # what is swept besides has a decay too
     elif experiment == "decay_per_epoch":
         config.train.schedule = "exponential"
         config.train.decay_factor = 0.001

@@ -309,6 +309,17 @@ def test_imperials_decay_has_two_readings():
         }.items() <= values.items()  # fmt: skip
 
 
+def test_imperials_readings_of_the_decay_are_crossed_with_what_else_is_swept():
+    config = load("imperial.py", "full").config
+    config.sweep.grid.data.normalize = ("unit", "standardize", "none")
+    trials = search_space.expand(config)[::5]
+    assert [(trial.values["train.schedule"], trial.values["data.normalize"]) for trial in trials] == [
+        (schedule, normalize)
+        for schedule in ("exponential", "inverse_time")
+        for normalize in ("unit", "standardize", "none")
+    ]
+
+
 def test_imperials_cnn():
     values = search_space.expand(load("imperial.py", "cnn,full").config)[0].values
     assert {

@@ -1,4 +1,6 @@
-"""The examples of docs/extending.md, docs/lists.md and docs/training.md run as they stand."""
+"""The examples of docs/extending.md, docs/lists.md, docs/search.md and docs/training.md run as they
+stand.
+"""
 
 import re
 import shlex
@@ -20,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "extending.md").read_text()
 TRAINING = (ROOT / "docs" / "training.md").read_text()
 LISTS = (ROOT / "docs" / "lists.md").read_text()
+SEARCH = (ROOT / "docs" / "search.md").read_text()
 
 
 def commands(page: str) -> list[list[str]]:
@@ -94,7 +97,7 @@ def test_a_config_field(example, tmp_path):
     assert len(train(config, tmp_path).plan["stacks"]) == 2
 
 
-@pytest.mark.parametrize("words", commands(TRAINING) + commands(LISTS), ids=" ".join)
+@pytest.mark.parametrize("words", commands(TRAINING) + commands(LISTS) + commands(SEARCH), ids=" ".join)
 def test_a_command_of_the_pages_means_something(words, monkeypatch):
     monkeypatch.chdir(ROOT)
     assert words[:3] == ["python", "-m", "fer_jax.sweep"]

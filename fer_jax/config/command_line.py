@@ -22,10 +22,10 @@ from ml_collections import ConfigDict
 
 from fer_jax.base.moved import new_place
 from fer_jax.base.text import aligned
-from fer_jax.config import fields, search_space
+from fer_jax.config import draws, fields, search_space
 from fer_jax.config.field import FieldError, in_words
 from fer_jax.config.names import locate, nearest
-from fer_jax.config.values import canonical, flatten, get, put, sweep_tree
+from fer_jax.config.values import canonical, flatten, get, put, sweep_draws, sweep_tree
 from fer_jax.errors import ConfigError
 
 COMMAND_LINE = "command line"
@@ -215,6 +215,8 @@ def describe(config: ConfigDict) -> str:
     for tree in fields.TREES:
         for name, listed in sweep_tree(config, tree).items():
             rows.append((f"sweep.{tree}.{name}", f"*{listed}", "sweep", f"{len(listed)} values of {name}"))
+    for name, draw in sweep_draws(config).items():
+        rows.append((f"sweep.draw.{name}", f"*{draw.text}", "sweep", f"what {name} is drawn from"))
     for name in (name for name, declared in fields.FIELDS.items() if declared.kind == "sweep"):
         declared, value = fields.FIELDS[name], get(config, name)
         rows.append((name, f"{'*' if value != declared.default else ' '}{value}", "sweep", declared.comment))
@@ -265,7 +267,10 @@ def override(config: ConfigDict, overrides: Mapping[str, Any], origin: str = COM
 
 def _apply(config: ConfigDict, name: str, value: Any) -> None:
     declared, tree = locate(name)
-    if tree:
+    if tree == "draw":
+        value = None if value in (None, "None") else draws.parse(declared, value, name).text
+    elif tree:
+        value = draws.spelled_out(declared, value, name)
         value = declared.parse_list(value, name) if isinstance(value, str) else value
         value = value if value is None else declared.coerce_list(value, name)
     else:

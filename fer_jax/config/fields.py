@@ -1,9 +1,10 @@
 """Every config field, declared once; all else about configs follows from `FIELDS`.
 
 To add a field, add one entry to the table: the default config, the placeholders of `sweep.grid`,
-`sweep.each` and `sweep.zip`, the command line, the checks, `--print_config` and a trial's identity
-pick it up from there. Choose a default that changes nothing (an id leaves out fields at their
-default, so old runs keep theirs), and write the rules that join several fields in rules.py.
+`sweep.each`, `sweep.zip` and `sweep.draw`, the command line, the checks, `--print_config` and a
+trial's identity pick it up from there. Choose a default that changes nothing (an id leaves out
+fields at their default, so old runs keep theirs), and write the rules that join several fields in
+rules.py.
 """
 
 from __future__ import annotations
@@ -284,8 +285,8 @@ _TABLE = (
     Field("search.kind", "random", "run",
           "how sweep.draw draws: independently, along a sequence that fills the space evenly (sobol, halton), from "
           "every part of each range once (latin), or on a grid",
-          choices=("grid", "random", "sobol", "halton", "latin")),
-    Field("search.draws", 0, "run", "points that sweep.draw draws", low=0, high=100_000),
+          choices=("grid", "random", "sobol", "halton", "latin"), needs=(Need("search.draws", above=0),)),
+    Field("search.draws", 0, "run", "points that sweep.draw draws; the most that its grid has", low=0, high=100_000),
     Field("search.seed", 0, "run", "seed of what is drawn, and of which points begin in which bracket",
           low=0, high=_INT32),
     Field("search.halving", (), "run",
@@ -305,7 +306,8 @@ _TABLE = (
 
     Field("sweep.points", (), "sweep", "settings as dicts of dotted names, such as {'train.l2': 0.}", item=dict),
     Field("sweep.cross", False, "sweep",
-          "whether every one of sweep.points is combined with each, grid and zip, instead of standing beside them"),
+          "whether every one of sweep.points is combined with all that each, grid, zip and draw set, instead of "
+          "standing beside it"),
     Field("sweep.seeds_of", "all", "sweep",
           "what repeats vary: all that a seed decides, or only initial weights, the order of images, their "
           "augmentation, dropout, or the split",
@@ -328,6 +330,9 @@ _TABLE = (
 
 FIELDS: dict[str, Field] = {field.name: field for field in _TABLE}
 TREES = ("grid", "each", "zip")
+# All that mirrors the fields inside `sweep`: lists in the trees, a text in the last.
+MIRRORS = (*TREES, "draw")
+MAX_SETTINGS = 100_000
 TRIAL_KINDS = ("shape", "traced")
 SWEPT_KINDS = (*TRIAL_KINDS, "head")
 

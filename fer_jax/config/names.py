@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 
 from fer_jax.config.field import Field, FieldError
-from fer_jax.config.fields import FIELDS, SWEPT_KINDS, TREES
+from fer_jax.config.fields import FIELDS, MIRRORS, SWEPT_KINDS
 
 
 def sweep_names() -> list[str]:
-    """Returns the dotted names of all sweep lists, such as 'sweep.grid.train.learning_rate'."""
-    return [f"sweep.{tree}.{name}" for tree in TREES for name, field in FIELDS.items() if field.kind in SWEPT_KINDS]
+    """Returns the dotted names of all sweep lists and draws, 'sweep.grid.train.l2' and so on."""
+    return [f"sweep.{tree}.{name}" for tree in MIRRORS for name, field in FIELDS.items() if field.kind in SWEPT_KINDS]
 
 
 def sweepable(name: str, where: str) -> Field:
@@ -29,7 +29,7 @@ def sweepable(name: str, where: str) -> Field:
 
 
 def locate(name: str) -> tuple[Field, str]:
-    """Returns the field a dotted name stands for, and the sweep tree it lies in.
+    """Returns the field a dotted name stands for, and the tree of `MIRRORS` it lies in.
 
     The tree is '' for the field itself.
 
@@ -38,7 +38,7 @@ def locate(name: str) -> tuple[Field, str]:
     """
     if name in FIELDS:
         return FIELDS[name], ""
-    for tree in TREES:
+    for tree in MIRRORS:
         prefix = f"sweep.{tree}."
         if name.startswith(prefix) and name.removeprefix(prefix) in FIELDS:
             return sweepable(name.removeprefix(prefix), name), tree
@@ -54,7 +54,7 @@ def nearest(name: str) -> str:
     One of its own block that holds its last word wins (`loss.gamma`: focal_gamma), then one with
     that last word in any block, then one whose words begin with its letters (`lr`: learning_rate).
     """
-    for tree in TREES:
+    for tree in MIRRORS:
         prefix = f"sweep.{tree}."
         if name.startswith(prefix):
             return prefix + nearest(name.removeprefix(prefix))

@@ -1,4 +1,4 @@
-"""From a config to its trials: the union of points, each and grid x zip of `sweep`, repeated.
+"""From a config to its trials: the settings of its sweep (settings.py), checked and repeated.
 
 Head fields are swept in the same lists but make no trials: a trial with one head setting is a fit,
 and however many fits there are, every network is trained once.
@@ -6,12 +6,9 @@ and however many fits there are, every network is trained once.
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import itertools
 import json
-import math
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,9 +18,8 @@ from fer_jax.config import fields
 from fer_jax.config.field import FieldError, in_words
 from fer_jax.config.raced import check_race, most_seeds, raced_repeats
 from fer_jax.config.rules import resolve
-from fer_jax.config.values import flatten, sweep_points, sweep_tree, validate
-
-MAX_SETTINGS = 100_000
+from fer_jax.config.settings import Sweep
+from fer_jax.config.values import flatten, sweep_points, validate
 
 
 @dataclass(frozen=True)
@@ -98,27 +94,22 @@ class Fit:
 
 def swept(config: ConfigDict) -> tuple[str, ...]:
     """Returns the names of the swept shape and traced fields, in the order of `FIELDS`."""
-    return tuple(name for name in _swept(config) if fields.FIELDS[name].kind in fields.TRIAL_KINDS)
-
-
-def _swept(config: ConfigDict) -> tuple[str, ...]:
-    names = {name for tree in fields.TREES for name in sweep_tree(config, tree)}
-    names.update(name for point in sweep_points(config) for name in point)
-    return tuple(name for name in fields.FIELDS if name in names)
+    return tuple(name for name in Sweep.of(config).names if fields.FIELDS[name].kind in fields.TRIAL_KINDS)
 
 
 def expand(config: ConfigDict) -> tuple[Trial, ...]:
     """Returns the trials of a config; one point, the config itself, where nothing is swept.
 
-    Points come in the order points, each, grid x zip, the first of equal ones kept; inside a grid
-    the last field of `FIELDS` moves fastest and the lists of `sweep.zip` advance together as one
-    axis; repeats are innermost. `sweep.each` makes a point of each listed value with everything
+    Points come in the order points, each, grid x zip, draws, the first of equal ones kept; inside a
+    grid the last field of `FIELDS` moves fastest and the lists of `sweep.zip` advance together as
+    one axis; repeats are innermost. `sweep.each` makes a point of each listed value with everything
     else at the config's own: the unchanged config is a point only if some list holds its value.
-    Head fields make no trials.
+    With `sweep.cross` every one of `sweep.points` is combined with every other setting. Head fields
+    make no trials.
 
     Raises:
-        FieldError: a wrong value or list, fields that do not fit together at some point, a sweep
-            over a field that no trial uses, or more than `MAX_SETTINGS` settings.
+        FieldError: a wrong value, list or draw, fields that do not fit together at some point, a
+            sweep over a field that no trial uses, or more than `fields.MAX_SETTINGS` settings.
     """
     return tuple(trial for trials, _ in expand_points(config) for trial in trials)
 
@@ -170,15 +161,14 @@ def settings(config: ConfigDict) -> list[dict[str, Any]]:
         FieldError: as `expand` does.
     """
     validate(config)
-    trees = {tree: sweep_tree(config, tree) for tree in fields.TREES}
-    points = sweep_points(config)
+    sweep = Sweep.of(config)
     repeats = config.sweep.repeats
-    _check_number(len(points), trees, repeats)
+    sweep.check_number(repeats)
     base = flatten(config)
     most = max(repeats, config.sweep.best_repeats if config.sweep.best else 0)
     _check_seeds(base["train.seed"], max(most, most_seeds(config)))
-    names = _swept(config)
-    listed = list(_listed(points, trees)) if names else [{}]
+    names = sweep.names
+    listed = list(sweep.listed()) if names else [{}]
     found = [_resolve(base, changes) for changes in listed]
     _check_folds(found, most)
     _check_used(names, found)
@@ -220,11 +210,7 @@ def sources(config: ConfigDict, name: str) -> tuple[str, ...]:
         config: one that `expand` takes.
         name: dotted name of a field that is not one of `sweep`.
     """
-    trees = {tree: sweep_tree(config, tree) for tree in fields.TREES}
-    points = sweep_points(config)
-    found = [f"sweep.{tree}.{name}" for tree, lists in trees.items() if name in lists]
-    found += ["sweep.points"] if any(name in point for point in points) else []
-    return tuple(found) if found and all(name in setting for setting in _listed(points, trees)) else ()
+    return Sweep.of(config).sources(name)
 
 
 def without_effect(settings: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -269,36 +255,6 @@ def describe_unmet(name: str, settings: Sequence[Mapping[str, Any]]) -> str:
     return f"{' and '.join(found)}; it needs {field.needed}"
 
 
-def _listed(
-    points: tuple[dict[str, Any], ...], trees: Mapping[str, Mapping[str, tuple[Any, ...]]]
-) -> Iterator[dict[str, Any]]:
-    """Yields what each setting of a sweep changes in the config, in order."""
-    return itertools.chain(points, _each(trees["each"]), _product(trees["grid"], trees["zip"]))
-
-
-def _each(lists: Mapping[str, tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
-    for name, values in lists.items():
-        for value in values:
-            yield {name: value}
-
-
-def _product(grid: Mapping[str, tuple[Any, ...]], zipped: Mapping[str, tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
-    """Yields grid x zip, nested in the order of FIELDS.
-
-    The zip counts as one axis that stands where its first field does.
-    """
-    if not grid and not zipped:
-        return
-    axes = {name: [{name: value} for value in values] for name, values in grid.items()}
-    if zipped:
-        axes[next(iter(zipped))] = [
-            dict(zip(zipped, together, strict=True)) for together in zip(*zipped.values(), strict=True)
-        ]
-    ordered = [axes[name] for name in fields.FIELDS if name in axes]
-    for combination in itertools.product(*ordered):
-        yield functools.reduce(lambda left, right: left | right, combination)
-
-
 def _resolve(base: Mapping[str, Any], setting: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the shape, traced and head values of one point, checked together.
 
@@ -310,23 +266,9 @@ def _resolve(base: Mapping[str, Any], setting: Mapping[str, Any]) -> dict[str, A
         if not set(error.names) & set(setting):
             raise
         point = ", ".join(f"{name} = {value}" for name, value in setting.items())
-        sources = [f"sweep.{tree}.{name}" for tree in fields.TREES for name in setting]
+        sources = [f"sweep.{tree}.{name}" for tree in fields.MIRRORS for name in setting]
         raise FieldError([*error.names, *sources, "sweep.points"], f"{error} (at the sweep's point {point})") from None
     return {name: value for name, value in values.items() if fields.FIELDS[name].kind in fields.SWEPT_KINDS}
-
-
-def _check_number(points: int, trees: Mapping[str, Mapping[str, tuple[Any, ...]]], repeats: int) -> None:
-    """Refuses a sweep too large to list before listing it."""
-    grid = [len(values) for values in trees["grid"].values()]
-    zipped = [len(values) for values in trees["zip"].values()][:1]
-    number = points + sum(len(values) for values in trees["each"].values())
-    number = max(1, number + (math.prod(grid + zipped) if grid or zipped else 0)) * repeats
-    if number > MAX_SETTINGS:
-        names = [f"sweep.{tree}.{name}" for tree, lists in trees.items() for name in lists]
-        raise FieldError(
-            [*names, "sweep.points", "sweep.repeats"],
-            f"the sweep makes {number:,} trials: {MAX_SETTINGS:,} is the most",
-        )
 
 
 def _check_seeds(seed: int, repeats: int) -> None:
@@ -346,7 +288,7 @@ def _check_folds(found: Sequence[Mapping[str, Any]], repeats: int) -> None:
         return
     if any(setting["data.split"] != "kfold" for setting in found):
         raise FieldError(
-            ["data.split", *(f"sweep.{tree}.data.split" for tree in fields.TREES)],
+            ["data.split", *(f"sweep.{tree}.data.split" for tree in fields.MIRRORS)],
             "data.split = kfold cannot be swept beside another split: "
             "repeats are folds at some points and seeds at others",
         )
@@ -388,6 +330,6 @@ def _check_used(names: tuple[str, ...], points: list[dict[str, Any]]) -> None:
         if not any(field.has_effect(point) for point in points):
             others = (need.name for need in field.needs)
             raise FieldError(
-                [*(f"sweep.{tree}.{name}" for tree in fields.TREES), "sweep.points", *others],
+                [*(f"sweep.{tree}.{name}" for tree in fields.MIRRORS), "sweep.points", *others],
                 f"the sweep over {name} changes nothing: it needs {field.needed}, and no trial has that",
             )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ml_collections import ConfigDict, config_dict
 
+from fer_jax.config import draws
+from fer_jax.config.draws import Draw
 from fer_jax.config.field import FieldError, in_words
 from fer_jax.config.fields import FIELDS, SWEPT_KINDS, TREES
 from fer_jax.config.names import locate, sweep_names, sweepable
@@ -20,7 +22,7 @@ from fer_jax.errors import ConfigError
 def default_config() -> ConfigDict:
     """Returns a config with every field at its default and nothing swept.
 
-    The trees `sweep.{grid,each,zip}` are full of empty placeholders.
+    The trees `sweep.{grid,each,zip,draw}` are full of empty placeholders.
 
     The config is locked: assigning to a field that does not exist, or a value of another type,
     fails at once.
@@ -69,11 +71,33 @@ def sweep_tree(config: ConfigDict, tree: str) -> dict[str, tuple[Any, ...]]:
         where = f"sweep.{tree}.{name}"
         values = get(config, where) if field.kind in SWEPT_KINDS else None
         if values is not None:
-            lists[name] = sweepable(name, where).coerce_list(values, where)
+            lists[name] = _list(name, values, where)
     if tree == "zip" and len({len(values) for values in lists.values()}) > 1:
         lengths = in_words(f"sweep.zip.{name} has {len(values)}" for name, values in lists.items())
         raise FieldError([f"sweep.zip.{name}" for name in lists], f"lists of sweep.zip need one length: {lengths}")
     return lists
+
+
+def _list(name: str, values: Any, where: str) -> tuple[Any, ...]:
+    field = sweepable(name, where)
+    return field.coerce_list(draws.spelled_out(field, values, where), where)
+
+
+def sweep_draws(config: ConfigDict) -> dict[str, Draw]:
+    """Returns dotted name -> what it is drawn from, for what is set in `sweep.draw`.
+
+    The order is that of `FIELDS`.
+
+    Raises:
+        FieldError: a text that cannot be drawn from, or a field that may not be swept.
+    """
+    found = {}
+    for name, field in FIELDS.items():
+        where = f"sweep.draw.{name}"
+        value = get(config, where) if field.kind in SWEPT_KINDS else None
+        if value is not None:
+            found[name] = draws.parse(sweepable(name, where), value, where)
+    return found
 
 
 def sweep_points(config: ConfigDict, name: str = "sweep.points") -> tuple[dict[str, Any], ...]:
@@ -113,12 +137,58 @@ def validate(config: ConfigDict) -> None:
     for number, point in enumerate(points):
         for name, value in point.items():
             FIELDS[name].check_held(value, f"sweep.points[{number}] {name}")
-    for name in lists["grid"]:
-        if name in lists["zip"]:
-            where = f"sweep.zip.{name}"
-            raise FieldError([where], f"{where}: {name} is in sweep.grid as well; keep one of them")
-    if not points and not any(lists.values()):
+    drawn = sweep_draws(config)
+    _check_twice(lists, drawn)
+    _check_search(drawn, config.search.draws)
+    if config.sweep.cross:
+        _check_cross(points, {**lists, "draw": drawn})
+    if not points and not drawn and not any(lists.values()):
         resolve(flatten(config))
+
+
+def _check_twice(lists: Mapping[str, Mapping[str, Any]], drawn: Mapping[str, Draw]) -> None:
+    """Refuses a field in two parts of the sweep that would be taken for one."""
+    for tree, others, first in (
+        ("zip", lists["zip"], "grid"),
+        ("draw", drawn, "grid"),
+        ("draw", drawn, "zip"),
+    ):
+        for name in others:
+            if name in lists[first]:
+                where = f"sweep.{tree}.{name}"
+                raise FieldError(
+                    [where],
+                    f"{where}: {name} is in sweep.{first} as well; keep one of them, "
+                    f"--config.sweep.{first}.{name}=None takes it out",
+                )
+
+
+def _check_search(drawn: Mapping[str, Draw], number: int) -> None:
+    """Refuses draws without their number, and a number without draws."""
+    if drawn and not number:
+        where = f"sweep.draw.{next(iter(drawn))}"
+        raise FieldError(
+            [where, "search.draws"],
+            f"{where} draws nothing: search.draws = 0; say how many points, such as --config.search.draws=16",
+        )
+    if number and not drawn:
+        raise FieldError(
+            ["search.draws"],
+            f"search.draws = {number:,} draws nothing: say from what, such as "
+            "--config.sweep.draw.train.learning_rate='log 1e-5 1e-1', or draw none with --config.search.draws=0",
+        )
+
+
+def _check_cross(points: Sequence[Mapping[str, Any]], others: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuses to combine a point with another setting of a field that it sets."""
+    for tree, named in others.items():
+        for name in named:
+            number = next((number for number, point in enumerate(points) if name in point), None)
+            if number is not None:
+                raise FieldError(
+                    [f"sweep.{tree}.{name}", "sweep.points", "sweep.cross"],
+                    f"sweep.cross = True: sweep.points[{number}] and sweep.{tree} both set {name}; keep one of them",
+                )
 
 
 def canonical(config: ConfigDict) -> ConfigDict:
@@ -165,12 +235,14 @@ def variants(text: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
 def to_json(config: ConfigDict) -> dict[str, Any]:
     """Returns the config as what JSON can hold.
 
-    That is dotted name -> value, and under `sweep` only the lists that are set.
+    That is dotted name -> value, and under `sweep` only the lists and draws that are set.
     """
     record: dict[str, Any] = flatten(config)
     sweep = {tree: {name: list(values) for name, values in sweep_tree(config, tree).items()} for tree in TREES}
     repeats = FIELDS["sweep.repeats"].coerce(get(config, "sweep.repeats"))
     record["sweep"] = {**sweep, "points": list(sweep_points(config)), "repeats": repeats}
+    if drawn := {name: draw.text for name, draw in sweep_draws(config).items()}:
+        record["sweep"]["draw"] = drawn
     for name in ("cross", "seeds_of"):
         field = FIELDS[f"sweep.{name}"]
         if (value := field.coerce(get(config, field.name))) != field.default:
@@ -204,7 +276,10 @@ def _from_json(record: Mapping[str, Any]) -> ConfigDict:
     for tree in TREES:
         for name, values in sweep.get(tree, {}).items():
             where = f"sweep.{tree}.{name}"
-            put(config, where, sweepable(name, where).coerce_list(values, where))
+            put(config, where, _list(name, values, where))
+    for name, text in sweep.get("draw", {}).items():
+        where = f"sweep.draw.{name}"
+        put(config, where, draws.parse(sweepable(name, where), text, where).text)
     config.sweep.repeats = sweep.get("repeats", 1)
     config.sweep.points = tuple(sweep.get("points", ()))
     config.sweep.points = sweep_points(config)

@@ -17,6 +17,7 @@ from fer_jax.base.text import counted, in_bytes
 from fer_jax.config import fields, rules, search_space
 from fer_jax.config.field import in_words
 from fer_jax.config.search_space import Fit, Trial
+from fer_jax.config.settings import Sweep
 from fer_jax.config.values import canonical, default_config, flatten, put
 from fer_jax.data import Dataset, names, sizes
 from fer_jax.data.remarks import remarks
@@ -235,6 +236,7 @@ def describe_precision(prepared: Prepared, backend: str) -> str:
 def notes(prepared: Prepared) -> list[str]:
     """Returns lines about what is set and may not be meant."""
     found = [
+        *Sweep.of(prepared.config).notes(),
         search_space.describe_unused(search_space.settings(prepared.config)),
         _repeated(prepared),
         *_alike(prepared),

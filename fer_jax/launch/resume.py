@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from fer_jax.base.text import counted
+from fer_jax.config import sampling
 from fer_jax.config.fields import FIELDS
 from fer_jax.config.search_space import Trial
 from fer_jax.config.values import to_json
@@ -15,6 +16,9 @@ from fer_jax.launch.prepared import Prepared
 from fer_jax.plan import Plan
 from fer_jax.search import search as searching
 from fer_jax.store import RunDirectory
+
+# Fields of the search that say which points are drawn.
+_DRAWN = ("search.kind", "search.draws", "search.seed")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,6 +136,7 @@ def check(
 
 def _difference(known: Known, config: Mapping[str, Any], checksums: frozenset[str]) -> str:
     changes = []
+    draws = any("draw" in (of.get("sweep") or {}) for of in (known.config, config))
     for name in dict.fromkeys((*known.config, *config)):
         old, new = known.config.get(name), config.get(name)
         if name == "sweep":
@@ -140,8 +145,13 @@ def _difference(known: Known, config: Mapping[str, Any], checksums: frozenset[st
                 for key, o, n in _nested(old or {}, new or {})
                 if key != "chosen"
             ]
-        elif _plain(old) != _plain(new) and name in FIELDS and FIELDS[name].kind != "run":
+        elif _plain(old) != _plain(new) and name in FIELDS and (FIELDS[name].kind != "run" or draws and name in _DRAWN):
             changes.append(f"{name} was {_show(old)}, is {_show(new)}")
+            if name == "search.draws" and config.get("search.kind") in sampling.WHOLE:
+                changes[-1] += (
+                    f" (of search.kind = {config['search.kind']} more draws are others; "
+                    "random, sobol and halton keep what is there)"
+                )
     if known.checksums != checksums:
         changes.append("the data have other checksums")
     return "; ".join(changes) or "its trials were made by another version of the program"

@@ -201,6 +201,17 @@ def test_values_that_are_one_number_in_float32_are_noted(config):
     ]
 
 
+def test_how_points_and_grid_are_joined_is_noted(config):
+    config.sweep.points = ({"train.learning_rate": 1e-2},)
+    config.sweep.grid.train.l2 = "uniform 0 .1 6"
+    config.sweep.grid.train.learning_rate = None
+    assert notes(prepare(config)) == [
+        "note: 1 point stands beside 6 settings of sweep.grid; --config.sweep.cross=true combines them"
+    ]
+    config.sweep.cross = True
+    assert notes(prepare(config)) == ["note: sweep.cross combines 1 point with 6 settings of sweep.grid"]
+
+
 def test_what_folds_have_in_common_is_said_once(make_config, tmp_path, capsys):
     lines = ["image,emotion,note"]
     (tmp_path / "faces").mkdir()

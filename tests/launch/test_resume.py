@@ -40,6 +40,28 @@ def test_a_lost_trial_is_refused_with_what_differs():
         check("a", {"sweep": {"repeats": 2, "chosen": [{"train.l2": 0.1}]}})
 
 
+def test_other_draws_are_refused_by_what_draws_them():
+    draw = {"repeats": 2, "draw": {"train.l2": "uniform 0 1"}}
+    before = {"sweep": draw, "search.kind": "sobol", "search.draws": 2, "search.seed": 0, "search.brackets": 1}
+
+    def start(trials, extend=False, **changes):
+        config = {**before, **{f"search.{name}": value for name, value in changes.items()}}
+        old = {**before, "search.kind": config["search.kind"]} if changes.get("kind") == "latin" else before
+        resume.check("run", known(**old), dict.fromkeys(trials), {**known().config, **config}, frozenset("x"), extend)
+
+    start("abc", draws=3, extend=True)
+    with pytest.raises(RunError, match="2 of this sweep's 3 trials: search.draws was 2, is 3; add --extend to train"):
+        start("abc", draws=3)
+    with pytest.raises(RunError, match=r"2 of its 2 trials are not in this one\): search.seed was 0, is 1; choose"):
+        start("cd", seed=1, extend=True)
+    latin = r"search.draws was 2, is 3 \(of search.kind = latin more draws are others; random, sobol and halton keep"
+    with pytest.raises(RunError, match=latin):
+        start("cde", kind="latin", draws=3, extend=True)
+    with pytest.raises(RunError, match="draw.train.l2 was uniform 0 1, is not set"):
+        config = {**known(**before).config, "sweep": {"repeats": 2}}
+        resume.check("run", known(**before), dict.fromkeys("cd"), config, frozenset("x"), True)
+
+
 def test_another_sweep_is_refused_field_by_field_and_more_repeats_need_extend(config, tmp_path):
     fer_jax.run_sweep(config, tmp_path)
     before = fer_jax.load_run(tmp_path).trials
