@@ -103,7 +103,9 @@ def _why_alike(values: Mapping[str, Any], seeds_of: str) -> str:
     """Returns why repeats of a point would not vary what is asked for; '' if they would."""
     if values["data.split"] == "kfold":
         return "repeats under data.split = kfold are folds; set sweep.seeds_of = all, or another data.split"
-    if seeds_of == "augmentation" and not any(_used(values, name) for name in fields.FIELDS if name.startswith("augment.")):
+    if seeds_of == "augmentation" and not any(
+        _used(values, name) for name in fields.FIELDS if name.startswith("augment.")
+    ):
         return (
             "a point without augmentation would have repeats that are all the same; "
             "set an augment field, such as augment.flip, or vary something else"

@@ -9,18 +9,20 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from fer_jax.config import repeats
 from fer_jax.models import Network, freezing
 from fer_jax.train import augment, batch_parts, losses, optim, schedules
 from fer_jax.train.evaluation import Hyper, Split, example_losses, network_inputs
 from fer_jax.train.recipe import Recipe
 
-
-ORDER = 1  # of the streams
+ORDER = repeats.STREAMS.index("order")
 
 
 def keys(hyper: Hyper) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """Returns a trial's random keys: of weights, order of the images, dropout, augmentation."""
-    weights, order, masks, augmentation = (_key(hyper["train.seeds"][stream], stream) for stream in range(4))
+    weights, order, masks, augmentation = (
+        _key(hyper["train.seeds"][stream], stream) for stream in range(len(repeats.STREAMS))
+    )
     return weights, order, masks, augmentation
 
 

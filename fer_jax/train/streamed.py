@@ -5,8 +5,8 @@ batches, and `finish_epoch`. All share their bodies with the one call of residen
 results are the same.
 
 A chunk holds a stream for each distinct seed of the order, not for each trial: trials of one such
-seed see the same images in the same order, and every trial takes the stream of its own. Each device gets whole
-chunks, so trials may lie on any of them.
+seed see the same images in the same order, and every trial takes the stream of its own. Each device
+gets whole chunks, so trials may lie on any of them.
 """
 
 import functools
