@@ -125,7 +125,7 @@ def _why_alike(values: Mapping[str, Any], seeds_of: str) -> str:
 
 def _used(values: Mapping[str, Any], name: str) -> bool:
     field = fields.FIELDS[name]
-    return field.has_effect(values) and not field.is_unset(values[name])
+    return field.has_effect(values) and values[name] != field.neutral
 
 
 def _drops(values: Mapping[str, Any]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from html import escape
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from fer_jax.base import files
 from fer_jax.config.values import flatten
 from fer_jax.figures import side_by_side as drawn
 from fer_jax.figures import style
-from fer_jax.reports import page, side_by_side, spread_section, study_section
+from fer_jax.reports import page, side_by_side, spread_section, study_section, text_tables
 from fer_jax.reports.page import Section
 from fer_jax.results import rankings
 from fer_jax.results.best_point import of_best_point
@@ -27,7 +27,9 @@ from fer_jax.results.run import Run, load_run
 DEFAULT_OUT = "comparison.html"
 
 
-def write_comparison(run_dirs: Sequence[str | Path], out: str | Path = DEFAULT_OUT) -> Path:
+def write_comparison(
+    run_dirs: Sequence[str | Path], out: str | Path = DEFAULT_OUT, say: Callable[[str], None] | None = None
+) -> Path:
     """Writes one page about several runs, with their best points side by side.
 
     Only what is measured on the same images, by the same metric, is ranked together, and not where
@@ -37,6 +39,7 @@ def write_comparison(run_dirs: Sequence[str | Path], out: str | Path = DEFAULT_O
     Args:
         run_dirs: run directories, however far they have come.
         out: the page's file.
+        say: is given the table of what each source of chance does, as text, where there is one.
 
     Returns:
         `out`.
@@ -70,7 +73,11 @@ def write_comparison(run_dirs: Sequence[str | Path], out: str | Path = DEFAULT_O
         )
     if told:
         sections.append(Section("points-of-runs", "Points", "The best points of every run", _points(told)))
-    sections += spread_section.sections([entry.ranking for entry in entries])
+    spreads = spread_section.tables([entry.ranking for entry in entries])
+    sections += spread_section.sections(spreads)
+    for table in spreads:
+        if say is not None:
+            say(text_tables.markdown(table))
     sections += study_section.sections(
         pd.concat([study_section.rows_beside(run.path) for run in runs], ignore_index=True)
     )

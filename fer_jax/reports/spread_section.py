@@ -44,9 +44,8 @@ def tables(rankings: Sequence[Ranking]) -> list[Table]:
     return [_table(some, f"spread-{place}") for place, some in enumerate(several, 1)]
 
 
-def sections(rankings: Sequence[Ranking]) -> list[Section]:
-    """Returns the section of a page with `tables`; [] where there are none."""
-    found = tables(rankings)
+def sections(found: Sequence[Table]) -> list[Section]:
+    """Returns the section of a page with what `tables` found; [] where that is nothing."""
     if not found:
         return []
     content = "".join(
@@ -96,7 +95,7 @@ def _table(rankings: Sequence[Ranking], name: str) -> Table:
                 "95 % interval of the sd", ["–" if low != low else f"{low:.4f} to {high:.4f}" for low, high in ends]
             ),
         ]
-    which = f"The point {first.describe(first.best)}, best by {METRIC_NAMES[first.metric]} in {first.title}"
+    which = f"The point {first.describe(first.best)}, best by {METRIC_NAMES[first.metric]} in the run {first.title}"
     caption = f"{sentence(which)} {sentence(str(first.data.get('label', 'unknown data')))} {_NOTE}"
     frame = pd.concat([rows.assign(metric=metric) for metric, rows in found.items()], ignore_index=True)
     return Table(name, caption, columns, frame)
