@@ -23,7 +23,7 @@ from fer_jax.reports.tables import Column, Table, heading, number, whole
 _REPEATS = ("seeds_of", "repeats", "best", "best_repeats", "chosen")
 _NOTE = (
     "The interval is that of the sd, chi-square. Where sources act by themselves, the squares of the single sds of "
-    "training add up to that of all seeds; those seeds leave the split as it is."
+    "training add up to that of all seeds, and to more where they interact; those seeds leave the split as it is."
 )
 
 
@@ -95,7 +95,7 @@ def _table(rankings: Sequence[Ranking], name: str) -> Table:
                 "95 % interval of the sd", ["–" if low != low else f"{low:.4f} to {high:.4f}" for low, high in ends]
             ),
         ]
-    which = f"The point {first.describe(first.best)}, best by {METRIC_NAMES[first.metric]} in the run {first.title}"
+    which = f"{first.describe(first.best)}, best by {METRIC_NAMES[first.metric]} in the run {first.title}"
     caption = f"{sentence(which)} {sentence(str(first.data.get('label', 'unknown data')))} {_NOTE}"
     frame = pd.concat([rows.assign(metric=metric) for metric, rows in found.items()], ignore_index=True)
     return Table(name, caption, columns, frame)
