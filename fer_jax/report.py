@@ -51,11 +51,11 @@ def _run(command: Command) -> int:
     # pandas and matplotlib take a second to import; --help need not wait for them.
     from fer_jax.base import console
     from fer_jax.reports.run_report import write_report
-    from fer_jax.reports.several_runs import write_comparison
+    from fer_jax.reports.several_runs import DEFAULT_OUT, write_comparison
 
     values, runs = command.flags, command.arguments
     if values.compare:
-        print(write_comparison(runs, *([values.out] if values.out else [])))
+        print(write_comparison(runs, values.out or DEFAULT_OUT, print))
         return 0
     status = 0
     for run in runs:

@@ -78,6 +78,15 @@ def held_out(data: Mapping[str, Any]) -> tuple[Hashable, ...]:
     return classes(data), *(_images(images.get(split)) for split in ("validation", "test"))
 
 
+def drawn(data: Mapping[str, Any]) -> tuple[Hashable, ...]:
+    """Returns the fold and the seed of a split: all in which the data of a point's repeats differ.
+
+    Args:
+        data: the record of the trial's data set.
+    """
+    return data.get("fold"), data.get("seed")
+
+
 def _images(found: Any) -> Hashable:
     # Before their digests were kept there were only numbers a class.
     return tuple(sorted(found.items())) if isinstance(found, Mapping) else found

@@ -2,7 +2,8 @@
 
 Every point trains with the same seeds, so that two points are compared seed by seed (common random
 numbers): what a seed does to both of them alike, such as the order of the images, drops out of
-the difference. Under data.split = kfold the same holds of folds. Where each point has one seed
+the difference. Under data.split = kfold the same holds of folds, and under sweep.seeds_of = split
+of splits. Where each point has one seed
 there is no spread over seeds, and its network is compared with the best point's image by image.
 """
 
@@ -32,7 +33,7 @@ class PointComparison:
     Attributes:
         metric: such as 'val_accuracy'.
         a, b: the points in words.
-        unit: what pairs are: 'seed' or 'fold'.
+        unit: what pairs are: 'seed', 'fold' or 'split'.
         n_a, n_b: done trials of each point, paired or not.
         mean_a, mean_b: over these.
         paired: of a minus b over the seeds that both have done.
@@ -43,6 +44,8 @@ class PointComparison:
         pictures: a row a pair: seed, split, pictures, only_a and only_b (images that only one of
             the points gets right), p (McNemar, mid-p) and p_holm (Holm's correction over the rows).
             No rows where no predictions are kept.
+        units: what pairs are, of several, such as 'seeds of the initial weights'.
+        overlap: as for `compare`.
     """
 
     metric: str
@@ -57,6 +60,8 @@ class PointComparison:
     welch: float
     wilcoxon: float
     pictures: pd.DataFrame
+    units: str = "seeds"
+    overlap: float = 0.0
 
     @property
     def told_apart(self) -> bool:
@@ -77,7 +82,7 @@ class PointComparison:
         return f"{self.metric} of {said}."
 
     def _pairs(self) -> str:
-        found, units = self.paired, f"{self.unit}s"
+        found, units = self.paired, self.units
         if not found.pairs:
             return f"They have no done {self.unit} in common: nothing to pair."
         if found.pairs == 1:
@@ -87,7 +92,7 @@ class PointComparison:
             same = f"In all {found.pairs} {units} in common the difference is {found.mean:+.4f}"
             return f"{same}: there is no spread to judge it by."
         low, high, p = found.low, found.high, p_text(found.p)
-        kind = "Student, corrected for overlapping folds" if self.unit == "fold" else "Student"
+        kind = f"Student, corrected for overlapping {units}" if self.overlap else "Student"
         if self.told_apart:
             better = self.a if (found.mean < 0) == lower_is_better(self.metric) else self.b
             outcome = f"{better} is better"
@@ -121,6 +126,8 @@ def compare(
     values: tuple[Mapping[int, float], Mapping[int, float]],
     pictures: pd.DataFrame | None = None,
     overlap: float = 0.0,
+    unit: str = "seed",
+    units: str = "seeds",
 ) -> PointComparison:
     """Returns two points compared by their trials' values.
 
@@ -129,8 +136,9 @@ def compare(
         names: the points in words.
         values: seed -> value of each point's done trials; values that are not finite are left out.
         pictures: as `PointComparison.pictures`, without p_holm; None for none.
-        overlap: `statistics.fold_overlap`; above 0 the trials are folds, and only the corrected
-            paired test is made: Welch and Wilcoxon suppose independent trials.
+        overlap: `statistics.fold_overlap`; above 0 the trials share training images, and only the
+            corrected paired test is made: Welch and Wilcoxon suppose independent trials.
+        unit, units: what one trial of a point differs in, and several; see `varied`.
     """
     a, b = ({seed: float(value) for seed, value in side.items() if math.isfinite(value)} for side in values)
     common = [seed for seed in a if seed in b]
@@ -141,11 +149,11 @@ def compare(
     sides = [np.array(list(side.values())) for side in (a, b)]
     mean_a, mean_b = (float(side.mean()) if len(side) else math.nan for side in sides)
     return PointComparison(
-        metric, names[0], names[1], "fold" if overlap else "seed", len(a), len(b), mean_a, mean_b,
+        metric, names[0], names[1], unit, len(a), len(b), mean_a, mean_b,
         paired=significance.paired_t(differences, 1 - LEVEL, overlap),
         welch=math.nan if overlap else _welch(*sides),
         wilcoxon=math.nan if overlap else significance.wilcoxon(differences),
-        pictures=table.assign(p_holm=significance.holm(table["p"].to_numpy(np.float64))),
+        pictures=table.assign(p_holm=significance.holm(table["p"].to_numpy(np.float64))), units=units, overlap=overlap,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_jax.analysis import axes, comparable, statistics
+from fer_jax.analysis import axes, comparable, statistics, varied
 from fer_jax.analysis.answers import Answers, Dead, dead
 from fer_jax.analysis.points import against_best, why_untested
 
@@ -173,12 +173,17 @@ class Ranking:
 
     @property
     def unit(self) -> str:
-        """The thing that differs between a point's trials: 'seed', or 'fold' under k-fold."""
-        return "fold" if self.overlap else "seed"
+        """The thing that differs between a point's trials: 'seed', 'fold' or 'split'."""
+        return varied.unit(self.config)
+
+    @property
+    def units(self) -> str:
+        """The same of several, with what the seeds are of: 'seeds of the initial weights'."""
+        return varied.units(self.config)
 
     @property
     def overlap(self) -> float:
-        """How much the training data of two folds overlap, see `statistics.fold_overlap`."""
+        """How much the training data of two repeats overlap, see `statistics.fold_overlap`."""
         return statistics.fold_overlap(self.config)
 
     @functools.cached_property
@@ -209,17 +214,19 @@ class Ranking:
     @property
     def scope(self) -> str:
         """What every caption has to say: data set, split, and number of repeats."""
-        # The folds of one split are one data set.
-        others = sum(data.get("fold") == self.data.get("fold") for data in self.record.get("other_data") or ())
+        # The folds of one split are one data set, and so are the splits that repeats draw.
+        others = sum(
+            comparable.drawn(data) == comparable.drawn(self.data) for data in self.record.get("other_data") or ()
+        )
         parts = [str(self.data.get("label", "unknown data set, unknown split"))]
         if others:
             parts[0] += f" and {others} other data set{'s' * (others > 1)}"
         fewest = int(self.points["total"].min()) if len(self.points) else 0
         parts.append(
-            {0: "no trials yet", 1: f"one {self.unit}"}.get(self.repeats, f"{self.repeats} {self.unit}s a point")
+            {0: "no trials yet", 1: f"one {self.unit}"}.get(self.repeats, f"{self.repeats} {self.units} a point")
         )
         if fewest < self.repeats:
-            parts[-1] = f"{fewest} to {self.repeats} {self.unit}s a point"
+            parts[-1] = f"{fewest} to {self.repeats} {self.units} a point"
         if self.chosen_on_reported:
             parts.append("selected on the images it reports")
         return ", ".join(parts)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from fer_jax.config import naming
+from fer_jax.config import naming, repeats
 from fer_jax.config.field import Field, FieldError
 
 # Sides, in pixels, of which a network with a fixed architecture leaves one pixel.
@@ -59,7 +59,7 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
     values["data.merge"] = _resolve_merges(values["data.merge"])
     group_rule(values["data.group"])
     values["loss.weights"] = tuple(f"{name}={weight:g}" for name, weight in sorted(class_weights(values).items()))
-    values = _resolve_phases(values)
+    values = repeats.resolve(_resolve_phases(values))
     _check_training(values)
     _check_initial(values)
     _check_source(values)

@@ -14,7 +14,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from fer_jax.config import fields
+from fer_jax.config import fields, repeats
 from fer_jax.config.field import FieldError, in_words
 from fer_jax.config.raced import check_race, most_seeds, raced_repeats
 from fer_jax.config.rules import resolve
@@ -27,20 +27,23 @@ class Trial:
     """One point with one seed: one model to train.
 
     Attributes:
-        values: dotted name -> value of every shape and traced field, with `train.seed` already that
-            of this repeat.
+        values: dotted name -> value of every shape and traced field, with `train.seed`,
+            `train.seeds` and `data.seed` already those of this repeat.
         point: dotted name -> value of the swept fields only; trials that differ only in seed share
             it.
         repeat: 0, 1, ... within the point.
+        seeds_of: what the repeats of the point vary, see `sweep.seeds_of`.
     """
 
     values: Mapping[str, Any]
     point: Mapping[str, Any]
     repeat: int
+    seeds_of: str = "all"
 
     @property
     def seed(self) -> int:
-        return self.values["train.seed"]
+        """The seed of what the repeats of its point vary, different in each of them."""
+        return repeats.varied_seed(self.values, self.seeds_of)
 
     def shape_key(self) -> Hashable:
         """Returns the names and values of the shape fields.
@@ -54,7 +57,9 @@ class Trial:
 
         They are of a SHA-256 over seed, data and the values that are not their default.
 
-        Leaving defaults out keeps every id when a field with a neutral default is added.
+        Leaving defaults out keeps every id when a field with a neutral default is added, and gives
+        the first repeat of a point one id whatever the others vary: only the values of these
+        differ.
 
         Args:
             checksum: identifies the data the trial trains on.
@@ -65,7 +70,7 @@ class Trial:
         changed.pop("train.seed", None)
         if initial:
             changed["model.init"] = initial
-        record = {"values": changed, "seed": self.seed, "data": checksum}
+        record = {"values": changed, "seed": self.values["train.seed"], "data": checksum}
         return hashlib.sha256(json.dumps(record, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:10]
 
 
@@ -139,17 +144,11 @@ def expand_points(config: ConfigDict) -> list[tuple[tuple[Trial, ...], tuple[dic
     found = []
     for values, heads in points.values():
         point = {name: values[name] for name in names}
-        key = frozenset(point.items())
-        repeats = config.sweep.best_repeats if key in chosen else max(config.sweep.repeats, more.get(key, 0))
-        trials = tuple(Trial(_repeated(values, repeat), point, repeat) for repeat in range(repeats))
+        key, of = frozenset(point.items()), config.sweep.seeds_of
+        count = config.sweep.best_repeats if key in chosen else max(config.sweep.repeats, more.get(key, 0))
+        trials = tuple(Trial(repeats.repeated(values, number, of), point, number, of) for number in range(count))
         found.append((trials, tuple(heads.values())))
     return found
-
-
-def _repeated(values: Mapping[str, Any], repeat: int) -> dict[str, Any]:
-    """Returns the values of a point's trial number `repeat`, with its own seed and fold."""
-    own = {**values, "train.seed": values["train.seed"] + repeat}
-    return {**own, "data.fold": values["data.fold"] + repeat} if values["data.split"] == "kfold" else own
 
 
 def settings(config: ConfigDict) -> list[dict[str, Any]]:
@@ -162,14 +161,13 @@ def settings(config: ConfigDict) -> list[dict[str, Any]]:
     """
     validate(config)
     sweep = Sweep.of(config)
-    repeats = config.sweep.repeats
-    sweep.check_number(repeats)
+    sweep.check_number(config.sweep.repeats)
     base = flatten(config)
-    most = max(repeats, config.sweep.best_repeats if config.sweep.best else 0)
-    _check_seeds(base["train.seed"], max(most, most_seeds(config)))
+    most = max(config.sweep.repeats, config.sweep.best_repeats if config.sweep.best else 0)
     names = sweep.names
     listed = list(sweep.listed()) if names else [{}]
     found = [_resolve(base, changes) for changes in listed]
+    repeats.check(found, config.sweep.seeds_of, max(most, most_seeds(config)))
     _check_folds(found, most)
     _check_used(names, found)
     _check_distinct(names, listed, found)
@@ -271,18 +269,7 @@ def _resolve(base: Mapping[str, Any], setting: Mapping[str, Any]) -> dict[str, A
     return {name: value for name, value in values.items() if fields.FIELDS[name].kind in fields.SWEPT_KINDS}
 
 
-def _check_seeds(seed: int, repeats: int) -> None:
-    """Refuses repeats whose seeds would leave the range of train.seed."""
-    last, most = seed + repeats - 1, fields.FIELDS["train.seed"].high
-    if most is not None and last > most:
-        raise FieldError(
-            ["train.seed", "sweep.repeats"],
-            f"train.seed = {seed} with sweep.repeats = {repeats:,} makes seeds up to {last}: {most} is the highest; "
-            "lower train.seed",
-        )
-
-
-def _check_folds(found: Sequence[Mapping[str, Any]], repeats: int) -> None:
+def _check_folds(found: Sequence[Mapping[str, Any]], count: int) -> None:
     """Refuses more repeats than there are folds, and folds at some points only."""
     if not any(setting["data.split"] == "kfold" for setting in found):
         return
@@ -293,10 +280,10 @@ def _check_folds(found: Sequence[Mapping[str, Any]], repeats: int) -> None:
             "repeats are folds at some points and seeds at others",
         )
     folds, first = found[0]["data.folds"], found[0]["data.fold"]
-    if first + repeats > folds:
+    if first + count > folds:
         raise FieldError(
             ["sweep.repeats", "data.folds", "data.fold", "sweep.best_repeats"],
-            f"{repeats} repeats from data.fold = {first} on: "
+            f"{count} repeats from data.fold = {first} on: "
             f"each validates on a fold of its own and data.folds = {folds}; "
             f"set sweep.repeats to {max(folds - first, 1)} or less, or more folds",
         )
@@ -304,7 +291,7 @@ def _check_folds(found: Sequence[Mapping[str, Any]], repeats: int) -> None:
 
 def _check_best(config: ConfigDict, points: int) -> None:
     """Refuses a choice of the best points that cannot be made, or gives them no trials."""
-    best, most, repeats = config.sweep.best, config.sweep.best_repeats, config.sweep.repeats
+    best, most, fewest = config.sweep.best, config.sweep.best_repeats, config.sweep.repeats
     if not best:
         if most or config.sweep.chosen:
             raise FieldError(
@@ -313,10 +300,10 @@ def _check_best(config: ConfigDict, points: int) -> None:
         return
     if best > points:
         raise FieldError(["sweep.best"], f"sweep.best = {best}: the sweep has {points} points; choose fewer")
-    if most <= repeats:
+    if most <= fewest:
         raise FieldError(
             ["sweep.best_repeats", "sweep.repeats"],
-            f"sweep.best_repeats = {most}: must be more than sweep.repeats = {repeats}, which every point has",
+            f"sweep.best_repeats = {most}: must be more than sweep.repeats = {fewest}, which every point has",
         )
 
 

@@ -76,8 +76,9 @@ class Dataset:
             with `data.merge` also "merged" (new class -> its parts), with `data.drop_leaks`
             "leaks_dropped" (kind, and how many images of how many of each split), with
             `data.balance` "balanced" (kind, splits and counts before), under kfold "folds" and
-            "fold" (the number of the one that validates); where images belong together "groups"
-            (see `grouped.summary`), where names look so "group_suggested" (a line).
+            "fold" (the number of the one that validates), of a stratified split its "seed"; where
+            images belong together "groups" (see `grouped.summary`), where names look so
+            "group_suggested" (a line).
     """
 
     name: str
@@ -229,9 +230,12 @@ def choose(block: Any, source: Source, rows: Mapping[str, np.ndarray] | None = N
     source_labels = np.asarray(source.labels)
     groups = getattr(source, "groups", None)  # a reader of one's own may know nothing of groups
     about: dict[str, Any] = {}
+    drawn: dict[str, Any] = {}
     if rows is None:
         if block.split == "kfold":
             about |= {"folds": block.folds, "fold": block.fold}
+        elif block.split in splits.STRATIFIED:
+            drawn["seed"] = block.seed
         numbers = None if groups is None else grouped.numbers(groups)
         usage = np.asarray(source.usage)
         rows = splits.assign(block.split, source_labels, usage, source.classes, block.seed, groups=numbers, **about)
@@ -256,7 +260,7 @@ def choose(block: Any, source: Source, rows: Mapping[str, np.ndarray] | None = N
     if block.merge:
         parts_of = {name: [old for old, new in becomes.items() if new == name] for name in classes}
         about["merged"] = {name: parts for name, parts in parts_of.items() if parts != [name]}
-    return Chosen(rows, labels, classes, about)
+    return Chosen(rows, labels, classes, about | drawn)
 
 
 def _identity(source: Any, rows: np.ndarray) -> str:

@@ -6,9 +6,11 @@ import jax
 
 from fer_jax import models
 from fer_jax import plan as planning
+from fer_jax.config import repeats
 from fer_jax.errors import RunError
 from fer_jax.launch.prepared import Prepared
 from fer_jax.plan import Stack
+from fer_jax.train import step
 from fer_jax.train.engine import WaveProgram
 from fer_jax.train.streamed import StreamedProgram
 
@@ -42,7 +44,7 @@ def compile_program(prepared: Prepared, stack: Stack, width: int) -> WaveProgram
     network = planning.trained_part(network, recipe, stack.frozen == "shared", stack.cut)
     program = WaveProgram(network, recipe, stack.engine, tuple(jax.devices()[:devices]))
     if stack.data == "stream":
-        seeds = {prepared.trials[identity].seed for identity in stack.trials}
+        seeds = {repeats.stream_seeds(prepared.trials[identity].values)[step.ORDER] for identity in stack.trials}
         program = StreamedProgram(program, sizes.train, min(width, len(seeds)))
     program.prepare(width, sizes.train, sizes.validation, sizes.test)
     return program

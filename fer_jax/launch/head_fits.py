@@ -301,7 +301,7 @@ class _Fits:
         started = time.monotonic()
         try:
             features = self._features(trial, fit.head["head.layer"], desk)
-            head = heads.fit(fit.head, features, fit.trial.seed, stopping.is_set)
+            head = heads.fit(fit.head, features, fit.trial.values["train.seed"], stopping.is_set)
             seconds = time.monotonic() - started
             scores = self._scores(trial, fit.head["head.kind"], head, features)
             if stopping.is_set():

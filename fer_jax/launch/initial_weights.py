@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 import pandas as pd
+from ml_collections import ConfigDict
 
 from fer_jax.base.text import shown
 from fer_jax.config.rules import DISTRIBUTIONS, is_weights_file
@@ -80,6 +81,23 @@ def check(values: Mapping[str, Any]) -> None:
         _file(values)
     elif name not in DISTRIBUTIONS:
         _row(name)
+
+
+def check_drawn(config: ConfigDict, values: Mapping[str, Any], network: Network, found: InitialWeights | None) -> None:
+    """Raises ConfigError for repeats that are to vary initial weights of which none is drawn.
+
+    Args:
+        config: reads sweep.*.
+        values: of a trial.
+        network: its whole network.
+        found: the weights that it begins with, as `load` gives them.
+    """
+    several = max(config.sweep.repeats, config.sweep.best_repeats) > 1
+    if config.sweep.seeds_of == "weights" and several and found and set(network.shapes[0]) <= set(found.params):
+        raise ConfigError(
+            f"sweep.seeds_of = weights: model.init = {shown(values['model.init'])} has weights for every layer, so "
+            "repeats would all be the same; vary something else"
+        )
 
 
 def _file(values: Mapping[str, Any]) -> Path:

@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 
 from fer_jax import data, heads, models
 from fer_jax import plan as planning
+from fer_jax.analysis import comparable
 from fer_jax.base import console
 from fer_jax.base.text import counted, in_bytes
 from fer_jax.config import fields, rules, search_space
@@ -153,7 +154,9 @@ def prepare(config: ConfigDict) -> Prepared:
         hyper.class_weights(trial.values, DataStatistics(classes, (1,) * len(classes)))
         initial = initial_key(trial, datasets[key])
         if initial not in loaded:
-            loaded[initial] = initial_weights.load(trial.values, models.build(trial.values, *initial[2:]))
+            network = models.build(trial.values, *initial[2:])
+            loaded[initial] = initial_weights.load(trial.values, network)
+            initial_weights.check_drawn(config, trial.values, network, loaded[initial])
         identity = _identity(trial, datasets[key], loaded[initial])
         trials[identity] = trial
         for fit in (Fit(trial, head) for head in head_settings):
@@ -248,9 +251,9 @@ def notes(prepared: Prepared) -> list[str]:
 
 
 def _remarks(prepared: Prepared) -> list[str]:
-    """Returns what is to be said of groups and dropped leaks, of several folds for the first."""
+    """Returns what is to be said of groups and dropped leaks, of several splits for the first."""
     found = [dataset.provenance for dataset in prepared.datasets.values()]
-    told = [remarks(one) for one in found if one.get("fold") == found[0].get("fold")]
+    told = [remarks(one) for one in found if comparable.drawn(one) == comparable.drawn(found[0])]
     return list(dict.fromkeys(line for lines in told for line in lines))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fer_jax.analysis import comparable
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, images
 from fer_jax.base.text import in_time
 from fer_jax.data import remarks, sizes
@@ -35,8 +36,8 @@ def facts(ranking: Ranking) -> list[tuple[str, str]]:
 
 def _data_facts(data_sets: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Returns label, images and classes: an entry each for one data set, one for each of more."""
-    # Folds differ in nothing that is said here.
-    data_sets = [data for data in data_sets if data.get("fold") == data_sets[0].get("fold")]
+    # Folds, and the splits that repeats draw, differ in nothing that is said here.
+    data_sets = [data for data in data_sets if comparable.drawn(data) == comparable.drawn(data_sets[0])]
     if len(data_sets) > 1:
         return [
             (
@@ -81,13 +82,13 @@ def _trials(ranking: Ranking) -> str:
     if not seeds:
         words = ""
     elif len(seeds) == 1:
-        words = f", one {ranking.unit} ({seeds[0]})" if ranking.unit == "seed" else ", one fold"
+        words = f", one {ranking.unit} ({seeds[0]})" if ranking.unit != "fold" else ", one fold"
     elif int(ranking.points["total"].min()) < ranking.repeats:
         fewest = int(ranking.points["total"].min())
-        words = f", {fewest} to {ranking.repeats} {ranking.unit}s a point"
+        words = f", {fewest} to {ranking.repeats} {ranking.units} a point"
     else:
-        words = f", {ranking.repeats} {ranking.unit}s a point"
-        words += f" ({seeds[0]} to {seeds[-1]})" if ranking.unit == "seed" else ""
+        words = f", {ranking.repeats} {ranking.units} a point"
+        words += f" ({seeds[0]} to {seeds[-1]})" if ranking.unit != "fold" else ""
     return f"{len(ranking.trials)} on {points} point{'s' * (points != 1)}{words}"
 
 

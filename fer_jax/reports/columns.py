@@ -65,7 +65,7 @@ def point_columns(
         if on != PAGE:
             columns.append(mean_column(rows, name))
     if ranked and len(ranking.ranked) > 1 and (several or not ranking.why_untested):
-        how = "McNemar on the validation pictures" if not ranking.why_untested else "paired t over the seeds"
+        how = "McNemar on the validation pictures" if not ranking.why_untested else f"paired t over the {ranking.units}"
         hint = f"{how}, p by Holm over all points; 'tied': cannot be told apart at 5 %"
         columns.append(Column("against the best", _against_best(ranking, rows), hint, "text", PAGE))
     share = ranking.majority_share

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from html import escape
 from pathlib import Path
 
@@ -13,11 +13,12 @@ from fer_jax.analysis import comparable
 from fer_jax.analysis.parts import part_names
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
 from fer_jax.analysis.run_entry import Entry, in_order
+from fer_jax.analysis.varied import seeds_of
 from fer_jax.base import files
 from fer_jax.config.values import flatten
 from fer_jax.figures import side_by_side as drawn
 from fer_jax.figures import style
-from fer_jax.reports import page, side_by_side, study_section
+from fer_jax.reports import page, side_by_side, spread_section, study_section, text_tables
 from fer_jax.reports.page import Section
 from fer_jax.results import rankings
 from fer_jax.results.best_point import of_best_point
@@ -26,14 +27,19 @@ from fer_jax.results.run import Run, load_run
 DEFAULT_OUT = "comparison.html"
 
 
-def write_comparison(run_dirs: Sequence[str | Path], out: str | Path = DEFAULT_OUT) -> Path:
+def write_comparison(
+    run_dirs: Sequence[str | Path], out: str | Path = DEFAULT_OUT, say: Callable[[str], None] | None = None
+) -> Path:
     """Writes one page about several runs, with their best points side by side.
 
-    Only what is measured on the same images, by the same metric, is ranked together.
+    Only what is measured on the same images, by the same metric, is ranked together, and not where
+    repeats vary other things (sweep.seeds_of): runs that differ in nothing else show what each of
+    these does to a result.
 
     Args:
         run_dirs: run directories, however far they have come.
         out: the page's file.
+        say: is given the table of what each source of chance does, as text, where there is one.
 
     Returns:
         `out`.
@@ -67,6 +73,11 @@ def write_comparison(run_dirs: Sequence[str | Path], out: str | Path = DEFAULT_O
         )
     if told:
         sections.append(Section("points-of-runs", "Points", "The best points of every run", _points(told)))
+    spreads = spread_section.tables([entry.ranking for entry in entries])
+    sections += spread_section.sections(spreads)
+    for table in spreads:
+        if say is not None:
+            say(text_tables.markdown(table))
     sections += study_section.sections(
         pd.concat([study_section.rows_beside(run.path) for run in runs], ignore_index=True)
     )
@@ -99,7 +110,8 @@ def _entry(run: Run, part: Ranking, name: str) -> tuple[Entry, Hashable | None]:
     trial = run.trial(entry.done["id"].iloc[0])
     config = flatten(trial.config)
     losses = tuple(config[one] for one in comparable.loss_fields(part.metric))
-    return dataclasses.replace(entry, config=config), (part.metric, comparable.held_out(trial.data), losses)
+    key = (part.metric, comparable.held_out(trial.data), losses, seeds_of(part.config) if part.repeats > 1 else "all")
+    return dataclasses.replace(entry, config=config), key
 
 
 def _overview(entries: Sequence[Entry], group_of: Sequence[int], groups: int) -> str:
@@ -108,6 +120,11 @@ def _overview(entries: Sequence[Entry], group_of: Sequence[int], groups: int) ->
         note += (
             " Ranked together are only runs measured on the same held-out pictures with the same classes, by the same "
             f"metric: here in {groups} groups."
+        )
+    if len({seeds_of(entry.ranking.config) for entry in entries}) > 1:
+        note += (
+            " Runs whose repeats vary other things (sweep.seeds_of) are not ranked together either: their spreads are "
+            "not of one kind."
         )
     return f"<p>{escape(note)}</p>{side_by_side.overview(entries, group_of)}"
 

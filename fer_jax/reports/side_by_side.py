@@ -10,7 +10,9 @@ import numpy as np
 from fer_jax.analysis import axes, metrics, statistics
 from fer_jax.analysis.predictions import mean_and_spread
 from fer_jax.analysis.run_entry import Entry
+from fer_jax.analysis.varied import seeds_of
 from fer_jax.base.text import counted
+from fer_jax.config.repeats import SOURCES
 from fer_jax.reports import basis
 from fer_jax.reports.html_tables import html
 from fer_jax.reports.tables import Column, number, whole
@@ -50,10 +52,17 @@ def overview(entries: Sequence[Entry], group_of: Sequence[int]) -> str:
             "",
             "text",
         ),
+        *_varied(entries),
         Column("hardware", [fact.get("Hardware", "unknown") for fact in facts], "", "text"),
         Column("time", [fact.get("Time", "unknown") for fact in facts], "", "text"),
     ]
     return html(columns, "runs", counted(len(entries), "run"), filterable=len(entries) > 12)
+
+
+def _varied(entries: Sequence[Entry]) -> list[Column]:
+    """Returns a column that says what repeats vary; none where it is everything in all runs."""
+    found = [SOURCES.get(seeds_of(entry.ranking.config), "").removeprefix("of ") for entry in entries]
+    return [Column("repeats vary", [one or "all" for one in found], "sweep.seeds_of", "text")] if any(found) else []
 
 
 def best_points(entries: Sequence[Entry], suffix: str = "") -> str:

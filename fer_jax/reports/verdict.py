@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from fer_jax.analysis import comparable, statistics
+from fer_jax.analysis import comparable, statistics, varied
 from fer_jax.analysis.answers import dead_words
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, class_counts, mean_text, metric_text
 from fer_jax.base.text import counted, sentence
@@ -198,12 +198,13 @@ def _spread(ranking: Ranking, best: int) -> list[str]:
         found.append(f"{_shown(ranking)} is a mean over {n} of {total} trials, {row['left_out']} left out.")
     if n > 1:
         low, high = float(row[f"{ranking.metric}_low95"]), float(row[f"{ranking.metric}_high95"])
-        kind = f"{n} folds, corrected for their overlap" if ranking.overlap else f"n = {n}"
+        kind = f"{n} {ranking.units}, corrected for their overlap" if ranking.overlap else f"n = {n}"
         found.append(
             f"95 % interval of its mean {METRIC_NAMES[ranking.metric]}: {low:.3f} to {high:.3f} (Student, {kind})."
         )
     else:
         found.append("Its one done trial gives no spread.")
+    found += filter(None, [varied.caution(ranking.config)])
     return [*found, *race_words.sentences(ranking, _ties(ranking)), *_unbiased(ranking, best)]
 
 
@@ -245,7 +246,7 @@ def _ties(ranking: Ranking) -> list[str]:
     others = ranking.against_best.iloc[1:]
     if not len(others):
         return []
-    units = f"{ranking.unit}s"
+    units = ranking.units
     how = f"(paired t over {units}, 5 %, Holm)"
     tied = others[others["tied"]]
     if not len(tied):
@@ -273,7 +274,7 @@ def _unbiased(ranking: Ranking, best: int) -> list[str]:
         return []
     mean, sd, n = (row[f"{ranking.metric}_mean"], row[f"{ranking.metric}_sd"], int(row["n"]))
     return [
-        f"Its first {chosen['repeats']} {ranking.unit}s chose it among {chosen['points']} points, which flatters them; "
+        f"Its first {chosen['repeats']} {ranking.units} chose it among {chosen['points']} points, which flatters them; "
         f"over the others alone its {METRIC_NAMES[ranking.metric]} is {mean_text(float(mean), float(sd), n)}."
     ]
 

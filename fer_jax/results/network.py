@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from ml_collections import ConfigDict
 
-from fer_jax.config import fields, search_space
+from fer_jax.config import fields, repeats, search_space
 from fer_jax.config.values import flatten, from_json, put
 from fer_jax.errors import RunError
 from fer_jax.models import inference, test_time
@@ -51,13 +51,20 @@ class TrialNetwork:
 
     @functools.cached_property
     def config(self) -> ConfigDict:
-        """The config that trains this trial alone: nothing swept, `train.seed` its own."""
+        """The config that trains this trial alone: nothing swept, seeds and fold its own."""
         record = {name: value for name, value in self.run.record["config"].items() if name != "sweep"}
         config = from_json(record)
         for name in self.run.swept:
             if name in fields.FIELDS:
                 put(config, name, fields.FIELDS[name].coerce(self.row[name]))
-        config.train.seed = int(self.row["seed"])
+        seeds_of = self.run.config.sweep.seeds_of
+        if seeds_of != "all":
+            own = repeats.repeated(flatten(config), int(self.row["repeat"]), seeds_of)
+            config.train.seeds, config.data.seed = own["train.seeds"], own["data.seed"]
+            return config
+        moved = int(self.row["seed"]) - config.train.seed
+        config.train.seed += moved
+        config.train.seeds = tuple(seed + moved for seed in config.train.seeds)
         if config.data.split == "kfold":
             config.data.fold += int(self.row["repeat"])
         return config
@@ -107,7 +114,8 @@ class TrialNetwork:
         if key not in self.run.datasets:
             self.run.datasets[key] = data.load(block)
         loaded = self.run.datasets[key]
-        if self.config.data.split == "kfold" or any(name.startswith("data.") for name in self.run.swept):
+        drawn = self.config.data.split == "kfold" or self.run.config.sweep.seeds_of == "split"
+        if drawn or any(name.startswith("data.") for name in self.run.swept):
             # The record knows one data set; the id is a hash of the trial's own.
             same = self._is_trained_on(loaded.checksum)
         else:

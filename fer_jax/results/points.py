@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from fer_jax.analysis import axes, comparable, points, significance, statistics
+from fer_jax.analysis import axes, comparable, points, significance, statistics, varied
 from fer_jax.analysis.points import PointComparison
 from fer_jax.base import console
 from fer_jax.errors import DamagedError, RunError
@@ -36,7 +36,11 @@ def compare(run: RunRecord, point_a: Point, point_b: Point, metric: str) -> Poin
             raise RunError(f"{run.path}: no trial of {_describe(run, row)} is done")
     values = [dict(zip(some["seed"].astype(int), some[metric].astype(float), strict=True)) for some in done]
     names = _describe(run, rows[0]), _describe(run, rows[1])
-    return points.compare(metric, names, (values[0], values[1]), _by_image(run, *done), run.overlap)
+    config = run.record["config"]
+    return points.compare(
+        metric, names, (values[0], values[1]), _by_image(run, *done), run.overlap, varied.unit(config),
+        varied.units(config),
+    )  # fmt: skip
 
 
 def groups(run: RunRecord, table: pd.DataFrame, metric: str) -> list[Hashable]:

@@ -207,7 +207,8 @@ class Run(RunRecord):
     def data_sets(self, trials: pd.DataFrame) -> list[Mapping[str, Any]]:
         """Returns what config.json says of the data sets that rows of `trials` use, in order."""
         names = [name for name in self.swept if name.startswith("data.")]
-        _, firsts = statistics.point_codes(trials, [*names, "repeat"] if self.config.data.split == "kfold" else names)
+        drawn = self.config.data.split == "kfold" or self.config.sweep.seeds_of == "split"
+        _, firsts = statistics.point_codes(trials, [*names, "repeat"] if drawn else names)
         used = [TrialResult(self, trials.iloc[row]).data for row in firsts]
         return list({data.get("checksum"): data for data in used}.values())
 

@@ -294,7 +294,7 @@ class FitResult:
                 f"the features of trial {self.trial.id} at {self.layer} are gone or damaged: start the sweep again"
             )
         features = directory.features.read(self.trial.id, self.layer)
-        return heads.fit(self.settings, Features(features, labels, classes), int(self.row["seed"]))
+        return heads.fit(self.settings, Features(features, labels, classes), self.trial.config.train.seed)
 
     @property
     def importances(self) -> np.ndarray | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fer_jax.config import fields, rules
+from fer_jax.config.repeats import SOURCES
 from fer_jax.config.rules import resolve
 from fer_jax.config.values import flatten
 from fer_jax.data.faces import FREQUENCIES
@@ -15,7 +16,7 @@ from fer_jax.studies.paper import Conditions, Experiment
 from fer_jax.studies.sweeps import paper_values
 
 # What `Conditions` speaks of, or what changes no result that is compared.
-_CONDITIONS = ("data.name", "data.split", "data.seed", "data.fraction", "train.epochs", "train.seed")
+_CONDITIONS = ("data.name", "data.split", "data.seed", "data.fraction", "train.epochs", "train.seed", "train.seeds")
 
 
 def unmet(experiment: Experiment, trial: TrialResult, head: Mapping[str, Any], done: int, study_file: str) -> list[str]:
@@ -35,6 +36,8 @@ def unmet(experiment: Experiment, trial: TrialResult, head: Mapping[str, Any], d
         found.append(f"other epochs: {epochs(trial)}, published {conditions.epochs}")
     if same_data and (changed := other_settings(paper_values(experiment, study_file), trial, head)):
         found.append(f"other settings: {', '.join(changed[:3])}{', ...' if len(changed) > 3 else ''}")
+    if (of := trial.run.config.sweep.seeds_of) != "all" and done > 1:
+        found.append(f"repeats vary the seed {SOURCES[of]} alone")
     if done < 2:
         found.append("one seed" if done else "no trial ended")
     return found

@@ -12,7 +12,7 @@ import numpy as np
 
 from fer_jax.data import Dataset
 from fer_jax.models import normalize
-from fer_jax.train import hardware, stream
+from fer_jax.train import hardware, step, stream
 from fer_jax.train.engine import WaveProgram, padded_batches
 from fer_jax.train.recipe import PRECISIONS
 from fer_jax.train.streamed import StreamedProgram, evaluation_grid
@@ -120,7 +120,7 @@ class StreamedData:
     ) -> Epoch:
         """Does what `ResidentData.train_epoch` does, with a streamed program."""
         assert isinstance(program, StreamedProgram)
-        seeds, own = np.unique(jax.device_get(hyper["train.seed"]), return_inverse=True)
+        seeds, own = np.unique(jax.device_get(hyper["train.seeds"])[:, step.ORDER], return_inverse=True)
         own = jax.device_put(own.astype(np.int32), program.per_trial)
         tally, scores = program.place_sums(len(own))
         for number, chunk in enumerate(self._training_chunks(program, seeds, epoch)):

@@ -3,6 +3,7 @@
 Numbers go as they are. Words and lists become what the step computes with:
 
     data.normalize                 -> pixels.scale, pixels.offset: input = scale * pixel + offset
+    train.seeds                    -> the seed of each stream, train.seed where the list is empty
     model.init                     -> its place in initializers.NAMES; 0 for weights loaded later
     phases.*, train.block_rates    -> lists filled up, with 0 and with 1
     loss.class_weight, .weights    -> loss.class_weight: a weight for each class
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from fer_jax.config import rules
+from fer_jax.config import repeats, rules
 from fer_jax.config.fields import FIELDS
 from fer_jax.data import Dataset, names
 from fer_jax.errors import ConfigError
@@ -23,7 +24,7 @@ from fer_jax.models import initializers
 
 ENCODED = (
     *("data.normalize", "model.init", "loss.class_weight", "loss.weights"),
-    *("train.block_rates", "phases.rates", "phases.patience"),
+    *("train.seeds", "train.block_rates", "phases.rates", "phases.patience"),
 )
 # Items of a list that is an array on the device, of whatever length it is in a config.
 MAX_BLOCKS = 32
@@ -78,6 +79,7 @@ def layout(num_classes: int) -> dict[str, tuple[tuple[int, ...], type]]:
     }
     return found | {
         "train.seed": ((), np.uint32),
+        "train.seeds": ((len(repeats.STREAMS),), np.uint32),
         "pixels.scale": ((), np.float32),
         "pixels.offset": ((), np.float32),
         "model.init": ((), np.int32),
@@ -108,6 +110,7 @@ def _encode_one(trial: Mapping[str, Any], statistics: DataStatistics) -> dict[st
     scale, offset = pixel_map(trial["data.normalize"], statistics)
     return {
         **trial,
+        "train.seeds": repeats.stream_seeds(trial),
         "pixels.scale": scale,
         "pixels.offset": offset,
         "model.init": initializers.NAMES.index(trial["model.init"]) if trial["model.init"] in initializers.NAMES else 0,

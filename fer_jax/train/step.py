@@ -9,17 +9,26 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from fer_jax.config import repeats
 from fer_jax.models import Network, freezing
 from fer_jax.train import augment, batch_parts, losses, optim, schedules
 from fer_jax.train.evaluation import Hyper, Split, example_losses, network_inputs
 from fer_jax.train.recipe import Recipe
 
+ORDER = repeats.STREAMS.index("order")
+
 
 def keys(hyper: Hyper) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """Returns a trial's random keys: of weights, order of the images, dropout, augmentation."""
-    root = jax.random.key(hyper["train.seed"])
-    weights, order, masks, augmentation = (jax.random.fold_in(root, purpose) for purpose in range(4))
+    weights, order, masks, augmentation = (
+        _key(hyper["train.seeds"][stream], stream) for stream in range(len(repeats.STREAMS))
+    )
     return weights, order, masks, augmentation
+
+
+def _key(seed: jax.Array, stream: int) -> jax.Array:
+    # Streams of one seed have nothing in common.
+    return jax.random.fold_in(jax.random.key(seed), stream)
 
 
 @jax.tree_util.register_dataclass
@@ -52,9 +61,15 @@ def order(seed: jax.Array, epoch: jax.Array, count: int, batch_size: int) -> jax
 
     What is left of `count` images sits out. The order is drawn from (seed, epoch) alone, wherever
     it is computed: resident data are gathered by it on the device, streamed data on the host.
+
+    Args:
+        seed: of the order, uint32.
+        epoch: epochs completed before, int32.
+        count: images of the split.
+        batch_size: images a step.
     """
     steps = count // batch_size
-    key = jax.random.fold_in(keys({"train.seed": seed})[1], epoch)
+    key = jax.random.fold_in(_key(seed, ORDER), epoch)
     return jax.random.permutation(key, count)[: steps * batch_size].reshape(steps, batch_size)
 
 
@@ -82,7 +97,7 @@ def train_steps(
     Returns:
         New params, stats and opt, and the epoch's tally.
     """
-    rows = order(hyper["train.seed"], epoch, train["labels"].shape[0], recipe.batch_size)
+    rows = order(hyper["train.seeds"][ORDER], epoch, train["labels"].shape[0], recipe.batch_size)
     update = _update(network, recipe, hyper, len(rows), epoch, rate_scale)
 
     def one(carry: Carry, place: tuple[jax.Array, jax.Array]) -> tuple[Carry, None]:
@@ -111,7 +126,7 @@ def chunk_steps(
     Args:
         carry: params, stats, opt and tally before them.
         chunk: {'images': uint8 (streams, size, b, h, w, c), 'labels': int32 (streams, size, b)}.
-        stream: the one that has the order of this trial's seed.
+        stream: the one that has the order of this trial.
         first: number of the chunk's first step in the epoch; those from `steps` on are padding and
             change nothing.
         steps: of the whole epoch.

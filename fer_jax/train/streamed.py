@@ -4,9 +4,9 @@ They are `train_chunk` for every chunk of steps, `validate_chunk` for every chun
 batches, and `finish_epoch`. All share their bodies with the one call of resident data, so a trial's
 results are the same.
 
-A chunk holds a stream for each distinct seed, not for each trial: trials of one seed see the same
-images in the same order, and every trial takes the stream of its seed. Each device gets whole
-chunks, so trials may lie on any of them.
+A chunk holds a stream for each distinct seed of the order, not for each trial: trials of one such
+seed see the same images in the same order, and every trial takes the stream of its own. Each device
+gets whole chunks, so trials may lie on any of them.
 """
 
 import functools
@@ -34,7 +34,7 @@ class StreamedProgram(WaveProgram):
         program: the same stack's for resident data. Its network takes images and holds nothing
             apart.
         train: images of the training split.
-        streams: the most distinct seeds of a wave.
+        streams: the most distinct seeds of the order in a wave.
 
     Attributes:
         train, streams: as given.
@@ -54,7 +54,7 @@ class StreamedProgram(WaveProgram):
         """Returns the rows of the training split in an epoch's order, int32 (steps, batch).
 
         Args:
-            seed: uint32 scalar.
+            seed: of the order, uint32 scalar.
             epoch: int32 scalar, epochs completed before. See `step.order`.
         """
         return self.run("order", seed, epoch)

@@ -2,11 +2,11 @@
 
 Everything here is written for a single model; `engine` maps or vectorises it over a wave.
 
-Randomness: trial seed -> a key each for initial weights, order of the images, dropout and
-augmentation. The order of epoch e depends on (seed, e), a dropout mask on (seed, step, layer, row
-in the batch), an augmented image on (seed, step, field, row): never on the other trials of the wave
-nor on how a batch is cut. Trials of one seed therefore see the same images in the same order at
-every point (common random numbers).
+Randomness: four seeds, as a rule one number -> a key each for initial weights, order of the images,
+dropout and augmentation. The order of epoch e depends on (seed, e), a dropout mask on (seed, step,
+layer, row in the batch), an augmented image on (seed, step, field, row): never on the other trials
+of the wave nor on how a batch is cut. Trials of one seed therefore see the same images in the same
+order at every point (common random numbers).
 """
 
 import dataclasses
@@ -79,7 +79,7 @@ class TrialState:
 
 
 def init(network: Network, recipe: Recipe, hyper: Hyper) -> TrialState:
-    """Returns the state before the first epoch, drawn from the trial's seed."""
+    """Returns the state before the first epoch, drawn from the trial's seed of weights."""
     key = step.keys(hyper)[0]
     params, stats = network.init(key)
     if recipe.uses("model.init"):

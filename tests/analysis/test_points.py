@@ -80,7 +80,8 @@ def test_what_cannot_be_said_is_not(a, b, words):
 
 def test_folds_get_the_corrected_test_alone():
     a, b = noisy(2, 7)
-    found = points.compare("val_accuracy", ("a", "b"), (dict(enumerate(a)), dict(enumerate(b))), overlap=1 / 6)
+    sides = (dict(enumerate(a)), dict(enumerate(b)))
+    found = points.compare("val_accuracy", ("a", "b"), sides, overlap=1 / 6, unit="fold", units="folds")
     assert found.paired == significance.paired_t(a - b, overlap=1 / 6) and found.unit == "fold"
     assert np.isnan([found.welch, found.wilcoxon]).all() and "corrected for overlapping folds" in found.words
 
