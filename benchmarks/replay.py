@@ -13,12 +13,8 @@ import numpy as np
 import pandas as pd
 
 from fer_jax.search.extrapolation import FEWEST_EPOCHS, unlikely
+from fer_jax.search.racing import Race
 from fer_jax.search.rungs import Halving, ladder
-
-try:
-    from fer_jax.search.racing import Race
-except ImportError:  # trees without races
-    Race = None
 
 NOT_POINTS = ("seed", "epoch", "val_accuracy", "val_loss", "status", "test_accuracy")
 
@@ -140,18 +136,29 @@ def chosen(view: View, left: np.ndarray) -> Found:
     return Found(int(view.points[np.argmax(last)]), int(spent.sum()))
 
 
+class Method:
+    """A way of searching that decides for how many epochs each point is trained."""
+
+    def left(self, view: View) -> np.ndarray:
+        """Returns the epochs that each point is trained for, int (points,)."""
+        raise NotImplementedError
+
+    def __call__(self, view: View) -> Found:
+        return chosen(view, self.left(view))
+
+
 @dataclasses.dataclass(frozen=True)
-class First:
+class First(Method):
     """Random search, or the full grid: the first so many points are trained to their end."""
 
     points: int
 
-    def __call__(self, view: View) -> Found:
-        return chosen(view, np.where(np.arange(len(view.points)) < self.points, view.end, 0))
+    def left(self, view: View) -> np.ndarray:
+        return np.where(np.arange(len(view.points)) < self.points, view.end, 0)
 
 
 @dataclasses.dataclass(frozen=True)
-class Constant:
+class Constant(Method):
     """i-Epoch: all are trained for `epochs`, the best `keep` of them to their end.
 
     Of Egele, Mohr, Viering and Balaprakash (Neurocomputing 597, 2024).
@@ -160,15 +167,15 @@ class Constant:
     epochs: int
     keep: int
 
-    def __call__(self, view: View) -> Found:
+    def left(self, view: View) -> np.ndarray:
         best = np.argsort(-view.curves[:, self.epochs - 1], kind="stable")[: self.keep]
         left = np.full(len(view.points), self.epochs)
         left[best] = view.end
-        return chosen(view, left)
+        return left
 
 
 @dataclasses.dataclass(frozen=True)
-class Rungs:
+class Rungs(Method):
     """Successive halving, or Hyperband where there are several brackets.
 
     With a level other than 0, who is unlikely to win leaves at a rung as well.
@@ -179,7 +186,7 @@ class Rungs:
     brackets: int = 1
     level: float = 0.0
 
-    def __call__(self, view: View) -> Found:
+    def left(self, view: View) -> np.ndarray:
         size = len(view.points)
         search = Halving.of(size, view.end, (self.first, self.factor), self.brackets, view.number)
         left, here = np.zeros(size, int), np.zeros(size, bool)
@@ -190,21 +197,42 @@ class Rungs:
             if self.level and epochs < view.end:
                 leaves[here] |= unlikely(finite(view.curves[here, :epochs]), view.end, self.level)
             here &= ~leaves
-        return chosen(view, left)
+        return left
 
 
 @dataclasses.dataclass(frozen=True)
-class Unlikely:
+class Unlikely(Method):
     """Nobody is compared but with the leader: who is unlikely to win leaves after any epoch."""
 
     level: float
 
-    def __call__(self, view: View) -> Found:
+    def left(self, view: View) -> np.ndarray:
         left, here = np.full(len(view.points), view.end), np.ones(len(view.points), bool)
         for epochs in range(FEWEST_EPOCHS, view.end):
             leaves = np.flatnonzero(here)[unlikely(finite(view.curves[here, :epochs]), view.end, self.level)]
             left[leaves], here[leaves] = epochs, False
-        return chosen(view, left)
+        return left
+
+
+@dataclasses.dataclass(frozen=True)
+class Reseeded:
+    """A search with one seed a point, then all seeds of the best points it has trained to the end.
+
+    Attributes:
+        method: of the search.
+        keep: so many points get the other seeds, and are compared by all of them.
+    """
+
+    method: Method
+    keep: int
+
+    def __call__(self, view: View) -> Found:
+        alone = View(view.points, view.scores[:, :1], view.trained[:, :1], view.number)
+        left = self.method.left(alone)
+        last = np.where(left == view.end, alone.curves[:, -1], -np.inf)
+        best = np.argsort(-last, kind="stable")[: min(self.keep, int((left == view.end).sum()))]
+        spent = chosen(alone, left).passes + int(view.trained[best, 1:, -1].sum())
+        return Found(int(view.points[best[np.argmax(view.curves[best, -1])]]), spent)
 
 
 def finite(curves: np.ndarray) -> np.ndarray:

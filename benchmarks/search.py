@@ -61,8 +61,19 @@ def methods(grid: Grid, seeds: Sequence[int], level: float) -> Iterator[tuple[st
             name = f"halving {first} x {factor}, unlikely"
             yield "halving, unlikely", name, number, replay.Rungs(first, factor, level=level)
         yield "unlikely", f"unlikely at {level:.0%}", number, replay.Unlikely(level)
-    if replay.Race is not None and every > 1:
-        yield "race", "race, error 5%", every, replay.Racing(1, 0.05)
+    if every == 1:
+        return
+    yield "race", "race, error 5%", every, replay.Racing(1, 0.05)
+    for keep in (3, 5):
+        more = f"then {every} seeds of the best {keep}"
+        yield "full grid, more seeds", f"full grid, {more}", every, replay.Reseeded(replay.First(size), keep)
+        for epochs in range(1, end):
+            name = f"{epochs} epoch{'s' * (epochs > 1)}, best {keep}, {more}"
+            yield f"{BASELINE}, more seeds", name, every, replay.Reseeded(replay.Constant(epochs, keep), keep)
+        for first, factor in replay.halvings(end):
+            for words, share in (("", 0.0), (", unlikely", level)):
+                name, method = f"halving {first} x {factor}{words}, {more}", replay.Rungs(first, factor, level=share)
+                yield f"halving{words}, more seeds", name, every, replay.Reseeded(method, keep)
 
 
 def measure(grid: Grid, found: Sequence[Found]) -> dict[str, Any]:

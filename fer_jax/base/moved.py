@@ -88,7 +88,7 @@ MODULES = {
     "fer_jax.report_runs": "fer_jax.reports.several_runs",
     "fer_jax.rules": "fer_jax.config.rules",
     "fer_jax.run": "fer_jax.results.run",
-    "fer_jax.search": "fer_jax.config.search_space",
+    "fer_jax.search.space": "fer_jax.config.search_space",
     "fer_jax.store.files": "fer_jax.base.files",
     "fer_jax.study_rows": "fer_jax.studies.rows",
     "fer_jax.study_sweeps": "fer_jax.studies.sweeps",

@@ -20,7 +20,7 @@ from fer_jax.studies import sweeps
         ("from fer_jax import flags", "fer_jax.flags is now fer_jax.config"),
         ("from fer_jax.field import Field", "fer_jax.field is now fer_jax.config.field"),
         ("from fer_jax.rules import resolve", "fer_jax.rules is now fer_jax.config.rules"),
-        ("from fer_jax.search.space import expand", "fer_jax.search is now fer_jax.config.search_space"),
+        ("from fer_jax.search.space import expand", "fer_jax.search.space is now fer_jax.config.search_space"),
         ("from fer_jax.config import validate", "fer_jax.config.validate is now fer_jax.config.values.validate"),
         ("import fer_jax.config as c; c.FIELDS", "fer_jax.config.FIELDS is now fer_jax.config.fields.FIELDS"),
         ("from fer_jax.replication import Study", "fer_jax.replication is now fer_jax.studies.paper"),

@@ -120,13 +120,23 @@ def test_who_is_unlikely_leaves(replay):
 
 
 def test_a_race_pays_for_the_seeds_it_asked_for(replay):
-    if replay.Race is None:
-        pytest.skip("no races in this tree")
     ends = np.array([[0.9, 0.91, 0.9, 0.91], [0.5, 0.512, 0.49, 0.5], [0.89, 0.92, 0.9, 0.9]])
     scores = np.repeat(ends[:, :, None], 3, axis=2)
     trained = np.tile(np.arange(1, 4), (3, 4, 1))
     view = replay.View(np.array([2, 0, 1]), scores, trained, 0)
     assert replay.Racing(1, 0.05)(view) == (2, 3 * (4 + 2 + 4))
+
+
+def test_more_seeds_of_the_best_points_choose_by_all_of_them(replay):
+    first = np.array([[0.5, 0.9], [0.6, 0.8], [0.7, 0.7], [0.1, 0.99]])  # after epochs 1 and 2, of one seed
+    other = np.array([[0.5, 0.6], [0.6, 0.8], [0.7, 0.95], [0.1, 0.99]])  # of the other
+    scores = np.stack([first, other], axis=1)
+    trained = np.tile(np.arange(1, 3), (4, 2, 1))
+    view = replay.View(np.array([3, 1, 0, 2]), scores, trained, 0)
+    # One epoch of all, three go on: the first two of these at the end are points 0 and 1 of the view.
+    assert replay.Constant(1, 3)(replay.View(view.points, scores[:, :1], trained[:, :1], 0)) == (3, 3 * 2 + 1)
+    assert replay.Reseeded(replay.Constant(1, 3), 2)(view) == (1, 3 * 2 + 1 + 2 * 2)
+    assert replay.Reseeded(replay.First(4), 9)(view) == (2, 4 * 2 + 4 * 2)
 
 
 def test_regret_and_the_baseline_by_hand(scripts, replay, grid):
