@@ -133,7 +133,7 @@ def test_more_seeds_of_the_best_points_choose_by_all_of_them(replay):
     scores = np.stack([first, other], axis=1)
     trained = np.tile(np.arange(1, 3), (4, 2, 1))
     view = replay.View(np.array([3, 1, 0, 2]), scores, trained, 0)
-    # One epoch of all, three go on: the first two of these at the end are points 0 and 1 of the view.
+    # One epoch of all, three go on: the best two of these at the end are the first two.
     assert replay.Constant(1, 3)(replay.View(view.points, scores[:, :1], trained[:, :1], 0)) == (3, 3 * 2 + 1)
     assert replay.Reseeded(replay.Constant(1, 3), 2)(view) == (1, 3 * 2 + 1 + 2 * 2)
     assert replay.Reseeded(replay.First(4), 9)(view) == (2, 4 * 2 + 4 * 2)
