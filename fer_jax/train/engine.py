@@ -71,6 +71,7 @@ class WaveProgram:
         self.per_trial = NamedSharding(self._mesh, PartitionSpec("trial"))
         self.shared = NamedSharding(self._mesh, PartitionSpec())
         self._programs: dict[tuple[str, int], Callable] = {}
+        self._state_shapes: dict[int, TrialState] = {}
 
     def run(self, name: str, *arguments: Any, phase: int = 0) -> Any:
         """Runs a program: the executable that `prepare` made, or one compiled now and kept."""
@@ -208,8 +209,11 @@ class WaveProgram:
 
         The traced values may be shapes too.
         """
-        shapes = jax.eval_shape(jax.vmap(functools.partial(trial.init, self.network, self.recipe)), values)
-        return with_sharding(shapes, self.per_trial)
+        width = len(jax.tree.leaves(values)[0])
+        if width not in self._state_shapes:  # it takes a tenth of a second to trace them
+            init = jax.vmap(functools.partial(trial.init, self.network, self.recipe))
+            self._state_shapes[width] = with_sharding(jax.eval_shape(init, values), self.per_trial)
+        return self._state_shapes[width]
 
     def value_shapes(self, width: int) -> Any:
         """Returns the shapes of a wave's traced values, for `width` slots, with their sharding."""

@@ -13,7 +13,7 @@ import fer_jax
 from fer_jax import data, heads
 from fer_jax.base import machine
 from fer_jax.errors import ConfigError
-from fer_jax.launch import loop
+from fer_jax.launch import beginning
 from fer_jax.launch.planned import check_room, plan_sweep
 from fer_jax.launch.prepared import describe_heads, describe_precision, notes, prepare
 from fer_jax.plan import Plan, tuning
@@ -42,7 +42,7 @@ def test_a_measured_plan_is_stored_and_trained_by(config, tmp_path, monkeypatch,
     def measured(prepared, trials=None, first_stack=0, say=lines.append):
         return plan_sweep(prepared, trials, first_stack, lines.append, threshold=0.0)
 
-    monkeypatch.setattr(loop, "plan_sweep", measured)
+    monkeypatch.setattr(beginning, "plan_sweep", measured)
     run = fer_jax.run_sweep(config, tmp_path / "run")
     assert (run.trials["status"] == "done").all()
     assert len(lines) == 2 and all("measuring engines for stack_0: map x1 device, " in line for line in lines)
