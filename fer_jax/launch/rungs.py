@@ -163,18 +163,17 @@ def flops_ahead(plan: Plan, search: Search | None) -> float:
     """Returns the floating-point operations of rungs for which no wave is planned yet."""
     if search is None:
         return 0.0
-    halving, total = search.halving, sum(stack.flops for stack in plan.stacks)
-    begun = max((wave.until for stack in plan.stacks for wave in stack.waves if wave.pauses), default=0)
-    if not begun:
-        return 0.0
-    sizes, ends = halving.sizes(), (0, *halving.epochs)
-    ahead = [size * (ends[n + 1] - ends[n]) for n, size in enumerate(sizes) if halving.epochs[n] > begun]
-    return total * sum(ahead) / (len(halving.brackets) * halving.epochs[-1])
+    epochs, trials = search.halving.epochs[-1], len(search.points)
+    waves = (wave for stack in plan.stacks for wave in stack.waves)
+    planned = sum(wave.end(epochs) for wave in waves for trial in wave.trials if trial in search.points)
+    expected = search.halving.passes() * trials / len(search.halving.brackets)
+    total = sum(stack.flops for stack in plan.stacks if stack.trials[0] in search.points)
+    return total * max(0.0, expected - planned) / (trials * epochs)
 
 
 def words(wave: Wave, search: Search | None) -> str:
-    """Returns which rung a wave is of, such as ', rung 2 of 3'; '' without a search."""
-    if search is None or wave.leaves:
+    """Returns which rung a wave is of, such as ', rung 2 of 3'; '' where it is of none."""
+    if search is None or wave.leaves or wave.trials[0] not in search.points:
         return ""
     rung = search.halving.epochs.index(wave.until) if wave.until else search.rungs - 1
     return f", rung {rung + 1} of {search.rungs}"

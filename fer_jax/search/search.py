@@ -58,21 +58,12 @@ class Search:
         rung = self.halving.epochs.index(epochs)
         return self.halving.epochs[rung + 1] % self.halving.epochs[-1]
 
-    def scores(self, curves: pd.DataFrame, epochs: int) -> np.ndarray:
-        """Returns each point's score after so many epochs, (points,), higher is better.
+    def _so_far(self, curves: pd.DataFrame, epochs: int) -> np.ndarray:
+        """Returns each point's score after each epoch, (points, epochs), higher is better.
 
         It is the mean, over its trials that have not diverged, of the best value so far of the
         metric, a loss negated; NaN where there is none.
-
-        Args:
-            curves: a row a trial and epoch.
-            epochs: up to which they count.
         """
-        best = self._so_far(curves, epochs)[:, -1]
-        return np.asarray(pd.Series(best).to_numpy())
-
-    def _so_far(self, curves: pd.DataFrame, epochs: int) -> np.ndarray:
-        """Returns the score of each point after each epoch, (points, epochs)."""
         number = 1 + max(self.points.values())
         own = curves[curves["id"].isin(list(self.points)) & (curves["epoch"] <= epochs)]
         if own.empty:
