@@ -19,6 +19,7 @@ import pandas as pd
 
 from fer_jax.base.text import counted
 from fer_jax.plan import Plan, Stack, Wave
+from fer_jax.search import search as searching
 from fer_jax.search.search import Search
 from fer_jax.store import RunDirectory
 
@@ -172,9 +173,21 @@ def flops_ahead(plan: Plan, search: Search | None) -> float:
     return total * sum(ahead) / (len(halving.brackets) * halving.epochs[-1])
 
 
+def describe(search: Search | None, plan: Plan, repeats: int) -> list[str]:
+    """Returns what a search comes to, in lines, see `search.describe`.
+
+    Stacks of trials that take no part, which a later stage added, are in none of its figures.
+    """
+    if search is None:
+        return []
+    own = [stack for stack in plan.stacks if search.points.keys() & set(stack.trials)]
+    known = all(stack.seconds for stack in own)
+    return searching.describe(search, sum(stack.seconds for stack in own) if known else 0.0, repeats)
+
+
 def words(wave: Wave, search: Search | None) -> str:
     """Returns which rung a wave is of, such as ', rung 2 of 3'; '' without a search."""
-    if search is None or wave.leaves:
+    if search is None or wave.leaves or wave.trials[0] not in search.points:
         return ""
     rung = search.halving.epochs.index(wave.until) if wave.until else search.rungs - 1
     return f", rung {rung + 1} of {search.rungs}"
