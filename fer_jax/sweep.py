@@ -75,11 +75,10 @@ def _run(command: Command) -> int:
 
 def _print_plan(config: ConfigDict, measure: bool) -> None:
     from fer_jax import plan as planning
-    from fer_jax.launch import more_seeds
+    from fer_jax.launch import more_seeds, rungs
     from fer_jax.launch.planned import plan_sweep, room_for
     from fer_jax.launch.prepared import describe_data, describe_heads, notes, prepare
     from fer_jax.plan.tuning import to_stderr
-    from fer_jax.search import search as searching
 
     prepared = prepare(config)
     unknown: list[str] = []
@@ -92,7 +91,7 @@ def _print_plan(config: ConfigDict, measure: bool) -> None:
         planning.describe(plan),
         *(f"note: {line}" for line in room.shortages(plan)),
         *unknown,
-        *searching.describe(prepared.search, plan.seconds, prepared.config.sweep.repeats),
+        *rungs.describe(prepared.search, plan, prepared.config.sweep.repeats),
         more_seeds.describe(prepared.config),
         describe_heads(prepared),
     )

@@ -35,6 +35,7 @@ BOOKKEEPING = (
     "epochs",
     "best_epoch",
     "diverged_epoch",
+    "pruned_epoch",
     "error",
 )
 

@@ -13,7 +13,6 @@ from fer_jax.launch.planned import check_room, cut_again, plan_sweep
 from fer_jax.launch.prepared import Prepared, describe_data, describe_heads, describe_precision, notes
 from fer_jax.launch.trial_table import TrialTable
 from fer_jax.plan import Plan
-from fer_jax.search import search as searching
 from fer_jax.store import RunDirectory
 
 
@@ -70,15 +69,15 @@ def begin(
     return plan, record, table
 
 
-def describe(prepared: Prepared, plan: Plan) -> list[str]:
-    """Returns what a person is told of a sweep before it trains, in lines."""
+def describe(prepared: Prepared, plan: Plan, choice: Mapping[str, Any] | None = None) -> list[str]:
+    """Returns what a person is told before a sweep trains, in lines; `choice` as for `begin`."""
     found = [
         describe_data(prepared),
-        more_seeds.announced(prepared.config),
+        more_seeds.announced(prepared.config, choice),
         describe_precision(prepared, jax.default_backend()),
         *notes(prepared),
         planning.describe(plan),
-        *searching.describe(prepared.search, plan.seconds, prepared.config.sweep.repeats),
+        *rungs.describe(prepared.search, plan, prepared.config.sweep.repeats),
         describe_heads(prepared),
     ]
     return [line for line in found if line]

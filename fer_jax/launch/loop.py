@@ -156,7 +156,7 @@ class Sweep:
         started = time.monotonic()
         plan, record, table = beginning.begin(prepared, directory, progress.say, extend, retry_failed, command, choice)
         finished.look_after(prepared, directory, table.rows, progress)
-        for line in beginning.describe(prepared, plan):
+        for line in beginning.describe(prepared, plan, choice):
             progress.say(line)
         for line in beginning.left_out(prepared):
             progress.note(line)
@@ -168,10 +168,12 @@ class Sweep:
         for _, one in self.waiting:
             # All of them before anything is compiled: damage may cost hours, and be found undone.
             self.directory.resume(one.name, self.progress.say)
-        done = sum(self.table.rows["status"] != "pending")
-        if done:
+        statuses = self.table.rows["status"]
+        done, paused = sum(~statuses.isin(["pending", "paused"])), sum(statuses == "paused")
+        if done or paused:
+            wait = f", {paused} wait at a rung" if paused else ""
             self.progress.say(
-                f"{done} of {len(self.table.rows)} trials were trained before; waves left: {len(self.waiting)}"
+                f"{done} of {len(statuses)} trials were trained before{wait}; waves left: {len(self.waiting)}"
             )
         with Programs(lambda *which: compiling.compile_program(self.prepared, *which)) as programs:
             while True:
@@ -366,7 +368,8 @@ class Sweep:
             return None
         outcome = statistics.count_words(results["status"])
         highest = pd.to_numeric(results["val_accuracy"]).max()
-        self.progress.say(f"{title}: {outcome}{rate}, best val accuracy {highest:.3f}")
+        best = f", best val accuracy {highest:.3f}" if highest == highest else ""  # NaN where all diverged
+        self.progress.say(f"{title}: {outcome}{rate}{best}")
         return results
 
     def _program(self, stack: Stack, width: int, programs: Programs) -> WaveProgram:

@@ -5,6 +5,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from fer_jax.base.text import counted
 from fer_jax.config.values import from_json, to_json
 from fer_jax.launch import best_points, race
 from fer_jax.store import RunDirectory
@@ -67,8 +68,16 @@ def describe(config: ConfigDict) -> str:
     return race.describe(config) or best_points.describe(config)
 
 
-def announced(config: ConfigDict) -> str:
-    """Returns a line on what follows, or goes on, for the start of a stage; '' for nothing."""
+def announced(config: ConfigDict, choice: Mapping[str, Any] | None = None) -> str:
+    """Returns a line on what follows, or goes on, for the start of a stage; '' for nothing.
+
+    Args:
+        config: of the stage.
+        choice: that made it; None for the first.
+    """
     if config.sweep.raced:
         return race.describe_round(config)
+    if choice is not None and len(config.sweep.chosen) < config.sweep.best:
+        number = len(config.sweep.chosen)
+        return f"sweep.best = {config.sweep.best}: only {counted(number, 'point')} came to the end, and gets more seeds"
     return f"every point first; {found}" if (found := describe(config)) else ""

@@ -219,7 +219,7 @@ def describe_heads(prepared: Prepared) -> str:
     return (
         f"{counted(len(prepared.fits), 'fit')} on {counted(len(layers), 'trained trial')}: "
         f"{counted(len(different), 'layer')}, {counted(len(settings), 'head setting')}; "
-        f"{in_bytes(4 * numbers)} of features"
+        f"{in_bytes(4 * numbers)} of features" + (", less those of trials that leave" if prepared.search else "")
     )
 
 

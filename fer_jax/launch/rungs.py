@@ -19,6 +19,7 @@ import pandas as pd
 
 from fer_jax.base.text import counted
 from fer_jax.plan import Plan, Stack, Wave
+from fer_jax.search import search as searching
 from fer_jax.search.search import Search
 from fer_jax.store import RunDirectory
 
@@ -95,7 +96,7 @@ def decide(
     epochs = waves[0][1].until
     here = [trial for _, wave in waves for trial in wave.trials]
     curves = pd.concat([directory.curves.read(wave.name) for _, wave in waves], ignore_index=True)
-    leaves = search.leaving(curves, epochs, here)
+    leaves = _leaving(search, directory, epochs, waves, _compared_before(plan, search, epochs, failed, here), curves)
     moved = {
         stack.name: list(_moved(stack, [wave for one, wave in waves if one.name == stack.name], search, leaves, cut))
         for stack in plan.stacks
@@ -110,6 +111,46 @@ def decide(
     return _replaced(plan, waves, moved), [wave for _, wave in waves]
 
 
+def _compared_before(
+    plan: Plan, search: Search, epochs: int, failed: Collection[str], here: Collection[str]
+) -> list[Wave]:
+    """Returns the waves of trials that were compared at a rung when others had failed before it.
+
+    There are none unless failed trials are trained again.
+    """
+    rung = search.halving.epochs.index(epochs)
+
+    def was_compared(wave: Wave) -> bool:
+        first = wave.trials[0]
+        if first in failed or first in here or first not in search.points:
+            return False
+        reached = wave.until == epochs if wave.leaves else wave.until == 0 or wave.until > epochs
+        return reached and search.halving.brackets[search.points[first]] <= rung
+
+    return [wave for stack in plan.stacks for wave in stack.waves if was_compared(wave)]
+
+
+def _leaving(
+    search: Search,
+    directory: RunDirectory,
+    epochs: int,
+    waves: Sequence[tuple[Stack, Wave]],
+    before: Sequence[Wave],
+    curves: pd.DataFrame,
+) -> set[int]:
+    """Returns which points of waves that wait leave.
+
+    What comes late, since it had failed, is compared with all that have come so far, of whom nobody
+    is called back; a trial whose point has been decided on goes where its point went.
+    """
+    points = {search.points[trial] for _, wave in waves for trial in wave.trials}
+    decided = {search.points[trial]: wave.leaves for wave in before for trial in wave.trials}
+    known = [curves, *(directory.curves.read(wave.name) for wave in before)]
+    here = [trial for wave in (*(wave for _, wave in waves), *before) for trial in wave.trials]
+    leaves = search.leaving(pd.concat(known, ignore_index=True), epochs, here)
+    return {point for point in points if decided.get(point, point in leaves)}
+
+
 def _moved(stack: Stack, waves: Sequence[Wave], search: Search, leaves: Collection[int], cut: Cut) -> Iterator[Moved]:
     """Yields the waves that take the place of a stack's waves of a rung."""
     places = {trial: (wave, slot) for wave in waves for slot, trial in enumerate(wave.trials)}
@@ -122,7 +163,9 @@ def _moved(stack: Stack, waves: Sequence[Wave], search: Search, leaves: Collecti
     ]
     if going := [trial for trial in places if trial not in out]:
         until = search.next_end(waves[0].until)
-        new += [dataclasses.replace(wave, until=until) for wave in cut(stack, going)]
+        # No wider than what has fitted: waves may have been halved since the stack was planned.
+        fitting = dataclasses.replace(stack, width=max(stack.width_of(wave) for wave in waves))
+        new += [dataclasses.replace(wave, until=until) for wave in cut(fitting, going)]
     number = 1 + max(int(re.search(r"wave_(\d+)", wave.name)[1]) for wave in stack.waves)  # type: ignore[index]
     for index, wave in enumerate(new, number):
         named = dataclasses.replace(wave, name=f"{stack.name}-wave_{index}")
@@ -169,6 +212,18 @@ def flops_ahead(plan: Plan, search: Search | None) -> float:
     expected = search.halving.passes() * trials / len(search.halving.brackets)
     total = sum(stack.flops for stack in plan.stacks if stack.trials[0] in search.points)
     return total * max(0.0, expected - planned) / (trials * epochs)
+
+
+def describe(search: Search | None, plan: Plan, repeats: int) -> list[str]:
+    """Returns what a search comes to, in lines, see `search.describe`.
+
+    Stacks of trials that take no part, which a later stage added, are in none of its figures.
+    """
+    if search is None:
+        return []
+    own = [stack for stack in plan.stacks if search.points.keys() & set(stack.trials)]
+    known = all(stack.seconds for stack in own)
+    return searching.describe(search, sum(stack.seconds for stack in own) if known else 0.0, repeats)
 
 
 def words(wave: Wave, search: Search | None) -> str:

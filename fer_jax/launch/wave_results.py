@@ -63,6 +63,8 @@ def result_rows(
     table["best_epoch"] = host["best"][slots]
     table["diverged_epoch"] = [int(epoch) or None for epoch in host["diverged"][slots]]
     table["status"] = np.where(host["diverged"][slots] > 0, "diverged", "pruned" if job.wave.leaves else "done")
+    # A trial that was stopped early has fewer epochs than the rung at which its point leaves.
+    table["pruned_epoch"] = [job.wave.until if status == "pruned" else None for status in table["status"]]
     table["error"] = ""
     at = curves.set_index(["id", "epoch"])[list(CURVE_METRICS)]
     for prefix, column in (("", "best_epoch"), ("last_", "epochs")):

@@ -16,7 +16,7 @@ from fer_jax.analysis import statistics
 from fer_jax.analysis.parts import part_names
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
 from fer_jax.figures import style
-from fer_jax.reports import page_tables, run_tables, verdict
+from fer_jax.reports import page_tables, run_tables, search_words, verdict
 from fer_jax.reports.html_tables import html
 from fer_jax.reports.tables import Table
 
@@ -187,7 +187,8 @@ def _scope(ranking: Ranking) -> str:
 def _verdict(ranking: Ranking) -> str:
     points = "".join(f"<li>{escape(sentence)}</li>" for sentence in verdict.sentences(ranking))
     if not len(ranking.ranked):
-        headline = '<div class="headline"><p class="point">No result yet</p></div>'
+        yet = " yet" if search_words.is_unfinished(ranking) else ""
+        headline = f'<div class="headline"><p class="point">No result{yet}</p></div>'
         return f'{headline}<ul class="plain">{points}</ul>{page_tables.facts(ranking)}'
     best, alike = ranking.best, len(ranking.together)
     name = METRIC_NAMES.get(ranking.metric, ranking.metric)

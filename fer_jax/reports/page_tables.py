@@ -56,6 +56,8 @@ def casualties(ranking: Ranking, suffix: str = "") -> str:
     ]
     columns.append(Column("seed", [whole(v) for v in rows.get("seed", empty)]))
     columns.append(Column("diverged at epoch", [whole(v) for v in rows.get("diverged_epoch", empty)]))
+    if rows.get("pruned_epoch", empty).notna().any():
+        columns.append(Column("left after epoch", [whole(v) for v in rows["pruned_epoch"]]))
     if rows.get("error", empty).fillna("").ne("").any():
         columns.append(Column("error", ["" if pd.isna(v) else str(v) for v in rows["error"]], "", "text"))
     caption = f"Trials in no mean: {statistics.count_words(rows['status'].to_numpy())}"

@@ -13,7 +13,7 @@ from fer_jax.analysis.answers import dead_words
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, class_counts, mean_text, metric_text
 from fer_jax.base.text import counted, sentence
 from fer_jax.data import remarks
-from fer_jax.reports import race_words
+from fer_jax.reports import race_words, search_words
 
 # A point this close to the majority share has learnt nothing worth the name.
 _AT_MAJORITY = 0.01
@@ -25,12 +25,13 @@ _NAMED = 3  # points of a list that are named
 def sentences(ranking: Ranking) -> list[str]:
     """Returns what a supervisor should know before any figure; plain text, most important first."""
     if not len(ranking.ranked):
-        return [*_state(ranking), "No trial is done yet, so there is no result to rank."]
+        return [*_state(ranking), search_words.without_result(ranking)]
     best = ranking.best
-    unfinished = bool({"pending", "running", "paused"} & set(ranking.statuses))
+    unfinished = search_words.is_unfinished(ranking)
     return [
         *(_state(ranking) if unfinished else ()),
         *_together(ranking),
+        *search_words.sentences(ranking),
         *_dead(ranking),
         *_distance(ranking, best),
         *_spread(ranking, best),
@@ -44,12 +45,12 @@ def sentences(ranking: Ranking) -> list[str]:
 
 
 def closing(ranking: Ranking) -> list[str]:
-    """Returns what a sweep's last lines on the terminal say; [] without a result.
+    """Returns what a sweep's last lines on the terminal say.
 
     It is the headline with its figures, and those of `sentences` that no figure should go without.
     """
     if not len(ranking.ranked):
-        return []
+        return sentences(ranking)
     best = ranking.best
     name = METRIC_NAMES.get(ranking.metric, ranking.metric)
     figures = f"{name} {metric_text(ranking, best, ranking.metric)}"
@@ -58,6 +59,7 @@ def closing(ranking: Ranking) -> list[str]:
     return [
         f"{headline(ranking)}: {ranking.describe(best)}; {figures}",
         *_together(ranking),
+        *search_words.sentences(ranking),
         *_dead(ranking),
         *_distance(ranking, best),
         *_spread(ranking, best),
@@ -73,8 +75,8 @@ def headline(ranking: Ranking) -> str:
     """
     ranked, alike = len(ranking.ranked), len(ranking.together)
     by = f" by mean {METRIC_NAMES.get(ranking.metric, ranking.metric)}"
-    of = f"of {ranked}" + " with a result" * (ranked < len(ranking.points))
-    alike_of = f"of {ranked} points" + " with a result" * (ranked < len(ranking.points))
+    which = search_words.which_are_ranked(ranking)
+    of, alike_of = f"of {ranked}{which}", f"of {ranked} points{which}"
     if alike > 1:
         return f"{alike} {alike_of} are best together{by}; shown: {ranking.why_first}"
     return (f"Best point {of}," if len(ranking.points) > 1 else "The one point,") + by
@@ -105,7 +107,7 @@ def _together(ranking: Ranking) -> list[str]:
 def _dead(ranking: Ranking) -> list[str]:
     """Returns how many networks are dead, and whether the point that is shown has some of them."""
     asked = ranking.trials[ranking.trials["id"].isin(ranking.answers) & (ranking.trials["status"] == "done")]
-    words = dead_words(ranking.dead.values(), len(asked), "trial")
+    words = dead_words(ranking.dead.values(), len(asked), "done trial" if ranking.statuses.get("pruned") else "trial")
     if not words:
         return []
     if len(asked) == 1:

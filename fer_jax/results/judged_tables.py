@@ -24,7 +24,7 @@ from fer_jax.store.safety import check_names
 from fer_jax.store.sealed import number, parse, some
 
 PLACE = ("stack", "wave", "slot")
-_RESULT = re.compile(r"(last_)?(train|val|test)_.+|epochs|best_epoch|diverged_epoch")
+_RESULT = re.compile(r"(last_)?(train|val|test)_.+|epochs|best_epoch|diverged_epoch|pruned_epoch")
 _TRIAL_STATUSES = ("pending", "running", "paused", "done", "pruned", "diverged", "failed")
 _GONE = "its row is gone"
 _ADVICE = {

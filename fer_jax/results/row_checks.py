@@ -32,6 +32,7 @@ RESULTS = (
     "epochs",
     "best_epoch",
     "diverged_epoch",
+    "pruned_epoch",
     *CURVE_METRICS,
     "test_loss",
     "test_accuracy",
@@ -163,6 +164,8 @@ class TrialFiles:
         best = found.get("best_epoch", row.get("best_epoch"))
         if pd.notna(best) and best == found.get("epochs", row.get("epochs")):
             found |= {f"last_{name}": found[name] for name in ("test_loss", "test_accuracy") if name in found}
+        if found and identity in self.left:
+            found["pruned_epoch"] = self.left[identity]
         return found
 
     def _of_curves(self, identity: str, wave: str, row: Mapping[str, Any], limit: int) -> dict[str, Any]:

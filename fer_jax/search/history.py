@@ -128,7 +128,8 @@ def of_ranking(ranking: Ranking) -> History | None:
     point = trials["point"].to_numpy(np.int64)
     left, why = np.full(len(ranking.points), STAYS), np.full(len(ranking.points), "", object)
     for number in range(len(left)):
-        left[number], why[number] = _departure(trials["status"][point == number], epochs[point == number], search)
+        own = point == number
+        left[number], why[number] = _departure(trials["status"][own], epochs[own], pruned_after(trials)[own], search)
     return History(search, curves[:, np.array(search.epochs) - 1], left, why, epochs, point)
 
 
@@ -173,7 +174,8 @@ def best_so_far(ranking: Ranking, epochs: int) -> np.ndarray:
     if "diverged_epoch" in trials:
         at = pd.to_numeric(trials["diverged_epoch"]).to_numpy(np.float64, na_value=np.inf)
         gone |= np.arange(1, epochs + 1) >= np.where(np.isnan(at), np.inf, at)[:, None]
-    waits = after & ~gone & ~((status == "done") & (last > 0))[:, None]
+    ends = np.where(status == "done", epochs, pruned_after(trials))
+    waits = after & ~gone & ((np.arange(1, epochs + 1) > ends[:, None]) | (last == 0)[:, None])
     best[waits | gone] = np.nan
     codes, count = trials["point"].to_numpy(np.int64), len(ranking.points)
     total, alive, missing = (np.zeros((count, epochs)) for _ in range(3))
@@ -222,11 +224,23 @@ def usual_ladder(epochs: int) -> tuple[int, ...]:
     return ladder(epochs, *usual_rungs(epochs))
 
 
-def _departure(statuses: pd.Series, epochs: np.ndarray, search: Halving) -> tuple[int, str]:
+def pruned_after(trials: pd.DataFrame) -> np.ndarray:
+    """Returns the epochs of the rung at which each trial left, 0 for those that did not.
+
+    A trial that was stopped early has fewer epochs than that.
+    """
+    found = pd.to_numeric(trials["epochs"]).to_numpy(np.float64, na_value=0)
+    if "pruned_epoch" in trials:
+        told = pd.to_numeric(trials["pruned_epoch"]).to_numpy(np.float64, na_value=np.nan)
+        found = np.where(np.isnan(told), found, told)
+    return np.where(trials["status"] == "pruned", found, 0).astype(np.int64)
+
+
+def _departure(statuses: pd.Series, epochs: np.ndarray, pruned_after: np.ndarray, search: Halving) -> tuple[int, str]:
     """Returns the rung at which a point left and why; (`STAYS`, '') if it did not."""
     pruned = (statuses == "pruned").to_numpy()
     if pruned.any():
-        return min(int(np.searchsorted(search.epochs, epochs[pruned].max())), len(search.epochs) - 1), "pruned"
+        return min(int(np.searchsorted(search.epochs, pruned_after.max())), len(search.epochs) - 1), "pruned"
     if statuses.isin(["done", *_ON_THEIR_WAY]).any():
         return STAYS, ""
     why = "diverged" if (statuses == "diverged").any() else "failed"

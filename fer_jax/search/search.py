@@ -173,6 +173,7 @@ def check(config: Any, trials: Sequence[Trial]) -> None:
             f"search.brackets = {brackets}: search.halving = {halving} makes {counted(rungs, 'rung')} of "
             f"{min(lengths)} epochs, and no more brackets",
         )
+    _check_best(config, trials, min(lengths))
     swept, metric = search_space.swept(config), config.train.select
     names = dict.fromkeys((*CLASS_FIELDS, *PICTURE_FIELDS, *loss_fields(metric), "train.select"))
     if unlike := [name for name in names if name in swept]:
@@ -180,6 +181,21 @@ def check(config: Any, trials: Sequence[Trial]) -> None:
             [field, *unlike],
             f"{field} = {value}: points that differ in {in_words(unlike)} are not ranked against each other "
             f"by {metric}",
+        )
+
+
+def _check_best(config: Any, trials: Sequence[Trial], epochs: int) -> None:
+    """Raises FieldError where fewer points come to the end than sweep.best is to choose from."""
+    halving, best = tuple(config.search.halving), config.sweep.best
+    if not halving or not best:
+        return
+    points = len({tuple(sorted(trial.point.items())) for trial in trials})
+    made = Halving.of(points, epochs, halving, config.search.brackets, config.search.seed)
+    if best > (last := made.sizes()[-1]):
+        raise FieldError(
+            ["sweep.best", "search.halving"],
+            f"sweep.best = {best}: search.halving = {halving} trains {last} of {counted(points, 'point')} to the end; "
+            "choose fewer, or a smaller factor",
         )
 
 

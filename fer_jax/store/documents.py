@@ -28,6 +28,7 @@ COUNT_COLUMNS = (
     "epochs",
     "best_epoch",
     "diverged_epoch",
+    "pruned_epoch",
     "n",
     "features",
     "threads",

@@ -13,7 +13,9 @@ import fer_jax
 from fer_jax.config.field import FieldError
 from fer_jax.errors import RunError
 from fer_jax.launch import planned, prepared, rungs, wave
-from fer_jax.reports import run_report
+from fer_jax.reports import run_report, verdict
+from fer_jax.results import rankings
+from fer_jax.search import history
 from fer_jax.search import search as searching
 from fer_jax.store import RunDirectory
 from fer_jax.store.curves import CurveFiles
@@ -245,6 +247,29 @@ def test_a_wave_that_fails_leaves_the_search_to_the_others(make_config, tmp_path
     assert "failed" not in set(run.trials["status"]) and (run.trials["status"] == "done").sum() >= 4
 
 
+def test_what_failed_and_comes_late_is_held_against_all_that_were_there(make_config, tmp_path, monkeypatch):
+    config, train, calls = made(make_config), wave.train, itertools.count()
+    config.stack.width, config.stack.devices = 1, 1  # a wave a trial
+    reference = fer_jax.run_sweep(config, tmp_path / "reference").trials.set_index("id")
+
+    def fails(*arguments):
+        if next(calls) < 3:  # both seeds of the first point, one of the second
+            raise RuntimeError("no luck")
+        return train(*arguments)
+
+    monkeypatch.setattr(wave, "train", fails)
+    fer_jax.run_sweep(config, tmp_path / "run")
+    run = fer_jax.run_sweep(config, tmp_path / "run", retry_failed=True)
+    trials = run.trials.set_index("id")
+    assert (reference["status"].iloc[:2] == "pruned").all() and reference["epochs"].iloc[0] == 2
+    assert trials["status"].iloc[:2].tolist() == ["pruned"] * 2 and trials["epochs"].iloc[:2].tolist() == [2, 2]
+    for _, rows in trials.groupby(list(run.swept), sort=False):
+        assert rows["status"].nunique() == 1  # a point stays together
+    assert all(
+        s.went_on is None or s.worst_kept >= s.best_left for s in history.of_ranking(rankings.whole(run)).stretches()
+    )
+
+
 @pytest.mark.parametrize(
     ("halving", "fields", "words"),
     [
@@ -306,6 +331,40 @@ def test_a_table_without_its_seal_gets_the_rows_of_those_that_left_back(make_con
     assert after["status"].tolist() == before["status"].tolist()
     np.testing.assert_allclose(after["val_accuracy"].astype(float), before["val_accuracy"].astype(float))
     assert after["epochs"].tolist() == before["epochs"].tolist()
+
+
+def test_what_stopped_early_keeps_the_rung_that_dropped_it_in_tables_and_words(make_config, tmp_path):
+    config = made(make_config)
+    config.train.stop_patience, config.train.stop_min_delta = 1, 10.0  # all stop after two epochs
+    config.sweep.grid.train.learning_rate = (1e-3, 1e-2, 3e-2)
+    run = fer_jax.run_sweep(config, tmp_path / "run")
+    assert set(run.trials["epochs"]) == {2}
+    assert sorted(run.trials["pruned_epoch"].dropna()) == [2] * 6 + [4] * 2
+    ranking = rankings.whole(run)
+    assert [(s.trained, s.went_on) for s in history.of_ranking(ranking).stretches()] == [(6, 3), (3, 2), (2, None)]
+    for seal in (run.path / ".sealed").glob("*"):
+        seal.unlink()
+    text = (run.path / "trials.csv").read_text()
+    (run.path / "trials.csv").write_text(text.replace("pruned_epoch", "other"))
+    assert fer_jax.load_run(run.path).trials["pruned_epoch"].tolist() == run.trials["pruned_epoch"].tolist()
+    words = " ".join(verdict.closing(ranking))
+    assert words.startswith("2 of 2 points trained to the end are best together")
+    assert "The search: 4 of 6 points left (3 after epoch 2, 1 after epoch 4) and have no rank" in words
+    assert "It trained 24 epochs, where all trials to their end would be 96." in words
+
+
+def test_fewer_points_at_the_end_than_are_to_be_chosen(make_config, tmp_path, monkeypatch, capsys):
+    config = made(make_config)
+    config.sweep.repeats, config.sweep.best, config.sweep.best_repeats = 1, 4, 2
+    with pytest.raises(FieldError, match=r"sweep.best = 4: search.halving = \(2, 2\) trains 3 of 10 points to the end"):
+        prepared.prepare(config)
+    config.sweep.best, config.search.stop = 3, "unlikely"
+    monkeypatch.setattr(searching, "unlikely", lambda curves, *which: curves[:, -1] < np.nanmax(curves[:, -1]))
+    run = fer_jax.run_sweep(config, tmp_path / "run")
+    assert len(run.record["config"]["sweep"]["chosen"]) < 3
+    said = capsys.readouterr().err
+    assert "sweep.best = 3: only 1 point came to the end, and gets more seeds" in said
+    assert "stack_2-wave_0 (1 trial): 1 " in said  # in no rung
 
 
 def test_the_plan_says_what_a_search_saves(make_config):

@@ -107,6 +107,17 @@ def test_losses_are_better_low_and_stopped_trials_keep_their_best():
     assert scores[4, 2] == pytest.approx(-own[run.trials["id"][4]].iloc[:3].min())
 
 
+def test_a_point_whose_trials_stopped_early_leaves_at_the_rung_that_dropped_it():
+    run = halved(grid(), 1, 3)
+    point = next(number for number, end in run.left.items() if end == 3)
+    run.trials.loc[point, ["epochs", "pruned_epoch"]] = [1, 3]
+    run.curves = run.curves[(run.curves["id"] != run.trials["id"][point]) | (run.curves["epoch"] <= 1)]
+    found = history.of_ranking(gather(run))
+    assert {n: found.halving.epochs[r] for n, r in enumerate(found.left) if r >= 0} == run.left
+    assert found.scores[point, 1] == found.scores[point, 0] and np.isnan(found.scores[point, 2])
+    assert [(s.trained, s.went_on) for s in found.stretches()] == [(15, 5), (5, 2), (2, None)]
+
+
 def test_without_halving_or_one_length_there_is_no_history():
     assert history.of_ranking(gather(grid())) is None
     run = grid()
