@@ -110,7 +110,7 @@ def _would_have_found(ranking: Ranking, suffix: str) -> str:
     total = int(would.stopped.sum())
     what = f"{ranking.describe(would.chosen)}, {name} {number(sign * would.score)}"
     if would.place == 1:
-        missed = "which no other point of the full grid surpasses: it would have missed nothing"
+        missed = "which no other point surpasses: it would have missed nothing"
     else:
         unit = (
             f"{would.regret:.4f} nats"
@@ -195,12 +195,22 @@ def _fewer_points(ranking: Ranking, suffix: str) -> str:
 
 def _drawn(ranking: Ranking) -> str:
     """Returns whether a run's points are the independent draws that the band supposes, in words."""
-    kind = ranking.config.get("search.kind") if ranking.config.get("search.draws") else "grid"
-    if kind == "random":
-        return "These points were drawn so."
+    sweep, number = ranking.config.get("sweep") or {}, int(ranking.config.get("search.draws") or 0)
+    kind = ranking.config.get("search.kind") if number else "grid"
     if kind == "grid":
         return "These were not drawn but laid out, so that it is about points picked from such a grid at random."
-    return f"These were drawn to fill the space evenly ({kind}), so that it is about as many that are drawn at random."
+    if any(sweep.get(part) for part in ("points", "each", "grid", "zip")):
+        return "Not all of these were drawn, so that it is about points picked at random from such as these."
+    if kind != "random":
+        return (
+            f"These were drawn to fill the space evenly ({kind}), so that it is about as many that are drawn at random."
+        )
+    if len(ranking.points) < number:
+        return (
+            f"These are what differs among {number:,} draws, each once however often it was drawn, so that it is about "
+            "points picked at random from such as these."
+        )
+    return "These points were drawn so."
 
 
 def _paragraphs(notes: Sequence[str]) -> str:
