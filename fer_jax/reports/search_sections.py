@@ -74,12 +74,15 @@ def spent(found: history.History) -> str:
 
 def _rungs(ranking: Ranking, found: history.History, suffix: str) -> str:
     """Returns what the rungs of a run did, with its tables."""
-    over = ranking.trials["status"].isin(["done", "pruned", "diverged", "failed"]).all()
+    over = history.first_seeds(ranking).trials["status"].isin(["done", "pruned", "diverged", "failed"]).all()
+    more = len(ranking.trials) - len(found.epochs)
     notes = [
         sentence(spent(found) + (", so far" if not over else "")),
         "What the points that left would have come to, and so what the search missed (its regret against the full "
         "grid), is not known: only a run without halving would tell.",
     ]
+    if more:
+        notes.append(f"Not counted: {counted(more, 'trial')} of later seeds, which decided nothing at a rung.")
     tables = [_shown(search_tables.rungs(ranking), f"rungs-table{suffix}")]
     tables.append(_shown(search_tables.left(ranking), f"left-table{suffix}", filterable=True))
     return _paragraphs(notes) + "".join(tables) + _correlations(ranking, suffix)
@@ -108,7 +111,10 @@ def _would_have_found(ranking: Ranking, suffix: str) -> str:
     sizes = " and ".join(_listed(would.halving.sizes(), ends))
     sign = 1 if ranking.higher_is_better else -1
     total = int(would.stopped.sum())
-    what = f"{ranking.describe(would.chosen)}, {name} {number(sign * would.score)}"
+    first = history.first_seeds(ranking).trials
+    seeds = counted(int(first["point"].value_counts().max()), "seed")
+    by = f" over the {seeds} that all points have" if len(first) < len(ranking.trials) else ""
+    what = f"{ranking.describe(would.chosen)}, {name} {number(sign * would.score)}{by}"
     if would.place == 1:
         missed = "which no other point surpasses: it would have missed nothing"
     else:

@@ -85,6 +85,7 @@ def of_full_grid(ranking: Ranking, halving: tuple[int, int] | None = None) -> Re
         None where some point was not trained to one common end, where its curves are not there, or
         where there would be nobody to leave.
     """
+    ranking = history.first_seeds(ranking)
     length = history.one_length(ranking)
     if ranking.config.get("search.halving") or length is None or len(ranking.points) < 2:
         return None
