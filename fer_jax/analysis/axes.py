@@ -37,6 +37,7 @@ _NAMES = {
     "train.learning_rate": ("learning rate", "η"),
 }
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_DRAWN = {"log": "log", "uniform": "linear", "int": "linear"}  # the first word of a draw
 _LONGEST_MARK = 22
 _FEW = 20
 
@@ -206,17 +207,25 @@ def _apart(places: np.ndarray, texts: Sequence[str], room: float) -> list[int]:
     return keep
 
 
-def axis(field: str, values: pd.Series | Sequence[Any]) -> Axis:
+def axis(field: str, values: pd.Series | Sequence[Any], draw: str = "") -> Axis:
     """Returns the axis of a field from the values it takes over all points.
 
     Numbers are logarithmic when they were chosen by factors rather than steps; whatever is not a
     number is ordinal, as are decades with a zero among them.
+
+    Args:
+        field: dotted name.
+        values: of all points.
+        draw: what the field was drawn from, such as 'log 1e-5 1e-1'; '' where it was not. It says
+            by what its numbers were chosen, of which few random ones tell little.
     """
     levels: list[Any] = list(dict.fromkeys(hashable(value) for value in values))
     kind = "ordinal"
     if levels and all(_is_real(level) for level in levels):
         levels.sort()
-        kind = _scale(np.array(levels, dtype=np.float64))
+        told = _DRAWN.get(draw.split(" ")[0])
+        guess = not told or (told == "log" and levels[0] <= 0)
+        kind = _scale(np.array(levels, dtype=np.float64)) if guess else str(told)
     texts = [value_text(level) for level in levels]
     # 1e-5 beside 0.001 would be hard to compare, and so would an axis in 1e-3 beside one in 0.001.
     powers = any("e" in text for text in texts if _is_number(text)) or (kind == "log" and _decades(levels))

@@ -148,7 +148,7 @@ def _why_untested(repeats: int, error: float, independent: bool) -> str:
             "not taken for one"
         )
     if not independent:
-        return "folds share training images, so that their spread is no error to test against"
+        return "folds, or splits of the same images, overlap in training: their spread is no error to test against"
     if not error > 0:
         return "the repeats do not differ, so that there is no error to test against"
     return ""

@@ -301,6 +301,7 @@ def rank_points(
     config = record.get("config") or {}
     swept = [field for field in record.get("swept") or () if field in trials.columns]
     metric = str(config.get("train.select") or "val_accuracy")
+    draws = (config.get("sweep") or {}).get("draw") or {}
     codes, _ = statistics.point_codes(trials, swept)
     points = statistics.summarise(trials, swept, overlap=statistics.fold_overlap(config))
     points.insert(len(swept), "total", np.bincount(codes, minlength=len(points)))
@@ -312,7 +313,7 @@ def rank_points(
         trials=trials.assign(point=codes),
         points=points,
         curves=curves,
-        axes={field: axes.axis(field, points[field]) for field in swept},
+        axes={field: axes.axis(field, points[field], draws.get(field) or "") for field in swept},
         metric=metric,
         answers=answers or {},
     )

@@ -125,7 +125,7 @@ class Sweep:
         return tuple(found) if found and all(name in setting for setting in self.listed()) else ()
 
     def notes(self) -> list[str]:
-        """Returns lines on draws that are equal, and on parts beside each other or combined.
+        """Returns lines on equal draws, on what has no effect, and on how parts are joined.
 
         'note: 2 points stand beside 6 settings of sweep.grid; --config.sweep.cross=true combines
         them'
@@ -135,6 +135,12 @@ class Sweep:
         if drawn < self.number:
             words = "has" if self.kind == "grid" else "draws"
             found.append(f"note: search.kind = {self.kind} {words} {drawn:,} different points of {self.number:,}")
+        if not self.draws and self.kind != "random":
+            found.append(f"note: search.kind = {self.kind} has no effect: sweep.draw is empty")
+        if self.cross and not self.points:
+            found.append(
+                "note: sweep.cross = True has no effect: it combines sweep.points with the rest; there are none"
+            )
         parts = self.parts()
         others = [
             counted(drawn, "draw") if name == "sweep.draw" else f"{counted(count, 'setting')} of {name}"

@@ -74,12 +74,15 @@ def spent(found: history.History) -> str:
 
 def _rungs(ranking: Ranking, found: history.History, suffix: str) -> str:
     """Returns what the rungs of a run did, with its tables."""
-    over = ranking.trials["status"].isin(["done", "pruned", "diverged", "failed"]).all()
+    over = history.first_seeds(ranking).trials["status"].isin(["done", "pruned", "diverged", "failed"]).all()
+    more = len(ranking.trials) - len(found.epochs)
     notes = [
         sentence(spent(found) + (", so far" if not over else "")),
         "What the points that left would have come to, and so what the search missed (its regret against the full "
         "grid), is not known: only a run without halving would tell.",
     ]
+    if more:
+        notes.append(f"Not counted: {counted(more, 'trial')} of later seeds, which decided nothing at a rung.")
     tables = [_shown(search_tables.rungs(ranking), f"rungs-table{suffix}")]
     tables.append(_shown(search_tables.left(ranking), f"left-table{suffix}", filterable=True))
     return _paragraphs(notes) + "".join(tables) + _correlations(ranking, suffix)
@@ -108,9 +111,12 @@ def _would_have_found(ranking: Ranking, suffix: str) -> str:
     sizes = " and ".join(_listed(would.halving.sizes(), ends))
     sign = 1 if ranking.higher_is_better else -1
     total = int(would.stopped.sum())
-    what = f"{ranking.describe(would.chosen)}, {name} {number(sign * would.score)}"
+    first = history.first_seeds(ranking).trials
+    seeds = counted(int(first["point"].value_counts().max()), "seed")
+    by = f" over the {seeds} that all points have" if len(first) < len(ranking.trials) else ""
+    what = f"{ranking.describe(would.chosen)}, {name} {number(sign * would.score)}{by}"
     if would.place == 1:
-        missed = "which no other point of the full grid surpasses: it would have missed nothing"
+        missed = "which no other point surpasses: it would have missed nothing"
     else:
         unit = (
             f"{would.regret:.4f} nats"
@@ -195,12 +201,22 @@ def _fewer_points(ranking: Ranking, suffix: str) -> str:
 
 def _drawn(ranking: Ranking) -> str:
     """Returns whether a run's points are the independent draws that the band supposes, in words."""
-    kind = ranking.config.get("search.kind") if ranking.config.get("search.draws") else "grid"
-    if kind == "random":
-        return "These points were drawn so."
+    sweep, number = ranking.config.get("sweep") or {}, int(ranking.config.get("search.draws") or 0)
+    kind = ranking.config.get("search.kind") if number else "grid"
     if kind == "grid":
         return "These were not drawn but laid out, so that it is about points picked from such a grid at random."
-    return f"These were drawn to fill the space evenly ({kind}), so that it is about as many that are drawn at random."
+    if any(sweep.get(part) for part in ("points", "each", "grid", "zip")):
+        return "Not all of these were drawn, so that it is about points picked at random from such as these."
+    if kind != "random":
+        return (
+            f"These were drawn to fill the space evenly ({kind}), so that it is about as many that are drawn at random."
+        )
+    if len(ranking.points) < number:
+        return (
+            f"These are what differs among {number:,} draws, each once however often it was drawn, so that it is about "
+            "points picked at random from such as these."
+        )
+    return "These points were drawn so."
 
 
 def _paragraphs(notes: Sequence[str]) -> str:

@@ -340,17 +340,19 @@ def _leaks(ranking: Ranking, best: int) -> list[str]:
 def _resolution(ranking: Ranking, best: int) -> list[str]:
     """Returns how far apart two accuracies must be before the validation images tell them apart."""
     n = ranking.images("validation")
-    if not n or ranking.metric != "val_accuracy" or len(ranking.ranked) < 2:
+    left = ranking.trials["point"][ranking.trials["status"] == "pruned"].nunique()
+    total = len(ranking.ranked) + left
+    if not n or ranking.metric != "val_accuracy" or total < 2:
         return []
     top = float(ranking.points.loc[best, "val_accuracy_mean"])
     error = statistics.share_error(top, n)
     near = int((ranking.ranked["val_accuracy_mean"] >= top - error).sum()) - 1
-    others = {0: "no other point is", 1: "one other point is"}.get(near, f"{near} other points are")
-    text = (
-        f"An accuracy on {n:,} validation images has a standard error of {error:.3f}; {others} that close to the best."
-    )
-    chosen = len(ranking.together) < len(ranking.ranked)
-    return [f"{text} Being the best of {len(ranking.ranked)}, its figure is somewhat lucky." if chosen else text]
+    whole = " trained to the end" if left else ""
+    others = [f"no other point{whole} is", f"one other point{whole} is", f"{near} other points{whole} are"]
+    text = f"An accuracy on {n:,} validation images has a standard error of {error:.3f}; {others[min(near, 2)]}"
+    of = f"{total} points, {left} of which left at a rung," if left else f"{total},"
+    lucky = f" Being the best of {of} its figure is somewhat lucky." if len(ranking.together) < total else ""
+    return [f"{text} that close to the best.{lucky}"]
 
 
 def _losses(ranking: Ranking) -> list[str]:

@@ -58,7 +58,8 @@ class History:
             where it has not been trained so far or all of its trials have diverged or failed.
         left: int (points,): the rung at which each point left, `STAYS` for those that did not.
         why: str (points,): 'pruned', 'diverged' or 'failed' of those that left, else ''.
-        epochs: int (trials,): trained, of each trial in the order of trials.csv.
+        epochs: int (trials,): trained, of each trial that the rungs compare (`first_seeds`), in the
+            order of trials.csv.
         point: int (trials,): of each trial.
     """
 
@@ -120,7 +121,7 @@ def of_ranking(ranking: Ranking) -> History | None:
     rungs = len(ladder(length, halving[0], halving[1]))
     search = Halving.of(len(ranking.points), length, (halving[0], halving[1]), min(max(brackets, 1), rungs), seed)
     curves = best_so_far(ranking, length)
-    trials = ranking.trials
+    trials = first_seeds(ranking).trials
     epochs = pd.to_numeric(trials["epochs"]).fillna(0).to_numpy(np.int64)
     last = trials["id"].map(ranking.curves.groupby("id")["epoch"].max()) if len(ranking.curves) else None
     if last is not None:  # those that are running have no result yet, but curves
@@ -131,6 +132,19 @@ def of_ranking(ranking: Ranking) -> History | None:
         own = point == number
         left[number], why[number] = _departure(trials["status"][own], epochs[own], pruned_after(trials)[own], search)
     return History(search, curves[:, np.array(search.epochs) - 1], left, why, epochs, point)
+
+
+def first_seeds(ranking: Ranking) -> Ranking:
+    """Returns the ranking with those trials alone by which points are compared at rungs.
+
+    They are the repeats that every point has. `sweep.best` and `search.race` train more of some
+    points, once all rungs are over.
+    """
+    trials, first = ranking.trials, (ranking.config.get("sweep") or {}).get("repeats")
+    if not first or "repeat" not in trials:
+        return ranking
+    early = pd.to_numeric(trials["repeat"]) < int(first)
+    return dataclasses.replace(ranking, trials=trials[early].reset_index(drop=True)) if not early.all() else ranking
 
 
 def one_length(ranking: Ranking) -> int | None:
@@ -144,9 +158,9 @@ def one_length(ranking: Ranking) -> int | None:
 def best_so_far(ranking: Ranking, epochs: int) -> np.ndarray:
     """Returns what points are ranked by after each epoch.
 
-    It is the mean over a point's repeats of the best value so far of the metric that chooses, among
-    trials that have not diverged or failed by then; a loss is negated. A trial that stopped early
-    keeps its best value.
+    It is the mean over the repeats that every point has (`first_seeds`) of the best value so far of
+    the metric that chooses, among trials that have not diverged or failed by then; a loss is
+    negated. A trial that stopped early keeps its best value.
 
     Args:
         ranking: with curves.
@@ -155,7 +169,7 @@ def best_so_far(ranking: Ranking, epochs: int) -> np.ndarray:
     Returns:
         float (points, E), NaN where some repeat that goes on has not come so far, or none goes on.
     """
-    trials, metric = ranking.trials, ranking.metric
+    trials, metric = first_seeds(ranking).trials, ranking.metric
     sign = -1.0 if lower_is_better(metric) else 1.0
     recorded = np.full((len(trials), epochs), np.nan)
     if len(ranking.curves) and metric in ranking.curves:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fer_jax.analysis.ranking import Ranking
+from fer_jax.analysis.significance import ROUNDING
 from fer_jax.search import history
 from fer_jax.search.rungs import Halving
 
@@ -21,7 +22,7 @@ class Replay:
         stopped: int (points,): the epochs after which each point would have left; those that reach
             the end have all.
         chosen: the best point at the end, of those that reach it.
-        best: the best point of the full grid, the first where several are.
+        best: the best point of the full grid: the chosen one where none is better, else the first.
         score, best_score: of both after all epochs, higher is better.
         place: of the chosen point in the full grid, from 1: one more than there are better points.
     """
@@ -70,7 +71,9 @@ def replay(scores: np.ndarray, halving: Halving) -> Replay | None:
     if np.isnan(reached).all():
         return None
     chosen, best = int(np.nanargmax(reached)), int(np.nanargmax(last))
-    place = 1 + int((last > last[chosen]).sum())
+    # Means of the same numbers in another order are one.
+    place = 1 + int((last - last[chosen] > ROUNDING * max(1.0, abs(float(last[chosen])))).sum())
+    best = chosen if place == 1 else best
     return Replay(halving, stopped, chosen, best, float(last[chosen]), float(last[best]), place)
 
 
@@ -85,6 +88,7 @@ def of_full_grid(ranking: Ranking, halving: tuple[int, int] | None = None) -> Re
         None where some point was not trained to one common end, where its curves are not there, or
         where there would be nobody to leave.
     """
+    ranking = history.first_seeds(ranking)
     length = history.one_length(ranking)
     if ranking.config.get("search.halving") or length is None or len(ranking.points) < 2:
         return None

@@ -12,6 +12,8 @@ import math
 
 import numpy as np
 
+from fer_jax.analysis.comparable import steps
+
 
 def ladder(epochs: int, first: int, factor: int) -> tuple[int, ...]:
     """Returns the epochs after which each rung ends, such as (4, 12, 50) for 50, 4 and 3.
@@ -84,7 +86,9 @@ class Halving:
             return leaves
         for bracket in range(rung + 1):
             members = np.flatnonzero(here & (self.brackets == bracket))
-            order = members[np.argsort(-scores[members], kind="stable")]  # NaN is sorted to the end
+            # Means over the same accuracies in another order are equal, whatever rounding makes of
+            # them. NaN is sorted to the end.
+            order = members[np.argsort(-steps(scores[members]), kind="stable")]
             leaves[order[math.ceil(len(members) / self.factor) :]] = True
         return leaves
 

@@ -30,6 +30,18 @@ def test_values_that_span_decades_are_logarithmic_and_others_are_not(values, kin
         assert list(axis.position(axis.levels)) == sorted(axis.position(axis.levels))
 
 
+def test_what_numbers_were_drawn_by_decides_over_what_they_look_like():
+    few = [1.1e-4, 2.2e-3, 4.6e-3, 1.05e-2, 1.38e-2]
+    assert axes.axis("train.learning_rate", few).kind == "linear"
+    assert axes.axis("train.learning_rate", few, "log 1e-4 3e-2").kind == "log"
+    many = [0.01, 0.02, 0.05, 0.1, 0.45]
+    assert axes.axis("model.dropout", many).kind == "log"
+    assert axes.axis("model.dropout", many, "uniform 0 .5").kind == "linear"
+    assert axes.axis("train.l2", [0.0, 1e-5, 1e-3], "log 1e-5 1e-1").kind == "ordinal"  # a 0 was listed beside it
+    assert axes.axis("train.batch_size", [8, 16, 32, 64], "choice 8 16 32 64").kind == "log"
+    assert axes.axis("train.optimizer", ["adam", "sgd"], "choice adam sgd").kind == "ordinal"
+
+
 def test_levels_keep_their_texts_apart_and_typable():
     axis = axes.axis("train.learning_rate", [1e-3, 1e-5, 1e-4, 1e-3])
     assert axis.texts == ("1e-5", "1e-4", "1e-3") and axis.marks == ("10⁻⁵", "10⁻⁴", "10⁻³")

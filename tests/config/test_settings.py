@@ -170,6 +170,18 @@ def test_the_plan_says_how_many_draws_differ():
     assert Sweep.of(drawing(5, train__l2="uniform 0 1")).notes() == []
 
 
+def test_the_plan_says_what_has_no_effect():
+    points, grid = [{RATE: 1.0}, {RATE: 2.0}], {DECAY: (0.0, 1.0, 2.0)}
+    assert Sweep.of(build(grid=grid, search__kind="sobol")).notes() == [
+        "note: search.kind = sobol has no effect: sweep.draw is empty"
+    ]
+    assert Sweep.of(build(grid=grid, sweep__cross=True)).notes() == [
+        "note: sweep.cross = True has no effect: it combines sweep.points with the rest; there are none"
+    ]
+    # A config that crosses its points with whatever is added says nothing where nothing is.
+    assert Sweep.of(build(points=points, sweep__cross=True)).notes() == []
+
+
 def test_json_keeps_draws_and_leaves_out_what_is_not_set():
     config = drawing(4, train__l2=" uniform  0   .5", model__dense="choice (8,) (8, 4)", cross=True, points=[{}])
     record = json.loads(json.dumps(to_json(config)))

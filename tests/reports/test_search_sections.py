@@ -142,6 +142,21 @@ def test_fewer_points():
     assert search_sections.of_ranking(gather(grid(done=0.2))).beside["tuning_curve"] == ""
 
 
+def test_only_independent_draws_are_called_so():
+    def said(kind="random", draws=15, **parts):
+        run = grid()
+        sweep = {"draw": {"train.l2": "log 1e-5 1e-1"}, "grid": {}, "each": {}, "zip": {}, "points": [], **parts}
+        run.record["config"] |= {"search.kind": kind, "search.draws": draws, "sweep": sweep}
+        return words(search_sections.of_ranking(gather(run)).beside["tuning_curve"])
+
+    assert "These points were drawn so." in said()
+    assert "laid out" in said("grid") and "laid out" in said(draws=0)
+    assert "fill the space evenly (sobol)" in said("sobol")
+    assert "what differs among 40 draws, each once" in said(draws=40)
+    for mixed in (said(grid={"train.l2": [1.0]}), said(draws=5, points=[{"train.l2": 1.0}])):
+        assert "Not all of these were drawn" in mixed and "drawn so" not in mixed
+
+
 def test_points_of_different_classes_have_no_such_tables(tmp_path):
     run = grid()
     run.record["config"]["train.select"] = "val_loss"

@@ -40,6 +40,17 @@ def test_repeats_give_students_interval(made):
     assert f"{low:.3f} to {high:.3f}" in words(found) and "no spread" not in words(found)
 
 
+def test_who_wins_a_search_was_chosen_among_all_that_began(made):
+    run = made(RATES, repeats=2, accidents=False)
+    assert "Being the best of 3, its figure is somewhat lucky." in words(gather(run))
+    lost = run.trials["train.learning_rate"] == 1e-4
+    run.trials.loc[lost, ["status", "val_accuracy"]] = ["pruned", np.nan]
+    text = words(gather(run))
+    assert "other point trained to the end is that close to the best. Being the best of 3 points, 1 of which" in text
+    run.trials.loc[run.trials["train.learning_rate"] == 1e-3, ["status", "val_accuracy"]] = ["pruned", np.nan]
+    assert "Being the best of 3 points, 2 of which left at a rung, its figure" in words(gather(run))
+
+
 def test_a_mean_names_who_was_left_out(made):
     run = made({}, repeats=4)
     run.trials.loc[1, ["status", "val_accuracy"]] = ["diverged", np.nan]

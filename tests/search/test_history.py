@@ -1,12 +1,15 @@
 """What a halved run's tables say of who left when, against halving as one would write it down."""
 
+from types import SimpleNamespace
+
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from searched_runs import best_until, grid, halved
 
 from fer_jax.analysis.ranking import rank_points
-from fer_jax.search import history
+from fer_jax.search import history, replay
 from fer_jax.search.rungs import Halving
 
 
@@ -45,6 +48,32 @@ def test_who_left_when(repeats, select):
     gone = [best_until(run, ids, 1) for point, ids in enumerate(run.groups) if run.left.get(point) == 1]
     assert (one.worst_kept, one.best_left) == pytest.approx((min(kept), max(gone)))
     assert np.isnan([three.worst_kept, three.best_left]).all()
+
+
+def with_later_seeds(run, repeats):
+    """The run with one more trial, with better curves, of each point that is done."""
+    per_point = np.arange(len(run.trials)) % repeats
+    trials = run.trials.assign(repeat=per_point)
+    last = trials[(trials["status"] == "done") & (per_point == repeats - 1)]
+    more = last.assign(id="more" + last["id"], seed=repeats, repeat=repeats)
+    curves = run.curves[run.curves["id"].isin(last["id"])]
+    curves = curves.assign(id="more" + curves["id"], val_accuracy=1.0)
+    record = {**run.record, "config": {**run.record["config"], "sweep": {"repeats": repeats}}}
+    both = [pd.concat(pair).reset_index(drop=True) for pair in ((trials, more), (run.curves, curves))]
+    return SimpleNamespace(record=record, trials=both[0], curves=both[1])
+
+
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_later_seeds_of_the_best_points_decided_nothing_at_a_rung(repeats):
+    run = halved(grid(repeats), 1, 3)
+    alone, found = (history.of_ranking(gather(each)) for each in (run, with_later_seeds(run, repeats)))
+    assert np.array_equal(found.scores, alone.scores, equal_nan=True)
+    assert found.left.tolist() == alone.left.tolist()
+    assert (found.trained, found.full) == (alone.trained, alone.full)
+    assert [s.passes for s in found.stretches()] == [s.passes for s in alone.stretches()]
+    run = with_later_seeds(grid(repeats), repeats)  # of every point, here
+    would = replay.of_full_grid(gather(run))
+    assert would.best_score < 1 and would.regret == replay.of_full_grid(gather(grid(repeats))).regret
 
 
 def test_brackets_are_compared_by_themselves():

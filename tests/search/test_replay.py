@@ -78,3 +78,13 @@ def test_a_point_that_diverged_is_part_of_a_full_grid():
     run.curves = run.curves[(run.curves["id"] != run.trials["id"][3]) | (run.curves["epoch"] <= 1)]
     found = replay.of_full_grid(gather(run))
     assert found.stopped[3] == 1 and len(found.stopped) == 15
+
+
+def test_means_that_differ_by_rounding_are_no_regret():
+    search = Halving.of(3, 3, (1, 3))
+    scores = np.array([[0.3, 0.3, 0.8], [0.2, 0.2, 0.8 + 1e-16], [0.1, 0.1, 0.8 + 2e-16]])
+    found = replay.replay(scores, search)
+    assert (found.chosen, found.best, found.place, found.regret) == (0, 0, 1, 0.0)
+    scores[2, 2] = 0.81
+    found = replay.replay(scores, search)
+    assert (found.chosen, found.best, found.place) == (0, 2, 2)

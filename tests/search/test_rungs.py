@@ -92,3 +92,11 @@ def test_diverged_points_leave_first_and_the_earlier_of_equals_stays():
     scores = np.array([np.nan, 0.5, 0.5, 0.5])
     assert search.leaving(0, scores, np.ones(4, bool)).tolist() == [True, False, False, True]
     assert not search.leaving(len(search.epochs) - 1, scores, np.ones(4, bool)).any()
+
+
+def test_means_that_differ_by_rounding_are_equal():
+    search = Halving.of(2, 4, (1, 2))
+    scores = np.array([0.1 + 0.2, 0.3])
+    assert scores[0] != scores[1]
+    assert search.leaving(0, scores, np.ones(2, bool)).tolist() == [False, True]
+    assert search.leaving(0, scores[::-1], np.ones(2, bool)).tolist() == [False, True]

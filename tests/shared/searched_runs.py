@@ -62,6 +62,7 @@ def written(run: SimpleNamespace, path) -> RunDirectory:
     """The run as the store leaves it."""
     directory = RunDirectory(path)
     config = {**to_json(default_config()), **run.record["config"]}
+    config["sweep"] = {**config["sweep"], "repeats": int(run.trials["seed"].max()) + 1}
     directory.write_config({**run.record, "config": config})
     trials = run.trials.copy()
     trials["error"] = ""
