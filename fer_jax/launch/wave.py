@@ -109,7 +109,9 @@ class _Training:
     def _see(self, whole: TrialState, hyper: Mapping[str, np.ndarray]) -> None:
         """Notes which slots are active and what they have done, from the state on the host."""
         recipe = self.job.program.recipe.of_phase(self.phase)
-        self.active = np.asarray(jax.vmap(functools.partial(is_active, recipe))(whole, hyper))
+        # All slots at once, by NumPy: a vectorised function would be compiled for every width.
+        values = {name: np.moveaxis(np.asarray(value), 0, -1) for name, value in hyper.items()}
+        self.active = np.asarray(is_active(recipe, whole, values))
         self.done = np.array(whole.epoch)
 
     def _program(self, width: int) -> WaveProgram:

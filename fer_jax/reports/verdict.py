@@ -26,8 +26,7 @@ def sentences(ranking: Ranking) -> list[str]:
     """Returns what a supervisor should know before any figure; plain text, most important first."""
     if not len(ranking.ranked):
         return [*_state(ranking), search_words.without_result(ranking)]
-    best = ranking.best
-    unfinished = search_words.is_unfinished(ranking)
+    best, unfinished = ranking.best, search_words.is_unfinished(ranking)
     return [
         *(_state(ranking) if unfinished else ()),
         *_together(ranking),
@@ -394,7 +393,7 @@ def _state(ranking: Ranking) -> list[str]:
     if done == total:
         return [f"All {total} trials are done." if total > 1 else "Its one trial is done."]
     text = f"{done} of {total} trials done; {rest}."
-    if any(counts.get(status, 0) for status in ("pending", "running", "paused")):
+    if search_words.is_unfinished(ranking):
         text += " The run is not finished: everything here is provisional."
     elif done:
         text += " A mean stands on done trials only; what was left out is named beside it."

@@ -17,30 +17,31 @@ import numpy as np
 SHARED = "shared"
 
 
-def describe(tree: Any, about: Mapping[str, Any]) -> dict[str, Any]:
+def describe(tree: Any, about: Mapping[str, Any], by_trial: bool) -> dict[str, Any]:
     """Returns the description of a pytree of NumPy arrays, a JSON object.
 
-    Its `arrays` are the tree, `about` what else there is to say, and `crc32` is of both.
+    Its `arrays` are the tree, `about` what else there is to say, and `crc32` is of both. Without
+    `by_trial` each array has one checksum, whatever its axes.
     """
-    content = {"arrays": _described(tree, ()), "about": dict(about)}
+    content = {"arrays": _described(tree, (), by_trial), "about": dict(about)}
     return {**content, "crc32": checksum(content)}
 
 
-def _described(node: Any, key: tuple[Any, ...]) -> Any:
+def _described(node: Any, key: tuple[Any, ...], by_trial: bool) -> Any:
     """Returns a pytree as JSON: dicts, lists, None, and 'float32[8, 3] <checksums>' for arrays."""
     import jax
 
     children = jax.tree_util.tree_leaves_with_path(node, is_leaf=lambda child: child is not node)
     if len(children) == 1 and not children[0][0]:
-        return f"{form_of(node)} {_checksums(node, whole=is_shared(leaf_name(key)))}"
-    parts = [(path[0], _described(child, (*key, *path))) for path, child in children]
+        return f"{form_of(node)} {checksums(node, whole=not by_trial or is_shared(leaf_name(key)))}"
+    parts = [(path[0], _described(child, (*key, *path), by_trial)) for path, child in children]
     if isinstance(node, list) or (isinstance(node, tuple) and not hasattr(node, "_fields")):
         return [part for _, part in parts]
     return None if node is None else {_part_name(part): child for part, child in parts}
 
 
-def _checksums(array: Any, whole: bool) -> str:
-    """Returns the CRC-32 of every slot's bytes, eight hexadecimal digits each."""
+def checksums(array: Any, whole: bool) -> str:
+    """Returns the CRC-32 of every slot's bytes, or of all, eight hexadecimal digits each."""
     array = np.ascontiguousarray(array)
     rows = [array.reshape(-1)] if whole or not array.ndim else array.reshape(len(array), -1)
     found = [zlib.crc32(np.ascontiguousarray(row).view(np.uint8).data) for row in rows]
@@ -97,4 +98,4 @@ def is_as_written(name: str, array: np.ndarray, words: str, slot: int | None) ->
     expected = split(words)[1]
     if slot is not None:
         expected = expected[8 * slot : 8 * slot + 8]
-    return _checksums(array, whole=slot is not None or is_shared(name)) == expected
+    return checksums(array, whole=slot is not None or is_shared(name)) == expected
