@@ -1,7 +1,8 @@
 """What a checkpoint says of its arrays: their names, dtypes, shapes and checksums.
 
 A pytree is described as JSON: dicts, lists, None, and for an array 'float32[8, 3] <checksums>', a
-CRC-32 of eight hexadecimal digits for each trial, or one in all where there is no trial axis.
+CRC-32 of eight hexadecimal digits for each trial; one in all where there is no trial axis, and in
+states, which are read whole.
 """
 
 from __future__ import annotations
