@@ -255,14 +255,9 @@ def _ties(ranking: Ranking) -> list[str]:
     untested = int(tied["p"].isna().sum())
     text = f"It cannot be told apart from {len(tied)} of {counted(len(others), 'other point')} {how}: "
     text += f"{_names(ranking, list(tied['point']))}."
-    return [
-        text
-        + (
-            f" {untested} of them could not be tested: fewer than two {units} in common, or no spread."
-            if untested
-            else ""
-        )
-    ]
+    if untested:
+        text += f" {untested} of them could not be tested: fewer than two {units} in common, or no spread."
+    return [text]
 
 
 def _unbiased(ranking: Ranking, best: int) -> list[str]:
@@ -274,8 +269,9 @@ def _unbiased(ranking: Ranking, best: int) -> list[str]:
     if not chosen or own not in keys or not int((row := new.iloc[keys.index(own)])["n"]):
         return []
     mean, sd, n = (row[f"{ranking.metric}_mean"], row[f"{ranking.metric}_sd"], int(row["n"]))
+    first = f"{chosen['repeats']} {ranking.units}" if chosen["repeats"] > 1 else ranking.unit
     return [
-        f"Its first {chosen['repeats']} {ranking.units} chose it among {chosen['points']} points, which flatters them; "
+        f"Its first {first} chose it among {chosen['points']} points, which flatters it; "
         f"over the others alone its {METRIC_NAMES[ranking.metric]} is {mean_text(float(mean), float(sd), n)}."
     ]
 

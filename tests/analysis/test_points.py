@@ -194,6 +194,9 @@ def test_chosen_points_rank_first_and_are_summed_up_over_the_other_seeds(made):
     assert new["n"].tolist() == [2] and new["val_accuracy_mean"][0] == pytest.approx(0.415)
     text = " ".join(verdict.sentences(found))
     assert "Its first 2 seeds chose it among 3 points" in text and "0.415 ± 0.007" in text
+    run.record["chosen"]["repeats"] = 1
+    text = " ".join(verdict.sentences(rank_points(run.record, run.trials, run.curves, "a run")))
+    assert "Its first seed chose it among 3 points, which flatters it" in text
     assert "2 to 4 seeds a point" in found.scope
     del run.record["config"]["sweep"], run.record["chosen"]
     assert not len(statistics.unbiased(run.trials, ["train.learning_rate"], run.record))
