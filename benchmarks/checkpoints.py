@@ -86,14 +86,19 @@ def measure(run_sweep: Callable, config: Any, every: int) -> Cost:
     return Cost(wall, sum(held) / wall, sum(beside) / wall / len(os.sched_getaffinity(0)))
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--epochs", type=int, default=6)
+def parser_of(description: str, rounds: int, epochs: int) -> argparse.ArgumentParser:
+    """Returns a parser of what every benchmark of this wave takes, with its defaults."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--epochs", type=int, default=epochs)
     parser.add_argument("--batch_size", type=int, default=32)
     parser.add_argument("--variant", default="", help="smoke, or nothing for the config's own data")
     parser.add_argument("--json", type=Path)
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def wave_of_grid3d(options: argparse.Namespace) -> tuple[Any, Callable, Any]:
+    """Returns the candidate's code, its `run_sweep`, and the config of 25 trials."""
     code = load(ROOT)
     code.hardware.prepare_host_devices()
     run_sweep = importlib.import_module("fer_jax.launch.loop").run_sweep
@@ -101,6 +106,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     config = flags.load(f"{ROOT / 'configs' / 'grid3d.py'}:{options.variant}".rstrip(":")).config
     config.sweep.grid.train.batch_size = None
     config.train.batch_size, config.train.epochs = options.batch_size, options.epochs
+    return code, run_sweep, config
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parser_of(__doc__.splitlines()[0], rounds=4, epochs=6).parse_args(arguments)
+    code, run_sweep, config = wave_of_grid3d(options)
     settings = {"none": 0, "default": config.checkpoint.every, "every epoch": 1}
     results = record.Results(code, options)
     measure(run_sweep, config, 1)  # compiles, and imports what writes

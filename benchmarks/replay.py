@@ -4,6 +4,7 @@ A method is a function of a `View`, which is a full grid as one order shows it: 
 and for each point some of its repeats, in an order of the point's own. It returns the `Found`.
 """
 
+import abc
 import dataclasses
 import functools
 from collections.abc import Iterator, Sequence
@@ -136,12 +137,12 @@ def chosen(view: View, left: np.ndarray) -> Found:
     return Found(int(view.points[np.argmax(last)]), int(spent.sum()))
 
 
-class Method:
+class Method(abc.ABC):
     """A way of searching that decides for how many epochs each point is trained."""
 
+    @abc.abstractmethod
     def left(self, view: View) -> np.ndarray:
         """Returns the epochs that each point is trained for, int (points,)."""
-        raise NotImplementedError
 
     def __call__(self, view: View) -> Found:
         return chosen(view, self.left(view))

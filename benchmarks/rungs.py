@@ -13,7 +13,6 @@ own, after a round that compiles. Of each it prints the median over rounds of
     share    of the wall that `rungs` and placing take together
 """
 
-import argparse
 import importlib
 import statistics
 import tempfile
@@ -23,8 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import record
-from candidate import ROOT, load
-from checkpoints import timed
+from checkpoints import parser_of, timed, wave_of_grid3d
 
 
 class Cost(NamedTuple):
@@ -51,34 +49,19 @@ def measure(run_sweep: Callable, config: Any) -> Cost:
         begun = time.perf_counter()
         run = run_sweep(config, Path(folder) / "run")
         wall = time.perf_counter() - begun
-        directory = importlib.import_module("fer_jax.results.run").load_run(run)
-        first, *later = config.search.halving
-        sizes = (
-            importlib.import_module("fer_jax.search.rungs")
-            .Halving.of(len(directory.trials), config.train.epochs, (first, *later))
-            .sizes()
-        )
+        trials = len(importlib.import_module("fer_jax.results.run").load_run(run).trials)
+    halving = importlib.import_module("fer_jax.search.rungs").Halving
+    sizes = halving.of(trials, config.train.epochs, tuple(config.search.halving)).sizes()
     moved = sum(sizes[:-1])  # at each rung all come into a new wave, to go on or to leave
     return Cost(wall, sum(ended), (sum(down) + sum(placed)) / moved, (sum(ended) + sum(placed)) / wall)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=12)
+    parser = parser_of(__doc__.splitlines()[0], rounds=3, epochs=12)
     parser.add_argument("--halving", default="1,3")
-    parser.add_argument("--batch_size", type=int, default=32)
     parser.add_argument("--image_size", type=int, default=24)
-    parser.add_argument("--variant", default="", help="smoke, or nothing for the config's own data")
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
-    code = load(ROOT)
-    code.hardware.prepare_host_devices()
-    run_sweep = importlib.import_module("fer_jax.launch.loop").run_sweep
-    flags = importlib.import_module("fer_jax.config.command_line")
-    config = flags.load(f"{ROOT / 'configs' / 'grid3d.py'}:{options.variant}".rstrip(":")).config
-    config.sweep.grid.train.batch_size = None
-    config.train.batch_size, config.train.epochs = options.batch_size, options.epochs
+    code, run_sweep, config = wave_of_grid3d(options)
     config.data.image_size = options.image_size
     config.search.halving = tuple(int(part) for part in options.halving.split(","))
     results = record.Results(code, options)

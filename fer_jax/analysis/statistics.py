@@ -23,6 +23,8 @@ _PER_TRAINING_IMAGE = {"stratified_80_10_10": 10 / 80, "stratified_70_20_10": 20
 STATISTICS = ("mean", "sd", "variance", "min", "max", "sem", "low95", "high95")
 # Statuses of trials with results: trained to their end, or to that of the rung at which they left.
 ANSWERED = ("done", "pruned")
+# Of trials that have not come to their end and may still go on.
+UNFINISHED = ("pending", "running", "paused")
 # Columns of trials.csv that are no measurement; whatever else is numeric and not swept is a metric.
 BOOKKEEPING = (
     "id",

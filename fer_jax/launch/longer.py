@@ -7,7 +7,6 @@ the store). What an undisturbed longer sweep gives is then what the run holds, b
 """
 
 import dataclasses
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -172,7 +171,7 @@ def parts(
     replaced: dict[str, tuple[Part, ...]] = {}
     stateless = []
     for stack in plan.stacks:
-        number = 1 + max(int(re.search(r"wave_(\d+)", wave.name)[1]) for wave in stack.waves)  # type: ignore[index]
+        number = stack.next_wave
         for wave in stack.waves:
             if not any(trial in found for trial in wave.trials):
                 continue

@@ -10,7 +10,6 @@ the new waves, so that whenever the program is killed, the same command decides 
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import jax
@@ -166,8 +165,7 @@ def _moved(stack: Stack, waves: Sequence[Wave], search: Search, leaves: Collecti
         # No wider than what has fitted: waves may have been halved since the stack was planned.
         fitting = dataclasses.replace(stack, width=max(stack.width_of(wave) for wave in waves))
         new += [dataclasses.replace(wave, until=until) for wave in cut(fitting, going)]
-    number = 1 + max(int(re.search(r"wave_(\d+)", wave.name)[1]) for wave in stack.waves)  # type: ignore[index]
-    for index, wave in enumerate(new, number):
+    for index, wave in enumerate(new, stack.next_wave):
         named = dataclasses.replace(wave, name=f"{stack.name}-wave_{index}")
         yield Moved(named, tuple(places[trial] for trial in wave.trials))
 

@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -128,6 +129,11 @@ class Stack:
     def trials(self) -> tuple[str, ...]:
         """The ids of its trials, wave by wave."""
         return tuple(trial for wave in self.waves for trial in wave.trials)
+
+    @property
+    def next_wave(self) -> int:
+        """The number that no wave of it has yet, for one that takes the place of others."""
+        return 1 + max(int(re.sub(r".*wave_(\d+).*", r"\1", wave.name)) for wave in self.waves)
 
     def width_of(self, wave: Wave) -> int:
         """Returns the slots of one of its waves."""

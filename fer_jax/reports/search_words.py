@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from fer_jax.analysis import statistics
 from fer_jax.analysis.ranking import Ranking
 from fer_jax.base.text import counted
 from fer_jax.search import history
@@ -27,7 +28,7 @@ def sentences(ranking: Ranking) -> list[str]:
 
 def is_unfinished(ranking: Ranking) -> bool:
     """Returns whether trials of a run are still to be trained."""
-    return bool({"pending", "running", "paused"} & set(ranking.statuses))
+    return bool(set(statistics.UNFINISHED) & set(ranking.statuses))
 
 
 def which_are_ranked(ranking: Ranking) -> str:

@@ -90,7 +90,7 @@ def find(directory: RunDirectory, record: Mapping[str, Any], trials: pd.DataFram
     for wave, rows in trials.groupby("wave", sort=False):
         answered = rows["status"].isin(statistics.ANSWERED)
         learnt = answered | (rows["status"] == "diverged")
-        if not answered.any() or rows["status"].isin(["pending", "running", "paused"]).any():
+        if not answered.any() or rows["status"].isin(statistics.UNFINISHED).any():
             continue
         ended = True
         # In phases, epochs that a trial was stopped before are counted and have no rows.

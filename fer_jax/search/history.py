@@ -13,13 +13,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from fer_jax.analysis import statistics
 from fer_jax.analysis.comparable import lower_is_better
 from fer_jax.analysis.ranking import Ranking
 from fer_jax.search.rungs import Halving, ladder
 
 STAYS = -1
-# The statuses of trials that are not at their end and may still go on.
-_ON_THEIR_WAY = ("pending", "running", "paused")
 _FEWEST = 3  # points: of two a rank correlation is 1 or -1, whatever they are
 
 
@@ -255,7 +254,7 @@ def _departure(statuses: pd.Series, epochs: np.ndarray, pruned_after: np.ndarray
     pruned = (statuses == "pruned").to_numpy()
     if pruned.any():
         return min(int(np.searchsorted(search.epochs, pruned_after.max())), len(search.epochs) - 1), "pruned"
-    if statuses.isin(["done", *_ON_THEIR_WAY]).any():
+    if statuses.isin(["done", *statistics.UNFINISHED]).any():
         return STAYS, ""
     why = "diverged" if (statuses == "diverged").any() else "failed"
     rung = np.searchsorted(search.epochs, max(int(epochs.max()), 1))
