@@ -70,7 +70,7 @@ def depthwise(
         float (n, out_height, out_width, channels).
     """
     if native:
-        return _xla(images, kernel, padding, stride, groups=images.shape[-1])
+        return _native(images, kernel, padding, stride, groups=images.shape[-1])
     return _scaled_sums(images, kernel, padding, stride)
 
 
@@ -79,13 +79,15 @@ def depthwise(
 @partial(jax.checkpoint, prevent_cse=False, static_argnums=(2, 3))
 def _scaled_sums(images: jax.Array, kernel: jax.Array, padding: Padding, stride: int) -> jax.Array:
     rows, columns = kernel.shape[:2]
-    images = _pad(images, padding)
-    height, width = images.shape[1] - rows + 1, images.shape[2] - columns + 1
+    padded = _pad(images, padding)
+    height, width = padded.shape[1] - rows + 1, padded.shape[2] - columns + 1
+    # The kernel's gradient is a sum over all pixels, whose parts would be rounded to 16 bits.
+    padded, wide = padded.astype(jnp.float32), kernel.astype(jnp.float32)
     return _sum(
-        images[:, i : i + height : stride, j : j + width : stride] * kernel[i, j, 0]
+        padded[:, i : i + height : stride, j : j + width : stride] * wide[i, j, 0]
         for i in range(rows)
         for j in range(columns)
-    )
+    ).astype(images.dtype)
 
 
 def convolve(images: jax.Array, kernel: jax.Array, padding: Padding, *, native: bool = False) -> jax.Array:
@@ -103,7 +105,7 @@ def convolve(images: jax.Array, kernel: jax.Array, padding: Padding, *, native: 
         float (n, out_height, out_width, filters).
     """
     if native:
-        return _xla(images, kernel, padding)
+        return _native(images, kernel, padding)
     if images.dtype == jnp.bfloat16 and jax.default_backend() == "cpu":
         # Exact products summed in float32 are what hardware for bfloat16 gives; XLA's own kernels
         # for a CPU are three times slower.
@@ -127,7 +129,7 @@ def convolve_strided(
         float (n, (height + padding - kernel_height) // stride + 1, likewise, filters).
     """
     if native:
-        return _xla(images, kernel, padding, stride)
+        return _native(images, kernel, padding, stride)
     side, _, channels, filters = kernel.shape
     steps = -(-side // stride)
     amounts, squares = [], []
@@ -143,6 +145,17 @@ def convolve_strided(
         kernel.transpose(0, 2, 1, 3, 4, 5).reshape(steps, steps, stride * stride * channels, filters),
         ((0, 0), (0, 0)),
     )
+
+
+def _native(images: jax.Array, kernel: jax.Array, padding: Padding, stride: int = 1, groups: int = 1) -> jax.Array:
+    """Returns XLA's convolution of the images, of which a negative amount is cut off before.
+
+    For a GPU it knows no gradient of a negative padding and makes a forward convolution of it,
+    with a window as large as the image.
+    """
+    cut = tuple((min(0, before), min(0, after)) for before, after in padding)
+    added = tuple((max(0, before), max(0, after)) for before, after in padding)
+    return _xla(_pad(images, cut), kernel, added, stride, groups)
 
 
 def _xla(images: jax.Array, kernel: jax.Array, padding: Padding, stride: int = 1, groups: int = 1) -> jax.Array:

@@ -191,7 +191,9 @@ def _network(
     def forward(variables: Any, images: Any, layers: tuple[str, ...]) -> Any:
         inputs = normalize(images, **variables["pixels"])
         capture = tuple(layer for layer in layers if layer != PROBABILITIES)
-        logits, _, found = network.apply(variables["params"], variables["stats"], inputs, capture=capture)
+        # A GPU would round the factors of its products to 10 bits otherwise.
+        with jax.default_matmul_precision("float32"):
+            logits, _, found = network.apply(variables["params"], variables["stats"], inputs, capture=capture)
         return {**found, PROBABILITIES: jax.nn.softmax(logits)}
 
     return forward, (*network.layer_names, PROBABILITIES)

@@ -12,7 +12,7 @@ from flax import nnx
 
 from fer_jax.models import convolution, pooling
 from fer_jax.models.hashed_bits import hashed_bits
-from fer_jax.models.layers import Call, glorot_uniform
+from fer_jax.models.layers import Call, add_bias, glorot_uniform
 
 ACTIVATIONS = {
     "relu": jax.nn.relu,
@@ -117,7 +117,7 @@ class Pointwise(nnx.Module):
 
     def __call__(self, x: jax.Array, call: Call) -> jax.Array:
         x = x @ self.kernel[...][0, 0].astype(x.dtype)
-        x = x if self.bias is None else x + self.bias[...].astype(x.dtype)
+        x = x if self.bias is None else add_bias(x, self.bias[...])
         return ACTIVATIONS[self.activation](x) if self.activation else x
 
 

@@ -52,6 +52,15 @@ def widened(units: int, multiplier: float) -> int:
     return max(1, round(units * multiplier))
 
 
+def add_bias(x: jax.Array, bias: jax.Array) -> jax.Array:
+    """Returns x (..., channels) + bias (channels,), float32, in the type of x.
+
+    It adds in float32, so that the bias' gradient is summed in float32 too: of 16-bit numbers XLA
+    rounds the partial sums of a reduction in stages.
+    """
+    return (x.astype(jnp.float32) + bias).astype(x.dtype)
+
+
 class Conv(nnx.Module):
     """Convolution with a square kernel: (n, h, w, channels) -> (n, h', w', filters).
 
@@ -106,7 +115,7 @@ class Conv(nnx.Module):
 
     def finish(self, x: jax.Array) -> jax.Array:
         """Returns the output of `linear` with bias and ReLU applied, where the layer has them."""
-        x = x if self.bias is None else x + self.bias[...].astype(x.dtype)
+        x = x if self.bias is None else add_bias(x, self.bias[...])
         return jax.nn.relu(x) if self.relu else x
 
     def __call__(self, x: jax.Array, call: Call) -> jax.Array:
@@ -122,7 +131,7 @@ class Dense(nnx.Module):
         self.relu = relu
 
     def __call__(self, x: jax.Array, call: Call) -> jax.Array:
-        x = x @ self.kernel[...].astype(x.dtype) + self.bias[...].astype(x.dtype)
+        x = add_bias(x @ self.kernel[...].astype(x.dtype), self.bias[...])
         return jax.nn.relu(x) if self.relu else x
 
 

@@ -41,8 +41,8 @@ class WaveProgram:
 
     Args:
         network: the architecture that the trials share.
-        recipe: what else the programs are compiled for. Whether convolutions are XLA's own follows
-            from the engine and the devices, so `native_convolution` is overwritten.
+        recipe: what else the programs are compiled for. `native_convolution` and `side_by_side`
+            follow from the engine and the devices and are overwritten.
         engine: one of `ENGINES`.
         devices: the trial axis is split evenly over them; a wave's width must be a multiple of
             their number.
@@ -66,7 +66,7 @@ class WaveProgram:
         # convolutions of their own.
         native = engine == "grouped" or (engine == "map" and devices[0].platform != "cpu")
         self.network, self.engine, self.devices = network, engine, devices
-        self.recipe = dataclasses.replace(recipe, native_convolution=native)
+        self.recipe = dataclasses.replace(recipe, native_convolution=native, side_by_side=engine != "map")
         self._mesh = Mesh(np.asarray(devices).reshape(-1, recipe.parts), ("trial", batch_parts.AXIS))
         self.per_trial = NamedSharding(self._mesh, PartitionSpec("trial"))
         self.shared = NamedSharding(self._mesh, PartitionSpec())
@@ -187,14 +187,14 @@ class WaveProgram:
         lowered = {("init", 0): self.lower("init", values)}
         for phase in phases[1:]:
             lowered["next_phase", phase] = self.lower("next_phase", self.state_shapes(values), values, phase=phase)
-        for name, shapes in self._shapes(values, train, validation, test).items():
+        for name, shapes in self.shapes(values, train, validation, test).items():
             for phase in phases if name in self.phased else phases[:1]:
                 lowered[name, phase] = self.lower(name, *shapes, phase=phase)
         with ThreadPoolExecutor() as pool:
             executables = pool.map(lambda one: one.compile(), lowered.values())
             self._programs.update(zip(lowered, executables, strict=True))
 
-    def _shapes(self, values: Any, train: int, validation: int, test: int) -> dict[str, tuple]:
+    def shapes(self, values: Any, train: int, validation: int, test: int) -> dict[str, tuple]:
         """Returns the shapes that each program that sees images takes, by name; see `prepare`."""
         shapes = self.epoch_shapes(values, train, validation)
         state, frozen = shapes[0], shapes[-1]

@@ -7,8 +7,9 @@ from typing import Any
 import jax.numpy as jnp
 
 # train.precision -> how exact a float32 matrix product is, in jax.default_matmul_precision's words.
-# Left to itself, JAX takes TensorFloat-32 (10 bits instead of 23) where a GPU has it.
-PRECISIONS = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": "highest"}
+# Left to itself, JAX takes TensorFloat-32 (10 bits instead of 23) where a GPU has it. Its word
+# 'tensorfloat32' means HIGH, for which XLA may compile plain float32 multiplications instead.
+PRECISIONS = {"float32": "highest", "tf32": "default", "bfloat16": "highest"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Recipe:
             there are batch statistics.
         precision: see `PRECISIONS`.
         native_convolution: see `models.convolution.convolve`.
+        side_by_side: whether a device computes its trials at once instead of one after another.
         phases: of the training, in order; the program of one phase has `phase`. Together they are
             the trial's epochs.
         phase: the one the steps belong to.
@@ -58,6 +60,7 @@ class Recipe:
     parts: int = 1
     precision: str = "float32"
     native_convolution: bool = False
+    side_by_side: bool = False
     phases: tuple["Phase", ...] = (Phase(),)
     phase: int = 0
 

@@ -175,7 +175,7 @@ class StreamedProgram(WaveProgram):
             compiler_options=self._options(),
         )
 
-    def _shapes(self, values: Any, train: int, validation: int, test: int) -> dict[str, tuple]:
+    def shapes(self, values: Any, train: int, validation: int, test: int) -> dict[str, tuple]:
         image_shape = self.network.image_shape
         width = values["train.seed"].shape[0]
         state = self.state_shapes(values)

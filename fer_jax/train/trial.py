@@ -10,7 +10,7 @@ order at every point (common random numbers).
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -156,7 +156,7 @@ def epoch(
         steps = train["labels"].shape[0] // recipe.batch_size
         return _close_epoch(recipe, trained, hyper, tally, steps, scores, validation["valid"].sum())
 
-    return jax.lax.cond(is_active(recipe, state, hyper), run, _no_epoch, state)
+    return _if_active(recipe, hyper, state, run, _no_epoch, state)
 
 
 def train_chunk(
@@ -182,7 +182,7 @@ def train_chunk(
         )
         return dataclasses.replace(state, params=params, stats=stats, opt=opt), tally
 
-    return jax.lax.cond(is_active(recipe, state, hyper), run, lambda *same: same, state, tally)
+    return _if_active(recipe, hyper, state, run, lambda *same: same, state, tally)
 
 
 def validate_chunk(
@@ -193,7 +193,7 @@ def validate_chunk(
     def run(scores: Scores) -> Scores:
         return evaluation.add_scores(network, recipe, state.params, state.stats, hyper, scores, batches)
 
-    return jax.lax.cond(is_active(recipe, state, hyper), run, lambda same: same, scores)
+    return _if_active(recipe, hyper, state, run, lambda same: same, scores)
 
 
 def finish_epoch(
@@ -204,7 +204,17 @@ def finish_epoch(
     def run(state: TrialState) -> tuple[TrialState, dict[str, jax.Array]]:
         return _close_epoch(recipe, state, hyper, tally, steps, scores, count)
 
-    return jax.lax.cond(is_active(recipe, state, hyper), run, _no_epoch, state)
+    return _if_active(recipe, hyper, state, run, _no_epoch, state)
+
+
+def _if_active(recipe: Recipe, hyper: Hyper, state: TrialState, run: Callable, stay: Callable, *given: Any) -> Any:
+    """Returns run(*given) for a trial that goes on, else stay(*given), whose results are alike."""
+    active = is_active(recipe, state, hyper)
+    if recipe.side_by_side:
+        # `vmap` would compute both branches of a `cond` too, and give every trial a copy of what
+        # they read: the data set.
+        return choose(active, run(*given), stay(*given))
+    return jax.lax.cond(active, run, stay, *given)
 
 
 def _close_epoch(

@@ -82,11 +82,12 @@ def test_native_convolution_is_that_of_keras_and_grouped_under_vmap():
     assert "feature_group_count = 5" in lowered and "dot_general" not in lowered
 
 
-def test_negative_padding_leaves_out_the_last_rows_and_columns():
+@pytest.mark.parametrize("native", [False, True])
+def test_negative_padding_leaves_out_the_last_rows_and_columns(native):
     images, kernel = _arrays((2, 8, 8, 2), (3, 3, 2, 3))
 
     def total(x, k, amounts, cut):
-        y = convolve(x, k, amounts)[:, :cut, :cut]
+        y = convolve(x, k, amounts, native=native)[:, :cut, :cut]
         return (y**2).sum(), y
 
     full, short = (
@@ -105,6 +106,15 @@ def test_vmapping_over_kernels_gives_a_matrix_product_and_no_convolution():
 
     lowered = jax.jit(jax.vmap(jax.grad(total, (0, 1)))).lower(images, kernel).as_text()
     assert "dot_general" in lowered and "convolution" not in lowered
+
+
+def test_xlas_own_convolution_is_never_asked_for_a_negative_padding():
+    images, kernel = _arrays((2, 8, 8, 2), (3, 3, 2, 3))
+    grads = jax.grad(lambda x, k: convolve(x, k, ((1, -1), (1, -1)), native=True).sum(), (0, 1))
+    forward = jax.jit(lambda x, k: convolve(x, k, ((1, -1), (1, -1)), native=True))
+    texts = [jax.jit(function).lower(images, kernel).as_text() for function in (forward, grads)]
+    pads = [line for text in texts for line in text.splitlines() if "stablehlo.convolution" in line]
+    assert len(pads) == 3 and not any("-1" in line.partition("pad = ")[2].partition("]]")[0] for line in pads)
 
 
 @pytest.mark.parametrize("native", [False, True])

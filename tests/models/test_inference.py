@@ -173,3 +173,10 @@ def test_any_numbers_of_pictures_need_three_programs_and_give_the_same(variables
         assert found.shape == (n, CLASSES)
         np.testing.assert_allclose(found, expected[:n], atol=1e-6)
     assert sorted(traced) == list(inference.BATCH_SIZES) == [1, 8, 64]
+
+
+def test_products_are_float32_also_where_a_gpu_would_round_their_factors(variables):
+    forward, names = inference._network(*inference.network_key(values(), CLASSES))
+    text = forward.lower(variables, pictures(2).astype(np.float32), names[-1:]).as_text()
+    products = [line for line in text.splitlines() if "dot_general" in line or "stablehlo.convolution" in line]
+    assert len(products) == 3 and all(line.count("HIGHEST") == 2 for line in products)

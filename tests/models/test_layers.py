@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from fer_jax.models.layers import BatchNorm, Call, Dropout
+from fer_jax.models.layers import BatchNorm, Call, Dropout, add_bias
 
 
 def _drop(rate, key=0, index=0, rows=64, width=500, train=True):
@@ -58,3 +58,12 @@ def test_batch_norm_is_that_of_keras_in_training_and_inference():
     np.testing.assert_allclose(ours.var[...], theirs.moving_variance, rtol=1e-5)
     np.testing.assert_allclose(ours(x, Call()), theirs(x, training=False), rtol=1e-4, atol=1e-5)
     assert isinstance(ours.mean, nnx.BatchStat)
+
+
+def test_a_bias_gradient_of_16_bit_activations_is_summed_in_float32():
+    x = jnp.ones((4, 1000, 3), jnp.bfloat16)
+    value, pullback = jax.vjp(lambda bias: add_bias(x, bias), jnp.full(3, 1 / 3))
+    assert value.dtype == jnp.bfloat16
+    np.testing.assert_allclose(pullback(jnp.ones_like(value))[0], 4000.0)
+    sums = [one for one in jax.make_jaxpr(pullback)(value).eqns if one.primitive.name == "reduce_sum"]
+    assert sums and all(one.invars[0].aval.dtype == jnp.float32 for one in sums)

@@ -155,6 +155,20 @@ def test_a_diverged_trial_is_frozen_and_moves_no_neighbour_by_a_bit(small, engin
     assert all(np.isfinite(leaf[2]).all() for leaf in jax.tree.leaves((state.params, state.opt, state.best)))
 
 
+@pytest.mark.parametrize("engine", ["vmap", "grouped"])
+def test_side_by_side_no_trial_has_a_copy_of_the_images(small, engine):
+    program = small(engine=engine).program
+
+    def temporary(images, trials):
+        shapes = program.epoch_shapes(program.value_shapes(trials), images, images)
+        return program.lower("epoch", *shapes).compile().memory_analysis().temp_size_in_bytes
+
+    more = [temporary(4000, trials) - temporary(40, trials) for trials in (2, 4)]
+    # The order of an epoch, a number and its key an image and some copies of both; the images of
+    # both splits would take 144 bytes each.
+    assert more[1] - more[0] < 2 * 3960 * 48
+
+
 def test_a_trial_stops_at_its_own_number_of_epochs(small):
     trials = [{"train.epochs": 1}, {"train.epochs": 3}, {"train.epochs": 3}, {"train.epochs": 0}]
     once, _ = small().run(trials, 1)
@@ -232,7 +246,7 @@ def test_leaving_optional_blocks_out_changes_nothing_for_trials_that_do_not_use_
     assert_trees(bare.params, full.params, atol=1e-5)
 
 
-@pytest.mark.parametrize(("precision", "word"), [("float32", "HIGHEST"), ("tf32", "HIGH")])
+@pytest.mark.parametrize(("precision", "word"), [("float32", "HIGHEST"), ("tf32", "DEFAULT")])
 @pytest.mark.parametrize("engine", ["map", "vmap", "grouped"])
 def test_every_product_of_the_step_is_as_exact_as_the_precision_says(small, engine, precision, word):
     stack = small(engine=engine, precision=precision)
@@ -254,8 +268,10 @@ def test_bfloat16_computes_in_16_bits_around_float32_weights(small, engine):
     assert {leaf.dtype for leaf in jax.tree.leaves((rounded.params, rounded.opt)) if leaf.dtype.kind == "f"} == {
         np.dtype("float32")
     }
-    # 8 bits of mantissa: two to three digits of a loss, after 20 steps.
-    np.testing.assert_allclose(other["val_loss"], records["val_loss"], rtol=0.05)
+    # 8 bits of mantissa: two to three digits of a loss, after 20 steps; which of the trials strays
+    # furthest is chance.
+    np.testing.assert_allclose(other["val_loss"], records["val_loss"], rtol=0.1)
+    assert np.abs(other["val_loss"] / records["val_loss"] - 1).mean() < 0.02
     assert not np.array_equal(other["val_loss"], records["val_loss"])
     hyper = stack.hyper(TRIALS)
     text = stack.program.lower(

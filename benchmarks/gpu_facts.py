@@ -1,0 +1,149 @@
+"""What is known of a program for a GPU before one runs it, from its lowered and compiled text."""
+
+import re
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import gpu_count
+import jax
+from gpu_hlo import Module
+from gpu_target import Case
+
+from fer_jax.plan import memory
+
+# A tile that keeps Triton's products on the tensor cores, as autotuning on a device would: without
+# one XLA takes its default, which may be too small for them.
+TILE = "block_m:64,block_n:64,block_k:32,num_stages:2,num_warps:4,num_ctas:1"
+_COLLECTIVES = "all-reduce|all-gather|all-to-all|reduce-scatter|collective-permute|all_reduce|all_gather|all_to_all"
+_PRECISION = re.compile(r"precision(?:_config)? = \[([^\]]*)\]")
+
+
+def lowered(case: Case, program: jax.stages.Lowered) -> dict[str, Any]:
+    """Returns facts of a program before compilation.
+
+    Returns:
+        'float64', 'callbacks', 'collectives': how often each occurs; 'precisions': how often each
+        precision is asked of a product or convolution; 'factors': the same for their types.
+    """
+    text = program.as_text()
+    products = [
+        line for line in text.splitlines() if "stablehlo.dot_general" in line or "stablehlo.convolution" in line
+    ]
+    asked: Counter[str] = Counter()
+    factors: Counter[str] = Counter()
+    for line in products:
+        words = _PRECISION.search(line)
+        both = {word.strip().rstrip(">").split()[-1] for word in words.group(1).split(",")} if words else {"DEFAULT"}
+        asked["/".join(sorted(both))] += 1
+        types = re.search(r": \(tensor<([^>]*)>, tensor<([^>]*)>\)", line)
+        factors["/".join(sorted({kind.split("x")[-1] for kind in types.groups()})) if types else "?"] += 1
+    return {
+        "program": str(case),
+        "float64": len(re.findall(r"xf64>|<f64>", text)),
+        "callbacks": len(re.findall(r"callback", text)),
+        "collectives": len(re.findall(_COLLECTIVES, text)),
+        "precisions": dict(asked),
+        "factors": dict(factors),
+    }
+
+
+def compiled(case: Case, program: jax.stages.Lowered, tile: bool = False) -> dict[str, Any]:
+    """Compiles an epoch and returns what is counted in it.
+
+    Args:
+        case: of the program.
+        program: lowered.
+        tile: whether Triton's products are given `TILE`.
+
+    Returns:
+        See docs/gpu.md.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        options: dict[str, Any] = {"xla_dump_to": folder}
+        if tile:
+            options["xla_gpu_override_gemm_autotuner"] = TILE
+        executable = program.compile(compiler_options=options)
+        thunks = next(Path(folder).glob("*thunk_sequence_after_thunk_passes.txt")).read_text()
+        assembly = "".join(path.read_text() for path in Path(folder).glob("*.ptx"))
+    module = Module(executable.as_text())
+    steps = case.train // case.batch
+    loops = list(module.loops())
+    step = max(
+        (gpu_count.cost(module, loop.body) for loop in loops if loop.trips == steps), key=lambda body: body.bytes
+    )
+    images = case.batch * (1 if case.engine == "map" else case.width)
+    whole = gpu_count.cost(module)
+    bytes_used = executable.memory_analysis()
+    return {
+        **lowered(case, program),
+        "kernels_a_step": step.kernels,
+        "bytes_an_image": round(step.bytes / images),
+        "microseconds_a_step": round(step.seconds * 1e6, 1),
+        "images_per_second": round(case.width * steps * case.batch / whole.seconds),
+        "temporary_bytes": bytes_used.temp_size_in_bytes,
+        "temporary_bytes_a_trial": round(bytes_used.temp_size_in_bytes / case.width),
+        "estimate_to_compiler": _estimate(case) / _total(bytes_used),
+        "donated": bytes_used.alias_size_in_bytes / _state_bytes(case),
+        "loops_without_known_trips": sum(loop.trips is None for loop in loops),
+        "starts_a_step": _starts(thunks),
+        "largest_window": max([side for one in module.instructions() for side in one.window], default=0),
+        "sums_of_16_bits": _sums_of_16_bits(module),
+        "instructions": dict(
+            Counter(_tensor_core(word) for word in re.findall(r"\bw?g?mma\S*\.(?:sync|async)\S*", assembly))
+        ),
+        **{f"compiled_{name}": number for name, number in _unwanted(executable.as_text()).items()},
+    }
+
+
+def _tensor_core(word: str) -> str:
+    found = re.search(r"(tf32|bf16|f16|f64)", word.partition(".f32.")[2] or word)
+    return found.group(1) if found else "other"
+
+
+def _unwanted(text: str) -> dict[str, int]:
+    return {
+        "float64": len(re.findall(r"\bf64\[", text)),
+        "callbacks": len(re.findall(r'custom_call_target="[^"]*callback', text)),
+        "collectives": len(re.findall(rf"= \S+ (?:{_COLLECTIVES})", text)),
+    }
+
+
+def _total(found: Any) -> int:
+    return (
+        found.argument_size_in_bytes + found.temp_size_in_bytes + found.output_size_in_bytes - found.alias_size_in_bytes
+    )
+
+
+def _estimate(case: Case) -> int:
+    """Returns the planner's estimate of the bytes that `_total` counts."""
+    work = case.work()
+    data = (case.train + case.validation) * case.size**2 * case.channels
+    return memory.estimate(work.cost(0), data, case.engine).at(case.width)
+
+
+def _state_bytes(case: Case) -> int:
+    return case.work().cost(0).state_bytes * case.width
+
+
+def _starts(thunks: str) -> int:
+    """Returns what the host starts for one pass of a loop, the most of any: command buffers, and
+    kernels that are in none. It is one where the whole body is a single command buffer.
+    """
+    most = 0
+    for _, body in re.findall(r"^( *)body:\n((?:\1 +.*\n?)*)", thunks, re.MULTILINE):
+        lines = [line for line in body.splitlines() if line.strip()]
+        edge = min(len(line) - len(line.lstrip()) for line in lines)
+        most = max(most, sum(len(line) - len(line.lstrip()) == edge for line in lines))
+    return most
+
+
+def _sums_of_16_bits(module: Module) -> int:
+    """Returns how many reductions hand on partial sums of 16 bits."""
+    found = 0
+    for one in module.instructions():
+        if one.opcode == "reduce" and one.arrays and one.arrays[0][0] == "bf16":
+            combiner = module.computations.get(one.called("to_apply"), {})
+            found += any(inner.opcode == "add" for inner in combiner.values())
+    return found

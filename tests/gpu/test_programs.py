@@ -1,0 +1,65 @@
+"""What a GPU would be given, held against a baseline: docs/gpu.md has the numbers and reasons."""
+
+import pytest
+
+PLAY = 0.05
+ORDER_BYTES = 8  # the order of an epoch: a row's number, and one sorted beside it
+
+
+@pytest.mark.parametrize("name", ["stack", "few_images", "tf32", "bfloat16", "mapped"])
+@pytest.mark.parametrize(
+    "count", ["kernels_a_step", "bytes_an_image", "temporary_bytes_a_trial", "starts_a_step", "estimate_to_compiler"]
+)
+def test_no_count_has_grown(compiled, baseline, name, count):
+    assert compiled[name][count] <= baseline[name][count] * (1 + PLAY)
+
+
+def test_a_trial_needs_no_more_temporary_memory_for_more_images(compiled):
+    many, few = compiled["stack"], compiled["few_images"]
+    orders = ORDER_BYTES * (28_709 - 320)
+    assert abs(many["temporary_bytes_a_trial"] - few["temporary_bytes_a_trial"]) <= orders
+
+
+@pytest.mark.parametrize("name", ["stack", "few_images", "tf32", "bfloat16"])
+def test_a_step_of_a_stack_is_started_once(compiled, name):
+    assert compiled[name]["starts_a_step"] == 1
+
+
+def test_every_compiled_program_is_sound(compiled):
+    for name, row in compiled.items():
+        assert row["donated"] == pytest.approx(1, abs=0.01), name
+        assert row["loops_without_known_trips"] == 0, name
+        assert row["compiled_float64"] == row["compiled_callbacks"] == row["compiled_collectives"] == 0, name
+        assert row["largest_window"] <= 3, name  # the kernels are of 3 x 3 pixels
+        assert row["sums_of_16_bits"] == 0, name
+
+
+def test_tensor_cores_compute_what_was_asked_for(compiled):
+    kinds = {name: set(row["instructions"]) - {"other"} for name, row in compiled.items()}
+    assert kinds == {"stack": set(), "few_images": set(), "mapped": set(), "tf32": {"tf32"}, "bfloat16": {"bf16"}}
+
+
+def test_every_lowered_program_asks_for_its_precision_and_nothing_strange(facts):
+    asked = {"float32": "HIGHEST", "bfloat16": "HIGHEST", "tf32": "DEFAULT"}
+    for row in facts["lowered"]:
+        precision = next(word for word in asked if f" {word}" in row["program"])
+        wanted = "HIGHEST" if row["program"].endswith("predict") else asked[precision]
+        assert set(row["precisions"]) <= {wanted}, row
+        assert row["float64"] == row["callbacks"] == row["collectives"] == 0, row
+        trains = not row["program"].endswith(("init", "finish_epoch", "predict"))
+        if precision == "bfloat16" and trains:
+            assert row["factors"].get("bf16"), row
+        else:
+            assert set(row["factors"]) <= {"f32"}, row
+
+
+def test_the_list_covers_every_network_engine_precision_and_option(facts):
+    from fer_jax.config.fields import FIELDS
+
+    words = {word.partition("=")[0] for row in facts["lowered"] for word in row["program"].split()}
+    assert words >= {*FIELDS["model.name"].choices, "map", "vmap", "grouped", *FIELDS["train.precision"].choices}
+    values = {word.partition("=")[2] for row in facts["lowered"] for word in row["program"].split()}
+    assert values >= {*FIELDS["train.optimizer"].choices} - {"adam"}
+    optional = {name.partition(".")[2] for name, field in FIELDS.items() if field.neutral is not None}
+    # A backbone's own rates are an affine factor, and oslo's dropout is in every row.
+    assert words >= optional - {"block_rates", "dropout"}
