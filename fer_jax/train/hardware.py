@@ -14,6 +14,9 @@ from fer_jax.base import machine
 
 MOST_HOST_DEVICES = 16
 NEVER = 10**8  # seconds
+# Bytes that are planned with on an accelerator that does not say how many it has. Those of the host
+# say nothing of it; few accelerators have fewer than these.
+UNSAID_MEMORY = 8 * 2**30
 # Floating-point operations a second of a float32 matrix product on a core with registers of 512,
 # 256 and fewer bits: 137 to 155 billion on a Xeon with the first (docs/performance.md), and half
 # as many for each halving.
@@ -31,7 +34,7 @@ class Hardware:
         devices: number of devices; on a CPU, of host devices (one a core, see
             `prepare_host_devices`).
         memory: bytes of one device, the same at every start; on a CPU those of the machine, which
-            the host devices share.
+            the host devices share. `UNSAID_MEMORY` where an accelerator does not say.
         product_rate: floating-point operations a second of a float32 matrix product on all devices
             together; 0 if not known.
     """
@@ -77,10 +80,15 @@ def compiler_options(platform: str, once: bool = False) -> dict[str, Any]:
     """Returns what XLA is told on 'cpu', 'gpu' or 'tpu'; nothing that this jaxlib does not know.
 
     Args:
-        platform: of the devices.
+        platform: of the devices; a GPU that is only described calls itself 'cuda'.
         once: whether the program runs once a wave, so that compiling it is what costs; otherwise it
             is the training step.
     """
+    if platform in ("gpu", "cuda"):
+        # Timing every kernel to choose among its forms pays for steps that run a million times.
+        # Without it, temporary memory lacks what the forms that would be chosen work in.
+        wanted = {"xla_gpu_autotune_level": 0} if once else {}
+        return {name: value for name, value in wanted.items() if _is_known(name, value)}
     if platform != "cpu":
         return {}
     # Unoptimised, silvestro's initial weights take 2.6 s to compile instead of 14: LLVM dwells on
@@ -116,16 +124,22 @@ def detect(measure_rate: bool = True) -> Hardware:
     """
     device = jax.devices()[0]
     rate = product_rate() if measure_rate and device.platform == "cpu" else 0.0
-    memory = (device.memory_stats() or {}).get("bytes_limit") or machine.total_memory()
+    # Host devices share the machine's memory, which no statistics say.
+    unsaid = machine.total_memory() if device.platform == "cpu" else UNSAID_MEMORY
+    memory = (device.memory_stats() or {}).get("bytes_limit") or unsaid
     return Hardware(device.platform, device.device_kind, jax.device_count(), memory, rate)
 
 
 def available_memory() -> int:
-    """Returns the bytes of one device that are free now; on a CPU, of the machine."""
-    stats = jax.devices()[0].memory_stats() or {}
+    """Returns the bytes of one device that are free now; on a CPU, of the machine.
+
+    It is `UNSAID_MEMORY` where an accelerator does not say.
+    """
+    device = jax.devices()[0]
+    stats = device.memory_stats() or {}
     if "bytes_limit" in stats:
         return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
-    return machine.available_memory()
+    return machine.available_memory() if device.platform == "cpu" else UNSAID_MEMORY
 
 
 def typical_rate(devices: int) -> float:
