@@ -26,7 +26,8 @@ LEAST_FLOPS_A_WEIGHT = 400
 
 MICRO_BATCHES = (8, 16, 32, 0)  # 0 is the whole batch
 CPU_WIDTH = 2
-# From one width to the next that is tried on an accelerator, where each takes 20 s and more to compile.
+# From one width to the next that is tried on an accelerator, where each takes 20 s or more to
+# compile.
 WIDER = 4
 
 

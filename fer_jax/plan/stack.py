@@ -22,11 +22,11 @@ from fer_jax.train.hardware import Hardware
 # and .75 for silvestro's.
 CPU_EFFICIENCY = 0.6
 COMPILE_SECONDS = 7.0
-# Floating-point operations a second of an accelerator, by precision, predicted and not timed: oslo's
-# network (62.4 MFLOP an image) side by side, in the programs XLA compiles for an H200, its kernels
-# counted and each given the longest of a launch, its bytes and its operations (398,000 to 454,000
-# images/s in float32, 1,238,000 in bfloat16). It is no estimate of the time, which a plan leaves
-# open there; it tells how long a stack may be measured at most.
+# Floating-point operations a second of an accelerator, by precision, predicted and not timed:
+# oslo's network (62.4 MFLOP an image) side by side, in the programs that XLA compiles for an H200,
+# each kernel given the longest of its launch, bytes and operations (398,000 to 454,000 images/s in
+# float32, 1,238,000 in bfloat16). A plan's time is not estimated with it, only which stacks are
+# measured, and for how long.
 ACCELERATOR_RATES = {"float32": 25e12, "bfloat16": 77e12}
 # One trial after another, a wave's epoch should not keep the user waiting for a sign of life.
 MAP_WAVE_SECONDS = 20.0

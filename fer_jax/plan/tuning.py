@@ -227,8 +227,8 @@ class Tuner:
     def _budget(self, seconds: float) -> tuple[float, int]:
         """Returns the seconds to measure in, and how often they are half of the backend's.
 
-        In halves, so that stacks of nearly the same duration have one answer. On a CPU the threshold
-        alone keeps the share.
+        In halves, so that stacks of nearly the same duration have one answer. On a CPU the
+        threshold alone keeps the share.
         """
         backend = jax.default_backend()
         if self.budget is not None or backend in BUDGET_SECONDS:

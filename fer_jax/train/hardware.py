@@ -84,27 +84,29 @@ def compiler_options(platform: str, once: bool = False) -> dict[str, Any]:
         once: whether the program runs once a wave, so that compiling it is what costs; otherwise it
             is the training step.
     """
-    if platform in ("gpu", "cuda"):
-        # Timing every kernel to choose among its forms pays for steps that run a million times.
-        # Without it, temporary memory lacks what the forms that would be chosen work in.
-        wanted = {"xla_gpu_autotune_level": 0} if once else {}
-        return {name: value for name, value in wanted.items() if _is_known(name, value)}
-    if platform != "cpu":
-        return {}
-    # Unoptimised, silvestro's initial weights take 2.6 s to compile instead of 14: LLVM dwells on
-    # the unrolled random bits. LLVM leaves half of a 512-bit register unused unless told; a
-    # processor without such registers takes no notice. YNNPACK's convolutions and products are
-    # slower here than Eigen's (weight gradients up to three times), its sums far faster than XLA's
-    # loops.
-    wanted: dict[str, Any] = {
-        "xla_cpu_prefer_vector_width": 512,
-        "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE",
-    }
-    # Devices wait for each other (`batch_parts`). XLA ends a process in which one has waited for 40
-    # seconds, as after a suspended laptop.
-    wanted |= {"xla_cpu_collective_call_terminate_timeout_seconds": NEVER, "xla_cpu_collective_timeout_seconds": NEVER}
-    if once:
+    wanted: dict[str, Any] = {}
+    if platform == "cpu" and once:
+        # Unoptimised, silvestro's initial weights take 2.6 s to compile instead of 14: LLVM dwells
+        # on the unrolled random bits.
         wanted = {"xla_backend_optimization_level": 0}
+    elif platform == "cpu":
+        # LLVM leaves half of a 512-bit register unused unless told; a processor without such
+        # registers takes no notice. YNNPACK's convolutions and products are slower here than
+        # Eigen's (weight gradients up to three times), its sums far faster than XLA's loops.
+        wanted = {
+            "xla_cpu_prefer_vector_width": 512,
+            "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE",
+        }
+        # Devices wait for each other (`batch_parts`). XLA ends a process in which one has waited
+        # for 40 seconds, as after a suspended laptop.
+        wanted |= {
+            "xla_cpu_collective_call_terminate_timeout_seconds": NEVER,
+            "xla_cpu_collective_timeout_seconds": NEVER,
+        }
+    elif platform in ("gpu", "cuda") and once:
+        # Timing the forms that each kernel could have pays for a step that runs a million times.
+        # The memory analysis then lacks what some of the forms that win work in.
+        wanted = {"xla_gpu_autotune_level": 0}
     return {name: value for name, value in wanted.items() if _is_known(name, value)}
 
 
