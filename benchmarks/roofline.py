@@ -189,8 +189,9 @@ def step_of(code: SimpleNamespace, network: Any, values: dict, batch: int, size:
 def counted_bytes(compiled: Any) -> float | None:
     """Bytes that XLA says a compiled program reads and writes; None where it does not say."""
     found = compiled.cost_analysis()
-    found = found[0] if isinstance(found, list) else found
-    return (found or {}).get("bytes accessed")
+    # None on some backends, a list of one dictionary on others, {} or [] where nothing was counted.
+    found = next(iter(found), None) if isinstance(found, (list, tuple)) else found
+    return (found or {}).get("bytes accessed") or None
 
 
 def measure(
@@ -225,7 +226,7 @@ def measure(
     moved = counted_bytes(jax.jit(once).lower(*shapes).compile())
     reached = step.rate * step.flops
     intensity = step.flops * at_once / moved if moved else None
-    bound = min(large.rate, memory.rate * intensity) if intensity else large.rate
+    bound = min(large.rate, memory.rate * intensity) if intensity else None
     return {
         "network": name,
         "batch": batch,
@@ -240,22 +241,27 @@ def measure(
         "large_product_gflops": large.rate / 1e9,
         "own_products_gflops": own_rate / 1e9,
         "copy_gigabytes_per_second": memory.rate / 1e9,
-        "roofline_gflops": bound / 1e9,
+        "roofline_gflops": bound / 1e9 if bound else None,
         "share_of_large_product": reached / large.rate,
         "share_of_own_products": reached / own_rate,
-        "share_of_roofline": reached / bound,
+        "share_of_roofline": reached / bound if bound else None,
         "products": [{"shape": shape, "times": shapes_found[shape], "gflops": own[shape].rate / 1e9} for shape in own],
     }
 
 
 def show(row: dict) -> None:
-    bytes_said = f"{row['bytes_per_image'] / 1e6:.2f} MB" if row["bytes_per_image"] else "unknown bytes"
+    bytes_said, roofline = "unknown bytes", "no roofline: the compiler does not count bytes"
+    if row["bytes_per_image"]:
+        bytes_said, roofline = (
+            f"{row['bytes_per_image'] / 1e6:.2f} MB",
+            f"{row['share_of_roofline']:.0%} of the roofline",
+        )
     print(
         f"{row['network']:9s} batch {row['batch']:4d}  {row['trials']} trials, {row['engine']}: "
         f"{row['flops_per_image'] / 1e6:.1f} MFLOP and {bytes_said} an image; {row['gflops']:,.0f} GFLOP/s, "
         f"{row['share_of_large_product']:.0%} of a large product ({row['large_product_gflops']:,.0f}), "
         f"{row['share_of_own_products']:.0%} of its own products ({row['own_products_gflops']:,.0f}), "
-        f"{row['share_of_roofline']:.0%} of the roofline ({row['copy_gigabytes_per_second']:,.0f} GB/s)",
+        f"{roofline} ({row['copy_gigabytes_per_second']:,.0f} GB/s)",
         flush=True,
     )
 

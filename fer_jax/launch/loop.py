@@ -175,7 +175,7 @@ class Sweep:
             self.progress.say(
                 f"{done} of {len(statuses)} trials were trained before{wait}; waves left: {len(self.waiting)}"
             )
-        with Programs(lambda *which: compiling.compile_program(self.prepared, *which)) as programs:
+        with Programs(*compiling.makers(self.prepared)) as programs:
             while True:
                 self._train_waiting(programs, stop_requested)
                 if not self._end_rung():

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from fer_jax.base.text import counted
 from fer_jax.errors import ConfigError
@@ -13,7 +13,9 @@ from fer_jax.train.hardware import Hardware
 # The table's numbers, see `from_table`: of 48x48 pixels 8 images.
 CPU_MICRO_BATCH = 8
 CPU_PIXELS = CPU_MICRO_BATCH * 48**2
-VMAP_IMAGES = 8192
+# Counted for an accelerator, not timed: 8,192 images at once are 2 % faster and take four times the
+# memory.
+VMAP_IMAGES = 2048
 
 # Devices that compute a trial together, and of every batch on each of them: images, and operations
 # that pay for the exchange of one weight's gradient (benchmarks/throughput.py: 570 were 1.3 times
@@ -24,7 +26,9 @@ LEAST_FLOPS_A_WEIGHT = 400
 
 MICRO_BATCHES = (8, 16, 32, 0)  # 0 is the whole batch
 CPU_WIDTH = 2
-WIDTHS = tuple(4**power for power in range(1, 9))
+# From one width to the next that is tried on an accelerator, where each takes 20 s or more to
+# compile.
+WIDER = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,8 +132,10 @@ def ladders(work: Work, options: Options, hardware: Hardware, limit: Limit) -> t
     an option that is set.
     """
     first = from_table(work, options, hardware, limit)
+    if hardware.backend != "cpu":
+        return _on_accelerator(first, work, options, hardware, limit)
     engines: tuple[str, ...] = ENGINES if options.engine == "auto" else (options.engine,)
-    if options.engine == "auto" and hardware.backend == "cpu":
+    if options.engine == "auto":
         # XLA's gradient of a grouped convolution is tens of times slower there: a minute to learn
         # what is known.
         engines = tuple(engine for engine in ENGINES if engine != "grouped")
@@ -138,18 +144,48 @@ def ladders(work: Work, options: Options, hardware: Hardware, limit: Limit) -> t
         if engine == "map":
             for devices, width in _mapped(work, options, hardware):
                 part = work.recipe.batch_size // max(1, devices // width)
-                for sizes in _tried_micro_batches(first, work, options, hardware):
+                for sizes in _tried_micro_batches(first, work, options):
                     found.append(tuple(Candidate(engine, devices, size, width) for size in sizes if size < part))
         else:
             devices = _devices(work, options, hardware)
             micro_batch = 0 if options.micro_batch == work.recipe.batch_size else options.micro_batch
-            widths = _tried_widths(work, devices, options, hardware)
-            climbed = (_vectorised(engine, devices, micro_batch, width, work, options, limit) for width in widths)
-            found.append(tuple(dict.fromkeys(climbed)))
+            # Wider only loses: memory traffic is the limit.
+            width = options.width or CPU_WIDTH * devices
+            found.append((_vectorised(engine, devices, micro_batch, width, work, options, limit),))
     # A ladder that begins with the table's choice needs no second one for it; nor does one that
     # leads nowhere.
     found = [ladder for ladder in dict.fromkeys(found) if ladder]
     return tuple(found[1:] if len(found) > 1 and found[1][:1] == found[0] else found)
+
+
+def _on_accelerator(
+    first: Candidate, work: Work, options: Options, hardware: Hardware, limit: Limit
+) -> tuple[tuple[Candidate, ...], ...]:
+    """Returns the candidates that can pay on an accelerator, see `ladders`.
+
+    They are the table's and wider ones, the other way of convolutions at the table's width, and
+    narrower ones, for which the tuner has no time if a wider one paid. One trial after another is
+    bound by the launches of its kernels, so it is among them only where few go side by side.
+    """
+    if first.engine == "map":
+        return ((first,),)
+
+    def at(engine: str, width: int) -> Candidate:
+        return _vectorised(engine, first.devices, first.micro_batch, width, work, options, limit)
+
+    wider, narrower = [first], [first]
+    while not options.width and (one := at(first.engine, WIDER * wider[-1].width)).width > wider[-1].width:
+        wider.append(one)
+    while not options.width and narrower[-1].width >= WIDER**2 * first.devices:
+        narrower.append(at(first.engine, narrower[-1].width // WIDER))
+    found = [wider]
+    if options.engine == "auto":
+        found += [[at(engine, first.width)] for engine in ENGINES if engine not in ("map", first.engine)]
+    if len(narrower) > 1:
+        found.append(narrower)
+    if options.engine == "auto" and first.width <= WIDER * first.devices:
+        found.append([Candidate("map", devices, 0, width) for devices, width in _mapped(work, options, hardware)])
+    return tuple(map(tuple, found))
 
 
 def _devices(work: Work, options: Options, hardware: Hardware) -> int:
@@ -224,26 +260,10 @@ def _micro_batches(work: Work) -> tuple[int, ...]:
     return tuple(size for size in MICRO_BATCHES if not size or (size < batch and batch % size == 0))
 
 
-def _tried_micro_batches(
-    first: Candidate, work: Work, options: Options, hardware: Hardware
-) -> tuple[tuple[int, ...], ...]:
+def _tried_micro_batches(first: Candidate, work: Work, options: Options) -> tuple[tuple[int, ...], ...]:
     """Returns the sizes from the table's on to larger ones, and to smaller ones."""
-    if options.micro_batch or hardware.backend != "cpu":
+    if options.micro_batch:
         return ((first.micro_batch,),)
     sizes = _micro_batches(work)
     place = sizes.index(first.micro_batch if first.engine == "map" else 0)
     return tuple(dict.fromkeys([sizes[place:], sizes[place::-1]]))
-
-
-def _tried_widths(work: Work, devices: int, options: Options, hardware: Hardware) -> Iterable[int]:
-    """Returns growing widths on all devices together, up to the first that holds all trials.
-
-    One trial at once is what 'map' does.
-    """
-    if options.width:
-        return (options.width,)
-    if hardware.backend == "cpu":
-        # Wider only loses: memory traffic is the limit.
-        return (CPU_WIDTH * devices,)
-    enough = next((width for width in WIDTHS if width * devices >= work.trials), WIDTHS[-1])
-    return tuple(width * devices for width in WIDTHS if width <= enough)

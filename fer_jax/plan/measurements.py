@@ -20,12 +20,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from fer_jax.base import cache, files, machine
 from fer_jax.errors import RunError
 from fer_jax.train.hardware import Hardware
 
 FORMAT = 3  # of the files and of how is measured; another number, other questions
 VERSIONED = ("fer_jax", "jax", "jaxlib")
+# What else decides how fast a GPU's programs are: who compiles them, and whose kernels they call.
+ACCELERATOR_PACKAGES = (
+    *("jax-cuda12-plugin", "jax-cuda12-pjrt", "jax-cuda13-plugin", "jax-cuda13-pjrt"),
+    *("nvidia-cudnn-cu12", "nvidia-cudnn-cu13"),
+)
+DRIVER = Path("/proc/driver/nvidia/version")
 
 
 class Measurements:
@@ -68,7 +76,7 @@ class Measurements:
 
 def circumstances(hardware: Hardware) -> dict[str, Any]:
     """Returns versions, hardware, and what the user tells XLA."""
-    return {
+    found = {
         "format": FORMAT,
         "versions": {name: _version(name) for name in VERSIONED},
         "backend": hardware.backend,
@@ -77,6 +85,20 @@ def circumstances(hardware: Hardware) -> dict[str, Any]:
         # JAX calls every processor 'cpu', and a home directory may serve several machines.
         "processor": [platform.machine(), machine.processor(), os.cpu_count()],
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
+    }
+    # A CPU's questions stay as they were: nothing of this is about it.
+    return found if hardware.backend == "cpu" else found | {"accelerator": _accelerator()}
+
+
+def _accelerator() -> dict[str, Any]:
+    try:
+        driver = DRIVER.read_text(encoding="utf-8", errors="replace").partition("\n")[0]
+    except OSError:
+        driver = ""
+    return {
+        "driver": driver,
+        "platform_version": str(getattr(jax.devices()[0].client, "platform_version", "")),
+        "packages": {name: _version(name) for name in ACCELERATOR_PACKAGES},
     }
 
 

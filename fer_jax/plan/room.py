@@ -4,7 +4,7 @@ import dataclasses
 
 from fer_jax.base.text import counted, in_bytes
 from fer_jax.plan.plan import Plan, Stack
-from fer_jax.train.hardware import Hardware
+from fer_jax.train.hardware import UNSAID_MEMORY, Hardware
 
 # Stacks that are named one by one; of more it is said how many they are.
 NAMED = 3
@@ -16,7 +16,8 @@ class Room:
 
     Attributes:
         hardware: that it was made for.
-        available: bytes of one device that are free now; on a CPU, of the machine.
+        available: bytes of one device that are free now; on a CPU, of the machine. `UNSAID_MEMORY`
+            where an accelerator does not say.
     """
 
     hardware: Hardware
@@ -28,6 +29,8 @@ class Room:
 
     def shortages(self, plan: Plan) -> list[str]:
         """Returns lines about stacks that need more than there is, the same at every start.
+
+        Where an accelerator does not say how much that is, the first line does.
 
         The planner takes as few trials at once as it must, so that these have a trial that is too
         much alone, or a width that the user has set.
@@ -41,6 +44,7 @@ class Room:
             f"{self._there} {in_bytes(memory)}: {advice}"
             for stack in found[:NAMED]
         ]
+        lines = self._unsaid() + lines
         return lines + ([f"and so do {counted(len(found) - NAMED, 'other stack')}"] if len(found) > NAMED else [])
 
     def tightness(self, plan: Plan) -> str:
@@ -49,12 +53,24 @@ class Room:
         It is no part of the plan, which does not depend on what else the machine does.
         """
         largest = max(map(self.needed, plan.stacks), default=0)
-        if not self.available < largest <= self.hardware.memory:
+        if self._is_silent(self.available) or not self.available < largest <= self.hardware.memory:
             return ""
         return (
             f"note: up to {in_bytes(largest)} of memory are needed and {in_bytes(self.available)} are free now: "
             "end other programs, or lower stack.memory (GB)"
         )
+
+    def _unsaid(self) -> list[str]:
+        if not self._is_silent(self.hardware.memory):
+            return []
+        return [
+            f"the device does not say its memory; planned with {UNSAID_MEMORY // 2**30} GiB: set stack.memory (GB) "
+            "to what it has"
+        ]
+
+    def _is_silent(self, size: int) -> bool:
+        """Returns whether a number of bytes stands for what an accelerator does not say."""
+        return self.hardware.backend != "cpu" and size == UNSAID_MEMORY
 
     @property
     def _there(self) -> str:

@@ -22,10 +22,12 @@ from fer_jax.train.hardware import Hardware
 # and .75 for silvestro's.
 CPU_EFFICIENCY = 0.6
 COMPILE_SECONDS = 7.0
-# An accelerator's time is not estimated from FLOPs: how far launches bind a small network is what
-# measuring is for. But none needs longer than this rate would, so that short stacks are not
-# measured.
-LEAST_ACCELERATOR_RATE = 1e12
+# Floating-point operations a second of an accelerator, by precision, predicted and not timed:
+# oslo's network (62.4 MFLOP an image) side by side, in the programs that XLA compiles for an H200,
+# each kernel given the longest of its launch, bytes and operations (398,000 to 454,000 images/s in
+# float32, 1,238,000 in bfloat16). A plan's time is not estimated with it, only which stacks are
+# measured, and for how long.
+ACCELERATOR_RATES = {"float32": 25e12, "bfloat16": 77e12}
 # One trial after another, a wave's epoch should not keep the user waiting for a sign of life.
 MAP_WAVE_SECONDS = 20.0
 # Of the memory: what an estimate may fill, what the compiler's own numbers may fill, and from
@@ -161,7 +163,7 @@ class _Case:
     def choose(self) -> tuple[Candidate, float]:
         """Returns how the stack is run, and the rate measured for it; 0 where the table decides."""
         table = self._table()
-        if self.tuner is None or not self._is_long(self.tuner.threshold):
+        if self.tuner is None or self._long <= self.tuner.threshold:
             return table, 0.0
         ladders = [
             tuple(one for one in ladder if one == table or self._has_room(one))
@@ -169,7 +171,7 @@ class _Case:
         ]
         if len({candidate for ladder in ladders for candidate in ladder}) == 1:
             return table, 0.0
-        rates = self.tuner.rates(self.name, self.work, ladders)
+        rates = self.tuner.rates(self.name, self.work, ladders, self._long)
         if not rates:
             return table, 0.0
         return max(rates.items(), key=lambda item: item[1] * self.busy(*item))
@@ -197,8 +199,11 @@ class _Case:
             return True
         return self.footprint(one.engine, one.devices, one.micro_batch, width)[0].at(at_once) <= free
 
-    def _is_long(self, threshold: float) -> bool:
-        return (self._busy_seconds(0.0) or self.flops / LEAST_ACCELERATOR_RATE) > threshold
+    @property
+    def _long(self) -> float:
+        """Seconds of training by what is known before measuring, on an accelerator a prediction."""
+        predicted = ACCELERATOR_RATES.get(self.work.recipe.precision, ACCELERATOR_RATES["float32"])
+        return self._busy_seconds(0.0) or self.flops / (predicted * self.hardware.devices)
 
     def seconds(self, chosen: Candidate, rate: float) -> float:
         """Returns the estimated duration; 0 where nothing is known of the rate."""

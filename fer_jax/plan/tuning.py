@@ -5,6 +5,7 @@ The compiler is asked for the memory. Rates are trials x training images a secon
 """
 
 import dataclasses
+import math
 import statistics
 import sys
 import time
@@ -27,6 +28,8 @@ from fer_jax.train.hardware import Hardware, product_rate, typical_rate
 THRESHOLD_SECONDS = 600.0
 BUDGET_SECONDS = {"cpu": 60.0}
 ACCELERATOR_BUDGET_SECONDS = 180.0  # compiles for longer, and how a network behaves there is less known beforehand
+# Measuring takes no more than this share of the training that it is for, the first candidate apart.
+MEASURING_SHARE = 0.1
 # A ladder is climbed while a rung is so much faster than the one before; what is so near to the
 # fastest takes turns.
 GROWTH = 1.1
@@ -101,7 +104,8 @@ class Tuner:
         say: shows a line to a person while it measures.
         threshold: estimated seconds of training above which candidates are measured.
         measures: whether it may measure and ask the compiler, or only looks up what is known.
-        budget: seconds after which no candidate is added; None for the backend's.
+        budget: seconds after which no candidate is added; None for the backend's, on an accelerator
+            for `MEASURING_SHARE` of the training where that is less.
         start: makes a candidate ready to run.
         time_product: returns the rate of a matrix product, timed just now.
         analyse: `memory.analyse`, or what stands in for it.
@@ -122,7 +126,9 @@ class Tuner:
     measures: bool = True
     unknown: list[tuple[str, str]] = dataclasses.field(default_factory=list)
 
-    def rates(self, stack: str, work: Work, ladders: Sequence[Sequence[Candidate]]) -> dict[Candidate, float]:
+    def rates(
+        self, stack: str, work: Work, ladders: Sequence[Sequence[Candidate]], seconds: float = math.inf
+    ) -> dict[Candidate, float]:
         """Returns the images a second of the candidates that were measured, now or earlier.
 
         It is empty where none of them runs, or where none was measured and `measures` is off. What
@@ -132,6 +138,7 @@ class Tuner:
             stack: its name, for people.
             work: of the stack.
             ladders: of candidates, see `candidates.ladders`; the first of all is always measured.
+            seconds: that the stack trains, as far as is known.
         """
         question = {
             "subject": "rates",
@@ -141,19 +148,23 @@ class Tuner:
             "validation_share": round(work.validation / work.train, 1),
             "ladders": [[dataclasses.astuple(candidate) for candidate in ladder] for ladder in ladders],
         }
-        known = _as_rates(self.measurements.get(question))
+        budget, halved = self._budget(seconds)
+        # What had more time serves as well; what had less time is not enough.
+        questions = [question | ({"halved": times} if times else {}) for times in range(halved + 1)]
+        answers = (_as_rates(self.measurements.get(each)) for each in questions)
+        known = next((found for found in answers if found is not None), None)
         if known is None and not self.measures:
             self.unknown.append((stack, "speed"))
             return {}
         if known is None:
             watch = self.watch()
-            turns = self._measure(stack, work, ladders)
+            turns = self._measure(stack, work, ladders, budget)
             known = {candidate: statistics.median(found) for candidate, found in turns.items() if found}
             if disturbed := disturbance(watch, turns.values()):
                 self.say(f"measured {stack} while {disturbed}: used now, not kept")
             else:
                 self.measurements.put(
-                    question, [[*dataclasses.astuple(candidate), rate] for candidate, rate in known.items()]
+                    questions[-1], [[*dataclasses.astuple(candidate), rate] for candidate, rate in known.items()]
                 )
         return known
 
@@ -213,18 +224,31 @@ class Tuner:
         more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
         return ", ".join(found[:MOST_NAMED]) + more
 
-    def _measure(self, stack: str, work: Work, ladders: Sequence[Sequence[Candidate]]) -> dict[Candidate, list[float]]:
+    def _budget(self, seconds: float) -> tuple[float, int]:
+        """Returns the seconds to measure in, and how often they are half of the backend's.
+
+        In halves, so that stacks of nearly the same duration have one answer. On a CPU the
+        threshold alone keeps the share.
+        """
+        backend = jax.default_backend()
+        if self.budget is not None or backend in BUDGET_SECONDS:
+            return BUDGET_SECONDS[backend] if self.budget is None else self.budget, 0
+        halved = max(0, math.ceil(math.log2(ACCELERATOR_BUDGET_SECONDS / (MEASURING_SHARE * max(1.0, seconds)))))
+        return ACCELERATOR_BUDGET_SECONDS / 2**halved, halved
+
+    def _measure(
+        self, stack: str, work: Work, ladders: Sequence[Sequence[Candidate]], budget: float
+    ) -> dict[Candidate, list[float]]:
         """Returns the rates that each candidate had in its turns; none where it does not run."""
         began = self.clock()
-        budget = self.budget
-        if budget is None:
-            budget = BUDGET_SECONDS.get(jax.default_backend(), ACCELERATOR_BUDGET_SECONDS)
         rates: dict[Candidate, list[float]] = {}
         running: dict[Candidate, Runner] = {}
         longest = 0.0
         for ladder in ladders:
             before = 0.0
             for candidate in ladder:
+                if _is_past_best_width(candidate, ladder, rates):
+                    break
                 if candidate not in rates:
                     # Not even begun where it would not end in time.
                     if rates and self.clock() - began + longest > budget:
@@ -235,6 +259,8 @@ class Tuner:
                     shown = f"{rates[candidate][0]:,.0f} images/s" if rates[candidate] else "does not run"
                     self.say(f"measuring engines for {stack}: {candidate}: {shown}")
                     _drop_slow(running, rates)
+                if not rates[candidate] and candidate.width > ladder[-1].width:
+                    continue  # a narrower one may fit
                 if not rates[candidate] or rates[candidate][0] < GROWTH * before:
                     break
                 before = rates[candidate][0]
@@ -280,6 +306,14 @@ def disturbance(watch: machine.Watch, turns: Iterable[Sequence[float]]) -> str:
         return f"other programs took {others:.0%} of the processors" if others > machine.QUIET else ""
     spread = max((max(found) / min(found) - 1 for found in turns if len(found) > 1), default=0.0)
     return f"turns of the same differed by {spread:.0%}" if spread > STEADY else ""
+
+
+def _is_past_best_width(candidate: Candidate, ladder: Sequence[Candidate], rates: dict[Candidate, list[float]]) -> bool:
+    """Returns whether a ladder to narrower widths begins where a wider one has already paid."""
+    if ladder[-1].width >= candidate.width or not rates.get(candidate):
+        return False
+    wider = [found for one, found in rates.items() if one == dataclasses.replace(candidate, width=one.width)]
+    return max(found[0] for found in wider if found) >= GROWTH * rates[candidate][0]
 
 
 def _drop_slow(running: dict[Candidate, Runner], rates: dict[Candidate, list[float]]) -> None:

@@ -29,6 +29,9 @@ from fer_jax.train.trial import TrialState
 
 ENGINES = ("map", "vmap", "grouped")
 EVALUATION_BATCH = 32
+# One trial after another on an accelerator, where launches bind so small a batch: of pictures of so
+# many pixels, of larger ones fewer. Side by side, the width makes up for it.
+ALONE_BATCH, ALONE_PIXELS = 256, 256 * 48**2
 
 
 class WaveProgram:
@@ -238,8 +241,20 @@ class WaveProgram:
         shared = with_sharding((images, self._batch_shapes(validation), self.network.held_shapes), self.shared)
         return self.state_shapes(values), values, *shared
 
+    @property
+    def evaluation_batch(self) -> int:
+        """Images of a batch of a split that is evaluated.
+
+        It follows from the engine, the kind of devices and the network alone, so that a resumed
+        run, and the narrower programs of a wave, cut a split alike.
+        """
+        if self.engine != "map" or self.devices[0].platform == "cpu":
+            return EVALUATION_BATCH
+        pixels = math.prod(self.network.image_shape[:2])
+        return max(EVALUATION_BATCH, min(ALONE_BATCH, ALONE_PIXELS // pixels))
+
     def _batch_shapes(self, count: int) -> dict[str, jax.ShapeDtypeStruct]:
-        return batch_shapes(batch_grid(count), self.network.input_shape, self.input_dtype)
+        return batch_shapes(batch_grid(count, self.evaluation_batch), self.network.input_shape, self.input_dtype)
 
     def _options(self, once: bool = False) -> dict[str, Any]:
         return hardware.compiler_options(self.devices[0].platform, once=once)
@@ -267,7 +282,8 @@ class WaveProgram:
 
     def place_batches(self, images: np.ndarray, labels: np.ndarray) -> dict[str, jax.Array]:
         """Puts a split on every device, cut into padded batches for `epoch` and `evaluate`."""
-        return jax.device_put(padded_batches(images, labels, batch_grid(len(labels))), self.shared)
+        grid = batch_grid(len(labels), self.evaluation_batch)
+        return jax.device_put(padded_batches(images, labels, grid), self.shared)
 
     def place_frozen(self, arrays: Mapping[str, Any]) -> dict[str, Any]:
         """Puts the arrays of the layers that the network holds apart on every device.

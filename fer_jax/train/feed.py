@@ -72,11 +72,14 @@ class ResidentData:
         inputs = _inputs(program, dataset, frozen)
         self._train = program.place_train(inputs["train"], dataset.train.labels)
         held_out = {name: split for name, split in dataset.splits().items() if name != "train"}
-        self._held_out = {name: program.place_batches(inputs[name], split.labels) for name, split in held_out.items()}
+        self._inputs = {name: inputs[name] for name in held_out}
+        self._placed: dict[tuple[str, int], Any] = {}
         self._frozen = program.place_frozen(frozen.arrays if frozen else {})
         self.labels = {name: split.labels for name, split in held_out.items()}
         self.leaked = dataset.leaked
         self.train_images = len(dataset.train)
+        for name in held_out:
+            self._batches(program, name)
 
     def train_epoch(
         self, program: WaveProgram, state: TrialState, hyper: Mapping[str, jax.Array], epoch: int, phase: int = 0
@@ -89,15 +92,25 @@ class ResidentData:
             epoch: epochs that its active trials have completed.
             phase: the phase of the training that the epoch belongs to.
         """
-        return program.epoch(state, hyper, self._train, self._held_out["validation"], self._frozen, phase)
+        return program.epoch(state, hyper, self._train, self._batches(program, "validation"), self._frozen, phase)
 
     def evaluate(self, program: WaveProgram, variables: Any, hyper: Mapping[str, jax.Array], split: str) -> Evaluation:
         """Evaluates every trial on 'validation' or 'test' with its {'params', 'stats'}."""
         loss, accuracy, logits = jax.device_get(
-            program.evaluate(split, variables, hyper, self._held_out[split], self._frozen)
+            program.evaluate(split, variables, hyper, self._batches(program, split), self._frozen)
         )
         count = len(self.labels[split])
         return Evaluation(loss, exact_share(accuracy, count), _unbatched(logits)[:, :count])
+
+    def _batches(self, program: WaveProgram, split: str) -> Any:
+        """Returns a split in a program's batches, placed when a program first cuts it so.
+
+        Stacks of other engines, which may cut it otherwise, share these data.
+        """
+        key = split, program.evaluation_batch
+        if key not in self._placed:
+            self._placed[key] = program.place_batches(self._inputs[split], self.labels[split])
+        return self._placed[key]
 
 
 class StreamedData:

@@ -14,6 +14,9 @@ from fer_jax.base import machine
 
 MOST_HOST_DEVICES = 16
 NEVER = 10**8  # seconds
+# Bytes that are planned with on an accelerator that does not say how many it has. Those of the host
+# say nothing of it; few accelerators have fewer than these.
+UNSAID_MEMORY = 8 * 2**30
 # Floating-point operations a second of a float32 matrix product on a core with registers of 512,
 # 256 and fewer bits: 137 to 155 billion on a Xeon with the first (docs/performance.md), and half
 # as many for each halving.
@@ -31,7 +34,7 @@ class Hardware:
         devices: number of devices; on a CPU, of host devices (one a core, see
             `prepare_host_devices`).
         memory: bytes of one device, the same at every start; on a CPU those of the machine, which
-            the host devices share.
+            the host devices share. `UNSAID_MEMORY` where an accelerator does not say.
         product_rate: floating-point operations a second of a float32 matrix product on all devices
             together; 0 if not known.
     """
@@ -77,26 +80,33 @@ def compiler_options(platform: str, once: bool = False) -> dict[str, Any]:
     """Returns what XLA is told on 'cpu', 'gpu' or 'tpu'; nothing that this jaxlib does not know.
 
     Args:
-        platform: of the devices.
+        platform: of the devices; a GPU that is only described calls itself 'cuda'.
         once: whether the program runs once a wave, so that compiling it is what costs; otherwise it
             is the training step.
     """
-    if platform != "cpu":
-        return {}
-    # Unoptimised, silvestro's initial weights take 2.6 s to compile instead of 14: LLVM dwells on
-    # the unrolled random bits. LLVM leaves half of a 512-bit register unused unless told; a
-    # processor without such registers takes no notice. YNNPACK's convolutions and products are
-    # slower here than Eigen's (weight gradients up to three times), its sums far faster than XLA's
-    # loops.
-    wanted: dict[str, Any] = {
-        "xla_cpu_prefer_vector_width": 512,
-        "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE",
-    }
-    # Devices wait for each other (`batch_parts`). XLA ends a process in which one has waited for 40
-    # seconds, as after a suspended laptop.
-    wanted |= {"xla_cpu_collective_call_terminate_timeout_seconds": NEVER, "xla_cpu_collective_timeout_seconds": NEVER}
-    if once:
+    wanted: dict[str, Any] = {}
+    if platform == "cpu" and once:
+        # Unoptimised, silvestro's initial weights take 2.6 s to compile instead of 14: LLVM dwells
+        # on the unrolled random bits.
         wanted = {"xla_backend_optimization_level": 0}
+    elif platform == "cpu":
+        # LLVM leaves half of a 512-bit register unused unless told; a processor without such
+        # registers takes no notice. YNNPACK's convolutions and products are slower here than
+        # Eigen's (weight gradients up to three times), its sums far faster than XLA's loops.
+        wanted = {
+            "xla_cpu_prefer_vector_width": 512,
+            "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE",
+        }
+        # Devices wait for each other (`batch_parts`). XLA ends a process in which one has waited
+        # for 40 seconds, as after a suspended laptop.
+        wanted |= {
+            "xla_cpu_collective_call_terminate_timeout_seconds": NEVER,
+            "xla_cpu_collective_timeout_seconds": NEVER,
+        }
+    elif platform in ("gpu", "cuda") and once:
+        # Timing the forms that each kernel could have pays for a step that runs a million times.
+        # The memory analysis then lacks what some of the forms that win work in.
+        wanted = {"xla_gpu_autotune_level": 0}
     return {name: value for name, value in wanted.items() if _is_known(name, value)}
 
 
@@ -116,16 +126,22 @@ def detect(measure_rate: bool = True) -> Hardware:
     """
     device = jax.devices()[0]
     rate = product_rate() if measure_rate and device.platform == "cpu" else 0.0
-    memory = (device.memory_stats() or {}).get("bytes_limit") or machine.total_memory()
+    # Host devices share the machine's memory, which no statistics say.
+    unsaid = machine.total_memory() if device.platform == "cpu" else UNSAID_MEMORY
+    memory = (device.memory_stats() or {}).get("bytes_limit") or unsaid
     return Hardware(device.platform, device.device_kind, jax.device_count(), memory, rate)
 
 
 def available_memory() -> int:
-    """Returns the bytes of one device that are free now; on a CPU, of the machine."""
-    stats = jax.devices()[0].memory_stats() or {}
+    """Returns the bytes of one device that are free now; on a CPU, of the machine.
+
+    It is `UNSAID_MEMORY` where an accelerator does not say.
+    """
+    device = jax.devices()[0]
+    stats = device.memory_stats() or {}
     if "bytes_limit" in stats:
         return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
-    return machine.available_memory()
+    return machine.available_memory() if device.platform == "cpu" else UNSAID_MEMORY
 
 
 def typical_rate(devices: int) -> float:

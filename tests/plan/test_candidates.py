@@ -7,7 +7,6 @@ import pytest
 from fer_jax.errors import ConfigError
 from fer_jax.plan import candidates
 from fer_jax.plan.candidates import Candidate, Options
-from fer_jax.train.engine import ENGINES
 from fer_jax.train.hardware import Hardware
 
 CPU = Hardware("cpu", "cpu", 2, 8 << 30, 1e11)
@@ -93,19 +92,25 @@ def test_fewer_trials_than_devices_share_them_where_their_batches_can_be_cut(wor
     assert str(found[0]) == "map x4 devices, micro-batches of 32, every batch in 2 parts"
 
 
-def test_an_accelerator_is_tried_at_growing_widths_up_to_all_trials(work, proposed):
-    found = proposed(GPU, trials=100)
-    assert (
-        found[0]
-        == Candidate("vmap", 1, 0, 100)
-        == candidates.from_table(work(trials=100), Options(), GPU, anything_fits)
-    )
-    for engine in set(ENGINES) - {"map"}:
-        # 128 = 8,192 images of batches of 64 is the table's, more than the trials there are.
-        assert [one.width for one in found if one.engine == engine][-4:] == [4, 16, 64, 100]
-    assert [one for one in found if one.engine == "map"] == [Candidate("map", 1, 0, 1)]
-    four = proposed(dataclasses.replace(GPU, devices=4), trials=100)
-    assert all(one.devices == 4 and one.width % 4 == 0 for one in four) and max(one.width for one in four) == 100
+def test_on_an_accelerator_wider_ones_follow_the_tables_then_the_other_way_then_narrower_ones(work):
+    """2,048 images at once are 32 trials in batches of 64."""
+
+    def widths(trials, options=None, hardware=GPU, **arguments):
+        found = candidates.ladders(work(trials, **arguments), options or Options(), hardware, anything_fits)
+        return [(ladder[0].engine, [one.width for one in ladder]) for ladder in found]
+
+    assert widths(1000) == [("vmap", [32, 128, 512, 1000]), ("grouped", [32]), ("vmap", [32, 8])]
+    assert widths(100) == [("vmap", [32, 100]), ("grouped", [32]), ("vmap", [32, 8])]
+    assert widths(20) == [("vmap", [20]), ("grouped", [20]), ("vmap", [20, 5])]
+    # Few side by side may be no better than one after another.
+    few = [("vmap", [4]), ("grouped", [4]), ("map", [1])]
+    assert widths(4) == few
+    assert widths(1000, batch=512)[1:] == few[1:]
+    four = dataclasses.replace(GPU, devices=4)
+    assert widths(1000, hardware=four) == [("vmap", [128, 512, 1000]), ("grouped", [128]), ("vmap", [128, 32])]
+    assert widths(1000, Options(engine="grouped")) == [("grouped", [32, 128, 512, 1000]), ("grouped", [32, 8])]
+    assert widths(1000, Options(width=50)) == [("vmap", [50]), ("grouped", [50])]
+    assert widths(1000, Options(engine="map")) == [("map", [1])]
 
 
 def test_a_candidate_is_no_wider_than_memory_lets_it(work):

@@ -7,7 +7,7 @@ import pytest
 
 from fer_jax import plan as planning
 from fer_jax.config import search_space
-from fer_jax.train.hardware import Hardware
+from fer_jax.train.hardware import UNSAID_MEMORY, Hardware
 
 CPU = Hardware("cpu", "cpu", 2, 24 * 10**9, 1e11)
 GPU = Hardware("gpu", "some GPU", 1, 24 * 10**9)
@@ -38,6 +38,21 @@ def test_what_is_free_now_is_told_apart_from_what_there_is(plan, config, each, s
             "note: up to 22.0 GB of memory are needed and 20.0 GB are free now: "
             "end other programs, or lower stack.memory (GB)"
         )
+
+
+def test_an_accelerator_that_does_not_say_its_memory_is_told_of_until_the_user_says_it(plan, config):
+    silent = dataclasses.replace(GPU, memory=UNSAID_MEMORY)
+    stack = dataclasses.replace(plan(config, None, GPU), memory=10**9)
+    made = planning.Plan((stack,), "")
+    room = planning.Room(silent, UNSAID_MEMORY)
+    assert room.shortages(made) == [
+        "the device does not say its memory; planned with 8 GiB: set stack.memory (GB) to what it has"
+    ]
+    assert not planning.Room(dataclasses.replace(CPU, memory=UNSAID_MEMORY), UNSAID_MEMORY).shortages(made)
+    # What is free of it is as little known, and nothing is said of it.
+    large = planning.Plan((dataclasses.replace(stack, memory=20 * 10**9),), "")
+    said = planning.Room(GPU, UNSAID_MEMORY)
+    assert not said.shortages(large) and not said.tightness(large)
 
 
 def test_a_network_of_one_convolution_needs_what_is_counted_by_hand(config):

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.metadata
 import json
+from types import SimpleNamespace
 
 import jax
 import pytest
@@ -99,6 +100,71 @@ def test_no_candidate_is_begun_that_would_not_end_within_the_budget(work, tmp_pa
     bench = Bench({MAP_8: 1000, MAP_16: 950, ALONE: 400, VMAP: 1100})
     bench.tuner(tmp_path, budget=budget).rates("stack_0", work(), LADDERS)
     assert bench.started == [MAP_8, MAP_16, ALONE, VMAP][:count]
+
+
+def test_measuring_on_an_accelerator_takes_no_more_than_a_tenth_of_the_training(work, tmp_path, monkeypatch):
+    """Each takes 20 s to start, half a second to run; 180, 90, 45 and 22.5 s are the budgets."""
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+
+    def measured(folder, seconds):
+        bench = Bench({MAP_8: 1000, MAP_16: 990, ALONE: 400, VMAP: 1100}, starting=20.0)
+        bench.tuner(tmp_path / folder, GPU, budget=None).rates("stack_0", work(), LADDERS, seconds)
+        return len(bench.started), bench.now
+
+    for seconds, count in ((1, 1), (300, 1), (600, 2), (899, 2), (900, 4), (1800, 4), (1e9, 4)):
+        started, took = measured(f"{seconds}", seconds)
+        assert started == count and (count == 1 or took <= 0.1 * seconds)
+    # What had more time serves a shorter stack, what had less does not serve a longer one.
+    assert measured("kept", 600)[0] == 2
+    assert measured("kept", 650)[0] == 0 and measured("kept", 1000)[0] == 4
+    assert measured("kept", 600)[0] == measured("kept", 900)[0] == 0 and measured("kept", 1e9)[0] == 4
+    assert measured("kept", 1)[0] == 0
+
+
+def test_narrower_widths_have_no_turn_where_a_wider_one_paid_and_have_one_where_it_does_not_fit(work, tmp_path):
+    table, wide, narrow, least = (Candidate("vmap", 1, 0, width) for width in (64, 256, 16, 4))
+    ladders = ((table, wide), (table, narrow, least))
+
+    def started(**rates):
+        bench = Bench({candidate: rates[name] for name, candidate in names.items() if name in rates})
+        bench.tuner(tmp_path / "_".join(rates), GPU).rates("stack_0", work(), ladders)
+        return bench.started
+
+    names = {"table": table, "wide": wide, "narrow": narrow, "least": least}
+    assert started(table=100, wide=111) == [table, wide]
+    assert started(table=100, wide=109, narrow=90, least=99) == [table, wide, narrow]
+    assert started(table=100, narrow=120, least=90) == [table, wide, narrow, least]
+    assert started(narrow=100, least=90) == [table, narrow, least]
+    assert started(least=90) == [table, narrow, least]
+
+
+@pytest.mark.parametrize("change", ["driver", "platform_version", "nvidia-cudnn-cu12", "jax-cuda13-pjrt"])
+def test_a_gpus_driver_plugin_and_cudnn_are_part_of_what_was_measured_and_no_part_on_a_cpu(
+    work, tmp_path, monkeypatch, change
+):
+    bench = Bench({MAP_8: 1000, MAP_16: 950, ALONE: 400, VMAP: 1100})
+    driver, installed = tmp_path / "version", {"jax": "1"}
+    driver.write_text("NVRM version: NVIDIA UNIX 570.1\nGCC version: 12")
+    client = SimpleNamespace(platform_version="CUDA 12.9")
+    monkeypatch.setattr(measurements, "DRIVER", driver)
+    monkeypatch.setattr(jax, "devices", lambda: [SimpleNamespace(client=client)])
+    monkeypatch.setattr(measurements, "_version", lambda name: installed.get(name, "not installed"))
+
+    def measures(hardware):
+        before = len(bench.started)
+        bench.tuner(tmp_path / "kept", hardware).rates("stack_0", work(), LADDERS)
+        return len(bench.started) > before
+
+    assert measures(CPU) and measures(GPU) and not measures(GPU)
+    driver.write_text("NVRM version: NVIDIA UNIX 570.1\nGCC version: 13")
+    assert not measures(GPU)
+    if change == "driver":
+        driver.unlink()
+    elif change == "platform_version":
+        client.platform_version = "CUDA 13.0"
+    else:
+        installed[change] = "9.28"
+    assert measures(GPU) and not measures(GPU) and not measures(CPU)
 
 
 def test_other_versions_hardware_or_work_are_measured_again(work, tmp_path, monkeypatch):
