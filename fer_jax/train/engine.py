@@ -74,6 +74,7 @@ class WaveProgram:
         self.per_trial = NamedSharding(self._mesh, PartitionSpec("trial"))
         self.shared = NamedSharding(self._mesh, PartitionSpec())
         self._programs: dict[tuple[str, int], Callable] = {}
+        self._traced: dict[tuple[str, int], jax.stages.Lowered] = {}
         self._state_shapes: dict[int, TrialState] = {}
 
     def run(self, name: str, *arguments: Any, phase: int = 0) -> Any:
@@ -180,12 +181,17 @@ class WaveProgram:
     def prepare(self, width: int, train: int, validation: int, test: int) -> None:
         """Compiles everything for the waves of a stack before the first of them is there.
 
-        It may run in another thread.
+        It may run in another thread. `trace` and `compile` are its two halves.
 
         Args:
             width: slots of a wave.
             train, validation, test: images of each split; test may be 0.
         """
+        self.trace(width, train, validation, test)
+        self.compile()
+
+    def trace(self, width: int, train: int, validation: int, test: int) -> None:
+        """Does of `prepare` what the host does alone: writes every program, for `compile`."""
         values, phases = self.value_shapes(width), range(len(self.recipe.phases))
         lowered = {("init", 0): self.lower("init", values)}
         for phase in phases[1:]:
@@ -193,9 +199,14 @@ class WaveProgram:
         for name, shapes in self.shapes(values, train, validation, test).items():
             for phase in phases if name in self.phased else phases[:1]:
                 lowered[name, phase] = self.lower(name, *shapes, phase=phase)
+        self._traced = lowered
+
+    def compile(self) -> None:
+        """Compiles what `trace` wrote; on a GPU the compiler times kernels on the device."""
         with ThreadPoolExecutor() as pool:
-            executables = pool.map(lambda one: one.compile(), lowered.values())
-            self._programs.update(zip(lowered, executables, strict=True))
+            executables = pool.map(lambda one: one.compile(), self._traced.values())
+            self._programs.update(zip(self._traced, executables, strict=True))
+        self._traced = {}
 
     def shapes(self, values: Any, train: int, validation: int, test: int) -> dict[str, tuple]:
         """Returns the shapes that each program that sees images takes, by name; see `prepare`."""
@@ -352,7 +363,7 @@ def padded_batches(images: np.ndarray, labels: np.ndarray, grid: tuple[int, int]
     }
 
 
-def batch_grid(count: int, batch: int = EVALUATION_BATCH) -> tuple[int, int]:
+def batch_grid(count: int, batch: int) -> tuple[int, int]:
     """Returns a grid (batches, images in each) that holds `count` images."""
     batch = min(batch, count)
     return -(-count // batch), batch

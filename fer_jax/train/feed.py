@@ -179,7 +179,7 @@ class StreamedData:
     def _evaluation_chunks(self, program: StreamedProgram, split: str) -> Iterator[Any]:
         """Yields batches as for `evaluation.add_scores`, several at a time, on the devices."""
         images, labels = self._splits[split]
-        grid = evaluation_grid(len(labels), images.shape[1:])
+        grid = evaluation_grid(len(labels), images.shape[1:], program.evaluation_batch)
         at_once = grid[0] * grid[1]
 
         def read(number: int) -> dict[str, np.ndarray]:

@@ -189,7 +189,8 @@ class StreamedProgram(WaveProgram):
         }
 
         def batches(count: int) -> Any:
-            return with_sharding(batch_shapes(evaluation_grid(count, image_shape), image_shape), self.shared)
+            grid = evaluation_grid(count, image_shape, self.evaluation_batch)
+            return with_sharding(batch_shapes(grid, image_shape), self.shared)
 
         found: dict[str, tuple] = {
             "order": (jax.ShapeDtypeStruct((), np.uint32), jax.ShapeDtypeStruct((), np.int32)),
@@ -210,7 +211,7 @@ def _no_sums(width: int) -> Any:
     return Tally(**tally), (loss, correct)
 
 
-def evaluation_grid(count: int, image_shape: tuple[int, int, int]) -> tuple[int, int]:
-    """Returns (batches in a chunk, images in each) for a split of `count` images."""
-    batches, batch = batch_grid(count)
+def evaluation_grid(count: int, image_shape: tuple[int, int, int], batch: int) -> tuple[int, int]:
+    """Returns (batches in a chunk, images in each) for a split cut into batches of `batch`."""
+    batches, batch = batch_grid(count, batch)
     return stream.chunk_size(batches, batch * math.prod(image_shape)), batch
