@@ -45,7 +45,9 @@ MODULES = {
     "models": ("models",),
     "plan": ("plan",),
     "cost": ("plan.cost", "train.cost"),
+    "memory": ("plan.memory",),
     "engine": ("train.engine",),
+    "recipe": ("train.recipe",),
     "hardware": ("train.hardware",),
 }
 
