@@ -1,6 +1,8 @@
 """Writes the curves of a finished run as one small table, for `benchmarks/search.py`.
 
-    python benchmarks/record_curves.py RUN --out=FILE.parquet [--finished]
+    python benchmarks/record_curves.py RUN [RUN ...] --out=FILE.parquet [--finished]
+
+Several runs of one grid with other seeds, such as `--config.train.seed=1`, come into one table.
 
 A row is an epoch of a trial: the swept fields, `seed`, `epoch` (from 1), `val_accuracy`, `val_loss`
 (both float32, to five digits), and of the whole trial `status` and `test_accuracy` (at the epoch
@@ -46,13 +48,29 @@ def table(run: Run, finished: bool = False) -> pd.DataFrame:
     return rows[columns].reset_index(drop=True)
 
 
+def together(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Returns the rows of several runs of one grid.
+
+    Raises:
+        SystemExit: they swept other fields, or one trial is in two of them.
+    """
+    first = tables[0]
+    if any(list(one.columns) != list(first.columns) for one in tables):
+        raise SystemExit("the runs swept other fields")
+    rows = pd.concat(tables, ignore_index=True)
+    key = list(rows.columns[: list(rows.columns).index("epoch") + 1])
+    if rows.duplicated(key).any():
+        raise SystemExit("a trial is in two of the runs: give each a train.seed of its own")
+    return rows
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("run", type=Path)
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--finished", action="store_true", help="leave out points with trials that have not ended")
     options = parser.parse_args(arguments)
-    rows = table(fer_jax.load_run(options.run), options.finished)
+    rows = together([table(fer_jax.load_run(path), options.finished) for path in options.runs])
     options.out.parent.mkdir(parents=True, exist_ok=True)
     rows.to_parquet(options.out, index=False, compression="zstd")
     print(f"{options.out}: {len(rows):,} epochs, {options.out.stat().st_size / 1000:,.0f} kB")

@@ -198,3 +198,14 @@ def test_curves_are_recorded_from_a_run(scripts, tmp_path):
     rate = found.trials.loc[0, "train.learning_rate"]
     expected = rows[rows["train.learning_rate"] != rate].reset_index(drop=True)
     pd.testing.assert_frame_equal(recorder.table(found, finished=True), expected)
+
+
+def test_runs_with_other_seeds_come_into_one_table(scripts):
+    recorder, whole = scripts("record_curves"), toy()
+    parts = [whole[whole["seed"] == seed] for seed in (0, 1)]
+    found = recorder.together(parts)
+    assert len(found) == len(whole) and set(found["seed"]) == {0, 1}
+    with pytest.raises(SystemExit, match="a trial is in two of the runs"):
+        recorder.together([whole, parts[1]])
+    with pytest.raises(SystemExit, match="other fields"):
+        recorder.together([whole, whole.rename(columns={"train.l2": "train.l1"})])
