@@ -64,6 +64,7 @@ class Scale:
         grid: trials, training and validation images of each stack of the grid.
         product, copied: side of the large matrix product; bytes.
         seconds: of a turn of PyTorch's.
+        steps: of an epoch at least, so that its start and its one validation image do not count.
     """
 
     network: str = "oslo"
@@ -75,9 +76,10 @@ class Scale:
     product: int = 8192
     copied: int = 2**30
     seconds: float = 1.0
+    steps: int = 32
 
 
-SMOKE = Scale("tiny", 16, (8, 16), (2, 4), 64, (2, 96, 32), 128, 2**16, 0.05)
+SMOKE = Scale("tiny", 16, (8, 16), (2, 4), 64, (2, 96, 32), 128, 2**16, 0.05, 4)
 
 
 class Session:
@@ -93,7 +95,7 @@ class Session:
         self.document |= {name: [] for name in PARTS} | {"left_out": []}
         self.document["smoke"] = options.smoke
         self.best: dict[int, str] = {}
-        rows = json.loads(options.predicted.read_text())["rows"] if options.predicted.is_file() else []
+        rows = json.loads(options.predicted.read_text())["rows"]
         self._predicted = {_key(row): row["images_per_second"] for row in rows}
         self._longest = 0.0
         self._share = 1.0
@@ -166,11 +168,8 @@ class Session:
         return self.best.get(batch) or next(reversed(self.best.values()), usual)
 
     def work(self, batch: int, width: int, settings: dict[str, Any] | None = None) -> Work:
-        """Returns an epoch of about as many steps whatever the width.
-
-        A step of many trials takes longer.
-        """
-        images = max(batch, self.scale.images // max(1, width // 25) // batch * batch)
+        """Returns an epoch of some images, fewer a trial where there are many, but some steps."""
+        images = max(self.scale.steps * batch, self.scale.images // max(1, width // 25) // batch * batch)
         chosen = {**FIELDS[self.scale.network], **(settings or {})}
         return Work(self.scale.size, batch, width, images, held_out=1, settings=tuple(chosen.items()))
 
@@ -188,12 +187,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--predicted", type=Path, default=PREDICTED)
     parser.add_argument("--cache", type=Path, help="of compiled programs; a temporary folder if not given")
     parser.add_argument("--json", type=Path, required=True)
-    session = Session(parser.parse_args(arguments))
+    options = parser.parse_args(arguments)
+    parts = options.parts.split(",")
+    if unknown := [part for part in parts if part not in PARTS]:
+        parser.error(f"--parts: {', '.join(unknown)} is none of {', '.join(PARTS)}")
+    if not options.predicted.is_file():
+        parser.error(f"--predicted: there is no file {options.predicted}")
+    session = Session(options)
     print(f"{session.document['hardware']}, JAX {jax.__version__}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         # XLA keeps what its autotuner found there, too: what programs share is tuned once.
         jax.config.update("jax_compilation_cache_dir", str(session.options.cache or folder))
-        for part in session.options.parts.split(","):
+        for part in parts:
             session.begin(part)
             accelerator_parts.PARTS[part](session)
     session.save()

@@ -90,7 +90,8 @@ def _throughput_at(session: Any, batch: int, others: Sequence[peers.Candidate]) 
     for engine, width in ways(session):
         what, work = f"throughput, batch {batch}, {width} x {engine}", session.work(batch, width)
         make = functools.partial(Candidate, session.code, work, engine, 1)
-        made = session.has_room(what, work, engine) and session.attempt(what, make)
+        room = session.attempt(what, functools.partial(session.has_room, what, work, engine))
+        made = session.attempt(what, make) if room else None
         if made:
             stacks[engine, width] = made
     for other in others:

@@ -7,22 +7,24 @@
     check   compiles five epochs of oslo's network and lowers a list of programs that covers every
             network, engine, precision and option: what tests/gpu asserts, in two minutes
     table   compiles the epochs of docs/gpu.md's table
-    all     lowers every combination: some minutes
+    all     lowers every network, and on oslo's every option and program, in each engine and
+            precision: a quarter of an hour
 
 Nothing is run: times are those of a model on paper (`gpu_count.py`), and are called predicted.
+Something wrong with a lowered program (`gpu_facts.problems`) is said, and the exit status is 1.
 """
 
 import argparse
 import json
 import time
 from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import gpu_facts
 import gpu_programs
 import gpu_target
-import jax
 
 
 def compiled(name: str, one: gpu_programs.Compiled) -> dict[str, Any]:
@@ -46,6 +48,8 @@ def lowered(cases: Iterator[gpu_target.Case]) -> list[dict[str, Any]]:
         began = time.perf_counter()
         rows.append(gpu_facts.lowered(case, case.lower()))
         print(f"{case}: {rows[-1]['precisions']} ({time.perf_counter() - began:.1f} s)", flush=True)
+        for problem in gpu_facts.problems(rows[-1]):
+            print(f"WRONG {problem}", flush=True)
     return rows
 
 
@@ -55,7 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", type=Path, required=True)
     options = parser.parse_args(arguments)
     gpu_target.device()
-    document: dict[str, Any] = {"versions": {"jax": jax.__version__}, "chip": gpu_target.CHIP.stem, "predicted": True}
+    versions = {name: version(name) for name in ("jax", "jaxlib", "jax-cuda12-plugin", "jax-cuda12-pjrt")}
+    document: dict[str, Any] = {"versions": versions, "chip": gpu_target.CHIP.stem, "predicted": True}
     if options.what == "check":
         document["compiled"] = [compiled(name, one) for name, one in gpu_programs.COMPILED.items()]
         document["lowered"] = lowered(gpu_programs.covering())
@@ -68,13 +73,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         document["lowered"] = lowered(gpu_programs.everything())
     options.json.write_text(json.dumps(document, indent=1) + "\n")
+    if any(map(gpu_facts.problems, document.get("lowered", ()))):
+        raise SystemExit(1)
 
 
 def _predicted(case: gpu_target.Case, row: dict[str, Any]) -> dict[str, Any]:
-    """Returns a row as `accelerator.py --predicted` reads it."""
+    """Returns a row as `accelerator.py --predicted` reads it: of the steps, without validation."""
     network = "oslo" if case.network == "cnn" else case.network
     about = {"network": network, "engine": case.engine, "width": case.width, "batch": case.batch}
-    return {**about, "precision": case.precision, "images_per_second": row["images_per_second"]}
+    return {**about, "precision": case.precision, "images_per_second": row["images_per_second_of_steps"]}
 
 
 if __name__ == "__main__":

@@ -153,6 +153,8 @@ def _plain(one: Instruction, table: Table) -> Kernel:
     if "conv" in kind and one.window:
         workspace = one.arrays[-1][1][0] if one.shape.startswith("(") and one.arrays[-1][0] in ("s8", "u8") else 0
         return Kernel(one.name, kind, moved - workspace, _convolution_flops(one, table), _precision(one, table))
+    if "gemm" in kind or "matmul" in kind:
+        raise ValueError(f"{one.name} calls {kind}: its operations are not counted")
     if one.opcode == "dot":
         return Kernel(one.name, kind, moved, _dot_flops(one, table), _precision(one, table))
     return Kernel(one.name, kind, 2 * one.bytes if one.opcode == "dynamic-slice" else moved)

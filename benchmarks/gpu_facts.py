@@ -16,6 +16,8 @@ from fer_jax.plan import memory
 # A tile that keeps Triton's products on the tensor cores, as autotuning on a device would: without
 # one XLA takes its default, which may be too small for them.
 TILE = "block_m:64,block_n:64,block_k:32,num_stages:2,num_warps:4,num_ctas:1"
+# train.precision -> what is asked of every product.
+ASKED = {"float32": "HIGHEST", "tf32": "DEFAULT", "bfloat16": "HIGHEST"}
 _COLLECTIVES = "all-reduce|all-gather|all-to-all|reduce-scatter|collective-permute|all_reduce|all_gather|all_to_all"
 _PRECISION = re.compile(r"precision(?:_config)? = \[([^\]]*)\]")
 
@@ -35,7 +37,7 @@ def lowered(case: Case, program: jax.stages.Lowered) -> dict[str, Any]:
     factors: Counter[str] = Counter()
     for line in products:
         words = _PRECISION.search(line)
-        both = {word.strip().rstrip(">").split()[-1] for word in words.group(1).split(",")} if words else {"DEFAULT"}
+        both = {word.strip().rstrip(">").split()[-1] for word in words.group(1).split(",")} if words else {"?"}
         asked["/".join(sorted(both))] += 1
         types = re.search(r": \(tensor<([^>]*)>, tensor<([^>]*)>\)", line)
         factors["/".join(sorted({kind.split("x")[-1] for kind in types.groups()})) if types else "?"] += 1
@@ -47,6 +49,22 @@ def lowered(case: Case, program: jax.stages.Lowered) -> dict[str, Any]:
         "precisions": dict(asked),
         "factors": dict(factors),
     }
+
+
+def problems(row: dict[str, Any]) -> list[str]:
+    """Returns what is wrong with a lowered program, in words; [] where nothing is."""
+    words = row["program"].split()
+    precision = next(word for word in ASKED if word in words)
+    wanted = ASKED["float32"] if words[-1] == "predict" else ASKED[precision]
+    computes = words[-1] not in ("init", "finish_epoch")
+    found = [name for name in ("float64", "callbacks", "collectives") if row[name]]
+    if computes and set(row["precisions"]) != {wanted}:
+        found.append(f"precisions {row['precisions']}, wanted {wanted}")
+    if computes and ("bf16" in row["factors"]) != (precision == "bfloat16" and words[-1] != "predict"):
+        found.append(f"factors {row['factors']}")
+    if set(row["factors"]) - {"f32", "bf16"}:
+        found.append(f"factors {row['factors']}")
+    return [f"{row['program']}: {problem}" for problem in found]
 
 
 def compiled(case: Case, program: jax.stages.Lowered, tile: bool = False) -> dict[str, Any]:
@@ -82,6 +100,7 @@ def compiled(case: Case, program: jax.stages.Lowered, tile: bool = False) -> dic
         "bytes_an_image": round(step.bytes / images),
         "microseconds_a_step": round(step.seconds * 1e6, 1),
         "images_per_second": round(case.width * steps * case.batch / whole.seconds),
+        "images_per_second_of_steps": round(images / step.seconds),
         "temporary_bytes": bytes_used.temp_size_in_bytes,
         "temporary_bytes_a_trial": round(bytes_used.temp_size_in_bytes / case.width),
         "estimate_to_compiler": _estimate(case) / _total(bytes_used),
@@ -106,7 +125,7 @@ def _unwanted(text: str) -> dict[str, int]:
     return {
         "float64": len(re.findall(r"\bf64\[", text)),
         "callbacks": len(re.findall(r'custom_call_target="[^"]*callback', text)),
-        "collectives": len(re.findall(rf"= \S+ (?:{_COLLECTIVES})", text)),
+        "collectives": len(re.findall(rf"\b(?:{_COLLECTIVES})(?:-start)?\(", text)),
     }
 
 

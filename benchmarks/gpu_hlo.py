@@ -20,8 +20,7 @@ class Instruction:
     Attributes:
         name, opcode, shape: as the text has them; a shape may be a tuple's.
         operands: names of the instructions it takes.
-        arguments: what stands between its brackets.
-        attributes: what follows them.
+        attributes: what follows these.
         root: whether it is the computation's result.
     """
 
@@ -29,7 +28,6 @@ class Instruction:
     opcode: str
     shape: str
     operands: tuple[str, ...]
-    arguments: str
     attributes: str
     root: bool
 
@@ -72,11 +70,10 @@ class Instruction:
 
 @dataclasses.dataclass(frozen=True)
 class Loop:
-    """A loop: the computation that is repeated, how often, and how many loops lie around it."""
+    """A loop: the computation that is repeated, and how often, None where that is not known."""
 
     body: str
     trips: int | None
-    depth: int
 
 
 class Module:
@@ -102,20 +99,20 @@ class Module:
         for computation in self.computations.values():
             yield from computation.values()
 
-    def loops(self, computation: str = "", depth: int = 0) -> Iterator[Loop]:
+    def loops(self, computation: str = "") -> Iterator[Loop]:
         """Yields the loops that a computation runs, by default the entry, outer ones first."""
         for one in self.computations[computation or self.entry].values():
             if one.opcode == "while":
                 trips = re.search(r'known_trip_count":\{"n":"(\d+)"', one.attributes)
-                yield Loop(one.called("body"), int(trips.group(1)) if trips else None, depth)
-                yield from self.loops(one.called("body"), depth + 1)
+                yield Loop(one.called("body"), int(trips.group(1)) if trips else None)
+                yield from self.loops(one.called("body"))
             elif one.opcode in ("conditional", "call"):
                 within = re.search(
                     r"branch_computations=\{[^}]*\}|true_computation=%\S+, false_computation=%\S+|to_apply=%\S+",
                     one.attributes,
                 )
                 for name in _NAME.findall(within.group(0)) if within else ():
-                    yield from self.loops(name.rstrip(","), depth)
+                    yield from self.loops(name.rstrip(","))
 
 
 def _instruction(name: str, text: str, root: bool) -> Instruction:
@@ -126,8 +123,7 @@ def _instruction(name: str, text: str, root: bool) -> Instruction:
         shape, rest = text.split(" ", 1)
     opcode, _, rest = rest.partition("(")
     end = _closing(rest, 1)
-    arguments = rest[:end]
-    return Instruction(name, opcode, shape, tuple(_NAME.findall(arguments)), arguments, rest[end + 1 :], root)
+    return Instruction(name, opcode, shape, tuple(_NAME.findall(rest[:end])), rest[end + 1 :], root)
 
 
 def _closing(text: str, depth: int) -> int:

@@ -53,6 +53,7 @@ OSLO = Case()
 COMPILED = {
     "stack": Compiled(OSLO),
     "few_images": Compiled(dataclasses.replace(OSLO, train=320, validation=80)),
+    "float32": Compiled(dataclasses.replace(OSLO, width=8), tile=True),
     "tf32": Compiled(dataclasses.replace(OSLO, width=8, precision="tf32"), tile=True),
     "bfloat16": Compiled(dataclasses.replace(OSLO, width=8, precision="bfloat16"), tile=True),
     "mapped": Compiled(dataclasses.replace(OSLO, engine="map", width=1, batch=128)),

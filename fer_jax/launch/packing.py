@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from fer_jax.plan import Stack
+from fer_jax.plan.stack import ACCELERATOR_RATES
 from fer_jax.store import to_host
 from fer_jax.train.engine import WaveProgram
 from fer_jax.train.trial import TrialState
@@ -30,11 +31,18 @@ COMPILE_BELOW = 0.6
 # than it would save. The plan's estimate, which is stored, and not the clock's, so that a resumed
 # wave decides alike.
 LEAST_SECONDS = 120.0
+# The same where the plan knows no duration, on an accelerator, by the predicted rate: there the
+# training waits while a narrower program is compiled, 20 s each.
+LEAST_PREDICTED_SECONDS = 600.0
 
 
 def pays(stack: Stack) -> bool:
-    """Returns whether a stack's waves go on in narrower programs; one of unknown duration does."""
-    return stack.engine != "map" and (not stack.seconds or stack.seconds >= LEAST_SECONDS)
+    """Returns whether a stack's waves go on in narrower programs."""
+    if stack.engine == "map":
+        return False
+    if stack.seconds:
+        return stack.seconds >= LEAST_SECONDS
+    return stack.flops / (ACCELERATOR_RATES["float32"] * stack.devices) >= LEAST_PREDICTED_SECONDS
 
 
 def half(width: int, devices: int) -> int:

@@ -227,7 +227,8 @@ def describe_precision(prepared: Prepared, backend: str) -> str:
     """Returns what a precision comes to on a backend without it, empty where it has it."""
     asked = {trial.values["train.precision"] for trial in prepared.trials.values()}
     if "tf32" in asked and backend != "gpu":
-        return f"train.precision = tf32: there is no TensorFloat-32 on this {backend}, so it trains as float32"
+        instead = "with bfloat16 factors in its products" if backend == "tpu" else "as float32"
+        return f"train.precision = tf32: there is no TensorFloat-32 on this {backend}, so it trains {instead}"
     if "bfloat16" in asked and backend == "cpu":
         return (
             "train.precision = bfloat16: on a CPU convolutions compute in float32 and round, "

@@ -184,7 +184,8 @@ def _on_accelerator(
     if len(narrower) > 1:
         found.append(narrower)
     if options.engine == "auto" and first.width <= WIDER * first.devices:
-        found.append([Candidate("map", devices, 0, width) for devices, width in _mapped(work, options, hardware)])
+        mapped = _mapped(work, options, hardware)
+        found.append([Candidate("map", devices, first.micro_batch, width) for devices, width in mapped])
     return tuple(map(tuple, found))
 
 

@@ -24,10 +24,10 @@ CPU_EFFICIENCY = 0.6
 COMPILE_SECONDS = 7.0
 # Floating-point operations a second of an accelerator, by precision, predicted and not timed:
 # oslo's network (62.4 MFLOP an image) side by side, in the programs that XLA compiles for an H200,
-# each kernel given the longest of its launch, bytes and operations (398,000 to 454,000 images/s in
-# float32, 1,238,000 in bfloat16). A plan's time is not estimated with it, only which stacks are
-# measured, and for how long.
-ACCELERATOR_RATES = {"float32": 25e12, "bfloat16": 77e12}
+# each kernel given the longest of its launch, bytes and operations (docs/gpu.md: 368,000 to 415,000
+# images/s in float32, 1,133,000 in bfloat16). A plan's time is not estimated with it, only which
+# stacks are measured, and for how long.
+ACCELERATOR_RATES = {"float32": 25e12, "bfloat16": 71e12}
 # One trial after another, a wave's epoch should not keep the user waiting for a sign of life.
 MAP_WAVE_SECONDS = 20.0
 # Of the memory: what an estimate may fill, what the compiler's own numbers may fill, and from

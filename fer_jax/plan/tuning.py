@@ -233,7 +233,8 @@ class Tuner:
         backend = jax.default_backend()
         if self.budget is not None or backend in BUDGET_SECONDS:
             return BUDGET_SECONDS[backend] if self.budget is None else self.budget, 0
-        halved = max(0, math.ceil(math.log2(ACCELERATOR_BUDGET_SECONDS / (MEASURING_SHARE * max(1.0, seconds)))))
+        share = MEASURING_SHARE * min(max(1.0, seconds), ACCELERATOR_BUDGET_SECONDS / MEASURING_SHARE)
+        halved = math.ceil(math.log2(ACCELERATOR_BUDGET_SECONDS / share))
         return ACCELERATOR_BUDGET_SECONDS / 2**halved, halved
 
     def _measure(

@@ -69,13 +69,15 @@ class Work:
         have written and changed.
         """
         one = self.cost(COUNTED_BATCH)
+        # It follows from the engine, which a question names itself.
+        recipe = {name: value for name, value in dataclasses.asdict(self.recipe).items() if name != "side_by_side"}
         return {
             "cost": [one.parameters, one.train_flops, one.evaluation_flops, one.state_bytes],
             "network": [[name, value] for name, value in self.network],
             "image_shape": self.image_shape,
             "num_classes": self.num_classes,
             "frozen": [self.shares, self.cut],
-            "recipe": dataclasses.asdict(self.recipe),
+            "recipe": recipe,
         }
 
     def sized_key(self) -> dict[str, Any]:

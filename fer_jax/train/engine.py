@@ -38,7 +38,7 @@ class WaveProgram:
     """The compiled programs of one stack, which every wave of it uses, whatever its traced values.
 
     A program is known by its name and by the phase of the training it belongs to, and `run` is the
-    one way to it. `prepare` compiles all programs ahead; one that it did not compile is compiled
+    one way to it. `trace` and `compile` make all programs ahead; one that they did not is compiled
     when it first runs. A network's layers that are held apart go in as `frozen`, {} where there are
     none; all trials share them.
 
@@ -78,7 +78,7 @@ class WaveProgram:
         self._state_shapes: dict[int, TrialState] = {}
 
     def run(self, name: str, *arguments: Any, phase: int = 0) -> Any:
-        """Runs a program: the executable that `prepare` made, or one compiled now and kept."""
+        """Runs a program: the executable that `compile` made, or one compiled now and kept."""
         if (name, phase) not in self._programs:
             self._programs[name, phase] = self._functions()[name](self.recipe.of_phase(phase))
         return self._programs[name, phase](*arguments)
@@ -119,7 +119,7 @@ class WaveProgram:
         """Returns loss (trial,), accuracy (trial,) and logits (trial, batches, b, K) on a split.
 
         Args:
-            split: 'validation' or 'test': `prepare` compiles a program for each.
+            split: 'validation' or 'test': `trace` writes a program for each.
             variables: {'params', 'stats'} of every trial.
             values: traced values, see `place_values`.
             batches: the split, see `place_batches`.
@@ -178,20 +178,15 @@ class WaveProgram:
             compiler_options=self._options(),
         )
 
-    def prepare(self, width: int, train: int, validation: int, test: int) -> None:
-        """Compiles everything for the waves of a stack before the first of them is there.
+    def trace(self, width: int, train: int, validation: int, test: int) -> None:
+        """Writes every program for the waves of a stack, for `compile`.
 
-        It may run in another thread. `trace` and `compile` are its two halves.
+        The host does it alone; it may run in another thread.
 
         Args:
             width: slots of a wave.
             train, validation, test: images of each split; test may be 0.
         """
-        self.trace(width, train, validation, test)
-        self.compile()
-
-    def trace(self, width: int, train: int, validation: int, test: int) -> None:
-        """Does of `prepare` what the host does alone: writes every program, for `compile`."""
         values, phases = self.value_shapes(width), range(len(self.recipe.phases))
         lowered = {("init", 0): self.lower("init", values)}
         for phase in phases[1:]:
@@ -202,14 +197,15 @@ class WaveProgram:
         self._traced = lowered
 
     def compile(self) -> None:
-        """Compiles what `trace` wrote; on a GPU the compiler times kernels on the device."""
-        with ThreadPoolExecutor() as pool:
+        """Compiles what `trace` wrote, before the first wave is there."""
+        # On a GPU the compiler times kernels on the device, and two would disturb each other.
+        with ThreadPoolExecutor(None if self.devices[0].platform == "cpu" else 1) as pool:
             executables = pool.map(lambda one: one.compile(), self._traced.values())
             self._programs.update(zip(self._traced, executables, strict=True))
         self._traced = {}
 
     def shapes(self, values: Any, train: int, validation: int, test: int) -> dict[str, tuple]:
-        """Returns the shapes that each program that sees images takes, by name; see `prepare`."""
+        """Returns the shapes that each program that sees images takes, by name; see `trace`."""
         shapes = self.epoch_shapes(values, train, validation)
         state, frozen = shapes[0], shapes[-1]
         found = {"epoch": shapes}

@@ -28,7 +28,7 @@ from fer_jax.train.trial import TrialState
 class StreamedProgram(WaveProgram):
     """The programs of a stack whose images come in chunks.
 
-    `prepare` leaves `epoch` and `evaluate`, which are for resident data, uncompiled.
+    `trace` leaves `epoch` and `evaluate`, which are for resident data, uncompiled.
 
     Args:
         program: the same stack's for resident data. Its network takes images and holds nothing

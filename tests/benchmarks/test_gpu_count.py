@@ -45,7 +45,7 @@ def module(scripts):
 
 
 def test_loops_are_found_with_their_trips(module):
-    assert [(loop.body, loop.trips, loop.depth) for loop in module.loops()] == [("body", 7, 0)]
+    assert [(loop.body, loop.trips) for loop in module.loops()] == [("body", 7)]
 
 
 def test_a_slice_of_the_data_counts_and_not_all_of_it(scripts, module):

@@ -6,12 +6,17 @@ PLAY = 0.05
 ORDER_BYTES = 8  # the order of an epoch: a row's number, and one sorted beside it
 
 
-@pytest.mark.parametrize("name", ["stack", "few_images", "tf32", "bfloat16", "mapped"])
-@pytest.mark.parametrize(
-    "count", ["kernels_a_step", "bytes_an_image", "temporary_bytes_a_trial", "starts_a_step", "estimate_to_compiler"]
-)
+@pytest.mark.parametrize("name", ["stack", "few_images", "float32", "tf32", "bfloat16", "mapped"])
+@pytest.mark.parametrize("count", ["kernels_a_step", "bytes_an_image", "temporary_bytes_a_trial", "starts_a_step"])
 def test_no_count_has_grown(compiled, baseline, name, count):
     assert compiled[name][count] <= baseline[name][count] * (1 + PLAY)
+
+
+@pytest.mark.parametrize("name", ["stack", "few_images", "mapped"])
+def test_the_planners_estimate_stands_to_the_compilers_number_as_it_did(compiled, baseline, name):
+    key = "estimate_to_compiler"
+    assert compiled[name][key] == pytest.approx(baseline[name][key], rel=PLAY)
+    assert compiled[name][key] > 0.8  # less would plan for more trials than there is room for
 
 
 def test_a_trial_needs_no_more_temporary_memory_for_more_images(compiled):
@@ -20,7 +25,7 @@ def test_a_trial_needs_no_more_temporary_memory_for_more_images(compiled):
     assert abs(many["temporary_bytes_a_trial"] - few["temporary_bytes_a_trial"]) <= orders
 
 
-@pytest.mark.parametrize("name", ["stack", "few_images", "tf32", "bfloat16"])
+@pytest.mark.parametrize("name", ["stack", "few_images", "float32", "tf32", "bfloat16"])
 def test_a_step_of_a_stack_is_started_once(compiled, name):
     assert compiled[name]["starts_a_step"] == 1
 
@@ -30,27 +35,30 @@ def test_every_compiled_program_is_sound(compiled):
         assert row["donated"] == pytest.approx(1, abs=0.01), name
         assert row["loops_without_known_trips"] == 0, name
         assert row["compiled_float64"] == row["compiled_callbacks"] == row["compiled_collectives"] == 0, name
-        assert row["largest_window"] <= 3, name  # the kernels are of 3 x 3 pixels
+        # The kernels are of 3 x 3 pixels; side by side there are products in place of convolutions.
+        assert row["largest_window"] == (3 if name == "mapped" else 0), name
         assert row["sums_of_16_bits"] == 0, name
 
 
 def test_tensor_cores_compute_what_was_asked_for(compiled):
     kinds = {name: set(row["instructions"]) - {"other"} for name, row in compiled.items()}
-    assert kinds == {"stack": set(), "few_images": set(), "mapped": set(), "tf32": {"tf32"}, "bfloat16": {"bf16"}}
+    assert {name: kinds[name] for name in ("float32", "tf32", "bfloat16")} == {
+        "float32": set(),
+        "tf32": {"tf32"},
+        "bfloat16": {"bf16"},
+    }
 
 
-def test_every_lowered_program_asks_for_its_precision_and_nothing_strange(facts):
-    asked = {"float32": "HIGHEST", "bfloat16": "HIGHEST", "tf32": "DEFAULT"}
-    for row in facts["lowered"]:
-        precision = next(word for word in asked if f" {word}" in row["program"])
-        wanted = "HIGHEST" if row["program"].endswith("predict") else asked[precision]
-        assert set(row["precisions"]) <= {wanted}, row
-        assert row["float64"] == row["callbacks"] == row["collectives"] == 0, row
-        trains = not row["program"].endswith(("init", "finish_epoch", "predict"))
-        if precision == "bfloat16" and trains:
-            assert row["factors"].get("bf16"), row
-        else:
-            assert set(row["factors"]) <= {"f32"}, row
+def test_every_lowered_program_asks_for_its_precision_and_nothing_strange(scripts, facts):
+    problems = scripts("gpu_facts").problems
+    assert len(facts["lowered"]) >= 25
+    assert [problem for row in (*facts["lowered"], *facts["compiled"]) for problem in problems(row)] == []
+
+
+def test_what_is_strange_is_seen(scripts, facts):
+    problems, row = scripts("gpu_facts").problems, facts["lowered"][0]
+    for change in ({"precisions": {}}, {"precisions": {"DEFAULT": 1}}, {"factors": {"bf16": 2}}, {"float64": 1}):
+        assert problems(row | change), change
 
 
 def test_the_list_covers_every_network_engine_precision_and_option(facts):

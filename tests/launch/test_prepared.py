@@ -104,6 +104,7 @@ def test_what_does_not_fit_beside_other_programs_is_said(config, monkeypatch):
 def test_a_start_says_what_a_precision_comes_to_on_a_cpu(config):
     config.train.precision = "tf32"
     assert "trains as float32" in describe_precision(prepare(config), "cpu")
+    assert "trains with bfloat16 factors" in describe_precision(prepare(config), "tpu")
     assert not describe_precision(prepare(config), "gpu")
     config.train.precision = "bfloat16"
     assert "slower than float32" in describe_precision(prepare(config), "cpu")

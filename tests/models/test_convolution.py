@@ -1,6 +1,8 @@
 """The convolution gives the values and gradients of `keras.ops.conv`, whatever computes it."""
 
 import jax
+import jax.extend
+import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
@@ -138,3 +140,19 @@ def test_strides_and_a_kernel_a_channel_are_those_of_keras(size, padding, native
         (images_grad, kernel_grad), (theirs_images, theirs_kernel) = pullback(grad), keras_pullback(grad)
         np.testing.assert_allclose(images_grad, theirs_images, rtol=1e-4, atol=1e-4)
         np.testing.assert_allclose(np.ravel(kernel_grad), np.ravel(theirs_kernel), rtol=1e-4, atol=1e-4)
+
+
+def test_a_depthwise_kernels_gradient_is_summed_in_float32_of_16_bit_images():
+    images, kernel = (array.astype(jnp.bfloat16) for array in _arrays((2, 8, 8, 3), (3, 3, 1, 3)))
+    value, pullback = jax.vjp(lambda k: depthwise(images, k, ((1, 1), (1, 1))), kernel)
+    assert value.dtype == jnp.bfloat16
+
+    def sums(jaxpr):
+        for one in jaxpr.eqns:
+            if one.primitive.name == "reduce_sum":
+                yield one.invars[0].aval.dtype
+            for inner in jax.extend.core.jaxprs_in_params(one.params):
+                yield from sums(inner)
+
+    found = list(sums(jax.make_jaxpr(pullback)(value).jaxpr))
+    assert found and set(found) == {jnp.dtype(jnp.float32)}

@@ -41,7 +41,8 @@ def stream_program(small, streams, monkeypatch):
     monkeypatch.setattr(stream, "CHUNK_BYTES", 3 * streams * 8 * math.prod(SHAPE))
     program = StreamedProgram(small.program, 60, streams)
     assert (program.steps, program.size) == (7, 3)
-    program.prepare(4, 60, 10, 10)
+    program.trace(4, 60, 10, 10)
+    program.compile()
     return program
 
 
@@ -97,3 +98,17 @@ def test_a_wave_of_more_seeds_than_its_program_has_streams_is_refused(small):
     program, hyper = StreamedProgram(stack.program, 60, 1), stack.hyper(TRIALS)
     with pytest.raises(ValueError, match="2 seeds in a wave, and a program for 1"):
         feed.StreamedData(dataset(stack)).train_epoch(program, stack.program.init(hyper), hyper, 0)
+
+
+@pytest.mark.parametrize("name", ["train_chunk", "validate_chunk"])
+def test_side_by_side_no_trial_has_a_copy_of_a_chunk(small, name):
+    stack = small(engine="vmap")
+    program = StreamedProgram(stack.program, 4000, 1)
+
+    def temporary(trials):
+        shapes = program.shapes(program.value_shapes(trials), 4000, 4000, 0)[name]
+        chunk = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes) if leaf.dtype == np.uint8)
+        return program.lower(name, *shapes).compile().memory_analysis().temp_size_in_bytes, chunk
+
+    (two, chunk), (four, _) = temporary(2), temporary(4)
+    assert chunk > 200_000 and four - two < chunk
