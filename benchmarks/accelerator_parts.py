@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import roofline
-from accelerator_throughput import ALONE, stack_facts
+from accelerator_throughput import ALONE, stack_facts, take_turns
 from candidate import Candidate, Work
 from peer import FIELDS
 
@@ -70,10 +70,8 @@ def grid(session: Any) -> None:
         if not stack:
             continue
         about = {"batch": batch, "engine": engine, "width": trials, "precision": "float32"}
-        if stack.first_seconds > session.scale.patience:
-            stack.keep_first()
-        else:
-            stack.run()
+        stack.keep_first()
+        take_turns(session, f"grid, batch {batch}, second epoch", [stack], 1)
         found = {"epoch_seconds": stack.seconds[0], "images_per_second": stack.rate, **stack_facts(stack)}
         row = session.add("grid", about | found)
         print(

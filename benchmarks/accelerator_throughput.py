@@ -100,11 +100,11 @@ def _round(session: Any, turns: Round, others: Sequence[peers.Candidate]) -> Non
             made.keep_first()
             about = {"batch": turns.batch, **dataclasses.asdict(way)}
             if way != ALONE or not _measured(session, about):
-                rows[way] = session.add("throughput", {"candidate": str(way), **about})
-                rows[way] |= _found(session, rows[way], made, stacks.get(ALONE))
+                found = _found(session, about, made, stacks.get(ALONE))
+                rows[way] = session.add("throughput", {"candidate": str(way), **about, **found})
     if set(later) - {ALONE}:
         session.waiting.append(Round(turns.batch, tuple(later)))
-    take_turns(session, list(stacks.values()))
+    take_turns(session, f"turns, batch {turns.batch}", list(stacks.values()), session.options.repeats)
     for way, row in rows.items():
         row |= _found(session, row, stacks[way], stacks.get(ALONE))
         show(row)
@@ -140,22 +140,27 @@ def stack_facts(stack: Candidate) -> dict[str, Any]:
     }
 
 
-def take_turns(session: Any, stacks: Sequence[Candidate]) -> None:
+def take_turns(session: Any, what: str, stacks: Sequence[Candidate], repeats: int) -> None:
     """Runs epochs of the stacks in turns, while the part has time for another turn.
 
-    A stack whose first epoch outlasted the patience has that one only.
+    They replace the first epoch, which is kept so far. Where it outlasted the patience it is the
+    only one.
     """
     quick = [stack for stack in stacks if stack.seconds[0] <= session.scale.patience]
-    taken = sum(stack.seconds[0] for stack in quick)
-    for turn in range(session.options.repeats):
-        if session.left() < taken:
-            return
-        start = time.perf_counter()
-        for stack in quick:
-            if not turn:
-                stack.seconds.clear()
-            stack.run()
-        taken = time.perf_counter() - start
+
+    def turns() -> None:
+        taken = sum(stack.seconds[0] for stack in quick)
+        for turn in range(repeats):
+            if session.left() < taken:
+                return
+            start = time.perf_counter()
+            for stack in quick:
+                stack.run()
+                if not turn:
+                    del stack.seconds[0]
+            taken = time.perf_counter() - start
+
+    session.attempt("turns", what, turns)
 
 
 def _peer(session: Any, other: peers.Candidate, batch: int, precision: str, alone: Candidate | None) -> None:
@@ -168,7 +173,7 @@ def _peer(session: Any, other: peers.Candidate, batch: int, precision: str, alon
         for _ in range(session.options.repeats):
             other.run(session.scale.seconds)
 
-    other.rates = []
+    other.rates, other.failure = [], ""
     session.attempt(other.name, what, measure)
     if other.failure:
         session.leave_out(what, other.failure)
