@@ -93,9 +93,11 @@ class Candidate:
 
     Attributes:
         compile_seconds: what the program took to compile.
+        bytes_a_trial: temporary, of an epoch, by the compiler's count; None where it does not say.
         flops: per training image, as fer_jax counts them.
         images: trials x training images of an epoch.
-        seconds: of the epochs of `run`; the first epoch is run before and left out.
+        seconds: of the epochs of `run`; the first epoch is run before and left out, unless
+            `keep_first` is called.
         state, records: after the last epoch.
 
     Args:
@@ -132,11 +134,17 @@ class Candidate:
         start = time.perf_counter()
         self._epoch = lower_epoch(program, self.state, *self._fixed).compile()
         self.compile_seconds = time.perf_counter() - start
+        counted = getattr(self._epoch.memory_analysis(), "temp_size_in_bytes", None)
+        self.bytes_a_trial = counted and counted // work.trials
         self.flops = code.cost.measure(network, recipe).train_flops
         self.seconds: list[float] = []
         self.images = work.trials * (work.images // work.batch * work.batch)
         self.run()
-        self.seconds.clear()
+        self.first_seconds = self.seconds.pop()
+
+    def keep_first(self) -> None:
+        """Counts the first epoch, too: it is compiled before, and long ones need no second."""
+        self.seconds.insert(0, self.first_seconds)
 
     def run(self) -> None:
         """An epoch of every trial."""

@@ -61,20 +61,21 @@ class Peer:
         threads: of this process; 0 leaves PyTorch's choice.
         channels_last: the memory layout.
         models: trained together; only 'vectorised' has several.
-        tf32: whether a GPU may round factors to TF32, as `train.precision` = tf32 lets it.
+        precision: as `train.precision`: of 'tf32' a GPU may round factors to it; 'bfloat16' is
+            PyTorch's autocast, of the eager, compiled and captured step.
     """
 
     def __init__(
         self, network: str, batch: int, images: int, way: str, threads: int = 0, channels_last: bool = True,
-        models: int = 1, size: int = SIZE, tf32: bool = False,
+        models: int = 1, size: int = SIZE, precision: str = "float32",
     ):  # fmt: skip
         if threads:
             torch.set_num_threads(threads)
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
         torch.backends.cudnn.benchmark = True
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
-        self.batch, self.models = batch, models
+        self.batch, self.models, self.precision = batch, models, precision
         pixels, labels = pictures(images, size)
         self.pixels = torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy()).to(self.device)
         self.labels = torch.from_numpy(labels).long().to(self.device)
@@ -125,6 +126,13 @@ class Peer:
         images = self.pixels[indices].to(torch.float32, memory_format=self.layout) / 255
         return images, self.labels[indices]
 
+    def _loss(self, chain: Callable, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        # Kept casts of weights would be those of the step that was captured.
+        with torch.autocast(
+            self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16", cache_enabled=False
+        ):
+            return functional.cross_entropy(chain(images), labels)
+
     def _adam(self, parameters: object, **more: bool) -> torch.optim.Adam:
         return torch.optim.Adam(parameters, lr=LEARNING_RATE, eps=EPSILON, fused=True, **more)
 
@@ -134,7 +142,7 @@ class Peer:
         def step() -> None:
             images, labels = self._gather(self._indices())
             adam.zero_grad(set_to_none=True)
-            loss = functional.cross_entropy(chain(images), labels)
+            loss = self._loss(chain, images, labels)
             loss.backward()
             adam.step()
             self.total += loss.detach()
@@ -177,7 +185,7 @@ class Peer:
         def body() -> None:
             images, labels = self._gather(indices)
             adam.zero_grad(set_to_none=True)
-            loss = functional.cross_entropy(chain(images), labels)
+            loss = self._loss(chain, images, labels)
             loss.backward()
             adam.step()
             self.total += loss.detach()

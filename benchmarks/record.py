@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-PACKAGES = ("fer_jax", "jax", "jaxlib", "flax", "optax", "numpy", "torch", "keras")
+PACKAGES = ("fer_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "torch", "keras")
 
 
 def versions() -> dict[str, str]:
