@@ -62,6 +62,8 @@ PARTS: dict[str, Callable[[Any], None]] = {
     "ceilings": accelerator_parts.ceilings,
     "rest": accelerator_throughput.throughput,
 }
+# Steps of an epoch at least, so that its start and its order are a small part of it.
+FEWEST_STEPS = 8
 PREDICTED = ROOT / "benchmarks" / "results" / "gpu_model.json"
 # Of a device's memory, what a stack may take by the planner's estimate.
 FILLED = 0.8
@@ -204,7 +206,7 @@ class Session:
         """Returns an epoch of about as many images in all whatever the width, hardly validated."""
         images = self.scale.together // width if width > 1 else self.scale.alone
         settings = {**FIELDS[self.scale.network], "train.precision": precision}
-        whole = max(batch, images // batch * batch)
+        whole = max(FEWEST_STEPS, images // batch) * batch
         return Work(self.scale.size, batch, width, whole, held_out=1, settings=tuple(settings.items()))
 
 
