@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import roofline
 from accelerator_throughput import ALONE, stack_facts, take_turns
-from candidate import Candidate, Work
+from candidate import Candidate, Work, network_and_recipe
 from peer import FIELDS
 
 EPOCHS = 300
@@ -178,10 +178,6 @@ def seen(error: float) -> dict[str, Any]:
 
 def stack_bytes(code: SimpleNamespace, work: Work, engine: str) -> int:
     """Returns the planner's estimate of the bytes of a stack's epoch on one device."""
-    settings = {"model.name": work.model, **dict(work.settings), "train.batch_size": work.batch}
-    values = code.values.flatten(code.values.default_config()) | settings
-    dropped = [name for name in ("model.dropout", "model.dense_dropout") if name in settings]
-    network = code.models.build(values, (work.size, work.size, 1), 7)
-    one = code.cost.measure(network, code.plan.recipe_of(values, dropped, work.micro_batch))
+    one = code.cost.measure(*network_and_recipe(code, work))
     images = work.images + (work.held_out or work.images // 4)
     return code.memory.estimate(one, images * work.size**2, engine).at(work.trials)

@@ -87,6 +87,15 @@ def lower_epoch(program: Any, *arguments: Any) -> jax.stages.Lowered:
     return program.epoch.lower(*arguments)
 
 
+def network_and_recipe(code: SimpleNamespace, work: Work) -> tuple[Any, Any]:
+    """Returns what a program for the work is made of."""
+    settings = {"model.name": work.model, **dict(work.settings), "train.batch_size": work.batch}
+    values = code.values.flatten(code.values.default_config()) | settings
+    dropped = [name for name in ("model.dropout", "model.dense_dropout") if name in settings]
+    network = code.models.build(values, (work.size, work.size, 1), 7)
+    return network, code.plan.recipe_of(values, dropped, work.micro_batch)
+
+
 class Candidate:
     """A program, its state and the seconds of its epochs (training, validation, best-weights
     bookkeeping).
@@ -112,17 +121,13 @@ class Candidate:
         images = rng.integers(0, 256, (work.images, work.size, work.size, 1)).astype(np.uint8)
         labels = rng.integers(0, 7, work.images)
         held_out = work.held_out or work.images // 4
-        settings = {"model.name": work.model, **dict(work.settings), "train.batch_size": work.batch}
-        values = code.values.flatten(code.values.default_config()) | settings
-        dropped = [name for name in ("model.dropout", "model.dense_dropout") if name in settings]
-        recipe = code.plan.recipe_of(values, dropped, work.micro_batch)
-        network = code.models.build(values, images.shape[1:], 7)
+        network, recipe = network_and_recipe(code, work)
         chosen = jax.devices()[:devices] if devices is None or isinstance(devices, int) else devices
         parts = len(chosen) // work.trials
         of_part = dataclasses.replace(recipe, parts=parts) if parts > 1 else recipe
         program = code.engine.WaveProgram(network, of_part, engine, tuple(chosen))
         traced = {field.name: field.default for field in code.fields.FIELDS.values() if field.kind == "traced"}
-        changed = {name: value for name, value in settings.items() if name in traced} | {"train.epochs": 1_000_000}
+        changed = {name: value for name, value in work.settings if name in traced} | {"train.epochs": 1_000_000}
         hyper = place_values(program, [{**traced, **changed, "train.seed": seed} for seed in range(work.trials)])
         self._fixed = (
             hyper,

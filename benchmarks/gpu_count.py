@@ -80,12 +80,9 @@ def cost(module: Module, computation: str = "") -> Body:
     )
     for one in module.computations[computation].values():
         if one.opcode == "while":
-            trips = re.search(r'known_trip_count":\{"n":"(\d+)"', one.attributes)
-            total = total.plus(cost(module, one.called("body")).times(int(trips.group(1)) if trips else 1))
+            total = total.plus(cost(module, one.called("body")).times(one.trips or 1))
         elif one.opcode in _CONTROL:
-            called = [name for name in re.findall(r"%([\w.\-]+)", one.attributes) if name in module.computations]
-            if called:
-                total = total.plus(max((cost(module, name) for name in called), key=lambda body: body.seconds))
+            total = total.plus(max((cost(module, name) for name in one.branches), key=lambda body: body.seconds))
     return total
 
 

@@ -85,7 +85,8 @@ def compiled(case: Case, program: jax.stages.Lowered, tile: bool = False) -> dic
         executable = program.compile(compiler_options=options)
         thunks = next(Path(folder).glob("*thunk_sequence_after_thunk_passes.txt")).read_text()
         assembly = "".join(path.read_text() for path in Path(folder).glob("*.ptx"))
-    module = Module(executable.as_text())
+    text, one = executable.as_text(), case.work().cost(0)
+    module = Module(text)
     steps = case.train // case.batch
     loops = list(module.loops())
     step = max(
@@ -94,6 +95,7 @@ def compiled(case: Case, program: jax.stages.Lowered, tile: bool = False) -> dic
     images = case.batch * (1 if case.engine == "map" else case.width)
     whole = gpu_count.cost(module)
     bytes_used = executable.memory_analysis()
+    estimated = memory.estimate(one, case.sizes.bytes, case.engine)
     return {
         **lowered(case, program),
         "kernels_a_step": step.kernels,
@@ -103,8 +105,8 @@ def compiled(case: Case, program: jax.stages.Lowered, tile: bool = False) -> dic
         "images_per_second_of_steps": round(images / step.seconds),
         "temporary_bytes": bytes_used.temp_size_in_bytes,
         "temporary_bytes_a_trial": round(bytes_used.temp_size_in_bytes / case.width),
-        "estimate_to_compiler": _estimate(case) / _total(bytes_used),
-        "donated": bytes_used.alias_size_in_bytes / _state_bytes(case),
+        "estimate_to_compiler": estimated.at(case.width) / memory.bytes_of(bytes_used),
+        "donated": bytes_used.alias_size_in_bytes / (one.state_bytes * case.width),
         "loops_without_known_trips": sum(loop.trips is None for loop in loops),
         "starts_a_step": _starts(thunks),
         "largest_window": max([side for one in module.instructions() for side in one.window], default=0),
@@ -112,7 +114,7 @@ def compiled(case: Case, program: jax.stages.Lowered, tile: bool = False) -> dic
         "instructions": dict(
             Counter(_tensor_core(word) for word in re.findall(r"\bw?g?mma\S*\.(?:sync|async)\S*", assembly))
         ),
-        **{f"compiled_{name}": number for name, number in _unwanted(executable.as_text()).items()},
+        **{f"compiled_{name}": number for name, number in _unwanted(text).items()},
     }
 
 
@@ -127,23 +129,6 @@ def _unwanted(text: str) -> dict[str, int]:
         "callbacks": len(re.findall(r'custom_call_target="[^"]*callback', text)),
         "collectives": len(re.findall(rf"\b(?:{_COLLECTIVES})(?:-start)?\(", text)),
     }
-
-
-def _total(found: Any) -> int:
-    return (
-        found.argument_size_in_bytes + found.temp_size_in_bytes + found.output_size_in_bytes - found.alias_size_in_bytes
-    )
-
-
-def _estimate(case: Case) -> int:
-    """Returns the planner's estimate of the bytes that `_total` counts."""
-    work = case.work()
-    data = (case.train + case.validation) * case.size**2 * case.channels
-    return memory.estimate(work.cost(0), data, case.engine).at(case.width)
-
-
-def _state_bytes(case: Case) -> int:
-    return case.work().cost(0).state_bytes * case.width
 
 
 def _starts(thunks: str) -> int:

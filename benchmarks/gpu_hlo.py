@@ -50,6 +50,21 @@ class Instruction:
         found = re.search(rf"\b{role}=%([\w.\-]+)", self.attributes)
         return found.group(1) if found else ""
 
+    @property
+    def trips(self) -> int | None:
+        """How often a loop runs; None where that is not known."""
+        found = re.search(r'known_trip_count":\{"n":"(\d+)"', self.attributes)
+        return int(found.group(1)) if found else None
+
+    @property
+    def branches(self) -> list[str]:
+        """The computations of which a conditional runs one, or the one of a call."""
+        found = re.search(
+            r"branch_computations=\{[^}]*\}|true_computation=%\S+, false_computation=%\S+|to_apply=%\S+",
+            self.attributes,
+        )
+        return [name.rstrip(",") for name in _NAME.findall(found.group(0))] if found else []
+
     def numbers(self, role: str) -> list[int]:
         """Returns the numbers of an attribute such as lhs_contracting_dims={1,2}."""
         found = re.search(rf"\b{role}=\{{([0-9,]*)\}}", self.attributes)
@@ -103,16 +118,11 @@ class Module:
         """Yields the loops that a computation runs, by default the entry, outer ones first."""
         for one in self.computations[computation or self.entry].values():
             if one.opcode == "while":
-                trips = re.search(r'known_trip_count":\{"n":"(\d+)"', one.attributes)
-                yield Loop(one.called("body"), int(trips.group(1)) if trips else None)
+                yield Loop(one.called("body"), one.trips)
                 yield from self.loops(one.called("body"))
             elif one.opcode in ("conditional", "call"):
-                within = re.search(
-                    r"branch_computations=\{[^}]*\}|true_computation=%\S+, false_computation=%\S+|to_apply=%\S+",
-                    one.attributes,
-                )
-                for name in _NAME.findall(within.group(0)) if within else ():
-                    yield from self.loops(name.rstrip(","))
+                for name in one.branches:
+                    yield from self.loops(name)
 
 
 def _instruction(name: str, text: str, root: bool) -> Instruction:

@@ -5,21 +5,14 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
+import peer
 from gpu_target import Case
 
-ENGINES = ("vmap", "map", "grouped")
-PRECISIONS = ("float32", "tf32", "bfloat16")
-NETWORKS: dict[str, dict[str, Any]] = {
-    "cnn": {"model.dropout": 0.4},
-    "mlp": {"model.dropout": 0.4},
-    "silvestro": {"model.dropout": 0.25, "model.dense_dropout": 0.5},
-    "imperial": {"model.dropout": 0.4},
-    "vgg19": {"model.dropout": 0.4},
-    "mobilenet_v2": {"model.dropout": 0.4},
-    "efficientnet_b0": {"model.dropout": 0.4},
-    "resnet50_v2": {"model.dropout": 0.4},
-}
-BACKBONES = ("vgg19", "mobilenet_v2", "efficientnet_b0", "resnet50_v2")
+from fer_jax.config.fields import FIELDS
+from fer_jax.models.backbones import BACKBONES
+from fer_jax.train.engine import ENGINES
+
+NETWORKS, PRECISIONS = FIELDS["model.name"].choices, FIELDS["train.precision"].choices
 
 # What compiles something of its own beside the plain network; every row at least one field.
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -77,7 +70,8 @@ TABLE = tuple(
 def of(network: str, engine: str, precision: str, program: str = "epoch", **options: Any) -> Case:
     """Returns a small stack of a network: what is lowered does not depend on how many images."""
     channels = 3 if network in BACKBONES else 1
-    settings = tuple((NETWORKS[network] | options).items())
+    own = peer.FIELDS.get(network, {"model.dropout": 0.4})
+    settings = tuple((own | options).items())
     return Case(network, engine, 4, 16, precision, settings, program, train=64, validation=32, channels=channels)
 
 

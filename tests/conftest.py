@@ -25,4 +25,4 @@ import jax  # noqa: E402  (the platform has to be chosen before jax is imported)
 jax.config.update("jax_num_cpu_devices", 4)
 
 # Fixtures of more rooms than one; the modules lie in tests/shared.
-pytest_plugins = ("compilations", "four_networks", "made_runs", "small_studies", "trained_run")
+pytest_plugins = ("benchmark_scripts", "compilations", "four_networks", "made_runs", "small_studies", "trained_run")

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from fer_jax.plan import Stack
-from fer_jax.plan.stack import ACCELERATOR_RATES
+from fer_jax.plan.stack import predicted_seconds
 from fer_jax.store import to_host
 from fer_jax.train.engine import WaveProgram
 from fer_jax.train.trial import TrialState
@@ -42,7 +42,7 @@ def pays(stack: Stack) -> bool:
         return False
     if stack.seconds:
         return stack.seconds >= LEAST_SECONDS
-    return stack.flops / (ACCELERATOR_RATES["float32"] * stack.devices) >= LEAST_PREDICTED_SECONDS
+    return predicted_seconds(stack.flops, stack.devices) >= LEAST_PREDICTED_SECONDS
 
 
 def half(width: int, devices: int) -> int:

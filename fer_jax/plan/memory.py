@@ -1,6 +1,7 @@
 """Bytes that a wave takes on a device, estimated from the traced program or the compiler's own."""
 
 import dataclasses
+from typing import Any
 
 import jax
 
@@ -81,8 +82,11 @@ def epoch_bytes(program: WaveProgram, work: Work, width: int, options: dict | No
     """
     shapes = program.epoch_shapes(program.value_shapes(width), work.train, work.validation)
     found = program.lower("epoch", *shapes).compile(compiler_options=options or None).memory_analysis()
-    if found is None:
-        return None
+    return None if found is None else bytes_of(found)
+
+
+def bytes_of(found: Any) -> int:
+    """Returns the bytes on a device while a program runs, of its `memory_analysis`."""
     # `peak_memory_in_bytes` is wrong on a CPU.
     return (
         found.argument_size_in_bytes + found.temp_size_in_bytes + found.output_size_in_bytes - found.alias_size_in_bytes

@@ -42,6 +42,11 @@ HOPELESS = 1.5
 WORTH_A_WAVE = 30.0
 
 
+def predicted_seconds(flops: float, devices: int, precision: str = "float32") -> float:
+    """Returns how long accelerators take for so many operations, by `ACCELERATOR_RATES`."""
+    return flops / (ACCELERATOR_RATES.get(precision, ACCELERATOR_RATES["float32"]) * devices)
+
+
 def plan_stack(
     name: str,
     shape: Mapping[str, Any],
@@ -202,8 +207,8 @@ class _Case:
     @property
     def _long(self) -> float:
         """Seconds of training by what is known before measuring, on an accelerator a prediction."""
-        predicted = ACCELERATOR_RATES.get(self.work.recipe.precision, ACCELERATOR_RATES["float32"])
-        return self._busy_seconds(0.0) or self.flops / (predicted * self.hardware.devices)
+        known = self._busy_seconds(0.0)
+        return known or predicted_seconds(self.flops, self.hardware.devices, self.work.recipe.precision)
 
     def seconds(self, chosen: Candidate, rate: float) -> float:
         """Returns the estimated duration; 0 where nothing is known of the rate."""

@@ -2,7 +2,6 @@
 nobody's test.
 """
 
-import importlib
 import json
 import os
 import subprocess
@@ -13,13 +12,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "benchmarks"
-
-
-@pytest.fixture
-def scripts(monkeypatch):
-    """scripts(name) imports a file of benchmarks/, which see each other as they do when started."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    return importlib.import_module
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ The CUDA plugin lies in a folder of its own, named by FER_JAX_GPU_CHECK, and onl
 compiles sees it: jax would look for a device with it everywhere else. docs/gpu.md says how.
 """
 
-import importlib
 import json
 import os
 import subprocess
@@ -18,12 +17,10 @@ PLUGIN = os.environ.get("FER_JAX_GPU_CHECK", "")
 
 
 @pytest.fixture
-def scripts(monkeypatch):
-    """scripts(name) imports a file of benchmarks/, which see each other as they do when started."""
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    # A module that is imported here sets flags for a process of its own.
+def scripts(scripts, monkeypatch):
+    """scripts(name) imports a file of benchmarks/; flags that it sets are undone."""
     monkeypatch.setenv("XLA_FLAGS", os.environ.get("XLA_FLAGS", ""))
-    return importlib.import_module
+    return scripts
 
 
 @pytest.fixture(scope="session")
