@@ -5,7 +5,7 @@
 `FOLDER` has jax's CUDA plugin; `gpu_target.py` says how it comes there.
 
     check   compiles six epochs of oslo's network and lowers a list of programs that covers every
-            network, engine, precision and option: what tests/gpu asserts, in two minutes
+            network, engine, precision and option: what tests/gpu asserts, in over two minutes
     table   compiles the epochs of docs/gpu.md's table
     all     lowers every network, and on oslo's every option and program, in each engine and
             precision: a quarter of an hour
