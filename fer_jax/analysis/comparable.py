@@ -10,6 +10,8 @@ import pandas as pd
 
 from fer_jax.analysis.significance import ROUNDING
 from fer_jax.analysis.statistics import hashable
+from fer_jax.config import search_space
+from fer_jax.config.field import FieldError, in_words
 
 # What decides between which classes a network tells: an accuracy over two of them says nothing
 # about one over seven.
@@ -49,6 +51,27 @@ def loss_fields(metric: str) -> tuple[str, ...]:
     if not metric.endswith("loss"):
         return ()
     return _TRAINED if "train_" in metric else _EVALUATED
+
+
+def check_sweep(config: Any, name: str, value: object) -> None:
+    """Raises FieldError where train.select cannot rank the points of a sweep against each other.
+
+    Args:
+        config: of the sweep.
+        name: of the field that asks for it.
+        value: of that field, as the error shows it.
+    """
+    swept, metric = search_space.swept(config), config.train.select
+    names = dict.fromkeys((*CLASS_FIELDS, *PICTURE_FIELDS, *loss_fields(metric), "train.select"))
+    unlike = [field for field in names if field in swept]
+    if config.data.balance_splits == "train" and "data.balance_splits" not in swept:
+        # It changes the training images alone.
+        unlike = [field for field in unlike if field != "data.balance"]
+    if unlike:
+        raise FieldError(
+            [name, *unlike],
+            f"{name} = {value}: points that differ in {in_words(unlike)} are not ranked against each other by {metric}",
+        )
 
 
 def differing(table: pd.DataFrame, names: Iterable[str]) -> tuple[str, ...]:

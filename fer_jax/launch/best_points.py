@@ -11,12 +11,10 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from fer_jax.analysis import statistics
-from fer_jax.analysis.comparable import CLASS_FIELDS, PICTURE_FIELDS, loss_fields
+from fer_jax.analysis import comparable, statistics
 from fer_jax.analysis.ranking import rank_points
 from fer_jax.base.text import counted
 from fer_jax.config import fields, search_space
-from fer_jax.config.field import FieldError, in_words
 from fer_jax.config.values import canonical, from_json
 from fer_jax.errors import RunError
 from fer_jax.store import RunDirectory
@@ -36,7 +34,7 @@ def with_recorded_choice(config: ConfigDict, directory: RunDirectory, extend: bo
     config.sweep.chosen = ()
     if not config.sweep.best:
         return config
-    check_comparable(config, "sweep.best", str(config.sweep.best))
+    comparable.check_sweep(config, "sweep.best", config.sweep.best)
     if not directory.has("plan.json"):
         return config
     recorded = from_json(directory.read_config()["config"]).sweep
@@ -47,31 +45,6 @@ def with_recorded_choice(config: ConfigDict, directory: RunDirectory, extend: bo
         )
     config.sweep.chosen = recorded.chosen[: config.sweep.best]
     return config
-
-
-def check_comparable(config: ConfigDict, name: str, value: str) -> None:
-    """Raises FieldError where train.select cannot rank the points of a sweep against each other.
-
-    Args:
-        config: of the sweep.
-        name: of the field that asks for it.
-        value: of that field, in words.
-    """
-    metric = config.train.select
-    swept = search_space.swept(config)
-    unlike = [
-        name
-        for name in dict.fromkeys((*CLASS_FIELDS, *PICTURE_FIELDS, *loss_fields(metric), "train.select"))
-        if name in swept
-    ]
-    if config.data.balance_splits == "train" and "data.balance_splits" not in swept:
-        # It changes the training images alone.
-        unlike = [name for name in unlike if name != "data.balance"]
-    if unlike:
-        raise FieldError(
-            [name, *unlike],
-            f"{name} = {value}: points that differ in {in_words(unlike)} are not ranked against each other by {metric}",
-        )
 
 
 def choose(config: ConfigDict, directory: RunDirectory) -> tuple[ConfigDict, dict[str, Any]]:

@@ -74,7 +74,7 @@ def _share(whole: Mapping[str, np.ndarray], stack: Stack, wave: Wave, part: Wave
     rows = np.array([wave.trials.index(trial) for trial in part.trials], np.int32)
     in_program = np.isin(rows, packing.unpadded(whole["slots"]))
     idle = part.width - len(rows)
-    # An idle slot has no epochs to run, so any state does.
-    share = jax.tree.map(lambda leaf: leaf[np.concatenate([rows, np.full(idle, rows[-1])])], dict(whole))
+    own = packing.filled(rows, part.width)
+    share = jax.tree.map(lambda leaf: leaf[own], dict(whole))
     slots = packing.choose(np.concatenate([in_program, np.zeros(idle, bool)]), np.arange(part.width), stack.devices)
     return {**share, "slots": packing.padded(slots, part.width)}

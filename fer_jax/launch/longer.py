@@ -20,6 +20,7 @@ from fer_jax.config import search_space
 from fer_jax.config.field import in_words
 from fer_jax.config.values import from_json
 from fer_jax.errors import ConfigError, RunError
+from fer_jax.launch import packing
 from fer_jax.launch.prepared import Prepared
 from fer_jax.plan import Plan, Stack, Wave
 from fer_jax.results import judged_tables
@@ -320,8 +321,7 @@ def _hand_down(directory: RunDirectory, wave: Wave, new: Sequence[Part]) -> Coun
 def _share(whole: Mapping[str, Any], wave: Wave, part: Part) -> dict[str, Any]:
     if len(part.slots) == len(wave.trials):
         return dict(whole)
-    # An idle slot has no epochs to run, so any state does.
-    rows = np.array([*part.slots, *[part.slots[-1]] * (part.wave.width - len(part.slots))])
+    rows = packing.filled(part.slots, part.wave.width)
     share = jax.tree.map(lambda leaf: leaf[rows], dict(whole))
     # A trial that rested because its epochs were over has some again.
     return {**share, "slots": np.arange(part.wave.width, dtype=np.int32)}

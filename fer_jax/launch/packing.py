@@ -10,7 +10,7 @@ for bit as they were, and the two are one again in checkpoints and at the end.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import jax
 import numpy as np
@@ -78,6 +78,14 @@ def choose(active: np.ndarray, slots: np.ndarray, devices: int) -> np.ndarray:
 def padded(slots: np.ndarray, width: int) -> np.ndarray:
     """Returns slots as a checkpoint holds them: int32 (width,), -1 beyond the last."""
     return np.concatenate([slots, np.full(width - len(slots), -1)]).astype(np.int32)
+
+
+def filled(slots: Sequence[int] | np.ndarray, width: int) -> np.ndarray:
+    """Returns slots to take states from, int (width,): beyond the last it comes again.
+
+    An idle slot has no epochs to run, so any state does.
+    """
+    return np.concatenate([slots, np.full(width - len(slots), slots[-1])]).astype(np.int32)
 
 
 def unpadded(slots: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from ml_collections import ConfigDict
 
-from fer_jax.analysis.comparable import lower_is_better
+from fer_jax.analysis.comparable import check_sweep, lower_is_better
 from fer_jax.base.text import counted
 from fer_jax.config import search_space
 from fer_jax.config.raced import Raced, most_seeds, raced, raced_repeats
@@ -43,7 +43,7 @@ def with_recorded(config: ConfigDict, directory: RunDirectory, extend: bool) -> 
     """
     config.sweep.raced = ()
     if config.search.race:
-        best_points.check_comparable(config, "search.race", _shown(config))
+        check_sweep(config, "search.race", _shown(config))
     if not directory.has("plan.json"):
         return config
     document = directory.read_config()["config"]
@@ -196,7 +196,7 @@ def describe(config: ConfigDict) -> str:
     """
     if not config.search.race or config.sweep.raced:
         return ""
-    best_points.check_comparable(config, "search.race", _shown(config))
+    check_sweep(config, "search.race", _shown(config))
     points, more = len(_points(config)), most_seeds(config) - config.sweep.repeats
     if config.search.halving:
         halving = Halving.of(points, config.train.epochs, tuple(config.search.halving), config.search.brackets)

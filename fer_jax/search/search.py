@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_jax.analysis.comparable import CLASS_FIELDS, PICTURE_FIELDS, loss_fields, lower_is_better
+from fer_jax.analysis.comparable import check_sweep, lower_is_better
 from fer_jax.base.text import counted, in_time
-from fer_jax.config import search_space
 from fer_jax.config.field import FieldError, in_words
 from fer_jax.config.search_space import Trial
 from fer_jax.search.extrapolation import unlikely
@@ -174,14 +173,7 @@ def check(config: Any, trials: Sequence[Trial]) -> None:
             f"{min(lengths)} epochs, and no more brackets",
         )
     _check_best(config, trials, min(lengths))
-    swept, metric = search_space.swept(config), config.train.select
-    names = dict.fromkeys((*CLASS_FIELDS, *PICTURE_FIELDS, *loss_fields(metric), "train.select"))
-    if unlike := [name for name in names if name in swept]:
-        raise FieldError(
-            [field, *unlike],
-            f"{field} = {value}: points that differ in {in_words(unlike)} are not ranked against each other "
-            f"by {metric}",
-        )
+    check_sweep(config, field, value)
 
 
 def _check_best(config: Any, trials: Sequence[Trial], epochs: int) -> None:
