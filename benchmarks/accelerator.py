@@ -122,7 +122,9 @@ class Session:
         # Driver, plugin and cuDNN among them.
         found = measurements.circumstances(self.code.hardware.detect(measure_rate=False))
         self.document |= {"circumstances": found, "smoke": options.smoke, "left_out": []}
-        rows = json.loads(options.predicted.read_text())["rows"]
+        rows = json.loads(options.predicted.read_text()).get("rows")
+        if rows is None:
+            raise SystemExit(f"--predicted={options.predicted}: no rows of predictions; gpu.py table writes such files")
         self._predicted = {_key(row): row["images_per_second"] for row in rows}
         self.waiting = list(accelerator_throughput.rounds(self.scale, self.code))[: self.scale.rounds]
         self._longest: dict[str, float] = {}

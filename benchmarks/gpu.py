@@ -46,8 +46,12 @@ def lowered(cases: Iterator[gpu_target.Case]) -> list[dict[str, Any]]:
     rows = []
     for case in cases:
         began = time.perf_counter()
-        rows.append(gpu_facts.lowered(case, case.lower()))
-        print(f"{case}: {rows[-1]['precisions']} ({time.perf_counter() - began:.1f} s)", flush=True)
+        try:
+            rows.append(gpu_facts.lowered(case, case.lower()))
+        except Exception as error:  # what is wrong with one is said, and the others are looked at
+            rows.append({"program": str(case), "failed": f"{type(error).__name__}: {str(error).splitlines()[0]}"})
+        found = rows[-1].get("precisions", "")
+        print(f"{case}: {found} ({time.perf_counter() - began:.1f} s)", flush=True)
         for problem in gpu_facts.problems(rows[-1]):
             print(f"WRONG {problem}", flush=True)
     return rows
@@ -58,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("what", choices=("check", "table", "all"))
     parser.add_argument("--json", type=Path, required=True)
     options = parser.parse_args(arguments)
+    options.json.parent.mkdir(parents=True, exist_ok=True)  # now, not after a quarter of an hour
     gpu_target.device()
     versions = {name: version(name) for name in ("jax", "jaxlib", "jax-cuda12-plugin", "jax-cuda12-pjrt")}
     document: dict[str, Any] = {"versions": versions, "chip": gpu_target.CHIP.stem, "predicted": True}

@@ -9,6 +9,7 @@ from typing import Any
 import gpu_count
 import jax
 from gpu_hlo import Module
+from gpu_programs import PROGRAMS
 from gpu_target import Case
 
 from fer_jax.plan import memory
@@ -19,6 +20,9 @@ TILE = "block_m:64,block_n:64,block_k:32,num_stages:2,num_warps:4,num_ctas:1"
 # train.precision -> what is asked of every product.
 ASKED = {"float32": "HIGHEST", "tf32": "DEFAULT", "bfloat16": "HIGHEST"}
 _COLLECTIVES = "all-reduce|all-gather|all-to-all|reduce-scatter|collective-permute|all_reduce|all_gather|all_to_all"
+# The programs that take a wave's state and give the next one: they write into the memory it had.
+DONATING = ("epoch", "next_phase", "train_chunk", "finish_epoch")
+_DONATED = re.compile(r"jax\.buffer_donor|tf\.aliasing_output")
 _PRECISION = re.compile(r"precision(?:_config)? = \[([^\]]*)\]")
 
 
@@ -26,8 +30,9 @@ def lowered(case: Case, program: jax.stages.Lowered) -> dict[str, Any]:
     """Returns facts of a program before compilation.
 
     Returns:
-        'float64', 'callbacks', 'collectives': how often each occurs; 'precisions': how often each
-        precision is asked of a product or convolution; 'factors': the same for their types.
+        'float64', 'callbacks', 'collectives': how often each occurs; 'donated_arguments': how many
+        are given away; 'precisions': how often each precision is asked of a product or convolution;
+        'factors': the same for their types.
     """
     text = program.as_text()
     products = [
@@ -46,6 +51,7 @@ def lowered(case: Case, program: jax.stages.Lowered) -> dict[str, Any]:
         "float64": len(re.findall(r"xf64>|<f64>", text)),
         "callbacks": len(re.findall(r"callback", text)),
         "collectives": len(re.findall(_COLLECTIVES, text)),
+        "donated_arguments": len(_DONATED.findall(text)),
         "precisions": dict(asked),
         "factors": dict(factors),
     }
@@ -53,14 +59,19 @@ def lowered(case: Case, program: jax.stages.Lowered) -> dict[str, Any]:
 
 def problems(row: dict[str, Any]) -> list[str]:
     """Returns what is wrong with a lowered program, in words; [] where nothing is."""
+    if "failed" in row:
+        return [f"{row['program']}: cannot be lowered for a GPU: {row['failed']}"]
     words = row["program"].split()
+    name = words[-1] if words[-1] in PROGRAMS else "epoch"
     precision = next(word for word in ASKED if word in words)
-    wanted = ASKED["float32"] if words[-1] == "predict" else ASKED[precision]
-    computes = words[-1] not in ("init", "finish_epoch")
-    found = [name for name in ("float64", "callbacks", "collectives") if row[name]]
+    wanted = ASKED["float32"] if name == "predict" else ASKED[precision]
+    computes = name not in ("init", "next_phase", "finish_epoch")
+    found = [kind for kind in ("float64", "callbacks", "collectives") if row[kind]]
+    if (name in DONATING) != bool(row["donated_arguments"]):
+        found.append(f"{row['donated_arguments']} arguments donated")
     if computes and set(row["precisions"]) != {wanted}:
         found.append(f"precisions {row['precisions']}, wanted {wanted}")
-    if computes and ("bf16" in row["factors"]) != (precision == "bfloat16" and words[-1] != "predict"):
+    if computes and ("bf16" in row["factors"]) != (precision == "bfloat16" and name != "predict"):
         found.append(f"factors {row['factors']}")
     if set(row["factors"]) - {"f32", "bf16"}:
         found.append(f"factors {row['factors']}")

@@ -31,7 +31,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "frozen": {"model.freeze": ("conv_0",)},
 }
 # The programs of a streamed stack, and those that run once or after training.
-PROGRAMS = ("init", "predict", "evaluate_validation", "train_chunk", "validate_chunk", "finish_epoch")
+PROGRAMS = (
+    "init", "next_phase", "predict", "evaluate_validation", "train_chunk", "validate_chunk", "finish_epoch",
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +73,8 @@ def of(network: str, engine: str, precision: str, program: str = "epoch", **opti
     """Returns a small stack of a network: what is lowered does not depend on how many images."""
     channels = 3 if network in BACKBONES else 1
     own = peer.FIELDS.get(network, {"model.dropout": 0.4})
+    if program == "next_phase":
+        own = own | {"phases.lengths": (1, 1), "phases.frozen": ("conv_0", "none")}
     settings = tuple((own | options).items())
     return Case(network, engine, 4, 16, precision, settings, program, train=64, validation=32, channels=channels)
 

@@ -6,13 +6,14 @@ it lies in a folder of its own, which only processes that compile for a GPU have
 
     pip install --no-deps --target=FOLDER jax-cuda12-plugin==VERSION jax-cuda12-pjrt==VERSION
 
-with the VERSION of the installed jax ('pip install fer_jax[gpu-check]' names it).
+with the VERSION of the installed jax (the extra gpu-check names it).
 """
 
 import dataclasses
 import functools
 import os
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -40,8 +41,15 @@ def device() -> Any:
     """Returns the described device, and lets the program believe that its backend is a GPU.
 
     Raises:
-        SystemExit: jax finds no CUDA plugin.
+        SystemExit: jax finds no CUDA plugin, or one of another version.
     """
+    for name in ("jax-cuda12-plugin", "jax-cuda12-pjrt"):
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            raise SystemExit(f"no {name} in PYTHONPATH; {CHIP.parent.name}/gpu_target.py says how") from None
+        if found != jax.__version__:
+            raise SystemExit(f"{name} is {found}, jax {jax.__version__}: install the plugin of jax' version")
     jax.config.update("jax_platforms", "cpu")
     lines = CHIP.read_text().splitlines()
     described = "\n".join(line for line in lines if not line.startswith("#"))
@@ -118,6 +126,8 @@ class Case:
         values = program.value_shapes(self.width)
         if self.program == "init":
             return program.lower("init", values)
+        if self.program == "next_phase":
+            return program.lower("next_phase", program.state_shapes(values), values, phase=1)
         for one in (program, StreamedProgram(program, self.train, streams=1)):
             shapes = one.shapes(values, self.train, self.validation, 0)
             if self.program in shapes:

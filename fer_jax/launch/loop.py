@@ -349,7 +349,7 @@ class Sweep:
             statistics=self.data.statistics(trials[0]),
             checkpoint_every=self.prepared.config.checkpoint.every,
             keeps_state=longer.keeps_state(self.prepared, stack),
-            packs=packing.pays(stack),
+            packs=packing.pays(stack, program.recipe),
             narrower=lambda fewer: programs.take(stack, fewer)[0],
             compile_ahead=lambda fewer: programs.begin(stack, fewer),
             initial=[self.prepared.initial(each) for each in trials],

@@ -19,6 +19,7 @@ from fer_jax.plan import Stack
 from fer_jax.plan.stack import predicted_seconds
 from fer_jax.store import to_host
 from fer_jax.train.engine import WaveProgram
+from fer_jax.train.recipe import Recipe
 from fer_jax.train.trial import TrialState
 
 # A constant of the program and not a field: a resumed wave must count where the interrupted one
@@ -36,13 +37,14 @@ LEAST_SECONDS = 120.0
 LEAST_PREDICTED_SECONDS = 600.0
 
 
-def pays(stack: Stack) -> bool:
-    """Returns whether a stack's waves go on in narrower programs."""
+def pays(stack: Stack, recipe: Recipe) -> bool:
+    """Returns whether a stack's waves go on in narrower programs; `recipe` is what they compute."""
     if stack.engine == "map":
         return False
     if stack.seconds:
         return stack.seconds >= LEAST_SECONDS
-    return predicted_seconds(stack.flops, stack.devices) >= LEAST_PREDICTED_SECONDS
+    images = max(1, stack.width // stack.devices) * recipe.batch_size
+    return predicted_seconds(stack.flops, stack.devices, recipe.precision, images) >= LEAST_PREDICTED_SECONDS
 
 
 def half(width: int, devices: int) -> int:

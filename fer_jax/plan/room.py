@@ -64,8 +64,8 @@ class Room:
         if not self._is_silent(self.hardware.memory):
             return []
         return [
-            f"the device does not say its memory; planned with {UNSAID_MEMORY // 2**30} GiB: set stack.memory (GB) "
-            "to what it has"
+            f"the device does not say its memory; planned with {round(UNSAID_MEMORY / 2**30)} GiB: "
+            "set stack.memory (GB) to what it has"
         ]
 
     def _is_silent(self, size: int) -> bool:

@@ -25,9 +25,12 @@ COMPILE_SECONDS = 7.0
 # Floating-point operations a second of an accelerator, by precision, predicted and not timed:
 # oslo's network (62.4 MFLOP an image) side by side, in the programs that XLA compiles for an H200,
 # each kernel given the longest of its launch, bytes and operations (docs/gpu.md: 368,000 to 415,000
-# images/s in float32, 1,133,000 in bfloat16). A plan's time is not estimated with it, only which
-# stacks are measured, and for how long.
-ACCELERATOR_RATES = {"float32": 25e12, "bfloat16": 71e12}
+# images/s in float32, 616,000 in TF32, 1,133,000 in bfloat16). A plan's time is not estimated with
+# it, only which stacks are measured, and for how long.
+ACCELERATOR_RATES = {"float32": 25e12, "tf32": 38e12, "bfloat16": 71e12}
+# Images at once at which a step of these programs takes twice what its images alone would: the
+# kernels' launches take .14 ms of a step of oslo's network, an image 2.4 us.
+LAUNCH_IMAGES = 58
 # One trial after another, a wave's epoch should not keep the user waiting for a sign of life.
 MAP_WAVE_SECONDS = 20.0
 # Of the memory: what an estimate may fill, what the compiler's own numbers may fill, and from
@@ -42,9 +45,16 @@ HOPELESS = 1.5
 WORTH_A_WAVE = 30.0
 
 
-def predicted_seconds(flops: float, devices: int, precision: str = "float32") -> float:
-    """Returns how long accelerators take for so many operations, by `ACCELERATOR_RATES`."""
-    return flops / (ACCELERATOR_RATES.get(precision, ACCELERATOR_RATES["float32"]) * devices)
+def predicted_seconds(flops: float, devices: int, precision: str, images: int) -> float:
+    """Returns how long accelerators take for so many operations, by `ACCELERATOR_RATES`.
+
+    Args:
+        flops: floating-point operations of the whole training.
+        devices: that share it.
+        precision: of train.precision.
+        images: of a step on one device, over all its trials.
+    """
+    return flops * (1 + LAUNCH_IMAGES / images) / (ACCELERATOR_RATES[precision] * devices)
 
 
 def plan_stack(
@@ -208,7 +218,9 @@ class _Case:
     def _long(self) -> float:
         """Seconds of training by what is known before measuring, on an accelerator a prediction."""
         known = self._busy_seconds(0.0)
-        return known or predicted_seconds(self.flops, self.hardware.devices, self.work.recipe.precision)
+        recipe, devices = self.work.recipe, self.hardware.devices
+        at_once = max(1, min(self.work.trials // devices * recipe.batch_size, candidates.VMAP_IMAGES))
+        return known or predicted_seconds(self.flops, devices, recipe.precision, at_once)
 
     def seconds(self, chosen: Candidate, rate: float) -> float:
         """Returns the estimated duration; 0 where nothing is known of the rate."""

@@ -15,8 +15,8 @@ from fer_jax.base import machine
 MOST_HOST_DEVICES = 16
 NEVER = 10**8  # seconds
 # Bytes that are planned with on an accelerator that does not say how many it has. Those of the host
-# say nothing of it; few accelerators have fewer than these.
-UNSAID_MEMORY = 8 * 2**30
+# say nothing of it; few accelerators have fewer than these, and none has a byte less than 8 GiB.
+UNSAID_MEMORY = 8 * 2**30 - 1
 # Floating-point operations a second of a float32 matrix product on a core with registers of 512,
 # 256 and fewer bits: 137 to 155 billion on a Xeon with the first (docs/performance.md), and half
 # as many for each halving.

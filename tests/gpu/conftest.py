@@ -33,7 +33,9 @@ def facts(tmp_path_factory):
     environment = {**kept, "PYTHONPATH": os.pathsep.join([PLUGIN, str(ROOT)])}
     command = [sys.executable, ROOT / "benchmarks" / "gpu.py", "check", f"--json={path}"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stderr[-3000:]
+    # 1: something is wrong with a program, which the tests name.
+    written = path.is_file() and done.returncode in (0, 1)
+    assert written, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return json.loads(path.read_text())
 
 
@@ -44,7 +46,12 @@ def compiled(facts):
 
 
 @pytest.fixture(scope="session")
-def baseline():
-    """The facts that were measured when the baseline was last written, by name."""
-    document = json.loads((ROOT / "benchmarks" / "results" / "gpu_baseline.json").read_text())
-    return {row["name"]: row for row in document["compiled"]}
+def baseline(baseline_document):
+    """The facts when the baseline was last written, by name."""
+    return {row["name"]: row for row in baseline_document["compiled"]}
+
+
+@pytest.fixture(scope="session")
+def baseline_document():
+    """What `benchmarks/gpu.py check` wrote when the baseline was last written."""
+    return json.loads((ROOT / "benchmarks" / "results" / "gpu_baseline.json").read_text())

@@ -49,6 +49,21 @@ def test_tensor_cores_compute_what_was_asked_for(compiled):
     }
 
 
+def test_the_baseline_is_of_the_same_versions(facts, baseline_document):
+    assert facts["versions"] == baseline_document["versions"], "write it anew: benchmarks/gpu.py check --json=…"
+
+
+@pytest.mark.parametrize("name", ["float32", "tf32", "bfloat16"])
+def test_as_many_products_are_on_tensor_cores_as_were(compiled, baseline, name):
+    assert compiled[name]["instructions"] == baseline[name]["instructions"]
+
+
+def test_every_product_computes_in_the_type_it_did(facts, baseline_document):
+    before = {row["program"]: row["factors"] for row in (*baseline_document["lowered"], *baseline_document["compiled"])}
+    after = {row["program"]: row.get("factors") for row in (*facts["lowered"], *facts["compiled"])}
+    assert after == before
+
+
 def test_every_lowered_program_asks_for_its_precision_and_nothing_strange(scripts, facts):
     problems = scripts("gpu_facts").problems
     assert len(facts["lowered"]) >= 25
@@ -57,7 +72,14 @@ def test_every_lowered_program_asks_for_its_precision_and_nothing_strange(script
 
 def test_what_is_strange_is_seen(scripts, facts):
     problems, row = scripts("gpu_facts").problems, facts["lowered"][0]
-    for change in ({"precisions": {}}, {"precisions": {"DEFAULT": 1}}, {"factors": {"bf16": 2}}, {"float64": 1}):
+    for change in (
+        {"precisions": {}},
+        {"precisions": {"DEFAULT": 1}},
+        {"factors": {"bf16": 2}},
+        {"float64": 1},
+        {"donated_arguments": 0},
+        {"failed": "no"},
+    ):
         assert problems(row | change), change
 
 

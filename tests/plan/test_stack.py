@@ -77,19 +77,21 @@ def test_what_is_short_is_not_measured(plan, config, tuned):
     assert plan(config, tuner).chosen_by == "measured" and measured
 
 
-@pytest.mark.parametrize(("precision", "rate"), [("float32", 25e12), ("tf32", 25e12), ("bfloat16", 71e12)])
+@pytest.mark.parametrize(("precision", "rate"), [("float32", 25e12), ("tf32", 38e12), ("bfloat16", 71e12)])
 def test_an_accelerator_is_measured_where_a_predicted_rate_takes_longer_than_the_threshold(
     plan, config, tuned, precision, rate
 ):
     """The plan itself says nothing of the time until a rate is measured."""
     config.train.precision = precision
-    flops = plan(config).flops
-    tuner, measured = tuned(hardware=GPU, threshold=1.01 * flops / rate)
+    # Launches take as long as 58 images.
+    seconds = plan(config).flops * (1 + 58 / (8 * config.train.batch_size)) / rate
+    tuner, measured = tuned(hardware=GPU, threshold=1.01 * seconds)
     assert plan(config, tuner, GPU).seconds == 0 and not measured
-    # Two devices need half as long.
-    tuner, measured = tuned(hardware=GPU, threshold=0.51 * flops / rate)
+    # Two devices have half of the trials each.
+    halved = plan(config).flops * (1 + 58 / (4 * config.train.batch_size)) / (2 * rate)
+    tuner, measured = tuned(hardware=GPU, threshold=1.01 * halved)
     assert plan(config, tuner, dataclasses.replace(GPU, devices=2)).seconds == 0 and not measured
-    tuner, measured = tuned(hardware=GPU, threshold=0.99 * flops / rate)
+    tuner, measured = tuned(hardware=GPU, threshold=0.99 * seconds)
     assert plan(config, tuner, GPU).seconds > 0 and measured
 
 

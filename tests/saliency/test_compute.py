@@ -3,6 +3,7 @@ explicit loops.
 """
 
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -48,6 +49,21 @@ def make_variables(found, channels=1):
 
 
 VARIABLES = make_variables(values())
+
+
+@pytest.mark.parametrize("method", settings.METHODS)
+def test_products_are_asked_for_in_float32(method, monkeypatch):
+    """A GPU would round the factors of its products to 10 bits otherwise."""
+    texts, make = [], compute._program
+
+    def lowered(*key):
+        program = make(*key)
+        return lambda *arguments: texts.append(program.lower(*arguments).as_text()) or program(*arguments)
+
+    monkeypatch.setattr(compute, "_program", lowered)
+    explain(method, pictures(3))
+    products = [line for line in texts[0].splitlines() if re.search(r"stablehlo\.(dot_general|convolution)", line)]
+    assert products and all("precision" in line and "DEFAULT" not in line for line in products)
 
 
 def explain(method, images, targets=TARGETS, variables=VARIABLES, found=None, channels=1, **given):
