@@ -13,7 +13,21 @@ from fer_jax.launch.planned import check_room, cut_again, plan_sweep
 from fer_jax.launch.prepared import Prepared, describe_data, describe_heads, describe_precision, notes
 from fer_jax.launch.trial_table import TrialTable
 from fer_jax.plan import Plan
+from fer_jax.results import judged_tables
 from fer_jax.store import RunDirectory
+
+
+def recorded_ids(directory: RunDirectory) -> frozenset[str]:
+    """Returns the ids of the trials and fits that a run has recorded; none where there is no plan.
+
+    Raises:
+        RunError: a damaged file.
+    """
+    if not directory.has("plan.json"):
+        return frozenset()
+    trials = Plan.from_json(directory.read_plan()).trials
+    fits = judged_tables.read_heads(directory)[0]["fit"] if directory.has_table("heads.csv") else ()
+    return frozenset((*trials, *fits))
 
 
 def begin(

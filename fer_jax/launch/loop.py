@@ -89,7 +89,7 @@ def _run_stage(
 
     `choice` goes into config.json, see `more_seeds.following`.
     """
-    prepared = prepare(config)
+    prepared = prepare(config, beginning.recorded_ids(directory))
     with directory.lock(), directory.open_log() as log:
         sweep = Sweep.begin(prepared, directory, Progress(log), extend, retry_failed, command, choice)
         try:
