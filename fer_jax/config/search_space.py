@@ -22,7 +22,7 @@ from fer_jax.config.rules import resolve
 from fer_jax.config.settings import Sweep
 from fer_jax.config.values import flatten, sweep_points, validate
 
-# Ids that a spreadsheet or another program reads as a number: 0123456789, or the infinite 12345e6789.
+# What spreadsheets and other programs read as a number: 0123456789, or the infinite 12345e6789.
 _NUMBER = re.compile(r"\d+([de]\d+)?")
 _LETTERS = "abcdef"
 

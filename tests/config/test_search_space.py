@@ -2,8 +2,8 @@
 
 import dataclasses
 import hashlib
-import json
 import itertools
+import json
 import math
 import pickle
 

@@ -24,10 +24,9 @@ def looks_like_a_number(identity):
 
 @pytest.fixture
 def config(make_config):
-    """Two folds of a network, and a fit of each; an id of each kind once looked like a number."""
+    """Two seeds of a network, and a fit of each; an id of each kind once looked like a number."""
     config = make_config()
     config.model.name, config.model.hidden, config.train.epochs = "mlp", (8,), 2
-    config.data.split, config.data.folds, config.sweep.repeats = "kfold", 3, 2
     config.head.kind, config.head.layer = "logistic", "dense_0"
     config.sweep.grid.train.learning_rate = None
     ready = prepare(config)
@@ -46,6 +45,16 @@ def config(make_config):
     raise AssertionError("one id in fifty looks like a number")
 
 
+def test_more_points_beside_an_old_run_leave_its_ids(config):
+    with pytest.MonkeyPatch.context() as patch:
+        old_spelling(patch)
+        before = prepare(config)
+    config.sweep.repeats = 3
+    after = prepare(config, {*before.trials, *before.fits})
+    assert set(before.trials) < set(after.trials) and set(before.fits) < set(after.fits)
+    assert not any(map(looks_like_a_number, {*after.trials, *after.fits} - {*before.trials, *before.fits}))
+
+
 def test_an_old_run_with_such_ids_goes_on_and_grows(config, tmp_path, monkeypatch):
     monkeypatch.setattr(run_report, "write_report", lambda path: None)
     with pytest.MonkeyPatch.context() as patch:
@@ -58,22 +67,17 @@ def test_an_old_run_with_such_ids_goes_on_and_grows(config, tmp_path, monkeypatc
     again = fer_jax.run_sweep(config, tmp_path)
     assert {name: (tmp_path / name).read_bytes() for name in tables} == tables
     assert "2 of 2 trials were trained before; waves left: 0" in (tmp_path / "log.txt").read_text()
-    assert again.trial(trial).own_data["fold"] == 0  # of several data sets the id says which
+    assert again.trial(trial)._is_trained_on(again.record["data"]["checksum"])
     assert len(again.trial(trial).curves) == 2 and again.trial(trial).logits("validation").shape[1] == 7
     assert again.trial(trial).head().id == fit
     places = {id: ("", "", 0) for id in again.trials["id"]}
     assert list(TrialFiles(again.directory, again.record, places, {}).trials) == list(again.trials["id"])
 
-    config.sweep.repeats = 3
+    config.train.epochs, config.sweep.repeats = 3, 3
     grown = fer_jax.run_sweep(config, tmp_path, extend=True)
-    assert list(grown.trials["id"][:2]) == list(before.trials["id"]) and len(grown.trials) == 3
-    assert fit in set(grown.heads["fit"])
-    config.train.epochs = 3
-    longer = fer_jax.run_sweep(config, tmp_path, extend=True)
-    assert (longer.trials["status"] == "done").all() and (longer.trials["epochs"] == 3).all()
-    assert "more epochs: 3 trials going on from epoch 2" in (tmp_path / "log.txt").read_text()
-    names = [*longer.trials["id"], *longer.heads["fit"]]
-    assert not any(map(looks_like_a_number, names))
+    assert len(grown.trials) == 3 and (grown.trials["status"] == "done").all() and (grown.trials["epochs"] == 3).all()
+    assert "more epochs: 2 trials going on from epoch 2" in (tmp_path / "log.txt").read_text()
+    assert not any(map(looks_like_a_number, [*grown.trials["id"], *grown.heads["fit"]]))
 
 
 def test_a_new_run_has_no_id_that_looks_like_a_number(config):
