@@ -9,6 +9,7 @@ from pathlib import Path
 from absl import flags
 from ml_collections import ConfigDict
 
+from fer_jax.base import console
 from fer_jax.config.choices import MEASURE, define_plan
 from fer_jax.config.command_line import describe, load
 from fer_jax.config.program import Command, run_program
@@ -85,17 +86,19 @@ def _print_plan(config: ConfigDict, measure: bool) -> None:
     say = to_stderr if measure else unknown.append
     plan = plan_sweep(prepared, say=say, measures=measure, times_product=measure)
     room = room_for(prepared)
+    screen = console.screen(sys.stdout)
     lines = (
         describe_data(prepared),
         *notes(prepared),
-        planning.describe(plan),
+        planning.describe(plan, screen.width if screen else None),
         *(f"note: {line}" for line in room.shortages(plan)),
         *unknown,
         *rungs.describe(prepared.search, plan, prepared.config.sweep.repeats),
         more_seeds.describe(prepared.config),
         describe_heads(prepared),
     )
-    print("\n".join(filter(None, lines)))
+    for line in filter(None, lines):
+        screen.say(line) if screen else print(line)
     if tight := room.tightness(plan):
         to_stderr(tight)  # apart from the plan, which is the same whatever else runs
 
