@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
 from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
-from rich.table import Column
+from rich.table import Column, Table
 from rich.text import Text
 
 # Often enough for a clock of seconds; a frame takes a millisecond or two from the training.
@@ -26,9 +27,30 @@ class Screen(Console):
     def show_cursor(self, show: bool = True) -> bool:
         return False
 
-    def say(self, text: str) -> None:
-        """Prints lines, those that are too long folded between words."""
-        self.print(Text(text))
+    def say(self, text: str, style: str = "", indent: int = 0) -> None:
+        """Prints lines, those that are too long folded between words.
+
+        Args:
+            text: the lines.
+            style: rich's name of a colour or weight.
+            indent: spaces in front of all lines but the first.
+        """
+        words = Text(text, style=style)
+        if not indent:
+            self.print(words)
+            return
+        first, *rest = words.wrap(self, self.width - indent)
+        self.print(first)
+        for line in rest:
+            self.print(Padding(line, (0, 0, 0, indent)))
+
+    def table(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
+        """Prints a title and rows of names and texts, which fold in their own column."""
+        grid = Table.grid(Column(style="cyan", no_wrap=True), Column(overflow="fold"), padding=(0, 2, 0, 0))
+        for name, text in rows:
+            grid.add_row(name, Text(text))
+        self.print(Text(title, style="bold"))
+        self.print(Padding(grid, (0, 0, 0, 2)))
 
 
 class Row:

@@ -11,13 +11,17 @@ import contextlib
 import functools
 import os
 import sys
+import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
+
+from fer_jax.base.text import aligned
 
 if TYPE_CHECKING:
     from fer_jax.base.bars import Bars, Screen
 
+PAGE_WIDTH = 118  # of sentences in a pipe or file
 EVERY = 5.0  # seconds between lines that say how far something is
 
 # What takes the place of a character that a terminal or file cannot show; others are escaped.
@@ -178,6 +182,52 @@ def bar(title: str, total: int | None, unit: str = "pictures") -> Iterator[Calla
             return
         with shown.row(title, total, state=state) as row:
             yield row.advance
+
+
+class Page:
+    """What a program prints in its end: coloured and folded in a terminal, else plain text.
+
+    Args:
+        stream: where to, such as `sys.stdout`.
+
+    Attributes:
+        columns: the width of the terminal; None where text is plain.
+    """
+
+    def __init__(self, stream: TextIO):
+        self._stream, self._screen = stream, screen(stream)
+        self.columns = self._screen.width if self._screen else None
+
+    def line(self, text: str) -> None:
+        """Prints lines as they are, but for folds in a terminal."""
+        if self._screen:
+            self._screen.say(text)
+        else:
+            print(text, file=self._stream)
+
+    def paragraph(self, text: str) -> None:
+        """Prints a sentence or several, whose lines are indented from the second on."""
+        if self._screen:
+            self._screen.say(text, indent=2)
+        else:
+            folded = textwrap.fill(text, PAGE_WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+            print(folded, file=self._stream)
+
+    def table(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
+        """Prints a title, rows of names and texts below it, and an empty line."""
+        if self._screen:
+            self._screen.table(title, rows)
+        else:
+            print("\n".join([title, *(f"  {line}" for line in aligned(rows))]), file=self._stream)
+        print(file=self._stream)
+
+    def command(self, why: str, text: str) -> None:
+        """Prints what a command is for, and the command in one piece, which can be copied."""
+        print(f"\n{why}", file=self._stream)
+        if self._screen:
+            self._screen.print(text, style="bold", soft_wrap=True)
+        else:
+            print(text, file=self._stream)
 
 
 class _Lines:
