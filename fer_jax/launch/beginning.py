@@ -83,14 +83,22 @@ def begin(
     return plan, record, table
 
 
-def describe(prepared: Prepared, plan: Plan, choice: Mapping[str, Any] | None = None) -> list[str]:
-    """Returns what a person is told before a sweep trains, in lines; `choice` as for `begin`."""
+def describe(
+    prepared: Prepared, plan: Plan, choice: Mapping[str, Any] | None = None, columns: int | None = None
+) -> list[str]:
+    """Returns what a person is told before a sweep trains, in lines.
+
+    Args:
+        prepared, choice: as for `begin`.
+        plan: of all trials.
+        columns: the width of the terminal; None where lines may be as wide as they are.
+    """
     found = [
         describe_data(prepared),
         more_seeds.announced(prepared.config, choice),
         describe_precision(prepared, jax.default_backend()),
         *notes(prepared),
-        planning.describe(plan),
+        planning.describe(plan, columns),
         *rungs.describe(prepared.search, plan, prepared.config.sweep.repeats),
         describe_heads(prepared),
     ]

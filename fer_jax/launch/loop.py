@@ -31,6 +31,7 @@ from fer_jax.launch import (
     rungs,
     stopping,
     wave,
+    wave_job,
 )
 from fer_jax.launch.placing import PlacedData
 from fer_jax.launch.planned import cut_again
@@ -90,8 +91,8 @@ def _run_stage(
     `choice` goes into config.json, see `more_seeds.following`.
     """
     prepared = prepare(config, beginning.recorded_ids(directory))
-    with directory.lock(), directory.open_log() as log:
-        sweep = Sweep.begin(prepared, directory, Progress(log), extend, retry_failed, command, choice)
+    with directory.lock(), directory.open_log() as log, Progress(log) as progress:
+        sweep = Sweep.begin(prepared, directory, progress, extend, retry_failed, command, choice)
         try:
             with stopping.requests(sweep.progress.note) as stop_requested:
                 sweep.train(stop_requested)
@@ -129,6 +130,7 @@ class Sweep:
         self.plan, self.record, self.table, self.started = plan, record, table, started
         self.data = PlacedData(prepared, progress.say)
         self.waiting: deque[tuple[Stack, Wave]] = deque()
+        self.begun: dict[str, int] = {}  # the epoch from which each wave that waited at first goes on
         self.fits_done = not prepared.fits
         self.images, self.training_seconds = 0, 0.0
 
@@ -154,10 +156,14 @@ class Sweep:
             RunError: the directory holds another sweep, see `resume.check`.
         """
         started = time.monotonic()
-        plan, record, table = beginning.begin(prepared, directory, progress.say, extend, retry_failed, command, choice)
+        with progress.waiting("planning"):
+            plan, record, table = beginning.begin(
+                prepared, directory, progress.say, extend, retry_failed, command, choice
+            )
         finished.look_after(prepared, directory, table.rows, progress)
-        for line in beginning.describe(prepared, plan, choice):
-            progress.say(line)
+        lines = beginning.describe(prepared, plan, choice)
+        for line, narrow in zip(lines, beginning.describe(prepared, plan, choice, progress.columns), strict=True):
+            progress.say(line, narrow)
         for line in beginning.left_out(prepared):
             progress.note(line)
         return cls(prepared, directory, progress, plan, record, table, started)
@@ -165,9 +171,9 @@ class Sweep:
     def train(self, stop_requested: Callable[[], bool]) -> None:
         """Trains every wave that has a pending trial, rung after rung where there is a search."""
         self.waiting = self._pending()
-        for _, one in self.waiting:
-            # All of them before anything is compiled: damage may cost hours, and be found undone.
-            self.directory.resume(one.name, self.progress.say)
+        # All of them before anything is compiled: damage may cost hours, and be found undone.
+        self.begun = {one.name: self.directory.resume(one.name, self.progress.say) for _, one in self.waiting}
+        self._find_best()
         statuses = self.table.rows["status"]
         done, paused = sum(~statuses.isin(["pending", "paused"])), sum(statuses == "paused")
         if done or paused:
@@ -214,7 +220,16 @@ class Sweep:
     def _count_work(self) -> None:
         """Tells the progress what is left, also of rungs that no wave is planned for."""
         left = sum(self._flops_left(stack, one) for stack, one in self.waiting)
-        self.progress.flops_left = left + rungs.flops_ahead(self.plan, self.prepared.search)
+        # What left a search early was never to be trained to its end: its share is of this start.
+        before = 0.0 if self.prepared.search else sum(stack.flops for stack in self.plan.stacks) - left
+        self.progress.count_work(left + rungs.flops_ahead(self.plan, self.prepared.search), before)
+
+    def _find_best(self) -> None:
+        """Tells the progress the best of the trials that earlier starts trained."""
+        scores = pd.to_numeric(self.table.rows["val_accuracy"], errors="coerce")
+        scores = scores[self.table.rows["status"] == "done"].dropna()
+        if len(scores) and (best := self.prepared.trials.get(str(scores.idxmax()))):
+            self.progress.found(float(scores.max()), wave_job.trial_words(best))
 
     def stop(self, where: str) -> NoReturn:
         """Says where the user's request to stop was met, and raises KeyboardInterrupt."""
@@ -355,9 +370,15 @@ class Sweep:
             initial=[self.prepared.initial(each) for each in trials],
             frozen=frozen,
         )
-        done = job.images() - job.images(self.directory.latest_state(one.name) or 0)
-        title = f"{one.name} ({counted(len(trials), 'trial')}{rungs.words(one, self.prepared.search)})"
-        with self.progress.wave(title, job.images(), done, self._flops_left(stack, one)) as follower:
+        begun = self.directory.latest_state(one.name) or 0
+        done = job.images() - job.images(begun)
+        rung = rungs.words(one, self.prepared.search)
+        title = f"{one.name} ({counted(len(trials), 'trial')}{rung})"
+        if begun and self.begun.pop(one.name, 0):
+            self.progress.say(f"{title}: going on at epoch {begun + 1}")
+        place = f"{self._place(stack, one)}{rung}"
+        flops = self._flops_left(stack, one)
+        with self.progress.wave(title, job.images(), done, flops, job.epochs(), begun, place) as follower:
             results = wave.train(job, self.directory, follower, stop_requested)
         if follower.images_per_second:
             self.images += follower.images
@@ -372,6 +393,17 @@ class Sweep:
         self.progress.say(f"{title}: {outcome}{rate}{best}")
         return results
 
+    def _of_stacks(self, stack: Stack) -> str:
+        names = [each.name for each in self.plan.stacks]
+        return f"stack {names.index(stack.name) + 1} of {len(names)}"
+
+    def _place(self, stack: Stack, one: Wave) -> str:
+        """Returns where in the sweep a wave is, such as 'stack 2 of 5, wave 1 of 3'."""
+        current = next(each for each in self.plan.stacks if each.name == stack.name)
+        names = [each.name for each in current.waves]
+        wave_of = f", wave {names.index(one.name) + 1} of {len(names)}" if len(names) > 1 else ""
+        return f"{self._of_stacks(stack)}{wave_of}"
+
     def _program(self, stack: Stack, width: int, programs: Programs) -> WaveProgram:
         """Returns the program of a wave; that of the next kind of wave is made meanwhile."""
         following = next(
@@ -380,9 +412,10 @@ class Sweep:
         if self.prepared.search is None:  # else those that leave at a rung want its programs again
             programs.keep({stack.name, following[0].name} if following else {stack.name})
         if not programs.is_ready(stack, width):
-            self.progress.say(f"compiling {stack.name}")
-            programs.begin(stack, width)
-            self.directory.import_writers()
+            with self.progress.waiting(f"compiling {stack.name} ({self._of_stacks(stack)})"):
+                programs.begin(stack, width)
+                self.directory.import_writers()
+                programs.take(stack, width)
         program, seconds = programs.take(stack, width)
         self.progress.note(f"{stack.name} was compiled in {seconds:.1f} s")
         if following:
