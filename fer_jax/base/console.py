@@ -83,6 +83,17 @@ def writes_unicode(stream: TextIO) -> bool:
     return (getattr(stream, "encoding", None) or "utf-8").lower().replace("_", "-").startswith("utf")
 
 
+def in_notebook() -> bool:
+    """Returns whether this process is the kernel of a notebook: Jupyter's, VS Code's or Colab's."""
+    shell = sys.modules.get("IPython") and sys.modules["IPython"].get_ipython()
+    return getattr(shell, "kernel", None) is not None
+
+
+def lines() -> TextIO:
+    """Returns where lines for a person go: stderr, in a notebook stdout, since stderr is red there."""
+    return sys.stdout if in_notebook() else sys.stderr
+
+
 def screen(stream: TextIO | None = None) -> Screen | None:
     """Returns the terminal in which bars and colours are drawn; None where lines stay plain.
 
@@ -91,8 +102,12 @@ def screen(stream: TextIO | None = None) -> Screen | None:
     Args:
         stream: where a person looks; None for stderr.
     """
-    if _bars is not None and stream in (None, sys.stderr, _bars.screen.file):
+    if _bars is not None and stream in (None, lines(), _bars.screen.file):
         return _bars.screen
+    if in_notebook() and stream in (None, sys.stdout):
+        from fer_jax.base.notebook import Cell
+
+        return Cell()
     stream = stream or sys.stderr
     if not stream.isatty() or not writes_unicode(stream) or os.environ.get("TERM", "") in ("dumb", "unknown"):
         return None
@@ -112,13 +127,23 @@ def bars(stream: TextIO | None = None) -> Iterator[Bars | None]:
     if _bars is not None or (found := screen(stream)) is None:
         yield _bars
         return
-    from fer_jax.base.bars import Bars
-
+    made = _bars_on(found)
     try:
-        with Bars(found) as _bars:
+        with made as _bars:
             yield _bars
     finally:
         _bars = None
+
+
+def _bars_on(found: Screen) -> Bars:
+    if in_notebook():
+        from fer_jax.base.notebook import Cell, NotebookBars
+
+        if isinstance(found, Cell):
+            return NotebookBars(found)
+    from fer_jax.base.bars import Bars
+
+    return Bars(found)
 
 
 @contextlib.contextmanager
@@ -139,7 +164,7 @@ def say(text: str) -> None:
         if text in _said:
             return
         _said.add(text)
-    print(f"fer_jax: {text}", file=sys.stderr, flush=True)
+    print(f"fer_jax: {text}", file=lines(), flush=True)
 
 
 @contextlib.contextmanager
@@ -173,6 +198,7 @@ def bar(title: str, total: int | None, unit: str = "pictures") -> Iterator[Calla
     Yields:
         A function to call once for each that is done.
     """
+
     def state(done: float, total: float | None) -> str:
         return f"{done:,.0f} {unit}" if total is None else f"{done:,.0f} of {total:,.0f} {unit}"
 

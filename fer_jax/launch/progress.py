@@ -5,7 +5,6 @@ All that is said goes into log.txt too.
 
 import datetime
 import math
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -26,7 +25,7 @@ class Progress:
 
     Args:
         log: log.txt, open for appending; None while nothing may be written.
-        stream: where a person looks; standard error by default.
+        stream: where a person looks; standard error by default, in a notebook standard output.
 
     Attributes:
         flops_left: of all waves still to run; with the rate so far it gives the time left.
@@ -35,7 +34,7 @@ class Progress:
 
     def __init__(self, log: TextIO | None, stream: TextIO | None = None):
         self.log = log
-        self.stream = stream or sys.stderr
+        self.stream = stream or console.lines()
         self.flops_left = 0.0
         self.best: tuple[float, str] | None = None
         self._flops_before, self._flops_done = 0.0, 0.0

@@ -183,9 +183,7 @@ def _drawn_answers(kind: str, predictions: Predictions, about: str) -> Figure:
     """Returns a figure of answers, headed by whose they are and of which images."""
     drawing = ANSWERS[kind](predictions)
     if drawing is None:
-        raise RunError(
-            f"no plot {kind!r} of {predictions.setting}: its pictures have no class and rest to tell apart"
-        )
+        raise RunError(f"no plot {kind!r} of {predictions.setting}: its pictures have no class and rest to tell apart")
     drawing.figure.suptitle(about, fontsize=style.TEXT, color=style.INK, ha="left", x=0.01)
     return drawing.figure
 

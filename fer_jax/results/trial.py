@@ -28,7 +28,7 @@ from fer_jax.results.network import TrialNetwork
 from fer_jax.results.record import RunRecord
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class TrialResult(TrialNetwork):
     """One trial of a run: its settings, metrics, stored predictions and networks.
 
