@@ -12,12 +12,13 @@ from typing import Any
 
 from rich.console import Console
 from rich.live import Live
+from rich.progress import BarColumn
 
 from fer_jax.base.bars import FRAMES_A_SECOND, Bars, Screen
 from fer_jax.base.text import aligned
 
 _COLUMNS = 100
-_PAGE = '<pre style="margin:0;white-space:pre;overflow-x:auto;line-height:1.3">{code}</pre>'
+_PAGE = '<pre style="margin:0;white-space:pre;overflow-x:auto;line-height:1.3;font-family:monospace">{code}</pre>'
 
 
 class Cell(Screen):
@@ -45,6 +46,9 @@ class NotebookBars(Bars):
         self.live = _Display(
             console=cell, refresh_per_second=FRAMES_A_SECOND, transient=True, get_renderable=self.get_renderable
         )
+        for column in self.columns:
+            if isinstance(column, BarColumn):
+                column.style = "grey50"  # what is left of a bar, on light and dark pages
 
     def stop(self) -> None:
         """Stops drawing and leaves nothing."""
