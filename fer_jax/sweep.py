@@ -18,6 +18,7 @@ from fer_jax.config.choices import MEASURE, define_plan
 from fer_jax.config.command_line import describe, load
 from fer_jax.config.program import Command, run_program
 from fer_jax.errors import RunError
+
 if TYPE_CHECKING:
     from fer_jax.reports.reported_sweep import Closing
 

@@ -129,7 +129,8 @@ class Bars(Progress):
         """
         started = time.monotonic()
         said = state or (lambda *_: f"{time.monotonic() - started:.0f} s")
-        task = self.add_task(title, total=total, completed=done, state=said)
+        task = self.add_task(title, total=total, state=said)
+        self.update(task, completed=done)
         try:
             yield Row(self, task)
         finally:

@@ -1,4 +1,4 @@
-"""The answer of a sweep at a glance, as its last lines on a terminal show it, and what to do next."""
+"""The answer of a sweep at a glance, as it ends with it on a terminal, and what to do next."""
 
 from __future__ import annotations
 
