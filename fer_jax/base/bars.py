@@ -9,13 +9,19 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from rich.console import Console, RenderableType
+from rich.constrain import Constrain
 from rich.padding import Padding
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.table import Column, Table
 from rich.text import Text
 
+from fer_jax.base.text import in_time
+
 # Often enough for a clock of seconds; a frame takes a millisecond or two from the training.
 FRAMES_A_SECOND = 4
+# Columns that bars leave to the ^C which a terminal writes behind them: in another line it would
+# push them out of their place.
+_ECHO = 3
 
 
 class Screen(Console):
@@ -86,14 +92,15 @@ class Bars(Progress):
     What is printed meanwhile comes to stand above it. It is gone in the end.
 
     Attributes:
+        screen: where it is drawn.
         below: the words.
     """
 
     def __init__(self, screen: Screen):
-        self.below = ""
+        self.screen, self.below = screen, ""
         super().__init__(
             TextColumn("{task.description}", markup=False, table_column=Column(overflow="fold")),
-            BarColumn(None),
+            BarColumn(None, table_column=Column(ratio=1)),  # what the words leave
             _State(table_column=Column(overflow="fold", justify="right")),
             console=screen,
             refresh_per_second=FRAMES_A_SECOND,
@@ -102,13 +109,14 @@ class Bars(Progress):
             redirect_stdout=sys.stdout.isatty(),
             expand=True,
         )
-        self.screen = screen
 
     def get_renderables(self) -> Iterable[RenderableType]:
         """Yields what is drawn, from top to bottom."""
-        yield from super().get_renderables()
+        width = max(1, self.screen.width - _ECHO)
+        for one in super().get_renderables():
+            yield Constrain(one, width)
         if self.below:
-            yield Text(self.below, style="dim")
+            yield Constrain(Text(self.below, style="dim"), width)
 
     @contextmanager
     def row(
@@ -128,8 +136,9 @@ class Bars(Progress):
                 seconds since the row began.
         """
         started = time.monotonic()
-        said = state or (lambda *_: f"{time.monotonic() - started:.0f} s")
-        task = self.add_task(title, total=total, completed=done, state=said)
+        said = state or (lambda *_: in_time(time.monotonic() - started))
+        task = self.add_task(title, total=total, state=said)
+        self.update(task, completed=done)
         try:
             yield Row(self, task)
         finally:

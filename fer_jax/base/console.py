@@ -13,14 +13,15 @@ import os
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from fer_jax.base.text import aligned
 
 if TYPE_CHECKING:
     from fer_jax.base.bars import Bars, Screen
 
+Item = TypeVar("Item")
 PAGE_WIDTH = 118  # of sentences in a pipe or file
 EVERY = 5.0  # seconds between lines that say how far something is
 
@@ -147,11 +148,17 @@ def _bars_on(found: Screen) -> Bars:
 
 
 @contextlib.contextmanager
-def working(title: str) -> Iterator[None]:
-    """Says what is done while the context lasts: with a clock in a terminal, else a line."""
+def working(title: str, plain: bool = True) -> Iterator[None]:
+    """Says what is done while the context lasts: with a clock in a terminal, else a line.
+
+    Args:
+        title: what is done.
+        plain: whether there is a line where there is no terminal.
+    """
     with bars() as shown:
         if shown is None:
-            say(title)
+            if plain:
+                say(title)
             yield
         else:
             with shown.row(title):
@@ -208,6 +215,14 @@ def bar(title: str, total: int | None, unit: str = "pictures") -> Iterator[Calla
             return
         with shown.row(title, total, state=state) as row:
             yield row.advance
+
+
+def following(items: Iterable[Item], title: str, unit: str) -> Iterator[Item]:
+    """Yields items as they come, and shows as `bar` does how many have come."""
+    with bar(title, None, unit) as advance:
+        for item in items:
+            yield item
+            advance()
 
 
 class Page:

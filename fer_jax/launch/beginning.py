@@ -11,6 +11,7 @@ from fer_jax.data import Dataset
 from fer_jax.launch import config_json, longer, more_seeds, resume, rungs
 from fer_jax.launch.planned import check_room, cut_again, plan_sweep
 from fer_jax.launch.prepared import Prepared, describe_data, describe_heads, describe_precision, notes
+from fer_jax.launch.progress import Progress
 from fer_jax.launch.trial_table import TrialTable
 from fer_jax.plan import Plan
 from fer_jax.results import judged_tables
@@ -103,6 +104,15 @@ def describe(
         describe_heads(prepared),
     ]
     return [line for line in found if line]
+
+
+def tell(prepared: Prepared, plan: Plan, choice: Mapping[str, Any] | None, progress: Progress) -> None:
+    """Says what `describe` returns, in a terminal as wide as that is, and logs what is left out."""
+    narrow = describe(prepared, plan, choice, progress.columns)
+    for line, folded in zip(describe(prepared, plan, choice), narrow, strict=True):
+        progress.say(line, folded)
+    for line in left_out(prepared):
+        progress.note(line)
 
 
 def left_out(prepared: Prepared) -> list[str]:

@@ -13,7 +13,6 @@ from typing import Any, NoReturn
 import pandas as pd
 from ml_collections import ConfigDict
 
-from fer_jax import plan as planning
 from fer_jax.analysis import statistics
 from fer_jax.base import cache
 from fer_jax.base.text import counted, in_time
@@ -130,7 +129,6 @@ class Sweep:
         self.plan, self.record, self.table, self.started = plan, record, table, started
         self.data = PlacedData(prepared, progress.say)
         self.waiting: deque[tuple[Stack, Wave]] = deque()
-        self.begun: dict[str, int] = {}  # the epoch from which each wave that waited at first goes on
         self.fits_done = not prepared.fits
         self.images, self.training_seconds = 0, 0.0
 
@@ -161,11 +159,7 @@ class Sweep:
                 prepared, directory, progress.say, extend, retry_failed, command, choice
             )
         finished.look_after(prepared, directory, table.rows, progress)
-        lines = beginning.describe(prepared, plan, choice)
-        for line, narrow in zip(lines, beginning.describe(prepared, plan, choice, progress.columns), strict=True):
-            progress.say(line, narrow)
-        for line in beginning.left_out(prepared):
-            progress.note(line)
+        beginning.tell(prepared, plan, choice, progress)
         return cls(prepared, directory, progress, plan, record, table, started)
 
     def train(self, stop_requested: Callable[[], bool]) -> None:
@@ -173,7 +167,8 @@ class Sweep:
         self.waiting = self._pending()
         # All of them before anything is compiled: damage may cost hours, and be found undone.
         self.begun = {one.name: self.directory.resume(one.name, self.progress.say) for _, one in self.waiting}
-        self._find_best()
+        if best := self.table.best():
+            self.progress.found(best[1], wave_job.trial_words(self.prepared.trials[best[0]]))
         statuses = self.table.rows["status"]
         done, paused = sum(~statuses.isin(["pending", "paused"])), sum(statuses == "paused")
         if done or paused:
@@ -223,13 +218,6 @@ class Sweep:
         # What left a search early was never to be trained to its end: its share is of this start.
         before = 0.0 if self.prepared.search else sum(stack.flops for stack in self.plan.stacks) - left
         self.progress.count_work(left + rungs.flops_ahead(self.plan, self.prepared.search), before)
-
-    def _find_best(self) -> None:
-        """Tells the progress the best of the trials that earlier starts trained."""
-        scores = pd.to_numeric(self.table.rows["val_accuracy"], errors="coerce")
-        scores = scores[self.table.rows["status"] == "done"].dropna()
-        if len(scores) and (best := self.prepared.trials.get(str(scores.idxmax()))):
-            self.progress.found(float(scores.max()), wave_job.trial_words(best))
 
     def stop(self, where: str) -> NoReturn:
         """Says where the user's request to stop was met, and raises KeyboardInterrupt."""
@@ -329,7 +317,7 @@ class Sweep:
         epochs = [halving.hand_down(self.directory, stack, each, parts[each.name]) for each in alike]
         self.plan = halving.replaced(self.plan, parts)
         self.directory.write_plan(self.plan.to_json())
-        self._remember_limit(stack, parts[one.name][0])
+        halving.remember_limit(self.prepared, stack, parts[one.name][0])
         for each in alike:
             self.directory.forget(each.name)
         self.table.place(self.plan)
@@ -340,11 +328,6 @@ class Sweep:
         going_on = f"going on from epoch {epochs[0]}" if epochs[0] else "starting again"
         self.progress.say(f"{one.name} did not fit: halved to {counted(parts[one.name][0].width, 'trial')}, {going_on}")
         return True
-
-    def _remember_limit(self, stack: Stack, half: Wave) -> None:
-        """Lets later plans of such a stack begin with waves that are no wider."""
-        trial = self.prepared.trials[half.trials[0]]
-        planning.remember_limit(stack, trial.values, self.prepared.sizes(trial), half.width)
 
     def _run(
         self, stack: Stack, one: Wave, programs: Programs, stop_requested: Callable[[], bool]
@@ -370,13 +353,11 @@ class Sweep:
             initial=[self.prepared.initial(each) for each in trials],
             frozen=frozen,
         )
-        begun = self.directory.latest_state(one.name) or 0
-        done = job.images() - job.images(begun)
-        rung = rungs.words(one, self.prepared.search)
+        begun, rung = self.directory.latest_state(one.name) or 0, rungs.words(one, self.prepared.search)
         title = f"{one.name} ({counted(len(trials), 'trial')}{rung})"
         if begun and self.begun.pop(one.name, 0):
             self.progress.say(f"{title}: going on at epoch {begun + 1}")
-        place = f"{self._place(stack, one)}{rung}"
+        done, place = job.images() - job.images(begun), f"{self.plan.place(stack, one)}{rung}"
         flops = self._flops_left(stack, one)
         with self.progress.wave(title, job.images(), done, flops, job.epochs(), begun, place) as follower:
             results = wave.train(job, self.directory, follower, stop_requested)
@@ -393,17 +374,6 @@ class Sweep:
         self.progress.say(f"{title}: {outcome}{rate}{best}")
         return results
 
-    def _of_stacks(self, stack: Stack) -> str:
-        names = [each.name for each in self.plan.stacks]
-        return f"stack {names.index(stack.name) + 1} of {len(names)}"
-
-    def _place(self, stack: Stack, one: Wave) -> str:
-        """Returns where in the sweep a wave is, such as 'stack 2 of 5, wave 1 of 3'."""
-        current = next(each for each in self.plan.stacks if each.name == stack.name)
-        names = [each.name for each in current.waves]
-        wave_of = f", wave {names.index(one.name) + 1} of {len(names)}" if len(names) > 1 else ""
-        return f"{self._of_stacks(stack)}{wave_of}"
-
     def _program(self, stack: Stack, width: int, programs: Programs) -> WaveProgram:
         """Returns the program of a wave; that of the next kind of wave is made meanwhile."""
         following = next(
@@ -412,7 +382,7 @@ class Sweep:
         if self.prepared.search is None:  # else those that leave at a rung want its programs again
             programs.keep({stack.name, following[0].name} if following else {stack.name})
         if not programs.is_ready(stack, width):
-            with self.progress.waiting(f"compiling {stack.name} ({self._of_stacks(stack)})"):
+            with self.progress.waiting(f"compiling {stack.name} ({self.plan.number(stack)})"):
                 programs.begin(stack, width)
                 self.directory.import_writers()
                 programs.take(stack, width)

@@ -26,8 +26,8 @@ def describe(plan: Plan, columns: int | None = None) -> str:
 
     Args:
         plan: a plan.
-        columns: the width of a terminal, in which a stack whose line would be longer has a short one
-            and the rest below it; None for a line a stack, however long.
+        columns: the width of a terminal, in which stacks whose lines would be longer have short
+            ones and the rest below them; None for a line a stack, however long.
     """
     rows = [_HEAD, *(_row(stack) for stack in plan.stacks)]
     lines = aligned(rows, "r" * (len(_HEAD) - 1) + "l")

@@ -1,4 +1,4 @@
-"""The answer of a sweep at a glance, as its last lines on a terminal show it, and what to do next."""
+"""The answer of a sweep at a glance, as it ends with it on a terminal, and what to do next."""
 
 from __future__ import annotations
 
@@ -75,15 +75,16 @@ def _ties(ranking: Ranking) -> str:
     others = ranking.against_best.iloc[1:]
     if not len(others):
         return ""
-    total = counted(len(others), "other")
+    total = "the other" if len(others) == 1 else f"the {len(others)} others"
     if ranking.repeats == 1 and (ranking.why_untested or others["p"].isna().all()):
-        return f"not tested against the {total}: one {ranking.unit} each"
+        return f"not tested against {total}: one {ranking.unit} each"
     tied = [int(point) for point in others["point"][others["tied"].astype(bool)]]
     if not tied:
-        return f"none: it can be told apart from the {total}"
+        return f"none: it can be told apart from {total}"
     names = "; ".join(ranking.describe(point) for point in tied[:_NAMED])
     more = f" and {len(tied) - _NAMED} more" if len(tied) > _NAMED else ""
-    return f"cannot be told apart from {len(tied)} of {total}: {names}{more}"
+    which = total if len(tied) == len(others) else f"{len(tied)} of {total}"
+    return f"cannot be told apart from {which}: {names}{more}"
 
 
 def following(parts: Sequence[Ranking], path: str, command: str, has_failures: bool) -> tuple[str, str]:
@@ -134,7 +135,7 @@ def _more_seeds(ranking: Ranking) -> tuple[str, Mapping[str, Any]] | None:
     tied = int(ranking.against_best.iloc[1:]["tied"].astype(bool).sum())
     best = min(points, _MOST_POINTS, max(2, tied + 1))
     return (
-        f"to tell the best {best} points apart by {_SEEDS} seeds each",
+        f"to compare the best {best} points by {_SEEDS} seeds each",
         {"sweep.best": best, "sweep.best_repeats": _SEEDS},
     )
 
