@@ -91,7 +91,7 @@ def in_notebook() -> bool:
 
 
 def lines() -> TextIO:
-    """Returns where lines for a person go: stderr, but stdout in a notebook, where stderr is red."""
+    """Returns where lines for a person go: stderr; stdout in a notebook, where stderr is red."""
     return sys.stdout if in_notebook() else sys.stderr
 
 

@@ -26,8 +26,7 @@ class Cell(Screen):
 
     def __init__(self) -> None:
         # What rich itself would print is not shown: `say` prints, and `NotebookBars` draws.
-        plain = {"highlight": False, "markup": False, "emoji": False}
-        Console.__init__(self, file=io.StringIO(), width=_COLUMNS, force_jupyter=False, **plain)
+        Console.__init__(self, file=io.StringIO(), width=_COLUMNS, force_jupyter=False)
 
     def say(self, text: str, style: str = "", indent: int = 0) -> None:
         """Prints lines as they are; a notebook folds them itself."""
@@ -43,7 +42,7 @@ class NotebookBars(Bars):
 
     def __init__(self, cell: Cell):
         super().__init__(cell)
-        self.live = _Display(
+        self.live = self._display = _Display(
             console=cell, refresh_per_second=FRAMES_A_SECOND, transient=True, get_renderable=self.get_renderable
         )
         for column in self.columns:
@@ -53,7 +52,7 @@ class NotebookBars(Bars):
     def stop(self) -> None:
         """Stops drawing and leaves nothing."""
         super().stop()
-        self.live.clear()
+        self._display.clear()
 
 
 class _Display(Live):

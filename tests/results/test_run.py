@@ -21,7 +21,7 @@ def test_a_point_is_told_in_few_entries_beside_its_whole_row(run):
     best, row = run.best_point("val_loss"), run.best_row("val_loss")
     assert row.equals(run.summary.loc[best.name]) and best.equals(row[best.index]) and len(row) > 2 * len(best)
     assert list(best.index) == [
-        *run.swept, "n", "left_out", "val_loss_mean", "val_loss_sd", "test_loss_mean", "test_loss_sd",
+        *run.swept, "n", "left_out", "val_loss_mean", "val_loss_sd",
         "val_accuracy_mean", "val_accuracy_sd", "test_accuracy_mean", "test_accuracy_sd",
     ]  # fmt: skip
     assert run.compare(best, run.best_point("val_accuracy")).words
