@@ -16,6 +16,7 @@ from fer_jax.errors import ConfigError, DataError, FerJaxError, RunError
 if TYPE_CHECKING:
     from fer_jax.exports.export import export_model
     from fer_jax.prediction.external import evaluate
+    from fer_jax.reports.plots import plot
     from fer_jax.reports.reported_sweep import run_sweep
     from fer_jax.reports.run_tables import table
     from fer_jax.results.run import Run, load_run
@@ -34,6 +35,7 @@ __all__ = [
     "evaluate",
     "export_model",
     "load_run",
+    "plot",
     "randomised_saliency",
     "run_sweep",
     "saliency_maps",
@@ -51,6 +53,7 @@ _LAZY = {
     "evaluate": "fer_jax.prediction.external:evaluate",
     "export_model": "fer_jax.exports.export:export_model",
     "load_run": "fer_jax.results.run:load_run",
+    "plot": "fer_jax.reports.plots:plot",
     "randomised_saliency": "fer_jax.saliency.explain:randomised_saliency",
     "run_sweep": "fer_jax.reports.reported_sweep:run_sweep",
     "saliency_maps": "fer_jax.saliency.explain:saliency_maps",

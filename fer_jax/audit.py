@@ -95,7 +95,8 @@ def _run(command: Command) -> int:
         if name in command.overrides:
             console.say(f"{name} changes nothing here: an audit looks at every picture once, as it is")
     read = [contents.look(block) for block in blocks]
-    found = examine(*read) if len(read) == 1 else compare(*read)
+    with console.working("looking for copies and mistakes", plain=False):
+        found = examine(*read) if len(read) == 1 else compare(*read)
     folder = Path(given.out or Path("audits") / "_and_".join(_slug(path) for path in paths))
     write(found, folder)
     print("\n".join(describe(found.summary) if len(read) == 1 else describe_two(found.summary)))

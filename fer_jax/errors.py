@@ -4,9 +4,15 @@ Programs catch `FerJaxError`, print it without a traceback and exit with status 
 a bug and keeps its traceback.
 """
 
+from typing import Any
+
 
 class FerJaxError(Exception):
     """Base of every error a user can cause and mend."""
+
+    def _render_traceback_(self, *where: Any) -> list[str]:
+        """Returns what a notebook and IPython show: the line itself, without a traceback."""
+        return [f"{type(self).__name__}: {self}"]
 
 
 class ConfigError(FerJaxError):

@@ -11,13 +11,14 @@ trained on.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
+from fer_jax.base import console
+from fer_jax.base.text import shown
 from fer_jax.config import fields
 from fer_jax.config.choices import LIKENESS, TEST_TIME
 from fer_jax.config.program import Command, run_program
@@ -125,7 +126,7 @@ def _run(command: Command) -> int:
     answers = classify(ensemble, find_pictures(given[1:]), values.faces, values.tta, values.score)
     printer = printing.Json if values.json else printing.Csv if values.csv else printing.Table
     asked = printing.Asked(values.score, values.tta, values.faces, values.show)
-    return printer(ensemble, asked, threshold, why).write(answers, sys.stdout)
+    return printer(ensemble, asked, threshold, why).write(console.following(answers, "asking", "answers"), sys.stdout)
 
 
 def _evaluate(ensemble: Ensemble, values: flags.FlagValues, path: str) -> int:
@@ -149,7 +150,8 @@ def _evaluate(ensemble: Ensemble, values: flags.FlagValues, path: str) -> int:
                 member.dataset(values.train_data)
         except FerJaxError as error:
             copies, why = False, str(error)
-    found = external.evaluate(ensemble, path, copies=copies, train_path=values.train_data, **options)
+    with console.working(f"asking about {shown(path)}", plain=False):
+        found = external.evaluate(ensemble, path, copies=copies, train_path=values.train_data, **options)
     asked, label = ensemble.members[0].run.path, ensemble.members[0].data.get("label", "unknown data")
     if values.json:
         networks = {
@@ -159,9 +161,8 @@ def _evaluate(ensemble: Ensemble, values: flags.FlagValues, path: str) -> int:
             "dead": printing.dead_answers(ensemble),
             "trained_on": label,
         }
-        print(
-            json.dumps({**networks, "copies_not_sought": why or None, **found.to_json()}, indent=2, ensure_ascii=False)
-        )
+        document = {**networks, "copies_not_sought": why or None, **found.to_json()}
+        print(printing.json_text(document, sys.stdout))
     else:
         heads = [f"{ensemble.label} of {asked}, trained on {label}"]
         heads += [f"warning: {ensemble.warning}"] if ensemble.warning else []

@@ -50,17 +50,22 @@ def _check(command: Command) -> str:
 def _run(command: Command) -> int:
     # pandas and matplotlib take a second to import; --help need not wait for them.
     from fer_jax.base import console
+    from fer_jax.base.text import counted, shown
     from fer_jax.reports.run_report import write_report
     from fer_jax.reports.several_runs import DEFAULT_OUT, write_comparison
 
     values, runs = command.flags, command.arguments
     if values.compare:
-        print(write_comparison(runs, values.out or DEFAULT_OUT, print))
+        with console.working(f"drawing the report of {counted(len(runs), 'run')}", plain=False):
+            path = write_comparison(runs, values.out or DEFAULT_OUT, print)
+        print(path)
         return 0
     status = 0
     for run in runs:
         try:
-            print(write_report(run, values.show_images, values.pdf, console.say))
+            with console.working(f"drawing the report of {shown(run)}", plain=False):
+                path = write_report(run, values.show_images, values.pdf, console.say)
+            print(path)
         except FerJaxError as error:
             print(f"error: {error}", file=sys.stderr)
             status = 2

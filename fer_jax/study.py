@@ -9,7 +9,7 @@ from pathlib import Path
 
 from absl import flags
 
-from fer_jax.base import files
+from fer_jax.base import console, files
 from fer_jax.base.text import counted, in_time
 from fer_jax.config import search_space
 from fer_jax.config.choices import MEASURE, define_plan
@@ -126,12 +126,13 @@ def _plan(needed: tuple[StudySweep, ...], loaded: dict[str, Loaded], measure: bo
 
     hardware.prepare_host_devices()
     total, known = 0.0, True
-    for sweep in needed:
-        prepared = prepare(loaded[sweep.folder].config)
+    for number, sweep in enumerate(needed, 1):
         unknown: list[str] = []
         say = to_stderr if measure else unknown.append
-        plan = plan_sweep(prepared, say=say, measures=measure, times_product=measure)
-        room = room_for(prepared)
+        with console.working(f"planning sweep {number} of {len(needed)}: {sweep.folder}"):
+            prepared = prepare(loaded[sweep.folder].config)
+            plan = plan_sweep(prepared, say=say, measures=measure, times_product=measure)
+            room = room_for(prepared)
         seconds = [stack.seconds for stack in plan.stacks]
         total, known = total + sum(seconds), known and all(seconds)
         time = f"about {in_time(sum(seconds))}" if all(seconds) else "time unknown"
@@ -170,11 +171,12 @@ def _train(
         hardware.prepare_host_devices()
         # All are checked first: what is wrong with the last sweep's data or folder would otherwise
         # show after a night of training.
-        for sweep in waiting:
-            prepared = prepare(loaded[sweep.folder].config)
-            directory = RunDirectory(workdir / sweep.folder)
-            directory.check_ours()
-            resume.check_directory(directory, prepared, extend)
+        for number, sweep in enumerate(waiting, 1):
+            with console.working(f"checking sweep {number} of {len(waiting)}: {sweep.folder}"):
+                prepared = prepare(loaded[sweep.folder].config)
+                directory = RunDirectory(workdir / sweep.folder)
+                directory.check_ours()
+                resume.check_directory(directory, prepared, extend)
         for number, sweep in enumerate(waiting, 1):
             print(f"\nsweep {number} of {len(waiting)}: {sweep.folder}", flush=True)
             one = loaded[sweep.folder]

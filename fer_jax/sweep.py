@@ -2,16 +2,25 @@
 `python -m fer_jax.sweep --config=configs/grid3d.py[:variant,...] [--config.a.b=v ...]`.
 """
 
+from __future__ import annotations
+
+import contextlib
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from absl import flags
 from ml_collections import ConfigDict
 
+from fer_jax.base import console
 from fer_jax.config.choices import MEASURE, define_plan
 from fer_jax.config.command_line import describe, load
 from fer_jax.config.program import Command, run_program
+from fer_jax.errors import RunError
+
+if TYPE_CHECKING:
+    from fer_jax.reports.reported_sweep import Closing
 
 USAGE = "usage: python -m fer_jax.sweep --config=FILE[:variant,...] [--config.a.b=value ...] [flags]"
 
@@ -66,11 +75,32 @@ def _run(command: Command) -> int:
         _print_plan(loaded.config, values.plan == MEASURE)
         return 0
     from fer_jax.reports.reported_sweep import closing, run_sweep
+    from fer_jax.results.run import load_run
 
     workdir = Path(values.workdir or Path("runs") / loaded.name)
-    run = run_sweep(loaded.config, workdir, extend=values.extend, retry_failed=values.retry_failed, command=line)
-    print("\n".join([*closing(run), f"report: {workdir / 'report.html'}"]))
+    options = {"extend": values.extend, "retry_failed": values.retry_failed, "command": line}
+    try:
+        run = run_sweep(loaded.config, workdir, **options)
+    except KeyboardInterrupt:
+        # Stopped before there was a run: nothing to show.
+        with contextlib.suppress(RunError):
+            _show(closing(load_run(workdir), line))
+        raise
+    _show(closing(run, line))
     return 1 if run.has_failures else 0
+
+
+def _show(found: Closing) -> None:
+    """Prints what a sweep ends with: the answer in front, the command to type next at the end."""
+    page = console.Page(sys.stdout)
+    if found.preface:
+        page.paragraph(found.preface)
+    for title, rows in found.answers:
+        page.table(title, rows)
+    for sentence in found.sentences:
+        page.paragraph(sentence)
+    if found.command:
+        page.command(f"next, {found.why}:", found.command)
 
 
 def _print_plan(config: ConfigDict, measure: bool) -> None:
@@ -85,17 +115,19 @@ def _print_plan(config: ConfigDict, measure: bool) -> None:
     say = to_stderr if measure else unknown.append
     plan = plan_sweep(prepared, say=say, measures=measure, times_product=measure)
     room = room_for(prepared)
+    page = console.Page(sys.stdout)
     lines = (
         describe_data(prepared),
         *notes(prepared),
-        planning.describe(plan),
+        planning.describe(plan, page.columns),
         *(f"note: {line}" for line in room.shortages(plan)),
         *unknown,
         *rungs.describe(prepared.search, plan, prepared.config.sweep.repeats),
         more_seeds.describe(prepared.config),
         describe_heads(prepared),
     )
-    print("\n".join(filter(None, lines)))
+    for line in filter(None, lines):
+        page.line(line)
     if tight := room.tightness(plan):
         to_stderr(tight)  # apart from the plan, which is the same whatever else runs
 

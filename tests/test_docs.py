@@ -1,5 +1,5 @@
-"""The examples of docs/extending.md, docs/lists.md, docs/search.md and docs/training.md run as they
-stand.
+"""The examples of docs/extending.md, docs/lists.md, docs/notebooks.md, docs/search.md and
+docs/training.md run as they stand.
 """
 
 import re
@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from reported_runs import run_directory, with_answers
 
 import fer_jax
 from fer_jax import data, models
@@ -16,6 +17,7 @@ from fer_jax.config.values import default_config
 from fer_jax.data.classes import choose_classes, merge_classes
 from fer_jax.data.faces import CLASSES
 from fer_jax.data.reading import patterns
+from fer_jax.reports import plots
 from fer_jax.train import hyper
 
 ROOT = Path(__file__).parents[1]
@@ -23,6 +25,7 @@ PAGE = (ROOT / "docs" / "extending.md").read_text()
 TRAINING = (ROOT / "docs" / "training.md").read_text()
 LISTS = (ROOT / "docs" / "lists.md").read_text()
 SEARCH = (ROOT / "docs" / "search.md").read_text()
+NOTEBOOKS = (ROOT / "docs" / "notebooks.md").read_text()
 
 
 def commands(page: str) -> list[list[str]]:
@@ -140,6 +143,16 @@ def test_two_answers_from_more_classes(tmp_path):
     assert trial.classes == ("angry", "fear", "happy", "sad", "surprise")
     assert found["scores"] == trial.binarised(("surprise", "happy")) and found["chosen"] in (0.3, 0.4, 0.5, 0.6)
     assert found["scores"]["auc"] == found["scores_there"]["auc"]
+
+
+def test_what_the_notebooks_page_types(tmp_path):
+    (code,) = re.findall(r"```python\n(.*?)```", NOTEBOOKS, re.DOTALL)
+    found = {"workdir": with_answers(run_directory(tmp_path / "run", ("done",) * 4))}
+    exec(code, found)
+    assert found["row"].equals(found["run"].summary.loc[found["best"].name])
+    assert (tmp_path / "run" / "curves.pdf").stat().st_size
+    kinds = re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", NOTEBOOKS, re.MULTILINE)))
+    assert kinds == [*plots.KINDS, *plots.ANSWERS]
 
 
 def test_every_file_the_pages_name_is_there():

@@ -33,6 +33,7 @@ for _ in range(2):
         lambda: fer_jax.evaluate(None, "x"),
         lambda: fer_jax.randomised_saliency([], None),
         lambda: fer_jax.run_sweep({}, "run"),
+        lambda: fer_jax.plot(None, "curves"),
     ):
         try:
             ask()
@@ -50,8 +51,12 @@ def run_python(code):
 def test_no_name_is_hidden_by_a_module_however_often_it_is_asked_for():
     names, called = run_python(AFTER_ALL_MODULES)
     assert names == dict.fromkeys(fer_jax.__all__, True)
-    assert len(called) == 16 and called[:8] == called[8:]
+    assert len(called) == 18 and called[:9] == called[9:]
     assert all(len(message.splitlines()) == 1 for message in called)
+
+
+def test_a_notebook_shows_our_errors_as_one_line():
+    assert fer_jax.RunError("no run at here")._render_traceback_() == ["RunError: no run at here"]
 
 
 def test_no_name_is_that_of_a_room_or_program():

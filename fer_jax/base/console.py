@@ -1,16 +1,41 @@
-"""What a person sees on stderr while a data set is prepared, and whose process this is."""
+"""Where a person looks: lines and bars on stderr, and whose process this is.
+
+Bars are drawn in a terminal alone. A pipe, a file and a terminal without UTF-8 or movable cursor
+get plain lines.
+"""
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import functools
+import os
 import sys
+import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
+from fer_jax.base.text import aligned
+
+if TYPE_CHECKING:
+    from fer_jax.base.bars import Bars, Screen
+
+Item = TypeVar("Item")
+PAGE_WIDTH = 118  # of sentences in a pipe or file
 EVERY = 5.0  # seconds between lines that say how far something is
 
+# What takes the place of a character that a terminal or file cannot show; others are escaped.
+SPELLINGS = {
+    **{"±": "+-", "×": "x", "·": "-", "–": "-", "—": "-", "…": "...", "≥": ">=", "≤": "<=", "→": "->"},
+    **dict.fromkeys("“”„", '"'),
+    **dict.fromkeys("‘’", "'"),
+    **dict.fromkeys("\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{THIN SPACE}", " "),
+}
+_SPELT = "fer_jax.spelt"  # the name of that way with errors, as Python's `errors=` takes it
+
 _programs = 0
+_bars: Bars | None = None  # on show
 _said: set[str] | None = None  # lines of the innermost `each_once`
 
 
@@ -33,13 +58,120 @@ def is_program() -> bool:
     return _programs > 0
 
 
+def _spell(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Returns ASCII for characters that cannot be encoded, as `codecs.register_error` wants it."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    wrong = error.object[error.start : error.end]
+    return "".join(SPELLINGS.get(c) or c.encode("ascii", "backslashreplace").decode() for c in wrong), error.end
+
+
+def spell_out() -> None:
+    """Makes stdout and stderr write ASCII for what they cannot encode, instead of an exception.
+
+    A stream that gives file names back as they are on disk (`surrogateescape`) goes on doing so,
+    if it can write all else.
+    """
+    codecs.register_error(_SPELT, _spell)
+    for stream in (sys.stdout, sys.stderr):
+        kept = getattr(stream, "errors", "") == "surrogateescape" and writes_unicode(stream)
+        if hasattr(stream, "reconfigure") and not kept:
+            stream.reconfigure(errors=_SPELT)
+
+
+def writes_unicode(stream: TextIO) -> bool:
+    """Returns whether a stream can encode every character."""
+    return (getattr(stream, "encoding", None) or "utf-8").lower().replace("_", "-").startswith("utf")
+
+
+def in_notebook() -> bool:
+    """Returns whether this process is the kernel of a notebook: Jupyter's, VS Code's or Colab's."""
+    shell = sys.modules.get("IPython") and sys.modules["IPython"].get_ipython()
+    return getattr(shell, "kernel", None) is not None
+
+
+def lines() -> TextIO:
+    """Returns where lines for a person go: stderr; stdout in a notebook, where stderr is red."""
+    return sys.stdout if in_notebook() else sys.stderr
+
+
+def screen(stream: TextIO | None = None) -> Screen | None:
+    """Returns the terminal in which bars and colours are drawn; None where lines stay plain.
+
+    This is the one place that makes it.
+
+    Args:
+        stream: where a person looks; None for stderr.
+    """
+    if _bars is not None and stream in (None, lines(), _bars.screen.file):
+        return _bars.screen
+    if in_notebook() and stream in (None, sys.stdout):
+        from fer_jax.base.notebook import Cell
+
+        return Cell()
+    stream = stream or sys.stderr
+    if not stream.isatty() or not writes_unicode(stream) or os.environ.get("TERM", "") in ("dumb", "unknown"):
+        return None
+    from fer_jax.base.bars import Screen
+
+    return Screen(stream)
+
+
+@contextlib.contextmanager
+def bars(stream: TextIO | None = None) -> Iterator[Bars | None]:
+    """Shows bars while the context lasts: those that are on show already, or new ones.
+
+    Yields:
+        The bars; None where lines stay plain.
+    """
+    global _bars
+    if _bars is not None or (found := screen(stream)) is None:
+        yield _bars
+        return
+    made = _bars_on(found)
+    try:
+        with made as _bars:
+            yield _bars
+    finally:
+        _bars = None
+
+
+def _bars_on(found: Screen) -> Bars:
+    if in_notebook():
+        from fer_jax.base.notebook import Cell, NotebookBars
+
+        if isinstance(found, Cell):
+            return NotebookBars(found)
+    from fer_jax.base.bars import Bars
+
+    return Bars(found)
+
+
+@contextlib.contextmanager
+def working(title: str, plain: bool = True) -> Iterator[None]:
+    """Says what is done while the context lasts: with a clock in a terminal, else a line.
+
+    Args:
+        title: what is done.
+        plain: whether there is a line where there is no terminal.
+    """
+    with bars() as shown:
+        if shown is None:
+            if plain:
+                say(title)
+            yield
+        else:
+            with shown.row(title):
+                yield
+
+
 def say(text: str) -> None:
     """Prints a line on stderr that says it is of fer_jax."""
     if _said is not None:
         if text in _said:
             return
         _said.add(text)
-    print(f"fer_jax: {text}", file=sys.stderr, flush=True)
+    print(f"fer_jax: {text}", file=lines(), flush=True)
 
 
 @contextlib.contextmanager
@@ -73,13 +205,70 @@ def bar(title: str, total: int | None, unit: str = "pictures") -> Iterator[Calla
     Yields:
         A function to call once for each that is done.
     """
-    if not sys.stderr.isatty():
-        yield _Lines(title, total, unit)
-        return
-    from tqdm import tqdm
 
-    with tqdm(total=total, desc=title, unit=f" {unit}", file=sys.stderr, leave=False) as shown:
-        yield shown.update
+    def state(done: float, total: float | None) -> str:
+        return f"{done:,.0f} {unit}" if total is None else f"{done:,.0f} of {total:,.0f} {unit}"
+
+    with bars() as shown:
+        if shown is None:
+            yield _Lines(title, total, unit)
+            return
+        with shown.row(title, total, state=state) as row:
+            yield row.advance
+
+
+def following(items: Iterable[Item], title: str, unit: str) -> Iterator[Item]:
+    """Yields items as they come, and shows as `bar` does how many have come."""
+    with bar(title, None, unit) as advance:
+        for item in items:
+            yield item
+            advance()
+
+
+class Page:
+    """What a program prints in its end: coloured and folded in a terminal, else plain text.
+
+    Args:
+        stream: where to, such as `sys.stdout`.
+
+    Attributes:
+        columns: the width of the terminal; None where text is plain.
+    """
+
+    def __init__(self, stream: TextIO):
+        self._stream, self._screen = stream, screen(stream)
+        self.columns = self._screen.width if self._screen else None
+
+    def line(self, text: str) -> None:
+        """Prints lines as they are, but for folds in a terminal."""
+        if self._screen:
+            self._screen.say(text)
+        else:
+            print(text, file=self._stream)
+
+    def paragraph(self, text: str) -> None:
+        """Prints a sentence or several, whose lines are indented from the second on."""
+        if self._screen:
+            self._screen.say(text, indent=2)
+        else:
+            folded = textwrap.fill(text, PAGE_WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+            print(folded, file=self._stream)
+
+    def table(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
+        """Prints a title, rows of names and texts below it, and an empty line."""
+        if self._screen:
+            self._screen.table(title, rows)
+        else:
+            print("\n".join([title, *(f"  {line}" for line in aligned(rows))]), file=self._stream)
+        print(file=self._stream)
+
+    def command(self, why: str, text: str) -> None:
+        """Prints what a command is for, and the command in one piece, which can be copied."""
+        print(f"\n{why}", file=self._stream)
+        if self._screen:
+            self._screen.print(text, style="bold", soft_wrap=True)
+        else:
+            print(text, file=self._stream)
 
 
 class _Lines:

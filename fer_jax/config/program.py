@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -61,6 +62,10 @@ def run_program(
         The exit status: that of `run`; 0 after --help; 2 where the command line or what it names
         cannot be used, which is every `FerJaxError`; 130 where the user stopped it.
     """
+    console.spell_out()
+    # XLA's own lines, such as "Very slow compile?" after two minutes, would end up among ours. What
+    # goes wrong in it comes as an exception, and what ends the process (level 3) is still shown.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         command = _read(argv, declare, takes_config)
         if command.flags.help:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Hashable, Mapping, Sequence
+import re
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,10 @@ from fer_jax.config.raced import check_race, most_seeds, raced_repeats
 from fer_jax.config.rules import resolve
 from fer_jax.config.settings import Sweep
 from fer_jax.config.values import flatten, sweep_points, validate
+
+# What spreadsheets and other programs read as a number: 0123456789, or the infinite 12345e6789.
+_NUMBER = re.compile(r"\d+([de]\d+)?")
+_LETTERS = "abcdef"
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,8 @@ class Trial:
         """
         return tuple((name, value) for name, value in self.values.items() if fields.FIELDS[name].kind == "shape")
 
-    def id(self, checksum: str, initial: str = "") -> str:
-        """Returns ten hex digits that identify the trial.
+    def id(self, checksum: str, initial: str = "", known: Collection[str] = ()) -> str:
+        """Returns ten hex digits that identify the trial and do not look like a number.
 
         They are of a SHA-256 over seed, data and the values that are not their default.
 
@@ -65,13 +70,13 @@ class Trial:
             checksum: identifies the data the trial trains on.
             initial: identifies the weights that model.init names, wherever they lie; empty where
                 weights are drawn.
+            known: ids that its run has recorded; the spelling of an older version is kept there.
         """
         changed = {name: value for name, value in self.values.items() if value != fields.FIELDS[name].default}
         changed.pop("train.seed", None)
         if initial:
             changed["model.init"] = initial
-        record = {"values": changed, "seed": self.values["train.seed"], "data": checksum}
-        return hashlib.sha256(json.dumps(record, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:10]
+        return _identity({"values": changed, "seed": self.values["train.seed"], "data": checksum}, known)
 
 
 @dataclass(frozen=True)
@@ -87,14 +92,30 @@ class Fit:
     trial: Trial
     head: Mapping[str, Any]
 
-    def id(self, trial: str) -> str:
-        """Returns ten hex digits that identify the fit.
+    def id(self, trial: str, known: Collection[str] = ()) -> str:
+        """Returns ten hex digits that identify the fit and do not look like a number.
 
         They are of a SHA-256 over the trial's id and the head's values that are not their default.
+
+        Args:
+            trial: the id of its trial.
+            known: as for `Trial.id`.
         """
         changed = {name: value for name, value in self.head.items() if value != fields.FIELDS[name].default}
-        record = {"trial": trial, "head": changed}
-        return hashlib.sha256(json.dumps(record, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:10]
+        return _identity({"trial": trial, "head": changed}, known)
+
+
+def _identity(record: Mapping[str, Any], known: Collection[str]) -> str:
+    """Returns the first ten hex digits of a SHA-256 over a record.
+
+    The first is a letter in its place where they would look like a number, unless they are `known`
+    as they are: runs have recorded them before.
+    """
+    text = json.dumps(record, sort_keys=True, separators=(",", ":"))
+    digest = hashlib.sha256(text.encode()).hexdigest()[:10]
+    if digest in known or not _NUMBER.fullmatch(digest):
+        return digest
+    return _LETTERS[int(digest[0]) % len(_LETTERS)] + digest[1:]
 
 
 def swept(config: ConfigDict) -> tuple[str, ...]:

@@ -11,9 +11,24 @@ from fer_jax.data import Dataset
 from fer_jax.launch import config_json, longer, more_seeds, resume, rungs
 from fer_jax.launch.planned import check_room, cut_again, plan_sweep
 from fer_jax.launch.prepared import Prepared, describe_data, describe_heads, describe_precision, notes
+from fer_jax.launch.progress import Progress
 from fer_jax.launch.trial_table import TrialTable
 from fer_jax.plan import Plan
+from fer_jax.results import judged_tables
 from fer_jax.store import RunDirectory
+
+
+def recorded_ids(directory: RunDirectory) -> frozenset[str]:
+    """Returns the ids of the trials and fits that a run has recorded; none where there is no plan.
+
+    Raises:
+        RunError: a damaged file.
+    """
+    if not directory.has("plan.json"):
+        return frozenset()
+    trials = Plan.from_json(directory.read_plan()).trials
+    fits = judged_tables.read_heads(directory)[0]["fit"] if directory.has_table("heads.csv") else ()
+    return frozenset((*trials, *fits))
 
 
 def begin(
@@ -69,18 +84,35 @@ def begin(
     return plan, record, table
 
 
-def describe(prepared: Prepared, plan: Plan, choice: Mapping[str, Any] | None = None) -> list[str]:
-    """Returns what a person is told before a sweep trains, in lines; `choice` as for `begin`."""
+def describe(
+    prepared: Prepared, plan: Plan, choice: Mapping[str, Any] | None = None, columns: int | None = None
+) -> list[str]:
+    """Returns what a person is told before a sweep trains, in lines.
+
+    Args:
+        prepared, choice: as for `begin`.
+        plan: of all trials.
+        columns: the width of the terminal; None where lines may be as wide as they are.
+    """
     found = [
         describe_data(prepared),
         more_seeds.announced(prepared.config, choice),
         describe_precision(prepared, jax.default_backend()),
         *notes(prepared),
-        planning.describe(plan),
+        planning.describe(plan, columns),
         *rungs.describe(prepared.search, plan, prepared.config.sweep.repeats),
         describe_heads(prepared),
     ]
     return [line for line in found if line]
+
+
+def tell(prepared: Prepared, plan: Plan, choice: Mapping[str, Any] | None, progress: Progress) -> None:
+    """Says what `describe` returns, in a terminal as wide as that is, and logs what is left out."""
+    narrow = describe(prepared, plan, choice, progress.columns)
+    for line, folded in zip(describe(prepared, plan, choice), narrow, strict=True):
+        progress.say(line, folded)
+    for line in left_out(prepared):
+        progress.note(line)
 
 
 def left_out(prepared: Prepared) -> list[str]:

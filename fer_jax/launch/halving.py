@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 import jax
 import numpy as np
 
+from fer_jax import plan as planning
 from fer_jax.launch import packing
+from fer_jax.launch.prepared import Prepared
 from fer_jax.plan import Plan, Stack, Wave
 from fer_jax.store import RunDirectory
 
@@ -20,6 +22,12 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError):
         return True
     return isinstance(error, jax.errors.JaxRuntimeError) and any(words in str(error) for words in _EXHAUSTED)
+
+
+def remember_limit(prepared: Prepared, stack: Stack, half: Wave) -> None:
+    """Lets later plans of such a stack begin with waves that are no wider than one that fitted."""
+    trial = prepared.trials[half.trials[0]]
+    planning.remember_limit(stack, trial.values, prepared.sizes(trial), half.width)
 
 
 def halves(stack: Stack, wave: Wave) -> tuple[Wave, ...]:

@@ -13,7 +13,6 @@ from typing import Any, NoReturn
 import pandas as pd
 from ml_collections import ConfigDict
 
-from fer_jax import plan as planning
 from fer_jax.analysis import statistics
 from fer_jax.base import cache
 from fer_jax.base.text import counted, in_time
@@ -31,6 +30,7 @@ from fer_jax.launch import (
     rungs,
     stopping,
     wave,
+    wave_job,
 )
 from fer_jax.launch.placing import PlacedData
 from fer_jax.launch.planned import cut_again
@@ -89,9 +89,9 @@ def _run_stage(
 
     `choice` goes into config.json, see `more_seeds.following`.
     """
-    prepared = prepare(config)
-    with directory.lock(), directory.open_log() as log:
-        sweep = Sweep.begin(prepared, directory, Progress(log), extend, retry_failed, command, choice)
+    prepared = prepare(config, beginning.recorded_ids(directory))
+    with directory.lock(), directory.open_log() as log, Progress(log) as progress:
+        sweep = Sweep.begin(prepared, directory, progress, extend, retry_failed, command, choice)
         try:
             with stopping.requests(sweep.progress.note) as stop_requested:
                 sweep.train(stop_requested)
@@ -154,20 +154,21 @@ class Sweep:
             RunError: the directory holds another sweep, see `resume.check`.
         """
         started = time.monotonic()
-        plan, record, table = beginning.begin(prepared, directory, progress.say, extend, retry_failed, command, choice)
+        with progress.waiting("planning"):
+            plan, record, table = beginning.begin(
+                prepared, directory, progress.say, extend, retry_failed, command, choice
+            )
         finished.look_after(prepared, directory, table.rows, progress)
-        for line in beginning.describe(prepared, plan, choice):
-            progress.say(line)
-        for line in beginning.left_out(prepared):
-            progress.note(line)
+        beginning.tell(prepared, plan, choice, progress)
         return cls(prepared, directory, progress, plan, record, table, started)
 
     def train(self, stop_requested: Callable[[], bool]) -> None:
         """Trains every wave that has a pending trial, rung after rung where there is a search."""
         self.waiting = self._pending()
-        for _, one in self.waiting:
-            # All of them before anything is compiled: damage may cost hours, and be found undone.
-            self.directory.resume(one.name, self.progress.say)
+        # All of them before anything is compiled: damage may cost hours, and be found undone.
+        self.begun = {one.name: self.directory.resume(one.name, self.progress.say) for _, one in self.waiting}
+        if best := self.table.best():
+            self.progress.found(best[1], wave_job.trial_words(self.prepared.trials[best[0]]))
         statuses = self.table.rows["status"]
         done, paused = sum(~statuses.isin(["pending", "paused"])), sum(statuses == "paused")
         if done or paused:
@@ -214,7 +215,9 @@ class Sweep:
     def _count_work(self) -> None:
         """Tells the progress what is left, also of rungs that no wave is planned for."""
         left = sum(self._flops_left(stack, one) for stack, one in self.waiting)
-        self.progress.flops_left = left + rungs.flops_ahead(self.plan, self.prepared.search)
+        # What left a search early was never to be trained to its end: its share is of this start.
+        before = 0.0 if self.prepared.search else sum(stack.flops for stack in self.plan.stacks) - left
+        self.progress.count_work(left + rungs.flops_ahead(self.plan, self.prepared.search), before)
 
     def stop(self, where: str) -> NoReturn:
         """Says where the user's request to stop was met, and raises KeyboardInterrupt."""
@@ -314,7 +317,7 @@ class Sweep:
         epochs = [halving.hand_down(self.directory, stack, each, parts[each.name]) for each in alike]
         self.plan = halving.replaced(self.plan, parts)
         self.directory.write_plan(self.plan.to_json())
-        self._remember_limit(stack, parts[one.name][0])
+        halving.remember_limit(self.prepared, stack, parts[one.name][0])
         for each in alike:
             self.directory.forget(each.name)
         self.table.place(self.plan)
@@ -325,11 +328,6 @@ class Sweep:
         going_on = f"going on from epoch {epochs[0]}" if epochs[0] else "starting again"
         self.progress.say(f"{one.name} did not fit: halved to {counted(parts[one.name][0].width, 'trial')}, {going_on}")
         return True
-
-    def _remember_limit(self, stack: Stack, half: Wave) -> None:
-        """Lets later plans of such a stack begin with waves that are no wider."""
-        trial = self.prepared.trials[half.trials[0]]
-        planning.remember_limit(stack, trial.values, self.prepared.sizes(trial), half.width)
 
     def _run(
         self, stack: Stack, one: Wave, programs: Programs, stop_requested: Callable[[], bool]
@@ -355,9 +353,13 @@ class Sweep:
             initial=[self.prepared.initial(each) for each in trials],
             frozen=frozen,
         )
-        done = job.images() - job.images(self.directory.latest_state(one.name) or 0)
-        title = f"{one.name} ({counted(len(trials), 'trial')}{rungs.words(one, self.prepared.search)})"
-        with self.progress.wave(title, job.images(), done, self._flops_left(stack, one)) as follower:
+        begun, rung = self.directory.latest_state(one.name) or 0, rungs.words(one, self.prepared.search)
+        title = f"{one.name} ({counted(len(trials), 'trial')}{rung})"
+        if begun and self.begun.pop(one.name, 0):
+            self.progress.say(f"{title}: going on at epoch {begun + 1}")
+        done, place = job.images() - job.images(begun), f"{self.plan.place(stack, one)}{rung}"
+        flops = self._flops_left(stack, one)
+        with self.progress.wave(title, job.images(), done, flops, job.epochs(), begun, place) as follower:
             results = wave.train(job, self.directory, follower, stop_requested)
         if follower.images_per_second:
             self.images += follower.images
@@ -380,9 +382,10 @@ class Sweep:
         if self.prepared.search is None:  # else those that leave at a rung want its programs again
             programs.keep({stack.name, following[0].name} if following else {stack.name})
         if not programs.is_ready(stack, width):
-            self.progress.say(f"compiling {stack.name}")
-            programs.begin(stack, width)
-            self.directory.import_writers()
+            with self.progress.waiting(f"compiling {stack.name} ({self.plan.number(stack)})"):
+                programs.begin(stack, width)
+                self.directory.import_writers()
+                programs.take(stack, width)
         program, seconds = programs.take(stack, width)
         self.progress.note(f"{stack.name} was compiled in {seconds:.1f} s")
         if following:

@@ -4,7 +4,7 @@ import copy
 import dataclasses
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,7 @@ class Prepared:
         repeated: number of trials of the sweep that are the same as others of it, such as those
             whose weights begin with two copies of one file.
         search: decides which points are trained to their end; None where all are.
+        known: ids that the run has recorded, see `Trial.id`.
     """
 
     config: ConfigDict
@@ -55,6 +56,7 @@ class Prepared:
     initial_weights: Mapping[tuple, InitialWeights | None]
     repeated: int = 0
     search: Search | None = None
+    known: Collection[str] = ()
 
     def initial(self, trial: Trial) -> InitialWeights | None:
         """Returns the weights a trial begins with, None where they are drawn from its seed."""
@@ -66,7 +68,7 @@ class Prepared:
 
     def identity(self, trial: Trial) -> str:
         """Returns the id of a trial with data and initial weights of this sweep."""
-        return _identity(trial, self.dataset(trial), self.initial(trial))
+        return _identity(trial, self.dataset(trial), self.initial(trial), self.known)
 
     def sizes(self, trial: Trial) -> planning.DataSizes:
         """Returns the sizes of a trial's data set."""
@@ -121,13 +123,17 @@ def initial_key(trial: Trial, dataset: Dataset) -> tuple:
     return trial.values["model.init"], network, dataset.train.images.shape[1:], dataset.num_classes
 
 
-def _identity(trial: Trial, dataset: Dataset, weights: InitialWeights | None) -> str:
-    return trial.id(dataset.checksum, weights.checksum if weights else "")
+def _identity(trial: Trial, dataset: Dataset, weights: InitialWeights | None, known: Collection[str]) -> str:
+    return trial.id(dataset.checksum, weights.checksum if weights else "", known)
 
 
 @console.each_once()  # folds read one source, of which the same is to be said
-def prepare(config: ConfigDict) -> Prepared:
+def prepare(config: ConfigDict, known: Collection[str] = ()) -> Prepared:
     """Checks a config, expands it into trials and loads their data.
+
+    Args:
+        config: of a sweep.
+        known: ids that its run has recorded, see `Trial.id`.
 
     Raises:
         ConfigError, DataError: what is wrong, in one line.
@@ -157,12 +163,12 @@ def prepare(config: ConfigDict) -> Prepared:
             network = models.build(trial.values, *initial[2:])
             loaded[initial] = initial_weights.load(trial.values, network)
             initial_weights.check_drawn(config, trial.values, network, loaded[initial])
-        identity = _identity(trial, datasets[key], loaded[initial])
+        identity = _identity(trial, datasets[key], loaded[initial], known)
         trials[identity] = trial
         for fit in (Fit(trial, head) for head in head_settings):
-            fits[fit.id(identity)] = identity, fit
+            fits[fit.id(identity, known)] = identity, fit
     repeated, search = len(expanded) - len(trials), searching.asked_for(config, trials)
-    prepared = Prepared(config, trials, datasets, fits, loaded, repeated, search)
+    prepared = Prepared(config, trials, datasets, fits, loaded, repeated, search, known)
     planning.check(trials.values(), prepared.sizes)
     _check_heads(prepared)
     return prepared

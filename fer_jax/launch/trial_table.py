@@ -74,6 +74,12 @@ class TrialTable:
         """Returns whether some trial of a wave has failed."""
         return bool((self.rows.loc[list(wave.trials), "status"] == "failed").any())
 
+    def best(self) -> tuple[str, float] | None:
+        """Returns the done trial of the best validation accuracy and that; None without any."""
+        accuracies = pd.to_numeric(self.rows["val_accuracy"], errors="coerce")
+        accuracies = accuracies[self.rows["status"] == "done"].dropna()
+        return (str(accuracies.idxmax()), float(accuracies.max())) if len(accuracies) else None
+
     def mark(self, wave: Wave, status: str) -> None:
         """Gives all trials of a wave a status."""
         trials = list(wave.trials)

@@ -14,7 +14,7 @@ import pandas as pd
 from fer_jax.launch import initial_weights, packing
 from fer_jax.launch.packing import PackedWave
 from fer_jax.launch.progress import WaveProgress
-from fer_jax.launch.wave_job import WaveJob
+from fer_jax.launch.wave_job import WaveJob, trial_words
 from fer_jax.launch.wave_results import curve_rows, result_rows
 from fer_jax.store import RunDirectory
 from fer_jax.train.engine import WaveProgram
@@ -209,9 +209,10 @@ class _Training:
         self.active = record["active"]
         self.done = self.done + record["ran"]
         if record["ran"].any():
-            scores = record["val_accuracy"][record["ran"]]
-            best = float(np.nanmax(scores)) if np.isfinite(scores).any() else None
-            self.progress.epoch(self.epoch, int(record["ran"].sum()) * self.job.images_per_epoch(), best)
+            scores = np.where(record["ran"] & np.isfinite(record["val_accuracy"]), record["val_accuracy"], -np.inf)
+            slot = int(scores.argmax())
+            best, whose = (None, "") if scores[slot] < 0 else (float(scores[slot]), trial_words(self.job.trials[slot]))
+            self.progress.epoch(self.epoch, int(record["ran"].sum()) * self.job.images_per_epoch(), best, whose)
         if self.job.packs:
             self._compile_ahead()
 

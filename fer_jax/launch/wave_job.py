@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import jax
 
+from fer_jax.analysis import axes
 from fer_jax.config.search_space import Trial
 from fer_jax.launch.initial_weights import InitialWeights
 from fer_jax.plan import Wave
@@ -56,6 +57,10 @@ class WaveJob:
         values = [trial.values for trial in self.trials] + [idle] * (self.width - len(self.trials))
         return self.program.place_values(values, self.statistics)
 
+    def epochs(self) -> int:
+        """Returns the last epoch that any of its trials may come to."""
+        return max(self.wave.end(trial.values["train.epochs"]) for trial in self.trials)
+
     def images_per_epoch(self) -> int:
         """Returns the training images of one epoch of one trial."""
         batch = self.program.recipe.batch_size
@@ -65,3 +70,12 @@ class WaveJob:
         """Returns the training images of all trials beyond an epoch, up to where the wave ends."""
         left = (max(0, self.wave.end(trial.values["train.epochs"]) - after_epoch) for trial in self.trials)
         return self.images_per_epoch() * sum(left)
+
+
+def trial_words(trial: Trial) -> str:
+    """Returns what tells a trial from the others of its sweep: 'learning rate 1e-3, seed 2'."""
+    names = axes.short_names(list(trial.point))
+    found = [f"{names[name]} {axes.value_text(value)}" for name, value in trial.point.items()]
+    if trial.values["data.split"] == "kfold":
+        return ", ".join([*found, f"fold {trial.values['data.fold']}"])
+    return ", ".join([*found, f"{'split' if trial.seeds_of == 'split' else 'seed'} {trial.seed}"])

@@ -1,5 +1,8 @@
 """A plan as text."""
 
+import textwrap
+from collections.abc import Sequence
+
 from fer_jax.base.text import aligned, counted, in_bytes, in_flops, in_time
 from fer_jax.plan.plan import Plan, Stack
 
@@ -8,6 +11,9 @@ _HEAD = (
     *("parameters", "memory", "FLOPs", "time", "shape"),
 )
 
+# The columns that stand beside each other in a terminal too narrow for all of them.
+_FIRST = ("stack", "trials", "waves", "engine", "width", "memory", "FLOPs", "time")
+
 # An accelerator as people have or rent it, and the part of it that estimates may fill.
 ACCELERATOR_GIB = 80
 SHARE = 0.6
@@ -15,10 +21,18 @@ SHARE = 0.6
 WORTH_SAYING = 32 * 2**20
 
 
-def describe(plan: Plan) -> str:
-    """Returns the plan as a table for people, a line a stack, and its totals."""
+def describe(plan: Plan, columns: int | None = None) -> str:
+    """Returns the plan as a table for people and its totals.
+
+    Args:
+        plan: a plan.
+        columns: the width of a terminal, in which stacks whose lines would be longer have short
+            ones and the rest below them; None for a line a stack, however long.
+    """
     rows = [_HEAD, *(_row(stack) for stack in plan.stacks)]
     lines = aligned(rows, "r" * (len(_HEAD) - 1) + "l")
+    if columns and max(map(len, lines)) > columns:
+        lines = _folded(rows, columns)
     total = f"about {in_time(plan.seconds)}" if plan.seconds else "time unknown: this hardware has not been measured"
     flops = in_flops(sum(stack.flops for stack in plan.stacks))
     images = sum(stack.images for stack in plan.stacks)
@@ -35,6 +49,20 @@ def describe(plan: Plan) -> str:
             f"{ACCELERATOR_GIB} GiB holds {'about ' + counted(many, 'trial') if many else 'none'} at once"
         )
     return "\n".join(lines)
+
+
+def _folded(rows: Sequence[Sequence[str]], columns: int) -> list[str]:
+    """Returns the table with what does not fit beside the rest below it, indented."""
+    first = [_HEAD.index(name) for name in _FIRST]
+    lines = aligned([[row[place] for place in first] for row in rows], "r")
+    found = lines[:1]
+    for line, row in zip(lines[1:], rows[1:], strict=True):
+        cells = dict(zip(_HEAD, row, strict=True))
+        rest = [f"{cells['parameters']} parameters", f"chosen by {cells['chosen by']}"]
+        rest += [f"batches in parts of {cells['micro']}"] if cells["micro"] != "-" else []
+        rest += [cells["shape"]] if cells["shape"] else []
+        found += [line, *textwrap.wrap("; ".join(rest), columns, initial_indent="    ", subsequent_indent="    ")]
+    return found
 
 
 def _row(stack: Stack) -> tuple[str, ...]:

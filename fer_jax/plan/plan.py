@@ -162,6 +162,17 @@ class Plan:
         known = all(stack.seconds for stack in self.stacks)
         return sum(stack.seconds for stack in self.stacks) if known else 0.0
 
+    def number(self, stack: Stack) -> str:
+        """Returns which of its stacks one is, such as '2 of 5'."""
+        names = [each.name for each in self.stacks]
+        return f"{names.index(stack.name) + 1} of {len(names)}"
+
+    def place(self, stack: Stack, wave: Wave) -> str:
+        """Returns where in the plan a wave is, such as 'stack 2 of 5, wave 1 of 3'."""
+        names = [each.name for of in self.stacks if of.name == stack.name for each in of.waves]
+        of_waves = f", wave {names.index(wave.name) + 1} of {len(names)}" if len(names) > 1 else ""
+        return f"stack {self.number(stack)}{of_waves}"
+
     def to_json(self) -> dict[str, Any]:
         """Returns the plan as JSON can hold it."""
         return dataclasses.asdict(self)

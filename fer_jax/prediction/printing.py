@@ -6,13 +6,14 @@ import csv
 import json
 import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TextIO
 
 import numpy as np
 
 from fer_jax.analysis.outliers import BELOW
+from fer_jax.base import console
 from fer_jax.base.text import aligned, shown
 from fer_jax.prediction.pictures import Answer, Failure
 from fer_jax.results.ensemble import Ensemble
@@ -40,6 +41,11 @@ class Asked:
 def dead_answers(ensemble: Ensemble) -> dict[str, str]:
     """Returns the one answer that each dead member gives, by the id of its trial, for JSON."""
     return {id: one.answer for id, one in ensemble.dead.items()}
+
+
+def json_text(document: Mapping[str, Any], file: TextIO) -> str:
+    """Returns a document as JSON, in ASCII alone where the file cannot hold more."""
+    return json.dumps(document, indent=2, ensure_ascii=not console.writes_unicode(file))
 
 
 class Printer:
@@ -188,4 +194,4 @@ class Json(Printer):
             "score": {"kind": self.asked.score, "threshold": self.threshold, "validation_share_below": BELOW},
         }
         document = {**question, "pictures": self.pictures, "failures": self.failures}
-        print(json.dumps(document, indent=2, ensure_ascii=False), file=file)
+        print(json_text(document, file), file=file)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import textwrap
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict
 
 from fer_jax.analysis.parts import part_names
+from fer_jax.base import console
 from fer_jax.errors import RunError
 from fer_jax.launch import loop
-from fer_jax.reports import run_report, verdict
+from fer_jax.reports import answer, run_report, verdict
 from fer_jax.results import rankings
 from fer_jax.results.run import Run, load_run
+
+_DRAWING = "drawing the report"
 
 
 def run_sweep(config: ConfigDict, workdir: str | Path, **options: Any) -> Run:
@@ -32,22 +36,51 @@ def run_sweep(config: ConfigDict, workdir: str | Path, **options: Any) -> Run:
         loop.run_sweep(config, workdir, **options)
     except KeyboardInterrupt:
         # Stopped before there was a run: nothing to report.
-        with contextlib.suppress(RunError):
+        with contextlib.suppress(RunError), console.working(_DRAWING):
             run_report.write_report(workdir)
         raise
-    run_report.write_report(workdir)
+    with console.working(_DRAWING):
+        run_report.write_report(workdir)
     return load_run(workdir)
 
 
-def closing(run: Run) -> list[str]:
-    """Returns what a sweep ends with on a terminal: its best point, and what that stands on.
+@dataclasses.dataclass(frozen=True)
+class Closing:
+    """What a sweep ends with on a terminal.
 
-    Where not all points are ranked against each other, it takes them part by part.
+    Attributes:
+        preface: why there are several answers; empty where there is one.
+        answers: a title, and rows of names and texts, for each part of the run that is ranked by
+            itself.
+        sentences: what the answers stand on.
+        why, command: what to type next, and what for; empty where no command is known.
+    """
+
+    preface: str
+    answers: Sequence[tuple[str, Sequence[tuple[str, str]]]]
+    sentences: Sequence[str]
+    why: str = ""
+    command: str = ""
+
+
+def closing(run: Run, command: str = "") -> Closing:
+    """Returns what a sweep ends with on a terminal, part by part where its points are not ranked.
+
+    Args:
+        run: as it is, also where the sweep was stopped.
+        command: the command line that trained it, from which the next is made; empty for none.
     """
     parts = rankings.parts(run)
     names = part_names(parts) if len(parts) > 1 else [""]
-    lines = [] if len(parts) == 1 else [verdict.not_ranked(parts)]
-    for name, part in zip(names, parts, strict=True):
-        found = verdict.closing(part)
-        lines += [f"{name}: {found[0]}" if name else found[0], *found[1:]] if found else []
-    return [textwrap.fill(line, 118, subsequent_indent="  ", break_on_hyphens=False) for line in lines]
+    answers = [
+        (f"{name}: {answer.title(part)}" if name else answer.title(part), answer.rows(part))
+        for name, part in zip(names, parts, strict=True)
+    ]
+    answers[-1][1].append(("report", str(run.path / "report.html")))
+    sentences = [
+        f"{name}: {sentence}" if name else sentence
+        for name, part in zip(names, parts, strict=True)
+        for sentence in verdict.closing(part)
+    ]
+    following = answer.following(parts, str(run.path), command, run.has_failures) if command else ("", "")
+    return Closing(verdict.not_ranked(parts) if len(parts) > 1 else "", answers, sentences, *following)

@@ -16,7 +16,7 @@ from fer_jax.data import remarks
 from fer_jax.reports import race_words, search_words
 
 # A point this close to the majority share has learnt nothing worth the name.
-_AT_MAJORITY = 0.01
+AT_MAJORITY = 0.01
 # Another draw of images moves an accuracy by less than this many standard errors, 19 times of 20.
 _ERRORS = 2
 _NAMED = 3  # points of a list that are named
@@ -44,19 +44,14 @@ def sentences(ranking: Ranking) -> list[str]:
 
 
 def closing(ranking: Ranking) -> list[str]:
-    """Returns what a sweep's last lines on the terminal say.
+    """Returns what a sweep's last lines on the terminal say below its answer.
 
-    It is the headline with its figures, and those of `sentences` that no figure should go without.
+    These are those of `sentences` that no figure should go without.
     """
     if not len(ranking.ranked):
         return sentences(ranking)
     best = ranking.best
-    name = METRIC_NAMES.get(ranking.metric, ranking.metric)
-    figures = f"{name} {metric_text(ranking, best, ranking.metric)}"
-    if ranking.has_test:
-        figures += f", test accuracy {metric_text(ranking, best, 'test_accuracy')}"
     return [
-        f"{headline(ranking)}: {ranking.describe(best)}; {figures}",
         *_together(ranking),
         *search_words.sentences(ranking),
         *_dead(ranking),
@@ -168,16 +163,16 @@ def _distance(ranking: Ranking, best: int) -> list[str]:
         return []
     difference = accuracy - share
     majority = _share_words(ranking, "validation", share)
-    if abs(difference) <= _AT_MAJORITY:
+    if abs(difference) <= AT_MAJORITY:
         return [f"{_shown(ranking)} is at {majority}: nothing has been learnt."]
     where = "above" if difference > 0 else "below"
     text = f"{_shown(ranking)} lies {abs(difference):.3f} {where} {majority}."
     images = ranking.images("validation")
     if difference > 0 and images and difference <= _ERRORS * statistics.share_error(accuracy, images):
         text += f" That is within two standard errors of an accuracy on {images:,} pictures: it may be luck."
-    stuck = int((np.abs(ranking.ranked["val_accuracy_mean"] - share) <= _AT_MAJORITY).sum())
+    stuck = int((np.abs(ranking.ranked["val_accuracy_mean"] - share) <= AT_MAJORITY).sum())
     if stuck:
-        text += f" {stuck} of {len(ranking.ranked)} points never left that share (within {_AT_MAJORITY})."
+        text += f" {stuck} of {len(ranking.ranked)} points never left that share (within {AT_MAJORITY})."
     return [text]
 
 

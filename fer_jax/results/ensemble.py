@@ -16,9 +16,9 @@ import numpy as np
 
 from fer_jax.analysis import metrics, outliers, statistics
 from fer_jax.analysis.answers import Dead, dead_words
-from fer_jax.base.text import counted
+from fer_jax.base.text import counted, sentence
 from fer_jax.errors import RunError
-from fer_jax.results import trial
+from fer_jax.results import shown, trial
 from fer_jax.results.record import RunRecord
 from fer_jax.results.trial import TrialResult
 
@@ -48,6 +48,15 @@ class Ensemble:
     def __repr__(self) -> str:
         dead = len(self.dead)
         return f"<ensemble of {self.label or counted(len(self.members), 'trial')}{f'; {dead} dead' if dead else ''}>"
+
+    def _repr_html_(self) -> str:
+        """Returns what a notebook shows: what the ensemble and its members score."""
+        label, rows = self.label or counted(len(self.members), "trial"), [member.row for member in self.members]
+        try:
+            scores = self.row()
+        except RunError:  # no answers are stored, or those of different pictures
+            scores = {}
+        return shown.of_ensemble(label, rows, scores, sentence(self.warning) if self.warning else "")
 
     @functools.cached_property
     def dead(self) -> dict[str, Dead]:

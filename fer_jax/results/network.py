@@ -94,7 +94,7 @@ class TrialNetwork:
         trial = search_space.expand(self.config)[0]
         words = trial.values["model.init"], trial.values["model.name"]
         known = {(start["init"], start["network"]): start["checksum"] for start in self.run.record.get("initial", ())}
-        return trial.id(checksum, known.get(words, "")) == self.id
+        return trial.id(checksum, known.get(words, ""), (self.id,)) == self.id
 
     def dataset(self, path: str | None = None) -> Dataset:
         """Loads the data that it was trained on.

@@ -21,7 +21,7 @@ Point: TypeAlias = int | Mapping[str, Any] | pd.Series
 
 def compare(run: RunRecord, point_a: Point, point_b: Point, metric: str) -> PointComparison:
     """Compares two points by a metric of the run; `Run.compare` has what is taken and raised."""
-    rows = [_point(run, point) for point in (point_a, point_b)]
+    rows = [label(run, point) for point in (point_a, point_b)]
     if rows[0] == rows[1]:
         raise RunError(f"{run.path}: a point cannot be compared with itself: both are {_describe(run, rows[0])}")
     if len(set(groups(run, run.summary.loc[rows], metric))) > 1:
@@ -52,14 +52,14 @@ def groups(run: RunRecord, table: pd.DataFrame, metric: str) -> list[Hashable]:
     return list(zip(_held_out(run, table), _values(table, losses), strict=True))
 
 
-def check_ranked(run: RunRecord, table: pd.DataFrame, metric: str, method: str) -> None:
+def check_ranked(run: RunRecord, table: pd.DataFrame, metric: str, call: str) -> None:
     """Raises RunError for points that the metric cannot rank against each other.
 
     Args:
         run: the run.
         table: rows of `run.trials` or `run.summary`.
         metric: what they would be ranked by.
-        method: of the run, that was called.
+        call: what was called, as far as its filters: "run.best('val_loss'".
     """
     if len(set(groups(run, table, metric))) < 2:
         return
@@ -68,7 +68,7 @@ def check_ranked(run: RunRecord, table: pd.DataFrame, metric: str, method: str) 
     one = ", ".join(f"{name}={value!r}" for name, value in first.items())
     raise RunError(
         f"{run.path}: points with different {what} ({' and '.join(names)} swept) are not ranked against each other "
-        f"by {metric}: choose among equal ones, as with run.{method}({metric!r}, {one}); run.summary has them all"
+        f"by {metric}: choose among equal ones, as with {call}, {one}); run.summary has them all"
     )
 
 
@@ -115,7 +115,7 @@ def intervals(run: RunRecord, metric: str) -> pd.DataFrame:
     return table.assign(bootstrap_low95=[low for low, _ in bounds], bootstrap_high95=[high for _, high in bounds])
 
 
-def _point(run: RunRecord, point: Point) -> Hashable:
+def label(run: RunRecord, point: Point) -> Hashable:
     """Returns the row of `run.summary` that is meant; RunError if there is none, or several."""
     if isinstance(point, Mapping):
         found = run.summary[

@@ -97,7 +97,7 @@ class TrialFiles:
         with contextlib.suppress(FerJaxError):
             for trial in search_space.expand(from_json(record["config"])):
                 for checksum, start in itertools.product(checksums, starts):
-                    if (identity := trial.id(checksum, start)) in places:
+                    if (identity := trial.id(checksum, start, places)) in places:
                         self.trials[identity] = trial, checksum
         self._filled: list[str] = []
         self._exact: frozenset[str] = frozenset()

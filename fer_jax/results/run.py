@@ -19,7 +19,7 @@ from fer_jax.analysis import ranking, statistics
 from fer_jax.analysis.answers import Answers
 from fer_jax.analysis.points import PointComparison, against_best
 from fer_jax.errors import RunError
-from fer_jax.results import points, stored_metrics, trial, validation_answers
+from fer_jax.results import points, shown, stored_metrics, trial, validation_answers
 from fer_jax.results.ensemble import Ensemble, best_points
 from fer_jax.results.record import RunRecord
 from fer_jax.results.trial import TrialResult
@@ -60,13 +60,23 @@ class Run(RunRecord):
         """What done trials answer on their validation images; see `validation_answers.read`."""
         return validation_answers.read(self)
 
+    def _repr_html_(self) -> str:
+        """Returns what a notebook shows: how far the run is, and its best points."""
+        metric = self.config.train.select
+        if not len(self.trials):
+            return shown.of_run(self, metric, [], 0)
+        keys, config = points.groups(self, self.summary, metric), self.record["config"]
+        groups = [self.summary[[other == key for other in keys]] for key in dict.fromkeys(keys)]
+        ordered = [ranking.order_points(rows, metric, self.swept, config) for rows in groups]
+        most = shown.MOST_ROWS if len(groups) == 1 else 1
+        return shown.of_run(self, metric, [label for labels in ordered for label in labels[:most]], len(groups))
+
     def best_point(self, metric: str | None = None, **wanted: Any) -> pd.Series:
-        """Returns the row of `summary` with the best mean over its done trials.
+        """Returns the point with the best mean over its done trials, in what one asks of it first.
 
         Losses and val_ece are better low, all else high. Equal means go to the lower validation
         loss, where that is the same function at every point, then to the earlier point: such points
-        are best together, and `indistinguishable` names them. Its `n` and `left_out` say how many
-        trials the mean stands on and who is missing.
+        are best together, and `indistinguishable` names them.
 
         Args:
             metric: such as 'val_accuracy'; None takes the config's train.select.
@@ -74,13 +84,28 @@ class Run(RunRecord):
                 Where sweep.best gave some of them more seeds, or a race threw others out, it is one
                 of those: a mean over few seeds does not overtake one over many.
 
+        Returns:
+            Its swept values, `n` and `left_out` (how many trials its means stand on, and who is
+            missing), then `_mean` and `_sd` of the metric, of the same on the test split, and of
+            the accuracies. `name` is its row of `summary`; `best_row` gives that row whole.
+
         Raises:
             RunError: an unknown metric, one of the test split, which may choose nothing, points
                 that the metric cannot rank against each other (see `groups`), or no done trial.
         """
-        metric = self._metric(metric)
+        row, chooses = self.best_row(metric, **wanted), self.choosing_metric(metric)
+        metrics = dict.fromkeys((chooses, chooses.replace("val_", "test_"), "val_accuracy", "test_accuracy"))
+        columns = [f"{name}_{what}" for name in metrics for what in ("mean", "sd")]
+        return row[[name for name in (*self.swept, "n", "left_out", *columns) if name in row]]
+
+    def best_row(self, metric: str | None = None, **wanted: Any) -> pd.Series:
+        """Returns the whole row of `summary` of the point that `best_point` returns.
+
+        Arguments and errors are as there.
+        """
+        metric = self.choosing_metric(metric)
         rows = self.summary[self.matching(self.summary, wanted)]
-        points.check_ranked(self, rows, metric, "best_point")
+        points.check_ranked(self, rows, metric, f"run.best_point({metric!r}")
         return self.summary.loc[self._ranked(rows, metric, "_mean", wanted)[0]]
 
     def indistinguishable(self, metric: str | None = None, **wanted: Any) -> pd.DataFrame:
@@ -100,8 +125,8 @@ class Run(RunRecord):
             A row a point, the best first; see `analysis.points.against_best`. `best_together` is
             True where the mean is that of the best, so that only a tie-break tells them apart.
         """
-        metric = self._metric(metric)
-        self.best_point(metric, **wanted)  # says what cannot be ranked
+        metric = self.choosing_metric(metric)
+        self.best_row(metric, **wanted)  # says what cannot be ranked
         among = self.matching(self.summary, wanted)
         some, config = self.summary[among], self.record["config"]
         ranked = ranking.order_points(some, metric, self.swept, config)
@@ -164,9 +189,9 @@ class Run(RunRecord):
 
         It is the luckiest of many seeds and its metric optimistic: report `best_point` instead.
         """
-        metric = self._metric(metric)
+        metric = self.choosing_metric(metric)
         trials = self.trials[self.matching(self.trials, wanted)]
-        points.check_ranked(self, trials, metric, "best")
+        points.check_ranked(self, trials, metric, f"run.best({metric!r}")
         done = trials[trials["status"] == "done"]
         return TrialResult(self, done.loc[self._ranked(done, metric, "", wanted)[0]])
 
@@ -184,9 +209,9 @@ class Run(RunRecord):
         """
         if top < 1:
             raise RunError(f"top = {top}: an ensemble needs the repeats of a point at least")
-        metric = self._metric(by)
+        metric = self.choosing_metric(by)
         rows = self.summary[self.matching(self.summary, wanted)]
-        points.check_ranked(self, rows, metric, "ensemble")
+        points.check_ranked(self, rows, metric, f"run.ensemble({metric!r}")
         labels = self._ranked(rows, metric, "_mean", wanted)[:top]
         together = ranking.best_together(rows, metric, self.swept, self.record["config"])
         return best_points(self, metric, labels, len(together))
@@ -212,7 +237,7 @@ class Run(RunRecord):
         used = [TrialResult(self, trials.iloc[row]).data for row in firsts]
         return list({data.get("checksum"): data for data in used}.values())
 
-    def _metric(self, metric: str | None) -> str:
+    def choosing_metric(self, metric: str | None) -> str:
         """Returns what `known_metric` does; RunError also for a metric of the test split."""
         metric = self.known_metric(metric)
         if "test_" in metric:

@@ -17,17 +17,18 @@ from scipy import special
 
 from fer_jax import heads
 from fer_jax.analysis import fits, metrics, statistics
-from fer_jax.analysis.answers import Answers, Dead, dead
+from fer_jax.analysis.answers import Answers, Dead, dead, dead_words
 from fer_jax.base import console
-from fer_jax.base.text import did_you_mean
+from fer_jax.base.text import did_you_mean, sentence
 from fer_jax.config import fields
 from fer_jax.errors import ConfigError, DamagedError, RunError
 from fer_jax.heads import Features, Head
+from fer_jax.results import shown
 from fer_jax.results.network import TrialNetwork
 from fer_jax.results.record import RunRecord
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class TrialResult(TrialNetwork):
     """One trial of a run: its settings, metrics, stored predictions and networks.
 
@@ -35,6 +36,11 @@ class TrialResult(TrialNetwork):
         run: the run it belongs to.
         row: its row of `run.trials`.
     """
+
+    def _repr_html_(self) -> str:
+        """Returns what a notebook shows: the trial's settings and what it scored."""
+        dead = dead_words([self.dead], 1, "trial") if self.dead else ""
+        return shown.of_trial(self.run, self.row, sentence(dead) if dead else "")
 
     @property
     def curves(self) -> pd.DataFrame:

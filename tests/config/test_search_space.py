@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import itertools
+import json
 import math
 import pickle
 
@@ -122,6 +123,24 @@ def test_ids_are_fixed_for_good():
     assert second.id("abc") == digest(b'{"data":"abc","seed":1,"values":{}}')
     (other,) = search_space.expand(build(train__l2=0.5, model__dense=(32,)))
     assert other.id("abc") == digest(b'{"data":"abc","seed":0,"values":{"model.dense":[32],"train.l2":0.5}}')
+
+
+def test_no_id_looks_like_a_number_but_one_that_is_recorded():
+    trial = search_space.expand(build())[0]
+    digests = {f"{n}": search_space._identity({"n": n}, ()) for n in range(2000)}
+    texts = [json.dumps({"n": n}, separators=(",", ":")).encode() for n in range(2000)]
+    before = [hashlib.sha256(text).hexdigest()[:10] for text in texts]
+    changed = [(old, new) for old, new in zip(before, digests.values(), strict=True) if old != new]
+    assert 20 < len(changed) < 80  # one in forty
+    assert any(old.isdigit() for old, _ in changed) and any("e" in old for old, _ in changed)
+    assert all(new[0] in "abcdef" and new[1:] == old[1:] for old, new in changed)
+    for identity in digests.values():
+        with pytest.raises(ValueError):
+            float(identity)
+    assert len(set(digests.values())) == 2000
+    old = next(number for number, digest in enumerate(before) if digest.isdigit())
+    assert search_space._identity({"n": old}, {before[old]}) == before[old]
+    assert trial.id("data", known={"another"}) == trial.id("data")
 
 
 def test_ids_survive_a_new_field_with_a_neutral_default(request):

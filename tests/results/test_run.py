@@ -17,6 +17,16 @@ def test_best_point_is_by_mean_and_says_who_was_left_out(run):
     assert low["val_loss_mean"] == pytest.approx(0.9) and low["model.dense"] == (8, 6)
 
 
+def test_a_point_is_told_in_few_entries_beside_its_whole_row(run):
+    best, row = run.best_point("val_loss"), run.best_row("val_loss")
+    assert row.equals(run.summary.loc[best.name]) and best.equals(row[best.index]) and len(row) > 2 * len(best)
+    assert list(best.index) == [
+        *run.swept, "n", "left_out", "val_loss_mean", "val_loss_sd",
+        "val_accuracy_mean", "val_accuracy_sd", "test_accuracy_mean", "test_accuracy_sd",
+    ]  # fmt: skip
+    assert run.compare(best, run.best_point("val_accuracy")).words
+
+
 def test_equal_means_go_to_the_lower_loss_and_then_to_the_earlier_point(tmp_path, small):
     trials = small.trials().assign(status="done", val_accuracy=0.5, val_loss=[1, 1, 0.5, 0.5, 0.5, 0.5, 2, 2])
     assert load_run(small.write(tmp_path, trials)).best_point().name == 1
