@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -13,13 +14,21 @@ from fer_jax.analysis.ranking import Ranking
 from fer_jax.config import fields
 from fer_jax.errors import RunError
 from fer_jax.figures import distribution, drawings, effects, importances, style
-from fer_jax.reports import by_class, ensembles, page, pictures, run_tables, search_sections, study_section
+from fer_jax.reports import by_class, ensembles, notes, page, pictures, run_tables, search_sections, study_section
 from fer_jax.reports.page import Part, Section
 from fer_jax.results import left_files, rankings
 from fer_jax.results.best_point import best_trials, of_best_point, one_an_image
 from fer_jax.results.run import Run, load_run
 from fer_jax.results.trial import FitResult
 from fer_jax.store import RunDirectory
+
+
+class Drawn(NamedTuple):
+    """What a page of a run shows: the whole of it, its parts, and its heads, a part each."""
+
+    whole: Ranking
+    parts: list[Part]
+    heads: list[Part]
 
 
 def write_report(
@@ -45,12 +54,9 @@ def write_report(
     run = load_run(run_dir)
     for line in left_files.find(run.directory, run.record, run.trials).lines(again=False):
         say(f"{run.path}: {line}")
-    ranked = rankings.parts(run)
+    drawn = draw(run, show_images)
     directory = RunDirectory(run.path)
-    several = len(ranked) > 1
-    parts = [_part(run, each, f"-{number}" if several else "", show_images) for number, each in enumerate(ranked, 1)]
-    heads = [_heads(run, each) for each in ranked if run.heads["id"].isin(each.trials["id"]).any()]
-    for of_parts in (parts, heads):
+    for of_parts in (drawn.parts, drawn.heads):
         for number, part in enumerate(of_parts, 1):
             for drawing, png in part.figures:
                 stem = f"figures/{drawing.name}{f'-{number}' if len(of_parts) > 1 else ''}"
@@ -59,14 +65,46 @@ def write_report(
                     directory.write_bytes(f"{stem}.pdf", style.pdf(drawing.figure))
     if (run.trials["status"] == "done").any():
         run_tables.save(run, run.path / "tables")
-    meanings = {field.name: (field.default, field.comment) for field in fields.FIELDS.values()}
-    whole = rankings.whole(run) if several else ranked[0]
-    published = study_section.sections(study_section.rows_beside(run.path))
-    directory.write_text("report.html", page.render(whole, parts, meanings, page.written_now(), heads, published))
+    directory.write_text("report.html", html(run, drawn, notes.sections(run.directory)))
     return run.path / "report.html"
 
 
-def _part(run: Run, found: Ranking, suffix: str, show_images: bool) -> Part:
+def draw(run: Run, show_images: bool = False, saliency: bool = True) -> Drawn:
+    """Returns the rankings of a run with their figures; nothing is written.
+
+    Args:
+        run: however far it has come.
+        show_images: as of `write_report`.
+        saliency: False leaves out what the networks look at, whatever the run's config says: it
+            takes JAX and a device.
+    """
+    ranked = rankings.parts(run)
+    several = len(ranked) > 1
+    whole = rankings.whole(run) if several else ranked[0]
+    saliency = saliency and bool(run.config.report.saliency)
+    parts = [
+        _part(run, each, f"-{number}" if several else "", show_images, saliency)
+        for number, each in enumerate(ranked, 1)
+    ]
+    heads = [_heads(run, each) for each in ranked if run.heads["id"].isin(each.trials["id"]).any()]
+    return Drawn(whole, parts, heads)
+
+
+def html(run: Run, drawn: Drawn, more: Sequence[Section] = (), assets: Sequence[str] = ()) -> str:
+    """Returns the page of a run.
+
+    Args:
+        run, drawn: it and what `draw` made of it.
+        more: sections before its config.
+        assets: names of more files of web/, as of `page.assemble`.
+    """
+    meanings = {field.name: (field.default, field.comment) for field in fields.FIELDS.values()}
+    published = study_section.sections(study_section.rows_beside(run.path))
+    sections = [*published, *more]
+    return page.render(drawn.whole, drawn.parts, meanings, page.written_now(), drawn.heads, sections, assets=assets)
+
+
+def _part(run: Run, found: Ranking, suffix: str, show_images: bool, saliency: bool) -> Part:
     """Returns one part of the report, with what its networks answer; `suffix` tells parts apart."""
     search = search_sections.of_ranking(found, suffix, whole=not suffix)
     drawn, sections = [*search.drawings, *drawings.of_sweep(found)], list(search.sections)
@@ -75,8 +113,8 @@ def _part(run: Run, found: Ranking, suffix: str, show_images: bool) -> Part:
         trials = best_trials(run, found)
         shown = pictures.HeldOutImages(run, one_an_image(trials, predictions.split), predictions.split, show_images)
         drawing, mistakes = pictures.mistake_parts(predictions, shown, suffix)
-        saliency = pictures.saliency(trials, predictions, shown) if run.config.report.saliency else None
-        drawn += [one for one in (drawing, saliency) if one is not None]
+        looked_at = pictures.saliency(trials, predictions, shown) if saliency else None
+        drawn += [one for one in (drawing, looked_at) if one is not None]
         sections += [by_class.class_section(predictions, suffix), *ensembles.sections(run, found, suffix), mistakes]
     elif len(found.ranked):
         sections.append(Section("answers", "Answers", "What the networks answer", f"<p>{by_class.NOTHING_STORED}</p>"))

@@ -32,10 +32,6 @@ def write_comparison(
 ) -> Path:
     """Writes one page about several runs, with their best points side by side.
 
-    Only what is measured on the same images, by the same metric, is ranked together, and not where
-    repeats vary other things (sweep.seeds_of): runs that differ in nothing else show what each of
-    these does to a result.
-
     Args:
         run_dirs: run directories, however far they have come.
         out: the page's file.
@@ -46,6 +42,24 @@ def write_comparison(
 
     Raises:
         RunError: no run there, a damaged file, or a place that cannot be written.
+    """
+    html = comparison(run_dirs, say)
+    files.write_bytes(Path(out), html.encode(errors="backslashreplace"))
+    return Path(out)
+
+
+def comparison(run_dirs: Sequence[str | Path], say: Callable[[str], None] | None = None) -> str:
+    """Returns one page about several runs, with their best points side by side.
+
+    Only what is measured on the same images, by the same metric, is ranked together, and not where
+    repeats vary other things (sweep.seeds_of): runs that differ in nothing else show what each of
+    these does to a result.
+
+    Args:
+        run_dirs, say: as of `write_comparison`.
+
+    Raises:
+        RunError: no run there, or a damaged file.
     """
     runs = [load_run(path) for path in run_dirs]
     entries, keys = [], []
@@ -83,10 +97,7 @@ def write_comparison(
     )
     title = f"{len(runs)} runs side by side" if len(runs) > 1 else "One run"
     scope = ", ".join(dict.fromkeys(str(entry.ranking.data.get("label", "unknown data set")) for entry in entries))
-    files.write_bytes(
-        Path(out), page.assemble(title, scope, {}, sections, page.written_now()).encode(errors="backslashreplace")
-    )
-    return Path(out)
+    return page.assemble(title, scope, {}, sections, page.written_now())
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
