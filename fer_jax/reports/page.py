@@ -6,23 +6,23 @@ import base64
 import dataclasses
 import datetime
 import math
-import string
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib import resources
 from typing import NamedTuple
+
+from markupsafe import Markup
 
 from fer_jax.analysis import statistics
 from fer_jax.analysis.parts import part_names
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
 from fer_jax.figures import style
-from fer_jax.reports import page_tables, run_tables, search_words, verdict
+from fer_jax.reports import page_tables, run_tables, search_words, templates, verdict
 from fer_jax.reports.html_tables import html
 from fer_jax.reports.tables import Table
 
 
 class Section(NamedTuple):
-    """A section of the page: its id, the words of its link, its heading, its HTML."""
+    """A section of the page: its id, the words of its link, its heading, its HTML (as Markup)."""
 
     id: str
     short: str
@@ -54,6 +54,10 @@ def render(
     written: str,
     heads: Sequence[Part] = (),
     more: Sequence[Section] = (),
+    *,
+    explore: Section | None = None,
+    assets: Sequence[str] = (),
+    data: object = None,
 ) -> str:
     """Returns the page of a run.
 
@@ -65,16 +69,30 @@ def render(
         written: when, for the foot of the page.
         heads: the fits of the run as `fits.rank_heads` gives them, one a part; none without heads.
         more: other sections about the whole run, before its config.
+        explore: the section that scripts fill, after the best points.
+        assets, data: as of `assemble`.
     """
     sections = _sections(parts[0]) if len(parts) == 1 else _part_sections(parts)
     sections += _head_sections(heads, sum(len(part.figures) for part in parts) + 1)
     sections += more
     sections.append(Section("config", "Config", "Every config field", _config(ranking, fields)))
+    if explore is not None:
+        place = next((n for n, one in enumerate(sections, 1) if one.id in ("best-points", "parts")), 1)
+        sections.insert(place, explore)
     counts = {status: f"{count} {status}" for status, count in ranking.statuses.items()}
-    return assemble(ranking.title, ranking.scope, counts, sections, written)
+    return assemble(ranking.title, ranking.scope, counts, sections, written, assets=assets, data=data)
 
 
-def assemble(title: str, scope: str, chips: Mapping[str, str], sections: Sequence[Section], written: str) -> str:
+def assemble(
+    title: str,
+    scope: str,
+    chips: Mapping[str, str],
+    sections: Sequence[Section],
+    written: str,
+    *,
+    assets: Sequence[str] = (),
+    data: object = None,
+) -> str:
     """Returns a page around its sections.
 
     Args:
@@ -82,19 +100,23 @@ def assemble(title: str, scope: str, chips: Mapping[str, str], sections: Sequenc
         chips: kind -> words of a small label below the heading.
         sections: in order, with ids of their own.
         written: when, for the foot of the page.
+        assets: names of more files of web/, *.css and *.js, after the page's own and in order.
+        data: a JSON-ready document for scripts, the text of the element `run-data`; None for none.
+
+    Raises:
+        ValueError: the document has a number that JSON has not, such as NaN.
     """
-    template = string.Template(
-        resources.files(__package__).joinpath("report_template.html").read_text(encoding="utf-8")
-    )
-    return template.substitute(
-        title=escape(title),
-        scope=escape(scope),
-        chips="".join(f'<span class="pill {escape(kind)}">{escape(words)}</span>' for kind, words in chips.items()),
-        nav="".join(f'<a href="#{one.id}">{escape(one.short)}</a>' for one in sections),
-        body="\n".join(
-            f'<section id="{one.id}"><h2>{escape(one.heading)}</h2>\n{one.content}\n</section>' for one in sections
-        ),
-        written=escape(written),
+    names = ("page.css", "tables.js", *assets)
+    return templates.render(
+        "page.html",
+        title=title,
+        scope=scope,
+        chips=chips,
+        sections=[one._replace(content=Markup(one.content)) for one in sections],
+        written=written,
+        sheets=[templates.asset(name) for name in names if name.endswith(".css")],
+        scripts=[templates.asset(name) for name in names if name.endswith(".js")],
+        data=data,
     )
 
 
