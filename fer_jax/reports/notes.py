@@ -1,4 +1,4 @@
-"""What people wrote about a run, as a section of its page: read in a report, edited where served."""
+"""What people wrote about a run, as a section of its page: to read, and to edit where served."""
 
 from __future__ import annotations
 

@@ -1,0 +1,52 @@
+"""What takes long to make, kept until what it was made of has changed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+Value = TypeVar("Value")
+SHARE = 5.0  # of the time that making took, the least pause before it is made again
+
+
+class Kept(Generic[Value]):
+    """The newest values of a few keys; one is made at a time.
+
+    Args:
+        most: values to keep; those asked for longest ago go.
+        pause: the least seconds before a value is made again; it is more where making took long.
+    """
+
+    def __init__(self, most: int, pause: float):
+        self._most = most
+        self._pause = pause
+        self._lock = threading.Lock()
+        self._found: OrderedDict[object, tuple[Value, str, float]] = OrderedDict()
+
+    def get(self, key: object, version: str, make: Callable[[], Value]) -> tuple[Value, str]:
+        """Returns a value and the version of what it was made of.
+
+        That may be an older one than `version` where the value was made a moment ago.
+
+        Args:
+            key: what the value is of.
+            version: of what it is made of, as it is now.
+            make: makes it; its errors are raised, and nothing is kept then.
+        """
+        with self._lock:
+            if known := self._found.get(key):
+                value, made_of, due = known
+                self._found.move_to_end(key)
+                if made_of == version or time.monotonic() < due:
+                    return value, made_of
+            began = time.monotonic()
+            value = make()
+            ended = time.monotonic()
+            self._found[key] = value, version, ended + max(self._pause, SHARE * (ended - began))
+            self._found.move_to_end(key)
+            while len(self._found) > self._most:
+                self._found.popitem(last=False)
+            return value, version
