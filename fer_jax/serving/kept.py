@@ -6,6 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
@@ -50,3 +51,45 @@ class Kept(Generic[Value]):
             while len(self._found) > self._most:
                 self._found.popitem(last=False)
             return value, version
+
+
+class InBackground(Generic[Value]):
+    """Values of a `Kept` that are made in threads, so that nobody waits for long.
+
+    Args:
+        kept: where they are kept.
+        patience: seconds to wait for a value that is being made.
+    """
+
+    def __init__(self, kept: Kept[Value], patience: float):
+        self._kept = kept
+        self._patience = patience
+        self._lock = threading.Lock()
+        self._going: dict[object, Future[Value]] = {}
+
+    def get(self, key: object, version: str, make: Callable[[], Value]) -> Value | None:
+        """Returns a value as `Kept.get` does; None while it is still being made.
+
+        What `make` raises is raised here.
+        """
+        with self._lock:
+            future = self._going.get(key)
+            if future is None:
+                future = self._going[key] = Future()
+                # A daemon, so that Ctrl-C need not wait for it.
+                threading.Thread(target=self._make, args=(future, key, version, make), daemon=True).start()
+        try:
+            return future.result(self._patience)
+        except TimeoutError:
+            if future.done():
+                raise
+            return None
+
+    def _make(self, future: Future[Value], key: object, version: str, make: Callable[[], Value]) -> None:
+        try:
+            future.set_result(self._kept.get(key, version, make)[0])
+        except BaseException as error:
+            future.set_exception(error)
+        finally:
+            with self._lock:
+                del self._going[key]

@@ -27,7 +27,7 @@ from fer_jax.reports.page import Section
 from fer_jax.results import rankings
 from fer_jax.results.run import load_run
 from fer_jax.serving import runs
-from fer_jax.serving.kept import Kept
+from fer_jax.serving.kept import InBackground, Kept
 from fer_jax.serving.runs import Runs, ServedRun, State, Tables
 from fer_jax.store import RunDirectory
 
@@ -52,23 +52,25 @@ class Site:
         places: one run directory, whose page is the first one; or several, or folders with runs,
             whose list is.
         show_images: as of `run_report.write_report`.
+        patience: seconds after which a page that is being drawn is answered by one that says so.
 
     Attributes:
         runs: those that are served.
         single: whether there is one run and no list.
     """
 
-    def __init__(self, places: Sequence[Path], show_images: bool = False):
+    def __init__(self, places: Sequence[Path], show_images: bool = False, patience: float = 1.0):
         self.runs = Runs(places)
         self.single = len(places) == 1 and (places[0] / "config.json").is_file()
+        self._title = f"Runs in {', '.join(place.resolve().name for place in places)}"
         self._show_images = show_images
         # Sites that a browser has open may not write: they cannot read this from our pages.
         self._token = secrets.token_urlsafe(24)
-        self._pages: Kept[str] = Kept(8, _DRAWING_PAUSE)
+        # Figures are drawn one at a time: matplotlib's caches are shared by all of them.
+        self._pages: InBackground[str] = InBackground(Kept(8, _DRAWING_PAUSE), patience)
         self._data: Kept[bytes] = Kept(8, _DATA_PAUSE)
         self._rows: Kept[dict[str, str]] = Kept(5_000, _DATA_PAUSE)
         self._tables: Kept[Tables] = Kept(5_000, 0.0)
-        self._drawing = threading.Lock()
         self._writing = threading.Lock()
 
     def get(self, address: str) -> Answer:
@@ -132,7 +134,7 @@ class Site:
 
     def _of_run(self, run: ServedRun, name: str) -> Answer:
         if name == "":
-            return _html(self._page(run))
+            return self._page(run)
         if name == "state.json":
             return _json(self._state(run))
         if name == "notes.json":
@@ -156,31 +158,32 @@ class Site:
         found, _ = self._tables.get(run.path, runs.figures_version(run.path), lambda: runs.tables(run.path))
         return runs.state(run.path, found)
 
-    def _page(self, run: ServedRun) -> str:
+    def _page(self, run: ServedRun) -> Answer:
         going_on = self._how_far(run).word == "running"
         # What the networks look at takes a device, which belongs to the sweep until it ends.
         version = f"{runs.figures_version(run.path)}{'-running' if going_on else ''}"
-        html, _ = self._pages.get(run.path, version, lambda: self._draw(run, saliency=not going_on))
+        html = self._pages.get(run.path, version, lambda: self._draw(run, saliency=not going_on))
+        if html is None:
+            return _being_drawn(f"the report of {run.name}")
         # Notes are as they are now, whenever the figures were drawn.
         editor = notes.editor(RunDirectory(run.path), self._token)
-        return html.replace(_PLACE, f"{editor.content}", 1)
+        return _html(html.replace(_PLACE, editor.content, 1))
 
     def _draw(self, run: ServedRun, saliency: bool) -> str:
         made_of = {"data": runs.data_version(run.path), "figures": runs.figures_version(run.path)}
+        found = load_run(run.path)
+        drawn = run_report.draw(found, self._show_images, saliency)
         home = "" if self.single else "../../"
-        with self._drawing:
-            found = load_run(run.path)
-            drawn = run_report.draw(found, self._show_images, saliency)
-            served = f"{templates.render('served.html', home=home, **made_of)}{_PLACE}"
-            return run_report.html(found, drawn, [Section("notes", "Notes", "Notes", served)], _ASSETS)
+        served = f"{templates.render('served.html', home=home, **made_of)}{_PLACE}"
+        return run_report.html(found, drawn, [Section("notes", "Notes", "Notes", served)], _ASSETS)
 
     def _list(self) -> Answer:
         found = self.runs.all()
         rows = [{"key": one.key, "name": one.name, **self._row(one)} for one in found.values()]
         content = templates.render("runs.html", rows=rows, most=MOST_COMPARED)
-        title = counted(len(rows), "run")
         sections = [Section("runs", "Runs", "Runs", content)]
-        return _html(page.assemble(title, "Served by fer_jax", {}, sections, page.written_now(), assets=_ASSETS))
+        scope = counted(len(rows), "run")
+        return _html(page.assemble(self._title, scope, {}, sections, page.written_now(), assets=_ASSETS))
 
     def _row(self, run: ServedRun) -> dict[str, str]:
         """Returns a run's row of the list, as texts."""
@@ -208,12 +211,8 @@ class Site:
             return _problem(HTTPStatus.BAD_REQUEST, problem, False)
         paths = [found[key].path for key in keys]
         version = " ".join(runs.figures_version(path) for path in paths)
-        html, _ = self._pages.get(tuple(paths), version, lambda: self._compared(paths))
-        return _html(html)
-
-    def _compared(self, paths: Sequence[Path]) -> str:
-        with self._drawing:
-            return several_runs.comparison(paths)
+        html = self._pages.get(tuple(paths), version, lambda: several_runs.comparison(paths))
+        return _being_drawn(f"{len(paths)} runs side by side") if html is None else _html(html)
 
 
 _PLACE = "<!-- notes -->"
@@ -234,6 +233,10 @@ def _in_words(path: Path) -> dict[str, str]:
 
 def _html(html: str, status: HTTPStatus = HTTPStatus.OK) -> Answer:
     return Answer(status, "text/html; charset=utf-8", html.encode(errors="backslashreplace"))
+
+
+def _being_drawn(what: str) -> Answer:
+    return _html(templates.render("drawing.html", what=what), HTTPStatus.ACCEPTED)
 
 
 def _json(document: Mapping[str, Any], status: HTTPStatus = HTTPStatus.OK) -> Answer:

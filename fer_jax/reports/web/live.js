@@ -14,7 +14,10 @@
   home.href = served.dataset.home || "";
   reload.addEventListener("click", () => location.reload());
   const say = text => { if (words.textContent !== text) words.textContent = text; };
-  const clock = seconds => (seconds ? new Date(seconds * 1000) : new Date()).toLocaleTimeString([], {hour12: false});
+  function clock(seconds) {
+    const now = new Date(), then = seconds ? new Date(seconds * 1000) : now, time = then.toLocaleTimeString([], {hour12: false});
+    return then.toDateString() === now.toDateString() ? time : `${then.toLocaleDateString()} ${time}`;
+  }
   const offer = text => { reload.hidden = !text; reload.textContent = text; };
 
   async function ask(address) {
