@@ -14,7 +14,18 @@ from fer_jax.analysis.ranking import Ranking
 from fer_jax.config import fields
 from fer_jax.errors import RunError
 from fer_jax.figures import distribution, drawings, effects, importances, style
-from fer_jax.reports import by_class, ensembles, notes, page, pictures, run_tables, search_sections, study_section
+from fer_jax.reports import (
+    by_class,
+    ensembles,
+    explore,
+    explore_data,
+    notes,
+    page,
+    pictures,
+    run_tables,
+    search_sections,
+    study_section,
+)
 from fer_jax.reports.page import Part, Section
 from fer_jax.results import left_files, rankings
 from fer_jax.results.best_point import best_trials, of_best_point, one_an_image
@@ -100,8 +111,17 @@ def html(run: Run, drawn: Drawn, more: Sequence[Section] = (), assets: Sequence[
     """
     meanings = {field.name: (field.default, field.comment) for field in fields.FIELDS.values()}
     published = study_section.sections(study_section.rows_beside(run.path))
-    sections = [*published, *more]
-    return page.render(drawn.whole, drawn.parts, meanings, page.written_now(), drawn.heads, sections, assets=assets)
+    return page.render(
+        drawn.whole,
+        drawn.parts,
+        meanings,
+        page.written_now(),
+        drawn.heads,
+        [*published, *more],
+        explore=explore.section(),
+        assets=(*explore.ASSETS, *assets),
+        data=explore_data.document(run),
+    )
 
 
 def _part(run: Run, found: Ranking, suffix: str, show_images: bool, saliency: bool) -> Part:

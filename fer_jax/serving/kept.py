@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
-SHARE = 5.0  # of the time that making took, the least pause before it is made again
+SHARE = 3.0  # of the time that making took, the least pause before it is made again
 
 
 class Kept(Generic[Value]):
@@ -24,33 +24,45 @@ class Kept(Generic[Value]):
     def __init__(self, most: int, pause: float):
         self._most = most
         self._pause = pause
-        self._lock = threading.Lock()
+        self._making, self._lock = threading.Lock(), threading.Lock()
         self._found: OrderedDict[object, tuple[Value, str, float]] = OrderedDict()
 
-    def get(self, key: object, version: str, make: Callable[[], Value]) -> tuple[Value, str]:
-        """Returns a value and the version of what it was made of.
-
-        That may be an older one than `version` where the value was made a moment ago.
+    def get(self, key: object, version: str, make: Callable[[], Value]) -> Value:
+        """Returns a value: of `version`, or of an earlier one where it was made a moment ago.
 
         Args:
             key: what the value is of.
             version: of what it is made of, as it is now.
-            make: makes it; its errors are raised, and nothing is kept then.
+            make: makes it; its errors are raised, and what was kept stays.
         """
-        with self._lock:
-            if known := self._found.get(key):
-                value, made_of, due = known
-                self._found.move_to_end(key)
-                if made_of == version or time.monotonic() < due:
-                    return value, made_of
+        if (known := self._kept(key, version)) is not None:
+            return known[0]
+        with self._making:
+            if (known := self._kept(key, version)) is not None:
+                return known[0]
             began = time.monotonic()
             value = make()
             ended = time.monotonic()
-            self._found[key] = value, version, ended + max(self._pause, SHARE * (ended - began))
-            self._found.move_to_end(key)
-            while len(self._found) > self._most:
-                self._found.popitem(last=False)
-            return value, version
+            with self._lock:
+                self._found[key] = value, version, ended + max(self._pause, SHARE * (ended - began))
+                self._found.move_to_end(key)
+                while len(self._found) > self._most:
+                    self._found.popitem(last=False)
+            return value
+
+    def offered(self, key: object, version: str) -> str:
+        """Returns the version of the value that `get` would give now."""
+        known = self._kept(key, version)
+        return version if known is None else known[1]
+
+    def _kept(self, key: object, version: str) -> tuple[Value, str] | None:
+        with self._lock:
+            if key in self._found:
+                value, made_of, due = self._found[key]
+                self._found.move_to_end(key)
+                if made_of == version or time.monotonic() < due:
+                    return value, made_of
+        return None
 
 
 class InBackground(Generic[Value]):
@@ -87,7 +99,7 @@ class InBackground(Generic[Value]):
 
     def _make(self, future: Future[Value], key: object, version: str, make: Callable[[], Value]) -> None:
         try:
-            future.set_result(self._kept.get(key, version, make)[0])
+            future.set_result(self._kept.get(key, version, make))
         except BaseException as error:
             future.set_exception(error)
         finally:

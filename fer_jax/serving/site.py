@@ -22,7 +22,7 @@ from fer_jax.analysis.parts import part_names
 from fer_jax.analysis.ranking import metric_text
 from fer_jax.base.text import counted
 from fer_jax.errors import FerJaxError
-from fer_jax.reports import notes, page, run_report, several_runs, templates
+from fer_jax.reports import explore_data, notes, page, run_report, several_runs, templates
 from fer_jax.reports.page import Section
 from fer_jax.results import rankings
 from fer_jax.results.run import load_run
@@ -35,6 +35,7 @@ MOST_COMPARED = 20
 _DRAWING_PAUSE, _DATA_PAUSE = 10.0, 2.0  # the least seconds before pages and data are made again
 _RUN = re.compile(r"/run/([A-Za-z0-9_-]+)/([a-z.]*)")
 _ASSETS = ("live.css", "live.js")
+_JSON = "application/json"
 
 
 class Answer(NamedTuple):
@@ -67,7 +68,8 @@ class Site:
         # Sites that a browser has open may not write: they cannot read this from our pages.
         self._token = secrets.token_urlsafe(24)
         # Figures are drawn one at a time: matplotlib's caches are shared by all of them.
-        self._pages: InBackground[str] = InBackground(Kept(8, _DRAWING_PAUSE), patience)
+        self._kept: Kept[str] = Kept(8, _DRAWING_PAUSE)
+        self._pages = InBackground(self._kept, patience)
         self._data: Kept[bytes] = Kept(8, _DATA_PAUSE)
         self._rows: Kept[dict[str, str]] = Kept(5_000, _DATA_PAUSE)
         self._tables: Kept[Tables] = Kept(5_000, 0.0)
@@ -137,6 +139,9 @@ class Site:
             return self._page(run)
         if name == "state.json":
             return _json(self._state(run))
+        if name == "data.json":
+            body = self._data.get(run.path, runs.data_version(run.path), lambda: _document(run.path))
+            return Answer(HTTPStatus.OK, _JSON, body)
         if name == "notes.json":
             text = RunDirectory(run.path).read_notes()
             return _json({"text": text, "version": notes.version(text)})
@@ -150,29 +155,28 @@ class Site:
             "words": state.words,
             "changed": runs.changed(run.path),
             "data": runs.data_version(run.path),
-            "figures": runs.figures_version(run.path),
+            "figures": self._kept.offered(run.path, _page_version(run, state)),
             "notes": runs.notes_version(run.path),
         }
 
     def _how_far(self, run: ServedRun) -> State:
-        found, _ = self._tables.get(run.path, runs.figures_version(run.path), lambda: runs.tables(run.path))
+        found = self._tables.get(run.path, runs.figures_version(run.path), lambda: runs.tables(run.path))
         return runs.state(run.path, found)
 
     def _page(self, run: ServedRun) -> Answer:
-        going_on = self._how_far(run).word == "running"
-        # What the networks look at takes a device, which belongs to the sweep until it ends.
-        version = f"{runs.figures_version(run.path)}{'-running' if going_on else ''}"
-        html = self._pages.get(run.path, version, lambda: self._draw(run, saliency=not going_on))
+        state = self._how_far(run)
+        version = _page_version(run, state)
+        html = self._pages.get(run.path, version, lambda: self._draw(run, version, state))
         if html is None:
             return _being_drawn(f"the report of {run.name}")
         # Notes are as they are now, whenever the figures were drawn.
         editor = notes.editor(RunDirectory(run.path), self._token)
         return _html(html.replace(_PLACE, editor.content, 1))
 
-    def _draw(self, run: ServedRun, saliency: bool) -> str:
-        made_of = {"data": runs.data_version(run.path), "figures": runs.figures_version(run.path)}
+    def _draw(self, run: ServedRun, version: str, state: State) -> str:
+        made_of = {"data": runs.data_version(run.path), "figures": version}
         found = load_run(run.path)
-        drawn = run_report.draw(found, self._show_images, saliency)
+        drawn = run_report.draw(found, self._show_images, saliency=_has_the_devices(state))
         home = "" if self.single else "../../"
         served = f"{templates.render('served.html', home=home, **made_of)}{_PLACE}"
         return run_report.html(found, drawn, [Section("notes", "Notes", "Notes", served)], _ASSETS)
@@ -192,7 +196,7 @@ class Site:
         try:
             state = self._how_far(run)
             version = f"{runs.figures_version(run.path)} {runs.notes_version(run.path)}"
-            row, _ = self._rows.get(run.path, version, lambda: _in_words(run.path))
+            row = self._rows.get(run.path, version, lambda: _in_words(run.path))
         except FerJaxError as error:
             empty = dict.fromkeys(("data", "trials", "result", "notes"), "")
             return {**empty, "state": "unreadable", "best": str(error), "changed": changed}
@@ -218,6 +222,15 @@ class Site:
 _PLACE = "<!-- notes -->"
 
 
+def _has_the_devices(state: State) -> bool:
+    """Whether what the networks look at may be computed, which needs what the sweep trains on."""
+    return state.word != "running"
+
+
+def _page_version(run: ServedRun, state: State) -> str:
+    return f"{runs.figures_version(run.path)}{'' if _has_the_devices(state) else '-running'}"
+
+
 def _in_words(path: Path) -> dict[str, str]:
     """Returns a run's data, notes and best point; each part's where several are ranked apart."""
     parts = rankings.parts(load_run(path))
@@ -231,6 +244,10 @@ def _in_words(path: Path) -> dict[str, str]:
     }
 
 
+def _document(path: Path) -> bytes:
+    return json.dumps(explore_data.document(load_run(path)), allow_nan=False, separators=(",", ":")).encode()
+
+
 def _html(html: str, status: HTTPStatus = HTTPStatus.OK) -> Answer:
     return Answer(status, "text/html; charset=utf-8", html.encode(errors="backslashreplace"))
 
@@ -240,7 +257,7 @@ def _being_drawn(what: str) -> Answer:
 
 
 def _json(document: Mapping[str, Any], status: HTTPStatus = HTTPStatus.OK) -> Answer:
-    return Answer(status, "application/json", json.dumps(document).encode())
+    return Answer(status, _JSON, json.dumps(document).encode())
 
 
 def _problem(status: HTTPStatus, words: str, as_json: bool) -> Answer:
