@@ -20,8 +20,8 @@ from fer_jax.config.program import Command, run_program
 from fer_jax.errors import FerJaxError
 
 USAGE = (
-    "usage: python -m fer_jax.report RUN [RUN ...] [--show_images] [--pdf] [--compare [--out=FILE]]\n"
-    "       python -m fer_jax.report RUN|FOLDER [...] --serve [--port=N] [--host=ADDRESS] [--names=NAME,...]"
+    "usage: python -m fer_jax.report RUN [RUN ...] [--show_images] [--pdf] [--compare [--out=FILE]] "
+    "[--serve [--port=N] [--host=ADDRESS] [--names=NAME,...]]"
 )
 
 

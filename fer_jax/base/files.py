@@ -192,12 +192,13 @@ def lock_holder(path: Path) -> dict[str, Any] | None:
         return None
     try:
         record = json.loads(os.pread(descriptor, 4096, 0))
-        found = {"pid": int(record["pid"]), "host": str(record["host"]), "since": str(record["since"])}
+        pid, host, since = int(record["pid"]), str(record["host"]), str(record["since"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     finally:
         os.close(descriptor)
-    return found if found["host"] != socket.gethostname() or _holds_a_lock(found["pid"]) else None
+    is_held = host != socket.gethostname() or _holds_a_lock(pid)
+    return {"pid": pid, "host": host, "since": since} if is_held else None
 
 
 def _holds_a_lock(pid: int) -> bool:

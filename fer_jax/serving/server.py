@@ -15,6 +15,8 @@ import hashlib
 import ipaddress
 import json
 import socket
+import socketserver
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
@@ -30,7 +32,7 @@ from fer_jax.errors import RunError
 from fer_jax.serving.site import Answer, Site
 
 FIRST_PORT, PORTS = 8765, 100
-_SECONDS = 15.0  # for all that a browser sends
+_SECONDS, _SECONDS_TO_SEND = 15.0, 300.0  # for all that a browser sends, and is sent
 _MOST_BODY = 1 << 20
 _AT_ONCE = 32
 _LEAST_PACKED = 2_000  # bytes
@@ -49,12 +51,6 @@ class Server(ThreadingHTTPServer):
         OSError: it cannot listen there.
     """
 
-    daemon_threads = True
-    block_on_close = False
-    # A second server on a port in use would get half of its questions.
-    allow_reuse_port = False
-    request_queue_size = 64
-
     def __init__(self, site: Site, host: str = "127.0.0.1", port: int = 0, names: Sequence[str] = ()):
         self.site = site
         self._room = threading.BoundedSemaphore(_AT_ONCE)
@@ -70,10 +66,7 @@ class Server(ThreadingHTTPServer):
 
     def server_bind(self) -> None:
         """Binds without asking the network for this machine's name, as HTTPServer does."""
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = str(self.server_address[0]), self.port
+        socketserver.TCPServer.server_bind(self)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Starts a thread for a question, or hangs up where there are too many already."""
@@ -90,7 +83,9 @@ class Server(ThreadingHTTPServer):
             self._room.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Leaves out what a browser that hung up causes."""
+        """Says nothing of browsers that hang up."""
+        if not isinstance(sys.exception(), (ConnectionError, TimeoutError)):
+            super().handle_error(request, client_address)
 
     def knows(self, host: str | None) -> bool:
         """Returns whether a Host header names this machine: a number always does."""
@@ -115,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         super().setup()
-        # The time of the socket is that of a byte; this is that of all of them.
+        # The socket's own time is that of a few bytes; this is that of all of them.
         self._limit = threading.Timer(_SECONDS, self._hang_up)
         self._limit.daemon = True
         self._limit.start()
@@ -186,9 +181,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        # The time of a socket is that of a whole answer, which a slow line may need.
+        self.connection.settimeout(_SECONDS_TO_SEND)
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *_args: Any) -> None:
         """Says nothing: a page asks every few seconds."""
 
 
@@ -265,7 +262,8 @@ def _lines(server: Server, host: str, found: int) -> list[str]:
     shown = f"[{host}]" if ":" in host else host
     several = counted(found, "run") if found else "no run yet"
     what = "its report" if server.site.single else several
-    lines = [f"http://{shown}:{server.port}/  ({what}; Ctrl-C stops)"]
+    address = socket.gethostname() if host in ("0.0.0.0", "::") else shown
+    lines = [f"http://{address}:{server.port}/  ({what}; Ctrl-C stops)"]
     if _is_loopback(host):
         lines.append(f"from another machine first: ssh -L {server.port}:{shown}:{server.port} {_login()}")
     else:

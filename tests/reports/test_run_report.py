@@ -229,3 +229,13 @@ def test_the_report_passes_over_heads_whose_trees_have_no_split(monkeypatch):
     drawing = run_report.head_importances(run, ranking(0, 1), own)
     assert drawing.caption.endswith("(one fit); half of it (dotted) comes from 1 of 2. Head: point 1.")
     assert run_report.head_importances(run, ranking(0), own) is None
+
+
+def test_notes_are_part_of_the_page_as_plain_text(words_only, tmp_path):
+    path = run_directory(tmp_path / "run", ("pending",) * 4, curves=False)
+    assert 'id="notes"' not in write_report(path).read_text()
+    (path / "notes.md").write_text("# Seen\n<script>alert(1)</script> & 笑\n", encoding="utf-8")
+    html = write_report(path).read_text(encoding="utf-8")
+    assert "# Seen\n&lt;script&gt;alert(1)&lt;/script&gt; &amp; 笑" in html and "<textarea" not in html
+    (path / "notes.md").write_bytes(b"x" * 1_000_000)
+    assert "shorten it" in write_report(path).read_text(encoding="utf-8")
