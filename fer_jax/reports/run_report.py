@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -13,7 +14,7 @@ from fer_jax.analysis.ranking import Ranking
 from fer_jax.config import fields
 from fer_jax.errors import RunError
 from fer_jax.figures import distribution, drawings, effects, importances, style
-from fer_jax.reports import by_class, ensembles, page, pictures, run_tables, search_sections, study_section
+from fer_jax.reports import by_class, ensembles, page, pictures, run_tables, search_sections, study_section, templates
 from fer_jax.reports.page import Part, Section
 from fer_jax.results import left_files, rankings
 from fer_jax.results.best_point import best_trials, of_best_point, one_an_image
@@ -48,15 +49,12 @@ def write_report(
     ranked = rankings.parts(run)
     directory = RunDirectory(run.path)
     several = len(ranked) > 1
-    parts = [_part(run, each, f"-{number}" if several else "", show_images) for number, each in enumerate(ranked, 1)]
-    heads = [_heads(run, each) for each in ranked if run.heads["id"].isin(each.trials["id"]).any()]
-    for of_parts in (parts, heads):
-        for number, part in enumerate(of_parts, 1):
-            for drawing, png in part.figures:
-                stem = f"figures/{drawing.name}{f'-{number}' if len(of_parts) > 1 else ''}"
-                directory.write_bytes(f"{stem}.png", png)
-                if pdf:
-                    directory.write_bytes(f"{stem}.pdf", style.pdf(drawing.figure))
+    files = _Files(directory, pdf)
+    parts = [
+        _part(run, each, f"-{number}" if several else "", show_images, files) for number, each in enumerate(ranked, 1)
+    ]
+    fitted = [each for each in ranked if run.heads["id"].isin(each.trials["id"]).any()]
+    heads = [_heads(run, each, f"-{number}" if len(fitted) > 1 else "", files) for number, each in enumerate(fitted, 1)]
     if (run.trials["status"] == "done").any():
         run_tables.save(run, run.path / "tables")
     meanings = {field.name: (field.default, field.comment) for field in fields.FIELDS.values()}
@@ -66,7 +64,23 @@ def write_report(
     return run.path / "report.html"
 
 
-def _part(run: Run, found: Ranking, suffix: str, show_images: bool) -> Part:
+class _Files(NamedTuple):
+    """Where the figures of a report go, and whether as PDF too."""
+
+    directory: RunDirectory
+    pdf: bool
+
+    def write(self, drawing: style.Drawing, ranking: Ranking, suffix: str) -> bytes:
+        """Writes a figure under figures/ and returns what the page shows of it."""
+        foot = " ".join(filter(None, [f"{ranking.title}.", page.stands_on(ranking), drawing.about]))
+        made, stem = style.pictures(drawing.figure, foot), f"figures/{drawing.name}{suffix}"
+        self.directory.write_bytes(f"{stem}.png", made.png)
+        if self.pdf:
+            self.directory.write_bytes(f"{stem}.pdf", style.pdf(drawing.figure, foot))
+        return made.webp
+
+
+def _part(run: Run, found: Ranking, suffix: str, show_images: bool, files: _Files) -> Part:
     """Returns one part of the report, with what its networks answer; `suffix` tells parts apart."""
     search = search_sections.of_ranking(found, suffix, whole=not suffix)
     drawn, sections = [*search.drawings, *drawings.of_sweep(found)], list(search.sections)
@@ -79,24 +93,29 @@ def _part(run: Run, found: Ranking, suffix: str, show_images: bool) -> Part:
         drawn += [one for one in (drawing, saliency) if one is not None]
         sections += [by_class.class_section(predictions, suffix), *ensembles.sections(run, found, suffix), mistakes]
     elif len(found.ranked):
-        sections.append(Section("answers", "Answers", "What the networks answer", f"<p>{by_class.NOTHING_STORED}</p>"))
+        sections.append(
+            Section("answers", "Answers", "What the networks answer", templates.paragraphs(by_class.NOTHING_STORED))
+        )
     if classes := distribution.draw(found.data):
         drawn.append(classes)
-    return Part(found, [(drawing, style.png(drawing.figure)) for drawing in drawn], sections, search.beside)
+    figures = [(drawing, files.write(drawing, found, suffix)) for drawing in drawn]
+    return Part(found, figures, sections, search.beside)
 
 
-def _heads(run: Run, trials: Ranking) -> Part:
+def _heads(run: Run, trials: Ranking, suffix: str, files: _Files) -> Part:
     """Returns the fits on trials that are ranked against each other, and their figures."""
     own = run.heads[run.heads["id"].isin(trials.trials["id"])].reset_index(drop=True)
     gathered = fits.rank_heads(trials.record, own, trials.title)
     drawn = []
     if drawing := effects.main_effects(gathered):
         drawn.append(
-            dataclasses.replace(drawing, name="head_effects", heading="What each head field does", short="Head fields")
+            dataclasses.replace(
+                drawing, name="head_effects", heading="Heads: what each of their fields does", short="Head fields"
+            )
         )
     if drawing := head_importances(run, gathered, own):
         drawn.append(drawing)
-    return Part(gathered, [(drawing, style.png(drawing.figure)) for drawing in drawn])
+    return Part(gathered, [(drawing, files.write(drawing, gathered, suffix)) for drawing in drawn])
 
 
 def head_importances(run: Run, gathered: Ranking, own: pd.DataFrame) -> style.Drawing | None:
