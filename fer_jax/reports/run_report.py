@@ -14,7 +14,7 @@ from fer_jax.analysis.ranking import Ranking
 from fer_jax.config import fields
 from fer_jax.errors import RunError
 from fer_jax.figures import distribution, drawings, effects, importances, style
-from fer_jax.reports import by_class, ensembles, page, pictures, run_tables, search_sections, study_section, templates
+from fer_jax.reports import by_class, ensembles, explore, page, pictures, run_tables, search_sections, study_section, templates
 from fer_jax.reports.page import Part, Section
 from fer_jax.results import left_files, rankings
 from fer_jax.results.best_point import best_trials, of_best_point, one_an_image
@@ -60,7 +60,10 @@ def write_report(
     meanings = {field.name: (field.default, field.comment) for field in fields.FIELDS.values()}
     whole = rankings.whole(run) if several else ranked[0]
     published = study_section.sections(study_section.rows_beside(run.path))
-    directory.write_text("report.html", page.render(whole, parts, meanings, page.written_now(), heads, published))
+    html = page.render(
+        whole, parts, meanings, page.written_now(), heads, published, **explore.of_run(run, whole, ranked)
+    )
+    directory.write_text("report.html", html)
     return run.path / "report.html"
 
 

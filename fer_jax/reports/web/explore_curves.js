@@ -183,7 +183,7 @@
     panels.forEach(panel => {
       panel.holder.hidden = !state.run.doc.curves.scales[panel.series[0]];
       if (panel.holder.hidden) return;
-      panel.width = panel.holder.clientWidth;
+      if (ferJax.isSized(what) || !panel.width) panel.width = panel.holder.clientWidth;
       frame(panel);
       canvas(panel, order, kept, colour);
     });

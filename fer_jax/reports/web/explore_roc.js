@@ -165,7 +165,7 @@
   }
 
   function changed(what) {
-    if (what === "columns" || what === "chosen") return;
+    if (what !== "document" && what !== "views") return;
     parts.update();
     const found = state.run.doc.roc[state.part];
     holder.hidden = toggles.hidden = !found;

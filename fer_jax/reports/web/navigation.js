@@ -19,7 +19,7 @@
     waiting = false;
     const line = innerHeight * .3;
     let at = sections[0];
-    for (const one of sections) if (one.getBoundingClientRect().top <= line) at = one;
+    for (const one of sections) if (one.getClientRects().length && one.getBoundingClientRect().top <= line) at = one;
     const link = at && links.get(at.id);
     if (!link || link === marked) return;
     marked?.removeAttribute("aria-current");
