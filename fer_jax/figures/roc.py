@@ -69,8 +69,12 @@ def draw(predictions: Predictions) -> style.Drawing | None:
     style.label(left, x="false positive rate", y="true positive rate")
     style.label(right, x="recall", y="precision")
     band = "" if predictions.repeats == 1 else " Lines are means over the repeats, bands ± one standard deviation."
-    text = f"Each class against the rest. The dotted diagonal is what guessing gives.{band} {predictions.about}"
-    return style.Drawing("roc", "One class against the rest", "ROC", text, made)
+    text = f"Each class against the rest. The dotted diagonal is what guessing gives.{band}"
+    order = sorted(told, key=lambda number: -float(areas[:, number].mean()))
+    listed = ", ".join(f"{predictions.classes[one]} {mean_and_spread(areas[:, one])}" for one in order)
+    finding = f"Area under the ROC curve, the best class first: {listed}."
+    heading = "ROC and precision-recall curves: one class against the rest"
+    return style.Drawing("roc", heading, "ROC curves", text, made, finding, predictions.about)
 
 
 _LEGEND: dict[str, Any] = {

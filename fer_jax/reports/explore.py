@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from fer_jax.reports import templates
+from collections.abc import Sequence
+from typing import Any
+
+from fer_jax.analysis.ranking import Ranking
+from fer_jax.reports import explore_data, templates
 from fer_jax.reports.page import Section
+from fer_jax.results.run import Run
 
 # In this order: each uses what those before it put into the namespace ferJax.
 ASSETS = (
@@ -30,3 +35,14 @@ def section() -> Section:
     The page needs ASSETS, and `explore_data.document` as its data.
     """
     return Section("explore", "Explore", "Explore: every point and trial", templates.render("explore.html"))
+
+
+def of_run(run: Run, whole: Ranking, ranked: Sequence[Ranking]) -> dict[str, Any]:
+    """Returns what `page.render` takes for a page that one can ask; nothing for a run without trials.
+
+    Args:
+        run, whole, ranked: as for `explore_data.document`.
+    """
+    if not len(run.trials):
+        return {}
+    return {"explore": section(), "assets": ASSETS, "data": explore_data.document(run, whole, ranked)}

@@ -29,7 +29,7 @@ _ROOM = 26  # characters of ticks beside a vertical axis
 _MOST_LEVELS = 40  # of an axis of the surface
 
 
-def document(run: Run) -> dict[str, Any]:
+def document(run: Run, whole: Ranking | None = None, ranked: Sequence[Ranking] | None = None) -> dict[str, Any]:
     """Returns all that the interactive part shows, ready for `json.dumps`.
 
     It holds fields, metrics, points and trials as columns, curves, confusion matrices on the
@@ -37,8 +37,11 @@ def document(run: Run) -> dict[str, Any]:
 
     Args:
         run: however far it has come.
+        whole, ranked: `rankings.whole` and `rankings.parts` of it, where they are known already.
     """
-    whole, ranked = rankings.whole(run), rankings.parts(run)
+    ranked = rankings.parts(run) if ranked is None else ranked
+    if whole is None:
+        whole = rankings.whole(run) if len(ranked) > 1 else ranked[0]
     several = len(ranked) > 1
     names = part_names(ranked) if several else []
     points, trials, codes = explore_columns.tables(whole, ranked, names)

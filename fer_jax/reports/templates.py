@@ -11,7 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 
-def render(template: str, **values: object) -> Markup:
+def render(template: str, /, **values: object) -> Markup:
     """Returns a template of web/ with its values filled in.
 
     Args:
@@ -19,6 +19,21 @@ def render(template: str, **values: object) -> Markup:
         values: by the names that the template knows them by; text is escaped, Markup is not.
     """
     return Markup(_environment().get_template(template).render(values))
+
+
+def macro(name: str, /, **values: object) -> Markup:
+    """Returns a macro of parts.html filled in, without the line breaks around it.
+
+    Args:
+        name: of the macro.
+        values: its arguments, as of `render`.
+    """
+    return Markup(getattr(_environment().get_template("parts.html").module, name)(**values).strip())
+
+
+def paragraphs(*notes: str) -> Markup:
+    """Returns texts as a paragraph each."""
+    return macro("paragraphs", notes=notes)
 
 
 def asset(name: str) -> Markup:

@@ -14,6 +14,7 @@ import gzip
 import hashlib
 import ipaddress
 import json
+import re
 import socket
 import socketserver
 import sys
@@ -202,9 +203,14 @@ _SAFETY = {
 @functools.cache
 def _policy() -> str:
     """Returns what a page of ours may do: run our own scripts, and ask us."""
-    # `page.html` puts a line's end between the element and what it holds.
-    web = resources.files("fer_jax.reports").joinpath("web")
-    texts = [b"\n" + one.read_bytes() for one in web.iterdir() if one.name.endswith(".js")]
+    web = [one for one in resources.files("fer_jax.reports").joinpath("web").iterdir()]
+    # `page.html` puts a line's end between the element and a script's file.
+    texts = [b"\n" + one.read_bytes() for one in web if one.name.endswith(".js")]
+    for one in web:
+        if one.name.endswith(".html"):
+            texts += [
+                found for found in re.findall(rb"<script>(.*?)</script>", one.read_bytes(), re.S) if b"{{" not in found
+            ]
     scripts = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(text).digest()).decode()}'" for text in texts)
     return (
         f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data: blob:; font-src data:; "

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
+from markupsafe import Markup
+
 from fer_jax.analysis.parts import part_names
 from fer_jax.analysis.ranking import metric_text
 from fer_jax.base.text import counted
@@ -178,7 +180,7 @@ class Site:
         found = load_run(run.path)
         drawn = run_report.draw(found, self._show_images, saliency=_has_the_devices(state))
         home = "" if self.single else "../../"
-        served = f"{templates.render('served.html', home=home, **made_of)}{_PLACE}"
+        served = templates.render("served.html", home=home, **made_of) + _PLACE
         return run_report.html(found, drawn, [Section("notes", "Notes", "Notes", served)], _ASSETS)
 
     def _list(self) -> Answer:
@@ -219,7 +221,7 @@ class Site:
         return _being_drawn(f"{len(paths)} runs side by side") if html is None else _html(html)
 
 
-_PLACE = "<!-- notes -->"
+_PLACE = Markup("<!-- notes -->")
 
 
 def _has_the_devices(state: State) -> bool:
@@ -245,7 +247,9 @@ def _in_words(path: Path) -> dict[str, str]:
 
 
 def _document(path: Path) -> bytes:
-    return json.dumps(explore_data.document(load_run(path)), allow_nan=False, separators=(",", ":")).encode()
+    run = load_run(path)
+    document = explore_data.document(run, rankings.whole(run), rankings.parts(run))
+    return json.dumps(document, allow_nan=False, separators=(",", ":")).encode()
 
 
 def _html(html: str, status: HTTPStatus = HTTPStatus.OK) -> Answer:

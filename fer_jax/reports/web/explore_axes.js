@@ -42,9 +42,9 @@
   }
 
   // Round numbers between two values, with their texts: ticks for what has no axis of its own.
-  function rounds(low, high, most) {
-    const step = [1, 2, 5, 10].map(factor => factor * 10 ** Math.floor(Math.log10((high - low) / most)))
-      .find(size => (high - low) / size <= most) || high - low;
+  function rounds(low, high, most, least = 0) {
+    const step = Math.max(least, [1, 2, 5, 10].map(factor => factor * 10 ** Math.floor(Math.log10((high - low) / most)))
+      .find(size => (high - low) / size <= most) || high - low);
     const decimals = Math.max(0, Math.ceil(-Math.log10(step) - 1e-9));
     const found = [];
     for (let at = Math.ceil(low / step - 1e-9); at * step <= high + 1e-9 * step; at += 1) found.push([at * step, (at * step).toFixed(decimals)]);

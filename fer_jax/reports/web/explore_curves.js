@@ -88,7 +88,7 @@
   function frame(panel) {
     const {epochs, y} = layout(panel.width), {low, high} = scaled(panel, panel.series[0]);
     const x = epoch => LEFT + (epochs.at(-1) > epochs[0] ? (epoch - epochs[0]) / (epochs.at(-1) - epochs[0]) : .5) * (panel.width - LEFT - RIGHT);
-    const across = epochs.length > 1 ? ferJax.rounds(epochs[0], epochs.at(-1), 7).filter(([at]) => Number.isInteger(at)) : [[epochs[0], String(epochs[0])]];
+    const across = epochs.length > 1 ? ferJax.rounds(epochs[0], epochs.at(-1), 7, 1) : [[epochs[0], String(epochs[0])]];
     panel.picture.setAttribute("viewBox", `0 0 ${panel.width} ${HEIGHT}`);
     panel.picture.setAttribute("width", panel.width);
     panel.picture.setAttribute("height", HEIGHT);
@@ -183,7 +183,7 @@
     panels.forEach(panel => {
       panel.holder.hidden = !state.run.doc.curves.scales[panel.series[0]];
       if (panel.holder.hidden) return;
-      panel.width = panel.holder.clientWidth;
+      if (ferJax.isSized(what) || !panel.width) panel.width = panel.holder.clientWidth;
       frame(panel);
       canvas(panel, order, kept, colour);
     });

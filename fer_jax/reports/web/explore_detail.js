@@ -37,7 +37,7 @@
   }
 
   function commandPart(mode, row) {
-    const text = command(mode, row);
+    const text = command(mode, row), isSeveral = mode === "points" && state.run.trialsOf[row].length > 1;
     if (!text) return make("p", {class: "explore-how"}, "The run was begun from Python: load_run(…).trial(id).config is the config that trains this again.");
     const code = make("code", {class: "explore-command"}, text), said = make("span", {class: "count", role: "status"});
     const button = make("button", {type: "button", id: "explore-copy", onclick: async () => {
@@ -45,7 +45,7 @@
       if (!isDone) getSelection().selectAllChildren(code);
       said.textContent = isDone ? "Copied." : "Press Ctrl+C to copy.";
     }}, "Copy the command");
-    return make("div", {}, make("div", {class: "explore-head"}, make("h4", {}, mode === "trials" ? "Train it again" : "Train it again, every seed"), button, said), code);
+    return make("div", {}, make("div", {class: "explore-head"}, make("h4", {}, isSeveral ? "Train all of them again" : "Train it again"), button, said), code);
   }
 
   function line(curve, share, length) {
@@ -147,7 +147,7 @@
   }
 
   function changed(what) {
-    if (what === "columns" || what === "views") return;
+    if (what !== "chosen" && what !== "document") return;
     const {chosen, run} = state;
     panel.hidden = !chosen;
     if (!chosen) { empty(panel); return; }

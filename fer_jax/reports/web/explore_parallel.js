@@ -3,7 +3,7 @@
 (ferJax => {
   const {make, draw, empty, state} = ferJax;
   const HEIGHT = 330, TOP = 46, BOTTOM = 18, MOST = 9, LEAST_GAP = 96, BOLD = 5;
-  let canvas, picture, holder, chooser, gap = 0, left = 64, width = 0;
+  let canvas, picture, holder, chooser, gap = 0, left = 64, width = 0, room = 0;
 
   function axes() {
     const swept = state.run.doc.fields.filter(field => field.places.length > 1).slice(0, MOST).map(field => field.name);
@@ -141,7 +141,8 @@
     if (what === "columns") return;
     chooser.update();
     const names = axes();
-    width = Math.max(holder.parentElement.clientWidth, left + 70 + (names.length - 1) * LEAST_GAP);
+    if (ferJax.isSized(what) || !room) room = holder.parentElement.clientWidth;
+    width = Math.max(room, left + 70 + (names.length - 1) * LEAST_GAP);
     gap = names.length > 1 ? (width - left - 70) / (names.length - 1) : 0;
     holder.style.width = width + "px";
     lines(names);

@@ -2,7 +2,7 @@
 // ROC and precision-recall curves of the best point, which zoom: by dragging, the wheel, buttons and keys.
 (ferJax => {
   const {make, draw, empty, state} = ferJax;
-  const LEFT = 44, RIGHT = 8, TOP = 8, BOTTOM = 40, UNIT = 10000, WHOLE = [0, 1, 0, 1], LEAST = .004;
+  const LEFT = 62, RIGHT = 14, TOP = 8, BOTTOM = 40, UNIT = 10000, WHOLE = [0, 1, 0, 1], LEAST = .004;
   const DASHES = [null, "6 3", "2 3"];
   let holder, picture, kind, toggles, parts, about, view = [...WHOLE], off = new Set();
 
@@ -49,16 +49,23 @@
     plot();
   }
 
+  // The colour and dashes of a class: there are fewer colours than a data set may have classes.
+  function look(at) {
+    const {cycle} = state.run.doc.colours;
+    return {
+      stroke: ferJax.readable(cycle[at % cycle.length], ferJax.ink("--paper"), ferJax.ink("--ink")),
+      "stroke-dasharray": DASHES[Math.floor(at / cycle.length) % DASHES.length], "stroke-width": 1.8,
+    };
+  }
+
   function curves() {
-    const found = state.run.doc.roc[state.part], {x, y} = scales(), ground = ferJax.ink("--paper"), dark = ferJax.ink("--ink");
-    const cycle = state.run.doc.colours.cycle;
+    const found = state.run.doc.roc[state.part], {x, y} = scales();
     return found.classes.map((one, at) => {
       if (off.has(one.name)) return null;
       const values = one[kind.value], points = [];
       for (let pair = 0; pair < values.length; pair += 2) points.push(`${x(values[pair] / UNIT).toFixed(1)},${y(values[pair + 1] / UNIT).toFixed(1)}`);
       return draw("polyline", {
-        points: points.join(" "), fill: "none", stroke: ferJax.readable(cycle[at % cycle.length], ground, dark), "stroke-width": 1.8,
-        "stroke-dasharray": DASHES[Math.floor(at / cycle.length) % DASHES.length], "clip-path": "url(#explore-roc-clip)", "data-class": one.name,
+        points: points.join(" "), fill: "none", ...look(at), "clip-path": "url(#explore-roc-clip)", "data-class": one.name,
       });
     });
   }
@@ -81,8 +88,10 @@
       draw("clipPath", {id: "explore-roc-clip"}, draw("rect", {x: LEFT, y: TOP, width: width - LEFT - RIGHT, height: height - TOP - BOTTOM})),
       ...ticks, ...(isRoc ? [draw("line", {x1: x(0), y1: y(0), x2: x(1), y2: y(1), class: "chance", "clip-path": "url(#explore-roc-clip)"})] : []),
       ...curves().filter(Boolean),
-      draw("text", {x: (width + LEFT) / 2, y: height - 5, "text-anchor": "middle", class: "name"},
-        isRoc ? "false positive rate; upwards: true positive rate" : "recall; upwards: precision"));
+      draw("text", {x: (width + LEFT) / 2, y: height - 5, "text-anchor": "middle", class: "name"}, isRoc ? "false positive rate" : "recall"),
+      draw("text", {
+        x: 16, y: (height - BOTTOM) / 2, "text-anchor": "middle", class: "name", transform: `rotate(-90 16 ${(height - BOTTOM) / 2})`,
+      }, isRoc ? "true positive rate" : "precision"));
   }
 
   function dragged(event) {
@@ -124,10 +133,10 @@
   }
 
   function classes() {
-    const found = state.run.doc.roc[state.part], ground = ferJax.ink("--paper"), dark = ferJax.ink("--ink");
+    const found = state.run.doc.roc[state.part];
     empty(toggles, ...found.classes.map((one, at) => {
-      const tick = make("input", {type: "checkbox"}), swatch = make("span", {class: "swatch"});
-      swatch.style.background = ferJax.readable(state.run.doc.colours.cycle[at % state.run.doc.colours.cycle.length], ground, dark);
+      const tick = make("input", {type: "checkbox"});
+      const swatch = draw("svg", {width: 22, height: 8, "aria-hidden": "true"}, draw("line", {x1: 0, x2: 22, y1: 4, y2: 4, ...look(at)}));
       tick.checked = !off.has(one.name);
       tick.addEventListener("change", () => {
         if (tick.checked) off.delete(one.name); else off.add(one.name);
@@ -156,7 +165,7 @@
   }
 
   function changed(what) {
-    if (what === "columns" || what === "chosen") return;
+    if (what !== "document" && what !== "views") return;
     parts.update();
     const found = state.run.doc.roc[state.part];
     holder.hidden = toggles.hidden = !found;

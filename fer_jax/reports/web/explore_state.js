@@ -74,6 +74,11 @@
     tell(what);
   }
 
+  // Whether the room of the views may have changed; to measure it takes a layout of the whole page.
+  function isSized(what) {
+    return what === "document" || what === "views";
+  }
+
   // A row's own name, which a newer document has too: a trial's id, a point's values.
   function nameOf(mode, row) {
     const {run} = state;
@@ -129,6 +134,6 @@
   }
 
   Object.assign(ferJax, {
-    state, change, choose, brush, reset, take, tell, isFiltered, chosenRows, listen: listener => listeners.push(listener),
+    state, change, choose, brush, reset, take, tell, isSized, isFiltered, chosenRows, listen: listener => listeners.push(listener),
   });
 })(globalThis.ferJax);

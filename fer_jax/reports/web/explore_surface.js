@@ -3,7 +3,7 @@
 (ferJax => {
   const {make, draw, empty, state} = ferJax;
   const LEFT = 78, BOTTOM = 52, TOP = 6, RIGHT = 8, CELL = 44;
-  let holder, sliders, chooser, parts, none, made = "", levels = new Map();
+  let holder, sliders, chooser, parts, none, room = 0, made = "", levels = new Map();
 
   function plan() {
     return state.run.doc.surfaces[state.part];
@@ -80,7 +80,7 @@
   function grid() {
     const surface = plan(), {run} = state, metric = run.metric(state.metric);
     const xs = present(surface.x), ys = present(surface.y), [fieldX, fieldY] = [run.doc.fields[surface.x], run.doc.fields[surface.y]];
-    const width = Math.max(260, holder.clientWidth), height = TOP + BOTTOM + Math.min(340, Math.max(120, ys.length * CELL));
+    const width = Math.max(260, room), height = TOP + BOTTOM + Math.min(340, Math.max(120, ys.length * CELL));
     const size = [(width - LEFT - RIGHT) / xs.length, (height - TOP - BOTTOM) / ys.length];
     const chosen = ferJax.chosenRows().points, top = best();
     const longest = 8 + 7 * Math.max(...xs.map(level => fieldX.texts[level].length));
@@ -116,6 +116,7 @@
     holder.hidden = sliders.hidden = !surface || !state.metric;
     none.textContent = surface ? "Framed: the best of all. Pale: filtered out. Press a cell to choose its point." : "The points of this part are no grid.";
     if (holder.hidden) return;
+    if (ferJax.isSized(what) || !room) room = holder.clientWidth;
     const key = JSON.stringify([surface, state.part, surface.sliders.map(field => state.run.doc.fields[field].texts)]);
     if (key !== made) {
       made = key;

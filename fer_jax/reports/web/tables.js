@@ -7,8 +7,8 @@ for (const table of document.querySelectorAll("table[data-sortable]")) {
     const turned = head.getAttribute("aria-sort") === "descending" ? false : down;
     const numeric = head.classList.contains("num");
     const keyed = [...body.rows].map(row => {
-      const text = row.cells[column].textContent.replace("\u2212", "-").replace("\u221e", "Infinity");
-      return [row, numeric ? parseFloat(text) : text];
+      const text = row.cells[column].textContent.replace("\u2212", "-").replace("\u221e", "Infinity").replaceAll(",", "");
+      return [row, numeric ? parseFloat(text) : row.cells[column].textContent];
     });
     keyed.sort(([, a], [, b]) => {
       if (!numeric) return a.localeCompare(b, undefined, {numeric: true}) * (turned ? -1 : 1);
