@@ -203,7 +203,7 @@ _SAFETY = {
 @functools.cache
 def _policy() -> str:
     """Returns what a page of ours may do: run our own scripts, and ask us."""
-    web = [one for one in resources.files("fer_jax.reports").joinpath("web").iterdir()]
+    web = list(resources.files("fer_jax.reports").joinpath("web").iterdir())
     # `page.html` puts a line's end between the element and a script's file.
     texts = [b"\n" + one.read_bytes() for one in web if one.name.endswith(".js")]
     for one in web:
