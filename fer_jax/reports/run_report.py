@@ -93,7 +93,7 @@ class Files(NamedTuple):
         if self.directory is not None:
             self.directory.write_bytes(f"{stem}.png", made.png)
             if self.pdf:
-                self.directory.write_bytes(f"{stem}.pdf", style.pdf(drawing.figure, foot))
+                self.directory.write_bytes(f"{stem}.pdf", style.pdf(drawing.figure))
         return made.webp
 
 
