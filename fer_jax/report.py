@@ -3,11 +3,14 @@
 
 Writes figures/*.png, tables/ (CSV, Markdown, LaTeX) and report.html into each run directory;
 report.html holds everything and can be sent as it is. With --compare one page sets the best points
-of several runs side by side instead.
+of several runs side by side instead. With --serve nothing is written: the same page, live, in a
+browser of this machine or of one that reaches it by ssh; of several runs, or of a folder with runs,
+a list to filter, compare and take notes in.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -16,7 +19,10 @@ from absl import flags
 from fer_jax.config.program import Command, run_program
 from fer_jax.errors import FerJaxError
 
-USAGE = "usage: python -m fer_jax.report RUN [RUN ...] [--show_images] [--pdf] [--compare [--out=FILE]]"
+USAGE = (
+    "usage: python -m fer_jax.report RUN [RUN ...] [--show_images] [--pdf] [--compare [--out=FILE]] "
+    "[--serve [--port=N] [--host=ADDRESS] [--names=NAME,...]]"
+)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -34,12 +40,27 @@ def _declare(values: flags.FlagValues) -> None:
     flags.DEFINE_bool("pdf", False, "Write figures/*.pdf as well, for print.", flag_values=values)
     flags.DEFINE_bool("compare", False, "One page with the runs side by side.", flag_values=values)
     flags.DEFINE_string("out", None, "Where that page goes; by default comparison.html.", flag_values=values)
+    flags.DEFINE_bool("serve", False, "Serve the pages on this machine, live, until Ctrl-C.", flag_values=values)
+    flags.DEFINE_integer(
+        "port", None, "Where; by default the first free one from 8765 on.", 0, 65535, flag_values=values
+    )
+    flags.DEFINE_string(
+        "host",
+        None,
+        "The address to listen on; by default 127.0.0.1, which only this machine reaches.",
+        flag_values=values,
+    )
+    flags.DEFINE_list("names", [], "More names of this machine by which browsers may ask.", flag_values=values)
 
 
 def _check(command: Command) -> str:
     values = command.flags
     if not command.arguments:
         return "no run: name its directory"
+    if values.serve and (values.compare or values.out or values.pdf):
+        return "--serve writes nothing and compares in the browser: leave out --compare, --out and --pdf"
+    if not values.serve and (values.port is not None or values.host is not None or values.names):
+        return "--port, --host and --names are of --serve: add it, or leave them out"
     if values.out and not values.compare:
         return "--out names the page of --compare: add --compare, or leave it out"
     if values.compare and (values.show_images or values.pdf):
@@ -48,6 +69,24 @@ def _check(command: Command) -> str:
 
 
 def _run(command: Command) -> int:
+    return _serve(command) if command.flags.serve else _write(command)
+
+
+def _serve(command: Command) -> int:
+    # A server that is forgotten must not keep an accelerator's memory; pages need little of JAX.
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    from fer_jax.serving import server
+
+    values = command.flags
+    try:
+        server.serve(command.arguments, values.host or "127.0.0.1", values.port, values.names, values.show_images)
+    except KeyboardInterrupt:
+        print("\nstopped", flush=True)
+        raise
+    return 0
+
+
+def _write(command: Command) -> int:
     # pandas and matplotlib take a second to import; --help need not wait for them.
     from fer_jax.base import console
     from fer_jax.base.text import counted, shown

@@ -20,7 +20,7 @@ FLOORS = (
     {"plan", "results", "figures", "search"},
     {"launch", "saliency", "prediction"},
     {"reports"},
-    {"exports", "studies"},
+    {"exports", "serving", "studies"},
     {"fer_jax", *PROGRAMS},  # the face, which is __init__.py, and the programs
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS, 1) for room in rooms}

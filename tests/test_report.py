@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import subprocess
 import sys
+import urllib.request
 
+import pytest
 from reported_runs import run_directory, table_rows
 
 from fer_jax import report
@@ -41,6 +45,37 @@ def test_program(tmp_path):
         [sys.executable, "-m", "fer_jax.report", str(path)], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, str(path / "report.html"), "")
+
+
+def test_it_serves_a_run_until_it_is_interrupted(tmp_path):
+    path = run_directory(tmp_path / "run", ("pending",) * 4, curves=False)
+    before = sorted(tmp_path.rglob("*"))
+    command = [sys.executable, "-u", "-m", "fer_jax.report", str(path), "--serve", "--port=0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+        address = program.stdout.readline().split()[0]
+        assert address.startswith("http://127.0.0.1:") and "ssh -L" in program.stdout.readline()
+        with urllib.request.urlopen(f"{address}state.json", timeout=60) as answer:
+            assert json.load(answer)["words"] == "interrupted, 0 of 4 trials done"
+        program.send_signal(signal.SIGINT)
+        out, err = program.communicate(timeout=60)
+    assert (program.returncode, out, err) == (130, "\nstopped\n", "")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--serve", "--compare"], "leave out --compare"),
+        (["--serve", "--pdf"], "leave out --compare"),
+        (["--port=8000"], "are of --serve"),
+        (["--host=0.0.0.0"], "are of --serve"),
+        (["--serve", "--port=70000"], "--port"),
+    ],
+)
+def test_flags_of_serving_are_checked(tmp_path, capsys, flags, said):
+    assert report.main(["report", str(tmp_path), *flags]) == 2
+    err = capsys.readouterr().err
+    assert said in err and err.count("\n") == 1
 
 
 def test_a_comparison_says_what_is_wrong_in_one_line(tmp_path, capsys):

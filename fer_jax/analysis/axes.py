@@ -6,6 +6,7 @@ Every figure and table asks here, so that a value reads the same wherever it app
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -129,6 +130,11 @@ class Axis:
         """Whether the values are numbers (also where they are spaced evenly)."""
         return bool(self.levels) and all(_is_real(level) for level in self.levels)
 
+    @functools.cached_property
+    def _places(self) -> dict[Any, int]:
+        """The number of each level: a table of thousands of drawn values asks for every one."""
+        return {level: number for number, level in enumerate(self.levels)}
+
     @property
     def label(self) -> str:
         """The name of the axis, with unit or symbol."""
@@ -142,8 +148,7 @@ class Axis:
 
     def index(self, values: Iterable[Any]) -> np.ndarray:
         """Returns the number of each value's level, int64."""
-        places = {level: i for i, level in enumerate(self.levels)}
-        return np.array([places[hashable(value)] for value in values], dtype=np.int64)
+        return np.array([self._places[hashable(value)] for value in values], dtype=np.int64)
 
     def position(self, values: Iterable[Any]) -> np.ndarray:
         """Returns the coordinate of each value, float64.

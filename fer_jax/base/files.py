@@ -13,6 +13,7 @@ import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from fer_jax.errors import RunError
 
@@ -174,6 +175,43 @@ def _holder(descriptor: int) -> str:
         return f"process {record['pid']} on {record['host']} since {record['since']}"
     except (ValueError, KeyError, TypeError):
         return "another process"
+
+
+def lock_holder(path: Path) -> dict[str, Any] | None:
+    """Returns who holds the lock file `path`, without touching the lock; None where nobody does.
+
+    Of a process of this machine it is known whether it holds the lock; of another machine's, which
+    writes over a network, the file only says who took it last.
+
+    Returns:
+        'pid', 'host' and 'since' as `locked` wrote them.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        record = json.loads(os.pread(descriptor, 4096, 0))
+        pid, host, since = int(record["pid"]), str(record["host"]), str(record["since"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    finally:
+        os.close(descriptor)
+    is_held = host != socket.gethostname() or _holds_a_lock(pid)
+    return {"pid": pid, "host": host, "since": since} if is_held else None
+
+
+def _holds_a_lock(pid: int) -> bool:
+    """Returns whether a process of this machine is there and holds a lock of this kind."""
+    try:
+        # To try the lock would be to hold it for a moment, in which a sweep may want to start.
+        locks = Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        with contextlib.suppress(OverflowError, PermissionError, ProcessLookupError):
+            os.kill(pid, 0)
+            return pid > 0
+        return False
+    return any(words[1:2] == ["FLOCK"] and words[4:5] == [str(pid)] for words in map(str.split, locks))
 
 
 def _forget_locks() -> None:

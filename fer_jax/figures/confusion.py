@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
@@ -32,9 +33,24 @@ def draw(predictions: Predictions) -> style.Drawing:
     mean = "" if whole else ", means over the repeats"
     text = (
         "Rows are true classes, columns answers: pictures on the left, shares of the row's pictures on the right"
-        f"{mean}. {predictions.about}"
+        f"{mean}."
     )
-    return style.Drawing("confusion", "What is taken for what", "Confusion", text, made)
+    heading, finding = "Confusion matrix: what is taken for what", _finding(shares.mean(axis=0), predictions.classes)
+    return style.Drawing("confusion", heading, "Confusion matrix", text, made, finding, predictions.about)
+
+
+def _finding(shares: np.ndarray, classes: Sequence[str]) -> str:
+    """Returns the classes that are found best and worst, and the commonest confusion."""
+    found = np.diagonal(shares)
+    good, bad = int(found.argmax()), int(found.argmin())
+    text = f"Found most often: {classes[good]} ({found[good]:.0%} of its pictures)"
+    if bad != good:
+        text += f"; least often: {classes[bad]} ({found[bad]:.0%})"
+    wrong = shares - np.diag(found)
+    if wrong.max() > 0:
+        row, column = np.unravel_index(int(wrong.argmax()), wrong.shape)
+        text += f"; commonest confusion: {classes[row]} taken for {classes[column]} ({wrong.max():.0%})"
+    return f"{text}."
 
 
 def _matrix(ax: Any, values: np.ndarray, classes: Any, name: str, form: str, top: float) -> None:

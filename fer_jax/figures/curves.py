@@ -17,7 +17,7 @@ from fer_jax.figures import style
 
 _PANELS = (("accuracy", "accuracy"), ("loss", "loss (nats)"))
 _LONGEST_ENTRY = 118
-_GREY = "#9aa2ac"
+_MANY = 500  # trials, from which on their lines are hairs
 
 
 def learning_curves(ranking: Ranking, best: int = 5) -> style.Drawing | None:
@@ -55,14 +55,31 @@ def learning_curves(ranking: Ranking, best: int = 5) -> style.Drawing | None:
     caption = "Bands: mean ± sd over the repeats." if ranking.repeats > 1 else "Dot: the epoch that validation chose."
     if left_out := len(ranking.curves.attrs.get("left_out", ())):
         notes.append(f"Epochs are missing: {counted(left_out, 'file')} of curves/ cannot be believed and was left out.")
-    return style.Drawing("learning_curves", "Learning curves", "Curves", " ".join([caption, *notes]), made)
+    words = " ".join([caption, *notes])
+    finding = _finding(ranking, chosen)
+    return style.Drawing("learning_curves", "Learning curves", "Learning curves", words, made, finding)
+
+
+def _finding(ranking: Ranking, chosen: list[int]) -> str:
+    """Returns which points are best and when, and where training has gone on past them."""
+    if not chosen:
+        return "No point has a result yet."
+    name = METRIC_NAMES.get(ranking.metric, ranking.metric)
+    best = chosen[0]
+    own = ranking.trials[(ranking.trials["point"] == best) & (ranking.trials["status"] == "done")]
+    text = f"Best: {ranking.describe(best)}, {name} {metric_text(ranking, best, ranking.metric)}"
+    epochs = own["best_epoch"].dropna().astype(int) if "best_epoch" in own else own.index[:0]
+    if len(epochs):
+        low, high = int(epochs.min()), int(epochs.max())
+        text += f", at epoch {low if low == high else f'{low} to {high}'} of {int(own['epochs'].max())}"
+    return f"{text}."
 
 
 def _background(ax: Any, grid: pd.DataFrame) -> None:
     epochs = grid.columns.to_numpy(dtype=float)
     lines = [np.column_stack([epochs, row]) for row in grid.to_numpy(dtype=float)]
-    width, alpha = (0.8, 0.7) if len(lines) < 60 else (0.5, 0.45)
-    ax.add_collection(LineCollection(lines, colors=_GREY, linewidths=width, alpha=alpha, zorder=1))
+    width = 0.8 if len(lines) < 60 else 0.5 if len(lines) < _MANY else 0.25
+    ax.add_collection(LineCollection(lines, colors=style.GREY, linewidths=width, zorder=1))
     ax.autoscale_view()
 
 
@@ -129,7 +146,7 @@ def _curve_legend(made: Any, ranking: Ranking, chosen: list[int], others: int) -
         key.append(Line2D([], [], color=style.INK, linewidth=1.1, ls=(0, (4, 2)), label="training, as it runs"))
     if others:
         word = f"{'other ' if chosen else ''}trial{'s' * (others != 1)}"
-        key.append(Line2D([], [], color=_GREY, linewidth=1, label=f"{others} {word}, validation"))
+        key.append(Line2D([], [], color=style.GREY, linewidth=1, label=f"{others} {word}, validation"))
     share, classes = ranking.majority_share, len(ranking.data.get("classes") or [])
     if share is not None and classes > 1:
         ignorant = f"majority share {share:.3f}; equal odds ln {classes} = {math.log(classes):.2f}"

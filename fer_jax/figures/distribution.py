@@ -9,7 +9,7 @@ import numpy as np
 
 from fer_jax.figures import style
 
-_COLOURS = {"train": style.BLUE, "validation": style.ORANGE, "test": style.GREEN}
+_COLOURS = {"train": style.BLUE, "validation": style.VERMILLION, "test": style.GREEN}
 
 
 def draw(data: Mapping[str, Any]) -> style.Drawing | None:
@@ -35,7 +35,7 @@ def draw(data: Mapping[str, Any]) -> style.Drawing | None:
             at,
             images / images.sum(),
             0.92 * width,
-            color=_COLOURS.get(split, style.PURPLE),
+            color=_COLOURS.get(split, style.WINE),
             label=f"{split} ({images.sum():,})",
         )
         if len(classes) * len(counts) <= 24:
@@ -46,4 +46,14 @@ def draw(data: Mapping[str, Any]) -> style.Drawing | None:
     handles, _ = ax.get_legend_handles_labels()
     style.legend(made, handles, "upper left", len(counts))
     text = "Share of each class in each split; the figures are pictures, after balancing where the config asks for it."
-    return style.Drawing("class_distribution", "What the data are made of", "Classes", text, made)
+    finding = " ".join(_finding(split, of) for split, of in counts.items())
+    heading = "Class distribution: what the data are made of"
+    return style.Drawing("class_distribution", heading, "Class distribution", text, made, finding)
+
+
+def _finding(split: str, images: Mapping[str, int]) -> str:
+    """Returns the largest and the smallest class of a split."""
+    largest, smallest = (choose(images, key=lambda name: images[name]) for choose in (max, min))
+    total = sum(images.values())
+    ends = [f"{name} {images[name] / total:.1%}" for name in (largest, smallest)]
+    return f"{split.capitalize()}: most {ends[0]}, fewest {ends[1]}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,6 @@ from fer_jax.analysis.axes import Axis, short_name, text_width
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
 from fer_jax.analysis.statistics import hashable
 from fer_jax.figures import style
-
-_GREY = "#8c95a0"
 
 
 def main_effects(ranking: Ranking) -> style.Drawing | None:
@@ -47,7 +46,22 @@ def main_effects(ranking: Ranking) -> style.Drawing | None:
         ax.set_visible(False)
     _legend(made, set(kinds.values()))
     caption = _caption(ranking, set(kinds.values()))
-    return style.Drawing("main_effects", "What each field does", "Fields", caption, made)
+    heading = "Hyperparameters: what each field does"
+    return style.Drawing("main_effects", heading, "Hyperparameters", caption, made, _finding(ranking, fields))
+
+
+def _finding(ranking: Ranking, fields: Sequence[str]) -> str:
+    """Returns the values of each field with the best and the worst mean over the others."""
+    found, column = [], f"{ranking.metric}_mean"
+    for field in fields:
+        axis = ranking.axes[field]
+        means = ranking.ranked.groupby(axis.index(ranking.ranked[field]))[column].mean()
+        order = means.sort_values(ascending=not ranking.higher_is_better)
+        if len(order) > 1:
+            ends = [f"{axis.texts[int(order.index[place])]} ({order.iloc[place]:.3f})" for place in (0, -1)]
+            found.append(f"{short_name(field)}: {ends[0]} is best, {ends[1]} worst")
+    name = METRIC_NAMES.get(ranking.metric, ranking.metric)
+    return f"By mean {name} over the points with each value: {'; '.join(found)}." if found else ""
 
 
 def _kind(ranking: Ranking, field: str) -> str:
@@ -89,7 +103,7 @@ def _panel(ax: Any, ranking: Ranking, field: str, kind: str) -> None:
         look = {"marker": "o", "markersize": 5, "capsize": 3, "color": style.GREEN, "linewidth": 1.6}
         ax.errorbar(places[order], values, sd, linestyle="-" if axis.numeric else "none", zorder=4, **look)
     else:
-        dots = {"color": _GREY, "markersize": 3.2, "alpha": 0.55, "markeredgewidth": 0, "zorder": 2}
+        dots = {"color": style.GREY, "markersize": 2.6, "markeredgewidth": 0, "zorder": 2}
         ax.plot(_spread_out(axis, ranked[field]), values, "o", **dots)
     if kind == "crossed":
         groups = ranked.groupby(axis.index(ranked[field]))[metric]
@@ -135,7 +149,7 @@ def _field_ticks(ax: Any, axis: Axis, room: int) -> None:
 def _legend(made: Any, kinds: set[str]) -> None:
     handles = []
     if kinds != {"cut"}:
-        handles.append(Line2D([], [], marker="o", ls="none", color=_GREY, markersize=3.5, label="one point"))
+        handles.append(Line2D([], [], marker="o", ls="none", color=style.GREY, markersize=3.5, label="one point"))
     if "crossed" in kinds:
         handles.append(Line2D([], [], marker="o", color=style.BLUE, label="mean over the other fields"))
         best = "best over the other fields"
@@ -188,7 +202,14 @@ def _one_field(ranking: Ranking, field: str) -> style.Drawing:
         style.label(ax, y=name)
         _field_ticks(ax, axis, style.ROOM[2])
     style.legend(made, handles, "lower center", len(handles))
-    return style.Drawing("main_effects", f"What {short_name(field)} does", "Field", caption, made)
+    return style.Drawing(
+        "main_effects",
+        f"Hyperparameters: what {short_name(field)} does",
+        "Hyperparameters",
+        caption,
+        made,
+        _finding(ranking, [field]),
+    )
 
 
 def _validation_and_training(ax: Any, ranking: Ranking, field: str, kind: str) -> np.ndarray:
@@ -201,13 +222,13 @@ def _validation_and_training(ax: Any, ranking: Ranking, field: str, kind: str) -
     drawn = []
     for split, name, colour, marker in (
         ("val", "validation", style.BLUE, "o"),
-        ("train", "training", style.ORANGE, "s"),
+        ("train", "training", style.VERMILLION, "s"),
     ):
         if f"{split}_{kind}_mean" not in ranked:
             continue
         mean, sd = (ranked[f"{split}_{kind}_{what}"].to_numpy(dtype=float)[order] for what in ("mean", "sd"))
         if ranking.repeats > 1:
-            marks = {"color": colour, "markersize": 3, "alpha": 0.4, "markeredgewidth": 0}
+            marks = {"color": colour, "markersize": 2.2, "markeredgewidth": 0}
             ax.plot(_spread_out(axis, done[field]), done[f"{split}_{kind}"], marker, **marks)
         look = {"color": colour, "marker": marker, "markersize": 5, "capsize": 3, "linewidth": 1.7, "linestyle": line}
         ax.errorbar(places, mean, np.nan_to_num(sd), label=name, zorder=4, **look)

@@ -52,4 +52,5 @@ def draw(shares: Sequence[np.ndarray], layer: str, classes: Sequence[str], setti
             f"Share of the loss saved by splits on the most useful features of {layer}, a line a network ({repeats}); "
             f"half of it (dotted) comes from {few} of {count}."
         )
-    return style.Drawing("head_importances", "What the trees look at", "Features", f"{text} Head: {setting}.", made)
+    heading = "Feature importance: what the trees look at"
+    return style.Drawing("head_importances", heading, "Feature importance", f"{text} Head: {setting}.", made)

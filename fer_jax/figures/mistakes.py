@@ -65,9 +65,10 @@ def draw(predictions: Predictions, found: pd.DataFrame, images: np.ndarray) -> s
         )
     text = (
         "Above each picture: its label, the wrong answer with the mean probability of the networks, and the "
-        f"picture's number in the split. Some labels may be wrong themselves. {predictions.about}"
+        "picture's number in the split. Some labels may be wrong themselves."
     )
-    return style.Drawing("mistakes", "Most confident mistakes", "Mistakes", text, made)
+    finding = sentences(found, predictions.classes, len(predictions.labels))
+    return style.Drawing("mistakes", "Most confident mistakes", "Mistakes", text, made, finding, predictions.about)
 
 
 def show(ax: Any, image: np.ndarray) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.collections import LineCollection
 
 from fer_jax.analysis.axes import Axis, text_width
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
@@ -13,6 +15,7 @@ from fer_jax.figures import scale, style
 FEWEST_FIELDS, MOST_FIELDS = 3, 9
 BOLD, BOLD_SHARE = 5, 0.2
 _LONGEST_NAME = 14
+_MANY = 500  # points, from which on their lines are hairs
 
 
 def draw(ranking: Ranking) -> style.Drawing | None:
@@ -35,11 +38,11 @@ def draw(ranking: Ranking) -> style.Drawing | None:
     ax = made.subplots()
     places = np.arange(heights.shape[1])
     bold = max(1, min(BOLD, round(BOLD_SHARE * len(ranked))))
+    shades, lines = colours.lines(colours.norm(values)), [np.column_stack([places, one]) for one in heights]
+    thin = 0.9 if len(ranked) < _MANY else 0.4
     # The worst first, so that the best lie on top.
-    for place in reversed(range(len(ranked))):
-        best = place < bold
-        look: dict[str, Any] = {"linewidth": 2.4, "alpha": 1.0} if best else {"linewidth": 0.9, "alpha": 0.45}
-        ax.plot(places, heights[place], color=colours.colour(values[place]), zorder=3 if best else 2, **look)
+    ax.add_collection(LineCollection(lines[: bold - 1 : -1], colors=shades[: bold - 1 : -1], linewidths=thin, zorder=2))
+    ax.add_collection(LineCollection(lines[bold - 1 :: -1], colors=shades[bold - 1 :: -1], linewidths=2.8, zorder=3))
     for place, field in enumerate(fields):
         _axis(ax, place, ranking.axes[field], len(fields))
     ticks, texts = style.value_ticks(colours.low, colours.high)
@@ -66,7 +69,21 @@ def draw(ranking: Ranking) -> style.Drawing | None:
         f"Every line is a point, from left to right through its values to its mean {name}, which is also its colour; "
         f"the best {bold} are bold.{more} {colours.note}"
     ).strip()
-    return style.Drawing("parallel", "All fields at once", "All fields", text, made)
+    heading, finding = "Parallel coordinates: all fields at once", _finding(ranking, fields, ranked.iloc[:bold])
+    return style.Drawing("parallel", heading, "Parallel coordinates", text, made, finding)
+
+
+def _finding(ranking: Ranking, fields: list[str], best: pd.DataFrame) -> str:
+    """Returns which values the best points have of every field."""
+    found = []
+    for field in fields:
+        axis = ranking.axes[field]
+        texts = [axis.texts[int(place)] for place in sorted(set(axis.index(best[field])))]
+        found.append(f"{axis.label} {' or '.join(texts)}")
+    ends = best[f"{ranking.metric}_mean"]
+    name = METRIC_NAMES.get(ranking.metric, ranking.metric)
+    which = f"The best {len(best)} points have" if len(best) > 1 else "The best point has"
+    return f"{which} {', '.join(found)}, and mean {name} {ends.min():.3f} to {ends.max():.3f}."
 
 
 def _heights(axis: Axis, values: Any) -> np.ndarray:

@@ -59,15 +59,15 @@ def draw(predictions: Predictions) -> style.Drawing:
     text = (
         "Points on the dotted line are as often right as they are sure; red is the gap. "
         f"Mean confidence {sure:.3f}, accuracy {right_share:.3f}: {tendency} by {abs(sure - right_share):.3f}. "
-        f"The calibration error is the mean gap over {metrics.BINS} bins of equal width. {predictions.about}"
+        f"The calibration error is the mean gap over {metrics.BINS} bins of equal width."
     )
-    return style.Drawing("calibration", "Is it as often right as it is sure?", "Calibration", text, made)
+    heading = "Calibration: is it as often right as it is sure?"
+    finding = f"Calibration error {mean_and_spread(found.ece)}; {tendency} by {abs(sure - right_share):.3f}."
+    return style.Drawing("calibration", heading, "Calibration", text, made, finding, predictions.about)
 
 
 def _spread(values: np.ndarray) -> np.ndarray:
     """Returns the sample deviation over the repeats that have a value, (T, bins) -> (bins,).
-
-    It is 0 where fewer than two do.
 
     It is 0 where fewer than two do.
     """

@@ -15,27 +15,27 @@ from fer_jax.figures import style
 GRID = np.linspace(0, 1, 201)
 _LINES: tuple[Any, ...] = ("-", "--", ":")
 
-# (is the class, its probability) -> a curve's heights over GRID.
-Curve = Callable[[np.ndarray, np.ndarray], np.ndarray]
+# (is the class, its probability, places in [0, 1]) -> a curve's heights at these places.
+Curve = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
-def roc_curve(shown: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Returns the true positive rate at the false positive rates GRID, the highest at each.
+def roc_curve(shown: np.ndarray, scores: np.ndarray, grid: np.ndarray = GRID) -> np.ndarray:
+    """Returns the true positive rate at the false positive rates `grid`, the highest at each.
 
     The value at 0 is 0, as it is drawn.
     """
     right, called = metrics.at_thresholds(shown, scores)
     false, true = (called - right) / (~shown).sum(), right / shown.sum()
-    return np.interp(GRID, np.append(0, false), np.append(0, true))
+    return np.interp(grid, np.append(0, false), np.append(0, true))
 
 
-def precision_recall(shown: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Returns the precision at the recalls GRID.
+def precision_recall(shown: np.ndarray, scores: np.ndarray, grid: np.ndarray = GRID) -> np.ndarray:
+    """Returns the precision at the recalls `grid`.
 
     It is that of the highest threshold which reaches the recall, as average precision sums it up.
     """
     right, called = metrics.at_thresholds(shown, scores)
-    reached = np.searchsorted(right / shown.sum(), GRID, side="left")
+    reached = np.searchsorted(right / shown.sum(), grid, side="left")
     return (right / called)[np.minimum(reached, len(right) - 1)]
 
 
@@ -69,8 +69,12 @@ def draw(predictions: Predictions) -> style.Drawing | None:
     style.label(left, x="false positive rate", y="true positive rate")
     style.label(right, x="recall", y="precision")
     band = "" if predictions.repeats == 1 else " Lines are means over the repeats, bands ± one standard deviation."
-    text = f"Each class against the rest. The dotted diagonal is what guessing gives.{band} {predictions.about}"
-    return style.Drawing("roc", "One class against the rest", "ROC", text, made)
+    text = f"Each class against the rest. The dotted diagonal is what guessing gives.{band}"
+    order = sorted(told, key=lambda number: -float(areas[:, number].mean()))
+    listed = ", ".join(f"{predictions.classes[one]} {mean_and_spread(areas[:, one])}" for one in order)
+    finding = f"Area under the ROC curve, the best class first: {listed}."
+    heading = "ROC and precision-recall curves: one class against the rest"
+    return style.Drawing("roc", heading, "ROC curves", text, made, finding, predictions.about)
 
 
 _LEGEND: dict[str, Any] = {
@@ -85,7 +89,9 @@ _LEGEND: dict[str, Any] = {
 def _heights(predictions: Predictions, told: Sequence[int], curve: Curve) -> dict[int, np.ndarray]:
     """Returns class -> the curves of every repeat, (T, GRID)."""
     return {
-        number: np.stack([curve(predictions.labels == number, one[:, number]) for one in predictions.probabilities])
+        number: np.stack(
+            [curve(predictions.labels == number, one[:, number], GRID) for one in predictions.probabilities]
+        )
         for number in told
     }
 

@@ -14,7 +14,7 @@ from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
 from fer_jax.base.text import counted
 from fer_jax.figures import style
 
-_LEFT = ("#a8afb8", style.SKY, style.GREEN, style.ORANGE, style.PURPLE)
+_LEFT = (style.GREY, style.SKY, style.GREEN, style.WINE, style.INDIGO)
 _MANY = 40  # points, from which on their lines are thin
 
 
@@ -44,7 +44,7 @@ def draw(ranking: Ranking, scores: np.ndarray, rungs: Sequence[int], left: np.nd
         if not len(members):
             continue
         lines = [np.column_stack([epochs, row])[epochs <= end] for row in values[members]]
-        width, alpha = (0.7, 0.75) if thin else (1.1, 0.9)
+        width, alpha = (0.6, 1.0) if thin else (1.1, 1.0)
         ax.add_collection(LineCollection(lines, colors=colour, linewidths=width, alpha=alpha, zorder=2 + rung))
         ends = values[members, end - 1]
         ax.plot(np.full(len(ends), end), ends, "o", color=colour, markersize=2.6 if thin else 4, zorder=2 + rung)
@@ -57,7 +57,9 @@ def draw(ranking: Ranking, scores: np.ndarray, rungs: Sequence[int], left: np.nd
         "Best value so far, the mean over a point's repeats, by which points are ranked at each rung (dotted). "
         "A dot ends the curve of a point that left."
     )
-    return style.Drawing("rungs", "Who left when", "Rungs", caption, made)
+    gone = [f"{counted(int((left == rung).sum()), 'point')} after {end}" for rung, end in enumerate(rungs[:-1])]
+    finding = f"Left, by epoch: {', '.join(gone)}; trained to the end: {int((left < 0).sum())} of {len(left)}."
+    return style.Drawing("rungs", "Halving: who left when", "Halving rungs", caption, made, finding)
 
 
 def _those_that_stay(

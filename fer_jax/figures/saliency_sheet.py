@@ -31,7 +31,7 @@ def saliency_sheet(
     one_scale: bool = False,
     warning: str = "",
     name: str = "saliency",
-    heading: str = "What the networks look at",
+    heading: str = "Saliency: what the networks look at",
 ) -> style.Drawing:
     """Returns maps over the images they are of, a column an image, a row a method.
 

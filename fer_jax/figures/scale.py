@@ -8,10 +8,11 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Colormap, Normalize
+from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 
 from fer_jax.analysis import comparable
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
+from fer_jax.base.text import counted
 from fer_jax.figures import style
 
 
@@ -77,6 +78,21 @@ class Scale:
         style.ticks(bar.ax.yaxis, places, texts)
         bar.ax.tick_params(labelsize=style.SMALL, length=3, width=0.7, color=style.MUTED)
         return bar
+
+    def finding(self, ranking: Ranking) -> str:
+        """Returns the best point by this metric and the range of all, as a sentence."""
+        values = ranking.points[f"{self.metric}_mean"].dropna()
+        best = ranking.order(self.metric)[0]
+        word = "Lowest" if self.lower_is_better else "Highest"
+        name, of = METRIC_NAMES.get(self.metric, self.metric), f"of {counted(len(values), 'point')}"
+        ends = f"all lie between {values.min():.3f} and {values.max():.3f}"
+        return f"{word} {name} {of}: {values[best]:.3f} at {ranking.describe(best)}; {ends}."
+
+    @property
+    def lines(self) -> Colormap:
+        """The colour map for lines on white, darker is better; all contrast enough."""
+        shades = [style.GREY, style.BLUE, style.INDIGO]
+        return LinearSegmentedColormap.from_list("lines", shades[::-1] if self.lower_is_better else shades)
 
     @property
     def note(self) -> str:

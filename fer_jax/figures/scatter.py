@@ -45,7 +45,8 @@ def scatter_3d(ranking: Ranking) -> style.Drawing | None:
         caption.append("Each place shows the best over the other swept fields.")
     caption += [*(colours.note for colours in scales), published.beside(ranking)]
     text = " ".join(part for part in caption if part)
-    return style.Drawing("scatter_3d", "The grid in three dimensions", "In 3-D", text, made)
+    finding = " ".join(one.finding(ranking) for one in scales)
+    return style.Drawing("scatter_3d", "The grid in three dimensions", "Grid in 3-D", text, made, finding)
 
 
 def _cloud(ax: Any, ranking: Ranking, colours: Scale, layout: list[Axis]) -> None:
@@ -62,7 +63,7 @@ def _cloud(ax: Any, ranking: Ranking, colours: Scale, layout: list[Axis]) -> Non
     over = ~known & points["left_out"].str.contains(_OVER).to_numpy(dtype=bool)
     ax.computed_zorder = False  # or the best would hide behind its neighbours
     if over.any():
-        ax.scatter(*xyz[:, over], marker="x", s=14, color="#9aa2ac", linewidth=0.8, depthshade=False)
+        ax.scatter(*xyz[:, over], marker="x", s=14, color=style.GREY, linewidth=0.8, depthshade=False)
     crowd = min(1.0, (125 / len(points)) ** 0.6)
     sizes = crowd * (14 + 95 * colours.quality(values[known]) ** 1.5)
     shades = {"c": values[known], "cmap": colours.colours, "norm": colours.norm}

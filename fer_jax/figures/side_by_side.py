@@ -66,7 +66,9 @@ def best_points(entries: Sequence[Entry]) -> style.Drawing:
         f"The best point of each run, chosen and ordered by mean {name}; test figures choose nothing. "
         f"Bars: Student's 95 % interval of the mean; strokes: single seeds; one seed has neither.{cut}"
     )
-    return style.Drawing("best_of_runs", "Best point of each run", "Intervals", text, made)
+    listed = ", ".join(f"{entry.short} {entry.mean('val_accuracy'):.3f}" for entry in entries)
+    finding = f"Validation accuracy, in order: {listed}."
+    return style.Drawing("best_of_runs", "Best point of each run", "Intervals", text, made, finding)
 
 
 def curves(entries: Sequence[Entry]) -> style.Drawing | None:
@@ -116,4 +118,4 @@ def curves(entries: Sequence[Entry]) -> style.Drawing | None:
         "Means over the repeats of each run's best point; bands ± one standard deviation where there are several."
         f"{cut}{left}"
     )
-    return style.Drawing("curves_of_runs", "Learning curves of the best points", "Curves", text, made)
+    return style.Drawing("curves_of_runs", "Learning curves of the best points", "Learning curves", text, made)

@@ -1,8 +1,9 @@
 """The look of every figure, and how one becomes a PNG.
 
 Figures are plain `matplotlib.figure.Figure` objects on the Agg canvas: no pyplot, no global state,
-so that reports can be drawn from several threads and without a display. Colours are Okabe and Ito's
-(safe for colour-blind readers) and viridis.
+so that reports can be drawn from several threads and without a display. Colours of lines have a
+contrast of 3 : 1 against white or more (WCAG 2), and stay apart for colour-blind readers; those of
+areas are viridis.
 """
 
 from __future__ import annotations
@@ -12,16 +13,19 @@ import io
 import math
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
+
+from fer_jax.figures import glyphs
 
 DPI = 200
 SCREEN_DPI = 96  # of a notebook
@@ -29,10 +33,18 @@ WIDTH = 10.0  # inches; a page shows it about 1,050 pixels wide, so that 9 point
 TEXT = 9.5
 SMALL = 8.5
 # Characters of tick labels that fit under a panel, by the number of panels in a row.
+# Of a figure that stands alone: inches for what it stands on, and letters in a line of that.
+_FOOT, _FOOT_ROOM = 0.34, 165
+# Of a WebP: colours, the mean difference of 255 that they may make, and the encoder's effort (0 to
+# 100), where more takes longer and saves little.
+_COLOURS, _UNSEEN, _EFFORT = 192, 0.7, 50
 ROOM = {1: 110, 2: 50, 3: 31}
-BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
-CYCLE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
-INK, MUTED, FAINT, EMPTY = "#1b1f24", "#5b6470", "#d9dde2", "#eef0f2"
+# The first three are Okabe and Ito's; the others lie farthest from them and from each other as all
+# and as red-green-blind readers see them (OKLab), among those with enough contrast.
+BLUE, VERMILLION, GREEN, WINE, SKY, INDIGO = "#0072B2", "#D55E00", "#009E73", "#882255", "#4A98CF", "#332288"
+CYCLE = (BLUE, VERMILLION, GREEN, WINE, SKY, INDIGO)
+# INK and MUTED are for texts, GREY for lines of lesser weight; the others only part areas.
+INK, MUTED, GREY, FAINT, EMPTY = "#1b1f24", "#5b6470", "#868e99", "#d9dde2", "#eef0f2"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,8 +55,10 @@ class Drawing:
         name: stem of its file, such as learning_curves.
         heading: a few words.
         short: one or two words, for a link.
-        caption: what is shown and how to read it; the page adds data set, split and repeats.
+        caption: what is shown and how to read it, the same for every run of its kind.
         figure: the matplotlib figure.
+        finding: what there is to see in it, for those who cannot.
+        about: the pictures and networks it is of, where they are not all of the run; a sentence.
     """
 
     name: str
@@ -52,6 +66,19 @@ class Drawing:
     short: str
     caption: str
     figure: Figure
+    finding: str = ""
+    about: str = ""
+
+    def __post_init__(self) -> None:
+        """Completes the figure's fonts; see `glyphs.complete`."""
+        glyphs.complete(self.figure)
+
+
+class Pictures(NamedTuple):
+    """A figure as files: a PNG that stands alone, and a WebP for a page, which says the rest."""
+
+    png: bytes
+    webp: bytes
 
 
 class ShownFigure(Figure):
@@ -135,24 +162,73 @@ def ticks(axis: Any, places: Sequence[float] | np.ndarray, texts: Sequence[str])
 
 def ink_on(rgba: Any) -> str:
     """Returns black or white, whichever reads on this colour (relative luminance, WCAG 2)."""
-    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in rgba[:3]]
-    return "#000000" if 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] > 0.18 else "#ffffff"
+    return "#000000" if _luminance(rgba) > 0.18 else "#ffffff"
 
 
 def png(made: Figure) -> bytes:
     """Returns the figure as an opaque PNG of DPI dots an inch, the same for the same figure."""
-    canvas = FigureCanvasAgg(made)
-    canvas.draw()
-    buffer = io.BytesIO()
-    Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").save(
-        buffer, "png", compress_level=6, dpi=(DPI, DPI)
-    )
-    return buffer.getvalue()
+    return _png(_drawn(made))
+
+
+def pictures(made: Figure, foot: str) -> Pictures:
+    """Returns the figure as files, the same for the same figure.
+
+    Args:
+        made: a figure, drawn once for both.
+        foot: what it stands on (data set, split, repeats), below the PNG.
+    """
+    image, below = _drawn(made), Figure(figsize=(WIDTH, _FOOT), dpi=DPI, facecolor="white")
+    words = textwrap.fill(foot, _FOOT_ROOM, max_lines=2, placeholder=" …")
+    below.text(0.008, 0.9, words, ha="left", va="top", fontsize=SMALL - 1.5, color=MUTED, parse_math=False)
+    glyphs.complete(below)
+    strip = _drawn(below)
+    whole = Image.new("RGB", (image.width, image.height + strip.height), "white")
+    whole.paste(image, (0, 0))
+    whole.paste(strip, (0, image.height))
+    return Pictures(_png(whole), _webp(image))
 
 
 def pdf(made: Figure) -> bytes:
     """Returns the figure as a PDF with TrueType fonts, the same for the same figure."""
     buffer = io.BytesIO()
-    with matplotlib.rc_context({"pdf.fonttype": 42}):
+    with matplotlib.rc_context({"pdf.fonttype": 42}), glyphs.no_warnings():
         made.savefig(buffer, format="pdf", metadata={"CreationDate": None})
     return buffer.getvalue()
+
+
+def _drawn(made: Figure) -> Image.Image:
+    canvas = FigureCanvasAgg(made)
+    with glyphs.no_warnings():
+        canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+
+
+def _webp(image: Image.Image) -> bytes:
+    """Returns a picture as a WebP without loss, in few colours unless one sees the difference.
+
+    Lines, areas and letters are sharper and smaller so than in pictures of the lossy kind, and
+    smaller than as SVG where there are many; photographs have too many colours for it.
+    """
+    few = image.quantize(_COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).convert("RGB")
+    difference = ImageStat.Stat(ImageChops.difference(image, few)).mean
+    buffer = io.BytesIO()
+    chosen = few if max(difference) < _UNSEEN else image
+    chosen.save(buffer, "webp", lossless=True, quality=_EFFORT, method=4)
+    return buffer.getvalue()
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "png", compress_level=6, dpi=(DPI, DPI))
+    return buffer.getvalue()
+
+
+def contrast(one: str, other: str = "#ffffff") -> float:
+    """Returns the contrast of two colours, from 1 to 21 (WCAG 2)."""
+    lighter, darker = sorted((_luminance(to_rgb(one)), _luminance(to_rgb(other))), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(rgb: Sequence[float]) -> float:
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb[:3]]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -65,9 +65,9 @@ def heat_maps(ranking: Ranking, metric: str) -> style.Drawing | None:
         caption += f" Of {len(filled)} panels, the {len(shown)} that hold the best points."
     if len(filled) < len(settings):
         caption += f" Panels without a result, not shown: {len(settings) - len(filled)}."
-    heading = f"{METRIC_NAMES.get(metric, metric).capitalize()} over the grid"
-    short = "Loss grid" if colours.lower_is_better else "Accuracy grid"
-    return style.Drawing(f"surface_{metric}", heading, short, caption, made)
+    heading = f"{METRIC_NAMES.get(metric, metric).capitalize()} over the grid: heat map"
+    short = "Loss heat map" if colours.lower_is_better else "Accuracy heat map"
+    return style.Drawing(f"surface_{metric}", heading, short, caption, made, colours.finding(ranking))
 
 
 def by_size(ranking: Ranking) -> list[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from html import escape
-
 import numpy as np
+from markupsafe import Markup
 
 from fer_jax.analysis import metrics
 from fer_jax.analysis.predictions import Predictions, mean_and_spread
+from fer_jax.reports import templates
 from fer_jax.reports.html_tables import html
 from fer_jax.reports.page import Section
 from fer_jax.reports.tables import Column
@@ -18,7 +18,7 @@ NOTHING_STORED = (
 )
 
 
-def class_table(predictions: Predictions, suffix: str = "") -> str:
+def class_table(predictions: Predictions, suffix: str = "") -> Markup:
     """Returns the metrics of every class, mean ± sd over the repeats, and their means, as HTML."""
     found = metrics.of_classes(predictions.probabilities, predictions.labels)
     of_class = metrics.by_class(metrics.confusion(predictions.probabilities, predictions.labels))
@@ -44,7 +44,7 @@ def class_table(predictions: Predictions, suffix: str = "") -> str:
         weighted = of_class.weighted(values) if known else np.array([])
         cells = [mean_and_spread(column) for column in values.T] + [mean_and_spread(macro), mean_and_spread(weighted)]
         columns.append(Column({"f1": "F1", "auc": "AUC"}.get(name, name.replace("_", " ")), cells, hints[name]))
-    return html(columns, f"by-class-table{suffix}", f"{len(predictions.classes)} classes and their means", first=0)
+    return html(columns, f"by-class-table{suffix}", f"{len(predictions.classes)} classes and their means", last=2)
 
 
 def class_section(predictions: Predictions, suffix: str = "") -> Section:
@@ -52,4 +52,6 @@ def class_section(predictions: Predictions, suffix: str = "") -> Section:
     note = f"The best point by validation, at the epoch that validation chose. {predictions.about}"
     if predictions.repeats > 1:
         note += " Mean ± standard deviation over the seeds."
-    return Section("by-class", "By class", "Class by class", f"<p>{escape(note)}</p>{class_table(predictions, suffix)}")
+    return Section(
+        "by-class", "By class", "Class by class", templates.paragraphs(note) + class_table(predictions, suffix)
+    )

@@ -122,10 +122,10 @@ def counts(rows: pd.DataFrame, of: str = "trials") -> list[Column]:
 
 def _against_best(ranking: Ranking, rows: pd.DataFrame) -> list[str]:
     """Returns whether each point can be told apart from the best one, in words."""
-    found, together = ranking.against_best.set_index("point"), ranking.together
+    found, together, best = ranking.against_best.set_index("point"), set(ranking.together), ranking.best
     texts = []
     for point in rows.index:
-        if point == ranking.best or point not in found.index:
+        if point == best or point not in found.index:
             texts.append("–")
             continue
         p, tied = float(found.loc[point, "p_holm"]), bool(found.loc[point, "tied"])

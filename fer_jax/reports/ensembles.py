@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from html import escape
 from typing import Any
+
+from markupsafe import Markup
 
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
 from fer_jax.base import console
 from fer_jax.base.text import counted
 from fer_jax.errors import DamagedError, RunError
+from fer_jax.reports import templates
 from fer_jax.reports.html_tables import html
 from fer_jax.reports.page import Section
 from fer_jax.reports.tables import Column, number
@@ -40,7 +42,14 @@ def sections(run: Run, ranking: Ranking, suffix: str = "") -> list[Section]:
         f"Members are chosen by mean {name} on validation, and their probabilities averaged. "
         "Beside each: the mean of its own members, each asked alone."
     )
-    return [Section("ensembles", "Ensembles", "Networks asked as one", f"<p>{escape(note)}</p>{_table(rows, suffix)}")]
+    return [
+        Section(
+            "ensembles",
+            "Ensembles",
+            "Ensembles: networks asked as one",
+            templates.paragraphs(note) + _table(rows, suffix),
+        )
+    ]
 
 
 def _row(run: Run, ranking: Ranking, top: int) -> dict[str, Any] | None:
@@ -65,7 +74,7 @@ def _row(run: Run, ranking: Ranking, top: int) -> dict[str, Any] | None:
         return None  # no predictions are stored, or not of the same images
 
 
-def _table(rows: list[dict[str, Any]], suffix: str) -> str:
+def _table(rows: list[dict[str, Any]], suffix: str) -> Markup:
     columns = [Column("ensemble", [row["label"] for row in rows], "", "text")]
     for split, word in (("val", "val."), ("test", "test")):
         if not any(f"{split}_accuracy" in row for row in rows):
@@ -78,7 +87,7 @@ def _table(rows: list[dict[str, Any]], suffix: str) -> str:
                         "members'", [_members(row, split) for row in rows], "mean ± sd of the members' own accuracies"
                     )
                 )
-    return html(columns, f"ensembles-table{suffix}", "Ensembles", sortable=len(rows) > 1)
+    return html(columns, f"ensembles-table{suffix}", "Ensembles")
 
 
 def _members(row: dict[str, Any], split: str) -> str:

@@ -1,55 +1,63 @@
-"""Tables as HTML: escaped texts, with the few attributes that sorting and filtering need."""
+"""Tables as HTML, with the few attributes that sorting, filtering and printing need."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
+from markupsafe import Markup
+
+from fer_jax.reports import templates
 from fer_jax.reports.tables import PAPER, Column, rows_of
+
+PRINTED = 30  # rows of a long table that are printed, the same number as in page.css
+# Columns, from which on a table is printed in small type, and on a sheet on its side.
+_WIDE, _LANDSCAPE = 12, 17
 
 
 def html(
-    columns: Sequence[Column], name: str, caption: str, sortable: bool = True, filterable: bool = False, first: int = 0
-) -> str:
-    """Returns a table as HTML, every text escaped.
+    columns: Sequence[Column],
+    name: str,
+    caption: str,
+    *,
+    filterable: bool = False,
+    first: int = 0,
+    last: int = 0,
+    rest: str = "",
+) -> Markup:
+    """Returns a table as HTML; a click on a heading sorts it.
 
     Args:
         columns: those for paper alone are left out.
         name: id of the element.
         caption: above it.
-        sortable: whether a click on a heading sorts it.
         filterable: whether a text box above it hides the rows that do not match.
         first: number of leading rows to set off as the best.
+        last: number of rows at the end that stay there, such as means of the others.
+        rest: the file that has all rows; more than PRINTED of them are not printed then.
     """
     columns = [column for column in columns if column.on != PAPER]
-    heads = "".join(_head(column, sortable) for column in columns)
-    rows = []
-    for place, cells in enumerate(rows_of(columns)):
-        inside = "".join(
-            f'<td class="{c.style}">{_cell(c.style, text)}</td>' for c, text in zip(columns, cells, strict=True)
-        )
-        rows.append(f'<tr class="best">{inside}</tr>' if place < first else f"<tr>{inside}</tr>")
-    box = ""
-    if filterable:
-        box = (
-            '<div class="tools"><input type="search" placeholder="Filter rows: words that must all occur" '
-            f'aria-label="Filter {escape(caption)}" data-for="{name}">'
-            f'<span class="count" aria-live="polite">{len(rows)} rows</span></div>'
-        )
-    return (
-        f'{box}<div class="scroll{" tall" if filterable else ""}" tabindex="0">'
-        f'<table id="{name}"{" data-sortable" if sortable else ""}><caption>{escape(caption)}</caption>'
-        f"<thead><tr>{heads}</tr></thead><tbody>\n" + "\n".join(rows) + "\n</tbody></table></div>"
+    rows = [
+        (place < first, list(zip((column.style for column in columns), cells, strict=True)))
+        for place, cells in enumerate(rows_of(columns))
+    ]
+    body, foot = (rows[:-last], rows[-last:]) if last else (rows, [])
+    shape = "wide" * (len(columns) >= _WIDE) + " landscape" * (len(columns) >= _LANDSCAPE)
+    printed = f"Printed are the first {PRINTED} of {len(body)} rows; {rest} has all." if rest else ""
+    return templates.macro(
+        "table",
+        name=name,
+        caption=caption,
+        heads=[_head(column) for column in columns],
+        rows=body,
+        foot=foot,
+        filterable=filterable,
+        shape=shape,
+        printed=printed if len(body) > PRINTED else "",
     )
 
 
-def _head(column: Column, sortable: bool) -> str:
-    hint = f' title="{escape(column.hint)}"' if column.hint else ""
-    text = f'<button type="button">{escape(column.heading)}</button>' if sortable else escape(column.heading)
+def _head(column: Column) -> tuple[str, str, str]:
+    """Returns the classes, the hint and the text of a heading."""
     # Room enough that a long name is not broken at every tenth letter.
     long = " long" if column.style == "text" and max(map(len, column.cells), default=0) > 14 else ""
-    return f'<th scope="col" class="{column.style}{long}"{hint}>{text}</th>'
-
-
-def _cell(style: str, text: str) -> str:
-    return f'<span class="pill {escape(text)}">{escape(text)}</span>' if style == "status" and text else escape(text)
+    return f"{column.style}{long}", column.hint, column.heading

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 import pandas as pd
+from markupsafe import Markup
 
 from fer_jax.analysis import axes, statistics
 from fer_jax.analysis.ranking import Ranking, metric_text
-from fer_jax.reports import basis
+from fer_jax.reports import basis, templates
 from fer_jax.reports.columns import field_columns
 from fer_jax.reports.html_tables import html
 from fer_jax.reports.tables import Column, heading, number, whole
 
 
-def parts(all_parts: Sequence[Ranking], names: Sequence[str]) -> str:
+def parts(all_parts: Sequence[Ranking], names: Sequence[str]) -> Markup:
     """Returns the parts of a run that are ranked by themselves, with their best points, as HTML."""
     best = [part.best if len(part.ranked) else None for part in all_parts]
     pairs = list(zip(all_parts, best, strict=True))
@@ -40,14 +40,14 @@ def parts(all_parts: Sequence[Ranking], names: Sequence[str]) -> str:
         ),
         Column("majority share", [number(part.majority_share, 3) for part in all_parts], "of the validation split"),
     ]
-    return html(columns, "overview", f"{len(all_parts)} parts, each ranked by itself", sortable=False)
+    return html(columns, "overview", f"{len(all_parts)} parts, each ranked by itself")
 
 
-def casualties(ranking: Ranking, suffix: str = "") -> str:
+def casualties(ranking: Ranking, suffix: str = "") -> Markup:
     """Returns the trials that diverged, failed or were pruned, when and why; '' for none."""
     rows = ranking.trials[ranking.trials["status"].isin(("diverged", "failed", "pruned"))]
     if not len(rows):
-        return ""
+        return Markup()
     empty = pd.Series([None] * len(rows), index=rows.index)
     columns = [
         Column("id", list(rows["id"].astype(str)), "", "id"),
@@ -61,10 +61,10 @@ def casualties(ranking: Ranking, suffix: str = "") -> str:
     if rows.get("error", empty).fillna("").ne("").any():
         columns.append(Column("error", ["" if pd.isna(v) else str(v) for v in rows["error"]], "", "text"))
     caption = f"Trials in no mean: {statistics.count_words(rows['status'].to_numpy())}"
-    return html(columns, f"casualties{suffix}", caption, filterable=len(rows) > 12)
+    return html(columns, f"casualties{suffix}", caption, filterable=len(rows) > 12, rest="tables/trials.csv")
 
 
-def settings(ranking: Ranking, defaults: dict[str, object], comments: dict[str, str]) -> str:
+def settings(ranking: Ranking, defaults: dict[str, object], comments: dict[str, str]) -> Markup:
     """Returns the config: every field with its value, meaning, and whether it is set or swept."""
     config = {name: value for name, value in ranking.config.items() if name != "sweep"}
     notes = {
@@ -79,7 +79,7 @@ def settings(ranking: Ranking, defaults: dict[str, object], comments: dict[str, 
         Column("", [notes[n] for n in order], "swept, or set to other than its default", "text"),
         Column("meaning", [comments.get(n, "") for n in order], "", "text"),
     ]
-    return html(columns, "settings", "Every config field", filterable=True)
+    return html(columns, "settings", "Every config field", filterable=True, rest="config.json")
 
 
 def _levels(axis: axes.Axis, most: int = 12) -> str:
@@ -93,10 +93,6 @@ def _differs(value: object, default: object) -> str:
     return "" if statistics.hashable(value) == statistics.hashable(default) else "set"
 
 
-def facts(ranking: Ranking) -> str:
+def facts(ranking: Ranking) -> Markup:
     """Returns what the result stands on, as a definition list."""
-    items = []
-    for name, text in basis.facts(ranking):
-        value = f"<code>{escape(text)}</code>" if name == "Command" else escape(text)
-        items.append(f"<div{' class=wide' if name == 'Command' else ''}><dt>{escape(name)}</dt><dd>{value}</dd></div>")
-    return f"<dl>{''.join(items)}</dl>"
+    return templates.macro("facts", items=basis.facts(ranking))

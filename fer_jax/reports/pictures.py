@@ -7,16 +7,17 @@ only the built-in faces are shown unless `report.show_images` says otherwise.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 
 from fer_jax.analysis.predictions import Predictions
 from fer_jax.errors import FerJaxError
 from fer_jax.figures import mistakes, style
 from fer_jax.figures.saliency_sheet import MOST_COLUMNS, saliency_sheet
+from fer_jax.reports import templates
 from fer_jax.reports.html_tables import html
 from fer_jax.reports.page import Section
 from fer_jax.reports.tables import Column, number
@@ -123,13 +124,13 @@ def mistake_parts(
             ],
         )
     )
-    table = _table(predictions, found, suffix) if len(found) else ""
+    table = _table(predictions, found, suffix) if len(found) else Markup()
     return drawing, Section(
-        "mistake-list", "Mistake list", "Most confident mistakes as a table", f"<p>{escape(note)}</p>{table}"
+        "mistake-list", "Mistake list", "Most confident mistakes as a table", templates.paragraphs(note) + table
     )
 
 
-def _table(predictions: Predictions, found: pd.DataFrame, suffix: str) -> str:
+def _table(predictions: Predictions, found: pd.DataFrame, suffix: str) -> Markup:
     names = np.asarray(predictions.classes, dtype=object)
     columns = [
         Column("picture", [str(one) for one in found["image"]], f"its number in the {predictions.split} split, from 0"),

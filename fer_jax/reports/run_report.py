@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -13,7 +14,18 @@ from fer_jax.analysis.ranking import Ranking
 from fer_jax.config import fields
 from fer_jax.errors import RunError
 from fer_jax.figures import distribution, drawings, effects, importances, style
-from fer_jax.reports import by_class, ensembles, page, pictures, run_tables, search_sections, study_section
+from fer_jax.reports import (
+    by_class,
+    ensembles,
+    explore,
+    notes,
+    page,
+    pictures,
+    run_tables,
+    search_sections,
+    study_section,
+    templates,
+)
 from fer_jax.reports.page import Part, Section
 from fer_jax.results import left_files, rankings
 from fer_jax.results.best_point import best_trials, of_best_point, one_an_image
@@ -45,28 +57,85 @@ def write_report(
     run = load_run(run_dir)
     for line in left_files.find(run.directory, run.record, run.trials).lines(again=False):
         say(f"{run.path}: {line}")
-    ranked = rankings.parts(run)
     directory = RunDirectory(run.path)
-    several = len(ranked) > 1
-    parts = [_part(run, each, f"-{number}" if several else "", show_images) for number, each in enumerate(ranked, 1)]
-    heads = [_heads(run, each) for each in ranked if run.heads["id"].isin(each.trials["id"]).any()]
-    for of_parts in (parts, heads):
-        for number, part in enumerate(of_parts, 1):
-            for drawing, png in part.figures:
-                stem = f"figures/{drawing.name}{f'-{number}' if len(of_parts) > 1 else ''}"
-                directory.write_bytes(f"{stem}.png", png)
-                if pdf:
-                    directory.write_bytes(f"{stem}.pdf", style.pdf(drawing.figure))
+    drawn = draw(run, show_images, files=Files(directory, pdf))
     if (run.trials["status"] == "done").any():
         run_tables.save(run, run.path / "tables")
-    meanings = {field.name: (field.default, field.comment) for field in fields.FIELDS.values()}
-    whole = rankings.whole(run) if several else ranked[0]
-    published = study_section.sections(study_section.rows_beside(run.path))
-    directory.write_text("report.html", page.render(whole, parts, meanings, page.written_now(), heads, published))
+    directory.write_text("report.html", html(run, drawn, notes.sections(run.directory)))
     return run.path / "report.html"
 
 
-def _part(run: Run, found: Ranking, suffix: str, show_images: bool) -> Part:
+class Drawn(NamedTuple):
+    """What a page of a run shows.
+
+    Attributes:
+        whole: the ranking of all of it.
+        ranked: that of each part.
+        parts, heads: each part with its figures, and the heads of those that have some.
+    """
+
+    whole: Ranking
+    ranked: list[Ranking]
+    parts: list[Part]
+    heads: list[Part]
+
+
+class Files(NamedTuple):
+    """Where the figures of a report go, None for nowhere, and whether as PDF too."""
+
+    directory: RunDirectory | None = None
+    pdf: bool = False
+
+    def keep(self, drawing: style.Drawing, ranking: Ranking, suffix: str) -> bytes:
+        """Writes a figure under figures/ and returns what the page shows of it."""
+        foot = " ".join(filter(None, [f"{ranking.title}.", page.stands_on(ranking), drawing.about]))
+        made, stem = style.pictures(drawing.figure, foot), f"figures/{drawing.name}{suffix}"
+        if self.directory is not None:
+            self.directory.write_bytes(f"{stem}.png", made.png)
+            if self.pdf:
+                self.directory.write_bytes(f"{stem}.pdf", style.pdf(drawing.figure))
+        return made.webp
+
+
+def draw(run: Run, show_images: bool = False, saliency: bool = True, files: Files | None = None) -> Drawn:
+    """Returns the rankings of a run with their figures.
+
+    Args:
+        run: however far it has come.
+        show_images: as of `write_report`.
+        saliency: False leaves out what the networks look at, whatever the run's config says: it
+            takes JAX and a device.
+        files: where the figures are written to; None for nowhere.
+    """
+    files = files or Files()
+    ranked = rankings.parts(run)
+    several = len(ranked) > 1
+    saliency = saliency and bool(run.config.report.saliency)
+    parts = [
+        _part(run, each, f"-{number}" if several else "", show_images, saliency, files)
+        for number, each in enumerate(ranked, 1)
+    ]
+    fitted = [each for each in ranked if run.heads["id"].isin(each.trials["id"]).any()]
+    heads = [_heads(run, each, f"-{number}" if len(fitted) > 1 else "", files) for number, each in enumerate(fitted, 1)]
+    return Drawn(rankings.whole(run) if several else ranked[0], ranked, parts, heads)
+
+
+def html(run: Run, drawn: Drawn, more: Sequence[Section] = (), assets: Sequence[str] = ()) -> str:
+    """Returns the page of a run.
+
+    Args:
+        run, drawn: it and what `draw` made of it.
+        more: sections before its config.
+        assets: names of more files of web/, as of `page.assemble`.
+    """
+    meanings = {field.name: (field.default, field.comment) for field in fields.FIELDS.values()}
+    sections = [*study_section.sections(study_section.rows_beside(run.path)), *more]
+    explored = explore.of_run(run, drawn.whole, drawn.ranked)
+    explored["assets"] = (*explored.get("assets", ()), *assets)
+    return page.render(drawn.whole, drawn.parts, meanings, page.written_now(), drawn.heads, sections, **explored)
+
+
+def _part(run: Run, found: Ranking, suffix: str, show_images: bool, saliency: bool, files: Files) -> Part:
     """Returns one part of the report, with what its networks answer; `suffix` tells parts apart."""
     search = search_sections.of_ranking(found, suffix, whole=not suffix)
     drawn, sections = [*search.drawings, *drawings.of_sweep(found)], list(search.sections)
@@ -75,28 +144,33 @@ def _part(run: Run, found: Ranking, suffix: str, show_images: bool) -> Part:
         trials = best_trials(run, found)
         shown = pictures.HeldOutImages(run, one_an_image(trials, predictions.split), predictions.split, show_images)
         drawing, mistakes = pictures.mistake_parts(predictions, shown, suffix)
-        saliency = pictures.saliency(trials, predictions, shown) if run.config.report.saliency else None
-        drawn += [one for one in (drawing, saliency) if one is not None]
+        looked_at = pictures.saliency(trials, predictions, shown) if saliency else None
+        drawn += [one for one in (drawing, looked_at) if one is not None]
         sections += [by_class.class_section(predictions, suffix), *ensembles.sections(run, found, suffix), mistakes]
     elif len(found.ranked):
-        sections.append(Section("answers", "Answers", "What the networks answer", f"<p>{by_class.NOTHING_STORED}</p>"))
+        sections.append(
+            Section("answers", "Answers", "What the networks answer", templates.paragraphs(by_class.NOTHING_STORED))
+        )
     if classes := distribution.draw(found.data):
         drawn.append(classes)
-    return Part(found, [(drawing, style.png(drawing.figure)) for drawing in drawn], sections, search.beside)
+    figures = [(drawing, files.keep(drawing, found, suffix)) for drawing in drawn]
+    return Part(found, figures, sections, search.beside)
 
 
-def _heads(run: Run, trials: Ranking) -> Part:
+def _heads(run: Run, trials: Ranking, suffix: str, files: Files) -> Part:
     """Returns the fits on trials that are ranked against each other, and their figures."""
     own = run.heads[run.heads["id"].isin(trials.trials["id"])].reset_index(drop=True)
     gathered = fits.rank_heads(trials.record, own, trials.title)
     drawn = []
     if drawing := effects.main_effects(gathered):
         drawn.append(
-            dataclasses.replace(drawing, name="head_effects", heading="What each head field does", short="Head fields")
+            dataclasses.replace(
+                drawing, name="head_effects", heading="Heads: what each of their fields does", short="Head fields"
+            )
         )
     if drawing := head_importances(run, gathered, own):
         drawn.append(drawing)
-    return Part(gathered, [(drawing, style.png(drawing.figure)) for drawing in drawn])
+    return Part(gathered, [(drawing, files.keep(drawing, gathered, suffix)) for drawing in drawn])
 
 
 def head_importances(run: Run, gathered: Ranking, own: pd.DataFrame) -> style.Drawing | None:

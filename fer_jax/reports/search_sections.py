@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
+from markupsafe import Markup
 
 from fer_jax.analysis import importance, tuning_curve
 from fer_jax.analysis.comparable import lower_is_better
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
 from fer_jax.base.text import counted, sentence
 from fer_jax.figures import rungs, style
-from fer_jax.reports import search_tables
+from fer_jax.reports import search_tables, templates
 from fer_jax.reports.html_tables import html
 from fer_jax.reports.page import Section
 from fer_jax.reports.tables import Table, number
@@ -35,7 +35,7 @@ class SearchParts:
     """
 
     drawings: Sequence[style.Drawing]
-    beside: dict[str, str]
+    beside: dict[str, Markup]
     sections: Sequence[Section]
 
 
@@ -54,14 +54,16 @@ def of_ranking(ranking: Ranking, suffix: str = "", whole: bool = True) -> Search
         curves = history.best_so_far(ranking, found.halving.epochs[-1])
         drawing = rungs.draw(ranking, curves, found.halving.epochs, found.left)
         if drawing is None:
-            sections.append(Section("rungs", "Rungs", "Who left when", words))
+            sections.append(Section("rungs", "Halving rungs", "Halving: who left when", words))
         else:
             drawings, beside["rungs"] = [drawing], words
     beside["tuning_curve"] = _fewer_points(ranking, suffix)
     if len(ranking.ranked) > 1:
-        sections.append(Section("fields", "What matters", "Which fields matter", _fields(ranking, suffix)))
+        sections.append(
+            Section("fields", "Importance", "Hyperparameter importance: which fields matter", _fields(ranking, suffix))
+        )
         if found is None and (would := _would_have_found(ranking, suffix)):
-            sections.append(Section("halving", "Halving", "What halving would have found", would))
+            sections.append(Section("halving", "Halving", "Halving: what it would have found", would))
     return SearchParts(drawings, beside, sections)
 
 
@@ -72,7 +74,7 @@ def spent(found: history.History) -> str:
     )
 
 
-def _rungs(ranking: Ranking, found: history.History, suffix: str) -> str:
+def _rungs(ranking: Ranking, found: history.History, suffix: str) -> Markup:
     """Returns what the rungs of a run did, with its tables."""
     over = history.first_seeds(ranking).trials["status"].isin(["done", "pruned", "diverged", "failed"]).all()
     more = len(ranking.trials) - len(found.epochs)
@@ -85,28 +87,28 @@ def _rungs(ranking: Ranking, found: history.History, suffix: str) -> str:
         notes.append(f"Not counted: {counted(more, 'trial')} of later seeds, which decided nothing at a rung.")
     tables = [_shown(search_tables.rungs(ranking), f"rungs-table{suffix}")]
     tables.append(_shown(search_tables.left(ranking), f"left-table{suffix}", filterable=True))
-    return _paragraphs(notes) + "".join(tables) + _correlations(ranking, suffix)
+    return templates.paragraphs(*notes) + Markup().join(tables) + _correlations(ranking, suffix)
 
 
-def _correlations(ranking: Ranking, suffix: str) -> str:
+def _correlations(ranking: Ranking, suffix: str) -> Markup:
     """Returns how alike rungs rank the points."""
     table = search_tables.rank_correlations(ranking)
     if isinstance(table, str):
-        return _paragraphs([f"No rank correlation between rungs: {table}."])
+        return templates.paragraphs(f"No rank correlation between rungs: {table}.")
     note = ""
     if (table.frame["n"] < table.frame["of"]).any():
         note = (
             "A later rung has survivors only. They were chosen for being alike at the earlier one, which makes the "
             "correlation over them lower than over all points (restriction of range)."
         )
-    return _shown(table, f"correlations-table{suffix}") + _paragraphs([note] if note else [])
+    return _shown(table, f"correlations-table{suffix}") + templates.paragraphs(*([note] if note else []))
 
 
-def _would_have_found(ranking: Ranking, suffix: str) -> str:
+def _would_have_found(ranking: Ranking, suffix: str) -> Markup:
     """Returns what halving would have done with a full grid; '' where that cannot be told."""
     would = replay.of_full_grid(ranking)
     if would is None:
-        return ""
+        return Markup()
     ends, name = would.halving.epochs, METRIC_NAMES.get(ranking.metric, ranking.metric)
     sizes = " and ".join(_listed(would.halving.sizes(), ends))
     sign = 1 if ranking.higher_is_better else -1
@@ -133,7 +135,7 @@ def _would_have_found(ranking: Ranking, suffix: str) -> str:
         f"{total:,} of {len(would.stopped) * ends[-1]:,} epochs a repeat, {100 * would.share:.0f} %.",
         f"It would have found {what}, {missed}.",
     ]
-    return _paragraphs(notes) + _correlations(ranking, suffix)
+    return templates.paragraphs(*notes) + _correlations(ranking, suffix)
 
 
 def _listed(sizes: Sequence[int], ends: Sequence[int]) -> list[str]:
@@ -142,11 +144,11 @@ def _listed(sizes: Sequence[int], ends: Sequence[int]) -> list[str]:
     return [", ".join(words[:-1]), words[-1]]
 
 
-def _fields(ranking: Ranking, suffix: str) -> str:
+def _fields(ranking: Ranking, suffix: str) -> Markup:
     """Returns the analysis of variance, or why there is none."""
     found, table = importance.of_ranking(ranking), search_tables.fields(ranking)
     if isinstance(found, str) or isinstance(table, str):
-        return _paragraphs([f"No analysis of variance: {found}."])
+        return templates.paragraphs(f"No analysis of variance: {found}.")
     name = METRIC_NAMES.get(ranking.metric, ranking.metric)
     notes = [
         f"The variance of {name} between the {len(ranking.points):,} points of the full grid, taken apart into what "
@@ -167,14 +169,14 @@ def _fields(ranking: Ranking, suffix: str) -> str:
     if len(table.frame) > _MOST_EFFECTS:
         notes.append(f"The largest {_MOST_EFFECTS} of {len(table.frame)}; tables/fields.csv has all.")
         table = search_tables.only(table, np.arange(len(table.frame)) < _MOST_EFFECTS)
-    return _paragraphs(notes) + _shown(table, f"fields-table{suffix}")
+    return templates.paragraphs(*notes) + _shown(table, f"fields-table{suffix}")
 
 
-def _fewer_points(ranking: Ranking, suffix: str) -> str:
+def _fewer_points(ranking: Ranking, suffix: str) -> Markup:
     """Returns the words and the table below the tuning curve; '' where there is none."""
     found, table = tuning_curve.of_ranking(ranking), search_tables.fewer_points(ranking)
     if isinstance(found, str) or isinstance(table, str):
-        return ""
+        return Markup()
     n, rows = len(found.scores), found.table.set_index("points")
     k = _MANY if n > _MANY else max(1, n // 2)
     row = rows.loc[k] if k in rows.index else rows.iloc[np.abs(rows.index - k).argmin()]
@@ -196,7 +198,7 @@ def _fewer_points(ranking: Ranking, suffix: str) -> str:
     if found.unknown:
         notes.append(f"{counted(found.unknown, 'point')} without a result are left out.")
     keep = found.table["points"].isin([*_PAGE_LENGTHS, n]).to_numpy()
-    return _paragraphs(notes) + _shown(search_tables.only(table, keep), f"fewer-table{suffix}")
+    return templates.paragraphs(*notes) + _shown(search_tables.only(table, keep), f"fewer-table{suffix}")
 
 
 def _drawn(ranking: Ranking) -> str:
@@ -219,13 +221,9 @@ def _drawn(ranking: Ranking) -> str:
     return "These points were drawn so."
 
 
-def _paragraphs(notes: Sequence[str]) -> str:
-    return "".join(f"<p>{escape(note)}</p>" for note in notes)
-
-
-def _shown(table: Table | str, name: str, filterable: bool = False) -> str:
+def _shown(table: Table | str, name: str, filterable: bool = False) -> Markup:
     """Returns a table as HTML, or the reason why there is none as a paragraph."""
     if isinstance(table, str):
-        return _paragraphs([sentence(table)])
+        return templates.paragraphs(sentence(table))
     long = filterable and len(table.frame) > 12
-    return html(table.columns, name, table.caption, filterable=long)
+    return html(table.columns, name, table.caption, filterable=long, rest=f"tables/{table.name}.csv")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Hashable, Sequence
-from html import escape
 from pathlib import Path
 
 import pandas as pd
+from markupsafe import Markup
 
 from fer_jax.analysis import comparable
 from fer_jax.analysis.parts import part_names
@@ -18,7 +18,7 @@ from fer_jax.base import files
 from fer_jax.config.values import flatten
 from fer_jax.figures import side_by_side as drawn
 from fer_jax.figures import style
-from fer_jax.reports import page, side_by_side, spread_section, study_section, text_tables
+from fer_jax.reports import page, side_by_side, spread_section, study_section, templates, text_tables
 from fer_jax.reports.page import Section
 from fer_jax.results import rankings
 from fer_jax.results.best_point import of_best_point
@@ -32,10 +32,6 @@ def write_comparison(
 ) -> Path:
     """Writes one page about several runs, with their best points side by side.
 
-    Only what is measured on the same images, by the same metric, is ranked together, and not where
-    repeats vary other things (sweep.seeds_of): runs that differ in nothing else show what each of
-    these does to a result.
-
     Args:
         run_dirs: run directories, however far they have come.
         out: the page's file.
@@ -46,6 +42,24 @@ def write_comparison(
 
     Raises:
         RunError: no run there, a damaged file, or a place that cannot be written.
+    """
+    html = comparison(run_dirs, say)
+    files.write_bytes(Path(out), html.encode(errors="backslashreplace"))
+    return Path(out)
+
+
+def comparison(run_dirs: Sequence[str | Path], say: Callable[[str], None] | None = None) -> str:
+    """Returns one page about several runs, with their best points side by side.
+
+    Only what is measured on the same images, by the same metric, is ranked together, and not where
+    repeats vary other things (sweep.seeds_of): runs that differ in nothing else show what each of
+    these does to a result.
+
+    Args:
+        run_dirs, say: as of `write_comparison`.
+
+    Raises:
+        RunError: no run there, or a damaged file.
     """
     runs = [load_run(path) for path in run_dirs]
     entries, keys = [], []
@@ -66,11 +80,7 @@ def write_comparison(
         figures += sum("<figure>" in section.content for section in found)
         sections += found
     told = [entry for entry, group in zip(entries, group_of, strict=True) if group]
-    if differences := side_by_side.differences(told) if len(told) > 1 else "":
-        note = "Config fields whose values differ between the best points."
-        sections.append(
-            Section("settings-that-differ", "Settings", "Where the settings differ", f"<p>{note}</p>{differences}")
-        )
+    sections += _differences(told)
     if told:
         sections.append(Section("points-of-runs", "Points", "The best points of every run", _points(told)))
     spreads = spread_section.tables([entry.ranking for entry in entries])
@@ -83,10 +93,7 @@ def write_comparison(
     )
     title = f"{len(runs)} runs side by side" if len(runs) > 1 else "One run"
     scope = ", ".join(dict.fromkeys(str(entry.ranking.data.get("label", "unknown data set")) for entry in entries))
-    files.write_bytes(
-        Path(out), page.assemble(title, scope, {}, sections, page.written_now()).encode(errors="backslashreplace")
-    )
-    return Path(out)
+    return page.assemble(title, scope, {}, sections, page.written_now())
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -114,7 +121,7 @@ def _entry(run: Run, part: Ranking, name: str) -> tuple[Entry, Hashable | None]:
     return dataclasses.replace(entry, config=config), key
 
 
-def _overview(entries: Sequence[Entry], group_of: Sequence[int], groups: int) -> str:
+def _overview(entries: Sequence[Entry], group_of: Sequence[int], groups: int) -> Markup:
     note = "Every run with what it stands on."
     if groups > 1:
         note += (
@@ -126,7 +133,7 @@ def _overview(entries: Sequence[Entry], group_of: Sequence[int], groups: int) ->
             " Runs whose repeats vary other things (sweep.seeds_of) are not ranked together either: their spreads are "
             "not of one kind."
         )
-    return f"<p>{escape(note)}</p>{side_by_side.overview(entries, group_of)}"
+    return templates.paragraphs(note) + side_by_side.overview(entries, group_of)
 
 
 def _group(entries: Sequence[Entry], suffix: str, first: int) -> list[Section]:
@@ -148,11 +155,11 @@ def _group(entries: Sequence[Entry], suffix: str, first: int) -> list[Section]:
             f"ranking-of-runs{suffix}",
             f"Best{suffix.replace('-', ' ')}",
             f"Best points{of_group}",
-            f"<p>{escape(note)}</p>{side_by_side.best_points(entries, suffix)}",
+            templates.paragraphs(note) + side_by_side.best_points(entries, suffix),
         )
     ]
     for drawing in filter(None, (drawn.best_points(entries), drawn.curves(entries))):
-        content = page.figure(first, drawing, style.png(drawing.figure), stands_on)
+        content = page.figure(first, drawing, style.pictures(drawing.figure, stands_on).webp)
         found.append(
             Section(
                 f"{drawing.name}{suffix}",
@@ -169,17 +176,28 @@ def _group(entries: Sequence[Entry], suffix: str, first: int) -> list[Section]:
                 f"classes{suffix}",
                 f"By class{suffix.replace('-', ' ')}",
                 f"Class by class{of_group}",
-                f"<p>{escape(note)}</p>{classes}",
+                templates.paragraphs(note) + classes,
             )
         )
     return found
 
 
-def _points(entries: Sequence[Entry]) -> str:
+def _differences(entries: Sequence[Entry]) -> list[Section]:
+    found = side_by_side.differences(entries) if len(entries) > 1 else ""
+    if not found:
+        return []
+    note = templates.paragraphs("Config fields whose values differ between the best points.")
+    return [Section("settings-that-differ", "Settings", "Where the settings differ", note + found)]
+
+
+def _points(entries: Sequence[Entry]) -> Markup:
     """Returns the best points of every run, beside each other where the window is wide enough."""
     blocks = [
-        f"<div><h3>{escape(entry.name)}</h3>{page.best_points(entry.ranking, f'-run-{number}')}"
-        f"<p><code>{escape(str(entry.ranking.record.get('command') or 'command not recorded'))}</code></p></div>"
+        (
+            entry.name,
+            page.best_points(entry.ranking, f"-run-{number}"),
+            str(entry.ranking.record.get("command") or "command not recorded"),
+        )
         for number, entry in enumerate(entries, 1)
     ]
-    return f'<div class="beside">{"".join(blocks)}</div>'
+    return templates.macro("beside", blocks=blocks)

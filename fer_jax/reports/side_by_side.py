@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from markupsafe import Markup
 
 from fer_jax.analysis import axes, metrics, statistics
 from fer_jax.analysis.predictions import mean_and_spread
@@ -26,7 +27,7 @@ _MORE = {
 }
 
 
-def overview(entries: Sequence[Entry], group_of: Sequence[int]) -> str:
+def overview(entries: Sequence[Entry], group_of: Sequence[int]) -> Markup:
     """Returns every run with what it stands on, as HTML."""
     facts = [dict(basis.facts(entry.ranking)) for entry in entries]
     columns = [Column("run", [entry.name for entry in entries], "", "text")]
@@ -65,7 +66,7 @@ def _varied(entries: Sequence[Entry]) -> list[Column]:
     return [Column("repeats vary", [one or "all" for one in found], "sweep.seeds_of", "text")] if any(found) else []
 
 
-def best_points(entries: Sequence[Entry], suffix: str = "") -> str:
+def best_points(entries: Sequence[Entry], suffix: str = "") -> Markup:
     """Returns the best points of runs that may be ranked against each other, in order."""
     metric = entries[0].ranking.metric
     columns = [
@@ -109,7 +110,7 @@ def _values(entry: Entry, metric: str) -> np.ndarray:
     return values if np.isfinite(values).all() else np.empty(0)
 
 
-def by_class(entries: Sequence[Entry], suffix: str = "") -> str:
+def by_class(entries: Sequence[Entry], suffix: str = "") -> Markup:
     """Returns F1 of every class at the best points, a column a run.
 
     '' where fewer than two runs kept their answers on one split.
@@ -117,17 +118,17 @@ def by_class(entries: Sequence[Entry], suffix: str = "") -> str:
     known = [(entry, entry.predictions) for entry in entries if entry.predictions is not None]
     splits = {predictions.split for _, predictions in known}
     if len(known) < 2 or len(splits) > 1:
-        return ""
+        return Markup()
     classes = known[0][1].classes
     columns = [Column("class", [*classes, "macro mean"], "", "text")]
     for entry, predictions in known:
         of_class = metrics.by_class(metrics.confusion(predictions.probabilities, predictions.labels))
         cells = [*(mean_and_spread(values) for values in of_class.f1.T), mean_and_spread(of_class.macro(of_class.f1))]
         columns.append(Column(entry.name, cells, f"F1 on the {predictions.split} pictures, mean ± sd over the repeats"))
-    return html(columns, f"classes-of-runs{suffix}", f"F1 of every class, {splits.pop()} pictures")
+    return html(columns, f"classes-of-runs{suffix}", f"F1 of every class, {splits.pop()} pictures", last=1)
 
 
-def differences(entries: Sequence[Entry]) -> str:
+def differences(entries: Sequence[Entry]) -> Markup:
     """Returns the config fields in which the best points differ, a column a run; '' if in none."""
     names = [
         name
@@ -136,7 +137,7 @@ def differences(entries: Sequence[Entry]) -> str:
     ]
     differ = [name for name in names if len({statistics.hashable(entry.config.get(name)) for entry in entries}) > 1]
     if not differ:
-        return ""
+        return Markup()
     columns = [Column("field", differ, "", "id")]
     columns += [
         Column(entry.name, [axes.value_text(entry.config.get(name)) for name in differ], "at its best point", "text")

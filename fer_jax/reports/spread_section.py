@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from fer_jax.analysis import spread, statistics
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
@@ -15,6 +15,7 @@ from fer_jax.analysis.varied import seeds_of
 from fer_jax.base.text import sentence
 from fer_jax.config import fields
 from fer_jax.config.repeats import SOURCES
+from fer_jax.reports import templates
 from fer_jax.reports.html_tables import html
 from fer_jax.reports.page import Section
 from fer_jax.reports.tables import Column, Table, heading, number, whole
@@ -48,9 +49,8 @@ def sections(found: Sequence[Table]) -> list[Section]:
     """Returns the section of a page with what `tables` found; [] where that is nothing."""
     if not found:
         return []
-    content = "".join(
-        f"<p>{escape(table.caption)}</p>{html(table.page, table.name, 'What each seed does', sortable=False)}"
-        for table in found
+    content = Markup().join(
+        templates.paragraphs(table.caption) + html(table.page, table.name, "What each seed does") for table in found
     )
     return [Section("spread", "Spread", "What the spread over repeats is made of", content)]
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fer_jax.reports import templates
 from fer_jax.reports.html_tables import html
 from fer_jax.reports.page import Section
 from fer_jax.reports.tables import PAGE, PAPER, Column, Table
@@ -63,7 +64,7 @@ def sections(rows: pd.DataFrame) -> list[Section]:
         return []
     note = "What the paper published beside what we found, from the table of the study; study.md explains its words."
     shown = html(table(rows).columns, "study-table", "Published figures and ours")
-    return [Section("study", "Published", "Published figures", f"<p>{note}</p>{shown}")]
+    return [Section("study", "Published", "Published figures", templates.paragraphs(note) + shown)]
 
 
 def table(rows: pd.DataFrame, title: str = "", digits: Sequence[int] = ()) -> Table:

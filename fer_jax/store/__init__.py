@@ -8,6 +8,8 @@ How a run survives a kill at any moment:
 1. One process writes, and holds the lock while it does. Every file and checkpoint appears by a
    rename, in full or not at all, and is flushed to disk before it; the folder that holds the new
    name is flushed before anything older is deleted. So a power cut leaves what a kill leaves.
+   Tables and figures that a report writes, and notes.md, which is people's, need no lock: no start
+   believes them.
 2. A checkpoint of a wave at epoch e is `curves.write` with the rows since the last one, then
    `save_state` at e, which names the parts of the curves it stands on. So the curves on disk always
    reach at least as far as the newest complete state.

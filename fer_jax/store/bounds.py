@@ -22,6 +22,7 @@ from fer_jax.base.text import in_bytes, shown
 
 MOST_JSON_BYTES = 1 << 26
 MOST_JSON_DEPTH = 64
+MOST_NOTES_BYTES = 1 << 18
 MOST_TABLE_BYTES = 1 << 29
 MOST_HEADER_BYTES = 1 << 20
 MOST_COLUMNS = 10_000

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import pandas as pd
 
-from fer_jax.base.files import explain_write, locked, open_own, remove_temporary_files, write_bytes
+from fer_jax.base.files import explain_write, lock_holder, locked, open_own, remove_temporary_files, write_bytes
 from fer_jax.errors import DamagedError, RunError
 from fer_jax.store import bounds, safety
 from fer_jax.store.checkpoints import WAVE, Checkpoints
@@ -183,7 +183,34 @@ class RunDirectory:
             with explain_write(path):
                 path.unlink()
 
+    # Notes
+
+    def read_notes(self) -> str:
+        """Returns what people wrote about the run, notes.md; '' where there is none.
+
+        Raises:
+            RunError: it is a link, cannot be read, or is longer than `bounds.MOST_NOTES_BYTES`.
+        """
+        safety.check_tree(self.path)
+        try:
+            return bounds.read_whole(self.path / "notes.md", bounds.MOST_NOTES_BYTES).decode(errors="replace")
+        except FileNotFoundError:
+            return ""
+        except OSError as error:
+            raise RunError(f"cannot read {self.path / 'notes.md'}: {error.strerror}") from None
+        except ValueError as error:
+            raise RunError(f"{self.path / 'notes.md'}: {error}; shorten it") from None
+
+    def write_notes(self, text: str) -> None:
+        """Replaces notes.md, which needs no lock: no start of a sweep reads or writes it."""
+        safety.check_tree(self.path)
+        write_bytes(self.path / "notes.md", text.encode(errors="backslashreplace"))
+
     # Other files
+
+    def holder(self) -> dict[str, Any] | None:
+        """Returns who holds the lock, see `files.lock_holder`; None where no sweep is going on."""
+        return lock_holder(self.path / ".lock")
 
     def write_text(self, name: str, text: str) -> None:
         """Writes any other text file of the run, such as 'report.html'."""

@@ -1,7 +1,9 @@
 """Files of a run: old or new after any kill, one holder a lock, one line where a disk refuses."""
 
 import errno
+import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -108,3 +110,20 @@ def test_a_file_that_is_written_in_place_has_one_name_and_is_a_file(tmp_path: Pa
         with pytest.raises(RunError, match=f"^{path} ({said}).*remove it$"), files.locked(path):
             pass
     assert victim.read_text() == "precious"
+
+
+def test_who_holds_a_lock_is_told_without_taking_it(tmp_path: Path) -> None:
+    path = tmp_path / ".lock"
+    assert files.lock_holder(path) is None
+    with files.locked(path):
+        holder = files.lock_holder(path)
+        assert holder is not None and (holder["pid"], holder["host"]) == (os.getpid(), socket.gethostname())
+    assert files.lock_holder(path) is None  # the file stays
+    path.write_text(json.dumps({"pid": 1, "host": "another", "since": "2025-01-01T00:00:00+0000"}))
+    assert files.lock_holder(path) == {"pid": 1, "host": "another", "since": "2025-01-01T00:00:00+0000"}
+    for text in ("", "[]", "{}", '{"pid": "x", "host": "", "since": ""}', "\0"):
+        path.write_text(text)
+        assert files.lock_holder(path) is None
+    path.unlink()
+    path.symlink_to("/etc/passwd")
+    assert files.lock_holder(path) is None

@@ -34,7 +34,7 @@ def test_writes_page_and_figures_and_leaves_nothing_else(tmp_path):
     figures = sorted(p.name for p in (path / "figures").iterdir())
     assert "learning_curves.png" in figures and "main_effects.png" in figures
     assert all((path / "figures" / name).read_bytes().startswith(b"\x89PNG") for name in figures)
-    assert html.count("data:image/png;base64,") == len(figures)
+    assert html.count("data:image/webp;base64,") == len(figures)
     assert "kernels a layer 16-32-32" in html and "12345e6782" in html
 
 
@@ -229,3 +229,13 @@ def test_the_report_passes_over_heads_whose_trees_have_no_split(monkeypatch):
     drawing = run_report.head_importances(run, ranking(0, 1), own)
     assert drawing.caption.endswith("(one fit); half of it (dotted) comes from 1 of 2. Head: point 1.")
     assert run_report.head_importances(run, ranking(0), own) is None
+
+
+def test_notes_are_part_of_the_page_as_plain_text(words_only, tmp_path):
+    path = run_directory(tmp_path / "run", ("pending",) * 4, curves=False)
+    assert 'id="notes"' not in write_report(path).read_text()
+    (path / "notes.md").write_text("# Seen\n<script>alert(1)</script> & 笑\n", encoding="utf-8")
+    html = write_report(path).read_text(encoding="utf-8")
+    assert "# Seen\n&lt;script&gt;alert(1)&lt;/script&gt; &amp; 笑" in html and "<textarea" not in html
+    (path / "notes.md").write_bytes(b"x" * 1_000_000)
+    assert "shorten it" in write_report(path).read_text(encoding="utf-8")

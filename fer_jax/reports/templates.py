@@ -1,0 +1,70 @@
+"""The templates, styles and scripts of `web/`: what is filled in is escaped unless it is Markup."""
+
+from __future__ import annotations
+
+import functools
+import json
+from importlib import resources
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+
+def render(template: str, /, **values: object) -> Markup:
+    """Returns a template of web/ with its values filled in.
+
+    Args:
+        template: its file name.
+        values: by the names that the template knows them by; text is escaped, Markup is not.
+    """
+    return Markup(_environment().get_template(template).render(values))
+
+
+def macro(name: str, /, **values: object) -> Markup:
+    """Returns a macro of parts.html filled in, without the line breaks around it.
+
+    Args:
+        name: of the macro.
+        values: its arguments, as of `render`.
+    """
+    return Markup(getattr(_environment().get_template("parts.html").module, name)(**values).strip())
+
+
+def paragraphs(*notes: str) -> Markup:
+    """Returns texts as a paragraph each."""
+    return macro("paragraphs", notes=notes)
+
+
+def asset(name: str) -> Markup:
+    """Returns a style sheet or a script of web/ as it stands, to be put into its element."""
+    return Markup(_text(name))
+
+
+def as_json(document: object) -> Markup:
+    """Returns a JSON-ready document as text that can stand in a script element, whatever it holds.
+
+    Raises:
+        ValueError: it has a number that JSON has not, such as NaN.
+    """
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)
+
+
+def _text(name: str) -> str:
+    return resources.files(__package__).joinpath("web", name).read_text(encoding="utf-8")
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    made: Any = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_text),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["as_json"] = as_json
+    return made
