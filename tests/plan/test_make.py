@@ -145,6 +145,8 @@ def test_a_narrow_terminal_has_the_rest_of_a_stack_below_its_line(config):
     assert narrow[1].split()[:2] == wide[1].split()[:2] and narrow[2].startswith("    ")
     for cell in ("parameters", "chosen by", "model.kernels=(32, 64, 64)"):
         assert cell in " ".join(" ".join(narrow[2:4]).split())
+    narrower = planning.describe(made, 40).splitlines()
+    assert max(map(len, narrower[:-1])) <= 40 and narrower[0].split()[-1] == "time"
     assert planning.describe(made, 400).splitlines() == wide
     first, last = made.stacks
     assert made.place(first, first.waves[0]).startswith("stack 1 of 2") and made.number(last) == "2 of 2"
