@@ -166,7 +166,9 @@ def _evaluate(ensemble: Ensemble, values: flags.FlagValues, path: str) -> int:
     else:
         heads = [f"{ensemble.label} of {asked}, trained on {label}"]
         heads += [f"warning: {ensemble.warning}"] if ensemble.warning else []
-        print("\n".join([*heads, *external.describe(found, why)]))
+        page = console.Page(sys.stdout)
+        for line in (*heads, *external.describe(found, why)):
+            page.line(line)
     return 0
 
 

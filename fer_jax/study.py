@@ -125,7 +125,7 @@ def _plan(needed: tuple[StudySweep, ...], loaded: dict[str, Loaded], measure: bo
     from fer_jax.train import hardware
 
     hardware.prepare_host_devices()
-    total, known = 0.0, True
+    total, known, page = 0.0, True, console.Page(sys.stdout)
     for number, sweep in enumerate(needed, 1):
         unknown: list[str] = []
         say = to_stderr if measure else unknown.append
@@ -136,19 +136,21 @@ def _plan(needed: tuple[StudySweep, ...], loaded: dict[str, Loaded], measure: bo
         seconds = [stack.seconds for stack in plan.stacks]
         total, known = total + sum(seconds), known and all(seconds)
         time = f"about {in_time(sum(seconds))}" if all(seconds) else "time unknown"
-        print(f"{sweep.folder}: {counted(len(plan.trials), 'trial')} in {counted(len(plan.stacks), 'stack')}, {time}")
+        page.line(
+            f"{sweep.folder}: {counted(len(plan.trials), 'trial')} in {counted(len(plan.stacks), 'stack')}, {time}"
+        )
         if fits := describe_heads(prepared):
-            print(f"    ({fits})")
+            page.line(f"    ({fits})")
         for line in (*room.shortages(plan), *unknown):
-            print(f"    {line}")
+            page.line(f"    {line}")
         for experiment in sweep.experiments:
-            print(f"    {experiment.name}")
+            page.line(f"    {experiment.name}")
         if tight := room.tightness(plan):
             to_stderr(f"{sweep.folder}: {tight}")
         if unused := search_space.describe_unused(search_space.settings(loaded[sweep.folder].config)):
-            print(f"    {unused}")
+            page.line(f"    {unused}")
     time = f"about {in_time(total)}" if known else "time unknown: hardware not measured"
-    print(f"{counted(len(needed), 'sweep')}, {time}")
+    page.line(f"{counted(len(needed), 'sweep')}, {time}")
     return 0
 
 

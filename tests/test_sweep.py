@@ -62,7 +62,7 @@ def test_a_killed_sweep_ends_with_the_tables_of_one_that_ran_through(tmp_path):
     assert status == 0, err
     # Networks that have learnt nothing yet, of one seed.
     assert "by mean validation accuracy" in out and "One seed: no spread can be given. Its network" in out
-    assert out.splitlines()[-1] == f"report: {tmp_path / 'whole' / 'report.html'}" and "dead network" in out
+    assert f"\n  report               {tmp_path / 'whole' / 'report.html'}\n" in out and "dead network" in out
     typed = shlex.join([SMOKE, *quick, f"--workdir={tmp_path / 'whole'}"])
     assert fer_jax.load_run(tmp_path / "whole").record["command"] == f"python -m fer_jax.sweep {typed}"
     killed = start(SMOKE, *quick, f"--workdir={tmp_path / 'killed'}")
@@ -81,7 +81,8 @@ def test_interrupting_saves_the_epoch_and_says_how_to_go_on(tmp_path):
     process = start(SMOKE, "--config.train.epochs=300", "--config.checkpoint.every=1", f"--workdir={tmp_path}")
     wait_for_state(process, tmp_path)
     process.send_signal(signal.SIGINT)
-    status, _, err = finish(process)
+    status, out, err = finish(process)
+    assert out.startswith("No result yet\n") and "\nnext, to go on where it stopped:\npython -m fer_jax.sweep " in out
     assert status == 130 and "the same command goes on from there" in err and "Traceback" not in err
     assert "stopping after this epoch" in err and "  stopping after this epoch" in (tmp_path / "log.txt").read_text()
     assert "\r" not in err and "\x1b" not in err

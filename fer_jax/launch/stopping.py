@@ -96,5 +96,5 @@ def _end() -> NoReturn:
     waits to be written; the kernel frees the lock.
     """
     with suppress(OSError):
-        os.write(2, b"stopped at once; the same command goes on from there\n")
+        os.write(2, b"\n" * os.isatty(2) + b"stopped at once; the same command goes on from there\n")
     os._exit(STOPPED)

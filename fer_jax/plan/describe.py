@@ -14,6 +14,9 @@ _HEAD = (
 # The columns that stand beside each other in a terminal too narrow for all of them.
 _FIRST = ("stack", "trials", "waves", "engine", "width", "memory", "FLOPs", "time")
 
+# Those of them that go below first.
+_NEXT = ("engine", "width", "FLOPs", "waves", "memory")
+
 # An accelerator as people have or rent it, and the part of it that estimates may fill.
 ACCELERATOR_GIB = 80
 SHARE = 0.6
@@ -53,12 +56,19 @@ def describe(plan: Plan, columns: int | None = None) -> str:
 
 def _folded(rows: Sequence[Sequence[str]], columns: int) -> list[str]:
     """Returns the table with what does not fit beside the rest below it, indented."""
-    first = [_HEAD.index(name) for name in _FIRST]
-    lines = aligned([[row[place] for place in first] for row in rows], "r")
+    beside, below = list(_FIRST), []
+    while True:
+        places = [_HEAD.index(name) for name in beside]
+        lines = aligned([[row[place] for place in places] for row in rows], "r")
+        if max(map(len, lines)) <= columns or not set(beside) & set(_NEXT):
+            break
+        below.append(next(name for name in _NEXT if name in beside))
+        beside.remove(below[-1])
     found = lines[:1]
     for line, row in zip(lines[1:], rows[1:], strict=True):
         cells = dict(zip(_HEAD, row, strict=True))
-        rest = [f"{cells['parameters']} parameters", f"chosen by {cells['chosen by']}"]
+        rest = [f"{name} {cells[name]}" for name in below]
+        rest += [f"{cells['parameters']} parameters", f"chosen by {cells['chosen by']}"]
         rest += [f"batches in parts of {cells['micro']}"] if cells["micro"] != "-" else []
         rest += [cells["shape"]] if cells["shape"] else []
         found += [line, *textwrap.wrap("; ".join(rest), columns, initial_indent="    ", subsequent_indent="    ")]

@@ -97,17 +97,18 @@ class Table(Printer):
     """Aligned columns, a row a picture or face, with what answered in front."""
 
     def begin(self, file: TextIO) -> None:
+        page = console.Page(file)
         member = self.ensemble.members[0]
         spread = "; probabilities are means ± standard deviations over them" if len(self.ensemble.members) > 1 else ""
         data = member.data.get("label", "unknown data")
-        print(f"{self.ensemble.label} of {member.run.path}, trained on {data}{spread}", file=file)
+        page.line(f"{self.ensemble.label} of {member.run.path}, trained on {data}{spread}")
         if self.ensemble.warning:
-            print(f"warning: {self.ensemble.warning}", file=file)
+            page.line(f"warning: {self.ensemble.warning}")
         if self.threshold is None:
-            print(f"no threshold for the {self.asked.score} score: {self.why}", file=file)
+            page.line(f"no threshold for the {self.asked.score} score: {self.why}")
         else:
             share = f"at most about {BELOW:.0%} of the validation pictures score below {self.threshold:.2f}"
-            print(f"score: {self.asked.score}; {share}, and what does is marked *", file=file)
+            page.line(f"score: {self.asked.score}; {share}, and what does is marked *")
         self.rows: list[list[str]] = []
 
     def answer(self, answer: Answer, file: TextIO) -> None:
@@ -124,8 +125,20 @@ class Table(Printer):
     def end(self, file: TextIO) -> None:
         count = min(self.asked.show, len(self.classes))
         head = ["picture", *(["face"] if self.asked.faces else []), "most probable", *[""] * (count - 1), "  score"]
-        for line in aligned([head, *self.rows]) if self.rows else []:
-            print(line, file=file)
+        columns, lines = console.Page(file).columns, aligned([head, *self.rows])
+        if columns and max(map(len, lines)) > columns:
+            lines = aligned(self._below_each_other(head, count))
+        print("\n".join(lines if self.rows else []), end="\n" if self.rows else "", file=file)
+
+    def _below_each_other(self, head: list[str], count: int) -> list[list[str]]:
+        """Returns the rows for a narrow terminal: each class of a picture in a line of its own."""
+        before = len(head) - count - 1
+        rows = [[*head[: before + 1], head[-1]]]
+        for row in self.rows:
+            classes = row[before:-1]
+            rows.append([*row[:before], classes[0], row[-1]])
+            rows += [[*[""] * before, one, ""] for one in classes[1:]]
+        return rows
 
 
 class Csv(Printer):

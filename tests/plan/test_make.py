@@ -137,6 +137,21 @@ def test_data_that_do_not_fit_are_streamed(config):
     assert lines[1].endswith("data streamed") and "streamed" not in lines[2]
 
 
+def test_a_narrow_terminal_has_the_rest_of_a_stack_below_its_line(config):
+    config.sweep.grid.model.kernels = ((32, 64, 64), (16, 32, 32))
+    made, _ = plan(config)
+    wide, narrow = planning.describe(made).splitlines(), planning.describe(made, 80).splitlines()
+    assert max(map(len, wide[:3])) > 80 >= max(map(len, narrow[:5])) and wide[3] == narrow[-1]
+    assert narrow[1].split()[:2] == wide[1].split()[:2] and narrow[2].startswith("    ")
+    for cell in ("parameters", "chosen by", "model.kernels=(32, 64, 64)"):
+        assert cell in " ".join(" ".join(narrow[2:4]).split())
+    narrower = planning.describe(made, 40).splitlines()
+    assert max(map(len, narrower[:-1])) <= 40 and narrower[0].split()[-1] == "time"
+    assert planning.describe(made, 400).splitlines() == wide
+    first, last = made.stacks
+    assert made.place(first, first.waves[0]).startswith("stack 1 of 2") and made.number(last) == "2 of 2"
+
+
 def test_host_devices_of_a_cpu_hold_a_copy_of_the_data_each(config):
     config.sweep.repeats = 2
     half = planning.DataSizes((48, 48, 1), 7, (3 << 30) // 48**2, 1, 1)

@@ -204,10 +204,8 @@ def test_a_lead_of_a_few_pictures_over_the_majority_share_may_be_luck(made):
 
 
 def test_the_last_lines_on_a_terminal_stand_on_what_the_page_says(made):
-    found, accuracies = answering(made(RATES), 480, 478, 0)
-    first, *others = verdict.closing(found)
-    assert first.startswith("Best point of 3, by mean validation accuracy: learning rate 1e-4; validation accuracy ")
-    assert f"{accuracies[0]:.3f}" in first and "test accuracy" in first
+    found, _ = answering(made(RATES), 480, 478, 0)
+    others = verdict.closing(found)
     assert set(others) <= set(verdict.sentences(found)) and any("dead network" in line for line in others)
     assert any(line.startswith("One seed: no spread can be given.") for line in others)
     without = gather(made(RATES, done=0))
