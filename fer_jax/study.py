@@ -1,5 +1,5 @@
 """Runs the experiments of a paper and puts its figures beside ours:
-`python -m fer_jax.study --study=sweeps/oslo.py`.
+`python -m fer_jax.study --study=oslo`.
 """
 
 import json
@@ -15,12 +15,13 @@ from fer_jax.config import search_space
 from fer_jax.config.choices import MEASURE, define_plan
 from fer_jax.config.command_line import COMMAND_LINE, Loaded
 from fer_jax.config.program import Command, run_program
+from fer_jax.config.shipped import shipped
 from fer_jax.config.values import to_json
 from fer_jax.errors import ConfigError
 from fer_jax.studies.paper import SCALES, Study
 from fer_jax.studies.sweeps import StudySweep, choose, load, read_study, sweeps
 
-USAGE = "usage: python -m fer_jax.study --study=FILE [--scale=smoke|full] [--config.a.b=value ...] [flags]"
+USAGE = "usage: python -m fer_jax.study --study=NAME|FILE [--scale=smoke|full] [--config.a.b=value ...] [flags]"
 
 
 def main(argv: list[str]) -> int:
@@ -28,12 +29,14 @@ def main(argv: list[str]) -> int:
 
     0: done; 1: some trials or fits failed; 2: an error of the user's; 130: stopped.
     """
-    note = "--config.a.b=value sets a config field in every sweep."
+    note = f"Studies: {', '.join(shipped('study'))}. --config.a.b=value sets a config field in every sweep."
     return run_program(argv, __doc__, USAGE, _declare, _check, _run, takes_config=True, note=note)
 
 
 def _declare(values: flags.FlagValues) -> None:
-    flags.DEFINE_string("study", None, "Study file, such as sweeps/oslo.py.", flag_values=values)
+    flags.DEFINE_string(
+        "study", None, "Study that comes with fer_jax, such as oslo, or a study file of yours.", flag_values=values
+    )
     flags.DEFINE_string(
         "scale",
         "",
@@ -62,7 +65,7 @@ def _check(command: Command) -> str:
     if values.scale not in ("", *SCALES):
         raise ConfigError(f"--scale={values.scale}: must be {', '.join(SCALES)}, or left out")
     if not values.study:
-        return "no study: add --study=FILE, such as --study=sweeps/oslo.py"
+        return "no study: add --study=NAME, such as --study=oslo"
     if values.table and command.overrides:
         given = ", ".join(f"--config.{name}" for name in command.overrides)
         raise ConfigError(f"--table reads the runs as they are and trains nothing: leave out {given}, or --table")

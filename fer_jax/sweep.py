@@ -1,5 +1,5 @@
 """Trains everything a config asks for:
-`python -m fer_jax.sweep --config=configs/grid3d.py[:variant,...] [--config.a.b=v ...]`.
+`python -m fer_jax.sweep --config=grid3d[:variant,...] [--config.a.b=v ...]`.
 """
 
 import shlex
@@ -9,11 +9,13 @@ from pathlib import Path
 from absl import flags
 from ml_collections import ConfigDict
 
+from fer_jax.base import started
 from fer_jax.config.choices import MEASURE, define_plan
 from fer_jax.config.command_line import describe, load
 from fer_jax.config.program import Command, run_program
+from fer_jax.config.shipped import shipped
 
-USAGE = "usage: python -m fer_jax.sweep --config=FILE[:variant,...] [--config.a.b=value ...] [flags]"
+USAGE = "usage: python -m fer_jax.sweep --config=NAME|FILE[:variant,...] [--config.a.b=value ...] [flags]"
 
 
 def main(argv: list[str]) -> int:
@@ -21,7 +23,7 @@ def main(argv: list[str]) -> int:
 
     0: done; 1: some trials or fits failed; 2: an error of the user's; 130: stopped.
     """
-    note = "Config fields: --config=FILE --print_config"
+    note = f"Configs: {', '.join(shipped('config'))}, or a file of yours. Their fields: --config=NAME --print_config"
     return run_program(argv, __doc__, USAGE, _declare, _check, _run, takes_config=True, note=note)
 
 
@@ -47,12 +49,12 @@ def _declare(values: flags.FlagValues) -> None:
 def _check(command: Command) -> str:
     if command.arguments:
         return f"unexpected argument {command.arguments[0]!r}"
-    return "" if command.config else "no config: add --config=FILE, such as --config=configs/grid3d.py:smoke"
+    return "" if command.config else "no config: add --config=NAME, such as --config=grid3d:smoke"
 
 
 def _run(command: Command) -> int:
     values = command.flags
-    line = f"python -m fer_jax.sweep {shlex.join(command.argv[1:])}"
+    line = f"{started.command('sweep')} {shlex.join(command.argv[1:])}"
     loaded = load(command.config or "", command.overrides, line)
     if values.print_config:
         print(describe(loaded.config))
