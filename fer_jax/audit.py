@@ -98,10 +98,10 @@ def _run(command: Command) -> int:
     found = examine(*read) if len(read) == 1 else compare(*read)
     folder = Path(given.out or Path("audits") / "_and_".join(_slug(path) for path in paths))
     write(found, folder)
-    print("\n".join(describe(found.summary) if len(read) == 1 else describe_two(found.summary)))
+    console.show("\n".join(describe(found.summary) if len(read) == 1 else describe_two(found.summary)))
     if len(read) > 1 and (command.overrides or command.config):
-        print("A was read as --config says; B as it is, in the image size and channels of A")
-    print(f"\n{folder / 'audit.json'}\n{folder / 'offenders.csv'}: {counted(len(found.offenders), 'row')}")
+        console.show("A was read as --config says; B as it is, in the image size and channels of A")
+    console.show(f"\n{folder / 'audit.json'}\n{folder / 'offenders.csv'}: {counted(len(found.offenders), 'row')}")
     return 0
 
 

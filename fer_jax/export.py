@@ -9,6 +9,7 @@ from pathlib import Path
 
 from absl import flags
 
+from fer_jax.base import console
 from fer_jax.config.program import Command, run_program
 from fer_jax.errors import RunError
 from fer_jax.exports.export import OF_RUNS, OF_TRIALS, export_run, export_trial
@@ -48,14 +49,14 @@ def _run(command: Command) -> int:
     values = command.flags
     run = load_run(command.arguments[0])
     if values.to in OF_RUNS:
-        print(export_run(run, values.to, values.out))
+        console.show(str(export_run(run, values.to, values.out)))
         return 0
     trial = run.best() if values.best else run.trial(values.trial)
     path = Path(values.out or run.path / "exports" / f"{trial.id}.{values.to}")
     if path.suffix != f".{values.to}":
         raise RunError(f"--out={path}: must end in .{values.to}")
     said = export_trial(trial, path, values.weights, values.pixels)
-    print(path, *([f"({said})"] if said else []))
+    console.show(f"{path} ({said})" if said else str(path))
     return 0
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
+from fer_jax.base import console
 from fer_jax.config import fields
 from fer_jax.config.choices import LIKENESS, TEST_TIME
 from fer_jax.config.program import Command, run_program
@@ -165,7 +166,7 @@ def _evaluate(ensemble: Ensemble, values: flags.FlagValues, path: str) -> int:
     else:
         heads = [f"{ensemble.label} of {asked}, trained on {label}"]
         heads += [f"warning: {ensemble.warning}"] if ensemble.warning else []
-        print("\n".join([*heads, *external.describe(found, why)]))
+        console.show("\n".join([*heads, *external.describe(found, why)]))
     return 0
 
 

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from fer_jax.config.program import Command, run_program
+from fer_jax.base import console
+from fer_jax.config.program import Command, error_line, run_program
 from fer_jax.errors import FerJaxError
 
 USAGE = "usage: python -m fer_jax.report RUN [RUN ...] [--show_images] [--pdf] [--compare [--out=FILE]]"
@@ -49,20 +50,19 @@ def _check(command: Command) -> str:
 
 def _run(command: Command) -> int:
     # pandas and matplotlib take a second to import; --help need not wait for them.
-    from fer_jax.base import console
     from fer_jax.reports.run_report import write_report
     from fer_jax.reports.several_runs import DEFAULT_OUT, write_comparison
 
     values, runs = command.flags, command.arguments
     if values.compare:
-        print(write_comparison(runs, values.out or DEFAULT_OUT, print))
+        console.show(str(write_comparison(runs, values.out or DEFAULT_OUT, console.show)))
         return 0
     status = 0
     for run in runs:
         try:
-            print(write_report(run, values.show_images, values.pdf, console.say))
+            console.show(str(write_report(run, values.show_images, values.pdf, console.say)))
         except FerJaxError as error:
-            print(f"error: {error}", file=sys.stderr)
+            console.show(error_line(error), sys.stderr)
             status = 2
     return status
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from absl import flags
 
-from fer_jax.base import files
+from fer_jax.base import console, files
 from fer_jax.base.text import counted, in_time
 from fer_jax.config import search_space
 from fer_jax.config.choices import MEASURE, define_plan
@@ -81,7 +81,7 @@ def _run(command: Command) -> int:
         open_container(values.external)  # a mistyped path would otherwise show after the training only
     study = read_study(values.study)
     needed = sweeps(choose(study, values.only, values.scale), values.study, values.scale)
-    workdir = Path(values.workdir or "-".join(filter(None, ("runs/study", study.name, values.scale))))
+    workdir = Path(values.workdir or "-".join(filter(None, ("runs/study", study.name, values.scale)))).expanduser()
     _check_metrics(needed)
     status = 0
     if not values.table:
@@ -118,7 +118,7 @@ def _check_overrides(overrides: Mapping[str, str], loaded: Mapping[str, Loaded])
             raise ConfigError(f"{COMMAND_LINE}: {whys[0]}")
     for folder, one in loaded.items():
         for why in one.unused.values():
-            print(f"note: {folder}: {why}")
+            console.show(f"note: {folder}: {why}")
 
 
 def _plan(needed: tuple[StudySweep, ...], loaded: dict[str, Loaded], measure: bool) -> int:
@@ -138,19 +138,21 @@ def _plan(needed: tuple[StudySweep, ...], loaded: dict[str, Loaded], measure: bo
         seconds = [stack.seconds for stack in plan.stacks]
         total, known = total + sum(seconds), known and all(seconds)
         time = f"about {in_time(sum(seconds))}" if all(seconds) else "time unknown"
-        print(f"{sweep.folder}: {counted(len(plan.trials), 'trial')} in {counted(len(plan.stacks), 'stack')}, {time}")
+        console.show(
+            f"{sweep.folder}: {counted(len(plan.trials), 'trial')} in {counted(len(plan.stacks), 'stack')}, {time}"
+        )
         if fits := describe_heads(prepared):
-            print(f"    ({fits})")
+            console.show(f"    ({fits})")
         for line in (*room.shortages(plan), *unknown):
-            print(f"    {line}")
+            console.show(f"    {line}")
         for experiment in sweep.experiments:
-            print(f"    {experiment.name}")
+            console.show(f"    {experiment.name}")
         if tight := room.tightness(plan):
             to_stderr(f"{sweep.folder}: {tight}")
         if unused := search_space.describe_unused(search_space.settings(loaded[sweep.folder].config)):
-            print(f"    {unused}")
+            console.show(f"    {unused}")
     time = f"about {in_time(total)}" if known else "time unknown: hardware not measured"
-    print(f"{counted(len(needed), 'sweep')}, {time}")
+    console.show(f"{counted(len(needed), 'sweep')}, {time}")
     return 0
 
 
@@ -179,7 +181,7 @@ def _train(
             directory.check_ours()
             resume.check_directory(directory, prepared, extend)
         for number, sweep in enumerate(waiting, 1):
-            print(f"\nsweep {number} of {len(waiting)}: {sweep.folder}", flush=True)
+            console.show(f"\nsweep {number} of {len(waiting)}: {sweep.folder}")
             one = loaded[sweep.folder]
             options = {"extend": extend, "retry_failed": retry_failed, "command": one.command}
             run_sweep(one.config, workdir / sweep.folder, **options)
@@ -220,10 +222,10 @@ def _write_table(
     rows = [row for row in rows if row.experiment in asked or (row.run and scale != "smoke")]
     files.write_bytes(workdir / "study.md", table.to_markdown(study.title, rows).encode())
     files.write_bytes(workdir / "study.csv", table.to_frame(rows).to_csv(index=False).encode())
-    print(f"\n{table.to_text(study.title, [row for row in rows if row.experiment in asked])}")
-    print(f"table: {workdir / 'study.md'}, {workdir / 'study.csv'}")
+    console.show(f"\n{table.to_text(study.title, [row for row in rows if row.experiment in asked])}")
+    console.show(f"table: {workdir / 'study.md'}, {workdir / 'study.csv'}")
     if runs := list(dict.fromkeys(row.run for row in rows if row.run)):
-        print(f"report: {write_comparison(runs, workdir / 'report.html')}")
+        console.show(f"report: {write_comparison(runs, workdir / 'report.html')}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 from absl import flags
 from ml_collections import ConfigDict
 
-from fer_jax.base import started
+from fer_jax.base import console, started
 from fer_jax.config.choices import MEASURE, define_plan
 from fer_jax.config.command_line import describe, load
 from fer_jax.config.program import Command, run_program
@@ -57,7 +57,7 @@ def _run(command: Command) -> int:
     line = f"{started.command('sweep')} {shlex.join(command.argv[1:])}"
     loaded = load(command.config or "", command.overrides, line)
     if values.print_config:
-        print(describe(loaded.config))
+        console.show(describe(loaded.config))
         return 0
 
     # JAX takes seconds to import; errors above need not wait for it.
@@ -69,9 +69,9 @@ def _run(command: Command) -> int:
         return 0
     from fer_jax.reports.reported_sweep import closing, run_sweep
 
-    workdir = Path(values.workdir or Path("runs") / loaded.name)
+    workdir = Path(values.workdir or Path("runs") / loaded.name).expanduser()
     run = run_sweep(loaded.config, workdir, extend=values.extend, retry_failed=values.retry_failed, command=line)
-    print("\n".join([*closing(run), f"report: {workdir / 'report.html'}"]))
+    console.show("\n".join([*closing(run), f"report: {workdir / 'report.html'}"]))
     return 1 if run.has_failures else 0
 
 
@@ -97,7 +97,7 @@ def _print_plan(config: ConfigDict, measure: bool) -> None:
         more_seeds.describe(prepared.config),
         describe_heads(prepared),
     )
-    print("\n".join(filter(None, lines)))
+    console.show("\n".join(filter(None, lines)))
     if tight := room.tightness(plan):
         to_stderr(tight)  # apart from the plan, which is the same whatever else runs
 

@@ -7,6 +7,9 @@ import functools
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import TextIO
+
+from fer_jax.base.text import printable
 
 EVERY = 5.0  # seconds between lines that say how far something is
 
@@ -33,13 +36,18 @@ def is_program() -> bool:
     return _programs > 0
 
 
+def show(text: str, file: TextIO | None = None) -> None:
+    """Prints lines on stdout, or into a file, with nothing in them that a terminal would obey."""
+    print(printable(text, lines=True), file=file, flush=True)
+
+
 def say(text: str) -> None:
     """Prints a line on stderr that says it is of fer_jax."""
     if _said is not None:
         if text in _said:
             return
         _said.add(text)
-    print(f"fer_jax: {text}", file=sys.stderr, flush=True)
+    show(f"fer_jax: {text}", sys.stderr)
 
 
 @contextlib.contextmanager

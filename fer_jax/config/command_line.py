@@ -23,7 +23,7 @@ from ml_collections import ConfigDict
 from fer_jax.base.moved import new_place
 from fer_jax.base.text import aligned
 from fer_jax.config import draws, fields, search_space, shipped
-from fer_jax.config.field import FieldError, in_words
+from fer_jax.config.field import FieldError, UnknownField, in_words
 from fer_jax.config.names import locate, nearest
 from fer_jax.config.values import canonical, flatten, get, put, sweep_draws, sweep_tree
 from fer_jax.errors import ConfigError
@@ -31,7 +31,6 @@ from fer_jax.errors import ConfigError
 COMMAND_LINE = "command line"
 _EXAMPLES = {"config": "configs/grid3d.py", "study": "sweeps/oslo.py"}
 _FLAG = re.compile(r"--?(?:config|(?P<no>no)?config\.(?P<name>[^=]*))(?:=(?P<value>.*))?", re.DOTALL)
-_MISSING_KEY = re.compile(r"[\"'](\w+)\\?[\"']")
 _WRONG_TYPE = re.compile(r"Could not override field '(\w+)'.* is of original type <class '([\w.]+)'>", re.DOTALL)
 
 
@@ -354,14 +353,13 @@ def _describe_failure(path: str, source: str, error: Exception) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno or 0 for frame in frames if frame.filename == path]
     place = f"{path}, line {lines[-1]}" if lines else path
+    code = source.splitlines()[lines[-1] - 1] if lines else ""
+    if isinstance(error, UnknownField):
+        name = _name_in(code, error.key)
+        return f"{place}: no field {name}; did you mean {nearest(name)}?"
     if isinstance(error, ConfigError):
         return f"{path}: {error}"
-    code = source.splitlines()[lines[-1] - 1] if lines else ""
-    in_config_dict = "ml_collections" in frames[-1].filename
-    missing, wrong = _MISSING_KEY.search(str(error)), _WRONG_TYPE.search(str(error))
-    if missing and in_config_dict and isinstance(error, (AttributeError, KeyError)):
-        name = _name_in(code, missing[1])
-        return f"{place}: no field {name}; did you mean {nearest(name)}?"
+    wrong = _WRONG_TYPE.search(str(error))
     if wrong and isinstance(error, TypeError):
         name = _name_in(code, wrong[1])
         wanted = fields.FIELDS[name].wanted if name in fields.FIELDS else "of another type"

@@ -6,6 +6,7 @@ They lie in configs/ and sweeps/, which a checkout has at its root and an instal
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from pathlib import Path
 
@@ -31,8 +32,11 @@ def is_name(given: str) -> bool:
 
 
 def find(given: str, kind: str) -> str:
-    """Returns the path of the file that is meant: the one of that name, else what is given."""
-    return str(shipped(kind).get(given, given)) if is_name(given) else given
+    """Returns the path of the file that is meant: the one of that name, else what is given.
+
+    '~' is understood, which a shell leaves in `--config=~/mine.py`.
+    """
+    return str(shipped(kind).get(given, given)) if is_name(given) else os.path.expanduser(given)
 
 
 def hint(given: str, kind: str) -> str:

@@ -12,7 +12,8 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-from fer_jax.base.text import in_time
+from fer_jax.base.console import show
+from fer_jax.base.text import in_time, printable
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -39,14 +40,14 @@ class Progress:
     def say(self, text: str) -> None:
         """Shows a message of one or several lines, above a bar if there is one, and logs it."""
         with tqdm.external_write_mode(file=self.stream):
-            print(text, file=self.stream, flush=True)
+            show(text, self.stream)
         self.note(text)
 
     def note(self, text: str) -> None:
         """Logs a text, line by line, and shows nothing."""
         if self.log is not None:
             stamp = datetime.datetime.now().isoformat(sep=" ", timespec="seconds")
-            self.log.writelines(f"{stamp}  {line}\n" for line in text.splitlines())
+            self.log.writelines(f"{stamp}  {line}\n" for line in printable(text, lines=True).splitlines())
 
     @contextmanager
     def wave(self, title: str, images: int, done: int, flops: float) -> Iterator["WaveProgress"]:

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from fer_jax.analysis.outliers import BELOW
+from fer_jax.base import console
 from fer_jax.base.text import aligned, shown
 from fer_jax.prediction.pictures import Answer, Failure
 from fer_jax.results.ensemble import Ensemble
@@ -56,7 +57,7 @@ class Printer:
         for one in answers:
             if isinstance(one, Failure):
                 failed += 1
-                print(f"error: {shown(one.picture)} {one.reason}", file=sys.stderr)
+                console.show(f"error: {shown(one.picture)} {one.reason}", sys.stderr)
                 self.fail(one)
             else:
                 self.answer(one, file)
@@ -94,14 +95,14 @@ class Table(Printer):
         member = self.ensemble.members[0]
         spread = "; probabilities are means ± standard deviations over them" if len(self.ensemble.members) > 1 else ""
         data = member.data.get("label", "unknown data")
-        print(f"{self.ensemble.label} of {member.run.path}, trained on {data}{spread}", file=file)
+        console.show(f"{self.ensemble.label} of {member.run.path}, trained on {data}{spread}", file)
         if self.ensemble.warning:
-            print(f"warning: {self.ensemble.warning}", file=file)
+            console.show(f"warning: {self.ensemble.warning}", file)
         if self.threshold is None:
-            print(f"no threshold for the {self.asked.score} score: {self.why}", file=file)
+            console.show(f"no threshold for the {self.asked.score} score: {self.why}", file)
         else:
             share = f"at most about {BELOW:.0%} of the validation pictures score below {self.threshold:.2f}"
-            print(f"score: {self.asked.score}; {share}, and what does is marked *", file=file)
+            console.show(f"score: {self.asked.score}; {share}, and what does is marked *", file)
         self.rows: list[list[str]] = []
 
     def answer(self, answer: Answer, file: TextIO) -> None:
@@ -119,7 +120,7 @@ class Table(Printer):
         count = min(self.asked.show, len(self.classes))
         head = ["picture", *(["face"] if self.asked.faces else []), "most probable", *[""] * (count - 1), "  score"]
         for line in aligned([head, *self.rows]) if self.rows else []:
-            print(line, file=file)
+            console.show(line, file)
 
 
 class Csv(Printer):
@@ -130,7 +131,7 @@ class Csv(Printer):
 
     def begin(self, file: TextIO) -> None:
         if self.ensemble.warning:
-            print(f"warning: {self.ensemble.warning}", file=sys.stderr)
+            console.show(f"warning: {self.ensemble.warning}", sys.stderr)
         columns = [f"probability_{name}" for name in self.classes] + [f"sd_{name}" for name in self.classes]
         self.writer = csv.writer(file, lineterminator="\n")
         self.writer.writerow(["picture", *_BOX, "answer", *columns, "score", "threshold", "unlike_training"])

@@ -78,7 +78,7 @@ class Run(RunRecord):
             RunError: an unknown metric, one of the test split, which may choose nothing, points
                 that the metric cannot rank against each other (see `groups`), or no done trial.
         """
-        metric = self._metric(metric)
+        metric = self.choosing_metric(metric)
         rows = self.summary[self.matching(self.summary, wanted)]
         points.check_ranked(self, rows, metric, "best_point")
         return self.summary.loc[self._ranked(rows, metric, "_mean", wanted)[0]]
@@ -100,7 +100,7 @@ class Run(RunRecord):
             A row a point, the best first; see `analysis.points.against_best`. `best_together` is
             True where the mean is that of the best, so that only a tie-break tells them apart.
         """
-        metric = self._metric(metric)
+        metric = self.choosing_metric(metric)
         self.best_point(metric, **wanted)  # says what cannot be ranked
         among = self.matching(self.summary, wanted)
         some, config = self.summary[among], self.record["config"]
@@ -164,7 +164,7 @@ class Run(RunRecord):
 
         It is the luckiest of many seeds and its metric optimistic: report `best_point` instead.
         """
-        metric = self._metric(metric)
+        metric = self.choosing_metric(metric)
         trials = self.trials[self.matching(self.trials, wanted)]
         points.check_ranked(self, trials, metric, "best")
         done = trials[trials["status"] == "done"]
@@ -184,7 +184,7 @@ class Run(RunRecord):
         """
         if top < 1:
             raise RunError(f"top = {top}: an ensemble needs the repeats of a point at least")
-        metric = self._metric(by)
+        metric = self.choosing_metric(by)
         rows = self.summary[self.matching(self.summary, wanted)]
         points.check_ranked(self, rows, metric, "ensemble")
         labels = self._ranked(rows, metric, "_mean", wanted)[:top]
@@ -211,14 +211,6 @@ class Run(RunRecord):
         _, firsts = statistics.point_codes(trials, [*names, "repeat"] if drawn else names)
         used = [TrialResult(self, trials.iloc[row]).data for row in firsts]
         return list({data.get("checksum"): data for data in used}.values())
-
-    def _metric(self, metric: str | None) -> str:
-        """Returns what `known_metric` does; RunError also for a metric of the test split."""
-        metric = self.known_metric(metric)
-        if "test_" in metric:
-            instead = metric.replace("test_", "val_")
-            raise RunError(f"{metric} may not choose: choose by {instead}, then read the {metric} of what it chose")
-        return metric
 
     def _ranked(self, rows: pd.DataFrame, metric: str, suffix: str, wanted: Mapping[str, Any]) -> list[Any]:
         """Returns labels of rows, best first; RunError if none is done, with what was `wanted`.
