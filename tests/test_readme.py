@@ -21,7 +21,7 @@ README = (Path(__file__).parents[1] / "README.md").read_text()
 SET_UP = ("uv", "pip", "pytest")  # what is not ours
 # A network as small as can be, where the config has one of that kind.
 SMALL = {"model.pairs": 1, "model.kernels": "(2,)", "model.dense": "(7,)", "train.epochs": 1}
-GRID = {"batch_size": "(16,)", "learning_rate": "(1e-3,1e-2)", "l2": "(1e-4,)"}
+GRID = {"batch_size": "(16,)", "learning_rate": "(1e-4,1e-3,1e-2,1e-1)", "l2": "(1e-4,1e-2)"}
 
 
 def typed():

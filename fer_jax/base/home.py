@@ -1,4 +1,4 @@
-"""Paths in the user's home folder as files may show them: with '~' in place of the folder's name."""
+"""Paths in the user's home folder as files show them: with '~' in place of the folder's name."""
 
 from __future__ import annotations
 

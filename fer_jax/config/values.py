@@ -27,11 +27,12 @@ class Config(ConfigDict):
 
     Args:
         values: name -> value or block.
+        type_safe: as for ConfigDict.
         block: its dotted name, '' for the whole.
     """
 
-    def __init__(self, values: Mapping[str, Any] | None = None, block: str = "") -> None:
-        super().__init__(values)
+    def __init__(self, values: Mapping[str, Any] | None = None, type_safe: bool = True, block: str = "") -> None:
+        super().__init__(values, type_safe)
         object.__setattr__(self, "_block", block)
 
     def __getitem__(self, key: str) -> Any:
@@ -89,7 +90,7 @@ def _block(name: str, values: Mapping[str, Any]) -> Config:
         key: _block(f"{name}.{key}" if name else key, value) if isinstance(value, dict) else value
         for key, value in values.items()
     }
-    return Config(inner, name)
+    return Config(inner, block=name)
 
 
 def get(config: ConfigDict, name: str) -> Any:

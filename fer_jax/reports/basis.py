@@ -36,7 +36,7 @@ def facts(ranking: Ranking) -> list[tuple[str, str]]:
 
 
 def _command(record: Mapping[str, Any]) -> str:
-    """Returns what was typed; of runs from before report.paths without the home folder's name too."""
+    """Returns what was typed, with ~ for the home folder, also of runs from before report.paths."""
     typed = str(record.get("command") or "not recorded")
     return typed if (record.get("config") or {}).get("report.paths") else home.hidden(typed)
 
