@@ -37,7 +37,7 @@ def test_nothing_is_chosen_by_the_test_split_or_by_an_unknown_metric(run, choose
         getattr(run, choose)("VAL_ACCURACY")
     with pytest.raises(RunError, match="no metric 'test_acuracy' in .*; did you mean (?!.*test_)"):
         getattr(run, choose)("test_acuracy")
-    with pytest.raises(RunError, match="best_epoch may not choose: it says nothing of how good .*; choose by val_"):
+    with pytest.raises(RunError, match="no metric 'best_epoch' in .*; did you mean val_accuracy or val_loss\\?$"):
         getattr(run, choose)("best_epoch")
 
 
