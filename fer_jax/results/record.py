@@ -188,13 +188,11 @@ class RunRecord:
         """
         known = statistics.metric_columns(self.trials, self.swept)
         choosing = [name for name in known if name.removeprefix("last_").startswith(("val_", "train_"))]
-        if metric in known and metric not in choosing:
+        if metric in known and "test_" in metric:
             instead = metric.replace("test_", "val_")
-            if instead in choosing:
-                raise RunError(f"{metric} may not choose: choose by {instead}, then read the {metric} of what it chose")
-            some = [name for name in choosing if name.startswith("val_")]
-            raise RunError(f"{metric} may not choose: it says nothing of how good a point is; choose by {some[0]}")
-        return self._metric_of(metric, choosing)
+            raise RunError(f"{metric} may not choose: choose by {instead}, then read the {metric} of what it chose")
+        # Of names that are like none, the first are suggested: those by which one should choose.
+        return self._metric_of(metric, sorted(choosing, key=lambda name: not name.startswith("val_")))
 
     def _metric_of(self, metric: str | None, known: Sequence[str]) -> str:
         metric = metric or self.config.train.select
