@@ -17,10 +17,10 @@ accuracy .60 at learning rate 1e-5, L2 1e-4, batch 128; lowest loss 1.1608 at le
 laptop searches: all 125 points for 4 epochs, the best 42 of them to 12, 14 to 50, then five seeds
 of the best three; chosen on PublicTest, PrivateTest read once.
 
-    python -m fer_jax.sweep --config=configs/grid3d.py
-    python -m fer_jax.sweep --config=configs/grid3d.py --config.sweep.repeats=5
-    python -m fer_jax.sweep --config=configs/grid3d.py:laptop --config.data.path=fer2013.zip
-    python -m fer_jax.sweep --config=configs/grid3d.py:full --config.data.path=fer2013.zip
+    fer-jax sweep --config=grid3d
+    fer-jax sweep --config=grid3d --config.sweep.repeats=5
+    fer-jax sweep --config=grid3d:laptop --config.data.path=fer2013.zip
+    fer-jax sweep --config=grid3d:full --config.data.path=fer2013.zip
 """
 
 from fer_jax.config import ConfigDict, base, variants

@@ -47,9 +47,9 @@ frozen blocks. Times were taken beside other work, up to five programs on the tw
 the processor time spent, of both cores together. Compilation takes part of it, which the cache
 saves the next time; the plan's times are without it.
 
-    python -m fer_jax.sweep --config=configs/hust.py
-    python -m fer_jax.sweep --config=configs/hust.py:frozen
-    python -m fer_jax.sweep --config=configs/hust.py:focal,full --config.data.path=fer2013.zip
+    fer-jax sweep --config=hust
+    fer-jax sweep --config=hust:frozen
+    fer-jax sweep --config=hust:focal,full --config.data.path=fer2013.zip
 """
 
 from typing import Any

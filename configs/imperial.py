@@ -34,10 +34,10 @@ How they scaled its pixels is unpublished too, our choice: mean 0 and standard d
     full     FER-2013, official split      10, 50  5        18 min, 5 h (plan)  as above
     full     CIFAR-10, a cifar10 word      20, 30  5        not measured        as above
 
-    python -m fer_jax.sweep --config=configs/imperial.py
-    python -m fer_jax.sweep --config=configs/imperial.py:cnn
-    python -m fer_jax.sweep --config=configs/imperial.py:full --config.data.path=fer2013.zip
-    python -m fer_jax.sweep --config=configs/imperial.py:cifar10,full \
+    fer-jax sweep --config=imperial
+    fer-jax sweep --config=imperial:cnn
+    fer-jax sweep --config=imperial:full --config.data.path=fer2013.zip
+    fer-jax sweep --config=imperial:cifar10,full \
         --config.data.path=cifar-10-python.tar.gz
 """
 

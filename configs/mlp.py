@@ -12,9 +12,9 @@ decay of .001 multiplies: there is none here.
     smoke    built-in, 140 of 16 px    2       2        under 30 s         chance level
     full     FER-2013, official split  10      5        8 min by the plan  .248 published
 
-    python -m fer_jax.sweep --config=configs/mlp.py
-    python -m fer_jax.sweep --config=configs/mlp.py:full --config.data.path=fer2013.zip
-    python -m fer_jax.sweep --config=configs/mlp.py \
+    fer-jax sweep --config=mlp
+    fer-jax sweep --config=mlp:full --config.data.path=fer2013.zip
+    fer-jax sweep --config=mlp \
         --config.sweep.grid.model.hidden='((40,40),(1000,1000))'
 """
 

@@ -12,9 +12,9 @@ their test set, so it was selected on the images it reports; one run.
     smoke    built-in, 140 of 24 px      2       2        under 1 min        chance level
     full     FER-2013, Kaggle's folders  50      5        32 min             .57; seed 0 .25
 
-    python -m fer_jax.sweep --config=configs/oslo.py
-    python -m fer_jax.sweep --config=configs/oslo.py:full --config.data.path=fer2013.zip
-    python -m fer_jax.sweep --config=configs/oslo.py --config.data.name=fer2013 \
+    fer-jax sweep --config=oslo
+    fer-jax sweep --config=oslo:full --config.data.path=fer2013.zip
+    fer-jax sweep --config=oslo --config.data.name=fer2013 \
         --config.data.path=fer2013.zip
 """
 

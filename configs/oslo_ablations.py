@@ -25,9 +25,9 @@ nothing. 50 epochs on Kaggle's test folder, one run each, selected on the images
     smoke    built-in, 140 of 24 px      2       14      about 1 min        chance level
     full     FER-2013, Kaggle's folders  50      115     meant for a GPU    .57 published at best
 
-    python -m fer_jax.sweep --config=configs/oslo_ablations.py
-    python -m fer_jax.sweep --config=configs/oslo_ablations.py:pairs,pairs_no_dropout
-    python -m fer_jax.sweep --config=configs/oslo_ablations.py:dropout,full \
+    fer-jax sweep --config=oslo_ablations
+    fer-jax sweep --config=oslo_ablations:pairs,pairs_no_dropout
+    fer-jax sweep --config=oslo_ablations:dropout,full \
         --config.data.path=fer2013.zip
 """
 

@@ -51,15 +51,15 @@ Times were taken beside other work, up to five programs on the two cores; in bra
 time spent, of both cores together. Most of it is compilation: a network of 190 layers, in two
 phases. The cache saves it the next time.
 
-    python -m fer_jax.sweep --config=configs/pisa.py
-    python -m fer_jax.sweep --config=configs/pisa.py:augmentation
-    python -m fer_jax.sweep --config=configs/pisa.py:v13,full \
+    fer-jax sweep --config=pisa
+    fer-jax sweep --config=pisa:augmentation
+    fer-jax sweep --config=pisa:v13,full \
         --config.data.path=human_face_emotions.zip
 
 His external test, with the accuracy on those of its pictures that have no copy among the training
 pictures (docs/predict.md):
 
-    python -m fer_jax.predict runs/pisa-v13-full fer2013.zip --labelled --splits=validation,test
+    fer-jax predict runs/pisa-v13-full fer2013.zip --labelled --splits=validation,test
 """
 
 from typing import Any

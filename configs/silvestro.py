@@ -24,7 +24,7 @@ that there it was not even by class.
     scenario8  the same two, undersampled           .86 / .87, loss .31 / .31;
                                                     accuracy .86, precision .86, AUC .94
 
-Scenario 6 trains on its five classes here; `python -m fer_jax.study --study=sweeps/silvestro.py`
+Scenario 6 trains on its five classes here; `fer-jax study --study=silvestro`
 sums the probabilities.
 
     variant  data                       epochs  repeats  time, 2 CPU cores  accuracy
@@ -35,9 +35,9 @@ sums the probabilities.
 (none) is scenario5 with a quarter of the kernels and units; a scenario's word goes with either of
 the others.
 
-    python -m fer_jax.sweep --config=configs/silvestro.py
-    python -m fer_jax.sweep --config=configs/silvestro.py:scenario7
-    python -m fer_jax.sweep --config=configs/silvestro.py:scenario6,full \
+    fer-jax sweep --config=silvestro
+    fer-jax sweep --config=silvestro:scenario7
+    fer-jax sweep --config=silvestro:scenario6,full \
         --config.data.path=fer2013.zip
 """
 

@@ -29,9 +29,9 @@ each, on Kaggle's test folder, which also chose. The .92 below is of heads on fl
     smoke    built-in, 140 of 24 px      2       2       34    32 s               chance level
     full     FER-2013, Kaggle's folders  50      5       195   not measured       .55-.58 published
 
-    python -m fer_jax.sweep --config=configs/xgboost.py
-    python -m fer_jax.sweep --config=configs/xgboost.py:placement,depth
-    python -m fer_jax.sweep --config=configs/xgboost.py:full --config.data.path=fer2013.zip
+    fer-jax sweep --config=xgboost
+    fer-jax sweep --config=xgboost:placement,depth
+    fer-jax sweep --config=xgboost:full --config.data.path=fer2013.zip
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """Draws docs/saliency.png: built-in faces under every method, the mean over the repeats of a run,
 and prints what docs/saliency.md says.
 
-    python -m fer_jax.sweep --config=configs/oslo.py --config.data.image_size=32 \
+    fer-jax sweep --config=oslo --config.data.image_size=32 \
         --config.model.dropout=0.2 --config.train.batch_size=32 --config.train.epochs=12 \
         --workdir=runs/saliency
     python docs/saliency_picture.py runs/saliency [FILE]

@@ -1,7 +1,7 @@
 """Hundreds of small facial-expression networks trained at once, and what their numbers mean.
 
 import fer_jax
-run = fer_jax.run_sweep(config, workdir)
+run = fer_jax.run_sweep(fer_jax.load_config("grid3d:smoke"), "runs/grid3d-smoke")
 run = fer_jax.load_run("runs/grid3d")
 """
 
@@ -11,9 +11,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from fer_jax.base import moved
+from fer_jax.base.version import __version__
 from fer_jax.errors import ConfigError, DataError, FerJaxError, RunError
 
 if TYPE_CHECKING:
+    from fer_jax.config.command_line import load_config
     from fer_jax.exports.export import export_model
     from fer_jax.prediction.external import evaluate
     from fer_jax.reports.plots import plot
@@ -34,6 +36,7 @@ __all__ = [
     "class_saliency",
     "evaluate",
     "export_model",
+    "load_config",
     "load_run",
     "plot",
     "randomised_saliency",
@@ -41,8 +44,6 @@ __all__ = [
     "saliency_maps",
     "table",
 ]
-
-__version__ = "0.1.0"
 
 # Where the names lie that are looked up when first asked for: JAX, pandas and matplotlib take
 # seconds to import. No name may be that of a module of the package, which would hide it.
@@ -52,6 +53,7 @@ _LAZY = {
     "class_saliency": "fer_jax.saliency.explain:class_saliency",
     "evaluate": "fer_jax.prediction.external:evaluate",
     "export_model": "fer_jax.exports.export:export_model",
+    "load_config": "fer_jax.config.command_line:load_config",
     "load_run": "fer_jax.results.run:load_run",
     "plot": "fer_jax.reports.plots:plot",
     "randomised_saliency": "fer_jax.saliency.explain:randomised_saliency",

@@ -103,8 +103,8 @@ def _run(command: Command) -> int:
     for line in describe(found.summary) if len(read) == 1 else describe_two(found.summary):
         page.line(line)
     if len(read) > 1 and (command.overrides or command.config):
-        print("A was read as --config says; B as it is, in the image size and channels of A")
-    print(f"\n{folder / 'audit.json'}\n{folder / 'offenders.csv'}: {counted(len(found.offenders), 'row')}")
+        console.show("A was read as --config says; B as it is, in the image size and channels of A")
+    console.show(f"\n{folder / 'audit.json'}\n{folder / 'offenders.csv'}: {counted(len(found.offenders), 'row')}")
     return 0
 
 

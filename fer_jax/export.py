@@ -52,7 +52,7 @@ def _run(command: Command) -> int:
     if values.to in OF_RUNS:
         with console.working(f"writing for {values.to}", plain=False):
             found = export_run(run, values.to, values.out)
-        print(found)
+        console.show(str(found))
         return 0
     trial = run.best() if values.best else run.trial(values.trial)
     path = Path(values.out or run.path / "exports" / f"{trial.id}.{values.to}")
@@ -60,7 +60,7 @@ def _run(command: Command) -> int:
         raise RunError(f"--out={path}: must end in .{values.to}")
     with console.working(f"writing {shown(path.name)}", plain=False):
         said = export_trial(trial, path, values.weights, values.pixels)
-    print(path, *([f"({said})"] if said else []))
+    console.show(f"{path} ({said})" if said else str(path))
     return 0
 
 

@@ -16,7 +16,8 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from fer_jax.config.program import Command, run_program
+from fer_jax.base import console
+from fer_jax.config.program import Command, error_line, run_program
 from fer_jax.errors import FerJaxError
 
 USAGE = (
@@ -88,7 +89,6 @@ def _serve(command: Command) -> int:
 
 def _write(command: Command) -> int:
     # pandas and matplotlib take a second to import; --help need not wait for them.
-    from fer_jax.base import console
     from fer_jax.base.text import counted, shown
     from fer_jax.reports.run_report import write_report
     from fer_jax.reports.several_runs import DEFAULT_OUT, write_comparison
@@ -96,17 +96,17 @@ def _write(command: Command) -> int:
     values, runs = command.flags, command.arguments
     if values.compare:
         with console.working(f"drawing the report of {counted(len(runs), 'run')}", plain=False):
-            path = write_comparison(runs, values.out or DEFAULT_OUT, print)
-        print(path)
+            path = write_comparison(runs, values.out or DEFAULT_OUT, console.show)
+        console.show(str(path))
         return 0
     status = 0
     for run in runs:
         try:
             with console.working(f"drawing the report of {shown(run)}", plain=False):
                 path = write_report(run, values.show_images, values.pdf, console.say)
-            print(path)
+            console.show(str(path))
         except FerJaxError as error:
-            print(f"error: {error}", file=sys.stderr)
+            console.show(error_line(error), sys.stderr)
             status = 2
     return status
 

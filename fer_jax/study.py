@@ -1,5 +1,5 @@
 """Runs the experiments of a paper and puts its figures beside ours:
-`python -m fer_jax.study --study=sweeps/oslo.py`.
+`python -m fer_jax.study --study=oslo`.
 """
 
 import json
@@ -15,12 +15,13 @@ from fer_jax.config import search_space
 from fer_jax.config.choices import MEASURE, define_plan
 from fer_jax.config.command_line import COMMAND_LINE, Loaded
 from fer_jax.config.program import Command, run_program
+from fer_jax.config.shipped import shipped
 from fer_jax.config.values import to_json
 from fer_jax.errors import ConfigError
 from fer_jax.studies.paper import SCALES, Study
 from fer_jax.studies.sweeps import StudySweep, choose, load, read_study, sweeps
 
-USAGE = "usage: python -m fer_jax.study --study=FILE [--scale=smoke|full] [--config.a.b=value ...] [flags]"
+USAGE = "usage: python -m fer_jax.study --study=NAME|FILE [--scale=smoke|full] [--config.a.b=value ...] [flags]"
 
 
 def main(argv: list[str]) -> int:
@@ -28,12 +29,14 @@ def main(argv: list[str]) -> int:
 
     0: done; 1: some trials or fits failed; 2: an error of the user's; 130: stopped.
     """
-    note = "--config.a.b=value sets a config field in every sweep."
+    note = f"Studies: {', '.join(shipped('study'))}. --config.a.b=value sets a config field in every sweep."
     return run_program(argv, __doc__, USAGE, _declare, _check, _run, takes_config=True, note=note)
 
 
 def _declare(values: flags.FlagValues) -> None:
-    flags.DEFINE_string("study", None, "Study file, such as sweeps/oslo.py.", flag_values=values)
+    flags.DEFINE_string(
+        "study", None, "Study that comes with fer_jax, such as oslo, or a study file of yours.", flag_values=values
+    )
     flags.DEFINE_string(
         "scale",
         "",
@@ -62,7 +65,7 @@ def _check(command: Command) -> str:
     if values.scale not in ("", *SCALES):
         raise ConfigError(f"--scale={values.scale}: must be {', '.join(SCALES)}, or left out")
     if not values.study:
-        return "no study: add --study=FILE, such as --study=sweeps/oslo.py"
+        return "no study: add --study=NAME, such as --study=oslo"
     if values.table and command.overrides:
         given = ", ".join(f"--config.{name}" for name in command.overrides)
         raise ConfigError(f"--table reads the runs as they are and trains nothing: leave out {given}, or --table")
@@ -78,7 +81,7 @@ def _run(command: Command) -> int:
         open_container(values.external)  # a mistyped path would otherwise show after the training only
     study = read_study(values.study)
     needed = sweeps(choose(study, values.only, values.scale), values.study, values.scale)
-    workdir = Path(values.workdir or "-".join(filter(None, ("runs/study", study.name, values.scale))))
+    workdir = Path(values.workdir or "-".join(filter(None, ("runs/study", study.name, values.scale)))).expanduser()
     _check_metrics(needed)
     status = 0
     if not values.table:
@@ -115,7 +118,7 @@ def _check_overrides(overrides: Mapping[str, str], loaded: Mapping[str, Loaded])
             raise ConfigError(f"{COMMAND_LINE}: {whys[0]}")
     for folder, one in loaded.items():
         for why in one.unused.values():
-            print(f"note: {folder}: {why}")
+            console.show(f"note: {folder}: {why}")
 
 
 def _plan(needed: tuple[StudySweep, ...], loaded: dict[str, Loaded], measure: bool) -> int:
@@ -180,7 +183,7 @@ def _train(
                 directory.check_ours()
                 resume.check_directory(directory, prepared, extend)
         for number, sweep in enumerate(waiting, 1):
-            print(f"\nsweep {number} of {len(waiting)}: {sweep.folder}", flush=True)
+            console.show(f"\nsweep {number} of {len(waiting)}: {sweep.folder}")
             one = loaded[sweep.folder]
             options = {"extend": extend, "retry_failed": retry_failed, "command": one.command}
             run_sweep(one.config, workdir / sweep.folder, **options)
@@ -221,10 +224,10 @@ def _write_table(
     rows = [row for row in rows if row.experiment in asked or (row.run and scale != "smoke")]
     files.write_bytes(workdir / "study.md", table.to_markdown(study.title, rows).encode())
     files.write_bytes(workdir / "study.csv", table.to_frame(rows).to_csv(index=False).encode())
-    print(f"\n{table.to_text(study.title, [row for row in rows if row.experiment in asked])}")
-    print(f"table: {workdir / 'study.md'}, {workdir / 'study.csv'}")
+    console.show(f"\n{table.to_text(study.title, [row for row in rows if row.experiment in asked])}")
+    console.show(f"table: {workdir / 'study.md'}, {workdir / 'study.csv'}")
     if runs := list(dict.fromkeys(row.run for row in rows if row.run)):
-        print(f"report: {write_comparison(runs, workdir / 'report.html')}")
+        console.show(f"report: {write_comparison(runs, workdir / 'report.html')}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 """Trains everything a config asks for:
-`python -m fer_jax.sweep --config=configs/grid3d.py[:variant,...] [--config.a.b=v ...]`.
+`python -m fer_jax.sweep --config=grid3d[:variant,...] [--config.a.b=v ...]`.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING
 from absl import flags
 from ml_collections import ConfigDict
 
-from fer_jax.base import console
+from fer_jax.base import console, started
 from fer_jax.config.choices import MEASURE, define_plan
 from fer_jax.config.command_line import describe, load
 from fer_jax.config.program import Command, run_program
+from fer_jax.config.shipped import shipped
 from fer_jax.errors import RunError
 
 if TYPE_CHECKING:
     from fer_jax.reports.reported_sweep import Closing
 
-USAGE = "usage: python -m fer_jax.sweep --config=FILE[:variant,...] [--config.a.b=value ...] [flags]"
+USAGE = "usage: python -m fer_jax.sweep --config=NAME|FILE[:variant,...] [--config.a.b=value ...] [flags]"
 
 
 def main(argv: list[str]) -> int:
@@ -30,7 +31,7 @@ def main(argv: list[str]) -> int:
 
     0: done; 1: some trials or fits failed; 2: an error of the user's; 130: stopped.
     """
-    note = "Config fields: --config=FILE --print_config"
+    note = f"Configs: {', '.join(shipped('config'))}, or a file of yours. Their fields: --config=NAME --print_config"
     return run_program(argv, __doc__, USAGE, _declare, _check, _run, takes_config=True, note=note)
 
 
@@ -56,15 +57,15 @@ def _declare(values: flags.FlagValues) -> None:
 def _check(command: Command) -> str:
     if command.arguments:
         return f"unexpected argument {command.arguments[0]!r}"
-    return "" if command.config else "no config: add --config=FILE, such as --config=configs/grid3d.py:smoke"
+    return "" if command.config else "no config: add --config=NAME, such as --config=grid3d:smoke"
 
 
 def _run(command: Command) -> int:
     values = command.flags
-    line = f"python -m fer_jax.sweep {shlex.join(command.argv[1:])}"
+    line = f"{started.command('sweep')} {shlex.join(command.argv[1:])}"
     loaded = load(command.config or "", command.overrides, line)
     if values.print_config:
-        print(describe(loaded.config))
+        console.show(describe(loaded.config))
         return 0
 
     # JAX takes seconds to import; errors above need not wait for it.
@@ -77,7 +78,7 @@ def _run(command: Command) -> int:
     from fer_jax.reports.reported_sweep import closing, run_sweep
     from fer_jax.results.run import load_run
 
-    workdir = Path(values.workdir or Path("runs") / loaded.name)
+    workdir = Path(values.workdir or Path("runs") / loaded.name).expanduser()
     options = {"extend": values.extend, "retry_failed": values.retry_failed, "command": line}
     try:
         run = run_sweep(loaded.config, workdir, **options)

@@ -3,9 +3,9 @@ what each is.
 
 Two data sets, so at full scale two commands, into the same table:
 
-    python -m fer_jax.study --study=sweeps/imperial.py --scale=full --only=feed --only=CNN \
+    fer-jax study --study=imperial --scale=full --only=feed --only=CNN \
         --config.data.path=fer2013.zip
-    python -m fer_jax.study --study=sweeps/imperial.py --scale=full --only=CIFAR \
+    fer-jax study --study=imperial --scale=full --only=CIFAR \
         --config.data.path=cifar-10-python.tar.gz
 """
 

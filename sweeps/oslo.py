@@ -1,10 +1,10 @@
 """Oslo's networks beside their figures: the 3-D grid, its points run again, the ablations, the
 final network, boosted heads.
 
-    python -m fer_jax.study --study=sweeps/oslo.py --scale=smoke
-    python -m fer_jax.study --study=sweeps/oslo.py --only='final' --scale=full \
+    fer-jax study --study=oslo --scale=smoke
+    fer-jax study --study=oslo --only='final' --scale=full \
         --config.data.path=fer2013.zip
-    python -m fer_jax.study --study=sweeps/oslo.py --scale=full --config.data.path=fer2013.zip
+    fer-jax study --study=oslo --scale=full --config.data.path=fer2013.zip
 
 Every figure is an accuracy or loss on Kaggle's test folder, which both validated and tested, so it
 was selected on the images it reports. The heads of one sweep share its networks, each trained once;

@@ -5,10 +5,10 @@ The data are his, 'Human Face Emotions' of Kaggle, which has to be fetched there
 built-in faces stand in, and no row says anything of his figures. The external test is of FER-2013's
 test folder, PublicTest and PrivateTest together; its two data sets are
 
-    python -m fer_jax.study --study=sweeps/pisa.py --scale=full \
+    fer-jax study --study=pisa --scale=full \
         --config.data.path=human_face_emotions.zip --external=fer2013/test
 
-Whether the external .91 is a leak, `python -m fer_jax.predict RUN fer2013/test --labelled` answers
+Whether the external .91 is a leak, `fer-jax predict RUN fer2013/test --labelled` answers
 with and without the pictures that have a copy among those trained on (docs/predict.md), and `python
 -m fer_jax.audit` for the two data sets without a network.
 """

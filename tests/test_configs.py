@@ -132,13 +132,12 @@ def test_docstring_says_what_it_reproduces_and_its_commands_load(file):
     assert "Published" in text
     for word in ("(none)", "smoke", "full"):
         assert f"\n    {word} " in text
-    commands = re.findall(r"^    (python -m fer_jax\.sweep .*)$", text, re.MULTILINE)
+    commands = re.findall(r"^    (fer-jax sweep .*)$", text, re.MULTILINE)
     assert len(commands) >= 2
     for command in commands:
-        arguments = [part.replace("=configs/", f"={CONFIGS}/") for part in shlex.split(command)[2:]]
-        given, overrides, rest = command_line.split_argv(arguments)
-        assert rest == ["fer_jax.sweep"]
-        assert Path(command_line.load(given, overrides).file).name == file
+        given, overrides, rest = command_line.split_argv(shlex.split(command)[1:])
+        assert rest == ["sweep"]
+        assert f"{command_line.load(given, overrides).file}.py" == file
 
 
 def test_oslo_is_the_published_point():

@@ -103,8 +103,8 @@ def test_a_config_field(example, tmp_path):
 @pytest.mark.parametrize("words", commands(TRAINING) + commands(LISTS) + commands(SEARCH), ids=" ".join)
 def test_a_command_of_the_pages_means_something(words, monkeypatch):
     monkeypatch.chdir(ROOT)
-    assert words[:3] == ["python", "-m", "fer_jax.sweep"]
-    file, overrides, rest = command_line.split_argv(["sweep", *words[3:]])
+    assert words[:2] == ["fer-jax", "sweep"]
+    file, overrides, rest = command_line.split_argv(["sweep", *words[2:]])
     assert rest == ["sweep"]
     loaded = command_line.load(file, overrides)
     for trial in search_space.expand(loaded.config):

@@ -61,8 +61,8 @@ def test_numbers(name):
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_a_command_means_something(words, monkeypatch):
     monkeypatch.chdir(ROOT)
-    assert words[:3] == ["python", "-m", "fer_jax.sweep"]
-    file, overrides, rest = command_line.split_argv(["sweep", *words[3:]])
+    assert words[:2] == ["fer-jax", "sweep"]
+    file, overrides, rest = command_line.split_argv(["sweep", *words[2:]])
     assert rest == ["sweep"]
     loaded = command_line.load(file, overrides)
     for trial in search_space.expand(loaded.config):

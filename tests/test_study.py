@@ -191,7 +191,7 @@ def test_interrupted_before_the_end(tiny, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "no study: add --study=FILE"),
+        ([], "no study: add --study=NAME"),
         (["--study=sweeps/osla.py"], "sweeps/osla.py: no such study file"),
         (
             [f"--study={OSLO}", "--only=final netwrok"],

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
-from fer_jax.base.text import aligned
+from fer_jax.base.text import aligned, printable
 
 if TYPE_CHECKING:
     from fer_jax.base.bars import Bars, Screen
@@ -165,13 +165,18 @@ def working(title: str, plain: bool = True) -> Iterator[None]:
                 yield
 
 
+def show(text: str, file: TextIO | None = None) -> None:
+    """Prints lines on stdout, or into a file, with nothing in them that a terminal would obey."""
+    print(printable(text, lines=True), file=file, flush=True)
+
+
 def say(text: str) -> None:
     """Prints a line on stderr that says it is of fer_jax."""
     if _said is not None:
         if text in _said:
             return
         _said.add(text)
-    print(f"fer_jax: {text}", file=lines(), flush=True)
+    show(f"fer_jax: {text}", lines())
 
 
 @contextlib.contextmanager
@@ -242,20 +247,21 @@ class Page:
     def line(self, text: str) -> None:
         """Prints lines as they are, but for folds in a terminal."""
         if self._screen:
-            self._screen.say(text)
+            self._screen.say(printable(text, lines=True))
         else:
-            print(text, file=self._stream)
+            show(text, self._stream)
 
     def paragraph(self, text: str) -> None:
         """Prints a sentence or several, whose lines are indented from the second on."""
         if self._screen:
-            self._screen.say(text, indent=2)
+            self._screen.say(printable(text), indent=2)
         else:
-            folded = textwrap.fill(text, PAGE_WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+            folded = textwrap.fill(printable(text), PAGE_WIDTH, subsequent_indent="  ", break_on_hyphens=False)
             print(folded, file=self._stream)
 
     def table(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
         """Prints a title, rows of names and texts below it, and an empty line."""
+        rows = [(name, printable(text)) for name, text in rows]
         if self._screen:
             self._screen.table(title, rows)
         else:
@@ -266,9 +272,9 @@ class Page:
         """Prints what a command is for, and the command in one piece, which can be copied."""
         print(f"\n{why}", file=self._stream)
         if self._screen:
-            self._screen.print(text, style="bold", soft_wrap=True)
+            self._screen.print(printable(text), style="bold", soft_wrap=True)
         else:
-            print(text, file=self._stream)
+            show(text, self._stream)
 
 
 class _Lines:

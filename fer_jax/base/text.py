@@ -1,7 +1,13 @@
 """Words for people: counts, times, sizes, columns, and names like the one that was meant."""
 
 import difflib
+import unicodedata
 from collections.abc import Iterable, Sequence
+
+# Kinds of characters that a terminal obeys or drops instead of showing them: control and format
+# characters, halves of a pair, separators of lines.
+_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+_JOINERS = {"\u200c", "\u200d"}  # letters and pictures of some languages are written with them
 
 
 def counted(count: int, noun: str) -> str:
@@ -39,14 +45,15 @@ def in_flops(count: float) -> str:
 def aligned(rows: Iterable[Sequence[str]], sides: str = "l", most: Sequence[int] = ()) -> list[str]:
     """Returns rows of cells as lines whose columns are of one width, two spaces apart.
 
-    No line ends in spaces, so that a left column at the end may hold texts of any length.
+    No line ends in spaces, so that a left column at the end may hold texts of any length. Cells are
+    `printable`.
 
     Args:
         rows: of equally many cells; [] gives [].
         sides: 'l'eft or 'r'ight for each column; columns beyond the last letter follow it.
         most: the widest that the first columns become; a longer cell pushes the rest of its line.
     """
-    table = [list(row) for row in rows]
+    table = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     widths[: len(most)] = [min(pair) for pair in zip(widths, most, strict=False)]
     sides = sides.ljust(len(widths), sides[-1])
@@ -60,11 +67,13 @@ def aligned(rows: Iterable[Sequence[str]], sides: str = "l", most: Sequence[int]
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Returns 'did you mean a or b?', for the end of an error message about a wrong name.
 
-    Named are up to three of `known` that are most like `name`, else the first three; 'there are
-    none' where none are known.
+    Named are up to three of `known` that are most like `name`, in any case of letters, else the
+    first three; 'there are none' where none are known.
     """
     known = list(known)
-    close = difflib.get_close_matches(name, known, 3, cutoff=0.5) or known[:3]
+    folded = {one.casefold(): one for one in reversed(known)}
+    near = difflib.get_close_matches(name.casefold(), folded, 3, cutoff=0.5)
+    close = [folded[name.casefold()]] if name.casefold() in folded else [folded[one] for one in near] or known[:3]
     return f"did you mean {' or '.join(close)}?" if close else "there are none"
 
 
@@ -76,10 +85,28 @@ def _with_prefix(count: float, unit: str) -> str:
     raise AssertionError("the loop returns at its last prefix")
 
 
+def printable(text: str, lines: bool = False) -> str:
+    """Returns a text with what a terminal would obey in place of showing it as visible escapes.
+
+    That is ESC and other control characters, marks that turn the direction of writing, and what no
+    encoding has. Names of files and classes may hold any of them.
+
+    Args:
+        text: of any alphabet.
+        lines: whether newlines and tabs stay; else they become escapes as well.
+    """
+    if text.isprintable():
+        return text
+    kept = _JOINERS | ({"\n", "\t"} if lines else set())
+    return "".join(
+        ascii(one)[1:-1] if unicodedata.category(one) in _UNSEEN and one not in kept else one for one in text
+    )
+
+
 def shown(name: str, limit: int = 200) -> str:
     """Returns a name as it may stand in a one-line message.
 
-    Control characters are escaped, and a name longer than `limit` characters loses its middle.
+    It is `printable`, and a name longer than `limit` characters loses its middle.
     """
-    text = name if name.isprintable() else ascii(name)[1:-1]
+    text = printable(name)
     return text if len(text) <= limit else f"{text[: limit // 2 - 2]}...{text[-(limit // 2 - 2) :]}"

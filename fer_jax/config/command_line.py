@@ -1,9 +1,9 @@
-"""From a command line to a checked config: `--config=FILE[:variant,...] --config.a.b=value ...`.
+"""From a command line to a checked config: `--config=NAME[:variant,...] --config.a.b=value ...`.
 
-A config file is a Python file with `get_config(variants: str = "") -> ConfigDict` that starts from
-`fer_jax.config.default_config()`, or from another config file through `base`. Whatever is wrong in
-the file or on the command line becomes a ConfigError of one line that says where the trouble came
-from.
+NAME is that of a config which comes with fer_jax, or the path of a file: a Python file with
+`get_config(variants: str = "") -> ConfigDict` that starts from `fer_jax.config.default_config()`,
+or from another config file through `base`. Whatever is wrong in the file or on the command line
+becomes a ConfigError of one line that says where the trouble came from.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from ml_collections import ConfigDict
 
 from fer_jax.base.moved import new_place
 from fer_jax.base.text import aligned
-from fer_jax.config import draws, fields, search_space
-from fer_jax.config.field import FieldError, in_words
+from fer_jax.config import draws, fields, search_space, shipped
+from fer_jax.config.field import FieldError, UnknownField, in_words
 from fer_jax.config.names import locate, nearest
 from fer_jax.config.values import canonical, flatten, get, put, sweep_draws, sweep_tree
 from fer_jax.errors import ConfigError
@@ -31,7 +31,6 @@ from fer_jax.errors import ConfigError
 COMMAND_LINE = "command line"
 _EXAMPLES = {"config": "configs/grid3d.py", "study": "sweeps/oslo.py"}
 _FLAG = re.compile(r"--?(?:config|(?P<no>no)?config\.(?P<name>[^=]*))(?:=(?P<value>.*))?", re.DOTALL)
-_MISSING_KEY = re.compile(r"[\"'](\w+)\\?[\"']")
 _WRONG_TYPE = re.compile(r"Could not override field '(\w+)'.* is of original type <class '([\w.]+)'>", re.DOTALL)
 
 
@@ -41,7 +40,7 @@ class Loaded:
 
     Attributes:
         config: locked ConfigDict.
-        file: path of the config file as given.
+        file: path or name of the config as given.
         variants: words after the colon.
         command: the command line, quoted for a shell; empty when loaded from Python.
         unused: dotted name -> why, in one line, of the overrides that change nothing; empty unless
@@ -107,7 +106,8 @@ def load(file: str, overrides: Mapping[str, Any] | None = None, command: str = "
     """Loads a config file, applies overrides, and checks every field and every point of its sweep.
 
     Args:
-        file: path of a config file, with its variants after a colon.
+        file: path of a config file, or the name of one that comes with fer_jax, with its variants
+            after a colon; a file that is there wins over a name.
         overrides: dotted name -> value; text is read as on a command line.
         command: what to record as the command line.
         keep_unused: whether an override that changes nothing is named in `Loaded.unused` instead of
@@ -139,6 +139,20 @@ def load(file: str, overrides: Mapping[str, Any] | None = None, command: str = "
         command,
         unused,
     )
+
+
+def load_config(config: str, overrides: Mapping[str, Any] | None = None) -> ConfigDict:
+    """Returns a checked config for `fer_jax.run_sweep`: `load_config("grid3d:smoke")`.
+
+    Args:
+        config: what `--config` takes: the name of a config that comes with fer_jax or the path of a
+            file, with variants after a colon.
+        overrides: dotted name -> value, as {'train.epochs': 3}.
+
+    Raises:
+        ConfigError: as for `load`.
+    """
+    return load(config, overrides).config
 
 
 def base(file: str, name: str) -> ConfigDict:
@@ -175,7 +189,7 @@ def execute_file(path: str, take: Callable[[types.ModuleType], Any], kind: str) 
     """Executes a Python file and returns what `take` makes of its module.
 
     Args:
-        path: of the file.
+        path: of the file, or the name of one that comes with fer_jax.
         take: from the executed module to the result; a ConfigError it raises is completed by the
             file's name.
         kind: 'config' or 'study', for messages: the files lie in configs/ and sweeps/.
@@ -183,6 +197,7 @@ def execute_file(path: str, take: Callable[[types.ModuleType], Any], kind: str) 
     Raises:
         ConfigError: the file does not exist, cannot be read, or raises; names file and line.
     """
+    path = shipped.find(path, kind)
     if Path(path).suffix not in ("", ".py"):
         raise ConfigError(f"{path}: is no Python file; a {kind} is one, such as {_EXAMPLES[kind]}")
     try:
@@ -242,9 +257,15 @@ class _FileError(ConfigError):
 
 
 def split_variants(file: str) -> tuple[str, str]:
-    """Splits 'configs/hust.py:focal,smoke' into path and 'focal,smoke', or '' if there is none."""
+    """Splits 'hust:focal,smoke' into 'hust' and 'focal,smoke', or '' if there is none.
+
+    What stands before the colon is a name, or a path that ends in '.py'.
+    """
     path, dot_py, words = file.partition(".py:")
-    return (path + ".py", words) if dot_py else (file, "")
+    if dot_py:
+        return path + ".py", words
+    name, _, words = file.partition(":")
+    return (name, words) if shipped.is_name(name) else (file, "")
 
 
 def override(config: ConfigDict, overrides: Mapping[str, Any], origin: str = COMMAND_LINE) -> None:
@@ -317,14 +338,12 @@ def _unreadable(path: str, error: Exception, kind: str) -> str:
         return f"{path}: is a folder, not a {kind} file" + (f"; it holds {', '.join(found[:8])}" if found else "")
     if not isinstance(error, FileNotFoundError):
         return f"{path}: cannot be read as a {kind} file: {getattr(error, 'strerror', None) or error}"
+    if shipped.is_name(path):
+        return f"{path}: no such {kind}: {shipped.hint(path, kind)}; or give the path of a file"
     folder = Path(path).parent
     near = difflib.get_close_matches(Path(path).name, [found.name for found in folder.glob("*.py")], 1)
-    hint = (
-        f"; did you mean {folder / near[0]}?"
-        if near
-        else f"; {Path(_EXAMPLES[kind]).parent}/ of the repository holds some to start from"
-    )
-    return f"{path}: no such {kind} file{hint}"
+    hint = f"did you mean {folder / near[0]}?" if near else shipped.hint(path, kind)
+    return f"{path}: no such {kind} file; {hint}"
 
 
 def _describe_failure(path: str, source: str, error: Exception) -> str:
@@ -334,14 +353,13 @@ def _describe_failure(path: str, source: str, error: Exception) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno or 0 for frame in frames if frame.filename == path]
     place = f"{path}, line {lines[-1]}" if lines else path
+    code = source.splitlines()[lines[-1] - 1] if lines else ""
+    if isinstance(error, UnknownField):
+        name = _name_in(code, error.key)
+        return f"{place}: no field {name}; did you mean {nearest(name)}?"
     if isinstance(error, ConfigError):
         return f"{path}: {error}"
-    code = source.splitlines()[lines[-1] - 1] if lines else ""
-    in_config_dict = "ml_collections" in frames[-1].filename
-    missing, wrong = _MISSING_KEY.search(str(error)), _WRONG_TYPE.search(str(error))
-    if missing and in_config_dict and isinstance(error, (AttributeError, KeyError)):
-        name = _name_in(code, missing[1])
-        return f"{place}: no field {name}; did you mean {nearest(name)}?"
+    wrong = _WRONG_TYPE.search(str(error))
     if wrong and isinstance(error, TypeError):
         name = _name_in(code, wrong[1])
         wanted = fields.FIELDS[name].wanted if name in fields.FIELDS else "of another type"

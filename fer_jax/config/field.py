@@ -39,6 +39,23 @@ class FieldError(ConfigError):
         self.names = tuple(names)
 
 
+class UnknownField(FieldError, AttributeError, KeyError):
+    """A name that is no field, read or set on a config.
+
+    It is what Python expects of a missing attribute and of a missing key, so that `hasattr`, `copy`
+    and `config.get(name, default)` work.
+
+    Attributes:
+        key: the name without its block.
+    """
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__([name], message)
+        self.key = name.rpartition(".")[2]
+
+    __str__ = Exception.__str__  # that of KeyError quotes the message
+
+
 @dataclass(frozen=True)
 class Need:
     """A condition on another field, without which a field changes nothing.

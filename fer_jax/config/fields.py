@@ -284,6 +284,8 @@ _TABLE = (
     Field("report.show_images", False, "run",
           "whether the report shows pictures of the data set, whose licence "
           "may forbid it; built-in faces are always shown"),
+    Field("report.paths", False, "run",
+          "whether config.json and the report name files in the home folder by whole paths, not from ~ on"),
 
     Field("search.kind", "random", "run",
           "how sweep.draw draws: independently, along a sequence that fills the space evenly (sobol, halton), from "

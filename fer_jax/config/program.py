@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from absl import flags
 
-from fer_jax.base import console
+from fer_jax.base import console, started
+from fer_jax.base.text import printable
+from fer_jax.base.version import __version__
 from fer_jax.config.command_line import split_argv
 from fer_jax.errors import ConfigError, FerJaxError
 
@@ -51,35 +53,46 @@ def run_program(
     Args:
         argv: like `sys.argv`.
         about, usage, note: the help, before the flags and after them; `usage` also ends the line
-            about a command line that `check` refuses.
-        declare: defines the program's own flags in the values it is given; --help is added.
+            about a command line that `check` refuses. Commands in them are shown as they are typed
+            (see `base.started`).
+        declare: defines the program's own flags in the values it is given; --help and --version are
+            added.
         check: returns what is wrong with the command line, '' if nothing. It need not import what
             takes long.
         run: returns the exit status.
         takes_config: whether --config and --config.a.b are read (see `split_argv`).
 
     Returns:
-        The exit status: that of `run`; 0 after --help; 2 where the command line or what it names
-        cannot be used, which is every `FerJaxError`; 130 where the user stopped it.
+        The exit status: that of `run`; 0 after --help and --version; 2 where the command line or
+        what it names cannot be used, which is every `FerJaxError`; 130 where the user stopped it.
     """
     console.spell_out()
     # XLA's own lines, such as "Very slow compile?" after two minutes, would end up among ours. What
     # goes wrong in it comes as an exception, and what ends the process (level 3) is still shown.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    about, usage, note = map(started.worded, (about, usage, note))
     try:
         command = _read(argv, declare, takes_config)
         if command.flags.help:
             print("\n\n".join(filter(None, (about.strip(), f"{usage}\n{command.flags.get_help()}".rstrip(), note))))
+            return 0
+        if command.flags.version:
+            print(f"fer-jax {__version__}")
             return 0
         if problem := check(command):
             raise ConfigError(f"{problem}; {usage}")
         with console.program():
             return run(command)
     except FerJaxError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(error_line(error), file=sys.stderr)
         return MISUSED
     except KeyboardInterrupt:
         return STOPPED
+
+
+def error_line(error: object) -> str:
+    """Returns how a program says an error: one line, whatever stands in the names it has."""
+    return f"error: {printable(str(error))}"
 
 
 def _read(argv: Sequence[str], declare: Callable[[flags.FlagValues], None], takes_config: bool) -> Command:
@@ -88,6 +101,7 @@ def _read(argv: Sequence[str], declare: Callable[[flags.FlagValues], None], take
     values = flags.FlagValues()
     declare(values)
     module = next(iter(values.flags_by_module_dict()))
+    flags.DEFINE_bool("version", False, "Show the version of fer_jax.", flag_values=values, module_name=module)
     flags.DEFINE_bool("help", False, "Show this help.", short_name="h", flag_values=values, module_name=module)
     try:
         arguments = values(rest)[1:]

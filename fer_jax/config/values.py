@@ -9,14 +9,61 @@ from typing import Any
 
 from ml_collections import ConfigDict, config_dict
 
+from fer_jax.base import home
 from fer_jax.config import draws
 from fer_jax.config.draws import Draw
-from fer_jax.config.field import FieldError, in_words
+from fer_jax.config.field import FieldError, UnknownField, in_words
 from fer_jax.config.fields import FIELDS, SWEPT_KINDS, TREES
-from fer_jax.config.names import locate, sweep_names, sweepable
+from fer_jax.config.names import locate, nearest, sweep_names, sweepable
 from fer_jax.config.raced import raced
 from fer_jax.config.rules import resolve
 from fer_jax.errors import ConfigError
+
+_PATHS = ("data.path", "data.labels")
+
+
+class Config(ConfigDict):
+    """A config, or a block of one, that answers a wrong name with the field that is most like it.
+
+    Args:
+        values: name -> value or block.
+        type_safe: as for ConfigDict.
+        block: its dotted name, '' for the whole.
+    """
+
+    def __init__(self, values: Mapping[str, Any] | None = None, type_safe: bool = True, block: str = "") -> None:
+        super().__init__(values, type_safe)
+        object.__setattr__(self, "_block", block)
+
+    def __getitem__(self, key: str) -> Any:
+        try:
+            return super().__getitem__(key)
+        except UnknownField:  # of the block below, by a key with dots
+            raise
+        except KeyError:
+            raise self._unknown(key) from None
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        try:
+            super().__setitem__(key, value)
+        except KeyError:
+            raise self._unknown(key) from None
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:  # without it copies lose the name
+        super().__setstate__(state)
+        object.__setattr__(self, "_block", state["_block"])
+
+    def __getattr__(self, attribute: str) -> Any:
+        if attribute.startswith("_"):  # asked by copy, pickle and notebooks, also of half-made objects
+            raise AttributeError(attribute)
+        return self[attribute]
+
+    def __setattr__(self, attribute: str, value: Any) -> None:
+        self[attribute] = value
+
+    def _unknown(self, key: Any) -> UnknownField:
+        name = f"{self._block}.{key}" if self._block else str(key)
+        return UnknownField(name, f"no field {name}; did you mean {nearest(name)}?")
 
 
 def default_config() -> ConfigDict:
@@ -34,7 +81,16 @@ def default_config() -> ConfigDict:
     for name, value in leaves.items():
         *blocks, last = name.split(".")
         functools.reduce(lambda block, key: block.setdefault(key, {}), blocks, root)[last] = value
-    return ConfigDict(root).lock()
+    return _block("", root).lock()
+
+
+def _block(name: str, values: Mapping[str, Any]) -> Config:
+    """Returns nested dictionaries as blocks that know their names."""
+    inner = {
+        key: _block(f"{name}.{key}" if name else key, value) if isinstance(value, dict) else value
+        for key, value in values.items()
+    }
+    return Config(inner, block=name)
 
 
 def get(config: ConfigDict, name: str) -> Any:
@@ -290,6 +346,9 @@ def _from_json(record: Mapping[str, Any]) -> ConfigDict:
     config.sweep.chosen = sweep_points(config, "sweep.chosen")
     config.sweep.raced = tuple(sweep.get("raced", ()))
     config.sweep.raced = tuple(one.to_json() for one in raced(config))
+    if not config.report.paths:
+        for name in _PATHS:
+            put(config, name, home.hidden(get(config, name)))
     return config
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 
+from fer_jax.base import home
 from fer_jax.config import search_space
 from fer_jax.config.values import to_json
 from fer_jax.data import Dataset
@@ -29,7 +30,7 @@ def begin(
             it does not name stays as it was.
     """
     datasets = list(prepared.datasets.values())
-    return {
+    record = {
         "config": to_json(prepared.config),
         "command": command or old.get("command", ""),
         "versions": {"python": platform.python_version(), **_versions()},
@@ -46,6 +47,9 @@ def begin(
         "seconds": old.get("seconds"),
         "images_per_second": old.get("images_per_second"),
     }
+    if not prepared.config.report.paths:
+        record |= {name: home.hidden(record[name]) for name in ("command", "data", "other_data", "initial")}
+    return record
 
 
 def _describe_data(dataset: Dataset) -> dict[str, Any]:

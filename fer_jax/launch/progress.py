@@ -12,7 +12,7 @@ from typing import TextIO
 
 from fer_jax.base import console
 from fer_jax.base.bars import Bars, Row
-from fer_jax.base.text import in_time
+from fer_jax.base.text import in_time, printable
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -67,16 +67,16 @@ class Progress:
             narrow: what a terminal shows of it instead, where that is something else.
         """
         if screen := console.screen(self.stream):
-            screen.say(narrow or text)
+            screen.say(printable(narrow or text, lines=True))
         else:
-            print(text, file=self.stream, flush=True)
+            console.show(text, self.stream)
         self.note(text)
 
     def note(self, text: str) -> None:
         """Logs a text, line by line, and shows nothing."""
         if self.log is not None:
             stamp = datetime.datetime.now().isoformat(sep=" ", timespec="seconds")
-            self.log.writelines(f"{stamp}  {line}\n" for line in text.splitlines())
+            self.log.writelines(f"{stamp}  {line}\n" for line in printable(text, lines=True).splitlines())
 
     def count_work(self, left: float, before: float = 0.0) -> None:
         """Takes a new count of the work of the whole sweep.

@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from fer_jax.base import machine
+from fer_jax.base import console, machine
 from fer_jax.config.fields import FIELDS
 from fer_jax.plan import memory
 from fer_jax.plan.candidates import Candidate
@@ -92,7 +92,7 @@ def _epoch_images(work: Work) -> int:
 
 def to_stderr(line: str) -> None:
     """Shows a line at once, away from what a program prints."""
-    print(line, file=sys.stderr, flush=True)
+    console.show(line, sys.stderr)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,6 +16,7 @@ from scipy import special
 
 from fer_jax.analysis import outliers
 from fer_jax.base import console
+from fer_jax.base.text import counted, shown
 from fer_jax.data.reading import depths, image_files, layout
 from fer_jax.data.reading.containers import Folder
 from fer_jax.data.reading.problems import Unusable
@@ -71,7 +72,8 @@ def find_pictures(paths: Iterable[str]) -> list[str | Failure]:
 
     A file that is named is taken whatever its name ends in; one in a folder if it ends as images
     do. Those of a folder are in the order of their names. A `Failure` is a folder that holds none,
-    an image of a kind that is not read, and a pipe, socket or device.
+    an image of a kind that is not read, and a pipe, socket or device. What is named twice, on its
+    own and with its folder, is there once, and a line says so.
     """
     found: list[str | Failure] = []
     for path in map(os.path.expanduser, paths):
@@ -87,7 +89,24 @@ def find_pictures(paths: Iterable[str]) -> list[str | Failure]:
             picture for one in members if (picture := _picture(os.path.join(path, one.name), one.kind)) is not None
         ]
         found.extend(pictures or [Failure(path, "holds no picture")])
-    return found
+    return _each_once(found)
+
+
+def _each_once(found: Iterable[str | Failure]) -> list[str | Failure]:
+    kept: dict[str, str | Failure] = {}
+    twice: dict[str, str] = {}
+    for one in found:
+        named = one.picture if isinstance(one, Failure) else one
+        place = os.path.abspath(named)
+        if place in kept:
+            twice.setdefault(place, named)
+        else:
+            kept[place] = one
+    if twice:
+        first = shown(next(iter(twice.values())))
+        what = first if len(twice) == 1 else f"{counted(len(twice), 'picture')}, such as {first},"
+        console.say(f"{what} named more than once: answered once")
+    return list(kept.values())
 
 
 def _picture(path: str, kind: str) -> str | Failure | None:
@@ -166,8 +185,8 @@ def _answer(ensemble: Ensemble, held: list[_Part | Failure], tta: str | None, ki
         logits = member.image_logits(np.stack([part.fitted[side, channels] for part in parts]))
         scores.append(outliers.score(kind, logits))
         if tta:
-            shown = (test_time.enlarged(side) if tta == "ten_crop" else side), channels
-            probabilities.append(member.predict(np.stack([part.fitted[shown] for part in parts]), tta=tta))
+            taken = (test_time.enlarged(side) if tta == "ten_crop" else side), channels
+            probabilities.append(member.predict(np.stack([part.fitted[taken] for part in parts]), tta=tta))
         else:
             probabilities.append(special.softmax(logits.astype(np.float64), axis=-1))
     every = np.asarray(probabilities, np.float64)

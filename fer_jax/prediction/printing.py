@@ -62,7 +62,7 @@ class Printer:
         for one in answers:
             if isinstance(one, Failure):
                 failed += 1
-                print(f"error: {shown(one.picture)} {one.reason}", file=sys.stderr)
+                console.show(f"error: {shown(one.picture)} {one.reason}", sys.stderr)
                 self.fail(one)
             else:
                 self.answer(one, file)
@@ -149,7 +149,7 @@ class Csv(Printer):
 
     def begin(self, file: TextIO) -> None:
         if self.ensemble.warning:
-            print(f"warning: {self.ensemble.warning}", file=sys.stderr)
+            console.show(f"warning: {self.ensemble.warning}", sys.stderr)
         columns = [f"probability_{name}" for name in self.classes] + [f"sd_{name}" for name in self.classes]
         self.writer = csv.writer(file, lineterminator="\n")
         self.writer.writerow(["picture", *_BOX, "answer", *columns, "score", "threshold", "unlike_training"])

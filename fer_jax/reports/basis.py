@@ -7,6 +7,7 @@ from typing import Any
 
 from fer_jax.analysis import comparable
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, images
+from fer_jax.base import home
 from fer_jax.base.text import in_time
 from fer_jax.data import remarks, sizes
 
@@ -28,10 +29,16 @@ def facts(ranking: Ranking) -> list[tuple[str, str]]:
             ", ".join(f"{name} {version}" for name, version in (record.get("versions") or {}).items()) or "unknown",
         ),
         ("Data checksum", ", ".join(str(one.get("checksum", "unknown"))[:16] for one in ranking.data_sets)),
-        ("Command", str(record.get("command") or "not recorded")),
+        ("Command", _command(record)),
         ("Data warnings", "; ".join(str(warning) for warning in data.get("warnings") or [])),
     ]
     return [(name, text) for name, text in found if text]
+
+
+def _command(record: Mapping[str, Any]) -> str:
+    """Returns what was typed, with ~ for the home folder, also of runs from before report.paths."""
+    typed = str(record.get("command") or "not recorded")
+    return typed if (record.get("config") or {}).get("report.paths") else home.hidden(typed)
 
 
 def _data_facts(data_sets: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:

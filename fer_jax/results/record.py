@@ -7,7 +7,7 @@ load it again to see what has been added.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -179,8 +179,23 @@ class RunRecord:
 
     def known_metric(self, metric: str | None) -> str:
         """Returns the metric, train.select for None; raises RunError if no trial has it."""
-        metric = metric or self.config.train.select
+        return self._metric_of(metric, statistics.metric_columns(self.trials, self.swept))
+
+    def choosing_metric(self, metric: str | None) -> str:
+        """Returns what `known_metric` does; RunError also for what may choose no point.
+
+        That is a metric of the test split, and a number that is none of a split, as best_epoch.
+        """
         known = statistics.metric_columns(self.trials, self.swept)
+        choosing = [name for name in known if name.removeprefix("last_").startswith(("val_", "train_"))]
+        if metric in known and "test_" in metric:
+            instead = metric.replace("test_", "val_")
+            raise RunError(f"{metric} may not choose: choose by {instead}, then read the {metric} of what it chose")
+        # Of names that are like none, the first are suggested: those by which one should choose.
+        return self._metric_of(metric, sorted(choosing, key=lambda name: not name.startswith("val_")))
+
+    def _metric_of(self, metric: str | None, known: Sequence[str]) -> str:
+        metric = metric or self.config.train.select
         if metric not in known:
             if not len(self.trials):
                 raise RunError(f"{self.path} has no trials yet")
@@ -231,5 +246,15 @@ class RunRecord:
         if len(same) > 1:
             raise RunError(f"{keyword!r} is ambiguous: write {' or '.join(field.replace('.', '__') for field in same)}")
         if not same:
-            raise RunError(f"no field {keyword!r}; did you mean {nearest(name).replace('.', '__')}?")
+            raise RunError(f"no field {keyword!r}; did you mean {_as_spelt(keyword, nearest(name), known)}?")
         return same[0]
+
+
+def _as_spelt(keyword: str, name: str, known: Sequence[str]) -> str:
+    """Returns a field's name in the way that a keyword is spelt: a word, with dots or with '__'."""
+    last = name.rpartition(".")[2]
+    if "." in keyword:
+        return name
+    if "__" in keyword or [one.rpartition(".")[2] for one in known].count(last) != 1:
+        return name.replace(".", "__")
+    return last

@@ -237,14 +237,6 @@ class Run(RunRecord):
         used = [TrialResult(self, trials.iloc[row]).data for row in firsts]
         return list({data.get("checksum"): data for data in used}.values())
 
-    def choosing_metric(self, metric: str | None) -> str:
-        """Returns what `known_metric` does; RunError also for a metric of the test split."""
-        metric = self.known_metric(metric)
-        if "test_" in metric:
-            instead = metric.replace("test_", "val_")
-            raise RunError(f"{metric} may not choose: choose by {instead}, then read the {metric} of what it chose")
-        return metric
-
     def _ranked(self, rows: pd.DataFrame, metric: str, suffix: str, wanted: Mapping[str, Any]) -> list[Any]:
         """Returns labels of rows, best first; RunError if none is done, with what was `wanted`.
 

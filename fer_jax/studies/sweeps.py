@@ -13,8 +13,9 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from fer_jax.base import started
 from fer_jax.base.text import did_you_mean
-from fer_jax.config import command_line, fields, search_space
+from fer_jax.config import command_line, fields, search_space, shipped
 from fer_jax.config.names import sweepable
 from fer_jax.errors import ConfigError
 from fer_jax.studies.paper import SIZES, Experiment, Study
@@ -38,7 +39,7 @@ class StudySweep:
 
 
 def read_study(path: str) -> Study:
-    """Executes a study file and returns its `STUDY`.
+    """Executes a study file, or the one of that name which comes with fer_jax; returns its `STUDY`.
 
     Raises:
         ConfigError: no such file, one that raises, or one without a `STUDY`; one line.
@@ -84,7 +85,8 @@ def sweeps(experiments: Sequence[Experiment], study_file: str, scale: str) -> tu
 
     Args:
         experiments: of one study.
-        study_file: its path; configs are looked up beside the folder it lies in.
+        study_file: its path; configs are looked up beside the folder it lies in. Or the name of a
+            study that comes with fer_jax, whose configs are then named as well.
         scale: as for `choose`.
     """
     groups: dict[tuple[str, str], list[Experiment]] = {}
@@ -113,7 +115,7 @@ def load(sweep: StudySweep, overrides: Mapping[str, Any], workdir: Path, scale: 
     """
     settings = {**sweep.overrides, **overrides}
     words = [f"--config={sweep.file}", *(f"--config.{name}={value}" for name, value in settings.items())]
-    command = f"python -m fer_jax.sweep {shlex.join([*words, f'--workdir={workdir / sweep.folder}'])}"
+    command = f"{started.command('sweep')} {shlex.join([*words, f'--workdir={workdir / sweep.folder}'])}"
     loaded = command_line.load(sweep.file, settings, command, keep_unused=True)
     for one in sweep.experiments:
         try:
@@ -193,7 +195,9 @@ def _overrides(experiment: Experiment, scale: str) -> dict[str, Any]:
 
 
 def _file(config: str, study_file: str, scale: str) -> str:
-    folder = Path(study_file).parent
-    root = folder.resolve().parent if folder.name in ("", "..") else folder.parent
     path, words = command_line.split_variants(config)
-    return ":".join(filter(None, (str(root / path), ",".join(filter(None, (words, scale))))))
+    if not shipped.is_name(path):
+        folder = Path(study_file).parent
+        root = folder.resolve().parent if folder.name in ("", "..") else folder.parent
+        path = Path(path).stem if shipped.is_name(study_file) else str(root / path)
+    return ":".join(filter(None, (path, ",".join(filter(None, (words, scale))))))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fer_jax.base.text import aligned, counted, did_you_mean, in_bytes, in_flops, in_time, shown
+from fer_jax.base.text import aligned, counted, did_you_mean, in_bytes, in_flops, in_time, printable, shown
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 trials"), (1, "1 trial"), (1200, "1,200 trials")])
@@ -34,6 +34,13 @@ def test_names_are_shown_on_one_line() -> None:
     assert shown("a\nb\x1b[0m") == "a\\nb\\x1b[0m"
     assert len(shown("x" * 5000)) < 210
     assert shown("glücklich/1.jpg") == "glücklich/1.jpg"
+
+
+def test_what_a_terminal_would_obey_is_shown_as_escapes() -> None:
+    assert printable("a\x1b[31mred\x07\x9b\u202e\ud800") == r"a\x1b[31mred\x07\x9b\u202e\ud800"
+    assert printable("怒り é 👩\u200d🚀 \u3000") == "怒り é 👩\u200d🚀 \u3000"
+    assert printable("a\nb\tc") == r"a\nb\tc" and printable("a\nb\tc\r", lines=True) == "a\nb\tc\\r"
+    assert aligned([["\x1b", "b"], ["long", "c"]]) == ["\\x1b  b", "long  c"]
 
 
 ROWS = [["point", "n", "note"], ["lr 0.1", "10", ""], ["a longer one", "2", "left out"]]
@@ -74,6 +81,8 @@ def test_operations():
         ("trian", ["train", "trains"], "did you mean train or trains?"),
         ("zzz", ["a", "b", "c", "d"], "did you mean a or b or c?"),
         ("zzz", [], "there are none"),
+        ("VAL_ACCURACY", ["val_loss", "val_accuracy"], "did you mean val_accuracy?"),
+        ("VAL_ACURACY", ["epochs", "val_accuracy"], "did you mean val_accuracy?"),
     ],
 )
 def test_a_wrong_name_is_answered_with_the_nearest(name, known, text):

@@ -346,7 +346,7 @@ def test_files_that_are_no_config_files(tmp_path):
     assert message(command_line.load, str(tmp_path)) == f"{tmp_path}: is a folder, not a config file; it holds empty.py"
     assert "is no Python file" in message(command_line.load, "README.md")
     assert message(command_line.load, str(tmp_path / "emty.py")).endswith(f"did you mean {empty}?")
-    assert "no such config file; configs/" in message(command_line.load, "nowhere/at_all.py")
+    assert "no such config file; with fer_jax come grid3d, " in message(command_line.load, "nowhere/at_all.py")
 
 
 def test_variants_reach_the_file_and_unknown_ones_are_named(tmp_path):

@@ -1,6 +1,8 @@
 """The values of a config: defaults, sweep lists, checks, JSON."""
 
+import copy
 import json
+import pickle
 
 import pytest
 from small_configs import message, unlocked
@@ -139,3 +141,26 @@ def test_a_run_that_was_trained_with_a_number_beyond_float32_can_still_be_read()
     config.train.beta2 = 0.99999999
     assert from_json(to_json(config)).train.beta2 == 0.99999999
     assert "becomes 1" in message(validate, config)
+
+
+def test_a_wrong_name_is_answered_with_the_field_that_is_near():
+    config = default_config()
+    for wrong in (
+        lambda: config.train.lr,
+        lambda: config.train["lr"],
+        lambda: setattr(config.train, "lr", 0.1),
+    ):
+        assert message(wrong) == "no field train.lr; did you mean train.learning_rate?"
+    with pytest.raises(
+        AttributeError, match="no field sweep.grid.train.lr; did you mean sweep.grid.train.learning_rate"
+    ):
+        config.sweep.grid.train.lr = (0.1,)
+    assert not hasattr(config, "trian") and config.train.get("lr", 3) == 3
+
+
+def test_copies_of_a_config_are_configs():
+    config = default_config()
+    for copied in (copy.deepcopy(config), pickle.loads(pickle.dumps(config))):
+        assert copied == config and message(lambda copied=copied: copied.train.lr).startswith("no field train.lr;")
+        copied.train.epochs = 3
+        assert config.train.epochs != 3

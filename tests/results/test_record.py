@@ -70,7 +70,8 @@ def test_a_table_without_its_columns_is_named(path, tmp_path):
 @pytest.mark.parametrize(
     "wanted, words",
     [
-        ({"learning_rat": 1}, "no field 'learning_rat'; did you mean train__learning_rate\\?$"),
+        ({"learning_rat": 1}, "no field 'learning_rat'; did you mean learning_rate\\?$"),
+        ({"train__learning_rat": 1}, "no field 'train__learning_rat'; did you mean train__learning_rate\\?$"),
         ({"name": "cnn"}, "'name' is ambiguous: write data__name or model__name$"),
         ({"learning_rate": -1}, "^train.learning_rate = -1.0: must be .*"),
         ({"learning_rate": "fast"}, "^train.learning_rate = 'fast': must be .*"),

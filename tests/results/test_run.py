@@ -43,6 +43,12 @@ def test_nothing_is_chosen_by_the_test_split_or_by_an_unknown_metric(run, choose
         getattr(run, choose)("test_accuracy")
     with pytest.raises(RunError, match="no metric 'val_acuracy' in .*; did you mean val_accuracy"):
         getattr(run, choose)("val_acuracy")
+    with pytest.raises(RunError, match="no metric 'VAL_ACCURACY' in .*; did you mean val_accuracy\\?$"):
+        getattr(run, choose)("VAL_ACCURACY")
+    with pytest.raises(RunError, match="no metric 'test_acuracy' in .*; did you mean (?!.*test_)"):
+        getattr(run, choose)("test_acuracy")
+    with pytest.raises(RunError, match="no metric 'best_epoch' in .*; did you mean val_accuracy or val_loss\\?$"):
+        getattr(run, choose)("best_epoch")
 
 
 def test_a_choice_among_some_points(run):
