@@ -6,6 +6,7 @@ Every figure and table asks here, so that a value reads the same wherever it app
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -142,8 +143,12 @@ class Axis:
 
     def index(self, values: Iterable[Any]) -> np.ndarray:
         """Returns the number of each value's level, int64."""
-        places = {level: i for i, level in enumerate(self.levels)}
-        return np.array([places[hashable(value)] for value in values], dtype=np.int64)
+        return np.array([self._places[hashable(value)] for value in values], dtype=np.int64)
+
+    @functools.cached_property
+    def _places(self) -> dict[Any, int]:
+        # Made once: a random search has as many levels as points, and is asked for each cell.
+        return {level: i for i, level in enumerate(self.levels)}
 
     def position(self, values: Iterable[Any]) -> np.ndarray:
         """Returns the coordinate of each value, float64.
