@@ -89,7 +89,9 @@ _LEGEND: dict[str, Any] = {
 def _heights(predictions: Predictions, told: Sequence[int], curve: Curve) -> dict[int, np.ndarray]:
     """Returns class -> the curves of every repeat, (T, GRID)."""
     return {
-        number: np.stack([curve(predictions.labels == number, one[:, number], GRID) for one in predictions.probabilities])
+        number: np.stack(
+            [curve(predictions.labels == number, one[:, number], GRID) for one in predictions.probabilities]
+        )
         for number in told
     }
 

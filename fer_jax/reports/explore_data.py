@@ -163,5 +163,3 @@ def _config(ranking: Ranking) -> list[list[Any]]:
         differs = statistics.hashable(value) != statistics.hashable(default)
         rows.append([name, axes.value_text(value), int(differs)])
     return sorted(rows, key=lambda row: -row[2])
-
-

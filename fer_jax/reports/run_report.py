@@ -14,7 +14,17 @@ from fer_jax.analysis.ranking import Ranking
 from fer_jax.config import fields
 from fer_jax.errors import RunError
 from fer_jax.figures import distribution, drawings, effects, importances, style
-from fer_jax.reports import by_class, ensembles, explore, page, pictures, run_tables, search_sections, study_section, templates
+from fer_jax.reports import (
+    by_class,
+    ensembles,
+    explore,
+    page,
+    pictures,
+    run_tables,
+    search_sections,
+    study_section,
+    templates,
+)
 from fer_jax.reports.page import Part, Section
 from fer_jax.results import left_files, rankings
 from fer_jax.results.best_point import best_trials, of_best_point, one_an_image
