@@ -67,7 +67,7 @@ def _finding(ranking: Ranking, chosen: list[int]) -> str:
     name = METRIC_NAMES.get(ranking.metric, ranking.metric)
     best = chosen[0]
     own = ranking.trials[(ranking.trials["point"] == best) & (ranking.trials["status"] == "done")]
-    text = f"{ranking.describe(best)} comes to the best {name}, {metric_text(ranking, best, ranking.metric)}"
+    text = f"Best: {ranking.describe(best)}, {name} {metric_text(ranking, best, ranking.metric)}"
     epochs = own["best_epoch"].dropna().astype(int) if "best_epoch" in own else own.index[:0]
     if len(epochs):
         low, high = int(epochs.min()), int(epochs.max())

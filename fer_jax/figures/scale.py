@@ -8,15 +8,12 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Colormap, ListedColormap, Normalize
+from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 
 from fer_jax.analysis import comparable
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
 from fer_jax.base.text import counted
 from fer_jax.figures import style
-
-# Share of plasma up to which its colours have a contrast of 3 : 1 against white.
-_LAST_LINE = 0.62
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,10 +90,9 @@ class Scale:
 
     @property
     def lines(self) -> Colormap:
-        """The colour map for lines on white: of enough contrast, the best in red."""
-        part = matplotlib.colormaps["plasma"](np.linspace(0, _LAST_LINE, 256))
-        made = ListedColormap(part if not self.lower_is_better else part[::-1])
-        return made
+        """The colour map for lines on white, darker is better; all contrast enough."""
+        shades = [style.GREY, style.BLUE, style.INDIGO]
+        return LinearSegmentedColormap.from_list("lines", shades[::-1] if self.lower_is_better else shades)
 
     @property
     def note(self) -> str:

@@ -12,8 +12,7 @@ import dataclasses
 import io
 import math
 import textwrap
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -24,8 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
-from matplotlib.transforms import Bbox
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 
 from fer_jax.figures import glyphs
 
@@ -34,7 +32,11 @@ WIDTH = 10.0  # inches; a page shows it about 1,050 pixels wide, so that 9 point
 TEXT = 9.5
 SMALL = 8.5
 # Characters of tick labels that fit under a panel, by the number of panels in a row.
-_EFFORT = 50  # of the WebP encoder, 0 to 100; more takes longer and saves little
+# Of a figure that stands alone: inches for what it stands on, and letters in a line of that.
+_FOOT, _FOOT_ROOM = 0.34, 165
+# Of a WebP: colours, the mean difference of 255 that they may make, and the encoder's effort (0 to
+# 100), where more takes longer and saves little.
+_COLOURS, _UNSEEN, _EFFORT = 192, 0.7, 50
 ROOM = {1: 110, 2: 50, 3: 31}
 # The first three are Okabe and Ito's; the others lie farthest from them and from each other as all
 # and as red-green-blind readers see them (OKLab), among those with enough contrast.
@@ -42,7 +44,6 @@ BLUE, VERMILLION, GREEN, WINE, SKY, INDIGO = "#0072B2", "#D55E00", "#009E73", "#
 CYCLE = (BLUE, VERMILLION, GREEN, WINE, SKY, INDIGO)
 # INK and MUTED are for texts, GREY for lines of lesser weight; the others only part areas.
 INK, MUTED, GREY, FAINT, EMPTY = "#1b1f24", "#5b6470", "#868e99", "#d9dde2", "#eef0f2"
-FOOT = 0.3  # inches below a figure that stands alone, for what it stands on
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,10 +156,7 @@ def ink_on(rgba: Any) -> str:
 
 def png(made: Figure) -> bytes:
     """Returns the figure as an opaque PNG of DPI dots an inch, the same for the same figure."""
-    canvas = FigureCanvasAgg(made)
-    with glyphs.no_warnings():
-        canvas.draw()
-    return _png(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
+    return _png(_drawn(made))
 
 
 def pictures(made: Figure, foot: str) -> Pictures:
@@ -168,44 +166,44 @@ def pictures(made: Figure, foot: str) -> Pictures:
         made: a figure, drawn once for both.
         foot: what it stands on (data set, split, repeats), below the PNG.
     """
+    image, below = _drawn(made), Figure(figsize=(WIDTH, _FOOT), dpi=DPI, facecolor="white")
+    words = textwrap.fill(foot, _FOOT_ROOM, max_lines=2, placeholder=" …")
+    below.text(0.008, 0.9, words, ha="left", va="top", fontsize=SMALL - 1.5, color=MUTED, parse_math=False)
+    glyphs.complete(below)
+    strip = _drawn(below)
+    whole = Image.new("RGB", (image.width, image.height + strip.height), "white")
+    whole.paste(image, (0, 0))
+    whole.paste(strip, (0, image.height))
+    return Pictures(_png(whole), _webp(image))
+
+
+def pdf(made: Figure) -> bytes:
+    """Returns the figure as a PDF with TrueType fonts, the same for the same figure."""
     buffer = io.BytesIO()
-    with _standing_alone(made, foot) as whole, glyphs.no_warnings():
-        made.savefig(buffer, format="rgba", dpi=DPI, bbox_inches=whole)
-    width, height = (round(side * DPI) for side in whole.size)
-    image = Image.frombytes("RGBA", (width, height), buffer.getvalue()).convert("RGB")
-    page, webp = image.crop((0, 0, width, height - round(FOOT * DPI))), io.BytesIO()
-    page.save(webp, "webp", lossless=True, quality=_EFFORT, method=4)
-    return Pictures(_png(image), webp.getvalue())
-
-
-def pdf(made: Figure, foot: str = "") -> bytes:
-    """Returns the figure as a PDF with TrueType fonts, the same for the same figure.
-
-    Args:
-        made: a figure.
-        foot: what it stands on, below it.
-    """
-    buffer = io.BytesIO()
-    with matplotlib.rc_context({"pdf.fonttype": 42}), glyphs.no_warnings(), _standing_alone(made, foot) as whole:
-        made.savefig(buffer, format="pdf", metadata={"CreationDate": None}, bbox_inches=whole)
+    with matplotlib.rc_context({"pdf.fonttype": 42}), glyphs.no_warnings():
+        made.savefig(buffer, format="pdf", metadata={"CreationDate": None})
     return buffer.getvalue()
 
 
-@contextmanager
-def _standing_alone(made: Figure, foot: str) -> Iterator[Bbox]:
-    """Writes a line below a figure as long as it is used, and gives the box around both."""
-    width, height = made.get_size_inches()
-    if not foot:
-        yield Bbox([[0, 0], [width, height]])
-        return
-    room = round(1.5 * ROOM[1])
-    words = foot if len(foot) <= room else f"{foot[: room - 1]}…"
-    line = made.text(0.01, -0.06 / height, words, ha="left", va="top", fontsize=SMALL - 1.5, color=MUTED)
-    glyphs.complete(made)
-    try:
-        yield Bbox([[0, -FOOT], [width, height]])
-    finally:
-        line.remove()
+def _drawn(made: Figure) -> Image.Image:
+    canvas = FigureCanvasAgg(made)
+    with glyphs.no_warnings():
+        canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+
+
+def _webp(image: Image.Image) -> bytes:
+    """Returns a picture as a WebP without loss, in few colours unless one sees the difference.
+
+    Lines, areas and letters are sharper and smaller so than in pictures of the lossy kind, and
+    smaller than as SVG where there are many; photographs have too many colours for it.
+    """
+    few = image.quantize(_COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).convert("RGB")
+    difference = ImageStat.Stat(ImageChops.difference(image, few)).mean
+    buffer = io.BytesIO()
+    chosen = few if max(difference) < _UNSEEN else image
+    chosen.save(buffer, "webp", lossless=True, quality=_EFFORT, method=4)
+    return buffer.getvalue()
 
 
 def _png(image: Image.Image) -> bytes:

@@ -10,7 +10,8 @@ from fer_jax.reports import templates
 from fer_jax.reports.tables import PAPER, Column, rows_of
 
 PRINTED = 30  # rows of a long table that are printed, the same number as in page.css
-_WIDE = 9  # columns, from which on a table is printed on a sheet on its side
+# Columns, from which on a table is printed in small type, and on a sheet on its side.
+_WIDE, _LANDSCAPE = 12, 17
 
 
 def html(
@@ -40,6 +41,7 @@ def html(
         for place, cells in enumerate(rows_of(columns))
     ]
     body, foot = (rows[:-last], rows[-last:]) if last else (rows, [])
+    shape = "wide" * (len(columns) >= _WIDE) + " landscape" * (len(columns) >= _LANDSCAPE)
     printed = f"Printed are the first {PRINTED} of {len(body)} rows; {rest} has all." if rest else ""
     return templates.macro(
         "table",
@@ -49,7 +51,7 @@ def html(
         rows=body,
         foot=foot,
         filterable=filterable,
-        wide=len(columns) > _WIDE,
+        shape=shape,
         printed=printed if len(body) > PRINTED else "",
     )
 

@@ -89,7 +89,7 @@ class _Files(NamedTuple):
         made, stem = style.pictures(drawing.figure, foot), f"figures/{drawing.name}{suffix}"
         self.directory.write_bytes(f"{stem}.png", made.png)
         if self.pdf:
-            self.directory.write_bytes(f"{stem}.pdf", style.pdf(drawing.figure, foot))
+            self.directory.write_bytes(f"{stem}.pdf", style.pdf(drawing.figure))
         return made.webp
 
 

@@ -19,5 +19,5 @@ def test_matrices_show_means_over_the_repeats_and_shares_of_each_row(predictions
     form = "{:.0f}" if predictions.repeats == 1 else "{:.1f}"
     assert texts(left) == [form.format(value) for value in wanted.ravel()]
     assert texts(right) == [f"{value:.2f}" for value in shares.ravel()]
-    assert ("3 seeds of learning rate 1e-3" if predictions.repeats == 3 else "one seed of") in drawing.caption
+    assert ("3 seeds of learning rate 1e-3" if predictions.repeats == 3 else "one seed of") in drawing.about
     assert style.png(drawing.figure).startswith(b"\x89PNG")

@@ -35,7 +35,7 @@ def test_a_figure_shows_every_picture_with_its_words():
     shown = [ax for ax in drawing.figure.axes if ax.images]
     assert [ax.get_title() for ax in shown] == ["sad\nfor angry, 0.70\nno. 2", "happy\nfor angry, 0.60\nno. 1"]
     assert [int(ax.images[0].get_array()[0, 0]) for ax in shown] == [80, 40]
-    assert "Test pictures (5), 2 seeds" in drawing.caption and style.png(drawing.figure).startswith(b"\x89PNG")
+    assert "Test pictures (5), 2 seeds" in drawing.about and style.png(drawing.figure).startswith(b"\x89PNG")
 
 
 def test_no_mistake_is_said():

@@ -13,7 +13,7 @@ def gather(run):
 def test_every_point_is_a_line_through_its_values_to_its_mean(oslo):
     found = gather(oslo)
     drawing = parallel.draw(found)
-    lines = [line.get_ydata() for line in drawing.figure.axes[0].lines]
+    lines = [path[:, 1] for drawn in drawing.figure.axes[0].collections[:2] for path in drawn.get_segments()]
     assert len(lines) == len(found.ranked) and all(len(line) == 4 for line in lines)
     best = lines[-1]
     colours = scale.over_points(found, "val_accuracy")
@@ -21,4 +21,4 @@ def test_every_point_is_a_line_through_its_values_to_its_mean(oslo):
     levels = found.axes["train.learning_rate"].levels
     place = levels.index(found.ranked["train.learning_rate"].iloc[0]) / (len(levels) - 1)
     assert min(abs(best[:3] - place)) < 0.05
-    assert "the best 5 are bold" in drawing.caption
+    assert "the best 5 are bold" in drawing.caption and drawing.finding.startswith("The best 5 points have ")

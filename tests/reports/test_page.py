@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import time
 from html.parser import HTMLParser
@@ -13,8 +14,9 @@ import pytest
 
 from fer_jax.analysis.ranking import rank_points
 from fer_jax.figures import drawings, style
-from fer_jax.reports import page
+from fer_jax.reports import html_tables, page, templates
 
+CONFIG = "Config: hyperparameters and all other fields"
 SMALL = {"train.learning_rate": (1e-4, 1e-3, 1e-2), "train.l2": (1e-5, 1e-3)}
 VOID = {"meta", "input", "img", "br", "link", "hr"}
 
@@ -58,7 +60,7 @@ class Reader(HTMLParser):
 def render(run, figures=True):
     ranking = rank_points(run.record, run.trials, run.curves, "run")
     figures = drawings.of_sweep(ranking) if figures else []
-    drawn = [(drawing, style.png(drawing.figure)) for drawing in figures]
+    drawn = [(drawing, style.pictures(drawing.figure, "").webp) for drawing in figures]
     return page.render(
         ranking, [page.Part(ranking, drawn)], {"train.l2": (1e-4, "L2 penalty")}, "Written on a Tuesday."
     )
@@ -85,25 +87,106 @@ def test_page_is_whole_and_needs_nothing_else(oslo_html):
     for tag, attributes in reader.attributes:
         assert tag not in ("link", "iframe", "object")
         for name in ("src", "href", "action", "srcset"):
-            assert attributes.get(name, "#").startswith(("#", "data:image/png;base64,")), (tag, attributes)
+            assert attributes.get(name, "#").startswith(("#", "data:image/webp;base64,")), (tag, attributes)
         assert not any(name.startswith("on") for name in attributes)
     assert not re.search(r"https?://|url\(|@import|fetch\(|XMLHttp", html)
     targets = {attributes["id"] for _, attributes in reader.attributes if "id" in attributes}
     assert {a["href"][1:] for tag, a in reader.attributes if tag == "a"} <= targets
     assert len(reader.images) == 7
     for image in reader.images:
-        assert base64.b64decode(image["src"].partition(",")[2]).startswith(b"\x89PNG")
-        assert image["alt"]
+        assert base64.b64decode(image["src"].partition(",")[2])[8:12] == b"WEBP"
 
 
-def test_every_figure_and_table_says_what_it_stands_on(oslo_html):
-    html = oslo_html
-    captions = re.findall(r"<figcaption>(.*?)</figcaption>", html)
-    assert len(captions) == 7
-    assert all("Synthetic faces, official split, one seed." in caption for caption in captions)
-    for section in ("best-points", "left-out", "all-points", "all-trials"):
-        content = html.partition(f'<section id="{section}">')[2].partition("<table")[0]
-        assert "Synthetic faces, official split, one seed." in content
+def test_what_all_stands_on_is_said_once_and_again_where_a_part_differs(oslo_html, oslo):
+    stands_on = "synthetic faces, official split, one seed"
+    assert oslo_html.lower().count(stands_on) == 1 and stands_on in oslo_html.partition("<main>")[0]
+    other = rank_points(oslo.record | {"data": oslo.record["data"] | {"label": "others"}}, oslo.trials, oslo.curves, "")
+    whole = rank_points(oslo.record, oslo.trials, oslo.curves, "run")
+    drawn = [(drawings.of_sweep(other)[-1], b"")]
+    html = page.render(whole, [page.Part(other, drawn)], {}, "Written on a Tuesday.")
+    assert "Others, one seed. Trials: 115 done, 9 diverged, 1 failed.</figcaption>" in html
+    assert "Others, one seed. Ranked by validation" in html
+
+
+def test_pictures_of_the_same_networks_are_described_once(made, predictions):
+    run = made(SMALL)
+    ranking = rank_points(run.record, run.trials, run.curves, "run")
+    drawn = [(drawing, b"") for drawing in drawings.of_best_point(predictions)]
+    captions = re.findall(
+        r"<figcaption>(.*?)</figcaption>", page.render(ranking, [page.Part(ranking, drawn)], {}, "Today.")
+    )
+    assert [predictions.about in caption for caption in captions] == [True, False, False]
+    assert all("Pictures and networks as in figure 1." in caption for caption in captions[1:])
+
+
+def test_alternative_texts_say_what_there_is_to_see(oslo_html):
+    texts = {image["alt"].partition(".")[0]: image["alt"] for image in read(oslo_html).images}
+    assert "Best: batch size " in texts["Learning curves"] and "at epoch" in texts["Learning curves"]
+    assert "1e-3 (0." in texts["Hyperparameters: what each field does"]
+    assert re.search(r"Highest validation accuracy of \d+ points: 0\.\d+ at ", "".join(texts.values()))
+
+
+def test_words_people_search_for_are_headings_and_links(oslo_html, made, predictions):
+    run = made(SMALL)
+    ranking = rank_points(run.record, run.trials, run.curves, "run")
+    drawn = [(drawing, b"") for drawing in drawings.of_best_point(predictions)]
+    html = oslo_html + page.render(ranking, [page.Part(ranking, drawn)], {}, "Today.")
+    links = " ".join(re.findall(r'<a href="#.*?">(.*?)</a>', html)).lower()
+    headings = " ".join(re.findall("<h2>(.*?)</h2>", html)).lower()
+    for words in (
+        "confusion matrix",
+        "hyperparameters",
+        "parallel coordinates",
+        "calibration",
+        "learning curves",
+        "roc",
+    ):
+        assert words in links and words in headings
+
+
+def test_every_table_sorts_and_a_long_one_prints_its_best_rows(oslo_html):
+    reader = read(oslo_html)
+    tables = [attributes for tag, attributes in reader.attributes if tag == "table"]
+    assert len(tables) >= 4 and all("data-sortable" in attributes for attributes in tables)
+    heads = oslo_html.count('<th scope="col"')
+    assert oslo_html.count('<button type="button">') == heads
+    assert "Printed are" not in oslo_html.partition('id="all-points"')[0]
+    style_sheet = templates.asset("page.css")
+    assert f".long tbody tr:nth-child(n + {html_tables.PRINTED + 1}) {{ display: none; }}" in style_sheet
+
+
+def test_long_tables_say_where_their_other_rows_are(oslo):
+    text = " ".join(read(render(oslo, figures=False)).text)
+    assert "Printed are the first 30 of 125 rows; tables/points.csv has all." in text
+    assert "Printed are the first 30 of 125 rows; tables/trials.csv has all." in text
+
+
+def test_texts_of_both_colour_schemes_have_contrast():
+    light, dark = re.findall(r":root \{(.*?)\}", templates.asset("page.css"), re.DOTALL)[:2]
+    for scheme in (light, dark):
+        colour = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", scheme))
+        for ink, grounds in {
+            "ink": ("paper", "ground", "soft", "lead"), "muted": ("paper", "ground", "soft", "lead"),
+            "accent": ("paper", "ground", "soft", "lead"), "good": ("good-ground",), "bad": ("bad-ground",),
+            "wait": ("wait-ground",),
+        }.items():  # fmt: skip
+            for ground in grounds:
+                assert style.contrast(colour[ink], colour[ground]) >= 4.5, (ink, ground)
+
+
+def test_data_for_scripts_end_no_element_and_stay_what_they_are():
+    data = {"a": "</script><!-- & \u2028 é", "b": [1.5, None]}
+    html = page.assemble("t", "s", {}, [], "w", data=data)
+    text = re.search(r'<script type="application/json" id="run-data">(.*?)</script>', html)[1]
+    assert json.loads(text) == data and not set(text) & set("<>&\u2028")
+    with pytest.raises(ValueError):
+        page.assemble("t", "s", {}, [], "w", data=float("nan"))
+
+
+def test_what_is_no_markup_is_escaped():
+    html = page.assemble('"t" <b>', "<i>", {'"k': "<u>"}, [page.Section("id", "<a>", "<h>", "<p>plain text")], "<w>")
+    assert not re.search("<(b|i|u|a|h|w|p)>", html.partition("<header>")[2].partition("<p>&lt;")[2])
+    assert "&lt;p&gt;plain text" in html
 
 
 def test_tables_hold_every_point_and_trial(oslo):
@@ -159,7 +242,7 @@ def test_hostile_texts_are_escaped(made):
     run.record["data"]["classes"][0] = bad
     run.trials.loc[0, ["status", "error"]] = ["failed", bad]
     reader = read(render(run))
-    assert [tag for tag, _ in reader.attributes].count("script") == 1
+    assert [tag for tag, _ in reader.attributes].count("script") == 2
     assert "".join(reader.text).count("alert('x')") >= 5
 
 
@@ -167,13 +250,13 @@ def test_a_run_that_has_just_begun(made):
     run = made(SMALL, done=0)
     html = render(run)
     assert "No result yet" in html and "No trial is done yet" in html
-    assert read(html).headings == ["Verdict", "All points", "All trials", "Every config field"]
+    assert read(html).headings == ["Verdict", "All points", "All trials", CONFIG]
     run.trials = pd.DataFrame(columns=["id", "status", *SMALL])
     assert "The run has no trials yet." in render(run)
 
 
 def test_one_configuration_with_repeats_is_curves_and_a_table(made):
-    expected = ["Verdict", "Best points", "Learning curves", "All trials", "Every config field"]
+    expected = ["Verdict", "Best points", "Learning curves", "All trials", CONFIG]
     assert read(render(made(repeats=5))).headings == expected
 
 
@@ -215,8 +298,7 @@ def test_parts_that_are_not_ranked_against_each_other(made):
 def test_kaggle_split_has_no_test_column_and_is_labelled_everywhere(made):
     html = render(made({"train.l2": (1e-5, 1e-3)}, split="kaggle"))
     assert not any(head.startswith("test") for head in read(html).tables["points"][0])
-    captions = re.findall(r"<figcaption>(.*?)</figcaption>", html)
-    assert captions and all("selected on the images it reports" in caption for caption in captions)
+    assert "selected on the images it reports" in html.partition("<main>")[0]
 
 
 def test_oddities_do_not_break_the_page(made):

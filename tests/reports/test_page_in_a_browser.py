@@ -66,3 +66,36 @@ def test_several_runs_side_by_side_fit_too(both, tmp_path, width):
     assert found["wide"] <= 0 and found["broken"] == found["asked"] == 0 and found["images"] == 2
     # Beside each other on a desk, below each other on a telephone.
     assert len(found["tops"]) == 2 and (found["tops"][0] == found["tops"][1]) == (width > 1000)
+
+
+@in_browser
+@pytest.mark.parametrize("width", [1200, 500])
+def test_all_sections_can_be_reached_and_the_one_that_is_read_is_marked(page, tmp_path, width):
+    script = """(() => {
+      const list = document.querySelector("nav details"), folded = !list.open;
+      list.open = true;
+      const links = [...list.querySelectorAll("a")];
+      const boxes = links.map(link => link.getBoundingClientRect());
+      const marked = list.querySelector("[aria-current]").textContent;
+      links[1].click();
+      return {
+        folded, marked, closed: !list.open, count: links.length - document.querySelectorAll("main > section").length,
+        inside: boxes.every(box => box.left >= 0 && box.right <= innerWidth && box.height > 0),
+      };
+    })()"""
+    narrow = width < 1100
+    assert look(page, tmp_path, script, width) == {
+        "folded": narrow, "marked": "Verdict", "closed": narrow, "count": 0, "inside": True,
+    }  # fmt: skip
+
+
+@in_browser
+def test_every_table_sorts(page, tmp_path):
+    script = """[...document.querySelectorAll("table")].filter(table => table.tBodies[0].rows.length > 1).map(table => {
+      const head = table.tHead.rows[0].cells[1], button = head.querySelector("button");
+      button.focus(); const reached = document.activeElement === button;
+      button.click();
+      return reached && head.hasAttribute("aria-sort");
+    })"""
+    found = look(page, tmp_path, script)
+    assert len(found) >= 4 and all(found)

@@ -34,7 +34,7 @@ def test_writes_page_and_figures_and_leaves_nothing_else(tmp_path):
     figures = sorted(p.name for p in (path / "figures").iterdir())
     assert "learning_curves.png" in figures and "main_effects.png" in figures
     assert all((path / "figures" / name).read_bytes().startswith(b"\x89PNG") for name in figures)
-    assert html.count("data:image/png;base64,") == len(figures)
+    assert html.count("data:image/webp;base64,") == len(figures)
     assert "kernels a layer 16-32-32" in html and "12345e6782" in html
 
 
