@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,7 +15,7 @@ from reported_runs import run_directory, with_answers
 
 from fer_jax.config import command_line, search_space
 from fer_jax.config.values import to_json
-from fer_jax.reports import explore_commands, explore_curves, explore_data, run_tables
+from fer_jax.reports import explore, explore_commands, explore_curves, explore_data, run_tables, templates
 from fer_jax.results import rankings
 from fer_jax.results.run import load_run
 from fer_jax.store import RunDirectory
@@ -132,6 +134,16 @@ def test_a_run_begun_from_python_has_no_command(tmp_path):
     run = load_run(run_directory(tmp_path / "run"))
     run.record["command"] = ""
     assert explore_commands.template(run, list(run.trials["id"])) is None
+
+
+def test_scripts_are_short_strict_and_write_data_as_text_only():
+    names = [name for name in explore.ASSETS if name.endswith(".js")]
+    for name in names:
+        script = templates.asset(name)
+        assert len(script.splitlines()) <= 400 and script.startswith('"use strict";\n'), name
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b", script), name
+    here = (Path(explore.__file__).parent / "web").glob("explore_*.js")
+    assert sorted(names) == sorted(path.name for path in here)
 
 
 def _ranking(made):
