@@ -114,7 +114,9 @@ def test_what_is_wrong_is_said_beside_the_box(file, tmp_path):
 def test_the_table_sorts_hides_and_is_walked_by_keys(file, tmp_path, document):
     script = """
       const head = name => all("#explore-table th").find(cell => cell.dataset.key === name);
+      head("val_accuracy").firstElementChild.focus();
       head("val_accuracy").firstElementChild.click();
+      const reached = document.activeElement === head("val_accuracy").firstElementChild;
       const down = column("val_accuracy"), sorted = head("val_accuracy").getAttribute("aria-sort");
       head("val_accuracy").firstElementChild.click();
       const up = column("val_accuracy");
@@ -127,13 +129,13 @@ def test_the_table_sorts_hides_and_is_walked_by_keys(file, tmp_path, document):
       const title = one("#explore-detail h3").textContent, last = shown().at(-1).getAttribute("aria-rowindex");
       const marked = one("#" + table.getAttribute("aria-activedescendant")).getAttribute("aria-selected");
       key(table, "Escape");
-      return {down, up, sorted, hidden, trials, title, last, marked, closed: one("#explore-detail").hidden};
+      return {down, up, sorted, reached, hidden, trials, title, last, marked, closed: one("#explore-detail").hidden};
     """
     found = asked(file, tmp_path, script)
     values = [float(text) for text in found["down"] if text != "–"]
     assert values == sorted(values, reverse=True) and found["sorted"] == "descending"
     assert [float(text) for text in found["up"] if text != "–"] == values[::-1]
-    assert found["hidden"] and found["trials"] == f"{TRIALS} trials"
+    assert found["reached"] and found["hidden"] and found["trials"] == f"{TRIALS} trials"
     ids = next(entry["values"] for entry in document["trials"]["columns"] if entry["key"] == "id")
     assert found["title"].startswith(f"Trial {ids[-2]}: ")
     assert (found["last"], found["marked"], found["closed"]) == (str(TRIALS + 1), "true", True)

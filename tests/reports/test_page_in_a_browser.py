@@ -74,12 +74,13 @@ def test_all_sections_can_be_reached_and_the_one_that_is_read_is_marked(page, tm
     script = """(() => {
       const list = document.querySelector("nav details"), folded = !list.open;
       list.open = true;
-      const links = [...list.querySelectorAll("a")];
+      const links = [...list.querySelectorAll("a")].filter(link => link.getClientRects().length);
+      const sections = [...document.querySelectorAll("main > section")].filter(one => one.getClientRects().length);
       const boxes = links.map(link => link.getBoundingClientRect());
       const marked = list.querySelector("[aria-current]").textContent;
       links[1].click();
       return {
-        folded, marked, closed: !list.open, count: links.length - document.querySelectorAll("main > section").length,
+        folded, marked, closed: !list.open, count: links.length - sections.length,
         inside: boxes.every(box => box.left >= 0 && box.right <= innerWidth && box.height > 0),
       };
     })()"""
@@ -91,11 +92,13 @@ def test_all_sections_can_be_reached_and_the_one_that_is_read_is_marked(page, tm
 
 @in_browser
 def test_every_table_sorts(page, tmp_path):
-    script = """[...document.querySelectorAll("table")].filter(table => table.tBodies[0].rows.length > 1).map(table => {
+    # On a screen the explored table, which has a test of its own, stands for those of all rows.
+    script = """[...document.querySelectorAll("table[data-sortable]")].filter(table => table.tBodies[0].rows.length > 1)
+      .filter(table => table.getClientRects().length).map(table => {
       const head = table.tHead.rows[0].cells[1], button = head.querySelector("button");
       button.focus(); const reached = document.activeElement === button;
       button.click();
       return reached && head.hasAttribute("aria-sort");
     })"""
     found = look(page, tmp_path, script)
-    assert len(found) >= 4 and all(found)
+    assert len(found) >= 2 and all(found)
