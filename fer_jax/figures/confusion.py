@@ -48,7 +48,7 @@ def _finding(shares: np.ndarray, classes: Sequence[str]) -> str:
         text += f"; least often: {classes[bad]} ({found[bad]:.0%})"
     wrong = shares - np.diag(found)
     if wrong.max() > 0:
-        row, column = np.unravel_index(int(wrong.argmax()), wrong.shape)
+        row, column = map(int, np.unravel_index(int(wrong.argmax()), wrong.shape))
         text += f"; commonest confusion: {classes[row]} taken for {classes[column]} ({wrong.max():.0%})"
     return f"{text}."
 

@@ -121,7 +121,7 @@ def assemble(
         ValueError: the document has a number that JSON has not, such as NaN.
     """
     names = ("page.css", "navigation.js", "tables.js", *assets)
-    return templates.render(
+    whole = templates.render(
         "page.html",
         title=title,
         scope=scope,
@@ -132,6 +132,7 @@ def assemble(
         scripts=[templates.asset(name) for name in names if name.endswith(".js")],
         data=data,
     )
+    return str(whole)
 
 
 def written_now() -> str:

@@ -318,7 +318,7 @@ def test_a_record_that_says_little(made):
     run = made(SMALL)
     run.record = {"config": {}, "data": {}, "swept": list(SMALL)}
     html = render(run, figures=False)
-    assert "Unknown data set, unknown split, one seed." in html and "not recorded" in html
+    assert "unknown data set, unknown split, one seed" in html and "not recorded" in html
 
 
 def test_swept_fields_lead_the_settings(made):

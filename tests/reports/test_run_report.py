@@ -83,7 +83,7 @@ def test_does_not_wait_for_the_lock_of_a_running_sweep(tmp_path):
 
 
 def test_runs_in_threads(tmp_path):
-    paths = [run_directory(tmp_path / name) for name in "ab"]
+    paths = [run_directory(tmp_path / name / "run") for name in "ab"]
     with ThreadPoolExecutor(2) as pool:
         pages = list(pool.map(write_report, paths))
     figures = [[p.read_bytes() for p in sorted((path / "figures").iterdir())] for path in paths]
