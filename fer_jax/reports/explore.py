@@ -38,7 +38,9 @@ def section() -> Section:
 
 
 def of_run(run: Run, whole: Ranking, ranked: Sequence[Ranking]) -> dict[str, Any]:
-    """Returns what `page.render` takes for a page that one can ask; nothing for a run without trials.
+    """Returns what `page.render` takes for a page that one can ask.
+
+    That is nothing for a run without trials.
 
     Args:
         run, whole, ranked: as for `explore_data.document`.

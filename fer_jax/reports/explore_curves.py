@@ -157,8 +157,9 @@ def roc(run: Run, ranking: Ranking) -> dict[str, Any] | None:
     """Returns the curves of a part's best point, a class against the rest; None without answers.
 
     Returns:
-        about: whose they are. classes: a list of name, area, precision, roc and recall (curves: [x, y,
-        ...] in ten-thousandths, means over the repeats).
+        about: whose they are. classes: a list of name, area, precision (its average), roc and
+        recall. The last two are curves, [x, y, x, y, ...] in ten-thousandths, means over the
+        repeats.
     """
     predictions = of_best_point(run, ranking)
     if predictions is None or not predictions.repeats:

@@ -2,70 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import re
-import shutil
-import subprocess
-
 import pytest
+from browser import in_browser, look
 from reported_runs import run_directory
 
 from fer_jax.reports.run_report import write_report
 from fer_jax.reports.several_runs import write_comparison
-
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-in_browser = pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
-
-QUIET = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
-)  # fmt: skip
-# What a reader does, and what the page is then; the answer is left where --dump-dom shows it.
-ACTIONS = """
-const shown = row => !row.hidden && getComputedStyle(row).display !== "none";
-const rows = id => [...document.getElementById(id).tBodies[0].rows].filter(shown);
-const heads = id => [...document.getElementById(id).tHead.rows[0].cells];
-const column = (id, name) => heads(id).findIndex(cell => cell.textContent.trim() === name);
-const cells = (id, name) => rows(id).map(row => row.cells[column(id, name)].textContent);
-const click = (id, name) => heads(id)[column(id, name)].firstElementChild.click();
-const type = (id, text) => {
-  const box = document.querySelector(`input[data-for="${id}"]`);
-  box.value = text; box.dispatchEvent(new Event("input"));
-  return box.nextElementSibling.textContent;
-};
-"""
-
-
-def look(page, tmp_path, script, width=1200):
-    """What `script`, an expression, is in a window of this width, as JSON gives it; JavaScript's
-    errors are raised.
-    """
-    html = page.read_text(encoding="utf-8")
-    answer = f"""<script>"use strict"; {ACTIONS}
-      let outcome; try {{ outcome = {{value: {script}}}; }} catch (error) {{ outcome = {{error: String(error)}}; }}
-      const left = document.createElement("pre"); left.id = "outcome"; left.textContent = JSON.stringify(outcome);
-      document.body.append(left);
-    </script>"""
-    early = (
-        "<script>window.addEventListener('error', event => { document.documentElement.dataset.error = event.message; "
-        "});</script>"
-    )
-    copy = tmp_path / f"looked-at-{width}.html"
-    copy.write_text(
-        html.replace("<head>", f"<head>{early}", 1).replace("</body>", f"{answer}</body>"), encoding="utf-8"
-    )
-    profile = tmp_path / f"profile-{width}"
-    command = [BROWSER, *QUIET, f"--user-data-dir={profile}", f"--window-size={width},900", "--dump-dom", copy.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    assert "data-error=" not in done.stdout
-    outcome = json.loads(_unescaped(re.search(r'<pre id="outcome">(.*?)</pre>', done.stdout, re.DOTALL)[1]))
-    assert "error" not in outcome, outcome
-    return outcome["value"]
-
-
-def _unescaped(text):
-    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-
 
 # The widest thing that does not fit the window, and pictures that did not load.
 FITS = """({
@@ -132,12 +74,13 @@ def test_all_sections_can_be_reached_and_the_one_that_is_read_is_marked(page, tm
     script = """(() => {
       const list = document.querySelector("nav details"), folded = !list.open;
       list.open = true;
-      const links = [...list.querySelectorAll("a")];
+      const links = [...list.querySelectorAll("a")].filter(link => link.getClientRects().length);
+      const sections = [...document.querySelectorAll("main > section")].filter(one => one.getClientRects().length);
       const boxes = links.map(link => link.getBoundingClientRect());
       const marked = list.querySelector("[aria-current]").textContent;
       links[1].click();
       return {
-        folded, marked, closed: !list.open, count: links.length - document.querySelectorAll("main > section").length,
+        folded, marked, closed: !list.open, count: links.length - sections.length,
         inside: boxes.every(box => box.left >= 0 && box.right <= innerWidth && box.height > 0),
       };
     })()"""
@@ -149,11 +92,13 @@ def test_all_sections_can_be_reached_and_the_one_that_is_read_is_marked(page, tm
 
 @in_browser
 def test_every_table_sorts(page, tmp_path):
-    script = """[...document.querySelectorAll("table")].filter(table => table.tBodies[0].rows.length > 1).map(table => {
+    # On a screen the explored table, which has a test of its own, stands for those of all rows.
+    script = """[...document.querySelectorAll("table[data-sortable]")].filter(table => table.tBodies[0].rows.length > 1)
+      .filter(table => table.getClientRects().length).map(table => {
       const head = table.tHead.rows[0].cells[1], button = head.querySelector("button");
       button.focus(); const reached = document.activeElement === button;
       button.click();
       return reached && head.hasAttribute("aria-sort");
     })"""
     found = look(page, tmp_path, script)
-    assert len(found) >= 4 and all(found)
+    assert len(found) >= 2 and all(found)

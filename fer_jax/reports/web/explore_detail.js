@@ -39,7 +39,9 @@
   function commandPart(mode, row) {
     const text = command(mode, row), isSeveral = mode === "points" && state.run.trialsOf[row].length > 1;
     if (!text) return make("p", {class: "explore-how"}, "The run was begun from Python: load_run(…).trial(id).config is the config that trains this again.");
-    const code = make("code", {class: "explore-command"}, text), said = make("span", {class: "count", role: "status"});
+    // A line breaks between flags, not after their hyphens.
+    const words = text.split(" ").flatMap((word, at) => [at ? " " : "", make("span", {}, word)]);
+    const code = make("code", {class: "explore-command"}, words), said = make("span", {class: "count", role: "status"});
     const button = make("button", {type: "button", id: "explore-copy", onclick: async () => {
       const isDone = await copied(text);
       if (!isDone) getSelection().selectAllChildren(code);

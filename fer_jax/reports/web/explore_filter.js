@@ -42,7 +42,7 @@
   // The name that is most like another, of columns; the shortest name of a column stands for it.
   function near(name, columns) {
     const scored = columns.flatMap(column => column.names.map(known => ({
-      known, apart: known.includes(name) || name.includes(known) ? 1 : distance(name, known),
+      known, apart: known.length > 2 && name.length > 2 && known.includes(name) ? 1 : distance(name, known),
     })));
     scored.sort((a, b) => a.apart - b.apart || a.known.length - b.known.length);
     return scored.length && scored[0].apart <= Math.max(2, name.length / 2) ? scored[0].known : "";
@@ -118,8 +118,9 @@
   function kept(text, own, other, carry) {
     const {words, conditions} = parsed(text), problems = [];
     const rows = new Uint8Array(own.count).fill(1);
-    const and = more => more.forEach((value, row) => { rows[row] &= value; });
-    words.forEach(word => and(wordRows(own, word)));
+    const and = (held, more) => more.forEach((value, row) => { held[row] &= value; });
+    words.forEach(word => and(rows, wordRows(own, word)));
+    let foreign = null;  // what is asked of the other table is asked of one of its rows
     for (const condition of conditions) {
       const {column, own: isOwn, problem} = resolved(condition.name, own, other);
       const {test, problem: wrong} = column ? cellTest(column, condition) : {};
@@ -128,8 +129,11 @@
         continue;
       }
       const found = Uint8Array.from({length: (isOwn ? own : other).count}, (_, row) => (test(row) ? 1 : 0));
-      and(isOwn ? found : carry(found));
+      if (isOwn) and(rows, found);
+      else if (foreign) and(foreign, found);
+      else foreign = found;
     }
+    if (foreign) and(rows, carry(foreign));
     return {rows, problems};
   }
 

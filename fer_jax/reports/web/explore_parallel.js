@@ -2,7 +2,7 @@
 // Parallel coordinates: every point a line through its values; dragging along an axis keeps what lies there.
 (ferJax => {
   const {make, draw, empty, state} = ferJax;
-  const HEIGHT = 330, TOP = 46, BOTTOM = 18, MOST = 9, LEAST_GAP = 96, BOLD = 5;
+  const HEIGHT = 330, TOP = 46, BOTTOM = 18, MOST = 9, LEAST_GAP = 112, BOLD = 5;
   let canvas, picture, holder, chooser, gap = 0, left = 64, width = 0, room = 0;
 
   function axes() {

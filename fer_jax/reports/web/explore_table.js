@@ -79,7 +79,9 @@
       col.style.width = size + "ch";
       return col;
     }));
+    const focused = head.contains(document.activeElement) && document.activeElement.closest("th").dataset.key;
     empty(head, make("tr", {}, columns.map(heading)));
+    if (focused) head.querySelector(`[data-key="${CSS.escape(focused)}"] button`)?.focus({preventScroll: true});
     table.querySelector("colgroup").replaceWith(group);
     table.style.minWidth = widths.reduce((sum, size) => sum + size, 0) + "ch";
     table.setAttribute("aria-rowcount", state.rows.length + 1);
