@@ -13,7 +13,7 @@ import fer_jax
 from fer_jax.config.field import FieldError
 from fer_jax.errors import RunError
 from fer_jax.launch import planned, prepared, rungs, wave
-from fer_jax.reports import run_report, verdict
+from fer_jax.reports import answer, run_report, verdict
 from fer_jax.results import rankings
 from fer_jax.search import history
 from fer_jax.search import search as searching
@@ -347,7 +347,7 @@ def test_what_stopped_early_keeps_the_rung_that_dropped_it_in_tables_and_words(m
     text = (run.path / "trials.csv").read_text()
     (run.path / "trials.csv").write_text(text.replace("pruned_epoch", "other"))
     assert fer_jax.load_run(run.path).trials["pruned_epoch"].tolist() == run.trials["pruned_epoch"].tolist()
-    words = " ".join(verdict.closing(ranking))
+    words = " ".join([answer.title(ranking), *verdict.closing(ranking)])
     assert words.startswith("2 of 2 points trained to the end are best together")
     assert "The search: 4 of 6 points left (3 after epoch 2, 1 after epoch 4) and have no rank" in words
     assert "It trained 24 epochs, where all trials to their end would be 96." in words
