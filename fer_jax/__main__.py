@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fer_jax.base import started
+from fer_jax.base import console, started
 from fer_jax.base.text import aligned, did_you_mean
 from fer_jax.base.version import __version__
 from fer_jax.config.program import MISUSED, error_line
@@ -34,8 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     place, *given = sys.argv if argv is None else argv
     typed = "python -m fer_jax" if Path(place).name == "__main__.py" else "fer-jax"
     if not given or given[0] in ("--help", "-h", "help"):
-        print(_listed(typed))
-        return 0
+        return console.until_closed(lambda: print(_listed(typed)) or 0)
     if given[0] == "--version":
         print(f"fer-jax {__version__}")
         return 0

@@ -1,6 +1,8 @@
 """`fer-jax PROGRAM ...`: one command for all programs, whose commands are shown as typed."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -53,3 +55,12 @@ def test_the_version_is_that_of_the_package(capsys):
 def test_listing_imports_nothing_heavy():
     heavy, out = heavy_after("from fer_jax.__main__ import main; main(['fer-jax'])")
     assert not heavy and "audit" in out
+
+
+@pytest.mark.parametrize("module", ["fer_jax", "fer_jax.sweep"])
+def test_a_reader_that_stops_reading_is_no_error(module):
+    """As `fer-jax --help | head -1` does it."""
+    command = [sys.executable, "-m", module, "--help"]
+    started = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    started.stdout.close()
+    assert started.stderr.read() == b"" and started.wait() == 141

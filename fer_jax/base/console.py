@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 PAGE_WIDTH = 118  # of sentences in a pipe or file
+UNREAD = 141  # an exit status as of a program that SIGPIPE ends
 EVERY = 5.0  # seconds between lines that say how far something is
 
 # What takes the place of a character that a terminal or file cannot show; others are escaped.
@@ -82,6 +83,21 @@ def spell_out() -> None:
 def writes_unicode(stream: TextIO) -> bool:
     """Returns whether a stream can encode every character."""
     return (getattr(stream, "encoding", None) or "utf-8").lower().replace("_", "-").startswith("utf")
+
+
+def until_closed(run: Callable[[], int]) -> int:
+    """Returns what `run` returns; `UNREAD` where nobody reads its output any more.
+
+    `| head` closes the pipe once it has its lines.
+    """
+    try:
+        status = run()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would write the rest when it ends, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNREAD
+    return status
 
 
 def in_notebook() -> bool:

@@ -74,15 +74,15 @@ def run_program(
     try:
         command = _read(argv, declare, takes_config)
         if command.flags.help:
-            print("\n\n".join(filter(None, (about.strip(), f"{usage}\n{command.flags.get_help()}".rstrip(), note))))
-            return 0
+            texts = about.strip(), f"{usage}\n{command.flags.get_help()}".rstrip(), note
+            return console.until_closed(lambda: print("\n\n".join(filter(None, texts))) or 0)
         if command.flags.version:
             print(f"fer-jax {__version__}")
             return 0
         if problem := check(command):
             raise ConfigError(f"{problem}; {usage}")
         with console.program():
-            return run(command)
+            return console.until_closed(lambda: run(command))
     except FerJaxError as error:
         print(error_line(error), file=sys.stderr)
         return MISUSED
