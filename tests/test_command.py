@@ -61,6 +61,6 @@ def test_listing_imports_nothing_heavy():
 def test_a_reader_that_stops_reading_is_no_error(module):
     """As `fer-jax --help | head -1` does it."""
     command = [sys.executable, "-m", module, "--help"]
-    started = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    started.stdout.close()
-    assert started.stderr.read() == b"" and started.wait() == 141
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as started:
+        started.stdout.close()
+        assert started.stderr.read() == b"" and started.wait() == 141
