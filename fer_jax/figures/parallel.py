@@ -15,7 +15,8 @@ from fer_jax.figures import scale, style
 FEWEST_FIELDS, MOST_FIELDS = 3, 9
 BOLD, BOLD_SHARE = 5, 0.2
 _LONGEST_NAME = 14
-_MANY = 500  # points, from which on their lines are hairs
+# Of more points than these, the best and an even share of the others are drawn.
+_MANY, _BEST = 500, 100
 
 
 def draw(ranking: Ranking) -> style.Drawing | None:
@@ -30,6 +31,7 @@ def draw(ranking: Ranking) -> style.Drawing | None:
     ranked, colours = ranking.ranked, scale.over_points(ranking, ranking.metric)
     if len(fields) < FEWEST_FIELDS or len(ranked) < 2 or colours is None:
         return None
+    total, ranked = len(ranked), _thinned(ranked)
     values = ranked[f"{ranking.metric}_mean"].to_numpy(dtype=float)
     heights = np.column_stack(
         [*(_heights(ranking.axes[field], ranked[field]) for field in fields), colours.norm(values)]
@@ -37,11 +39,10 @@ def draw(ranking: Ranking) -> style.Drawing | None:
     made = style.figure(4.6)
     ax = made.subplots()
     places = np.arange(heights.shape[1])
-    bold = max(1, min(BOLD, round(BOLD_SHARE * len(ranked))))
+    bold = max(1, min(BOLD, round(BOLD_SHARE * total)))
     shades, lines = colours.lines(colours.norm(values)), [np.column_stack([places, one]) for one in heights]
-    thin = 0.9 if len(ranked) < _MANY else 0.4
     # The worst first, so that the best lie on top.
-    ax.add_collection(LineCollection(lines[: bold - 1 : -1], colors=shades[: bold - 1 : -1], linewidths=thin, zorder=2))
+    ax.add_collection(LineCollection(lines[: bold - 1 : -1], colors=shades[: bold - 1 : -1], linewidths=0.9, zorder=2))
     ax.add_collection(LineCollection(lines[bold - 1 :: -1], colors=shades[bold - 1 :: -1], linewidths=2.8, zorder=3))
     for place, field in enumerate(fields):
         _axis(ax, place, ranking.axes[field], len(fields))
@@ -64,6 +65,10 @@ def draw(ranking: Ranking) -> style.Drawing | None:
         if left > 0 and len(fields) == MOST_FIELDS
         else ""
     )
+    if len(ranked) < total:
+        more += (
+            f" Drawn are the best {_BEST} of {total} points and {len(ranked) - _BEST} of the others, evenly by rank."
+        )
     name = METRIC_NAMES.get(ranking.metric, ranking.metric)
     text = (
         f"Every line is a point, from left to right through its values to its mean {name}, which is also its colour; "
@@ -71,6 +76,14 @@ def draw(ranking: Ranking) -> style.Drawing | None:
     ).strip()
     heading, finding = "Parallel coordinates: all fields at once", _finding(ranking, fields, ranked.iloc[:bold])
     return style.Drawing("parallel", heading, "Parallel coordinates", text, made, finding)
+
+
+def _thinned(ranked: pd.DataFrame) -> pd.DataFrame:
+    """Returns the best `_BEST` points and, evenly by rank, as many others as make `_MANY`."""
+    if len(ranked) <= _MANY:
+        return ranked
+    others = np.linspace(_BEST, len(ranked) - 1, _MANY - _BEST).round().astype(int)
+    return ranked.iloc[[*range(_BEST), *others]]
 
 
 def _finding(ranking: Ranking, fields: list[str], best: pd.DataFrame) -> str:

@@ -35,9 +35,9 @@ SMALL = 8.5
 # Characters of tick labels that fit under a panel, by the number of panels in a row.
 # Of a figure that stands alone: inches for what it stands on, and letters in a line of that.
 _FOOT, _FOOT_ROOM = 0.34, 165
-# Of a WebP: colours, the mean difference of 255 that they may make, and the encoder's effort (0 to
-# 100), where more takes longer and saves little.
-_COLOURS, _UNSEEN, _EFFORT = 192, 0.7, 50
+# Of a WebP without loss: colours, the mean difference of 255 that they may make, and the encoder's
+# effort (0 to 100), where more takes longer and saves little; of one with loss its quality.
+_COLOURS, _UNSEEN, _EFFORT, _QUALITY = 192, 0.7, 50, 90
 ROOM = {1: 110, 2: 50, 3: 31}
 # The first three are Okabe and Ito's; the others lie farthest from them and from each other as all
 # and as red-green-blind readers see them (OKLab), among those with enough contrast.
@@ -204,16 +204,19 @@ def _drawn(made: Figure) -> Image.Image:
 
 
 def _webp(image: Image.Image) -> bytes:
-    """Returns a picture as a WebP without loss, in few colours unless one sees the difference.
+    """Returns a picture as a WebP without loss, in few colours.
 
     Lines, areas and letters are sharper and smaller so than in pictures of the lossy kind, and
-    smaller than as SVG where there are many; photographs have too many colours for it.
+    smaller than as SVG where there are many. Photographs, and hundreds of lines across each other,
+    have too many colours for it and become one of the lossy kind.
     """
     few = image.quantize(_COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).convert("RGB")
     difference = ImageStat.Stat(ImageChops.difference(image, few)).mean
     buffer = io.BytesIO()
-    chosen = few if max(difference) < _UNSEEN else image
-    chosen.save(buffer, "webp", lossless=True, quality=_EFFORT, method=4)
+    if max(difference) < _UNSEEN:
+        few.save(buffer, "webp", lossless=True, quality=_EFFORT, method=4)
+    else:
+        image.save(buffer, "webp", quality=_QUALITY, method=4)
     return buffer.getvalue()
 
 

@@ -10,6 +10,7 @@ from fer_jax.reports import templates
 from fer_jax.reports.tables import PAPER, Column, rows_of
 
 PRINTED = 30  # rows of a long table that are printed, the same number as in page.css
+MOST = 500  # rows of a long table on a page; a thousand take .5 MB and half a second
 # Columns, from which on a table is printed in small type, and on a sheet on its side.
 _WIDE, _LANDSCAPE = 12, 17
 
@@ -33,7 +34,8 @@ def html(
         filterable: whether a text box above it hides the rows that do not match.
         first: number of leading rows to set off as the best.
         last: number of rows at the end that stay there, such as means of the others.
-        rest: the file that has all rows; more than PRINTED of them are not printed then.
+        rest: the file that has all rows; more than MOST are not on the page then, and more than
+            PRINTED of them not on paper.
     """
     columns = [column for column in columns if column.on != PAPER]
     rows = [
@@ -42,7 +44,9 @@ def html(
     ]
     body, foot = (rows[:-last], rows[-last:]) if last else (rows, [])
     shape = "wide" * (len(columns) >= _WIDE) + " landscape" * (len(columns) >= _LANDSCAPE)
-    printed = f"Printed are the first {PRINTED} of {len(body)} rows; {rest} has all." if rest else ""
+    total, body = len(body), body[:MOST] if rest else body
+    shown = f"The first {MOST} of {total:,} rows; {rest} has all." if len(body) < total else ""
+    printed = f"Printed are the first {PRINTED} of {total} rows; {rest} has all." if rest else ""
     return templates.macro(
         "table",
         name=name,
@@ -52,6 +56,7 @@ def html(
         foot=foot,
         filterable=filterable,
         shape=shape,
+        shown=shown,
         printed=printed if len(body) > PRINTED else "",
     )
 

@@ -15,6 +15,7 @@ import pytest
 from fer_jax.analysis.ranking import rank_points
 from fer_jax.figures import drawings, style
 from fer_jax.reports import html_tables, page, templates
+from fer_jax.reports.tables import Column
 
 CONFIG = "Config: hyperparameters and all other fields"
 SMALL = {"train.learning_rate": (1e-4, 1e-3, 1e-2), "train.l2": (1e-5, 1e-3)}
@@ -337,3 +338,11 @@ def test_a_thousand_points_stay_light(made):
     assert time.process_time() - begun < 5
     assert len(html) < 1_500_000
     assert html.count("<tr>") > 2_000
+
+
+def test_a_page_has_the_first_rows_of_a_table_of_thousands():
+    number = [f"{row}" for row in range(2000)]
+    made = html_tables.html([Column("row", number)], "rows", "All rows", rest="tables/rows.csv")
+    assert made.count("<tr>") == 1 + html_tables.MOST and ">499<" in made and ">500<" not in made
+    assert "The first 500 of 2,000 rows; tables/rows.csv has all." in made
+    assert html_tables.html([Column("row", number)], "rows", "All rows").count("<tr>") == 2001
