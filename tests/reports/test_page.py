@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import time
 from html.parser import HTMLParser
 
 import numpy as np
@@ -333,11 +332,9 @@ def test_swept_fields_lead_the_settings(made):
 def test_a_thousand_points_stay_light(made):
     rates = tuple(float(f"{v:.3g}") for v in np.logspace(-5, -1, 23))
     run = made({"train.learning_rate": rates, "train.l2": rates, "train.batch_size": (32, 64)}, epochs=2)
-    begun = time.process_time()
     html = render(run, figures=False)
-    assert time.process_time() - begun < 5
-    assert len(html) < 1_500_000
-    assert html.count("<tr>") > 2_000
+    assert len(html) < 800_000
+    assert html.count("The first 500 of 1,058 rows") == 2
 
 
 def test_a_page_has_the_first_rows_of_a_table_of_thousands():
