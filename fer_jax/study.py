@@ -224,7 +224,8 @@ def _write_table(
     rows = [row for row in rows if row.experiment in asked or (row.run and scale != "smoke")]
     files.write_bytes(workdir / "study.md", table.to_markdown(study.title, rows).encode())
     files.write_bytes(workdir / "study.csv", table.to_frame(rows).to_csv(index=False).encode())
-    console.show(f"\n{table.to_text(study.title, [row for row in rows if row.experiment in asked])}")
+    page = console.Page(sys.stdout)
+    page.line(f"\n{table.to_text(study.title, [row for row in rows if row.experiment in asked], page.columns)}")
     console.show(f"table: {workdir / 'study.md'}, {workdir / 'study.csv'}")
     if runs := list(dict.fromkeys(row.run for row in rows if row.run)):
         console.show(f"report: {write_comparison(runs, workdir / 'report.html')}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
@@ -63,11 +64,36 @@ class Row:
     published_digits: int = 4
 
 
-def to_text(title: str, rows: Sequence[Row]) -> str:
-    """Returns the table in aligned columns, with its title above and its legend below."""
+def to_text(title: str, rows: Sequence[Row], width: int | None = None) -> str:
+    """Returns the table in aligned columns, with its title above and its legend below.
+
+    Args:
+        title: of the study.
+        rows: of the table.
+        width: of a terminal, in which rows that are longer become some lines each; None for a line
+            a row, however long.
+    """
     columns = _table(title, rows).paper
-    lines = aligned([[column.heading for column in columns], *rows_of(columns)])
+    cells = rows_of(columns)
+    lines = aligned([[column.heading for column in columns], *cells])
+    if width and max(map(len, lines)) > width:
+        names = [column.heading for column in columns]
+        lines = [line for row in cells for line in _folded(dict(zip(names, row, strict=True)), width)]
     return "\n".join([title, "", *lines, "", *_legend(rows)])
+
+
+def _folded(row: Mapping[str, str], width: int) -> list[str]:
+    """Returns a row as lines: what it is of, both values, and the verdict, indented below a name."""
+    counts = f"{row['images']} images, {row['classes']} classes, {row['epochs']} epochs"
+    images = "" if row["images"] == "-" else counts
+    about = ", ".join(filter(None, [row["data set"], row["split"], images, f"n = {row['n']}"]))
+    figures = "; ".join(f"{name} {row[name]}" for name in ("published", "chosen weights", "last epoch"))
+    below = [about, figures, row["verdict"]] if row["data set"] != "-" else [figures, row["verdict"]]
+    return [
+        *textwrap.wrap(f"{row['experiment']}: {row['metric']}", width),
+        *(line for text in below for line in textwrap.wrap(text, width, initial_indent="  ", subsequent_indent="    ")),
+        "",
+    ]
 
 
 def to_markdown(title: str, rows: Sequence[Row]) -> str:

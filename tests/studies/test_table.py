@@ -40,6 +40,18 @@ def test_text_says_everything_in_a_row():
     assert "selected on" not in study_table.to_text("A paper", ROWS[1:])
 
 
+def test_a_narrow_terminal_has_a_row_in_some_lines():
+    text = study_table.to_text("A paper", ROWS, 60)
+    table = text.split("Images:")[0]
+    assert max(map(len, table.splitlines())) <= 60
+    judged = " ".join(table.split("one: test_auc")[0].split())
+    assert "scenario 5: val_accuracy FER-2013, kaggle*, 28,709 / 7,178 images, 7 classes, 50 epochs, n = 3" in judged
+    assert "published 0.5690; chosen weights 0.5800 +- 0.0100; last epoch 0.5700 +- 0.0100" in judged
+    assert f"last epoch {JUDGED.verdict.words}" in judged
+    assert "absent: val_loss\n  published -; chosen weights -; last epoch -\n  none: not run" in table
+    assert study_table.to_text("A paper", ROWS, 400) == study_table.to_text("A paper", ROWS)
+
+
 def test_a_split_is_named_with_what_was_left_out_of_it():
     row = dataclasses.replace(
         ONE, split="stratified_80_10_10", sampling="every split undersampled", images={"train": 90, "test": 9}
