@@ -36,7 +36,7 @@ from fer_jax.launch.placing import PlacedData
 from fer_jax.launch.planned import cut_again
 from fer_jax.launch.prepared import Prepared, prepare
 from fer_jax.launch.programs import Programs
-from fer_jax.launch.progress import Progress
+from fer_jax.launch.progress import PLANNING, Progress
 from fer_jax.launch.trial_table import TrialTable
 from fer_jax.launch.wave_job import WaveJob
 from fer_jax.plan import Plan, Stack, Wave
@@ -154,7 +154,7 @@ class Sweep:
             RunError: the directory holds another sweep, see `resume.check`.
         """
         started = time.monotonic()
-        with progress.waiting("planning"):
+        with progress.waiting(PLANNING):
             plan, record, table = beginning.begin(
                 prepared, directory, progress.say, extend, retry_failed, command, choice
             )

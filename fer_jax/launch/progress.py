@@ -5,16 +5,50 @@ All that is said goes into log.txt too.
 
 import datetime
 import math
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from fer_jax.base import console
 from fer_jax.base.bars import Bars, Row
 from fer_jax.base.text import in_time, printable
 
 SECONDS_BETWEEN_LINES = 10.0
+# What `WaveProgress.epoch` logs, and the first line of a start.
+_EPOCH = re.compile(r"(?P<wave>[\w-]+) \(.*?\): epoch (?P<epoch>\d+)(?: of (?P<epochs>\d+))?, .*, (?P<left>[^,]+) left")
+PLANNING = "planning"
+
+
+class Reached(NamedTuple):
+    """How far a log says that a sweep has come.
+
+    Attributes:
+        wave: the name of the wave that is trained.
+        epoch, epochs: the last one that is over, and the last of the wave; 0 where it is not told.
+        left: the time left of the whole sweep, in words.
+    """
+
+    wave: str
+    epoch: int
+    epochs: int
+    left: str
+
+
+def last_reached(log: str) -> Reached | None:
+    """Returns how far the last start of a sweep has come, None before its first epoch.
+
+    Args:
+        log: the end of log.txt.
+    """
+    for line in reversed(log.splitlines()):
+        words = line.partition("  ")[2]
+        if words == PLANNING:
+            break
+        if found := _EPOCH.fullmatch(words):
+            return Reached(found["wave"], int(found["epoch"]), int(found["epochs"] or 0), found["left"])
+    return None
 
 
 class Progress:

@@ -69,6 +69,7 @@ def render(
     explore: Section | None = None,
     assets: Sequence[str] = (),
     data: object = None,
+    above: str = "",
 ) -> str:
     """Returns the page of a run.
 
@@ -81,7 +82,7 @@ def render(
         heads: the fits of the run as `fits.rank_heads` gives them, one a part; none without heads.
         more: other sections about the whole run, before its config.
         explore: the section that scripts fill, after the best points.
-        assets, data: as of `assemble`.
+        assets, data, above: as of `assemble`.
     """
     told = _Told(stands_on(ranking), {})
     sections = _sections(parts[0], told) if len(parts) == 1 else _part_sections(parts, told)
@@ -94,7 +95,7 @@ def render(
         place = next((n for n, one in enumerate(sections, 1) if one.id in ("best-points", "parts")), 1)
         sections.insert(place, explore)
     counts = {status: f"{count} {status}" for status, count in ranking.statuses.items()}
-    return assemble(ranking.title, ranking.scope, counts, sections, written, assets=assets, data=data)
+    return assemble(ranking.title, ranking.scope, counts, sections, written, assets=assets, data=data, above=above)
 
 
 def assemble(
@@ -106,6 +107,7 @@ def assemble(
     *,
     assets: Sequence[str] = (),
     data: object = None,
+    above: str = "",
 ) -> str:
     """Returns a page around its sections.
 
@@ -116,6 +118,7 @@ def assemble(
         written: when, for the foot of the page.
         assets: names of more files of web/, *.css and *.js, after the page's own and in order.
         data: a JSON-ready document for scripts, the text of the element `run-data`; None for none.
+        above: Markup that stands before the heading.
 
     Raises:
         ValueError: the document has a number that JSON has not, such as NaN.
@@ -131,6 +134,7 @@ def assemble(
         sheets=[templates.asset(name) for name in names if name.endswith(".css")],
         scripts=[templates.asset(name) for name in names if name.endswith(".js")],
         data=data,
+        above=above,
     )
     return str(whole)
 

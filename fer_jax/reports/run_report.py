@@ -97,7 +97,13 @@ class Files(NamedTuple):
         return made.webp
 
 
-def draw(run: Run, show_images: bool = False, saliency: bool = True, files: Files | None = None) -> Drawn:
+def draw(
+    run: Run,
+    show_images: bool = False,
+    saliency: bool = True,
+    files: Files | None = None,
+    tell: Callable[[str], None] = lambda step: None,
+) -> Drawn:
     """Returns the rankings of a run with their figures.
 
     Args:
@@ -106,13 +112,15 @@ def draw(run: Run, show_images: bool = False, saliency: bool = True, files: File
         saliency: False leaves out what the networks look at, whatever the run's config says: it
             takes JAX and a device.
         files: where the figures are written to; None for nowhere.
+        tell: told which step begins, in a few words.
     """
+    tell("the rankings")
     files = files or Files()
     ranked = rankings.parts(run)
     several = len(ranked) > 1
     saliency = saliency and bool(run.config.report.saliency)
     parts = [
-        _part(run, each, f"-{number}" if several else "", show_images, saliency, files)
+        _part(run, each, f"-{number}" if several else "", show_images, saliency, files, tell)
         for number, each in enumerate(ranked, 1)
     ]
     fitted = [each for each in ranked if run.heads["id"].isin(each.trials["id"]).any()]
@@ -120,25 +128,50 @@ def draw(run: Run, show_images: bool = False, saliency: bool = True, files: File
     return Drawn(rankings.whole(run) if several else ranked[0], ranked, parts, heads)
 
 
-def html(run: Run, drawn: Drawn, more: Sequence[Section] = (), assets: Sequence[str] = ()) -> str:
+def html(
+    run: Run,
+    drawn: Drawn,
+    more: Sequence[Section] = (),
+    assets: Sequence[str] = (),
+    document: object = None,
+    above: str = "",
+) -> str:
     """Returns the page of a run.
 
     Args:
         run, drawn: it and what `draw` made of it.
         more: sections before its config.
-        assets: names of more files of web/, as of `page.assemble`.
+        assets, above: more files of web/, and what stands before the heading, as of
+            `page.assemble`.
+        document: `explore_data.document` of the run where it is known already.
     """
     meanings = {field.name: (field.default, field.comment) for field in fields.FIELDS.values()}
     sections = [*study_section.sections(study_section.rows_beside(run.path)), *more]
-    explored = explore.of_run(run, drawn.whole, drawn.ranked)
+    if document is None:
+        explored = explore.of_run(run, drawn.whole, drawn.ranked)
+    else:
+        explored = {"explore": explore.section(), "assets": explore.ASSETS, "data": document}
     explored["assets"] = (*explored.get("assets", ()), *assets)
-    return page.render(drawn.whole, drawn.parts, meanings, page.written_now(), drawn.heads, sections, **explored)
+    return page.render(
+        drawn.whole, drawn.parts, meanings, page.written_now(), drawn.heads, sections, above=above, **explored
+    )
 
 
-def _part(run: Run, found: Ranking, suffix: str, show_images: bool, saliency: bool, files: Files) -> Part:
+def _part(
+    run: Run,
+    found: Ranking,
+    suffix: str,
+    show_images: bool,
+    saliency: bool,
+    files: Files,
+    tell: Callable[[str], None],
+) -> Part:
     """Returns one part of the report, with what its networks answer; `suffix` tells parts apart."""
+    of_part = f" of part {suffix[1:]}" if suffix else ""
+    tell(f"what the sweep did{of_part}")
     search = search_sections.of_ranking(found, suffix, whole=not suffix)
     drawn, sections = [*search.drawings, *drawings.of_sweep(found)], list(search.sections)
+    tell(f"what the best networks answer{of_part}")
     if predictions := of_best_point(run, found):
         drawn += drawings.of_best_point(predictions)
         trials = best_trials(run, found)
@@ -153,7 +186,10 @@ def _part(run: Run, found: Ranking, suffix: str, show_images: bool, saliency: bo
         )
     if classes := distribution.draw(found.data):
         drawn.append(classes)
-    figures = [(drawing, files.keep(drawing, found, suffix)) for drawing in drawn]
+    figures = []
+    for number, drawing in enumerate(drawn, 1):
+        tell(f"figure {number} of {len(drawn)}{of_part}: {drawing.short}")
+        figures.append((drawing, files.keep(drawing, found, suffix)))
     return Part(found, figures, sections, search.beside)
 
 

@@ -48,7 +48,13 @@ def write_comparison(
     return Path(out)
 
 
-def comparison(run_dirs: Sequence[str | Path], say: Callable[[str], None] | None = None) -> str:
+def comparison(
+    run_dirs: Sequence[str | Path],
+    say: Callable[[str], None] | None = None,
+    names: Sequence[str] = (),
+    assets: Sequence[str] = (),
+    above: str = "",
+) -> str:
     """Returns one page about several runs, with their best points side by side.
 
     Only what is measured on the same images, by the same metric, is ranked together, and not where
@@ -57,13 +63,15 @@ def comparison(run_dirs: Sequence[str | Path], say: Callable[[str], None] | None
 
     Args:
         run_dirs, say: as of `write_comparison`.
+        names: what to call the runs; none for the names of their folders.
+        assets, above: as of `page.assemble`.
 
     Raises:
         RunError: no run there, or a damaged file.
     """
     runs = [load_run(path) for path in run_dirs]
     entries, keys = [], []
-    for run, name in zip(runs, _names([run.path for run in runs]), strict=True):
+    for run, name in zip(runs, names or _names([run.path for run in runs]), strict=True):
         parts = rankings.parts(run)
         words = part_names(parts) if len(parts) > 1 else [""]
         for part, word in zip(parts, words, strict=True):
@@ -93,7 +101,7 @@ def comparison(run_dirs: Sequence[str | Path], say: Callable[[str], None] | None
     )
     title = f"{len(runs)} runs side by side" if len(runs) > 1 else "One run"
     scope = ", ".join(dict.fromkeys(str(entry.ranking.data.get("label", "unknown data set")) for entry in entries))
-    return page.assemble(title, scope, {}, sections, page.written_now())
+    return page.assemble(title, scope, {}, sections, page.written_now(), assets=assets, above=above)
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

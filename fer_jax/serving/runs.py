@@ -9,11 +9,13 @@ import socket
 import stat
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from fer_jax.analysis import statistics
+from fer_jax.launch import progress
 from fer_jax.store import RunDirectory
 
 DEPTH = 3  # folders below a named one in which runs are looked for
@@ -38,13 +40,20 @@ class Tables(NamedTuple):
 
     Attributes:
         is_closed: whether the last start of the sweep came to an end, be it an interruption.
-        ended: trials that are done, diverged, failed or pruned.
+        over: how many trials are done, diverged, failed or pruned, by these words.
         total: all its trials.
+        stacks: where in the plan each is, such as '2 of 5', by its name.
     """
 
     is_closed: bool
-    ended: int
+    over: Mapping[str, int]
     total: int
+    stacks: Mapping[str, str]
+
+    @property
+    def ended(self) -> int:
+        """How many trials are over."""
+        return sum(self.over.values())
 
 
 class State(NamedTuple):
@@ -53,21 +62,27 @@ class State(NamedTuple):
     Attributes:
         word: 'running', 'finished' or 'interrupted'.
         host: the machine it runs on, where that is another one; else ''.
-        ended, total: as of `Tables`.
+        tables: what its files say.
+        at: where its training is, in words; '' where it is not going on, or before the first epoch.
     """
 
     word: str
     host: str
-    ended: int
-    total: int
+    tables: Tables
+    at: str = ""
 
     @property
     def words(self) -> str:
         """The state in a few words."""
-        of_all = f"{self.ended:,} of {self.total:,} trials done" if self.total else "no trials yet"
-        if self.word == "running":
-            return f"live on {self.host}, {of_all}" if self.host else f"live, {of_all}"
-        return "run finished" if self.word == "finished" else f"interrupted, {of_all}"
+        found = self.tables
+        apart = statistics.count_words(list(Counter(found.over).elements())) if set(found.over) - {"done"} else ""
+        if self.word == "finished":
+            return f"run finished: {apart}" if apart else "run finished"
+        of_all = "no trials yet"
+        if found.total:
+            of_all = f"{found.ended:,} of {found.total:,} trials " + (f"over: {apart}" if apart else "done")
+        word = self.word if self.word != "running" else f"live on {self.host}" if self.host else "live"
+        return ", ".join(filter(None, [word, of_all, self.at]))
 
 
 class Runs:
@@ -75,10 +90,14 @@ class Runs:
 
     Args:
         places: run directories, and folders in which runs lie or will lie.
+
+    Attributes:
+        is_one: whether a run directory is all there is.
     """
 
     def __init__(self, places: Sequence[Path]):
         self._places = list(places)
+        self.is_one = len(places) == 1 and _is_run(self._places[0])
         self._keys: dict[Path, str] = {}
         self._lock = threading.Lock()
         self._found: dict[str, ServedRun] = {}
@@ -96,14 +115,18 @@ class Runs:
                 self._due = time.monotonic() + _EVERY
             return self._found
 
+    def has_been(self, key: str) -> bool:
+        """Returns whether a run was found under a key since this object lives."""
+        return key in self._keys.values()
+
     def _look(self, place: Path) -> Iterator[tuple[str, Path]]:
         own = place.resolve().name
-        if (place / "config.json").is_file():
+        if _is_run(place):
             yield own, place
-            return
-        for path in _below(place):
-            name = path.relative_to(place).as_posix()
-            yield name if len(self._places) == 1 else f"{own}/{name}", path
+        elif not self.is_one:
+            for path in _below(place):
+                name = path.relative_to(place).as_posix()
+                yield name if len(self._places) == 1 else f"{own}/{name}", path
 
     def _named(self, name: str, path: Path) -> ServedRun:
         if path not in self._keys:
@@ -111,6 +134,15 @@ class Runs:
             taken = set(self._keys.values())
             self._keys[path] = next(key for key in _numbered(plain) if key not in taken)
         return ServedRun(self._keys[path], name, path)
+
+
+def is_there(run: ServedRun) -> bool:
+    """Returns whether a run is still in its directory."""
+    return _is_run(run.path)
+
+
+def _is_run(path: Path) -> bool:
+    return (path / "config.json").is_file()
 
 
 def _numbered(name: str) -> Iterator[str]:
@@ -160,8 +192,9 @@ def notes_version(path: Path) -> str:
 
 
 def changed(path: Path) -> float:
-    """Returns when the tables or curves of a run last changed, seconds since 1970; 0 if unknown."""
-    return max((found.st_mtime for name in (*_FIGURES, "curves") if (found := _stat(path / name))), default=0.0)
+    """Returns when a run last changed or logged a line, seconds since 1970; 0 if unknown."""
+    names = (*_FIGURES, "curves", "log.txt")
+    return max((found.st_mtime for name in names if (found := _stat(path / name))), default=0.0)
 
 
 def tables(path: Path) -> Tables:
@@ -173,8 +206,20 @@ def tables(path: Path) -> Tables:
     directory = RunDirectory(path)
     record = directory.read_config()
     statuses = directory.read_trials()["status"].tolist() if directory.has_table("trials.csv") else []
-    ended = sum(status not in statistics.UNFINISHED for status in statuses)
-    return Tables(bool(record.get("finished")), ended, len(statuses))
+    over = Counter(status for status in statuses if status not in statistics.UNFINISHED)
+    return Tables(bool(record.get("finished")), over, len(statuses), _stacks(directory))
+
+
+def _stacks(directory: RunDirectory) -> dict[str, str]:
+    if not directory.has("plan.json"):
+        return {}
+    stacks = directory.read_plan().get("stacks")
+    names = [str(one["name"]) for one in stacks] if isinstance(stacks, list) and all(map(_is_named, stacks)) else []
+    return {name: f"{number} of {len(names)}" for number, name in enumerate(names, 1)}
+
+
+def _is_named(stack: object) -> bool:
+    return isinstance(stack, dict) and "name" in stack
 
 
 def state(path: Path, found: Tables) -> State:
@@ -186,7 +231,18 @@ def state(path: Path, found: Tables) -> State:
         holder, host = (None, "") if found.is_closed else (holder, str(holder["host"]))
     complete = 0 < found.total == found.ended and found.is_closed
     word = "running" if holder else "finished" if complete else "interrupted"
-    return State(word, host, found.ended, found.total)
+    return State(word, host, found, _at(path, found) if word == "running" else "")
+
+
+def _at(path: Path, found: Tables) -> str:
+    """Returns where the training is, as its log says, in words."""
+    reached = progress.last_reached(RunDirectory(path).end_of_log())
+    if reached is None:
+        return ""
+    of = f" of {reached.epochs:,}" if reached.epochs else ""
+    stack = found.stacks.get(reached.wave.partition("-")[0], "")
+    place = f"stack {stack} at " if stack else ""
+    return f"{place}epoch {reached.epoch:,}{of}, about {reached.left} left"
 
 
 def _version(path: Path, names: Iterable[str]) -> str:

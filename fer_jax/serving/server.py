@@ -30,7 +30,8 @@ from typing import Any
 from fer_jax.base import console
 from fer_jax.base.text import counted
 from fer_jax.errors import RunError
-from fer_jax.serving.site import Answer, Site
+from fer_jax.reports import notes
+from fer_jax.serving.site import TEXT, Answer, Site
 
 FIRST_PORT, PORTS = 8765, 100
 _SECONDS, _SECONDS_TO_SEND = 15.0, 300.0  # for all that a browser sends, and is sent
@@ -133,6 +134,10 @@ class _Handler(BaseHTTPRequestHandler):
             return self._refuse(HTTPStatus.FORBIDDEN, "this name is not served; see report --help on --names")
         self._answer(lambda: self.server.site.get(self.path))
 
+    def do_HEAD(self) -> None:
+        """Answers as to GET, without the content."""
+        self.do_GET()
+
     def do_POST(self) -> None:
         """Saves notes that a page of ours sends."""
         if not self._is_our_page():
@@ -141,7 +146,8 @@ class _Handler(BaseHTTPRequestHandler):
         if not (length.isascii() and length.isdigit()):
             return self._refuse(HTTPStatus.LENGTH_REQUIRED, "notes come with their length")
         if int(length) > _MOST_BODY:
-            return self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "notes are shorter than that")
+            most = f"Not saved: notes have at most {notes.MOST_CHARACTERS:,} characters."
+            return self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, most)
         try:
             document = json.loads(self.rfile.read(int(length)))
         except (ValueError, RecursionError):
@@ -174,6 +180,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, answer: Answer) -> None:
         body = answer.body
         self.send_response(answer.status)
+        if answer.place:
+            self.send_header("Location", answer.place)
+        if answer.status == HTTPStatus.METHOD_NOT_ALLOWED:
+            self.send_header("Allow", "GET, HEAD, POST")
         if len(body) >= _LEAST_PACKED and "gzip" in self.headers.get("Accept-Encoding", ""):
             # Over ssh a page comes three times as fast.
             body = gzip.compress(body, 3)
@@ -184,7 +194,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         # The time of a socket is that of a whole answer, which a slow line may need.
         self.connection.settimeout(_SECONDS_TO_SEND)
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuses in a plain line what is no question of a browser, such as PUT."""
+        status = HTTPStatus(code)
+        if status == HTTPStatus.NOT_IMPLEMENTED:
+            status = HTTPStatus.METHOD_NOT_ALLOWED
+        self.close_connection = True
+        self._send(Answer(status, TEXT, f"{status.phrase}\n".encode()))
 
     def log_message(self, format: str, *_args: Any) -> None:
         """Says nothing: a page asks every few seconds."""

@@ -12,7 +12,7 @@ import json
 import re
 import secrets
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,18 +34,40 @@ from fer_jax.serving.runs import Runs, ServedRun, State, Tables
 from fer_jax.store import RunDirectory
 
 MOST_COMPARED = 20
+_PARTS_IN_LIST = 2  # of a run that is ranked in several
 _DRAWING_PAUSE, _DATA_PAUSE = 10.0, 2.0  # the least seconds before pages and data are made again
-_RUN = re.compile(r"/run/([A-Za-z0-9_-]+)/([a-z.]*)")
+_RUN = re.compile(r"/run/(?P<key>[A-Za-z0-9_-]+)(?P<name>|/[a-z.]*)")
+_ONE = re.compile(r"(?P<key>)(?P<name>/[a-z.]*)")
+_NO_PAGE = "There is no such page here."
+_GONE = "this run is no longer in the folder: it was deleted or renamed"
+_UNKNOWN = "there is no run of this name in the folder"
 _ASSETS = ("live.css", "live.js")
+_Tell = Callable[[str], None]
 _JSON = "application/json"
+TEXT = "text/plain; charset=utf-8"
 
 
 class Answer(NamedTuple):
-    """What is sent: the status, the kind of content, the content."""
+    """What is sent: the status, the kind of content, the content; where it is instead."""
 
     status: HTTPStatus
     kind: str
     body: bytes
+    place: str = ""
+
+
+class _Asked(NamedTuple):
+    """What an address asks for.
+
+    Attributes:
+        run: whose; None where it is about none.
+        name: which of its pages or documents, from the slash on; '' where that is lacking.
+        problem: why there is no run at an address that is one's; else ''.
+    """
+
+    run: ServedRun | None
+    name: str
+    problem: str
 
 
 class Site:
@@ -64,7 +86,7 @@ class Site:
 
     def __init__(self, places: Sequence[Path], show_images: bool = False, patience: float = 1.0):
         self.runs = Runs(places)
-        self.single = len(places) == 1 and (places[0] / "config.json").is_file()
+        self.single = self.runs.is_one
         self._title = f"Runs in {', '.join(place.resolve().name for place in places)}"
         self._show_images = show_images
         # Sites that a browser has open may not write: they cannot read this from our pages.
@@ -76,11 +98,15 @@ class Site:
         self._rows: Kept[dict[str, str]] = Kept(5_000, _DATA_PAUSE)
         self._tables: Kept[Tables] = Kept(5_000, 0.0)
         self._writing = threading.Lock()
+        self._steps: dict[object, str] = {}
 
     def get(self, address: str) -> Answer:
         """Returns the answer to an address, as a browser sends it: '/run/oslo/?a=b'."""
         path, _, query = address.partition("?")
-        run, name = self._run(path)
+        as_json = path.endswith(".json")
+        run, name, problem = self._asked(path)
+        if problem:
+            return _problem(HTTPStatus.NOT_FOUND, problem, as_json)
         try:
             if run is not None:
                 return self._of_run(run, name)
@@ -91,8 +117,9 @@ class Site:
             if path == "/compare" and not self.single:
                 return self._compare(query)
         except FerJaxError as error:
-            return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, str(error), path.endswith(".json"))
-        return _problem(HTTPStatus.NOT_FOUND, "There is no such page here.", path.endswith(".json"))
+            words = str(error) if run is None else _without_path(run, error)
+            return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, words, as_json)
+        return _problem(HTTPStatus.NOT_FOUND, _NO_PAGE, as_json)
 
     def post(self, address: str, document: Mapping[str, Any]) -> Answer:
         """Saves notes, if they are sent by one of our pages and nobody saved others meanwhile.
@@ -101,9 +128,10 @@ class Site:
             address: '/notes' or '/run/KEY/notes'.
             document: 'token' of the page; 'version' of the text that was changed; 'text'.
         """
-        run, name = self._run(address)
-        if run is None or name != "notes":
-            return _problem(HTTPStatus.NOT_FOUND, "There is nothing to save there.", True)
+        run, name, problem = self._asked(address)
+        if run is None or name != "/notes":
+            words = f"Not saved: {problem}" if problem else "There is nothing to save there."
+            return _problem(HTTPStatus.NOT_FOUND, words, True)
         token, version, text = (document.get(one) for one in ("token", "version", "text"))
         if not (isinstance(token, str) and isinstance(version, str) and isinstance(text, str)):
             return _problem(HTTPStatus.BAD_REQUEST, "Notes come as a token, a version and a text.", True)
@@ -124,30 +152,42 @@ class Site:
                 directory.write_notes(text)
                 saved = directory.read_notes()
         except FerJaxError as error:
-            return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, f"Not saved: {error}", True)
+            return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, f"Not saved: {_without_path(run, error)}", True)
         return _json({"text": saved, "version": notes.version(saved)})
 
-    def _run(self, path: str) -> tuple[ServedRun | None, str]:
-        """Returns the run that an address is about and what of it is asked for."""
-        found = self.runs.all()
-        if self.single:
-            known = re.fullmatch(r"/([a-z.]*)", path)
-            return (next(iter(found.values()), None), known[1]) if known else (None, "")
-        known = _RUN.fullmatch(path)
-        return (found.get(known[1]), known[2]) if known else (None, "")
+    def _asked(self, path: str) -> _Asked:
+        known = (_ONE if self.single else _RUN).fullmatch(path)
+        if known is None:
+            return _Asked(None, "", "")
+        found, key = self.runs.all(), known["key"]
+        run = next(iter(found.values()), None) if self.single else found.get(key)
+        # What was found a moment ago may be gone.
+        if run is not None and runs.is_there(run):
+            return _Asked(run, known["name"], "")
+        has_been = self.single or run is not None or self.runs.has_been(key)
+        return _Asked(None, "", _GONE if has_been else _UNKNOWN)
 
     def _of_run(self, run: ServedRun, name: str) -> Answer:
         if name == "":
+            # Addresses in a page are relative to its folder.
+            return Answer(HTTPStatus.MOVED_PERMANENTLY, TEXT, b"", f"{run.key}/")
+        if name == "/":
             return self._page(run)
-        if name == "state.json":
+        if name == "/state.json":
             return _json(self._state(run))
-        if name == "data.json":
-            body = self._data.get(run.path, runs.data_version(run.path), lambda: _document(run.path))
-            return Answer(HTTPStatus.OK, _JSON, body)
-        if name == "notes.json":
+        if name == "/data.json":
+            return Answer(HTTPStatus.OK, _JSON, self._document(run))
+        if name == "/notes.json":
             text = RunDirectory(run.path).read_notes()
             return _json({"text": text, "version": notes.version(text)})
-        return _problem(HTTPStatus.NOT_FOUND, "There is no such page here.", name.endswith(".json"))
+        return _problem(HTTPStatus.NOT_FOUND, _NO_PAGE, name.endswith(".json"))
+
+    def _document(self, run: ServedRun) -> bytes:
+        return self._data.get(run.path, runs.data_version(run.path), lambda: _document(run.path))
+
+    def _data_version(self, run: ServedRun) -> str:
+        """Returns the version of the data that are given now, which may be of a moment ago."""
+        return self._data.offered(run.path, runs.data_version(run.path))
 
     def _state(self, run: ServedRun) -> dict[str, Any]:
         """Returns what a page asks for every few seconds."""
@@ -156,7 +196,7 @@ class Site:
             "state": state.word,
             "words": state.words,
             "changed": runs.changed(run.path),
-            "data": runs.data_version(run.path),
+            "data": self._data_version(run),
             "figures": self._kept.offered(run.path, _page_version(run, state)),
             "notes": runs.notes_version(run.path),
         }
@@ -168,20 +208,38 @@ class Site:
     def _page(self, run: ServedRun) -> Answer:
         state = self._how_far(run)
         version = _page_version(run, state)
-        html = self._pages.get(run.path, version, lambda: self._draw(run, version, state))
+        html = self._drawn(run.path, version, lambda tell: self._draw(run, version, state, tell))
         if html is None:
-            return _being_drawn(f"the report of {run.name}")
+            return self._being_drawn(run.path, f"the report of {run.name}")
         # Notes are as they are now, whenever the figures were drawn.
         editor = notes.editor(RunDirectory(run.path), self._token)
         return _html(html.replace(_PLACE, editor.content, 1))
 
-    def _draw(self, run: ServedRun, version: str, state: State) -> str:
-        made_of = {"data": runs.data_version(run.path), "figures": version}
+    def _drawn(self, key: object, version: str, draw: Callable[[_Tell], str]) -> str | None:
+        """Returns a page; None while it is being drawn, a step after the other."""
+
+        def make() -> str:
+            try:
+                return draw(lambda step: self._steps.update({key: step}))
+            finally:
+                self._steps.pop(key, None)
+
+        return self._pages.get(key, version, make)
+
+    def _being_drawn(self, key: object, what: str) -> Answer:
+        step = self._steps.get(key, "after another page")
+        return _html(templates.render("drawing.html", what=what, step=step), HTTPStatus.ACCEPTED)
+
+    def _draw(self, run: ServedRun, version: str, state: State, tell: _Tell) -> str:
+        tell("reading the run")
         found = load_run(run.path)
-        drawn = run_report.draw(found, self._show_images, saliency=_has_the_devices(state))
-        home = "" if self.single else "../../"
-        served = templates.render("served.html", home=home, **made_of) + _PLACE
-        return run_report.html(found, drawn, [Section("notes", "Notes", "Notes", served)], _ASSETS)
+        # The version first: data that change in between are asked for once more, never missed.
+        about = {"follows": "run", "figures": version, "data": self._data_version(run)}
+        document = json.loads(self._document(run)) if len(found.trials) else None
+        drawn = run_report.draw(found, self._show_images, saliency=_has_the_devices(state), tell=tell)
+        tell("the tables")
+        above = templates.render("served.html", home="" if self.single else "../../", about=about)
+        return run_report.html(found, drawn, [Section("notes", "Notes", "Notes", _PLACE)], _ASSETS, document, above)
 
     def _list(self) -> Answer:
         found = self.runs.all()
@@ -189,7 +247,8 @@ class Site:
         content = templates.render("runs.html", rows=rows, most=MOST_COMPARED)
         sections = [Section("runs", "Runs", "Runs", content)]
         scope = counted(len(rows), "run")
-        return _html(page.assemble(self._title, scope, {}, sections, page.written_now(), assets=_ASSETS))
+        above = templates.render("served.html", home="", about={"follows": "runs"})
+        return _html(page.assemble(self._title, scope, {}, sections, page.written_now(), assets=_ASSETS, above=above))
 
     def _row(self, run: ServedRun) -> dict[str, str]:
         """Returns a run's row of the list, as texts."""
@@ -200,9 +259,10 @@ class Site:
             version = f"{runs.figures_version(run.path)} {runs.notes_version(run.path)}"
             row = self._rows.get(run.path, version, lambda: _in_words(run.path))
         except FerJaxError as error:
-            empty = dict.fromkeys(("data", "trials", "result", "notes"), "")
-            return {**empty, "state": "unreadable", "best": str(error), "changed": changed}
-        trials = f"{state.ended:,} of {state.total:,}"
+            words = _without_path(run, error)
+            empty = dict.fromkeys(("data", "trials", "result", "results", "notes"), "")
+            return {**empty, "state": "unreadable", "best": words, "bests": words, "changed": changed}
+        trials = f"{state.tables.ended:,} of {state.tables.total:,}"
         return {**row, "state": state.word, "trials": trials, "changed": changed}
 
     def _compare(self, query: str) -> Answer:
@@ -215,10 +275,166 @@ class Site:
         if unknown or not 2 <= len(keys) <= MOST_COMPARED:
             problem = f"Choose from two to {MOST_COMPARED} runs of the list."
             return _problem(HTTPStatus.BAD_REQUEST, problem, False)
-        paths = [found[key].path for key in keys]
+        paths, names = [found[key].path for key in keys], [found[key].name for key in keys]
         version = " ".join(runs.figures_version(path) for path in paths)
-        html = self._pages.get(tuple(paths), version, lambda: several_runs.comparison(paths))
-        return _being_drawn(f"{len(paths)} runs side by side") if html is None else _html(html)
+        above = templates.render("served.html", home=".", about={})
+
+        def draw(tell: _Tell) -> str:
+            tell("tables and figures")
+            return several_runs.comparison(paths, names=names, assets=_ASSETS, above=above)
+
+        html = self._drawn(tuple(paths), version, draw)
+        return self._being_drawn(tuple(paths), f"{len(paths)} runs side by side") if html is None else _html(html)
+
+
+_PLACE = Markup("<!-- notes -->")
+
+
+def _has_the_devices(state: State) -> bool:
+    """Whether what the networks look at may be computed, which needs what the sweep trains on."""
+    return state.word != "running"
+
+
+def _page_version(run: ServedRun, state: State) -> str:
+    return f"{runs.figures_version(run.path)}{'' if _has_the_devices(state) else '-running'}"
+
+
+def _in_words(path: Path) -> dict[str, str]:
+    """Returns a run's data, notes and best point; each part's where several are ranked apart."""
+    parts = rankings.parts(load_run(path))
+    names = part_names(parts) if len(parts) > 1 else [""]
+    ranked = [(name, part) for name, part in zip(names, parts, strict=True) if len(part.ranked)]
+    best = [f"{name}: {part.best_words}" if name else part.best_words for name, part in ranked]
+    results = [metric_text(part, part.best, part.metric) for _, part in ranked]
+    return {
+        "data": str(parts[0].data.get("label", "unknown data")),
+        "best": _first(best),
+        "bests": "; ".join(best),
+        "notes": RunDirectory(path).read_notes().strip().partition("\n")[0][:200],
+        "result": _first(results),
+        "results": "; ".join(results),
+    }
+
+
+def _first(texts: Sequence[str]) -> str:
+    """Returns the first texts, and how many more there are."""
+    left = len(texts) - _PARTS_IN_LIST
+    return "; ".join(texts[:_PARTS_IN_LIST]) + (f"; and {left} more" if left > 0 else "")
+
+
+def _without_path(run: ServedRun, error: FerJaxError) -> str:
+    """Returns an error about a run with its name instead of where it lies on this machine."""
+    text = str(error)
+    for path in {str(run.path.resolve()), str(run.path)} - {"."}:
+        text = re.sub(
+            rf"(?<![\w./-]){re.escape(path)}(?P<below>/?)", lambda found: "" if found["below"] else run.name, text
+        )
+    return text
+
+
+def _document(self, run: ServedRun) -> bytes:
+        return self._data.get(run.path, runs.data_version(run.path), lambda: _document(run.path))
+
+    def _data_version(self, run: ServedRun) -> str:
+        """Returns the version of the data that are given now, which may be of a moment ago."""
+        return self._data.offered(run.path, runs.data_version(run.path))
+
+    def _state(self, run: ServedRun) -> dict[str, Any]:
+        """Returns what a page asks for every few seconds."""
+        state = self._how_far(run)
+        return {
+            "state": state.word,
+            "words": state.words,
+            "changed": runs.changed(run.path),
+            "data": self._data_version(run),
+            "figures": self._kept.offered(run.path, _page_version(run, state)),
+            "notes": runs.notes_version(run.path),
+        }
+
+    def _how_far(self, run: ServedRun) -> State:
+        found = self._tables.get(run.path, runs.figures_version(run.path), lambda: runs.tables(run.path))
+        return runs.state(run.path, found)
+
+    def _page(self, run: ServedRun) -> Answer:
+        state = self._how_far(run)
+        version = _page_version(run, state)
+        html = self._drawn(run.path, version, lambda tell: self._draw(run, version, state, tell))
+        if html is None:
+            return self._being_drawn(run.path, f"the report of {run.name}")
+        # Notes are as they are now, whenever the figures were drawn.
+        editor = notes.editor(RunDirectory(run.path), self._token)
+        return _html(html.replace(_PLACE, editor.content, 1))
+
+    def _drawn(self, key: object, version: str, draw: Callable[[_Tell], str]) -> str | None:
+        """Returns a page; None while it is being drawn, a step after the other."""
+
+        def make() -> str:
+            try:
+                return draw(lambda step: self._steps.update({key: step}))
+            finally:
+                self._steps.pop(key, None)
+
+        return self._pages.get(key, version, make)
+
+    def _being_drawn(self, key: object, what: str) -> Answer:
+        step = self._steps.get(key, "after another page")
+        return _html(templates.render("drawing.html", what=what, step=step), HTTPStatus.ACCEPTED)
+
+    def _draw(self, run: ServedRun, version: str, state: State, tell: _Tell) -> str:
+        tell("reading the run")
+        found = load_run(run.path)
+        # The version first: data that change in between are asked for once more, never missed.
+        about = {"follows": "run", "figures": version, "data": self._data_version(run)}
+        document = json.loads(self._document(run)) if len(found.trials) else None
+        drawn = run_report.draw(found, self._show_images, saliency=_has_the_devices(state), tell=tell)
+        tell("the tables")
+        above = templates.render("served.html", home="" if self.single else "../../", about=about)
+        return run_report.html(found, drawn, [Section("notes", "Notes", "Notes", _PLACE)], _ASSETS, document, above)
+
+    def _list(self) -> Answer:
+        found = self.runs.all()
+        rows = [{"key": one.key, "name": one.name, **self._row(one)} for one in found.values()]
+        content = templates.render("runs.html", rows=rows, most=MOST_COMPARED)
+        sections = [Section("runs", "Runs", "Runs", content)]
+        scope = counted(len(rows), "run")
+        above = templates.render("served.html", home="", about={"follows": "runs"})
+        return _html(page.assemble(self._title, scope, {}, sections, page.written_now(), assets=_ASSETS, above=above))
+
+    def _row(self, run: ServedRun) -> dict[str, str]:
+        """Returns a run's row of the list, as texts."""
+        when = runs.changed(run.path)
+        changed = datetime.datetime.fromtimestamp(when).isoformat(" ", "minutes") if when else ""
+        try:
+            state = self._how_far(run)
+            version = f"{runs.figures_version(run.path)} {runs.notes_version(run.path)}"
+            row = self._rows.get(run.path, version, lambda: _in_words(run.path))
+        except FerJaxError as error:
+            words = _without_path(run, error)
+            empty = dict.fromkeys(("data", "trials", "result", "results", "notes"), "")
+            return {**empty, "state": "unreadable", "best": words, "bests": words, "changed": changed}
+        trials = f"{state.tables.ended:,} of {state.tables.total:,}"
+        return {**row, "state": state.word, "trials": trials, "changed": changed}
+
+    def _compare(self, query: str) -> Answer:
+        found = self.runs.all()
+        try:
+            keys = list(dict.fromkeys(parse_qs(query, max_num_fields=200).get("run", [])))
+        except ValueError:
+            keys = []
+        unknown = [key for key in keys if key not in found]
+        if unknown or not 2 <= len(keys) <= MOST_COMPARED:
+            problem = f"Choose from two to {MOST_COMPARED} runs of the list."
+            return _problem(HTTPStatus.BAD_REQUEST, problem, False)
+        paths, names = [found[key].path for key in keys], [found[key].name for key in keys]
+        version = " ".join(runs.figures_version(path) for path in paths)
+        above = templates.render("served.html", home=".", about={})
+
+        def draw(tell: _Tell) -> str:
+            tell("tables and figures")
+            return several_runs.comparison(paths, names=names, assets=_ASSETS, above=above)
+
+        html = self._drawn(tuple(paths), version, draw)
+        return self._being_drawn(tuple(paths), f"{len(paths)} runs side by side") if html is None else _html(html)
 
 
 _PLACE = Markup("<!-- notes -->")
@@ -254,10 +470,6 @@ def _document(path: Path) -> bytes:
 
 def _html(html: str, status: HTTPStatus = HTTPStatus.OK) -> Answer:
     return Answer(status, "text/html; charset=utf-8", html.encode(errors="backslashreplace"))
-
-
-def _being_drawn(what: str) -> Answer:
-    return _html(templates.render("drawing.html", what=what), HTTPStatus.ACCEPTED)
 
 
 def _json(document: Mapping[str, Any], status: HTTPStatus = HTTPStatus.OK) -> Answer:

@@ -227,6 +227,15 @@ class RunDirectory:
             descriptor = open_own(self.path / "log.txt", os.O_WRONLY | os.O_APPEND)
             return open(descriptor, "a", buffering=1, encoding="utf-8", errors="backslashreplace")
 
+    def end_of_log(self, most: int = 16_384) -> str:
+        """Returns the last bytes of log.txt as text; '' where there is none that can be read."""
+        with contextlib.suppress(OSError, RunError):
+            safety.check_tree(self.path)
+            with open(self.path / "log.txt", "rb") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - most))
+                return file.read(most).decode(errors="replace")
+        return ""
+
     # Checkpoints
 
     def save_state(self, wave: str, epoch: int, tree: Any, owned: bool = False) -> None:

@@ -2,16 +2,13 @@
 // A page that is served: asks the server every few seconds how far the run has come, hands newer data to the page's other scripts
 // as the event "fer-jax-data", and saves notes. All addresses are relative, so that the page works below any other.
 (() => {
-  const served = document.getElementById("served");
-  if (!served) return;
+  const bar = document.getElementById("live-bar");
+  if (!bar) return;
+  // What sticks to the window's top below the bar has to know its height.
+  new ResizeObserver(() => document.documentElement.style.setProperty("--bar", bar.offsetHeight + "px")).observe(bar);
+  if (!bar.dataset.follows) return;
   const OFTEN = 3000, SELDOM = 15000;
-  const bar = document.createElement("div");
-  bar.id = "live-bar";
-  bar.innerHTML = '<a class="home" hidden>All runs</a><span class="words" role="status">…</span><button type="button" class="reload" hidden></button>';
-  document.body.append(bar);
-  const [home, words, reload] = bar.children;
-  home.hidden = !served.dataset.home;
-  home.href = served.dataset.home || "";
+  const words = bar.querySelector(".words"), reload = bar.querySelector(".reload");
   reload.addEventListener("click", () => location.reload());
   const say = text => { if (words.textContent !== text) words.textContent = text; };
   function clock(seconds) {
@@ -28,7 +25,7 @@
   }
 
   // One run.
-  let data = served.dataset.data, notesSeen = null;
+  let data = bar.dataset.data, notesSeen = null;
   async function followRun() {
     const state = await ask("state.json");
     if (state.data !== data) {
@@ -38,7 +35,7 @@
     }
     bar.className = state.state;
     say(state.words + (state.changed ? (state.state === "running" ? ", updated " : ", last change ") + clock(state.changed) : ""));
-    offer(state.figures === served.dataset.figures ? "" : "newer figures: reload");
+    offer(state.figures === bar.dataset.figures ? "" : "newer figures: reload");
     if (notesSeen !== null && notesSeen !== state.notes) await takeNotes();
     notesSeen = state.notes;
     return state.state === "running" ? OFTEN : SELDOM;
@@ -53,9 +50,12 @@
       if (!now) continue;
       for (const cell of row.querySelectorAll("[data-cell]"))
         if (cell.textContent !== now[cell.dataset.cell]) cell.textContent = now[cell.dataset.cell];
+      for (const cell of row.querySelectorAll("[data-whole]")) cell.title = now[cell.dataset.whole];
       row.querySelector(".pill").className = "pill " + now.state;
     }
     for (const one of Object.values(runs)) running += one.state === "running";
+    const filter = document.querySelector("input[data-for=runs-list]");
+    if (filter && filter.value) filter.dispatchEvent(new Event("input"));
     const shown = new Set(rows.map(row => row.dataset.key)), keys = Object.keys(runs);
     bar.className = running ? "running" : "";
     say(running ? `live, ${running} of ${keys.length} runs going on, asked ${clock()}` : `no run is going on, asked ${clock()}`);
@@ -63,7 +63,7 @@
     return OFTEN;
   }
 
-  const follow = "list" in served.dataset ? followList : followRun;
+  const follow = bar.dataset.follows === "runs" ? followList : followRun;
   let gone = "", timer = 0;
   async function poll() {
     clearTimeout(timer);
@@ -101,10 +101,16 @@
   const newer = document.getElementById("notes-newer");
   let saved = box && box.value;
   const isChanged = () => box.value !== saved;
+  const count = () => {
+    const characters = [...box.value].length, most = Number(form.dataset.most);
+    form.querySelector(".characters").textContent = `${characters.toLocaleString("en")} of ${most.toLocaleString("en")} characters`;
+    return characters > most ? `Not saved: notes have at most ${most.toLocaleString("en")} characters, these ${characters.toLocaleString("en")}.` : "";
+  };
   function take(document_) {
     saved = box.value = document_.text.replaceAll("\r\n", "\n").replaceAll("\r", "\n");
     form.dataset.version = document_.version;
     save.disabled = true;
+    count();
   }
   async function takeNotes() {
     if (!form || isChanged()) return;  // saving will say that there are others
@@ -113,6 +119,7 @@
   }
   async function send() {
     const text = box.value;
+    if (count()) { told.textContent = count(); return; }
     save.disabled = true;
     told.textContent = "saving";
     try {
@@ -135,7 +142,8 @@
     save.disabled = !isChanged();
   }
   if (form) {
-    box.addEventListener("input", () => { save.disabled = !isChanged(); told.textContent = isChanged() ? "not saved" : ""; });
+    box.addEventListener("input", () => { save.disabled = !isChanged(); told.textContent = isChanged() ? "not saved" : ""; count(); });
+    count();
     form.addEventListener("submit", event => { event.preventDefault(); send(); });
     addEventListener("beforeunload", event => { if (isChanged()) event.preventDefault(); });
   }

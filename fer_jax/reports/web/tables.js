@@ -23,11 +23,14 @@ for (const table of document.querySelectorAll("table[data-sortable]")) {
 // Filtering: every word typed must occur somewhere in the row.
 for (const box of document.querySelectorAll("input[data-for]")) {
   const rows = [...document.getElementById(box.dataset.for).tBodies[0].rows], count = box.nextElementSibling;
-  const texts = rows.map(row => [...row.cells].map(cell => cell.textContent).join(" ").toLowerCase());
   box.addEventListener("input", () => {
     const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
-    rows.forEach((row, i) => { row.hidden = !words.every(word => texts[i].includes(word)); shown += !row.hidden; });
+    for (const row of rows) {  // read anew each time: a page that is served changes its cells
+      const text = [...row.cells].map(cell => cell.textContent).join(" ").toLowerCase();
+      row.hidden = !words.every(word => text.includes(word));
+      shown += !row.hidden;
+    }
     count.textContent = words.length ? shown + " of " + rows.length + " rows" : rows.length + " rows";
   });
 }
