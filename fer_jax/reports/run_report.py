@@ -177,6 +177,8 @@ def _part(
         trials = best_trials(run, found)
         shown = pictures.HeldOutImages(run, one_an_image(trials, predictions.split), predictions.split, show_images)
         drawing, mistakes = pictures.mistake_parts(predictions, shown, suffix)
+        if saliency:
+            tell(f"what the networks look at{of_part}")
         looked_at = pictures.saliency(trials, predictions, shown) if saliency else None
         drawn += [one for one in (drawing, looked_at) if one is not None]
         sections += [by_class.class_section(predictions, suffix), *ensembles.sections(run, found, suffix), mistakes]

@@ -39,8 +39,8 @@ _DRAWING_PAUSE, _DATA_PAUSE = 10.0, 2.0  # the least seconds before pages and da
 _RUN = re.compile(r"/run/(?P<key>[A-Za-z0-9_-]+)(?P<name>|/[a-z.]*)")
 _ONE = re.compile(r"(?P<key>)(?P<name>/[a-z.]*)")
 _NO_PAGE = "There is no such page here."
-_GONE = "this run is no longer in the folder: it was deleted or renamed"
-_UNKNOWN = "there is no run of this name in the folder"
+_GONE = "This run is no longer in the folder: it was deleted or renamed."
+_UNKNOWN = "There is no run of this name in the folder."
 _ASSETS = ("live.css", "live.js")
 _Tell = Callable[[str], None]
 _JSON = "application/json"
@@ -130,7 +130,7 @@ class Site:
         """
         run, name, problem = self._asked(address)
         if run is None or name != "/notes":
-            words = f"Not saved: {problem}" if problem else "There is nothing to save there."
+            words = f"Not saved. {problem}" if problem else "There is nothing to save there."
             return _problem(HTTPStatus.NOT_FOUND, words, True)
         token, version, text = (document.get(one) for one in ("token", "version", "text"))
         if not (isinstance(token, str) and isinstance(version, str) and isinstance(text, str)):
@@ -170,7 +170,7 @@ class Site:
     def _of_run(self, run: ServedRun, name: str) -> Answer:
         if name == "":
             # Addresses in a page are relative to its folder.
-            return Answer(HTTPStatus.MOVED_PERMANENTLY, TEXT, b"", f"{run.key}/")
+            return Answer(HTTPStatus.FOUND, TEXT, b"", f"{run.key}/")
         if name == "/":
             return self._page(run)
         if name == "/state.json":
@@ -227,7 +227,7 @@ class Site:
         return self._pages.get(key, version, make)
 
     def _being_drawn(self, key: object, what: str) -> Answer:
-        step = self._steps.get(key, "after another page")
+        step = self._steps.get(key, "another page comes first")
         return _html(templates.render("drawing.html", what=what, step=step), HTTPStatus.ACCEPTED)
 
     def _draw(self, run: ServedRun, version: str, state: State, tell: _Tell) -> str:
@@ -253,7 +253,7 @@ class Site:
     def _row(self, run: ServedRun) -> dict[str, str]:
         """Returns a run's row of the list, as texts."""
         when = runs.changed(run.path)
-        changed = datetime.datetime.fromtimestamp(when).isoformat(" ", "minutes") if when else ""
+        changed = datetime.datetime.fromtimestamp(when).isoformat("\n", "minutes") if when else ""
         try:
             state = self._how_far(run)
             version = f"{runs.figures_version(run.path)} {runs.notes_version(run.path)}"
@@ -308,10 +308,10 @@ def _in_words(path: Path) -> dict[str, str]:
     results = [metric_text(part, part.best, part.metric) for _, part in ranked]
     return {
         "data": str(parts[0].data.get("label", "unknown data")),
-        "best": _first(best),
+        "best": _unbroken(_first(best)),
         "bests": "; ".join(best),
         "notes": RunDirectory(path).read_notes().strip().partition("\n")[0][:200],
-        "result": _first(results),
+        "result": _first([_unbroken(one) for one in results]),
         "results": "; ".join(results),
     }
 
@@ -322,6 +322,11 @@ def _first(texts: Sequence[str]) -> str:
     return "; ".join(texts[:_PARTS_IN_LIST]) + (f"; and {left} more" if left > 0 else "")
 
 
+def _unbroken(text: str) -> str:
+    """Returns a text in which no line breaks inside '1e-4', '0.9 ± 0.1' or 'n = 3'."""
+    return re.sub(r"(?<=\de)-(?=\d)", "-\u2060", text).replace(" ± ", "\u00a0±\u00a0").replace("n = ", "n\u00a0=\u00a0")
+
+
 def _without_path(run: ServedRun, error: FerJaxError) -> str:
     """Returns an error about a run with its name instead of where it lies on this machine."""
     text = str(error)
@@ -330,136 +335,6 @@ def _without_path(run: ServedRun, error: FerJaxError) -> str:
             rf"(?<![\w./-]){re.escape(path)}(?P<below>/?)", lambda found: "" if found["below"] else run.name, text
         )
     return text
-
-
-def _document(self, run: ServedRun) -> bytes:
-        return self._data.get(run.path, runs.data_version(run.path), lambda: _document(run.path))
-
-    def _data_version(self, run: ServedRun) -> str:
-        """Returns the version of the data that are given now, which may be of a moment ago."""
-        return self._data.offered(run.path, runs.data_version(run.path))
-
-    def _state(self, run: ServedRun) -> dict[str, Any]:
-        """Returns what a page asks for every few seconds."""
-        state = self._how_far(run)
-        return {
-            "state": state.word,
-            "words": state.words,
-            "changed": runs.changed(run.path),
-            "data": self._data_version(run),
-            "figures": self._kept.offered(run.path, _page_version(run, state)),
-            "notes": runs.notes_version(run.path),
-        }
-
-    def _how_far(self, run: ServedRun) -> State:
-        found = self._tables.get(run.path, runs.figures_version(run.path), lambda: runs.tables(run.path))
-        return runs.state(run.path, found)
-
-    def _page(self, run: ServedRun) -> Answer:
-        state = self._how_far(run)
-        version = _page_version(run, state)
-        html = self._drawn(run.path, version, lambda tell: self._draw(run, version, state, tell))
-        if html is None:
-            return self._being_drawn(run.path, f"the report of {run.name}")
-        # Notes are as they are now, whenever the figures were drawn.
-        editor = notes.editor(RunDirectory(run.path), self._token)
-        return _html(html.replace(_PLACE, editor.content, 1))
-
-    def _drawn(self, key: object, version: str, draw: Callable[[_Tell], str]) -> str | None:
-        """Returns a page; None while it is being drawn, a step after the other."""
-
-        def make() -> str:
-            try:
-                return draw(lambda step: self._steps.update({key: step}))
-            finally:
-                self._steps.pop(key, None)
-
-        return self._pages.get(key, version, make)
-
-    def _being_drawn(self, key: object, what: str) -> Answer:
-        step = self._steps.get(key, "after another page")
-        return _html(templates.render("drawing.html", what=what, step=step), HTTPStatus.ACCEPTED)
-
-    def _draw(self, run: ServedRun, version: str, state: State, tell: _Tell) -> str:
-        tell("reading the run")
-        found = load_run(run.path)
-        # The version first: data that change in between are asked for once more, never missed.
-        about = {"follows": "run", "figures": version, "data": self._data_version(run)}
-        document = json.loads(self._document(run)) if len(found.trials) else None
-        drawn = run_report.draw(found, self._show_images, saliency=_has_the_devices(state), tell=tell)
-        tell("the tables")
-        above = templates.render("served.html", home="" if self.single else "../../", about=about)
-        return run_report.html(found, drawn, [Section("notes", "Notes", "Notes", _PLACE)], _ASSETS, document, above)
-
-    def _list(self) -> Answer:
-        found = self.runs.all()
-        rows = [{"key": one.key, "name": one.name, **self._row(one)} for one in found.values()]
-        content = templates.render("runs.html", rows=rows, most=MOST_COMPARED)
-        sections = [Section("runs", "Runs", "Runs", content)]
-        scope = counted(len(rows), "run")
-        above = templates.render("served.html", home="", about={"follows": "runs"})
-        return _html(page.assemble(self._title, scope, {}, sections, page.written_now(), assets=_ASSETS, above=above))
-
-    def _row(self, run: ServedRun) -> dict[str, str]:
-        """Returns a run's row of the list, as texts."""
-        when = runs.changed(run.path)
-        changed = datetime.datetime.fromtimestamp(when).isoformat(" ", "minutes") if when else ""
-        try:
-            state = self._how_far(run)
-            version = f"{runs.figures_version(run.path)} {runs.notes_version(run.path)}"
-            row = self._rows.get(run.path, version, lambda: _in_words(run.path))
-        except FerJaxError as error:
-            words = _without_path(run, error)
-            empty = dict.fromkeys(("data", "trials", "result", "results", "notes"), "")
-            return {**empty, "state": "unreadable", "best": words, "bests": words, "changed": changed}
-        trials = f"{state.tables.ended:,} of {state.tables.total:,}"
-        return {**row, "state": state.word, "trials": trials, "changed": changed}
-
-    def _compare(self, query: str) -> Answer:
-        found = self.runs.all()
-        try:
-            keys = list(dict.fromkeys(parse_qs(query, max_num_fields=200).get("run", [])))
-        except ValueError:
-            keys = []
-        unknown = [key for key in keys if key not in found]
-        if unknown or not 2 <= len(keys) <= MOST_COMPARED:
-            problem = f"Choose from two to {MOST_COMPARED} runs of the list."
-            return _problem(HTTPStatus.BAD_REQUEST, problem, False)
-        paths, names = [found[key].path for key in keys], [found[key].name for key in keys]
-        version = " ".join(runs.figures_version(path) for path in paths)
-        above = templates.render("served.html", home=".", about={})
-
-        def draw(tell: _Tell) -> str:
-            tell("tables and figures")
-            return several_runs.comparison(paths, names=names, assets=_ASSETS, above=above)
-
-        html = self._drawn(tuple(paths), version, draw)
-        return self._being_drawn(tuple(paths), f"{len(paths)} runs side by side") if html is None else _html(html)
-
-
-_PLACE = Markup("<!-- notes -->")
-
-
-def _has_the_devices(state: State) -> bool:
-    """Whether what the networks look at may be computed, which needs what the sweep trains on."""
-    return state.word != "running"
-
-
-def _page_version(run: ServedRun, state: State) -> str:
-    return f"{runs.figures_version(run.path)}{'' if _has_the_devices(state) else '-running'}"
-
-
-def _in_words(path: Path) -> dict[str, str]:
-    """Returns a run's data, notes and best point; each part's where several are ranked apart."""
-    parts = rankings.parts(load_run(path))
-    names = part_names(parts) if len(parts) > 1 else [""]
-    ranked = [(name, part) for name, part in zip(names, parts, strict=True) if len(part.ranked)]
-    return {
-        "data": str(parts[0].data.get("label", "unknown data")),
-        "best": "; ".join(f"{name}: {part.best_words}" if name else part.best_words for name, part in ranked),
-        "notes": RunDirectory(path).read_notes().strip().partition("\n")[0][:200],
-        "result": "; ".join(metric_text(part, part.best, part.metric) for _, part in ranked),
-    }
 
 
 def _document(path: Path) -> bytes:

@@ -102,7 +102,7 @@
   let saved = box && box.value;
   const isChanged = () => box.value !== saved;
   const count = () => {
-    const characters = [...box.value].length, most = Number(form.dataset.most);
+    const characters = [...box.value].length, most = Number(box.dataset.most);
     form.querySelector(".characters").textContent = `${characters.toLocaleString("en")} of ${most.toLocaleString("en")} characters`;
     return characters > most ? `Not saved: notes have at most ${most.toLocaleString("en")} characters, these ${characters.toLocaleString("en")}.` : "";
   };

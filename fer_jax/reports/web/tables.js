@@ -27,7 +27,7 @@ for (const box of document.querySelectorAll("input[data-for]")) {
     const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
     for (const row of rows) {  // read anew each time: a page that is served changes its cells
-      const text = [...row.cells].map(cell => cell.textContent).join(" ").toLowerCase();
+      const text = [...row.cells].map(cell => cell.textContent).join(" ").replaceAll("\u2060", "").toLowerCase();
       row.hidden = !words.every(word => text.includes(word));
       shown += !row.hidden;
     }
