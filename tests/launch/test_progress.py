@@ -35,6 +35,22 @@ def test_a_wave_gives_its_rate_the_best_accuracy_and_the_time_left(clock):
     assert second == f"stack_0-wave_0 (2 trials): epoch 2, {best}, 2 min 00 s left"
     assert [line.split("  ", 1)[1] for line in log.getvalue().splitlines()] == [first, second]
     assert whole.flops_left == 300.0
+    assert progress.last_reached(log.getvalue()) == ("stack_0-wave_0", 2, 0, "2 min 00 s")
+
+
+def test_a_log_says_how_far_its_last_start_has_come(clock):
+    log, stream = io.StringIO(), io.StringIO()
+    whole = Progress(log, stream)
+    for epoch in (3, 4):
+        with whole.waiting("planning"):
+            assert progress.last_reached(log.getvalue()) is None
+        whole.flops_left = 100.0
+        with whole.wave("stack_1-wave_2 (2 trials, rung 1 of 2)", 100, 0, 100.0, epochs=9) as follower:
+            clock[0] += 20.0
+            follower.epoch(epoch, 50, 0.25, "classes a), b: epoch 7 of 8, 1 s left, seed 0")
+        whole.say("stack_1 was compiled in 4.1 s")
+        assert progress.last_reached(log.getvalue())[:3] == ("stack_1-wave_2", epoch, 9)
+    assert progress.last_reached("cut off at the beginning") is None
 
 
 def test_counted_work_shows_a_line_now_and_then(clock):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import shutil
 import threading
 
@@ -10,6 +12,7 @@ import pytest
 from reported_runs import run_directory
 
 from fer_jax.errors import RunError
+from fer_jax.launch.progress import Progress
 from fer_jax.serving import runs
 from fer_jax.serving.kept import InBackground, Kept
 from fer_jax.serving.runs import Runs
@@ -40,9 +43,9 @@ def test_runs_keep_their_keys_as_others_come_and_go(tmp_path, monkeypatch):
 
 def test_a_run_is_running_while_its_lock_is_held(tmp_path):
     path = run_directory(tmp_path / "run", ("done", "diverged", "running", "pending"))
-    assert state(path).words == "interrupted, 2 of 4 trials done"
+    assert state(path).words == "interrupted, 2 of 4 trials over: 1 done, 1 diverged"
     with RunDirectory(path).lock():
-        assert state(path).words == "live, 2 of 4 trials done"
+        assert state(path).words == "live, 2 of 4 trials over: 1 done, 1 diverged"
         # Looking does not take it.
         with pytest.raises(RunError, match="in use"), RunDirectory(path).lock():
             pass
@@ -50,7 +53,25 @@ def test_a_run_is_running_while_its_lock_is_held(tmp_path):
     run_directory(path, ("done", "done", "diverged", "failed"))
     record = json.loads((path / "config.json").read_text())
     (path / "config.json").write_text(json.dumps(record | {"finished": "2025-01-01T00:05:00+00:00"}))
-    assert state(path).words == "run finished"
+    assert state(path).words == "run finished: 2 done, 1 diverged, 1 failed"
+
+
+def test_the_words_of_a_running_run_say_which_epoch_is_reached(tmp_path):
+    path = run_directory(tmp_path / "run", PENDING, False)
+    directory = RunDirectory(path)
+    directory.write_plan({"stacks": [{"name": "stack_0"}, {"name": "stack_1"}], "hardware": "cpu"})
+    before = runs.changed(path)
+    with directory.open_log() as log, directory.lock():
+        with Progress(log, io.StringIO()) as progress, progress.waiting("planning"):
+            assert state(path).words == "live, 0 of 4 trials done"
+        progress.flops_left = 100.0
+        with progress.wave("stack_1-wave_0 (4 trials)", 400, 0, 100.0, epochs=40) as follower:
+            follower.epoch(1, 10, 0.5)
+        said = re.fullmatch(
+            r"live, 0 of 4 trials done, stack 2 of 2 at epoch 1 of 40, about (.*) left", state(path).words
+        )
+        assert said and runs.changed(path) >= before
+    assert state(path).words == "interrupted, 0 of 4 trials done"
 
 
 def test_a_run_of_another_machine_is_running_as_its_files_say(tmp_path):

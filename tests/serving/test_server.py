@@ -61,6 +61,8 @@ def test_a_page_is_the_report_and_writes_nothing(server, folder):
 def test_runs_are_compared(server):
     status, _, body = ask(server, "/compare?run=first&run=study-a-b-name-b")
     assert status == 200 and b"2 runs side by side" in body
+    # As the list calls them, and with the way back to it.
+    assert b"study/a &lt;b&gt;name" in body and b'<a class="home" href=".">' in body
     for query in ("", "run=first", "run=first&run=first", "run=first&run=../outside", "run=%00&run=first", "&" * 300):
         assert ask(server, f"/compare?{query}")[0] == 400
 
@@ -69,7 +71,7 @@ def test_runs_are_compared(server):
     "address",
     [
         "/run/first/config.json", "/run/first/trials.csv", "/run/first/notes.md", "/run/first/.lock", "/config.json",
-        "/run/first", "/run/../outside/", "/run/%2e%2e/outside/", "/run/first/../../outside/",
+        "/run/first/../", "/run/../outside/", "/run/%2e%2e/outside/", "/run/first/../../outside/",
         "/run/first%2fconfig.json",
         "/run//etc/passwd",
         "//etc/passwd", "/etc/passwd", "/run/linked/", "/run/other/", "/run/outside/",
@@ -79,6 +81,37 @@ def test_runs_are_compared(server):
 def test_nothing_else_is_served(server, address):
     status, _, body = ask(server, address)
     assert status == 404 and b"secret" not in body and b"root:" not in body
+
+
+def test_an_address_without_its_last_slash_leads_to_the_run(server):
+    status, headers, _ = ask(server, "/run/first")
+    assert (status, headers["Location"]) == (302, "first/")
+    assert ask(server, "/run/second")[0] == 404
+
+
+def test_heads_and_methods_that_nothing_here_has(server):
+    for address in ("/", "/run/first/state.json"):
+        status, headers, body = ask(server, address, "HEAD")
+        assert (status, body) == (200, b"") and int(headers["Content-Length"]) > 100
+    for method in ("PUT", "DELETE", "OPTIONS", "PATCH"):
+        status, headers, body = ask(server, "/run/first/", method)
+        assert (status, body, headers["Allow"]) == (405, b"Method Not Allowed\n", "GET, HEAD, POST")
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_run_that_goes_while_its_page_is_open_is_said_to_be_gone(tmp_path, alone):
+    run = run_directory(tmp_path / "run", *PLAIN)
+    base = "" if alone else "/run/run"
+    with served(run if alone else tmp_path) as running:
+        found = form(ask(running, f"{base}/")[2].decode())
+        run.rename(tmp_path / "renamed")
+        gone = b"This run is no longer in the folder: it was deleted or renamed."
+        for name in ("", "state.json", "notes.json"):
+            status, _, body = ask(running, f"{base}/{name}")
+            assert status == 404 and gone in body
+        status, _, body = save(running, f"{base}/notes", found | {"text": "lost?"})
+        assert status == 404 and b"Not saved. " + gone in body
+    assert not run.exists()
 
 
 @pytest.mark.parametrize(
@@ -187,6 +220,7 @@ def test_a_file_that_cannot_be_read_is_a_line(tmp_path):
         for key in ("bad", "noted"):
             status, _, body = ask(running, f"/run/{key}/")
             assert status == 500 and b"Traceback" not in body and b"root:" not in body
+            assert str(tmp_path).encode() not in body and str(tmp_path) not in rows[key]["best"]
 
 
 def test_a_run_that_is_there_later_is_found(tmp_path, monkeypatch):
