@@ -34,7 +34,6 @@ from fer_jax.serving.runs import Runs, ServedRun, State, Tables
 from fer_jax.store import RunDirectory
 
 MOST_COMPARED = 20
-_PARTS_IN_LIST = 2  # of a run that is ranked in several
 _DRAWING_PAUSE, _DATA_PAUSE = 10.0, 2.0  # the least seconds before pages and data are made again
 _RUN = re.compile(r"/run/(?P<key>[A-Za-z0-9_-]+)(?P<name>|/[a-z.]*)")
 _ONE = re.compile(r"(?P<key>)(?P<name>/[a-z.]*)")
@@ -317,9 +316,8 @@ def _in_words(path: Path) -> dict[str, str]:
 
 
 def _first(texts: Sequence[str]) -> str:
-    """Returns the first texts, and how many more there are."""
-    left = len(texts) - _PARTS_IN_LIST
-    return "; ".join(texts[:_PARTS_IN_LIST]) + (f"; and {left} more" if left > 0 else "")
+    """Returns the first of some texts, and how many more there are; '' for none."""
+    return "; ".join([*texts[:1], *([f"and {len(texts) - 1} more"] if len(texts) > 1 else [])])
 
 
 def _unbroken(text: str) -> str:

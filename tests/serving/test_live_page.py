@@ -12,6 +12,7 @@ from served_pages import served
 
 from fer_jax.figures import distribution, drawings
 from fer_jax.serving import kept, site
+from fer_jax.serving import server as pages
 from fer_jax.store import RunDirectory
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
@@ -85,3 +86,29 @@ def test_a_list_follows_its_runs(tmp_path):
     assert said == [] and "live, 1 of 1 runs going on" in text(html, r'<div id="live-bar"(.*?)</div>')
     row = text(html, r'<tr data-key="run">(.*?)</tr>')
     assert "2 of 4" in row and "running" in row and "0.810" in row
+
+
+@pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
+def test_a_filtered_list_shows_rows_that_have_come_to_match(tmp_path, monkeypatch):
+    typed = (
+        b'<script>const box = document.querySelector("input[type=search]"); box.value = "0.810";'
+        b'box.dispatchEvent(new Event("input")); document.title = box.nextElementSibling.textContent;</script></body>'
+    )
+    monkeypatch.setattr(pages, "_policy", lambda: "default-src 'self' 'unsafe-inline'")
+    runs = tmp_path / "runs"
+    run = run_directory(runs / "run", ("done", "running", "pending", "pending"))
+    asked = []
+    with served(runs) as server, RunDirectory(run).lock():
+        answer = server.site.get
+
+        def get(address):
+            asked.append(address)
+            if len(asked) == 3:
+                run_directory(run, ("done", "done", "running", "pending"))
+            found = answer(address)
+            return found._replace(body=found.body.replace(b"</body>", typed)) if address == "/" else found
+
+        server.site.get = get
+        html, _ = look(f"http://127.0.0.1:{server.port}/", tmp_path, 15)
+    assert "<title>0 of 1 rows</title>" in html and "1 of 1 rows" in html
+    assert '<tr data-key="run">' in html  # not hidden any more

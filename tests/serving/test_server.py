@@ -8,13 +8,17 @@ import json
 import os
 import re
 import socket
+import threading
 
 import pytest
 from reported_runs import run_directory
 from served_pages import ask, form, save, served, told
 
 from fer_jax.errors import RunError
+from fer_jax.reports import explore_data, run_report
+from fer_jax.results import rankings
 from fer_jax.serving import server as serving
+from fer_jax.serving.site import Site
 from fer_jax.store import RunDirectory, bounds
 
 PLAIN = (("pending",) * 4, False)  # of a run that is quick to draw
@@ -96,6 +100,38 @@ def test_heads_and_methods_that_nothing_here_has(server):
     for method in ("PUT", "DELETE", "OPTIONS", "PATCH"):
         status, headers, body = ask(server, "/run/first/", method)
         assert (status, body, headers["Allow"]) == (405, b"Method Not Allowed\n", "GET, HEAD, POST")
+
+
+def test_a_page_that_is_being_drawn_says_which_step_and_makes_its_data_once(tmp_path, monkeypatch):
+    run = run_directory(tmp_path / "run", *PLAIN)
+    site, go_on, drawn, made = Site([run], patience=0.05), threading.Event(), [], []
+    draw, document = run_report.draw, explore_data.document
+
+    def slowly(*given, tell, **named):
+        drawn.append(given)
+        tell("figure 2 of 9: ROC curves")
+        assert go_on.wait(60)
+        return draw(*given, tell=tell, **named)
+
+    monkeypatch.setattr(run_report, "draw", slowly)
+    monkeypatch.setattr(explore_data, "document", lambda *given: made.append(given) or document(*given))
+    answers = [site.get("/") for _ in range(2)]
+    assert [answer.status for answer in answers] == [202, 202] and b"figure 2 of 9: ROC curves" in answers[1].body
+    go_on.set()
+    while (answer := site.get("/")).status == 202:
+        pass
+    assert answer.status == 200 and site.get("/data.json").status == 200
+    assert len(drawn) == len(made) == 1
+
+
+def test_a_run_in_parts_shows_the_first_in_the_list_and_numbers_stay_whole(tmp_path, monkeypatch):
+    run_directory(tmp_path / "run", ("done", "done", "done", "pending"))
+    parts = rankings.parts
+    monkeypatch.setattr(rankings, "parts", lambda run: parts(run) * 3)
+    monkeypatch.setattr("fer_jax.serving.site.part_names", lambda parts: ["one", "two", "three"])
+    row = json.loads(Site([tmp_path]).get("/state.json").body)["runs"]["run"]
+    assert row["best"] == "one: learning rate 1e-\u20602, kernels a layer 32-64-64; and 2 more"
+    assert "two: " in row["bests"] and "three: " in row["bests"] and "\u2060" not in row["bests"]
 
 
 @pytest.mark.parametrize("alone", [True, False])
