@@ -202,7 +202,6 @@ class _Handler(BaseHTTPRequestHandler):
         status = HTTPStatus(code)
         if status == HTTPStatus.NOT_IMPLEMENTED:
             status = HTTPStatus.METHOD_NOT_ALLOWED
-        self.close_connection = True
         self._send(Answer(status, TEXT, f"{status.phrase}\n".encode()))
 
     def log_message(self, format: str, *_args: Any) -> None:
