@@ -117,7 +117,8 @@ class Runs:
 
     def has_been(self, key: str) -> bool:
         """Returns whether a run was found under a key since this object lives."""
-        return key in self._keys.values()
+        with self._lock:
+            return key in self._keys.values()
 
     def _look(self, place: Path) -> Iterator[tuple[str, Path]]:
         own = place.resolve().name
