@@ -69,7 +69,7 @@ def _check(command: Command) -> str:
     if len(runs) != 1:
         return "no run: name its directory" if not runs else f"one run at a time: {', '.join(runs)}"
     if not values.to:
-        return f"no format: add --to={'|'.join((*OF_TRIALS, *OF_RUNS))}"
+        return "no format: add --to=FORMAT, such as --to=tables"
     if values.to not in (*OF_TRIALS, *OF_RUNS):
         return f"--to={values.to}: must be one of {', '.join((*OF_TRIALS, *OF_RUNS))}"
     if values.to in OF_TRIALS and bool(values.trial) == values.best:

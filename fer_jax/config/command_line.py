@@ -140,7 +140,7 @@ def load(file: str, overrides: Mapping[str, Any] | None = None, command: str = "
     )
 
 
-def load_config(config: str, overrides: Mapping[str, Any] | None = None) -> ConfigDict:
+def load_config(config: str | Path, overrides: Mapping[str, Any] | None = None) -> ConfigDict:
     """Returns a checked config for `fer_jax.run_sweep`: `load_config("grid3d:smoke")`.
 
     Args:
@@ -151,7 +151,7 @@ def load_config(config: str, overrides: Mapping[str, Any] | None = None) -> Conf
     Raises:
         ConfigError: as for `load`.
     """
-    return load(config, overrides).config
+    return load(str(config), overrides).config
 
 
 def base(file: str, name: str) -> ConfigDict:

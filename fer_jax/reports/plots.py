@@ -129,7 +129,7 @@ def plot(
     """
     if kind not in (*KINDS, *ANSWERS):
         known = [*KINDS, *ANSWERS]
-        raise RunError(f"no plot {kind!r}; {did_you_mean(str(kind), known)} There are {', '.join(known)}")
+        raise RunError(f"no plot {kind!r}; {did_you_mean(kind, known)} There are {', '.join(known)}")
     if isinstance(of, Run):
         return _of_run(of, kind, metric, point, wanted)
     if not isinstance(of, (TrialResult, Ensemble)):

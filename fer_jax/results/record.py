@@ -200,7 +200,7 @@ class RunRecord:
         if metric not in known:
             if not len(self.trials):
                 raise RunError(f"{self.path} has no trials yet")
-            raise RunError(f"no metric {metric!r} in {self.path}; {did_you_mean(str(metric), known)}")
+            raise RunError(f"no metric {metric!r} in {self.path}; {did_you_mean(metric, known)}")
         return metric
 
     def matching(self, table: pd.DataFrame, wanted: Mapping[str, Any]) -> np.ndarray:
@@ -223,7 +223,7 @@ class RunRecord:
                     )
                 keep &= (table[keyword] == value).fillna(False).to_numpy(dtype=bool)
                 continue
-            name = self.field_name(keyword, [column for column in _SELECT_COLUMNS if column in table])
+            name = self.field_name(keyword, _SELECT_COLUMNS)
             try:
                 value = fields.FIELDS[name].coerce(value)
             except ConfigError as error:

@@ -66,6 +66,7 @@ def test_a_name_wins_over_what_is_called_so_and_a_path_over_a_name(tmp_path):
     assert sweeps.read_study("oslo").name == "oslo"
     for name in ("grid3d.py", "own"):
         (tmp_path / name).write_text(OWN)
+    assert fer_jax.load_config(tmp_path / "grid3d.py").train.epochs == 77
     for given in ("grid3d.py", "./grid3d.py", "own", "own:smoke"):
         assert fer_jax.load_config(given).train.epochs == 77
 
