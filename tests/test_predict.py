@@ -344,13 +344,13 @@ def test_a_picture_that_is_named_twice_is_answered_once(path, folder, capsys, mo
     monkeypatch.chdir(folder)
     status, out, err = asked(capsys, path, "grey.png", "./grey.png", "--csv")
     assert status == 0 and [row["picture"] for row in csv.DictReader(io.StringIO(out))] == ["grey.png"]
-    assert err == "grey.png named more than once: answered once\n"
+    assert err == "fer_jax: ./grey.png named more than once: answered once\n"
     status, out, err = asked(capsys, path, folder / "clear.png", folder, "--csv")
     pictures = [row["picture"] for row in csv.DictReader(io.StringIO(out))]
     assert (
         status == 0 and sorted(pictures) == [f"{folder}/{name}" for name in GOOD] and pictures[0].endswith("clear.png")
     )
-    assert err == f"{folder}/clear.png named more than once: answered once\n"
+    assert err == f"fer_jax: {folder}/clear.png named more than once: answered once\n"
 
 
 @pytest.mark.parametrize("form", ["", "--csv", "--json"])
