@@ -185,7 +185,7 @@ def _train(
         # All are checked first: what is wrong with the last sweep's data or folder would otherwise
         # show after a night of training.
         for number, sweep in enumerate(waiting, 1):
-            with console.working(f"checking sweep {number} of {len(waiting)}: {sweep.folder}"):
+            with console.working(f"checking sweep {number} of {len(waiting)}: {sweep.folder}", plain=False):
                 prepared = prepare(loaded[sweep.folder].config)
                 directory = RunDirectory(workdir / sweep.folder)
                 directory.check_ours()

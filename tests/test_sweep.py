@@ -115,7 +115,7 @@ def test_plan_names_fields_without_effect():
 
 def test_help_says_how_to_use_it():
     status, out, _ = finish(start("--help"))
-    assert status == 0 and "--config=FILE[:variant,...]" in out and "retry_failed" in out
+    assert status == 0 and "--config=NAME|FILE[:variant,...]" in out and "retry_failed" in out
 
 
 def test_print_config_lists_fields_with_their_meaning():

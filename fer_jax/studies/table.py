@@ -83,7 +83,7 @@ def to_text(title: str, rows: Sequence[Row], width: int | None = None) -> str:
 
 
 def _folded(row: Mapping[str, str], width: int) -> list[str]:
-    """Returns a row as lines: what it is of, both values, and the verdict, indented below a name."""
+    """Returns a row as lines: its name, and below what it is of, both values and the verdict."""
     counts = f"{row['images']} images, {row['classes']} classes, {row['epochs']} epochs"
     images = "" if row["images"] == "-" else counts
     about = ", ".join(filter(None, [row["data set"], row["split"], images, f"n = {row['n']}"]))
