@@ -20,6 +20,7 @@ PROGRAMS = {
     "audit": "find copies, leaks and conflicting labels in a data set",
     "export": "hand a run to ONNX, safetensors, TensorBoard, MLflow or spreadsheets",
 }
+_HELP = ("--help", "-h", "help")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,11 +30,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: like `sys.argv`, which is the default.
 
     Returns:
-        The program's exit status; 0 after the list of programs, 2 for a name that is none.
+        The program's exit status; 0 after the list of programs, 2 for a name that is none. `--help`
+        before a program's name shows that program's help.
     """
     place, *given = sys.argv if argv is None else argv
     typed = "python -m fer_jax" if Path(place).name == "__main__.py" else "fer-jax"
-    if not given or given[0] in ("--help", "-h", "help"):
+    if given and given[0] in _HELP and given[1:] and not given[1].startswith("-"):
+        given = [given[1], "--help"]
+    if not given or given[0] in _HELP:
         return console.until_closed(lambda: print(_listed(typed)) or 0)
     if given[0] == "--version":
         print(f"fer-jax {__version__}")

@@ -68,8 +68,10 @@ def _check(command: Command) -> str:
     runs, values = command.arguments, command.flags
     if len(runs) != 1:
         return "no run: name its directory" if not runs else f"one run at a time: {', '.join(runs)}"
+    if not values.to:
+        return "no format: add --to=FORMAT, such as --to=tables"
     if values.to not in (*OF_TRIALS, *OF_RUNS):
-        return f"--to={values.to or ''}: must be one of {', '.join((*OF_TRIALS, *OF_RUNS))}"
+        return f"--to={values.to}: must be one of {', '.join((*OF_TRIALS, *OF_RUNS))}"
     if values.to in OF_TRIALS and bool(values.trial) == values.best:
         return f"--to={values.to} is of one trial: add --trial=ID or --best"
     if values.to in OF_RUNS and (values.trial or values.best):

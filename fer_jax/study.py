@@ -15,7 +15,7 @@ from fer_jax.config import search_space
 from fer_jax.config.choices import MEASURE, define_plan
 from fer_jax.config.command_line import COMMAND_LINE, Loaded
 from fer_jax.config.program import Command, run_program
-from fer_jax.config.shipped import shipped
+from fer_jax.config.shipped import as_flag, shipped
 from fer_jax.config.values import to_json
 from fer_jax.errors import ConfigError
 from fer_jax.studies.paper import SCALES, Study
@@ -60,12 +60,20 @@ def _declare(values: flags.FlagValues) -> None:
 
 def _check(command: Command) -> str:
     values = command.flags
+    if command.arguments and not (values.study or command.config):
+        given = command.arguments[0]
+        if meant := as_flag(given, "study"):
+            raise ConfigError(f"unexpected argument {given!r}; {meant}")
     if command.config or command.arguments:
         return f"unexpected argument {'--config' if command.config else repr(command.arguments[0])}"
     if values.scale not in ("", *SCALES):
         raise ConfigError(f"--scale={values.scale}: must be {', '.join(SCALES)}, or left out")
     if not values.study:
         return "no study: add --study=NAME, such as --study=oslo"
+    name, _, words = values.study.partition(":")
+    if words in SCALES or (words and name in shipped("study")):
+        scale = words if words in SCALES else "|".join(SCALES)
+        raise ConfigError(f"--study={values.study}: a study has no variants; write --study={name} --scale={scale}")
     if values.table and command.overrides:
         given = ", ".join(f"--config.{name}" for name in command.overrides)
         raise ConfigError(f"--table reads the runs as they are and trains nothing: leave out {given}, or --table")

@@ -17,8 +17,8 @@ from fer_jax.base import console, started
 from fer_jax.config.choices import MEASURE, define_plan
 from fer_jax.config.command_line import describe, load
 from fer_jax.config.program import Command, run_program
-from fer_jax.config.shipped import shipped
-from fer_jax.errors import RunError
+from fer_jax.config.shipped import as_flag, shipped
+from fer_jax.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
     from fer_jax.reports.reported_sweep import Closing
@@ -56,7 +56,10 @@ def _declare(values: flags.FlagValues) -> None:
 
 def _check(command: Command) -> str:
     if command.arguments:
-        return f"unexpected argument {command.arguments[0]!r}"
+        given = command.arguments[0]
+        if not command.config and (meant := as_flag(given, "config")):
+            raise ConfigError(f"unexpected argument {given!r}; {meant}")
+        return f"unexpected argument {given!r}"
     return "" if command.config else "no config: add --config=NAME, such as --config=grid3d:smoke"
 
 

@@ -30,6 +30,12 @@ def test_it_lists_every_program_with_a_line(asked, capsys):
     assert max(map(len, out.splitlines())) <= 80
 
 
+@pytest.mark.parametrize("asked", ["--help", "-h", "help"])
+def test_help_before_a_programs_name_is_that_programs(asked, capsys):
+    assert said(capsys, "fer-jax", asked, "sweep") == said(capsys, "fer-jax", "sweep", "--help")
+    assert said(capsys, "fer-jax", asked, "swep")[2] == "error: no program 'swep'; did you mean sweep?\n"
+
+
 def test_a_wrong_name_is_answered_with_the_near_one(capsys):
     assert said(capsys, "fer-jax", "swep") == (2, "", "error: no program 'swep'; did you mean sweep?\n")
     assert said(capsys, "fer-jax", "REPORT")[2].endswith("did you mean report?\n")

@@ -337,3 +337,35 @@ def test_a_dead_network_is_named_before_its_answers(path, folder, tmp_path, caps
     ensemble = fer_jax.load_run(dead).ensemble()
     assert repr(ensemble).endswith("; 1 dead>") and list(ensemble.dead) == [member.id]
     assert "dead" not in repr(fer_jax.load_run(path).ensemble()) and fer_jax.load_run(path).ensemble().warning == ""
+
+
+def test_a_picture_that_is_named_twice_is_answered_once(path, folder, capsys, monkeypatch):
+    (folder / "broken.jpg").unlink()
+    monkeypatch.chdir(folder)
+    status, out, err = asked(capsys, path, "grey.png", "./grey.png", "--csv")
+    assert status == 0 and [row["picture"] for row in csv.DictReader(io.StringIO(out))] == ["grey.png"]
+    assert err == "fer_jax: ./grey.png named more than once: answered once\n"
+    status, out, err = asked(capsys, path, folder / "clear.png", folder, "--csv")
+    pictures = [row["picture"] for row in csv.DictReader(io.StringIO(out))]
+    assert (
+        status == 0 and sorted(pictures) == [f"{folder}/{name}" for name in GOOD] and pictures[0].endswith("clear.png")
+    )
+    assert err == f"fer_jax: {folder}/clear.png named more than once: answered once\n"
+
+
+@pytest.mark.parametrize("form", ["", "--csv", "--json"])
+def test_control_characters_of_names_are_not_written_raw(path, folder, tmp_path, capsys, form):
+    hostile, classes = tmp_path / "run", "happy\x1b[31m\u202e"
+    shutil.copytree(path, hostile)
+    config = hostile / "config.json"
+    config.write_text(config.read_text().replace('"happy"', json.dumps(classes)))
+    picture = tmp_path / "p\x1b]0;t\x07\x9b\u202e.png"
+    shutil.copy(folder / "grey.png", picture)
+    status, out, err = asked(capsys, hostile, picture, tmp_path / "no\x1bne.png", "--show=7", *filter(None, [form]))
+    assert status == 1 and (out + err).replace("\n", "").isprintable()
+    assert err == f"error: {tmp_path}/no\\x1bne.png cannot be read: No such file or directory\n"
+    if form == "--json":  # escapes of JSON, which give the name back
+        (one,) = json.loads(out)["pictures"]
+        assert one["picture"] == str(picture) and classes in one["probabilities"]
+    else:
+        assert r"p\x1b]0;t\x07\x9b\u202e.png" in out and r"happy\x1b[31m\u202e" in out

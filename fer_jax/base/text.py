@@ -64,13 +64,13 @@ def aligned(rows: Iterable[Sequence[str]], sides: str = "l", most: Sequence[int]
     ]
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: object, known: Iterable[str]) -> str:
     """Returns 'did you mean a or b?', for the end of an error message about a wrong name.
 
     Named are up to three of `known` that are most like `name`, in any case of letters, else the
     first three; 'there are none' where none are known.
     """
-    known = list(known)
+    name, known = str(name), list(known)
     folded = {one.casefold(): one for one in reversed(known)}
     near = difflib.get_close_matches(name.casefold(), folded, 3, cutoff=0.5)
     close = [folded[name.casefold()]] if name.casefold() in folded else [folded[one] for one in near] or known[:3]

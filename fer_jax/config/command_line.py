@@ -24,14 +24,13 @@ from fer_jax.base.moved import new_place
 from fer_jax.base.text import aligned
 from fer_jax.config import draws, fields, search_space, shipped
 from fer_jax.config.field import FieldError, UnknownField, in_words
-from fer_jax.config.names import locate, nearest
+from fer_jax.config.names import locate, unknown
 from fer_jax.config.values import canonical, flatten, get, put, sweep_draws, sweep_tree
 from fer_jax.errors import ConfigError
 
 COMMAND_LINE = "command line"
 _EXAMPLES = {"config": "configs/grid3d.py", "study": "sweeps/oslo.py"}
 _FLAG = re.compile(r"--?(?:config|(?P<no>no)?config\.(?P<name>[^=]*))(?:=(?P<value>.*))?", re.DOTALL)
-_WRONG_TYPE = re.compile(r"Could not override field '(\w+)'.* is of original type <class '([\w.]+)'>", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ def load(file: str, overrides: Mapping[str, Any] | None = None, command: str = "
 
     Args:
         file: path of a config file, or the name of one that comes with fer_jax, with its variants
-            after a colon; a file that is there wins over a name.
+            after a colon; what ends in '.py' is a path.
         overrides: dotted name -> value; text is read as on a command line.
         command: what to record as the command line.
         keep_unused: whether an override that changes nothing is named in `Loaded.unused` instead of
@@ -141,7 +140,7 @@ def load(file: str, overrides: Mapping[str, Any] | None = None, command: str = "
     )
 
 
-def load_config(config: str, overrides: Mapping[str, Any] | None = None) -> ConfigDict:
+def load_config(config: str | Path, overrides: Mapping[str, Any] | None = None) -> ConfigDict:
     """Returns a checked config for `fer_jax.run_sweep`: `load_config("grid3d:smoke")`.
 
     Args:
@@ -152,7 +151,7 @@ def load_config(config: str, overrides: Mapping[str, Any] | None = None) -> Conf
     Raises:
         ConfigError: as for `load`.
     """
-    return load(config, overrides).config
+    return load(str(config), overrides).config
 
 
 def base(file: str, name: str) -> ConfigDict:
@@ -265,7 +264,7 @@ def split_variants(file: str) -> tuple[str, str]:
     if dot_py:
         return path + ".py", words
     name, _, words = file.partition(":")
-    return (name, words) if shipped.is_name(name) else (file, "")
+    return (name, words) if name and not file.endswith(".py") else (file, "")
 
 
 def override(config: ConfigDict, overrides: Mapping[str, Any], origin: str = COMMAND_LINE) -> None:
@@ -338,7 +337,7 @@ def _unreadable(path: str, error: Exception, kind: str) -> str:
         return f"{path}: is a folder, not a {kind} file" + (f"; it holds {', '.join(found[:8])}" if found else "")
     if not isinstance(error, FileNotFoundError):
         return f"{path}: cannot be read as a {kind} file: {getattr(error, 'strerror', None) or error}"
-    if shipped.is_name(path):
+    if shipped.is_name(path, kind):
         return f"{path}: no such {kind}: {shipped.hint(path, kind)}; or give the path of a file"
     folder = Path(path).parent
     near = difflib.get_close_matches(Path(path).name, [found.name for found in folder.glob("*.py")], 1)
@@ -355,21 +354,16 @@ def _describe_failure(path: str, source: str, error: Exception) -> str:
     place = f"{path}, line {lines[-1]}" if lines else path
     code = source.splitlines()[lines[-1] - 1] if lines else ""
     if isinstance(error, UnknownField):
-        name = _name_in(code, error.key)
-        return f"{place}: no field {name}; did you mean {nearest(name)}?"
+        name = _name_in(code, error.key) or error.names[0]
+        return f"{place}: {unknown(name)}"
     if isinstance(error, ConfigError):
-        return f"{path}: {error}"
-    wrong = _WRONG_TYPE.search(str(error))
-    if wrong and isinstance(error, TypeError):
-        name = _name_in(code, wrong[1])
-        wanted = fields.FIELDS[name].wanted if name in fields.FIELDS else "of another type"
-        return f"{place}: {name} must be {wanted}; this is a value of type {wrong[2]}"
+        return f"{place if isinstance(error, FieldError) else path}: {error}"
     if isinstance(error, (ImportError, AttributeError)) and (moved := new_place(error)):
         return f"{place}: {moved}"
     return f"{place}: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
 def _name_in(code: str, key: str) -> str:
-    """Returns the dotted name with `key` in a line such as `config.train.l3 = 0`; else `key`."""
+    """Returns the dotted name with `key` in a line such as `config.train.l3 = 0`; '' for none."""
     match = re.search(rf"\b\w+\.((?:\w+\.)*{key}\b(?:\.\w+)*)", code)
-    return match[1] if match else key
+    return match[1] if match else ""

@@ -20,7 +20,7 @@ def sweepable(name: str, where: str) -> Field:
         FieldError: there is none, or it may not be swept; the message calls it `where`.
     """
     if name not in FIELDS:
-        raise FieldError([where], f"{where}: no field {name}; did you mean {nearest(name)}?")
+        raise FieldError([where], f"{where}: {unknown(name)}")
     field = FIELDS[name]
     if field.kind not in SWEPT_KINDS or field.never_swept:
         reason = field.never_swept or f"it is a {field.kind} field, the same for every trial"
@@ -45,7 +45,26 @@ def locate(name: str) -> tuple[Field, str]:
     inside = next((known for known in (*FIELDS, *sweep_names()) if known.startswith(f"{name}.")), None)
     if inside:
         raise FieldError([name], f"{name} is a block of fields: set one of them, such as {inside}")
-    raise FieldError([name], f"no field {name}; did you mean {nearest(name)}?")
+    raise FieldError([name], unknown(name))
+
+
+def unknown(name: str) -> str:
+    """Returns what to say of a name that is no field: the block or the field that is most like it.
+
+    It is a block of the same depth where one is more like it than any field's last word is.
+    """
+    above, _, last = name.rpartition(".")
+    last_words = {known.rpartition(".")[2] for known in FIELDS}
+    inside = f"{above}." if above else ""
+    blocks = {
+        known.removeprefix(inside).partition(".")[0]
+        for known in (*FIELDS, *sweep_names())
+        if known.startswith(inside) and "." in known.removeprefix(inside)
+    }
+    near = difflib.get_close_matches(last, [*blocks, *last_words], 1, cutoff=0.7)
+    if near and near[0] in blocks:
+        return f"no block {name}; did you mean {inside}{near[0]}?"
+    return f"no field {name}; did you mean {nearest(name)}?"
 
 
 def nearest(name: str) -> str:

@@ -26,9 +26,17 @@ def shipped(kind: str) -> dict[str, Path]:
     return {file.stem: file for file in sorted(folder.glob("*.py")) if not file.stem.startswith("_")}
 
 
-def is_name(given: str) -> bool:
-    """Returns whether a text is a name and no path: no file of the user's is called so."""
-    return bool(_NAME.fullmatch(given)) and not Path(given).is_file()
+def is_name(given: str, kind: str) -> bool:
+    """Returns whether a text is a name and no path.
+
+    What comes with fer_jax is meant by its name, whatever files there are; another word is a name
+    unless a file is called so.
+
+    Args:
+        given: without variants.
+        kind: 'config' or 'study'.
+    """
+    return bool(_NAME.fullmatch(given)) and (given in shipped(kind) or not Path(given).is_file())
 
 
 def find(given: str, kind: str) -> str:
@@ -36,7 +44,21 @@ def find(given: str, kind: str) -> str:
 
     '~' is understood, which a shell leaves in `--config=~/mine.py`.
     """
-    return str(shipped(kind).get(given, given)) if is_name(given) else os.path.expanduser(given)
+    return str(shipped(kind).get(given, given)) if is_name(given, kind) else os.path.expanduser(given)
+
+
+def as_flag(given: str, kind: str) -> str:
+    """Returns 'did you mean --config=grid3d:smoke?' for 'grid3d:smoke' or a path; '' for the rest.
+
+    Args:
+        given: an argument that stands beside the flags.
+        kind: 'config' or 'study'.
+    """
+    name, colon, words = given.partition(":")
+    near = difflib.get_close_matches(name.lower(), shipped(kind), 1, cutoff=0.75)
+    if ".py" in given:
+        return f"did you mean --{kind}={given}?"
+    return f"did you mean --{kind}={near[0]}{colon}{words}?" if near else ""
 
 
 def hint(given: str, kind: str) -> str:

@@ -14,7 +14,7 @@ from fer_jax.config import draws
 from fer_jax.config.draws import Draw
 from fer_jax.config.field import FieldError, UnknownField, in_words
 from fer_jax.config.fields import FIELDS, SWEPT_KINDS, TREES
-from fer_jax.config.names import locate, nearest, sweep_names, sweepable
+from fer_jax.config.names import locate, sweep_names, sweepable, unknown
 from fer_jax.config.raced import raced
 from fer_jax.config.rules import resolve
 from fer_jax.errors import ConfigError
@@ -23,7 +23,10 @@ _PATHS = ("data.path", "data.labels")
 
 
 class Config(ConfigDict):
-    """A config, or a block of one, that answers a wrong name with the field that is most like it.
+    """A config, or a block of one, whose errors name the field and what to do.
+
+    A wrong name is answered with the field or block that is most like it, a wrong value with what
+    is wanted. While it is locked, its blocks and fields stay: only values change.
 
     Args:
         values: name -> value or block.
@@ -44,10 +47,28 @@ class Config(ConfigDict):
             raise self._unknown(key) from None
 
     def __setitem__(self, key: str, value: Any) -> None:
+        block, dotted, last = str(key).rpartition(".")
+        if dotted:
+            self[block][last] = value
+            return
         try:
+            if self.is_locked and isinstance(value, dict) and isinstance(self.get(key), ConfigDict):
+                locate(self._named(key))  # says that it is a block
             super().__setitem__(key, value)
         except KeyError:
             raise self._unknown(key) from None
+        except TypeError:
+            super().__setitem__(key, locate(self._named(key))[0].coerce(value))
+
+    def __delitem__(self, key: str) -> None:
+        if self.is_locked:
+            _ = self[key]  # says what there is not
+            name = self._named(key)
+            raise FieldError([name], f"{name} cannot be deleted: a config has every field; set values instead")
+        super().__delitem__(key)
+
+    def __delattr__(self, attribute: str) -> None:
+        del self[attribute]
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:  # without it copies lose the name
         super().__setstate__(state)
@@ -62,8 +83,10 @@ class Config(ConfigDict):
         self[attribute] = value
 
     def _unknown(self, key: Any) -> UnknownField:
-        name = f"{self._block}.{key}" if self._block else str(key)
-        return UnknownField(name, f"no field {name}; did you mean {nearest(name)}?")
+        return UnknownField(self._named(key), unknown(self._named(key)))
+
+    def _named(self, key: Any) -> str:
+        return f"{self._block}.{key}" if self._block else str(key)
 
 
 def default_config() -> ConfigDict:

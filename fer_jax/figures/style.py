@@ -84,6 +84,11 @@ class Pictures(NamedTuple):
 class ShownFigure(Figure):
     """A figure that a notebook shows by itself, whether or not pyplot is there."""
 
+    def savefig(self, *args: Any, **options: Any) -> None:
+        """Keeps the figure in a file, as matplotlib does; what no font writes was said before."""
+        with glyphs.no_warnings():
+            super().savefig(*args, **options)
+
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
         """Returns a PNG, sharp on fine screens too, and the width that it is shown at."""
         buffer = io.BytesIO()

@@ -14,7 +14,7 @@ import numpy as np
 
 from fer_jax.analysis.outliers import BELOW
 from fer_jax.base import console
-from fer_jax.base.text import aligned, shown
+from fer_jax.base.text import aligned, printable, shown
 from fer_jax.prediction.pictures import Answer, Failure
 from fer_jax.results.ensemble import Ensemble
 
@@ -44,8 +44,15 @@ def dead_answers(ensemble: Ensemble) -> dict[str, str]:
 
 
 def json_text(document: Mapping[str, Any], file: TextIO) -> str:
-    """Returns a document as JSON, in ASCII alone where the file cannot hold more."""
-    return json.dumps(document, indent=2, ensure_ascii=not console.writes_unicode(file))
+    """Returns a document as JSON, in ASCII alone where the file cannot hold more.
+
+    What a terminal would obey is written as JSON's own escapes, which a reader turns back.
+    """
+    text = json.dumps(document, indent=2, ensure_ascii=not console.writes_unicode(file))
+    for one in set(text):
+        if printable(one, lines=True) != one:
+            text = text.replace(one, json.dumps(one)[1:-1])
+    return text
 
 
 class Printer:
@@ -144,13 +151,15 @@ class Table(Printer):
 class Csv(Printer):
     """A row a picture or face: probabilities and their sd in the classes' own order.
 
-    What to know of the networks goes to stderr, so that the rows stay a table.
+    What to know of the networks goes to stderr, so that the rows stay a table. Control characters
+    in names are visible escapes, as in the other forms.
     """
 
     def begin(self, file: TextIO) -> None:
         if self.ensemble.warning:
             console.show(f"warning: {self.ensemble.warning}", sys.stderr)
-        columns = [f"probability_{name}" for name in self.classes] + [f"sd_{name}" for name in self.classes]
+        names = [printable(name) for name in self.classes]
+        columns = [f"probability_{name}" for name in names] + [f"sd_{name}" for name in names]
         self.writer = csv.writer(file, lineterminator="\n")
         self.writer.writerow(["picture", *_BOX, "answer", *columns, "score", "threshold", "unlike_training"])
 
@@ -158,7 +167,7 @@ class Csv(Printer):
         spread = ["" if math.isnan(sd) else f"{sd:.6g}" for sd in answer.sd]
         unlike = self.unlike(answer)
         self.writer.writerow(
-            [answer.picture, *(answer.box or [""] * 4), self.classes[self.best(answer)[0]]]
+            [printable(answer.picture), *(answer.box or [""] * 4), printable(self.classes[self.best(answer)[0]])]
             + [f"{probability:.6g}" for probability in answer.probabilities]
             + [*spread, f"{answer.score:.6g}", "" if self.threshold is None else f"{self.threshold:.6g}"]
             + ["" if unlike is None else str(unlike).lower()]

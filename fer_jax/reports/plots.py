@@ -129,7 +129,7 @@ def plot(
     """
     if kind not in (*KINDS, *ANSWERS):
         known = [*KINDS, *ANSWERS]
-        raise RunError(f"no plot {kind!r}; {did_you_mean(str(kind), known)} There are {', '.join(known)}")
+        raise RunError(f"no plot {kind!r}; {did_you_mean(kind, known)} There are {', '.join(known)}")
     if isinstance(of, Run):
         return _of_run(of, kind, metric, point, wanted)
     if not isinstance(of, (TrialResult, Ensemble)):
@@ -140,9 +140,12 @@ def plot(
         predictions = _answers_of(of)
         about = f"{predictions.split.capitalize()} pictures ({len(predictions.labels):,}), {predictions.setting}."
         return _drawn_answers(kind, predictions, about)
-    if kind == "curves" and isinstance(of, TrialResult) and isinstance(of.run, Run):
-        return _drawn(kind, rankings.of_trials(of.run, of.run.trials[of.run.trials["id"] == of.id]), repr(of))
-    raise RunError(f"plot {kind!r} is of a run; of {of!r} there are {', '.join(ANSWERS)}")
+    there = [*ANSWERS]
+    if isinstance(of, TrialResult) and isinstance(of.run, Run):
+        if kind == "curves":
+            return _drawn(kind, rankings.of_trials(of.run, of.run.trials[of.run.trials["id"] == of.id]), repr(of))
+        there = ["curves", *there]
+    raise RunError(f"plot {kind!r} is of a run; of {of!r} there are {', '.join(there)}")
 
 
 def _of_run(run: Run, kind: str, metric: str | None, point: points.Point | None, wanted: Mapping[str, Any]) -> Figure:

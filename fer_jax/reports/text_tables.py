@@ -1,9 +1,13 @@
-"""Tables as CSV, Markdown and LaTeX, for papers and spreadsheets."""
+"""Tables as CSV, Markdown and LaTeX, for papers and spreadsheets.
+
+Control characters in names are visible escapes in all of them: a terminal obeys those of a file.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fer_jax.base.text import printable
 from fer_jax.reports.tables import Column, Table, rows_of
 
 # More rows than this do not fit on a page, and become a longtable.
@@ -18,18 +22,19 @@ _LATEX = {
 
 def csv(table: Table) -> str:
     """Returns the frame of a table with a header; missing values are empty."""
-    return table.frame.to_csv(index=False)
+    lines = table.frame.to_csv(index=False).split("\n")
+    return "\n".join(printable(line, lines=True) for line in lines)
 
 
 def markdown(table: Table) -> str:
     """Returns a table as Markdown below its caption."""
-    return "\n".join([table.caption, "", *markdown_lines(table.paper), ""])
+    return "\n".join([printable(table.caption), "", *markdown_lines(table.paper), ""])
 
 
 def markdown_lines(columns: Sequence[Column]) -> list[str]:
     """Returns the lines of a Markdown table; numbers stand to the right."""
     lines = ([column.heading for column in columns], *rows_of(columns))
-    escaped = ([" ".join(cell.replace("|", r"\|").split()) for cell in line] for line in lines)
+    escaped = ([printable(" ".join(cell.replace("|", r"\|").split())) for cell in line] for line in lines)
     head, *body = [f"| {' | '.join(line)} |" for line in escaped]
     rule = ["---:" if column.style == "num" else "---" for column in columns]
     return [head, f"| {' | '.join(rule)} |", *body]
@@ -62,4 +67,4 @@ def _line(cells: Sequence[str]) -> str:
 
 def latex_text(text: str) -> str:
     """Returns a text with all escaped that LaTeX would obey; line breaks become spaces."""
-    return "".join(_LATEX.get(letter, letter) for letter in " ".join(text.split()))
+    return "".join(_LATEX.get(letter, letter) for letter in printable(" ".join(text.split())))

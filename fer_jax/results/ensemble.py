@@ -16,7 +16,7 @@ import numpy as np
 
 from fer_jax.analysis import metrics, outliers, statistics
 from fer_jax.analysis.answers import Dead, dead_words
-from fer_jax.base.text import counted, sentence
+from fer_jax.base.text import counted, printable, sentence
 from fer_jax.errors import RunError
 from fer_jax.results import shown, trial
 from fer_jax.results.record import RunRecord
@@ -47,7 +47,8 @@ class Ensemble:
 
     def __repr__(self) -> str:
         dead = len(self.dead)
-        return f"<ensemble of {self.label or counted(len(self.members), 'trial')}{f'; {dead} dead' if dead else ''}>"
+        what = self.label or counted(len(self.members), "trial")
+        return printable(f"<ensemble of {what}{f'; {dead} dead' if dead else ''}>")
 
     def _repr_html_(self) -> str:
         """Returns what a notebook shows: what the ensemble and its members score."""

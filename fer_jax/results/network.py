@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from ml_collections import ConfigDict
 
+from fer_jax.base.text import printable
 from fer_jax.config import fields, repeats, search_space
 from fer_jax.config.values import flatten, from_json, put
 from fer_jax.errors import RunError
@@ -37,7 +38,7 @@ class TrialNetwork:
     row: pd.Series
 
     def __repr__(self) -> str:
-        return f"<trial {self.id} of {self.run.path}: {self.status}>"
+        return printable(f"<trial {self.id} of {self.run.path}: {self.status}>")
 
     @property
     def id(self) -> str:

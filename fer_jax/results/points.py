@@ -118,9 +118,7 @@ def intervals(run: RunRecord, metric: str) -> pd.DataFrame:
 def label(run: RunRecord, point: Point) -> Hashable:
     """Returns the row of `run.summary` that is meant; RunError if there is none, or several."""
     if isinstance(point, Mapping):
-        found = run.summary[
-            run.matching(run.summary, {name.replace(".", "__"): value for name, value in point.items()})
-        ]
+        found = run.summary[run.matching(run.summary, point)]
         if len(found) != 1:
             said = ", ".join(f"{name} = {value!r}" for name, value in point.items()) or "no field"
             raise RunError(
@@ -128,7 +126,7 @@ def label(run: RunRecord, point: Point) -> Hashable:
             )
         return int(found.index[0])
     row = point.name if isinstance(point, pd.Series) else point
-    if row not in run.summary.index:
+    if not isinstance(row, Hashable) or row not in run.summary.index:
         raise RunError(
             f"{run.path}: no point {row!r}; give a row of run.summary, its number, or a dict of swept values"
         )

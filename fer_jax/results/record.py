@@ -6,6 +6,7 @@ load it again to see what has been added.
 
 from __future__ import annotations
 
+import difflib
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -222,7 +223,7 @@ class RunRecord:
                     )
                 keep &= (table[keyword] == value).fillna(False).to_numpy(dtype=bool)
                 continue
-            name = self.field_name(keyword)
+            name = self.field_name(keyword, _SELECT_COLUMNS)
             try:
                 value = fields.FIELDS[name].coerce(value)
             except ConfigError as error:
@@ -231,12 +232,17 @@ class RunRecord:
             keep &= np.array([statistics.hashable(one) == value for one in present], dtype=bool)
         return keep
 
-    def field_name(self, keyword: str) -> str:
+    def field_name(self, keyword: str, columns: Sequence[str] = ()) -> str:
         """Returns the dotted name of the field that a keyword of `Run.select` means.
+
+        Args:
+            keyword: as it was given.
+            columns: what may be meant besides fields, for the error.
 
         Raises:
             RunError: the keyword means no field, or several.
         """
+        keyword = str(keyword)  # in a dict of a point it may be anything
         name = keyword.replace("__", ".")
         known = [field.name for field in fields.FIELDS.values() if field.kind in fields.TRIAL_KINDS]
         if name in known:
@@ -246,7 +252,9 @@ class RunRecord:
         if len(same) > 1:
             raise RunError(f"{keyword!r} is ambiguous: write {' or '.join(field.replace('.', '__') for field in same)}")
         if not same:
-            raise RunError(f"no field {keyword!r}; did you mean {_as_spelt(keyword, nearest(name), known)}?")
+            column = difflib.get_close_matches(keyword.casefold(), columns, 1, cutoff=0.75)
+            meant = column[0] if column else _as_spelt(keyword, nearest(name), known)
+            raise RunError(f"no field {keyword!r}; did you mean {meant}?")
         return same[0]
 
 

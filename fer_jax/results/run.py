@@ -9,6 +9,7 @@ added.
 from __future__ import annotations
 
 import functools
+import numbers
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pandas as pd
 from fer_jax.analysis import ranking, statistics
 from fer_jax.analysis.answers import Answers
 from fer_jax.analysis.points import PointComparison, against_best
+from fer_jax.base.text import printable
 from fer_jax.errors import RunError
 from fer_jax.results import points, shown, stored_metrics, trial, validation_answers
 from fer_jax.results.ensemble import Ensemble, best_points
@@ -43,7 +45,7 @@ class Run(RunRecord):
 
     def __repr__(self) -> str:
         statuses = statistics.count_words(self.trials["status"].to_numpy()) or "no trials yet"
-        return f"<Run {self.path}: {statuses}; {self.record['data'].get('label', 'unknown data')}>"
+        return printable(f"<Run {self.path}: {statuses}; {self.record['data'].get('label', 'unknown data')}>")
 
     @functools.cached_property
     def metrics(self) -> pd.DataFrame:
@@ -205,10 +207,10 @@ class Run(RunRecord):
             **wanted: as for `best_point`.
 
         Raises:
-            RunError: as for `best_point`, or a `top` below 1.
+            RunError: as for `best_point`, or a `top` that is no whole number of 1 or more.
         """
-        if top < 1:
-            raise RunError(f"top = {top}: an ensemble needs the repeats of a point at least")
+        if not isinstance(top, numbers.Integral) or top < 1:
+            raise RunError(f"top = {top!r}: must be the number of points whose repeats are asked, 1 or more")
         metric = self.choosing_metric(by)
         rows = self.summary[self.matching(self.summary, wanted)]
         points.check_ranked(self, rows, metric, f"run.ensemble({metric!r}")

@@ -15,7 +15,7 @@ import pandas as pd
 
 from fer_jax.analysis import axes, statistics
 from fer_jax.analysis.ranking import METRIC_NAMES, mean_text
-from fer_jax.base.text import counted
+from fer_jax.base.text import counted, printable
 
 if TYPE_CHECKING:
     from fer_jax.results.record import RunRecord
@@ -127,8 +127,8 @@ def _known(value: Any) -> bool:
 
 
 def _block(heading: str, notes: Iterable[str], table: str) -> str:
-    lines = "".join(f'<div style="{_NOTE}">{escape(note)}</div>' for note in notes if note)
-    return f'<div><div style="font-weight:bold">{escape(heading)}</div>{lines}{table}</div>'
+    lines = "".join(f'<div style="{_NOTE}">{_escaped(note)}</div>' for note in notes if note)
+    return f'<div><div style="font-weight:bold">{_escaped(heading)}</div>{lines}{table}</div>'
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -138,5 +138,10 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _line(tag: str, texts: Sequence[str]) -> str:
-    cells = "".join(f'<{tag} style="{_CELL}">{escape(text)}</{tag}>' for text in texts)
+    cells = "".join(f'<{tag} style="{_CELL}">{_escaped(text)}</{tag}>' for text in texts)
     return f'<tr style="background:none">{cells}</tr>'
+
+
+def _escaped(text: str) -> str:
+    """Returns a text as HTML; control characters, which some pages obey, are visible escapes."""
+    return escape(printable(text))

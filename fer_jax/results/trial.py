@@ -19,7 +19,7 @@ from fer_jax import heads
 from fer_jax.analysis import fits, metrics, statistics
 from fer_jax.analysis.answers import Answers, Dead, dead, dead_words
 from fer_jax.base import console
-from fer_jax.base.text import did_you_mean, sentence
+from fer_jax.base.text import did_you_mean, printable, sentence
 from fer_jax.config import fields
 from fer_jax.errors import ConfigError, DamagedError, RunError
 from fer_jax.heads import Features, Head
@@ -255,7 +255,7 @@ class FitResult:
 
     def __repr__(self) -> str:
         kind, status = self.settings["head.kind"], self.row["status"]
-        return f"<fit {self.id} of trial {self.trial.id}: {kind} on {self.layer}, {status}>"
+        return printable(f"<fit {self.id} of trial {self.trial.id}: {kind} on {self.layer}, {status}>")
 
     @property
     def id(self) -> str:

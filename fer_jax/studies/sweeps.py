@@ -196,8 +196,8 @@ def _overrides(experiment: Experiment, scale: str) -> dict[str, Any]:
 
 def _file(config: str, study_file: str, scale: str) -> str:
     path, words = command_line.split_variants(config)
-    if not shipped.is_name(path):
+    if not shipped.is_name(path, "config"):
         folder = Path(study_file).parent
         root = folder.resolve().parent if folder.name in ("", "..") else folder.parent
-        path = Path(path).stem if shipped.is_name(study_file) else str(root / path)
+        path = Path(path).stem if shipped.is_name(study_file, "study") else str(root / path)
     return ":".join(filter(None, (path, ",".join(filter(None, (words, scale))))))

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_configs import message
 
-from fer_jax.config.names import nearest
+from fer_jax.config.names import nearest, unknown
 from fer_jax.config.values import (
     default_config,
     put,
@@ -32,6 +32,22 @@ from fer_jax.config.values import (
 )
 def test_nearest_name(wrong, right):
     assert nearest(wrong) == right
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("trian", "no block trian; did you mean train?"),
+        ("sweep.gird", "no block sweep.gird; did you mean sweep.grid?"),
+        ("sweep.grid.modle", "no block sweep.grid.modle; did you mean sweep.grid.model?"),
+        ("trian.lr", "no field trian.lr; did you mean train.learning_rate?"),
+        ("lr", "no field lr; did you mean train.learning_rate?"),
+        ("epoch", "no field epoch; did you mean train.epochs?"),
+        ("train.l3", "no field train.l3; did you mean train.l2?"),
+    ],
+)
+def test_a_name_near_a_block_is_answered_with_the_block(wrong, said):
+    assert unknown(wrong) == said
 
 
 @settings(deadline=None, derandomize=True)

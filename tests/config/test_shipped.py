@@ -1,4 +1,4 @@
-"""Configs and studies by name, from any folder; a file of the user's own wins over a name."""
+"""Configs and studies by name, from any folder; what ends in .py is a file."""
 
 import tomllib
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import fer_jax
-from fer_jax import sweep
+from fer_jax import study, sweep
 from fer_jax.config import command_line, shipped
 from fer_jax.studies import sweeps
 
@@ -55,14 +55,20 @@ def test_variants_and_overrides_are_taken_in_python_too():
         fer_jax.load_config("grid3d:smoek")
 
 
-def test_a_file_of_ones_own_wins_over_a_name(tmp_path):
-    (tmp_path / "grid3d").write_text(OWN)
-    assert fer_jax.load_config("grid3d").train.epochs == 77
-    (tmp_path / "grid3d").unlink()
-    (tmp_path / "grid3d").mkdir()  # a folder is no config
-    assert fer_jax.load_config("grid3d").train.epochs == 12
-    (tmp_path / "own.py").write_text(OWN)
-    assert fer_jax.load_config("own.py").train.epochs == 77
+def test_a_name_wins_over_what_is_called_so_and_a_path_over_a_name(tmp_path):
+    for make in (lambda: (tmp_path / "grid3d").write_text("no config"), lambda: (tmp_path / "grid3d").mkdir()):
+        make()
+        assert fer_jax.load_config("grid3d").train.epochs == 12
+        assert fer_jax.load_config("grid3d:smoke").sweep.grid.train.batch_size == (16, 32)
+        if (tmp_path / "grid3d").is_file():
+            (tmp_path / "grid3d").unlink()
+    (tmp_path / "oslo").write_text("no study")
+    assert sweeps.read_study("oslo").name == "oslo"
+    for name in ("grid3d.py", "own"):
+        (tmp_path / name).write_text(OWN)
+    assert fer_jax.load_config(tmp_path / "grid3d.py").train.epochs == 77
+    for given in ("grid3d.py", "./grid3d.py", "own", "own:smoke"):
+        assert fer_jax.load_config(given).train.epochs == 77
 
 
 @pytest.mark.parametrize(
@@ -78,6 +84,26 @@ def test_an_unknown_name_is_answered_with_those_there_are(given, answer, capsys)
     assert sweep.main(["sweep", f"--config={given}"]) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.startswith(f"error: {answer}") and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "answer"),
+    [
+        (sweep, ["grid3d"], "unexpected argument 'grid3d'; did you mean --config=grid3d?"),
+        (sweep, ["Gird3d:smoke"], "unexpected argument 'Gird3d:smoke'; did you mean --config=grid3d:smoke?"),
+        (sweep, ["my/own.py:full"], "unexpected argument 'my/own.py:full'; did you mean --config=my/own.py:full?"),
+        (study, ["oslo"], "unexpected argument 'oslo'; did you mean --study=oslo?"),
+        (
+            study,
+            ["--study=oslo:smoke"],
+            "--study=oslo:smoke: a study has no variants; write --study=oslo --scale=smoke",
+        ),
+        (study, ["--study=oslo:x"], "--study=oslo:x: a study has no variants; write --study=oslo --scale=smoke|full"),
+    ],
+)
+def test_a_name_in_the_wrong_place_is_answered_with_the_flag(program, arguments, answer, capsys):
+    assert program.main(["program", *arguments]) == 2
+    assert capsys.readouterr() == ("", f"error: {answer}\n")
 
 
 def test_the_wheel_has_both_folders():

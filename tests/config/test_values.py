@@ -4,6 +4,7 @@ import copy
 import json
 import pickle
 
+import numpy as np
 import pytest
 from small_configs import message, unlocked
 
@@ -19,6 +20,7 @@ from fer_jax.config.values import (
     validate,
     variants,
 )
+from fer_jax.errors import ConfigError
 
 
 def test_default_config_holds_each_field_once_and_mirrors_it_in_the_sweep_trees():
@@ -39,7 +41,7 @@ def test_default_config_refuses_unknown_fields_and_other_types_at_once():
     config = default_config()
     with pytest.raises(AttributeError):
         config.train.learnin_rate = 1.0
-    with pytest.raises(TypeError):
+    with pytest.raises(ConfigError, match="^train.learning_rate = 'fast': must be a number, above 0$"):
         config.train.learning_rate = "fast"
 
 
@@ -156,6 +158,34 @@ def test_a_wrong_name_is_answered_with_the_field_that_is_near():
     ):
         config.sweep.grid.train.lr = (0.1,)
     assert not hasattr(config, "trian") and config.train.get("lr", 3) == 3
+
+
+@pytest.mark.parametrize(
+    ("do", "words"),
+    [
+        (lambda config: setattr(config, "train", 3), "train is a block of fields: set one of them, such as train."),
+        (lambda config: setattr(config, "train", {"l2": 3.0}), "train is a block of fields: set one of them"),
+        (lambda config: setattr(config.sweep, "grid", 3), "sweep.grid is a block of fields: set one of them"),
+        (lambda config: config.train.update({"epochs": 1.5}), "train.epochs = 1.5: must be a whole number"),
+        (lambda config: config.__setitem__("train.lr", 1), "no field train.lr; did you mean train.learning_rate?"),
+        (lambda config: delattr(config, "train"), "train cannot be deleted: a config has every field"),
+        (lambda config: delattr(config.train, "l2"), "train.l2 cannot be deleted: a config has every field"),
+        (lambda config: config.__delitem__("train.l2"), "train.l2 cannot be deleted: a config has every field"),
+        (lambda config: delattr(config, "trian"), "no block trian; did you mean train?"),
+    ],
+)
+def test_what_a_locked_config_refuses_names_the_field_and_what_to_do(do, words):
+    config = default_config()
+    text = message(do, config)
+    assert text.startswith(words) and "\n" not in text
+    assert config == default_config()
+
+
+def test_values_that_mean_one_of_the_fields_type_are_taken():
+    config = default_config()
+    config["train.l2"], config.train.epochs, config.model.kernels = np.float32(0.5), np.int64(3), 32
+    assert (config.train.l2, config.train.epochs, config.model.kernels) == (0.5, 3, (32,))
+    assert [type(value) for value in (config.train.l2, config.train.epochs)] == [float, int]
 
 
 def test_copies_of_a_config_are_configs():

@@ -38,7 +38,7 @@ def test_tables_go_into_the_run(path, tmp_path, capsys):
     [
         (["--to=onnx"], "no run"),
         (["RUN", "RUN", "--to=onnx"], "one run at a time"),
-        (["RUN"], "--to=: must be one of safetensors, onnx"),
+        (["RUN"], "no format: add --to=FORMAT, such as --to=tables; usage: "),
         (["RUN", "--to=keras"], "--to=keras: must be one of"),
         (["RUN", "--to=onnx"], "add --trial=ID or --best"),
         (["RUN", "--to=onnx", "--best", "--trial=00"], "add --trial=ID or --best"),

@@ -56,6 +56,10 @@ def test_a_metric_ranks_and_filters_and_points_choose(run):
         ({"kind": "surface", "metric": "test_accuracy"}, "test_accuracy may not choose"),
         ({"kind": "curves", "seed": 9}, "no trial has seed = 9$"),
         ({"kind": "curves", "point": 99}, "no point 99"),
+        ({"kind": "curves", "point": [1]}, "no point "),
+        ({"kind": "curves", "point": {"train.l": 1e-4}}, "no field 'train.l'; did you mean train.l2"),
+        ({"kind": "curves", "point": {"train__l": 1e-4}}, "no field 'train__l'; did you mean train__l2"),
+        ({"kind": "curves", "metric": 3}, "no metric 3 in "),
         ({"kind": "curves", "rate": 1}, "no field 'rate'"),
     ):
         with pytest.raises(RunError, match=words):
@@ -72,7 +76,7 @@ def test_trials_and_ensembles_have_answers(run):
         assert headed(fer_jax.plot(trial, kind)) == f"Test pictures (5), trial {trial.id}."
         assert "mean answer of 2 networks" in headed(fer_jax.plot(run.ensemble(top=2), kind))
     assert fer_jax.plot(trial, "curves").axes
-    with pytest.raises(RunError, match="^plot 'surface' is of a run; of <trial .*> there are confusion, roc"):
+    with pytest.raises(RunError, match="^plot 'surface' is of a run; of <trial .*> there are curves, confusion, roc"):
         fer_jax.plot(trial, "surface")
     with pytest.raises(RunError, match="^plot takes metric, point and field values for a run only"):
         fer_jax.plot(trial, "confusion", metric="val_loss")
@@ -87,3 +91,11 @@ def test_without_stored_answers_or_results_there_is_a_reason(tmp_path):
         fer_jax.plot(waiting, "roc")
     with pytest.raises(RunError, match="has no plot 'curves': no epoch is recorded yet$"):
         fer_jax.plot(waiting, "curves")
+
+
+def test_a_figure_with_what_no_font_has_is_kept_without_a_warning(run, tmp_path, recwarn):
+    figure = fer_jax.plot(run, "classes")
+    figure.axes[0].set_title("a\x1bb")
+    figure.savefig(tmp_path / "figure.pdf")
+    figure._repr_png_()
+    assert not recwarn.list and (tmp_path / "figure.pdf").exists()

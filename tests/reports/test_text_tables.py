@@ -45,3 +45,13 @@ def test_what_passes_a_page_is_a_longtable():
 
 def test_a_bracket_after_a_row_is_text():
     assert "{}[0, 1] & 1" in text_tables.latex(table(["a", "[0, 1]"]))
+
+
+def test_control_characters_of_names_are_visible_escapes():
+    cells = ["ha\x1b[31mppy", "s\u202ead"]
+    found = Table("one", "Of a\x9bb.", [Column("na\x07me", cells)], pd.DataFrame({"na\x07me": cells}))
+    assert text_tables.csv(found) == "na\\x07me\nha\\x1b[31mppy\ns\\u202ead\n"
+    assert r"| ha\x1b[31mppy |" in text_tables.markdown(found) and r"Of a\x9bb." in text_tables.markdown(found)
+    assert r"ha\textbackslash{}x1b[31mppy \\" in text_tables.latex(found)
+    for of in (text_tables.csv, text_tables.markdown, text_tables.latex):
+        assert of(found).replace("\n", "").isprintable()

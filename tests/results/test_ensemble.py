@@ -61,7 +61,8 @@ def test_more_points_come_in_the_order_of_their_means_and_those_without_a_done_t
     "arguments, words",
     [
         ({"by": "test_accuracy"}, "test_accuracy may not choose"),
-        ({"top": 0}, "top = 0: an ensemble needs"),
+        ({"top": 0}, "top = 0: must be the number of points"),
+        ({"top": "3"}, "top = '3': must be the number of points"),
         ({"learning_rate": 1e30}, r"no trial in .* is done with a val_accuracy and learning_rate = 1e\+30"),
         ({"seed": 0}, "a point has no seed"),
     ],

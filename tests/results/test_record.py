@@ -72,6 +72,8 @@ def test_a_table_without_its_columns_is_named(path, tmp_path):
     [
         ({"learning_rat": 1}, "no field 'learning_rat'; did you mean learning_rate\\?$"),
         ({"train__learning_rat": 1}, "no field 'train__learning_rat'; did you mean train__learning_rate\\?$"),
+        ({"statu": "done"}, "no field 'statu'; did you mean status\\?$"),
+        ({"Sed": 1}, "no field 'Sed'; did you mean seed\\?$"),
         ({"name": "cnn"}, "'name' is ambiguous: write data__name or model__name$"),
         ({"learning_rate": -1}, "^train.learning_rate = -1.0: must be .*"),
         ({"learning_rate": "fast"}, "^train.learning_rate = 'fast': must be .*"),
@@ -117,3 +119,8 @@ def test_a_config_that_is_not_understood_names_its_file(path, tmp_path):
     file.write_text(file.read_text().replace("train.precision", "train.pbecision"))
     with pytest.raises(ConfigError, match=f"^{file}: no field train.pbecision; did you mean train.precision"):
         load_run(copy)
+
+
+def test_what_is_no_name_of_a_metric_is_one_line(run):
+    with pytest.raises(RunError, match="^no metric 3 in .*; did you mean val_"):
+        run.best_point(3)

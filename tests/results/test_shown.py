@@ -65,3 +65,13 @@ def test_an_ensemble_shows_its_mean_answer_and_its_members(run):
     assert all(member.id in text for member in ensemble.members)
     alone = Ensemble((run.select(status="pending")[0],))  # without stored answers
     assert "their mean answer" not in words(alone._repr_html_())
+
+
+def test_control_characters_of_names_are_visible_escapes(tmp_path):
+    run = fer_jax.load_run(with_answers(run_directory(tmp_path / "red\x1b[31m\u202e")))
+    trial, ensemble = run.select(status="done")[0], run.ensemble()
+    named = Ensemble(ensemble.members, "r\x1bd")
+    for one in (run, trial):
+        for text in (repr(one), one._repr_html_()):
+            assert r"red\x1b[31m\u202e" in text and "\x1b" not in text and "\u202e" not in text
+    assert r"r\x1bd" in repr(named) and "\x1b" not in named._repr_html_()
