@@ -92,14 +92,19 @@ def _run(command: Command) -> int:
 
 
 def _show(found: Closing) -> None:
-    """Prints what a sweep ends with: the answer in front, the command to type next at the end."""
+    """Prints what a sweep ends with: the answer and the command to type next at the very end.
+
+    That is where a person looks, whatever the height of the terminal.
+    """
     page = console.Page(sys.stdout)
-    if found.preface:
-        page.paragraph(found.preface)
-    for title, rows in found.answers:
-        page.table(title, rows)
-    for sentence in found.sentences:
+    sentences = [*filter(None, [found.preface]), *found.sentences]
+    for sentence in sentences:
         page.paragraph(sentence)
+    for number, (title, rows) in enumerate(found.answers):
+        if sentences or number:
+            page.line("")
+        page.table(title, rows)
+    page.whole(f"report: {found.report}")
     if found.command:
         page.command(f"next, {found.why}:", found.command)
 

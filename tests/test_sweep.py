@@ -61,7 +61,7 @@ def test_a_killed_sweep_ends_with_the_tables_of_one_that_ran_through(tmp_path):
     status, out, err = finish(start(SMOKE, *quick, f"--workdir={tmp_path / 'whole'}"))
     assert status == 0, err
     # Networks that have learnt nothing yet, of one seed.
-    assert "by mean validation accuracy" in out and "One seed: no spread can be given. Its network" in out
+    assert "by mean validation accuracy" in out and "One seed: no spread can be given. Points are compared" in out
     assert f"\n  report               {tmp_path / 'whole' / 'report.html'}\n" in out and "dead network" in out
     typed = shlex.join([SMOKE, *quick, f"--workdir={tmp_path / 'whole'}"])
     assert fer_jax.load_run(tmp_path / "whole").record["command"] == f"python -m fer_jax.sweep {typed}"
@@ -115,7 +115,7 @@ def test_plan_names_fields_without_effect():
 
 def test_help_says_how_to_use_it():
     status, out, _ = finish(start("--help"))
-    assert status == 0 and "--config=FILE[:variant,...]" in out and "retry_failed" in out
+    assert status == 0 and "--config=NAME|FILE[:variant,...]" in out and "retry_failed" in out
 
 
 def test_print_config_lists_fields_with_their_meaning():
