@@ -69,14 +69,15 @@ def _run(command: Command) -> int:
         return 0
 
     # JAX takes seconds to import; errors above need not wait for it.
-    from fer_jax.train import hardware
+    with console.working("starting", plain=False):
+        from fer_jax.reports.reported_sweep import closing, run_sweep
+        from fer_jax.results.run import load_run
+        from fer_jax.train import hardware
 
     hardware.prepare_host_devices()
     if values.plan:
         _print_plan(loaded.config, values.plan == MEASURE)
         return 0
-    from fer_jax.reports.reported_sweep import closing, run_sweep
-    from fer_jax.results.run import load_run
 
     workdir = Path(values.workdir or Path("runs") / loaded.name).expanduser()
     options = {"extend": values.extend, "retry_failed": values.retry_failed, "command": line}
@@ -123,7 +124,7 @@ def _print_plan(config: ConfigDict, measure: bool) -> None:
     room = room_for(prepared)
     page = console.Page(sys.stdout)
     lines = (
-        describe_data(prepared),
+        describe_data(prepared, page.columns),
         *notes(prepared),
         planning.describe(plan, page.columns),
         *(f"note: {line}" for line in room.shortages(plan)),

@@ -340,9 +340,7 @@ def _escaped(word: str) -> str:
 
 def _folded(text: str, indent: str) -> str:
     """Returns a text in lines for a pipe or file, all but the first indented."""
-    return textwrap.fill(
-        text, PAGE_WIDTH, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
-    )
+    return textwrap.fill(text, PAGE_WIDTH, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
 
 
 def _of(done: int, total: float | None, unit: str) -> str:

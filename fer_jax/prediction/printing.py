@@ -154,9 +154,7 @@ class Table(Printer):
             rows.append(["", *row[1 : before + 1], row[-1]])
             rows += [["", *[""] * (before - 1), one, ""] for one in row[before + 1 : -1]]
             pictures += [row[0], *[""] * (count - 1)]
-        return [
-            line for name, rest in zip(pictures, aligned(rows), strict=True) for line in (name, rest) if line
-        ]
+        return [line for name, rest in zip(pictures, aligned(rows), strict=True) for line in (name, rest) if line]
 
 
 class Csv(Printer):
