@@ -96,7 +96,7 @@ class Progress:
     def waiting(self, title: str) -> Iterator[None]:
         """Shows what is waited for, with a clock where there are bars, and logs it.
 
-        How long that takes is not known: meanwhile no time is left that could be told.
+        How long that takes is not known: no time left is shown until the next epoch.
         """
         self._until = None
         if self._bars is None:
