@@ -100,7 +100,7 @@ def _run(command: Command) -> int:
     folder = Path(given.out or Path("audits") / "_and_".join(_slug(path) for path in paths))
     write(found, folder)
     page = console.Page(sys.stdout)
-    for line in describe(found.summary) if len(read) == 1 else describe_two(found.summary):
+    for line in (describe if len(read) == 1 else describe_two)(found.summary, page.columns):
         page.line(line)
     if len(read) > 1 and (command.overrides or command.config):
         console.show("A was read as --config says; B as it is, in the image size and channels of A")
@@ -143,8 +143,11 @@ def write(found: Inspection, folder: Path) -> None:
     write_bytes(folder / "offenders.csv", table.getvalue().encode("utf-8", "backslashreplace"), "--out")
 
 
-def describe(summary: Mapping[str, Any]) -> list[str]:
-    """Returns what was found in one data set as lines for people."""
+def describe(summary: Mapping[str, Any], columns: int | None = None) -> list[str]:
+    """Returns what was found in one data set as lines for people.
+
+    `columns` is the width of the terminal; None where lines may be as wide as they are.
+    """
     exact, near, broken = summary["exact"], summary["near"], summary["broken"]
     within = ", ".join(f"{count:,} within {name}" for name, count in exact["redundant_within"].items() if count)
     rows = [
@@ -171,7 +174,7 @@ def describe(summary: Mapping[str, Any]) -> list[str]:
             ", ".join(f"{count:,} {kind}" for kind, count in broken["kinds"].items()),
         ],
     ]
-    lines = [*_heading(summary["data"]), "", *_table(rows, "lrl")]
+    lines = [*_heading(summary["data"], columns), "", *_table(rows, "lrl")]
     leaks = [
         [
             f"{name} pictures in {other}",
@@ -188,11 +191,11 @@ def describe(summary: Mapping[str, Any]) -> list[str]:
     return [*lines, *([""] if told else []), *told]
 
 
-def describe_two(summary: Mapping[str, Any]) -> list[str]:
-    """Returns what two data sets share as lines for people."""
+def describe_two(summary: Mapping[str, Any], columns: int | None = None) -> list[str]:
+    """Returns what two data sets share as lines for people; `columns` as for `describe`."""
     lines = []
     for letter, data in zip("AB", summary["data"], strict=True):
-        lines += _heading({**data, "path": f"{letter}: {data['path']}"})
+        lines += _heading({**data, "path": f"{letter}: {data['path']}"}, columns)
         lines += [f"   {line}" for line in remarks.remarks(data["provenance"])]
     for own, other, key in (("B", "A", "second_in_first"), ("A", "B", "first_in_second")):
         found = summary[key]
@@ -216,7 +219,7 @@ def describe_two(summary: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _heading(data: Mapping[str, Any]) -> list[str]:
+def _heading(data: Mapping[str, Any], columns: int | None) -> list[str]:
     """Returns lines on a data set: what it is, the sizes of its classes, what is left out."""
     size = "x".join(map(str, data["size"]))
     splits = ", ".join(f"{count:,} {name}" for name, count in data["splits"].items())
@@ -231,7 +234,7 @@ def _heading(data: Mapping[str, Any]) -> list[str]:
     }
     return [
         f"{data['path']} ({data['name']}): {data['pictures']:,} pictures of {size}, {classes} classes; {splits}{made}",
-        *(f"  {line}" for line in sizes.lines(there, 78)),
+        *(f"  {line}" for line in sizes.lines(there, columns and columns - 2)),
         *[f"  left out: {left_out}"] * bool(left_out),
     ]
 

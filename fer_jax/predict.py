@@ -126,7 +126,10 @@ def _run(command: Command) -> int:
     answers = classify(ensemble, find_pictures(given[1:]), values.faces, values.tta, values.score)
     printer = printing.Json if values.json else printing.Csv if values.csv else printing.Table
     asked = printing.Asked(values.score, values.tta, values.faces, values.show)
-    return printer(ensemble, asked, threshold, why).write(console.following(answers, "asking", "answers"), sys.stdout)
+    # Rows of CSV come as they are found: in a terminal a bar would stand among them.
+    if not (values.csv and sys.stdout.isatty()):
+        answers = console.following(answers, "asking", "answers")
+    return printer(ensemble, asked, threshold, why).write(answers, sys.stdout)
 
 
 def _evaluate(ensemble: Ensemble, values: flags.FlagValues, path: str) -> int:

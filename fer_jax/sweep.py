@@ -72,14 +72,15 @@ def _run(command: Command) -> int:
         return 0
 
     # JAX takes seconds to import; errors above need not wait for it.
-    from fer_jax.train import hardware
+    with console.working("starting", plain=False):
+        from fer_jax.reports.reported_sweep import closing, run_sweep
+        from fer_jax.results.run import load_run
+        from fer_jax.train import hardware
 
     hardware.prepare_host_devices()
     if values.plan:
         _print_plan(loaded.config, values.plan == MEASURE)
         return 0
-    from fer_jax.reports.reported_sweep import closing, run_sweep
-    from fer_jax.results.run import load_run
 
     workdir = Path(values.workdir or Path("runs") / loaded.name).expanduser()
     options = {"extend": values.extend, "retry_failed": values.retry_failed, "command": line}
@@ -95,14 +96,19 @@ def _run(command: Command) -> int:
 
 
 def _show(found: Closing) -> None:
-    """Prints what a sweep ends with: the answer in front, the command to type next at the end."""
+    """Prints what a sweep ends with: the answer and the command to type next at the very end.
+
+    That is where a person looks, whatever the height of the terminal.
+    """
     page = console.Page(sys.stdout)
-    if found.preface:
-        page.paragraph(found.preface)
-    for title, rows in found.answers:
-        page.table(title, rows)
-    for sentence in found.sentences:
+    sentences = [*filter(None, [found.preface]), *found.sentences]
+    for sentence in sentences:
         page.paragraph(sentence)
+    for number, (title, rows) in enumerate(found.answers):
+        if sentences or number:
+            page.line("")
+        page.table(title, rows)
+    page.whole(f"report: {found.report}")
     if found.command:
         page.command(f"next, {found.why}:", found.command)
 
@@ -121,7 +127,7 @@ def _print_plan(config: ConfigDict, measure: bool) -> None:
     room = room_for(prepared)
     page = console.Page(sys.stdout)
     lines = (
-        describe_data(prepared),
+        describe_data(prepared, page.columns),
         *notes(prepared),
         planning.describe(plan, page.columns),
         *(f"note: {line}" for line in room.shortages(plan)),

@@ -50,6 +50,10 @@ class Screen(Console):
         for line in rest:
             self.print(Padding(line, (0, 0, 0, indent)))
 
+    def whole(self, text: str, style: str = "") -> None:
+        """Prints a line that the terminal itself breaks, so that it is copied in one piece."""
+        self.print(Text(text, style=style), soft_wrap=True)
+
     def table(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
         """Prints a title and rows of names and texts, which fold in their own column."""
         grid = Table.grid(Column(style="cyan", no_wrap=True), Column(overflow="fold"), padding=(0, 2, 0, 0))

@@ -10,13 +10,14 @@ import codecs
 import contextlib
 import functools
 import os
+import shlex
 import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
-from fer_jax.base.text import aligned, printable
+from fer_jax.base.text import aligned, counted, in_columns, printable
 
 if TYPE_CHECKING:
     from fer_jax.base.bars import Bars, Screen
@@ -67,13 +68,15 @@ def _spell(error: UnicodeError) -> tuple[str | bytes, int]:
     return "".join(SPELLINGS.get(c) or c.encode("ascii", "backslashreplace").decode() for c in wrong), error.end
 
 
+codecs.register_error(_SPELT, _spell)
+
+
 def spell_out() -> None:
     """Makes stdout and stderr write ASCII for what they cannot encode, instead of an exception.
 
     A stream that gives file names back as they are on disk (`surrogateescape`) goes on doing so,
     if it can write all else.
     """
-    codecs.register_error(_SPELT, _spell)
     for stream in (sys.stdout, sys.stderr):
         kept = getattr(stream, "errors", "") == "surrogateescape" and writes_unicode(stream)
         if hasattr(stream, "reconfigure") and not kept:
@@ -83,6 +86,13 @@ def spell_out() -> None:
 def writes_unicode(stream: TextIO) -> bool:
     """Returns whether a stream can encode every character."""
     return (getattr(stream, "encoding", None) or "utf-8").lower().replace("_", "-").startswith("utf")
+
+
+def as_written(text: str, stream: TextIO) -> str:
+    """Returns a text as `spell_out` lets a stream write it, so that columns can be aligned."""
+    if writes_unicode(stream):
+        return text
+    return text.encode(stream.encoding, _SPELT).decode(stream.encoding)
 
 
 def until_closed(run: Callable[[], int]) -> int:
@@ -174,7 +184,7 @@ def working(title: str, plain: bool = True) -> Iterator[None]:
     with bars() as shown:
         if shown is None:
             if plain:
-                say(title)
+                _say(title)
             yield
         else:
             with shown.row(title):
@@ -188,11 +198,15 @@ def show(text: str, file: TextIO | None = None) -> None:
 
 def say(text: str) -> None:
     """Prints a line on stderr that says it is of fer_jax."""
+    _say(f"fer_jax: {text}")
+
+
+def _say(line: str) -> None:
     if _said is not None:
-        if text in _said:
+        if line in _said:
             return
-        _said.add(text)
-    show(f"fer_jax: {text}", lines())
+        _said.add(line)
+    show(line, lines())
 
 
 @contextlib.contextmanager
@@ -221,14 +235,14 @@ def bar(title: str, total: int | None, unit: str = "pictures") -> Iterator[Calla
     Args:
         title: one word, in front.
         total: how many there will be, if it is known.
-        unit: what is counted.
+        unit: what is counted, in the plural.
 
     Yields:
         A function to call once for each that is done.
     """
 
     def state(done: float, total: float | None) -> str:
-        return f"{done:,.0f} {unit}" if total is None else f"{done:,.0f} of {total:,.0f} {unit}"
+        return _of(int(done), total, unit)
 
     with bars() as shown:
         if shown is None:
@@ -272,38 +286,79 @@ class Page:
         if self._screen:
             self._screen.say(printable(text), indent=2)
         else:
-            folded = textwrap.fill(printable(text), PAGE_WIDTH, subsequent_indent="  ", break_on_hyphens=False)
-            print(folded, file=self._stream)
+            print(_folded(printable(text), "  "), file=self._stream)
 
     def table(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
-        """Prints a title, rows of names and texts below it, and an empty line."""
+        """Prints a title, and rows of names and texts below it."""
         rows = [(name, printable(text)) for name, text in rows]
         if self._screen:
             self._screen.table(title, rows)
         else:
-            print("\n".join([title, *(f"  {line}" for line in aligned(rows))]), file=self._stream)
-        print(file=self._stream)
+            indent = " " * (4 + max((in_columns(name) for name, _ in rows), default=0))
+            print("\n".join([title, *(_folded(f"  {line}", indent) for line in aligned(rows))]), file=self._stream)
+
+    def whole(self, text: str, style: str = "") -> None:
+        """Prints a line in one piece, such as a path, which can be copied from a narrow terminal.
+
+        `style` is rich's name of a colour or weight.
+        """
+        if self._screen:
+            self._screen.whole(printable(text), style)
+        else:
+            show(text, self._stream)
 
     def command(self, why: str, text: str) -> None:
         """Prints what a command is for, and the command in one piece, which can be copied."""
         print(f"\n{why}", file=self._stream)
-        if self._screen:
-            self._screen.print(printable(text), style="bold", soft_wrap=True)
-        else:
-            show(text, self._stream)
+        self.whole(typable(text), "bold")
+
+
+def typable(command: str) -> str:
+    """Returns a command line with its words that cannot be shown as they are in the form $'...'.
+
+    It names the same files in a shell such as bash, ESC and newlines in their names and all.
+    """
+    if command.isprintable():
+        return command
+    try:
+        words = shlex.split(command)
+    except ValueError:  # not what a shell takes
+        return command
+    return " ".join(shlex.quote(word) if printable(word) == word else f"$'{_escaped(word)}'" for word in words)
+
+
+def _escaped(word: str) -> str:
+    """Returns a word for $'...', in which what cannot be shown is its bytes in a file's name."""
+    quoted = {"'": "\\'", "\\": "\\\\"}
+    return "".join(
+        quoted.get(one, one)
+        if printable(one) == one
+        else "".join(f"\\{byte:03o}" for byte in one.encode("utf-8", "surrogateescape"))
+        for one in word
+    )
+
+
+def _folded(text: str, indent: str) -> str:
+    """Returns a text in lines for a pipe or file, all but the first indented."""
+    return textwrap.fill(text, PAGE_WIDTH, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
+
+
+def _of(done: int, total: float | None, unit: str) -> str:
+    """Returns '1 answer' or '3 of 5 answers' of a unit in the plural."""
+    one = unit.removesuffix("s")
+    return counted(done, one) if total is None else f"{done:,} of {counted(int(total), one)}"
 
 
 class _Lines:
     """A count that says how far it is, every EVERY seconds."""
 
     def __init__(self, title: str, total: int | None, unit: str):
-        self._words = (title, unit if total is None else f"of {total:,} {unit}")
+        self._title, self._total, self._unit = title, total, unit
         self._done = 0
         self._next = time.monotonic() + EVERY
 
     def __call__(self) -> None:
         self._done += 1
         if time.monotonic() >= self._next:
-            title, of = self._words
-            say(f"{title}: {self._done:,} {of}")
+            say(f"{self._title}: {_of(self._done, self._total, self._unit)}")
             self._next = time.monotonic() + EVERY

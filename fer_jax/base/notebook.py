@@ -32,6 +32,10 @@ class Cell(Screen):
         """Prints lines as they are; a notebook folds them itself."""
         print(text, file=sys.stdout, flush=True)
 
+    def whole(self, text: str, style: str = "") -> None:
+        """Prints a line."""
+        self.say(text)
+
     def table(self, title: str, rows: Any) -> None:
         """Prints a title, and rows of names and texts below it."""
         print("\n".join([title, *(f"  {line}" for line in aligned(rows))]), file=sys.stdout, flush=True)

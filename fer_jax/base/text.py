@@ -45,6 +45,8 @@ def in_flops(count: float) -> str:
 def aligned(rows: Iterable[Sequence[str]], sides: str = "l", most: Sequence[int] = ()) -> list[str]:
     """Returns rows of cells as lines whose columns are of one width, two spaces apart.
 
+    Characters that a terminal shows twice as wide, such as Chinese ones, count as two.
+
     No line ends in spaces, so that a left column at the end may hold texts of any length. Cells are
     `printable`.
 
@@ -54,14 +56,28 @@ def aligned(rows: Iterable[Sequence[str]], sides: str = "l", most: Sequence[int]
         most: the widest that the first columns become; a longer cell pushes the rest of its line.
     """
     table = [[printable(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    widths = [max(map(in_columns, column)) for column in zip(*table, strict=True)]
     widths[: len(most)] = [min(pair) for pair in zip(widths, most, strict=False)]
     sides = sides.ljust(len(widths), sides[-1])
-    pad = {"l": str.ljust, "r": str.rjust}
     return [
-        "  ".join(pad[side](cell, width) for cell, width, side in zip(row, widths, sides, strict=True)).rstrip()
+        "  ".join(padded(cell, width, side) for cell, width, side in zip(row, widths, sides, strict=True)).rstrip()
         for row in table
     ]
+
+
+def in_columns(text: str) -> int:
+    """Returns how many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # which --help need not wait for
+
+    return cell_len(text)
+
+
+def padded(text: str, columns: int, side: str = "l") -> str:
+    """Returns a text with the spaces that make it so wide, at its 'l'eft or 'r'ight side."""
+    spaces = " " * (columns - in_columns(text))
+    return f"{text}{spaces}" if side == "l" else f"{spaces}{text}"
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fer_jax.base.text import counted, shown
+from fer_jax.base.text import counted, in_columns, shown
 from fer_jax.data.reading.problems import Problems
 
 _ALL = 20  # classes up to which all are named
@@ -21,20 +21,20 @@ def of_split(counts: Mapping[str, int]) -> str:
     return ", ".join(_pieces(counts))
 
 
-def lines(counts: Mapping[str, Mapping[str, int]], width: int = 80) -> list[str]:
+def lines(counts: Mapping[str, Mapping[str, int]], width: int | None = None) -> list[str]:
     """Returns the sizes of all splits, 'train: angry 3,995, disgust 436', each from a new line.
 
     Args:
         counts: by split and class.
-        width: characters of a line; only a single name may take more. Lines that go on with a split
-            are indented.
+        width: columns of a terminal; only a single name may take more. Lines that go on with a
+            split are indented. None for a line a split.
     """
     found = []
     for split, by_class in counts.items():
         line = f"{split}:"
         pieces = _pieces(by_class)
         for piece in [*(f"{piece}," for piece in pieces[:-1]), *pieces[-1:]]:
-            if len(line) + 1 + len(piece) > width and line.strip() != f"{split}:":
+            if width and in_columns(f"{line} {piece}") > width and line.strip() != f"{split}:":
                 found.append(line)
                 line = "   "
             line += f" {piece}"

@@ -95,7 +95,7 @@ def describe(
         columns: the width of the terminal; None where lines may be as wide as they are.
     """
     found = [
-        describe_data(prepared),
+        describe_data(prepared, columns),
         more_seeds.announced(prepared.config, choice),
         describe_precision(prepared, jax.default_backend()),
         *notes(prepared),

@@ -30,7 +30,6 @@ from fer_jax.launch import (
     rungs,
     stopping,
     wave,
-    wave_job,
 )
 from fer_jax.launch.placing import PlacedData
 from fer_jax.launch.planned import cut_again
@@ -168,7 +167,7 @@ class Sweep:
         # All of them before anything is compiled: damage may cost hours, and be found undone.
         self.begun = {one.name: self.directory.resume(one.name, self.progress.say) for _, one in self.waiting}
         if best := self.table.best():
-            self.progress.found(best[1], wave_job.trial_words(self.prepared.trials[best[0]]))
+            self.progress.found(best[1], self.prepared.words(self.prepared.trials[best[0]]))
         statuses = self.table.rows["status"]
         done, paused = sum(~statuses.isin(["pending", "paused"])), sum(statuses == "paused")
         if done or paused:
@@ -350,6 +349,7 @@ class Sweep:
             packs=packing.pays(stack, program.recipe),
             narrower=lambda fewer: programs.take(stack, fewer)[0],
             compile_ahead=lambda fewer: programs.begin(stack, fewer),
+            words=self.prepared.words,
             initial=[self.prepared.initial(each) for each in trials],
             frozen=frozen,
         )

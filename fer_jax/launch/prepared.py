@@ -12,14 +12,14 @@ from ml_collections import ConfigDict
 
 from fer_jax import data, heads, models
 from fer_jax import plan as planning
-from fer_jax.analysis import comparable
+from fer_jax.analysis import axes, comparable
 from fer_jax.base import console
 from fer_jax.base.text import counted, in_bytes
 from fer_jax.config import fields, rules, search_space
 from fer_jax.config.field import in_words
 from fer_jax.config.search_space import Fit, Trial
 from fer_jax.config.settings import Sweep
-from fer_jax.config.values import canonical, default_config, flatten, put
+from fer_jax.config.values import canonical, default_config, flatten, put, sweep_draws
 from fer_jax.data import Dataset, names, sizes
 from fer_jax.data.remarks import remarks
 from fer_jax.errors import ConfigError
@@ -69,6 +69,21 @@ class Prepared:
     def identity(self, trial: Trial) -> str:
         """Returns the id of a trial with data and initial weights of this sweep."""
         return _identity(trial, self.dataset(trial), self.initial(trial), self.known)
+
+    @functools.cached_property
+    def axes(self) -> Mapping[str, axes.Axis]:
+        """The swept fields, laid out as reports have them, so that a value has one text."""
+        draws = {name: draw.text for name, draw in sweep_draws(self.config).items()}
+        points = [trial.point for trial in self.trials.values()]
+        return {name: axes.axis(name, [point[name] for point in points], draws.get(name, "")) for name in points[0]}
+
+    def words(self, trial: Trial) -> str:
+        """Returns what tells a trial from the others: 'learning rate 1e-3, seed 2'."""
+        names = axes.short_names(list(trial.point))
+        found = [f"{names[name]} {self.axes[name].text(value)}" for name, value in trial.point.items()]
+        if trial.values["data.split"] == "kfold":
+            return ", ".join([*found, f"fold {trial.values['data.fold']}"])
+        return ", ".join([*found, f"{'split' if trial.seeds_of == 'split' else 'seed'} {trial.seed}"])
 
     def sizes(self, trial: Trial) -> planning.DataSizes:
         """Returns the sizes of a trial's data set."""
@@ -138,7 +153,11 @@ def prepare(config: ConfigDict, known: Collection[str] = ()) -> Prepared:
     Raises:
         ConfigError, DataError: what is wrong, in one line.
     """
-    config = canonical(config)
+    with console.working("preparing", plain=False):
+        return _prepare(canonical(config), known)
+
+
+def _prepare(config: ConfigDict, known: Collection[str]) -> Prepared:
     datasets: dict[tuple, Dataset] = {}
     loaded: dict[tuple, InitialWeights | None] = {}
     trials, fits = {}, {}
@@ -321,7 +340,7 @@ def _pixels(prepared: Prepared) -> str:
     return ""
 
 
-def describe_data(prepared: Prepared) -> str:
+def describe_data(prepared: Prepared, columns: int | None = None) -> str:
     """Returns a line on the data, lines on the sizes of classes and one on what is left out.
 
     'synthetic faces, official split: 2,000 train, 500 validation, 500 test images of ...' is the
@@ -330,7 +349,7 @@ def describe_data(prepared: Prepared) -> str:
     first, *others = prepared.datasets.values()
     more = f" (and {counted(len(others), 'other data set')})" if others else ""
     by_class = {name: dict(zip(first.classes, first.counts(name).tolist(), strict=True)) for name in first.splits()}
-    found = sizes.lines(by_class, 78)
+    found = sizes.lines(by_class, columns and columns - 2)
     if left_out := sizes.left_out(first.provenance):
         found.append(f"left out: {left_out}")
     return "\n".join((f"{first.label}: {_counts(first)}{more}", *(f"  {line}" for line in found)))

@@ -128,7 +128,11 @@ class Progress:
 
     @contextmanager
     def waiting(self, title: str) -> Iterator[None]:
-        """Shows what is waited for, with a clock where there are bars, and logs it."""
+        """Shows what is waited for, with a clock where there are bars, and logs it.
+
+        How long that takes is not known: no time left is shown until the next epoch.
+        """
+        self._until = None
         if self._bars is None:
             self.say(title)
             yield
@@ -245,8 +249,8 @@ class Progress:
 
     def _state(self, done: float, total: float | None) -> str:
         words = f"{math.floor(100 * done / (total or 1.0))} % in {in_time(time.monotonic() - self._started)}"
-        left = None if self._until is None else max(0.0, self._until - time.monotonic())
-        return words if left is None else f"{words}, {in_time(left)} left"
+        left = 0.0 if self._until is None else self._until - time.monotonic()
+        return f"{words}, {in_time(left)} left" if left >= 0.5 else words
 
 
 class WaveProgress:

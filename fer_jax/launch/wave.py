@@ -14,7 +14,7 @@ import pandas as pd
 from fer_jax.launch import initial_weights, packing
 from fer_jax.launch.packing import PackedWave
 from fer_jax.launch.progress import WaveProgress
-from fer_jax.launch.wave_job import WaveJob, trial_words
+from fer_jax.launch.wave_job import WaveJob
 from fer_jax.launch.wave_results import curve_rows, result_rows
 from fer_jax.store import RunDirectory
 from fer_jax.train.engine import WaveProgram
@@ -211,7 +211,9 @@ class _Training:
         if record["ran"].any():
             scores = np.where(record["ran"] & np.isfinite(record["val_accuracy"]), record["val_accuracy"], -np.inf)
             slot = int(scores.argmax())
-            best, whose = (None, "") if scores[slot] < 0 else (float(scores[slot]), trial_words(self.job.trials[slot]))
+            best, whose = (
+                (None, "") if scores[slot] < 0 else (float(scores[slot]), self.job.words(self.job.trials[slot]))
+            )
             self.progress.epoch(self.epoch, int(record["ran"].sum()) * self.job.images_per_epoch(), best, whose)
         if self.job.packs:
             self._compile_ahead()

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 
 import jax
 
-from fer_jax.analysis import axes
 from fer_jax.config.search_space import Trial
 from fer_jax.launch.initial_weights import InitialWeights
 from fer_jax.plan import Wave
@@ -30,6 +29,7 @@ class WaveJob:
         packs: whether survivors go on in narrower programs.
         narrower: gives the stack's program for fewer slots, once it is compiled.
         compile_ahead: told of a width that `narrower` may soon be asked for.
+        words: gives what tells a trial from the others of its sweep.
         initial: for each trial the weights it begins with; None where they are drawn from its seed.
         frozen: what the trials share because no phase trains it; None where they share nothing.
     """
@@ -45,6 +45,7 @@ class WaveJob:
     packs: bool
     narrower: Callable[[int], WaveProgram]
     compile_ahead: Callable[[int], None]
+    words: Callable[[Trial], str]
     initial: Sequence[InitialWeights | None] = ()
     frozen: Frozen | None = None
 
@@ -70,12 +71,3 @@ class WaveJob:
         """Returns the training images of all trials beyond an epoch, up to where the wave ends."""
         left = (max(0, self.wave.end(trial.values["train.epochs"]) - after_epoch) for trial in self.trials)
         return self.images_per_epoch() * sum(left)
-
-
-def trial_words(trial: Trial) -> str:
-    """Returns what tells a trial from the others of its sweep: 'learning rate 1e-3, seed 2'."""
-    names = axes.short_names(list(trial.point))
-    found = [f"{names[name]} {axes.value_text(value)}" for name, value in trial.point.items()]
-    if trial.values["data.split"] == "kfold":
-        return ", ".join([*found, f"fold {trial.values['data.fold']}"])
-    return ", ".join([*found, f"{'split' if trial.seeds_of == 'split' else 'seed'} {trial.seed}"])

@@ -14,7 +14,7 @@ import numpy as np
 
 from fer_jax.analysis.outliers import BELOW
 from fer_jax.base import console
-from fer_jax.base.text import aligned, printable, shown
+from fer_jax.base.text import aligned, in_columns, padded, printable, shown
 from fer_jax.prediction.pictures import Answer, Failure
 from fer_jax.results.ensemble import Ensemble
 
@@ -119,13 +119,15 @@ class Table(Printer):
         self.rows: list[list[str]] = []
 
     def answer(self, answer: Answer, file: TextIO) -> None:
-        width = max(map(len, self.classes))
-        cells = [shown(answer.picture)]
+        names = [console.as_written(printable(name), file) for name in self.classes]
+        width = max(map(in_columns, names))
+        cells = [console.as_written(shown(answer.picture), file)]
         if self.asked.faces:
             cells.append("-" if answer.box is None else ",".join(map(str, answer.box)))
         for column in self.best(answer)[: self.asked.show]:
             spread = "" if math.isnan(answer.sd[column]) else f" ± {answer.sd[column]:.3f}"
-            cells.append(f"{self.classes[column]:{width}} {answer.probabilities[column]:.3f}{spread}")
+            found = f"{padded(names[column], width)} {answer.probabilities[column]:.3f}{spread}"
+            cells.append(console.as_written(found, file))
         cells.append(f"{answer.score:7.2f}{' *' if self.unlike(answer) else ''}")
         self.rows.append(cells)
 
@@ -133,19 +135,33 @@ class Table(Printer):
         count = min(self.asked.show, len(self.classes))
         head = ["picture", *(["face"] if self.asked.faces else []), "most probable", *[""] * (count - 1), "  score"]
         columns, lines = console.Page(file).columns, aligned([head, *self.rows])
-        if columns and max(map(len, lines)) > columns:
-            lines = aligned(self._below_each_other(head, count))
+        for narrower in (self._below_each_other, self._below_the_picture):
+            if columns and max(map(in_columns, lines)) > columns:
+                lines = narrower(head, count)
         print("\n".join(lines if self.rows else []), end="\n" if self.rows else "", file=file)
 
-    def _below_each_other(self, head: list[str], count: int) -> list[list[str]]:
-        """Returns the rows for a narrow terminal: each class of a picture in a line of its own."""
+    def _below_each_other(self, head: list[str], count: int) -> list[str]:
+        """Returns lines for a narrow terminal: each class of a picture in a line of its own."""
         before = len(head) - count - 1
         rows = [[*head[: before + 1], head[-1]]]
         for row in self.rows:
             classes = row[before:-1]
             rows.append([*row[:before], classes[0], row[-1]])
             rows += [[*[""] * before, one, ""] for one in classes[1:]]
-        return rows
+        return aligned(rows)
+
+    def _below_the_picture(self, head: list[str], count: int) -> list[str]:
+        """Returns lines for long names in a narrow terminal: a name, and below it the rest.
+
+        The terminal itself breaks a name that is too long, so that it can be copied.
+        """
+        before = len(head) - count - 1
+        rows, pictures = [["", *head[1 : before + 1], head[-1]]], [head[0]]
+        for row in self.rows:
+            rows.append(["", *row[1 : before + 1], row[-1]])
+            rows += [["", *[""] * (before - 1), one, ""] for one in row[before + 1 : -1]]
+            pictures += [row[0], *[""] * (count - 1)]
+        return [line for name, rest in zip(pictures, aligned(rows), strict=True) for line in (name, rest) if line]
 
 
 class Csv(Printer):

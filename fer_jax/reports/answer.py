@@ -8,6 +8,7 @@ from typing import Any
 
 from fer_jax.analysis import statistics
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, metric_text
+from fer_jax.base import started
 from fer_jax.base.text import counted
 from fer_jax.reports import search_words, verdict
 
@@ -35,7 +36,7 @@ def rows(ranking: Ranking) -> list[tuple[str, str]]:
         found.append((METRIC_NAMES["val_accuracy"], metric_text(ranking, best, "val_accuracy")))
     if ranking.has_test:
         found.append((METRIC_NAMES["test_accuracy"], metric_text(ranking, best, "test_accuracy")))
-    found += [("beware", words) for words in [_beware(ranking)] if words]
+    found += [("beware", words) for words in _beware(ranking)]
     found += [("ties", words) for words in [_ties(ranking)] if words]
     return [*found, *state]
 
@@ -50,24 +51,24 @@ def _state(ranking: Ranking) -> list[tuple[str, str]]:
     return [("trials", f"{words}; {rest}{later}" if rest else words)]
 
 
-def _beware(ranking: Ranking) -> str:
-    """Returns why the figures of the best point show nothing; '' where they may."""
-    if learnt_nothing(ranking):
-        return "nothing has been learnt: that is the share of the commonest class"
+def _beware(ranking: Ranking) -> list[str]:
+    """Returns why the figures of the best point show less than they seem to."""
+    if verdict.is_at_majority(ranking):
+        return ["nothing has been learnt: that is the share of the commonest class"]
     own = ranking.trials["id"][(ranking.trials["point"] == ranking.best) & (ranking.trials["status"] == "done")]
-    if dead := int(own.isin(ranking.dead).sum()):
-        return f"{dead} of {counted(len(own), 'network')} dead: one answer to every picture"
+    dead = int(own.isin(ranking.dead).sum())
+    if dead == len(own):
+        return ["nothing has been learnt: one answer to every picture"]
+    found = [f"{dead} of {counted(len(own), 'network')} dead: one answer to every picture"] if dead else []
     if ranking.chosen_on_reported:
-        return "chosen on the images that it is reported on: too good"
-    return ""
+        found.append("chosen on the images that it is reported on: too good")
+    return found
 
 
 def learnt_nothing(ranking: Ranking) -> bool:
     """Returns whether the best point is at the majority share, or all of its networks are dead."""
     own = ranking.trials["id"][(ranking.trials["point"] == ranking.best) & (ranking.trials["status"] == "done")]
-    share = ranking.majority_share
-    accuracy = float(ranking.points.loc[ranking.best, "val_accuracy_mean"])
-    return bool(own.isin(ranking.dead).all()) or (share is not None and abs(accuracy - share) <= verdict.AT_MAJORITY)
+    return bool(own.isin(ranking.dead).all()) or verdict.is_at_majority(ranking)
 
 
 def _ties(ranking: Ranking) -> str:
@@ -108,7 +109,7 @@ def following(parts: Sequence[Ranking], path: str, command: str, has_failures: b
         return "to see what may be set otherwise", _changed(command, {}, "--print_config")
     if len(parts) == 1 and (more := _more_seeds(first)):
         return more[0], _changed(command, more[1], "--extend")
-    return "to ask it about a picture", shlex.join(["python", "-m", "fer_jax.predict", path, PICTURE])
+    return "to ask it about a picture", f"{started.command('predict')} {shlex.join([path, PICTURE])}"
 
 
 def _may_be_longer(ranking: Ranking) -> bool:

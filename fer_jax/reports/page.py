@@ -15,7 +15,7 @@ from fer_jax.analysis import statistics
 from fer_jax.analysis.parts import part_names
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
 from fer_jax.figures import style
-from fer_jax.reports import page_tables, run_tables, search_words, templates, verdict
+from fer_jax.reports import head_words, page_tables, run_tables, search_words, templates, verdict
 from fer_jax.reports.html_tables import html
 from fer_jax.reports.tables import Table
 
@@ -193,7 +193,7 @@ def _head_sections(heads: Sequence[Part], first: int, told: _Told) -> list[Secti
     for number, part in enumerate(heads, 1):
         ranking = part.ranking
         suffix = f"-{number}" if len(heads) > 1 else ""
-        sentences = templates.macro("sentences", all=verdict.head_sentences(ranking))
+        sentences = templates.macro("sentences", all=head_words.sentences(ranking))
         settings = _all(run_tables.heads(ranking), f"heads-table{suffix}", "head settings", len(ranking.together))
         short = f"Heads {number}" if suffix else "Heads"
         found.append(Section(f"heads{suffix}", short, "Heads on features of the networks", sentences + settings))

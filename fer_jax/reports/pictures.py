@@ -14,6 +14,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from fer_jax.analysis.predictions import Predictions
+from fer_jax.base import started
 from fer_jax.errors import FerJaxError
 from fer_jax.figures import mistakes, style
 from fer_jax.figures.saliency_sheet import MOST_COLUMNS, saliency_sheet
@@ -53,7 +54,7 @@ class HeldOutImages:
         See `results.best_point.one_an_image`.
         """
         allowed = show or run.config.report.show_images or trials[0].config.data.name == "synthetic"
-        self.why_none = "" if allowed else WITHHELD
+        self.why_none = "" if allowed else started.worded(WITHHELD)
         self._images: list[np.ndarray] = []
         if allowed:
             try:

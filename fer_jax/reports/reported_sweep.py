@@ -53,12 +53,14 @@ class Closing:
         answers: a title, and rows of names and texts, for each part of the run that is ranked by
             itself.
         sentences: what the answers stand on.
+        report: the path of the report.
         why, command: what to type next, and what for; empty where no command is known.
     """
 
     preface: str
     answers: Sequence[tuple[str, Sequence[tuple[str, str]]]]
     sentences: Sequence[str]
+    report: str
     why: str = ""
     command: str = ""
 
@@ -76,11 +78,11 @@ def closing(run: Run, command: str = "") -> Closing:
         (f"{name}: {answer.title(part)}" if name else answer.title(part), answer.rows(part))
         for name, part in zip(names, parts, strict=True)
     ]
-    answers[-1][1].append(("report", str(run.path / "report.html")))
     sentences = [
         f"{name}: {sentence}" if name else sentence
         for name, part in zip(names, parts, strict=True)
         for sentence in verdict.closing(part)
     ]
     following = answer.following(parts, str(run.path), command, run.has_failures) if command else ("", "")
-    return Closing(verdict.not_ranked(parts) if len(parts) > 1 else "", answers, sentences, *following)
+    preface = verdict.not_ranked(parts) if len(parts) > 1 else ""
+    return Closing(preface, answers, sentences, str(run.path / "report.html"), *following)

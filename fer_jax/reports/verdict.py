@@ -11,6 +11,7 @@ import pandas as pd
 from fer_jax.analysis import comparable, statistics, varied
 from fer_jax.analysis.answers import dead_words
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, class_counts, mean_text, metric_text
+from fer_jax.base import started
 from fer_jax.base.text import counted, sentence
 from fer_jax.data import remarks
 from fer_jax.reports import race_words, search_words
@@ -44,22 +45,31 @@ def sentences(ranking: Ranking) -> list[str]:
 
 
 def closing(ranking: Ranking) -> list[str]:
-    """Returns what a sweep's last lines on the terminal say below its answer.
+    """Returns what a sweep's last lines on the terminal say above its answer.
 
-    These are those of `sentences` that no figure should go without.
+    These are the things said by `sentences` that no figure should go without, but for what a row of
+    the answer has (see `answer.rows`): the points that are tied, and how far the run is.
     """
     if not len(ranking.ranked):
-        return sentences(ranking)
+        return []
     best = ranking.best
+    at_majority = is_at_majority(ranking)
+    told = at_majority or ranking.chosen_on_reported or not _test_distance(ranking, best)
     return [
-        *_together(ranking),
         *search_words.sentences(ranking),
         *_dead(ranking),
-        *_distance(ranking, best),
-        *_spread(ranking, best),
-        *_test(ranking, best),
+        *(() if at_majority else _distance(ranking, best)),
+        *_spread(ranking, best, in_short=True),
+        *(() if told else _test(ranking, best)),
         *_groups(ranking),
     ]
+
+
+def is_at_majority(ranking: Ranking) -> bool:
+    """Returns whether the best point's accuracy is that of always giving the commonest answer."""
+    share = ranking.majority_share
+    accuracy = float(ranking.points.loc[ranking.best, "val_accuracy_mean"])
+    return share is not None and abs(accuracy - share) <= AT_MAJORITY
 
 
 def headline(ranking: Ranking) -> str:
@@ -116,46 +126,6 @@ def _dead(ranking: Ranking) -> list[str]:
     ]
 
 
-def head_sentences(ranking: Ranking) -> list[str]:
-    """Returns what the fits say against the networks they stand on; plain text.
-
-    Args:
-        ranking: of the fits, see `fits.rank_heads`.
-    """
-    networks, fits = ranking.trials["id"].nunique(), len(ranking.trials)
-    found = [
-        f"{fits} fits on the features of {networks} trained networks, at the weights that validation chose and "
-        "without dropout; no network was trained for them."
-    ]
-    if not len(ranking.ranked):
-        return [*found, "No fit is done yet."]
-    best = ranking.best
-    row = ranking.points.loc[best]
-    n, gain = int(row["n"]), float(row["val_accuracy_gain_mean"])
-    found.append(
-        f"Best of {len(ranking.ranked)} head settings by mean {METRIC_NAMES[ranking.metric]}: "
-        f"{ranking.best_words}; validation accuracy {metric_text(ranking, best, 'val_accuracy')}"
-        + (f", test accuracy {metric_text(ranking, best, 'test_accuracy')}" if ranking.has_test else "")
-        + "."
-    )
-    against = f"Against its own networks' output, on the same images, that is {gain:+.4f} validation accuracy"
-    if n < 2:
-        return [*found, f"{against} (one network: no spread can be given)."]
-    low, high = float(row["val_accuracy_gain_low95"]), float(row["val_accuracy_gain_high95"])
-    apart = (
-        "the heads cannot be told from the networks"
-        if low <= 0 <= high
-        else "more than the spread over networks explains"
-    )
-    found.append(f"{against}, 95 % interval {low:+.4f} to {high:+.4f} (paired, Student, n = {n}): {apart}.")
-    if len(ranking.ranked) > 1:
-        found.append(
-            "It is the best of its list on the images it was chosen by: the gain of a setting named beforehand is "
-            "smaller."
-        )
-    return found
-
-
 def _distance(ranking: Ranking, best: int) -> list[str]:
     share = ranking.majority_share
     accuracy = float(ranking.points.loc[best, "val_accuracy_mean"])
@@ -163,7 +133,7 @@ def _distance(ranking: Ranking, best: int) -> list[str]:
         return []
     difference = accuracy - share
     majority = _share_words(ranking, "validation", share)
-    if abs(difference) <= AT_MAJORITY:
+    if is_at_majority(ranking):
         return [f"{_shown(ranking)} is at {majority}: nothing has been learnt."]
     where = "above" if difference > 0 else "below"
     text = f"{_shown(ranking)} lies {abs(difference):.3f} {where} {majority}."
@@ -184,9 +154,10 @@ def _share_words(ranking: Ranking, split: str, share: float) -> str:
     return f"the majority share of the {split} split ({share:.3f}, {always})"
 
 
-def _spread(ranking: Ranking, best: int) -> list[str]:
+def _spread(ranking: Ranking, best: int, in_short: bool = False) -> list[str]:
+    """Returns how sure the best point's figures are, and in full which points it is tied with."""
     if ranking.repeats == 1:
-        return [f"One {ranking.unit}: no spread can be given.{_by_image(ranking)}"]
+        return [f"One {ranking.unit}: no spread can be given.{_by_image(ranking, in_short)}"]
     row = ranking.points.loc[best]
     n, total = int(row["n"]), int(row["total"])
     found = []
@@ -195,16 +166,19 @@ def _spread(ranking: Ranking, best: int) -> list[str]:
     if n > 1:
         low, high = float(row[f"{ranking.metric}_low95"]), float(row[f"{ranking.metric}_high95"])
         kind = f"{n} {ranking.units}, corrected for their overlap" if ranking.overlap else f"n = {n}"
+        if ranking.metric == "val_accuracy" and (low < 0 or high > 1):
+            low, high, kind = max(low, 0.0), min(high, 1.0), f"{kind}, cut to what an accuracy can be"
         found.append(
             f"95 % interval of its mean {METRIC_NAMES[ranking.metric]}: {low:.3f} to {high:.3f} (Student, {kind})."
         )
     else:
         found.append("Its one done trial gives no spread.")
     found += filter(None, [varied.caution(ranking.config)])
-    return [*found, *race_words.sentences(ranking, _ties(ranking)), *_unbiased(ranking, best)]
+    ties = _untested(ranking, "the ties") if in_short else _ties(ranking)
+    return [*found, *race_words.sentences(ranking, ties), *_unbiased(ranking, best)]
 
 
-def _by_image(ranking: Ranking) -> str:
+def _by_image(ranking: Ranking, in_short: bool) -> str:
     """Returns which networks one seed tells apart, image by image, and what that does not show."""
     others = ranking.against_best.iloc[1:]
     if not len(others):
@@ -217,6 +191,8 @@ def _by_image(ranking: Ranking) -> str:
             " Points cannot be told apart: predictions of the best point's network, or of all others on the same "
             "pictures, are not stored."
         )
+    if in_short:
+        return " Points are compared by networks as trained once: repeats (sweep.repeats) tell settings apart."
     tied = tested[tested["tied"]]
     total, apart = len(tested), len(tested) - len(tied)
     of = f"{total} other points" if total > 1 else "the other point"
@@ -247,12 +223,18 @@ def _ties(ranking: Ranking) -> list[str]:
     tied = others[others["tied"]]
     if not len(tied):
         return [f"It can be told apart from every other point {how}."]
-    untested = int(tied["p"].isna().sum())
     text = f"It cannot be told apart from {len(tied)} of {counted(len(others), 'other point')} {how}: "
     text += f"{_names(ranking, list(tied['point']))}."
-    if untested:
-        text += f" {untested} of them could not be tested: fewer than two {units} in common, or no spread."
-    return [text]
+    return [" ".join([text, *_untested(ranking, "them")])]
+
+
+def _untested(ranking: Ranking, ties: str) -> list[str]:
+    """Returns how many points are tied with the best one because they could not be tested."""
+    others = ranking.against_best.iloc[1:]
+    untested = int(others[others["tied"]]["p"].isna().sum())
+    if not untested:
+        return []
+    return [f"{untested} of {ties} could not be tested: fewer than two {ranking.units} in common, or no spread."]
 
 
 def _unbiased(ranking: Ranking, best: int) -> list[str]:
@@ -323,7 +305,7 @@ def _leaks(ranking: Ranking, best: int) -> list[str]:
     return [
         f"{leaked:,} of the {total:,} {split} images ({leaked / total:.1%}) have an exact copy among those {earlier}."
         f"{without} Near copies, such as those of a release encoded again, are not counted here: "
-        "python -m fer_jax.audit finds them."
+        f"{started.command('audit')} finds them."
     ]
 
 

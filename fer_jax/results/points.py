@@ -134,9 +134,9 @@ def label(run: RunRecord, point: Point) -> Hashable:
 
 
 def _describe(run: RunRecord, row: Hashable) -> str:
-    """Names a point by its swept values, such as 'learning rate 0.001'."""
+    """Names a point by its swept values, such as 'learning rate 1e-3'."""
     names, values = axes.short_names(list(run.swept)), run.summary.loc[row]
-    parts = [f"{names[field]} {axes.value_text(statistics.hashable(values[field]))}" for field in run.swept]
+    parts = [f"{names[field]} {run.axes[field].text(values[field])}" for field in run.swept]
     return ", ".join(parts) or "the one configuration"
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from fer_jax.analysis import fits, statistics
+from fer_jax.analysis import axes, fits, statistics
 from fer_jax.base import console
 from fer_jax.base.text import did_you_mean, shown
 from fer_jax.config import fields
@@ -116,6 +116,12 @@ class RunRecord:
         each metric.
         """
         return statistics.summarise(self.trials, self.swept, overlap=self.overlap)
+
+    @functools.cached_property
+    def axes(self) -> dict[str, axes.Axis]:
+        """The swept fields, laid out as in the report, so that a value has one text."""
+        draws = (self.record["config"].get("sweep") or {}).get("draw") or {}
+        return {name: axes.axis(name, self.summary[name], draws.get(name) or "") for name in self.swept}
 
     @functools.cached_property
     def heads(self) -> pd.DataFrame:

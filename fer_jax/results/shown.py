@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 5
 _LINE = "1px solid rgba(128, 128, 128, 0.35)"
-_CELL = f"text-align:left;padding:2px 12px 2px 0;border-bottom:{_LINE};white-space:nowrap;background:none"
+_CELL = f"padding:2px 12px 2px 0;border-bottom:{_LINE};white-space:nowrap;background:none"
 _TABLE = "border-collapse:collapse;margin:4px 0 0 0"
 _NOTE = "opacity:0.75"
 
@@ -119,7 +119,7 @@ def _names(run: RunRecord) -> list[str]:
 
 
 def _values(run: RunRecord, row: pd.Series) -> list[str]:
-    return [axes.value_text(statistics.hashable(row[name])) for name in run.swept]
+    return [run.axes[name].text(row[name]) for name in run.swept]
 
 
 def _known(value: Any) -> bool:
@@ -132,13 +132,26 @@ def _block(heading: str, notes: Iterable[str], table: str) -> str:
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = "".join(_line("td", row) for row in rows)
-    table = f'<table style="{_TABLE}"><thead>{_line("th", headings)}</thead><tbody>{lines}</tbody></table>'
+    sides = ["right" if all(map(_is_number, column)) else "left" for column in zip(*rows, strict=True)]
+    lines = "".join(_line("td", row, sides) for row in rows)
+    table = f'<table style="{_TABLE}"><thead>{_line("th", headings, sides)}</thead><tbody>{lines}</tbody></table>'
     return f'<div style="overflow-x:auto">{table}</div>'
 
 
-def _line(tag: str, texts: Sequence[str]) -> str:
-    cells = "".join(f'<{tag} style="{_CELL}">{_escaped(text)}</{tag}>' for text in texts)
+def _is_number(text: str) -> bool:
+    """Returns whether a cell is a number, or begins with one, such as '0.873 (n = 3)'."""
+    try:
+        float(text.partition(" ")[0])
+    except ValueError:
+        return text == "–"
+    return True
+
+
+def _line(tag: str, texts: Sequence[str], sides: Sequence[str]) -> str:
+    cells = "".join(
+        f'<{tag} style="text-align:{side};{_CELL}">{_escaped(text)}</{tag}>'
+        for text, side in zip(texts, sides, strict=True)
+    )
     return f'<tr style="background:none">{cells}</tr>'
 
 

@@ -2,6 +2,7 @@
 
 import io
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -40,7 +41,7 @@ def test_without_a_terminal_a_line_says_how_far_it_is_now_and_then(capsys, monke
     monkeypatch.setattr(console.time, "monotonic", lambda: 0)
     with console.bar("listing", None, "files") as step:
         step()
-    assert capsys.readouterr().err == "fer_jax: listing: 1 files\n"
+    assert capsys.readouterr().err == "fer_jax: listing: 1 file\n"
 
 
 def test_a_terminal_has_a_bar_that_counts_pictures(monkeypatch):
@@ -88,7 +89,7 @@ def test_a_terminal_without_a_cursor_gets_lines(monkeypatch, kind):
     terminal = on_terminal(monkeypatch, TERM=kind)
     with console.working("drawing the report"):
         pass
-    assert terminal.getvalue() == "fer_jax: drawing the report\n"
+    assert terminal.getvalue() == "drawing the report\n"
 
 
 def test_a_terminal_of_ascii_gets_lines(monkeypatch):
@@ -96,7 +97,7 @@ def test_a_terminal_of_ascii_gets_lines(monkeypatch):
     monkeypatch.setattr(Terminal, "encoding", "ascii", raising=False)
     with console.working("drawing the report"), console.bar("faces", 1) as step:
         step()
-    assert terminal.getvalue() == "fer_jax: drawing the report\n"
+    assert terminal.getvalue() == "drawing the report\n"
 
 
 def test_what_need_not_be_said_in_a_pipe_is_not(capsys):
@@ -112,15 +113,19 @@ def test_a_page_folds_in_a_terminal_and_is_plain_elsewhere(monkeypatch):
     terminal = on_terminal(monkeypatch, NO_COLOR="1")
     for stream in (terminal, plain := io.StringIO()):
         page = console.Page(stream)
-        page.table("Best point of 8", [("point", "learning rate 1e-3, " * 6 + "L2 penalty 1e-4"), ("report", "r.html")])
+        page.table("Best point of 8", [("point", "learning rate 1e-3, " * 6 + "L2 penalty 1e-4"), ("ties", "none")])
+        page.whole(f"report: {'runs/' * 20}report.html")
         page.paragraph(LONG)
         page.command("next:", f"python -m fer_jax.predict {'runs/' * 20} PICTURE.jpg")
     assert "\x1b[3" not in terminal.getvalue()  # no colour; \x1b[1m is bold
     folded = re.sub(r"\x1b\[\d*m", "", terminal.getvalue()).splitlines()
     whole = plain.getvalue().splitlines()
-    assert max(map(len, folded[:-1])) <= 80 < max(map(len, whole))
+    pieces = [line for line in folded if "runs/" in line]
+    assert pieces == [line for line in whole if "runs/" in line] and len(pieces) == 2
+    assert max(len(line) for line in folded if line not in pieces) <= 80
+    assert 80 < max(len(line) for line in whole if line not in pieces) <= console.PAGE_WIDTH
     assert folded[-1] == whole[-1] and folded[-1].endswith("PICTURE.jpg")  # in one piece, to be copied
-    assert whole[0] == folded[0].rstrip() == "Best point of 8" and whole[2] == "  report  r.html"
+    assert whole[0] == folded[0].rstrip() == "Best point of 8" and whole[3] == "  ties   none"
     assert " ".join(" ".join(folded).split()) == " ".join(" ".join(whole).split())
 
 
@@ -142,3 +147,26 @@ def test_what_is_said_again_may_be_printed_once(capsys):
         console.say("read")
     console.say("read")
     assert capsys.readouterr().err == "fer_jax: read\n" * 2
+
+
+def test_a_command_names_the_file_that_was_meant(tmp_path):
+    name = "a\x1b[31m\nüb'e\\r"
+    (tmp_path / name).write_text("found")
+    command = console.typable(shlex.join(["cat", name]))
+    assert command.isprintable() and command.startswith("cat $'")
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "found"
+    assert console.typable("cat 'a b'") == "cat 'a b'"
+
+
+def test_one_is_counted_as_one(monkeypatch, capsys):
+    monkeypatch.setattr(console, "EVERY", -1.0)
+    assert list(console.following("a", "asking", "answers")) == ["a"]
+    with console.bar("reading", 1) as step:
+        step()
+    assert capsys.readouterr().err == "fer_jax: asking: 1 answer\nfer_jax: reading: 1 of 1 picture\n"
+
+
+def test_columns_are_aligned_as_a_stream_writes_them():
+    stream = io.TextIOWrapper(io.BytesIO(), "ascii")
+    assert console.as_written("0.9 ± 0.1", stream) == "0.9 +- 0.1" and console.as_written("±", io.StringIO()) == "±"

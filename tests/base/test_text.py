@@ -54,6 +54,10 @@ def test_columns_are_aligned_to_either_side():
     ]
 
 
+def test_wide_characters_take_two_columns():
+    assert aligned([["恐れ", "1"], ["fear", "12"], ["\x1b", "3"]], "rr") == ["恐れ   1", "fear  12", "\\x1b   3"]
+
+
 def test_columns_without_a_side_follow_the_last_named():
     assert aligned(ROWS, "lr") == [
         "point          n      note",

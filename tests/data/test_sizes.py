@@ -1,4 +1,4 @@
-"""Sizes of classes in words: every split, lines of at most 80 characters, long lists cut."""
+"""Sizes of classes in words: every split, lines as wide as a terminal, long lists cut."""
 
 from fer_jax.data import sizes
 
@@ -6,7 +6,10 @@ FER = {"angry": 3995, "disgust": 436, "fear": 4097, "happy": 7215, "neutral": 49
 
 
 def test_every_split_has_its_classes_with_their_sizes() -> None:
-    assert sizes.lines({"train": FER, "test": {"angry": 958, "disgust": 0}}) == [
+    counts = {"train": FER, "test": {"angry": 958, "disgust": 0}}
+    whole = "train: angry 3,995, disgust 436, fear 4,097, happy 7,215, neutral 4,965, sad 4,830, surprise 3,171"
+    assert sizes.lines(counts) == [whole, "test: angry 958, disgust 0"]
+    assert sizes.lines(counts, 80) == [
         "train: angry 3,995, disgust 436, fear 4,097, happy 7,215, neutral 4,965,",
         "    sad 4,830, surprise 3,171",
         "test: angry 958, disgust 0",
@@ -27,7 +30,7 @@ def test_of_many_classes_ten_are_named() -> None:
 
 
 def test_long_and_odd_names_fit_their_lines() -> None:
-    found = sizes.lines({"train": {"very  long " + "x" * 120: 1, "a\x1b[31m": 2, "恐れ": 3}})
+    found = sizes.lines({"train": {"very  long " + "x" * 120: 1, "a\x1b[31m": 2, "恐れ": 3}}, 80)
     assert all(len(line) <= 80 and line.isprintable() for line in found) and found[-1].endswith("恐れ 3")
 
 

@@ -110,6 +110,19 @@ def test_one_display_has_the_whole_sweep_the_wave_and_whose_the_best_accuracy_is
     assert max(map(len, first + second)) < 80
 
 
+def test_no_time_is_left_that_is_not_known(terminal, clock):
+    with Progress(None, terminal) as whole:
+        whole.count_work(200.0)
+        with whole.wave("w", 100, 0, flops=100.0) as follower:
+            clock[0] += 5.0
+            follower.epoch(1, 100, 0.25)
+            assert frame(whole)[0].endswith("50 % in 5 s, 5 s left")
+        with whole.waiting("compiling stack_1 (2 of 2)"):
+            assert frame(whole)[0].endswith("50 % in 5 s")
+            clock[0] += 20.0
+        assert frame(whole)[0].endswith("50 % in 25 s")
+
+
 def test_compiling_shows_a_clock_and_messages_stand_above_the_bars(terminal, clock):
     log = io.StringIO()
     with Progress(log, terminal) as whole:

@@ -85,7 +85,7 @@ def test_losses_of_another_kind_are_not_ranked_and_break_no_tie(tmp_path, small)
 
 def test_two_points_are_compared_seed_by_seed(run):
     found = run.compare({"model.dense": (8,), "train.learning_rate": 1e-3}, 1, "val_accuracy")
-    assert found.a == "dense layers 8, learning rate 0.001" and found.b == "dense layers 8, learning rate 0.01"
+    assert found.a == "dense layers 8, learning rate 1e-3" and found.b == "dense layers 8, learning rate 1e-2"
     assert (found.n_a, found.n_b, found.mean_a, found.mean_b) == (2, 1, pytest.approx(0.505), pytest.approx(0.6))
     by_row = run.compare(run.summary.loc[0], run.summary.loc[1], "val_accuracy")
     assert (by_row.a, by_row.b, by_row.mean_a, by_row.mean_b) == (found.a, found.b, found.mean_a, found.mean_b)

@@ -29,6 +29,7 @@ def test_a_run_shows_how_far_it_is_and_its_best_points(run):
     first, second = (text.index(f"{value} (n = 1)".replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"))
                      for value in ("0.810", "0.800"))  # fmt: skip
     assert first < second and "learning rate" in text and "test accuracy" in text
+    assert len(re.findall(r"text-align:right[^>]*>0\.8[01]0", html)) == 4  # numbers, below each other
     assert not re.search(r"(?<![-\w])color:|background:(?!none)", html)  # those of the page, light or dark
 
 

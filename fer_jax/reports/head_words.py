@@ -1,0 +1,45 @@
+"""What heads on trained networks came to, in words."""
+
+from __future__ import annotations
+
+from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, metric_text
+
+
+def sentences(ranking: Ranking) -> list[str]:
+    """Returns what the fits say against the networks they stand on; plain text.
+
+    Args:
+        ranking: of the fits, see `fits.rank_heads`.
+    """
+    networks, fits = ranking.trials["id"].nunique(), len(ranking.trials)
+    found = [
+        f"{fits} fits on the features of {networks} trained networks, at the weights that validation chose and "
+        "without dropout; no network was trained for them."
+    ]
+    if not len(ranking.ranked):
+        return [*found, "No fit is done yet."]
+    best = ranking.best
+    row = ranking.points.loc[best]
+    n, gain = int(row["n"]), float(row["val_accuracy_gain_mean"])
+    found.append(
+        f"Best of {len(ranking.ranked)} head settings by mean {METRIC_NAMES[ranking.metric]}: "
+        f"{ranking.best_words}; validation accuracy {metric_text(ranking, best, 'val_accuracy')}"
+        + (f", test accuracy {metric_text(ranking, best, 'test_accuracy')}" if ranking.has_test else "")
+        + "."
+    )
+    against = f"Against its own networks' output, on the same images, that is {gain:+.4f} validation accuracy"
+    if n < 2:
+        return [*found, f"{against} (one network: no spread can be given)."]
+    low, high = float(row["val_accuracy_gain_low95"]), float(row["val_accuracy_gain_high95"])
+    apart = (
+        "the heads cannot be told from the networks"
+        if low <= 0 <= high
+        else "more than the spread over networks explains"
+    )
+    found.append(f"{against}, 95 % interval {low:+.4f} to {high:+.4f} (paired, Student, n = {n}): {apart}.")
+    if len(ranking.ranked) > 1:
+        found.append(
+            "It is the best of its list on the images it was chosen by: the gain of a setting named beforehand is "
+            "smaller."
+        )
+    return found
