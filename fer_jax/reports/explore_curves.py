@@ -88,12 +88,21 @@ def _scale(ranking: Ranking, name: str, values: np.ndarray) -> list[Any]:
     low, high = float(finite.min()), float(finite.max())
     above = False
     if name.endswith("loss"):
-        ceiling = ranking.loss_ceiling(finite[:0])
-        best = ranking.ranked[f"{name}_mean"].head(5) if f"{name}_mean" in ranking.ranked else finite[:0]
-        top = max([ceiling, *(float(one) * 1.05 for one in best if math.isfinite(one))])
+        top = _loss_top(ranking)
         above, high = high > top, min(high, top)
     low, high = math.floor(low * 1e4) / 1e4, math.ceil(high * 1e4) / 1e4
     return [low, high if high > low else low + 1e-4, above]
+
+
+def _loss_top(ranking: Ranking) -> float:
+    """Returns the loss at which curves are cut off, of both splits.
+
+    That is where losses have exploded, or above the validation losses of most of the best points; a
+    training loss beside dropout may explode and say nothing.
+    """
+    best = ranking.ranked["val_loss_mean"].head(5) if "val_loss_mean" in ranking.ranked else np.empty(0)
+    finite = np.asarray(best, dtype=float)[np.isfinite(best)]
+    return max([ranking.loss_ceiling(finite[:0]), *([1.05 * float(np.median(finite))] if len(finite) else [])])
 
 
 def encoded(values: np.ndarray, low: float, high: float) -> list[str]:

@@ -52,7 +52,9 @@
     if (what !== "rows" && what !== "document") return;
     const all = state.run[state.mode].count, left = state.rows.length;
     const word = all === 1 ? state.mode.slice(0, -1) : state.mode;
-    count.textContent = left === all ? `${all.toLocaleString("en")} ${word}` : `${left.toLocaleString("en")} of ${all.toLocaleString("en")} ${word}`;
+    const every = all.toLocaleString("en");
+    count.textContent = left === all ? `${every} ${word}` : `${left.toLocaleString("en")} of ${every} ${word}`;
+    count.style.minWidth = `${2 * every.length + word.length + 6}ch`;  // so that nothing moves when fewer are left
     if (box.value !== state.filter) box.value = state.filter;
     problem.textContent = state.problems.join("; ");
     box.setAttribute("aria-invalid", state.problems.length ? "true" : "false");
@@ -86,7 +88,10 @@
 
   // A choice of the part of a run whose points are ranked by themselves.
   function partChooser() {
-    const select = make("select", {"aria-label": "Part of the run", onchange: () => ferJax.change({part: select.selectedIndex}, "views")});
+    const select = make("select", {"aria-label": "Part of the run", onchange: () => {
+      state.brushes.delete(state.metric);  // its scale is another one there
+      ferJax.change({part: select.selectedIndex});
+    }});
     const update = () => {
       const {parts} = state.run.doc;
       if (select.options.length !== parts.length) empty(select, ...parts.map(name => make("option", {}, name)));
