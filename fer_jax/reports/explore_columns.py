@@ -44,9 +44,7 @@ def tables(
     for part, ranking in enumerate(ranked):
         rows = ranking.points.sort_values("rank", na_position="last", kind="stable")
         of_points = run_tables.points(ranking)
-        of_points = dataclasses.replace(
-            of_points, columns=[*of_points.columns, *explore_so_far.column(ranking, rows)]
-        )
+        of_points = dataclasses.replace(of_points, columns=[*of_points.columns, *explore_so_far.column(ranking, rows)])
         for point in rows.index:
             numbers[part, int(point)] = len(numbers)
         found = [numbers[part, int(point)] for point in ranking.trials["point"]]

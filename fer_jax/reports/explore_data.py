@@ -19,7 +19,7 @@ from fer_jax.analysis.parts import part_names
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
 from fer_jax.config import fields
 from fer_jax.figures import scale, style, surfaces
-from fer_jax.reports import explore_columns, explore_commands, explore_curves, explore_so_far, run_tables
+from fer_jax.reports import explore_columns, explore_commands, explore_curves, explore_so_far, run_tables, templates
 from fer_jax.results import rankings
 from fer_jax.results.run import Run
 
@@ -47,7 +47,7 @@ def document(run: Run, whole: Ranking | None = None, ranked: Sequence[Ranking] |
     points, trials, codes = explore_columns.tables(whole, ranked, names)
     curves, few_curves = explore_curves.learning_curves(whole, _best_first(ranked))
     answers, few_answers = explore_curves.confusion(whole, _best_first(ranked))
-    return {
+    found = {
         "version": VERSION,
         "title": whole.title,
         "scope": whole.scope,
@@ -69,6 +69,8 @@ def document(run: Run, whole: Ranking | None = None, ranked: Sequence[Ranking] |
         },
         "left_out": [*few_curves, *few_answers],
     }
+    made: dict[str, Any] = templates.printable(found)
+    return made
 
 
 def _best_first(ranked: Sequence[Ranking]) -> list[str]:
@@ -125,7 +127,7 @@ def _metrics(ranking: Ranking, ranked: Sequence[Ranking]) -> list[dict[str, Any]
         found.append(entry)
     so_far = [values for part in ranked if (values := explore_so_far.of_points(part)) is not None]
     if so_far:
-        low, high = (end(float(end(values)) for values in so_far) for end in (min, max))
+        low, high = min(float(values.min()) for values in so_far), max(float(values.max()) for values in so_far)
         low, high = (low, high) if high - low >= 1e-3 else (low - 0.01, high + 0.01)
         entry = {"name": explore_so_far.KEY, "label": explore_so_far.LABEL, "better": "high"}
         found.append(entry | _scale(low, high))

@@ -4,11 +4,12 @@
   const {make, empty, state} = ferJax;
   let box, count, problem, columns, modes, back;
 
+  // A filter that keeps something: a value of the best point, and a bound below its accuracy.
   function example() {
-    const {fields} = state.run.doc, field = fields.find(one => one.numeric) || fields[0];
-    const middle = field && field.texts[Math.floor(field.texts.length / 2)];
-    const metric = state.run.metrics.includes("val_accuracy") ? "val_accuracy>.9" : "";
-    return [field ? `${field.word}=${middle}` : "status=done", metric].filter(Boolean).join(" ");
+    const {run} = state, {fields} = run.doc, at = Math.max(0, fields.findIndex(one => one.numeric));
+    const level = fields.length && run.points.count ? fields[at].texts[run.level(0, at)] : "", best = run.mean(0, "val_accuracy");
+    const value = /\s/.test(level) ? `"${level}"` : level, bound = Math.floor(best * 20) / 20;
+    return [level ? `${fields[at].word}=${value}` : "status=done", bound > 0 ? `val_accuracy>=${bound}` : ""].filter(Boolean).join(" ");
   }
 
   function modeButton(mode, words) {
