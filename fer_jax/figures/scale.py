@@ -103,7 +103,7 @@ class Scale:
 
 
 def all_alike(ranking: Ranking, metric: str) -> str:
-    """Returns a sentence that all points have one mean of `metric`; '' where they can be told apart.
+    """Returns a sentence that all points have one mean of `metric`; '' where they have several.
 
     Means that are the same to three decimals, as figures write them, are one: of such points none
     is the best to be pointed at.

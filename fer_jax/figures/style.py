@@ -72,7 +72,7 @@ class Drawing:
     about: str = ""
 
     def __post_init__(self) -> None:
-        """Makes texts printable, such as classes with control bytes in their names, and completes fonts."""
+        """Makes texts printable, as names of classes need not be, and completes their fonts."""
         for text in self.figure.findobj(Text):
             text.set_text(printable(text.get_text(), lines=True))
         glyphs.complete(self.figure)

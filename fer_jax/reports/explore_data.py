@@ -45,7 +45,7 @@ def document(run: Run, whole: Ranking | None = None, ranked: Sequence[Ranking] |
     several = len(ranked) > 1
     names = part_names(ranked) if several else []
     points, trials, codes = explore_columns.tables(whole, ranked, names)
-    curves, few_curves = explore_curves.learning_curves(whole, _best_first(ranked))
+    curves, few_curves = explore_curves.learning_curves(whole, _best_first(ranked), ranked)
     answers, few_answers = explore_curves.confusion(whole, _best_first(ranked))
     found = {
         "version": VERSION,

@@ -34,7 +34,7 @@ def filled(ranking: Ranking) -> Ranking:
 
 
 def column(ranking: Ranking, rows: pd.DataFrame) -> list[Column]:
-    """Returns the means of `of_points` as a column, for some points; none where no trial still trains."""
+    """Returns the means of `of_points` as a column; none where no trial still trains."""
     means = of_points(ranking)
     if means is None:
         return []

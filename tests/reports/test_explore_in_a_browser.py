@@ -91,7 +91,12 @@ def test_the_filter_knows_fields_words_and_numbers(file, tmp_path):
         "learning_rate=1e-3": 6, "learning_rate=.001": 6, "train.learning_rate=0.001": 6,
         "learning_rate = 1e-3 l2>1e-4": 4, "batch_size!=8": 9, "batch_size=8,16": 18,
         "learning_rate>=1e-3 learning_rate<.1": 6, "l2<=1e-3": 12, "l2>1e-3": 6,
-        '"learning rate"=1e-3': 6, "nonsense": 0, "status=diverged status=done": 0, "part": 0,
+        '"learning rate"=1e-3': 6, "status=diverged status=done": 0,
+        # As readers write it: short names, headings, other signs, lists, percents.
+        "lr=1e-3": 6, "LR == .001 bs=8": 3, "batch size>8 learning rate = 1e-3": 3, "8 learning rate=1e-3": 3,
+        "learning_rate≥1e-3": 12, "lr=>1e-3": 12, "lr ≠ 1e-3": 12, "lr:1e-3": 6, "batch_size: 16": 9,
+        "lr=1e-3, 1e-1": 12, "lr=1e-3, 1e-1, batch size=8": 6, "lr=1e-3, batch size=8": 3, "lr>1e-4, bs=8": 6,
+        "val_acc>=0%": 18, "acc>100%": 0, "test accuracy>-1": 18,
     }  # fmt: skip
     script = f"return {list(texts)!r}.map(text => [filter(text), kept(), problem()]);"
     found = asked(file, tmp_path, script)
@@ -101,13 +106,20 @@ def test_the_filter_knows_fields_words_and_numbers(file, tmp_path):
 
 
 def test_what_is_wrong_is_said_beside_the_box(file, tmp_path):
-    texts = ["learnig_rate=1", "val_accuracy>good", "val_accuracy>", "status>3", "val_acuracy>.1 batch_size=8"]
+    texts = [
+        "learnig_rate=1", "val_accuracy>good", "val_accuracy>", "status>3", "val_acuracy>.1 batch_size=8",
+        "optimizer=adam", "epoch=3", "lr=1e-3 OR lr=1e-1", "12:30",
+    ]  # fmt: skip
     assert asked(file, tmp_path, f"return {texts!r}.map(text => [(filter(text), problem()), kept()]);") == [
         ["no column learnig_rate; did you mean learning_rate?", POINTS],
         ["val_accuracy>good: good is no number", POINTS],
         ["val_accuracy> what?", POINTS],
         ["status is text, which has no >: use =, != or ~", POINTS],
         ["no column val_acuracy; did you mean val_accuracy?", POINTS // 2],  # the rest of it holds
+        ["optimizer is adam at every point", POINTS],
+        ["no column epoch; did you mean epochs or best_epoch?", POINTS],
+        ['no row has "OR"', 0],
+        ['no row has "12:30"', 0],
     ]
 
 
@@ -144,10 +156,13 @@ def test_the_table_sorts_hides_and_is_walked_by_keys(file, tmp_path, document):
 def test_brush_curves_surface_and_roc_hang_together(file, tmp_path, document):
     script = """
       const axis = () => one('[data-axis="train.learning_rate"]'), at = () => Number(axis().getAttribute("x")) + 20;
-      const high = 330 - 18, low = 46;
+      const high = 338 - 18, low = 54;
       drag(axis(), [at(), low - 4], [at(), low + 20], [at(), low + 20]);
       const brushed = count(), rates = [...new Set(column("train.learning_rate"))];
-      const pale = all("#explore-surface .cell[opacity='0.22']").length;
+      const pale = all("#explore-surface .cell.pale").length;
+      const cell = one("#explore-surface .cell.pale"), colours = getComputedStyle(cell.querySelector("text")).fill.match(/[0-9]+/g);
+      const text = "#" + colours.map(value => Number(value).toString(16).padStart(2, "0")).join("");
+      const contrast = ferJax.contrast(text, cell.querySelector("rect").getAttribute("fill"));
       drag(axis(), [at(), high], [at(), high]);
       const free = count();
       key(axis(), "ArrowUp");
@@ -174,12 +189,13 @@ def test_brush_curves_surface_and_roc_hang_together(file, tmp_path, document):
       one("#explore-roc label input").click();
       const left = classes();
       return {
-        brushed, rates, pale, free, byKey, words, before, after, level, title, said, whole, near, nearer, back,
+        contrast, brushed, rates, pale, free, byKey, words, before, after, level, title, said, whole, near, nearer, back,
         every, left,
       };
     """
     found = asked(file, tmp_path, script)
     assert (found["brushed"], found["rates"], found["free"]) == (f"6 of {POINTS} points", ["1e-1"], f"{POINTS} points")
+    assert found["contrast"] >= 4.5
     assert found["pale"] == 6 and found["byKey"] == ["1e-4"] and found["words"] == "10⁻⁴"
     assert len(found["before"]) == len(found["after"]) == 9 and not set(found["before"]) & set(found["after"])
     assert f"batch size {found['level']}," in found["title"]
@@ -190,6 +206,26 @@ def test_brush_curves_surface_and_roc_hang_together(file, tmp_path, document):
     widths = [(view[1] - view[0], view[3] - view[2]) for view in (found["near"], found["nearer"])]
     assert 0 < widths[1][0] < widths[0][0] < 1 and 0 < widths[1][1] < widths[0][1] < 1
     assert found["left"] == found["every"] - 1 == len(document["roc"][0]["classes"]) - 1
+
+
+def test_a_brush_is_what_was_dragged_wherever_the_page_stands(file, tmp_path):
+    script = """
+      document.body.style.paddingBottom = "2000px";
+      const axis = () => one('[data-axis="train.learning_rate"]'), scroller = one("#explore-table .scroll");
+      const found = [0, 300, 700].map(to => {
+        ferJax.reset();
+        scrollTo({top: to, behavior: "instant"});
+        const before = scroller.offsetHeight, count = () => ferJax.state.rows.length, all = count();
+        filter("batch_size=8 l2=1e-3");
+        const few = scroller.offsetHeight;
+        const at = Number(axis().getAttribute("x")) + 20;
+        // Down the axis, from above 1e-1 to between 1e-3 and it, in small steps.
+        drag(axis(), [at, 50], ...Array.from({length: 12}, (_, step) => [at, 50 + 4 * step]), [at, 94]);
+        return [scrollY === to, before === few && few === scroller.offsetHeight, all, count(), column("train.learning_rate")];
+      });
+      return found;
+    """
+    assert asked(file, tmp_path, script) == [[True, True, POINTS, 1, ["1e-1"]]] * 3
 
 
 def test_a_row_shows_its_network_and_copies_its_command(file, tmp_path, document):

@@ -2,7 +2,7 @@
 // Parallel coordinates: every point a line through its values; dragging along an axis keeps what lies there.
 (ferJax => {
   const {make, draw, empty, state} = ferJax;
-  const HEIGHT = 330, TOP = 46, BOTTOM = 18, MOST = 9, LEAST_GAP = 112, LEAST_SIDE = 64, BOLD = 5;
+  const HEIGHT = 338, TOP = 54, BOTTOM = 18, MOST = 9, LEAST_GAP = 112, LEAST_SIDE = 64, BOLD = 5;
   let canvas, picture, holder, chooser, parts, gap = 0, left = 0, right = 0, width = 0, room = 0;
 
   // Points of the part in sight, the best first: others are not ranked against them.
@@ -121,7 +121,8 @@
   function axis(name, number, last) {
     const x = left + number * gap, range = state.brushes.get(name);
     const marks = ferJax.ticksOf(state.run, name).filter(([at]) => at >= -.01 && at <= 1.01).map(([at, text]) => draw("text", {
-      x: number === last ? x + 8 : x - 7, y: y(at) + 4, "text-anchor": number === last ? "start" : "end", class: "tick",
+      // Between two axes the texts stand above the lines that meet there.
+      x: number === last ? x + 8 : x - 7, y: y(at) + (number === 0 || number === last ? 4 : -5), "text-anchor": number === last ? "start" : "end", class: "tick",
     }, text));
     const shown = range && draw("rect", {
       class: "brush", x: x - 9, width: 18, y: y(Math.min(1, range[1])), height: Math.max(3, y(Math.max(0, range[0])) - y(Math.min(1, range[1]))),
