@@ -118,7 +118,7 @@ def _metrics(ranking: Ranking, ranked: Sequence[Ranking]) -> list[dict[str, Any]
         if colours is None:
             continue
         better = "low" if comparable.lower_is_better(name) else "high"
-        entry = {"name": name, "label": METRIC_NAMES.get(name, name), "better": better}
+        entry: dict[str, Any] = {"name": name, "label": METRIC_NAMES.get(name, name), "better": better}
         entry |= _scale(colours.low, colours.high, colours.capped)
         if len(ranked) > 1:
             # Losses of other functions, or over other classes, have no scale in common.
