@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from fer_jax.analysis.axes import Axis, short_name, text_width
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
 from fer_jax.analysis.statistics import hashable
-from fer_jax.figures import style
+from fer_jax.figures import scale, style
 
 
 def main_effects(ranking: Ranking) -> style.Drawing | None:
@@ -52,13 +52,20 @@ def main_effects(ranking: Ranking) -> style.Drawing | None:
 
 def _finding(ranking: Ranking, fields: Sequence[str]) -> str:
     """Returns the values of each field with the best and the worst mean over the others."""
+    if alike := scale.all_alike(ranking, ranking.metric):
+        return alike
     found, column = [], f"{ranking.metric}_mean"
     for field in fields:
         axis = ranking.axes[field]
         means = ranking.ranked.groupby(axis.index(ranking.ranked[field]))[column].mean()
         order = means.sort_values(ascending=not ranking.higher_is_better)
-        if len(order) > 1:
-            ends = [f"{axis.texts[int(order.index[place])]} ({order.iloc[place]:.3f})" for place in (0, -1)]
+        means = [f"{order.iloc[place]:.3f}" for place in (0, -1)]
+        if len(order) > 1 and means[0] == means[1]:
+            found.append(f"{short_name(field)}: makes no difference ({means[0]})")
+        elif len(order) > 1:
+            ends = [
+                f"{axis.texts[int(order.index[place])]} ({mean})" for place, mean in zip((0, -1), means, strict=True)
+            ]
             found.append(f"{short_name(field)}: {ends[0]} is best, {ends[1]} worst")
     name = METRIC_NAMES.get(ranking.metric, ranking.metric)
     return f"By mean {name} over the points with each value: {'; '.join(found)}." if found else ""

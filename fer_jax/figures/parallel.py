@@ -88,6 +88,8 @@ def _thinned(ranked: pd.DataFrame) -> pd.DataFrame:
 
 def _finding(ranking: Ranking, fields: list[str], best: pd.DataFrame) -> str:
     """Returns which values the best points have of every field."""
+    if alike := scale.all_alike(ranking, ranking.metric):
+        return alike
     found = []
     for field in fields:
         axis = ranking.axes[field]

@@ -81,6 +81,8 @@ class Scale:
 
     def finding(self, ranking: Ranking) -> str:
         """Returns the best point by this metric and the range of all, as a sentence."""
+        if alike := all_alike(ranking, self.metric):
+            return alike
         values = ranking.points[f"{self.metric}_mean"].dropna()
         best = ranking.order(self.metric)[0]
         word = "Lowest" if self.lower_is_better else "Highest"
@@ -98,6 +100,19 @@ class Scale:
     def note(self) -> str:
         """The sentence for a caption that says which losses share a colour; '' where none do."""
         return f"Losses above {self.high:.2f} share one colour." if self.capped else ""
+
+
+def all_alike(ranking: Ranking, metric: str) -> str:
+    """Returns a sentence that all points have one mean of `metric`; '' where they have several.
+
+    Means that are the same to three decimals, as figures write them, are one: of such points none
+    is the best to be pointed at.
+    """
+    values = ranking.points[f"{metric}_mean"].dropna()
+    texts = {f"{value:.3f}" for value in values}
+    if len(values) < 2 or len(texts) > 1:
+        return ""
+    return f"All {len(values):,} points have mean {METRIC_NAMES.get(metric, metric)} {texts.pop()}."
 
 
 def over_points(ranking: Ranking, metric: str) -> Scale | None:

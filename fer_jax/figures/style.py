@@ -22,9 +22,11 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from PIL import Image, ImageChops, ImageStat
 
+from fer_jax.base.text import printable
 from fer_jax.figures import glyphs
 
 DPI = 200
@@ -70,7 +72,9 @@ class Drawing:
     about: str = ""
 
     def __post_init__(self) -> None:
-        """Completes the figure's fonts; see `glyphs.complete`."""
+        """Makes texts printable, as names of classes need not be, and completes their fonts."""
+        for text in self.figure.findobj(Text):
+            text.set_text(printable(text.get_text(), lines=True))
         glyphs.complete(self.figure)
 
 
@@ -161,7 +165,7 @@ def bold(size: float) -> FontProperties:
 
 def ticks(axis: Any, places: Sequence[float] | np.ndarray, texts: Sequence[str]) -> None:
     """Sets major ticks with their texts and drops minor ones, of `ax.xaxis` or `ax.yaxis`."""
-    axis.set_ticks(list(places), labels=list(texts))
+    axis.set_ticks(list(places), labels=[printable(text, lines=True) for text in texts])
     axis.set_ticks([], minor=True)
 
 

@@ -5,12 +5,13 @@ The texts are those of `run_tables`, so that the page has one table and not two 
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
-from fer_jax.reports import run_tables
+from fer_jax.reports import explore_so_far, run_tables
 from fer_jax.reports.tables import PAGE, Column, Table, heading
 
 _NUMBER = re.compile(r"[+-]?\d+(?:\.(\d+))?")
@@ -42,13 +43,15 @@ def tables(
     codes: list[int] = []
     for part, ranking in enumerate(ranked):
         rows = ranking.points.sort_values("rank", na_position="last", kind="stable")
+        of_points = run_tables.points(ranking)
+        of_points = dataclasses.replace(of_points, columns=[*of_points.columns, *explore_so_far.column(ranking, rows)])
         for point in rows.index:
             numbers[part, int(point)] = len(numbers)
         found = [numbers[part, int(point)] for point in ranking.trials["point"]]
         codes += found
         for made, table, frame in (
-            (points, run_tables.points(ranking), rows),
-            (trials, run_tables.trials(ranking), ranking.trials),
+            (points, of_points, rows),
+            (trials, run_tables.trials(explore_so_far.filled(ranking)), ranking.trials),
         ):
             levels = {field: whole.axes[field].index(frame[field]).tolist() for field in ranking.swept}
             made.add(_keyed(table, ranking.swept), levels, len(frame), names[part] if names else "")

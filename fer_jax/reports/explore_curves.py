@@ -24,6 +24,7 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 STEPS = 64**2 - 3  # the two letters beyond them are "above the scale" and "no value"
 ABOVE, MISSING = STEPS + 1, STEPS + 2
 SERIES = ("val_accuracy", "val_loss", "train_accuracy", "train_loss")
+_WORDS = {"val_loss": "validation loss", "train_loss": "training loss"}
 MOST_EPOCHS, FEWEST_EPOCHS = 64, 24
 MOST_VALUES = 400_000
 MOST_MATRIX_CELLS = 120_000
@@ -32,12 +33,15 @@ _GRID = np.linspace(0, 1, 2001)
 _TOLERANCE = 0.0006  # of a curve's height: less than a pixel of a panel of 1,000
 
 
-def learning_curves(ranking: Ranking, ids: Sequence[str]) -> tuple[dict[str, Any] | None, list[str]]:
+def learning_curves(
+    ranking: Ranking, ids: Sequence[str], parts: Sequence[Ranking] = ()
+) -> tuple[dict[str, Any] | None, list[str]]:
     """Returns the trials' curves, and sentences on what is left out; None while there are none.
 
     Args:
         ranking: whose.
         ids: of its trials, those whose curves matter most first.
+        parts: of it, where they have losses of their own; () for one.
 
     Returns:
         epochs: those that are kept. scales: series -> low, high and whether something is above.
@@ -58,7 +62,8 @@ def learning_curves(ranking: Ranking, ids: Sequence[str]) -> tuple[dict[str, Any
         left_out.append(f"Learning curves are of {kept:,} of {len(chosen):,} trials, those of the best points.")
         chosen = chosen[:kept]
     frame = frame[frame["id"].isin(chosen)]
-    scales = {name: _scale(ranking, name, frame[name].to_numpy(dtype=float)) for name in series}
+    top = max(_loss_top(one) for one in parts or (ranking,))
+    scales = {name: _scale(name, top, frame[name].to_numpy(dtype=float)) for name in series}
     texts: dict[str, dict[str, str]] = {id: {} for id in chosen}
     for name in series:
         grid = frame.pivot(index="id", columns="epoch", values=name).reindex(columns=epochs)
@@ -67,7 +72,7 @@ def learning_curves(ranking: Ranking, ids: Sequence[str]) -> tuple[dict[str, Any
             texts[str(id)][name] = row
     above = [name for name in series if scales[name][2]]
     if above:
-        words = " and ".join(f"{name.replace('_', ' ')} above {scales[name][1]:.2f}" for name in above)
+        words = " and ".join(f"{_WORDS[name]} above {scales[name][1]:.2f}" for name in above)
         left_out.append(f"Learning curves are cut off where they explode: {words}.")
     return {"epochs": [int(epoch) for epoch in epochs], "scales": scales, "of": texts}, left_out
 
@@ -80,7 +85,7 @@ def _thinned(every: np.ndarray, series: int, trials: int) -> tuple[np.ndarray, i
     return every, MOST_VALUES // (series * len(every))
 
 
-def _scale(ranking: Ranking, name: str, values: np.ndarray) -> list[Any]:
+def _scale(name: str, top: float, values: np.ndarray) -> list[Any]:
     """Returns [low, high, whether some are above]; losses that exploded do not stretch it."""
     finite = values[np.isfinite(values)]
     if not len(finite):
@@ -88,12 +93,20 @@ def _scale(ranking: Ranking, name: str, values: np.ndarray) -> list[Any]:
     low, high = float(finite.min()), float(finite.max())
     above = False
     if name.endswith("loss"):
-        ceiling = ranking.loss_ceiling(finite[:0])
-        best = ranking.ranked[f"{name}_mean"].head(5) if f"{name}_mean" in ranking.ranked else finite[:0]
-        top = max([ceiling, *(float(one) * 1.05 for one in best if math.isfinite(one))])
         above, high = high > top, min(high, top)
     low, high = math.floor(low * 1e4) / 1e4, math.ceil(high * 1e4) / 1e4
     return [low, high if high > low else low + 1e-4, above]
+
+
+def _loss_top(ranking: Ranking) -> float:
+    """Returns the loss at which curves are cut off, of both splits.
+
+    That is where losses have exploded, or above the validation losses of most of the best points; a
+    training loss beside dropout may explode and say nothing.
+    """
+    best = ranking.ranked["val_loss_mean"].head(5) if "val_loss_mean" in ranking.ranked else np.empty(0)
+    finite = np.asarray(best, dtype=float)[np.isfinite(best)]
+    return max([ranking.loss_ceiling(finite[:0]), *([1.05 * float(np.median(finite))] if len(finite) else [])])
 
 
 def encoded(values: np.ndarray, low: float, high: float) -> list[str]:

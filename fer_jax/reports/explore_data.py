@@ -19,7 +19,7 @@ from fer_jax.analysis.parts import part_names
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
 from fer_jax.config import fields
 from fer_jax.figures import scale, style, surfaces
-from fer_jax.reports import explore_columns, explore_commands, explore_curves, run_tables
+from fer_jax.reports import explore_columns, explore_commands, explore_curves, explore_so_far, run_tables, templates
 from fer_jax.results import rankings
 from fer_jax.results.run import Run
 
@@ -45,9 +45,9 @@ def document(run: Run, whole: Ranking | None = None, ranked: Sequence[Ranking] |
     several = len(ranked) > 1
     names = part_names(ranked) if several else []
     points, trials, codes = explore_columns.tables(whole, ranked, names)
-    curves, few_curves = explore_curves.learning_curves(whole, _best_first(ranked))
+    curves, few_curves = explore_curves.learning_curves(whole, _best_first(ranked), ranked)
     answers, few_answers = explore_curves.confusion(whole, _best_first(ranked))
-    return {
+    found = {
         "version": VERSION,
         "title": whole.title,
         "scope": whole.scope,
@@ -69,6 +69,8 @@ def document(run: Run, whole: Ranking | None = None, ranked: Sequence[Ranking] |
         },
         "left_out": [*few_curves, *few_answers],
     }
+    made: dict[str, Any] = templates.printable(found)
+    return made
 
 
 def _best_first(ranked: Sequence[Ranking]) -> list[str]:
@@ -115,22 +117,28 @@ def _metrics(ranking: Ranking, ranked: Sequence[Ranking]) -> list[dict[str, Any]
         colours = scale.over_points(ranking, name)
         if colours is None:
             continue
-        # Losses of other functions, or over other classes, have no scale in common.
-        common = len(ranked) < 2
-        ticks, texts = style.value_ticks(colours.low, colours.high)
-        found.append(
-            {
-                "name": name,
-                "label": METRIC_NAMES.get(name, name),
-                "better": "low" if comparable.lower_is_better(name) else "high",
-                "low": round(colours.low, 6),
-                "high": round(colours.high, 6),
-                "capped": colours.capped,
-                "ticks": [[round(tick, 6), text] for tick, text in zip(ticks, texts, strict=True)],
-                "common": common,
-            }
-        )
+        better = "low" if comparable.lower_is_better(name) else "high"
+        entry: dict[str, Any] = {"name": name, "label": METRIC_NAMES.get(name, name), "better": better}
+        entry |= _scale(colours.low, colours.high, colours.capped)
+        if len(ranked) > 1:
+            # Losses of other functions, or over other classes, have no scale in common.
+            own = [scale.over_points(part, name) for part in ranked]
+            entry["of_parts"] = [_scale(one.low, one.high, one.capped) if one else {} for one in own]
+        found.append(entry)
+    so_far = [values for part in ranked if (values := explore_so_far.of_points(part)) is not None]
+    if so_far:
+        low, high = min(float(values.min()) for values in so_far), max(float(values.max()) for values in so_far)
+        low, high = (low, high) if high - low >= 1e-3 else (low - 0.01, high + 0.01)
+        entry = {"name": explore_so_far.KEY, "label": explore_so_far.LABEL, "better": "high"}
+        found.append(entry | _scale(low, high))
     return found
+
+
+def _scale(low: float, high: float, capped: bool = False) -> dict[str, Any]:
+    """Returns the ends of a metric's scale, whether values lie above it, and its ticks."""
+    ticks, texts = style.value_ticks(low, high)
+    pairs = [[round(tick, 6), text] for tick, text in zip(ticks, texts, strict=True)]
+    return {"low": round(low, 6), "high": round(high, 6), "capped": capped, "ticks": pairs}
 
 
 def _surface(ranking: Ranking) -> dict[str, Any] | None:

@@ -24,6 +24,7 @@ def html(
     first: int = 0,
     last: int = 0,
     rest: str = "",
+    printed: str = "",
 ) -> Markup:
     """Returns a table as HTML; a click on a heading sorts it.
 
@@ -36,6 +37,8 @@ def html(
         last: number of rows at the end that stay there, such as means of the others.
         rest: the file that has all rows; more than MOST are not on the page then, and more than
             PRINTED of them not on paper.
+        printed: which rows are on paper, where the style sheet of the page chooses them by what
+            they hold.
     """
     columns = [column for column in columns if column.on != PAPER]
     rows = [
@@ -46,7 +49,9 @@ def html(
     shape = "wide" * (len(columns) >= _WIDE) + " landscape" * (len(columns) >= _LANDSCAPE)
     total, body = len(body), body[:MOST] if rest else body
     shown = f"The first {MOST} of {total:,} rows; {rest} has all." if len(body) < total else ""
-    printed = f"Printed are the first {PRINTED} of {total} rows; {rest} has all." if rest else ""
+    is_long = bool(rest) and len(body) > PRINTED and not printed
+    if is_long:
+        printed = f"Printed are the first {PRINTED} of {total} rows; {rest} has all."
     return templates.macro(
         "table",
         name=name,
@@ -57,7 +62,8 @@ def html(
         filterable=filterable,
         shape=shape,
         shown=shown,
-        printed=printed if len(body) > PRINTED else "",
+        printed=printed,
+        is_long=is_long,
     )
 
 

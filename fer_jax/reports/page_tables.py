@@ -79,7 +79,9 @@ def settings(ranking: Ranking, defaults: dict[str, object], comments: dict[str, 
         Column("", [notes[n] for n in order], "swept, or set to other than its default", "text"),
         Column("meaning", [comments.get(n, "") for n in order], "", "text"),
     ]
-    return html(columns, "settings", "Every config field", filterable=True, rest="config.json")
+    told = sum(bool(note) for note in notes.values())
+    printed = f"Printed are the {told} fields that are swept or set to other than their defaults; config.json has all."
+    return html(columns, "settings", "Every config field", filterable=True, rest="config.json", printed=printed)
 
 
 def _levels(axis: axes.Axis, most: int = 12) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from fer_jax.base import text
+
 
 def render(template: str, /, **values: object) -> Markup:
     """Returns a template of web/ with its values filled in.
@@ -47,10 +49,23 @@ def as_json(document: object) -> Markup:
     Raises:
         ValueError: it has a number that JSON has not, such as NaN.
     """
-    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    written = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for sign in "<>&\u2028\u2029":
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return Markup(text)
+        written = written.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(written)
+
+
+def printable(value: Any) -> Any:
+    """Returns a text, or all texts of a JSON-ready document, with control characters as escapes.
+
+    Names of classes and files may hold bytes that a page would show as nothing, or as a reversal of
+    what follows. Markup is of what was made printable before.
+    """
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return text.printable(value.replace("\r\n", "\n"), lines=True)
+    if isinstance(value, dict):
+        return {name: printable(one) for name, one in value.items()}
+    return [printable(one) for one in value] if isinstance(value, list) else value
 
 
 def _text(name: str) -> str:
@@ -62,6 +77,7 @@ def _environment() -> jinja2.Environment:
     made: Any = jinja2.Environment(
         loader=jinja2.FunctionLoader(_text),
         autoescape=True,
+        finalize=printable,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -47,3 +47,14 @@ def test_lines_and_texts_have_contrast_on_white(oslo):
             drawn += [colour for one in ax.collections if type(one) is LineCollection for colour in one.get_colors()]
             for colour in {to_hex(one) for one in drawn} - {"#ffffff"}:  # white parts the cells of a heat map
                 assert style.contrast(colour) >= 3, (drawing.name, colour)
+
+
+def test_control_characters_are_drawn_as_escapes():
+    made = style.figure(3)
+    ax = made.subplots()
+    style.ticks(ax.xaxis, [0, 1], ["esc\x1b[31m", "two\nlines"])
+    style.title(ax, "a\x07b")
+    drawing = style.Drawing("one", "One", "One", "", made)
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["esc\\x1b[31m", "two\nlines"]
+    assert ax.get_title(loc="left") == "a\\x07b"
+    assert style.png(drawing.figure)

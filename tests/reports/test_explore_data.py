@@ -173,3 +173,55 @@ def _document(path, file, sweep):
     directory.write_config(record)
     directory.write_trials(pd.DataFrame(rows))
     return explore_data.document(load_run(path)), [row["id"] for row in rows], checksum
+
+
+def test_an_exploded_training_loss_leaves_the_validation_losses_their_room(made):
+    run = made(grid={"train.learning_rate": (1e-4, 1e-3, 1e-2)}, accidents=False)
+    best = rankings.rank_points(run.record, run.trials, run.curves, "made").best
+    run.trials.loc[best, "train_loss"] = 1e5
+    run.curves.loc[run.curves["id"] == run.trials.loc[best, "id"], "train_loss"] = 1e5
+    found, left_out = explore_curves.learning_curves(_ranking(run), list(run.trials["id"]))
+    assert max(high for _, high, _ in found["scales"].values()) < 3 and found["scales"]["train_loss"][2]
+    assert "training loss above" in left_out[-1]
+
+
+def test_parts_with_losses_of_their_own_are_not_cut_at_each_others(made):
+    runs = [made(grid={"train.learning_rate": (1e-4, 1e-3)}, accidents=False) for _ in range(2)]
+    runs[0].record["data"]["classes"] = ["happy", "sad"]
+    few, many = map(_ranking, runs)
+    found, _ = explore_curves.learning_curves(few, list(runs[0].trials["id"]), [few, many])
+    assert found["scales"]["val_loss"][1] > many.curves["val_loss"].max()
+
+
+def test_trials_that_still_train_show_how_far_they_have_come(tmp_path):
+    path = run_directory(tmp_path / "run", ("done", "running", "running", "pending"))
+    epochs = [
+        {"id": f"12345e678{slot}", "epoch": epoch, "train_loss": 1, "train_accuracy": 0.5, "val_loss": 0.9,
+         "val_accuracy": accuracy}
+        for slot, accuracies in ((1, (0.5, 0.75, 0.625)), (2, (0.25, 0.25)))
+        for epoch, accuracy in enumerate(accuracies, 1)
+    ]  # fmt: skip
+    RunDirectory(path).curves.write("stack_0-wave_0", 2, pd.DataFrame(epochs))
+    document = explore_data.document(load_run(path))
+    trials, points = (
+        {entry["key"]: texts(document, entry) for entry in document[name]["columns"]} for name in ("trials", "points")
+    )
+    assert trials["status"] == ["done", "running", "running", "pending"]
+    assert trials["epochs"] == ["2", "3", "2", "–"] and trials["best_epoch"] == ["2", "2", "1", "–"]
+    assert trials["val_accuracy"] == ["0.8000", "0.7500", "0.2500", "–"]
+    # Points are ranked by what stands alone; how far others have come is a metric of its own.
+    assert points["val_accuracy"] == ["0.8000", "–", "–", "–"] and points["rank"] == ["1", "–", "–", "–"]
+    assert points["so_far"] == ["0.8000", "0.7500", "0.2500", "–"]
+    own = next(metric for metric in document["metrics"] if metric["name"] == "so_far")
+    assert (own["low"], own["high"], own["label"]) == (0.25, 0.8, "validation accuracy so far")
+
+
+def test_control_characters_of_names_are_shown_as_escapes(tmp_path):
+    path = run_directory(tmp_path / "run")
+    record = json.loads((path / "config.json").read_text())
+    record["data"]["label"] = record["config"]["report.title"] = "esc\x1b[31mred\u202e"
+    (path / "config.json").write_text(json.dumps(record))
+    document = explore_data.document(load_run(path))
+    assert "esc\\x1b[31mred\\u202e" in document["title"]
+    written = templates.paragraphs("one\x1b[31m<b>\r\ntwo", "three")
+    assert written.split() == ["<p>one\\x1b[31m&lt;b&gt;", "two</p><p>three</p>"]

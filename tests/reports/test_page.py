@@ -329,6 +329,12 @@ def test_swept_fields_lead_the_settings(made):
     assert third[2] == ""
 
 
+def test_paper_has_the_settings_that_are_not_the_defaults(made):
+    text = " ".join(read(render(made(SMALL), figures=False)).text)
+    assert "Printed are the 2 fields that are swept or set to other than their defaults; config.json has all." in text
+    assert "#settings tbody tr:has(td:nth-child(3):empty) { display: none; }" in templates.asset("page.css")
+
+
 def test_a_thousand_points_stay_light(made):
     rates = tuple(float(f"{v:.3g}") for v in np.logspace(-5, -1, 23))
     run = made({"train.learning_rate": rates, "train.l2": rates, "train.batch_size": (32, 64)}, epochs=2)

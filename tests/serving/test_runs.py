@@ -7,13 +7,14 @@ import json
 import re
 import shutil
 import threading
+from types import SimpleNamespace
 
 import pytest
 from reported_runs import run_directory
 
 from fer_jax.errors import RunError
 from fer_jax.launch.progress import Progress
-from fer_jax.serving import runs
+from fer_jax.serving import kept, runs
 from fer_jax.serving.kept import InBackground, Kept
 from fer_jax.serving.runs import Runs
 from fer_jax.store import RunDirectory
@@ -95,7 +96,8 @@ def test_versions_change_with_what_they_are_of(tmp_path):
     assert [version(path) == old for version, old in zip(told, second, strict=True)] == [True, False, True]
 
 
-def test_what_is_kept_is_made_again_once_it_changed_and_a_pause_is_over():
+def test_what_is_kept_is_made_again_once_it_changed_and_a_pause_is_over(monkeypatch):
+    monkeypatch.setattr(kept, "time", SimpleNamespace(monotonic=lambda: 0.0))
     made = []
 
     def make():

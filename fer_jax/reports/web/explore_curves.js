@@ -4,7 +4,7 @@
   const {make, draw, empty, state} = ferJax;
   const HEIGHT = 260, LEFT = 46, RIGHT = 10, TOP = 10, BOTTOM = 34, FEW = 6, NEAR = 40;
   const PANELS = [["val_accuracy", "train_accuracy", "accuracy"], ["val_loss", "train_loss", "loss (nats)"]];
-  let panels = [], said, legend, hovered = null;
+  let panels = [], parts, said, legend, hovered = null;
 
   // How a panel's epochs and shares become pixels.
   function layout(width) {
@@ -14,11 +14,23 @@
     return {epochs, x, y};
   }
 
-  // Both splits of a panel share one scale; a share of one series as a share of the panel.
+  // The ends of a panel, which both splits share; of a part only what its own trials have.
+  function measured(panel, order) {
+    const {run} = state, {scales} = run.doc.curves, known = panel.series.slice(0, 2).filter(name => scales[name]);
+    let low = Infinity, high = -Infinity;
+    for (const name of known) {
+      const [from, to] = scales[name];
+      if (run.doc.parts.length < 2) [low, high] = [Math.min(low, from), Math.max(high, to)];
+      else for (const trial of order) for (const share of run.curve(trial, name) || []) {
+        if (isFinite(share)) [low, high] = [Math.min(low, from + share * (to - from)), Math.max(high, from + share * (to - from))];
+      }
+    }
+    panel.ends = high > low ? [low, high] : isFinite(low) ? [low - .01, high + .01] : [0, 1];
+  }
+
+  // A share of one series as a share of its panel.
   function scaled(panel, series) {
-    const {scales} = state.run.doc.curves, own = scales[series];
-    const known = panel.series.slice(0, 2).map(name => scales[name]).filter(Boolean);
-    const low = Math.min(...known.map(scale => scale[0])), high = Math.max(...known.map(scale => scale[1]));
+    const own = state.run.doc.curves.scales[series], [low, high] = panel.ends;
     return {low, high, share: value => (own[0] + value * (own[1] - own[0]) - low) / (high - low)};
   }
 
@@ -60,10 +72,10 @@
     };
   }
 
-  // Trials in the order of drawing: the best points' last, on top.
+  // Trials of the part in sight in the order of drawing: the best points' last, on top.
   function sorted() {
-    const {run} = state;
-    return Array.from({length: run.trials.count}, (_, trial) => trial).sort((a, b) => run.pointOf[b] - run.pointOf[a]);
+    const {run} = state, all = Array.from({length: run.trials.count}, (_, trial) => trial);
+    return all.filter(trial => run.part(run.pointOf[trial]) === state.part).sort((a, b) => run.pointOf[b] - run.pointOf[a]);
   }
 
   function canvas(panel, order, kept, colour) {
@@ -79,10 +91,10 @@
     order.filter(trial => !state.kept.trials[trial]).forEach(trial => stroke(trial, val, {strokeStyle: faint, lineWidth: .8, globalAlpha: .8}));
     const look = {lineWidth: isFew ? 2 : 1, globalAlpha: kept.length > 400 ? .4 : kept.length > 60 ? .65 : 1};
     order.filter(trial => state.kept.trials[trial]).forEach(trial => stroke(trial, val, {strokeStyle: colour(trial), ...look}));
-    chosen.forEach(trial => stroke(trial, val, {strokeStyle: dark, lineWidth: 3, globalAlpha: 1}));
+    order.filter(trial => chosen.has(trial)).forEach(trial => stroke(trial, val, {strokeStyle: dark, lineWidth: 3, globalAlpha: 1}));
     context.setLineDash([4, 3]);
     (isFew ? kept : []).forEach(trial => stroke(trial, train, {strokeStyle: colour(trial), lineWidth: 1.2, globalAlpha: 1}));
-    chosen.forEach(trial => stroke(trial, train, {strokeStyle: dark, lineWidth: 1.2, globalAlpha: 1}));
+    order.filter(trial => chosen.has(trial)).forEach(trial => stroke(trial, train, {strokeStyle: dark, lineWidth: 1.2, globalAlpha: 1}));
   }
 
   function frame(panel) {
@@ -108,8 +120,8 @@
     const {epochs, x, y} = layout(panel.width), {share} = scaled(panel, panel.series[0]);
     const at = epochs.reduce((best, _, one) => (Math.abs(x(one) - left) < Math.abs(x(best) - left) ? one : best), 0);
     let found = null, least = NEAR;
-    state.kept.trials.forEach((isKept, trial) => {
-      const curve = isKept && state.run.curve(trial, panel.series[0]);
+    sorted().reverse().forEach(trial => {
+      const curve = state.kept.trials[trial] && state.run.curve(trial, panel.series[0]);
       if (!curve || isNaN(curve[at] ?? NaN)) return;
       const away = Math.abs(y(Math.min(1, share(curve[at]))) - top);
       if (away < least) [found, least] = [trial, away];
@@ -164,7 +176,7 @@
     said = make("p", {class: "explore-said", "aria-live": "polite"});
     legend = make("p", {class: "explore-legend"});
     panels = PANELS.map(series => {
-      const panel = {series, canvas: make("canvas", {"aria-hidden": "true"}), picture: null, width: 0, mark: null};
+      const panel = {series, canvas: make("canvas", {"aria-hidden": "true"}), picture: null, width: 0, ends: [0, 1], mark: null};
       panel.picture = draw("svg", {
         role: "img", tabindex: 0, "aria-label": `Learning curves, ${series[2]}; arrow keys go through trials and epochs`, onkeydown: pressed,
         onpointermove: event => show(nearest(panel, ferJax.within(event, panel.picture))),
@@ -174,16 +186,25 @@
       panel.holder = make("div", {class: "explore-plot"}, panel.canvas, panel.picture);
       return panel;
     });
-    place.append(make("h3", {}, "Learning curves"), make("div", {class: "explore-two"}, panels.map(panel => panel.holder)), legend, said);
+    parts = ferJax.partChooser();
+    place.append(make("div", {class: "explore-head"}, make("h3", {}, "Learning curves"), parts.element), make("div", {class: "explore-two"}, panels.map(panel => panel.holder)), legend, said);
+  }
+
+  // By what curves are coloured, where any has a colour.
+  function coloured(kept) {
+    const {run} = state, metric = run.metric(state.metric);
+    return metric && kept.some(trial => !isNaN(run.mean(run.pointOf[trial], metric.name))) ? `, coloured by the mean ${metric.label} of their point` : "";
   }
 
   function changed(what) {
     if (what === "columns") return;
+    parts.update();
     const order = sorted(), kept = order.filter(trial => state.kept.trials[trial]).reverse(), colour = colours(kept);
     panels.forEach(panel => {
       panel.holder.hidden = !state.run.doc.curves.scales[panel.series[0]];
       if (panel.holder.hidden) return;
       if (ferJax.isSized(what) || !panel.width) panel.width = panel.holder.clientWidth;
+      measured(panel, order);
       frame(panel);
       canvas(panel, order, kept, colour);
     });
@@ -192,7 +213,7 @@
       const swatch = make("span", {class: "swatch"});
       swatch.style.background = colour(trial);
       return make("span", {}, swatch, state.run.described(state.run.pointOf[trial]));
-    }) : [`${kept.length.toLocaleString("en")} trials, coloured by the mean ${state.run.metric(state.metric)?.label || "metric"} of their point.`]));
+    }) : [`${kept.length.toLocaleString("en")} trials${coloured(kept)}.`]));
     show(null);
   }
 

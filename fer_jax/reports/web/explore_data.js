@@ -71,7 +71,11 @@
       const names = points.byKey.get("part");
       return names ? Math.max(0, doc.parts.indexOf(names.text(point))) : 0;
     };
-    const metric = name => doc.metrics.find(one => one.name === name);
+    // A metric with its scale; where parts are ranked by themselves, each has a scale of its own.
+    const metric = name => {
+      const found = doc.metrics.find(one => one.name === name);
+      return found && found.of_parts ? {...found, ...found.of_parts[ferJax.state.part]} : found;
+    };
     const mean = (point, name) => (points.byKey.has(name) ? points.byKey.get(name).number(point) : NaN);
     const known = doc.metrics.filter(one => points.byKey.has(one.name)).map(one => one.name);
     return {doc, points, trials, trialsOf, pointOf: doc.trials.point, id: row => ids.text(row), curve, level, described,

@@ -16,8 +16,10 @@
       return typed ? `--config.${field.name}=${typed}` : "";
     });
     const first = mode === "trials" ? row : trials[0], seeds = parts.seeds[parts.seed_of ? parts.seed_of[first] : 0] || "";
-    const repeats = mode === "points" && trials.length > 1 ? `--config.sweep.repeats=${trials.length}` : "";
-    return [parts.base, ...flags, seeds, repeats, parts.workdir + run.id(first)].filter(Boolean).join(" ");
+    const isSeveral = mode === "points" && trials.length > 1;
+    const base = isSeveral ? parts.base.split(" ").filter(word => !word.startsWith("--config.sweep.repeats=")).join(" ") : parts.base;
+    const repeats = isSeveral ? `--config.sweep.repeats=${trials.length}` : "";
+    return [base, ...flags, seeds, repeats, parts.workdir + run.id(first)].filter(Boolean).join(" ");
   }
 
   // Puts a text where one can paste it; also in a page that was opened as a file.
@@ -47,7 +49,9 @@
       if (!isDone) getSelection().selectAllChildren(code);
       said.textContent = isDone ? "Copied." : "Press Ctrl+C to copy.";
     }}, "Copy the command");
-    return make("div", {}, make("div", {class: "explore-head"}, make("h4", {}, isSeveral ? "Train all of them again" : "Train it again"), button, said), code);
+    const early = (mode === "trials" ? [row] : state.run.trialsOf[row]).some(trial => state.run.trials.byKey.get("status").text(trial) === "pruned");
+    return make("div", {}, make("div", {class: "explore-head"}, make("h4", {}, isSeveral ? "Train all of them again" : "Train it again"), button, said), code,
+      early ? make("p", {class: "explore-how"}, "The search stopped this training early; the command trains to the last epoch.") : null);
   }
 
   function line(curve, share, length) {
@@ -134,7 +138,7 @@
 
   // The cells of the row, as a list.
   function facts(mode, row) {
-    const own = state.run[mode].columns.filter(column => !column.field && !["id", "status", "rank"].includes(column.key) && column.text(row) !== ferJax.DASH);
+    const own = state.run[mode].columns.filter(column => !column.field && !["id", "status", "rank"].includes(column.key) && column.text(row).trim() && column.text(row) !== ferJax.DASH);
     return make("p", {class: "explore-facts"}, own.flatMap((column, at) => [at ? " · " : "", make("span", {}, `${column.label} `), make("b", {}, column.text(row))]));
   }
 

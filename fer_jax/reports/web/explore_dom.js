@@ -89,6 +89,13 @@ globalThis.ferJax = globalThis.ferJax || {};
     return luminance(colour) > .18 ? "#000000" : "#ffffff";
   }
 
+  // What a length in pixels a text has in the page's small letters.
+  const ruler = document.createElement("canvas").getContext("2d");
+  function textWidth(text) {
+    ruler.font = `12px ${getComputedStyle(document.body).fontFamily}`;
+    return ruler.measureText(text).width;
+  }
+
   // Where a pointer is within an element, in CSS pixels.
   function within(event, element) {
     const box = element.getBoundingClientRect();
@@ -114,5 +121,5 @@ globalThis.ferJax = globalThis.ferJax || {};
     element.addEventListener("pointercancel", stop);
   }
 
-  Object.assign(ferJax, {follow, make, draw, empty, ink, paper, mixed, contrast, readable, inkOn, within});
+  Object.assign(ferJax, {follow, make, draw, empty, ink, paper, mixed, contrast, readable, inkOn, textWidth, within});
 })(globalThis.ferJax);

@@ -2,11 +2,19 @@
 // Parallel coordinates: every point a line through its values; dragging along an axis keeps what lies there.
 (ferJax => {
   const {make, draw, empty, state} = ferJax;
-  const HEIGHT = 330, TOP = 46, BOTTOM = 18, MOST = 9, LEAST_GAP = 112, BOLD = 5;
-  let canvas, picture, holder, chooser, gap = 0, left = 64, width = 0, room = 0;
+  const HEIGHT = 338, TOP = 54, BOTTOM = 18, MOST = 9, LEAST_GAP = 112, LEAST_SIDE = 64, BOLD = 5;
+  let canvas, picture, holder, chooser, parts, gap = 0, left = 0, right = 0, width = 0, room = 0;
+
+  // Points of the part in sight, the best first: others are not ranked against them.
+  function points() {
+    const {run} = state;
+    return Array.from({length: run.points.count}, (_, point) => point).filter(point => run.part(point) === state.part);
+  }
 
   function axes() {
-    const swept = state.run.doc.fields.filter(field => field.places.length > 1).slice(0, MOST).map(field => field.name);
+    const {run} = state, own = points();
+    const several = run.doc.fields.filter((field, at) => new Set(own.map(point => run.level(point, at))).size > 1);
+    const swept = (several.length ? several : run.doc.fields).slice(0, MOST).map(field => field.name);
     return state.metric ? [...swept, state.metric] : swept;
   }
 
@@ -19,7 +27,7 @@
     const places = names.map(name => ferJax.spread(run, name)), metric = run.metric(state.metric);
     const ground = ferJax.ink("--paper"), dark = ferJax.ink("--ink"), faint = ferJax.ink("--line");
     const chosen = ferJax.chosenRows().points, kept = state.kept.points;
-    const all = Array.from({length: run.points.count}, (_, point) => run.points.count - 1 - point);
+    const all = points().reverse();
     const isKept = point => kept[point];
     const trace = (point, colour, size, alpha) => {
       context.beginPath();
@@ -44,14 +52,14 @@
     const bold = new Set([...all].filter(isKept).reverse().slice(0, BOLD));
     all.filter(isKept).forEach(point => (bold.has(point)
       ? trace(point, colour(point), 2.2, 1) : trace(point, colour(point), count > 400 ? .7 : 1.1, count > 400 ? .45 : .75)));
-    chosen.forEach(point => trace(point, dark, 3.2, 1));
+    all.filter(point => chosen.has(point)).forEach(point => trace(point, dark, 3.2, 1));
     context.globalAlpha = 1;
   }
 
   // The level, or tenth of a metric, that is nearest to a share of an axis, a number of levels away.
   function step(name, share, by) {
     const stops = [...new Set(state.run.doc.fields.some(field => field.name === name)
-      ? Array.from({length: state.run.points.count}, (_, point) => ferJax.place(state.run, name)(point))
+      ? points().map(ferJax.place(state.run, name))
       : Array.from({length: 11}, (_, at) => at / 10))].sort((a, b) => a - b);
     const nearest = stops.reduce((best, one, at) => (Math.abs(one - share) < Math.abs(stops[best] - share) ? at : best), 0);
     return stops[Math.min(stops.length - 1, Math.max(0, nearest + by))];
@@ -82,16 +90,17 @@
 
   // Dragging along an axis; a press without a drag takes the brush away.
   function dragged(event, name) {
-    const share = at => 1 - (at - TOP) / (HEIGHT - TOP - BOTTOM);
-    const from = share(ferJax.within(event, picture)[1]), before = state.brushes.get(name);
+    // Where the picture was at the press: what the page does meanwhile must not move the brush.
+    const top = picture.getBoundingClientRect().top + scrollY, share = at => 1 - (at + scrollY - top - TOP) / (HEIGHT - TOP - BOTTOM);
+    const from = share(event.clientY), before = state.brushes.get(name);
     ferJax.follow(event, picture, next => {
-      const to = share(ferJax.within(next, picture)[1]);
+      const to = share(next.clientY);
       if (Math.abs(to - from) < .015) return;
       ferJax.brush(name, [Math.max(-.02, Math.min(from, to)), Math.min(1.02, Math.max(from, to))]);
     }, () => {
       if (state.brushes.get(name) === before) ferJax.brush(name, null);
     });
-    event.currentTarget.focus();
+    event.currentTarget.focus({preventScroll: true});
     event.preventDefault();
   }
 
@@ -112,7 +121,8 @@
   function axis(name, number, last) {
     const x = left + number * gap, range = state.brushes.get(name);
     const marks = ferJax.ticksOf(state.run, name).filter(([at]) => at >= -.01 && at <= 1.01).map(([at, text]) => draw("text", {
-      x: number === last ? x + 8 : x - 7, y: y(at) + 4, "text-anchor": number === last ? "start" : "end", class: "tick",
+      // Between two axes the texts stand above the lines that meet there.
+      x: number === last ? x + 8 : x - 7, y: y(at) + (number === 0 || number === last ? 4 : -5), "text-anchor": number === last ? "start" : "end", class: "tick",
     }, text));
     const shown = range && draw("rect", {
       class: "brush", x: x - 9, width: 18, y: y(Math.min(1, range[1])), height: Math.max(3, y(Math.max(0, range[0])) - y(Math.min(1, range[1]))),
@@ -127,12 +137,24 @@
       draw("text", {"text-anchor": "middle", class: "name"}, broken(label(name), x)), shown, handle);
   }
 
+  function longest(name) {
+    return Math.max(0, ...ferJax.ticksOf(state.run, name).map(([, text]) => ferJax.textWidth(text)));
+  }
+
+  // What the first axis needs to its left and the last one to its right: its ticks, and half of its name.
+  function margins(names) {
+    const half = name => Math.max(...label(name).split(" ").map(word => 1.1 * ferJax.textWidth(word))) / 2;
+    left = Math.max(LEAST_SIDE, longest(names[0]) + 16, half(names[0]) + 4);
+    right = Math.max(LEAST_SIDE, longest(names.at(-1)) + 16, half(names.at(-1)) + 4);
+  }
+
   function build(place) {
     canvas = make("canvas", {"aria-hidden": "true"});
     picture = draw("svg", {role: "group", "aria-label": "Axes of the parallel coordinates"});
     holder = make("div", {class: "explore-plot"}, canvas, picture);
     chooser = ferJax.metricChooser();
-    place.append(make("div", {class: "explore-head"}, make("h3", {}, "Parallel coordinates"), chooser.element),
+    parts = ferJax.partChooser();
+    place.append(make("div", {class: "explore-head"}, make("h3", {}, "Parallel coordinates"), parts.element, chooser.element),
       make("div", {class: "explore-wide"}, holder),
       make("p", {class: "explore-how"}, "Drag along an axis to keep what lies there; press it to let go. With keys: arrows, Shift to widen, Escape."));
   }
@@ -140,10 +162,13 @@
   function changed(what) {
     if (what === "columns") return;
     chooser.update();
+    parts.update();
     const names = axes();
+    margins(names);
     if (ferJax.isSized(what) || !room) room = holder.parentElement.clientWidth;
-    width = Math.max(room, left + 70 + (names.length - 1) * LEAST_GAP);
-    gap = names.length > 1 ? (width - left - 70) / (names.length - 1) : 0;
+    const least = Math.max(LEAST_GAP, ...names.slice(1, -1).map(name => longest(name) + 40));
+    width = Math.max(room, left + right + (names.length - 1) * least);
+    gap = names.length > 1 ? (width - left - right) / (names.length - 1) : 0;
     holder.style.width = width + "px";
     lines(names);
     const focused = document.activeElement?.dataset?.axis;

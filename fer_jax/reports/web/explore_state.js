@@ -17,10 +17,12 @@
     return Uint8Array.from(state.run.pointOf, point => points[point]);
   }
 
+  // What lies within the brushes; they are of the part in sight, as their axes are.
   function brushed() {
-    const rows = new Uint8Array(state.run.points.count).fill(1);
+    const {run} = state, rows = new Uint8Array(run.points.count).fill(1);
+    if (state.brushes.size) rows.forEach((_, row) => { rows[row] = run.part(row) === state.part ? 1 : 0; });
     for (const [axis, [low, high]] of state.brushes) {
-      const place = ferJax.place(state.run, axis);
+      const place = ferJax.place(run, axis);
       if (!place) continue;
       for (let row = 0; row < rows.length; row += 1) {
         const at = place(row);
@@ -86,7 +88,10 @@
   }
 
   function choose(mode, row) {
+    const {run} = state, isOther = row !== null && run.part(mode === "trials" ? run.pointOf[row] : row) !== state.part;
+    if (isOther) state.part = run.part(mode === "trials" ? run.pointOf[row] : row);
     change({chosen: row === null ? null : {mode, name: nameOf(mode, row), row}}, "chosen");
+    if (isOther) tell("views");
   }
 
   function brush(axis, range) {

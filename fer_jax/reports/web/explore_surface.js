@@ -2,7 +2,7 @@
 // A metric over two fields of a grid, with a slider for each other field.
 (ferJax => {
   const {make, draw, empty, state} = ferJax;
-  const LEFT = 78, BOTTOM = 52, TOP = 6, RIGHT = 8, CELL = 44;
+  const LEFT = 78, BOTTOM = 52, TOP = 6, RIGHT = 8, CELL = 44, PALE = .16;
   let holder, sliders, chooser, parts, none, room = 0, made = "", levels = new Map();
 
   function plan() {
@@ -60,16 +60,17 @@
 
   function cell(one, size, metric, chosen, top) {
     const {run} = state, value = run.mean(one.point, metric.name), left = LEFT + one.at[0] * size[0], high = TOP + one.at[1] * size[1];
-    const colour = isNaN(value) ? ferJax.ink("--soft") : ferJax.shade(run.doc, ferJax.quality(metric, value));
+    const isKept = state.kept.points[one.point] === 1, shade = isNaN(value) ? ferJax.ink("--soft") : ferJax.shade(run.doc, ferJax.quality(metric, value));
+    const colour = isKept || isNaN(value) ? shade : ferJax.mixed(ferJax.ink("--paper"), shade, PALE);
     const words = isNaN(value) ? "no result" : value.toFixed(3);
     const box = draw("rect", {
       x: left + 1, y: high + 1, width: Math.max(1, size[0] - 2), height: Math.max(1, size[1] - 2), fill: colour, "data-point": one.point,
       class: chosen.has(one.point) ? "chosen" : one.point === top ? "best" : null,
     }, draw("title", {}, `${run.described(one.point)}: ${metric.label} ${words}`));
     const shown = size[0] >= 34 && size[1] >= 15 && draw("text", {
-      x: left + size[0] / 2, y: high + size[1] / 2 + 4, "text-anchor": "middle", fill: isNaN(value) ? ferJax.ink("--muted") : ferJax.inkOn(colour),
+      x: left + size[0] / 2, y: high + size[1] / 2 + 4, "text-anchor": "middle", fill: isNaN(value) || !isKept ? ferJax.ink("--muted") : ferJax.inkOn(colour),
     }, isNaN(value) ? "–" : words.replace(/^0/, ""));
-    return draw("g", {opacity: state.kept.points[one.point] ? 1 : .22, class: "cell", onclick: () => ferJax.choose("points", one.point)}, box, shown || null);
+    return draw("g", {class: isKept ? "cell" : "cell pale", onclick: () => ferJax.choose("points", one.point)}, box, shown || null);
   }
 
   function thinned(stops, room, longest) {

@@ -2,7 +2,7 @@
 // The table of points or trials: only the rows in sight are in the page, however many there are.
 (ferJax => {
   const {make, empty, state} = ferJax;
-  const ROW = 30, AROUND = 8, WIDEST = 34, SAMPLED = 3000;
+  const ROW = 30, TALLEST = 372, AROUND = 8, WIDEST = 34, SAMPLED = 3000;
   const BETTER_HIGH = /accuracy|f1|auc|majority/;
   let scroller, table, head, body, active = 0;
 
@@ -17,7 +17,7 @@
     let longest = Math.max(...words, Math.ceil(column.label.length / 2) + 2);
     const step = Math.max(1, Math.floor(count / SAMPLED));
     for (let row = 0; row < count; row += step) longest = Math.max(longest, column.text(row).length);
-    return Math.min(WIDEST, longest) + 3;
+    return Math.min(WIDEST, longest) + (column.style === "status" ? 5 : 3);
   }
 
   function sortBy(column) {
@@ -86,6 +86,8 @@
     table.style.minWidth = widths.reduce((sum, size) => sum + size, 0) + "ch";
     table.setAttribute("aria-rowcount", state.rows.length + 1);
     table.setAttribute("aria-label", state.mode === "points" ? "Points" : "Trials");
+    // The height is that of all rows whatever the filter keeps: what is below stays under the reader's pointer.
+    scroller.style.height = Math.min(TALLEST, head.offsetHeight + content.count * ROW + scroller.offsetHeight - scroller.clientHeight) + "px";
     rows();
   }
 

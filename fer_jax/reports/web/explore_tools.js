@@ -4,11 +4,12 @@
   const {make, empty, state} = ferJax;
   let box, count, problem, columns, modes, back;
 
+  // A filter that keeps something: a value of the best point, and a bound below its accuracy.
   function example() {
-    const {fields} = state.run.doc, field = fields.find(one => one.numeric) || fields[0];
-    const middle = field && field.texts[Math.floor(field.texts.length / 2)];
-    const metric = state.run.metrics.includes("val_accuracy") ? "val_accuracy>.9" : "";
-    return [field ? `${field.word}=${middle}` : "status=done", metric].filter(Boolean).join(" ");
+    const {run} = state, {fields} = run.doc, at = Math.max(0, fields.findIndex(one => one.numeric));
+    const level = fields.length && run.points.count ? fields[at].texts[run.level(0, at)] : "", best = run.mean(0, "val_accuracy");
+    const value = /\s/.test(level) ? `"${level}"` : level, bound = Math.floor(best * 20) / 20;
+    return [level ? `${fields[at].word}=${value}` : "status=done", bound > 0 ? `val_accuracy>=${bound}` : ""].filter(Boolean).join(" ");
   }
 
   function modeButton(mode, words) {
@@ -52,7 +53,9 @@
     if (what !== "rows" && what !== "document") return;
     const all = state.run[state.mode].count, left = state.rows.length;
     const word = all === 1 ? state.mode.slice(0, -1) : state.mode;
-    count.textContent = left === all ? `${all.toLocaleString("en")} ${word}` : `${left.toLocaleString("en")} of ${all.toLocaleString("en")} ${word}`;
+    const every = all.toLocaleString("en");
+    count.textContent = left === all ? `${every} ${word}` : `${left.toLocaleString("en")} of ${every} ${word}`;
+    count.style.minWidth = `${2 * every.length + word.length + 6}ch`;  // so that nothing moves when fewer are left
     if (box.value !== state.filter) box.value = state.filter;
     problem.textContent = state.problems.join("; ");
     box.setAttribute("aria-invalid", state.problems.length ? "true" : "false");
@@ -86,7 +89,10 @@
 
   // A choice of the part of a run whose points are ranked by themselves.
   function partChooser() {
-    const select = make("select", {"aria-label": "Part of the run", onchange: () => ferJax.change({part: select.selectedIndex}, "views")});
+    const select = make("select", {"aria-label": "Part of the run", onchange: () => {
+      state.brushes.delete(state.metric);  // its scale is another one there
+      ferJax.change({part: select.selectedIndex});
+    }});
     const update = () => {
       const {parts} = state.run.doc;
       if (select.options.length !== parts.length) empty(select, ...parts.map(name => make("option", {}, name)));
