@@ -120,7 +120,8 @@ def _dead(ranking: Ranking) -> list[str]:
     dead = int(own.isin(ranking.dead).sum())
     if not dead:
         return [sentence(words)]
-    which = f"{dead} of the {len(own)}" if dead < len(own) else f"all {dead}" if dead > 1 else "that"
+    all_of_them = {1: "that", 2: "both"}.get(dead, f"all {dead}")
+    which = f"{dead} of the {len(own)}" if dead < len(own) else all_of_them
     return [
         sentence(f"{words}, among them {which} of {_shown(ranking).lower()}: these figures are those of that answer")
     ]
