@@ -143,7 +143,8 @@ def test_the_plan_counts_trials_and_fits(config):
         f"1,200 fits on 5 trained trials: 4 layers, 240 head settings; {bytes_kept / 1000:.0f} kB of features"
     )
     config.head.kind = "none"
-    config.sweep.grid.head = {name: None for name in config.sweep.grid.head}
+    for name in config.sweep.grid.head:
+        config.sweep.grid.head[name] = None
     assert describe_heads(prepare(config)) == ""
 
 
