@@ -55,11 +55,10 @@ def _beware(ranking: Ranking) -> list[str]:
     """Returns why the figures of the best point show less than they seem to."""
     if verdict.is_at_majority(ranking):
         return ["nothing has been learnt: that is the share of the commonest class"]
-    own = ranking.trials["id"][(ranking.trials["point"] == ranking.best) & (ranking.trials["status"] == "done")]
-    dead = int(own.isin(ranking.dead).sum())
-    if dead == len(own):
+    dead, asked = _dead(ranking)
+    if dead == asked:
         return ["nothing has been learnt: one answer to every picture"]
-    found = [f"{dead} of {counted(len(own), 'network')} dead: one answer to every picture"] if dead else []
+    found = [f"{dead} of {counted(asked, 'network')} dead: one answer to every picture"] if dead else []
     if ranking.chosen_on_reported:
         found.append("chosen on the images that it is reported on: too good")
     return found
@@ -67,8 +66,14 @@ def _beware(ranking: Ranking) -> list[str]:
 
 def learnt_nothing(ranking: Ranking) -> bool:
     """Returns whether the best point is at the majority share, or all of its networks are dead."""
+    dead, asked = _dead(ranking)
+    return dead == asked or verdict.is_at_majority(ranking)
+
+
+def _dead(ranking: Ranking) -> tuple[int, int]:
+    """Returns how many of the best point's networks are dead, and of how many."""
     own = ranking.trials["id"][(ranking.trials["point"] == ranking.best) & (ranking.trials["status"] == "done")]
-    return bool(own.isin(ranking.dead).all()) or verdict.is_at_majority(ranking)
+    return int(own.isin(ranking.dead).sum()), len(own)
 
 
 def _ties(ranking: Ranking) -> str:

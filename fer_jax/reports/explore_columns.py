@@ -12,7 +12,7 @@ from typing import Any
 
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
 from fer_jax.reports import explore_so_far, run_tables
-from fer_jax.reports.tables import PAGE, Column, Table, heading
+from fer_jax.reports.tables import Column, Table, heading
 
 _NUMBER = re.compile(r"[+-]?\d+(?:\.(\d+))?")
 # What few readers need at first; a click shows it.
@@ -102,9 +102,7 @@ def _keyed(table: Table, swept: Sequence[str]) -> dict[str, Column]:
     metrics |= {f"last {words}": f"last_{name}" for words, name in metrics.items()}
     found: dict[str, Column] = {}
     last = ""
-    for column in table.columns:
-        if column.on not in (PAGE, "both"):
-            continue
+    for column in table.page:
         if column.hint in swept:
             key = column.hint
         elif column.heading in metrics:

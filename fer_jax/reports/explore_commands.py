@@ -8,6 +8,7 @@ from typing import Any
 
 from fer_jax.analysis import statistics
 from fer_jax.config import command_line, fields, repeats
+from fer_jax.config.values import flatten
 from fer_jax.errors import ConfigError
 from fer_jax.results.run import Run
 
@@ -115,10 +116,7 @@ def _flag(name: str, value: str) -> str:
 
 def _seeds(run: Run) -> tuple[list[str], dict[str, int]]:
     """Returns the distinct flags of seeds and folds, and the number of its text by trial's id."""
-    config = run.record["config"]
-    values = {name: field.default for name, field in fields.FIELDS.items()} | {
-        name: fields.FIELDS[name].coerce(value) for name, value in config.items() if name in fields.FIELDS
-    }
+    values = flatten(run.config)
     swept = [name for name in (*_SEEDS, "data.split") if name in run.swept]
     seeds_of = run.config.sweep.seeds_of
     texts: dict[str, int] = {}

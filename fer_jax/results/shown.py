@@ -6,7 +6,6 @@ here is computed anew: what has no stored answers is shown without them.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -58,10 +57,12 @@ def of_trial(run: RunRecord, row: pd.Series, warning: str = "") -> str:
     cells = dict(zip(_names(run), _values(run, row), strict=True))
     if "seed" in row:
         cells["seed"] = str(row["seed"])
-    if _known(row.get("epochs")):
-        cells["epochs"] = f"{row['epochs']}" + (f", best {row['best_epoch']}" if _known(row.get("best_epoch")) else "")
+    if pd.notna(row.get("epochs")):
+        cells["epochs"] = f"{row['epochs']}" + (
+            f", best {row['best_epoch']}" if pd.notna(row.get("best_epoch")) else ""
+        )
     for name in ("val_accuracy", "val_loss", "test_accuracy", "test_loss"):
-        if _known(row.get(name)):
+        if pd.notna(row.get(name)):
             cells[METRIC_NAMES[name]] = f"{float(row[name]):.3f}"
     notes = [f"{row['status']}; of {run.path}", warning, str(row.get("error") or "")]
     return _block(f"Trial {row['id']}", notes, _table(list(cells), [list(cells.values())]))
@@ -86,7 +87,7 @@ def of_ensemble(label: str, members: Sequence[pd.Series], scores: Mapping[str, A
             rows.append([names[part], f"{scores[f'{part}_accuracy']:.3f}", single])
     table = _table(["", "their mean answer", "one by one"], rows) if rows else ""
     shown = [
-        [str(row["id"]), *(f"{float(row[f'{part}_accuracy']):.3f}" if _known(row.get(f"{part}_accuracy")) else "–"
+        [str(row["id"]), *(f"{float(row[f'{part}_accuracy']):.3f}" if pd.notna(row.get(f"{part}_accuracy")) else "–"
                            for part in names)]
         for row in members[: 2 * MOST_ROWS]
     ]  # fmt: skip
@@ -120,10 +121,6 @@ def _names(run: RunRecord) -> list[str]:
 
 def _values(run: RunRecord, row: pd.Series) -> list[str]:
     return [run.axes[name].text(row[name]) for name in run.swept]
-
-
-def _known(value: Any) -> bool:
-    return value is not None and value is not pd.NA and not (isinstance(value, float) and math.isnan(value))
 
 
 def _block(heading: str, notes: Iterable[str], table: str) -> str:

@@ -336,8 +336,7 @@ def _without_path(run: ServedRun, error: FerJaxError) -> str:
 
 
 def _document(path: Path) -> bytes:
-    run = load_run(path)
-    document = explore_data.document(run, rankings.whole(run), rankings.parts(run))
+    document = explore_data.document(load_run(path))
     return json.dumps(document, allow_nan=False, separators=(",", ":")).encode()
 
 
