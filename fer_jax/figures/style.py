@@ -197,6 +197,11 @@ def pictures(made: Figure, foot: str) -> Pictures:
     return Pictures(_png(whole), _webp(image))
 
 
+def webp(made: Figure) -> bytes:
+    """Returns the figure for a page alone."""
+    return _webp(_drawn(made))
+
+
 def pdf(made: Figure) -> bytes:
     """Returns the figure as a PDF with TrueType fonts, the same for the same figure."""
     buffer = io.BytesIO()

@@ -88,12 +88,13 @@ class Files(NamedTuple):
 
     def keep(self, drawing: style.Drawing, ranking: Ranking, suffix: str) -> bytes:
         """Writes a figure under figures/ and returns what the page shows of it."""
+        if self.directory is None:
+            return style.webp(drawing.figure)
         foot = " ".join(filter(None, [f"{ranking.title}.", page.stands_on(ranking), drawing.about]))
         made, stem = style.pictures(drawing.figure, foot), f"figures/{drawing.name}{suffix}"
-        if self.directory is not None:
-            self.directory.write_bytes(f"{stem}.png", made.png)
-            if self.pdf:
-                self.directory.write_bytes(f"{stem}.pdf", style.pdf(drawing.figure))
+        self.directory.write_bytes(f"{stem}.png", made.png)
+        if self.pdf:
+            self.directory.write_bytes(f"{stem}.pdf", style.pdf(drawing.figure))
         return made.webp
 
 

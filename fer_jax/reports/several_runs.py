@@ -167,7 +167,7 @@ def _group(entries: Sequence[Entry], suffix: str, first: int) -> list[Section]:
         )
     ]
     for drawing in filter(None, (drawn.best_points(entries), drawn.curves(entries))):
-        content = page.figure(first, drawing, style.pictures(drawing.figure, stands_on).webp)
+        content = page.figure(first, drawing, style.webp(drawing.figure))
         found.append(
             Section(
                 f"{drawing.name}{suffix}",
