@@ -23,8 +23,11 @@ class Published:
         metric: what it is of: 'train_', 'val_', 'test_' or 'external_' (of the data set that
             --external names) with 'accuracy' or 'loss', or with 'precision', 'recall', 'f1' or
             'auc' (macro means over classes, AUC one-vs-rest); 'test_recall_happy' for a class's own
-            precision, recall or f1; 'binary_' before any of them for the summed probability of
-            `Experiment.positive` against .5.
+            precision, recall, f1 or auc, and 'test_share_happy' for the share of all images that
+            is answered 'happy'; 'binary_' before any of them for the summed probability of
+            `Experiment.positive` against .5, whose classes are 'positive' and 'negative';
+            'val_relative_gain' of a head: its accuracy less its network's, as a share of the
+            network's.
         value: in [0, 1], or nats for a loss.
         sd: sample standard deviation over `n` runs; None for a single run.
         n: runs it is the mean of.
@@ -35,6 +38,9 @@ class Published:
             Python writes `value` with, so .569 has three; name them where the last one printed is
             0, as in .60, or where `value` was computed
             from printed ones.
+        about: whether the paper says 'about' or 'approximately', so that its rounding says little.
+        low, high: the smallest and largest of its `n` runs; None where not printed.
+        variance: over its `n` runs, as printed; None where not printed.
     """
 
     metric: str
@@ -44,6 +50,10 @@ class Published:
     where: str = ""
     weights: str = "last"
     digits: int | None = None
+    about: bool = False
+    low: float | None = None
+    high: float | None = None
+    variance: float | None = None
 
     @property
     def decimals(self) -> int:
@@ -60,18 +70,44 @@ class Published:
 
 
 @dataclasses.dataclass(frozen=True)
+class PublishedMatrix:
+    """A confusion matrix that a paper printed.
+
+    Attributes:
+        split: 'train', 'val', 'test' or 'external', as in `Published.metric`; with 'binary_' before
+            it the matrix of `Experiment.positive` against the rest.
+        classes: names in the order of its rows and columns, in any spelling.
+        counts: a row for each true class, a column for each answer: images, or shares of the row's
+            images, which sum to 1.
+        where: 'table 4', 'figure 26'.
+        weights: as in `Published`.
+        note: what a reader must know, such as 'sums to 3,654, not 3,589'.
+    """
+
+    split: str
+    classes: tuple[str, ...]
+    counts: tuple[tuple[float, ...], ...]
+    where: str = ""
+    weights: str = "last"
+    note: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
 class Conditions:
     """The conditions under which a published value may be called reproduced or missed.
 
-    None is unpublished.
+    None is unpublished. What is unpublished weakens a verdict, which then speaks of the spread over
+    our choices, and forbids none.
 
     Attributes:
         data: `data.name`.
         split: `data.split`.
         classes: names the classes have in training, after merging, in any order and spelling.
         epochs: of the published run.
-        exact: whether the paper's split can be had at all: false where it re-split at random or by
-            unpublished rules.
+        exact: whether the paper's very split can be had: false where it drew one at random or by
+            unpublished rules, so that the seed of ours is a choice.
+        unpublished: what else is unpublished and changes results, in words: ('strength of the
+            augmentation',).
     """
 
     data: str
@@ -79,6 +115,7 @@ class Conditions:
     classes: tuple[str, ...]
     epochs: int | None = None
     exact: bool = True
+    unpublished: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,6 +133,7 @@ class Experiment:
         published: its values; () where the paper only drew curves.
         conditions: of the paper.
         positive: class names whose probabilities are summed for 'binary_' metrics.
+        matrices: its confusion matrices.
         external: for people, the data set and splits that its 'external_' metrics are of, such as
             "FER-2013's test folder".
         smoke: whether --scale=smoke runs it.
@@ -109,6 +147,7 @@ class Experiment:
     overrides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     point: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     positive: tuple[str, ...] = ()
+    matrices: tuple[PublishedMatrix, ...] = ()
     external: str = ""
     smoke: bool = False
     note: str = ""
