@@ -2,14 +2,17 @@
 `python -m fer_jax.study --study=oslo`.
 """
 
+from __future__ import annotations
+
 import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from absl import flags
 
-from fer_jax.base import console, files
+from fer_jax.base import console
 from fer_jax.base.text import counted, in_time
 from fer_jax.config import search_space
 from fer_jax.config.choices import MEASURE, define_plan
@@ -18,8 +21,11 @@ from fer_jax.config.program import Command, run_program
 from fer_jax.config.shipped import as_flag, shipped
 from fer_jax.config.values import to_json
 from fer_jax.errors import ConfigError
-from fer_jax.studies.paper import SCALES, Study
+from fer_jax.studies.paper import SCALES
 from fer_jax.studies.sweeps import StudySweep, choose, load, read_study, sweeps
+
+if TYPE_CHECKING:
+    from fer_jax.studies.written import StudyFiles
 
 USAGE = "usage: python -m fer_jax.study --study=NAME|FILE [--scale=smoke|full] [--config.a.b=value ...] [flags]"
 
@@ -91,27 +97,30 @@ def _run(command: Command) -> int:
     needed = sweeps(choose(study, values.only, values.scale), values.study, values.scale)
     workdir = Path(values.workdir or "-".join(filter(None, ("runs/study", study.name, values.scale)))).expanduser()
     _check_metrics(needed)
+    if values.plan:
+        loaded = {one.folder: load(one, overrides, workdir, values.scale) for one in needed}
+        _check_overrides(overrides, loaded)
+        return _plan(needed, loaded, values.plan == MEASURE)
+    from fer_jax.studies.written import StudyFiles
+
+    asked = frozenset(experiment.name for sweep in needed for experiment in sweep.experiments)
+    files = StudyFiles(study, values.study, workdir, values.scale, asked, values.external)
     status = 0
     if not values.table:
         loaded = {one.folder: load(one, overrides, workdir, values.scale) for one in needed}
         _check_overrides(overrides, loaded)
-        status = (
-            _plan(needed, loaded, values.plan == MEASURE)
-            if values.plan
-            else _train(needed, loaded, workdir, values.extend, values.retry_failed)
-        )
-    if not values.plan:
-        _write_table(study, needed, values.study, workdir, values.scale, values.external)
+        status = _train(needed, loaded, files, values.extend, values.retry_failed)
+    _show(files)
     return status
 
 
 def _check_metrics(needed: tuple[StudySweep, ...]) -> None:
     """Raises ConfigError for a metric that no study has, before anything is trained for it."""
-    from fer_jax.studies.rows import split_metric
+    from fer_jax.studies.values import read_metric
 
     for experiment in (experiment for sweep in needed for experiment in sweep.experiments):
         for published in experiment.published:
-            split_metric(published.metric)
+            read_metric(published.metric)
 
 
 def _check_overrides(overrides: Mapping[str, str], loaded: Mapping[str, Loaded]) -> None:
@@ -166,12 +175,16 @@ def _plan(needed: tuple[StudySweep, ...], loaded: dict[str, Loaded], measure: bo
 
 
 def _train(
-    needed: tuple[StudySweep, ...], loaded: dict[str, Loaded], workdir: Path, extend: bool, retry_failed: bool
+    needed: tuple[StudySweep, ...], loaded: dict[str, Loaded], files: StudyFiles, extend: bool, retry_failed: bool
 ) -> int:
-    """Trains what is missing; returns 1 if some trials failed."""
+    """Trains what is missing; returns 1 if some trials failed.
+
+    The files of the study are written before the report of each run is drawn, which shows them.
+    """
     from fer_jax.results.run import load_run
     from fer_jax.store import RunDirectory
 
+    workdir = files.workdir
     waiting = [
         sweep for sweep in needed if not _is_complete(workdir / sweep.folder, loaded[sweep.folder], retry_failed)
     ]
@@ -194,7 +207,9 @@ def _train(
             console.show(f"\nsweep {number} of {len(waiting)}: {sweep.folder}")
             one = loaded[sweep.folder]
             options = {"extend": extend, "retry_failed": retry_failed, "command": one.command}
-            run_sweep(one.config, workdir / sweep.folder, **options)
+            files.forget(sweep)
+            run_sweep(one.config, workdir / sweep.folder, before_report=files.write, **options)
+            files.outdated.discard(sweep.folder)
     return 1 if any(load_run(workdir / sweep.folder).has_failures for sweep in needed) else 0
 
 
@@ -215,25 +230,24 @@ def _is_complete(folder: Path, loaded: Loaded, retry_failed: bool) -> bool:
     return bool(same and record.get("finished") and not failed)
 
 
-def _write_table(
-    study: Study, needed: tuple[StudySweep, ...], file: str, workdir: Path, scale: str, external: str
-) -> None:
-    """Writes study.md and study.csv, prints the former, and writes report.html.
+def _show(files: StudyFiles) -> None:
+    """Writes the files of a study, prints its table, and draws the reports that lack some of it.
 
-    The table is of what was asked for and, but for smoke, of what else is there; the report sets
-    its runs side by side.
+    The table is of what was asked for and, but for smoke, of what else is there; report.html beside
+    it sets its runs side by side.
     """
+    from fer_jax.reports.run_report import write_report
     from fer_jax.reports.several_runs import write_comparison
-    from fer_jax.studies import rows as study_rows
     from fer_jax.studies import table
 
-    asked = {experiment.name for sweep in needed for experiment in sweep.experiments}
-    rows = study_rows.gather(study, file, workdir, scale, external)
-    rows = [row for row in rows if row.experiment in asked or (row.run and scale != "smoke")]
-    files.write_bytes(workdir / "study.md", table.to_markdown(study.title, rows).encode())
-    files.write_bytes(workdir / "study.csv", table.to_frame(rows).to_csv(index=False).encode())
+    files.write()
+    workdir, rows = files.workdir, files.rows
+    for folder in sorted(files.outdated):
+        with console.working(f"drawing the report of {folder}"):
+            write_report(workdir / folder)
     page = console.Page(sys.stdout)
-    page.line(f"\n{table.to_text(study.title, [row for row in rows if row.experiment in asked], page.columns)}")
+    asked = [row for row in rows if row.experiment in files.asked]
+    page.line(f"\n{table.to_text(files.study.title, asked, page.columns)}")
     console.show(f"table: {workdir / 'study.md'}, {workdir / 'study.csv'}")
     if runs := list(dict.fromkeys(row.run for row in rows if row.run)):
         console.show(f"report: {write_comparison(runs, workdir / 'report.html')}")

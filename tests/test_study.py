@@ -11,7 +11,7 @@ import pytest
 from small_studies import CONFIG, STUDY, run
 
 import fer_jax
-from fer_jax.reports import reported_sweep, study_section
+from fer_jax.reports import reported_sweep, study_tables
 from fer_jax.studies import rows as study_rows
 from fer_jax.studies import sweeps
 from fer_jax.studies.table import to_frame
@@ -21,6 +21,11 @@ OSLO = str(ROOT / "sweeps" / "oslo.py")
 HUST = str(ROOT / "sweeps" / "hust.py")
 NO_SALIENCY = "--config.report.saliency=False"
 VERDICT = re.compile("within what|ours above|ours below|no difference")
+
+
+def gathered(study, workdir, scale="smoke"):
+    found = [study_rows.gather(one, OSLO, workdir, scale) for one in sweeps.sweeps(study.experiments, OSLO, scale)]
+    return [row for rows, _ in found for row in rows]
 
 
 def stamps(folder):
@@ -67,7 +72,7 @@ def test_the_runs_of_a_study_stand_on_one_page_with_what_was_published(oslo):
 
 def test_rows_of_heads_are_those_of_heads_csv(oslo):
     read = sweeps.read_study(OSLO)
-    rows = {row.experiment: row for row in study_rows.gather(read, OSLO, oslo[0], "smoke")}
+    rows = {row.experiment: row for row in gathered(read, oslo[0])}
     run_of_heads = fer_jax.load_run(rows["XGBoost fed by flatten"].run)
     for name, layer, depth in (("XGBoost fed by flatten", "flatten", 6), ("XGBoost, depth 4", "dense_0", 4)):
         row, table = rows[name], run_of_heads.heads
@@ -89,7 +94,7 @@ def test_a_head_that_nobody_published_shows_ours(oslo):
     read = sweeps.read_study(OSLO)
     rows = [
         row
-        for row in study_rows.gather(read, OSLO, oslo[0], "smoke")
+        for row in gathered(read, oslo[0])
         if row.experiment.startswith("XGBoost, subsample")
     ]
     assert len(rows) == 3 and all(len(row.chosen) == 2 and row.against == "best" for row in rows)
@@ -166,15 +171,11 @@ def test_a_folder_of_another_sweep_is_found_before_the_first_trains(tiny, tmp_pa
     assert not (tmp_path / "work" / "first-full").exists()
 
 
-def test_a_row_of_another_point_says_which(oslo):
-    read = sweeps.read_study(OSLO)
-    rows = {row.experiment: row for row in study_rows.gather(read, OSLO, oslo[0], "smoke")}
-    words = (
-        "another point, which the sweep at this scale has instead: "
-        "train.learning_rate = 0.001 (not 1e-05) and train.batch_size = 16 (not 128)"
-    )
-    assert rows["3-D grid: best accuracy"].why_none[:2] == (words, "other data")
-    assert not any("another point" in reason for reason in rows["final network"].why_none)
+def test_a_row_whose_point_is_not_in_the_sweep_shows_a_dash(oslo):
+    rows = {row.experiment: row for row in gathered(sweeps.read_study(OSLO), oslo[0])}
+    absent = rows["3-D grid: best accuracy"]
+    assert absent.why_none == ("the sweep at this scale lacks the point",) and absent.chosen == absent.last == ()
+    assert rows["final network"].chosen
 
 
 def test_interrupted_before_the_end(tiny, tmp_path, monkeypatch):
@@ -237,5 +238,5 @@ def test_a_mistake_is_one_line_and_leaves_no_directory(arguments, message, tmp_p
 
 
 def test_every_column_is_explained_in_the_row(oslo):
-    heads = [column.heading for column in study_section.table(to_frame([])).paper]
+    heads = [column.heading for column in study_tables.table(to_frame([])).paper]
     assert len(heads) == 12 and all(name in oslo[1] for name in heads)

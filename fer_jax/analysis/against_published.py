@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from scipy import special, stats
@@ -111,3 +111,60 @@ def compare(
     if low <= nearest <= high:
         return Verdict(f"within what {bounds}, given its rounding (-+ {rounding:g})", low=low, high=high)
     return Verdict(f"{side}: {bounds}", low=low, high=high)
+
+
+def compare_choices(
+    choices: Iterable[Sequence[float]], published: float, sd: float | None = None, n: int = 1, rounding: float = 0.0
+) -> Verdict:
+    """Returns whether a published value lies within the spread over choices that are ours.
+
+    A paper that leaves out its number of epochs, say, is held against ours after each of many. The
+    spread reaches from the lowest to the highest of the prediction intervals of all choices, so
+    that 'ours above' and 'ours below' hold whatever is chosen.
+
+    Args:
+        choices: the values of our repeats under each choice, finite.
+        published, sd, n, rounding: as of `compare`; Welch's test against any choice may find no
+            difference as well.
+
+    Returns:
+        The bounds of the spread as low and high. Only the words of `obstacle` where every choice
+        has one.
+    """
+    usable = [values for values in choices if not obstacle(values)]
+    if not usable:
+        return Verdict(next((reason for values in choices if (reason := obstacle(values))), "no seed"))
+    low, high, alike = math.inf, -math.inf, False
+    for values in usable:
+        count, mean, spread = len(values), float(np.mean(values)), float(np.std(values, ddof=1))
+        bottom, top = prediction_interval(mean, spread, count, n)
+        low, high = min(low, bottom), max(high, top)
+        nearest = min(max(mean, published - rounding), published + rounding)
+        alike |= sd is not None and n > 1 and welch(mean, spread, count, nearest, sd, n) >= 1 - LEVEL
+    bounds = f"({low:.3f} to {high:.3f})"
+    if alike or (low <= published + rounding and high >= published - rounding):
+        return Verdict(f"within the spread over our choices {bounds}", low=low, high=high)
+    side = "ours above" if low > published else "ours below"
+    return Verdict(f"{side}, whatever we chose {bounds}", low=low, high=high)
+
+
+def compare_one(ours: float, images: int, published: float, rounding: float = 0.0) -> Verdict:
+    """Returns whether a published accuracy is within what the drawing of images leaves open.
+
+    For a single seed of ours on images that the paper did not have: both accuracies are of as many
+    images, drawn at random, so that their difference has a standard error of sqrt(2 p (1 - p) / n)
+    even without any spread over seeds. A larger difference says nothing of one seed.
+
+    Args:
+        ours: an accuracy in [0, 1].
+        images: how many it is of; the paper's are taken to be as many.
+        published, rounding: as of `compare`.
+
+    Returns:
+        A verdict with no words where the difference is larger.
+    """
+    half = float(special.ndtri(0.5 + LEVEL / 2)) * math.sqrt(2 * ours * (1 - ours) / images)
+    low, high = ours - half, ours + half
+    words = f"no difference beyond what {images:,} images leave open ({low:.3f} to {high:.3f}), one seed"
+    inside = low <= published + rounding and high >= published - rounding
+    return Verdict(words if inside else "", low=low, high=high)

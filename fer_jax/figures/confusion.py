@@ -21,15 +21,17 @@ def draw(predictions: Predictions) -> style.Drawing:
     made = style.figure(0.9 + 0.52 * max(5, len(predictions.classes)))
     left, right = made.subplots(1, 2)
     whole = predictions.repeats == 1
-    _matrix(
+    blues = matplotlib.colormaps["Blues"]
+    show_matrix(
         left,
         matrices.mean(axis=0),
         predictions.classes,
         "pictures",
         "{:.0f}" if whole else "{:.1f}",
-        float(matrices.mean(axis=0).max()),
+        (0.0, float(matrices.mean(axis=0).max())),
+        blues,
     )
-    _matrix(right, shares.mean(axis=0), predictions.classes, "share of the true class", "{:.2f}", 1.0)
+    show_matrix(right, shares.mean(axis=0), predictions.classes, "share of the true class", "{:.2f}", (0.0, 1.0), blues)
     mean = "" if whole else ", means over the repeats"
     text = (
         "Rows are true classes, columns answers: pictures on the left, shares of the row's pictures on the right"
@@ -53,12 +55,31 @@ def _finding(shares: np.ndarray, classes: Sequence[str]) -> str:
     return f"{text}."
 
 
-def _matrix(ax: Any, values: np.ndarray, classes: Any, name: str, form: str, top: float) -> None:
-    colours = matplotlib.colormaps["Blues"]
-    ax.imshow(values, cmap=colours, vmin=0, vmax=max(top, 1e-9), aspect="auto")
+def show_matrix(
+    ax: Any,
+    values: np.ndarray,
+    classes: Sequence[str],
+    name: str,
+    form: str,
+    limits: tuple[float, float],
+    colours: Any,
+) -> None:
+    """Draws a square of numbers, true classes down and answers across.
+
+    Args:
+        ax: where to.
+        values: (K, K).
+        classes: names of its rows and columns.
+        name: title of the panel.
+        form: of a number, such as '{:.2f}'.
+        limits: the values at both ends of the colours.
+        colours: a colour map.
+    """
+    low, high = limits[0], max(limits[1], limits[0] + 1e-9)
+    ax.imshow(values, cmap=colours, vmin=low, vmax=high, aspect="auto")
     size = style.SMALL if len(classes) <= 8 else style.SMALL - 1.5
     for row, column in np.ndindex(*values.shape):
-        ink = style.ink_on(colours(values[row, column] / max(top, 1e-9)))
+        ink = style.ink_on(colours((values[row, column] - low) / (high - low)))
         weight = "bold" if row == column else "normal"
         ax.text(
             column,

@@ -66,6 +66,7 @@ def render(
     heads: Sequence[Part] = (),
     more: Sequence[Section] = (),
     *,
+    leading: Sequence[Section] = (),
     explore: Section | None = None,
     assets: Sequence[str] = (),
     data: object = None,
@@ -81,6 +82,7 @@ def render(
         written: when, for the foot of the page.
         heads: the fits of the run as `fits.rank_heads` gives them, one a part; none without heads.
         more: other sections about the whole run, before its config.
+        leading: sections that stand first.
         explore: the section that scripts fill, after the best points.
         assets, data, above: as of `assemble`.
     """
@@ -94,6 +96,7 @@ def render(
     if explore is not None:
         place = next((n for n, one in enumerate(sections, 1) if one.id in ("best-points", "parts")), 1)
         sections.insert(place, explore)
+    sections = [*leading, *sections]
     counts = {status: f"{count} {status}" for status, count in ranking.statuses.items()}
     return assemble(ranking.title, ranking.scope, counts, sections, written, assets=assets, data=data, above=above)
 
@@ -273,11 +276,11 @@ def _best(ranking: Ranking, told: _Told, suffix: str) -> Markup:
     return _note(ranking, told, words if ranking.has_test else "Ranked by validation.") + best_points(ranking, suffix)
 
 
-def figure(number: int, drawing: style.Drawing, image: bytes, *more: str) -> Markup:
+def figure(number: int | str, drawing: style.Drawing, image: bytes, *more: str) -> Markup:
     """Returns a drawing as HTML, with its finding for those who cannot see it, and its caption.
 
     Args:
-        number: of the figure on the page.
+        number: of the figure on the page, such as 3, or A1 of those that are numbered apart.
         drawing: it.
         image: as WebP or PNG.
         more: sentences that end the caption: what the figure is of, where the page does not say it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,16 @@ from fer_jax.results.run import Run, load_run
 _DRAWING = "drawing the report"
 
 
-def run_sweep(config: ConfigDict, workdir: str | Path, **options: Any) -> Run:
+def run_sweep(
+    config: ConfigDict, workdir: str | Path, *, before_report: Callable[[], None] = lambda: None, **options: Any
+) -> Run:
     """Trains what `config` asks for and `workdir` does not hold yet, and writes tables and report.
 
     After an interruption the report shows what there is.
 
     Args:
         config, workdir, **options: as for `fer_jax.launch.loop.run_sweep`, errors too.
+        before_report: called once all is trained, such as to write what the report is to show.
 
     Returns:
         The run, as `load_run` gives it.
@@ -39,6 +42,7 @@ def run_sweep(config: ConfigDict, workdir: str | Path, **options: Any) -> Run:
         with contextlib.suppress(RunError), console.working(_DRAWING):
             run_report.write_report(workdir)
         raise
+    before_report()
     with console.working(_DRAWING):
         run_report.write_report(workdir)
     return load_run(workdir)

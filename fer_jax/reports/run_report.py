@@ -147,14 +147,22 @@ def html(
         document: `explore_data.document` of the run where it is known already.
     """
     meanings = {field.name: (field.default, field.comment) for field in fields.FIELDS.values()}
-    sections = [*study_section.sections(study_section.rows_beside(run.path)), *more]
+    leading = study_section.sections(study_section.beside(run.path))
     if document is None:
         explored = explore.of_run(run, drawn.whole, drawn.ranked)
     else:
         explored = {"explore": explore.section(), "assets": explore.ASSETS, "data": document}
     explored["assets"] = (*explored.get("assets", ()), *assets)
     return page.render(
-        drawn.whole, drawn.parts, meanings, page.written_now(), drawn.heads, sections, above=above, **explored
+        drawn.whole,
+        drawn.parts,
+        meanings,
+        page.written_now(),
+        drawn.heads,
+        more,
+        leading=leading,
+        above=above,
+        **explored,
     )
 
 

@@ -80,7 +80,8 @@ def comparison(
             keys.append(key)
     order = [key for key in dict.fromkeys(keys) if key is not None]
     group_of = [0 if key is None else order.index(key) + 1 for key in keys]
-    sections = [Section("overview", "Runs", "The runs", _overview(entries, group_of, len(order)))]
+    sections = study_section.sections(_study(runs))
+    sections.append(Section("overview", "Runs", "The runs", _overview(entries, group_of, len(order))))
     figures = 0
     for number in range(1, len(order) + 1):
         own = in_order([entry for entry, group in zip(entries, group_of, strict=True) if group == number])
@@ -96,12 +97,16 @@ def comparison(
     for table in spreads:
         if say is not None:
             say(text_tables.markdown(table))
-    sections += study_section.sections(
-        pd.concat([study_section.rows_beside(run.path) for run in runs], ignore_index=True)
-    )
     title = f"{len(runs)} runs side by side" if len(runs) > 1 else "One run"
     scope = ", ".join(dict.fromkeys(str(entry.ranking.data.get("label", "unknown data set")) for entry in entries))
     return page.assemble(title, scope, {}, sections, page.written_now(), assets=assets, above=above)
+
+
+def _study(runs: Sequence[Run]) -> study_section.Beside:
+    """Returns what studies say of all runs together."""
+    found = [study_section.beside(run.path) for run in runs]
+    rows = pd.concat([each.rows for each in found], ignore_index=True) if found else pd.DataFrame()
+    return study_section.Beside(rows, [one for each in found for one in each.matrices])
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

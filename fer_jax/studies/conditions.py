@@ -1,9 +1,9 @@
-"""Whether a run is what a paper ran: the reasons why a verdict on its values is not possible."""
+"""Whether a run is what a paper ran: why no verdict is possible, or only a weak one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from fer_jax.config import fields, rules
 from fer_jax.config.repeats import SOURCES
@@ -26,21 +26,52 @@ def unmet(experiment: Experiment, trial: TrialResult, head: Mapping[str, Any], d
     same_data = not found
     if ours.data.split != conditions.split:
         found.append(f"other split: {ours.data.split}, published {conditions.split}")
-    if not conditions.exact:
-        found.append("the paper's split cannot be had")
     if {canonical(name) for name in trial.classes} != {canonical(name) for name in conditions.classes}:
         found.append("other classes")
-    if conditions.epochs is None:
-        found.append("epochs unpublished")
-    elif epochs(trial) != conditions.epochs:
+    if conditions.epochs is not None and epochs(trial) != conditions.epochs:
         found.append(f"other epochs: {epochs(trial)}, published {conditions.epochs}")
     if same_data and (changed := other_settings(paper_values(experiment, study_file), trial, head)):
         found.append(f"other settings: {', '.join(changed[:3])}{', ...' if len(changed) > 3 else ''}")
     if (of := trial.run.config.sweep.seeds_of) != "all" and done > 1:
         found.append(f"repeats vary the seed {SOURCES[of]} alone")
-    if done < 2:
-        found.append("one seed" if done else "no trial ended")
+    if not done:
+        found.append("no trial ended")
     return found
+
+
+class Choices(NamedTuple):
+    """What a paper left unpublished, so that ours is a choice.
+
+    Attributes:
+        varied: choices that our trials vary, in words.
+        fixed: those that they do not.
+    """
+
+    varied: tuple[str, ...] = ()
+    fixed: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        named = (("varied", self.varied), ("not varied", self.fixed))
+        return "; ".join(f"{word}: {', '.join(choices)}" for word, choices in named if choices)
+
+
+def choices(conditions: Conditions, trials: Sequence[TrialResult], epochs_seen: Sequence[int]) -> Choices:
+    """Returns what the paper left open, by whether our values vary it.
+
+    Args:
+        conditions: the paper's.
+        trials: ours that ended.
+        epochs_seen: after which epochs our values are known besides the last; () for none.
+    """
+    varied: list[str] = []
+    fixed: list[str] = []
+    if conditions.epochs is None:
+        known = f"epochs ({min(epochs_seen)} to {max(epochs_seen)})" if epochs_seen else "epochs (chosen and last)"
+        varied.append(known)
+    if not conditions.exact:
+        draws = len({trial.config.data.seed for trial in trials})
+        (varied if draws > 1 else fixed).append(f"the draw of the split ({draws})" if draws > 1 else "the split's draw")
+    return Choices(tuple(varied), (*fixed, *conditions.unpublished))
 
 
 def other_data(conditions: Conditions, trial: TrialResult) -> list[str]:

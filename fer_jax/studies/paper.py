@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import decimal
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,11 @@ SCALES = ("smoke", "full")
 # What a config makes small below full scale, and an experiment's overrides shall not make large
 # again.
 SIZES = ("data.name", "data.image_size", "train.epochs", "sweep.repeats")
+
+
+def as_written(value: float) -> str:
+    """Returns a number with the digits it was written with, never as 7e-05."""
+    return format(decimal.Decimal(repr(value)), "f")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,8 +71,23 @@ class Published:
 
     @property
     def rounding(self) -> float:
-        """Half a unit of the last printed digit: the unrounded value is no farther from `value`."""
-        return 0.5 * 10.0**-self.decimals
+        """How far the unrounded value may be from `value`: half a unit of the last printed digit.
+
+        It is a whole unit where the paper says 'about'.
+        """
+        return (1.0 if self.about else 0.5) * 10.0**-self.decimals
+
+    @property
+    def text(self) -> str:
+        """The value as printed, with its spread and its runs; empty where nothing was.
+
+        'about 0.68', '0.60682 ± 0.03682 (5 runs)'.
+        """
+        if not math.isfinite(self.value):
+            return ""
+        found = f"{'about ' * self.about}{self.value:.{self.decimals}f}"
+        found += "" if self.sd is None else f" ± {as_written(self.sd)}"
+        return found + (f" ({self.n} runs)" if self.n > 1 else "")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,6 +157,8 @@ class Experiment:
         matrices: its confusion matrices.
         external: for people, the data set and splits that its 'external_' metrics are of, such as
             "FER-2013's test folder".
+        own_best: whether its figure is that of the best point of a sweep, so that our own best
+            point by the same metric stands beside our value at theirs.
         smoke: whether --scale=smoke runs it.
         note: what a reader must know, such as 'dropout rate unpublished: our choice'.
     """
@@ -149,6 +172,7 @@ class Experiment:
     positive: tuple[str, ...] = ()
     matrices: tuple[PublishedMatrix, ...] = ()
     external: str = ""
+    own_best: bool = False
     smoke: bool = False
     note: str = ""
 

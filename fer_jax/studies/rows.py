@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,29 +10,105 @@ from typing import Any
 
 import numpy as np
 
-from fer_jax.analysis import against_published, metrics, statistics
-from fer_jax.analysis.fits import SPLITS
+from fer_jax.analysis import against_published, statistics
 from fer_jax.config import search_space
-from fer_jax.errors import ConfigError, FerJaxError, RunError
-from fer_jax.prediction.external import evaluate
+from fer_jax.errors import FerJaxError
 from fer_jax.results.run import Run, load_run
-from fer_jax.results.trial import FitResult, TrialResult
+from fer_jax.results.trial import TrialResult
 from fer_jax.store import RunDirectory
 from fer_jax.studies import conditions
-from fer_jax.studies.paper import Experiment, Published, Study
-from fer_jax.studies.sweeps import find_point, has_head, is_meant, sweeps, wanted
-from fer_jax.studies.table import Row
-
-# The split, in the name of a metric, that is another data set.
-EXTERNAL = "external"
+from fer_jax.studies.paper import Experiment, Published, PublishedMatrix
+from fer_jax.studies.sweeps import StudySweep, find_point, has_head
+from fer_jax.studies.values import EXTERNAL, Values, read_metric
 
 
-def gather(study: Study, study_file: str, workdir: Path, scale: str, external: str = "") -> list[Row]:
-    """Returns the rows of a study, in its order.
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A published value beside ours; the fields about our run are empty where there is no run.
 
-    An experiment whose sweep was not run gives rows that say so.
+    Attributes:
+        experiment: its name.
+        published: what was printed; its value is NaN where nothing was.
+        data, split: data set and `data.split` of our run; of an 'external_' metric the data set
+            that was named, without a split.
+        sampling: what was left out of the split or repeated in it, such as 'every split
+            undersampled'; empty if nothing.
+        images: images by split, in the order train, validation, test, external.
+        classes, epochs: of our run; 0 without one.
+        n: our done trials.
+        left_out: our others, such as '1 diverged'.
+        chosen, last: the value of each done trial at the weights validation chose and at the last
+            epoch's.
+        clean: accuracy of those that are compared on images without an exact copy in what was
+            trained on or chosen by; () where there is no such image or for other metrics.
+        network: accuracy of the network that each head is fitted on; () without heads.
+        own_best, own_point: our best point's value of each trial, and its settings, where
+            `Experiment.own_best` asks for them.
+        verdict: None where there can be none.
+        choices: what the paper left open, in words, where it did.
+        why_none: reasons why there is no verdict.
+        run: folder of our run.
+        note: what a reader must know of the experiment.
+    """
+
+    experiment: str
+    published: Published
+    data: str = ""
+    split: str = ""
+    sampling: str = ""
+    images: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    classes: int = 0
+    epochs: int = 0
+    n: int = 0
+    left_out: str = ""
+    chosen: tuple[float, ...] = ()
+    last: tuple[float, ...] = ()
+    clean: tuple[float, ...] = ()
+    network: tuple[float, ...] = ()
+    own_best: tuple[float, ...] = ()
+    own_point: str = ""
+    verdict: against_published.Verdict | None = None
+    choices: str = ""
+    why_none: tuple[str, ...] = ()
+    run: str = ""
+    note: str = ""
+
+    @property
+    def compared(self) -> tuple[float, ...]:
+        """The values that the verdict is about."""
+        return self.last if self.published.weights == "last" else self.chosen
+
+
+@dataclasses.dataclass(frozen=True)
+class Matrix:
+    """A published confusion matrix and ours, the mean over our done trials.
+
+    Attributes:
+        experiment: its name.
+        published: as printed.
+        ours: images by true class and answer, float64 (K, K), in the order of its classes.
+        n: our done trials.
+        data: data set and split that ours is of.
+        run: folder of our run.
+    """
+
+    experiment: str
+    published: PublishedMatrix
+    ours: np.ndarray
+    n: int
+    data: str
+    run: str
+
+
+def gather(
+    sweep: StudySweep, study_file: str, workdir: Path, scale: str, external: str = ""
+) -> tuple[list[Row], list[Matrix]]:
+    """Returns the rows and the confusion matrices of one sweep's experiments, in their order.
+
+    Without a run of the sweep its rows say so.
 
     Args:
+        sweep: one of `sweeps.sweeps`.
         study_file: path of the study file.
         workdir: of the study: the runs lie below it.
         scale: one of `paper.SCALES`, or '' for the configs' default.
@@ -40,99 +117,158 @@ def gather(study: Study, study_file: str, workdir: Path, scale: str, external: s
     Raises:
         FerJaxError: a damaged run, or a point, metric or class that cannot be read; one line.
     """
-    rows = []
-    for sweep in sweeps(study.experiments, study_file, scale):
-        folder = workdir / sweep.folder
-        run = load_run(folder) if RunDirectory(folder).has("trials.csv") else None
-        for experiment in sweep.experiments:
-            rows += _rows(experiment, run, study_file, scale, external)
-    order = [experiment.name for experiment in study.experiments]
-    return sorted(rows, key=lambda row: order.index(row.experiment))
+    folder = workdir / sweep.folder
+    run = load_run(folder) if RunDirectory(folder).has("trials.csv") else None
+    rows: list[Row] = []
+    matrices: list[Matrix] = []
+    for experiment in sweep.experiments:
+        found = _Found.of(experiment, run, study_file, scale, external)
+        rows += [_row(experiment, published, found) for published in _published(experiment)]
+        matrices += _matrices(experiment, found)
+    return rows, matrices
 
 
-def split_metric(metric: str) -> tuple[str, str, bool]:
-    """Returns split, metric, and whether it is one of summed probabilities.
+@dataclasses.dataclass(frozen=True)
+class _Found:
+    """What an experiment's rows share.
 
-    For 'binary_val_auc' and for 'val_binary_auc' it returns ('val', 'auc', True). The split may be
-    'external', and the metric one of a class, such as 'recall_happy'.
-
-    Raises:
-        ConfigError: no metric of a study.
+    Attributes:
+        run: None where the sweep was not run.
+        trials: all of the experiment's point; none where the sweep lacks it.
+        done: those that ended.
+        values: what they came to.
+        why: why nothing may be concluded.
+        study_file, external: as of `gather`.
     """
-    split, _, quantity = metric.removeprefix("binary_").partition("_")
-    binary = metric.startswith("binary_") or quantity.startswith("binary_")
-    quantity = quantity.removeprefix("binary_")
-    kind, _, of_class = quantity.partition("_")
-    one_class = bool(of_class) and kind in metrics.CLASS_METRICS and not binary
-    if split not in (*SPLITS, EXTERNAL) or (quantity not in metrics.METRICS and not one_class):
-        known = f"'train_', 'val_', 'test_' or 'external_' before {', '.join(metrics.METRICS)}"
-        more = "'_' and a class after precision, recall and f1; 'binary_' before that for summed probabilities"
-        raise ConfigError(f"metric {metric!r}: must be {known}; {more}")
-    return split, quantity, binary
+
+    run: Run | None
+    trials: Sequence[TrialResult] = ()
+    done: Sequence[TrialResult] = ()
+    values: Values | None = None
+    why: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, experiment: Experiment, run: Run | None, study_file: str, scale: str, external: str) -> _Found:
+        if run is None:
+            return cls(None, why=("not run",))
+        point = find_point(experiment, run.config, scale)
+        if point is None:
+            return cls(run, why=("the sweep at this scale lacks the point",))
+        trials = run.select(**{name.replace(".", "__"): point[name] for name in run.swept})
+        if not trials:
+            return cls(run, why=("not run",))
+        head = search_space.counting_head(point) if has_head(experiment) else {}
+        done = [trial for trial in trials if trial.status == "done"]
+        why = conditions.unmet(experiment, trials[0], head, len(done), study_file)
+        return cls(run, trials, done, Values(experiment, head, external), tuple(why))
 
 
-def _rows(experiment: Experiment, run: Run | None, study_file: str, scale: str, external: str) -> list[Row]:
-    if run is None:
-        return [_empty(experiment, published) for published in _published(experiment)]
-    found = find_point(experiment, run.config, scale)
-    trials = run.select(**{name.replace(".", "__"): found[name] for name in run.swept})
-    if not trials:
-        return [_empty(experiment, published) for published in _published(experiment)]
-    head = search_space.counting_head(found) if has_head(experiment) else {}
-    done = [trial for trial in trials if trial.status == "done"]
-    left_out = statistics.count_words([trial.status for trial in trials if trial.status != "done"])
-    names = trials[0].classes
-    label = trials[0].data.get("label", "").partition(",")[0]
-    computed = _Computed(experiment, head, external)
-    elsewhere = [] if is_meant(experiment, found) else [_elsewhere(experiment, found)]
-    reasons = conditions.unmet(experiment, trials[0], head, len(done), study_file)
-    rows = []
-    for published in _published(experiment):
-        why = elsewhere + (reasons if math.isfinite(published.value) else ["no figure published"])
-        before = len(why)
-        chosen, last = (_values(done, published.metric, weights, computed, why) for weights in ("best", "last"))
-        compared = last if published.weights == "last" else chosen
-        if len(why) == before:
-            if not all(math.isfinite(value) for value in compared):
-                why.append(f"no {published.metric} in the run")
-            elif len(compared) > 1 and (reason := against_published.obstacle(compared)):
-                why.append(reason)
-        rows.append(
-            Row(
-                *_printed(experiment, published),
-                data=label,
-                split=trials[0].config.data.split,
-                sampling=sampling(trials[0]),
-                images={name: sum(counts.values()) for name, counts in trials[0].data.get("counts", {}).items()},
-                classes=len(names),
-                epochs=conditions.epochs(trials[0]),
-                n=len(done),
-                left_out=left_out,
-                chosen=chosen,
-                last=last,
-                against=published.weights,
-                verdict=None if why else _verdict(compared, published),
-                why_none=tuple(dict.fromkeys(why)),
-                run=str(run.path),
-                note=experiment.note,
-                published_digits=published.decimals,
-            )
-        )
-    return rows
+def _row(experiment: Experiment, published: Published, found: _Found) -> Row:
+    asked = read_metric(published.metric)
+    empty = Row(experiment.name, published, why_none=found.why, note=experiment.note)
+    if found.values is None or found.run is None:
+        return empty
+    trials, done, values = found.trials, found.done, found.values
+    why = list(found.why) if math.isfinite(published.value) else ["no figure published"]
+    before = len(why)
+    chosen, last = (values.of(done, published.metric, weights, why) for weights in ("best", "last"))
+    row = dataclasses.replace(
+        empty,
+        **_images(experiment, published, found),
+        classes=len(trials[0].classes),
+        epochs=conditions.epochs(trials[0]),
+        n=len(done),
+        left_out=statistics.count_words([trial.status for trial in trials if trial.status != "done"]),
+        chosen=chosen,
+        last=last,
+        clean=values.clean(done, published.metric, published.weights),
+        network=values.network(done, published.metric),
+        run=str(found.run.path),
+    )
+    if experiment.own_best and asked.stored:
+        row = dataclasses.replace(row, **_own_best(found.run, published.metric, values))
+    if len(why) == before and not all(map(math.isfinite, row.compared)):
+        why.append(f"no {published.metric} in the run")
+    if why:
+        return dataclasses.replace(row, why_none=tuple(dict.fromkeys(why)))
+    return _judged(row, experiment, found)
 
 
-def _verdict(ours: Sequence[float], published: Published) -> against_published.Verdict:
-    return against_published.compare(ours, published.value, published.sd, published.n, published.rounding)
+def _judged(row: Row, experiment: Experiment, found: _Found) -> Row:
+    """Returns a row that nothing forbids a verdict on, with the verdict or why there is none."""
+    published, values = row.published, found.values
+    figure = (published.value, published.sd, published.n, published.rounding)
+    assert values is not None
+    by_epoch = values.by_epoch(found.done, published.metric) if experiment.conditions.epochs is None else {}
+    open_choices = conditions.choices(experiment.conditions, found.done, tuple(by_epoch))
+    row = dataclasses.replace(row, choices=str(open_choices))
+    if row.n == 1:
+        return _judged_by_images(row, experiment)
+    if not row.choices:
+        if reason := against_published.obstacle(row.compared):
+            return dataclasses.replace(row, why_none=(reason,))
+        return dataclasses.replace(row, verdict=against_published.compare(row.compared, *figure))
+    both = [one for one in (row.chosen, row.last) if all(map(math.isfinite, one))]
+    options = [*both, *by_epoch.values()] if experiment.conditions.epochs is None else [row.compared]
+    verdict = against_published.compare_choices(options, *figure)
+    if math.isnan(verdict.low):
+        return dataclasses.replace(row, why_none=(verdict.words,))
+    return dataclasses.replace(row, verdict=verdict)
 
 
-def _elsewhere(experiment: Experiment, found: Mapping[str, Any]) -> str:
-    """Returns which point stands in for the one that the sweep at this scale lacks.
+def _judged_by_images(row: Row, experiment: Experiment) -> Row:
+    """Returns a row of one seed, which can only be found not to differ, on other images."""
+    asked = read_metric(row.published.metric)
+    if asked.quantity == "accuracy" and not experiment.conditions.exact and asked.split in ("val", "test"):
+        images = row.images["validation" if asked.split == "val" else "test"]
+        verdict = against_published.compare_one(row.compared[0], images, row.published.value, row.published.rounding)
+        if verdict.words:
+            return dataclasses.replace(row, verdict=verdict)
+        return dataclasses.replace(row, why_none=("one seed, and more apart than the images alone explain",))
+    return dataclasses.replace(row, why_none=("one seed",))
 
-    It names every setting that is not the one meant.
-    """
-    meant = wanted(experiment)
-    other = [f"{name} = {found[name]} (not {value})" for name, value in meant.items() if found[name] != value]
-    return f"another point, which the sweep at this scale has instead: {' and '.join(other)}"
+
+def _images(experiment: Experiment, published: Published, found: _Found) -> dict[str, Any]:
+    """Returns data set, split, sampling and images that a value of ours is of."""
+    trial, values = found.trials[0], found.values
+    label = trial.data.get("label", "").partition(",")[0]
+    counts = {name: sum(each.values()) for name, each in trial.data.get("counts", {}).items()}
+    if read_metric(published.metric).split != EXTERNAL:
+        return {"data": label, "split": trial.config.data.split, "sampling": sampling(trial), "images": counts}
+    try:
+        assert values is not None
+        there = values.evaluated(found.done[0], published.weights) if found.done else None
+    except FerJaxError:
+        there = None
+    if there is None:
+        return {"data": experiment.external or EXTERNAL}
+    return {"data": there.path, "images": {EXTERNAL: len(there.labels)}}
+
+
+def _own_best(run: Run, metric: str, values: Values) -> dict[str, Any]:
+    """Returns the values at our best point by a metric of validation, and its settings."""
+    best = run.best_point(metric if read_metric(metric).split == "val" else "val_accuracy")
+    point = {name.replace(".", "__"): best[name] for name in run.swept}
+    trials = [trial for trial in run.select(**point) if trial.status == "done"]
+    words = ", ".join(f"{name.rpartition('.')[2]} {best[name]}" for name in run.swept)
+    return {"own_best": values.of(trials, metric, "best", []), "own_point": words}
+
+
+def _matrices(experiment: Experiment, found: _Found) -> list[Matrix]:
+    """Returns the experiment's matrices beside ours; none where ours cannot be had."""
+    if found.values is None or found.run is None or not found.done:
+        return []
+    gathered = []
+    for published in experiment.matrices:
+        try:
+            ours = found.values.ordered_matrix(found.done, published)
+        except FerJaxError:
+            continue
+        trial = found.trials[0]
+        label = trial.data.get("label", "").partition(",")[0]
+        where = f"{label}, {trial.config.data.split} split"
+        gathered.append(Matrix(experiment.name, published, ours, len(found.done), where, str(found.run.path)))
+    return gathered
 
 
 def sampling(trial: TrialResult) -> str:
@@ -148,81 +284,7 @@ def _published(experiment: Experiment) -> tuple[Published, ...]:
 
     That is the validation accuracy, with nothing beside it, where a paper printed nothing.
     """
-    if has_head(experiment):
-        # Heads know the chosen weights only.
-        return experiment.published or (Published("val_accuracy", math.nan, where="not published", weights="best"),)
-    return experiment.published or (Published("val_accuracy", math.nan, where="curves only"),)
-
-
-def _empty(experiment: Experiment, published: Published) -> Row:
-    split_metric(published.metric)
-    printed, digits = _printed(experiment, published), published.decimals
-    return Row(
-        *printed, against=published.weights, why_none=("not run",), note=experiment.note, published_digits=digits
-    )
-
-
-def _printed(experiment: Experiment, published: Published) -> tuple[str, str, float, float | None, int, str]:
-    return experiment.name, published.metric, published.value, published.sd, published.n, published.where
-
-
-class _Computed:
-    """Metrics that need the network or its head, each computed once for an experiment."""
-
-    def __init__(self, experiment: Experiment, head: Mapping[str, Any], external: str):
-        self.positive = experiment.positive
-        self.head = head
-        self.external, self.external_name = external, experiment.external
-        self.known: dict[tuple[str, str, str, bool], dict[str, float]] = {}
-
-    def metrics(self, trial: TrialResult, weights: str, split: str, binary: bool) -> dict[str, float]:
-        """Returns all metrics of a trial on a split, name -> value, computed at the first call."""
-        key = (trial.id, weights, split, binary)
-        if key not in self.known:
-            found, labels = self._external(trial, weights) if split == EXTERNAL else self._own(trial, weights, split)
-            if binary:
-                self.known[key] = metrics.binarise(found, labels, trial.classes, self.positive)
-            else:
-                by_class = metrics.measure_classes(found, labels, trial.classes)
-                self.known[key] = {**metrics.measure(found, labels), **by_class}
-        return self.known[key]
-
-    def _own(self, trial: TrialResult, weights: str, split: str) -> tuple[np.ndarray, np.ndarray]:
-        """Returns probabilities and labels of a split of the trial's data."""
-        splits = trial.dataset().splits()
-        if SPLITS[split] not in splits:
-            raise RunError(f"no {SPLITS[split]} split")
-        images, labels = splits[SPLITS[split]].images, splits[SPLITS[split]].labels
-        return self.fit(trial).predict(images) if self.head else trial.predict(images, weights=weights), labels
-
-    def _external(self, trial: TrialResult, weights: str) -> tuple[np.ndarray, np.ndarray]:
-        """Returns probabilities and labels of the external data set."""
-        if self.head:
-            raise RunError("fits are not asked about other data sets")
-        if not self.external:
-            raise RunError(f"no external data set: name {self.external_name or 'it'} with --external")
-        found = evaluate(trial, self.external, copies=False, weights=weights)
-        return found.probabilities, found.labels
-
-    def fit(self, trial: TrialResult) -> FitResult:
-        """Returns the fit of the trial that the experiment means; RunError if there is none."""
-        return trial.head(**{name.removeprefix("head."): value for name, value in self.head.items()})
-
-
-def _values(
-    trials: Sequence[TrialResult], metric: str, weights: str, computed: _Computed, why: list[str]
-) -> tuple[float, ...]:
-    """Returns one value a trial, NaN where there is none; adds what stands in the way to `why`."""
-    split, quantity, binary = split_metric(metric)
-    if computed.head and weights == "last":
-        return (math.nan,) * len(trials)  # heads are fitted on the chosen weights' features only
-    if quantity in ("accuracy", "loss") and not binary and not computed.head and split != EXTERNAL:
-        column = metric if weights == "best" else f"last_{metric}"
-        return tuple(float(trial.row[column]) if trial.row.get(column) is not None else math.nan for trial in trials)
-    try:
-        if computed.head and quantity in ("accuracy", "loss") and not binary and split != EXTERNAL:
-            return tuple(float(computed.fit(trial).row[metric]) for trial in trials)
-        return tuple(computed.metrics(trial, weights, split, binary).get(quantity, math.nan) for trial in trials)
-    except FerJaxError as error:
-        why.append(str(error))
-        return (math.nan,) * len(trials)
+    if experiment.published:
+        return experiment.published
+    weights = experiment.point.get("head.weights", "best") if has_head(experiment) else "last"
+    return (Published("val_accuracy", math.nan, where="nothing printed", weights=str(weights)),)

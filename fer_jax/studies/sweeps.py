@@ -138,12 +138,12 @@ def _blame(config: ConfigDict, experiments: Sequence[Experiment], overrides: Map
     return f"; {' and '.join(guilty)} {words}: leave {them} out, or choose others with --only"
 
 
-def find_point(experiment: Experiment, config: ConfigDict, scale: str) -> dict[str, Any]:
+def find_point(experiment: Experiment, config: ConfigDict, scale: str) -> dict[str, Any] | None:
     """Returns the values of every shape and traced field at the point that an experiment means.
 
     Where the experiment's `point` names head fields, it means one head setting, and their values
-    are there as well. Below full scale, where sweeps are cut down, it is the point most like the
-    one that is meant, if that is not there.
+    are there as well. Below full scale, where sweeps are cut down, it is None if that point is not
+    there.
 
     Raises:
         ConfigError: no such point at full scale, or several.
@@ -156,8 +156,7 @@ def find_point(experiment: Experiment, config: ConfigDict, scale: str) -> dict[s
     distinct = list({tuple(setting.items()): setting for setting in settings}.values())
     found = [setting for setting in distinct if is_meant(experiment, setting)]
     if len(found) == 1 or (scale != "full" and not found):
-        meant = wanted(experiment)
-        return max(found or distinct, key=lambda setting: sum(setting[name] == value for name, value in meant.items()))
+        return found[0] if found else None
     named = ", ".join(f"{name} = {value}" for name, value in experiment.point.items()) or "all of them"
     count = f"{len(found)} points are" if found else "no point is"
     raise ConfigError(f"experiment {experiment.name!r}: {count} {named} in the sweep of {experiment.config}, not one")
@@ -187,7 +186,9 @@ def paper_values(experiment: Experiment, study_file: str) -> dict[str, Any]:
     overrides = dict(experiment.overrides)
     if overrides.get("data.name", command_line.read_file(*command_line.split_variants(file)).data.name) != "synthetic":
         overrides.setdefault("data.path", "unread")  # a config that reads data is refused without one
-    return find_point(experiment, command_line.load(file, overrides, keep_unused=True).config, "full")
+    point = find_point(experiment, command_line.load(file, overrides, keep_unused=True).config, "full")
+    assert point is not None
+    return point
 
 
 def _overrides(experiment: Experiment, scale: str) -> dict[str, Any]:

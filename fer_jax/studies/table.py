@@ -1,8 +1,7 @@
-"""The table of a study, for the terminal, Markdown and CSV."""
+"""The table of a study, for the terminal, Markdown, CSV and the reports of its runs."""
 
 from __future__ import annotations
 
-import dataclasses
 import textwrap
 from collections.abc import Mapping, Sequence
 
@@ -10,62 +9,17 @@ import pandas as pd
 
 from fer_jax.analysis.against_published import Verdict
 from fer_jax.base.text import aligned
-from fer_jax.reports import study_section, text_tables
-from fer_jax.reports.tables import Table, rows_of
+from fer_jax.reports import study_tables, text_tables
+from fer_jax.reports.tables import Column, rows_of
+from fer_jax.studies.rows import Matrix, Row
+from fer_jax.studies.values import read_metric
 
 SELECTED = "selected on the images it reports"
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """A published value beside ours; the fields about our run are empty where there is no run.
-
-    Attributes:
-        experiment, metric: names, as in the study.
-        published, published_sd, published_n, where: as printed; NaN where nothing was.
-        published_digits: decimals of `published` as printed.
-        data, split: data set and `data.split` of our run.
-        sampling: what was left out of the split or repeated in it, such as 'every split
-            undersampled'; empty if nothing.
-        images: images by split, in the order train, validation, test.
-        classes, epochs: of our run; 0 without one.
-        n: our done trials.
-        left_out: our others, such as '1 diverged'.
-        chosen, last: the value of each done trial at the weights validation chose and at the last
-            epoch's.
-        against: 'best' or 'last', whichever of the two the verdict is about.
-        verdict: None where there can be none.
-        why_none: reasons why not.
-        run: folder of our run.
-        note: what a reader must know of the experiment.
-    """
-
-    experiment: str
-    metric: str
-    published: float
-    published_sd: float | None
-    published_n: int
-    where: str
-    data: str = ""
-    split: str = ""
-    sampling: str = ""
-    images: Mapping[str, int] = dataclasses.field(default_factory=dict)
-    classes: int = 0
-    epochs: int = 0
-    n: int = 0
-    left_out: str = ""
-    chosen: tuple[float, ...] = ()
-    last: tuple[float, ...] = ()
-    against: str = "last"
-    verdict: Verdict | None = None
-    why_none: tuple[str, ...] = ()
-    run: str = ""
-    note: str = ""
-    published_digits: int = 4
+_SPLITS = ("train", "validation", "test", "external")
 
 
 def to_text(title: str, rows: Sequence[Row], width: int | None = None) -> str:
-    """Returns the table in aligned columns, with its title above and its legend below.
+    """Returns the tables in aligned columns, with the title above and the legend below.
 
     Args:
         title: of the study.
@@ -73,13 +27,30 @@ def to_text(title: str, rows: Sequence[Row], width: int | None = None) -> str:
         width: of a terminal, in which rows that are longer become some lines each; None for a line
             a row, however long.
     """
-    columns = _table(title, rows).paper
+    frame = to_frame(rows)
+    columns = study_tables.table(frame, title).paper
     cells = rows_of(columns)
     lines = aligned([[column.heading for column in columns], *cells])
     if width and max(map(len, lines)) > width:
         names = [column.heading for column in columns]
         lines = [line for row in cells for line in _folded(dict(zip(names, row, strict=True)), width)]
-    return "\n".join([title, "", *lines, "", *_legend(rows)])
+    found = [title, "", *lines, ""]
+    for table in study_tables.more_tables(frame):
+        found += [*textwrap.wrap(table.caption, width or 10_000), "", *_fitted(table.paper, width), ""]
+    legend = [part for line in _legend(rows) for part in (textwrap.wrap(line, width) if width else [line])]
+    return "\n".join([*found, *legend])
+
+
+def _fitted(columns: Sequence[Column], width: int | None) -> list[str]:
+    """Returns a table as lines; where it is too wide, its groups of three columns in turn."""
+    lines = aligned([[column.heading for column in columns], *rows_of(columns)], "lr")
+    if not width or max(map(len, lines)) <= width or len(columns) < 5:
+        return lines
+    found = []
+    for first in range(1, len(columns), 3):
+        chosen = [columns[0], *columns[first : first + 3]]
+        found += [*aligned([[column.heading for column in chosen], *rows_of(chosen)], "lr"), ""]
+    return found[:-1]
 
 
 def _folded(row: Mapping[str, str], width: int) -> list[str]:
@@ -87,7 +58,8 @@ def _folded(row: Mapping[str, str], width: int) -> list[str]:
     counts = f"{row['images']} images, {row['classes']} classes, {row['epochs']} epochs"
     images = "" if row["images"] == "-" else counts
     about = ", ".join(filter(None, [row["data set"], row["split"], images, f"n = {row['n']}"]))
-    figures = "; ".join(f"{name} {row[name]}" for name in ("published", "chosen weights", "last epoch"))
+    shown = ("published", "chosen weights", "last epoch", *study_tables.SOMETIMES)
+    figures = "; ".join(f"{name} {row[name]}" for name in shown if name in row)
     below = [about, figures, row["verdict"]] if row["data set"] != "-" else [figures, row["verdict"]]
     return [
         *textwrap.wrap(f"{row['experiment']}: {row['metric']}", width),
@@ -97,17 +69,21 @@ def _folded(row: Mapping[str, str], width: int) -> list[str]:
 
 
 def to_markdown(title: str, rows: Sequence[Row]) -> str:
-    """Returns the table as a Markdown page, with the places of publication and the notes below."""
-    lines = text_tables.markdown_lines(_table(title, rows).paper)
-    notes = [f"- {row.experiment}, {row.metric}: {row.where or 'place not given'}" for row in rows]
+    """Returns the tables as a Markdown page, with the places of publication and the notes below."""
+    frame = to_frame(rows)
+    lines = text_tables.markdown_lines(study_tables.table(frame, title).paper)
+    for table in study_tables.more_tables(frame):
+        lines += ["", f"{table.caption}", "", *text_tables.markdown_lines(table.paper)]
+    places = dict.fromkeys(
+        (row.experiment, row.published.metric if not read_metric(row.published.metric).of_class else "figures by class",
+         row.published.where or "place not given")
+        for row in rows
+    )  # fmt: skip
+    notes = [f"- {experiment}, {metric}: {where}" for experiment, metric, where in places]
     notes += [
         f"- {name}: {note}" for name, note in dict.fromkeys((row.experiment, row.note) for row in rows if row.note)
     ]
     return "\n".join([f"# {title}", "", *lines, "", *_legend(rows), "", "Published where, and notes:", "", *notes, ""])
-
-
-def _table(title: str, rows: Sequence[Row]) -> Table:
-    return study_section.table(to_frame(rows), title, [row.published_digits for row in rows])
 
 
 def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
@@ -119,42 +95,77 @@ def to_frame(rows: Sequence[Row]) -> pd.DataFrame:
 
 
 def _record(row: Row) -> dict[str, object]:
-    means = {}
-    for name, values in (("chosen", row.chosen), ("last", row.last)):
-        means[f"{name}_mean"], means[f"{name}_sd"] = _mean_and_sd(values)
-    verdict = row.verdict or Verdict("")
+    verdict, printed = row.verdict or Verdict(""), row.published
     return {
         "experiment": row.experiment,
-        "metric": row.metric,
+        "metric": printed.metric,
         "data": row.data,
         "split": row.split,
         "sampling": row.sampling,
-        **{f"{split}_images": row.images.get(split) for split in ("train", "validation", "test")},
+        **{f"{split}_images": row.images.get(split) for split in _SPLITS},
         "label": SELECTED if row.split == "kaggle" else "",
         "classes": row.classes or None,
         "epochs": row.epochs or None,
         "n": row.n,
         "left_out": row.left_out,
-        "published": row.published,
-        "published_sd": row.published_sd,
-        "published_n": row.published_n,
-        "where": row.where,
-        **means,
-        "compared": row.against,
+        "published": printed.value,
+        "published_as": printed.text,
+        "published_sd": printed.sd,
+        "published_n": printed.n,
+        "published_low": printed.low,
+        "published_high": printed.high,
+        "published_variance": printed.variance,
+        "where": printed.where,
+        **_sample("chosen", row.chosen),
+        **_sample("last", row.last),
+        "compared": printed.weights,
+        **_sample("clean", row.clean),
+        **_sample("network", row.network),
+        **_sample("own_best", row.own_best),
+        "own_point": row.own_point,
         "verdict": verdict.words,
         "interval_low": verdict.low,
         "interval_high": verdict.high,
         "p": verdict.p,
+        "choices": row.choices,
         "no_verdict_because": ", ".join(row.why_none),
         "run": row.run,
         "note": row.note,
     }
 
 
-def _mean_and_sd(values: Sequence[float]) -> tuple[float, float]:
+def _sample(name: str, values: Sequence[float]) -> dict[str, float]:
+    """Returns mean, sample deviation, minimum and maximum of one value a trial."""
     series = pd.Series(values, dtype=float)
     # A mean over fewer trials than n says would mislead: one without the value empties it.
-    return float(series.mean(skipna=False)), float(series.std(ddof=1, skipna=False))
+    return {
+        f"{name}_mean": float(series.mean(skipna=False)),
+        f"{name}_sd": float(series.std(ddof=1, skipna=False)),
+        f"{name}_min": float(series.min(skipna=False)),
+        f"{name}_max": float(series.max(skipna=False)),
+    }
+
+
+def to_document(matrices: Sequence[Matrix]) -> dict[str, object]:
+    """Returns confusion matrices as a JSON-ready document, which reports of runs are drawn from."""
+    return {
+        "matrices": [
+            {
+                "experiment": one.experiment,
+                "split": one.published.split,
+                "classes": list(one.published.classes),
+                "published": [list(map(float, row)) for row in one.published.counts],
+                "ours": one.ours.tolist(),
+                "where": one.published.where,
+                "weights": one.published.weights,
+                "note": one.published.note,
+                "n": one.n,
+                "data": one.data,
+                "run": one.run,
+            }
+            for one in matrices
+        ]
+    }
 
 
 def _legend(rows: Sequence[Row]) -> list[str]:
@@ -164,6 +175,13 @@ def _legend(rows: Sequence[Row]) -> list[str]:
         "classes, epochs and settings; one that finds a difference finds it for all that rounds to the published "
         "figure."
     ]
+    if any(row.choices for row in rows):
+        lines.append(
+            "Where a paper leaves something out, the verdict is on the spread over our choices of it: from the lowest "
+            "to the highest of the intervals that each of them predicts; named is what was varied and what was not."
+        )
+    if any(row.clean for row in rows):
+        lines.append("Without copies: accuracy on images without an exact copy among those trained on or chosen by.")
     if any(row.split == "kaggle" for row in rows):
         lines.append(f"* {SELECTED}: all that is not training validates")
     return lines

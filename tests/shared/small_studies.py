@@ -6,7 +6,7 @@ import io
 import pytest
 
 from fer_jax import study
-from fer_jax.reports import study_section
+from fer_jax.reports import study_tables
 from fer_jax.studies.table import to_frame
 
 CONFIG = """
@@ -52,7 +52,7 @@ def run(*arguments):
 
 def conclusion(row):
     """The last cell of a row of the table."""
-    return study_section.table(to_frame([row])).paper[-1].cells[0]
+    return study_tables.table(to_frame([row])).paper[-1].cells[0]
 
 
 @pytest.fixture(scope="session")

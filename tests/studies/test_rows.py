@@ -13,7 +13,7 @@ from sklearn import metrics as reference
 from small_studies import conclusion
 
 import fer_jax
-from fer_jax.analysis import metrics
+from fer_jax.analysis import against_published, metrics
 from fer_jax.config.values import default_config
 from fer_jax.data import faces
 from fer_jax.data.names import CLASSES
@@ -21,7 +21,7 @@ from fer_jax.errors import ConfigError
 from fer_jax.store import RunDirectory
 from fer_jax.studies import rows as study_rows
 from fer_jax.studies import sweeps
-from fer_jax.studies.paper import Published
+from fer_jax.studies.paper import Published, PublishedMatrix
 
 VERDICT = re.compile("within what|ours above|ours below|no difference")
 
@@ -33,7 +33,12 @@ def gather(tiny, change=lambda one: one, **conditions):
         change(dataclasses.replace(one, conditions=dataclasses.replace(one.conditions, **conditions)))
         for one in read.experiments
     ]
-    return study_rows.gather(dataclasses.replace(read, experiments=tuple(experiments)), file, workdir, "full")
+    return gathered(experiments, file, workdir)[0]
+
+
+def gathered(experiments, file, workdir, external=""):
+    (sweep,) = sweeps.sweeps(experiments, file, "full")
+    return study_rows.gather(sweep, file, workdir, "full", external)
 
 
 def test_a_verdict_where_all_conditions_are_the_papers(tiny):
@@ -44,7 +49,7 @@ def test_a_verdict_where_all_conditions_are_the_papers(tiny):
     assert conclusion(single).startswith("chosen weights ") and single.verdict.low < single.verdict.high
     assert conclusion(mean).startswith("last epoch ours below, Welch p") and mean.verdict.p < 0.05
     assert all(row.verdict for row in computed)
-    assert drawn.verdict is None and conclusion(drawn) == "none: no figure published" and drawn.metric == "val_accuracy"
+    assert drawn.verdict is None and conclusion(drawn) == "none: no figure published" and drawn.published.metric == "val_accuracy"
     assert VERDICT.search(tiny[2]) and (tiny[1] / "study.md").exists()
 
 
@@ -70,16 +75,81 @@ def test_figures_are_those_of_the_networks(tiny):
     [
         ({"data": "fer2013"}, "other data"),
         ({"split": "kaggle"}, "other split: official, published kaggle"),
-        ({"exact": False}, "the paper's split cannot be had"),
         ({"classes": ("Happiness", "sad")}, "other classes"),
         ({"epochs": 50}, "other epochs: 3, published 50"),
-        ({"epochs": None}, "epochs unpublished"),
     ],
 )
 def test_no_verdict_where_a_condition_differs(tiny, conditions, reason):
     rows = gather(tiny, **conditions)[:5]
     assert all(row.verdict is None and row.why_none == (reason,) for row in rows)
     assert not any(VERDICT.search(conclusion(row)) for row in rows)
+
+
+def test_what_is_unpublished_weakens_a_verdict_and_forbids_none(tiny):
+    rows = gather(tiny, epochs=None, unpublished=("the batch size",))
+    best, last, auc = rows[:3]
+    assert last.choices == "varied: epochs (2 to 3); not varied: the batch size"  # curves know each epoch
+    assert last.verdict.words.startswith("ours below, whatever we chose (") and last.why_none == ()
+    assert auc.choices == "varied: epochs (chosen and last); not varied: the batch size"
+    trials = fer_jax.load_run(last.run).select(learning_rate=1e-3)
+    curves = [trial.curves.set_index("epoch")["val_accuracy"] for trial in trials]
+    options = [best.chosen, best.last, *([curve[epoch] for curve in curves] for epoch in (2, 3))]
+    intervals = [
+        against_published.prediction_interval(np.mean(one), np.std(one, ddof=1), 3, 1) for one in options
+    ]
+    assert best.verdict.low == pytest.approx(min(low for low, _ in intervals))
+    assert best.verdict.high == pytest.approx(max(high for _, high in intervals))
+
+
+def test_a_split_drawn_by_an_unknown_seed_is_one_of_our_choices(tiny):
+    row = gather(tiny, exact=False)[0]
+    assert row.choices == "not varied: the split's draw" and "our choices" in row.verdict.words
+
+
+def test_one_seed_on_other_images_can_only_be_found_not_to_differ(tiny, tmp_path):
+    shutil.copytree(tiny[1], tmp_path / "one")
+    table = tmp_path / "one" / "tiny-full" / "trials.csv"
+    trials = pd.read_csv(table, dtype={"id": str})
+    trials.loc[trials["seed"] > 0, "status"] = "failed"
+    RunDirectory(table.parent).write_trials(trials)
+
+    def judged(value, **conditions):
+        published = (Published("val_accuracy", value, digits=3),)
+        only = (tiny[0], tmp_path / "one", "")
+        return gather(only, lambda one: dataclasses.replace(one, published=published), **conditions)[0]
+
+    ours = judged(0.1).last[0]
+    half = 1.959964 * np.sqrt(2 * ours * (1 - ours) / 40)  # of 40 validation images each
+    near, far = judged(ours + 0.9 * half, exact=False), judged(ours + half + 0.01, exact=False)
+    assert near.verdict.words.startswith("no difference beyond what 40 images leave open (") and near.n == 1
+    assert near.verdict.high == pytest.approx(ours + half, abs=1e-6)
+    assert far.why_none == ("one seed, and more apart than the images alone explain",)
+    assert judged(ours).why_none == ("one seed",)  # the paper's own images
+
+
+def test_our_best_point_stands_beside_theirs(tiny):
+    row = gather(tiny, lambda one: dataclasses.replace(one, own_best=True))[0]
+    run = fer_jax.load_run(row.run)
+    best = run.best_point("val_accuracy")
+    assert row.own_point == f"learning_rate {best['train.learning_rate']}"
+    assert np.mean(row.own_best) == pytest.approx(best["val_accuracy_mean"])
+
+
+def test_a_published_confusion_matrix_is_beside_ours_in_its_own_order(tiny):
+    order = tuple(reversed(CLASSES))
+    printed = PublishedMatrix("test", order, tuple((1.0,) * 7 for _ in order), where="table 9")
+    other = dataclasses.replace(printed, classes=order[:5])
+    binary = PublishedMatrix("binary_test", ("positive", "negative"), ((1, 0), (0, 1)), where="figure 1")
+    file, workdir, _ = tiny
+    slow = dataclasses.replace(sweeps.read_study(file).experiments[0], matrices=(printed, other, binary))
+    _, (found, two) = gathered([slow], file, workdir)  # one of other classes is left out
+    trials = fer_jax.load_run(found.run).select(learning_rate=1e-3)
+    test = trials[0].dataset().test
+    labels = [CLASSES.index(name) for name in order]
+    ours = [trial.predict(test.images, weights="last") for trial in trials]
+    expected = [reference.confusion_matrix(test.labels, one.argmax(axis=1), labels=labels) for one in ours]
+    np.testing.assert_allclose(found.ours, np.mean(expected, axis=0))
+    assert found.n == 3 and found.ours.sum() == 40 and two.ours.shape == (2, 2) and two.ours.sum() == 40
 
 
 def test_figures_of_a_class_are_those_of_its_pictures(tiny):
@@ -109,14 +179,14 @@ def test_an_external_figure_is_of_the_data_that_are_named(tiny, tmp_path):
     read = sweeps.read_study(file)
     published = (Published("external_accuracy", 0.5), Published("external_recall_happy", 0.5))
     slow = dataclasses.replace(read.experiments[0], published=published, external="other people's pictures")
-    only = dataclasses.replace(read, experiments=(slow,))
-    accuracy, recall = study_rows.gather(only, file, workdir, "full", str(tmp_path / "there"))
+    accuracy, recall = gathered([slow], file, workdir, str(tmp_path / "there"))[0]
     trials = fer_jax.load_run(accuracy.run).select(learning_rate=1e-3)
     for number, trial in enumerate(trials):
         found = fer_jax.evaluate(trial, str(tmp_path / "there"), weights="last", copies=False)
         assert accuracy.last[number] == pytest.approx(found.accuracy)
         assert recall.last[number] == pytest.approx(found.report.loc["happy", "recall"])
-    (nothing, _) = study_rows.gather(only, file, workdir, "full")
+    assert accuracy.data == str(tmp_path / "there") and accuracy.images == {"external": 30} and not accuracy.split
+    nothing, _ = gathered([slow], file, workdir)[0]
     assert (
         nothing.verdict is None
         and "no external data set: name other people's pictures with --external" in nothing.why_none
