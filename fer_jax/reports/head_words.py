@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, metric_text
+from fer_jax.reports import copy_words
 
 
 def sentences(ranking: Ranking) -> list[str]:
@@ -23,10 +24,11 @@ def sentences(ranking: Ranking) -> list[str]:
     n, gain = int(row["n"]), float(row["val_accuracy_gain_mean"])
     found.append(
         f"Best of {len(ranking.ranked)} head settings by mean {METRIC_NAMES[ranking.metric]}: "
-        f"{ranking.best_words}; validation accuracy {metric_text(ranking, best, 'val_accuracy')}"
-        + (f", test accuracy {metric_text(ranking, best, 'test_accuracy')}" if ranking.has_test else "")
+        f"{ranking.best_words}; validation accuracy {_accuracy(ranking, 'val_accuracy')}"
+        + (f"; test accuracy {_accuracy(ranking, 'test_accuracy')}" if ranking.has_test else "")
         + "."
     )
+    found += copy_words.of_heads(ranking)
     against = f"Against its own networks' output, on the same images, that is {gain:+.4f} validation accuracy"
     if n < 2:
         return [*found, f"{against} (one network: no spread can be given)."]
@@ -43,3 +45,7 @@ def sentences(ranking: Ranking) -> list[str]:
             "smaller."
         )
     return found
+
+
+def _accuracy(ranking: Ranking, metric: str) -> str:
+    return metric_text(ranking, ranking.best, metric) + copy_words.beside(ranking, ranking.best, metric)
