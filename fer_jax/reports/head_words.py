@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, metric_text
 from fer_jax.reports import copy_words
 
@@ -29,7 +31,9 @@ def sentences(ranking: Ranking) -> list[str]:
         + "."
     )
     found += copy_words.of_heads(ranking)
+    clean = float(row.get("val_accuracy_clean_gain_mean", math.nan))
     against = f"Against its own networks' output, on the same images, that is {gain:+.4f} validation accuracy"
+    against += "" if math.isnan(clean) else f" ({clean:+.4f} without copies)"
     if n < 2:
         return [*found, f"{against} (one network: no spread can be given)."]
     low, high = float(row["val_accuracy_gain_low95"]), float(row["val_accuracy_gain_high95"])

@@ -125,12 +125,11 @@ class FitResult:
         found = copied.images(self.trial, split, path)
         if found is None or found.all():
             return math.nan
-        features, rows = self.trial.run.directory.features, {}
-        for name, counts in self.trial.data["counts"].items():
-            rows[name] = sum(counts.values())
-        if features.has(self.trial.id, self.layer, rows):
+        run, data = self.trial.run, self.trial.data
+        features, rows = run.directory.features, {name: sum(some.values()) for name, some in data["counts"].items()}
+        if run.has_targets(data["checksum"]) and features.has(self.trial.id, self.layer, rows):
             probabilities = self.head.probabilities(features.read(self.trial.id, self.layer)[split])
-            labels = self.trial.run.targets(self.trial.data["checksum"])[f"{split}_labels"]
+            labels = run.targets(data["checksum"])[f"{split}_labels"]
         else:
             own = self.trial.split(split, path)
             probabilities, labels = self.predict(own.images), own.labels
