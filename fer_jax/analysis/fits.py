@@ -15,7 +15,9 @@ SCORES = tuple(f"{split}_{metric}" for split in SPLITS for metric in ("accuracy"
 # How much a head is above its own trial's network, on the same images and weights: the paired
 # difference.
 GAINS = tuple(f"{split}_accuracy_gain" for split in ("val", "test"))
-METRICS = (*SCORES, *GAINS, "rounds", "seconds")
+# Both without leaked images; empty where no data set of the run has any in that split.
+CLEAN = tuple(f"{split}_accuracy_clean{what}" for split in ("val", "test") for what in ("", "_gain"))
+METRICS = (*SCORES, *GAINS, *CLEAN, "rounds", "seconds")
 
 
 def head_columns(fits: pd.DataFrame) -> list[str]:

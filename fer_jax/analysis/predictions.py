@@ -20,6 +20,8 @@ class Predictions:
         labels: int (n,), in 0..K-1.
         folds: of a cross-validation, whose networks have each answered the images that it did not
             learn from; then T is 1. 0: none.
+        leaked: which images have a copy among those learned or chosen from, bool (n,); None where
+            that does not matter.
     """
 
     setting: str
@@ -28,6 +30,7 @@ class Predictions:
     probabilities: np.ndarray
     labels: np.ndarray
     folds: int = 0
+    leaked: np.ndarray | None = None
 
     @property
     def repeats(self) -> int:

@@ -30,8 +30,8 @@ METRIC_NAMES = {
     "test_auc": "test area under ROC",
     "val_ece": "validation calibration error",
     "test_ece": "test calibration error",
-    "val_accuracy_clean": "validation accuracy without leaked pictures",
-    "test_accuracy_clean": "test accuracy without leaked pictures",
+    "val_accuracy_clean": "validation accuracy without copies",
+    "test_accuracy_clean": "test accuracy without copies",
 }
 STATUSES = ("done", "running", "paused", "pending", "pruned", "diverged", "failed")
 

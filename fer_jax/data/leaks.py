@@ -35,6 +35,20 @@ def leaked(rows: Mapping[str, np.ndarray], copies: Copies) -> dict[str, np.ndarr
     }
 
 
+def accuracy_without(right: np.ndarray, leaked: np.ndarray) -> np.ndarray:
+    """Returns the accuracy on the images that are not leaked.
+
+    Args:
+        right: whether each answer is right, bool, shape (..., n).
+        leaked: which images are leaked, bool, shape (n,).
+
+    Returns:
+        float64, shape (...,), in [0, 1]; NaN where every image is leaked.
+    """
+    kept = right[..., ~leaked]
+    return kept.mean(axis=-1) if kept.shape[-1] else np.full(kept.shape[:-1], np.nan)
+
+
 def drop(
     kind: str, images: np.ndarray, rows: Mapping[str, np.ndarray], whole: Whole | None = None
 ) -> tuple[dict[str, np.ndarray], dict[str, int]]:

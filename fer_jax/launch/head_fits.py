@@ -25,12 +25,14 @@ from fer_jax.analysis.fits import GAINS, METRICS, SPLITS
 from fer_jax.base.text import counted, in_time
 from fer_jax.config import fields, search_space
 from fer_jax.config.values import to_json
+from fer_jax.data import leaks
 from fer_jax.errors import DamagedError
 from fer_jax.heads import Features, Head
 from fer_jax.launch.prepared import Prepared
 from fer_jax.launch.progress import Progress
 from fer_jax.models import inference
 from fer_jax.results import judged_tables
+from fer_jax.results.row_checks import CLEAN
 from fer_jax.store import RunDirectory
 
 SECONDS_BETWEEN_WRITES = 5.0
@@ -341,7 +343,8 @@ class _Fits:
             if split not in features.splits:
                 continue
             probabilities, labels = head.probabilities(features.splits[split]), features.labels[split]
-            scores[f"{short}_accuracy"] = float(np.mean(probabilities.argmax(axis=1) == labels))
+            right = probabilities.argmax(axis=1) == labels
+            scores[f"{short}_accuracy"] = float(np.mean(right))
             # Margins that were never fitted as probabilities have no loss to compare.
             scores[f"{short}_loss"] = (
                 math.nan
@@ -350,4 +353,8 @@ class _Fits:
             )
             if f"{short}_accuracy_gain" in GAINS:
                 scores[f"{short}_accuracy_gain"] = scores[f"{short}_accuracy"] - float(row[f"{short}_accuracy"])
+            if split in self.prepared.with_copies:
+                leaked, own = self.prepared.dataset(self.prepared.trials[trial]).leaked[split], row[f"{short}_{CLEAN}"]
+                clean = scores[f"{short}_{CLEAN}"] = float(leaks.accuracy_without(right, leaked))
+                scores[f"{short}_{CLEAN}_gain"] = clean - (math.nan if pd.isna(own) else float(own))
         return scores

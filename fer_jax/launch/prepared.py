@@ -66,6 +66,13 @@ class Prepared:
         """Returns the data set of a trial."""
         return self.datasets[data_key(trial)]
 
+    @functools.cached_property
+    def with_copies(self) -> frozenset[str]:
+        """The held-out splits in which some data set of the sweep has leaked images."""
+        return frozenset(
+            name for dataset in self.datasets.values() for name, leaked in dataset.leaked.items() if leaked.any()
+        )
+
     def identity(self, trial: Trial) -> str:
         """Returns the id of a trial with data and initial weights of this sweep."""
         return _identity(trial, self.dataset(trial), self.initial(trial), self.known)

@@ -11,7 +11,7 @@ from fer_jax.config import search_space
 from fer_jax.launch.prepared import Prepared
 from fer_jax.plan import Plan, Wave
 from fer_jax.results import judged_tables
-from fer_jax.results.row_checks import RESULTS
+from fer_jax.results.row_checks import CLEAN, RESULTS, SPLITS
 from fer_jax.store import RunDirectory
 from fer_jax.store.sealed import CHANGED
 
@@ -56,6 +56,7 @@ class TrialTable:
             # A run that an earlier version began lacks the columns that were added since.
             for name in (name for name in RESULTS if name in old):
                 self.rows.loc[old.index[kept], name] = old.loc[kept, name].astype(object)
+        self.all_clean = _all_clean(prepared)
         self.place(plan)
 
     def place(self, plan: Plan, pending: Sequence[Wave] = ()) -> None:
@@ -101,7 +102,24 @@ class TrialTable:
         self._write()
 
     def _write(self) -> None:
+        for split, trials in self.all_clean.items():
+            for of in (split, f"last_{split}"):
+                self.rows.loc[trials, f"{of}_{CLEAN}"] = self.rows.loc[trials, f"{of}_accuracy"]
         self.directory.write_trials(self.rows.reset_index())
+
+
+def _all_clean(prepared: Prepared) -> dict[str, list[str]]:
+    """Returns 'val' or 'test' -> ids of the trials whose data have no leaked image in that split.
+
+    Only of splits in which other data of the sweep have some: there the accuracy of these trials is
+    theirs without leaked images too, so that a mean over folds has all of them.
+    """
+    found = {}
+    for short, split in SPLITS.items():
+        if split in prepared.with_copies:
+            leaked = {id: prepared.dataset(trial).leaked.get(split) for id, trial in prepared.trials.items()}
+            found[short] = [id for id, one in leaked.items() if one is not None and not one.any()]
+    return found
 
 
 def _places(plan: Plan) -> dict[str, tuple[str, str, int]]:

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy import special
 
 from fer_jax.analysis import metrics
+from fer_jax.data import leaks
 from fer_jax.launch.wave_job import WaveJob
 from fer_jax.results.row_checks import CLEAN, CURVE_METRICS, PROBABILITY_METRICS, RESULTS
 from fer_jax.train.feed import exact_share
@@ -89,12 +90,16 @@ def _held_out(
         keep(split, best.logits[:count])
         answers = _probability_metrics(best.logits[:count], job.data.labels[split])
         columns.update({f"{prefix}_{name}": values for name, values in answers.items()})
-        kept = ~job.data.leaked[split]
-        if kept.any() and not kept.all():
-            right = best.logits[:count].argmax(axis=-1) == job.data.labels[split]
-            columns[f"{prefix}_{CLEAN}"] = right[:, kept].mean(axis=1)
+        leaked, asked = job.data.leaked[split], {"": best}
+        if split == "test" or leaked.any():
+            own = {"params": state.params, "stats": state.stats}
+            asked["last_"] = job.data.evaluate(job.program, own, hyper, split)
+        if leaked.any():
+            for when, found in asked.items():
+                right = found.logits[:count].argmax(axis=-1) == job.data.labels[split]
+                columns[f"{when}{prefix}_{CLEAN}"] = leaks.accuracy_without(right, leaked)
         if split == "test":
-            last = job.data.evaluate(job.program, {"params": state.params, "stats": state.stats}, hyper, split)
+            last = asked["last_"]
             columns.update(test_loss=best.loss[:count], test_accuracy=best.accuracy[:count])
             columns.update(last_test_loss=last.loss[:count], last_test_accuracy=last.accuracy[:count])
     return columns

@@ -10,7 +10,7 @@ from fer_jax.analysis import statistics
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, metric_text
 from fer_jax.base import started
 from fer_jax.base.text import counted
-from fer_jax.reports import search_words, verdict
+from fer_jax.reports import copy_words, search_words, verdict
 
 _NAMED = 2  # points of a list that are named
 # What is worth more seeds, and how many: enough for a spread that tells neighbours apart.
@@ -31,11 +31,10 @@ def rows(ranking: Ranking) -> list[tuple[str, str]]:
         return [*state, ("point", search_words.without_result(ranking))]
     best, metric = ranking.best, ranking.metric
     found = [("point", ranking.describe(best))]
-    found.append((METRIC_NAMES.get(metric, metric), metric_text(ranking, best, metric)))
-    if metric != "val_accuracy":
-        found.append((METRIC_NAMES["val_accuracy"], metric_text(ranking, best, "val_accuracy")))
-    if ranking.has_test:
-        found.append((METRIC_NAMES["test_accuracy"], metric_text(ranking, best, "test_accuracy")))
+    shown = [metric, "val_accuracy", *(["test_accuracy"] if ranking.has_test else [])]
+    for name in dict.fromkeys(shown):
+        words = metric_text(ranking, best, name) + copy_words.beside(ranking, best, name)
+        found.append((METRIC_NAMES.get(name, name), words))
     found += [("beware", words) for words in _beware(ranking)]
     found += [("ties", words) for words in [_ties(ranking)] if words]
     return [*found, *state]

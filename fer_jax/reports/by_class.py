@@ -44,7 +44,26 @@ def class_table(predictions: Predictions, suffix: str = "") -> Markup:
         weighted = of_class.weighted(values) if known else np.array([])
         cells = [mean_and_spread(column) for column in values.T] + [mean_and_spread(macro), mean_and_spread(weighted)]
         columns.append(Column({"f1": "F1", "auc": "AUC"}.get(name, name.replace("_", " ")), cells, hints[name]))
+        if name == "recall":
+            columns += _without_copies(predictions)
     return html(columns, f"by-class-table{suffix}", f"{len(predictions.classes)} classes and their means", last=2)
+
+
+def _without_copies(predictions: Predictions) -> list[Column]:
+    """Returns the recall on the pictures without copies; its weighted mean is their accuracy.
+
+    There is none where no picture has a copy, or all have.
+    """
+    if predictions.leaked is None:
+        return []
+    kept = ~predictions.leaked
+    if kept.all() or not kept.any():
+        return []
+    of_class = metrics.by_class(metrics.confusion(predictions.probabilities[:, kept], predictions.labels[kept]))
+    recall = np.where(of_class.support > 0, of_class.recall, np.nan)
+    rows = [*recall.T, of_class.macro(of_class.recall), of_class.weighted(of_class.recall)]
+    hint = f"recall on the {int(kept.sum()):,} pictures without a copy among those trained on"
+    return [Column("recall without copies", [mean_and_spread(values) for values in rows], hint)]
 
 
 def class_section(predictions: Predictions, suffix: str = "") -> Section:

@@ -77,21 +77,28 @@ def point_columns(
 
 
 def gain_columns(rows: pd.DataFrame, split: str) -> list[Column]:
-    """Returns the accuracy of heads on a split and their gain over the networks, for a page."""
-    accuracy, gain = f"{split}_accuracy", f"{split}_accuracy_gain"
-    # Metrics of float32 differ from exact shares by less than an image.
-    gains = [f"{round(v, 4) + 0.0:+.4f}" if v == v else "–" for v in rows[f"{gain}_mean"]]
+    """Returns the accuracy of heads on a split and their gain over the networks, for a page.
+
+    Where images have copies in an earlier split, the same without them follows.
+    """
     what = "accuracy minus that of the same trial's network on the same images, mean"
-    name = "val. accuracy" if split == "val" else "test accuracy"
-    columns = [
-        Column(name, [number(v) for v in rows[f"{accuracy}_mean"]], "mean", on=PAGE),
-        Column("± sd", [number(v) for v in rows[f"{accuracy}_sd"]], "sample standard deviation", on=PAGE),
-        Column("gain", gains, what, on=PAGE),
-        dataclasses.replace(
-            _interval_column(rows, gain), heading="95 % of gain", hint="Student's interval of the paired difference"
-        ),
-    ]
-    return columns if (rows["n"] > 1).any() else columns[::2]
+    several, columns = bool((rows["n"] > 1).any()), []
+    for accuracy, without in ((f"{split}_accuracy", ""), (f"{split}_accuracy_clean", " without copies")):
+        gain = f"{accuracy}_gain"
+        if f"{accuracy}_mean" not in rows or rows[f"{accuracy}_mean"].isna().all():
+            continue
+        # Metrics of float32 differ from exact shares by less than an image.
+        gains = [f"{round(v, 4) + 0.0:+.4f}" if v == v else "–" for v in rows[f"{gain}_mean"]]
+        columns.append(Column(heading(accuracy), [number(v) for v in rows[f"{accuracy}_mean"]], "mean", on=PAGE))
+        if several:
+            cells = [number(v) for v in rows[f"{accuracy}_sd"]]
+            columns.append(Column("± sd", cells, f"sample standard deviation{without}", on=PAGE))
+        columns.append(Column(f"gain{without}", gains, what, on=PAGE))
+        if several:
+            interval = _interval_column(rows, gain)
+            hint = "Student's interval of the paired difference"
+            columns.append(dataclasses.replace(interval, heading=f"95 % of gain{without}", hint=hint))
+    return columns
 
 
 def mean_column(rows: pd.DataFrame, metric: str, on: str = PAPER) -> Column:

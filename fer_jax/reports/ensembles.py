@@ -15,6 +15,7 @@ from fer_jax.reports import templates
 from fer_jax.reports.html_tables import html
 from fer_jax.reports.page import Section
 from fer_jax.reports.tables import Column, number
+from fer_jax.reports.tables import heading as column_heading
 from fer_jax.results.ensemble import Ensemble
 from fer_jax.results.run import Run
 
@@ -81,6 +82,10 @@ def _table(rows: list[dict[str, Any]], suffix: str) -> Markup:
             continue
         for metric, (heading, hint) in _METRICS.items():
             columns.append(Column(f"{word} {heading}", [number(row.get(f"{split}_{metric}")) for row in rows], hint))
+            clean = f"{split}_accuracy_clean"
+            if metric == "accuracy" and any(clean in row for row in rows):
+                cells = [number(row.get(clean)) for row in rows]
+                columns.append(Column(column_heading(clean), cells, "accuracy on the pictures without a copy"))
             if metric == "accuracy":
                 columns.append(
                     Column(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, metric_text
+from fer_jax.reports import copy_words
 
 
 def sentences(ranking: Ranking) -> list[str]:
@@ -23,11 +26,14 @@ def sentences(ranking: Ranking) -> list[str]:
     n, gain = int(row["n"]), float(row["val_accuracy_gain_mean"])
     found.append(
         f"Best of {len(ranking.ranked)} head settings by mean {METRIC_NAMES[ranking.metric]}: "
-        f"{ranking.best_words}; validation accuracy {metric_text(ranking, best, 'val_accuracy')}"
-        + (f", test accuracy {metric_text(ranking, best, 'test_accuracy')}" if ranking.has_test else "")
+        f"{ranking.best_words}; validation accuracy {_accuracy(ranking, 'val_accuracy')}"
+        + (f"; test accuracy {_accuracy(ranking, 'test_accuracy')}" if ranking.has_test else "")
         + "."
     )
+    found += copy_words.of_heads(ranking)
+    clean = float(row.get("val_accuracy_clean_gain_mean", math.nan))
     against = f"Against its own networks' output, on the same images, that is {gain:+.4f} validation accuracy"
+    against += "" if math.isnan(clean) else f" ({clean:+.4f} without copies)"
     if n < 2:
         return [*found, f"{against} (one network: no spread can be given)."]
     low, high = float(row["val_accuracy_gain_low95"]), float(row["val_accuracy_gain_high95"])
@@ -43,3 +49,7 @@ def sentences(ranking: Ranking) -> list[str]:
             "smaller."
         )
     return found
+
+
+def _accuracy(ranking: Ranking, metric: str) -> str:
+    return metric_text(ranking, ranking.best, metric) + copy_words.beside(ranking, ranking.best, metric)

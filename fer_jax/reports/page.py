@@ -15,7 +15,7 @@ from fer_jax.analysis import statistics
 from fer_jax.analysis.parts import part_names
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
 from fer_jax.figures import style
-from fer_jax.reports import head_words, page_tables, run_tables, search_words, templates, verdict
+from fer_jax.reports import copy_words, head_words, page_tables, run_tables, search_words, templates, verdict
 from fer_jax.reports.html_tables import html
 from fer_jax.reports.tables import Table
 
@@ -268,7 +268,8 @@ def _tile(label: str, ranking: Ranking, point: int, metric: str) -> dict[str, st
     row = ranking.points.loc[point]
     n, mean, sd = int(row["n"]), float(row[f"{metric}_mean"]), float(row[f"{metric}_sd"])
     spread = f"{sd:.3f}" if n > 1 and math.isfinite(sd) else ""
-    return {"value": f"{mean:.3f}", "spread": spread, "label": f"{label}, n = {n}"}
+    beside = copy_words.beside(ranking, point, metric)
+    return {"value": f"{mean:.3f}", "spread": spread, "label": f"{label}, n = {n}{beside}"}
 
 
 def _best(ranking: Ranking, told: _Told, suffix: str) -> Markup:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from fer_jax.analysis import axes, statistics
 from fer_jax.analysis.ranking import Ranking, metric_text
-from fer_jax.reports import basis, templates
+from fer_jax.reports import basis, copy_words, templates
 from fer_jax.reports.columns import field_columns
 from fer_jax.reports.html_tables import html
 from fer_jax.reports.tables import Column, heading, number, whole
@@ -35,7 +35,10 @@ def parts(all_parts: Sequence[Ranking], names: Sequence[str]) -> Markup:
         ),
         Column(
             heading(metric),
-            ["–" if at is None else metric_text(part, at, metric) for part, at in pairs],
+            [
+                "–" if at is None else metric_text(part, at, metric) + copy_words.beside(part, at, metric)
+                for part, at in pairs
+            ],
             f"mean {metric} of the best point",
         ),
         Column("majority share", [number(part.majority_share, 3) for part in all_parts], "of the validation split"),

@@ -24,6 +24,7 @@ from fer_jax.results.run import Run
 # chose, the test split last.
 METRICS = {
     "val_accuracy": BOTH,
+    "val_accuracy_clean": BOTH,
     "val_loss": BOTH,
     "train_accuracy": PAGE,
     "train_loss": PAGE,
@@ -34,7 +35,10 @@ METRICS = {
     "test_auc": PAPER,
 }
 CLASS_METRICS = ("precision", "recall", "f1", "auc", "average_precision")
-HEAD_METRICS = ("val_accuracy", "val_accuracy_gain", "test_accuracy", "test_accuracy_gain", "seconds")
+HEAD_METRICS = (
+    *(f"{split}_accuracy{what}" for split in ("val", "test") for what in ("", "_clean", "_gain", "_clean_gain")),
+    "seconds",
+)
 FORMATS: dict[str, Callable[[Table], Any]] = {
     "frame": lambda table: table.frame,
     "csv": text_tables.csv,
@@ -110,7 +114,7 @@ def points(ranking: Ranking, metrics: Sequence[str] | None = None, ranked: bool 
 def best_points(ranking: Ranking, most: int = 10) -> Table:
     """Returns `points` of the best alone, on a page without what does not help to judge them."""
     rows = ranking.ranked.head(most)
-    brief = {ranking.metric, "val_accuracy", "val_loss", "test_accuracy", "test_accuracy_clean"}
+    brief = {ranking.metric, "val_accuracy", "val_accuracy_clean", "val_loss", "test_accuracy", "test_accuracy_clean"}
     metrics = {name: on for name, on in _shown(None, METRICS, rows).items() if name in brief}
     columns = point_columns(ranking, rows, metrics, brief=True)
     return Table("best", f"The best {len(rows)} points", columns, _numbers(rows))
@@ -142,7 +146,7 @@ def trials(ranking: Ranking, metrics: Sequence[str] | None = None) -> Table:
     for name, on in _shown(metrics, METRICS, rows, "").items():
         hint = f"{name} at the epoch validation chose"
         columns.append(Column(heading(name), [number(value) for value in rows[name]], hint, on=on))
-    for name in ("val_accuracy", "val_loss", "test_accuracy"):
+    for name in ("val_accuracy", "val_accuracy_clean", "val_loss", "test_accuracy", "test_accuracy_clean"):
         if (last := f"last_{name}") in rows and rows[last].notna().any():
             cells = [number(value) for value in rows[last]]
             columns.append(Column(f"last {heading(name)}", cells, f"{name} at the last epoch", on=PAGE))
@@ -186,7 +190,9 @@ def comparisons(run: Run, ranking: Ranking, metrics: Sequence[str] | None = None
         raise RunError(f"comparisons are by one metric, not by {len(metrics)}: metrics=('val_accuracy',)")
     metric = metrics[0] if metrics else run.config.train.select
     rows = run.indistinguishable(metric)
-    by_image = "only_best" in rows
+    by_image, clean = "only_best" in rows, f"{metric}_clean"
+    if f"{clean}_mean" in ranking.points and ranking.points[f"{clean}_mean"].notna().any():
+        rows[clean] = list(ranking.points.loc[rows["point"], f"{clean}_mean"])
     units = f"{ranking.unit}s"
     bounds = zip(rows["difference_low95"], rows["difference_high95"], strict=True)
     intervals = [f"{low:+.4f} to {high:+.4f}" if low == low else "–" for low, high in bounds]
@@ -194,6 +200,7 @@ def comparisons(run: Run, ranking: Ranking, metrics: Sequence[str] | None = None
         *field_columns(ranking, rows),
         Column("n", [whole(value) for value in rows["n"]]),
         Column(heading(metric), [number(value) for value in rows["mean"]]),
+        *([Column(heading(clean), [number(value) for value in rows[clean]])] if clean in rows else []),
         *([] if by_image else [Column(f"common {units}", [whole(value) for value in rows["pairs"]])]),
         Column("difference", ["–", *(f"{value:+.4f}" if value == value else "–" for value in rows["difference"][1:])]),
     ]

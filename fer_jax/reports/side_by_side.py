@@ -17,7 +17,9 @@ from fer_jax.config.repeats import SOURCES
 from fer_jax.reports import basis
 from fer_jax.reports.html_tables import html
 from fer_jax.reports.tables import Column, number, whole
+from fer_jax.reports.tables import heading as column_heading
 
+_ALWAYS = ("val_accuracy", "val_accuracy_clean", "val_loss", "test_accuracy", "test_accuracy_clean")
 # Of the best point, beside the accuracies, where stored answers gave them.
 _MORE = {
     "val_f1": "val. macro F1",
@@ -84,9 +86,7 @@ def best_points(entries: Sequence[Entry], suffix: str = "") -> Markup:
         Column("n", [str(len(entry.done)) for entry in entries], "done trials, which the means stand on"),
     ]
     for name, heading in (
-        ("val_accuracy", "val. accuracy"),
-        ("val_loss", "val. loss"),
-        ("test_accuracy", "test accuracy"),
+        *((name, column_heading(name)) for name in _ALWAYS),
         *_MORE.items(),
     ):
         found = [_values(entry, name) for entry in entries]

@@ -19,9 +19,12 @@ _HEADINGS = {
     "train_accuracy": "train accuracy",
     "train_loss": "train loss",
     "test_accuracy": "test accuracy",
-    "test_accuracy_clean": "without leaks",
+    "val_accuracy_clean": "val. without copies",
+    "test_accuracy_clean": "test without copies",
     "test_loss": "test loss",
     "test_f1": "test macro F1",
+    "val_accuracy_clean_gain": "val. gain without copies",
+    "test_accuracy_clean_gain": "test gain without copies",
 }
 
 

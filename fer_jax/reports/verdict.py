@@ -6,15 +6,13 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
 from fer_jax.analysis import comparable, statistics, varied
 from fer_jax.analysis.answers import dead_words
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, class_counts, mean_text, metric_text
-from fer_jax.base import started
 from fer_jax.base.text import counted, sentence
 from fer_jax.data import remarks
-from fer_jax.reports import race_words, search_words
+from fer_jax.reports import copy_words, race_words, search_words
 
 # A point this close to the majority share has learnt nothing worth the name.
 AT_MAJORITY = 0.01
@@ -37,7 +35,7 @@ def sentences(ranking: Ranking) -> list[str]:
         *_spread(ranking, best),
         *_test(ranking, best),
         *_groups(ranking),
-        *_leaks(ranking, best),
+        *copy_words.sentences(ranking),
         *_resolution(ranking, best),
         *_losses(ranking),
         *(() if unfinished else _state(ranking)),
@@ -291,23 +289,6 @@ def _groups(ranking: Ranking) -> list[str]:
     """Returns how many images of a result belong to what was trained on, such as a person."""
     shared = remarks.sharing(ranking.data, "test" if ranking.has_test else "validation")
     return [f"{shared}: the accuracy is not that on new ones."] if shared else []
-
-
-def _leaks(ranking: Ranking, best: int) -> list[str]:
-    """Returns how many images of a result were seen before, and what it is without them."""
-    split, metric = ("test", "test_accuracy") if ranking.has_test else ("validation", "val_accuracy")
-    total, leaked = ranking.images(split), (ranking.data.get("leaked") or {}).get(split)
-    if not total or not leaked:
-        return []
-    earlier = "trained or validated on" if split == "test" else "trained on"
-    clean = f"{metric}_clean"
-    known = f"{clean}_mean" in ranking.points and pd.notna(ranking.points.loc[best, f"{clean}_mean"])
-    without = f" Without them its {METRIC_NAMES[metric]} is {metric_text(ranking, best, clean)}." if known else ""
-    return [
-        f"{leaked:,} of the {total:,} {split} images ({leaked / total:.1%}) have an exact copy among those {earlier}."
-        f"{without} Near copies, such as those of a release encoded again, are not counted here: "
-        f"{started.command('audit')} finds them."
-    ]
 
 
 def _resolution(ranking: Ranking, best: int) -> list[str]:

@@ -53,10 +53,10 @@ def of_best_point(run: Run, ranking: Ranking) -> Predictions | None:
             probabilities = np.concatenate([trial.probabilities(split) for trial in sources])[None]
         else:
             probabilities = np.stack([trial.probabilities(split) for trial in answered])
+        leaked = np.concatenate([trial.leaked(split) for trial in sources])
         setting = ranking.describe(ranking.best)
         if ranking.unit == "split" and ranking.repeats > 1:
             setting += ", on the first of its splits"
-        return Predictions(
-            setting, split, trials[0].classes, probabilities, labels, len(sources) if len(sources) > 1 else 0
-        )
+        folds = len(sources) if len(sources) > 1 else 0
+        return Predictions(setting, split, trials[0].classes, probabilities, labels, folds, leaked)
     return None

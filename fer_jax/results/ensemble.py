@@ -17,6 +17,7 @@ import numpy as np
 from fer_jax.analysis import metrics, outliers, statistics
 from fer_jax.analysis.answers import Dead, dead_words
 from fer_jax.base.text import counted, printable, sentence
+from fer_jax.data import leaks
 from fer_jax.errors import RunError
 from fer_jax.results import shown, trial
 from fer_jax.results.record import RunRecord
@@ -148,7 +149,7 @@ class Ensemble:
         found = {name: float(values[0]) for name, values in metrics.overall(mean[None], labels).items()}
         leaked = self.members[0].leaked(split)
         if leaked.any() and not leaked.all():
-            found["accuracy_clean"] = float(np.mean((mean.argmax(axis=1) == labels)[~leaked]))
+            found["accuracy_clean"] = float(leaks.accuracy_without(mean.argmax(axis=1) == labels, leaked))
         return found
 
     def accuracy(self, split: str = "test") -> float:

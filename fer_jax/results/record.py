@@ -155,6 +155,10 @@ class RunRecord:
         """How much the training data of two folds overlap, see `statistics.fold_overlap`."""
         return statistics.fold_overlap(self.record["config"])
 
+    def has_targets(self, checksum: str) -> bool:
+        """Tells whether anything is stored of a data set's held-out splits; see `targets`."""
+        return checksum in self._stored_targets or self.directory.predictions.has_targets(checksum)
+
     def targets(self, checksum: str) -> dict[str, np.ndarray]:
         """Returns what is stored of a data set's held-out splits; see `store.predictions`.
 

@@ -18,6 +18,7 @@ from fer_jax.analysis import metrics, statistics
 from fer_jax.config import search_space
 from fer_jax.config.search_space import Trial
 from fer_jax.config.values import from_json
+from fer_jax.data import leaks
 from fer_jax.errors import FerJaxError, RunError
 from fer_jax.store import RunDirectory
 
@@ -25,7 +26,7 @@ CURVE_METRICS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
 # Of the probabilities by the weights that validation chose: means over the classes, and the
 # calibration error.
 PROBABILITY_METRICS = ("balanced_accuracy", "f1", "auc", "ece")
-# The accuracy without leaked images; empty where a split has none.
+# The accuracy without leaked images; empty where no data set of the run has any in that split.
 CLEAN = "accuracy_clean"
 RESULTS = (
     "status",
@@ -38,6 +39,7 @@ RESULTS = (
     "test_accuracy",
     *(f"{split}_{name}" for split in ("val", "test") for name in (*PROBABILITY_METRICS, CLEAN)),
     *(f"last_{name}" for name in (*CURVE_METRICS, "test_loss", "test_accuracy")),
+    *(f"last_{split}_{CLEAN}" for split in ("val", "test")),
     "error",
 )
 # What every version wrote of a trial.
@@ -163,7 +165,8 @@ class TrialFiles:
             }
         best = found.get("best_epoch", row.get("best_epoch"))
         if pd.notna(best) and best == found.get("epochs", row.get("epochs")):
-            found |= {f"last_{name}": found[name] for name in ("test_loss", "test_accuracy") if name in found}
+            of_test = ("test_loss", "test_accuracy", f"val_{CLEAN}", f"test_{CLEAN}")
+            found |= {f"last_{name}": found[name] for name in of_test if name in found}
         if found and identity in self.left:
             found["pruned_epoch"] = self.left[identity]
         return found
@@ -209,7 +212,7 @@ class TrialFiles:
         if not trial.values["loss.focal_gamma"] and not trial.values["loss.label_smoothing"]:
             found["loss"] = float(np.float32(overall["log_loss"][0]))
         if leaked is not None and leaked.any() and not leaked.all():
-            found[CLEAN] = float((probabilities.argmax(axis=1) == labels)[~leaked].mean())
+            found[CLEAN] = float(leaks.accuracy_without(probabilities.argmax(axis=1) == labels, leaked))
         return found
 
     def _read_curves(self, wave: str) -> pd.DataFrame:

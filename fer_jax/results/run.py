@@ -89,7 +89,8 @@ class Run(RunRecord):
         Returns:
             Its swept values, `n` and `left_out` (how many trials its means stand on, and who is
             missing), then `_mean` and `_sd` of the metric, of the same on the test split, and of
-            the accuracies. `name` is its row of `summary`; `best_row` gives that row whole.
+            the accuracies, where images have copies also without these. `name` is its row of
+            `summary`; `best_row` gives that row whole.
 
         Raises:
             RunError: an unknown metric, one of the test split, which may choose nothing, points
@@ -97,6 +98,11 @@ class Run(RunRecord):
         """
         row, chooses = self.best_row(metric, **wanted), self.choosing_metric(metric)
         metrics = dict.fromkeys((chooses, chooses.replace("val_", "test_"), "val_accuracy", "test_accuracy"))
+        metrics |= dict.fromkeys(
+            clean
+            for name in ("val_accuracy", "test_accuracy")
+            if pd.notna(row.get(f"{(clean := f'{name}_clean')}_mean"))
+        )
         columns = [f"{name}_{what}" for name in metrics for what in ("mean", "sd")]
         return row[[name for name in (*self.swept, "n", "left_out", *columns) if name in row]]
 

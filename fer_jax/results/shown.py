@@ -61,7 +61,8 @@ def of_trial(run: RunRecord, row: pd.Series, warning: str = "") -> str:
         cells["epochs"] = f"{row['epochs']}" + (
             f", best {row['best_epoch']}" if pd.notna(row.get("best_epoch")) else ""
         )
-    for name in ("val_accuracy", "val_loss", "test_accuracy", "test_loss"):
+    accuracies = [f"{part}_accuracy{what}" for part in ("val", "test") for what in ("", "_clean")]
+    for name in (*accuracies[:2], "val_loss", *accuracies[2:], "test_loss"):
         if pd.notna(row.get(name)):
             cells[METRIC_NAMES[name]] = f"{float(row[name]):.3f}"
     notes = [f"{row['status']}; of {run.path}", warning, str(row.get("error") or "")]
@@ -100,7 +101,11 @@ def _points(run: RunRecord, metric: str, best: Sequence[Any]) -> str:
     if not len(best):
         return ""
     partner = metric.replace("val_", "test_")
-    metrics = [name for name in dict.fromkeys((metric, partner)) if f"{name}_mean" in run.summary]
+    metrics = [
+        name
+        for name in dict.fromkeys((metric, f"{metric}_clean", partner, f"{partner}_clean"))
+        if f"{name}_mean" in run.summary and (name in (metric, partner) or run.summary[f"{name}_mean"].notna().any())
+    ]
     rows = []
     for label in best:
         row = run.summary.loc[label]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fer_jax.analysis import metrics
+from fer_jax.data import leaks
 from fer_jax.results.record import RunRecord
 from fer_jax.results.trial import TrialResult, select, with_answers
 
@@ -44,22 +45,26 @@ def trial_metrics(run: RunRecord) -> pd.DataFrame:
     Returns:
         A row each: id, split, those of `metrics.overall`, leaked (images with a copy among those
         learned or chosen from) and accuracy_clean (without them; empty, as in trials.csv, where
-        there are none). No rows where no predictions are stored.
+        no trial's split has any). No rows where no predictions are stored.
     """
     tables = []
     for split in ("validation", "test"):
         for trials, probabilities, labels in gathered(run, split):
             leaked = trials[0].leaked(split)
-            right = probabilities.argmax(axis=-1)[:, ~leaked] == labels[~leaked] if leaked.any() else np.empty(0)
+            right = probabilities.argmax(axis=-1) == labels
             columns = {
                 "id": [trial.id for trial in trials],
                 "split": split,
                 **metrics.overall(probabilities, labels),
                 "leaked": int(leaked.sum()),
-                "accuracy_clean": right.mean(axis=1) if right.size else np.nan,
+                "accuracy_clean": leaks.accuracy_without(right, leaked),
             }
             tables.append(pd.DataFrame(columns))
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["id", "split"])
+    if not tables:
+        return pd.DataFrame(columns=["id", "split"])
+    found = pd.concat(tables, ignore_index=True)
+    found.loc[found.groupby("split")["leaked"].transform("max") == 0, "accuracy_clean"] = np.nan
+    return found
 
 
 def class_metrics(run: RunRecord) -> pd.DataFrame:

@@ -15,17 +15,18 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from fer_jax import heads
 from fer_jax.analysis import fits, metrics, statistics
 from fer_jax.analysis.answers import Answers, Dead, dead, dead_words
 from fer_jax.base import console
-from fer_jax.base.text import did_you_mean, printable, sentence
+from fer_jax.base.text import did_you_mean, sentence
 from fer_jax.config import fields
+from fer_jax.data import leaks
 from fer_jax.errors import ConfigError, DamagedError, RunError
-from fer_jax.heads import Features, Head
-from fer_jax.results import shown
+from fer_jax.results import copied, shown
+from fer_jax.results.fit import FitResult
 from fer_jax.results.network import TrialNetwork
 from fer_jax.results.record import RunRecord
+from fer_jax.results.row_checks import CLEAN
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -113,6 +114,39 @@ class TrialResult(TrialNetwork):
         are as for `logits`.
         """
         return self._targets(split)["leaked"]
+
+    def accuracy_without_copies(self, split: str = "test", weights: str = "best", path: str | None = None) -> float:
+        """Returns the accuracy on the images of a split that have no exact copy in an earlier one.
+
+        That is in the training split and, for 'test', in the validation split too; near copies
+        count as other images. Where no image has a copy it is the accuracy.
+
+        Args:
+            split: 'validation' or 'test'.
+            weights: 'best', by stored predictions where there are some, or 'last', as recorded or
+                asked anew.
+            path: as for `dataset`; asks the network anew.
+
+        Returns:
+            In [0, 1]; NaN where there is no such split, every image of it has a copy, or which have
+            is not stored (the run was trained before it was) and the data cannot be read.
+
+        Raises:
+            RunError: another split, other `weights` than these two, other data than the run's, or
+                no weights.
+            DataError: the network has to be asked, and the data cannot be read.
+        """
+        if weights not in ("best", "last"):
+            raise RunError(f"weights = {weights!r}: must be 'best' or 'last'")
+        column = f"{'last_' * (weights == 'last')}{copied.prefix(split)}_accuracy"
+        found = copied.images(self, split, path)
+        if found is None or found.all():
+            return math.nan
+        stored = self.row.get(column if not found.any() else column.replace("accuracy", CLEAN))
+        if path is None and pd.notna(stored):
+            return float(stored)
+        probabilities, labels = self._predictions(split, weights, path)
+        return float(leaks.accuracy_without(probabilities.argmax(axis=1) == labels, found))
 
     def _targets(self, split: str) -> dict[str, np.ndarray]:
         """Returns 'labels' and what else is stored of a held-out split."""
@@ -241,88 +275,6 @@ class TrialResult(TrialNetwork):
         return self.predict(found.images, weights), found.labels
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class FitResult:
-    """One fit of a run: a head and the trial whose features it was fitted on.
-
-    Attributes:
-        trial: the trained trial.
-        row: its row of `run.heads`.
-    """
-
-    trial: TrialResult
-    row: pd.Series
-
-    def __repr__(self) -> str:
-        kind, status = self.settings["head.kind"], self.row["status"]
-        return printable(f"<fit {self.id} of trial {self.trial.id}: {kind} on {self.layer}, {status}>")
-
-    @property
-    def id(self) -> str:
-        """The fit's id, ten hex digits."""
-        return self.row["fit"]
-
-    @property
-    def layer(self) -> str:
-        """The name of the layer that gives the features."""
-        return self.settings["head.layer"]
-
-    @functools.cached_property
-    def settings(self) -> dict[str, Any]:
-        """The head fields that count with its kind, dotted name -> value."""
-        known = {name: field for name, field in fields.FIELDS.items() if field.kind == "head"}
-        return {name: field.coerce(self.row[name]) for name, field in known.items() if not _is_empty(self.row[name])}
-
-    @functools.cached_property
-    def head(self) -> Head:
-        """The classifier: `probabilities(features)`, `importances`, `rounds`.
-
-        Raises:
-            RunError: it failed, is not fitted yet, or its file is gone or damaged.
-            DataError: nearest neighbours need the training labels, and the data cannot be read.
-        """
-        if self.row["status"] != "done":
-            why = f" ({self.row['error']})" if self.row["error"] else ""
-            raise RunError(
-                f"fit {self.id} of {self.trial.run.path} has no classifier: its status is {self.row['status']}{why}"
-            )
-        directory, classes = self.trial.run.directory, len(self.trial.classes)
-        if heads.kept(self.settings):
-            suffix = heads.suffix(self.settings)
-            content = directory.read_head(self.id, suffix)
-            try:
-                return heads.load(self.settings, content, classes)
-            except RunError as error:
-                raise RunError(f"{directory.path / 'heads' / f'{self.id}.{suffix}'}: {error}") from None
-        labels = {name: split.labels for name, split in self.trial.dataset().splits().items()}
-        if not directory.features.has(self.trial.id, self.layer, {name: len(some) for name, some in labels.items()}):
-            raise RunError(
-                f"the features of trial {self.trial.id} at {self.layer} are gone or damaged: start the sweep again"
-            )
-        features = directory.features.read(self.trial.id, self.layer)
-        return heads.fit(self.settings, Features(features, labels, classes), self.trial.config.train.seed)
-
-    @property
-    def importances(self) -> np.ndarray | None:
-        """The share of each feature in what the trees gained, float (F,) summing to 1.
-
-        None where no tree has a split.
-        """
-        return self.head.importances
-
-    def predict(self, images: Any) -> np.ndarray:
-        """Returns class probabilities of images, both as `TrialResult.predict` has them.
-
-        They come from the weights that validation chose. A linear SVM has margins, not
-        probabilities: theirs is the order of the classes, not a calibrated share.
-
-        Raises:
-            RunError: images of another size, kind or range, or as for `head`.
-        """
-        features = self.trial.features(images, self.layer)
-        return self.head.probabilities(features.reshape(len(features), math.prod(features.shape[1:])))
-
-
 def find(run: RunRecord, id: str) -> TrialResult:
     """Returns the trial with this id, or with the one id that begins so.
 
@@ -351,10 +303,6 @@ def select(run: RunRecord, **wanted: Any) -> list[TrialResult]:
     `RunRecord.matching` says which values there are and what is raised.
     """
     return [TrialResult(run, row) for _, row in run.trials[run.matching(run.trials, wanted)].iterrows()]
-
-
-def _is_empty(value: Any) -> bool:
-    return value is None or value is pd.NA or value == "" or (isinstance(value, float) and value != value)
 
 
 def with_answers(trials: Sequence[TrialResult], split: str) -> list[TrialResult]:

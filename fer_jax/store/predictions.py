@@ -107,6 +107,10 @@ class PredictionFiles:
         np.savez(buffer, **named)
         write_bytes(self._targets(checksum), buffer.getvalue())
 
+    def has_targets(self, checksum: str) -> bool:
+        """Returns whether `write_targets` wrote something for a data set."""
+        return self._targets(checksum).is_file()
+
     def read_targets(self, checksum: str) -> dict[str, np.ndarray] | None:
         """Returns what `write_targets` wrote for a data set, or None where it wrote nothing.
 

@@ -63,7 +63,8 @@ def expected_leaks(data):
         {}, {"split": "kaggle"}, {"split": "stratified_80_10_10", "seed": 4}, {"split": "stratified_70_20_10"},
         {"fraction": 0.5},
         {"classes": ("angry", "happy")}, {"merge": ("bad=angry+sad",)}, {"balance": "augment"},
-        {"balance": "oversample", "balance_splits": "all"}, {"classes": ("happy", "sad")},
+        {"balance": "oversample", "balance_splits": "all"}, {"balance": "undersample", "balance_splits": "all"},
+        {"balance": "undersample"}, {"split": "kfold", "folds": 3, "fold": 1}, {"classes": ("happy", "sad")},
     ],
     ids=str,
 )  # fmt: skip
@@ -151,3 +152,12 @@ def test_a_test_image_goes_with_its_near_copy_in_a_validation_split_that_goes_it
     kept, dropped = leaks.drop("exact", images, rows)
     assert dropped == {"validation": 0, "test": 1} and kept["validation"].tolist() == [10]
     assert leaks.leaked(rows, find([images]))["test"].tolist() == [True]
+
+
+def test_the_accuracy_without_leaked_images_leaves_exactly_them_out():
+    right = np.array([[True, True, False, False], [False, True, True, True]])
+    found = leaks.accuracy_without(right, np.array([True, False, False, False]))
+    np.testing.assert_allclose(found, [1 / 3, 1])
+    np.testing.assert_array_equal(leaks.accuracy_without(right, np.zeros(4, bool)), [0.5, 0.75])
+    assert np.isnan(leaks.accuracy_without(right, np.ones(4, bool))).all()
+    assert leaks.accuracy_without(right[0], np.array([False, False, True, True])) == 1

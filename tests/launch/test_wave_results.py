@@ -200,4 +200,4 @@ def test_accuracy_without_leaked_pictures_stands_beside(make_config, tmp_path):
     assert (run.metrics["leaked"] == 5).all()
     tested = run.metrics[run.metrics["split"] == "test"].set_index("id")["accuracy_clean"]
     np.testing.assert_allclose(tested[run.trials["id"]], run.trials["test_accuracy_clean"].astype(float))
-    assert "without leaks" in (tmp_path / "run" / "report.html").read_text()
+    assert "test without copies" in (tmp_path / "run" / "report.html").read_text()

@@ -117,8 +117,10 @@ def test_leaked_pictures_are_named_with_the_accuracy_without_them(made):
     assert "exact copy" not in words(gather(run))
     run.record["data"]["leaked"] = {"validation": 3, "test": 17}
     text = words(gather(run))
-    assert "17 of the 200 test images (8.5%) have an exact copy among those trained or validated on." in text
-    assert "Without them its test accuracy is 0.560 ± 0.014" in text
+    assert "17 of the 200 test images (8.5%) have an exact copy among those trained or validated on, and 3 of" in text
+    assert "Without them its test accuracy is 0.560 ± 0.014 (n = 2)." in text.replace("\N{NO-BREAK SPACE}", " ")
+    run.trials["test_accuracy_clean"] = np.nan
+    assert "Its accuracy without them was not recorded" in words(gather(run))
 
 
 def answering(run, *given):

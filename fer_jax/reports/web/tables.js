@@ -3,7 +3,7 @@
 for (const table of document.querySelectorAll("table[data-sortable]")) {
   const body = table.tBodies[0], heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => head.firstElementChild.addEventListener("click", () => {
-    const down = head.getAttribute("aria-sort") === "ascending" || (!head.hasAttribute("aria-sort") && /accuracy|majority|gain|precision|recall|F1|AUC|without leaks/.test(head.textContent));
+    const down = head.getAttribute("aria-sort") === "ascending" || (!head.hasAttribute("aria-sort") && /accuracy|majority|gain|precision|recall|F1|AUC|without copies/.test(head.textContent));
     const turned = head.getAttribute("aria-sort") === "descending" ? false : down;
     const numeric = head.classList.contains("num");
     const keyed = [...body.rows].map(row => {
