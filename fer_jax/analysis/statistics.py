@@ -17,11 +17,14 @@ from scipy import special
 
 from fer_jax.analysis.varied import new_splits
 
-# Held-out images per training image of a split that is drawn: those that validate, or those that test where only
-# these are drawn.
+# Held-out images per training image of a split that is drawn: those that validate, or those that
+# test where only these are drawn.
 _PER_TRAINING_IMAGE = {
-    "stratified_80_10_10": 10 / 80, "stratified_70_20_10": 20 / 70, "kaggle_eighth": 1 / 7, "kaggle_eighth_mixed": 1 / 7,
-}  # fmt: skip
+    "stratified_80_10_10": 10 / 80,
+    "stratified_70_20_10": 20 / 70,
+    "kaggle_eighth": 1 / 7,
+    "kaggle_eighth_mixed": 1 / 7,
+}
 # low95 and high95: Student's interval of the mean, see `interval`.
 STATISTICS = ("mean", "sd", "variance", "min", "max", "sem", "low95", "high95")
 # Statuses of trials with results: trained to their end, or to that of the rung at which they left.

@@ -30,13 +30,13 @@ def unit(config: Mapping[str, Any]) -> str:
 
 
 def units(config: Mapping[str, Any]) -> str:
-    """Returns the same of several, as in 'seeds of the initial weights'; 'seeds' of all training."""
+    """Returns the same of several: 'seeds of the initial weights', 'seeds' of all training."""
     of = SOURCES.get(seeds_of(config), "")
     return f"{unit(config)}s {of}" if of and unit(config) == "seed" else f"{unit(config)}s"
 
 
 def caution(config: Mapping[str, Any]) -> str:
-    """Returns what a spread over such repeats leaves out, or is of besides training; '' for 'all'."""
+    """Returns what a spread over such repeats leaves out or is of besides; '' for 'all'."""
     of = seeds_of(config)
     if of in STREAMS:
         return (

@@ -30,8 +30,8 @@ SOURCES = {
 WHOLE = ("all", "everything")
 # Those under which repeats have splits, and so data sets, of their own.
 NEW_SPLITS = ("everything", "split")
-# The values of data.split that `data.seed` draws once for a trial; folds are drawn once for all of a
-# point.
+# The values of data.split that `data.seed` draws for each trial; folds are drawn once for all of
+# a point.
 DRAWN_SPLITS = ("stratified_80_10_10", "stratified_70_20_10", "kaggle_eighth", "kaggle_eighth_mixed")
 
 

@@ -17,7 +17,8 @@ def best_trials(run: Run, ranking: Ranking) -> list[TrialResult]:
     """Returns the done trials of the best point, in plan order; [] without a result.
 
     Where repeats have splits of their own (sweep.seeds_of = split or everything) it is the first
-    alone: the others were asked about other images, and may have learnt those that it was asked about.
+    alone: the others were asked about other images, and may have learnt those that it was asked
+    about.
     """
     if not len(ranking.ranked):
         return []

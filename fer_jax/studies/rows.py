@@ -54,7 +54,8 @@ def split_metric(metric: str) -> tuple[str, str, bool]:
     """Returns split, metric, and whether it is one of summed probabilities.
 
     For 'binary_val_auc' and for 'val_binary_auc' it returns ('val', 'auc', True). The split may be
-    'external', and the metric one of a class, such as 'recall_happy'.
+    'external', and the metric one of a class, such as 'recall_happy', or of summed probabilities
+    'recall_positive'.
 
     Raises:
         ConfigError: no metric of a study.
@@ -63,10 +64,13 @@ def split_metric(metric: str) -> tuple[str, str, bool]:
     binary = metric.startswith("binary_") or quantity.startswith("binary_")
     quantity = quantity.removeprefix("binary_")
     kind, _, of_class = quantity.partition("_")
-    one_class = bool(of_class) and kind in metrics.CLASS_METRICS and not binary
+    one_class = bool(of_class) and kind in metrics.CLASS_METRICS and (not binary or of_class in metrics.BINARY)
     if split not in (*SPLITS, EXTERNAL) or (quantity not in metrics.METRICS and not one_class):
         known = f"'train_', 'val_', 'test_' or 'external_' before {', '.join(metrics.METRICS)}"
-        more = "'_' and a class after precision, recall and f1; 'binary_' before that for summed probabilities"
+        more = (
+            "'_' and a class after precision, recall and f1; 'binary_' before that for summed probabilities, whose "
+            "classes are positive and negative"
+        )
         raise ConfigError(f"metric {metric!r}: must be {known}; {more}")
     return split, quantity, binary
 

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,6 +19,7 @@ from fer_jax.config.values import default_config
 from fer_jax.data import faces
 from fer_jax.data.names import CLASSES
 from fer_jax.errors import ConfigError
+from fer_jax.results.run import load_run
 from fer_jax.store import RunDirectory
 from fer_jax.studies import rows as study_rows
 from fer_jax.studies import sweeps
@@ -130,6 +132,26 @@ def test_a_metric_that_cannot_be_had_is_said_so(tiny):
         ConfigError, match="metric 'val_acc': must be 'train_', 'val_', 'test_' or 'external_' before accuracy"
     ):
         gather(tiny, lambda one: dataclasses.replace(one, published=(Published("val_acc", 0.5),)))
+
+
+def test_one_of_two_answers_is_a_class_of_a_binary_metric_and_no_other_is():
+    assert study_rows.split_metric("binary_test_precision_positive") == ("test", "precision_positive", True)
+    assert study_rows.split_metric("val_binary_recall_negative") == ("val", "recall_negative", True)
+    with pytest.raises(ConfigError, match="'binary_test_precision_happy': .* whose classes are positive and negative"):
+        study_rows.split_metric("binary_test_precision_happy")
+
+
+def test_the_precision_of_positive_is_looked_up(tiny):
+    published = (Published("binary_test_precision_positive", 0.9), Published("binary_test_precision", 0.9))
+    one, mean = (
+        row
+        for row in gather(tiny, lambda one: dataclasses.replace(one, published=published))
+        if row.experiment == "slow"
+    )
+    run = load_run(Path(one.run))
+    trials = run.select(learning_rate=1e-3)
+    wanted = [trial.binarised(("happy", "surprise"), weights="last")["precision_positive"] for trial in trials]
+    assert one.last == pytest.approx(wanted) and one.last != mean.last
 
 
 def test_equal_repeats_get_no_verdict(tiny, monkeypatch):
