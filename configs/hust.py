@@ -6,7 +6,11 @@ rate, frozen blocks.
 softmax of 7; every class split 80/10/10, grey copied to three channels, MinMax scaling, images
 mirrored, rotated and shifted; Adam 1e-4, batch 32, learning rate halved after 7 epochs without
 progress, early stopping. Theirs and unpublished, so our choice: strength of each augmentation,
-number of epochs, early-stopping patience, and which epoch's weights count.
+number of epochs, early-stopping patience, and which epoch's weights count. Their five runs are
+initial weights and orders of images on one split of a fixed random state, which is unpublished:
+that of ours is our choice, so every repeat of `full` draws a split of its own as well
+(sweep.seeds_of = everything) and its spread is wider than theirs by what the split does;
+--config.sweep.seeds_of=all keeps one split. Each split is a data set and a stack by itself.
 
 Published, mean and standard deviation of test accuracy over five runs; sweeps/hust.py has their
 tables by class:
@@ -23,9 +27,9 @@ tables by class:
 
 `all`, which is also what no word gives, holds baseline, no_augmentation, no_normalisation, focal,
 the learning rate 1e-3 and random_init in one sweep: they differ in traced fields only, so they are
-a single stack. `frozen` and `batch` need one for each value. `block_rates` holds the baseline and
-each block's rate 1 / 2.6 of the one above it (Howard and Ruder 2018, 'Universal language model
-fine-tuning', their discriminative fine-tuning; the factor is our choice).
+a single stack, of each split. `frozen` and `batch` need one for each value. `block_rates` holds the
+baseline and each block's rate 1 / 2.6 of the one above it (Howard and Ruder 2018, 'Universal
+language model fine-tuning', their discriminative fine-tuning; the factor is our choice).
 
 Published weights fit the full width only, so `full` begins with them (model.init = imagenet
 downloads them, or says where to put the file) and the other two, at an eighth of the width, with
@@ -131,6 +135,7 @@ def get_config(words: str = "") -> ConfigDict:
         config.model.width_multiplier = 1.0
         config.model.init = "imagenet"
         config.train.epochs = 100  # the most; unpublished: our choice
+        config.sweep.seeds_of = "everything"  # the random state of their split is unpublished
 
     _set_experiment(config, experiment, next((word for word in chosen if word in ("smoke", "full")), ""))
     return config

@@ -21,17 +21,18 @@ Published, a single run each, accuracy on the internal validation set (11,819 pi
     v11           v4 with other brightness, contrast and noise        .49
     v12           ResNet50V2, class weights                           no figure
     v13           ResNet50V2, class weights, fine-tuned               .87; FER-2013 .91 (by class)
-    augmentation  v4, v8, v9, v10 and v11 in one sweep and one stack
+    augmentation  v4, v8, v9, v10 and v11 in one sweep, one stack a split
 
 No word is `v13`. What V2, V3 and V6 were is unpublished. What else is unpublished, and our choice:
 V1's network, its learning rate and epochs; that V4 and V8 to V11 train the top alone (only V5, V7
 and V13 are called fine-tuned) for the 30 epochs of V13's first phase; that V10 is to V11 what V9 is
 to V8, and V12 is V13's first phase (its listing calls that network `model_v12`); that V5 and V7 too
 are fine-tuned from layer 140 on; the most epochs of the second phase; batch size; strength of each
-augmentation; shares of the split (80/10/10 here; there is no test split of his); how class weights
-are computed (N / (K n_c) here). EfficientNetB0 has its preprocessing inside and expects 0..255;
+augmentation; shares of the split (80/10/10 here; there is no test split of his) and its seed (every
+repeat of `full` draws a split of its own: sweep.seeds_of = everything); how class weights are
+computed (N / (K n_c) here). EfficientNetB0 has its preprocessing inside and expects 0..255;
 whether V7 fed it x / 127.5 - 1 all the same is unpublished, so `v7` holds both readings, in one
-stack.
+stack of each split.
 
 Published weights fit the full width only, so `full` begins with them and the other two with random
 ones. There the frozen layers of a phase are random features, normalised by statistics that nothing
@@ -127,6 +128,7 @@ def get_config(words: str = "") -> ConfigDict:
         config.data.name = "folder"
         config.data.image_size = 96
         config.sweep.repeats = 5  # he ran each once
+        config.sweep.seeds_of = "everything"  # the seed of his split is unpublished
 
     if experiment == "v1":
         _set_own_network(config, scale)

@@ -213,11 +213,20 @@ def test_silvestros_scenarios(scenario, scale):
     merged = ("negative=angry+disgust+fear+sad", "positive=happy+surprise") if scenario[-1] in "78" else ()
     assert {
         "data.classes": classes, "data.merge": merged, "data.balance": balance, "loss.class_weight": weight,
-        "data.balance_splits": "train" if balance == "none" else "all", "data.split": "stratified_70_20_10",
+        "data.balance_splits": "train" if balance == "none" else "all",
+        "data.split": "kaggle_eighth_mixed" if scenario[-1] in "13" else "kaggle_eighth",
         "data.normalize": "unit", "augment.shift": 0.1, "augment.flip": 0.5, "model.name": "silvestro",
         "model.dropout": 0.25, "model.dense_dropout": 0.5, "train.l2": 0.0, "train.schedule": "constant",
     }.items() <= values.items()  # fmt: skip
     assert values["data.image_size"] >= 36
+
+
+@pytest.mark.parametrize("file", ["silvestro.py", "hust.py", "pisa.py"])
+def test_where_the_seed_of_a_split_is_unpublished_every_full_repeat_draws_its_own(file):
+    trials = {scale: search_space.expand(load(file, scale).config) for scale in ("smoke", "full")}
+    for scale, seeds in (("smoke", {0}), ("full", {0, 1, 2, 3, 4})):
+        assert {trial.values["data.seed"] for trial in trials[scale]} == seeds
+    assert all(trial.values["data.seed"] == trial.values["train.seed"] == trial.repeat for trial in trials["full"])
 
 
 def test_silvestros_training_is_the_published_one():

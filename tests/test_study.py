@@ -92,11 +92,7 @@ def test_rows_of_heads_are_those_of_heads_csv(oslo):
 
 def test_a_head_that_nobody_published_shows_ours(oslo):
     read = sweeps.read_study(OSLO)
-    rows = [
-        row
-        for row in gathered(read, oslo[0])
-        if row.experiment.startswith("XGBoost, subsample")
-    ]
+    rows = [row for row in gathered(read, oslo[0]) if row.experiment.startswith("XGBoost, subsample")]
     assert len(rows) == 3 and all(len(row.chosen) == 2 and row.against == "best" for row in rows)
     assert all(
         "no figure published" in row.why_none and "no val_accuracy in the run" not in row.why_none for row in rows

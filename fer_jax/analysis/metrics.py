@@ -22,15 +22,17 @@ SMALLEST = np.finfo(np.float64).eps
 # What `measure` and `measure_classes` give.
 METRICS = ("accuracy", "loss", "precision", "recall", "f1", "auc")
 CLASS_METRICS = ("precision", "recall", "f1")
+# The two classes of `binarise`.
+BINARY = ("negative", "positive")
 
 
 def confusion(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Returns the images by true class (rows) and answer (columns), int64 (T, K, K)."""
-    return _counted(probabilities.argmax(axis=-1), labels, probabilities.shape[-1])
+    return counted(probabilities.argmax(axis=-1), labels, probabilities.shape[-1])
 
 
-def _counted(answers: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """Returns `confusion` of the classes that are answered, int (T, n)."""
+def counted(answers: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """Returns `confusion` of the classes that are answered, int (T, n), of so many classes."""
     trials = np.arange(len(answers))[:, None] * classes**2
     cells = trials + labels * classes + answers
     return np.bincount(cells.ravel(), minlength=len(answers) * classes**2).reshape(-1, classes, classes)
@@ -255,11 +257,16 @@ def measure_classes(probabilities: np.ndarray, labels: np.ndarray, classes: Sequ
         probabilities, labels: as for `measure`.
         classes: names of the K columns; a result is called by `data.names.canonical` of them.
     """
-    found = by_class(confusion(probabilities[None], labels))
+    return _by_name(confusion(probabilities[None], labels), [canonical(name) for name in classes])
+
+
+def _by_name(matrix: np.ndarray, names: Sequence[str]) -> dict[str, float]:
+    """Returns `CLASS_METRICS` of every class by the names given, from `confusion` of one trial."""
+    found = by_class(matrix)
     return {
-        f"{metric}_{canonical(name)}": float(getattr(found, metric)[0, column])
+        f"{metric}_{name}": float(getattr(found, metric)[0, column])
         for metric in CLASS_METRICS
-        for column, name in enumerate(classes)
+        for column, name in enumerate(names)
     }
 
 
@@ -283,15 +290,29 @@ def binarise(
         threshold: in [0, 1].
 
     Returns:
-        As for `measure`, of two classes; precision, recall and f1 are means over both.
+        As for `measure`, of two classes, where precision, recall and f1 are means over both; and
+        these three of each of `BINARY`, 'precision_positive' and so on.
 
     Raises:
         ConfigError: an unknown class, or none or all of them positive.
     """
+    both, shown, answers = two_sums(probabilities, labels, classes, positive, threshold)
+    return {**_measured(both, shown, answers), **_by_name(counted(answers[None], shown, len(BINARY)), BINARY)}
+
+
+def two_sums(
+    probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str], positive: Sequence[str], threshold: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns what `binarise`, which has arguments and errors, measures.
+
+    Returns:
+        The summed probability of the negative and the positive classes, float64 (n, 2); which of
+        `BINARY` an image shows, int (n,); which is the answer, int (n,).
+    """
     chosen = positive_columns(classes, positive)
     summed = _normalised(probabilities)[:, chosen].sum(axis=1)
     both = np.column_stack([1 - summed, summed])
-    return _measured(both, np.isin(labels, chosen).astype(int), (summed >= threshold).astype(int))
+    return both, np.isin(labels, chosen).astype(int), (summed >= threshold).astype(int)
 
 
 def positive_columns(classes: Sequence[str], positive: Sequence[str]) -> list[int]:
@@ -308,7 +329,7 @@ def positive_columns(classes: Sequence[str], positive: Sequence[str]) -> list[in
 
 
 def _measured(probabilities: np.ndarray, labels: np.ndarray, answers: np.ndarray) -> dict[str, float]:
-    matrix = _counted(answers[None], labels, probabilities.shape[1])
+    matrix = counted(answers[None], labels, probabilities.shape[1])
     found = by_class(matrix)
     return {
         "accuracy": float(np.trace(matrix[0])) / max(1, len(labels)),

@@ -3,8 +3,8 @@
 Every point trains with the same seeds, so that two points are compared seed by seed (common random
 numbers): what a seed does to both of them alike, such as the order of the images, drops out of
 the difference. Under data.split = kfold the same holds of folds, and under sweep.seeds_of = split
-of splits. Where each point has one seed
-there is no spread over seeds, and its network is compared with the best point's image by image.
+of splits; under everything, of both. Where each point has one seed there is no spread over seeds,
+and its network is compared with the best point's image by image.
 """
 
 from __future__ import annotations

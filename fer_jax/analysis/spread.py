@@ -40,7 +40,8 @@ def components(tables: Mapping[str, pd.DataFrame], metric: str) -> pd.DataFrame:
     """Returns the spread of a metric that each source of chance causes at one point.
 
     Where the sources act independently, the variances (sd²) of the single ones add up to that of
-    'all', and to more where they interact; the split stands apart, 'all' keeps it.
+    'all', and to more where they interact; the split stands apart: 'all' keeps it, 'everything'
+    varies it too.
 
     Args:
         tables: what repeats vary, as `sweep.seeds_of` names it -> trials of one and the same point,

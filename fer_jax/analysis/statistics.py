@@ -15,10 +15,16 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from fer_jax.analysis.varied import seeds_of
+from fer_jax.analysis.varied import new_splits
 
-# Validation images per training image of a split that is drawn.
-_PER_TRAINING_IMAGE = {"stratified_80_10_10": 10 / 80, "stratified_70_20_10": 20 / 70}
+# Held-out images per training image of a split that is drawn: those that validate, or those that
+# test where only these are drawn.
+_PER_TRAINING_IMAGE = {
+    "stratified_80_10_10": 10 / 80,
+    "stratified_70_20_10": 20 / 70,
+    "kaggle_eighth": 1 / 7,
+    "kaggle_eighth_mixed": 1 / 7,
+}
 # low95 and high95: Student's interval of the mean, see `interval`.
 STATISTICS = ("mean", "sd", "variance", "min", "max", "sem", "low95", "high95")
 # Statuses of trials with results: trained to their end, or to that of the rung at which they left.
@@ -188,9 +194,9 @@ def _half_width(sem: Any, n: int, level: float, overlap: float) -> Any:
 def fold_overlap(config: Mapping[str, Any]) -> float:
     """Returns how much the training data of a point's repeats overlap, 0 for repeats on one split.
 
-    These are the validation images per training image: 1 / (folds - 1) under data.split = kfold,
-    and the share where sweep.seeds_of = split draws several splits of the same images. Faces that
-    are drawn anew for each have nothing in common.
+    These are the held-out images per training image: 1 / (folds - 1) under data.split = kfold, and
+    the share where sweep.seeds_of = split or everything draws several splits of the same images.
+    Faces that are drawn anew for each have nothing in common.
 
     Args:
         config: dotted names -> values, with `sweep`, as config.json has it.
@@ -199,7 +205,7 @@ def fold_overlap(config: Mapping[str, Any]) -> float:
     if split == "kfold":
         return 1 / (int(config["data.folds"]) - 1)
     drawn_anew = config.get("data.name") == "synthetic"
-    return _PER_TRAINING_IMAGE.get(split, 0.0) if seeds_of(config) == "split" and not drawn_anew else 0.0
+    return _PER_TRAINING_IMAGE.get(split, 0.0) if new_splits(config) and not drawn_anew else 0.0
 
 
 def finalists(table: pd.DataFrame, swept: Sequence[str], config: Mapping[str, Any]) -> np.ndarray:

@@ -61,8 +61,10 @@ _TABLE = (
     Field("data.group", "", "run", "rule by which file names tell which images belong together, such as a person's",
           needs=_LISTED),
     Field("data.split", "official", "shape",
-          "which images train, validate and test; kaggle validates on all that is not training",
-          choices=("official", "kaggle", "stratified_80_10_10", "stratified_70_20_10", "kfold")),
+          "which images train, validate and test; kaggle validates on all that is not training, kaggle_eighth too "
+          "and tests on an eighth of the training images: of each class, or _mixed of all together",
+          choices=("official", "kaggle", "kaggle_eighth", "kaggle_eighth_mixed", "stratified_80_10_10",
+                   "stratified_70_20_10", "kfold")),
     Field("data.folds", 5, "shape", "parts of all that is not test: each validates once, the others train",
           low=2, high=1000, needs=_KFOLD, never_swept="the folds of one split serve a whole sweep"),
     Field("data.fold", 0, "shape", "fold that validates in the first trial of a point; repeat r validates on fold + r",
@@ -314,9 +316,9 @@ _TABLE = (
           "whether every one of sweep.points is combined with all that each, grid, zip and draw set, instead of "
           "standing beside it"),
     Field("sweep.seeds_of", "all", "sweep",
-          "what repeats vary: all that a seed decides, or only initial weights, the order of images, their "
-          "augmentation, dropout, or the split",
-          choices=("all", "weights", "order", "augmentation", "dropout", "split")),
+          "what repeats vary: all that training draws, that and the split (everything), or only initial weights, the "
+          "order of images, their augmentation, dropout, or the split",
+          choices=("all", "everything", "weights", "order", "augmentation", "dropout", "split")),
     Field("sweep.repeats", 1, "sweep", "trials a point, with seeds train.seed, train.seed + 1, ...",
           low=1, high=100_000),
     Field("sweep.best", 0, "sweep",

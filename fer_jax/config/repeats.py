@@ -1,9 +1,9 @@
 """What the repeats of a point vary (`sweep.seeds_of`), and whether they would differ at all.
 
 A trial draws from four streams of random numbers, each with a seed of its own: `train.seed` for all
-of them, or one a stream in `train.seeds`. A repeat moves all seeds, that of one stream, or that of
-the split (`data.seed`). A repeat whose seeds are those of another mode is the same trial there: the
-first one is in every mode.
+of them, or one a stream in `train.seeds`. A repeat moves all of these, that of one stream, that of
+the split (`data.seed`), or all of these and that of the split. A repeat whose seeds are those of
+another mode is the same trial there: the first one is in every mode.
 """
 
 from __future__ import annotations
@@ -16,16 +16,23 @@ from fer_jax.config.field import FieldError
 
 # The streams, in the order of train.seeds.
 STREAMS = ("weights", "order", "dropout", "augmentation")
-# What 'n seeds' are seeds of; empty for those of everything.
+# What 'n seeds' are seeds of; empty for all those of training.
 SOURCES = {
     "all": "",
+    "everything": "of training and the split",
     "weights": "of the initial weights",
     "order": "of the order of images",
     "augmentation": "of the augmentation",
     "dropout": "of dropout",
     "split": "of the split",
 }
-_DRAWN_SPLITS = ("stratified_80_10_10", "stratified_70_20_10")
+# Those of all that training draws.
+WHOLE = ("all", "everything")
+# Those under which repeats have splits, and so data sets, of their own.
+NEW_SPLITS = ("everything", "split")
+# The values of data.split that `data.seed` draws for each trial; folds are drawn once for all of
+# a point.
+DRAWN_SPLITS = ("stratified_80_10_10", "stratified_70_20_10", "kaggle_eighth", "kaggle_eighth_mixed")
 
 
 def stream_seeds(values: Mapping[str, Any]) -> tuple[int, ...]:
@@ -61,8 +68,10 @@ def repeated(values: Mapping[str, Any], repeat: int, seeds_of: str = "all") -> d
         repeat: 0, 1, ...; the first has the point's own values.
         seeds_of: see `sweep.seeds_of`.
     """
+    if seeds_of in NEW_SPLITS:
+        values = {**values, "data.seed": values["data.seed"] + repeat}
     if seeds_of == "split":
-        return {**values, "data.seed": values["data.seed"] + repeat}
+        return values
     if seeds_of in STREAMS:
         seeds = list(stream_seeds(values))
         seeds[STREAMS.index(seeds_of)] += repeat
@@ -88,7 +97,7 @@ def check(found: Sequence[Mapping[str, Any]], seeds_of: str, repeats: int) -> No
         repeats: the most trials of a point.
 
     Raises:
-        FieldError: folds that are to vary something else; augmentation, dropout or a split that
+        FieldError: folds that are to vary anything but 'all'; augmentation, dropout or a split that
             some point does not draw; or seeds that leave the range of their field.
     """
     if repeats > 1 and seeds_of != "all":
@@ -115,10 +124,11 @@ def _why_alike(values: Mapping[str, Any], seeds_of: str) -> str:
             "a point without dropout would have repeats that are all the same; "
             "set model.dropout or model.dense_dropout above 0 at every point, or vary something else"
         )
-    if seeds_of == "split" and values["data.split"] not in _DRAWN_SPLITS and values["data.name"] != "synthetic":
+    drawn = values["data.split"] in DRAWN_SPLITS or values["data.name"] == "synthetic"
+    if seeds_of in NEW_SPLITS and not drawn:
         return (
             f"data.split = {values['data.split']} is the same whatever the seed; "
-            f"set data.split = {' or '.join(_DRAWN_SPLITS)}, or vary something else"
+            f"set data.split = {' or '.join(DRAWN_SPLITS)}, or vary something else"
         )
     return ""
 
@@ -138,12 +148,12 @@ def _drops(values: Mapping[str, Any]) -> bool:
 
 def _check_range(values: Mapping[str, Any], seeds_of: str, repeats: int) -> None:
     """Refuses repeats whose seeds would leave the range of their field."""
-    if seeds_of == "split":
-        name, seed = "data.seed", values["data.seed"]
-    elif seeds_of in STREAMS:
+    if seeds_of in STREAMS:
         name, seed = "train.seeds" if values["train.seeds"] else "train.seed", varied_seed(values, seeds_of)
     else:
         name, seed = "train.seed", max(values["train.seed"], *stream_seeds(values))
+    if seeds_of == "split" or (seeds_of == "everything" and values["data.seed"] > seed):
+        name, seed = "data.seed", values["data.seed"]
     last, most = seed + repeats - 1, fields.FIELDS["train.seed"].high
     if most is not None and last > most:
         raise FieldError(

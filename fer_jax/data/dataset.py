@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fer_jax.base.text import counted
-from fer_jax.config import rules
+from fer_jax.config import repeats, rules
 from fer_jax.data import duplicates, faces, grouped, leaks, splits
 from fer_jax.data.balance import balance, transform_copies
 from fer_jax.data.classes import choose_classes, merge_classes
@@ -62,8 +62,8 @@ class Dataset:
 
     Attributes:
         name: `data.name` of the config: synthetic, fer2013, folder, cifar10 or a registered one.
-        split: `data.split` of the config: official, kaggle, stratified_80_10_10,
-            stratified_70_20_10 or kfold.
+        split: `data.split` of the config: official, kaggle, kaggle_eighth, kaggle_eighth_mixed,
+            stratified_80_10_10, stratified_70_20_10 or kfold.
         classes: class names; a label is an index into them.
         train, validation, test: the splits. `test` is None under the kaggle split, which validates
             on all the rest, and under kfold where the source names no test images.
@@ -76,7 +76,7 @@ class Dataset:
             with `data.merge` also "merged" (new class -> its parts), with `data.drop_leaks`
             "leaks_dropped" (kind, and how many images of how many of each split), with
             `data.balance` "balanced" (kind, splits and counts before), under kfold "folds" and
-            "fold" (the number of the one that validates), of a stratified split its "seed"; where
+            "fold" (the number of the one that validates), of another drawn split its "seed"; where
             images belong together "groups" (see `grouped.summary`), where names look so
             "group_suggested" (a line).
     """
@@ -234,7 +234,7 @@ def choose(block: Any, source: Source, rows: Mapping[str, np.ndarray] | None = N
     if rows is None:
         if block.split == "kfold":
             about |= {"folds": block.folds, "fold": block.fold}
-        elif block.split in splits.STRATIFIED:
+        elif block.split in repeats.DRAWN_SPLITS:
             drawn["seed"] = block.seed
         numbers = None if groups is None else grouped.numbers(groups)
         usage = np.asarray(source.usage)
@@ -362,7 +362,7 @@ def _check_filled(counts: Mapping[str, Mapping[str, int]], block: Any, groups: M
     """Returns warnings about classes without images. Raises DataError unless these may be skipped,
     and where a whole split is empty.
     """
-    drawn = groups is not None and (block.split == "kfold" or block.split in splits.STRATIFIED)
+    drawn = groups is not None and (block.split == "kfold" or block.split in repeats.DRAWN_SPLITS)
     made = f"data.split = {block.split}" + (f", data.group = {block.group}" if block.group and drawn else "")
     if groups is not None and drawn and not block.group:
         made += f", which parts none of {counted(groups['count'], 'group')}"

@@ -1,6 +1,6 @@
 """Which images train, which validate and which test.
 
-Rows of a source are chosen by usage, or drawn again class by class.
+Rows of a source are chosen by usage, or drawn again, as a rule class by class.
 Everything here works on labels and usage codes and returns row numbers, so a memory-mapped source
 is read only where it is kept. Draws use `numpy.random.RandomState`, whose numbers NumPy has frozen,
 and the class names, so that a class is split the same way whether or not other classes are kept.
@@ -19,6 +19,8 @@ from fer_jax.errors import DataError
 NAMES = ("train", "validation", "test")  # a usage code is an index into these, or NO_USAGE
 # Shares of validation and test in percent; training gets the rest.
 STRATIFIED = {"stratified_80_10_10": (10, 10), "stratified_70_20_10": (20, 10)}
+# What tests is an eighth of what the source trains with: of every class, or of all images together.
+EIGHTH, EIGHTH_MIXED = "kaggle_eighth", "kaggle_eighth_mixed"
 
 
 def assign(
@@ -34,17 +36,20 @@ def assign(
     """Returns the rows of each split.
 
     Args:
-        choice: `data.split`: official, kaggle, kfold or one of `STRATIFIED`.
+        choice: `data.split`: official, kaggle, kfold, `EIGHTH`, `EIGHTH_MIXED` or one of
+            `STRATIFIED`.
         labels: int, shape (n,), indices into `classes`.
         usage: int, shape (n,): 0 train, 1 validation, 2 test, -1 none given.
         classes: class names.
-        seed: `data.seed`, 0 to 2**31 - 1; used by the stratified choices and kfold only.
+        seed: `data.seed`, 0 to 2**31 - 1; not used by official and kaggle.
         folds, fold: `data.folds`, and which of them validates, 0 to folds - 1; used by kfold only.
         groups: int, shape (n,), equal for images that no drawn split may part; None for none.
 
     Returns:
         Rows by split name, int64, ascending. Under kaggle there is no test split; validation is all
-        that is not training. Under kfold there is one only where the source says so.
+        that is not training. Under `EIGHTH` and `EIGHTH_MIXED` validation is the same, and a random
+        eighth of the training images tests instead. Under kfold there is a test split only where
+        the source says so.
 
     Raises:
         DataError: the source does not say which image belongs to which of the needed splits;
@@ -62,13 +67,21 @@ def assign(
     rows = {name: np.flatnonzero(usage == code) for code, name in enumerate(NAMES)}
     if choice == "official":
         return rows
-    return {"train": rows["train"], "validation": np.flatnonzero(usage > 0)}
+    held_out = {"validation": np.flatnonzero(usage > 0)}
+    if choice == "kaggle":
+        return {"train": rows["train"], **held_out}
+    pool = rows["train"]
+    if choice == EIGHTH:
+        train, test = _eighth(labels[pool], classes, groups[pool], seed)
+    else:
+        train, test = _eighth(np.zeros(len(pool), np.int64), ("every class",), groups[pool], seed)
+    return {"train": pool[train], **held_out, "test": pool[test]}
 
 
 def _usable(found: set[int]) -> tuple[str, ...]:
     """Returns the choices that a source with these usage codes allows."""
     official = ("official",) if found == {0, 1, 2} else ()
-    kaggle = ("kaggle",) if found in ({0, 1, 2}, {0, 1}, {0, 2}) else ()
+    kaggle = ("kaggle", EIGHTH, EIGHTH_MIXED) if found in ({0, 1, 2}, {0, 1}, {0, 2}) else ()
     return (*official, *kaggle, *STRATIFIED, "kfold")
 
 
@@ -85,23 +98,44 @@ def _stratify(
     percent: tuple[int, int], labels: np.ndarray, classes: tuple[str, ...], seed: int, groups: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Deals every class out on its own. Shares are rounded to whole images, but one each at least
-    if there are three. Groups are dealt out first, and single images make up for what they miss.
+    if there are three.
     """
     sizes = np.bincount(labels, minlength=len(classes))
     held_out = [np.minimum(np.maximum(1, (sizes * share + 50) // 100), sizes // 3) for share in percent]
     wanted = np.stack([sizes - held_out[0] - held_out[1], *held_out])
+    return dict(zip(NAMES, _dealt(labels, classes, groups, wanted, seed), strict=True))
+
+
+def _eighth(labels: np.ndarray, classes: tuple[str, ...], groups: np.ndarray, seed: int) -> list[np.ndarray]:
+    """Returns the rows of seven eighths and of one, which is rounded to whole images: of each of
+    `classes` one at least if there are two.
+    """
+    sizes = np.bincount(labels, minlength=len(classes))
+    held_out = np.minimum(np.maximum(1, (sizes + 4) // 8), sizes // 2)
+    return _dealt(labels, classes, groups, np.stack([sizes - held_out, held_out]), seed)
+
+
+def _dealt(
+    labels: np.ndarray, classes: tuple[str, ...], groups: np.ndarray, wanted: np.ndarray, seed: int
+) -> list[np.ndarray]:
+    """Returns the rows of each part, ascending; `wanted` is int (parts, classes).
+
+    Groups are dealt out first, and single images of every class make up for what they miss; those
+    that are left over go to the first part.
+    """
     dealt = grouped.deal(labels, groups, wanted, seed)
-    parts: dict[str, list[np.ndarray]] = {name: [np.flatnonzero(dealt == code)] for code, name in enumerate(NAMES)}
+    parts = [[np.flatnonzero(dealt == code)] for code in range(len(wanted))]
     for label, name in enumerate(classes):
         rows = shuffled(np.flatnonzero((labels == label) & (dealt == grouped.ALONE)), seed, name)
-        have = np.bincount(dealt[(labels == label) & (dealt != grouped.ALONE)], minlength=len(NAMES))
-        _, validation, test = np.maximum(0, wanted[:, label] - have).tolist()
-        if validation + test > len(rows):
-            validation, test = len(rows) * validation // (validation + test), len(rows) * test // (validation + test)
-        parts["validation"].append(rows[:validation])
-        parts["test"].append(rows[validation : validation + test])
-        parts["train"].append(rows[validation + test :])
-    return {name: np.sort(np.concatenate(rows)) for name, rows in parts.items()}
+        have = np.bincount(dealt[(labels == label) & (dealt != grouped.ALONE)], minlength=len(wanted))
+        missing = np.maximum(0, wanted[1:, label] - have[1:])
+        if missing.sum() > len(rows):
+            missing = len(rows) * missing // missing.sum()
+        ends = np.cumsum([0, *missing])
+        for code in range(len(missing)):
+            parts[1 + code].append(rows[ends[code] : ends[code + 1]])
+        parts[0].append(rows[ends[-1] :])
+    return [np.sort(np.concatenate(rows)) for rows in parts]
 
 
 def _fold(

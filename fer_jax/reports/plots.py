@@ -9,6 +9,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from fer_jax.analysis import statistics, tuning_curve
+from fer_jax.analysis.binarised import Binarised
 from fer_jax.analysis.predictions import Predictions
 from fer_jax.analysis.ranking import Ranking
 from fer_jax.base.text import did_you_mean
@@ -96,9 +97,12 @@ ANSWERS: Mapping[str, Callable[[Predictions], style.Drawing | None]] = {
     "calibration": reliability.draw,
 }
 
+# Of two answers; a network's confidence is that of more.
+BINARISED = ("confusion", "roc")
+
 
 def plot(
-    of: Run | TrialResult | Ensemble,
+    of: Run | TrialResult | Ensemble | Binarised,
     kind: str,
     *,
     metric: str | None = None,
@@ -109,7 +113,7 @@ def plot(
 
     Args:
         of: a run; of a trial or an ensemble there are 'confusion', 'roc' and 'calibration', of a
-            trial also 'curves'.
+            trial also 'curves', of `Trial.binarised` 'confusion' and 'roc'.
         kind: 'curves' by epoch, 'surface' (a metric over a grid), 'scatter' (three fields),
             'effects' of each field, 'parallel' coordinates, 'tuning' (what fewer points would have
             found), 'rungs' (who left a search when), 'classes' of the data; of what the best point
@@ -124,20 +128,21 @@ def plot(
         A figure that a notebook shows by itself; `figure.savefig("name.pdf")` keeps it.
 
     Raises:
-        RunError: another kind, or one that this run, trial or ensemble does not have: the line says
-            why.
+        RunError: another kind, or one that what is given does not have: the line says why.
     """
     if kind not in (*KINDS, *ANSWERS):
         known = [*KINDS, *ANSWERS]
         raise RunError(f"no plot {kind!r}; {did_you_mean(kind, known)} There are {', '.join(known)}")
     if isinstance(of, Run):
         return _of_run(of, kind, metric, point, wanted)
-    if not isinstance(of, (TrialResult, Ensemble)):
+    if not isinstance(of, (TrialResult, Ensemble, Binarised)):
         raise RunError(f"plot draws a run, a trial or an ensemble, not a {type(of).__name__}; load_run opens a run")
     if metric is not None or point is not None or wanted:
         raise RunError("plot takes metric, point and field values for a run only; this is one of its trials, or some")
+    if isinstance(of, Binarised) and kind not in BINARISED:
+        raise RunError(f"plot {kind!r} is not of what trial.binarised gives: there are {', '.join(BINARISED)}")
     if kind in ANSWERS:
-        predictions = _answers_of(of)
+        predictions = of.predictions(kind == "confusion") if isinstance(of, Binarised) else _answers_of(of)
         about = f"{predictions.split.capitalize()} pictures ({len(predictions.labels):,}), {predictions.setting}."
         return _drawn_answers(kind, predictions, about)
     there = [*ANSWERS]

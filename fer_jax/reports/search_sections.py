@@ -12,6 +12,7 @@ from fer_jax.analysis import importance, tuning_curve
 from fer_jax.analysis.comparable import lower_is_better
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
 from fer_jax.base.text import counted, sentence
+from fer_jax.config.repeats import WHOLE
 from fer_jax.figures import rungs, style
 from fer_jax.reports import search_tables, templates
 from fer_jax.reports.html_tables import html
@@ -164,7 +165,7 @@ def _fields(ranking: Ranking, suffix: str) -> Markup:
             f"{counted(len(found.effects), 'effect')}; they suppose that repeats spread as much at every point."
         )
     of = (ranking.config.get("sweep") or {}).get("seeds_of", "all")
-    if of != "all" and found.repeats > 1:
+    if of not in WHOLE and found.repeats > 1:
         notes.append(f"Repeats vary only what sweep.seeds_of = {of} says, and so does this spread.")
     if len(table.frame) > _MOST_EFFECTS:
         notes.append(f"The largest {_MOST_EFFECTS} of {len(table.frame)}; tables/fields.csv has all.")

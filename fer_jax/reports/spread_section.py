@@ -14,7 +14,7 @@ from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
 from fer_jax.analysis.varied import seeds_of
 from fer_jax.base.text import sentence
 from fer_jax.config import fields
-from fer_jax.config.repeats import SOURCES
+from fer_jax.config.repeats import SOURCES, WHOLE
 from fer_jax.reports import templates
 from fer_jax.reports.html_tables import html
 from fer_jax.reports.page import Section
@@ -24,7 +24,7 @@ from fer_jax.reports.tables import Column, Table, heading, number, whole
 _REPEATS = ("seeds_of", "repeats", "best", "best_repeats", "chosen")
 _NOTE = (
     "The interval is that of the sd, chi-square. Where sources act by themselves, the squares of the single sds of "
-    "training add up to that of all seeds, and to more where they interact; those seeds leave the split as it is."
+    "training add up to that of all seeds of training, and to more where they interact; those leave the split as it is."
 )
 
 
@@ -81,7 +81,7 @@ def _table(rankings: Sequence[Ranking], name: str) -> Table:
     metrics = list(dict.fromkeys((first.metric, *(("test_accuracy",) if first.has_test else ()))))
     found = {metric: spread.components(trials, metric) for metric in metrics}
     sources = found[metrics[0]]
-    words = ["all seeds of training" if not (of := SOURCES[one]) else f"seed {of}" for one in sources["source"]]
+    words = [f"{'all seeds' if one in WHOLE else 'seed'} {SOURCES[one] or 'of training'}" for one in sources["source"]]
     columns = [
         Column("repeats vary", words, "sweep.seeds_of", "text"),
         Column("n", [whole(n) for n in sources["n"]], "done trials"),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fer_jax.analysis import varied
 from fer_jax.analysis.predictions import Predictions
 from fer_jax.analysis.ranking import Ranking
 from fer_jax.results.run import Run
@@ -15,13 +16,14 @@ from fer_jax.results.trial import TrialResult, with_answers
 def best_trials(run: Run, ranking: Ranking) -> list[TrialResult]:
     """Returns the done trials of the best point, in plan order; [] without a result.
 
-    Where repeats have splits of their own (sweep.seeds_of = split) it is the first alone: the
-    others were asked about other images, and may have learnt those that it was asked about.
+    Where repeats have splits of their own (sweep.seeds_of = split or everything) it is the first
+    alone: the others were asked about other images, and may have learnt those that it was asked
+    about.
     """
     if not len(ranking.ranked):
         return []
     rows = ranking.trials[(ranking.trials["point"] == ranking.best) & (ranking.trials["status"] == "done")]
-    alike = rows.iloc[:1] if run.config.sweep.seeds_of == "split" else rows
+    alike = rows.iloc[:1] if varied.new_splits(ranking.config) else rows
     return [run.trial(id) for id in alike["id"]]
 
 
@@ -55,7 +57,7 @@ def of_best_point(run: Run, ranking: Ranking) -> Predictions | None:
             probabilities = np.stack([trial.probabilities(split) for trial in answered])
         leaked = np.concatenate([trial.leaked(split) for trial in sources])
         setting = ranking.describe(ranking.best)
-        if ranking.unit == "split" and ranking.repeats > 1:
+        if varied.new_splits(ranking.config) and ranking.repeats > 1:
             setting += ", on the first of its splits"
         folds = len(sources) if len(sources) > 1 else 0
         return Predictions(setting, split, trials[0].classes, probabilities, labels, folds, leaked)

@@ -61,7 +61,8 @@ class TrialNetwork:
         seeds_of = self.run.config.sweep.seeds_of
         if seeds_of != "all":
             own = repeats.repeated(flatten(config), int(self.row["repeat"]), seeds_of)
-            config.train.seeds, config.data.seed = own["train.seeds"], own["data.seed"]
+            config.train.seed, config.train.seeds = own["train.seed"], own["train.seeds"]
+            config.data.seed = own["data.seed"]
             return config
         moved = int(self.row["seed"]) - config.train.seed
         config.train.seed += moved
@@ -115,7 +116,7 @@ class TrialNetwork:
         if key not in self.run.datasets:
             self.run.datasets[key] = data.load(block)
         loaded = self.run.datasets[key]
-        drawn = self.config.data.split == "kfold" or self.run.config.sweep.seeds_of == "split"
+        drawn = self.config.data.split == "kfold" or self.run.config.sweep.seeds_of in repeats.NEW_SPLITS
         if drawn or any(name.startswith("data.") for name in self.run.swept):
             # The record knows one data set; the id is a hash of the trial's own.
             same = self._is_trained_on(loaded.checksum)

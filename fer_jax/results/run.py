@@ -20,6 +20,7 @@ from fer_jax.analysis import ranking, statistics
 from fer_jax.analysis.answers import Answers
 from fer_jax.analysis.points import PointComparison, against_best
 from fer_jax.base.text import printable
+from fer_jax.config.repeats import NEW_SPLITS
 from fer_jax.errors import RunError
 from fer_jax.results import points, shown, stored_metrics, trial, validation_answers
 from fer_jax.results.ensemble import Ensemble, best_points
@@ -240,7 +241,7 @@ class Run(RunRecord):
     def data_sets(self, trials: pd.DataFrame) -> list[Mapping[str, Any]]:
         """Returns what config.json says of the data sets that rows of `trials` use, in order."""
         names = [name for name in self.swept if name.startswith("data.")]
-        drawn = self.config.data.split == "kfold" or self.config.sweep.seeds_of == "split"
+        drawn = self.config.data.split == "kfold" or self.config.sweep.seeds_of in NEW_SPLITS
         _, firsts = statistics.point_codes(trials, [*names, "repeat"] if drawn else names)
         used = [TrialResult(self, trials.iloc[row]).data for row in firsts]
         return list({data.get("checksum"): data for data in used}.values())

@@ -17,6 +17,7 @@ from scipy import special
 
 from fer_jax.analysis import fits, metrics, statistics
 from fer_jax.analysis.answers import Answers, Dead, dead, dead_words
+from fer_jax.analysis.binarised import Binarised
 from fer_jax.base import console
 from fer_jax.base.text import did_you_mean, sentence
 from fer_jax.config import fields
@@ -234,7 +235,7 @@ class TrialResult(TrialNetwork):
         threshold: float = 0.5,
         weights: str = "best",
         path: str | None = None,
-    ) -> dict[str, float]:
+    ) -> Binarised:
         """Returns metrics of 'one of the positive classes or not' for a network of more classes.
 
         An image is called positive if the probabilities of the positive classes sum to `threshold`
@@ -249,8 +250,9 @@ class TrialResult(TrialNetwork):
             path: as for `dataset`; without it stored predictions serve, where there are some.
 
         Returns:
-            accuracy, loss (nats), precision, recall, f1 (means over both classes) and auc; see
-            `metrics.binarise`.
+            accuracy, loss (nats), precision, recall, f1 (means over both answers; 'recall_positive'
+            and so on of one) and auc, by name, as `metrics.binarise` has them; its
+            `confusion_matrix()` and `roc()` are tables, and `fer_jax.plot` draws it.
 
         Raises:
             ConfigError: an unknown class, or none or all of them positive.
@@ -261,7 +263,8 @@ class TrialResult(TrialNetwork):
         metrics.positive_columns(self.classes, positive)
         if not 0 <= threshold <= 1:
             raise RunError(f"threshold = {threshold}: must be in [0, 1], a share of the probability")
-        return metrics.binarise(*self._predictions(split, weights, path), self.classes, positive, threshold)
+        found = self._predictions(split, weights, path)
+        return Binarised(*found, self.classes, positive, threshold, split, f"trial {self.id}")
 
     def _predictions(self, split: str, weights: str, path: str | None) -> tuple[np.ndarray, np.ndarray]:
         """Returns probabilities (n, K) and labels (n,) of a split.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fer_jax.config import fields, rules
-from fer_jax.config.repeats import SOURCES
+from fer_jax.config.repeats import SOURCES, WHOLE
 from fer_jax.config.rules import resolve
 from fer_jax.config.values import flatten
 from fer_jax.data.faces import FREQUENCIES
@@ -32,7 +32,7 @@ def unmet(experiment: Experiment, trial: TrialResult, head: Mapping[str, Any], d
         found.append(f"other epochs: {epochs(trial)}, published {conditions.epochs}")
     if same_data and (changed := other_settings(paper_values(experiment, study_file), trial, head)):
         found.append(f"other settings: {', '.join(changed[:3])}{', ...' if len(changed) > 3 else ''}")
-    if (of := trial.run.config.sweep.seeds_of) != "all" and done > 1:
+    if (of := trial.run.config.sweep.seeds_of) not in WHOLE and done > 1:
         found.append(f"repeats vary the seed {SOURCES[of]} alone")
     if not done:
         found.append("no trial ended")

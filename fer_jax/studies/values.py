@@ -16,14 +16,15 @@ from fer_jax.analysis.fits import SPLITS
 from fer_jax.data.names import canonical
 from fer_jax.errors import ConfigError, FerJaxError, RunError
 from fer_jax.prediction.external import Evaluation, evaluate
-from fer_jax.results.trial import FitResult, TrialResult
+from fer_jax.results import copied
+from fer_jax.results.fit import FitResult
+from fer_jax.results.trial import TrialResult
 from fer_jax.studies.paper import Experiment, PublishedMatrix
 
 # The split, in the name of a metric, that is another data set.
 EXTERNAL = "external"
 # A head's accuracy less its network's, as a share of the network's.
 RELATIVE_GAIN = "relative_gain"
-BINARY_CLASSES = ("negative", "positive")
 _BINARY = "binary_"
 _STORED = ("accuracy", "loss")  # what trials.csv, heads.csv and the curves hold
 
@@ -65,12 +66,12 @@ def read_metric(name: str) -> Metric:
     binary = name.startswith(_BINARY) or quantity.startswith(_BINARY)
     found = Metric(split, quantity.removeprefix(_BINARY), binary)
     known = found.quantity in metrics.METRICS or found.of_class or (found.quantity == RELATIVE_GAIN and not binary)
-    if split not in (*SPLITS, EXTERNAL) or not known or (binary and found.of_class not in ("", *BINARY_CLASSES)):
+    if split not in (*SPLITS, EXTERNAL) or not known or (binary and found.of_class not in ("", *metrics.BINARY)):
         words = f"'train_', 'val_', 'test_' or 'external_' before {', '.join(metrics.METRICS)} or {RELATIVE_GAIN}"
         kinds = ", ".join(metrics.CLASS_METRICS)
         raise ConfigError(
             f"metric {name!r}: must be {words}; '_' and a class after {kinds}; "
-            f"'{_BINARY}' before that for summed probabilities"
+            f"'{_BINARY}' before that for summed probabilities, whose classes are positive and negative"
         )
     return found
 
@@ -174,19 +175,24 @@ class Values:
         return () if any(math.isnan(one) for one in found) else tuple(found)
 
     def _clean(self, trial: TrialResult, split: str, weights: str) -> float:
-        external = split == EXTERNAL
-        copied = self.evaluated(trial, weights).copied() if external else trial.leaked(SPLITS[split])
-        if not copied.any() or copied.all():
+        if split == EXTERNAL:
+            found = self.evaluated(trial, weights)
+            copies = found.copied()
+            right = found.probabilities.argmax(axis=1) == found.labels
+            return float(right[~copies].mean()) if 0 < copies.mean() < 1 else math.nan
+        copies = copied.images(trial, SPLITS[split])
+        if copies is None or not copies.any():
             return math.nan
-        probabilities, labels = self._asked(trial, weights, split)
-        return float((probabilities.argmax(axis=1) == labels)[~copied].mean())
+        if self.head:
+            return self.fit(trial).accuracy_without_copies(SPLITS[split])
+        return trial.accuracy_without_copies(SPLITS[split], weights)
 
     def matrix(self, trials: Sequence[TrialResult], split: str, weights: str) -> np.ndarray:
         """Returns the mean confusion matrix of trials: float64 (K, K), rows true classes.
 
         Args:
             trials: done ones, with the same classes.
-            split: as in `PublishedMatrix.split`; of a binary one the classes are BINARY_CLASSES.
+            split: as in `PublishedMatrix.split`; of a binary one the classes are metrics.BINARY.
             weights: 'best' or 'last'.
 
         Raises:
@@ -212,7 +218,7 @@ class Values:
             FerJaxError: as for `matrix`.
         """
         binary = published.split.startswith(_BINARY)
-        names = [canonical(name) for name in (BINARY_CLASSES if binary else trials[0].classes)]
+        names = [canonical(name) for name in (metrics.BINARY if binary else trials[0].classes)]
         wanted = [canonical(name) for name in published.classes]
         if sorted(names) != sorted(wanted):
             raise ConfigError(f"{published.where}: its classes are {', '.join(wanted)}, ours {', '.join(names)}")

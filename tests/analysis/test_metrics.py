@@ -165,6 +165,8 @@ def test_binarise_sums_and_counts_the_threshold_as_positive():
     strict = metrics.binarise(probabilities, labels, NAMES, ("happy", "surprise"), threshold=0.8)
     assert strict["accuracy"] == pytest.approx(0.5) and strict["recall"] == pytest.approx(0.5)
     assert strict["auc"] == found["auc"]
+    # At .8 no image is called positive.
+    assert strict["recall_negative"] == 1 and strict["precision_positive"] == strict["recall_positive"] == 0
 
 
 def test_binarise_against_scikit_learn(answers):
@@ -174,6 +176,12 @@ def test_binarise_against_scikit_learn(answers):
     assert found["auc"] == pytest.approx(reference.roc_auc_score(truth, positive))
     assert found["f1"] == pytest.approx(reference.f1_score(truth, positive >= 0.5, average="macro"))
     assert found["precision"] == pytest.approx(reference.precision_score(truth, positive >= 0.5, average="macro"))
+    report = reference.classification_report(
+        truth, positive >= 0.5, target_names=["negative", "positive"], output_dict=True, zero_division=0
+    )
+    for name in ("negative", "positive"):
+        for metric, theirs in (("precision", "precision"), ("recall", "recall"), ("f1", "f1-score")):
+            assert found[f"{metric}_{name}"] == pytest.approx(report[name][theirs])
 
 
 @pytest.mark.parametrize(

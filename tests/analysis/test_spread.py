@@ -56,6 +56,9 @@ def test_sources_come_in_order_with_what_they_stand_on():
         ("split", "stratified_80_10_10", "split", "splits", 1 / 8),
         ("split", "stratified_70_20_10", "split", "splits", 2 / 7),
         ("all", "stratified_80_10_10", "seed", "seeds", 0),
+        ("split", "kaggle_eighth", "split", "splits", 1 / 7),
+        ("everything", "stratified_80_10_10", "seed", "seeds of training and the split", 1 / 8),
+        ("everything", "kaggle_eighth_mixed", "seed", "seeds of training and the split", 1 / 7),
     ],
 )
 def test_words_and_overlap_of_repeats(of, split, unit, units, overlap):
@@ -63,5 +66,5 @@ def test_words_and_overlap_of_repeats(of, split, unit, units, overlap):
     assert (varied.unit(config), varied.units(config)) == (unit, units)
     assert statistics.fold_overlap(config) == pytest.approx(overlap)
     assert bool(varied.caution(config)) == (of != "all")
-    if of == "split":  # other faces, which have no image in common
+    if of in ("split", "everything"):  # other faces, which have no image in common
         assert statistics.fold_overlap({**config, "data.name": "synthetic"}) == 0

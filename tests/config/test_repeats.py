@@ -48,14 +48,14 @@ def test_a_repeat_moves_the_seeds_of_what_it_varies_and_no_other(of):
         seeds = [7] * 4
         if of in places:
             seeds[places[of]] += repeat
-        elif of == "all":
+        elif of in ("all", "everything"):
             seeds = [7 + repeat] * 4
         assert repeats.stream_seeds(trial.values) == tuple(seeds)
-        assert trial.values["train.seed"] == 7 + repeat * (of == "all")
-        assert trial.values["data.seed"] == repeat * (of == "split")
+        assert trial.values["train.seed"] == 7 + repeat * (of in ("all", "everything"))
+        assert trial.values["data.seed"] == repeat * (of in ("split", "everything"))
         assert trial.seed == (repeat if of == "split" else 7 + repeat) and trial.repeat == repeat
     # What is compiled is the same, unless the images are others.
-    assert (first.shape_key() == third.shape_key()) == (of != "split")
+    assert (first.shape_key() == third.shape_key()) == (of not in ("split", "everything"))
 
 
 def test_a_repeat_is_the_trial_of_a_config_with_its_seeds():
@@ -64,6 +64,8 @@ def test_a_repeat_is_the_trial_of_a_config_with_its_seeds():
     assert alone.id("abc") == wanted
     (other,) = trials("all", 1, data__seed=2)
     assert other.id("abc") == trials("split")[2].id("abc")
+    (both,) = trials("all", 1, data__seed=2, train__seed=9)
+    assert both.id("abc") == trials("everything")[2].id("abc")
 
 
 def test_given_seeds_of_streams_move_along():
@@ -79,8 +81,8 @@ def test_a_repeat_differs_from_the_first_in_what_it_varies_alone(seed, seeds, re
     point = repeats.resolve({"train.seed": seed, "train.seeds": seeds, "data.seed": 0, "data.split": "official"})
     found = repeats.repeated(point, repeat, of)
     moved = [b - a for a, b in zip(repeats.stream_seeds(point), repeats.stream_seeds(found), strict=True)]
-    assert moved == [repeat * (of in ("all", name)) for name in repeats.STREAMS]
-    assert found["data.seed"] == repeat * (of == "split") and repeats.resolve(found) == found
+    assert moved == [repeat * (of in ("all", "everything", name)) for name in repeats.STREAMS]
+    assert found["data.seed"] == repeat * (of in ("split", "everything")) and repeats.resolve(found) == found
     assert repeat or found == point
 
 
@@ -95,6 +97,7 @@ def test_what_repeats_vary_is_kept_with_the_config():
     [
         ("weights", {"data__split": "kfold"}, "repeats under data.split = kfold are folds"),
         ("split", {"data__split": "kfold"}, "repeats under data.split = kfold are folds"),
+        ("everything", {"data__split": "kfold"}, "repeats under data.split = kfold are folds"),
         ("augmentation", {"augment__flip": 0.0}, "without augmentation would have repeats that are all the same"),
         ("dropout", {"model__dropout": 0.0}, "a point without dropout would have repeats that are all the same"),
         ("dropout", {"model__dropout": 0.0, "model__dense_dropout": 0.2, "model__dense": ()}, "without dropout"),
@@ -105,6 +108,13 @@ def test_what_repeats_vary_is_kept_with_the_config():
             "data.split = official is the same whatever the seed; set data.split = stratified_80_10_10",
         ),
         ("split", {"data__seed": 2**31 - 2}, "data.seed = 2147483646 with sweep.repeats = 3 makes seeds up to"),
+        (
+            "everything",
+            {"data__split": "kaggle", "data__name": "fer2013", "data__path": "there"},
+            "sweep.seeds_of = everything: data.split = kaggle is the same whatever the seed",
+        ),
+        ("everything", {"data__seed": 2**31 - 2}, "data.seed = 2147483646 with sweep.repeats = 3 makes seeds up to"),
+        ("everything", {"train__seed": 2**31 - 2}, "train.seed = 2147483646 with sweep.repeats = 3 makes seeds up to"),
         ("order", {"train__seed": 2**31 - 2}, "train.seed = 2147483646 with sweep.repeats = 3 makes seeds up to"),
         ("order", {"train__seeds": (0, 2**31 - 1, 0, 0)}, "train.seeds = 2147483647 with sweep.repeats = 3"),
         ("all", {"train__seeds": (1, 2)}, "train.seeds = (1, 2): must be four seeds"),
@@ -132,6 +142,9 @@ def test_a_point_of_a_sweep_without_what_repeats_vary_is_refused():
         ("dropout", {"model__dropout": 0.0, "model__dense_dropout": 0.2}),
         ("dropout", {"model__dropout": 0.0, "model__name": "efficientnet_b0"}),
         ("split", {"data__split": "official"}),  # built-in faces are drawn anew
+        ("everything", {"data__split": "official"}),
+        ("split", {"data__split": "kaggle_eighth", "data__name": "fer2013", "data__path": "there"}),
+        ("everything", {"data__split": "kaggle_eighth_mixed", "data__name": "fer2013", "data__path": "there"}),
     ],
 )
 def test_repeats_that_would_differ_are_not_refused(of, values):

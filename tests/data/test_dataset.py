@@ -109,6 +109,18 @@ def test_kaggle_validates_on_all_that_is_not_training():
     )
 
 
+@pytest.mark.parametrize("choice", ["kaggle_eighth", "kaggle_eighth_mixed"])
+def test_an_eighth_of_the_training_images_tests_and_its_seed_is_told(choice):
+    data, other, kaggle = (
+        load(block(split=split, seed=seed)) for split, seed in ((choice, 3), (choice, 4), ("kaggle", 3))
+    )
+    assert sizes(data) == {"train": 175, "validation": 150, "test": 25} and data.provenance["seed"] == 3
+    np.testing.assert_array_equal(data.validation.images, kaggle.validation.images)
+    both = np.concatenate([data.train.images, data.test.images])
+    assert sorted(image.tobytes() for image in both) == sorted(image.tobytes() for image in kaggle.train.images)
+    assert other.checksum != data.checksum and data.label == f"synthetic faces, {choice} split"
+
+
 def test_stratified_pools_all_images():
     data = load(block(split="stratified_70_20_10"))
     shares = [data.counts(name) / sum(data.counts(part) for part in data.splits()) for name in data.splits()]
@@ -187,7 +199,7 @@ def test_empty_split_is_an_error_even_when_skipping(source):
 
 def test_missing_validation_set_says_what_works(source):
     source.usage[:] = np.where(source.usage == 1, 2, source.usage)
-    with pytest.raises(DataError, match="no validation set; choices that work: kaggle, stratified"):
+    with pytest.raises(DataError, match="no validation set; choices that work: kaggle, kaggle_eighth"):
         load(block(name="folder"))
     assert sizes(load(block(name="folder", split="kaggle"))) == {"train": 30, "validation": 60}
 

@@ -15,6 +15,7 @@ from fer_jax.errors import DataError
 
 CLASSES = tuple("abcdefg")
 STRATIFIED = "stratified_80_10_10"
+EIGHTHS = ("kaggle_eighth", "kaggle_eighth_mixed")
 NO_USAGE = np.full(981, -1)
 
 
@@ -49,6 +50,24 @@ def test_stratified_splits_part_no_group_and_lose_no_image(images, choice, seed)
     assert sorted(np.concatenate(list(rows.values())).tolist()) == list(range(len(labels)))
     assert not parted(groups, rows.values())
     assert all((rows[name] == again[name]).all() for name in rows)  # whatever groups are called
+
+
+@given(some, st.sampled_from(EIGHTHS), st.integers(0, 2**31 - 1))
+def test_an_eighth_parts_no_group_of_the_training_images(images, choice, seed):
+    labels, groups = np.array(images).T
+    labels, groups = np.append(labels, 0), np.append(groups, 0)
+    usage = np.append(np.arange(len(images)) % 4 // 3, 1)  # three train, one is given as validation
+    rows = splits.assign(choice, labels, usage, CLASSES[:3], seed, groups=groups)
+    assert rows["validation"].tolist() == np.flatnonzero(usage == 1).tolist()
+    assert sorted([*rows["train"], *rows["test"]]) == np.flatnonzero(usage == 0).tolist()
+    assert not parted(groups, [rows["train"], rows["test"]])
+
+
+@pytest.mark.parametrize("choice", EIGHTHS)
+def test_an_eighth_of_persons_is_near_an_eighth_of_the_images(choice):
+    labels, persons = frames(0)
+    rows = splits.assign(choice, labels, np.arange(981) // 900, CLASSES, 0, groups=persons)
+    assert len(rows["test"]) == pytest.approx(900 / 8, abs=3) and not parted(persons, [rows["train"], rows["test"]])
 
 
 @settings(max_examples=40)

@@ -12,6 +12,7 @@ from fer_jax.errors import DataError
 
 CLASSES = ("angry", "happy", "sad")
 STRATIFIED = ("stratified_80_10_10", "stratified_70_20_10")
+EIGHTHS = ("kaggle_eighth", "kaggle_eighth_mixed")
 
 
 def test_official_and_kaggle():
@@ -28,12 +29,14 @@ def test_official_and_kaggle():
 @pytest.mark.parametrize(
     ("choice", "usage", "words"),
     (
-        ("official", [0, 2], ("no validation set", "kaggle, stratified_80_10_10")),
-        ("official", [0, 1], ("no test set", "kaggle, stratified_80_10_10")),
+        ("official", [0, 2], ("no validation set", "kaggle, kaggle_eighth, kaggle_eighth_mixed, stratified_80_10_10")),
+        ("official", [0, 1], ("no test set", "kaggle, kaggle_eighth, kaggle_eighth_mixed, stratified_80_10_10")),
         ("official", [-1, -1], ("does not say", "work: stratified_80_10_10, stratified_70_20_10")),
         ("kaggle", [-1, -1], ("does not say", "work: stratified_80_10_10, stratified_70_20_10")),
         ("kaggle", [0, 0], ("no validation and no test set", "work: stratified_80_10_10")),
         ("kaggle", [1, 2], ("no train set", "work: stratified_80_10_10")),
+        ("kaggle_eighth", [0, 0], ("no validation and no test set", "work: stratified_80_10_10")),
+        ("kaggle_eighth_mixed", [-1, -1], ("does not say", "work: stratified_80_10_10, stratified_70_20_10")),
         ("official", [0, 1, 2, -1], ("of some pictures", "work: stratified_80_10_10")),
     ),
 )
@@ -81,6 +84,64 @@ def test_stratified_depends_on_the_seed_and_not_on_other_classes():
 def test_stratified_rows_are_pinned():
     rows = splits.assign(STRATIFIED[0], np.zeros(30, int), np.full(30, -1), ("happy",), 3)
     assert (rows["validation"].tolist(), rows["test"].tolist()) == ([1, 11, 18], [21, 27, 29])
+
+
+# FER-2013's Training, PublicTest and PrivateTest images of each class.
+FER2013 = {
+    "angry": (3995, 467, 491), "disgust": (436, 56, 55), "fear": (4097, 496, 528), "happy": (7215, 895, 879),
+    "neutral": (4965, 607, 626), "sad": (4830, 653, 594), "surprise": (3171, 415, 416),
+}  # fmt: skip
+
+
+def eighths(choice, seed=0):
+    """Labels of FER-2013, and the rows of a split of it."""
+    counts = np.array(list(FER2013.values()))
+    labels, usage = np.repeat(np.arange(7), counts.sum(axis=1)), np.repeat(np.tile([0, 1, 2], 7), counts.ravel())
+    return labels, usage, splits.assign(choice, labels, usage, tuple(FER2013), seed)
+
+
+@pytest.mark.parametrize("choice", EIGHTHS)
+def test_an_eighth_of_fer2013s_training_images_tests_and_the_test_folder_validates(choice):
+    _, usage, rows = eighths(choice)
+    assert {name: len(part) for name, part in rows.items()} == {"train": 25120, "validation": 7178, "test": 3589}
+    assert rows["validation"].tolist() == np.flatnonzero(usage > 0).tolist()
+    assert np.union1d(rows["train"], rows["test"]).tolist() == np.flatnonzero(usage == 0).tolist()
+    assert set(rows["test"]) != set(eighths(choice, 1)[2]["test"])
+
+
+def test_the_eighth_is_of_each_class_as_silvestro_printed_or_of_all_images_together():
+    labels, _, rows = eighths("kaggle_eighth")
+    counts = dict(zip(FER2013, np.bincount(labels[rows["test"]]).tolist(), strict=True))
+    # Her 396 a class of 3,171, and 1,670 negative and 1,298 positive.
+    assert counts["surprise"] == 396 and counts["happy"] + counts["surprise"] == 1298
+    assert sum(counts[name] for name in ("angry", "disgust", "fear", "sad")) == 1670
+    # Without regard to class the disgusted ones are hypergeometric: 3,589 of 28,709, of whom 436
+    # are; mean 54.5, sd 6.85.
+    drawn = []
+    for seed in range(40):
+        labels, _, rows = eighths("kaggle_eighth_mixed", seed)
+        drawn.append(np.bincount(labels[rows["test"]])[1])
+    assert abs(np.mean(drawn) - 436 / 8) < 4 * 6.85 / np.sqrt(40) and 4.5 < np.std(drawn, ddof=1) < 9.5
+
+
+@given(st.lists(st.integers(0, 2), min_size=2, max_size=200), st.sampled_from(EIGHTHS), st.integers(0, 2**31 - 1))
+def test_no_image_is_lost_to_an_eighth_and_no_class_of_two(labels, choice, seed):
+    labels = np.array([*labels, 0], np.int32)
+    usage = np.array([*np.zeros(len(labels) - 1, int), 1])
+    rows = splits.assign(choice, labels, usage, CLASSES, seed)
+    assert sorted(np.concatenate(list(rows.values())).tolist()) == list(range(len(labels)))
+    of_class = [(labels[:-1] == label) for label in range(3)] if choice == "kaggle_eighth" else [labels[:-1] >= 0]
+    for shown in of_class:
+        tested = shown[rows["test"]].sum()
+        assert abs(tested - shown.sum() / 8) <= 0.5 or (tested, shown.sum() >= 2) == (1, True)
+        assert tested or shown.sum() < 2
+
+
+def test_a_classs_eighth_depends_on_the_seed_and_not_on_other_classes():
+    labels, usage = np.tile([0, 1, 2], 100), np.repeat([0, 2], (240, 60))
+    first = splits.assign("kaggle_eighth", labels, usage, CLASSES, 3)["test"]
+    alone = splits.assign("kaggle_eighth", np.zeros(100, int), usage[1::3], CLASSES[1:2], 3)["test"]
+    assert (first[labels[first] == 1] // 3).tolist() == alone.tolist()
 
 
 @given(st.floats(0.001, 1), st.floats(0.001, 1), st.integers(0, 1000))

@@ -10,7 +10,7 @@ from fer_jax.launch import prepared
 from fer_jax.reports import basis, run_report, several_runs, verdict
 from fer_jax.results.best_point import best_trials, of_best_point
 
-MODES = ("all", "weights", "dropout", "split")
+MODES = ("all", "everything", "weights", "dropout", "split")
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +50,7 @@ def test_one_program_serves_all_seeds_and_each_split_has_its_stack(runs):
         "weights": 1,
         "dropout": 1,
         "split": 3,
+        "everything": 3,
     }
 
 
@@ -64,6 +65,11 @@ def test_a_trial_knows_its_seeds_and_its_own_data(runs):
             logits = trial.image_logits(trial.dataset().validation.images)
             np.testing.assert_allclose(logits, trial.logits("validation"), atol=1e-4)
     assert len({trial.data["checksum"] for trial in runs["split"].select()}) == 3
+    both = [runs["everything"].trial(id) for id in runs["everything"].trials["id"][:3]]
+    assert [(trial.config.train.seed, trial.config.data.seed) for trial in both] == [(0, 0), (1, 1), (2, 2)]
+    assert [trial.data["checksum"] for trial in both] == [trial.data["checksum"] for trial in found]
+    assert all((trial.labels("test") == trial.dataset().test.labels).all() for trial in both)
+    assert both[1].predict(both[1].dataset().test.images).shape == both[1].probabilities("test").shape
 
 
 def test_the_same_command_repeats_nothing_and_other_repeats_are_refused(runs, make_config):
@@ -88,18 +94,25 @@ def test_the_verdict_says_what_the_spread_is_of(runs):
     text, scope, count = words["split"]
     assert scope == "synthetic faces, stratified_80_10_10 split, 3 splits a point" and "data sets" not in scope
     assert count == "6 on 2 points, 3 splits a point (0 to 2)" and "paired t over splits" in text
-    assert "Each of its repeats has a split of its own" in text
+    assert "Each of its repeats has a split of its own" in text and "of networks of one seed" in text
+    text, scope, count = words["everything"]
+    assert scope.endswith(", 3 seeds of training and the split a point") and "data sets" not in scope
+    assert count == "6 on 2 points, 3 seeds of training and the split a point (0 to 2)"
+    assert "the spread is that over training and over the images" in text
 
 
-def test_splits_are_compared_pair_by_pair_and_never_asked_as_one(runs):
-    run = runs["split"]
+@pytest.mark.parametrize(("of", "unit", "units"), [
+    ("split", "split", "splits"), ("everything", "seed", "seeds of training and the split"),
+])  # fmt: skip
+def test_splits_are_compared_pair_by_pair_and_never_asked_as_one(runs, of, unit, units):
+    run = runs[of]
     found = run.compare(0, 1, "test_accuracy")
     a, b = run.trials["test_accuracy"].to_numpy().reshape(2, 3)
-    assert found.unit == "split" and found.paired.mean == pytest.approx((a - b).mean())
+    assert found.unit == unit and found.paired.mean == pytest.approx((a - b).mean())
     for _, row in found.pictures.iterrows():
         first, second = run.select(seed=int(row["seed"]))
         assert first.data["checksum"] == second.data["checksum"] and row["pictures"] == len(first.labels("test"))
-    assert len(found.pictures) == 3 and "splits in common" in found.words
+    assert len(found.pictures) == 3 and f"{units} in common" in found.words
     with pytest.raises(RunError, match="different validation pictures"):
         run.ensemble().probabilities("validation")
     ranking = rank_points(run.record, run.trials, run.curves, "a run")
@@ -119,12 +132,13 @@ def test_several_runs_are_ranked_apart_and_their_spreads_stand_together(runs, tm
     said = []
     page = several_runs.write_comparison([run.path for run in runs.values()], tmp_path / "all.html", said.append)
     text = page.read_text()
-    assert "repeats vary other things (sweep.seeds_of)" in text and "here in 4 groups" in text
+    assert "repeats vary other things (sweep.seeds_of)" in text and "here in 5 groups" in text
     assert text.count('id="spread-1"') == 1 and 'id="spread-2"' not in text
     (table,) = said
     rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("|")]
     assert rows[0][:2] == ["repeats vary", "n"] and [row[:2] for row in rows[2:]] == [
         ["all seeds of training", "3"],
+        ["all seeds of training and the split", "3"],
         ["seed of the initial weights", "3"],
         ["seed of dropout", "3"],
         ["seed of the split", "3"],

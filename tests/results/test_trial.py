@@ -76,6 +76,23 @@ def test_binarised_sums_probabilities_and_agrees_with_scikit_learn(run, monkeypa
         assert found["loss"] == pytest.approx(metrics.log_loss(labels, summed.astype(float)), rel=1e-5)
         assert found["precision"] == pytest.approx(report["macro avg"]["precision"])
         assert found["recall"] == pytest.approx(report["macro avg"]["recall"])
+        assert found["precision_positive"] == pytest.approx(report["True"]["precision"])
+        assert found["f1_negative"] == pytest.approx(report["False"]["f1-score"])
+        matrix = found.confusion_matrix()
+        assert (matrix.index.name, *matrix.index) == ("true", "negative", "positive")
+        np.testing.assert_array_equal(matrix, metrics.confusion_matrix(labels, summed >= threshold))
+        np.testing.assert_allclose(
+            found.confusion_matrix(normalize=True),
+            metrics.confusion_matrix(labels, summed >= threshold, normalize="true"),
+        )
+        exact = found.sums[:, 1]  # float32 sums may tie where these do not
+        np.testing.assert_allclose(exact, summed, atol=1e-6)
+        false, true, thresholds = metrics.roc_curve(labels, exact, drop_intermediate=False)
+        curve = found.roc()
+        np.testing.assert_allclose(curve["false_positive_rate"], false)
+        np.testing.assert_allclose(curve["true_positive_rate"], true)
+        np.testing.assert_allclose(curve["threshold"], thresholds)
+        assert metrics.auc(curve["false_positive_rate"], curve["true_positive_rate"]) == pytest.approx(found["auc"])
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,10 +19,12 @@ from fer_jax.config.values import default_config
 from fer_jax.data import faces
 from fer_jax.data.names import CLASSES
 from fer_jax.errors import ConfigError
+from fer_jax.results.run import load_run
 from fer_jax.store import RunDirectory
 from fer_jax.studies import rows as study_rows
 from fer_jax.studies import sweeps
 from fer_jax.studies.paper import Published, PublishedMatrix
+from fer_jax.studies.values import read_metric
 
 VERDICT = re.compile("within what|ours above|ours below|no difference")
 
@@ -49,7 +52,11 @@ def test_a_verdict_where_all_conditions_are_the_papers(tiny):
     assert conclusion(single).startswith("chosen weights ") and single.verdict.low < single.verdict.high
     assert conclusion(mean).startswith("last epoch ours below, Welch p") and mean.verdict.p < 0.05
     assert all(row.verdict for row in computed)
-    assert drawn.verdict is None and conclusion(drawn) == "none: no figure published" and drawn.published.metric == "val_accuracy"
+    assert (
+        drawn.verdict is None
+        and conclusion(drawn) == "none: no figure published"
+        and drawn.published.metric == "val_accuracy"
+    )
     assert VERDICT.search(tiny[2]) and (tiny[1] / "study.md").exists()
 
 
@@ -94,9 +101,7 @@ def test_what_is_unpublished_weakens_a_verdict_and_forbids_none(tiny):
     trials = fer_jax.load_run(last.run).select(learning_rate=1e-3)
     curves = [trial.curves.set_index("epoch")["val_accuracy"] for trial in trials]
     options = [best.chosen, best.last, *([curve[epoch] for curve in curves] for epoch in (2, 3))]
-    intervals = [
-        against_published.prediction_interval(np.mean(one), np.std(one, ddof=1), 3, 1) for one in options
-    ]
+    intervals = [against_published.prediction_interval(np.mean(one), np.std(one, ddof=1), 3, 1) for one in options]
     assert best.verdict.low == pytest.approx(min(low for low, _ in intervals))
     assert best.verdict.high == pytest.approx(max(high for _, high in intervals))
 
@@ -200,6 +205,26 @@ def test_a_metric_that_cannot_be_had_is_said_so(tiny):
         ConfigError, match="metric 'val_acc': must be 'train_', 'val_', 'test_' or 'external_' before accuracy"
     ):
         gather(tiny, lambda one: dataclasses.replace(one, published=(Published("val_acc", 0.5),)))
+
+
+def test_one_of_two_answers_is_a_class_of_a_binary_metric_and_no_other_is():
+    assert read_metric("binary_test_precision_positive") == ("test", "precision_positive", True)
+    assert read_metric("val_binary_recall_negative") == ("val", "recall_negative", True)
+    with pytest.raises(ConfigError, match="'binary_test_precision_happy': .* whose classes are positive and negative"):
+        read_metric("binary_test_precision_happy")
+
+
+def test_the_precision_of_positive_is_looked_up(tiny):
+    published = (Published("binary_test_precision_positive", 0.9), Published("binary_test_precision", 0.9))
+    one, mean = (
+        row
+        for row in gather(tiny, lambda one: dataclasses.replace(one, published=published))
+        if row.experiment == "slow"
+    )
+    run = load_run(Path(one.run))
+    trials = run.select(learning_rate=1e-3)
+    wanted = [trial.binarised(("happy", "surprise"), weights="last")["precision_positive"] for trial in trials]
+    assert one.last == pytest.approx(wanted) and one.last != mean.last
 
 
 def test_equal_repeats_get_no_verdict(tiny, monkeypatch):

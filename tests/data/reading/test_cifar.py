@@ -103,7 +103,7 @@ def test_other_splits_fractions_and_classes(folder):
     few = load(block(folder, fraction=0.1))
     assert few.counts("train").tolist() == few.counts("validation").tolist() == [1] * 10
     assert load(block(folder, classes=("cat", "Dog"))).classes == ("cat", "dog")
-    with pytest.raises(DataError, match="no validation set; choices that work: kaggle, stratified"):
+    with pytest.raises(DataError, match="no validation set; choices that work: kaggle, kaggle_eighth"):
         load(block(folder, split="official"))
 
 
