@@ -11,9 +11,9 @@ from fer_jax.config import search_space
 from fer_jax.config.values import default_config
 from fer_jax.data.names import CLASSES
 from fer_jax.errors import ConfigError
-from fer_jax.studies.values import read_metric
 from fer_jax.studies import sweeps
 from fer_jax.studies.paper import Conditions, Experiment
+from fer_jax.studies.values import read_metric
 
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted((ROOT / "sweeps").glob("*.py"))
