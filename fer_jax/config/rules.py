@@ -16,7 +16,6 @@ from fer_jax.config.field import Field, FieldError
 # Sides, in pixels, of which a network with a fixed architecture leaves one pixel.
 _SMALLEST_IMAGE = {
     "silvestro": 36,
-    "imperial": 24,
     "vgg19": 32,
     "mobilenet_v2": 32,
     "efficientnet_b0": 32,
@@ -80,13 +79,7 @@ def resolve(values: Mapping[str, Any]) -> dict[str, Any]:
         _check_feature_maps(values)
     if values["model.name"] in _BACKBONES:
         values = _resolve_backbone(values)
-    smallest, size = _SMALLEST_IMAGE.get(values["model.name"], 0), values["data.image_size"]
-    if size < smallest:
-        raise FieldError(
-            ["data.image_size", "model.name"],
-            f"data.image_size = {size}: model.name = {values['model.name']} leaves nothing of less than {smallest} "
-            "pixels",
-        )
+    _check_image(values)
     _check_widths(values)
     return values
 
@@ -336,6 +329,18 @@ def _check_widths(values: Mapping[str, Any]) -> None:
             f"model.width_multiplier = {width:g}: leaves nothing of a layer of {size} ({where}); "
             f"use more than {0.5 / size:g}",
         )
+
+
+def _check_image(values: Mapping[str, Any]) -> None:
+    """Raises FieldError for images of which a network with a fixed architecture leaves nothing."""
+    name, size, pool = values["model.name"], values["data.image_size"], values["model.pool_size"]
+    smallest, named, what = _SMALLEST_IMAGE.get(name, 0), ["data.image_size", "model.name"], f"model.name = {name}"
+    if name == "imperial":
+        # One pixel, upwards through three pools, before which come kernels of 3, 3 and 5 pixels.
+        smallest = ((pool + 2) * pool + 2) * pool + 4
+        named, what = [*named, "model.pool_size"], f"{what} with model.pool_size = {pool}"
+    if size < smallest:
+        raise FieldError(named, f"data.image_size = {size}: {what} leaves nothing of less than {smallest} pixels")
 
 
 def _check_feature_maps(values: Mapping[str, Any]) -> None:

@@ -151,6 +151,8 @@ class Experiment:
             are one sweep. Below full scale those of `SIZES` do not count.
         point: dotted name -> value of swept fields that picks this experiment's point out of the
             sweep; empty if it has one. Below full scale a sweep without that point gives its first.
+        best: whether the experiment is a search: of all points with the values of `point` it means
+            the one that validation ranks first in our run, by the sweep's train.select.
         published: its values; () where the paper only drew curves.
         conditions: of the paper.
         positive: class names whose probabilities are summed for 'binary_' metrics.
@@ -169,6 +171,7 @@ class Experiment:
     conditions: Conditions
     overrides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     point: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    best: bool = False
     positive: tuple[str, ...] = ()
     matrices: tuple[PublishedMatrix, ...] = ()
     external: str = ""

@@ -145,6 +145,10 @@ def find_point(experiment: Experiment, config: ConfigDict, scale: str) -> dict[s
     are there as well. Below full scale, where sweeps are cut down, it is None if that point is not
     there.
 
+    Which point is the `best` only a run tells. Of such an experiment these are the values that all
+    points have which it may be; left out is what differs among them, and what counts or not with
+    it.
+
     Raises:
         ConfigError: no such point at full scale, or several.
     """
@@ -155,11 +159,21 @@ def find_point(experiment: Experiment, config: ConfigDict, scale: str) -> dict[s
     ]
     distinct = list({tuple(setting.items()): setting for setting in settings}.values())
     found = [setting for setting in distinct if is_meant(experiment, setting)]
+    if experiment.best and (found or scale != "full"):
+        return _shared(found or distinct)
     if len(found) == 1 or (scale != "full" and not found):
         return found[0] if found else None
     named = ", ".join(f"{name} = {value}" for name, value in experiment.point.items()) or "all of them"
     count = f"{len(found)} points are" if found else "no point is"
     raise ConfigError(f"experiment {experiment.name!r}: {count} {named} in the sweep of {experiment.config}, not one")
+
+
+def _shared(settings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Returns the values that all settings have, of fields that need no field in which they differ."""
+    first = settings[0]
+    same = {name for name, value in first.items() if all(setting[name] == value for setting in settings)}
+    needed = {name: {need.name for need in fields.FIELDS[name].needs} for name in same}
+    return {name: value for name, value in first.items() if name in same and needed[name] <= same}
 
 
 def has_head(experiment: Experiment) -> bool:
