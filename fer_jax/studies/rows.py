@@ -154,13 +154,22 @@ class _Found:
         point = find_point(experiment, run.config, scale)
         if point is None:
             return cls(run, why=("the sweep at this scale lacks the point",))
-        trials = run.select(**{name.replace(".", "__"): point[name] for name in run.swept})
+        trials = _trials(run, point, experiment.best)
         if not trials:
             return cls(run, why=("not run",))
         head = search_space.counting_head(point) if has_head(experiment) else {}
         done = [trial for trial in trials if trial.status == "done"]
         why = conditions.unmet(experiment, trials[0], head, len(done), study_file)
         return cls(run, trials, done, Values(experiment, head, external), tuple(why))
+
+
+def _trials(run: Run, point: Mapping[str, Any], best: bool) -> Sequence[TrialResult]:
+    """Returns the trials of a point, or of the best of all points that have its values."""
+    chosen = {name.replace(".", "__"): point[name] for name in run.swept if name in point}
+    if best and (run.trials["status"] == "done").any():
+        found = run.best_point(**chosen)
+        chosen = {name.replace(".", "__"): found[name] for name in run.swept}
+    return run.select(**chosen)
 
 
 def _row(experiment: Experiment, published: Published, found: _Found) -> Row:
