@@ -71,7 +71,7 @@ def repeated(values: Mapping[str, Any], repeat: int, seeds_of: str = "all") -> d
     if seeds_of in NEW_SPLITS:
         values = {**values, "data.seed": values["data.seed"] + repeat}
     if seeds_of == "split":
-        return values
+        return dict(values)
     if seeds_of in STREAMS:
         seeds = list(stream_seeds(values))
         seeds[STREAMS.index(seeds_of)] += repeat

@@ -169,7 +169,7 @@ def find_point(experiment: Experiment, config: ConfigDict, scale: str) -> dict[s
 
 
 def _shared(settings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Returns the values that all settings have, of fields that need no field in which they differ."""
+    """Returns the values that all settings have, of fields that need none they differ in."""
     first = settings[0]
     same = {name for name, value in first.items() if all(setting[name] == value for setting in settings)}
     needed = {name: {need.name for need in fields.FIELDS[name].needs} for name in same}

@@ -177,9 +177,9 @@ class Values:
     def _clean(self, trial: TrialResult, split: str, weights: str) -> float:
         if split == EXTERNAL:
             found = self.evaluated(trial, weights)
-            copies = found.copied()
+            kept = ~found.copied()
             right = found.probabilities.argmax(axis=1) == found.labels
-            return float(right[~copies].mean()) if 0 < copies.mean() < 1 else math.nan
+            return float(right[kept].mean()) if 0 < kept.mean() < 1 else math.nan
         copies = copied.images(trial, SPLITS[split])
         if copies is None or not copies.any():
             return math.nan
