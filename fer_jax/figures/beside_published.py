@@ -18,6 +18,7 @@ from fer_jax.figures.confusion import show_matrix
 MOST_EXPERIMENTS = 60
 _NAMES = {"train": "training", "val": "validation", "test": "test", "external": "external"}
 _LEVEL = 0.95
+_ROOM = 30  # letters below each of three panels
 _MARKS: dict[str, Any] = {"markersize": 5, "linewidth": 1.4}
 
 
@@ -97,10 +98,11 @@ def matrices(one: Mapping[str, Any]) -> style.Drawing:
     made = style.figure(0.9 + 0.4 * max(5, len(classes)))
     first, second, third = made.subplots(1, 3)
     blues, both = matplotlib.colormaps["Blues"], matplotlib.colormaps["PuOr_r"]
-    show_matrix(first, published, classes, f"published, {one['where']}", "{:.2f}", (0.0, 1.0), blues)
-    show_matrix(second, ours, classes, f"ours, n = {one['n']}", "{:.2f}", (0.0, 1.0), blues)
+    show_matrix(first, published, classes, f"published, {one['where']}", "{:.2f}", (0.0, 1.0), blues, _ROOM)
+    show_matrix(second, ours, classes, f"ours, n = {one['n']}", "{:.2f}", (0.0, 1.0), blues, _ROOM)
     top = max(0.05, float(np.abs(np.nan_to_num(difference)).max()))
-    show_matrix(third, difference, classes, "ours less published", "{:+.2f}", (-top, top), both)
+    shown = difference.round(2) + 0.0  # the sum makes a minus zero a zero
+    show_matrix(third, shown, classes, "ours less published", "{:+.2f}", (-top, top), both, _ROOM)
     for ax in (second, third):
         ax.set_yticklabels([])
         ax.set_ylabel("")

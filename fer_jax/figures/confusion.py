@@ -63,6 +63,7 @@ def show_matrix(
     form: str,
     limits: tuple[float, float],
     colours: Any,
+    room: int = 44,
 ) -> None:
     """Draws a square of numbers, true classes down and answers across.
 
@@ -74,6 +75,7 @@ def show_matrix(
         form: of a number, such as '{:.2f}'.
         limits: the values at both ends of the colours.
         colours: a colour map.
+        room: letters that fit below it; longer names of classes stand askew.
     """
     low, high = limits[0], max(limits[1], limits[0] + 1e-9)
     ax.imshow(values, cmap=colours, vmin=low, vmax=high, aspect="auto")
@@ -94,7 +96,7 @@ def show_matrix(
     style.tidy(ax, "none")
     style.ticks(ax.xaxis, range(len(classes)), list(classes))
     style.ticks(ax.yaxis, range(len(classes)), list(classes))
-    if sum(map(len, classes)) > 44:
+    if sum(map(len, classes)) > room:
         ax.tick_params(axis="x", labelrotation=35)
         for text in ax.get_xticklabels():
             text.set_ha("right")
