@@ -57,7 +57,8 @@ def point_columns(
         if on != PAPER:
             hint = f"mean {name} at the epoch validation chose"
             columns.append(Column(heading(name), [number(v) for v in rows[f"{name}_mean"]], hint, on=PAGE))
-        if on != PAPER and several and not (brief and name == "val_loss" != ranking.metric):
+        folded = brief and (name.endswith("_clean") or name == "val_loss" != ranking.metric)
+        if on != PAPER and several and not folded:
             hint = f"sample standard deviation of {name}"
             columns.append(Column("± sd", [number(v) for v in rows[f"{name}_sd"]], hint, on=PAGE))
         if on != PAPER and several and name == ranking.metric:
