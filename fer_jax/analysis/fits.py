@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,24 @@ SCORES = tuple(f"{split}_{metric}" for split in SPLITS for metric in ("accuracy"
 # difference.
 GAINS = tuple(f"{split}_accuracy_gain" for split in ("val", "test"))
 METRICS = (*SCORES, *GAINS, "rounds", "seconds")
+
+
+def network_column(split: str, weights: str) -> str:
+    """Returns the column of trials.csv with the network's own accuracy beside a head's.
+
+    Args:
+        split: 'val' or 'test'.
+        weights: `head.weights` of the head: 'best' or 'last'.
+    """
+    return f"{split}_accuracy" if weights == "best" else f"last_{split}_accuracy"
+
+
+def relative_gain(head: float, network: float) -> float:
+    """Returns how much a head's accuracy is above its network's, as a share of the network's.
+
+    It is (head - network) / network; NaN where the network is never right.
+    """
+    return (head - network) / network if network else math.nan
 
 
 def head_columns(fits: pd.DataFrame) -> list[str]:
@@ -53,6 +72,7 @@ def rank_heads(record: Mapping[str, Any], fits: pd.DataFrame, title: str) -> Ran
     columns = [
         *swept,
         *(name for name in fits.columns if name not in head_columns(fits) and name not in ("features", "threads")),
+        "head.weights",
     ]
     no_curves = pd.DataFrame(columns=["id", "epoch"])
     return rank_points({**record, "swept": swept}, fits[list(dict.fromkeys(columns))], no_curves, title)

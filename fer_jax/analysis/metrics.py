@@ -21,7 +21,8 @@ BINS = 15
 SMALLEST = np.finfo(np.float64).eps
 # What `measure` and `measure_classes` give.
 METRICS = ("accuracy", "loss", "precision", "recall", "f1", "auc")
-CLASS_METRICS = ("precision", "recall", "f1")
+CLASS_METRICS = ("precision", "recall", "f1", "auc", "share")
+_MACRO = ("precision", "recall", "f1")
 
 
 def confusion(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -254,10 +255,24 @@ def measure_classes(probabilities: np.ndarray, labels: np.ndarray, classes: Sequ
     Args:
         probabilities, labels: as for `measure`.
         classes: names of the K columns; a result is called by `data.names.canonical` of them.
+
+    Returns:
+        precision, recall (the accuracy on the images of the class) and f1; auc, the area under the
+        class's ROC curve against the rest, NaN where no image or every image shows the class;
+        share, that of all images that are answered with the class.
     """
-    found = by_class(confusion(probabilities[None], labels))
+    exact = _normalised(probabilities)[None]
+    matrix = confusion(exact, labels)
+    found = by_class(matrix)
+    values = {
+        "precision": found.precision,
+        "recall": found.recall,
+        "f1": found.f1,
+        "auc": auc(exact, labels),
+        "share": matrix.sum(axis=1) / max(1, len(labels)),
+    }
     return {
-        f"{metric}_{canonical(name)}": float(getattr(found, metric)[0, column])
+        f"{metric}_{canonical(name)}": float(values[metric][0, column])
         for metric in CLASS_METRICS
         for column, name in enumerate(classes)
     }
@@ -313,7 +328,7 @@ def _measured(probabilities: np.ndarray, labels: np.ndarray, answers: np.ndarray
     return {
         "accuracy": float(np.trace(matrix[0])) / max(1, len(labels)),
         "loss": float(log_loss(probabilities[None], labels)[0]),
-        **{name: float(found.macro(getattr(found, name))[0]) for name in CLASS_METRICS},
+        **{name: float(found.macro(getattr(found, name))[0]) for name in _MACRO},
         "auc": float(class_mean(auc(probabilities[None], labels))[0]),
     }
 

@@ -81,7 +81,7 @@ def gain_columns(rows: pd.DataFrame, split: str) -> list[Column]:
     accuracy, gain = f"{split}_accuracy", f"{split}_accuracy_gain"
     # Metrics of float32 differ from exact shares by less than an image.
     gains = [f"{round(v, 4) + 0.0:+.4f}" if v == v else "–" for v in rows[f"{gain}_mean"]]
-    what = "accuracy minus that of the same trial's network on the same images, mean"
+    what = "accuracy minus that of the same trial's network on the same images and weights, mean"
     name = "val. accuracy" if split == "val" else "test accuracy"
     columns = [
         Column(name, [number(v) for v in rows[f"{accuracy}_mean"]], "mean", on=PAGE),

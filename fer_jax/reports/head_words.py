@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, metric_text
 
+_WEIGHTS = {"best": "the weights that validation chose", "last": "the weights of the last epoch"}
+
 
 def sentences(ranking: Ranking) -> list[str]:
     """Returns what the fits say against the networks they stand on; plain text.
@@ -12,9 +14,10 @@ def sentences(ranking: Ranking) -> list[str]:
         ranking: of the fits, see `fits.rank_heads`.
     """
     networks, fits = ranking.trials["id"].nunique(), len(ranking.trials)
+    weights = " or ".join(_WEIGHTS[one] for one in _WEIGHTS if (ranking.trials["head.weights"] == one).any())
     found = [
-        f"{fits} fits on the features of {networks} trained networks, at the weights that validation chose and "
-        "without dropout; no network was trained for them."
+        f"{fits} fits on the features of {networks} trained networks, at {weights}, without dropout; no network was "
+        "trained for them."
     ]
     if not len(ranking.ranked):
         return [*found, "No fit is done yet."]
@@ -27,7 +30,9 @@ def sentences(ranking: Ranking) -> list[str]:
         + (f", test accuracy {metric_text(ranking, best, 'test_accuracy')}" if ranking.has_test else "")
         + "."
     )
-    against = f"Against its own networks' output, on the same images, that is {gain:+.4f} validation accuracy"
+    against = (
+        f"Against its own networks' output, on the same images and weights, that is {gain:+.4f} validation accuracy"
+    )
     if n < 2:
         return [*found, f"{against} (one network: no spread can be given)."]
     low, high = float(row["val_accuracy_gain_low95"]), float(row["val_accuracy_gain_high95"])

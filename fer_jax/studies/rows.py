@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from fer_jax.analysis import against_published, metrics, statistics
-from fer_jax.analysis.fits import SPLITS
-from fer_jax.config import search_space
+from fer_jax.analysis.fits import SPLITS, network_column, relative_gain
+from fer_jax.config import fields, search_space
 from fer_jax.errors import ConfigError, FerJaxError, RunError
 from fer_jax.prediction.external import evaluate
 from fer_jax.results.run import Run, load_run
@@ -24,6 +25,8 @@ from fer_jax.studies.table import Row
 
 # The split, in the name of a metric, that is another data set.
 EXTERNAL = "external"
+# Of a head: its network's own accuracy on the same images and weights, and what it adds to it.
+HEAD_METRICS = ("network_accuracy", "relative_gain")
 
 
 def gather(study: Study, study_file: str, workdir: Path, scale: str, external: str = "") -> list[Row]:
@@ -64,9 +67,13 @@ def split_metric(metric: str) -> tuple[str, str, bool]:
     quantity = quantity.removeprefix("binary_")
     kind, _, of_class = quantity.partition("_")
     one_class = bool(of_class) and kind in metrics.CLASS_METRICS and not binary
-    if split not in (*SPLITS, EXTERNAL) or (quantity not in metrics.METRICS and not one_class):
+    of_head = quantity in HEAD_METRICS and split in ("val", "test") and not binary
+    if not of_head and (split not in (*SPLITS, EXTERNAL) or (quantity not in metrics.METRICS and not one_class)):
         known = f"'train_', 'val_', 'test_' or 'external_' before {', '.join(metrics.METRICS)}"
-        more = "'_' and a class after precision, recall and f1; 'binary_' before that for summed probabilities"
+        more = (
+            f"'_' and a class after {', '.join(metrics.CLASS_METRICS)}; 'binary_' before that for summed "
+            f"probabilities; of a head also 'val_' or 'test_' before {' and '.join(HEAD_METRICS)}"
+        )
         raise ConfigError(f"metric {metric!r}: must be {known}; {more}")
     return split, quantity, binary
 
@@ -146,11 +153,15 @@ def sampling(trial: TrialResult) -> str:
 def _published(experiment: Experiment) -> tuple[Published, ...]:
     """Returns what is to be compared.
 
-    That is the validation accuracy, with nothing beside it, where a paper printed nothing.
+    That is the validation accuracy, with nothing beside it, where a paper printed nothing. Of a
+    head its network's accuracy and the gain over it are always shown.
     """
     if has_head(experiment):
-        # Heads know the chosen weights only.
-        return experiment.published or (Published("val_accuracy", math.nan, where="not published", weights="best"),)
+        known = {published.metric for published in experiment.published}
+        missing = ("val_accuracy",) * (not known) + tuple(f"val_{name}" for name in HEAD_METRICS)
+        weights = wanted(experiment).get("head.weights", fields.FIELDS["head.weights"].default)
+        more = (Published(name, math.nan, where="not published", weights=weights) for name in missing)
+        return (*experiment.published, *(one for one in more if one.metric not in known))
     return experiment.published or (Published("val_accuracy", math.nan, where="curves only"),)
 
 
@@ -214,15 +225,35 @@ def _values(
 ) -> tuple[float, ...]:
     """Returns one value a trial, NaN where there is none; adds what stands in the way to `why`."""
     split, quantity, binary = split_metric(metric)
-    if computed.head and weights == "last":
-        return (math.nan,) * len(trials)  # heads are fitted on the chosen weights' features only
+    if computed.head and weights != computed.head.get("head.weights", weights):
+        return (math.nan,) * len(trials)  # the head was fitted on features of the other ones
     if quantity in ("accuracy", "loss") and not binary and not computed.head and split != EXTERNAL:
         column = metric if weights == "best" else f"last_{metric}"
-        return tuple(float(trial.row[column]) if trial.row.get(column) is not None else math.nan for trial in trials)
+        return tuple(_number(trial.row, column) for trial in trials)
     try:
+        if quantity in HEAD_METRICS:
+            return _beside_network(trials, quantity, split, weights, computed)
         if computed.head and quantity in ("accuracy", "loss") and not binary and split != EXTERNAL:
-            return tuple(float(computed.fit(trial).row[metric]) for trial in trials)
+            return tuple(_number(computed.fit(trial).row, metric) for trial in trials)
         return tuple(computed.metrics(trial, weights, split, binary).get(quantity, math.nan) for trial in trials)
     except FerJaxError as error:
         why.append(str(error))
         return (math.nan,) * len(trials)
+
+
+def _beside_network(
+    trials: Sequence[TrialResult], quantity: str, split: str, weights: str, computed: _Computed
+) -> tuple[float, ...]:
+    """Returns one of `HEAD_METRICS` of each trial: a gain is of a head over its own network."""
+    if not computed.head:
+        raise RunError(f"{quantity} is of a head: name a head field in the experiment's point")
+    networks = [_number(trial.row, network_column(split, weights)) for trial in trials]
+    if quantity == "network_accuracy":
+        return tuple(networks)
+    fits = [_number(computed.fit(trial).row, f"{split}_accuracy") for trial in trials]
+    return tuple(relative_gain(fit, network) for fit, network in zip(fits, networks, strict=True))
+
+
+def _number(row: pd.Series, column: str) -> float:
+    """Returns a cell of a table; NaN where there is none."""
+    return math.nan if row.get(column) is None else float(row[column])
