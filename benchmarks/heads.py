@@ -144,7 +144,7 @@ def measure(trial: TrialResult, fits: list[FitResult], images: np.ndarray, batch
         name = f"{NETWORK}, compiled for {batch}"
         candidates[name], described[name] = over(unpadded(trial, batch), parts), {}
     for fit in fits:
-        features = [trial.features(part, fit.layer).reshape(len(part), -1) for part in parts]
+        features = [trial.features(part, fit.layer, fit.weights).reshape(len(part), -1) for part in parts]
         about = {"kind": fit.settings["head.kind"], "layer": fit.layer, "features": features[0].shape[1]}
         for extraction in (False, True):
             name = f"{about['kind']} on {fit.layer}, extraction {'included' if extraction else 'excluded'}"

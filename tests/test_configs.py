@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_jax import models
+from fer_jax import data, models
 from fer_jax.config import command_line, search_space
 from fer_jax.config.values import flatten, to_json
 from fer_jax.errors import ConfigError
@@ -21,7 +21,7 @@ TRIALS = {
     "imperial.py": {"": 6, "smoke": 4, "full": 10},
     "mlp.py": {"": 3, "smoke": 2, "full": 5},
     "oslo_ablations.py": {"": 23, "smoke": 14, "full": 115},
-    "oslo.py": {"": 3, "smoke": 2, "full": 5},
+    "oslo.py": {"": 3, "smoke": 2, "full": 5, "balanced": 3, "balanced,smoke": 2, "balanced,full": 5},
     "pisa.py": {"": 3, "smoke": 2, "full": 5},
     "silvestro.py": {"": 3, "smoke": 2, "full": 5},
     "xgboost.py": {"": 3, "smoke": 2, "full": 5},
@@ -147,6 +147,21 @@ def test_oslo_is_the_published_point():
         "model.dense": (64, 7), "train.optimizer": "adam", "train.learning_rate": 1e-3, "train.l2": 1e-4,
         "train.batch_size": 64, "train.epochs": 50, "data.split": "kaggle", "data.image_size": 48,
     }.items() <= values.items()  # fmt: skip
+
+
+def test_oslos_balanced_training_changes_the_training_pictures_only():
+    plain, balanced = (load("oslo.py", words).config for words in ("full", "balanced,full"))
+    plain.data.balance = "augment"
+    assert to_json(balanced) == to_json(plain)
+    loaded = data.load(load("oslo.py", "balanced,smoke").config.data)
+    assert len(set(loaded.counts("train"))) == 1
+    assert len(loaded.validation) == load("oslo.py", "smoke").config.data.validation_size
+
+
+def test_oslos_heads_stand_on_the_last_epoch():
+    for scale in SCALES:
+        ((_, heads),) = search_space.expand_points(load("xgboost.py", scale).config)
+        assert {head["head.weights"] for head in heads} == {"last"}
 
 
 def test_grid3d_is_oslos_grid():

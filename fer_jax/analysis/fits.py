@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,24 @@ GAINS = tuple(f"{split}_accuracy_gain" for split in ("val", "test"))
 # Both without leaked images; empty where no data set of the run has any in that split.
 CLEAN = tuple(f"{split}_accuracy_clean{what}" for split in ("val", "test") for what in ("", "_gain"))
 METRICS = (*SCORES, *GAINS, *CLEAN, "rounds", "seconds")
+
+
+def network_column(split: str, weights: str) -> str:
+    """Returns the column of trials.csv with the network's own accuracy beside a head's.
+
+    Args:
+        split: 'val' or 'test'.
+        weights: `head.weights` of the head: 'best' or 'last'.
+    """
+    return f"{split}_accuracy" if weights == "best" else f"last_{split}_accuracy"
+
+
+def relative_gain(head: float, network: float) -> float:
+    """Returns how much a head's accuracy is above its network's, as a share of the network's.
+
+    It is (head - network) / network; NaN where the network is never right.
+    """
+    return (head - network) / network if network else math.nan
 
 
 def head_columns(fits: pd.DataFrame) -> list[str]:
@@ -55,6 +74,7 @@ def rank_heads(record: Mapping[str, Any], fits: pd.DataFrame, title: str) -> Ran
     columns = [
         *swept,
         *(name for name in fits.columns if name not in head_columns(fits) and name not in ("features", "threads")),
+        "head.weights",
     ]
     no_curves = pd.DataFrame(columns=["id", "epoch"])
     return rank_points({**record, "swept": swept}, fits[list(dict.fromkeys(columns))], no_curves, title)

@@ -21,7 +21,8 @@ BINS = 15
 SMALLEST = np.finfo(np.float64).eps
 # What `measure` and `measure_classes` give.
 METRICS = ("accuracy", "loss", "precision", "recall", "f1", "auc")
-CLASS_METRICS = ("precision", "recall", "f1")
+CLASS_METRICS = ("precision", "recall", "f1", "auc", "share")
+_MACRO = ("precision", "recall", "f1")
 # The two classes of `binarise`.
 BINARY = ("negative", "positive")
 
@@ -256,16 +257,27 @@ def measure_classes(probabilities: np.ndarray, labels: np.ndarray, classes: Sequ
     Args:
         probabilities, labels: as for `measure`.
         classes: names of the K columns; a result is called by `data.names.canonical` of them.
+
+    Returns:
+        precision, recall (the accuracy on the images of the class) and f1; auc, the area under the
+        class's ROC curve against the rest, NaN where no image or every image shows the class;
+        share, that of all images that are answered with the class.
     """
-    return _by_name(confusion(probabilities[None], labels), [canonical(name) for name in classes])
+    exact, names = _normalised(probabilities)[None], [canonical(name) for name in classes]
+    matrix = confusion(exact, labels)
+    more = {"auc": auc(exact, labels)[0], "share": matrix[0].sum(axis=0) / max(1, len(labels))}
+    columns = {
+        f"{metric}_{name}": float(values[at]) for metric, values in more.items() for at, name in enumerate(names)
+    }
+    return {**_by_name(matrix, names), **columns}
 
 
 def _by_name(matrix: np.ndarray, names: Sequence[str]) -> dict[str, float]:
-    """Returns `CLASS_METRICS` of every class by the names given, from `confusion` of one trial."""
+    """Returns precision, recall and F1 of every class by name, from `confusion` of one trial."""
     found = by_class(matrix)
     return {
         f"{metric}_{name}": float(getattr(found, metric)[0, column])
-        for metric in CLASS_METRICS
+        for metric in _MACRO
         for column, name in enumerate(names)
     }
 
@@ -334,7 +346,7 @@ def _measured(probabilities: np.ndarray, labels: np.ndarray, answers: np.ndarray
     return {
         "accuracy": float(np.trace(matrix[0])) / max(1, len(labels)),
         "loss": float(log_loss(probabilities[None], labels)[0]),
-        **{name: float(found.macro(getattr(found, name))[0]) for name in CLASS_METRICS},
+        **{name: float(found.macro(getattr(found, name))[0]) for name in _MACRO},
         "auc": float(class_mean(auc(probabilities[None], labels))[0]),
     }
 

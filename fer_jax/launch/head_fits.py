@@ -11,7 +11,7 @@ import os
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
@@ -152,9 +152,10 @@ class _Fits:
             return ""
         trial, head = known[0], known[1].head
         if not heads.kept(head):
-            if self.directory.features.has(trial, head["head.layer"], self._rows(trial)):
+            layer, weights = head["head.layer"], head["head.weights"]
+            if self.directory.features.has(trial, layer, self._rows(trial), weights):
                 return ""
-            return f"the features of trial {trial} at {head['head.layer']} are gone or damaged"
+            return f"the features of trial {trial} at {layer} are gone or damaged"
         suffix = heads.suffix(head)
         name = f"heads/{identity}.{suffix}"
         if not self.directory.has(name):
@@ -183,42 +184,43 @@ class _Fits:
 
         There is one pass through each network.
         """
-        layers: dict[str, list[str]] = {}
+        features = self.directory.features
+        layers: dict[tuple[str, str], dict[str, None]] = {}
         for identity in waiting:
             trial, fit = self.prepared.fits[identity]
-            layer, some = fit.head["head.layer"], layers.setdefault(trial, [])
-            if layer not in some:
-                some.append(layer)
+            layers.setdefault((trial, fit.head["head.weights"]), {})[fit.head["head.layer"]] = None
         missing = {}
-        for trial, some in layers.items():
-            absent = tuple(layer for layer in some if not self.directory.features.has(trial, layer, self._rows(trial)))
-            if absent:
-                missing[trial] = absent
+        for (trial, weights), some in layers.items():
+            rows = self._rows(trial)
+            if absent := tuple(layer for layer in some if not features.has(trial, layer, rows, weights)):
+                missing[trial, weights] = absent
         if not missing:
             return
-        files = [self.directory.features.damaged(trial, layer) for trial, some in missing.items() for layer in some]
+        files = [
+            features.damaged(trial, layer, weights) for (trial, weights), some in missing.items() for layer in some
+        ]
         if damaged := list(filter(None, files)):
             shown = ", ".join(damaged[:NAMED]) + (", ..." if len(damaged) > NAMED else "")
             self.progress.say(f"features that are damaged are extracted again: {shown}")
-        images = sum(sum(self._rows(trial).values()) for trial in missing)
+        images = sum(sum(self._rows(trial).values()) for trial, _ in missing)
         names = ", ".join(dict.fromkeys(layer for some in missing.values() for layer in some))
         with self.progress.counting(
-            f"features of {counted(len(missing), 'trial')} ({names})", images, "img"
+            f"features of {counted(len({trial for trial, _ in missing}), 'trial')} ({names})", images, "img"
         ) as advance:
-            for trial, absent in missing.items():
+            for (trial, weights), absent in missing.items():
                 if stop_requested():
                     self.progress.say("stopped while extracting features; the same command goes on from there")
                     raise KeyboardInterrupt
-                self._extract(trial, absent, advance)
+                self._extract(trial, weights, absent, advance)
 
-    def _extract(self, trial: str, layers: tuple[str, ...], advance: Callable[[int], None]) -> None:
+    def _extract(self, trial: str, weights: str, layers: tuple[str, ...], advance: Callable[[int], None]) -> None:
         values, row = self.prepared.values(trial), self.trials.loc[trial]
         dataset = self.prepared.dataset(self.prepared.trials[trial])
-        weights = self.directory.load_trial(row["wave"], int(row["slot"]))
-        variables = {**weights["best"], "pixels": weights["pixels"]}
+        arrays_of = self.directory.load_trial(row["wave"], int(row["slot"]))
+        variables = {**arrays_of[weights], "pixels": arrays_of["pixels"]}
         shapes = self.prepared.layer_shapes(trial)
         widths = {layer: shapes[layer] for layer in layers}
-        with self.directory.features.writers(trial, widths, self._rows(trial)) as arrays:
+        with self.directory.features.writers(trial, widths, self._rows(trial), weights) as arrays:
             place = 0
             for split in dataset.splits().values():
                 for batch in inference.activations(values, dataset.num_classes, variables, split.images, layers):
@@ -293,19 +295,20 @@ class _Fits:
     def _describe(self, identity: str) -> str:
         """Returns a fit in words: 'svm on flatten, head.C = 10 (trial 0123456789)'."""
         trial, fit = self.prepared.fits[identity]
-        of_kind = {name: value for name, value in fit.head.items() if name not in ("head.kind", "head.layer")}
-        settings = "".join(f", {name} = {value}" for name, value in of_kind.items())
-        return f"{fit.head['head.kind']} on {fit.head['head.layer']}{settings} (trial {trial})"
+        place = ("head.kind", "head.layer", "head.weights")
+        settings = "".join(f", {name} = {value}" for name, value in fit.head.items() if name not in place)
+        at = "" if fit.head["head.weights"] == "best" else " at the last epoch"
+        return f"{fit.head['head.kind']} on {fit.head['head.layer']}{at}{settings} (trial {trial})"
 
     def _fit(self, identity: str, desk: Any, stopping: threading.Event) -> dict[str, Any]:
         """Does one fit, in a thread of its own, and returns its columns of heads.csv."""
         trial, fit = self.prepared.fits[identity]
         started = time.monotonic()
         try:
-            features = self._features(trial, fit.head["head.layer"], desk)
+            features = self._features(trial, fit.head, desk)
             head = heads.fit(fit.head, features, fit.trial.values["train.seed"], stopping.is_set)
             seconds = time.monotonic() - started
-            scores = self._scores(trial, fit.head["head.kind"], head, features)
+            scores = self._scores(trial, fit.head, head, features)
             if stopping.is_set():
                 return {}
             if heads.kept(fit.head):
@@ -324,20 +327,22 @@ class _Fits:
             "threads": self.threads,
         }
 
-    def _features(self, trial: str, layer: str, desk: Any) -> Features:
+    def _features(self, trial: str, settings: Mapping[str, Any], desk: Any) -> Features:
         """Returns the features of a fit.
 
-        A thread keeps those of its last fit, so that settings of one trial and layer share them.
+        A thread keeps those of its last fit, so that settings of one trial, layer and weights share
+        them.
         """
-        if getattr(desk, "key", None) != (trial, layer):
+        place = trial, settings["head.layer"], settings["head.weights"]
+        if getattr(desk, "key", None) != place:
             dataset = self.prepared.dataset(self.prepared.trials[trial])
             labels = {name: split.labels for name, split in dataset.splits().items()}
-            splits = self.directory.features.read(trial, layer)
+            splits = self.directory.features.read(*place)
             desk.features = Features(splits, labels, dataset.num_classes, self.threads)
-            desk.key = trial, layer
+            desk.key = place
         return desk.features
 
-    def _scores(self, trial: str, kind: str, head: Head, features: Features) -> dict[str, float]:
+    def _scores(self, trial: str, settings: Mapping[str, Any], head: Head, features: Features) -> dict[str, float]:
         row, scores = self.trials.loc[trial], {}
         for short, split in SPLITS.items():
             if split not in features.splits:
@@ -348,13 +353,15 @@ class _Fits:
             # Margins that were never fitted as probabilities have no loss to compare.
             scores[f"{short}_loss"] = (
                 math.nan
-                if kind == "svm"
+                if settings["head.kind"] == "svm"
                 else float(metrics.log_loss(probabilities[None], labels, LEAST_PROBABILITY)[0])
             )
             if f"{short}_accuracy_gain" in GAINS:
-                scores[f"{short}_accuracy_gain"] = scores[f"{short}_accuracy"] - float(row[f"{short}_accuracy"])
+                column = fits.network_column(short, settings["head.weights"])
+                scores[f"{short}_accuracy_gain"] = scores[f"{short}_accuracy"] - float(row[column])
             if split in self.prepared.with_copies:
-                leaked, own = self.prepared.dataset(self.prepared.trials[trial]).leaked[split], row[f"{short}_{CLEAN}"]
+                leaked = self.prepared.dataset(self.prepared.trials[trial]).leaked[split]
+                own = row[column.replace("accuracy", CLEAN)]
                 clean = scores[f"{short}_{CLEAN}"] = float(leaks.accuracy_without(right, leaked))
                 scores[f"{short}_{CLEAN}_gain"] = clean - (math.nan if pd.isna(own) else float(own))
         return scores

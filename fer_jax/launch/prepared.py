@@ -100,11 +100,11 @@ class Prepared:
             found.train.images.shape[1:], found.num_classes, count["train"], count["validation"], count.get("test", 0)
         )
 
-    def head_layers(self) -> dict[str, tuple[str, ...]]:
-        """Returns trial id -> the layers that its fits take features from, where it has fits."""
-        layers: dict[str, dict[str, None]] = {}
+    def head_layers(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        """Returns trial id -> (layer, `head.weights`) of its fits' features, where it has fits."""
+        layers: dict[str, dict[tuple[str, str], None]] = {}
         for trial, fit in self.fits.values():
-            layers.setdefault(trial, {})[fit.head["head.layer"]] = None
+            layers.setdefault(trial, {})[fit.head["head.layer"], fit.head["head.weights"]] = None
         return {trial: tuple(some) for trial, some in layers.items()}
 
     def values(self, trial: str) -> dict[str, Any]:
@@ -211,7 +211,7 @@ def _check_heads(prepared: Prepared) -> None:
             raise ConfigError(f"head.kind = {kind} needs the package {package}: pip install {package}")
     for trial, layers in prepared.head_layers().items():
         shapes = prepared.layer_shapes(trial)
-        for layer in layers:
+        for layer, _ in layers:
             if layer not in shapes:
                 network = prepared.trials[trial].values["model.name"]
                 raise ConfigError(f"head.layer = {layer}: the {network} network has {', '.join(shapes)}")
@@ -244,9 +244,9 @@ def describe_heads(prepared: Prepared) -> str:
     numbers = sum(
         images[trial] * math.prod(prepared.layer_shapes(trial)[layer])
         for trial, some in layers.items()
-        for layer in some
+        for layer, _ in some
     )
-    different = {name for some in layers.values() for name in some}
+    different = {layer for some in layers.values() for layer, _ in some}
     settings = {tuple(fit.head.items()) for _, fit in prepared.fits.values()}
     return (
         f"{counted(len(prepared.fits), 'fit')} on {counted(len(layers), 'trained trial')}: "

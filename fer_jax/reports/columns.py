@@ -82,7 +82,7 @@ def gain_columns(rows: pd.DataFrame, split: str) -> list[Column]:
 
     Where images have copies in an earlier split, the same without them follows.
     """
-    what = "accuracy minus that of the same trial's network on the same images, mean"
+    what = "accuracy minus that of the same trial's network on the same images and weights, mean"
     several, columns = bool((rows["n"] > 1).any()), []
     for accuracy, without in ((f"{split}_accuracy", ""), (f"{split}_accuracy_clean", " without copies")):
         gain = f"{accuracy}_gain"

@@ -7,6 +7,8 @@ import math
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, metric_text
 from fer_jax.reports import copy_words
 
+_WEIGHTS = {"best": "the weights that validation chose", "last": "the weights of the last epoch"}
+
 
 def sentences(ranking: Ranking) -> list[str]:
     """Returns what the fits say against the networks they stand on; plain text.
@@ -15,9 +17,10 @@ def sentences(ranking: Ranking) -> list[str]:
         ranking: of the fits, see `fits.rank_heads`.
     """
     networks, fits = ranking.trials["id"].nunique(), len(ranking.trials)
+    weights = " or ".join(_WEIGHTS[one] for one in _WEIGHTS if (ranking.trials["head.weights"] == one).any())
     found = [
-        f"{fits} fits on the features of {networks} trained networks, at the weights that validation chose and "
-        "without dropout; no network was trained for them."
+        f"{fits} fits on the features of {networks} trained networks, at {weights}, without dropout; no network was "
+        "trained for them."
     ]
     if not len(ranking.ranked):
         return [*found, "No fit is done yet."]
@@ -32,7 +35,9 @@ def sentences(ranking: Ranking) -> list[str]:
     )
     found += copy_words.of_heads(ranking)
     clean = float(row.get("val_accuracy_clean_gain_mean", math.nan))
-    against = f"Against its own networks' output, on the same images, that is {gain:+.4f} validation accuracy"
+    against = (
+        f"Against its own networks' output, on the same images and weights, that is {gain:+.4f} validation accuracy"
+    )
     against += "" if math.isnan(clean) else f" ({clean:+.4f} without copies)"
     if n < 2:
         return [*found, f"{against} (one network: no spread can be given)."]

@@ -157,7 +157,7 @@ def trials(ranking: Ranking, metrics: Sequence[str] | None = None) -> Table:
 def heads(ranking: Ranking, metrics: Sequence[str] | None = None) -> Table:
     """Returns a table with a row a point and head setting, those without a result last.
 
-    A gain is the paired difference to the trial's own network on the same images.
+    A gain is the paired difference to the trial's own network on the same images and weights.
 
     Args:
         ranking: of the fits, see `fits.rank_heads`.
@@ -178,8 +178,8 @@ def heads(ranking: Ranking, metrics: Sequence[str] | None = None) -> Table:
     )
     columns += [mean_column(rows, name) for name in _shown(metrics, dict.fromkeys(HEAD_METRICS, PAPER), rows)]
     caption = (
-        f"Heads of {ranking.title}, {_spread(ranking, 'fit')}; gain: accuracy minus that of the same trial's network; "
-        f"{ranking.scope}."
+        f"Heads of {ranking.title}, {_spread(ranking, 'fit')}; gain: accuracy minus that of the same trial's network "
+        f"at the same weights; {ranking.scope}."
     )
     return Table("heads", caption, columns, _numbers(rows))
 

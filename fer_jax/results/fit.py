@@ -47,6 +47,11 @@ class FitResult:
         """The name of the layer that gives the features."""
         return self.settings["head.layer"]
 
+    @property
+    def weights(self) -> str:
+        """The weights that gave the features: 'best', those that validation chose, or 'last'."""
+        return self.settings["head.weights"]
+
     @functools.cached_property
     def settings(self) -> dict[str, Any]:
         """The head fields that count with its kind, dotted name -> value."""
@@ -75,11 +80,12 @@ class FitResult:
             except RunError as error:
                 raise RunError(f"{directory.path / 'heads' / f'{self.id}.{suffix}'}: {error}") from None
         labels = {name: split.labels for name, split in self.trial.dataset().splits().items()}
-        if not directory.features.has(self.trial.id, self.layer, {name: len(some) for name, some in labels.items()}):
+        rows = {name: len(some) for name, some in labels.items()}
+        if not directory.features.has(self.trial.id, self.layer, rows, self.weights):
             raise RunError(
                 f"the features of trial {self.trial.id} at {self.layer} are gone or damaged: start the sweep again"
             )
-        features = directory.features.read(self.trial.id, self.layer)
+        features = directory.features.read(self.trial.id, self.layer, self.weights)
         return heads.fit(self.settings, Features(features, labels, classes), self.trial.config.train.seed)
 
     @property
@@ -93,13 +99,13 @@ class FitResult:
     def predict(self, images: Any) -> np.ndarray:
         """Returns class probabilities of images, both as `TrialResult.predict` has them.
 
-        They come from the weights that validation chose. A linear SVM has margins, not
-        probabilities: theirs is the order of the classes, not a calibrated share.
+        The features come from `weights`, as those that the head was fitted on. A linear SVM has
+        margins, not probabilities: theirs is the order of the classes, not a calibrated share.
 
         Raises:
             RunError: images of another size, kind or range, or as for `head`.
         """
-        features = self.trial.features(images, self.layer)
+        features = self.trial.features(images, self.layer, self.weights)
         return self.head.probabilities(features.reshape(len(features), math.prod(features.shape[1:])))
 
     def accuracy_without_copies(self, split: str = "test", path: str | None = None) -> float:
@@ -127,8 +133,8 @@ class FitResult:
             return math.nan
         run, data = self.trial.run, self.trial.data
         features, rows = run.directory.features, {name: sum(some.values()) for name, some in data["counts"].items()}
-        if run.has_targets(data["checksum"]) and features.has(self.trial.id, self.layer, rows):
-            probabilities = self.head.probabilities(features.read(self.trial.id, self.layer)[split])
+        if run.has_targets(data["checksum"]) and features.has(self.trial.id, self.layer, rows, self.weights):
+            probabilities = self.head.probabilities(features.read(self.trial.id, self.layer, self.weights)[split])
             labels = run.targets(data["checksum"])[f"{split}_labels"]
         else:
             own = self.trial.split(split, path)

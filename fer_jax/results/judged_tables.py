@@ -16,6 +16,7 @@ import pandas as pd
 
 from fer_jax.analysis import statistics
 from fer_jax.base.text import counted
+from fer_jax.config import fields
 from fer_jax.errors import RunError
 from fer_jax.results.row_checks import TrialFiles, differing, problem
 from fer_jax.store import RunDirectory
@@ -63,6 +64,8 @@ def read_trials(directory: RunDirectory, record: Mapping[str, Any]) -> tuple[pd.
 def read_heads(directory: RunDirectory) -> tuple[pd.DataFrame, list[str]]:
     """Returns heads.csv, without rows that cannot be believed, and lines on these.
 
+    A head field that is newer than the table has its default, with which those fits were made.
+
     Raises:
         RunError: there is no such table, or it is no table of fits.
     """
@@ -70,7 +73,7 @@ def read_heads(directory: RunDirectory) -> tuple[pd.DataFrame, list[str]]:
     if stored.is_sealed:
         frame = _typed(directory, "heads.csv", stored.content)
         check_names(directory.path / "heads.csv", frame)
-        return frame, list(stored.said)
+        return _with_newer_fields(frame), list(stored.said)
     rows = _Rows(directory, "heads.csv", ("fit", "id", "status"), stored.content)
     frame = rows.frame()
     wrong = dict(rows.wrong)
@@ -87,7 +90,22 @@ def read_heads(directory: RunDirectory) -> tuple[pd.DataFrame, list[str]]:
         said.append(f"{directory.path / 'heads.csv'}: left out until the same command does these fits again: {words}")
     frame = frame[~frame["fit"].isin(list(wrong))].reset_index(drop=True)
     check_names(directory.path / "heads.csv", frame)
-    return frame, said
+    return _with_newer_fields(frame), said
+
+
+def _with_newer_fields(table: pd.DataFrame) -> pd.DataFrame:
+    """Returns a table of fits with the head fields that it has no column of, each in its place."""
+    place = 0
+    for name, field in fields.FIELDS.items():
+        if field.kind != "head":
+            continue
+        if name in table:
+            place = table.columns.get_loc(name) + 1
+        elif "head.kind" in table:
+            counts = [field.has_effect({"head.kind": kind}) for kind in table["head.kind"]]
+            table.insert(place, name, [field.default if one else None for one in counts])
+            place += 1
+    return table
 
 
 class _Rows:

@@ -209,13 +209,15 @@ class TrialNetwork:
         shown = test_time.views(tta, images, self.config.data.image_size, self.config.data.channels)
         return np.mean([self._apply(view, None, weights) for view in shown], axis=0)
 
-    def features(self, images: Any, layer: str) -> np.ndarray:
-        """Returns the output of a named layer, float32 (n, ...); images as for `predict`.
+    def features(self, images: Any, layer: str, weights: str = "best") -> np.ndarray:
+        """Returns the output of a named layer, float32 (n, ...).
+
+        Images and weights are as for `predict`.
 
         Raises:
             RunError: as for `predict`, or an unknown layer (it names near ones).
         """
-        return self._apply(images, layer)
+        return self._apply(images, layer, weights)
 
     def image_logits(self, images: Any) -> np.ndarray:
         """Returns the output of the last layer, float32 (n, K), before the softmax.

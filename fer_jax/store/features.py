@@ -1,4 +1,6 @@
-"""Features of trained networks on disk: one array for each trial and layer, with its checksum."""
+"""Features of trained networks on disk: one array for each trial, its weights and layer, with its
+checksum.
+"""
 
 from __future__ import annotations
 
@@ -20,22 +22,27 @@ from fer_jax.store import bounds
 
 # What of an array is read into memory at once to be hashed.
 HASHED_BYTES = 1 << 24
-_FILE = re.compile(r"(?P<trial>[0-9a-f]{10})-.+\.(npy|json)")
+# No layer's name can make one of these: the weights stand before the first hyphen.
+_MARKS = {"best": "", "last": ".last"}
+_FILE = re.compile(r"(?P<trial>[0-9a-f]{10})(\.last)?-.+\.(npy|json)")
 
 
 class FeatureFiles:
     """The folder `features/` of a run.
 
     `<trial>-<layer>.npy` holds float32 (images of all splits, F), and `<trial>-<layer>.json` its
-    rows and SHA-256. An array counts only with its `.json`, which is written last: what a killed
+    rows and SHA-256. Those of the last epoch's weights are called `<trial>.last-<layer>`, and their
+    record says so too. An array counts only with its `.json`, which is written last: what a killed
     writer leaves is extracted again.
+
+    In every method `weights` is 'best', those that validation chose, or 'last'.
     """
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self._verified: dict[tuple[str, str], dict[str, int]] = {}
+        self._verified: dict[tuple[str, str, str], dict[str, int]] = {}
 
-    def has(self, trial: str, layer: str, rows: Mapping[str, int]) -> bool:
+    def has(self, trial: str, layer: str, rows: Mapping[str, int], weights: str = "best") -> bool:
         """Returns whether the features of a trial at a layer are there whole.
 
         The first call for an array reads all of it.
@@ -44,15 +51,16 @@ class FeatureFiles:
             trial, layer: the trial's id and the layer's name.
             rows: split -> number of images, in the order of the rows.
         """
-        if self._verified.get((trial, layer)) == dict(rows):
+        if self._verified.get((trial, layer, weights)) == dict(rows):
             return True
-        path, seal = self._paths(trial, layer)
+        path, seal = self._paths(trial, layer, weights)
         try:
             record = bounds.read_json(seal)
             array = read_npy(path, "r")
             # A header that names another type or order would pass with the same bytes behind it.
             whole = (
                 record["rows"] == dict(rows)
+                and record.get("weights", "best") == weights
                 and array.dtype == np.float32
                 and array.ndim == 2
                 and len(array) == sum(rows.values())
@@ -61,20 +69,20 @@ class FeatureFiles:
         except (OSError, EOFError, ValueError, KeyError, TypeError, RecursionError):
             return False
         if whole:
-            self._verified[trial, layer] = dict(rows)
+            self._verified[trial, layer, weights] = dict(rows)
         return whole
 
-    def damaged(self, trial: str, layer: str) -> str:
+    def damaged(self, trial: str, layer: str, weights: str = "best") -> str:
         """Returns the name of an array that was written and that `has` does not take, or ''.
 
         What a killed writer leaves has no `.json` and is not meant.
         """
-        path, seal = self._paths(trial, layer)
+        path, seal = self._paths(trial, layer, weights)
         return path.name if path.is_file() and seal.is_file() else ""
 
     @contextlib.contextmanager
     def writers(
-        self, trial: str, widths: Mapping[str, tuple[int, ...]], rows: Mapping[str, int]
+        self, trial: str, widths: Mapping[str, tuple[int, ...]], rows: Mapping[str, int], weights: str = "best"
     ) -> Iterator[dict[str, np.ndarray]]:
         """Yields arrays to fill, which count once the `with` block ends without an error.
 
@@ -92,7 +100,9 @@ class FeatureFiles:
             RunError: the folder or a file cannot be written, or the disk has no room.
         """
         total = sum(rows.values())
-        temporary = {layer: self.folder / f".{trial}-{layer}.{os.getpid()}{TEMPORARY_SUFFIX}" for layer in widths}
+        temporary = {
+            layer: self.folder / f".{_stem(trial, layer, weights)}.{os.getpid()}{TEMPORARY_SUFFIX}" for layer in widths
+        }
         with explain_write(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             try:
@@ -106,24 +116,24 @@ class FeatureFiles:
                 yield arrays
                 for layer, array in arrays.items():
                     cast(np.memmap, array).flush()
-                    final, seal = self._paths(trial, layer)
+                    final, seal = self._paths(trial, layer, weights)
                     seal.unlink(missing_ok=True)
                     os.replace(temporary[layer], final)
-                    record = {"rows": dict(rows), "sha256": _checksum(array)}
+                    record = {"rows": dict(rows), "weights": weights, "sha256": _checksum(array)}
                     write_bytes(seal, (json.dumps(record, indent=1) + "\n").encode())
-                    self._verified[trial, layer] = dict(rows)
+                    self._verified[trial, layer, weights] = dict(rows)
                 sync_folder(self.folder)
             finally:
                 for path in temporary.values():
                     path.unlink(missing_ok=True)
 
-    def read(self, trial: str, layer: str) -> dict[str, np.ndarray]:
+    def read(self, trial: str, layer: str, weights: str = "best") -> dict[str, np.ndarray]:
         """Returns split -> float32 (n, F), mapped from disk.
 
         Raises:
             FileNotFoundError: there are none; `has` says so beforehand.
         """
-        path, seal = self._paths(trial, layer)
+        path, seal = self._paths(trial, layer, weights)
         rows = bounds.read_json(seal)["rows"]
         array = read_npy(path, "r")
         edges = np.cumsum([0, *rows.values()])
@@ -136,8 +146,13 @@ class FeatureFiles:
                 with explain_write(path):
                     path.unlink()
 
-    def _paths(self, trial: str, layer: str) -> tuple[Path, Path]:
-        return self.folder / f"{trial}-{layer}.npy", self.folder / f"{trial}-{layer}.json"
+    def _paths(self, trial: str, layer: str, weights: str) -> tuple[Path, Path]:
+        stem = _stem(trial, layer, weights)
+        return self.folder / f"{stem}.npy", self.folder / f"{stem}.json"
+
+
+def _stem(trial: str, layer: str, weights: str) -> str:
+    return f"{trial}{_MARKS[weights]}-{layer}"
 
 
 def _checksum(array: np.ndarray) -> str:

@@ -33,8 +33,8 @@ class Published:
             is answered 'happy'; 'binary_' before any of them for the summed probability of
             `Experiment.positive` against .5, whose classes are 'positive' and 'negative';
             'val_relative_gain' of a head: its accuracy less its network's, as a share of the
-            network's.
-        value: in [0, 1], or nats for a loss.
+            network's, and 'val_network_accuracy' the latter itself.
+        value: in [0, 1], or nats for a loss; a gain may be below 0.
         sd: sample standard deviation over `n` runs; None for a single run.
         n: runs it is the mean of.
         where: 'table 3', 'figure 9', 'section 4.2'.

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 
 from fer_jax.analysis import against_published, statistics
-from fer_jax.config import search_space
+from fer_jax.config import fields, search_space
 from fer_jax.errors import FerJaxError
 from fer_jax.results.run import Run, load_run
 from fer_jax.results.trial import TrialResult
 from fer_jax.store import RunDirectory
 from fer_jax.studies import conditions
 from fer_jax.studies.paper import Experiment, Published, PublishedMatrix
-from fer_jax.studies.sweeps import StudySweep, find_point, has_head
-from fer_jax.studies.values import EXTERNAL, Values, read_metric
+from fer_jax.studies.sweeps import StudySweep, find_point, has_head, wanted
+from fer_jax.studies.values import EXTERNAL, RELATIVE_GAIN, Values, read_metric
 
 
 @dataclasses.dataclass(frozen=True)
@@ -291,9 +291,13 @@ def sampling(trial: TrialResult) -> str:
 def _published(experiment: Experiment) -> tuple[Published, ...]:
     """Returns what is to be compared.
 
-    That is the validation accuracy, with nothing beside it, where a paper printed nothing.
+    That is the validation accuracy, with nothing beside it, where a paper printed nothing. Of a
+    head the gain over its network is always shown.
     """
-    if experiment.published:
-        return experiment.published
-    weights = experiment.point.get("head.weights", "best") if has_head(experiment) else "last"
-    return (Published("val_accuracy", math.nan, where="nothing printed", weights=str(weights)),)
+    nothing = "nothing printed"
+    if not has_head(experiment):
+        return experiment.published or (Published("val_accuracy", math.nan, where=nothing),)
+    weights = wanted(experiment).get("head.weights", fields.FIELDS["head.weights"].default)
+    known = {published.metric for published in experiment.published}
+    missing = [*(() if known else ("val_accuracy",)), *({f"val_{RELATIVE_GAIN}"} - known)]
+    return (*experiment.published, *(Published(name, math.nan, where=nothing, weights=weights) for name in missing))

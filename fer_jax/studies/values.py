@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from fer_jax.analysis import metrics
-from fer_jax.analysis.fits import SPLITS
+from fer_jax.analysis.fits import SPLITS, network_column, relative_gain
 from fer_jax.data.names import canonical
 from fer_jax.errors import ConfigError, FerJaxError, RunError
 from fer_jax.prediction.external import Evaluation, evaluate
@@ -23,8 +23,10 @@ from fer_jax.studies.paper import Experiment, PublishedMatrix
 
 # The split, in the name of a metric, that is another data set.
 EXTERNAL = "external"
-# A head's accuracy less its network's, as a share of the network's.
-RELATIVE_GAIN = "relative_gain"
+# Of a head: its network's accuracy on the same images by the same weights, and what it adds to that,
+# as a share of it.
+NETWORK_ACCURACY, RELATIVE_GAIN = "network_accuracy", "relative_gain"
+HEAD_METRICS = (NETWORK_ACCURACY, RELATIVE_GAIN)
 _BINARY = "binary_"
 _STORED = ("accuracy", "loss")  # what trials.csv, heads.csv and the curves hold
 
@@ -65,9 +67,9 @@ def read_metric(name: str) -> Metric:
     split, _, quantity = name.removeprefix(_BINARY).partition("_")
     binary = name.startswith(_BINARY) or quantity.startswith(_BINARY)
     found = Metric(split, quantity.removeprefix(_BINARY), binary)
-    known = found.quantity in metrics.METRICS or found.of_class or (found.quantity == RELATIVE_GAIN and not binary)
+    known = found.quantity in metrics.METRICS or found.of_class or (found.quantity in HEAD_METRICS and not binary)
     if split not in (*SPLITS, EXTERNAL) or not known or (binary and found.of_class not in ("", *metrics.BINARY)):
-        words = f"'train_', 'val_', 'test_' or 'external_' before {', '.join(metrics.METRICS)} or {RELATIVE_GAIN}"
+        words = f"'train_', 'val_', 'test_' or 'external_' before {', '.join(metrics.METRICS)} or {', '.join(HEAD_METRICS)}"
         kinds = ", ".join(metrics.CLASS_METRICS)
         raise ConfigError(
             f"metric {name!r}: must be {words}; '_' and a class after {kinds}; "
@@ -103,7 +105,7 @@ class Values:
             why: what stands in the way is added to it.
         """
         asked = read_metric(metric)
-        if self.head and weights != self.head.get("head.weights", "best"):
+        if self.head and weights != self.head["head.weights"]:
             return (math.nan,) * len(trials)  # a head is fitted on the features of these weights alone
         try:
             return tuple(self._value(trial, metric, asked, weights) for trial in trials)
@@ -112,8 +114,13 @@ class Values:
             return (math.nan,) * len(trials)
 
     def _value(self, trial: TrialResult, metric: str, asked: Metric, weights: str) -> float:
-        if asked.quantity == RELATIVE_GAIN:
-            return self._relative_gain(trial, asked.split)
+        if asked.quantity in HEAD_METRICS:
+            if not self.head:
+                raise RunError(f"{asked.quantity} is of a head: name a head field in the experiment's point")
+            network = self._network(trial, asked.split)
+            if asked.quantity == NETWORK_ACCURACY:
+                return network
+            return relative_gain(float(self.fit(trial).row[f"{asked.split}_accuracy"]), network)
         if asked.stored:
             row = self.fit(trial).row if self.head else trial.row
             value = row.get(metric if self.head or weights == "best" else f"last_{metric}")
@@ -131,15 +138,8 @@ class Values:
         return tuple(self._network(trial, asked.split) for trial in trials)
 
     def _network(self, trial: TrialResult, split: str) -> float:
-        prefix = "last_" if self.head.get("head.weights", "best") == "last" else ""
-        value = trial.row.get(f"{prefix}{split}_accuracy")
+        value = trial.row.get(network_column(split, self.head["head.weights"]))
         return math.nan if value is None else float(value)
-
-    def _relative_gain(self, trial: TrialResult, split: str) -> float:
-        if not self.head:
-            raise RunError("relative_gain is of heads")
-        accuracy, network = float(self.fit(trial).row[f"{split}_accuracy"]), self._network(trial, split)
-        return (accuracy - network) / network if network else math.nan
 
     def by_epoch(self, trials: Sequence[TrialResult], metric: str) -> dict[int, tuple[float, ...]]:
         """Returns a metric after each epoch of the second half, one value a trial.
@@ -166,7 +166,7 @@ class Values:
         asked = read_metric(metric)
         if asked.quantity != "accuracy" or asked.binary or asked.split == "train":
             return ()
-        if self.head and weights != self.head.get("head.weights", "best"):
+        if self.head and weights != self.head["head.weights"]:
             return ()
         try:
             found = [self._clean(trial, asked.split, weights) for trial in trials]

@@ -11,7 +11,14 @@ NAN = np.nan
 
 def table(rows):
     """heads.csv: every head column is there, empty where it does not count."""
-    blank = {"head.kind": "", "head.layer": "", "head.max_depth": NAN, "head.C": NAN, "status": "done"}
+    blank = {
+        "head.kind": "",
+        "head.layer": "",
+        "head.weights": "best",
+        "head.max_depth": NAN,
+        "head.C": NAN,
+        "status": "done",
+    }
     blank |= {"features": 4, "threads": 1, "error": ""}
     full = [
         {"fit": f"f{number}", "id": f"t{number}", "seed": 0, "repeat": 0, **blank, **row}

@@ -132,6 +132,30 @@ def test_all_of_one_classifier_against_scikit_learn(answers):
     assert found["auc"] == pytest.approx(reference.roc_auc_score(labels, exact, multi_class="ovr", average="macro"))
 
 
+def test_each_class_of_one_classifier_against_scikit_learn(answers):
+    probabilities, labels = answers
+    found, answer = metrics.measure_classes(*answers, NAMES), probabilities.argmax(axis=1)
+    report = reference.classification_report(labels, answer, target_names=NAMES, output_dict=True)
+    assert set(found) == {
+        f"{metric}_{name}" for metric in ("precision", "recall", "f1", "auc", "share") for name in NAMES
+    }
+    for column, name in enumerate(NAMES):
+        for metric, key in (("precision", "precision"), ("recall", "recall"), ("f1", "f1-score")):
+            assert found[f"{metric}_{name}"] == pytest.approx(report[name][key])
+        area = reference.roc_auc_score(labels == column, probabilities[:, column])
+        assert found[f"auc_{name}"] == pytest.approx(area)
+        assert found[f"share_{name}"] == np.mean(answer == column)
+
+
+def test_a_class_without_images_has_no_area_and_may_have_answers():
+    probabilities = np.array([[0.8, 0.1, 0.1], [0.2, 0.3, 0.5], [0.1, 0.6, 0.3], [0.3, 0.3, 0.4]])
+    found = metrics.measure_classes(probabilities, np.array([0, 0, 1, 1]), ("Angry", "Happiness", "Sad"))
+    assert found["share_angry"] == 0.25 and found["share_happy"] == 0.25 and found["share_sad"] == 0.5
+    assert np.isnan(found["auc_sad"]) and found["recall_sad"] == found["precision_sad"] == 0
+    # Of the four pairs of an angry and a happy image, one is in wrong order: .2 below .3.
+    assert found["auc_angry"] == 0.75
+
+
 def test_one_classifier_by_hand():
     probabilities = np.array([[0.8, 0.2], [0.6, 0.4], [0.3, 0.7], [0.55, 0.45], [0.1, 0.9]])
     found = metrics.measure(probabilities, np.array([0, 0, 0, 1, 1]))

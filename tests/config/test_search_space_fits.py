@@ -13,7 +13,8 @@ from fer_jax.config import fields, search_space
 from fer_jax.config.values import flatten
 
 KINDS = ("xgboost", "logistic", "svm", "forest", "neighbors")
-# What counts with each kind, apart from head.kind and head.layer; written down here a second time.
+# What counts with each kind, apart from head.kind, head.layer and head.weights; written down here a
+# second time.
 COUNTS = {
     "none": (),
     "xgboost": (
@@ -33,6 +34,7 @@ LISTS = {
     "head.max_depth": st.sampled_from((2, 4, 6)),
     "head.C": st.sampled_from((0.1, 1.0)),
     "head.vote": st.sampled_from(("uniform", "distance")),
+    "head.weights": st.sampled_from(("best", "last")),
 }
 
 
@@ -113,7 +115,7 @@ def reference(sweep, base):
         values = {**base, **setting}
         kind = values["head.kind"]
         count = {"head.kind", *(f"head.{name}" for name in COUNTS[kind])} | (
-            {"head.layer"} if kind != "none" else set()
+            {"head.layer", "head.weights"} if kind != "none" else set()
         )
         used |= count
         heads = found.setdefault((values["train.l2"], values["model.dropout"]), set())
@@ -176,7 +178,7 @@ def test_no_head_no_fit():
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_fit_holds_what_counts_with_its_kind(kind):
     (fit,) = fits_of(build(head__kind=kind))
-    expected = {"kind": kind, "layer": "flatten"} | {
+    expected = {"kind": kind, "layer": "flatten", "weights": "best"} | {
         name: fields.FIELDS[f"head.{name}"].default for name in COUNTS[kind]
     }
     assert fit.head == {f"head.{name}": value for name, value in expected.items()}
@@ -304,6 +306,8 @@ def test_ids_of_fits_are_fixed_for_good():
     (other,) = fits_of(build(head__kind="xgboost", head__max_depth=3, head__layer="dense_0", head__eta=0.1))
     head = {"head.kind": "xgboost", "head.max_depth": 3, "head.layer": "dense_0", "head.eta": 0.1}
     assert other.id("abc") == digest({"trial": "abc", "head": head})
+    (last,) = fits_of(build(head__kind="svm", head__weights="last"))
+    assert last.id("abc") == digest({"trial": "abc", "head": {"head.kind": "svm", "head.weights": "last"}})
 
 
 def test_an_id_depends_on_the_trial_and_on_what_counts():

@@ -77,6 +77,41 @@ def test_trials_and_layers_do_not_mix(folder):
         files.read("t1", "flatten")
 
 
+def test_features_of_both_weights_do_not_mix(folder):
+    files = write(folder)
+    assert not files.has("t0", "flatten", ROWS, "last")
+    with files.writers("t0", {"flatten": (2, 3)}, ROWS, "last") as arrays:
+        arrays["flatten"][:] = 7
+    for reader in (files, FeatureFiles(folder)):
+        assert reader.has("t0", "flatten", ROWS, "last") and reader.has("t0", "flatten", ROWS)
+        assert (reader.read("t0", "flatten", "last")["test"] == 7).all()
+        np.testing.assert_array_equal(reader.read("t0", "flatten")["test"], numbers("flatten")[8:])
+    assert {"t0-flatten.npy", "t0.last-flatten.npy"} < set(names(folder))
+    for suffix in ("npy", "json"):
+        os.replace(folder / f"t0.last-flatten.{suffix}", folder / f"t0-flatten.{suffix}")
+    assert not whole(folder) and FeatureFiles(folder).damaged("t0", "flatten") == "t0-flatten.npy"
+
+
+def test_features_of_before_there_were_two_weights_are_those_of_the_chosen(folder):
+    write(folder)
+    path = folder / "t0-flatten.json"
+    record = json.loads(path.read_text())
+    del record["weights"]
+    path.write_text(json.dumps(record))
+    assert whole(folder)
+
+
+def test_features_of_other_trials_are_forgotten_with_both_weights(folder):
+    files = FeatureFiles(folder)
+    for trial in ("0123456789", "abcdef0123"):
+        for weights in ("best", "last"):
+            with files.writers(trial, {"dense_0": (4,)}, ROWS, weights) as arrays:
+                arrays["dense_0"][:] = 0
+    files.forget_others(["abcdef0123"])
+    left = [f"abcdef0123{mark}-dense_0.{suffix}" for mark in ("", ".last") for suffix in ("json", "npy")]
+    assert names(folder) == sorted(left)
+
+
 def test_writing_again_replaces(folder):
     write(folder)
     fewer = {"train": 4, "validation": 3}
