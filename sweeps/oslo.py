@@ -64,6 +64,7 @@ def _ablation(
 GRID = (
     Experiment(
         name="3-D grid: best accuracy",
+        own_best=True,
         config="configs/grid3d.py",
         published=(Published("val_accuracy", 0.60, digits=2, where="section 4.1, figure 8"),),
         conditions=AT_300,
@@ -73,6 +74,7 @@ GRID = (
     ),
     Experiment(
         name="3-D grid: lowest loss",
+        own_best=True,
         config="configs/grid3d.py",
         published=(Published("val_loss", 1.1608, where="section 4.1, figure 9"),),
         conditions=LOSS_AT_300,
