@@ -23,8 +23,8 @@ from fer_jax.studies.paper import Experiment, PublishedMatrix
 
 # The split, in the name of a metric, that is another data set.
 EXTERNAL = "external"
-# Of a head: its network's accuracy on the same images by the same weights, and what it adds to that,
-# as a share of it.
+# Of a head: its network's accuracy on the same images by the same weights, and what it adds to
+# that, as a share of it.
 NETWORK_ACCURACY, RELATIVE_GAIN = "network_accuracy", "relative_gain"
 HEAD_METRICS = (NETWORK_ACCURACY, RELATIVE_GAIN)
 _BINARY = "binary_"
@@ -69,7 +69,8 @@ def read_metric(name: str) -> Metric:
     found = Metric(split, quantity.removeprefix(_BINARY), binary)
     known = found.quantity in metrics.METRICS or found.of_class or (found.quantity in HEAD_METRICS and not binary)
     if split not in (*SPLITS, EXTERNAL) or not known or (binary and found.of_class not in ("", *metrics.BINARY)):
-        words = f"'train_', 'val_', 'test_' or 'external_' before {', '.join(metrics.METRICS)} or {', '.join(HEAD_METRICS)}"
+        known_ones = ", ".join((*metrics.METRICS, *HEAD_METRICS))
+        words = f"'train_', 'val_', 'test_' or 'external_' before {known_ones}"
         kinds = ", ".join(metrics.CLASS_METRICS)
         raise ConfigError(
             f"metric {name!r}: must be {words}; '_' and a class after {kinds}; "
