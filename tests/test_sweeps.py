@@ -78,55 +78,29 @@ PRINTED = {
             "val_accuracy": 0.87, "val_precision": 0.86, "val_recall": 0.86, "val_f1": 0.86,
             "external_accuracy": 0.91, "external_precision": 0.91, "external_recall": 0.91, "external_f1": 0.91,
         },
+        "V4 on other faces": {"val_accuracy": 0.76},
+        "V5 on other faces": {"val_accuracy": 0.79, "val_f1_fear": 0.69},
+        "V8 on other faces": {"val_accuracy": 0.56},
+        "V9 on other faces": {"val_accuracy": 0.57},
+        "V11 on other faces": {"val_accuracy": 0.49},
     },
     "imperial": {
-        "CIFAR-10: overfit": {},
-        "CIFAR-10: 2 layers": {"train_accuracy": 0.61, "val_accuracy": 0.45},
-        "feed-forward, rate multiplied": {"train_accuracy": 0.25, "val_accuracy": 0.248},
-        "feed-forward, rate / (1": {"train_accuracy": 0.25, "val_accuracy": 0.248},
+        "sanity check: overfit": {},
+        "sanity check: 2 layers": {"train_accuracy": 0.61, "val_accuracy": 0.45},
+        **{
+            f"feed-forward, {reading}, pixels {pixels}": {"train_accuracy": 0.25, "val_accuracy": 0.248}
+            for reading in ("rate multiplied by .001 after each epoch", "rate / (1 + .001 x updates)")
+            for pixels in ("in [0, 1]", "0..255")
+        },
+        **{
+            f"random search, {search}, rate {reading}": {"val_accuracy": 0.248}
+            for search in ("coarse, 2 epochs", "fine, 10 epochs")
+            for reading in ("x decay", "/ (1 + decay")
+        },
         "CNN": {"val_accuracy": 0.244},
+        "CNN without dropout": {}, "CNN without pools": {}, "CNN with max": {},
     },
 }  # fmt: skip
-
-
-# Of each label, 0 to 6, and each class: what the papers' tables have. Hust's are means and standard
-# deviations of five runs.
-HUST_LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-HUST_TABLES = {
-    "baseline": """
-        precision 0.60682 0.03682  0.78948 0.0973  0.5915 0.02711  0.8857 0.01541 \
-                  0.5796 0.01004  0.80606 0.00973  0.61646 0.00668
-        recall    0.6408 0.0362  0.59636 0.0673  0.52342 0.05174  0.85718 0.01445 \
-                  0.54078 0.01931  0.793 0.01165  0.7303 0.01047
-        f1        0.62196 0.01624  0.67276 0.02889  0.5532 0.02046  0.87104 0.00528  0.55926 0.00795 \
-                  0.79938 0.00483  0.66852 0.00552
-    """,
-    "no augmentation": """
-        precision 0.59662 0.023  0.70858 0.057  0.56032 0.025  0.82762 0.022  0.53736 0.021  0.7845 0.012  0.57614 0.029
-        recall    0.56086 0.038  0.52836 0.026  0.49112 0.046  0.85902 0.015  0.5466 0.011  0.774 0.015  0.63296 0.024
-        f1        0.57618 0.016  0.60504 0.033  0.52176 0.019  0.8447 0.007  0.54072 0.008  0.78018 0.009  0.60438 0.025
-    """,
-}
-PISA_TABLES = {
-    "val": """
-        angry     0.82 0.86 0.84
-        fear      0.83 0.80 0.81
-        happy     0.93 0.90 0.92
-        sad       0.82 0.86 0.84
-        surprise  0.92 0.90 0.91
-    """,
-    "external": """
-        angry     0.87 0.92 0.89
-        fear      0.90 0.79 0.84
-        happy     0.96 0.93 0.95
-        sad       0.86 0.94 0.90
-        surprise  0.93 0.95 0.94
-    """,
-}
-
-
-def lines(table):
-    return [line.split() for line in table.strip().splitlines()]
 
 
 def read(path):
@@ -171,14 +145,16 @@ def test_a_study_is_named_after_its_file(name):
 
 
 @pytest.mark.parametrize(("study", "experiment"), EXPERIMENTS)
-def test_an_experiment_picks_one_point_of_its_sweep(study, experiment):
-    assert len(points(experiment, "full")) == 1
+def test_an_experiment_picks_one_point_of_its_sweep_or_the_best_of_several(study, experiment):
+    found = len(points(experiment, "full"))
+    assert found > 1 if experiment.best else found == 1
 
 
 @pytest.mark.parametrize(("study", "experiment"), EXPERIMENTS)
 def test_conditions_are_those_of_the_full_config(study, experiment):
     config, conditions = load(experiment, "full"), experiment.conditions
-    assert (config.data.name, config.data.split) == (conditions.data, conditions.split)
+    elsewhere = experiment.name.endswith("on other faces")  # the paper's own data are not to be had
+    assert ((config.data.name, config.data.split) == (conditions.data, conditions.split)) != elsewhere
     assert conditions.epochs in (None, config.train.epochs)
     assert len(set(conditions.classes)) == len(conditions.classes) > 1
     assert set(experiment.positive) <= set(conditions.classes)
@@ -196,6 +172,7 @@ def test_metrics_are_known(study, experiment):
         least = -1 if figure.metric.endswith("relative_gain") else 0
         assert least < figure.value < (1 if not figure.metric.endswith("loss") else 2)
         assert (figure.sd is None) == (figure.n == 1)
+        assert (figure.low is None) == (figure.high is None) == (figure.variance is None)
         assert experiment.positive or not figure.metric.startswith("binary_")
     # One may be printed in several places: of a single run, of several, rounded otherwise.
     metrics = [(figure.metric, figure.where) for figure in experiment.published]
@@ -330,33 +307,3 @@ def test_oslos_final_network_has_its_table_by_class_and_both_readings_of_five_tr
             np.std(five, ddof=1), abs=5e-6
         )
     assert [one.value for one in final.published if one.about] == [0.57]
-
-
-@pytest.mark.parametrize("name", HUST_TABLES)
-def test_husts_figures_by_class_are_its_tables(name):
-    (experiment,) = [one for one in STUDIES["hust"].experiments if one.name.startswith(name)]
-    ours = {
-        figure.metric: (figure.value, figure.sd, figure.n)
-        for figure in experiment.published
-        if figure.metric.count("_") == 2
-    }
-    printed = {
-        f"test_{metric}_{label}": (float(mean), float(sd), 5)
-        for metric, *numbers in lines(HUST_TABLES[name])
-        for label, mean, sd in zip(HUST_LABELS, numbers[::2], numbers[1::2], strict=True)
-    }
-    assert ours == printed and len(ours) == 21
-
-
-def test_pisas_figures_by_class_are_its_tables():
-    (champion,) = [one for one in STUDIES["pisa"].experiments if one.name.startswith("V13")]
-    ours = {
-        figure.metric: (figure.value, figure.decimals) for figure in champion.published if figure.metric.count("_") == 2
-    }
-    printed = {
-        f"{split}_{metric}_{label}": (float(number), 2)
-        for split, table in PISA_TABLES.items()
-        for label, *numbers in lines(table)
-        for metric, number in zip(("precision", "recall", "f1"), numbers, strict=True)
-    }
-    assert ours == printed and len(ours) == 30
