@@ -1,5 +1,5 @@
 """Hands a run or a trial to other programs:
-`python -m fer_jax.export RUN --to=safetensors|onnx|tensorboard|mlflow|tables`.
+`python -m fer_jax.export RUN --to=safetensors|orbax|onnx|tensorboard|mlflow|tables`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fer_jax.errors import RunError
 from fer_jax.exports.export import OF_RUNS, OF_TRIALS, export_run, export_trial
 
 USAGE = (
-    "usage: python -m fer_jax.export RUN --to=safetensors|onnx|tensorboard|mlflow|tables "
+    "usage: python -m fer_jax.export RUN --to=safetensors|orbax|onnx|tensorboard|mlflow|tables "
     "[--trial=ID | --best] [--out=PLACE] [flags]"
 )
 
@@ -24,7 +24,7 @@ USAGE = (
 def _declare(values: flags.FlagValues) -> None:
     flags.DEFINE_string("to", None, f"What to write: {', '.join((*OF_TRIALS, *OF_RUNS))}.", flag_values=values)
     flags.DEFINE_string(
-        "trial", None, "Id of the trial, or how it begins; for safetensors and onnx.", flag_values=values
+        "trial", None, "Id of the trial, or how it begins; for safetensors, orbax and onnx.", flag_values=values
     )
     flags.DEFINE_bool("best", False, "The best single trial by train.select, in place of --trial.", flag_values=values)
     flags.DEFINE_string(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from fer_jax.results.run import Run
     from fer_jax.results.trial import TrialResult
 
-OF_TRIALS = ("safetensors", "onnx")
+OF_TRIALS = ("safetensors", "orbax", "onnx")
 OF_RUNS = ("tensorboard", "mlflow", "tables")
 
 
@@ -29,8 +29,8 @@ def export_model(of: TrialResult | Run, to: str | Path, out: str | Path | None =
 
     Args:
         of: a trial or a run.
-        to: of a trial, the file to write: weights alone where its name ends in '.safetensors', the
-            whole network in '.onnx'. Of a run 'tensorboard', 'mlflow' or 'tables'; what is there
+        to: of a trial, the file to write: weights alone where its name ends in '.safetensors', or
+            in '.orbax', which is a folder; the whole network in '.onnx'. Of a run 'tensorboard', 'mlflow' or 'tables'; what is there
             already is left alone, so that a later call adds what is new.
         out: of a run, where to; by default RUN/tensorboard, RUN/mlflow.db or RUN/tables.
         **options: of a trial, as for `export_trial`: `weights`, and `dtype` for ONNX.
@@ -63,7 +63,7 @@ def export_trial(trial: TrialResult, path: str | Path, weights: str = "best", dt
 
     Args:
         trial: whose network is written.
-        path: of the file, which ends in '.safetensors' or '.onnx'.
+        path: of the file, which ends in '.safetensors', '.orbax' or '.onnx'.
         weights: 'best' (of the epoch that validation chose) or 'last'.
         dtype: of the pixels that an ONNX network takes, 'uint8' or 'float32'.
 
@@ -78,6 +78,11 @@ def export_trial(trial: TrialResult, path: str | Path, weights: str = "best", dt
         from fer_jax.exports import weights as file
 
         file.save(trial, path, weights)
+        return ""
+    if kind == "orbax":
+        from fer_jax.exports import checkpoint
+
+        checkpoint.save(trial, path, weights)
         return ""
     if kind == "onnx":
         from fer_jax.exports import network

@@ -1,4 +1,4 @@
-"""Learning curves: accuracy and loss by epoch, the best points before all others."""
+"""Learning curves: accuracy, loss and learning rate by epoch, the best points before all others."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from matplotlib.ticker import MaxNLocator
 
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking, metric_text
 from fer_jax.base.text import counted
-from fer_jax.figures import style
+from fer_jax.figures import phases, style
 
 _PANELS = (("accuracy", "accuracy"), ("loss", "loss (nats)"))
 _LONGEST_ENTRY = 118
 _MANY = 500  # trials, from which on their lines are hairs
+_LOWEST = 1e-4  # of the highest learning rate: a cosine ends near 0
 
 
 def learning_curves(ranking: Ranking, best: int = 5) -> style.Drawing | None:
     """Returns accuracy and loss by epoch; None while no epoch has been recorded.
 
-    The best points are in colour with a band over repeats, everything else is thin and grey.
-
-    None while no epoch has been recorded.
+    The best points are in colour with a band over repeats, everything else is thin and grey. Where
+    the learning rate of some trial changes from epoch to epoch, it has a slim panel beside them.
     """
     if not len(ranking.curves) or "val_accuracy" not in ranking.curves:
         return None
@@ -35,22 +35,23 @@ def learning_curves(ranking: Ranking, best: int = 5) -> style.Drawing | None:
     grids = {metric: curves.pivot(index="id", columns="epoch", values=metric) for metric in metrics}
     shown = ranking.trials["point"].isin(chosen) & ranking.trials["status"].eq("done")
     others = grids["val_accuracy"].index.difference(ranking.trials.loc[shown, "id"])
+    rates, ends = changing_rates(curves), phases.ends(ranking, chosen or None)
     made = style.figure(3.9 + 0.2 * len(chosen))
-    panels = made.subplots(1, 2)
+    panels = made.subplots(1, 2 if rates is None else 3, width_ratios=[1, 1] if rates is None else [1, 1, 0.5])
     notes = []
-    for ax, (kind, name) in zip(panels, _PANELS, strict=True):
+    for ax, (kind, name) in zip(panels, _PANELS, strict=False):
         _background(ax, grids[f"val_{kind}"].loc[others])
         coloured = zip(chosen, style.CYCLE, strict=False)
         drawn = [_point_curves(ax, ranking, grids, point, kind, colour) for point, colour in coloured]
         notes += _limits(ax, ranking, kind, grids[f"val_{kind}"].loc[others], drawn)
         style.open_up(ax)
-        style.tidy(ax)
-        style.label(ax, "epoch", name)
-        ax.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
-        last = int(curves["epoch"].max())
-        ax.set_xlim(1 - 0.02 * last, last + 0.02 * last)
-        if last == 1:
-            ax.set_xticks([1])
+        _epochs(ax, int(curves["epoch"].max()), name, 8)
+    if rates is not None:
+        _rates(panels[2], ranking, rates, chosen)
+        _epochs(panels[2], int(curves["epoch"].max()), "learning rate", 4)
+        notes.append("Learning rate: of each trial, at the end of the epoch.")
+    for ax in panels:
+        phases.mark(ax, ends)
     _curve_legend(made, ranking, chosen, len(others))
     caption = "Bands: mean ± sd over the repeats." if ranking.repeats > 1 else "Dot: the epoch that validation chose."
     if left_out := len(ranking.curves.attrs.get("left_out", ())):
@@ -58,6 +59,46 @@ def learning_curves(ranking: Ranking, best: int = 5) -> style.Drawing | None:
     words = " ".join([caption, *notes])
     finding = _finding(ranking, chosen)
     return style.Drawing("learning_curves", "Learning curves", "Learning curves", words, made, finding)
+
+
+def changing_rates(curves: pd.DataFrame) -> pd.DataFrame | None:
+    """Returns the learning rates of all trials by id and epoch; None where each keeps its own.
+
+    Args:
+        curves: a row a trial and epoch. Epochs of earlier versions have no rate.
+    """
+    if "learning_rate" not in curves or not curves["learning_rate"].notna().any():
+        return None
+    found = curves.pivot(index="id", columns="epoch", values="learning_rate").astype(float)
+    changes = found.max(axis=1) > found.min(axis=1) * (1 + 1e-6)
+    return found if changes.any() else None
+
+
+def _rates(ax: Any, ranking: Ranking, rates: pd.DataFrame, chosen: list[int]) -> None:
+    """Draws a line a trial, those of the best points in colour, on a logarithmic axis."""
+    done = ranking.trials[ranking.trials["status"] == "done"]
+    best = done[done["point"].isin(chosen)]
+    _background(ax, rates.loc[rates.index.difference(best["id"])])
+    # The best point on top.
+    for point, colour in reversed(list(zip(chosen, style.CYCLE, strict=False))):
+        for _, line in rates.loc[rates.index.intersection(best["id"][best["point"] == point])].iterrows():
+            epochs = line.index.to_numpy(dtype=float)
+            ax.plot(epochs, line.to_numpy(), color=colour, linewidth=1.5, drawstyle="steps-mid", zorder=3)
+    positive = rates.to_numpy()[rates.to_numpy() > 0]
+    high = float(positive.max())
+    low = max(float(positive.min()), _LOWEST * high)
+    ax.set_yscale("log")
+    ax.set_ylim(low / 1.3, high * 1.3)
+    ax.tick_params(which="minor", color=style.MUTED, width=0.5, length=2)
+
+
+def _epochs(ax: Any, last: int, name: str, ticks: int) -> None:
+    style.tidy(ax)
+    style.label(ax, "epoch", name)
+    ax.xaxis.set_major_locator(MaxNLocator(ticks, integer=True, min_n_ticks=1))
+    ax.set_xlim(1 - 0.02 * last, last + 0.02 * last)
+    if last == 1:
+        ax.set_xticks([1])
 
 
 def _finding(ranking: Ranking, chosen: list[int]) -> str:

@@ -12,7 +12,7 @@ from matplotlib.ticker import NullFormatter
 
 from fer_jax.analysis.ranking import METRIC_NAMES, Ranking
 from fer_jax.base.text import counted
-from fer_jax.figures import style
+from fer_jax.figures import phases, style
 
 _LEFT = (style.GREY, style.SKY, style.GREEN, style.WINE, style.INDIGO)
 _MANY = 40  # points, from which on their lines are thin
@@ -52,6 +52,7 @@ def draw(ranking: Ranking, scores: np.ndarray, rungs: Sequence[int], left: np.nd
         handles.append(Line2D([], [], color=colour, linewidth=1.6, marker="o", markersize=4, label=words))
     handles += _those_that_stay(ax, ranking, values, epochs, left)
     _frame(ax, ranking, values, rungs)
+    phases.mark(ax, phases.ends(ranking))
     style.legend(made, handles, "lower left", 3)
     caption = (
         "Best value so far, the mean over a point's repeats, by which points are ranked at each rung (dotted). "

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from fer_jax.analysis.ranking import METRIC_NAMES
 from fer_jax.analysis.run_entry import Entry
-from fer_jax.figures import style
+from fer_jax.figures import phases, style
 
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1.2)))
 MOST_LINES = len(style.CYCLE) * len(_DASHES)
@@ -103,8 +103,11 @@ def curves(entries: Sequence[Entry]) -> style.Drawing | None:
             if metric == "val_loss":
                 highest.append(entry.ranking.loss_ceiling(mean))
         handles.append(Line2D([], [], color=colour, linestyle=dashes, linewidth=1.8, label=entry.short))
+    ends = {phases.ends(entry.ranking, [entry.best]) for entry in drawn}
     for ax, name in zip(panels, ("validation accuracy", "validation loss (nats)"), strict=True):
         style.open_up(ax)
+        if len(ends) == 1:
+            phases.mark(ax, next(iter(ends)))
         style.tidy(ax)
         style.label(ax, "epoch", name)
         ax.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))

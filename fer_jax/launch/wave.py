@@ -274,5 +274,6 @@ class _Training:
         last = {"params": state.params, "stats": state.stats}
         pixels = {"scale": self.hyper["pixels.scale"], "offset": self.hyper["pixels.offset"]}
         shared = {"shared": dict(self.job.frozen.arrays)} if self.job.frozen else {}
-        self.directory.save_final(self.job.wave.name, {"best": state.best, "last": last, "pixels": pixels, **shared})
+        weights = {"best": state.best, "last": last, "pixels": pixels, **shared}
+        self.directory.save_final(name, weights, self.job.wave.trials)
         return results

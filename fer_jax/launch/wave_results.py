@@ -10,7 +10,7 @@ from scipy import special
 from fer_jax.analysis import metrics
 from fer_jax.data import leaks
 from fer_jax.launch.wave_job import WaveJob
-from fer_jax.results.row_checks import CLEAN, CURVE_METRICS, PROBABILITY_METRICS, RESULTS
+from fer_jax.results.row_checks import CLEAN, CURVE_METRICS, PROBABILITY_METRICS, RATE, RESULTS
 from fer_jax.train.feed import exact_share
 from fer_jax.train.trial import TrialState
 
@@ -27,7 +27,8 @@ def curve_rows(job: WaveJob, first: int, records: Sequence[Mapping[str, np.ndarr
         return pd.DataFrame()
     ids = job.wave.trials
     epochs, slots = np.nonzero(np.stack([record["ran"][: len(ids)] for record in records]))
-    columns = {name: np.stack([record[name] for record in records])[epochs, slots] for name in CURVE_METRICS}
+    names = (*CURVE_METRICS, RATE)
+    columns = {name: np.stack([record[name] for record in records])[epochs, slots] for name in names}
     for name, count in (
         ("train_accuracy", job.images_per_epoch()),
         ("val_accuracy", len(job.data.labels["validation"])),

@@ -16,7 +16,9 @@ from fer_jax.analysis import metrics
 from fer_jax.analysis.predictions import Predictions
 from fer_jax.analysis.ranking import Ranking
 from fer_jax.base.text import counted
+from fer_jax.figures import phases
 from fer_jax.figures import roc as roc_figure
+from fer_jax.figures.curves import changing_rates
 from fer_jax.results.best_point import of_best_point
 from fer_jax.results.run import Run
 
@@ -24,6 +26,7 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 STEPS = 64**2 - 3  # the two letters beyond them are "above the scale" and "no value"
 ABOVE, MISSING = STEPS + 1, STEPS + 2
 SERIES = ("val_accuracy", "val_loss", "train_accuracy", "train_loss")
+RATE = "learning_rate"  # a series too where it changes, as its decimal logarithm
 _WORDS = {"val_loss": "validation loss", "train_loss": "training loss"}
 MOST_EPOCHS, FEWEST_EPOCHS = 64, 24
 MOST_VALUES = 400_000
@@ -45,12 +48,16 @@ def learning_curves(
 
     Returns:
         epochs: those that are kept. scales: series -> low, high and whether something is above.
-        of: id -> series -> a text, as long as the trial has epochs.
+        of: id -> series -> a text, as long as the trial has epochs. phases: the last epoch of each
+        phase of the training but the last.
     """
     frame = ranking.curves.drop_duplicates(["id", "epoch"], keep="last")
     series = [name for name in SERIES if name in frame and frame[name].notna().any()]
     if not len(frame) or not series:
         return None, []
+    if changing_rates(frame) is not None:
+        series.append(RATE)
+        frame = frame.assign(**{RATE: np.log10(frame[RATE].where(frame[RATE] > 0))})
     every = np.sort(frame["epoch"].unique())
     epochs, kept = _thinned(every, len(series), frame["id"].nunique())
     left_out = []
@@ -74,7 +81,8 @@ def learning_curves(
     if above:
         words = " and ".join(f"{_WORDS[name]} above {scales[name][1]:.2f}" for name in above)
         left_out.append(f"Learning curves are cut off where they explode: {words}.")
-    return {"epochs": [int(epoch) for epoch in epochs], "scales": scales, "of": texts}, left_out
+    ends = list(phases.ends(ranking))
+    return {"epochs": [int(epoch) for epoch in epochs], "scales": scales, "of": texts, "phases": ends}, left_out
 
 
 def _thinned(every: np.ndarray, series: int, trials: int) -> tuple[np.ndarray, int]:

@@ -91,7 +91,9 @@ class RunRecord:
     def curves(self) -> pd.DataFrame:
         """The learning curves as a table with a row for each trial and epoch.
 
-        Its columns: id, epoch (1-based), train_loss, train_accuracy, val_loss, val_accuracy. Files
+        Its columns: id, epoch (1-based), train_loss, train_accuracy, val_loss, val_accuracy, and
+        learning_rate, that of the epoch's last step: the rate of the phase times schedule, warm-up
+        and plateaus. It is NaN, or no column, for epochs that an earlier version trained. Files
         that are damaged are left out: each is named in a line on stderr and in the table's
         `attrs["left_out"]`.
         """

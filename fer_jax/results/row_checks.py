@@ -23,6 +23,8 @@ from fer_jax.errors import FerJaxError, RunError
 from fer_jax.store import RunDirectory
 
 CURVE_METRICS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
+# The column of the curves that has the learning rate of each epoch's last step.
+RATE = "learning_rate"
 # Of the probabilities by the weights that validation chose: means over the classes, and the
 # calibration error.
 PROBABILITY_METRICS = ("balanced_accuracy", "f1", "auc", "ece")

@@ -6,9 +6,10 @@ verified without its neighbours' bytes. Checkpoints that an earlier version wrot
 and are read as they are.
 
 Weights are for others to read too: Orbax writes them, with the description among its own metadata,
-and TensorStore reads them in the layout that Orbax gives its files (Orbax' own reading leaves None
-where its metadata are damaged, and tracebacks in the log where arrays are). States are written
-plainly (`plain_arrays`), with the description in a file beside them.
+so that each checkpoint is one that `ocp.StandardCheckpointer` restores. TensorStore reads them in
+the layout that Orbax gives its files (Orbax' own reading leaves None where its metadata are
+damaged, and tracebacks in the log where arrays are). States are written plainly (`plain_arrays`),
+with the description in a file beside them.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -40,9 +41,6 @@ from fer_jax.store.descriptions import (
     named_leaves,
     split,
 )
-
-if TYPE_CHECKING:
-    import orbax.checkpoint.experimental.v1 as ocp
 
 _OURS = "fer_jax"
 # The files of a checkpoint that is written plainly.
@@ -69,13 +67,25 @@ def write_weights(path: Path, tree: Any, about: Mapping[str, Any]) -> None:
     Args:
         path: where to; nothing may be there.
         tree: any pytree of NumPy arrays that nobody changes meanwhile, trial axis first.
-        about: what else the checkpoint says of itself, a JSON object; `about` returns it.
+        about: what else the checkpoint says of itself, a JSON object; `about` returns it, and so do
+            Orbax' own `metadata(path).custom_metadata`, name by name.
 
     Raises:
         Exception: whatever Orbax and TensorStore raise.
     """
-    with _context():
-        import_orbax().save(path, tree, custom_metadata={_OURS: describe(tree, about, by_trial=True)})
+    import jax
+
+    ocp = import_orbax()
+    one_trial, whole = ocp.SaveArgs(shard_axes=(0,)), ocp.SaveArgs()
+    chunks = jax.tree_util.tree_map_with_path(
+        lambda key, leaf: one_trial if np.ndim(leaf) and not is_shared(leaf_name(key)) else whole, tree
+    )
+    with ocp.Checkpointer(_handler(ocp)) as checkpointer:
+        checkpointer.save(
+            path,
+            args=ocp.args.PyTreeSave(tree, save_args=chunks),
+            custom_metadata={**about, _OURS: describe(tree, about, by_trial=True)},
+        )
 
 
 def write_state(path: Path, tree: Any, about: Mapping[str, Any]) -> None:
@@ -213,7 +223,12 @@ def _nested(entries: Sequence[tuple[Sequence[tuple[str, int]], Any]]) -> Any:
 
 
 def _base(path: Path) -> Path:
-    """Returns the folder of a checkpoint in which its arrays lie."""
+    """Returns the folder of a checkpoint in which its arrays lie: its own.
+
+    Of an earlier version it is a folder below, 'state' or another name.
+    """
+    if (path / "manifest.ocdbt").exists() or (path / "_METADATA").exists():
+        return path
     with os.scandir(path) as entries:
         folders = [Path(entry.path) for entry in entries if entry.is_dir()]
     indexed = [folder for folder in folders if (folder / "manifest.ocdbt").exists()]
@@ -322,7 +337,7 @@ class _Quiet(logging.Filter):
 
 def import_orbax() -> ModuleType:
     """Returns Orbax, imported at the first call: a report must not wait a second for it."""
-    import orbax.checkpoint.experimental.v1 as ocp
+    import orbax.checkpoint as ocp
 
     logger = logging.getLogger("absl")
     if not any(isinstance(present, _Quiet) for present in logger.filters):
@@ -330,18 +345,13 @@ def import_orbax() -> ModuleType:
     return ocp
 
 
-def _context() -> ocp.Context:
-    ocp = import_orbax()
-    context = ocp.Context()
-    one_trial = ocp.options.ArrayOptions.Saving.StorageOptions(shard_axes=(0,))
-    saving = context.array.saving
-    saving.scoped_storage_options_creator = lambda key, leaf: (
-        one_trial if np.ndim(leaf) and not is_shared(leaf_name(key)) else None
+def _handler(ocp: ModuleType) -> Any:
+    """Returns what writes arrays of this program for Orbax."""
+    # Nobody changes the arrays meanwhile, so they need no copy.
+    arrays = (np.ndarray, ocp.type_handlers.NumpyHandler(deepcopy_host_arrays=False))
+    return ocp.PyTreeCheckpointHandler(
+        use_zarr3=True,
+        # Compression shrinks trained weights by a tenth and takes three times as long.
+        use_compression=False,
+        type_handler_registry=ocp.type_handlers.create_type_handler_registry(arrays),
     )
-    # Compression shrinks trained weights by a tenth and takes three times as long.
-    saving.use_compression = False
-    context.memory.deepcopy_host_arrays = False
-    # If folders were made in the background, threads would wait twenty minutes for one that cannot
-    # be made.
-    context.asynchronous.create_directories_asynchronously = False
-    return context

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -334,7 +334,7 @@ class RunDirectory:
         """
         self._checkpoints.drop(wave, "state", int(keep_newest))
 
-    def save_final(self, wave: str, tree: Any) -> None:
+    def save_final(self, wave: str, tree: Any, trials: Sequence[str] = ()) -> None:
         """Saves the weights that the wave leaves, in place of those of an earlier end of the wave.
 
         They are complete when this returns.
@@ -344,8 +344,10 @@ class RunDirectory:
             tree: 'best' and 'last', each {'params', 'stats'} with the trial axis first, and what
                 else belongs to each trial; and 'shared', {'params', 'stats'} of the layers that
                 all trials have in common, without that axis.
+            trials: their ids, in the order of the slots, for who reads it with Orbax alone.
         """
-        self._checkpoints.save(wave, "final", (self._checkpoints.latest(wave, "final") or 0) + 1, tree)
+        number = (self._checkpoints.latest(wave, "final") or 0) + 1
+        self._checkpoints.save(wave, "final", number, tree, about={"trials": list(trials)})
         self.wait()
 
     def has_final(self, wave: str) -> bool:

@@ -155,6 +155,26 @@ def metrics(recipe: Recipe, tally: Tally, steps: int) -> dict[str, jax.Array]:
     return {"train_loss": tally.loss / steps, "train_accuracy": tally.correct / (steps * recipe.batch_size)}
 
 
+def last_rate(recipe: Recipe, hyper: Hyper, steps: int, epoch: jax.Array, rate_scale: jax.Array) -> jax.Array:
+    """Returns the learning rate of the last step of an epoch, a float32 scalar.
+
+    It is the phase's rate times what schedule, warm-up and plateaus multiply it by;
+    train.block_rates, which differ from layer to layer, are not in it. Keras logs the same.
+
+    Args:
+        steps: of an epoch.
+        epoch, rate_scale: as for `train_steps`.
+    """
+    hyper = in_phase(recipe, hyper)
+    return hyper["train.learning_rate"] * _factor(recipe, hyper, (epoch + 1) * steps - 1, steps) * rate_scale
+
+
+def _factor(recipe: Recipe, hyper: Mapping[str, Any], update: jax.Array, steps: int) -> jax.Array:
+    """Returns what the schedule multiplies the rate by at an update, counted over all phases."""
+    began = recipe.first_epoch * steps
+    return schedules.factor(recipe.schedule, hyper, update - began, steps, recipe.uses("train.warmup"))
+
+
 def _update(
     network: Network, recipe: Recipe, hyper: Hyper, steps: int, epoch: jax.Array, rate_scale: jax.Array
 ) -> Callable[[Carry, jax.Array, jax.Array, jax.Array], Carry]:
@@ -181,10 +201,8 @@ def _update(
         counts = number < steps
         is_finite = jnp.isfinite(loss + sum(jnp.vdot(grad, grad) for grad in jax.tree.leaves(grads)))
         finite = tally.finite & (is_finite | ~counts)
-        factor = schedules.factor(
-            recipe.schedule, hyper, update - recipe.first_epoch * steps, steps, recipe.uses("train.warmup")
-        )
-        new_params, new_opt = apply_gradients(network, recipe, hyper, factor * rate_scale, params, grads, opt)
+        factor = _factor(recipe, hyper, update, steps) * rate_scale
+        new_params, new_opt = apply_gradients(network, recipe, hyper, factor, params, grads, opt)
         new = (new_params, new_stats, new_opt)
         sums = choose(counts, (tally.loss + loss, tally.correct + correct), (tally.loss, tally.correct))
         return *choose(finite & counts, new, (params, stats, opt)), Tally(finite, *sums)

@@ -144,7 +144,8 @@ def epoch(
     Returns:
         The new state and a record of scalars: train_loss, train_accuracy (see `step.metrics`),
         val_loss, val_accuracy (after the epoch, in inference mode), all NaN where the trial was not
-        trained or diverged; `ran`, whether it was; `active`, whether it goes on.
+        trained or diverged; learning_rate, see `step.last_rate`, NaN where it was not trained;
+        `ran`, whether it was; `active`, whether it goes on.
     """
 
     def run(state: TrialState) -> tuple[TrialState, dict[str, jax.Array]]:
@@ -244,9 +245,10 @@ def _close_epoch(
     )
     metrics = {**step.metrics(recipe, tally, steps), "val_loss": val_loss, "val_accuracy": val_accuracy}
     metrics = {name: jnp.where(finite, value, jnp.nan) for name, value in metrics.items()}
-    return new, {**metrics, "ran": jnp.bool_(True), "active": is_active(recipe, new, hyper)}
+    rate = step.last_rate(recipe, hyper, steps, state.epoch, state.rate_scale)
+    return new, {**metrics, "learning_rate": rate, "ran": jnp.bool_(True), "active": is_active(recipe, new, hyper)}
 
 
 def _no_epoch(state: TrialState) -> tuple[TrialState, dict[str, jax.Array]]:
-    nothing = dict.fromkeys(("train_loss", "train_accuracy", "val_loss", "val_accuracy"), jnp.full((), jnp.nan))
-    return state, {**nothing, "ran": jnp.bool_(False), "active": jnp.bool_(False)}
+    names = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "learning_rate")
+    return state, {**dict.fromkeys(names, jnp.full((), jnp.nan)), "ran": jnp.bool_(False), "active": jnp.bool_(False)}

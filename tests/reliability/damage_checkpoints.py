@@ -29,7 +29,7 @@ import random
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,7 @@ def smoke() -> ConfigDict:
 def interrupt(config: ConfigDict, path: Path) -> None:
     """Runs a sweep that breaks off before a wave's final weights; its last two states stay."""
 
-    def broken_off(directory: RunDirectory, wave: str, tree: Any) -> None:
+    def broken_off(directory: RunDirectory, wave: str, tree: Any, trials: Sequence[str]) -> None:
         raise KeyboardInterrupt
 
     save_final = RunDirectory.save_final

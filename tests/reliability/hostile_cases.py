@@ -201,7 +201,7 @@ def stored(change: Callable[[dict], None]) -> Callable[[Path, Path], None]:
     def spoil(run: Path, victim: Path) -> None:
         import tensorstore as ts
 
-        base = next((run / "checkpoints" / WAVE).glob("final-*/*/manifest.ocdbt")).parent
+        base = next((run / "checkpoints" / WAVE).glob("final-*/manifest.ocdbt")).parent
         store = ts.KvStore.open({"driver": "ocdbt", "base": {"driver": "file", "path": f"{base}/"}}).result()
         for key in (key for key in store.list().result() if key.endswith(b"zarr.json") and b"kernel" in key):
             document = json.loads(store.read(key).result().value)

@@ -77,6 +77,22 @@ def test_curves_are_as_fine_as_a_screen_and_say_what_is_left_out(made, monkeypat
     assert "Learning curves are of 2 of 3 trials, those of the best points." in said
 
 
+def test_a_learning_rate_that_changes_is_a_curve_of_its_logarithm(made):
+    run = made(grid={"train.learning_rate": (1e-3, 1e-2)})
+    own = run.curves["id"].map(run.trials.set_index("id")["train.learning_rate"]).astype(float)
+    run.curves["learning_rate"] = own
+    run.record["config"]["phases.lengths"] = [5, 7]
+    ids = list(run.trials["id"])
+    constant, _ = explore_curves.learning_curves(_ranking(run), ids)
+    assert "learning_rate" not in constant["scales"] and constant["phases"] == [5]
+    run.curves["learning_rate"] = own * 0.5 ** run.curves["epoch"]
+    found, _ = explore_curves.learning_curves(_ranking(run), ids)
+    low, high, above = found["scales"]["learning_rate"]
+    values = decoded(found["of"][ids[1]]["learning_rate"], low, high)
+    np.testing.assert_allclose(10**values, 1e-2 * 0.5 ** np.arange(1, 13), rtol=0.01)
+    assert not above
+
+
 def test_encoded_values_keep_gaps_and_lose_the_end():
     values = np.array([[0.0, np.nan, 1.0, 2.0], [0.5, np.nan, np.nan, np.nan]])
     texts_of = explore_curves.encoded(values, 0.0, 1.0)

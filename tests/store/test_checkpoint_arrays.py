@@ -16,7 +16,7 @@ import tensorstore as ts
 from fer_jax.errors import RunError
 from fer_jax.store import RunDirectory
 from fer_jax.store.checkpoint_arrays import DamagedCheckpoint
-from fer_jax.store.descriptions import checksum
+from fer_jax.store.descriptions import checksum, describe
 from tests.store.conftest import abstract, assert_equal_trees, curve_rows, example
 
 WAVE = "stack_0-wave_0"
@@ -123,14 +123,14 @@ def _flip_inside(path, array):
     return file, content
 
 
-@pytest.mark.parametrize("name", ["_CHECKPOINT_METADATA", "state/_METADATA"])
+@pytest.mark.parametrize("name", ["_CHECKPOINT_METADATA", "_METADATA"])
 @pytest.mark.parametrize(
     "content", ["", "{", "[]", "null", "{}", '{"custom_metadata": 3}', '{"tree_metadata": 3}', "[" * 100_000]
 )
 def test_metadata_of_any_content_are_told_in_a_line(run, name, content):
     run.save_final(WAVE, example())
     path = run.path / "checkpoints" / WAVE / "final-000001"
-    if name == "state/_METADATA":  # which only checkpoints of earlier versions are read by
+    if name == "_METADATA":  # which only checkpoints of earlier versions are read by
         _as_of_an_earlier_version(path)
     (path / name).write_text(content)
     with pytest.raises(DamagedCheckpoint, match=f"^{re.escape(str(path))} is damaged "):
@@ -156,6 +156,21 @@ def test_checkpoints_of_earlier_versions_are_read(run):
     np.testing.assert_array_equal(trial["params"]["conv_0"]["kernel"], tree["params"]["conv_0"]["kernel"][6])
     with pytest.raises(RunError, match="epoch is int32\\[\\], not int32\\[2\\]; remove it"):
         run.restore_state(WAVE, {**abstract(tree), "epoch": jax.ShapeDtypeStruct((2,), np.int32)})
+
+
+def test_weights_in_the_folder_of_an_earlier_version_are_held_to_their_checksums(run):
+    kernels = np.random.default_rng(0).normal(size=(4, 1000)).astype(np.float32)
+    tree = {"best": {"kernel": kernels}}
+    path = run.path / "checkpoints" / WAVE / "final-000001"
+    context = ocp.Context()
+    context.array.saving.use_compression = False
+    with context:
+        ocp.save(path, tree, custom_metadata={"fer_jax": describe(tree, {}, by_trial=True)})
+    assert (path / "state" / "manifest.ocdbt").exists()
+    np.testing.assert_array_equal(run.load_trial(WAVE, 2)["best"]["kernel"], kernels[2])
+    _flip_inside(run.path, kernels)
+    with pytest.raises(DamagedCheckpoint, match="the bytes of best.kernel are not those that were written"):
+        run.load_trial(WAVE, 0)
 
 
 def test_an_array_that_claims_more_than_its_files_hold_takes_no_memory(run):

@@ -3,7 +3,8 @@
 (ferJax => {
   const {make, draw, empty, state} = ferJax;
   const HEIGHT = 260, LEFT = 46, RIGHT = 10, TOP = 10, BOTTOM = 34, FEW = 6, NEAR = 40;
-  const PANELS = [["val_accuracy", "train_accuracy", "accuracy"], ["val_loss", "train_loss", "loss (nats)"]];
+  const RATE = "learning_rate"; // a decimal logarithm
+  const PANELS = [["val_accuracy", "train_accuracy", "accuracy"], ["val_loss", "train_loss", "loss (nats)"], [RATE, null, "learning rate"]];
   let panels = [], parts, said, legend, hovered = null;
 
   // How a panel's epochs and shares become pixels.
@@ -27,6 +28,8 @@
     }
     panel.ends = high > low ? [low, high] : isFinite(low) ? [low - .01, high + .01] : [0, 1];
   }
+
+  function rate(logarithm) { return String(Number((10 ** logarithm).toPrecision(2))); }
 
   // A share of one series as a share of its panel.
   function scaled(panel, series) {
@@ -109,8 +112,12 @@
       ...ferJax.rounds(low, high, 6).flatMap(([at, text]) => {
         const place = y((at - low) / (high - low));
         return [draw("line", {x1: LEFT, x2: panel.width - RIGHT, y1: place, y2: place, class: "grid"}),
-          draw("text", {x: LEFT - 6, y: place + 4, "text-anchor": "end", class: "tick"}, text)];
+          draw("text", {x: LEFT - 6, y: place + 4, "text-anchor": "end", class: "tick"}, panel.series[0] === RATE ? rate(at) : text)];
       }),
+      ...state.run.doc.curves.phases.flatMap((end, number) => [
+        draw("line", {x1: x(end + .5), x2: x(end + .5), y1: TOP, y2: HEIGHT - BOTTOM, class: "cursor"}),
+        draw("text", {x: x(end + .5) + 3, y: TOP + 9, class: "tick"}, `phase ${number + 2}`),
+      ]),
       ...across.map(([at, text]) => draw("text", {x: x(at), y: HEIGHT - 18, "text-anchor": "middle", class: "tick"}, text)),
       draw("text", {x: panel.width / 2, y: HEIGHT - 3, "text-anchor": "middle", class: "name"}, `epoch; ${panel.series[2]}`), panel.mark);
   }
@@ -133,6 +140,7 @@
     const curve = state.run.curve(trial, series), scale = state.run.doc.curves.scales[series];
     const share = curve ? curve[at] ?? NaN : NaN;
     if (isNaN(share)) return ferJax.DASH;
+    if (series === RATE) return rate(scale[0] + share * (scale[1] - scale[0]));
     return share === Infinity ? `above ${scale[1].toFixed(2)}` : (scale[0] + share * (scale[1] - scale[0])).toFixed(3);
   }
 
