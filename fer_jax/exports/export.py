@@ -30,8 +30,9 @@ def export_model(of: TrialResult | Run, to: str | Path, out: str | Path | None =
     Args:
         of: a trial or a run.
         to: of a trial, the file to write: weights alone where its name ends in '.safetensors', or
-            in '.orbax', which is a folder; the whole network in '.onnx'. Of a run 'tensorboard', 'mlflow' or 'tables'; what is there
-            already is left alone, so that a later call adds what is new.
+            in '.orbax', which is a folder; the whole network in '.onnx'. Of a run 'tensorboard',
+            'mlflow' or 'tables'; what is there already is left alone, so that a later call adds
+            what is new.
         out: of a run, where to; by default RUN/tensorboard, RUN/mlflow.db or RUN/tables.
         **options: of a trial, as for `export_trial`: `weights`, and `dtype` for ONNX.
 

@@ -13,32 +13,49 @@ from fer_jax.analysis.predictions import Predictions
 from fer_jax.figures import style
 
 
-def draw(predictions: Predictions) -> style.Drawing:
-    """Returns the confusion matrix in images and in shares, side by side, means over repeats."""
+def draw(predictions: Predictions, validation: Predictions | None = None) -> style.Drawing:
+    """Returns the confusion matrix in images and in shares, means over repeats.
+
+    Args:
+        predictions: on the test split, or on validation where there is no other.
+        validation: of the same networks on the validation split, drawn beside those of the test
+            split; None draws `predictions` alone.
+    """
+    splits = [predictions] if validation is None else [validation, predictions]
+    height = 0.9 + 0.52 * max(5, len(predictions.classes))
+    made = style.figure(height * len(splits))
+    # Of one split both matrices are side by side, of two the splits are.
+    axes = made.subplots(len(splits), 2, squeeze=False)
+    places = [axes[0]] if validation is None else axes.T
+    shares = [_split(pair, one, len(splits) > 1) for pair, one in zip(places, splits, strict=True)]
+    mean = "" if predictions.repeats == 1 else ", means over the repeats"
+    text = "Rows are true classes, columns answers: pictures {}, shares of the row's pictures {}" + mean + "."
+    finding = _finding(shares[-1], predictions.classes)
+    if validation is not None:
+        text = text.format("above", "below") + (
+            f" Validation ({len(validation.labels):,} pictures), which chose epoch and point, on the left, test on the "
+            "right."
+        )
+        finding += f" On validation: {_finding(shares[0], predictions.classes)}"
+    else:
+        text = text.format("on the left", "on the right")
+        if predictions.split == "validation":
+            text += " Validation alone, which chose epoch and point too: no answers on a test split are there."
+    heading = "Confusion matrix: what is taken for what"
+    return style.Drawing("confusion", heading, "Confusion matrix", text, made, finding, predictions.about)
+
+
+def _split(axes: Sequence[Any], predictions: Predictions, named: bool) -> np.ndarray:
+    """Draws the matrices of one split, images and shares; returns the mean shares (K, K)."""
     matrices = metrics.confusion(predictions.probabilities, predictions.labels).astype(float)
     shown = matrices.sum(axis=2, keepdims=True)
-    shares = np.divide(matrices, shown, out=np.zeros_like(matrices), where=shown > 0)
-    made = style.figure(0.9 + 0.52 * max(5, len(predictions.classes)))
-    left, right = made.subplots(1, 2)
-    whole = predictions.repeats == 1
-    blues = matplotlib.colormaps["Blues"]
-    show_matrix(
-        left,
-        matrices.mean(axis=0),
-        predictions.classes,
-        "pictures",
-        "{:.0f}" if whole else "{:.1f}",
-        (0.0, float(matrices.mean(axis=0).max())),
-        blues,
-    )
-    show_matrix(right, shares.mean(axis=0), predictions.classes, "share of the true class", "{:.2f}", (0.0, 1.0), blues)
-    mean = "" if whole else ", means over the repeats"
-    text = (
-        "Rows are true classes, columns answers: pictures on the left, shares of the row's pictures on the right"
-        f"{mean}."
-    )
-    heading, finding = "Confusion matrix: what is taken for what", _finding(shares.mean(axis=0), predictions.classes)
-    return style.Drawing("confusion", heading, "Confusion matrix", text, made, finding, predictions.about)
+    shares = np.divide(matrices, shown, out=np.zeros_like(matrices), where=shown > 0).mean(axis=0)
+    counts, form = matrices.mean(axis=0), "{:.0f}" if predictions.repeats == 1 else "{:.1f}"
+    of = f"{predictions.split}: " if named else ""
+    classes, blues, top = predictions.classes, matplotlib.colormaps["Blues"], float(counts.max())
+    show_matrix(axes[0], counts, classes, f"{of}pictures", form, (0.0, top), blues)
+    show_matrix(axes[1], shares, classes, f"{of}share of the true class", "{:.2f}", (0.0, 1.0), blues)
+    return np.asarray(shares)
 
 
 def _finding(shares: np.ndarray, classes: Sequence[str]) -> str:

@@ -34,13 +34,14 @@ def of_sweep(ranking: Ranking) -> list[style.Drawing]:
     return [drawing for drawing in made if drawing is not None]
 
 
-def of_best_point(predictions: Predictions) -> list[style.Drawing]:
+def of_best_point(predictions: Predictions, validation: Predictions | None = None) -> list[style.Drawing]:
     """Returns the figures of what the best point answered: confusion, curves, calibration.
 
-    The matrix is left out beyond `MOST_CLASSES` classes, the curves where no class has a rest.
+    Of `validation`, where `predictions` are on the test split, there is a matrix too. Matrices are
+    left out beyond `MOST_CLASSES` classes, the curves where no class has a rest.
     """
     made = [
-        confusion.draw(predictions) if len(predictions.classes) <= MOST_CLASSES else None,
+        confusion.draw(predictions, validation) if len(predictions.classes) <= MOST_CLASSES else None,
         roc.draw(predictions),
         reliability.draw(predictions),
     ]

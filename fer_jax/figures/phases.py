@@ -29,7 +29,7 @@ def ends(ranking: Ranking, points: Collection[int] | None = None) -> tuple[int, 
 
 
 def mark(ax: Any, ends: Sequence[int]) -> None:
-    """Draws a thin line where each phase but the first begins, between two epochs, with its word."""
+    """Draws a thin line between two epochs where a phase begins, with its word."""
     for number, end in enumerate(ends, 2):
         ax.axvline(end + 0.5, color=style.MUTED, linewidth=0.8, zorder=1.5)
         ax.annotate(

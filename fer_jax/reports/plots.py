@@ -117,8 +117,8 @@ def plot(
         kind: 'curves' by epoch, 'surface' (a metric over a grid), 'scatter' (three fields),
             'effects' of each field, 'parallel' coordinates, 'tuning' (what fewer points would have
             found), 'rungs' (who left a search when), 'classes' of the data; of what the best point
-            answered, on the test split where there is one: 'confusion' matrix, 'roc' and
-            'calibration'.
+            answered, on the test split where there is one: 'confusion' matrix (of a run beside
+            that on validation), 'roc' and 'calibration'.
         metric: that ranks the points, as for `Run.best_point`; None takes train.select.
         point: of a run, for curves and answers: a row of `summary`, its number, or a dict of swept
             values, instead of the best points.
@@ -177,6 +177,8 @@ def _of_run(run: Run, kind: str, metric: str | None, point: points.Point | None,
     predictions = of_best_point(run, ranking)
     if predictions is None:
         raise RunError(f"{run.path} has no plot {kind!r}: no predictions of {ranking.best_words} are stored")
+    if kind == "confusion" and predictions.split == "test":
+        return _headed(confusion.draw(predictions, of_best_point(run, ranking, ("validation",))), predictions.about)
     return _drawn_answers(kind, predictions, predictions.about)
 
 
@@ -192,6 +194,10 @@ def _drawn_answers(kind: str, predictions: Predictions, about: str) -> Figure:
     drawing = ANSWERS[kind](predictions)
     if drawing is None:
         raise RunError(f"no plot {kind!r} of {predictions.setting}: its pictures have no class and rest to tell apart")
+    return _headed(drawing, about)
+
+
+def _headed(drawing: style.Drawing, about: str) -> Figure:
     drawing.figure.suptitle(about, fontsize=style.TEXT, color=style.INK, ha="left", x=0.01)
     return drawing.figure
 

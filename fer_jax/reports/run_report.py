@@ -182,7 +182,8 @@ def _part(
     drawn, sections = [*search.drawings, *drawings.of_sweep(found)], list(search.sections)
     tell(f"what the best networks answer{of_part}")
     if predictions := of_best_point(run, found):
-        drawn += drawings.of_best_point(predictions)
+        beside = of_best_point(run, found, ("validation",)) if predictions.split == "test" else None
+        drawn += drawings.of_best_point(predictions, beside)
         trials = best_trials(run, found)
         shown = pictures.HeldOutImages(run, one_an_image(trials, predictions.split), predictions.split, show_images)
         drawing, mistakes = pictures.mistake_parts(predictions, shown, suffix)

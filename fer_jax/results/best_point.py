@@ -37,13 +37,13 @@ def one_an_image(trials: Sequence[TrialResult], split: str) -> list[TrialResult]
     return list({trial.data["checksum"]: trial for trial in reversed(trials)}.values())[::-1]
 
 
-def of_best_point(run: Run, ranking: Ranking) -> Predictions | None:
-    """Returns what the best point's done trials answered on the test split; None without any.
+def of_best_point(run: Run, ranking: Ranking, splits: Sequence[str] = ("test", "validation")) -> Predictions | None:
+    """Returns what the best point's done trials answered on a held-out split; None without any.
 
-    It is the validation split where there is no test split.
+    It is the first of `splits` that they answered: validation where there is no test split.
     """
     trials = best_trials(run, ranking)
-    for split in ("test", "validation") if trials else ():
+    for split in splits if trials else ():
         answered = with_answers(trials, split)
         by_data = {trial.data["checksum"]: trial for trial in reversed(answered)}
         wanted = [trial.data["checksum"] for trial in one_an_image(trials, split)]

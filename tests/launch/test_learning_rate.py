@@ -1,4 +1,4 @@
-"""The learning rate of every epoch in the curves is what Keras' callbacks and the schedules give."""
+"""The learning rate of every epoch in the curves is what Keras' callback and schedules give."""
 
 import keras
 import numpy as np
