@@ -46,12 +46,12 @@ def test_unknown_kinds_are_named_with_those_there_are(run):
 
 def test_two_answers_are_drawn_as_the_threshold_decides(run):
     trial = run.trial(run.trials["id"][0])
-    found = trial.binarised(trial.classes[1:3], threshold=0.3)
+    found = trial.binarised(trial.classes[1:], threshold=0.3)
     figure = fer_jax.plot(found, "confusion")
     cells = [int(text.get_text()) for text in figure.axes[0].texts]
     assert cells == found.confusion_matrix().to_numpy().ravel().tolist() and sum(cells) == len(trial.labels())
     assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == ["negative", "positive"]
-    words = f"{trial.classes[1]} + {trial.classes[2]} positive from 0.3 on, trial {trial.id}."
+    words = f"{trial.classes[1]} positive from 0.3 on, trial {trial.id}."
     assert headed(figure).endswith(words) and headed(figure).startswith("Test pictures")
     legend = [text.get_text() for text in fer_jax.plot(found, "roc").axes[0].get_legend().get_texts()]
     assert legend == [f"{name}  {found['auc']:.3f}" for name in ("negative", "positive", "mean of the classes")]
