@@ -45,7 +45,9 @@ were stored as JPEG are not the original pixels, and no verdict is given on them
     variant  data                          epochs  repeats  time, 2 CPU cores   accuracy
     (none)   built-in, 2,000 of 24 px      20      3        2 min 15 s (busy)   .39 and .68 (Keras')
     smoke    built-in, 140 of 16 or 24 px  2       2        16 s                chance level
-    full     FER-2013, official split      10, 50  5        18 min, 5 h (plan)  as above
+    full     FER-2013, official split      10, 50  5        5 min, 1.5 h (plan)  as above
+    full     the same, coarse or fine      2, 10   1        4 and 9 min (plan)   as above
+    full     the same, cnn_no_pools        50      5        16 h (plan)          no figure
     full     CIFAR-10, a cifar10 word      20, 30  5        not measured        as above
 
     fer-jax sweep --config=imperial

@@ -59,9 +59,9 @@ def test_without_pools_maps_shrink_by_kernels_alone():
     assert maps(network, 48)["flatten"] == (40 * 40 * 48,)
 
 
-@pytest.mark.parametrize(("pool", "kind"), [(1, "average"), (2, "max"), (2, "average"), (3, "max")])
+@pytest.mark.parametrize(("pool", "kind"), [(1, "average"), (2, "max")])
 def test_answers_are_those_of_keras_with_any_pools(pool, kind):
-    size, side = {1: (12, 4), 2: (36, 2), 3: (56, 1)}[pool]
+    size, side = {1: (12, 4), 2: (36, 2)}[pool]
     asked = {"model__pool_size": pool, "model__pooling": kind, "model__dense": (80,), "model__width_multiplier": 0.1}
     network = models.build(values(model__name="imperial", **asked), (size, size, 1), 7)
     layer = L.MaxPooling2D if kind == "max" else L.AveragePooling2D

@@ -76,4 +76,32 @@ def test_every_shipped_study_loads(file, scale, tmp_path):
         assert sum(len({trial.shape_key() for trial in search_space.expand(one.config)}) for one in loaded) <= 6
     for one in read.experiments:
         sweeps.paper_values(one, str(file))
+<<<<<<< HEAD
         assert all(read_metric(published.metric) for published in one.published)
+=======
+        assert all(study_rows.split_metric(published.metric) for published in one.published)
+
+
+def test_of_a_search_there_are_the_values_that_its_points_share():
+    config = default_config()
+    config.sweep.points = ({"train.schedule": "exponential"}, {"train.schedule": "inverse_time"})
+    config.sweep.cross, config.search.draws = True, 4
+    config.sweep.draw.train.learning_rate = "log 1e-4 1e-2"
+    config.sweep.draw.train.decay = "log 1e-4 1e-2"
+    config.sweep.draw.train.decay_factor = "log 1e-4 1e-2"
+    one = Experiment("search", "configs/x.py", (), Conditions("synthetic", "official", CLASSES), best=True)
+    whole = search_space.settings(config)[0]
+    drawn = {"train.learning_rate", "train.decay", "train.decay_factor"}
+    trained = {name: value for name, value in whole.items() if not name.startswith("head.")}
+    of_one = sweeps.find_point(dataclasses.replace(one, point={"train.schedule": "inverse_time"}), config, "full")
+    assert of_one["train.schedule"] == "inverse_time"
+    assert trained.keys() - of_one.keys() == drawn
+    of_both = sweeps.find_point(one, config, "full")
+    # What counts with some schedules only says nothing where they differ.
+    assert {"train.schedule", *drawn, "train.decay_every"} <= trained.keys() - of_both.keys()
+    assert of_both["train.batch_size"] == whole["train.batch_size"]
+    lacking = dataclasses.replace(one, point={"train.schedule": "cosine"})
+    with pytest.raises(ConfigError, match="experiment 'search': no point is train.schedule = cosine in the sweep of"):
+        sweeps.find_point(lacking, config, "full")
+    assert sweeps.find_point(lacking, config, "smoke") == of_both
+>>>>>>> papers
