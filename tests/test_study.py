@@ -51,8 +51,10 @@ def test_oslo_at_smoke_scale_runs_every_kind_of_experiment(oslo):
     assert {Path(path).name.split("-")[0] for path in table["run"]} == {"grid3d", "oslo", "oslo_ablations", "xgboost"}
     assert table["data"].eq("synthetic faces").all() and table["classes"].eq(7).all() and table["epochs"].eq(2).all()
     headed = table["experiment"].str.startswith("XGBoost")
-    assert headed.sum() == 9 and table["last_mean"].notna().all()
-    assert table["chosen_mean"].notna().eq(~headed).all()  # heads are fitted on the last epoch's weights only
+    lacking = table["no_verdict_because"].eq("the sweep at this scale lacks the point")
+    assert headed.sum() == 7 and lacking.sum() == 1 and table["last_mean"].notna().eq(~lacking).all()
+    # Heads are fitted on the last epoch's weights only.
+    assert table["chosen_mean"].notna().eq(~headed & ~lacking).all()
     runs = [fer_jax.load_run(path) for path in table["run"].unique()]
     assert sum(len(one.plan["stacks"]) for one in runs) <= 6
     assert "final network" in out and "other data" in out

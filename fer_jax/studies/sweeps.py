@@ -159,8 +159,8 @@ def find_point(experiment: Experiment, config: ConfigDict, scale: str) -> dict[s
     ]
     distinct = list({tuple(setting.items()): setting for setting in settings}.values())
     found = [setting for setting in distinct if is_meant(experiment, setting)]
-    if experiment.best and (found or scale != "full"):
-        return _shared(found or distinct)
+    if experiment.best and found:
+        return _shared(found)
     if len(found) == 1 or (scale != "full" and not found):
         return found[0] if found else None
     named = ", ".join(f"{name} = {value}" for name, value in experiment.point.items()) or "all of them"
