@@ -133,7 +133,8 @@ def get_config(words: str = "") -> ConfigDict:
         config.data.name = "fer2013" if "fer2013" in chosen else "folder"
         config.data.image_size = 96
         config.sweep.repeats = 5  # he ran each once
-        config.sweep.seeds_of = "everything"  # the seed of his split is unpublished
+        if config.data.split != "official":
+            config.sweep.seeds_of = "everything"  # the seed of his split is unpublished
 
     if experiment == "v1":
         _set_own_network(config, scale)
