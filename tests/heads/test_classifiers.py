@@ -77,11 +77,8 @@ def test_the_cases_vary_every_field_of_every_kind():
         kind: {name for name, field in fields.FIELDS.items() if field.kind == "head" and field.has_effect(values(kind))}
         for kind in KINDS
     }
-    apart = {
-        "head.kind",
-        "head.layer",
-        "head.stop_rounds",
-    }  # the first two choose what is fitted; the third has tests of its own
+    # The first three choose what is fitted to what; the last has tests of its own.
+    apart = {"head.kind", "head.layer", "head.weights", "head.stop_rounds"}
     varied = {kind: {f"head.{name}" for name in changes} for kind, changes in OTHER.items()}
     assert {kind: names - apart for kind, names in counts.items()} == varied
 
