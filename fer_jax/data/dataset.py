@@ -13,9 +13,10 @@ import numpy as np
 
 from fer_jax.base.text import counted
 from fer_jax.config import repeats, rules
-from fer_jax.data import duplicates, faces, grouped, leaks, splits
+from fer_jax.data import duplicates, grouped, leaks, splits
 from fer_jax.data.balance import balance, transform_copies
 from fer_jax.data.classes import choose_classes, merge_classes
+from fer_jax.data.drawn import Drawn
 from fer_jax.data.duplicates import Whole
 from fer_jax.errors import DataError
 
@@ -39,11 +40,13 @@ class Split:
             and read-only.
         labels: int32, shape (n,), indices into `Dataset.classes`.
         whole: the whole of those images that were not square, None where all were.
+        truth: as `labels`, what built-in faces show, whatever their labels say; None of others.
     """
 
     images: np.ndarray
     labels: np.ndarray
     whole: Whole | None = None
+    truth: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.images.dtype != np.uint8 or self.images.ndim != 4 or self.images.shape[1] != self.images.shape[2]:
@@ -181,8 +184,14 @@ def load(block: Any) -> Dataset:
         provenance["counts"] = _count(rows, labels, classes)
     provenance["held_out"] = {name: _identity(source, part) for name, part in rows.items() if name != "train"}
     whole: Whole | None = getattr(source, "whole", None)
+    truth = _truth(source, labels)
     parts = {
-        name: Split(_gather(source.images, part), labels[part], whole.of(part) if whole else None)
+        name: Split(
+            _gather(source.images, part),
+            labels[part],
+            whole.of(part) if whole else None,
+            None if truth is None else truth[part],
+        )
         for name, part in rows.items()
     }
     if block.balance == "augment":
@@ -263,6 +272,16 @@ def choose(block: Any, source: Source, rows: Mapping[str, np.ndarray] | None = N
     return Chosen(rows, labels, classes, about | drawn)
 
 
+def _truth(source: Any, labels: np.ndarray) -> np.ndarray | None:
+    """Returns what the images of a source show, in the classes of `labels`, where it knows."""
+    drawn = getattr(source, "truth", None)
+    if drawn is None:
+        return None
+    becomes = np.full(len(source.classes), -1, np.int32)
+    becomes[np.asarray(source.labels)] = labels
+    return becomes[drawn]
+
+
 def _identity(source: Any, rows: np.ndarray) -> str:
     """Returns a SHA-256 (hex) over which images of which source these are."""
     about = source.provenance
@@ -282,31 +301,6 @@ def _identity(source: Any, rows: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-@dataclasses.dataclass(frozen=True)
-class _Drawn:
-    """Built-in faces in the form in which files come; see `reading.source.Source`."""
-
-    images: np.ndarray
-    labels: np.ndarray
-    usage: np.ndarray
-    classes: tuple[str, ...]
-    provenance: dict[str, Any]
-
-    @classmethod
-    def from_block(cls, block: Any) -> _Drawn:
-        classes = tuple(faces.CLASSES[i] for i in choose_classes(faces.CLASSES, tuple(block.classes)))
-        sizes = {"train": block.train_size, "validation": block.validation_size, "test": block.test_size}
-        drawn = [
-            faces.draw(name, sizes[name], seed=block.seed, size=block.image_size, channels=block.channels,
-                       classes=classes, label_noise=block.label_noise)
-            for name in splits.NAMES
-        ]  # fmt: skip
-        usage = np.repeat(np.arange(len(drawn), dtype=np.int8), list(sizes.values()))
-        about = {"source": "built-in faces", "kind": "synthetic", "seed": block.seed, "label_noise": block.label_noise}
-        images, labels = (np.concatenate(arrays) for arrays in zip(*drawn, strict=True))
-        return cls(images, labels, usage, classes, about)
-
-
 def _read(block: Any) -> Source:
     from fer_jax.data.reading import source
     from fer_jax.data.reading.wanted import Wanted
@@ -322,7 +316,7 @@ def _read_cifar(block: Any) -> Source:
 
 # What gives all images of a data set, by data.name.
 READERS: dict[str, Callable[[Any], Any]] = {
-    "synthetic": _Drawn.from_block,
+    "synthetic": Drawn.from_block,
     "fer2013": _read,
     "folder": _read,
     "cifar10": _read_cifar,

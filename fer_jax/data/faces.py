@@ -103,13 +103,7 @@ def draw(
         off by a few at most.
     """
     keys = _image_keys(seed, _SPLITS[split], count)
-    shares = np.array([FREQUENCIES[CLASSES.index(name)] for name in classes], dtype=np.float64)
-    # A golden-ratio sequence instead of a coin: every prefix has nearly the right proportions.
-    start = float(_Draws(_image_keys(seed ^ 0x5EED, _SPLITS[split], 1)).uniform(0, 1)[0])
-    steps = np.arange(count, dtype=np.float64) * 0.6180339887498949 + start
-    truth = np.searchsorted(np.cumsum(shares) / shares.sum(), steps - np.floor(steps), side="right")
-    truth = np.minimum(truth, len(classes) - 1)
-
+    truth = drawn_classes(split, count, seed, classes)
     expressions = np.array([EXPRESSIONS[name] for name in classes], dtype=np.float32)
     images = np.empty((count, size, size, channels), np.uint8)
     group = max(1, _CHUNK_PIXELS // (size * size))
@@ -121,6 +115,16 @@ def draw(
     wrong = draws.uniform(0, 1) < label_noise
     steps_on = 1 + (draws.uniform(0, 1) * (len(classes) - 1)).astype(np.int64)
     return images, np.where(wrong, (truth + steps_on) % len(classes), truth).astype(np.int32)
+
+
+def drawn_classes(split: str, count: int, seed: int = 0, classes: tuple[str, ...] = CLASSES) -> np.ndarray:
+    """Returns which class each face of `draw` shows, its label before noise, int64 (count,)."""
+    shares = np.array([FREQUENCIES[CLASSES.index(name)] for name in classes], dtype=np.float64)
+    # A golden-ratio sequence instead of a coin: every prefix has nearly the right proportions.
+    start = float(_Draws(_image_keys(seed ^ 0x5EED, _SPLITS[split], 1)).uniform(0, 1)[0])
+    steps = np.arange(count, dtype=np.float64) * 0.6180339887498949 + start
+    truth = np.searchsorted(np.cumsum(shares) / shares.sum(), steps - np.floor(steps), side="right")
+    return np.minimum(truth, len(classes) - 1)
 
 
 @dataclasses.dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import textwrap
 from collections.abc import Collection, Mapping, Sequence
@@ -11,7 +12,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 
 from fer_jax.base.text import sentence
-from fer_jax.figures import style
+from fer_jax.figures import mosaic, style
 
 MOST_COLUMNS = 12
 # Full colour at this percentile of the absolute values (Smilkov et al. 2017, section 3.3): a few
@@ -55,7 +56,6 @@ def saliency_sheet(
     """
     count = len(titles)
     _check(images, maps, count)
-    signed = [bool((np.nan_to_num(row) < 0).any()) for row in maps.values()]
     white = [np.ones((1, 1, 3))] * count
     greys = white if images is None else [_grey(image) for image in images]
     faded = [1 - FADED * (1 - grey) for grey in greys]
@@ -67,13 +67,75 @@ def saliency_sheet(
             (label, [_overlay(ground, one, limit) for ground, one, limit in zip(grounds, row, limits, strict=True)])
         )
     scale = "the maps of a row share one scale" if one_scale else "each map has its own scale"
+    signed = _signed(maps)
+    text = _caption(caption, warning, signed, scale)
+    return style.Drawing(name, heading, "Saliency", text, _draw(rows, titles, _legend(signed), warning))
+
+
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """An image of a sheet by class.
+
+    Attributes:
+        line: the name of the line it stands in, its label.
+        title: above it; lines are broken at '\\n'.
+        right: whether the answer is the label.
+    """
+
+    line: str
+    title: str
+    right: bool
+
+
+def sheet_by_class(
+    images: np.ndarray, maps: Mapping[str, np.ndarray], seen: Sequence[Seen], *, caption: str = "", warning: str = ""
+) -> style.Drawing:
+    """Returns a line a class, its images side by side, each beside its maps over it.
+
+    Args:
+        images: (n, S, S, 1 or 3) in 0..255, n at least 1.
+        maps: name of a method -> (n, S, S).
+        seen: of each image; those of one line one after the other. The title of a wrong answer is
+            wine red.
+        caption, warning: as for `saliency_sheet`.
+    """
+    greys = [_grey(image) for image in images]
+    limits = {name: _limits(np.asarray(row, dtype=np.float64), one_scale=False) for name, row in maps.items()}
+    cells: dict[str, list[mosaic.Cell]] = {}
+    for place, (one, grey) in enumerate(zip(seen, greys, strict=True)):
+        faded = 1 - FADED * (1 - grey)
+        tiles = [grey, *(_overlay(faded, row[place], limits[name][place]) for name, row in maps.items())]
+        cell = mosaic.Cell(tiles, one.title, style.INK if one.right else style.WINE)
+        cells.setdefault(one.line, []).append(cell)
+    signed, said = _signed(maps), _said(warning)
+    made = mosaic.draw(list(cells.items()), above=0.2 * len(said.splitlines()), below=0.4)
+    _head(made, said)
+    style.legend(made, _legend(signed), "lower left", 2)
+    text = _caption(caption, warning, signed, "each map has its own scale")
+    return style.Drawing("saliency", "Saliency: what the networks look at", "Saliency", text, made)
+
+
+def _signed(maps: Mapping[str, np.ndarray]) -> list[bool]:
+    """Returns of each row whether it has values below 0."""
+    return [bool((np.nan_to_num(row) < 0).any()) for row in maps.values()]
+
+
+def _caption(caption: str, warning: str, signed: Sequence[bool], scale: str) -> str:
     colours = "what raises the class's logit, blue: what lowers it" if any(signed) else "what decides the class's logit"
     mixed = (
         "; in maps without a sign vermillion is what decides it either way" if any(signed) and not all(signed) else ""
     )
     said = f" {sentence(warning)}" if warning else ""
-    text = f"{caption}{said} Vermillion: {colours}{mixed}. Full colour at the {CAP}th percentile, {scale}."
-    return style.Drawing(name, heading, "Saliency", text.strip(), _draw(rows, titles, _legend(signed), warning))
+    return f"{caption}{said} Vermillion: {colours}{mixed}. Full colour at the {CAP}th percentile, {scale}.".strip()
+
+
+def _said(warning: str) -> str:
+    return textwrap.fill(sentence(warning), style.ROOM[1]) if warning else ""
+
+
+def _head(made: style.Figure, said: str) -> None:
+    if said:
+        made.suptitle(said, x=0.01, ha="left", fontproperties=style.bold(style.TEXT), color=style.VERMILLION)
 
 
 def _check(images: np.ndarray | None, maps: Mapping[str, np.ndarray], count: int) -> None:
@@ -94,11 +156,10 @@ def _draw(
     count = len(titles)
     tile = min(LARGEST_TILE, (style.WIDTH - LABELS) / count)
     lines = max(text.count("\n") for text in titles) + 1
-    said = textwrap.fill(sentence(warning), style.ROOM[1]) if warning else ""
+    said = _said(warning)
     above = 0.2 * len(said.splitlines())
     made = style.figure(len(rows) * (tile + 0.06) + 0.16 * lines + 0.45 + above)
-    if said:
-        made.suptitle(said, x=0.01, ha="left", fontproperties=style.bold(style.TEXT), color=style.VERMILLION)
+    _head(made, said)
     # Empty columns at the right keep few images from standing far apart.
     columns = max(count, math.floor((style.WIDTH - LABELS) / tile))
     axes = made.subplots(len(rows), columns, squeeze=False)

@@ -15,9 +15,11 @@ from markupsafe import Markup
 
 from fer_jax.analysis.predictions import Predictions
 from fer_jax.base import started
+from fer_jax.data import Split
 from fer_jax.errors import FerJaxError
-from fer_jax.figures import mistakes, style
-from fer_jax.figures.saliency_sheet import MOST_COLUMNS, saliency_sheet
+from fer_jax.figures import drawings, mistakes, style
+from fer_jax.figures import samples as samples_figure
+from fer_jax.figures.saliency_sheet import Seen, sheet_by_class
 from fer_jax.reports import templates
 from fer_jax.reports.html_tables import html
 from fer_jax.reports.page import Section
@@ -39,10 +41,12 @@ METHODS_IN_WORDS = {
     "smoothgrad": "SmoothGrad",
 }
 MOST_REPEATS = 5
+EACH = 5  # images of a class
+MOST_LINES = 12  # classes in the sheet of maps
 
 
-class HeldOutImages:
-    """A held-out split's images, read when first asked for and only if they may be shown.
+class ShownImages:
+    """A split's images, read when first asked for and only if they may be shown.
 
     Attributes:
         why_none: why there are none to show, a sentence; empty if there are.
@@ -55,24 +59,56 @@ class HeldOutImages:
         """
         allowed = show or run.config.report.show_images or trials[0].config.data.name == "synthetic"
         self.why_none = "" if allowed else started.worded(WITHHELD)
-        self._images: list[np.ndarray] = []
+        self._splits: list[Split] = []
         if allowed:
             try:
-                self._images = [trial.dataset().splits()[split].images for trial in trials]
+                self._splits = [trial.dataset().splits()[split] for trial in trials]
             except FerJaxError as error:
                 self.why_none = f"The pictures cannot be shown: {error}."
 
     def take(self, rows: Sequence[int] | np.ndarray) -> np.ndarray | None:
         """Returns the images with these numbers, uint8 (n, S, S, C); None if not to be shown."""
-        if not self._images:
+        if not self._splits:
             return None
-        starts = np.cumsum([0, *map(len, self._images)])
+        return np.stack([self._splits[place].images[row] for place, row in self._places(rows)])
+
+    def truth(self, rows: Sequence[int] | np.ndarray) -> list[int | None]:
+        """Returns the classes that built-in faces with these numbers show; None of others."""
+        known = ((self._splits[place].truth, row) for place, row in self._places(rows))
+        return [None if truth is None else int(truth[row]) for truth, row in known]
+
+    def first_of_each_class(self, most: int) -> dict[int, list[int]]:
+        """Returns class -> the numbers of its first images, `most` at most.
+
+        Built-in faces whose label is noise are passed over.
+        """
+        found: dict[int, list[int]] = {}
+        start = 0
+        for split in self._splits:
+            sure = np.full(len(split), True) if split.truth is None else split.truth == split.labels
+            for label in np.unique(split.labels[sure]):
+                own = np.flatnonzero(sure & (split.labels == label)) + start
+                found[int(label)] = [*found.get(int(label), []), *own.tolist()][:most]
+            start += len(split)
+        return dict(sorted(found.items()))
+
+    def _places(self, rows: Sequence[int] | np.ndarray) -> list[tuple[int, int]]:
+        starts = np.cumsum([0, *map(len, self._splits)])
         places = np.searchsorted(starts, rows, side="right") - 1
-        return np.stack([self._images[place][row - starts[place]] for place, row in zip(places, rows, strict=True)])
+        return [(int(place), int(row - starts[place])) for place, row in zip(places, rows, strict=True)]
 
 
-def saliency(trials: Sequence[TrialResult], predictions: Predictions, held_out: HeldOutImages) -> style.Drawing | None:
-    """Returns what the networks of the best point look at in the first image of each class.
+def samples(run: Run, trial: TrialResult, show: bool) -> style.Drawing | None:
+    """Returns five training images of each class of a trial; None if none are to be shown."""
+    shown = ShownImages(run, [trial], "train", show)
+    rows = shown.first_of_each_class(EACH)
+    images = {label: shown.take(chosen) for label, chosen in rows.items()}
+    found = {trial.classes[label]: some for label, some in images.items() if some is not None}
+    return samples_figure.draw(found) if 0 < len(found) <= drawings.MOST_CLASSES else None
+
+
+def saliency(trials: Sequence[TrialResult], predictions: Predictions, held_out: ShownImages) -> style.Drawing | None:
+    """Returns what the networks of the best point look at in the first images of each class.
 
     None if no images are to be shown.
 
@@ -80,12 +116,9 @@ def saliency(trials: Sequence[TrialResult], predictions: Predictions, held_out: 
         trials: of the best point; at most MOST_REPEATS of them are asked.
         predictions: on the split that `held_out` is of.
     """
-    rows = [
-        int(np.argmax(predictions.labels == label))
-        for label in range(len(predictions.classes))
-        if (predictions.labels == label).any()
-    ]
-    rows = rows[:MOST_COLUMNS]
+    classes = range(len(predictions.classes))
+    each = [np.flatnonzero(predictions.labels == label)[:EACH] for label in classes]
+    rows = np.concatenate([some for some in each if len(some)][:MOST_LINES])
     images = held_out.take(rows) if METHODS else None
     if images is None:
         return None
@@ -96,21 +129,32 @@ def saliency(trials: Sequence[TrialResult], predictions: Predictions, held_out: 
         }
     except FerJaxError:
         return None  # no weights are left, or none that this version can read
-    names = [f"{predictions.classes[label]}\nno. {row}" for label, row in zip(targets, rows, strict=True)]
+    seen = [_seen(predictions, int(row), truth) for row, truth in zip(rows, held_out.truth(rows), strict=True)]
     whose = f"the mean over {len(asked)} networks" if len(asked) > 1 else "one network"
     words = " and ".join(METHODS_IN_WORDS[method] for method, _ in METHODS)
     caption = (
-        f"The first {predictions.split} picture of each class and what speaks for that class in it, by {words}: "
-        f"{whose} of {predictions.setting}."
+        f"The first {predictions.split} pictures of each label, and what speaks for that class in them, "
+        f"by {words}: {whose} of {predictions.setting}. Above each its true class, the answer (of "
+        "the mean probability; wine red where it is not the label) and its number in the split."
     )
+    if any(np.array(held_out.truth(rows)) != targets):
+        caption += " The label of some of these drawn faces is noise: there the true class is what was drawn."
     warning = next(iter(found.values())).warning
     means = {method: one.mean for method, one in found.items()}
-    return saliency_sheet(images, means, names, caption=caption, warning=warning)
+    return sheet_by_class(images, means, seen, caption=caption, warning=warning)
 
 
-def mistake_parts(
-    predictions: Predictions, held_out: HeldOutImages, suffix: str
-) -> tuple[style.Drawing | None, Section]:
+def _seen(predictions: Predictions, row: int, truth: int | None) -> Seen:
+    """Returns how an image is headed: its true class, and what the networks answer."""
+    names, label = predictions.classes, int(predictions.labels[row])
+    mean = predictions.probabilities[:, row].mean(axis=0)
+    answer = int(mean.argmax())
+    noise = "" if truth in (None, label) else f" (label {names[label]})"
+    true = f"true {names[label if truth is None else truth]}{noise}"
+    return Seen(names[label], f"{true}\nanswer {names[answer]} {mean[answer]:.2f}, no. {row}", answer == label)
+
+
+def mistake_parts(predictions: Predictions, held_out: ShownImages, suffix: str) -> tuple[style.Drawing | None, Section]:
     """Returns the surest mistakes as a figure, if images may be shown, and as a table."""
     found = mistakes.worst(predictions)
     shown = held_out.take(found["image"].to_numpy()) if len(found) else None

@@ -185,7 +185,7 @@ def _part(
         beside = of_best_point(run, found, ("validation",)) if predictions.split == "test" else None
         drawn += drawings.of_best_point(predictions, beside)
         trials = best_trials(run, found)
-        shown = pictures.HeldOutImages(run, one_an_image(trials, predictions.split), predictions.split, show_images)
+        shown = pictures.ShownImages(run, one_an_image(trials, predictions.split), predictions.split, show_images)
         drawing, mistakes = pictures.mistake_parts(predictions, shown, suffix)
         if saliency:
             tell(f"what the networks look at{of_part}")
@@ -198,6 +198,8 @@ def _part(
         )
     if classes := distribution.draw(found.data):
         drawn.append(classes)
+    if (best := best_trials(run, found)) and (sample := pictures.samples(run, best[0], show_images)):
+        drawn.append(sample)
     figures = []
     for number, drawing in enumerate(drawn, 1):
         tell(f"figure {number} of {len(drawn)}{of_part}: {drawing.short}")

@@ -221,3 +221,21 @@ def test_import_is_light():
     code = "import sys, fer_jax.data.dataset; print([m for m in ('jax', 'PIL', 'pandas', 'grain') if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_of_built_in_faces_it_is_known_what_they_show():
+    """In every split and after merging, by the same faces drawn without noise."""
+    noise = {"label_noise": 0.05, "merge": ("negative=angry+fear+sad",), "train_size": 400}
+    clean = {image.tobytes(): label for image, label in _labelled(load(block(**noise | {"label_noise": 0.0})))}
+    noisy = load(block(**noise, split="stratified"))
+    shown, given = [], []
+    for split in noisy.splits().values():
+        shown += [label for label in split.truth]
+        given += split.labels.tolist()
+        assert [clean[image.tobytes()] for image in split.images] == split.truth.tolist()
+    assert 0.01 < np.mean(np.array(shown) != given) < 0.08
+
+
+def _labelled(data):
+    for split in data.splits().values():
+        yield from zip(split.images, split.labels.tolist(), strict=True)

@@ -93,3 +93,9 @@ def test_linear_classifier_stays_below_65_percent():
         weights = np.linalg.solve(gram + penalty * np.eye(len(gram)), targets)
         accuracies.append(((pixels["validation"] @ weights).argmax(1) == answers["validation"]).mean())
     assert 0.4 < max(accuracies) < 0.65
+
+
+def test_what_faces_show_is_their_label_without_noise():
+    for classes in (faces.CLASSES, ("sad", "happy", "fear")):
+        _, clean = faces.draw("test", 500, seed=3, size=8, classes=classes, label_noise=0)
+        np.testing.assert_array_equal(faces.drawn_classes("test", 500, 3, classes), clean)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from fer_jax.figures import style
-from fer_jax.figures.saliency_sheet import CAP, FADED, saliency_sheet
+from fer_jax.figures import samples, style
+from fer_jax.figures.saliency_sheet import CAP, FADED, Seen, saliency_sheet, sheet_by_class
 
 BLUE, VERMILLION, EMPTY = (np.array(to_rgb(colour)) for colour in (style.BLUE, style.VERMILLION, style.EMPTY))
 
@@ -125,3 +125,34 @@ def test_what_the_maps_are_worth_stands_above_them_and_in_the_caption():
     assert saliency_sheet(None, maps, ["happy", "sad"]).figure.get_suptitle() == ""
     many = saliency_sheet(None, maps, ["happy", "sad"], warning=warning * 4).figure
     assert many.get_suptitle().count("\n") == 2 and many.get_figheight() > drawing.figure.get_figheight()
+
+
+def test_a_sheet_by_class_has_each_picture_beside_its_map_under_what_was_answered():
+    images = np.arange(3, dtype=np.uint8)[:, None, None, None] * np.full((1, 4, 4, 1), 80, np.uint8)
+    maps = np.zeros((3, 4, 4))
+    maps[:, 0, 0], maps[2, 3, 3] = 1, -1
+    seen = [Seen("happy", "true happy", True), Seen("happy", "true sad", False), Seen("sad", "true sad", True)]
+    drawing = sheet_by_class(images, {"gradient": maps}, seen, caption="Three.")
+    (ax,) = drawing.figure.axes
+    drawn = [np.asarray(one.get_array()) for one in ax.images]
+    assert len(drawn) == 6
+    for place, (picture, map_of_it) in enumerate(zip(drawn[::2], drawn[1::2], strict=True)):
+        np.testing.assert_allclose(picture[..., 0], 80 * place / 255)
+        np.testing.assert_allclose(map_of_it[0, 0], VERMILLION)
+        np.testing.assert_allclose(map_of_it[3, 3], BLUE if place == 2 else 1 - FADED * (1 - 80 * place / 255))
+    # Beside each other, and a line a class.
+    lefts = np.array([one.get_extent()[0] for one in ax.images])
+    tops = np.array([one.get_extent()[3] for one in ax.images])
+    assert (np.diff(lefts[:4]) > 0.9).all() and lefts[4] == lefts[0] and len(set(tops)) == 2
+    assert [text.get_text() for text in ax.texts if text.get_rotation()] == ["happy", "sad"]
+    assert [text.get_color() for text in ax.texts if text.get_text() == "true sad"] == [style.WINE, style.INK]
+    assert drawing.caption.startswith("Three. Vermillion: what raises the class's logit, blue: what lowers it.")
+
+
+def test_samples_show_their_pixels_below_the_name_of_their_class():
+    rng = np.random.default_rng(0)
+    images = {name: rng.integers(0, 256, (n, 6, 6, 3), np.uint8) for name, n in (("angry", 5), ("sad", 2), ("fear", 5))}
+    (ax,) = samples.draw(images).figure.axes
+    assert [text.get_text() for text in ax.texts if text.get_text()] == ["angry", "sad", "fear"]
+    drawn = [np.asarray(one.get_array()) for one in ax.images]
+    np.testing.assert_allclose(np.stack(drawn) * 255, np.concatenate(list(images.values())))
