@@ -27,7 +27,7 @@ TRIALS = {
     "xgboost.py": {"": 3, "smoke": 2, "full": 5},
 }
 FITS = {
-    "": 39, "smoke": 17, "full": 39, "placement": 4, "depth": 5, "eta": 6, "rounds": 5, "reg_lambda": 5, "gamma": 6,
+    "": 39, "smoke": 18, "full": 39, "placement": 4, "depth": 5, "eta": 6, "rounds": 5, "reg_lambda": 5, "gamma": 6,
     "subsample": 3,
     "colsample_bytree": 3, "min_child_weight": 3, "their_parameters": 4, "placement,depth": 8, "depth,full": 5,
 }  # fmt: skip

@@ -67,10 +67,13 @@ def read_metric(name: str) -> Metric:
     split, _, quantity = name.removeprefix(_BINARY).partition("_")
     binary = name.startswith(_BINARY) or quantity.startswith(_BINARY)
     found = Metric(split, quantity.removeprefix(_BINARY), binary)
-    known = found.quantity in metrics.METRICS or found.of_class or (found.quantity in HEAD_METRICS and not binary)
+    of_head = found.quantity in HEAD_METRICS and not binary and split in ("val", "test")
+    known = found.quantity in metrics.METRICS or found.of_class or of_head
     if split not in (*SPLITS, EXTERNAL) or not known or (binary and found.of_class not in ("", *metrics.BINARY)):
-        known_ones = ", ".join((*metrics.METRICS, *HEAD_METRICS))
-        words = f"'train_', 'val_', 'test_' or 'external_' before {known_ones}"
+        words = (
+            f"'train_', 'val_', 'test_' or 'external_' before {', '.join(metrics.METRICS)}, of a head also "
+            f"'val_' or 'test_' before {' or '.join(HEAD_METRICS)}"
+        )
         kinds = ", ".join(metrics.CLASS_METRICS)
         raise ConfigError(
             f"metric {name!r}: must be {words}; '_' and a class after {kinds}; "

@@ -227,7 +227,7 @@ def test_of_built_in_faces_it_is_known_what_they_show():
     """In every split and after merging, by the same faces drawn without noise."""
     noise = {"label_noise": 0.05, "merge": ("negative=angry+fear+sad",), "train_size": 400}
     clean = {image.tobytes(): label for image, label in _labelled(load(block(**noise | {"label_noise": 0.0})))}
-    noisy = load(block(**noise, split="stratified"))
+    noisy = load(block(**noise, split="stratified_80_10_10"))
     shown, given = [], []
     for split in noisy.splits().values():
         shown += [label for label in split.truth]

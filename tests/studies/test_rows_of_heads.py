@@ -52,21 +52,26 @@ def headed(tmp_path_factory):
 @pytest.fixture(scope="module")
 def rows(headed):
     file, workdir = headed
-    found = study_rows.gather(sweeps.read_study(file), file, workdir, "full")
-    return {(row.experiment, row.metric): row for row in found}
+    found = gathered(sweeps.read_study(file).experiments, file, workdir)
+    return {(row.experiment, row.published.metric): row for row in found}
 
 
-def test_a_heads_network_and_gain_are_always_shown(rows):
+def gathered(experiments, file, workdir):
+    (sweep,) = sweeps.sweeps(experiments, file, "full")
+    rows, _ = study_rows.gather(sweep, file, workdir, "full")
+    return rows
+
+
+def test_a_heads_gain_is_always_shown_and_its_network_beside_its_accuracy(rows):
     assert list(rows) == [
         ("on the last", "val_relative_gain"),
         ("on the last", "test_accuracy"),
-        ("on the last", "val_network_accuracy"),
         ("on the chosen", "val_accuracy"),
-        ("on the chosen", "val_network_accuracy"),
         ("on the chosen", "val_relative_gain"),
     ]
     assert rows["on the last", "val_relative_gain"].verdict
-    assert "no figure published" in rows["on the last", "val_network_accuracy"].why_none
+    assert "no figure published" in rows["on the chosen", "val_relative_gain"].why_none
+    assert [bool(row.network) for row in rows.values()] == [False, True, True, False]
 
 
 def test_a_gain_is_of_each_trial_over_its_network_at_the_same_weights(rows):
@@ -76,26 +81,29 @@ def test_a_gain_is_of_each_trial_over_its_network_at_the_same_weights(rows):
         ("on the last", "last", "last", "chosen"),
         ("on the chosen", "best", "chosen", "last"),
     ):
-        network, gain = rows[experiment, "val_network_accuracy"], rows[experiment, "val_relative_gain"]
+        gain = rows[experiment, "val_relative_gain"]
         for number, trial in enumerate(trials):
-            images, labels = trial.dataset().validation.images, trial.dataset().validation.labels
-            own = (trial.predict(images, weights=weights).argmax(axis=1) == labels).mean()
-            head = (trial.head(weights=weights).predict(images).argmax(axis=1) == labels).mean()
-            assert getattr(network, ours)[number] == pytest.approx(own, abs=1e-6)
+            own = accuracy(trial.predict, trial.dataset().validation, weights=weights)
+            head = accuracy(trial.head(weights=weights).predict, trial.dataset().validation)
             assert getattr(gain, ours)[number] == pytest.approx((head - own) / own, abs=1e-5)
-        for row in (network, gain):
-            assert row.against == weights and all(math.isnan(value) for value in getattr(row, other))
+        assert gain.published.weights == weights and all(math.isnan(value) for value in getattr(gain, other))
+    for number, trial in enumerate(trials):
+        beside = rows["on the last", "test_accuracy"].network[number]
+        assert beside == pytest.approx(accuracy(trial.predict, trial.dataset().test, weights="last"), abs=1e-6)
+
+
+def accuracy(predict, split, **which):
+    return (predict(split.images, **which).argmax(axis=1) == split.labels).mean()
 
 
 def test_a_gain_without_a_head_is_said_to_be_none(headed):
     file, workdir = headed
-    study = sweeps.read_study(file)
+    first = sweeps.read_study(file).experiments[0]
 
-    def gathered(metric, **more):
-        one = dataclasses.replace(study.experiments[0], published=(Published(metric, 0.1),), **more)
-        return study_rows.gather(dataclasses.replace(study, experiments=(one,)), file, workdir, "full")
+    def rows_of(metric, **more):
+        return gathered([dataclasses.replace(first, published=(Published(metric, 0.1),), **more)], file, workdir)
 
-    (row,) = gathered("val_relative_gain", point={})
+    (row,) = rows_of("val_relative_gain", point={})
     assert "relative_gain is of a head: name a head field in the experiment's point" in row.why_none
     with pytest.raises(ConfigError, match="metric 'train_relative_gain': must be .* of a head also 'val_' or 'test_'"):
-        gathered("train_relative_gain")
+        rows_of("train_relative_gain")
