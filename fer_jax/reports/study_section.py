@@ -21,6 +21,7 @@ NEEDED = (
     "experiment",
     "metric",
     "published",
+    "published_as",
     "where",
     "chosen_mean",
     "last_mean",
@@ -60,7 +61,7 @@ def _rows(path: Path, run: str) -> pd.DataFrame:
         if not path.is_file():
             return pd.DataFrame()
         bounds.check_table(path)
-        table = pd.read_csv(path)
+        table = pd.read_csv(path, dtype={"published_as": str})  # '0.60' as it was printed
     except (OSError, ValueError):
         return pd.DataFrame()  # no study, or a table of something else
     if not set(NEEDED) <= set(table.columns):

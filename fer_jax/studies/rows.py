@@ -174,7 +174,8 @@ def _trials(run: Run, point: Mapping[str, Any], best: bool) -> Sequence[TrialRes
 
 def _row(experiment: Experiment, published: Published, found: _Found) -> Row:
     asked = read_metric(published.metric)
-    empty = Row(experiment.name, published, why_none=found.why, note=experiment.note)
+    run = str(found.run.path) if found.run else ""
+    empty = Row(experiment.name, published, why_none=found.why, run=run, note=experiment.note)
     if found.values is None or found.run is None:
         return empty
     trials, done, values = found.trials, found.done, found.values
@@ -192,7 +193,6 @@ def _row(experiment: Experiment, published: Published, found: _Found) -> Row:
         last=last,
         clean=values.clean(done, published.metric, published.weights),
         network=values.network(done, published.metric),
-        run=str(found.run.path),
     )
     if experiment.own_best and asked.stored:
         row = dataclasses.replace(row, **_own_best(found.run, published.metric, values))

@@ -26,7 +26,7 @@ class StudyFiles:
         workdir: holds the runs and these files.
         scale: one of `paper.SCALES`, or '' for the configs' default.
         asked: the experiments that are shown though they were not run. Others are shown if they
-            were, but at scale smoke.
+            were; at scale smoke those that are meant for it.
         external: path of the labelled data set that 'external_' metrics are of; '' for none.
 
     Attributes:
@@ -49,9 +49,11 @@ class StudyFiles:
     @property
     def rows(self) -> list[Row]:
         """All rows that are shown, in the order of the study."""
-        order = [experiment.name for experiment in self.study.experiments]
+        experiments = self.study.experiments
+        order = [experiment.name for experiment in experiments]
+        fit = {experiment.name for experiment in experiments if self.scale != "smoke" or experiment.smoke}
         found = [row for sweep in self._sweeps for row in self._gathered(sweep)[0]]
-        shown = [row for row in found if row.experiment in self.asked or (row.run and self.scale != "smoke")]
+        shown = [row for row in found if row.experiment in self.asked or (row.run and row.experiment in fit)]
         return sorted(shown, key=lambda row: order.index(row.experiment))
 
     @property

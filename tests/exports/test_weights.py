@@ -68,7 +68,7 @@ def test_what_is_wrong_with_a_file_is_one_line(run, tmp_path):
 def test_a_trial_without_weights_and_another_ending_are_refused(run, tmp_path):
     with pytest.raises(RunError, match="pending: it has no weights yet"):
         export_model(run.trial("31ab"), tmp_path / "x.safetensors")
-    with pytest.raises(RunError, match="must end in .safetensors or .onnx"):
+    with pytest.raises(RunError, match="must end in .safetensors or .orbax or .onnx"):
         export_model(run.trial("00ab"), tmp_path / "x.h5")
     with pytest.raises(RunError, match="'first': must be 'best' or 'last'"):
         export_model(run.trial("00ab"), tmp_path / "x.safetensors", weights="first")

@@ -26,7 +26,7 @@ def test_final_weights_are_right_or_the_damage_is_told(runs, tmp_path):
     assert counts.wrong == [] and counts.said >= 12 and counts.held + counts.said == 48
 
 
-@pytest.mark.parametrize("name", ["_CHECKPOINT_METADATA", "state/manifest.ocdbt"])
+@pytest.mark.parametrize("name", ["_CHECKPOINT_METADATA", "manifest.ocdbt"])
 def test_every_reader_tells_damaged_metadata_in_a_line(runs, tmp_path, name):
     (final,) = runs[1].glob("checkpoints/*/final-*")
     content = (final / name).read_bytes()

@@ -133,7 +133,7 @@ def test_answers_are_drawn_and_networks_asked_as_one(tmp_path, monkeypatch):
 def test_what_networks_look_at_is_drawn_once_they_are_trained(tmp_path, monkeypatch):
     monkeypatch.setattr(pictures, "METHODS", (("gradient", {}),))
     for drawn in ("of_sweep", "of_best_point"):
-        monkeypatch.setattr(drawings, drawn, lambda found: [])
+        monkeypatch.setattr(drawings, drawn, lambda *found: [])
     small = default_config()
     small.data.image_size, small.model.kernels, small.model.pairs, small.model.dense = 12, (4,), 1, (8,)
     small.data.train_size, small.data.validation_size, small.data.test_size = 64, 35, 35
@@ -189,7 +189,16 @@ def test_figures_for_print(tmp_path, monkeypatch):
 
 def test_a_run_of_a_study_has_its_published_figures(tmp_path, words_only):
     path = run_directory(tmp_path / "grid3d", ("done",) * 4)
-    common = {"n": 2, "where": "figure 8", "published_sd": None, "chosen_sd": 0.01, "last_mean": 0.5, "last_sd": None}
+    common = {
+        "n": 2,
+        "published_as": "0.60",
+        "compared": "best",
+        "where": "figure 8",
+        "published_sd": None,
+        "chosen_sd": 0.01,
+        "last_mean": 0.5,
+        "last_sd": None,
+    }
     rows = [
         {"experiment": "the grid", "metric": "val_accuracy", "published": 0.6, "chosen_mean": 0.71,
          "run": "/elsewhere/grid3d", "verdict": "", "no_verdict_because": "other data", **common},
@@ -200,7 +209,7 @@ def test_a_run_of_a_study_has_its_published_figures(tmp_path, words_only):
     pd.DataFrame(rows).to_csv(tmp_path / "study.csv", index=False)
     found = table_rows(write_report(path).read_text(), "study-table")
     assert found[1:] == [
-        ["the grid", "val_accuracy", "0.6", "figure 8", "2", "0.7100 ± 0.0100", "0.5000", "none: other data"]
+        ["the grid", "val_accuracy", "0.60", "figure 8", "–", "2", "0.7100 ± 0.0100", "0.5000", "none: other data"]
     ]
     (tmp_path / "study.csv").write_text("name,age\nme,3\n")
     assert "Published figures" not in write_report(path).read_text()

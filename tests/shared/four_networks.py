@@ -20,7 +20,7 @@ def make_config():
     config = default_config()
     config.data.image_size, config.train.seed, config.train.learning_rate = SIZE, 5, 0.002
     config.model.batch_norm, config.model.width_multiplier = True, 0.15
-    config.model.pool_padding, config.model.pool_size, config.model.dense = "same", 3, (6,)
+    config.model.pool_padding, config.model.dense = "same", (6,)
     config.sweep.grid.model.name, config.sweep.repeats = NETWORKS, 2
     return config
 
