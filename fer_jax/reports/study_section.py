@@ -106,6 +106,7 @@ def sections(found: Beside) -> list[Section]:
     content = templates.paragraphs(note)
     content += html(study_tables.table(found.rows).columns, "study-table", "Published figures and ours")
     for number, table in enumerate(study_tables.more_tables(found.rows), 1):
+        content += templates.paragraphs(table.caption)
         content += html(table.columns, f"{table.name}-{number}", table.caption)
     drawn = drawings(found)
     content += Markup().join(

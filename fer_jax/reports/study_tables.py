@@ -138,13 +138,13 @@ def _page_columns(rows: Sequence[pd.Series]) -> list[Column]:
     spread = "mean ± sd over seeds"
     return [
         Column("published", [_words(row.get("published_as")) or "–" for row in rows], "as printed", on=PAGE),
-        Column("where", [_words(row["where"]) for row in rows], style="text", on=PAGE),
-        Column("of", [_stands_on(row) for row in rows], "data set, split, images and epochs", "text", PAGE),
-        Column("n", [str(int(row["n"])) for row in rows], "our done trials", on=PAGE),
         Column("ours, chosen weights", [_value(row, "chosen") for row in rows], spread, on=PAGE),
         Column("ours, last epoch", [_value(row, "last") for row in rows], spread, on=PAGE),
         *_sometimes(rows, PAGE),
+        Column("n", [str(int(row["n"])) for row in rows], "our done trials", on=PAGE),
         Column("verdict", [_conclusion(row) for row in rows], style="text", on=PAGE),
+        Column("of", [_stands_on(row) for row in rows], "data set, split, images and epochs", "text", PAGE),
+        Column("where", [_words(row["where"]) for row in rows], style="text", on=PAGE),
     ]
 
 

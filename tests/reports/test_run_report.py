@@ -209,7 +209,7 @@ def test_a_run_of_a_study_has_its_published_figures(tmp_path, words_only):
     pd.DataFrame(rows).to_csv(tmp_path / "study.csv", index=False)
     found = table_rows(write_report(path).read_text(), "study-table")
     assert found[1:] == [
-        ["the grid", "val_accuracy", "0.60", "figure 8", "–", "2", "0.7100 ± 0.0100", "0.5000", "none: other data"]
+        ["the grid", "val_accuracy", "0.60", "0.7100 ± 0.0100", "0.5000", "2", "none: other data", "–", "figure 8"]
     ]
     (tmp_path / "study.csv").write_text("name,age\nme,3\n")
     assert "Published figures" not in write_report(path).read_text()
