@@ -195,8 +195,8 @@ STUDY = Study(
             published=(Published("train_accuracy", math.nan, where="figure 1, a curve"),),
             conditions=_on_cifar10(20, "which 49 images"),
             note=(
-                "CIFAR-10 at full scale; whether it fits them is the question, a curve without a figure; ours are five of each class, four of "
-                "one, with ten of the test images to validate on, not one"
+                "CIFAR-10 at full scale; whether it fits them is the question, a curve without a figure; ours are five "
+                "of each class, four of one, with ten of the test images to validate on, not one"
             ),
         ),
         Experiment(
